@@ -1,0 +1,62 @@
+//! Who a session is, once a decision and a principal have said so.
+
+use std::sync::Arc;
+
+use crate::cookie::TrackingId;
+
+/// The identity under which a session joins: what WELCOME tells its client, and what others may see.
+///
+/// The tracking ID is a credential, and the seeds' rule "the cookie ID is the authid" would hand it to every
+/// peer that a realm discloses authids to. So an identity carries two names: [`AuthId::own`] for its own
+/// client, and [`AuthId::public`] for everybody else. They differ only where the authid *is* the ID.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Identity {
+    /// Told to the client itself in WELCOME.
+    pub authid: AuthId,
+    /// The role that the realm's permissions are looked up by.
+    pub authrole: Arc<str>,
+    /// The method that vouched: `anonymous`, `ticket`, ….
+    pub authmethod: &'static str,
+    /// Where the principal was found: `static`, `cookie`, `policy`, ….
+    pub authprovider: &'static str,
+    /// Further details for WELCOME, a JSON object, or none.
+    pub authextra: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// An authid, with the name that others see instead of it when it is a credential.
+#[derive(Clone, PartialEq, Eq)]
+pub enum AuthId {
+    /// A name that may be shown to anybody.
+    Open(Arc<str>),
+    /// The tracking ID itself; other clients see the record's public ID.
+    Tracking {
+        /// The credential, told only to the client that presented it.
+        id: TrackingId,
+        /// What everybody else sees.
+        public: Arc<str>,
+    },
+}
+
+impl AuthId {
+    /// The authid as its own client sees it.
+    pub fn own(&self) -> &str {
+        match self {
+            Self::Open(name) => name,
+            Self::Tracking { id, .. } => id.expose(),
+        }
+    }
+
+    /// The authid as other clients and the log may see it.
+    pub fn public(&self) -> &str {
+        match self {
+            Self::Open(name) => name,
+            Self::Tracking { public, .. } => public,
+        }
+    }
+}
+
+impl std::fmt::Debug for AuthId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.public())
+    }
+}

@@ -1,0 +1,2 @@
+//! The `wampgate` command.
+fn main() {}

@@ -1,0 +1,130 @@
+//! What waits to be sent on one connection: encoded messages in order, up to a bound, then a close.
+//!
+//! Anybody may push (the realm's owner, the session itself); only the connection's own task takes. Frames are
+//! reference-counted, so that a broadcast holds one copy however many subscribers it has.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::wamp::Serializer;
+
+/// The queue of one connection.
+#[derive(Debug)]
+pub struct Outbox {
+    serializer: Serializer,
+    limit: usize,
+    queue: Mutex<Queue>,
+    ready: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+    closing: Option<Closing>,
+}
+
+/// How a connection is to end once its queue is empty; for an overflow, at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// The session ended by its own protocol: close 1000.
+    Normal,
+    /// The gateway shuts down: close 1001.
+    GoingAway,
+    /// The client broke the protocol: close 1002.
+    ProtocolError,
+    /// The peer reads too slowly: the connection is dropped, what waits is lost.
+    Overflow,
+}
+
+/// What [`Outbox::take`] gave.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Frames were moved to the caller's buffer.
+    Frames,
+    /// The queue is empty, and this is how to end.
+    Closing(Closing),
+}
+
+impl Outbox {
+    /// An empty queue for messages of one serializer; `limit` is in bytes.
+    pub fn new(serializer: Serializer, limit: usize) -> Self {
+        Self { serializer, limit, queue: Mutex::default(), ready: Notify::new() }
+    }
+
+    /// What the connection's messages are to be encoded with.
+    pub const fn serializer(&self) -> Serializer {
+        self.serializer
+    }
+
+    /// Adds a message. After a close nothing is added any more; over the limit the connection is closed.
+    pub fn push(&self, frame: Bytes) {
+        let mut queue = self.lock();
+        if queue.closing.is_some() {
+            return;
+        }
+        if queue.bytes.saturating_add(frame.len()) > self.limit {
+            *queue = Queue { closing: Some(Closing::Overflow), ..Queue::default() };
+        } else {
+            queue.bytes += frame.len();
+            queue.frames.push_back(frame);
+        }
+        drop(queue);
+        self.ready.notify_one();
+    }
+
+    /// Ends the connection after what is queued now; the first call counts.
+    pub fn close(&self, how: Closing) {
+        let mut queue = self.lock();
+        queue.closing.get_or_insert(how);
+        drop(queue);
+        self.ready.notify_one();
+    }
+
+    /// Waits for frames and moves up to `max_bytes` of them (at least one) into `into`; or tells how to end.
+    pub async fn take(&self, into: &mut Vec<Bytes>, max_bytes: usize) -> Taken {
+        loop {
+            if let Some(taken) = self.try_take(into, max_bytes) {
+                return taken;
+            }
+            self.ready.notified().await;
+        }
+    }
+
+    /// Resolves once the connection has been given up for overflow; for use while a write is stuck.
+    pub async fn overflowed(&self) {
+        loop {
+            if self.lock().closing == Some(Closing::Overflow) {
+                return;
+            }
+            self.ready.notified().await;
+        }
+    }
+
+    fn try_take(&self, into: &mut Vec<Bytes>, max_bytes: usize) -> Option<Taken> {
+        let mut queue = self.lock();
+        let mut taken = 0;
+        while let Some(frame) = queue.frames.front() {
+            if taken > 0 && taken + frame.len() > max_bytes {
+                break;
+            }
+            taken += frame.len();
+            into.extend(queue.frames.pop_front());
+        }
+        queue.bytes -= taken;
+        if taken > 0 {
+            return Some(Taken::Frames);
+        }
+        queue.closing.map(Taken::Closing)
+    }
+
+    // The lock is held for a few pushes and pops and never across an await; a poisoned one is still whole.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

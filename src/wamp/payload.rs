@@ -1,0 +1,26 @@
+//! Application payload: `Arguments|list` and `ArgumentsKw|dict`, kept as the bytes in which they came.
+
+use bytes::Bytes;
+
+use super::Serializer;
+
+/// The arguments of a message, still serialized.
+///
+/// Between two clients with the same serializer the bytes pass through untouched (they are slices of the frame
+/// that was received); they are transcoded only where the serializers differ.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Payload {
+    /// What `args` and `kwargs` are serialized with.
+    pub serializer: Serializer,
+    /// `Arguments|list`, or nothing where the message ended before it.
+    pub args: Option<Bytes>,
+    /// `ArgumentsKw|dict`, or nothing where the message ended before it. Never there without `args`.
+    pub kwargs: Option<Bytes>,
+}
+
+impl Payload {
+    /// No arguments at all.
+    pub const fn empty() -> Self {
+        Self { serializer: Serializer::Json, args: None, kwargs: None }
+    }
+}
