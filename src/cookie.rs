@@ -1,6 +1,15 @@
 //! Cookies: the tracking ID, the options of a tracking cookie, the `Cookie` and `Set-Cookie` headers.
 
+mod request;
+mod response;
+
+pub mod public_id;
+
 use std::{fmt, sync::Arc};
+
+pub use public_id::PublicIdKey;
+pub use request::candidates;
+pub use response::set_cookie;
 
 /// A tracking ID: 6 to 64 characters of the base64 alphabets. A credential: whoever has it is the client.
 ///
@@ -19,9 +28,21 @@ impl TrackingId {
     ///
     /// Both base64 alphabets count: new IDs use the URL-safe one, Crossbar's have `+` and `/`.
     pub fn parse(text: &str) -> Result<Self, InvalidTrackingId> {
-        let sound = (6..=64).contains(&text.len())
+        let sound = (IdLength::MIN..=IdLength::MAX).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'+' | b'/'));
         if sound { Ok(Self(Arc::from(text))) } else { Err(InvalidTrackingId) }
+    }
+
+    /// Draws a new ID, 6 bits a character, from `rng`: the operating system's random source but for tests.
+    pub fn generate<R: rand::TryCryptoRng>(length: IdLength, rng: &mut R) -> Result<Self, R::Error> {
+        let mut buffer = [0; IdLength::MAX];
+        let drawn = buffer.get_mut(..length.get()).unwrap_or_default();
+        rng.try_fill_bytes(drawn)?;
+        for byte in &mut *drawn {
+            // 256 is a multiple of 64, so that the low 6 bits of a uniform byte are uniform.
+            *byte = URL_SAFE.get(usize::from(*byte & 0x3f)).copied().unwrap_or(b'A');
+        }
+        Ok(Self(Arc::from(String::from_utf8_lossy(drawn).as_ref())))
     }
 
     /// The secret itself.
@@ -29,6 +50,9 @@ impl TrackingId {
         &self.0
     }
 }
+
+/// RFC 4648, 5: the URL-safe base64 alphabet; every character may stand in a cookie without quotes.
+const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 impl fmt::Debug for TrackingId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,6 +120,9 @@ impl CookieName {
 }
 
 impl IdLength {
+    /// Crossbar's bounds: 36 bits, which is little, to 384 bits.
+    const MIN: usize = 6;
+    const MAX: usize = 64;
     /// The smallest and the largest length.
     pub const RANGE: std::ops::RangeInclusive<u64> = 6..=64;
     /// 24 characters of 6 bits: 144 bits.
@@ -139,5 +166,89 @@ impl Default for CookieOptions {
             http_only: true,
             same_site: SameSite::Lax,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use rand::rngs::SysRng;
+
+    use super::*;
+
+    #[test]
+    fn a_generated_id_has_the_length_asked_for_and_parses() {
+        for length in IdLength::RANGE {
+            let length = IdLength::new(length).unwrap();
+            let id = TrackingId::generate(length, &mut SysRng).unwrap();
+            assert_eq!(id.expose().len(), length.get());
+            assert_eq!(TrackingId::parse(id.expose()), Ok(id));
+        }
+    }
+
+    #[test]
+    fn generated_ids_use_the_whole_alphabet_evenly_and_do_not_repeat() {
+        let mut seen = HashSet::new();
+        let mut counts = [0_u32; 128];
+        for _ in 0..4096 {
+            let id = TrackingId::generate(IdLength::DEFAULT, &mut SysRng).unwrap();
+            id.expose().bytes().for_each(|byte| counts[usize::from(byte)] += 1);
+            assert!(seen.insert(id));
+        }
+        // 4096 * 24 / 64 = 1536 of each on average, standard deviation 39: 8 of those are a chance of 1e-15.
+        for &character in URL_SAFE {
+            let count = counts[usize::from(character)];
+            assert!((1224..=1848).contains(&count), "{} occurs {count} times", character as char);
+        }
+        assert_eq!(counts.iter().filter(|count| **count > 0).count(), 64);
+    }
+
+    #[test]
+    fn a_random_source_that_fails_gives_no_id() {
+        struct Broken;
+        impl rand::TryRng for Broken {
+            type Error = std::fmt::Error;
+            fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+                Err(std::fmt::Error)
+            }
+            fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+                Err(std::fmt::Error)
+            }
+            fn try_fill_bytes(&mut self, _: &mut [u8]) -> Result<(), Self::Error> {
+                Err(std::fmt::Error)
+            }
+        }
+        impl rand::TryCryptoRng for Broken {}
+        assert!(TrackingId::generate(IdLength::DEFAULT, &mut Broken).is_err());
+    }
+
+    #[test]
+    fn an_id_has_6_to_64_characters_of_the_base64_alphabets() {
+        for sound in ["abcdef", "ynxeF9djpFhvdtla3T/sM+2N", "-_-_-_", &"a".repeat(64)] {
+            assert_eq!(TrackingId::parse(sound).unwrap().expose(), sound);
+        }
+        for unsound in ["", "abcde", "abc ef", "abcde=", "abcd\u{e9}f", "abcdef\n", &"a".repeat(65)] {
+            assert_eq!(TrackingId::parse(unsound), Err(InvalidTrackingId), "{unsound}");
+        }
+    }
+
+    #[test]
+    fn debug_does_not_show_an_id() {
+        let id = TrackingId::parse("ynxeF9djpFhvdtla3T/sM+2N").unwrap();
+        assert!(!format!("{id:?} {id:#?}").contains("ynxe"));
+    }
+
+    #[test]
+    fn names_lengths_and_ages_keep_to_their_ranges() {
+        for sound in ["cbtid", "a1", "a_", "sid_x"] {
+            assert!(CookieName::parse(sound).is_some(), "{sound}");
+        }
+        for unsound in ["", "a", "Aa", "1a", "_a", "a-b", "cbtid\n", "a b"] {
+            assert!(CookieName::parse(unsound).is_none(), "{unsound}");
+        }
+        assert_eq!([5, 6, 64, 65].map(|n| IdLength::new(n).is_some()), [false, true, true, false]);
+        let ages = [0, 1, 315_360_000, 315_360_001].map(|n| MaxAge::from_seconds(n).is_some());
+        assert_eq!(ages, [false, true, true, false]);
     }
 }
