@@ -8,6 +8,25 @@ pub mod payload;
 pub mod serializer;
 pub mod uri;
 
+pub mod batch;
+mod decode;
+mod details;
+mod encode;
+mod envelope;
+mod transcode;
+
+mod read;
+mod write;
+
+mod cbor;
+mod cursor;
+mod json;
+mod msgpack;
+
+#[cfg(test)]
+mod tests;
+
+pub use batch::Framing;
 pub use message::{ClientMessage, RouterMessage};
 pub use payload::Payload;
 pub use serializer::{DecodeError, Serializer, Subprotocol};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{ClientMessage, RouterMessage};
+use super::{ClientMessage, RouterMessage, decode, encode};
 
 /// How messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,14 +52,17 @@ impl Serializer {
     /// Its payload is slices of `message`. `max_depth` is how deeply lists and dictionaries may be nested,
     /// the message's own list included.
     pub fn decode(self, message: &Bytes, max_depth: usize) -> Result<ClientMessage, DecodeError> {
-        let _ = (message, max_depth);
-        Err(DecodeError::Malformed("not implemented".into()))
+        decode::message(message, self, max_depth)
     }
 
     /// Writes one message, transcoding its payload where that is needed.
     pub fn encode(self, message: &RouterMessage) -> Bytes {
-        let _ = message;
-        Bytes::new()
+        encode::message(message, self)
+    }
+
+    /// Whether messages go in text frames rather than in binary ones.
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::Json)
     }
 }
 
@@ -77,6 +80,15 @@ impl Subprotocol {
             _ => return None,
         };
         Some(Self { serializer, batched })
+    }
+
+    /// Chooses among the names that a client offers: the first one that is known and whose serializer is enabled, for
+    /// the client lists them in its order of preference (RFC 6455, 1.9).
+    pub fn select<'a>(
+        offered: impl IntoIterator<Item = &'a str>,
+        serializers: &[Serializer],
+    ) -> Option<Self> {
+        offered.into_iter().filter_map(Self::parse).find(|offer| serializers.contains(&offer.serializer))
     }
 
     /// The name, as it stands in `Sec-WebSocket-Protocol`.

@@ -1,0 +1,287 @@
+//! CBOR (RFC 8949).
+//!
+//! Indefinite lengths are read, definite ones written. Where a payload is transcoded, a tag is dropped and its
+//! content stays, and `undefined` and other simple values become null.
+
+use std::borrow::Cow;
+
+use super::{
+    DecodeError,
+    cursor::Cursor,
+    read::{Container, Kind, Reader, Text, Token},
+    write::{self, Writer},
+};
+
+/// Tags around one value. Each is a level of nesting for parsers that recurse, and nobody needs more.
+const MAX_TAGS: usize = 4;
+
+/// "Break", which ends what has an indefinite length.
+const BREAK: u8 = 0xff;
+
+/// Major types (RFC 8949, 3.1).
+mod major {
+    pub(super) const UNSIGNED: u8 = 0;
+    pub(super) const NEGATIVE: u8 = 1;
+    pub(super) const BYTES: u8 = 2;
+    pub(super) const TEXT: u8 = 3;
+    pub(super) const LIST: u8 = 4;
+    pub(super) const DICT: u8 = 5;
+    pub(super) const TAG: u8 = 6;
+    pub(super) const OTHER: u8 = 7;
+}
+
+/// Reads CBOR.
+#[derive(Debug)]
+pub(super) struct CborReader<'a> {
+    cursor: Cursor<'a>,
+}
+
+/// Writes CBOR: integers and lengths in their shortest form, floats as doubles.
+#[derive(Debug)]
+pub(super) struct CborWriter {
+    out: Vec<u8>,
+}
+
+/// The head of a data item: its major type, the five bits beside it, and the argument; nothing for an indefinite
+/// length.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    major: u8,
+    info: u8,
+    argument: Option<u64>,
+}
+
+// === impl CborReader ===
+
+impl<'a> CborReader<'a> {
+    /// A reader for one message.
+    pub(super) const fn new(input: &'a [u8]) -> Self {
+        Self { cursor: Cursor::new(input, "CBOR") }
+    }
+
+    fn head(&mut self) -> Result<Head, DecodeError> {
+        let [initial] = self.cursor.array()?;
+        let (major, info) = (initial >> 5, initial & 0x1f);
+        let argument = match info {
+            0..24 => Some(info.into()),
+            24 => Some(u8::from_be_bytes(self.cursor.array()?).into()),
+            25 => Some(u16::from_be_bytes(self.cursor.array()?).into()),
+            26 => Some(u32::from_be_bytes(self.cursor.array()?).into()),
+            27 => Some(u64::from_be_bytes(self.cursor.array()?)),
+            31 if matches!(major, major::BYTES..=major::DICT) => None,
+            _ => return Err(self.cursor.malformed("has an item head that is not allowed there")),
+        };
+        Ok(Head { major, info, argument })
+    }
+
+    /// A string's bytes, of whichever length was announced.
+    fn bytes(&mut self, length: u64) -> Result<&'a [u8], DecodeError> {
+        let length = self.cursor.length(length, 1)?;
+        self.cursor.take(length)
+    }
+
+    fn text(&mut self, length: u64) -> Result<&'a str, DecodeError> {
+        let length = self.cursor.length(length, 1)?;
+        self.cursor.text(length)
+    }
+
+    /// The length of the next chunk of a string of indefinite length; nothing at its end. Chunks are strings of the
+    /// same major type and of definite length (RFC 8949, 3.2.3).
+    fn chunk(&mut self, major: u8) -> Result<Option<u64>, DecodeError> {
+        if self.cursor.peek() == Some(BREAK) {
+            self.cursor.take(1)?;
+            return Ok(None);
+        }
+        match self.head()? {
+            Head { major: of, argument: Some(length), .. } if of == major => Ok(Some(length)),
+            _ => Err(self.cursor.malformed("has a string with a chunk that is no such string")),
+        }
+    }
+
+    fn chunked_bytes(&mut self) -> Result<Token<'a>, DecodeError> {
+        let mut joined = Vec::new();
+        while let Some(length) = self.chunk(major::BYTES)? {
+            joined.extend_from_slice(self.bytes(length)?);
+        }
+        Ok(Token::Bytes(joined.into()))
+    }
+
+    fn chunked_text(&mut self) -> Result<Token<'a>, DecodeError> {
+        let mut joined = String::new();
+        while let Some(length) = self.chunk(major::TEXT)? {
+            joined.push_str(self.text(length)?);
+        }
+        Ok(Token::Text(Text::Plain(Cow::Owned(joined))))
+    }
+
+    fn container_length(&self, length: Option<u64>, smallest: usize) -> Result<Option<usize>, DecodeError> {
+        length.map(|length| self.cursor.length(length, smallest)).transpose()
+    }
+
+    /// A simple value or a float.
+    fn other(&self, info: u8, argument: u64) -> Result<Token<'a>, DecodeError> {
+        let [.., b4, b5, b6, b7] = argument.to_be_bytes();
+        match (info, argument) {
+            (_, 20) if info < 24 => Ok(Token::Bool(false)),
+            (_, 21) if info < 24 => Ok(Token::Bool(true)),
+            // RFC 8949, 3.3: what fits the five bits must not stand in an extra byte.
+            (24, 0..32) => Err(self.cursor.malformed("has a simple value in two bytes that takes one")),
+            (25, _) => Ok(Token::Float(half(u16::from_be_bytes([b6, b7])))),
+            (26, _) => Ok(Token::Float(f32::from_be_bytes([b4, b5, b6, b7]).into())),
+            (27, _) => Ok(Token::Float(f64::from_bits(argument))),
+            _ => Ok(Token::Null),
+        }
+    }
+}
+
+/// A float of 16 bits (RFC 8949, appendix D).
+fn half(bits: u16) -> f64 {
+    let exponent = i32::from(bits >> 10 & 0x1f);
+    let mantissa = f64::from(bits & 0x3ff);
+    let magnitude = match exponent {
+        0 => mantissa * 2f64.powi(-24),
+        31 if bits & 0x3ff == 0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (mantissa + 1024.0) * 2f64.powi(exponent - 25),
+    };
+    if bits >> 15 == 1 { -magnitude } else { magnitude }
+}
+
+impl<'a> Reader<'a> for CborReader<'a> {
+    const TEXT: bool = false;
+    const COUNTED: bool = false;
+
+    fn value(&mut self) -> Result<Token<'a>, DecodeError> {
+        for _ in 0..=MAX_TAGS {
+            let Head { major, info, argument } = self.head()?;
+            let length = argument.unwrap_or_default();
+            return Ok(match major {
+                major::UNSIGNED => Token::Int(length.into()),
+                major::NEGATIVE => Token::Int(-1 - i128::from(length)),
+                major::BYTES if argument.is_none() => self.chunked_bytes()?,
+                major::BYTES => Token::Bytes(self.bytes(length)?.into()),
+                major::TEXT if argument.is_none() => self.chunked_text()?,
+                major::TEXT => Token::text(self.text(length)?),
+                major::LIST => Token::List(self.container_length(argument, 1)?),
+                major::DICT => Token::Dict(self.container_length(argument, 2)?),
+                major::TAG => continue,
+                _ => self.other(info, length)?,
+            });
+        }
+        Err(self.cursor.malformed("has a value with too many tags"))
+    }
+
+    fn more(&mut self, container: &mut Container) -> Result<bool, DecodeError> {
+        if let Some(more) = container.count_down() {
+            return Ok(more);
+        }
+        let more = self.cursor.peek() != Some(BREAK);
+        if !more {
+            self.cursor.take(1)?;
+        }
+        Ok(more)
+    }
+
+    fn key(&mut self) -> Result<Token<'a>, DecodeError> {
+        let key = self.value()?;
+        if key.container().is_some() {
+            return Err(self.cursor.malformed("has a list or map as a map's key"));
+        }
+        Ok(key)
+    }
+
+    fn position(&mut self) -> usize {
+        self.cursor.position()
+    }
+
+    fn finish(&mut self) -> Result<(), DecodeError> {
+        self.cursor.finish()
+    }
+}
+
+// === impl CborWriter ===
+
+impl CborWriter {
+    fn head(&mut self, major: u8, argument: u64) {
+        let major = major << 5;
+        if let Ok(argument) = u8::try_from(argument) {
+            if argument < 24 {
+                self.out.push(major | argument);
+            } else {
+                self.out.extend([major | 24, argument]);
+            }
+        } else if let Ok(argument) = u16::try_from(argument) {
+            self.out.push(major | 25);
+            self.out.extend(argument.to_be_bytes());
+        } else if let Ok(argument) = u32::try_from(argument) {
+            self.out.push(major | 26);
+            self.out.extend(argument.to_be_bytes());
+        } else {
+            self.out.push(major | 27);
+            self.out.extend(argument.to_be_bytes());
+        }
+    }
+}
+
+impl Writer for CborWriter {
+    const TEXT: bool = false;
+
+    fn with_capacity(bytes: usize) -> Self {
+        Self { out: Vec::with_capacity(bytes) }
+    }
+
+    fn finish(self) -> Vec<u8> {
+        self.out
+    }
+
+    fn null(&mut self) {
+        self.head(major::OTHER, 22);
+    }
+
+    fn bool(&mut self, value: bool) {
+        self.head(major::OTHER, if value { 21 } else { 20 });
+    }
+
+    fn int(&mut self, value: i128) {
+        if let Ok(value) = u64::try_from(value) {
+            self.head(major::UNSIGNED, value);
+        } else if let Ok(value) = u64::try_from(-1 - value) {
+            self.head(major::NEGATIVE, value);
+        } else {
+            self.float(write::nearest_float(value));
+        }
+    }
+
+    fn float(&mut self, value: f64) {
+        self.out.push(major::OTHER << 5 | 27);
+        self.out.extend(value.to_be_bytes());
+    }
+
+    fn text(&mut self, value: &str) {
+        self.head(major::TEXT, value.len() as u64);
+        self.raw(value.as_bytes());
+    }
+
+    fn bytes(&mut self, value: &[u8]) {
+        self.head(major::BYTES, value.len() as u64);
+        self.raw(value);
+    }
+
+    fn list(&mut self, items: usize) {
+        self.head(major::LIST, items as u64);
+    }
+
+    fn dict(&mut self, pairs: usize) {
+        self.head(major::DICT, pairs as u64);
+    }
+
+    fn key(&mut self, key: Token<'_>) {
+        write::token(self, key);
+    }
+
+    fn end(&mut self, _: Kind) {}
+
+    fn raw(&mut self, value: &[u8]) {
+        self.out.extend_from_slice(value);
+    }
+}

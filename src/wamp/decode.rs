@@ -1,0 +1,185 @@
+//! Reading the messages of a client: the envelope into types, the payload only checked.
+
+use bytes::Bytes;
+
+use super::{
+    ClientMessage, DecodeError, Serializer,
+    cbor::CborReader,
+    envelope::{Envelope, invalid},
+    json::JsonReader,
+    message::code,
+    msgpack::MsgPackReader,
+    read::{Reader, Token},
+};
+
+/// Reads one message.
+pub(super) fn message(
+    input: &Bytes,
+    serializer: Serializer,
+    max_depth: usize,
+) -> Result<ClientMessage, DecodeError> {
+    match serializer {
+        Serializer::Json => read(Envelope::open(JsonReader::new(input)?, input, serializer, max_depth)?),
+        Serializer::MsgPack => read(Envelope::open(MsgPackReader::new(input), input, serializer, max_depth)?),
+        Serializer::Cbor => read(Envelope::open(CborReader::new(input), input, serializer, max_depth)?),
+    }
+}
+
+fn read<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
+    let code = match message.next("type")? {
+        Token::Int(code) => u64::try_from(code).unwrap_or(u64::MAX),
+        _ => return Err(invalid("a message's first element is its type, an integer")),
+    };
+    message.set_name(name(code)?);
+    match code {
+        code::HELLO => hello(message),
+        code::ABORT => abort(message),
+        code::AUTHENTICATE => authenticate(message),
+        code::GOODBYE => goodbye(message),
+        code::ERROR => invocation_error(message),
+        code::PUBLISH => publish(message),
+        code::SUBSCRIBE => subscribe(message),
+        code::UNSUBSCRIBE => {
+            let [request, subscription] = ids(message, "Subscription")?;
+            Ok(ClientMessage::Unsubscribe { request, subscription })
+        }
+        code::CALL => call(message),
+        code::REGISTER => register(message),
+        code::UNREGISTER => {
+            let [request, registration] = ids(message, "Registration")?;
+            Ok(ClientMessage::Unregister { request, registration })
+        }
+        // `name` has refused everything but YIELD.
+        _ => yield_(message),
+    }
+}
+
+// A URI is judged last: only a message that is sound otherwise can be answered with ERROR.
+
+fn hello<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
+    let realm = match message.next("Realm")? {
+        // The specification's advanced profile lets the router choose.
+        Token::Null => None,
+        Token::Text(realm) => Some(realm.into_str()),
+        _ => return Err(message.complaint("Realm", "expected a string")),
+    };
+    let details = message.details("Details")?;
+    message.end()?;
+    let realm = realm.map(|realm| message.uri("Realm", &realm)).transpose()?;
+    Ok(ClientMessage::Hello { realm, details })
+}
+
+fn abort<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
+    message.skip_dict("Details")?;
+    let reason = message.text("Reason")?;
+    // The session ends, so nobody reads the arguments.
+    message.payload()?;
+    Ok(ClientMessage::Abort { reason: message.uri("Reason", &reason)? })
+}
+
+fn authenticate<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
+    let signature = message.text("Signature")?.into_owned();
+    let extra = message.details("Extra")?;
+    message.end()?;
+    Ok(ClientMessage::Authenticate { signature, extra })
+}
+
+fn goodbye<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
+    message.skip_dict("Details")?;
+    let reason = message.text("Reason")?;
+    message.end()?;
+    Ok(ClientMessage::Goodbye { reason: message.uri("Reason", &reason)? })
+}
+
+fn invocation_error<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
+    const INVOCATION: i128 = code::INVOCATION as i128;
+    if !matches!(message.next("REQUEST.Type")?, Token::Int(INVOCATION)) {
+        return Err(message.complaint("REQUEST.Type", "a client can only answer an INVOCATION, which is 68"));
+    }
+    let request = message.id("REQUEST.Request")?;
+    message.skip_dict("Details")?;
+    let error = message.text("Error")?;
+    let payload = message.payload()?;
+    Ok(ClientMessage::InvocationError { request, error: message.uri("Error", &error)?, payload })
+}
+
+fn publish<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
+    let request = message.id("Request")?;
+    let options = message.details("Options")?;
+    let topic = message.text("Topic")?;
+    let payload = message.payload()?;
+    let topic = message.request_uri(code::PUBLISH, request, &topic)?;
+    Ok(ClientMessage::Publish { request, options, topic, payload })
+}
+
+fn subscribe<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
+    let request = message.id("Request")?;
+    let options = message.details("Options")?;
+    let topic = message.text("Topic")?;
+    message.end()?;
+    let topic = message.request_uri(code::SUBSCRIBE, request, &topic)?;
+    Ok(ClientMessage::Subscribe { request, options, topic })
+}
+
+fn call<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
+    let request = message.id("Request")?;
+    let options = message.details("Options")?;
+    let procedure = message.text("Procedure")?;
+    let payload = message.payload()?;
+    let procedure = message.request_uri(code::CALL, request, &procedure)?;
+    Ok(ClientMessage::Call { request, options, procedure, payload })
+}
+
+fn register<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
+    let request = message.id("Request")?;
+    let options = message.details("Options")?;
+    let procedure = message.text("Procedure")?;
+    message.end()?;
+    let procedure = message.request_uri(code::REGISTER, request, &procedure)?;
+    Ok(ClientMessage::Register { request, options, procedure })
+}
+
+fn yield_<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
+    let request = message.id("Request")?;
+    message.skip_dict("Options")?;
+    let payload = message.payload()?;
+    Ok(ClientMessage::Yield { request, payload })
+}
+
+/// A message of a request's identifier and another one.
+fn ids<'a, R: Reader<'a>>(mut message: Envelope<'a, R>, second: &str) -> Result<[u64; 2], DecodeError> {
+    let ids = [message.id("Request")?, message.id(second)?];
+    message.end()?;
+    Ok(ids)
+}
+
+/// The name of a message that a client may send.
+fn name(code: u64) -> Result<&'static str, DecodeError> {
+    Ok(match code {
+        code::HELLO => "HELLO",
+        code::ABORT => "ABORT",
+        code::AUTHENTICATE => "AUTHENTICATE",
+        code::GOODBYE => "GOODBYE",
+        code::ERROR => "ERROR",
+        code::PUBLISH => "PUBLISH",
+        code::SUBSCRIBE => "SUBSCRIBE",
+        code::UNSUBSCRIBE => "UNSUBSCRIBE",
+        code::CALL => "CALL",
+        code::REGISTER => "REGISTER",
+        code::UNREGISTER => "UNREGISTER",
+        code::YIELD => "YIELD",
+        code::WELCOME
+        | code::CHALLENGE
+        | code::PUBLISHED
+        | code::SUBSCRIBED
+        | code::UNSUBSCRIBED
+        | code::EVENT
+        | code::RESULT
+        | code::REGISTERED
+        | code::UNREGISTERED
+        | code::INVOCATION => {
+            return Err(invalid(format!("message type {code} is sent by routers, not by clients")));
+        }
+        _ => return Err(invalid("the message's type is none of the basic profile")),
+    })
+}

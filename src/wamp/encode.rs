@@ -1,0 +1,219 @@
+//! Writing the messages of a router.
+
+use bytes::Bytes;
+
+use super::{
+    Payload, RouterMessage, Serializer, Uri,
+    cbor::CborWriter,
+    json::JsonWriter,
+    message::{EventDetails, InvocationDetails, code},
+    msgpack::MsgPackWriter,
+    read::{Kind, Token},
+    write::{self, Writer},
+};
+
+/// Enough for a message's list, type, identifiers and empty details; what varies is added.
+const HEAD_SIZE: usize = 64;
+
+/// A guess at ready-made details; a longer message costs one more allocation.
+const DETAILS_SIZE: usize = 512;
+
+/// Writes one message.
+pub(super) fn message(message: &RouterMessage, target: Serializer) -> Bytes {
+    match target {
+        Serializer::Json => write_message::<JsonWriter>(message, target),
+        Serializer::MsgPack => write_message::<MsgPackWriter>(message, target),
+        Serializer::Cbor => write_message::<CborWriter>(message, target),
+    }
+}
+
+fn write_message<W: Writer>(message: &RouterMessage, target: Serializer) -> Bytes {
+    match message {
+        RouterMessage::Welcome { session, details } => {
+            let mut out = Message::<W>::new(code::WELCOME, 2, DETAILS_SIZE).int(session.0);
+            write::object(&mut out.writer, details);
+            out.finish()
+        }
+        RouterMessage::Abort { message, reason } => {
+            farewell::<W>(code::ABORT, Some(message.as_str()).filter(|message| !message.is_empty()), reason)
+        }
+        RouterMessage::Goodbye { message, reason } => {
+            farewell::<W>(code::GOODBYE, message.as_deref(), reason)
+        }
+        RouterMessage::Challenge { method, extra } => {
+            let mut out = Message::<W>::new(code::CHALLENGE, 2, DETAILS_SIZE).text(method);
+            write::object(&mut out.writer, extra);
+            out.finish()
+        }
+        RouterMessage::Error { request_type, request, error, payload } => {
+            let payload = Arguments::new(payload, target);
+            Message::<W>::new(code::ERROR, 4 + payload.count(), error.as_str().len() + payload.size())
+                .int(*request_type)
+                .int(*request)
+                .details(&[])
+                .text(error.as_str())
+                .arguments(&payload)
+                .finish()
+        }
+        RouterMessage::Event { subscription, publication, details, payload } => {
+            let EventDetails { publisher, publisher_authid, publisher_authrole } = details;
+            let payload = Arguments::new(payload, target);
+            let details = [
+                publisher.map(|id| ("publisher", Detail::Id(id))),
+                publisher_authid.as_deref().map(|authid| ("publisher_authid", Detail::Text(authid))),
+                publisher_authrole.as_deref().map(|authrole| ("publisher_authrole", Detail::Text(authrole))),
+            ];
+            Message::<W>::new(code::EVENT, 3 + payload.count(), size(&details) + payload.size())
+                .int(*subscription)
+                .int(*publication)
+                .details(&details)
+                .arguments(&payload)
+                .finish()
+        }
+        RouterMessage::Result { request, payload } => {
+            let payload = Arguments::new(payload, target);
+            Message::<W>::new(code::RESULT, 2 + payload.count(), payload.size())
+                .int(*request)
+                .details(&[])
+                .arguments(&payload)
+                .finish()
+        }
+        RouterMessage::Invocation { request, registration, details, payload } => {
+            let InvocationDetails { caller, caller_authid, caller_authrole } = details;
+            let payload = Arguments::new(payload, target);
+            let details = [
+                caller.map(|id| ("caller", Detail::Id(id))),
+                caller_authid.as_deref().map(|authid| ("caller_authid", Detail::Text(authid))),
+                caller_authrole.as_deref().map(|authrole| ("caller_authrole", Detail::Text(authrole))),
+            ];
+            Message::<W>::new(code::INVOCATION, 3 + payload.count(), size(&details) + payload.size())
+                .int(*request)
+                .int(*registration)
+                .details(&details)
+                .arguments(&payload)
+                .finish()
+        }
+        RouterMessage::Published { request, publication } => {
+            ids::<W>(code::PUBLISHED, &[*request, *publication])
+        }
+        RouterMessage::Subscribed { request, subscription } => {
+            ids::<W>(code::SUBSCRIBED, &[*request, *subscription])
+        }
+        RouterMessage::Unsubscribed { request } => ids::<W>(code::UNSUBSCRIBED, &[*request]),
+        RouterMessage::Registered { request, registration } => {
+            ids::<W>(code::REGISTERED, &[*request, *registration])
+        }
+        RouterMessage::Unregistered { request } => ids::<W>(code::UNREGISTERED, &[*request]),
+    }
+}
+
+/// A message of identifiers only.
+fn ids<W: Writer>(code: u64, ids: &[u64]) -> Bytes {
+    ids.iter().fold(Message::<W>::new(code, ids.len(), 0), |out, id| out.int(*id)).finish()
+}
+
+/// ABORT or GOODBYE.
+fn farewell<W: Writer>(code: u64, message: Option<&str>, reason: &Uri) -> Bytes {
+    let details = [message.map(|message| ("message", Detail::Text(message)))];
+    Message::<W>::new(code, 2, size(&details) + reason.as_str().len())
+        .details(&details)
+        .text(reason.as_str())
+        .finish()
+}
+
+/// An entry of a message's details.
+#[derive(Debug, Clone, Copy)]
+enum Detail<'a> {
+    Id(u64),
+    Text(&'a str),
+}
+
+/// About how many bytes the details take.
+fn size(details: &[Option<(&str, Detail<'_>)>]) -> usize {
+    let entry = |(key, value): &(&str, Detail<'_>)| match value {
+        Detail::Id(_) => key.len() + 20,
+        Detail::Text(text) => key.len() + text.len() + 6,
+    };
+    details.iter().flatten().map(entry).sum()
+}
+
+/// A payload in the target's serializer.
+#[derive(Debug)]
+struct Arguments(Payload);
+
+impl Arguments {
+    fn new(payload: &Payload, target: Serializer) -> Self {
+        Self(payload.transcoded(target))
+    }
+
+    /// How many elements of the message it takes: keyword arguments never stand without a list before them.
+    const fn count(&self) -> usize {
+        match (&self.0.args, &self.0.kwargs) {
+            (_, Some(_)) => 2,
+            (Some(_), None) => 1,
+            (None, None) => 0,
+        }
+    }
+
+    fn size(&self) -> usize {
+        [&self.0.args, &self.0.kwargs].into_iter().flatten().map(Bytes::len).sum()
+    }
+}
+
+/// A message that is being written, element by element.
+#[derive(Debug)]
+struct Message<W> {
+    writer: W,
+}
+
+impl<W: Writer> Message<W> {
+    /// Begins a message of its type and so many `elements`, which take about `size` bytes beside numbers.
+    fn new(code: u64, elements: usize, size: usize) -> Self {
+        let mut writer = W::with_capacity(HEAD_SIZE + size);
+        writer.list(1 + elements);
+        Self { writer }.int(code)
+    }
+
+    fn int(mut self, int: u64) -> Self {
+        self.writer.int(int.into());
+        self
+    }
+
+    fn text(mut self, text: &str) -> Self {
+        self.writer.text(text);
+        self
+    }
+
+    fn details(mut self, details: &[Option<(&str, Detail<'_>)>]) -> Self {
+        self.writer.dict(details.iter().flatten().count());
+        for &(key, value) in details.iter().flatten() {
+            self.writer.key(Token::text(key));
+            match value {
+                Detail::Id(id) => self.writer.int(id.into()),
+                Detail::Text(text) => self.writer.text(text),
+            }
+        }
+        self.writer.end(Kind::Dict);
+        self
+    }
+
+    fn arguments(mut self, Arguments(payload): &Arguments) -> Self {
+        match &payload.args {
+            Some(args) => self.writer.raw(args),
+            None if payload.kwargs.is_some() => {
+                self.writer.list(0);
+                self.writer.end(Kind::List);
+            }
+            None => {}
+        }
+        if let Some(kwargs) = &payload.kwargs {
+            self.writer.raw(kwargs);
+        }
+        self
+    }
+
+    fn finish(mut self) -> Bytes {
+        self.writer.end(Kind::List);
+        self.writer.finish().into()
+    }
+}

@@ -1,0 +1,122 @@
+//! Writing values piece by piece: what the three serializers have in common.
+
+use std::borrow::Cow;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value};
+
+use super::read::{Kind, Token};
+
+/// One serializer's syntax.
+pub(super) trait Writer {
+    /// Whether the serializer writes text, which has no binary strings, no lengths, and only strings for keys.
+    const TEXT: bool;
+
+    /// A writer that need not grow before it has written so many bytes.
+    fn with_capacity(bytes: usize) -> Self;
+    /// What was written.
+    fn finish(self) -> Vec<u8>;
+
+    fn null(&mut self);
+    fn bool(&mut self, value: bool);
+    /// Exact, where the serializer has such an integer; else the nearest float.
+    fn int(&mut self, value: i128);
+    fn float(&mut self, value: f64);
+    fn text(&mut self, value: &str);
+    fn bytes(&mut self, value: &[u8]);
+    /// Opens a list of so many items.
+    fn list(&mut self, items: usize);
+    /// Opens a dictionary of so many pairs.
+    fn dict(&mut self, pairs: usize);
+    /// Writes a pair's key, as far as the serializer can with the key's own type.
+    fn key(&mut self, key: Token<'_>);
+    /// Closes the innermost open container.
+    fn end(&mut self, kind: Kind);
+    /// Adds a value that is serialized already.
+    fn raw(&mut self, value: &[u8]);
+}
+
+/// Binary data as WAMP has it in JSON: U+0000, then base64 (section "Binary support in JSON").
+pub(super) fn binary_as_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(1 + bytes.len().div_ceil(3) * 4);
+    text.push('\0');
+    STANDARD.encode_string(bytes, &mut text);
+    text
+}
+
+/// The binary data behind a string that came as JSON. Without the mark, or with no base64 behind it, it is just a string.
+pub(super) fn text_as_binary(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text.strip_prefix('\0')?).ok()
+}
+
+/// A key as a string, for JSON: numbers and the like by their JSON text, binary data as everywhere.
+pub(super) fn key_text(key: Token<'_>) -> Cow<'_, str> {
+    match key {
+        Token::Text(text) => text.into_str(),
+        Token::Bytes(bytes) => binary_as_text(&bytes).into(),
+        Token::Int(int) => int.to_string().into(),
+        Token::Float(float) => Value::from(float).to_string().into(),
+        Token::Bool(true) => "true".into(),
+        Token::Bool(false) => "false".into(),
+        // No reader takes a list or dictionary for a key.
+        Token::Null | Token::List(_) | Token::Dict(_) => "null".into(),
+    }
+}
+
+/// Writes a scalar, or the head of a container of so many items or pairs.
+pub(super) fn token<W: Writer>(writer: &mut W, token: Token<'_>) {
+    match token {
+        Token::Null => writer.null(),
+        Token::Bool(value) => writer.bool(value),
+        Token::Int(value) => writer.int(value),
+        Token::Float(value) => writer.float(value),
+        Token::Text(value) => writer.text(&value.into_str()),
+        Token::Bytes(value) => writer.bytes(&value),
+        Token::List(items) => writer.list(items.unwrap_or_default()),
+        Token::Dict(pairs) => writer.dict(pairs.unwrap_or_default()),
+    }
+}
+
+/// Writes a dictionary. Strings in it may stand for binary data, as everywhere in JSON.
+pub(super) fn object<W: Writer>(writer: &mut W, object: &Map<String, Value>) {
+    writer.dict(object.len());
+    for (key, value) in object {
+        writer.key(Token::text(key));
+        json_value(writer, value);
+    }
+    writer.end(Kind::Dict);
+}
+
+fn json_value<W: Writer>(writer: &mut W, value: &Value) {
+    match value {
+        Value::Null => writer.null(),
+        Value::Bool(value) => writer.bool(*value),
+        Value::Number(number) => match number.as_i128() {
+            Some(int) => writer.int(int),
+            None => writer.float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => json_text(writer, text),
+        Value::Array(items) => {
+            writer.list(items.len());
+            for item in items {
+                json_value(writer, item);
+            }
+            writer.end(Kind::List);
+        }
+        Value::Object(pairs) => object(writer, pairs),
+    }
+}
+
+/// Writes a string that came as JSON.
+pub(super) fn json_text<W: Writer>(writer: &mut W, text: &str) {
+    match (!W::TEXT).then(|| text_as_binary(text)).flatten() {
+        Some(bytes) => writer.bytes(&bytes),
+        None => writer.text(text),
+    }
+}
+
+/// What becomes of an integer that the serializer has no type for.
+#[allow(clippy::cast_precision_loss, reason = "the nearest double is what is asked for")]
+pub(super) const fn nearest_float(int: i128) -> f64 {
+    int as f64
+}
