@@ -1,8 +1,48 @@
 //! The authid policy: who a client is, decided by a WebAssembly component or whatever else implements [`Policy`].
+//!
+//! ```text
+//! load         read, pin, compile, check imports and exports, check-config      -> WasmPolicy
+//! gate         at most so many decisions at once, the others wait
+//!   component    a fresh instance with a deadline and a memory limit
+//!     request      the question, lowered from where it is
+//!     answer       the host's check of what came back                         -> Decision
+//! ```
+//!
+//! Nothing that a policy does lets a client in by accident, and the contract's own types (`wit/`) stay inside.
+
+mod load;
+
+mod gate;
+
+mod answer;
+mod component;
+mod request;
+
+mod bindings;
+mod cache;
+mod engine;
+mod limits;
+mod log;
+mod text;
+mod ticker;
 
 use std::fmt;
 
+pub use self::{
+    component::{DEFAULT_DEADLINE, PolicyOptions, WasmPolicy},
+    engine::{DEFAULT_MAX_MEMORY, EngineError, EngineOptions, MAX_MEMORY_LIMIT, PolicyEngine},
+    gate::{MAX_WAITING, PolicyGate},
+    load::{CONTRACT_VERSION, LoadError, LoadFault, MAX_COMPONENT_BYTES},
+};
 use crate::wamp::Uri;
+
+/// The default policy's component, built from `plugins/default`. CI rebuilds it and compares the bytes.
+const DEFAULT_POLICY: &[u8] = include_bytes!("../plugins/default/wampgate-default-policy.wasm");
+
+/// The policy of a service that names none.
+pub fn default_policy(engine: &PolicyEngine) -> Result<WasmPolicy, LoadError> {
+    WasmPolicy::from_bytes(engine, "default", DEFAULT_POLICY, PolicyOptions::default())
+}
 
 /// Decides who a client is when it says HELLO.
 ///
@@ -27,7 +67,9 @@ pub enum Decision {
 }
 
 /// The identity of [`Decision::Anonymous`], checked by the host: an authid has 1 to 255 printable characters.
-#[derive(Debug, Clone, Default, PartialEq)]
+///
+/// `Debug` does not show the authid: it may be the tracking ID.
+#[derive(Clone, Default, PartialEq)]
 #[allow(missing_docs, reason = "the fields carry the specification's own names")]
 pub struct AnonymousIdentity {
     /// Absent: drawn at random.
@@ -49,7 +91,7 @@ pub struct Denial {
 /// What went wrong with a policy. Each refuses the session.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
-    /// The policy returned an error of its own.
+    /// The policy returned an error of its own, or the request is larger than the contract allows.
     #[error("the policy failed: {0}")]
     Refused(String),
     /// The policy panicked, ran out of stack, or trapped otherwise.
@@ -58,7 +100,7 @@ pub enum PolicyError {
     /// The policy did not come back in time.
     #[error("the policy did not decide within {0:?}")]
     Deadline(std::time::Duration),
-    /// The policy wanted more memory than it may have.
+    /// The policy wanted more memory than it may have: the limit in bytes. Its tables count apart from its memory.
     #[error("the policy wanted more than {0} bytes of memory")]
     Memory(usize),
     /// The policy passed too much data to the host.
@@ -123,6 +165,15 @@ pub struct HelloView<'a> {
     pub authrole: Option<&'a str>,
     /// A JSON object, as text.
     pub authextra: &'a str,
+}
+
+impl fmt::Debug for AnonymousIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnonymousIdentity")
+            .field("authid", &self.authid.as_ref().map(|_| format_args!("..")))
+            .field("authrole", &self.authrole)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for CookieView<'_> {

@@ -1,0 +1,240 @@
+//! A policy that is a WebAssembly component.
+
+use std::{sync::Arc, time::Duration};
+
+use wasmtime::{
+    PoolConcurrencyLimitError, Store, Trap,
+    component::{HasSelf, Linker},
+};
+
+use super::{
+    Decision, JoinRequest, Policy, PolicyEngine, PolicyError, answer,
+    bindings::{AuthidPolicyPre, exports::wampgate::authid::policy::Guest, wampgate::authid::log},
+    engine::DEFAULT_MAX_MEMORY,
+    limits::{Limits, OutOfMemory},
+    load::{self, LoadError, LoadFault},
+    log::{DecisionLog, PolicyLog, TooManyCalls},
+    request,
+    text::clean,
+    ticker::TICK,
+};
+use crate::config::PolicyConfig;
+
+/// What a guest may pass to the host in one call, in bytes. wasmtime's default lets 128 MiB through.
+const HOST_CALL_BYTES: usize = 64 * 1024;
+/// Bytes that are kept of a policy's own error.
+const ERROR_BYTES: usize = 1024;
+/// Errors of `check-config` that are shown.
+const CONFIG_ERRORS: usize = 32;
+/// Time for a decision if nothing else is configured.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_millis(20);
+/// At least so long may `check-config` take: it runs once, and no client waits for it.
+const CHECK_CONFIG_DEADLINE: Duration = Duration::from_secs(1);
+
+/// How a component is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyOptions {
+    /// The policy's configuration: a JSON object as text.
+    pub config: String,
+    /// How long a decision may take; kept to a millisecond or two.
+    pub deadline: Duration,
+    /// How much memory a decision may take, in bytes.
+    pub max_memory: usize,
+}
+
+/// A policy component, compiled and checked.
+///
+/// Every decision runs in a fresh instance, so that nothing passes from one client to the next. An instance gets no more
+/// than `log`, the deadline and the memory that it was loaded with.
+pub struct WasmPolicy {
+    name: Arc<str>,
+    options: PolicyOptions,
+    engine: PolicyEngine,
+    component: AuthidPolicyPre<Instance>,
+    /// None: the component does not import `log`.
+    log: Option<Arc<PolicyLog>>,
+}
+
+/// What the host keeps for one instance.
+struct Instance {
+    limits: Limits,
+    log: Option<DecisionLog>,
+}
+
+// === impl PolicyOptions ===
+
+impl Default for PolicyOptions {
+    fn default() -> Self {
+        Self { config: "{}".to_owned(), deadline: DEFAULT_DEADLINE, max_memory: DEFAULT_MAX_MEMORY }
+    }
+}
+
+// === impl WasmPolicy ===
+
+impl WasmPolicy {
+    /// Loads the component that a configuration names. Reads the file and compiles: not for a connection's task.
+    pub fn load(engine: &PolicyEngine, config: &PolicyConfig) -> Result<Self, LoadError> {
+        let name = config.component.display().to_string();
+        let options = PolicyOptions {
+            config: config.config.clone(),
+            deadline: config.deadline,
+            max_memory: config.max_memory,
+        };
+        match load::read(&config.component, config.sha256.as_ref()) {
+            Ok(bytes) => Self::from_bytes(engine, &name, &bytes, options),
+            Err(fault) => Err(LoadError { policy: name, fault }),
+        }
+    }
+
+    /// Loads a component from memory. `name` stands for it in logs and errors.
+    pub fn from_bytes(
+        engine: &PolicyEngine,
+        name: &str,
+        bytes: &[u8],
+        options: PolicyOptions,
+    ) -> Result<Self, LoadError> {
+        Self::prepare(engine, name, bytes, options)
+            .and_then(|policy| policy.check_config().map(|()| policy))
+            .map_err(|fault| LoadError { policy: name.to_owned(), fault })
+    }
+
+    /// Everything about loading but what runs code of the guest.
+    fn prepare(
+        engine: &PolicyEngine,
+        name: &str,
+        bytes: &[u8],
+        options: PolicyOptions,
+    ) -> Result<Self, LoadFault> {
+        let available = engine.max_memory();
+        if options.max_memory > available {
+            return Err(LoadFault::MaxMemory { asked: options.max_memory, available });
+        }
+        let loaded = load::compile(engine, bytes)?;
+        let export = |error: wasmtime::Error| LoadFault::Export(format!("{error:#}"));
+        // Empty but for what the component imports and may have.
+        let mut linker = Linker::new(engine.wasmtime());
+        if loaded.logs {
+            log::add_to_linker::<Instance, HasSelf<Instance>>(&mut linker, |instance| instance)
+                .map_err(export)?;
+        }
+        let component =
+            linker.instantiate_pre(&loaded.component).and_then(AuthidPolicyPre::new).map_err(export)?;
+        let name: Arc<str> = name.into();
+        let log = loaded.logs.then(|| Arc::new(PolicyLog::new(Arc::clone(&name))));
+        Ok(Self { name, options, engine: engine.clone(), component, log })
+    }
+
+    fn check_config(&self) -> Result<(), LoadFault> {
+        let deadline = self.options.deadline.max(CHECK_CONFIG_DEADLINE);
+        // Lines of `check-config` are not kept: it has its errors to say what is wrong.
+        let checked = self
+            .run(deadline, None, |policy, store| policy.call_check_config(store, &self.options.config))
+            .map_err(|error| match error {
+                // Also what wasmtime says when the functions have other types than the contract's.
+                PolicyError::Contract(text) => LoadFault::Export(text),
+                error => LoadFault::CheckConfig(error),
+            })?;
+        checked.map_err(|errors| {
+            LoadFault::Config(
+                errors.iter().take(CONFIG_ERRORS).map(|text| clean(text, None, ERROR_BYTES)).collect(),
+            )
+        })
+    }
+
+    /// Makes an instance, calls it, and drops it with everything that it has touched.
+    fn run<T>(
+        &self,
+        deadline: Duration,
+        log: Option<DecisionLog>,
+        call: impl FnOnce(&Guest, &mut Store<Instance>) -> wasmtime::Result<T>,
+    ) -> Result<T, PolicyError> {
+        let _running = self.engine.in_flight();
+        let instance = Instance { limits: Limits::new(self.options.max_memory), log };
+        let mut store = Store::new(self.engine.wasmtime(), instance);
+        store.limiter(|instance| &mut instance.limits);
+        store.set_epoch_deadline(ticks(deadline));
+        store.set_hostcall_fuel(HOST_CALL_BYTES);
+        self.component
+            .instantiate(&mut store)
+            .and_then(|policy| call(policy.wampgate_authid_policy(), &mut store))
+            .map_err(|error| explain(&error, deadline))
+    }
+}
+
+impl Policy for WasmPolicy {
+    fn decide(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+        request::check_size(request)?;
+        let secret = request.cookie.as_ref().map(|cookie| cookie.id);
+        let log = self.log.as_ref().map(|log| DecisionLog::new(log, request));
+        let answer = self.run(self.options.deadline, log, |policy, store| {
+            policy.call_decide(store, &self.options.config, request.into())
+        })?;
+        match answer {
+            Ok(decision) => answer::check(decision, secret),
+            Err(text) => Err(PolicyError::Refused(clean(&text, secret, ERROR_BYTES))),
+        }
+    }
+}
+
+impl std::fmt::Debug for WasmPolicy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WasmPolicy")
+            .field("name", &self.name)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Instance ===
+
+impl log::Host for Instance {
+    fn log(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        match &mut self.log {
+            Some(log) => Ok(log.line(level, &message)?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A deadline in ticks, rounded up; the first tick may come at once, and so does not count.
+fn ticks(deadline: Duration) -> u64 {
+    let whole = deadline.as_nanos().div_ceil(TICK.as_nanos());
+    u64::try_from(whole).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+/// Which of our errors a call's failure is.
+fn explain(error: &wasmtime::Error, deadline: Duration) -> PolicyError {
+    if let Some(&OutOfMemory(limit)) = error.downcast_ref() {
+        return PolicyError::Memory(limit);
+    }
+    if error.is::<TooManyCalls>() {
+        return PolicyError::HostCalls;
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return PolicyError::Overloaded;
+    }
+    let cause = error.root_cause().to_string();
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => PolicyError::Deadline(deadline),
+        Some(trap) => PolicyError::Trap(trap.to_string()),
+        // wasmtime keeps this error's type to itself.
+        None if cause.contains("fuel allocated for hostcalls") => PolicyError::HostCalls,
+        // What is left are values that do not fit the contract's types.
+        None => PolicyError::Contract(clean(&cause, None, ERROR_BYTES)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::ticks;
+
+    #[test]
+    fn a_deadline_is_never_cut_short() {
+        assert_eq!(ticks(Duration::ZERO), 1);
+        assert_eq!(ticks(Duration::from_millis(20)), 21);
+        assert_eq!(ticks(Duration::from_micros(20_001)), 22);
+        assert_eq!(ticks(Duration::MAX), u64::MAX);
+    }
+}

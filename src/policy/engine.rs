@@ -1,0 +1,187 @@
+//! The one wasmtime engine that all policies share: its settings, its compile cache, its clock.
+//!
+//! The settings are measured ones. A fresh instance per decision is affordable only because instances come from a pool whose
+//! slots keep their pages: allocating on demand costs some 24 µs more, and giving the pages back another 11 µs.
+
+use std::{path::PathBuf, sync::Arc};
+
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::{
+    cache,
+    ticker::{InFlight, Ticker},
+};
+use crate::config::PolicyConfig;
+
+/// How many decisions of all policies together may be in flight. Decisions run on the calling thread, so that more than the number
+/// of worker threads is never needed; each slot reserves address space for the largest memory that a policy may have.
+const SLOTS: u32 = 64;
+
+/// Core instances of one component. Components made from one module have 1 to 4; those made of shared libraries a few dozen.
+pub(super) const CORE_INSTANCES: usize = 32;
+/// Memories of one component; 1 in all that compilers make today.
+pub(super) const MEMORIES: usize = 4;
+/// Tables of one component; 1 or 2 in all that compilers make today.
+pub(super) const TABLES: usize = 16;
+/// Elements of one table: function pointers, a few for a small policy and some thousands for an interpreter. Also wasmtime's default.
+pub(super) const TABLE_ELEMENTS: usize = 20_000;
+
+/// What a slot keeps mapped after a decision, in bytes: wiped with `memset` rather than given back to the system. At least the whole
+/// memory of a good guest, which is one page of 64 KiB.
+const KEEP_RESIDENT: usize = 256 * 1024;
+/// The same for tables, in bytes.
+const KEEP_TABLE: usize = 4 * 1024;
+/// Behind each memory; a small one is free, because the bounds are checked anyway where less than 4 GiB is reserved.
+const GUARD: u64 = 64 * 1024;
+/// A page of WebAssembly memory, in bytes.
+const PAGE: usize = 64 * 1024;
+/// The native stack of a guest, in bytes: deep enough for interpreters, and a quarter of what a worker thread has.
+const GUEST_STACK: usize = 512 * 1024;
+
+/// Memory that a policy may have if nothing else is configured, in bytes. Some tool chains start with 16 MiB and one page.
+pub const DEFAULT_MAX_MEMORY: usize = 32 * 1024 * 1024;
+/// The largest `max_memory`, in bytes: every slot reserves that much address space, 64 GiB in all.
+pub const MAX_MEMORY_LIMIT: usize = 1024 * 1024 * 1024;
+
+/// What an engine is made with.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// The largest memory that any of its policies may have, in bytes. At most [`MAX_MEMORY_LIMIT`].
+    pub max_memory: usize,
+    /// Where compiled code is kept between runs; none: it is compiled at every start. Whoever can write there decides
+    /// what the gateway executes, so a directory that others may write to is not used.
+    pub cache: Option<PathBuf>,
+}
+
+impl Default for EngineOptions {
+    /// The default memory, and the user's cache directory.
+    fn default() -> Self {
+        Self { max_memory: DEFAULT_MAX_MEMORY, cache: cache::default_directory() }
+    }
+}
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The configuration asks for more memory than a slot can have.
+    #[error("max_memory: {asked} bytes are more than a policy can have, use at most {MAX_MEMORY_LIMIT}")]
+    MaxMemory {
+        /// The configured number of bytes.
+        asked: usize,
+    },
+    /// wasmtime does not run here.
+    #[error("cannot set up the WebAssembly engine: {0}")]
+    Setup(String),
+    /// The thread that keeps the deadlines cannot be started.
+    #[error("cannot start the thread that keeps the policies' deadlines: {0}")]
+    Ticker(#[source] std::io::Error),
+}
+
+/// The engine. A handle: clones share everything.
+#[derive(Clone)]
+pub struct PolicyEngine {
+    engine: Engine,
+    ticker: Arc<Ticker>,
+    max_memory: usize,
+}
+
+// === impl PolicyEngine ===
+
+impl PolicyEngine {
+    /// Makes an engine.
+    pub fn new(options: &EngineOptions) -> Result<Self, EngineError> {
+        if options.max_memory > MAX_MEMORY_LIMIT {
+            return Err(EngineError::MaxMemory { asked: options.max_memory });
+        }
+        let max_memory = options.max_memory.max(PAGE).next_multiple_of(PAGE);
+        let mut config = settings(max_memory);
+        config.cache(options.cache.as_deref().and_then(cache::open));
+        let engine = Engine::new(&config).map_err(|error| EngineError::Setup(format!("{error:#}")))?;
+        let ticker = Ticker::start(engine.clone()).map_err(EngineError::Ticker)?;
+        Ok(Self { engine, ticker: Arc::new(ticker), max_memory })
+    }
+
+    /// Makes an engine with room for these policies and for the default policy.
+    pub fn for_policies<'a>(
+        policies: impl IntoIterator<Item = &'a PolicyConfig>,
+    ) -> Result<Self, EngineError> {
+        let mut options = EngineOptions::default();
+        for policy in policies {
+            options.max_memory = options.max_memory.max(policy.max_memory);
+        }
+        Self::new(&options)
+    }
+
+    /// The largest memory that a policy of this engine may have, in bytes.
+    pub fn max_memory(&self) -> usize {
+        self.max_memory
+    }
+
+    pub(super) fn wasmtime(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Keeps the deadlines running for as long as the guard lives.
+    pub(super) fn in_flight(&self) -> InFlight<'_> {
+        self.ticker.in_flight()
+    }
+}
+
+impl std::fmt::Debug for PolicyEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PolicyEngine").field("max_memory", &self.max_memory).finish_non_exhaustive()
+    }
+}
+
+fn settings(max_memory: usize) -> Config {
+    let per_slot = |count: usize| SLOTS.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
+    let per_component = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(SLOTS)
+        .total_core_instances(per_slot(4))
+        .total_memories(SLOTS)
+        .total_tables(per_slot(2))
+        .max_core_instances_per_component(per_component(CORE_INSTANCES))
+        .max_memories_per_component(per_component(MEMORIES))
+        .max_tables_per_component(per_component(TABLES))
+        .table_elements(TABLE_ELEMENTS)
+        .max_memory_size(max_memory)
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(KEEP_TABLE);
+
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        // The default of 4 GiB for each of the slots' memories would show as 264 GiB of address space.
+        .memory_reservation(max_memory as u64)
+        .memory_guard_size(GUARD)
+        .max_wasm_stack(GUEST_STACK)
+        .epoch_interruption(true)
+        // Contract of one synchronous call: what concurrent guests need costs 1 µs for nothing.
+        .concurrency_support(false)
+        // A trap's kind is enough for the operator's log, and a trap is cheaper without its frames.
+        .wasm_backtrace_max_frames(None);
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DEFAULT_MAX_MEMORY, EngineError, EngineOptions, MAX_MEMORY_LIMIT, PolicyEngine};
+
+    #[test]
+    fn more_memory_than_a_slot_can_have_is_refused_with_the_bound() {
+        let options = EngineOptions { max_memory: MAX_MEMORY_LIMIT + 1, cache: None };
+        let error = PolicyEngine::new(&options).expect_err("too much");
+        assert!(matches!(error, EngineError::MaxMemory { .. }));
+        assert!(error.to_string().contains("use at most 1073741824"), "{error}");
+    }
+
+    #[test]
+    fn odd_and_largest_sizes_work() {
+        for max_memory in [0, 1, 65_537, DEFAULT_MAX_MEMORY + 1, MAX_MEMORY_LIMIT] {
+            let engine = PolicyEngine::new(&EngineOptions { max_memory, cache: None }).expect("an engine");
+            assert!(engine.max_memory() >= max_memory);
+            assert_eq!(engine.max_memory() % 65_536, 0);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The gate with a policy that decides when the test says so.
+
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, Sender, channel},
+    },
+    task::Poll,
+};
+
+use super::{MAX_WAITING, PolicyGate, Relaxed};
+use crate::policy::{ConnectionView, Decision, JoinRequest, Policy, PolicyError};
+
+const REQUEST: JoinRequest<'static> = JoinRequest {
+    connection: ConnectionView {
+        id: "1",
+        peer: "unix",
+        tls: false,
+        host: "",
+        path: "/",
+        origin: None,
+        subprotocol: "wamp.2.json",
+        headers: &[],
+    },
+    cookie: None,
+    hello: None,
+    methods: &[],
+};
+
+/// Says that it has begun, and then waits until it may go on.
+#[derive(Debug)]
+struct OnDemand {
+    begun: Sender<()>,
+    go_on: Mutex<Receiver<()>>,
+}
+
+impl Policy for OnDemand {
+    fn decide(&self, _: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+        self.begun.send(()).unwrap();
+        self.go_on.lock().unwrap().recv().unwrap();
+        Ok(Decision::None)
+    }
+}
+
+fn gate(max_concurrent: usize) -> (Arc<PolicyGate>, Receiver<()>, Sender<()>) {
+    let (begun, has_begun) = channel();
+    let (may_go_on, go_on) = channel();
+    let policy = OnDemand { begun, go_on: Mutex::new(go_on) };
+    (Arc::new(PolicyGate::new(Arc::new(policy), max_concurrent)), has_begun, may_go_on)
+}
+
+fn decide_on_a_thread(gate: &Arc<PolicyGate>) -> std::thread::JoinHandle<Result<Decision, PolicyError>> {
+    let gate = Arc::clone(gate);
+    std::thread::spawn(move || {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(gate.decide(&REQUEST))
+    })
+}
+
+#[test]
+fn a_free_place_is_taken_without_waiting() {
+    let (gate, begun, go_on) = gate(1);
+    go_on.send(()).unwrap();
+    let mut decision = pin!(gate.decide(&REQUEST));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert_eq!(decision.as_mut().poll(&mut context), Poll::Ready(Ok(Decision::None)));
+    begun.try_recv().unwrap();
+}
+
+#[test]
+fn the_one_too_many_waits_for_its_turn() {
+    let (gate, begun, go_on) = gate(1);
+    let first = decide_on_a_thread(&gate);
+    begun.recv().unwrap();
+    let second = decide_on_a_thread(&gate);
+    while gate.waiting.load(Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    assert!(begun.try_recv().is_err(), "two at once");
+    for _ in 0..2 {
+        go_on.send(()).unwrap();
+    }
+    assert_eq!(first.join().unwrap(), Ok(Decision::None));
+    assert_eq!(second.join().unwrap(), Ok(Decision::None));
+    assert_eq!(gate.waiting.load(Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_and_those_who_give_up_make_room() {
+    let (gate, _begun, go_on) = gate(1);
+    let place = gate.places.try_acquire().unwrap();
+    let mut waiting: Vec<_> = (0..MAX_WAITING).map(|_| Box::pin(gate.decide(&REQUEST))).collect();
+    poll_fn(|context| {
+        for decision in &mut waiting {
+            assert!(decision.as_mut().poll(context).is_pending());
+        }
+        Poll::Ready(())
+    })
+    .await;
+    assert_eq!(gate.decide(&REQUEST).await, Err(PolicyError::Overloaded));
+
+    drop(waiting);
+    drop(place);
+    go_on.send(()).unwrap();
+    assert_eq!(gate.decide(&REQUEST).await, Ok(Decision::None));
+}
+
+#[test]
+fn a_waiting_decision_may_move_between_threads() {
+    fn must_be_send<T: Send>(_: &T) {}
+    let (gate, _begun, _go_on) = gate(1);
+    must_be_send(&gate.decide(&REQUEST));
+}

@@ -1,0 +1,195 @@
+//! From a file to a component that may be asked: everything that can be wrong with it is found here, before a client waits.
+
+use std::{fmt, fs::File, io, io::Read, path::Path};
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+
+use super::{PolicyEngine, PolicyError};
+
+/// The largest component that is read, in bytes. One that brings a whole Python has 18 MB.
+pub const MAX_COMPONENT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The version of the contract that this gateway speaks.
+pub const CONTRACT_VERSION: &str = "0.1.0";
+
+/// The package that the contract is.
+const PACKAGE: &str = "wampgate:authid/";
+/// How a WebAssembly binary begins: the magic number and, as one more byte each, version and layer.
+const MAGIC: &[u8] = b"\0asm";
+const CORE_MODULE: &[u8] = &[1, 0, 0, 0];
+
+/// Why a policy cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("policy {policy}: {fault}")]
+pub struct LoadError {
+    /// The policy's name: the file, or `default`.
+    pub policy: String,
+    /// What is wrong.
+    pub fault: LoadFault,
+}
+
+/// What is wrong with a policy.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadFault {
+    /// The file cannot be read.
+    #[error("cannot read the component: {0}")]
+    Read(io::Error),
+    /// The file is a folder, a pipe or a device.
+    #[error("not a file")]
+    NotAFile,
+    /// The file is too large to be a policy.
+    #[error("the file is larger than {MAX_COMPONENT_BYTES} bytes")]
+    TooLarge,
+    /// The file is not the one that has been pinned.
+    #[error("sha256 is {}, and the configuration says {}", Hex(found), Hex(pinned))]
+    Hash {
+        /// What the configuration says.
+        pinned: [u8; 32],
+        /// What the file has.
+        found: [u8; 32],
+    },
+    /// The file is no WebAssembly at all.
+    #[error("not a WebAssembly component: {hint}")]
+    NotWasm {
+        /// What it looks like.
+        hint: &'static str,
+    },
+    /// The file is a core module.
+    #[error(
+        "a core module, not a component: link it with wasm-component-ld, or wrap it with `wasm-tools component new`"
+    )]
+    CoreModule,
+    /// The component does not compile: damaged, truncated, or of a kind that is not supported.
+    #[error("the component does not compile: {0}")]
+    Compile(String),
+    /// The component wants something that it is not given.
+    #[error("it imports `{import}`, {advice}")]
+    Import {
+        /// The import's name.
+        import: String,
+        /// What to do about it.
+        advice: &'static str,
+    },
+    /// The component was built for another version of the contract.
+    #[error("it is built for `{found}`, and this gateway speaks version {CONTRACT_VERSION}")]
+    Version {
+        /// The import or export with its version.
+        found: String,
+    },
+    /// The component is no policy.
+    #[error("it does not export `{PACKAGE}policy@{CONTRACT_VERSION}` as the contract has it: {0}")]
+    Export(String),
+    /// The engine's slots are smaller than the policy's memory.
+    #[error("max_memory: {asked} bytes are more than the {available} that the engine was made for")]
+    MaxMemory {
+        /// What is configured.
+        asked: usize,
+        /// What there is.
+        available: usize,
+    },
+    /// `check-config` does not like the configuration.
+    #[error("config: {}", .0.join("; "))]
+    Config(Vec<String>),
+    /// `check-config` did not come to an answer.
+    #[error("it could not check its configuration: {0}")]
+    CheckConfig(PolicyError),
+}
+
+/// A compiled component that imports nothing but what it is given.
+pub(super) struct Loaded {
+    pub(super) component: Component,
+    /// Whether it imports `log`.
+    pub(super) logs: bool,
+}
+
+/// Reads a component's file.
+pub(super) fn read(path: &Path, pinned: Option<&[u8; 32]>) -> Result<Vec<u8>, LoadFault> {
+    let file = File::open(path).map_err(LoadFault::Read)?;
+    let metadata = file.metadata().map_err(LoadFault::Read)?;
+    if !metadata.is_file() {
+        return Err(LoadFault::NotAFile);
+    }
+    let mut bytes = Vec::new();
+    // The length that was announced is not trusted: the file may still be growing.
+    file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(LoadFault::Read)?;
+    if bytes.len() as u64 > MAX_COMPONENT_BYTES {
+        return Err(LoadFault::TooLarge);
+    }
+    if let Some(&pinned) = pinned {
+        let found: [u8; 32] = Sha256::digest(&bytes).into();
+        if found != pinned {
+            return Err(LoadFault::Hash { pinned, found });
+        }
+    }
+    Ok(bytes)
+}
+
+/// Compiles a component and checks its imports and exports by name.
+pub(super) fn compile(engine: &PolicyEngine, bytes: &[u8]) -> Result<Loaded, LoadFault> {
+    check_kind(bytes)?;
+    let component = Component::from_binary(engine.wasmtime(), bytes)
+        .map_err(|error| LoadFault::Compile(format!("{error:#}")))?;
+    let world = component.component_type();
+    let imports: Vec<&str> = world.imports(engine.wasmtime()).map(|(name, _)| name).collect();
+    let exports: Vec<&str> = world.exports(engine.wasmtime()).map(|(name, _)| name).collect();
+
+    // First of all, since with another version nothing else can fit either.
+    if let Some(found) = imports.iter().chain(&exports).find(|name| is_of_another_version(name)) {
+        return Err(LoadFault::Version { found: (*found).to_owned() });
+    }
+    for import in &imports {
+        check_import(import)?;
+    }
+    // Further exports do no harm: some tool chains add their own.
+    let policy = format!("{PACKAGE}policy@{CONTRACT_VERSION}");
+    if !exports.contains(&policy.as_str()) {
+        let exports = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
+        return Err(LoadFault::Export(format!("it exports {exports}")));
+    }
+    let logs = imports.iter().any(|name| name.starts_with("wampgate:authid/log@"));
+    Ok(Loaded { component, logs })
+}
+
+fn check_kind(bytes: &[u8]) -> Result<(), LoadFault> {
+    match bytes.strip_prefix(MAGIC) {
+        Some(rest) if rest.starts_with(CORE_MODULE) => Err(LoadFault::CoreModule),
+        Some(_) => Ok(()),
+        None if bytes.is_empty() => Err(LoadFault::NotWasm { hint: "the file is empty" }),
+        None if bytes.trim_ascii_start().starts_with(b"(") || bytes.starts_with(b";;") => {
+            Err(LoadFault::NotWasm { hint: "text, translate it with `wasm-tools parse`" })
+        }
+        None => Err(LoadFault::NotWasm { hint: "it does not begin with \\0asm" }),
+    }
+}
+
+fn is_of_another_version(name: &str) -> bool {
+    name.strip_prefix(PACKAGE)
+        .and_then(|rest| rest.split_once('@'))
+        .is_some_and(|(_, version)| version != CONTRACT_VERSION)
+}
+
+/// Whether an import is given to every policy.
+fn check_import(import: &str) -> Result<(), LoadFault> {
+    let interface = import.strip_prefix(PACKAGE).and_then(|rest| rest.split('@').next());
+    let advice = match interface {
+        // Types are nothing that could be called.
+        Some("types" | "log") => return Ok(()),
+        Some("clock") => "which takes the grant `clock`, and this version of the gateway does not give it",
+        Some("random") => "which takes the grant `random`, and this version of the gateway does not give it",
+        _ if import.starts_with("wasi:") => {
+            "and policies get no WASI: build without it (for Rust: the target wasm32-unknown-unknown), or stub it out"
+        }
+        _ => "which is not granted to any policy",
+    };
+    Err(LoadFault::Import { import: import.to_owned(), advice })
+}
+
+/// Bytes as hexadecimal digits.
+struct Hex<'a>(&'a [u8; 32]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}

@@ -1,0 +1,109 @@
+//! From a [`JoinRequest`] to the contract's types, which borrow from it.
+
+use super::{
+    ConnectionView, CookieView, HelloView, JoinRequest, PolicyError, bindings::wampgate::authid::types as wit,
+};
+
+/// Headers that a policy is shown. Each costs a decision 0.13 µs.
+const MAX_HEADERS: usize = 64;
+/// Bytes of names and values in them.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// Authentication methods that a client may offer; there are about ten.
+const MAX_OFFERED: usize = 64;
+
+/// Refuses a request that is larger than the contract says. To leave something out would be worse: a client could
+/// push out a header that a proxy in front of the gateway has added.
+pub(super) fn check_size(request: &JoinRequest<'_>) -> Result<(), PolicyError> {
+    let headers = request.connection.headers;
+    let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
+        return Err(PolicyError::Refused(format!(
+            "it is not asked about more than {MAX_HEADERS} headers or {MAX_HEADER_BYTES} bytes of them, and these are {} with {bytes} bytes",
+            headers.len()
+        )));
+    }
+    let offered = request.hello.as_ref().map_or(0, |hello| hello.authmethods.len());
+    if offered > MAX_OFFERED {
+        return Err(PolicyError::Refused(format!(
+            "it is not asked about more than {MAX_OFFERED} offered authentication methods, and these are {offered}"
+        )));
+    }
+    Ok(())
+}
+
+impl<'a> From<&'a JoinRequest<'a>> for wit::JoinRequest<'a> {
+    fn from(request: &'a JoinRequest<'a>) -> Self {
+        Self {
+            connection: (&request.connection).into(),
+            cookie: request.cookie.as_ref().map(Into::into),
+            hello: request.hello.as_ref().map(Into::into),
+            methods: request.methods,
+        }
+    }
+}
+
+impl<'a> From<&'a ConnectionView<'a>> for wit::Connection<'a> {
+    fn from(connection: &'a ConnectionView<'a>) -> Self {
+        let &ConnectionView { id, peer, tls, host, path, origin, subprotocol, headers } = connection;
+        Self { id, peer, tls, host, path, origin, subprotocol, headers }
+    }
+}
+
+impl<'a> From<&'a CookieView<'a>> for wit::CookieRecord<'a> {
+    fn from(cookie: &'a CookieView<'a>) -> Self {
+        let &CookieView { id, public_id, is_new, created, last_seen, max_age, connections, authentication } =
+            cookie;
+        let authentication = authentication.map(|was| wit::Authentication {
+            authid: &was.authid,
+            authrole: &was.authrole,
+            authmethod: &was.authmethod,
+            authrealm: &was.authrealm,
+            authextra: &was.authextra,
+            at: was.at.as_millis(),
+        });
+        Self { id, public_id, is_new, created, last_seen, max_age, connections, authentication }
+    }
+}
+
+impl<'a> From<&'a HelloView<'a>> for wit::Hello<'a> {
+    fn from(hello: &'a HelloView<'a>) -> Self {
+        let &HelloView { realm, authmethods, authid, authrole, authextra } = hello;
+        Self { realm, authmethods, authid, authrole, authextra }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_HEADERS, MAX_OFFERED, check_size};
+    use crate::policy::{ConnectionView, HelloView, JoinRequest, PolicyError};
+
+    fn check(headers: &[(&str, &str)], offered: &[&str]) -> Result<(), PolicyError> {
+        let connection = ConnectionView {
+            id: "1",
+            peer: "unix",
+            tls: false,
+            host: "",
+            path: "/",
+            origin: None,
+            subprotocol: "wamp.2.json",
+            headers,
+        };
+        let hello =
+            HelloView { realm: None, authmethods: offered, authid: None, authrole: None, authextra: "{}" };
+        check_size(&JoinRequest { connection, cookie: None, hello: Some(hello), methods: &[] })
+    }
+
+    #[test]
+    fn what_the_contract_allows_is_asked() {
+        assert_eq!(check(&[("a", "b"); MAX_HEADERS], &["ticket"; MAX_OFFERED]), Ok(()));
+        assert_eq!(check(&[("a", &"b".repeat(16 * 1024 - 1))], &[]), Ok(()));
+    }
+
+    #[test]
+    fn more_is_refused_rather_than_cut() {
+        let refused = |outcome| assert!(matches!(outcome, Err(PolicyError::Refused(_))), "{outcome:?}");
+        refused(check(&[("a", "b"); MAX_HEADERS + 1], &[]));
+        refused(check(&[("a", &"b".repeat(16 * 1024))], &[]));
+        refused(check(&[], &["ticket"; MAX_OFFERED + 1]));
+    }
+}

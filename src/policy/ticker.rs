@@ -1,0 +1,192 @@
+//! The clock of the deadlines: a thread that advances the engine's epoch every millisecond while decisions are in flight.
+//!
+//! A guest checks the epoch at every loop and call, so that no guest outruns it. A thread that ticks for nothing costs 3 % of a
+//! core; hence it parks once nothing has been in flight for a while, and only then does a decision have to wake it.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use wasmtime::Engine;
+
+/// The length of a tick: how exactly a deadline is kept.
+pub(super) const TICK: Duration = Duration::from_millis(1);
+
+/// How many ticks without a decision go by before the thread parks. Waking it takes a system call of some microseconds, which
+/// a gateway under load must not pay per decision; 50 ms of ticking after a decision cost next to nothing.
+const LINGER: u32 = 50;
+
+/// The running thread; dropped, it ends.
+#[derive(Debug)]
+pub(super) struct Ticker {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    in_flight: AtomicUsize,
+    /// Whether the thread is parked, or about to.
+    parked: AtomicBool,
+    stopped: AtomicBool,
+}
+
+/// A decision in flight.
+#[derive(Debug)]
+pub(super) struct InFlight<'a>(&'a Shared);
+
+// === impl Ticker ===
+
+impl Ticker {
+    pub(super) fn start(engine: Engine) -> io::Result<Self> {
+        Self::start_with(move || engine.increment_epoch())
+    }
+
+    fn start_with(tick: impl Fn() + Send + 'static) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let thread =
+            thread::Builder::new().name("policy-ticker".to_owned()).spawn(move || theirs.run(&tick))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Keeps the clock running until the guard is dropped.
+    pub(super) fn in_flight(&self) -> InFlight<'_> {
+        self.shared.in_flight.fetch_add(1, SeqCst);
+        // Either this sees `parked`, or the thread, which sets it before it looks at the counter, sees the counter: in one total order of
+        // the four accesses at least one comes after the other's store. No wake-up is lost.
+        if self.shared.parked.load(SeqCst) {
+            self.wake();
+        }
+        InFlight(&self.shared)
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, SeqCst);
+        self.wake();
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to report, and a panic of its own has been printed already.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, SeqCst);
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn run(&self, tick: &dyn Fn()) {
+        let mut idle = 0;
+        while !self.stopped.load(SeqCst) {
+            thread::sleep(TICK);
+            tick();
+            idle = if self.in_flight.load(SeqCst) == 0 { idle + 1 } else { 0 };
+            if idle >= LINGER {
+                self.park();
+                idle = 0;
+            }
+        }
+    }
+
+    /// Sleeps until a decision is in flight or the ticker is dropped.
+    fn park(&self) {
+        self.parked.store(true, SeqCst);
+        while self.in_flight.load(SeqCst) == 0 && !self.stopped.load(SeqCst) {
+            // May return for no reason, hence the loop.
+            thread::park();
+        }
+        self.parked.store(false, SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::mpsc::{Receiver, channel},
+        thread,
+        time::{Duration, Instant},
+    };
+
+    use super::{LINGER, SeqCst, TICK, Ticker};
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn ticker() -> (Ticker, Receiver<()>) {
+        let (ticks, seen) = channel();
+        let tick = move || {
+            // Late ticks find nobody any more.
+            let _ = ticks.send(());
+        };
+        (Ticker::start_with(tick).unwrap(), seen)
+    }
+
+    fn wait_until_parked(ticker: &Ticker) {
+        let begun = Instant::now();
+        while !ticker.shared.parked.load(SeqCst) {
+            assert!(begun.elapsed() < PATIENCE, "it never parks");
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn parks_when_nothing_is_in_flight_and_wakes_for_a_decision() {
+        let (ticker, seen) = ticker();
+        for _ in 0..3 {
+            wait_until_parked(&ticker);
+            while seen.try_recv().is_ok() {}
+            assert!(seen.recv_timeout(20 * TICK).is_err(), "it ticks although it is parked");
+            let decision = ticker.in_flight();
+            for _ in 0..2 * LINGER {
+                seen.recv_timeout(PATIENCE).expect("it does not park during a decision");
+            }
+            drop(decision);
+        }
+    }
+
+    #[test]
+    fn no_wake_up_is_lost_between_looking_and_parking() {
+        let (ticker, seen) = ticker();
+        // Decisions that begin just when the thread decides to park: each of them needs its ticks.
+        for round in 0..40_u32 {
+            let pause = TICK * (LINGER - 2) + Duration::from_micros(u64::from(round) * 150);
+            let until = Instant::now() + pause;
+            while Instant::now() < until {
+                thread::yield_now();
+            }
+            while seen.try_recv().is_ok() {}
+            let _decision = ticker.in_flight();
+            for _ in 0..2 {
+                seen.recv_timeout(PATIENCE).expect("a tick for every decision");
+            }
+        }
+    }
+
+    #[test]
+    fn ends_when_dropped_parked_or_not() {
+        let (parked, seen) = ticker();
+        wait_until_parked(&parked);
+        drop(parked);
+        while seen.recv_timeout(PATIENCE).is_ok() {}
+        assert!(seen.try_recv().is_err());
+        drop(ticker());
+    }
+}
