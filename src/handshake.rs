@@ -1,8 +1,42 @@
 //! The opening handshake of RFC 6455: version, key, Origin, subprotocol.
+//!
+//! [`check`] is pure: a request's head and a service's configuration in, a verdict out. What a refusal looks like on
+//! the wire is in `edge::reply`.
 
-use http::{HeaderMap, HeaderValue};
+mod origin;
+#[cfg(test)]
+mod tests;
 
-use crate::{config::WebSocketConfig, wamp::Subprotocol};
+use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurposeConfig};
+use http::{HeaderMap, HeaderValue, Method, Version, header};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::{
+    config::WebSocketConfig,
+    wamp::{Serializer, Subprotocol},
+};
+
+pub use origin::Origins;
+
+/// RFC 6455, 4.1: the only version of the protocol that was ever standardized.
+const VERSION: &str = "13";
+
+/// RFC 6455, 4.1: a key is 16 random bytes.
+const KEY_BYTES: usize = 16;
+
+/// 16 bytes in base64, padding included.
+const KEY_CHARS: usize = 24;
+
+/// Clients that fill the key's four spare bits with noise exist; nothing depends on those bits.
+const KEY_ENCODING: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+);
+
+/// What a client that names no subprotocol speaks, where the configuration lets it in.
+const ASSUMED: Subprotocol = Subprotocol { serializer: Serializer::Json, batched: false };
 
 /// A handshake that may be answered with 101.
 #[derive(Debug, Clone)]
@@ -15,21 +49,158 @@ pub struct Accepted {
     pub announce: bool,
 }
 
-/// Why a handshake is refused.
+/// Why a handshake is refused. The messages go to the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
+    /// The request asks for a page, not for a WebSocket: 426.
+    #[error("this is a WebSocket endpoint: open it with a WebSocket client, at ws:// or wss://")]
+    NoUpgrade,
+    /// 405
+    #[error("a WebSocket handshake is a GET request")]
+    Method,
+    /// 505
+    #[error("a WebSocket handshake needs HTTP/1.1; a proxy in front may have to be told to use it")]
+    HttpVersion,
     /// 400
-    #[error("not implemented")]
-    NotImplemented,
+    #[error("a WebSocket handshake needs exactly one Host header")]
+    Host,
+    /// 400
+    #[error("the Connection header must contain 'Upgrade'; a proxy in front may have to pass it on")]
+    Connection,
+    /// 426
+    #[error("this server speaks WebSocket version 13 only: send 'Sec-WebSocket-Version: 13'")]
+    Version,
+    /// 400
+    #[error("send exactly one Sec-WebSocket-Key header: 16 random bytes in base64")]
+    Key,
+    /// 403; the client's own Origin is not repeated.
+    #[error("this Origin may not connect: add it to `allowed_origins` to let it in")]
+    Origin,
+    /// 403
+    #[error("the Origin 'null' may not connect: set `allow_null_origin` to let it in")]
+    NullOrigin,
+    /// 400
+    #[error("this server speaks only these WebSocket subprotocols: {}", names(.supported))]
+    Subprotocol {
+        /// The service's serializers.
+        supported: Vec<Serializer>,
+    },
+    /// 400
+    #[error("name a WebSocket subprotocol in Sec-WebSocket-Protocol, one of: {}", names(.supported))]
+    NoSubprotocol {
+        /// The service's serializers.
+        supported: Vec<Serializer>,
+    },
+    /// 400: what follows the head would be taken for WebSocket frames.
+    #[error("a WebSocket handshake has no body")]
+    Body,
 }
 
-/// Checks the head of a request for a WebSocket path.
+/// Checks the head of a request for a WebSocket path; `origins` are the service's compiled `allowed_origins`.
 pub fn check(
-    method: &http::Method,
-    version: http::Version,
+    method: &Method,
+    version: Version,
     headers: &HeaderMap,
     config: &WebSocketConfig,
+    origins: &Origins,
 ) -> Result<Accepted, Refused> {
-    let _ = (method, version, headers, config);
-    Err(Refused::NotImplemented)
+    // RFC 9110, 7.8: a server may ignore an Upgrade to something that it does not speak (such as h2c).
+    if !has_token(headers, &header::UPGRADE, "websocket") {
+        return Err(Refused::NoUpgrade);
+    }
+    // RFC 6455, 4.2.1, in its order.
+    if method != Method::GET {
+        return Err(Refused::Method);
+    }
+    if version != Version::HTTP_11 {
+        return Err(Refused::HttpVersion);
+    }
+    only(headers, &header::HOST).ok_or(Refused::Host)?;
+    if !has_token(headers, &header::CONNECTION, "upgrade") {
+        return Err(Refused::Connection);
+    }
+    // The version comes before the key: other versions may not have one.
+    match only(headers, &header::SEC_WEBSOCKET_VERSION) {
+        Some(value) if value == VERSION => {}
+        _ => return Err(Refused::Version),
+    }
+    let key = only(headers, &header::SEC_WEBSOCKET_KEY).ok_or(Refused::Key)?.as_bytes();
+    if !is_key(key) {
+        return Err(Refused::Key);
+    }
+    check_origin(headers, config, origins)?;
+    let (subprotocol, announce) = negotiate(headers, config)?;
+    let accept_key = HeaderValue::try_from(derive_accept_key(key)).map_err(|_| Refused::Key)?;
+    Ok(Accepted { accept_key, subprotocol, announce })
+}
+
+/// Whether one of the header's lines has the token in its comma-separated list, in whatever case.
+fn has_token(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+        .any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// The value of a header that stands there exactly once.
+fn only<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+fn is_key(key: &[u8]) -> bool {
+    // The decoder wants room for three bytes per four characters, before it looks at the padding.
+    let mut decoded = [0; KEY_CHARS / 4 * 3];
+    key.len() == KEY_CHARS
+        && KEY_ENCODING.decode_slice(key, &mut decoded).is_ok_and(|length| length == KEY_BYTES)
+}
+
+fn check_origin(headers: &HeaderMap, config: &WebSocketConfig, origins: &Origins) -> Result<(), Refused> {
+    // RFC 6455, 4.2.1: only browsers have to send an Origin, so a client without one is no browser.
+    if !headers.contains_key(header::ORIGIN) {
+        return Ok(());
+    }
+    let origin = only(headers, &header::ORIGIN).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // RFC 6454, 7.1: "null" stands for a page whose origin must not be told. Old engines send file:// for it.
+    if origin == "null" || origin.starts_with("file:") {
+        return if config.options.allow_null_origin { Ok(()) } else { Err(Refused::NullOrigin) };
+    }
+    if origins.allow(origin) { Ok(()) } else { Err(Refused::Origin) }
+}
+
+/// The first subprotocol in the client's order that the service speaks, and whether it is to be announced.
+fn negotiate(headers: &HeaderMap, config: &WebSocketConfig) -> Result<(Subprotocol, bool), Refused> {
+    let mut offered = headers
+        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|name| !name.is_empty())
+        .peekable();
+    let speaks = |subprotocol: &Subprotocol| config.serializers.contains(&subprotocol.serializer);
+    if offered.peek().is_none() {
+        return if !config.options.require_websocket_subprotocol && speaks(&ASSUMED) {
+            Ok((ASSUMED, false))
+        } else {
+            Err(Refused::NoSubprotocol { supported: config.serializers.clone() })
+        };
+    }
+    offered
+        .filter_map(|name| Subprotocol::parse(str::from_utf8(name).ok()?))
+        .find(speaks)
+        .map(|subprotocol| (subprotocol, true))
+        .ok_or_else(|| Refused::Subprotocol { supported: config.serializers.clone() })
+}
+
+/// The subprotocols of the serializers, as a list for people.
+fn names(serializers: &[Serializer]) -> String {
+    let mut list = String::new();
+    for (serializer, batched) in serializers.iter().flat_map(|s| [(*s, false), (*s, true)]) {
+        if !list.is_empty() {
+            list.push_str(", ");
+        }
+        list.push_str(Subprotocol { serializer, batched }.name());
+    }
+    list
 }

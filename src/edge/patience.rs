@@ -1,0 +1,109 @@
+//! A stream whose writes do not wait for ever: a client that asks for a file and never reads it would hold its
+//! connection, and its permit, as long as it likes.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Sleep,
+};
+
+/// How long the peer may take no byte at all. TCP keeps a slow but living peer well below this.
+const MAX_STALL: Duration = Duration::from_secs(30);
+
+/// A stream that fails with [`io::ErrorKind::TimedOut`] once a write has been stuck for [`MAX_STALL`].
+///
+/// The clock exists only while a write is stuck, so that a handshake pays nothing for it.
+#[derive(Debug)]
+pub(crate) struct Patience<'a, S> {
+    stream: &'a mut S,
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<'a, S> Patience<'a, S> {
+    pub(crate) fn new(stream: &'a mut S) -> Self {
+        Self { stream, stalled: None }
+    }
+
+    fn watch<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.stalled = None;
+            return outcome;
+        }
+        let clock = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(MAX_STALL)));
+        clock.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Patience<'_, S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.get_mut().stream).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<'_, S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut *this.stream).poll_write(cx, buf);
+        this.watch(cx, outcome)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut *this.stream).poll_write_vectored(cx, bufs);
+        this.watch(cx, outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_nobody_reads_fails_after_the_stall_limit() {
+        let (mut near, _far) = tokio::io::duplex(16);
+        let started = tokio::time::Instant::now();
+        let error = Patience::new(&mut near).write_all(&[0; 64]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(started.elapsed().as_secs(), MAX_STALL.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_reader_is_not_cut_off() {
+        let (mut near, mut far) = tokio::io::duplex(1);
+        let reader = tokio::spawn(async move {
+            let mut got = Vec::new();
+            while let Ok(byte) = far.read_u8().await {
+                got.push(byte);
+                tokio::time::sleep(MAX_STALL / 2).await;
+            }
+            got
+        });
+        Patience::new(&mut near).write_all(b"slowly").await.unwrap();
+        drop(near);
+        assert_eq!(reader.await.unwrap(), b"slowly");
+    }
+}
