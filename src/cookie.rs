@@ -13,8 +13,8 @@ pub use response::set_cookie;
 
 /// A tracking ID: 6 to 64 characters of the base64 alphabets. A credential: whoever has it is the client.
 ///
-/// `Debug` does not show it, there is no `Display`, and [`TrackingId::expose`] is called only where the ID has to
-/// go out: to the client that owns it, to the store, and to the policy.
+/// `Debug` does not show it, there is no `Display`, and [`TrackingId::expose`] is called only where the ID
+/// has to go out: to the client that owns it, to the store, and to the policy.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TrackingId(Arc<str>);
 

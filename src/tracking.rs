@@ -17,8 +17,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// How often an ID is drawn before giving up. Two IDs of the shortest length, 36 bits, meet once in 69,000 draws
-/// when a million records live; four times in a row is a broken random source.
+/// How often an ID is drawn before giving up. Two IDs of the shortest length, 36 bits, meet once in 69,000
+/// draws when a million records live; four times in a row is a broken random source.
 const MAX_DRAWS: usize = 4;
 
 /// Tracks the clients of one path: its cookie options, and the store that it may share with other paths.
@@ -54,7 +54,8 @@ pub struct Tracked {
 }
 
 impl Tracker {
-    /// A tracker for one path. The store, its connections and the key are shared with whatever else uses them.
+    /// A tracker for one path. The store, its connections and the key are shared with whatever else uses
+    /// them.
     pub fn new(
         options: CookieOptions,
         store: Arc<dyn CookieStore>,
@@ -66,17 +67,15 @@ impl Tracker {
 
     /// Finds the client's record or makes one. The record is in the store before this returns.
     ///
-    /// An ID that the store does not know is never adopted, whatever its shape: a client could plant it on another
-    /// one and be that client later.
+    /// An ID that the store does not know is never adopted, whatever its shape: a client could plant it on
+    /// another one and be that client later.
     pub async fn track(&self, headers: &HeaderMap, tls: bool, now: Timestamp) -> Result<Tracked, StoreError> {
-        match self.find(headers, now)? {
-            Some((id, record)) => Ok(self.tracked(id, record, false, None)),
-            None => {
-                let (id, record) = self.create(now).await?;
-                let set_cookie = cookie::set_cookie(&self.options, &id, tls);
-                Ok(self.tracked(id, record, true, set_cookie))
-            }
+        if let Some((id, record)) = self.find(headers, now)? {
+            return Ok(self.tracked(id, record, false, None));
         }
+        let (id, record) = self.create(now).await?;
+        let set_cookie = cookie::set_cookie(&self.options, &id, tls);
+        Ok(self.tracked(id, record, true, set_cookie))
     }
 
     /// The first of the request's candidates that the store knows.
@@ -86,7 +85,8 @@ impl Tracker {
         now: Timestamp,
     ) -> Result<Option<(TrackingId, CookieRecord)>, StoreError> {
         for id in cookie::candidates(headers, &self.options.name) {
-            // A store gives no expired record; that expiry holds does not depend on each store's keeping that.
+            // A store gives no expired record; that expiry holds does not depend on each store's keeping
+            // that.
             if let Some(record) = self.store.look_up(&id, now)?.filter(|record| !record.is_expired(now)) {
                 return Ok(Some((id, record)));
             }

@@ -1,9 +1,9 @@
 //! The public ID: what other clients and the log see instead of a tracking ID.
 //!
 //! A public ID is the HMAC-SHA256 of the tracking ID under the node's key, cut to 96 bits and written as 16
-//! URL-safe base64 characters. One-way, because a short tracking ID (6 characters are 36 bits) under an unkeyed hash could be
-//! found by trying all of them. 96 bits, because it is a name and no credential: of a billion records, two share a
-//! name with a chance of 1 in 10^11, and 16 characters still read well in a log.
+//! URL-safe base64 characters. One-way, because a short tracking ID (6 characters are 36 bits) under an
+//! unkeyed hash could be found by trying all of them. 96 bits, because it is a name and no credential: of a
+//! billion records, two share a name with a chance of 1 in 10^11, and 16 characters still read well in a log.
 
 use std::{
     fmt, fs, io,

@@ -6,15 +6,15 @@ use super::{CookieName, TrackingId};
 
 /// How many candidates of a request are looked at.
 ///
-/// A client has one cookie of our name, and sometimes a second one of another `Path` or `Domain`. Each candidate
-/// costs a look-up in the store, so that a request must not buy many of them.
+/// A client has one cookie of our name, and sometimes a second one of another `Path` or `Domain`. Each
+/// candidate costs a look-up in the store, so that a request must not buy many of them.
 const MAX_CANDIDATES: usize = 8;
 
 /// The values of cookies of this name that have the shape of a tracking ID, in the order of the request.
 ///
-/// Reading never fails: whatever else stands in the headers (names or values that RFC 6265 does not allow, JSON,
-/// bytes that are not UTF-8, several header lines) is passed over and cannot hide our cookie. That a candidate has the right shape
-/// says nothing about whether it was ever handed out: only the store knows.
+/// Reading never fails: whatever else stands in the headers (names or values that RFC 6265 does not allow,
+/// JSON, bytes that are not UTF-8, several header lines) is passed over and cannot hide our cookie. That a
+/// candidate has the right shape says nothing about whether it was ever handed out: only the store knows.
 pub fn candidates<'a>(
     headers: &'a HeaderMap,
     name: &'a CookieName,
@@ -22,8 +22,8 @@ pub fn candidates<'a>(
     headers
         .get_all(COOKIE)
         .iter()
-        // RFC 6265, 4.2.1 separates pairs by "; ". Some intermediaries join several Cookie lines into one as RFC 9110, 5.3
-        // allows for lists, by ", ". No tracking ID contains either.
+        // RFC 6265, 4.2.1 separates pairs by "; ". Some intermediaries join several Cookie lines into one as
+        // RFC 9110, 5.3 allows for lists, by ", ". No tracking ID contains either.
         .flat_map(|line| line.as_bytes().split(|byte| matches!(byte, b';' | b',')))
         .filter_map(|pair| value_of(pair, name.as_str().as_bytes()))
         .filter_map(|value| TrackingId::parse(std::str::from_utf8(value).ok()?).ok())

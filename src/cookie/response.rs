@@ -15,8 +15,8 @@ const CAPACITY: usize = 192;
 /// Never nothing in practice: by their types, names and IDs are made of characters that a header may carry.
 pub fn set_cookie(options: &CookieOptions, id: &TrackingId, tls: bool) -> Option<HeaderValue> {
     let mut cookie = Cookie::build((options.name.as_str(), id.expose()))
-        // Without it, RFC 6265, 5.1.4 limits the cookie to the directory of the WebSocket's path, and two paths
-        // that share a store would not share their clients.
+        // Without it, RFC 6265, 5.1.4 limits the cookie to the directory of the WebSocket's path, and two
+        // paths that share a store would not share their clients.
         .path("/")
         .max_age(Duration::seconds(i64::from(options.max_age.as_seconds())))
         .same_site(match options.same_site {

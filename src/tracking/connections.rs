@@ -10,9 +10,9 @@ use crate::cookie::TrackingId;
 
 /// The open connections of one store's clients, counted by ID.
 ///
-/// One of these stands beside each store and is shared by all its trackers, so that a client's count is the same
-/// whichever path it comes in by. An ID takes 24 bytes (its text is shared with the connection) and
-/// only while a connection of it is open, so that the listeners' limit bounds the whole.
+/// One of these stands beside each store and is shared by all its trackers, so that a client's count is the
+/// same whichever path it comes in by. An ID takes 24 bytes (its text is shared with the connection) and only
+/// while a connection of it is open, so that the listeners' limit bounds the whole.
 #[derive(Default)]
 pub struct Connections {
     counts: Mutex<HashMap<TrackingId, u32>>,

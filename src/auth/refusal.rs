@@ -1,0 +1,129 @@
+//! Why a client does not join, and what it is told: the one place where that becomes an ABORT.
+
+use crate::{
+    policy::{Denial, PolicyError},
+    wamp::{Uri, uri::error},
+};
+
+/// Why a client does not join. `Display` is for the operator's log; the client is told [`Refusal::abort`].
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// The policy denies, in its own words.
+    #[error("the policy denies: {:?} ({})", .0.message, .0.reason)]
+    Denied(Denial),
+    /// The policy failed or broke its contract.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The policy defers to a method that the service has not.
+    #[error("the policy defers to {0:?}, which is not configured for this service")]
+    NotConfigured(String),
+    /// The policy defers to a method that the client has not offered.
+    #[error("the policy defers to {0:?}, which the client did not offer")]
+    NotOffered(String),
+    /// The realm has no such role.
+    #[error("the realm has no role {0:?}: add it to the realm's `roles`")]
+    NoSuchRole(String),
+    /// The method needs to know who the client is.
+    #[error("`{0}` needs HELLO.Details.authid, which the client did not send")]
+    AuthidMissing(&'static str),
+    /// The principal does not exist, or the secret is wrong: the client cannot tell which.
+    #[error("`{0}` failed: no such principal or a wrong secret")]
+    Credentials(&'static str),
+    /// The secret is right, and the principal belongs to another realm.
+    #[error("the principal belongs to another realm")]
+    OtherRealm,
+    /// The answer to a challenge came too late.
+    #[error("the answer to the challenge came too late")]
+    TooLate,
+}
+
+impl Refusal {
+    /// The reason and the message of the ABORT.
+    ///
+    /// Wrong credentials are `wamp.error.not_authorized`, as Crossbar.io's clients expect; the
+    /// specification's basic profile has "a join" among what it stands for. What the operator must repair is
+    /// `wamp.error.authentication_failed` ("a technical runtime failure"), and the client learns no more than
+    /// that.
+    pub fn abort(&self) -> (Uri, String) {
+        let (reason, message) = match self {
+            Self::Denied(denial) => return (denial.reason.clone(), denial.message.clone()),
+            Self::Policy(PolicyError::Overloaded) => {
+                (error::UNAVAILABLE, "the gateway is busy, try again".to_owned())
+            }
+            Self::Policy(_) | Self::NotConfigured(_) => {
+                (error::AUTHENTICATION_FAILED, "the gateway could not decide who you are".to_owned())
+            }
+            Self::NotOffered(method) => (
+                error::NO_AUTH_METHOD,
+                format!("offer the authentication method {method:?} in HELLO.Details.authmethods"),
+            ),
+            Self::NoSuchRole(role) => (error::NO_SUCH_ROLE, format!("the realm has no role {role:?}")),
+            Self::AuthidMissing(method) => {
+                (error::NOT_AUTHORIZED, format!("the method {method:?} needs HELLO.Details.authid"))
+            }
+            Self::Credentials(method) => {
+                (error::NOT_AUTHORIZED, format!("{method} authentication failed: wrong authid or secret"))
+            }
+            Self::OtherRealm => (error::NOT_AUTHORIZED, "you may not join this realm".to_owned()),
+            Self::TooLate => (error::NOT_AUTHORIZED, "the answer to CHALLENGE came too late".to_owned()),
+        };
+        (Uri::known(reason), message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Words of a policy's or of the configuration's own, which no client may see.
+    const INTERNAL: &str = "internal-detail";
+
+    fn refusals() -> Vec<(Refusal, &'static str)> {
+        let internal = || INTERNAL.to_owned();
+        vec![
+            (PolicyError::Refused(internal()).into(), "wamp.error.authentication_failed"),
+            (PolicyError::Trap(internal()).into(), "wamp.error.authentication_failed"),
+            (PolicyError::Deadline(Duration::from_millis(20)).into(), "wamp.error.authentication_failed"),
+            (PolicyError::Memory(1).into(), "wamp.error.authentication_failed"),
+            (PolicyError::HostCalls.into(), "wamp.error.authentication_failed"),
+            (PolicyError::Contract(internal()).into(), "wamp.error.authentication_failed"),
+            (PolicyError::Overloaded.into(), "wamp.error.unavailable"),
+            (Refusal::NotConfigured(internal()), "wamp.error.authentication_failed"),
+            (Refusal::NotOffered("ticket".into()), "wamp.error.no_auth_method"),
+            (Refusal::NoSuchRole("guest".into()), "wamp.error.no_such_role"),
+            (Refusal::AuthidMissing("ticket"), "wamp.error.not_authorized"),
+            (Refusal::Credentials("ticket"), "wamp.error.not_authorized"),
+            (Refusal::OtherRealm, "wamp.error.not_authorized"),
+            (Refusal::TooLate, "wamp.error.not_authorized"),
+        ]
+    }
+
+    #[test]
+    fn every_refusal_has_its_reason_and_a_message_without_internals() {
+        for (refusal, expected) in refusals() {
+            let (reason, message) = refusal.abort();
+            assert_eq!(reason.as_str(), expected, "{refusal}");
+            assert!(!message.is_empty() && !message.contains(INTERNAL), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_denial_is_told_in_the_policys_own_words() {
+        let denial = Denial { reason: Uri::known("com.example.error.closed"), message: "after hours".into() };
+        let (reason, message) = Refusal::Denied(denial).abort();
+        assert_eq!((reason.as_str(), message.as_str()), ("com.example.error.closed", "after hours"));
+    }
+
+    #[test]
+    fn the_operator_is_told_what_went_wrong() {
+        for (refusal, _) in refusals() {
+            let logged = refusal.to_string();
+            assert!(!logged.is_empty());
+            if format!("{refusal:?}").contains(INTERNAL) {
+                assert!(logged.contains(INTERNAL), "{logged}");
+            }
+        }
+    }
+}
