@@ -200,9 +200,7 @@ impl Edge {
                     let _ = slot.set(opened);
                     Ok(response)
                 }
-                Err(Problem::Handshake(Refused::NoUpgrade)) if socket.has_status_page() => {
-                    Ok(page::status())
-                }
+                Err(Problem::Handshake(Refused::NoUpgrade)) if socket.has_status_page() => Ok(page::status()),
                 Err(problem) => Err(problem),
             },
             // Boxed: files are not what the size of a handshake's future is to be measured by.

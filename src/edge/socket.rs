@@ -65,8 +65,8 @@ impl Socket {
     ) -> Result<(Response<Body>, Opened), Problem> {
         let Parts { method, version, headers, uri, .. } = request;
         let config = &self.service.config;
-        let accepted = handshake::check(method, *version, headers, config, &self.origins)
-            .map_err(Problem::Handshake)?;
+        let accepted =
+            handshake::check(method, *version, headers, config, &self.origins).map_err(Problem::Handshake)?;
         if has_body {
             return Err(Problem::Handshake(Refused::Body));
         }
