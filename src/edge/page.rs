@@ -48,7 +48,7 @@ fn secured(media_type: &'static str, text: &'static str, policy: HeaderValue) ->
     response
 }
 
-/// Nothing but the page's own script and style, and WebSockets to its own host.
+/// Nothing but the page's own script and style, and connections to its own host.
 ///
 /// `connect-src 'self'` covers ws: and wss: since CSP level 3; browsers from before that want them spelled out.
 fn content_security_policy(host: Option<&str>) -> HeaderValue {
