@@ -141,10 +141,7 @@ impl Edge {
         let io = TokioIo::new(Patience::new(&mut stream));
         let ended = self.http.serve_connection(io, service).without_shutdown().await;
         // hyper's buffer is several kilobytes, full or not.
-        let early = ended.map(|parts| match parts.read_buf.is_empty() {
-            true => Bytes::new(),
-            false => Bytes::copy_from_slice(&parts.read_buf),
-        });
+        let early = ended.map(|parts| Bytes::copy_from_slice(&parts.read_buf));
         match (early, slot.into_inner()) {
             (Ok(early), Some(opened)) => {
                 let Opened { service, accepted, tracked, path, headers } = opened;
@@ -200,9 +197,7 @@ impl Edge {
                     let _ = slot.set(opened);
                     Ok(response)
                 }
-                Err(Problem::Handshake(Refused::NoUpgrade)) if socket.has_status_page() => {
-                    Ok(page::status())
-                }
+                Err(Problem::Handshake(Refused::NoUpgrade)) if socket.has_status_page() => Ok(page::status()),
                 Err(problem) => Err(problem),
             },
             // Boxed: files are not what the size of a handshake's future is to be measured by.

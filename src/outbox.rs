@@ -2,6 +2,11 @@
 //!
 //! Anybody may push (the realm's owner, the session itself); only the connection's own task takes. Frames are
 //! reference-counted, so that a broadcast holds one copy however many subscribers it has.
+//!
+//! *Bound*: the frames' bytes and [`FRAME_OVERHEAD`] for each of them, together at most the outbox's limit. Only a
+//! frame that finds the queue empty is always taken: the limit catches peers that read too slowly, and a peer that
+//! has read everything must not lose its connection to one large message of somebody else.
+//! *Overflow*: the connection is dropped ([`Closing::Overflow`]).
 
 use std::{
     collections::VecDeque,
@@ -12,6 +17,14 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::wamp::Serializer;
+
+/// What a waiting frame counts besides its bytes: its place in the queue and its share of an allocation. Without it, a
+/// limit in bytes would not bound the number of small frames.
+pub const FRAME_OVERHEAD: usize = 64;
+
+/// How many places an empty queue keeps for the next frames. What a burst has needed beyond that is given back, so
+/// that thousands of idle connections hold nothing for bursts of long ago.
+const KEPT_PLACES: usize = 16;
 
 /// The queue of one connection.
 #[derive(Debug)]
@@ -25,7 +38,8 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Queue {
     frames: VecDeque<Bytes>,
-    bytes: usize,
+    /// What the frames count against the limit.
+    cost: usize,
     closing: Option<Closing>,
 }
 
@@ -62,16 +76,17 @@ impl Outbox {
         self.serializer
     }
 
-    /// Adds a message. After a close nothing is added any more; over the limit the connection is closed.
+    /// Adds a message. After a close nothing is added any more; over the limit the connection is given up.
     pub fn push(&self, frame: Bytes) {
         let mut queue = self.lock();
         if queue.closing.is_some() {
             return;
         }
-        if queue.bytes.saturating_add(frame.len()) > self.limit {
+        let cost = queue.cost.saturating_add(cost(&frame));
+        if cost > self.limit && !queue.frames.is_empty() {
             *queue = Queue { closing: Some(Closing::Overflow), ..Queue::default() };
         } else {
-            queue.bytes += frame.len();
+            queue.cost = cost;
             queue.frames.push_back(frame);
         }
         drop(queue);
@@ -108,19 +123,22 @@ impl Outbox {
 
     fn try_take(&self, into: &mut Vec<Bytes>, max_bytes: usize) -> Option<Taken> {
         let mut queue = self.lock();
-        let mut taken = 0;
+        if queue.frames.is_empty() {
+            return queue.closing.map(Taken::Closing);
+        }
+        let mut bytes = 0;
         while let Some(frame) = queue.frames.front() {
-            if taken > 0 && taken + frame.len() > max_bytes {
+            if bytes > 0 && bytes + frame.len() > max_bytes {
                 break;
             }
-            taken += frame.len();
+            bytes += frame.len();
+            queue.cost = queue.cost.saturating_sub(cost(frame));
             into.extend(queue.frames.pop_front());
         }
-        queue.bytes -= taken;
-        if taken > 0 {
-            return Some(Taken::Frames);
+        if queue.frames.is_empty() && queue.frames.capacity() > KEPT_PLACES {
+            queue.frames.shrink_to(KEPT_PLACES);
         }
-        queue.closing.map(Taken::Closing)
+        Some(Taken::Frames)
     }
 
     // The lock is held for a few pushes and pops and never across an await; a poisoned one is still whole.
@@ -128,3 +146,10 @@ impl Outbox {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+const fn cost(frame: &Bytes) -> usize {
+    frame.len() + FRAME_OVERHEAD
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,31 @@
 //! Realms: where sessions meet. A realm has one owner, a task that runs its broker and its dealer, and no locks.
+//!
+//! ```text
+//! Attachment::send -> inbox -> owner -> router (permissions, broker, dealer) -> deliveries -> outboxes
+//! ```
+//!
+//! The router and what is behind it are pure: a state, a session and a message give deliveries. Only the owner knows
+//! of tasks, serializers and outboxes. What is told about a session to other sessions is its identity's *public*
+//! authid, never the client's own, which may be a credential.
+//!
+//! Ordering (section "Ordering Guarantees") follows from there being one queue into the realm, one owner, and one
+//! queue out of it for each session.
 
-use std::sync::Arc;
+mod broker;
+mod dealer;
+mod deliveries;
+mod inbox;
+mod owner;
+mod permissions;
+mod router;
 
+use std::sync::{Arc, atomic::Ordering};
+
+use self::{
+    inbox::{Entry, Inbox, Key},
+    owner::Owner,
+    permissions::Permissions,
+};
 use crate::{
     config::RealmConfig,
     identity::Identity,
@@ -9,16 +33,19 @@ use crate::{
     wamp::{ClientMessage, SessionId},
 };
 
-/// A way to a realm. Cheap to clone.
+/// A way to a realm. Cheap to clone; the realm ends when the last way and the last session are gone.
 #[derive(Debug, Clone)]
 pub struct Realm {
-    name: Arc<str>,
+    inbox: Arc<Inbox>,
 }
 
-/// A session's place in a realm; dropping it leaves the realm.
+/// A session's place in a realm; dropping it leaves the realm, after what the session has sent.
+///
+/// Leaving always succeeds at once, however busy the realm is.
 #[derive(Debug)]
 pub struct Attachment {
-    session: SessionId,
+    key: Key,
+    inbox: Arc<Inbox>,
 }
 
 /// The realm's owner has stopped.
@@ -26,46 +53,78 @@ pub struct Attachment {
 #[error("the realm has been closed")]
 pub struct RealmClosed;
 
+// === impl Realm ===
+
 impl Realm {
     /// Starts the owner of a realm.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, on which the owner is to run.
     pub fn start(config: RealmConfig) -> Self {
-        Self { name: Arc::from(config.name.as_str()) }
+        let permissions = Arc::new(Permissions::new(&config.roles));
+        let (inbox, entries) = Inbox::new(config.name, Arc::clone(&permissions));
+        tokio::spawn(Owner::new(entries, Arc::clone(&inbox.gate), permissions).run());
+        Self { inbox: Arc::new(inbox) }
     }
 
     /// The realm's name.
     pub fn name(&self) -> &str {
-        &self.name
+        self.inbox.name.as_str()
     }
 
     /// Whether sessions may have this role.
     pub fn has_role(&self, role: &str) -> bool {
-        let _ = role;
-        false
+        self.inbox.permissions.has_role(role)
+    }
+
+    /// How many sessions are attached, as of the owner's latest turn.
+    pub fn sessions(&self) -> usize {
+        self.inbox.gate.sessions.load(Ordering::Relaxed)
     }
 
     /// Adds a session; what is for its client is pushed to `outbox`, encoded.
+    ///
+    /// The owner learns of it later, in order: no answer is waited for, only room in the inbox. A session whose
+    /// identifier is taken gets ABORT, and its outbox is closed; the identifier's owner does not notice. A session
+    /// with a role that the realm does not have may do nothing.
     pub async fn attach(
         &self,
         session: SessionId,
         identity: Arc<Identity>,
         outbox: Arc<Outbox>,
     ) -> Result<Attachment, RealmClosed> {
-        let _ = (identity, outbox);
-        Ok(Attachment { session })
+        let key = self.inbox.next_key(session);
+        self.inbox.send(Entry::Attach { key, identity, outbox }).await?;
+        Ok(Attachment { key, inbox: Arc::clone(&self.inbox) })
+    }
+
+    /// Ends the realm: every session gets GOODBYE `wamp.close.system_shutdown` after what was sent before, and its
+    /// outbox is closed. Whoever comes later gets [`RealmClosed`].
+    pub fn close(&self) {
+        self.inbox.send_now(Entry::Close);
     }
 }
+
+// === impl Attachment ===
 
 impl Attachment {
     /// The session.
     pub const fn session(&self) -> SessionId {
-        self.session
+        self.key.session
     }
 
     /// Hands a message of the session to the realm, waiting while the realm's inbox is full.
     ///
-    /// Takes the messages of broker and dealer; the session's own (HELLO, GOODBYE, …) never reach a realm.
+    /// Takes the messages of broker and dealer; the session's own (HELLO, GOODBYE, …) are a protocol violation here,
+    /// like an answer to an invocation that was never sent: the session gets ABORT, and its outbox is closed.
     pub async fn send(&self, message: ClientMessage) -> Result<(), RealmClosed> {
-        let _ = message;
-        Err(RealmClosed)
+        self.inbox.send(Entry::message(self.key, message)).await
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        self.inbox.send_now(Entry::Detach { key: self.key });
     }
 }

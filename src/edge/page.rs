@@ -48,7 +48,7 @@ fn secured(media_type: &'static str, text: &'static str, policy: HeaderValue) ->
     response
 }
 
-/// Nothing but the page's own script and style, and WebSockets to its own host.
+/// Nothing but the page's own script and style, and connections to its own host.
 ///
 /// `connect-src 'self'` covers ws: and wss: since CSP level 3; browsers from before that want them spelled out.
 fn content_security_policy(host: Option<&str>) -> HeaderValue {
@@ -69,7 +69,10 @@ mod tests {
     #[test]
     fn the_policy_names_the_pages_own_host_and_nothing_that_a_client_could_smuggle_in() {
         let policy = |host| content_security_policy(host).to_str().unwrap().to_owned();
-        assert!(policy(Some("localhost:8080")).ends_with("connect-src 'self' ws://localhost:8080 wss://localhost:8080"));
+        assert!(
+            policy(Some("localhost:8080"))
+                .ends_with("connect-src 'self' ws://localhost:8080 wss://localhost:8080")
+        );
         assert!(policy(Some("[::1]:8080")).ends_with("wss://[::1]:8080"));
         for host in [None, Some("x; script-src *"), Some("x *"), Some("x,y")] {
             assert!(policy(host).ends_with("connect-src 'self'"), "{host:?}");

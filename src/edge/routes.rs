@@ -150,10 +150,7 @@ impl Node {
 }
 
 impl Target {
-    fn new(
-        service: &Service,
-        services: &mut dyn FnMut(&WebSocketConfig) -> Arc<WebSocketService>,
-    ) -> Self {
+    fn new(service: &Service, services: &mut dyn FnMut(&WebSocketConfig) -> Arc<WebSocketService>) -> Self {
         match service {
             Service::Static(config) => Self::Static(StaticFiles::new(config)),
             Service::WebSocket(config) => Self::WebSocket(Socket::new(services(config))),

@@ -65,8 +65,8 @@ impl Socket {
     ) -> Result<(Response<Body>, Opened), Problem> {
         let Parts { method, version, headers, uri, .. } = request;
         let config = &self.service.config;
-        let accepted = handshake::check(method, *version, headers, config, &self.origins)
-            .map_err(Problem::Handshake)?;
+        let accepted =
+            handshake::check(method, *version, headers, config, &self.origins).map_err(Problem::Handshake)?;
         if has_body {
             return Err(Problem::Handshake(Refused::Body));
         }
@@ -88,9 +88,11 @@ impl Socket {
         Ok((response, opened))
     }
 
-    /// Copies what outlives the handshake: a value taken as it is would keep all of the head in memory.
+    /// Copies what outlives the handshake: a value taken as it is would keep all of the head in memory, and a map
+    /// that grows by itself begins with room for six headers.
     fn keep(&self, headers: &HeaderMap) -> HeaderMap {
-        let mut kept = HeaderMap::new();
+        let count = self.kept.iter().map(|name| headers.get_all(name).iter().count()).sum();
+        let mut kept = HeaderMap::with_capacity(count);
         for name in &self.kept {
             for value in headers.get_all(name) {
                 if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {

@@ -157,11 +157,7 @@ impl StaticFiles {
     }
 }
 
-async fn serve_file(
-    request: &Parts,
-    headers: &HeaderMap,
-    file: &Path,
-) -> Result<Response<Body>, Problem> {
+async fn serve_file(request: &Parts, headers: &HeaderMap, file: &Path) -> Result<Response<Body>, Problem> {
     let mut inner = Request::new(());
     *inner.method_mut() = request.method.clone();
     *inner.headers_mut() = headers.clone();
@@ -178,13 +174,7 @@ async fn serve_file(
 }
 
 /// Finds what a path means. Blocks.
-fn locate(
-    root: &Path,
-    relative: &Path,
-    directory: bool,
-    index: &str,
-    listing: bool,
-) -> io::Result<Found> {
+fn locate(root: &Path, relative: &Path, directory: bool, index: &str, listing: bool) -> io::Result<Found> {
     let root = root.canonicalize()?;
     let target = inside(&root, &root.join(relative))?;
     if target.is_file() && !directory {

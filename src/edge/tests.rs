@@ -1,0 +1,170 @@
+//! The HTTP edge over real sockets: a transport with one of everything, and clients that send bytes.
+
+mod heads;
+mod requests;
+mod upgrades;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    task::JoinHandle,
+};
+
+use super::*;
+use crate::{
+    config::{Endpoint, PathTree, PolicyConfig, Service, WebSocketOptions},
+    cookie::{CookieOptions, TrackingId},
+    policy::{Decision, JoinRequest, Policy, PolicyError},
+    store::{Authentication, Commit, CookieRecord, CookieStore, StoreError},
+    time::Timestamp,
+    tracking::Tracker,
+    wamp::Serializer,
+};
+
+const KEYED: &str = "Host: a.example\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+const OFFER: &str = "Sec-WebSocket-Protocol: wamp.2.cbor, wamp.2.json\r\n";
+
+fn handshake(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\n{KEYED}{OFFER}\r\n")
+}
+
+#[derive(Debug)]
+struct NoPolicy;
+
+impl Policy for NoPolicy {
+    fn decide(&self, _: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+        Ok(Decision::None)
+    }
+}
+
+/// A store in which every write fails; and a write is what a handshake of a new client comes to.
+#[derive(Debug)]
+struct FullStore;
+
+impl CookieStore for FullStore {
+    fn look_up(&self, _: &TrackingId, _: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
+        Ok(None)
+    }
+    fn create(&self, _: &TrackingId, _: CookieRecord) -> Commit {
+        Commit::done(Err(StoreError::Full { limit: 4711 }))
+    }
+    fn authenticate(&self, _: &TrackingId, _: Option<Authentication>, _: Timestamp) -> Commit {
+        Commit::done(Ok(()))
+    }
+    fn revoke(&self, _: &TrackingId, _: Timestamp) -> Commit {
+        Commit::done(Ok(()))
+    }
+    fn purge(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
+        Ok(0)
+    }
+    fn scan(&self, _: Timestamp, _: &mut dyn FnMut(&TrackingId, &CookieRecord)) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+fn web_socket(options: WebSocketOptions) -> Service {
+    Service::WebSocket(Box::new(WebSocketConfig {
+        cookie: None,
+        auth: None,
+        policy: Some(PolicyConfig {
+            component: "policy.wasm".into(),
+            sha256: None,
+            config: "{}".to_owned(),
+            headers: vec!["user-agent".to_owned(), "host".to_owned()],
+            deadline: Duration::from_millis(20),
+            max_memory: 0,
+            max_concurrent: 1,
+        }),
+        serializers: vec![Serializer::Json, Serializer::Cbor],
+        options,
+    }))
+}
+
+/// A transport with one of everything. Services whose `show_server_version` is on have a store that is full.
+fn edge(http: HttpOptions) -> Arc<Edge> {
+    let leaf = |service| PathTree { service: Some(service), ..PathTree::default() };
+    let strict = WebSocketOptions {
+        allowed_origins: vec!["https://*.example".to_owned()],
+        enable_webstatus: false,
+        ..WebSocketOptions::default()
+    };
+    let full = WebSocketOptions { show_server_version: true, ..strict.clone() };
+    let children = [
+        ("ws", leaf(web_socket(WebSocketOptions::default()))),
+        ("strict", leaf(web_socket(strict))),
+        ("full", leaf(web_socket(full))),
+        ("info", leaf(Service::Json(serde_json::json!({"a": 1})))),
+        ("old", leaf(Service::Redirect("/info".to_owned()))),
+        ("demo", leaf(Service::Page)),
+    ];
+    let config = TransportConfig {
+        id: "test".to_owned(),
+        endpoint: Endpoint::Unix { path: "unused".into(), backlog: 1 },
+        max_connections: 1,
+        http,
+        root: PathTree {
+            service: None,
+            children: children
+                .into_iter()
+                .map(|(name, tree)| (name.to_owned(), tree))
+                .collect::<BTreeMap<_, _>>(),
+        },
+    };
+    Arc::new(Edge::new(&config, &mut |config| {
+        let full = config.options.show_server_version;
+        let tracker = Tracker { options: CookieOptions::default(), store: Arc::new(FullStore) };
+        Arc::new(WebSocketService {
+            config: config.clone(),
+            tracker: full.then_some(tracker),
+            policy: Arc::new(NoPolicy),
+            realms: Arc::new(HashMap::new()),
+        })
+    }))
+}
+
+/// A connected pair: the client's end, and the edge at work on the other.
+async fn connect(edge: &Arc<Edge>) -> (TcpStream, JoinHandle<Option<Upgrade>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, address) = listener.accept().await.unwrap();
+    let edge = Arc::clone(edge);
+    let serving = tokio::spawn(async move { edge.serve(Stream::Left(stream), Peer::Tcp(address)).await });
+    (client, serving)
+}
+
+/// Sends bytes on a new connection and reads until the edge closes it.
+async fn exchange(edge: &Arc<Edge>, request: &[u8]) -> String {
+    let (mut client, serving) = connect(edge).await;
+    client.write_all(request).await.unwrap();
+    let mut reply = Vec::new();
+    client.read_to_end(&mut reply).await.unwrap();
+    drop(client);
+    assert!(serving.await.unwrap().is_none());
+    String::from_utf8(reply).unwrap()
+}
+
+/// Reads a head, to its blank line and no further.
+async fn read_head(client: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
+fn status(reply: &str) -> u16 {
+    reply.split(' ').nth(1).unwrap_or_else(|| panic!("no status line in {reply:?}")).parse().unwrap()
+}
+
+async fn assert_serves(edge: &Arc<Edge>) {
+    let (mut client, serving) = connect(edge).await;
+    client.write_all(handshake("/ws").as_bytes()).await.unwrap();
+    assert_eq!(status(&read_head(&mut client).await), 101);
+    assert!(serving.await.unwrap().is_some());
+}

@@ -114,9 +114,9 @@ fn host_matches(pattern: &str, host: &str) -> bool {
     }
     if let Some(parent) = pattern.strip_prefix("*.") {
         // One or more labels may stand for the star: try every dot of the host as the end of them.
-        return host.match_indices('.').any(|(dot, _)| {
-            dot > 0 && host.get(dot + 1..).is_some_and(|rest| labels_match(parent, rest))
-        });
+        return host
+            .match_indices('.')
+            .any(|(dot, _)| dot > 0 && host.get(dot + 1..).is_some_and(|rest| labels_match(parent, rest)));
     }
     labels_match(pattern, host)
 }

@@ -1,0 +1,78 @@
+//! What goes wrong with heads, and that the next client is served.
+
+use super::*;
+
+#[tokio::test]
+async fn a_head_that_comes_byte_by_byte_is_served() {
+    let edge = edge(HttpOptions::default());
+    let (mut client, serving) = connect(&edge).await;
+    client.set_nodelay(true).unwrap();
+    for byte in handshake("/ws").as_bytes() {
+        client.write_all(&[*byte]).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(status(&read_head(&mut client).await), 101);
+    assert!(serving.await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn bad_heads_are_answered_and_the_next_client_is_served() {
+    let edge = edge(HttpOptions::default());
+    let long = format!("GET /ws HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000));
+    let endless = format!("GET /{} ", "x".repeat(400_000));
+    let many = format!("GET /ws HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(65));
+    let most = format!("GET /ws HTTP/1.1\r\nConnection: close\r\n{}\r\n", "X: y\r\n".repeat(63));
+    let large = format!("GET /ws HTTP/1.1\r\nConnection: close\r\nX: {}\r\n\r\n", "x".repeat(15_000));
+    for (request, expected) in [
+        (long.as_str(), 431),
+        (&endless, 431),
+        (&many, 431),
+        (&most, 200),
+        (&large, 200),
+        ("\x16\x03\x01\x02\x00\x01\x00\x01\u{fc}\r\n\r\n", 400),
+        ("GET\r\n\r\n", 400),
+        ("GET /ws HTTP/3.0\r\n\r\n", 400),
+        ("GET /ws HTTP/1.1\r\nno colon\r\n\r\n", 400),
+        ("GET /ws HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400),
+        ("GET /ws HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+    ] {
+        let reply = exchange(&edge, request.as_bytes()).await;
+        assert_eq!(status(&reply), expected, "{request:.60}");
+        assert!(reply.contains("connection: close"), "{reply}");
+    }
+    // HTTP/2 without the upgrade that it would need: closed without a word that it could not read.
+    assert_eq!(exchange(&edge, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await, "");
+    assert_serves(&edge).await;
+}
+
+#[tokio::test]
+async fn a_small_limit_for_heads_holds_below_the_buffers_own_size() {
+    let edge = edge(HttpOptions { max_head_size: 512, max_headers: 8, ..HttpOptions::default() });
+    let head = |length| format!("GET /ws HTTP/1.1\r\nConnection: close\r\nX: {}\r\n\r\n", "x".repeat(length));
+    assert_eq!(status(&exchange(&edge, head(600).as_bytes()).await), 431);
+    assert_eq!(status(&exchange(&edge, head(300).as_bytes()).await), 200);
+    assert_serves(&edge).await;
+}
+
+#[tokio::test]
+async fn half_a_head_and_silence_get_408_after_the_timeout() {
+    let edge = edge(HttpOptions { head_timeout: Duration::from_millis(20), ..HttpOptions::default() });
+    for request in ["", "GET /ws HTT", "GET /ws HTTP/1.1\r\nHost: a\r\n"] {
+        let reply = exchange(&edge, request.as_bytes()).await;
+        assert_eq!(status(&reply), 408, "{request:?}");
+        assert!(reply.contains("connection: close"), "{reply}");
+    }
+    assert_serves(&edge).await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_within_its_head_leaves_nothing_behind() {
+    let edge = edge(HttpOptions::default());
+    for request in ["", "GET /ws HTTP/1.1\r\nHost: a\r\n"] {
+        let (mut client, serving) = connect(&edge).await;
+        client.write_all(request.as_bytes()).await.unwrap();
+        drop(client);
+        assert!(serving.await.unwrap().is_none(), "{request:?}");
+    }
+    assert_serves(&edge).await;
+}

@@ -1,0 +1,81 @@
+//! Requests that stay HTTP.
+
+use super::*;
+
+#[tokio::test]
+async fn requests_get_what_their_path_and_their_method_ask_for() {
+    let edge = edge(HttpOptions { hsts_max_age: Some(600), ..HttpOptions::default() });
+    for (line, expected, contained) in [
+        ("GET /info", 200, "content-type: application/json\r\n"),
+        ("GET /info", 200, "strict-transport-security: max-age=600\r\n"),
+        ("GET /info", 200, "x-content-type-options: nosniff\r\n"),
+        ("GET /info?x=%", 200, "\r\n\r\n{\"a\":1}"),
+        ("GET http://a.example/info", 200, "{\"a\":1}"),
+        ("GET /old", 302, "location: /info\r\n"),
+        ("GET /demo", 307, "location: /demo/\r\n"),
+        ("GET /demo/", 200, "content-security-policy: default-src 'none'; script-src 'self'"),
+        ("GET /demo/page.js", 200, "content-type: text/javascript; charset=utf-8\r\n"),
+        ("GET /demo/page.css", 200, "content-type: text/css; charset=utf-8\r\n"),
+        ("GET /demo/favicon.ico", 404, "nothing is served"),
+        ("GET /", 404, "nothing is served"),
+        ("GET /nothing", 404, "server: wampgate\r\n"),
+        ("GET /ws", 200, "<h1>A WebSocket endpoint</h1>"),
+        ("GET /strict", 426, "upgrade: websocket\r\n"),
+        ("GET /info/%2e%2e/ws", 400, "percent-encoding"),
+        ("GET /info/%2f", 400, "percent-encoding"),
+        ("GET *", 400, "percent-encoding"),
+        ("POST /info", 405, "allow: GET, HEAD\r\n"),
+        ("OPTIONS *", 405, "allow: GET, HEAD\r\n"),
+        ("DELETE /ws", 405, "allow: GET, HEAD\r\n"),
+    ] {
+        let request = format!("{line} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
+        let reply = exchange(&edge, request.as_bytes()).await;
+        assert_eq!(status(&reply), expected, "{line}");
+        assert!(reply.contains(contained), "{line}: {reply}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_request_gets_the_same_head_and_no_content() {
+    let edge = edge(HttpOptions::default());
+    for path in ["/info", "/demo/", "/ws", "/nothing"] {
+        let request = |method| format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let (get, head) = (
+            exchange(&edge, request("GET").as_bytes()).await,
+            exchange(&edge, request("HEAD").as_bytes()).await,
+        );
+        let without_date = |reply: &str| {
+            reply.split_inclusive("\r\n").filter(|line| !line.starts_with("date:")).collect::<String>()
+        };
+        let expected = get.split_inclusive("\r\n\r\n").next().unwrap();
+        assert_eq!(without_date(&head), without_date(expected), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn http_1_0_gets_pages_but_no_websocket() {
+    let edge = edge(HttpOptions::default());
+    let reply = exchange(&edge, b"GET /info HTTP/1.0\r\n\r\n").await;
+    assert_eq!(status(&reply), 200);
+    assert!(reply.ends_with("{\"a\":1}"), "{reply}");
+    let request = handshake("/ws").replace("HTTP/1.1", "HTTP/1.0").replace("keep-alive, ", "");
+    assert_eq!(status(&exchange(&edge, request.as_bytes()).await), 505);
+}
+
+#[tokio::test]
+async fn bodies_are_not_read_and_end_the_connection() {
+    let edge = edge(HttpOptions::default());
+    for body in [
+        "Content-Length: 5\r\n\r\nhello".to_owned(),
+        format!("Content-Length: 100000\r\n\r\n{}", "x".repeat(100_000)),
+        "Content-Length: 100000\r\nExpect: 100-continue\r\n\r\n".to_owned(),
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n".to_owned(),
+    ] {
+        let reply = exchange(&edge, format!("GET /info HTTP/1.1\r\nHost: a\r\n{body}").as_bytes()).await;
+        assert_eq!((status(&reply), reply.ends_with("{\"a\":1}")), (200, true), "{reply}");
+        assert!(reply.contains("connection: close"), "{reply}");
+    }
+    let request = format!("GET /ws HTTP/1.1\r\n{KEYED}{OFFER}Content-Length: 5\r\n\r\nhello");
+    assert_eq!(status(&exchange(&edge, request.as_bytes()).await), 400);
+    assert_serves(&edge).await;
+}

@@ -1,0 +1,107 @@
+//! Requests that become a WebSocket, and those that are refused.
+
+use super::*;
+
+#[tokio::test]
+async fn a_handshake_yields_the_stream_and_what_the_policy_may_see() {
+    let edge = edge(HttpOptions::default());
+    let (mut client, serving) = connect(&edge).await;
+    let request = format!(
+        "GET /ws/room?x=1 HTTP/1.1\r\n{KEYED}{OFFER}Origin: https://a.example\r\nUser-Agent: test\r\nCookie: a=b\r\n\r\n"
+    );
+    client.write_all(request.as_bytes()).await.unwrap();
+    let head = read_head(&mut client).await;
+    assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
+    for line in [
+        "server: wampgate\r\n",
+        "upgrade: websocket\r\n",
+        "connection: Upgrade\r\n",
+        "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
+        "sec-websocket-protocol: wamp.2.cbor\r\n",
+    ] {
+        assert!(head.contains(line), "{line} {head}");
+    }
+    assert!(!head.contains("content-length") && !head.contains("set-cookie"), "{head}");
+
+    let upgrade = serving.await.unwrap().unwrap();
+    assert_eq!((&*upgrade.path, upgrade.early.len()), ("/ws/room", 0));
+    assert_eq!(upgrade.accepted.subprotocol.serializer, Serializer::Cbor);
+    assert!(upgrade.tracked.is_none());
+    let mut kept: Vec<_> = upgrade.headers.iter().map(|(name, value)| (name.as_str(), value)).collect();
+    kept.sort_unstable();
+    assert_eq!(
+        format!("{kept:?}"),
+        r#"[("host", "a.example"), ("origin", "https://a.example"), ("user-agent", "test")]"#
+    );
+
+    // The stream is the client's own, both ways.
+    let mut stream = upgrade.stream;
+    stream.write_all(b"out").await.unwrap();
+    client.write_all(b"in").await.unwrap();
+    let (mut out, mut into) = ([0; 3], [0; 2]);
+    client.read_exact(&mut out).await.unwrap();
+    stream.read_exact(&mut into).await.unwrap();
+    assert_eq!((&out, &into), (b"out", b"in"));
+}
+
+#[tokio::test]
+async fn what_follows_the_head_in_the_same_packet_is_not_lost() {
+    let edge = edge(HttpOptions::default());
+    let (mut client, serving) = connect(&edge).await;
+    client.write_all(&[handshake("/ws").as_bytes(), b"\x81\x85early"].concat()).await.unwrap();
+    assert_eq!(serving.await.unwrap().unwrap().early.as_ref(), b"\x81\x85early");
+    assert_eq!(status(&read_head(&mut client).await), 101);
+}
+
+#[tokio::test]
+async fn a_connection_that_served_a_file_can_still_become_a_websocket() {
+    let edge = edge(HttpOptions::default());
+    let (mut client, serving) = connect(&edge).await;
+    client.write_all(b"GET /info HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    assert_eq!(status(&read_head(&mut client).await), 200);
+    let mut json = [0; 7];
+    client.read_exact(&mut json).await.unwrap();
+    assert_eq!(&json, b"{\"a\":1}");
+    client
+        .write_all(handshake("/strict").replace("wamp.2.cbor, wamp.2.json", "soap").as_bytes())
+        .await
+        .unwrap();
+    let head = read_head(&mut client).await;
+    assert_eq!(status(&head), 400);
+    let length = head.split("content-length: ").nth(1).unwrap().split('\r').next().unwrap().parse().unwrap();
+    let mut text = vec![0; length];
+    client.read_exact(&mut text).await.unwrap();
+    client.write_all(handshake("/strict").as_bytes()).await.unwrap();
+    assert_eq!(status(&read_head(&mut client).await), 101);
+    assert!(serving.await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_refused_handshake_never_reaches_the_store() {
+    let edge = edge(HttpOptions::default());
+    // The store behind this path answers 503 to whoever gets as far as that.
+    for (from, to, expected) in [
+        ("", "", 503),
+        ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 12", 426),
+        ("wamp.2.cbor, wamp.2.json", "soap", 400),
+        ("Host: a.example", "Host: a.example\r\nOrigin: https://evil.test", 403),
+        ("Host: a.example", "Host: a.example\r\nOrigin: https://good.example", 503),
+        ("Sec-WebSocket-Key: d", "Sec-WebSocket-Key: ", 400),
+    ] {
+        let request = handshake("/full").replace("keep-alive, ", "close, ").replace(from, to);
+        let reply = exchange(&edge, request.as_bytes()).await;
+        assert_eq!(status(&reply), expected, "{to}");
+        assert!(!reply.contains("set-cookie") && !reply.contains("4711"), "{reply}");
+        assert_eq!(reply.contains("retry-after: 5\r\n"), expected == 503, "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn the_connections_future_is_small() {
+    let edge = edge(HttpOptions::default());
+    let (near, _far) = UnixStream::pair().unwrap();
+    let future = edge.serve(Stream::Right(near), Peer::Unix);
+    // Not more than what it hands back, and a little state.
+    let size = size_of_val(&future);
+    assert!(size <= size_of::<Upgrade>() + 256, "{size}");
+}

@@ -1,0 +1,141 @@
+use std::{sync::Arc, task::Poll};
+
+use futures_util::poll;
+
+use super::*;
+
+const PLENTY: usize = 1 << 20;
+
+fn outbox(limit: usize) -> Outbox {
+    Outbox::new(Serializer::Json, limit)
+}
+
+fn frame(text: &'static str) -> Bytes {
+    Bytes::from_static(text.as_bytes())
+}
+
+async fn take(outbox: &Outbox, max_bytes: usize) -> Vec<Bytes> {
+    let mut frames = Vec::new();
+    assert_eq!(outbox.take(&mut frames, max_bytes).await, Taken::Frames);
+    frames
+}
+
+async fn closing(outbox: &Outbox) -> Closing {
+    let mut frames = Vec::new();
+    match outbox.take(&mut frames, PLENTY).await {
+        Taken::Closing(how) => how,
+        Taken::Frames => panic!("{} frames instead of the end", frames.len()),
+    }
+}
+
+#[tokio::test]
+async fn frames_come_out_in_the_order_in_which_they_went_in() {
+    let outbox = outbox(PLENTY);
+    for text in ["a", "b", "c"] {
+        outbox.push(frame(text));
+    }
+    assert_eq!(take(&outbox, PLENTY).await, [frame("a"), frame("b"), frame("c")]);
+}
+
+#[tokio::test]
+async fn take_gives_as_many_frames_as_fit_but_at_least_one() {
+    let outbox = outbox(PLENTY);
+    for text in ["12345", "67", "89", "0"] {
+        outbox.push(frame(text));
+    }
+    assert_eq!(take(&outbox, 3).await, [frame("12345")]);
+    assert_eq!(take(&outbox, 4).await, [frame("67"), frame("89")]);
+    assert_eq!(take(&outbox, 4).await, [frame("0")]);
+}
+
+#[tokio::test]
+async fn take_waits_until_something_is_pushed() {
+    let outbox = Arc::new(outbox(PLENTY));
+    let mut frames = Vec::new();
+    {
+        let mut taking = std::pin::pin!(outbox.take(&mut frames, PLENTY));
+        assert_eq!(poll!(taking.as_mut()), Poll::Pending);
+        outbox.push(frame("late"));
+        assert_eq!(taking.await, Taken::Frames);
+    }
+    assert_eq!(frames, [frame("late")]);
+}
+
+#[tokio::test]
+async fn close_comes_after_what_is_queued_and_nothing_follows_it() {
+    let outbox = outbox(PLENTY);
+    outbox.push(frame("before"));
+    outbox.close(Closing::GoingAway);
+    outbox.push(frame("after"));
+    assert_eq!(take(&outbox, PLENTY).await, [frame("before")]);
+    assert_eq!(closing(&outbox).await, Closing::GoingAway);
+    assert_eq!(closing(&outbox).await, Closing::GoingAway, "the end stays the end");
+}
+
+#[tokio::test]
+async fn first_close_counts() {
+    let outbox = outbox(PLENTY);
+    outbox.close(Closing::ProtocolError);
+    outbox.close(Closing::Normal);
+    assert_eq!(closing(&outbox).await, Closing::ProtocolError);
+}
+
+#[tokio::test]
+async fn frames_up_to_the_limit_are_kept_and_one_more_gives_the_connection_up() {
+    let outbox = outbox(2 * (5 + FRAME_OVERHEAD));
+    outbox.push(frame("12345"));
+    outbox.push(frame("67890"));
+    assert_eq!(poll!(std::pin::pin!(outbox.overflowed())), Poll::Pending);
+    outbox.push(frame(""));
+    outbox.overflowed().await;
+    assert_eq!(closing(&outbox).await, Closing::Overflow, "what waited is gone");
+}
+
+#[tokio::test]
+async fn what_was_taken_no_longer_counts() {
+    let outbox = outbox(5 + FRAME_OVERHEAD);
+    for _ in 0..100 {
+        outbox.push(frame("12345"));
+        assert_eq!(take(&outbox, PLENTY).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn peer_that_has_read_everything_survives_one_frame_over_the_limit() {
+    let outbox = outbox(3);
+    outbox.push(frame("larger than the limit"));
+    assert_eq!(take(&outbox, PLENTY).await.len(), 1);
+    outbox.push(frame("larger than the limit"));
+    outbox.push(frame("x"));
+    assert_eq!(closing(&outbox).await, Closing::Overflow);
+}
+
+#[tokio::test]
+async fn many_empty_frames_hit_the_limit_too() {
+    let outbox = outbox(10 * FRAME_OVERHEAD);
+    for _ in 0..11 {
+        outbox.push(Bytes::new());
+    }
+    assert_eq!(closing(&outbox).await, Closing::Overflow);
+}
+
+#[tokio::test]
+async fn overflow_is_noticed_by_a_task_whose_write_is_stuck() {
+    let outbox = Arc::new(outbox(1));
+    let mut stuck = std::pin::pin!(outbox.overflowed());
+    assert_eq!(poll!(stuck.as_mut()), Poll::Pending);
+    outbox.push(frame("a"));
+    assert_eq!(poll!(stuck.as_mut()), Poll::Pending, "a push alone is no overflow");
+    outbox.push(frame("b"));
+    assert_eq!(poll!(stuck.as_mut()), Poll::Ready(()));
+}
+
+#[tokio::test]
+async fn empty_queue_gives_back_what_a_burst_needed() {
+    let outbox = outbox(PLENTY);
+    for _ in 0..1000 {
+        outbox.push(frame("burst"));
+    }
+    assert_eq!(take(&outbox, PLENTY).await.len(), 1000);
+    assert!(outbox.lock().frames.capacity() <= 2 * KEPT_PLACES);
+}

@@ -1,0 +1,232 @@
+use super::*;
+use crate::{
+    realm::router::testing::{FIRST_PUBLICATION, Sent, World, only, payload, publish, refused, subscribe},
+    wamp::{
+        ClientMessage, RouterMessage,
+        message::{EventDetails, PublishOptions, code},
+    },
+};
+
+fn acknowledged() -> PublishOptions {
+    PublishOptions { acknowledge: true, ..PublishOptions::default() }
+}
+
+/// Who got an EVENT, in ascending order.
+fn receivers(sent: &Sent) -> Vec<u64> {
+    let mut receivers: Vec<u64> = sent
+        .iter()
+        .filter(|(_, message)| matches!(message, RouterMessage::Event { .. }))
+        .map(|(receiver, _)| *receiver)
+        .collect();
+    receivers.sort_unstable();
+    receivers
+}
+
+fn published(world: &mut World, options: PublishOptions) -> Vec<u64> {
+    receivers(&world.send(1, publish(9, "com.t", options)))
+}
+
+#[test]
+fn event_has_subscription_publication_and_the_publishers_payload() {
+    let mut world = World::open([1, 2]);
+    let subscription = world.subscribe(2, "com.t");
+    let (receiver, message) = only(world.send(1, publish(1, "com.t", PublishOptions::default())));
+    let RouterMessage::Event { subscription: s, publication, payload: p, .. } = message else {
+        panic!("{message:?}");
+    };
+    assert_eq!((receiver, s, publication, p), (2, subscription, FIRST_PUBLICATION, payload("[\"event\"]")));
+}
+
+#[test]
+fn subscription_belongs_to_the_topic_and_is_shared_by_its_subscribers() {
+    let mut world = World::open([1, 2]);
+    assert_eq!(world.subscribe(1, "com.t"), world.subscribe(2, "com.t"));
+    assert_ne!(world.subscribe(1, "com.t"), world.subscribe(1, "com.u"));
+}
+
+#[test]
+fn subscribing_twice_gives_the_existing_subscription_and_one_event() {
+    let mut world = World::open([1, 2]);
+    assert_eq!(world.subscribe(2, "com.t"), world.subscribe(2, "com.t"));
+    assert_eq!(published(&mut world, PublishOptions::default()), [2]);
+}
+
+#[test]
+fn identifiers_in_the_router_scope_start_with_1() {
+    let mut world = World::open([1]);
+    assert_eq!(world.subscribe(1, "com.t"), 1);
+}
+
+#[test]
+fn unsubscribe_ends_the_events() {
+    let mut world = World::open([1, 2, 3]);
+    let subscription = world.subscribe(2, "com.t");
+    world.subscribe(3, "com.t");
+    let answer = world.send(2, ClientMessage::Unsubscribe { request: 5, subscription });
+    assert_eq!(answer, [(2, RouterMessage::Unsubscribed { request: 5 })]);
+    assert_eq!(published(&mut world, PublishOptions::default()), [3]);
+}
+
+#[test]
+fn unsubscribe_from_what_is_not_ones_own_is_no_such_subscription() {
+    let mut world = World::open([1, 2]);
+    let subscription = world.subscribe(2, "com.t");
+    for subscription in [subscription, 0, 999] {
+        let answer = world.send(1, ClientMessage::Unsubscribe { request: 5, subscription });
+        assert_eq!(refused(answer), (1, code::UNSUBSCRIBE, 5, "wamp.error.no_such_subscription".to_owned()));
+    }
+    assert_eq!(published(&mut world, PublishOptions::default()), [2], "the other's subscription stands");
+}
+
+#[test]
+fn unsubscribing_twice_is_no_such_subscription() {
+    let mut world = World::open([1]);
+    let subscription = world.subscribe(1, "com.t");
+    world.send(1, ClientMessage::Unsubscribe { request: 5, subscription });
+    let answer = world.send(1, ClientMessage::Unsubscribe { request: 6, subscription });
+    assert_eq!(refused(answer).3, "wamp.error.no_such_subscription");
+}
+
+#[test]
+fn topic_without_subscribers_is_forgotten_and_gets_a_new_subscription_later() {
+    let mut world = World::open([1]);
+    let first = world.subscribe(1, "com.t");
+    world.send(1, ClientMessage::Unsubscribe { request: 5, subscription: first });
+    assert!(world.router.is_empty());
+    assert_ne!(world.subscribe(1, "com.t"), first);
+}
+
+#[test]
+fn publication_is_not_answered_unless_acknowledgement_is_asked_for() {
+    let mut world = World::open([1]);
+    assert_eq!(world.send(1, publish(7, "com.t", PublishOptions::default())), []);
+    let answer = world.send(1, publish(8, "com.t", acknowledged()));
+    assert!(matches!(only(answer), (1, RouterMessage::Published { request: 8, .. })));
+}
+
+#[test]
+fn published_and_event_name_the_same_publication() {
+    let mut world = World::open([1, 2]);
+    world.subscribe(2, "com.t");
+    let sent = world.send(1, publish(8, "com.t", acknowledged()));
+    let [(1, RouterMessage::Published { publication, .. }), (2, RouterMessage::Event { publication: p, .. })] =
+        sent.as_slice()
+    else {
+        panic!("{sent:?}");
+    };
+    assert_eq!(publication, p);
+}
+
+#[test]
+fn publisher_gets_its_own_event_only_without_exclude_me() {
+    let mut world = World::open([1, 2]);
+    world.subscribe(1, "com.t");
+    world.subscribe(2, "com.t");
+    assert_eq!(published(&mut world, PublishOptions::default()), [2]);
+    let included = PublishOptions { exclude_me: false, ..PublishOptions::default() };
+    assert_eq!(published(&mut world, included), [1, 2]);
+}
+
+#[test]
+fn excluded_sessions_get_no_event() {
+    let mut world = World::open([1, 2, 3, 4]);
+    for session in [2, 3, 4] {
+        world.subscribe(session, "com.t");
+    }
+    let options = PublishOptions { exclude: vec![4, 99, 2, 4], ..PublishOptions::default() };
+    assert_eq!(published(&mut world, options), [3]);
+}
+
+#[test]
+fn only_eligible_subscribers_get_the_event_and_each_gets_it_once() {
+    let mut world = World::open([1, 2, 3, 4]);
+    for session in [2, 3] {
+        world.subscribe(session, "com.t");
+    }
+    let options = PublishOptions { eligible: Some(vec![4, 3, 99, 3]), ..PublishOptions::default() };
+    assert_eq!(published(&mut world, options), [3], "4 is eligible but not subscribed");
+    let nobody = PublishOptions { eligible: Some(vec![]), ..PublishOptions::default() };
+    assert_eq!(published(&mut world, nobody), [0; 0]);
+}
+
+#[test]
+fn exclude_and_exclude_me_count_among_the_eligible_too() {
+    let mut world = World::open([1, 2, 3]);
+    for session in [1, 2, 3] {
+        world.subscribe(session, "com.t");
+    }
+    let options =
+        PublishOptions { eligible: Some(vec![1, 2, 3]), exclude: vec![2], ..PublishOptions::default() };
+    assert_eq!(published(&mut world, options), [3]);
+}
+
+#[test]
+fn topics_are_matched_exactly() {
+    let mut world = World::open([1, 2]);
+    world.subscribe(2, "com.t.x");
+    world.subscribe(2, "com.T");
+    assert_eq!(published(&mut world, PublishOptions::default()), [0; 0]);
+}
+
+#[test]
+fn leaving_ends_all_subscriptions() {
+    let mut world = World::open([1, 2]);
+    world.subscribe(2, "com.t");
+    world.subscribe(2, "com.u");
+    assert_eq!(world.leave(2), []);
+    assert_eq!(published(&mut world, PublishOptions::default()), [0; 0]);
+    assert!(world.router.is_empty());
+}
+
+#[test]
+fn events_of_a_publisher_arrive_in_the_order_of_publication() {
+    let mut world = World::open([1, 2]);
+    let t = world.subscribe(2, "com.t");
+    let u = world.subscribe(2, "com.u");
+    let mut seen = Vec::new();
+    for topic in ["com.t", "com.u", "com.t"] {
+        seen.extend(world.send(1, publish(1, topic, PublishOptions::default())));
+    }
+    let order: Vec<u64> = seen
+        .iter()
+        .map(|(_, message)| match message {
+            RouterMessage::Event { subscription, .. } => *subscription,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(order, [t, u, t]);
+}
+
+#[test]
+fn session_may_have_so_many_subscriptions_and_no_more() {
+    let mut world = World::open([1, 2]);
+    for topic in 0..MAX_SUBSCRIPTIONS {
+        world.subscribe(1, &format!("com.t{topic}"));
+    }
+    let answer = world.send(1, subscribe(5, "com.more"));
+    assert_eq!(refused(answer), (1, code::SUBSCRIBE, 5, "wamp.error.unavailable".to_owned()));
+    let existing = world.subscribe(1, "com.t0");
+    world.subscribe(2, "com.more");
+    world.send(1, ClientMessage::Unsubscribe { request: 6, subscription: existing });
+    world.subscribe(1, "com.more");
+}
+
+#[test]
+fn refused_subscription_leaves_no_empty_topic_behind() {
+    let mut broker = Broker::default();
+    for topic in 0..MAX_SUBSCRIPTIONS {
+        broker.subscribe(SessionId(1), Uri::parse(&format!("com.t{topic}")).unwrap()).unwrap();
+    }
+    broker.subscribe(SessionId(1), Uri::parse("com.more").unwrap()).unwrap_err();
+    broker.leave(SessionId(1));
+    assert!(broker.is_empty());
+}
+
+#[test]
+fn undisclosed_event_has_no_details() {
+    let mut world = World::listed(vec![crate::realm::router::testing::rule("com.t")], [1, 2]);
+    world.subscribe(2, "com.t");
+    let (_, message) = only(world.send(1, publish(1, "com.t", PublishOptions::default())));
+    let RouterMessage::Event { details, .. } = message else { panic!("{message:?}") };
+    assert_eq!(details, EventDetails::default());
+}

@@ -1,0 +1,119 @@
+//! What the router has to say in answer to one message: who gets what, and why something was refused.
+
+use std::borrow::Cow;
+
+use crate::wamp::{Payload, RouterMessage, Serializer, SessionId, Uri};
+
+/// Messages in the order in which they are to go out, each with its receivers.
+///
+/// One buffer serves message after message, so that routing allocates nothing once the buffer has grown.
+#[derive(Debug, Default)]
+pub(super) struct Deliveries {
+    receivers: Vec<SessionId>,
+    /// Each message with the number of its receivers; the counts add up to `receivers`.
+    messages: Vec<(usize, RouterMessage)>,
+}
+
+impl Deliveries {
+    /// Adds a message for one session.
+    pub(super) fn one(&mut self, receiver: SessionId, message: RouterMessage) {
+        self.receivers.push(receiver);
+        self.messages.push((1, message));
+    }
+
+    /// Adds a message for many sessions; it is made only if there are any.
+    pub(super) fn many(
+        &mut self,
+        receivers: impl IntoIterator<Item = SessionId>,
+        message: impl FnOnce() -> RouterMessage,
+    ) {
+        let before = self.receivers.len();
+        self.receivers.extend(receivers);
+        let count = self.receivers.len() - before;
+        if count > 0 {
+            self.messages.push((count, message()));
+        }
+    }
+
+    /// Empties the buffer, handing over each message with its receivers.
+    pub(super) fn drain(&mut self, mut deliver: impl FnMut(&[SessionId], &RouterMessage)) {
+        let mut rest = self.receivers.as_slice();
+        for (count, message) in self.messages.drain(..) {
+            let (receivers, behind) = rest.split_at(count);
+            deliver(receivers, &message);
+            rest = behind;
+        }
+        self.receivers.clear();
+    }
+}
+
+/// Why a request is answered with ERROR.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// One of the predefined URIs.
+    pub(super) error: &'static str,
+    /// For the people who write the client: the only argument of the ERROR.
+    pub(super) message: Cow<'static, str>,
+}
+
+impl Refusal {
+    /// A refusal for a reason, explained.
+    pub(super) fn new(error: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { error, message: message.into() }
+    }
+
+    /// The ERROR for a request.
+    pub(super) fn into_error(self, request_type: u64, request: u64) -> RouterMessage {
+        // JSON, whatever the receiver speaks: encoding the message transcodes it.
+        let args = serde_json::Value::from(vec![self.message.into_owned()]).to_string();
+        let payload = Payload { serializer: Serializer::Json, args: Some(args.into()), kwargs: None };
+        RouterMessage::Error { request_type, request, error: Uri::known(self.error), payload }
+    }
+}
+
+/// A client broke the protocol: its session is to be aborted with `wamp.error.protocol_violation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Violation(pub(super) &'static str);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wamp::{message::code, uri};
+
+    fn collect(deliveries: &mut Deliveries) -> Vec<(Vec<u64>, RouterMessage)> {
+        let mut all = Vec::new();
+        deliveries.drain(|to, message| all.push((to.iter().map(|s| s.0).collect(), message.clone())));
+        all
+    }
+
+    #[test]
+    fn messages_keep_their_order_and_their_receivers() {
+        let mut deliveries = Deliveries::default();
+        let first = RouterMessage::Unsubscribed { request: 1 };
+        let second = RouterMessage::Unsubscribed { request: 2 };
+        deliveries.one(SessionId(7), first.clone());
+        deliveries.many([SessionId(8), SessionId(9)], || second.clone());
+        assert_eq!(collect(&mut deliveries), [(vec![7], first), (vec![8, 9], second)]);
+        assert_eq!(collect(&mut deliveries), [], "draining empties the buffer");
+    }
+
+    #[test]
+    fn message_without_receivers_is_not_even_made() {
+        let mut deliveries = Deliveries::default();
+        deliveries.many([], || panic!("made for nobody"));
+        assert_eq!(collect(&mut deliveries), []);
+    }
+
+    #[test]
+    fn refusal_explains_itself_in_one_json_argument() {
+        let refusal = Refusal::new(uri::error::INVALID_URI, "a \"quoted\" reason");
+        let RouterMessage::Error { request_type, request, error, payload } =
+            refusal.into_error(code::REGISTER, 9)
+        else {
+            panic!("no ERROR");
+        };
+        assert_eq!((request_type, request, error.as_str()), (code::REGISTER, 9, "wamp.error.invalid_uri"));
+        assert_eq!(payload.args.as_deref(), Some(br#"["a \"quoted\" reason"]"#.as_slice()));
+        assert_eq!(payload.kwargs, None);
+    }
+}

@@ -1,0 +1,195 @@
+//! The owner of a realm: the one task that has its sessions, its broker and its dealer, and so needs no locks.
+//!
+//! It takes what waits in the inbox in batches, has the router find out what each message leads to, and pushes the
+//! outcome, encoded, to the sessions' outboxes. It never waits for a session: an outbox that is full ends its
+//! connection.
+
+use std::{
+    collections::hash_map,
+    sync::{Arc, atomic::Ordering},
+};
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+use tokio::sync::mpsc;
+
+use super::{
+    deliveries::{Deliveries, Violation},
+    inbox::{Entry, Gate, Key},
+    permissions::{Permissions, RoleId},
+    router::{Peer, Router},
+};
+use crate::{
+    identity::Identity,
+    outbox::{Closing, Outbox},
+    wamp::{ClientMessage, RouterMessage, Serializer, SessionId, Uri, random_id, uri::error},
+};
+
+/// How many entries the owner takes at once: enough to share the cost of a wake-up, few enough that their slots come
+/// back before the senders notice.
+const BATCH: usize = 64;
+
+/// A realm's state.
+pub(super) struct Owner {
+    entries: mpsc::UnboundedReceiver<Entry>,
+    gate: Arc<Gate>,
+    permissions: Arc<Permissions>,
+    router: Router,
+    // The gateway draws session identifiers itself, so a fast hash without a secret will do.
+    members: FxHashMap<SessionId, Member>,
+    deliveries: Deliveries,
+}
+
+/// A session, as the owner knows it. There is one for each idle connection, so it is kept small: about 40 bytes, to
+/// which broker and dealer add something only for those sessions that use them.
+struct Member {
+    number: u64,
+    identity: Arc<Identity>,
+    outbox: Arc<Outbox>,
+    role: RoleId,
+}
+
+impl Owner {
+    /// An owner without sessions.
+    pub(super) fn new(
+        entries: mpsc::UnboundedReceiver<Entry>,
+        gate: Arc<Gate>,
+        permissions: Arc<Permissions>,
+    ) -> Self {
+        let router = Router::new(Arc::clone(&permissions));
+        let (members, deliveries) = (FxHashMap::default(), Deliveries::default());
+        Self { entries, gate, permissions, router, members, deliveries }
+    }
+
+    /// Serves the realm until it is closed, or until nobody has a way to it any more.
+    pub(super) async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut closed = false;
+        while !closed && self.entries.recv_many(&mut batch, BATCH).await > 0 {
+            let mut slots = 0;
+            for entry in batch.drain(..) {
+                slots += entry.slots() as usize;
+                match entry {
+                    Entry::Attach { key, identity, outbox } => self.attach(key, identity, outbox),
+                    Entry::Message { key, message, .. } => self.route(key, message),
+                    Entry::Detach { key } => self.detach(key),
+                    // The rest of the batch is served: what is in it must not be dropped without a word.
+                    Entry::Close => closed = true,
+                }
+                // A long queue of events with many receivers must not keep the connections from writing them.
+                tokio::task::consume_budget().await;
+            }
+            self.gate.slots.add_permits(slots);
+        }
+    }
+
+    fn attach(&mut self, key: Key, identity: Arc<Identity>, outbox: Arc<Outbox>) {
+        match self.members.entry(key.session) {
+            hash_map::Entry::Vacant(vacant) => {
+                let role = self.permissions.role(&identity.authrole);
+                vacant.insert(Member { number: key.number, identity, outbox, role });
+            }
+            // Two draws out of 2^53 were the same: who is there stays, who comes has to try again.
+            hash_map::Entry::Occupied(_) => {
+                let message = "the session identifier is taken: connect again".to_owned();
+                let abort = RouterMessage::Abort { message, reason: Uri::known(error::UNAVAILABLE) };
+                end(&outbox, &abort, Closing::GoingAway);
+            }
+        }
+        self.count();
+    }
+
+    fn route(&mut self, key: Key, message: ClientMessage) {
+        // A session that was refused or has been aborted may have sent more before it noticed.
+        let Some(member) = self.members.get(&key.session).filter(|member| member.number == key.number) else {
+            return;
+        };
+        let peer = Peer { session: key.session, identity: &member.identity, role: member.role };
+        if let Err(Violation(what)) = self.router.handle(&peer, message, random_id, &mut self.deliveries) {
+            // Section "Protocol Errors": send ABORT, dispose of what the session has, process nothing further.
+            let reason = Uri::known(error::PROTOCOL_VIOLATION);
+            end(
+                &member.outbox,
+                &RouterMessage::Abort { message: what.to_owned(), reason },
+                Closing::ProtocolError,
+            );
+            self.detach(key);
+        }
+        self.deliver();
+    }
+
+    fn detach(&mut self, key: Key) {
+        if let hash_map::Entry::Occupied(member) = self.members.entry(key.session)
+            && member.get().number == key.number
+        {
+            member.remove();
+            self.router.leave(key.session, &mut self.deliveries);
+            self.deliver();
+            self.count();
+        }
+    }
+
+    fn deliver(&mut self) {
+        let Self { deliveries, members, .. } = self;
+        deliveries.drain(|receivers, message| {
+            let mut encoded = EncodedOnce::default();
+            for member in receivers.iter().filter_map(|session| members.get(session)) {
+                let serializer = member.outbox.serializer();
+                member.outbox.push(encoded.get(serializer, || serializer.encode(message)));
+            }
+        });
+    }
+
+    fn count(&self) {
+        self.gate.sessions.store(self.members.len(), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Owner {
+    /// However the realm ends, nobody waits for it any more and no session that it knows stays behind.
+    fn drop(&mut self) {
+        self.gate.slots.close();
+        self.entries.close();
+        let goodbye = RouterMessage::Goodbye {
+            message: Some("the realm has been closed".to_owned()),
+            reason: Uri::known(error::SYSTEM_SHUTDOWN),
+        };
+        while let Ok(entry) = self.entries.try_recv() {
+            if let Entry::Attach { outbox, .. } = entry {
+                end(&outbox, &goodbye, Closing::GoingAway);
+            }
+        }
+        for (_, member) in self.members.drain() {
+            end(&member.outbox, &goodbye, Closing::GoingAway);
+        }
+        self.count();
+    }
+}
+
+/// Says a last word to a client and ends its connection.
+fn end(outbox: &Outbox, last: &RouterMessage, how: Closing) {
+    outbox.push(outbox.serializer().encode(last));
+    outbox.close(how);
+}
+
+/// A message in up to three encodings, each made when it is first needed and then shared by all receivers.
+#[derive(Default)]
+struct EncodedOnce {
+    json: Option<Bytes>,
+    msgpack: Option<Bytes>,
+    cbor: Option<Bytes>,
+}
+
+impl EncodedOnce {
+    fn get(&mut self, serializer: Serializer, encode: impl FnOnce() -> Bytes) -> Bytes {
+        let place = match serializer {
+            Serializer::Json => &mut self.json,
+            Serializer::MsgPack => &mut self.msgpack,
+            Serializer::Cbor => &mut self.cbor,
+        };
+        place.get_or_insert_with(encode).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;

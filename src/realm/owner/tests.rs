@@ -1,0 +1,293 @@
+use std::{task::Poll, time::Duration};
+
+use futures_util::poll;
+
+use super::*;
+use crate::{
+    config::{RealmConfig, Roles},
+    outbox::Taken,
+    realm::{
+        Attachment, Realm, RealmClosed,
+        router::testing::{call, identity, publish, register, subscribe, uri, yields},
+    },
+    wamp::message::PublishOptions,
+};
+
+const PLENTY: usize = 1 << 20;
+
+fn realm() -> Realm {
+    Realm::start(RealmConfig { name: uri("realm1"), roles: Roles::Open })
+}
+
+/// A session in the realm and what comes out of it.
+struct Client {
+    attachment: Attachment,
+    outbox: Arc<Outbox>,
+}
+
+impl Client {
+    async fn join(realm: &Realm, session: u64, limit: usize) -> Self {
+        let outbox = Arc::new(Outbox::new(Serializer::Json, limit));
+        let attachment =
+            realm.attach(SessionId(session), identity(session), Arc::clone(&outbox)).await.unwrap();
+        Self { attachment, outbox }
+    }
+
+    async fn send(&self, message: ClientMessage) {
+        self.attachment.send(message).await.unwrap();
+    }
+
+    /// Waits for so many frames.
+    async fn receive(&self, count: usize) {
+        receive(&self.outbox, count).await;
+    }
+}
+
+async fn receive(outbox: &Outbox, count: usize) {
+    let mut frames = Vec::new();
+    while frames.len() < count {
+        let taken = soon(outbox.take(&mut frames, PLENTY)).await;
+        assert_eq!(taken, Taken::Frames, "closed after {} frames of {count}", frames.len());
+    }
+    assert_eq!(frames.len(), count);
+}
+
+async fn closing(outbox: &Outbox) -> Closing {
+    let mut frames = Vec::new();
+    loop {
+        if let Taken::Closing(how) = soon(outbox.take(&mut frames, PLENTY)).await {
+            return how;
+        }
+    }
+}
+
+/// Fails instead of hanging.
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(10), future).await.expect("nothing happened for 10 seconds")
+}
+
+/// Lets the owner finish what is in its inbox now: a session's answer comes after everything before it.
+async fn settle(realm: &Realm) {
+    let client = Client::join(realm, u64::MAX, PLENTY).await;
+    client.send(subscribe(1, "com.settled")).await;
+    client.receive(1).await;
+    drop(client);
+}
+
+fn event(topic: &str) -> ClientMessage {
+    publish(1, topic, PublishOptions::default())
+}
+
+#[tokio::test]
+async fn sessions_meet_in_the_realm() {
+    let realm = realm();
+    let (alice, bob) = (Client::join(&realm, 1, PLENTY).await, Client::join(&realm, 2, PLENTY).await);
+    bob.send(subscribe(1, "com.t")).await;
+    bob.send(register(2, "com.p")).await;
+    bob.receive(2).await;
+    alice.send(event("com.t")).await;
+    alice.send(call(1, "com.p")).await;
+    bob.receive(2).await;
+    bob.send(yields(1)).await;
+    alice.receive(1).await;
+    assert_eq!(realm.sessions(), 2);
+    assert_eq!((realm.name(), alice.attachment.session()), ("realm1", SessionId(1)));
+}
+
+#[tokio::test]
+async fn has_role_is_answered_by_the_configuration() {
+    assert!(realm().has_role("anything"));
+    let listed = Realm::start(RealmConfig { name: uri("realm1"), roles: Roles::Listed(vec![]) });
+    assert!(!listed.has_role("anything"));
+}
+
+#[tokio::test]
+async fn attaching_waits_for_no_answer() {
+    let realm = realm();
+    let outbox = Arc::new(Outbox::new(Serializer::Json, PLENTY));
+    let attaching = std::pin::pin!(realm.attach(SessionId(1), identity(1), outbox));
+    // The runtime has one thread, so the owner has not had a turn yet.
+    assert!(matches!(poll!(attaching), Poll::Ready(Ok(_))));
+}
+
+#[tokio::test]
+async fn dropping_the_attachment_leaves_the_realm_after_what_was_sent() {
+    let realm = realm();
+    let bob = Client::join(&realm, 2, PLENTY).await;
+    bob.send(subscribe(1, "com.t")).await;
+    bob.receive(1).await;
+    let alice = Client::join(&realm, 1, PLENTY).await;
+    for _ in 0..100 {
+        alice.send(event("com.t")).await;
+    }
+    drop(alice);
+    bob.receive(100).await;
+    settle(&realm).await;
+    assert!(realm.sessions() <= 2, "bob, and the session that has just asked");
+    let again = Client::join(&realm, 1, PLENTY).await;
+    again.send(subscribe(1, "com.t")).await;
+    again.receive(1).await;
+}
+
+#[tokio::test]
+async fn leaving_works_while_the_inbox_is_full() {
+    let realm = realm();
+    let (alice, bob) = (Client::join(&realm, 1, PLENTY).await, Client::join(&realm, 2, PLENTY).await);
+    bob.send(register(1, "com.p")).await;
+    bob.receive(1).await;
+    alice.send(call(1, "com.p")).await;
+    bob.receive(1).await;
+
+    let full = soon(realm.inbox.fill()).await;
+    {
+        let sending = std::pin::pin!(alice.attachment.send(event("com.t")));
+        assert!(poll!(sending).is_pending(), "senders wait");
+    }
+    drop(bob);
+    alice.receive(1).await;
+    assert_eq!(realm.sessions(), 1, "the canceled call came after bob had left");
+    drop(full);
+    alice.send(subscribe(2, "com.t")).await;
+    alice.receive(1).await;
+}
+
+#[tokio::test]
+async fn sender_that_gives_up_waiting_has_sent_nothing() {
+    let realm = realm();
+    let (alice, bob) = (Client::join(&realm, 1, PLENTY).await, Client::join(&realm, 2, PLENTY).await);
+    bob.send(subscribe(1, "com.t")).await;
+    bob.receive(1).await;
+    let full = soon(realm.inbox.fill()).await;
+    {
+        let sending = std::pin::pin!(alice.attachment.send(event("com.t")));
+        assert!(poll!(sending).is_pending());
+    }
+    drop(full);
+    alice.send(event("com.t")).await;
+    bob.receive(1).await;
+    settle(&realm).await;
+    let mut frames = Vec::new();
+    let mut taking = std::pin::pin!(bob.outbox.take(&mut frames, PLENTY));
+    assert!(poll!(taking.as_mut()).is_pending(), "one event only");
+}
+
+#[tokio::test]
+async fn inbox_gives_its_slots_back_however_many_messages_pass() {
+    let realm = realm();
+    let (alice, bob) = (Client::join(&realm, 1, PLENTY).await, Client::join(&realm, 2, 1 << 30).await);
+    bob.send(subscribe(1, "com.t")).await;
+    let flood = async {
+        for _ in 0..20_000 {
+            alice.send(event("com.t")).await;
+        }
+    };
+    soon(async { tokio::join!(flood, bob.receive(20_001)) }).await;
+    drop(soon(realm.inbox.fill()).await);
+}
+
+#[tokio::test]
+async fn slow_reader_is_given_up_and_the_others_are_served() {
+    let realm = realm();
+    let (alice, bob) = (Client::join(&realm, 1, PLENTY).await, Client::join(&realm, 2, PLENTY).await);
+    let slow = Client::join(&realm, 3, 1).await;
+    for client in [&bob, &slow] {
+        client.send(subscribe(1, "com.t")).await;
+    }
+    bob.receive(1).await;
+    for _ in 0..10 {
+        alice.send(event("com.t")).await;
+    }
+    bob.receive(10).await;
+    soon(slow.outbox.overflowed()).await;
+    assert_eq!(closing(&slow.outbox).await, Closing::Overflow);
+}
+
+#[tokio::test]
+async fn second_session_with_the_same_identifier_is_refused_and_the_first_does_not_notice() {
+    let realm = realm();
+    let first = Client::join(&realm, 1, PLENTY).await;
+    first.send(subscribe(1, "com.t")).await;
+    first.receive(1).await;
+    let second = Client::join(&realm, 1, PLENTY).await;
+    second.send(subscribe(1, "com.u")).await;
+    assert_eq!(closing(&second.outbox).await, Closing::GoingAway);
+    drop(second);
+    let alice = Client::join(&realm, 2, PLENTY).await;
+    alice.send(event("com.u")).await;
+    alice.send(event("com.t")).await;
+    first.receive(1).await;
+    assert_eq!(realm.sessions(), 2);
+}
+
+#[tokio::test]
+async fn protocol_violation_aborts_the_session_and_disposes_of_what_it_has() {
+    let realm = realm();
+    let (alice, bob) = (Client::join(&realm, 1, PLENTY).await, Client::join(&realm, 2, PLENTY).await);
+    bob.send(register(1, "com.p")).await;
+    bob.receive(1).await;
+    alice.send(call(1, "com.p")).await;
+    bob.receive(1).await;
+    bob.send(yields(99)).await;
+    bob.send(yields(1)).await;
+    bob.receive(1).await;
+    assert_eq!(closing(&bob.outbox).await, Closing::ProtocolError);
+    alice.receive(1).await;
+    assert_eq!(realm.sessions(), 1);
+    settle(&realm).await;
+    let mut frames = Vec::new();
+    assert!(poll!(std::pin::pin!(alice.outbox.take(&mut frames, PLENTY))).is_pending(), "one answer only");
+}
+
+#[tokio::test]
+async fn closed_realm_says_goodbye_and_takes_nobody_any_more() {
+    let realm = realm();
+    let alice = Client::join(&realm, 1, PLENTY).await;
+    settle(&realm).await;
+    realm.close();
+    let behind = Client::join(&realm, 2, PLENTY).await;
+    for client in [&alice, &behind] {
+        client.receive(1).await;
+        assert_eq!(closing(&client.outbox).await, Closing::GoingAway);
+        assert_eq!(client.attachment.send(event("com.t")).await, Err(RealmClosed));
+    }
+    let outbox = Arc::new(Outbox::new(Serializer::Json, PLENTY));
+    let refused = realm.attach(SessionId(3), identity(3), outbox).await;
+    assert_eq!(refused.err(), Some(RealmClosed));
+    assert_eq!(realm.sessions(), 0);
+}
+
+#[tokio::test]
+async fn owner_stops_when_realm_and_sessions_are_gone() {
+    let realm = realm();
+    let gate = Arc::clone(&realm.inbox.gate);
+    let alice = Client::join(&realm, 1, PLENTY).await;
+    drop(realm);
+    alice.send(subscribe(1, "com.t")).await;
+    alice.receive(1).await;
+    assert!(!gate.slots.is_closed(), "a session keeps its realm alive");
+    drop(alice);
+    assert!(soon(gate.slots.acquire_many(u32::MAX)).await.is_err(), "closed");
+}
+
+#[test]
+fn message_is_encoded_once_for_each_serializer() {
+    let mut encoded = EncodedOnce::default();
+    let mut times = 0;
+    for serializer in
+        [Serializer::Json, Serializer::Cbor, Serializer::Json, Serializer::MsgPack, Serializer::Cbor]
+    {
+        let expected = Bytes::from(format!("{serializer:?}"));
+        let got = encoded.get(serializer, || {
+            times += 1;
+            expected.clone()
+        });
+        assert_eq!(got, expected);
+    }
+    assert_eq!(times, 3);
+}
+
+#[test]
+fn idle_session_takes_little_memory() {
+    assert!(size_of::<(SessionId, Member)>() <= 48, "{}", size_of::<(SessionId, Member)>());
+    assert!(size_of::<Attachment>() <= 24, "{}", size_of::<Attachment>());
+}

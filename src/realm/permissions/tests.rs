@@ -1,0 +1,165 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn rule(matching: UriMatch, uri: &str) -> Permission {
+    Permission {
+        uri: uri.to_owned(),
+        matching,
+        call: false,
+        register: false,
+        publish: false,
+        subscribe: false,
+        disclose_caller: false,
+        disclose_publisher: false,
+    }
+}
+
+fn exact(uri: &str) -> Permission {
+    rule(UriMatch::Exact, uri)
+}
+
+fn prefix(uri: &str) -> Permission {
+    rule(UriMatch::Prefix, uri)
+}
+
+fn wildcard(uri: &str) -> Permission {
+    rule(UriMatch::Wildcard, uri)
+}
+
+fn may_call(permission: Permission) -> Permission {
+    Permission { call: true, ..permission }
+}
+
+fn compile(permissions: Vec<Permission>) -> Permissions {
+    Permissions::new(&Roles::Listed(vec![RoleConfig { name: "user".to_owned(), permissions }]))
+}
+
+fn allowed(permissions: &Permissions, action: Action, uri: &str) -> bool {
+    permissions.check(permissions.role("user"), action, uri).is_some()
+}
+
+fn callable(permissions: Vec<Permission>, uri: &str) -> bool {
+    allowed(&compile(permissions), Action::Call, uri)
+}
+
+#[test]
+fn open_realm_allows_everything_to_any_role_and_discloses() {
+    let open = Permissions::new(&Roles::Open);
+    assert!(open.has_role("whoever"));
+    for action in [Action::Call, Action::Register, Action::Publish, Action::Subscribe] {
+        assert_eq!(open.check(open.role("whoever"), action, "com.x"), Some(Grant { disclose: true }));
+    }
+}
+
+#[test]
+fn listed_realm_denies_what_no_rule_allows() {
+    assert!(!callable(vec![], "com.x"));
+    assert!(!callable(vec![may_call(exact("com.y"))], "com.x"));
+}
+
+#[test]
+fn role_that_the_realm_does_not_have_may_do_nothing() {
+    let permissions = compile(vec![may_call(prefix(""))]);
+    assert!(permissions.has_role("user"));
+    assert!(!permissions.has_role("admin"));
+    assert_eq!(permissions.check(permissions.role("admin"), Action::Call, "com.x"), None);
+}
+
+#[test]
+fn each_action_has_its_own_right() {
+    let base = || exact("com.x");
+    let cases = [
+        (Action::Call, Permission { call: true, ..base() }),
+        (Action::Register, Permission { register: true, ..base() }),
+        (Action::Publish, Permission { publish: true, ..base() }),
+        (Action::Subscribe, Permission { subscribe: true, ..base() }),
+    ];
+    for (granted, permission) in cases {
+        let permissions = compile(vec![permission]);
+        for action in [Action::Call, Action::Register, Action::Publish, Action::Subscribe] {
+            assert_eq!(
+                allowed(&permissions, action, "com.x"),
+                action == granted,
+                "{action:?} by {granted:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn disclosure_is_by_rule_and_by_action() {
+    let permissions = compile(vec![
+        Permission { call: true, publish: true, disclose_caller: true, ..exact("com.caller") },
+        Permission { call: true, publish: true, disclose_publisher: true, ..exact("com.publisher") },
+    ]);
+    let discloses =
+        |action, uri| permissions.check(permissions.role("user"), action, uri).map(|grant| grant.disclose);
+    assert_eq!(discloses(Action::Call, "com.caller"), Some(true));
+    assert_eq!(discloses(Action::Publish, "com.caller"), Some(false));
+    assert_eq!(discloses(Action::Call, "com.publisher"), Some(false));
+    assert_eq!(discloses(Action::Publish, "com.publisher"), Some(true));
+}
+
+#[test]
+fn exact_rule_beats_prefix_and_prefix_beats_wildcard() {
+    assert!(!callable(vec![may_call(prefix("com.app.x")), exact("com.app.x")], "com.app.x"));
+    assert!(!callable(vec![may_call(wildcard("com.app.")), prefix("com.")], "com.app.x"));
+    assert!(callable(vec![wildcard("com.app."), may_call(prefix("com."))], "com.app.x"));
+}
+
+#[test]
+fn longest_prefix_wins() {
+    let rules = || vec![may_call(prefix("com.")), prefix("com.app."), may_call(prefix("com.app.public."))];
+    assert!(callable(rules(), "com.other"));
+    assert!(!callable(rules(), "com.app.secret"));
+    assert!(callable(rules(), "com.app.public.x"));
+    assert!(!callable(rules(), "org.other"));
+}
+
+#[test]
+fn prefix_is_compared_by_characters_and_may_be_empty() {
+    assert!(callable(vec![may_call(prefix("com.app"))], "com.application"));
+    assert!(!callable(vec![may_call(prefix("com.app."))], "com.application"));
+    assert!(callable(vec![may_call(prefix(""))], "anything.at.all"));
+}
+
+#[test]
+fn wildcard_matches_one_component_each() {
+    let rules = || vec![may_call(wildcard("com..status"))];
+    assert!(callable(rules(), "com.a.status"));
+    assert!(!callable(rules(), "com.a.b.status"));
+    assert!(!callable(rules(), "com.a.status.b"));
+    assert!(!callable(rules(), "com.a"));
+}
+
+#[test]
+fn wildcard_with_most_literals_wins_then_the_one_with_the_earlier_literal() {
+    assert!(callable(vec![wildcard("com.."), may_call(wildcard("com.a."))], "com.a.b"));
+    assert!(callable(vec![wildcard(".a.b"), may_call(wildcard("com.a."))], "com.a.b"));
+    assert!(!callable(vec![may_call(wildcard(".a.b")), wildcard("com.a.")], "com.a.b"));
+}
+
+#[test]
+fn of_two_rules_with_the_same_pattern_the_first_counts() {
+    for make in [exact, prefix, wildcard] {
+        assert!(callable(vec![may_call(make("com.x")), make("com.x")], "com.x"));
+        assert!(!callable(vec![make("com.x"), may_call(make("com.x"))], "com.x"));
+    }
+}
+
+proptest! {
+    /// The chain of parents finds what trying every prefix would find.
+    #[test]
+    fn longest_prefix_agrees_with_trying_them_all(
+        prefixes in proptest::collection::btree_set("[ab.]{0,5}", 0..12),
+        uri in "[ab.]{1,7}",
+    ) {
+        let longest = prefixes.iter().filter(|p| uri.starts_with(p.as_str())).max_by_key(|p| p.len());
+        for chosen in &prefixes {
+            // Only one rule allows the call: it must be the one that counts exactly if it is the longest.
+            let rules = prefixes.iter().map(|p| if p == chosen { may_call(prefix(p)) } else { prefix(p) });
+            prop_assert_eq!(callable(rules.collect(), &uri), Some(chosen) == longest);
+        }
+    }
+}

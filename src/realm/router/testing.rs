@@ -1,0 +1,190 @@
+//! A router with sessions for tests: messages in, messages out.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+
+use super::*;
+use crate::{
+    config::{Permission, RoleConfig, Roles, UriMatch},
+    cookie::TrackingId,
+    identity::AuthId,
+    wamp::{Serializer, message::CallOptions},
+};
+
+/// A router and the identities of its sessions.
+pub(in crate::realm) struct World {
+    pub(in crate::realm) router: Router,
+    permissions: Arc<Permissions>,
+    identities: HashMap<u64, Arc<Identity>>,
+    drawn: u64,
+}
+
+/// What was sent, by receiver.
+pub(in crate::realm) type Sent = Vec<(u64, RouterMessage)>;
+
+/// The first publication's identifier.
+pub(in crate::realm) const FIRST_PUBLICATION: u64 = 1001;
+
+impl World {
+    /// A realm that is open, with these sessions.
+    pub(in crate::realm) fn open(sessions: impl IntoIterator<Item = u64>) -> Self {
+        Self::new(&Roles::Open, sessions)
+    }
+
+    /// A realm in which the role `user` has these permissions.
+    pub(in crate::realm) fn listed(
+        permissions: Vec<Permission>,
+        sessions: impl IntoIterator<Item = u64>,
+    ) -> Self {
+        Self::new(&Roles::Listed(vec![RoleConfig { name: "user".to_owned(), permissions }]), sessions)
+    }
+
+    fn new(roles: &Roles, sessions: impl IntoIterator<Item = u64>) -> Self {
+        let permissions = Arc::new(Permissions::new(roles));
+        let router = Router::new(Arc::clone(&permissions));
+        let identities = sessions.into_iter().map(|session| (session, identity(session))).collect();
+        Self { router, permissions, identities, drawn: FIRST_PUBLICATION - 1 }
+    }
+
+    /// Sends a message that breaks no rule.
+    pub(in crate::realm) fn send(&mut self, session: u64, message: ClientMessage) -> Sent {
+        self.try_send(session, message).expect("no protocol violation")
+    }
+
+    /// Sends a message.
+    pub(in crate::realm) fn try_send(
+        &mut self,
+        session: u64,
+        message: ClientMessage,
+    ) -> Result<Sent, Violation> {
+        let identity = &self.identities[&session];
+        let role = self.permissions.role(&identity.authrole);
+        let peer = Peer { session: SessionId(session), identity, role };
+        let mut out = Deliveries::default();
+        let draw = || {
+            self.drawn += 1;
+            self.drawn
+        };
+        self.router.handle(&peer, message, draw, &mut out)?;
+        Ok(flatten(&mut out))
+    }
+
+    /// Lets a session leave.
+    pub(in crate::realm) fn leave(&mut self, session: u64) -> Sent {
+        self.identities.remove(&session);
+        let mut out = Deliveries::default();
+        self.router.leave(SessionId(session), &mut out);
+        flatten(&mut out)
+    }
+
+    /// Subscribes and gives the subscription.
+    pub(in crate::realm) fn subscribe(&mut self, session: u64, topic: &str) -> u64 {
+        match only(self.send(session, subscribe(1, topic))) {
+            (receiver, RouterMessage::Subscribed { request: 1, subscription }) if receiver == session => {
+                subscription
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Registers and gives the registration.
+    pub(in crate::realm) fn register(&mut self, session: u64, procedure: &str) -> u64 {
+        match only(self.send(session, register(1, procedure))) {
+            (receiver, RouterMessage::Registered { request: 1, registration }) if receiver == session => {
+                registration
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Calls and gives the callee with the invocation's identifier.
+    pub(in crate::realm) fn invoke(&mut self, caller: u64, request: u64, procedure: &str) -> (u64, u64) {
+        match only(self.send(caller, call(request, procedure))) {
+            (callee, RouterMessage::Invocation { request, .. }) => (callee, request),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A session's identity: its own authid is a secret, its public one is not.
+pub(in crate::realm) fn identity(session: u64) -> Arc<Identity> {
+    Arc::new(Identity {
+        authid: AuthId::Tracking {
+            id: TrackingId::parse(&format!("secret{session}")).unwrap(),
+            public: Arc::from(format!("public{session}")),
+        },
+        authrole: Arc::from("user"),
+        authmethod: "anonymous",
+        authprovider: "policy",
+        authextra: None,
+    })
+}
+
+/// The only thing that was sent.
+pub(in crate::realm) fn only(sent: Sent) -> (u64, RouterMessage) {
+    match <[_; 1]>::try_from(sent) {
+        Ok([one]) => one,
+        Err(sent) => panic!("not one message: {sent:?}"),
+    }
+}
+
+/// The ERROR that was the only thing sent: receiver, request type, request, URI.
+pub(in crate::realm) fn refused(sent: Sent) -> (u64, u64, u64, String) {
+    match only(sent) {
+        (receiver, RouterMessage::Error { request_type, request, error, payload }) => {
+            let args: Vec<String> = serde_json::from_slice(&payload.args.unwrap()).unwrap();
+            assert!(args.len() == 1 && args[0].len() > 10, "no explanation: {args:?}");
+            (receiver, request_type, request, error.as_str().to_owned())
+        }
+        other => panic!("no ERROR: {other:?}"),
+    }
+}
+
+fn flatten(out: &mut Deliveries) -> Sent {
+    let mut sent = Vec::new();
+    out.drain(|receivers, message| sent.extend(receivers.iter().map(|to| (to.0, message.clone()))));
+    sent
+}
+
+pub(in crate::realm) fn uri(text: &str) -> Uri {
+    Uri::parse(text).unwrap()
+}
+
+pub(in crate::realm) fn payload(args: &'static str) -> Payload {
+    Payload { serializer: Serializer::Json, args: Some(Bytes::from_static(args.as_bytes())), kwargs: None }
+}
+
+pub(in crate::realm) fn rule(uri: &str) -> Permission {
+    Permission {
+        uri: uri.to_owned(),
+        matching: UriMatch::Exact,
+        call: true,
+        register: true,
+        publish: true,
+        subscribe: true,
+        disclose_caller: false,
+        disclose_publisher: false,
+    }
+}
+
+pub(in crate::realm) fn subscribe(request: u64, topic: &str) -> ClientMessage {
+    ClientMessage::Subscribe { request, options: MatchOptions::default(), topic: uri(topic) }
+}
+
+pub(in crate::realm) fn publish(request: u64, topic: &str, options: PublishOptions) -> ClientMessage {
+    ClientMessage::Publish { request, options, topic: uri(topic), payload: payload("[\"event\"]") }
+}
+
+pub(in crate::realm) fn register(request: u64, procedure: &str) -> ClientMessage {
+    ClientMessage::Register { request, options: MatchOptions::default(), procedure: uri(procedure) }
+}
+
+pub(in crate::realm) fn call(request: u64, procedure: &str) -> ClientMessage {
+    let options = CallOptions::default();
+    ClientMessage::Call { request, options, procedure: uri(procedure), payload: payload("[\"call\"]") }
+}
+
+pub(in crate::realm) fn yields(request: u64) -> ClientMessage {
+    ClientMessage::Yield { request, payload: payload("[\"result\"]") }
+}
