@@ -6,7 +6,7 @@
 use super::{
     DecodeError,
     read::{Container, Kind, Reader, Text, Token},
-    write::{Writer, key_text},
+    write::{Writer, binary_as_text, key_text, negative_int},
 };
 
 /// Reads JSON.
@@ -71,6 +71,29 @@ pub(super) fn unescape(raw: &str) -> String {
     out
 }
 
+/// How many bytes a string goes on before a quote, an escape or a control character.
+///
+/// Eight at a time, for this is where most of a payload is: the arithmetic leaves the highest bit set in the first byte
+/// that matches (and perhaps in ones behind it).
+fn plain_length(rest: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHEST: u64 = ONES << 7;
+    let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGHEST;
+    let (words, tail) = rest.as_chunks();
+    let mut length = 0;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let special = below(word, b' ')
+            | below(word ^ ONES * u64::from(b'"'), 1)
+            | below(word ^ ONES * u64::from(b'\\'), 1);
+        if special != 0 {
+            return length + (special.trailing_zeros() / 8) as usize;
+        }
+        length += 8;
+    }
+    length + tail.iter().take_while(|&&byte| byte >= b' ' && !matches!(byte, b'"' | b'\\')).count()
+}
+
 // === impl JsonReader ===
 
 impl<'a> JsonReader<'a> {
@@ -80,6 +103,10 @@ impl<'a> JsonReader<'a> {
             DecodeError::Malformed(format!("JSON must be UTF-8, but byte {} is not", error.valid_up_to()))
         })?;
         Ok(Self { text, at: 0 })
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
     fn peek(&self) -> Option<u8> {
@@ -101,8 +128,7 @@ impl<'a> JsonReader<'a> {
     }
 
     fn literal(&mut self, literal: &str, token: Token<'a>) -> Result<Token<'a>, DecodeError> {
-        let rest = self.text.get(self.at..).unwrap_or_default();
-        if !rest.starts_with(literal) {
+        if !self.rest().starts_with(literal.as_bytes()) {
             return Err(self.expected("a value"));
         }
         self.at += literal.len();
@@ -114,14 +140,11 @@ impl<'a> JsonReader<'a> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            let plain = rest.iter().position(|&byte| byte < b' ' || matches!(byte, b'"' | b'\\'));
-            self.at += plain.unwrap_or(rest.len());
+            self.at += plain_length(self.rest());
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
-                    let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-                    self.at += escape(rest).ok_or_else(|| self.expected("a valid escape sequence"))?.1;
+                    self.at += escape(self.rest()).ok_or_else(|| self.expected("a valid escape sequence"))?.1;
                     escaped = true;
                 }
                 Some(_) => return Err(self.expected("an escape sequence instead of a control character")),
@@ -134,13 +157,13 @@ impl<'a> JsonReader<'a> {
     }
 
     fn digits(&mut self) -> Result<(), DecodeError> {
-        if !matches!(self.peek(), Some(b'0'..=b'9')) {
-            return Err(self.expected("a digit"));
+        match self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count() {
+            0 => Err(self.expected("a digit")),
+            digits => {
+                self.at += digits;
+                Ok(())
+            }
         }
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-        Ok(())
     }
 
     fn number(&mut self) -> Result<Token<'a>, DecodeError> {
@@ -151,21 +174,21 @@ impl<'a> JsonReader<'a> {
         } else {
             self.digits()?;
         }
-        let mut integer = true;
+        let whole = self.at;
         if self.peek() == Some(b'.') {
-            integer = false;
             self.at += 1;
             self.digits()?;
         }
         if matches!(self.peek(), Some(b'e' | b'E')) {
-            integer = false;
             self.at += 1;
             self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
             self.digits()?;
         }
         let number = self.text.get(start..self.at).unwrap_or_default();
-        if integer && let Some(integer) = parse_integer(number) {
-            return Ok(Token::Int(integer));
+        if self.at == whole
+            && let Some(integer) = integer(number)
+        {
+            return Ok(integer);
         }
         match number.parse::<f64>() {
             Ok(float) if float.is_finite() => Ok(Token::Float(float)),
@@ -174,13 +197,15 @@ impl<'a> JsonReader<'a> {
     }
 }
 
-/// An integer that all serializers can hold exactly, or CBOR at least.
-fn parse_integer(number: &str) -> Option<i128> {
-    const RANGE: std::ops::RangeInclusive<i128> = -(1 << 64)..=(1 << 64) - 1;
-    if let Ok(small) = number.parse::<i64>() {
-        return Some(small.into());
+/// An integer that CBOR at least can hold exactly.
+fn integer<'a>(number: &str) -> Option<Token<'a>> {
+    let Some(magnitude) = number.strip_prefix('-') else {
+        return number.parse().ok().map(Token::Unsigned);
+    };
+    match magnitude.parse::<u128>().ok()? {
+        0 => Some(Token::Unsigned(0)),
+        magnitude => u64::try_from(magnitude - 1).ok().map(Token::Negative),
     }
-    number.parse().ok().filter(|integer| RANGE.contains(integer))
 }
 
 impl<'a> Reader<'a> for JsonReader<'a> {
@@ -236,8 +261,12 @@ impl<'a> Reader<'a> for JsonReader<'a> {
         Ok(Token::Text(key))
     }
 
-    fn position(&mut self) -> usize {
+    fn skip_to_value(&mut self) -> usize {
         self.skip_space();
+        self.at
+    }
+
+    fn position(&self) -> usize {
         self.at
     }
 
@@ -283,10 +312,14 @@ impl Writer for JsonWriter {
         self.serde(value);
     }
 
-    fn int(&mut self, value: i128) {
-        match i64::try_from(value) {
-            Ok(small) => self.serde(small),
-            Err(_) => self.serde(value),
+    fn unsigned(&mut self, value: u64) {
+        self.serde(value);
+    }
+
+    fn negative(&mut self, below: u64) {
+        match i64::try_from(below) {
+            Ok(below) => self.serde(!below),
+            Err(_) => self.serde(negative_int(below)),
         }
     }
 
@@ -299,7 +332,7 @@ impl Writer for JsonWriter {
     }
 
     fn bytes(&mut self, value: &[u8]) {
-        self.serde(super::write::binary_as_text(value));
+        self.serde(binary_as_text(value));
     }
 
     fn list(&mut self, _: usize) {
