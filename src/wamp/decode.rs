@@ -26,9 +26,8 @@ pub(super) fn message(
 }
 
 fn read<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
-    let code = match message.next("type")? {
-        Token::Unsigned(code) => code,
-        _ => return Err(invalid("a message's first element is its type, a positive integer")),
+    let Token::Unsigned(code) = message.next("type")? else {
+        return Err(invalid("a message's first element is its type, a positive integer"));
     };
     message.set_name(name(code)?);
     match code {

@@ -3,95 +3,23 @@
 //! Stricter than the grammar in two points, because a payload passes through to clients whose parsers refuse the
 //! rest: an escaped surrogate must be half of a pair, and a number must fit a double's range.
 
+mod string;
+mod writer;
+
 use super::{
     DecodeError,
     read::{Container, Kind, Reader, Text, Token},
-    write::{Writer, binary_as_text, key_text, negative_int},
 };
+use string::{escape, plain_length};
+
+pub(super) use string::unescape;
+pub(super) use writer::JsonWriter;
 
 /// Reads JSON.
 #[derive(Debug)]
 pub(super) struct JsonReader<'a> {
     text: &'a str,
     at: usize,
-}
-
-/// Writes JSON without white space.
-#[derive(Debug)]
-pub(super) struct JsonWriter {
-    out: Vec<u8>,
-}
-
-/// What an escape sequence stands for, and how long it is; nothing if it is none. `rest` begins with the backslash.
-fn escape(rest: &[u8]) -> Option<(char, usize)> {
-    let character = match rest.get(1)? {
-        b'"' => '"',
-        b'\\' => '\\',
-        b'/' => '/',
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
-        b'n' => '\n',
-        b'r' => '\r',
-        b't' => '\t',
-        b'u' => return unicode_escape(rest),
-        _ => return None,
-    };
-    Some((character, 2))
-}
-
-/// `\uXXXX`, or two of them that are a surrogate pair.
-fn unicode_escape(rest: &[u8]) -> Option<(char, usize)> {
-    let unit = |from: usize| -> Option<u32> {
-        let escape = rest.get(from..from + 6)?.strip_prefix(b"\\u")?;
-        escape.iter().try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
-    };
-    let high = unit(0)?;
-    if let Some(character) = char::from_u32(high) {
-        return Some((character, 6));
-    }
-    let low = unit(6)?;
-    if !(0xd800..0xdc00).contains(&high) || !(0xdc00..0xe000).contains(&low) {
-        return None;
-    }
-    let character = char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00))?;
-    Some((character, 12))
-}
-
-/// The string whose inside is `raw`. An invalid escape, which a reader would not have passed, stays as it is.
-pub(super) fn unescape(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((plain, escaped)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {
-        out.push_str(plain);
-        let (character, length) = escape(escaped.as_bytes()).unwrap_or(('\\', 1));
-        out.push(character);
-        rest = escaped.get(length..).unwrap_or_default();
-    }
-    out.push_str(rest);
-    out
-}
-
-/// How many bytes a string goes on before a quote, an escape or a control character.
-///
-/// Eight at a time, for this is where most of a payload is: the arithmetic leaves the highest bit set in the first byte
-/// that matches (and perhaps in ones behind it).
-fn plain_length(rest: &[u8]) -> usize {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGHEST: u64 = ONES << 7;
-    let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGHEST;
-    let (words, tail) = rest.as_chunks();
-    let mut length = 0;
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        let special = below(word, b' ')
-            | below(word ^ ONES * u64::from(b'"'), 1)
-            | below(word ^ ONES * u64::from(b'\\'), 1);
-        if special != 0 {
-            return length + (special.trailing_zeros() / 8) as usize;
-        }
-        length += 8;
-    }
-    length + tail.iter().take_while(|&&byte| byte >= b' ' && !matches!(byte, b'"' | b'\\')).count()
 }
 
 // === impl JsonReader ===
@@ -212,6 +140,7 @@ impl<'a> Reader<'a> for JsonReader<'a> {
     const TEXT: bool = true;
     const COUNTED: bool = false;
 
+    #[inline]
     fn value(&mut self) -> Result<Token<'a>, DecodeError> {
         self.skip_space();
         match self.peek() {
@@ -226,6 +155,7 @@ impl<'a> Reader<'a> for JsonReader<'a> {
         }
     }
 
+    #[inline]
     fn more(&mut self, container: &mut Container) -> Result<bool, DecodeError> {
         let (close, alternatives) = match container.kind {
             Kind::List => (b']', "',' or ']'"),
@@ -273,90 +203,5 @@ impl<'a> Reader<'a> for JsonReader<'a> {
     fn finish(&mut self) -> Result<(), DecodeError> {
         self.skip_space();
         if self.at < self.text.len() { Err(self.expected("the end of the text")) } else { Ok(()) }
-    }
-}
-
-// === impl JsonWriter ===
-
-impl JsonWriter {
-    /// Whether a comma is due shows in what was written last: no value ends like a container's or a pair's opening.
-    fn separate(&mut self) {
-        if !matches!(self.out.last(), None | Some(b'[' | b'{' | b':')) {
-            self.out.push(b',');
-        }
-    }
-
-    fn serde(&mut self, value: impl serde::Serialize) {
-        self.separate();
-        // Strings and numbers always have a JSON form (`null` for what is no number), and a Vec takes whatever comes.
-        let _ = serde_json::to_writer(&mut self.out, &value);
-    }
-}
-
-impl Writer for JsonWriter {
-    const TEXT: bool = true;
-
-    fn with_capacity(bytes: usize) -> Self {
-        Self { out: Vec::with_capacity(bytes) }
-    }
-
-    fn finish(self) -> Vec<u8> {
-        self.out
-    }
-
-    fn null(&mut self) {
-        self.raw(b"null");
-    }
-
-    fn bool(&mut self, value: bool) {
-        self.serde(value);
-    }
-
-    fn unsigned(&mut self, value: u64) {
-        self.serde(value);
-    }
-
-    fn negative(&mut self, below: u64) {
-        match i64::try_from(below) {
-            Ok(below) => self.serde(!below),
-            Err(_) => self.serde(negative_int(below)),
-        }
-    }
-
-    fn float(&mut self, value: f64) {
-        self.serde(value);
-    }
-
-    fn text(&mut self, value: &str) {
-        self.serde(value);
-    }
-
-    fn bytes(&mut self, value: &[u8]) {
-        self.serde(binary_as_text(value));
-    }
-
-    fn list(&mut self, _: usize) {
-        self.raw(b"[");
-    }
-
-    fn dict(&mut self, _: usize) {
-        self.raw(b"{");
-    }
-
-    fn key(&mut self, key: Token<'_>) {
-        self.text(&key_text(key));
-        self.out.push(b':');
-    }
-
-    fn end(&mut self, kind: Kind) {
-        self.out.push(match kind {
-            Kind::List => b']',
-            Kind::Dict => b'}',
-        });
-    }
-
-    fn raw(&mut self, value: &[u8]) {
-        self.separate();
-        self.out.extend_from_slice(value);
     }
 }

@@ -193,4 +193,11 @@ proptest! {
         }
         survives(serializer, message);
     }
+
+    #[test]
+    fn json_is_read_exactly_where_another_parser_reads_it(text in r#"([-+0-9.eE]{1,6}|"?[\\\\/bnu0-9a-fd89A-F"]{0,14}"?|[\[\]{},:" \n1nultrefas]{0,12})"#) {
+        let payload = Payload { serializer: Serializer::Json, args: Some(text.clone().into()), kwargs: None };
+        let read = payload.transcoded(Serializer::Cbor).args.is_some();
+        prop_assert_eq!(read, serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{}", text);
+    }
 }
