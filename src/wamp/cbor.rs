@@ -3,14 +3,17 @@
 //! Indefinite lengths are read, definite ones written. Where a payload is transcoded, a tag is dropped and its
 //! content stays, and `undefined` and other simple values become null.
 
+mod writer;
+
 use std::borrow::Cow;
 
 use super::{
     DecodeError,
     cursor::Cursor,
-    read::{Container, Kind, Reader, Text, Token},
-    write::{self, Writer},
+    read::{Container, Reader, Text, Token},
 };
+
+pub(super) use writer::CborWriter;
 
 /// Tags around one value. Each is a level of nesting for parsers that recurse, and nobody needs more.
 const MAX_TAGS: usize = 4;
@@ -30,16 +33,26 @@ mod major {
     pub(super) const OTHER: u8 = 7;
 }
 
+/// What the five bits beside the major type mean, if not a small argument (RFC 8949, 3).
+mod info {
+    pub(super) const ONE_BYTE: u8 = 24;
+    pub(super) const TWO_BYTES: u8 = 25;
+    pub(super) const FOUR_BYTES: u8 = 26;
+    pub(super) const EIGHT_BYTES: u8 = 27;
+    pub(super) const INDEFINITE: u8 = 31;
+}
+
+/// Simple values (RFC 8949, 3.3).
+mod simple {
+    pub(super) const FALSE: u64 = 20;
+    pub(super) const TRUE: u64 = 21;
+    pub(super) const NULL: u64 = 22;
+}
+
 /// Reads CBOR.
 #[derive(Debug)]
 pub(super) struct CborReader<'a> {
     cursor: Cursor<'a>,
-}
-
-/// Writes CBOR: integers and lengths in their shortest form, floats as doubles.
-#[derive(Debug)]
-pub(super) struct CborWriter {
-    out: Vec<u8>,
 }
 
 /// The head of a data item: its major type, the five bits beside it, and the argument; nothing for an indefinite
@@ -63,12 +76,12 @@ impl<'a> CborReader<'a> {
         let [initial] = self.cursor.array()?;
         let (major, info) = (initial >> 5, initial & 0x1f);
         let argument = match info {
-            0..24 => Some(info.into()),
-            24 => Some(u8::from_be_bytes(self.cursor.array()?).into()),
-            25 => Some(u16::from_be_bytes(self.cursor.array()?).into()),
-            26 => Some(u32::from_be_bytes(self.cursor.array()?).into()),
-            27 => Some(u64::from_be_bytes(self.cursor.array()?)),
-            31 if matches!(major, major::BYTES..=major::DICT) => None,
+            0..info::ONE_BYTE => Some(info.into()),
+            info::ONE_BYTE => Some(u8::from_be_bytes(self.cursor.array()?).into()),
+            info::TWO_BYTES => Some(u16::from_be_bytes(self.cursor.array()?).into()),
+            info::FOUR_BYTES => Some(u32::from_be_bytes(self.cursor.array()?).into()),
+            info::EIGHT_BYTES => Some(u64::from_be_bytes(self.cursor.array()?)),
+            info::INDEFINITE if matches!(major, major::BYTES..=major::DICT) => None,
             _ => return Err(self.cursor.malformed("has an item head that is not allowed there")),
         };
         Ok(Head { major, info, argument })
@@ -121,15 +134,19 @@ impl<'a> CborReader<'a> {
     /// A simple value or a float.
     fn other(&self, info: u8, argument: u64) -> Result<Token<'a>, DecodeError> {
         let [.., b4, b5, b6, b7] = argument.to_be_bytes();
-        match (info, argument) {
-            (_, 20) if info < 24 => Ok(Token::Bool(false)),
-            (_, 21) if info < 24 => Ok(Token::Bool(true)),
+        match info {
+            info::TWO_BYTES => Ok(Token::Float(half(u16::from_be_bytes([b6, b7])))),
+            info::FOUR_BYTES => Ok(Token::Float(f32::from_be_bytes([b4, b5, b6, b7]).into())),
+            info::EIGHT_BYTES => Ok(Token::Float(f64::from_bits(argument))),
             // RFC 8949, 3.3: what fits the five bits must not stand in an extra byte.
-            (24, 0..32) => Err(self.cursor.malformed("has a simple value in two bytes that takes one")),
-            (25, _) => Ok(Token::Float(half(u16::from_be_bytes([b6, b7])))),
-            (26, _) => Ok(Token::Float(f32::from_be_bytes([b4, b5, b6, b7]).into())),
-            (27, _) => Ok(Token::Float(f64::from_bits(argument))),
-            _ => Ok(Token::Null),
+            info::ONE_BYTE if argument < 32 => {
+                Err(self.cursor.malformed("has a simple value in two bytes that takes one"))
+            }
+            _ => Ok(match argument {
+                simple::FALSE => Token::Bool(false),
+                simple::TRUE => Token::Bool(true),
+                _ => Token::Null,
+            }),
         }
     }
 }
@@ -137,12 +154,12 @@ impl<'a> CborReader<'a> {
 /// A float of 16 bits (RFC 8949, appendix D).
 fn half(bits: u16) -> f64 {
     let exponent = i32::from(bits >> 10 & 0x1f);
-    let mantissa = f64::from(bits & 0x3ff);
-    let magnitude = match exponent {
-        0 => mantissa * 2f64.powi(-24),
-        31 if bits & 0x3ff == 0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => (mantissa + 1024.0) * 2f64.powi(exponent - 25),
+    let mantissa = bits & 0x3ff;
+    let magnitude = match (exponent, mantissa) {
+        (0, _) => f64::from(mantissa) * 2f64.powi(-24),
+        (31, 0) => f64::INFINITY,
+        (31, _) => f64::NAN,
+        _ => f64::from(mantissa + 0x400) * 2f64.powi(exponent - 25),
     };
     if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
@@ -156,8 +173,8 @@ impl<'a> Reader<'a> for CborReader<'a> {
             let Head { major, info, argument } = self.head()?;
             let length = argument.unwrap_or_default();
             return Ok(match major {
-                major::UNSIGNED => Token::Int(length.into()),
-                major::NEGATIVE => Token::Int(-1 - i128::from(length)),
+                major::UNSIGNED => Token::Unsigned(length),
+                major::NEGATIVE => Token::Negative(length),
                 major::BYTES if argument.is_none() => self.chunked_bytes()?,
                 major::BYTES => Token::Bytes(self.bytes(length)?.into()),
                 major::TEXT if argument.is_none() => self.chunked_text()?,
@@ -190,98 +207,15 @@ impl<'a> Reader<'a> for CborReader<'a> {
         Ok(key)
     }
 
-    fn position(&mut self) -> usize {
+    fn skip_to_value(&mut self) -> usize {
+        self.cursor.position()
+    }
+
+    fn position(&self) -> usize {
         self.cursor.position()
     }
 
     fn finish(&mut self) -> Result<(), DecodeError> {
         self.cursor.finish()
-    }
-}
-
-// === impl CborWriter ===
-
-impl CborWriter {
-    fn head(&mut self, major: u8, argument: u64) {
-        let major = major << 5;
-        if let Ok(argument) = u8::try_from(argument) {
-            if argument < 24 {
-                self.out.push(major | argument);
-            } else {
-                self.out.extend([major | 24, argument]);
-            }
-        } else if let Ok(argument) = u16::try_from(argument) {
-            self.out.push(major | 25);
-            self.out.extend(argument.to_be_bytes());
-        } else if let Ok(argument) = u32::try_from(argument) {
-            self.out.push(major | 26);
-            self.out.extend(argument.to_be_bytes());
-        } else {
-            self.out.push(major | 27);
-            self.out.extend(argument.to_be_bytes());
-        }
-    }
-}
-
-impl Writer for CborWriter {
-    const TEXT: bool = false;
-
-    fn with_capacity(bytes: usize) -> Self {
-        Self { out: Vec::with_capacity(bytes) }
-    }
-
-    fn finish(self) -> Vec<u8> {
-        self.out
-    }
-
-    fn null(&mut self) {
-        self.head(major::OTHER, 22);
-    }
-
-    fn bool(&mut self, value: bool) {
-        self.head(major::OTHER, if value { 21 } else { 20 });
-    }
-
-    fn int(&mut self, value: i128) {
-        if let Ok(value) = u64::try_from(value) {
-            self.head(major::UNSIGNED, value);
-        } else if let Ok(value) = u64::try_from(-1 - value) {
-            self.head(major::NEGATIVE, value);
-        } else {
-            self.float(write::nearest_float(value));
-        }
-    }
-
-    fn float(&mut self, value: f64) {
-        self.out.push(major::OTHER << 5 | 27);
-        self.out.extend(value.to_be_bytes());
-    }
-
-    fn text(&mut self, value: &str) {
-        self.head(major::TEXT, value.len() as u64);
-        self.raw(value.as_bytes());
-    }
-
-    fn bytes(&mut self, value: &[u8]) {
-        self.head(major::BYTES, value.len() as u64);
-        self.raw(value);
-    }
-
-    fn list(&mut self, items: usize) {
-        self.head(major::LIST, items as u64);
-    }
-
-    fn dict(&mut self, pairs: usize) {
-        self.head(major::DICT, pairs as u64);
-    }
-
-    fn key(&mut self, key: Token<'_>) {
-        write::token(self, key);
-    }
-
-    fn end(&mut self, _: Kind) {}
-
-    fn raw(&mut self, value: &[u8]) {
-        self.out.extend_from_slice(value);
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{
-    ClientMessage, DecodeError, Serializer,
+    ClientMessage, DecodeError, Serializer, Uri,
     cbor::CborReader,
     envelope::{Envelope, invalid},
     json::JsonReader,
@@ -26,9 +26,8 @@ pub(super) fn message(
 }
 
 fn read<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
-    let code = match message.next("type")? {
-        Token::Int(code) => u64::try_from(code).unwrap_or(u64::MAX),
-        _ => return Err(invalid("a message's first element is its type, an integer")),
+    let Token::Unsigned(code) = message.next("type")? else {
+        return Err(invalid("a message's first element is its type, a positive integer"));
     };
     message.set_name(name(code)?);
     match code {
@@ -92,8 +91,7 @@ fn goodbye<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMess
 }
 
 fn invocation_error<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
-    const INVOCATION: i128 = code::INVOCATION as i128;
-    if !matches!(message.next("REQUEST.Type")?, Token::Int(INVOCATION)) {
+    if !matches!(message.next("REQUEST.Type")?, Token::Unsigned(code::INVOCATION)) {
         return Err(message.complaint("REQUEST.Type", "a client can only answer an INVOCATION, which is 68"));
     }
     let request = message.id("REQUEST.Request")?;
@@ -108,7 +106,7 @@ fn publish<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMess
     let options = message.details("Options")?;
     let topic = message.text("Topic")?;
     let payload = message.payload()?;
-    let topic = message.request_uri(code::PUBLISH, request, &topic)?;
+    let topic = request_uri(code::PUBLISH, request, &topic)?;
     Ok(ClientMessage::Publish { request, options, topic, payload })
 }
 
@@ -117,7 +115,7 @@ fn subscribe<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMe
     let options = message.details("Options")?;
     let topic = message.text("Topic")?;
     message.end()?;
-    let topic = message.request_uri(code::SUBSCRIBE, request, &topic)?;
+    let topic = request_uri(code::SUBSCRIBE, request, &topic)?;
     Ok(ClientMessage::Subscribe { request, options, topic })
 }
 
@@ -126,7 +124,7 @@ fn call<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage
     let options = message.details("Options")?;
     let procedure = message.text("Procedure")?;
     let payload = message.payload()?;
-    let procedure = message.request_uri(code::CALL, request, &procedure)?;
+    let procedure = request_uri(code::CALL, request, &procedure)?;
     Ok(ClientMessage::Call { request, options, procedure, payload })
 }
 
@@ -135,7 +133,7 @@ fn register<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMes
     let options = message.details("Options")?;
     let procedure = message.text("Procedure")?;
     message.end()?;
-    let procedure = message.request_uri(code::REGISTER, request, &procedure)?;
+    let procedure = request_uri(code::REGISTER, request, &procedure)?;
     Ok(ClientMessage::Register { request, options, procedure })
 }
 
@@ -144,6 +142,11 @@ fn yield_<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessa
     message.skip_dict("Options")?;
     let payload = message.payload()?;
     Ok(ClientMessage::Yield { request, payload })
+}
+
+/// A request's topic or procedure, which is refused with ERROR.
+fn request_uri(request_type: u64, request: u64, text: &str) -> Result<Uri, DecodeError> {
+    Uri::parse(text).map_err(|_| DecodeError::InvalidUri { request_type, request })
 }
 
 /// A message of a request's identifier and another one.

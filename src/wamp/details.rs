@@ -19,7 +19,7 @@ use serde::{
 use super::{
     DecodeError,
     read::{Container, Depth, Ignore, Kind, Reader, Token, walk_from},
-    write::{binary_as_text, key_text},
+    write::{binary_as_text, key_text, negative_float},
 };
 
 /// How deeply details may be nested even where the limit for arguments is higher: unlike those they are read into
@@ -88,7 +88,11 @@ impl<'de, R: Reader<'de>> Deserializer<'de> for Node<'_, 'de, R> {
         }
         match self.token {
             Token::Bool(value) => visitor.visit_bool(value),
-            Token::Int(value) => visit_integer(value, visitor),
+            Token::Unsigned(value) => visitor.visit_u64(value),
+            Token::Negative(below) => match i64::try_from(below) {
+                Ok(below) => visitor.visit_i64(!below),
+                Err(_) => visitor.visit_f64(negative_float(below)),
+            },
             Token::Float(value) => match whole_number::<R>(value) {
                 Some(whole) => visitor.visit_u64(whole),
                 None => visitor.visit_f64(value),
@@ -114,17 +118,6 @@ impl<'de, R: Reader<'de>> Deserializer<'de> for Node<'_, 'de, R> {
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
         newtype_struct seq tuple tuple_struct map struct enum identifier
-    }
-}
-
-/// What JSON values have no integer for becomes a float.
-fn visit_integer<'a, V: Visitor<'a>>(value: i128, visitor: V) -> Result<V::Value, Fault> {
-    if let Ok(value) = u64::try_from(value) {
-        visitor.visit_u64(value)
-    } else if let Ok(value) = i64::try_from(value) {
-        visitor.visit_i64(value)
-    } else {
-        visitor.visit_f64(super::write::nearest_float(value))
     }
 }
 

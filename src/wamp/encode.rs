@@ -175,7 +175,7 @@ impl<W: Writer> Message<W> {
     }
 
     fn int(mut self, int: u64) -> Self {
-        self.writer.int(int.into());
+        self.writer.unsigned(int);
         self
     }
 
@@ -189,7 +189,7 @@ impl<W: Writer> Message<W> {
         for &(key, value) in details.iter().flatten() {
             self.writer.key(Token::text(key));
             match value {
-                Detail::Id(id) => self.writer.int(id.into()),
+                Detail::Id(id) => self.writer.unsigned(id),
                 Detail::Text(text) => self.writer.text(text),
             }
         }

@@ -67,7 +67,7 @@ impl<'a, R: Reader<'a>> Envelope<'a, R> {
     /// An identifier.
     pub(super) fn id(&mut self, element: &str) -> Result<u64, DecodeError> {
         let id = match self.next(element)? {
-            Token::Int(id) => u64::try_from(id).ok(),
+            Token::Unsigned(id) => Some(id),
             Token::Float(id) => details::whole_number::<R>(id),
             _ => None,
         };
@@ -81,16 +81,6 @@ impl<'a, R: Reader<'a>> Envelope<'a, R> {
             Token::Text(text) => Ok(text.into_str()),
             _ => Err(self.complaint(element, "expected a string")),
         }
-    }
-
-    /// A request's topic or procedure, which is refused with ERROR.
-    pub(super) fn request_uri(
-        &self,
-        request_type: u64,
-        request: u64,
-        text: &str,
-    ) -> Result<Uri, DecodeError> {
-        Uri::parse(text).map_err(|_| DecodeError::InvalidUri { request_type, request })
     }
 
     /// A URI in a message that has no answer.
@@ -137,7 +127,7 @@ impl<'a, R: Reader<'a>> Envelope<'a, R> {
 
     /// `Arguments|list`; null stands for none, as some clients write it.
     fn arguments(&mut self) -> Result<Option<Bytes>, DecodeError> {
-        let start = self.reader.position();
+        let start = self.reader.skip_to_value();
         match self.reader.value()? {
             Token::Null => return Ok(None),
             list @ Token::List(_) => walk_from(list, &mut self.reader, &mut Ignore, self.depth)?,
@@ -148,7 +138,7 @@ impl<'a, R: Reader<'a>> Envelope<'a, R> {
 
     /// `ArgumentsKw|dict`, whose keys are strings; null stands for none.
     fn keyword_arguments(&mut self) -> Result<Option<Bytes>, DecodeError> {
-        let start = self.reader.position();
+        let start = self.reader.skip_to_value();
         let mut dict = match self.reader.value()? {
             Token::Null => return Ok(None),
             dict @ Token::Dict(_) => dict.container(),

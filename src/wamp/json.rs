@@ -3,72 +3,23 @@
 //! Stricter than the grammar in two points, because a payload passes through to clients whose parsers refuse the
 //! rest: an escaped surrogate must be half of a pair, and a number must fit a double's range.
 
+mod string;
+mod writer;
+
 use super::{
     DecodeError,
     read::{Container, Kind, Reader, Text, Token},
-    write::{Writer, key_text},
 };
+use string::{escape, plain_length};
+
+pub(super) use string::unescape;
+pub(super) use writer::JsonWriter;
 
 /// Reads JSON.
 #[derive(Debug)]
 pub(super) struct JsonReader<'a> {
     text: &'a str,
     at: usize,
-}
-
-/// Writes JSON without white space.
-#[derive(Debug)]
-pub(super) struct JsonWriter {
-    out: Vec<u8>,
-}
-
-/// What an escape sequence stands for, and how long it is; nothing if it is none. `rest` begins with the backslash.
-fn escape(rest: &[u8]) -> Option<(char, usize)> {
-    let character = match rest.get(1)? {
-        b'"' => '"',
-        b'\\' => '\\',
-        b'/' => '/',
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
-        b'n' => '\n',
-        b'r' => '\r',
-        b't' => '\t',
-        b'u' => return unicode_escape(rest),
-        _ => return None,
-    };
-    Some((character, 2))
-}
-
-/// `\uXXXX`, or two of them that are a surrogate pair.
-fn unicode_escape(rest: &[u8]) -> Option<(char, usize)> {
-    let unit = |from: usize| -> Option<u32> {
-        let escape = rest.get(from..from + 6)?.strip_prefix(b"\\u")?;
-        escape.iter().try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
-    };
-    let high = unit(0)?;
-    if let Some(character) = char::from_u32(high) {
-        return Some((character, 6));
-    }
-    let low = unit(6)?;
-    if !(0xd800..0xdc00).contains(&high) || !(0xdc00..0xe000).contains(&low) {
-        return None;
-    }
-    let character = char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00))?;
-    Some((character, 12))
-}
-
-/// The string whose inside is `raw`. An invalid escape, which a reader would not have passed, stays as it is.
-pub(super) fn unescape(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((plain, escaped)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {
-        out.push_str(plain);
-        let (character, length) = escape(escaped.as_bytes()).unwrap_or(('\\', 1));
-        out.push(character);
-        rest = escaped.get(length..).unwrap_or_default();
-    }
-    out.push_str(rest);
-    out
 }
 
 // === impl JsonReader ===
@@ -80,6 +31,10 @@ impl<'a> JsonReader<'a> {
             DecodeError::Malformed(format!("JSON must be UTF-8, but byte {} is not", error.valid_up_to()))
         })?;
         Ok(Self { text, at: 0 })
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
     fn peek(&self) -> Option<u8> {
@@ -101,8 +56,7 @@ impl<'a> JsonReader<'a> {
     }
 
     fn literal(&mut self, literal: &str, token: Token<'a>) -> Result<Token<'a>, DecodeError> {
-        let rest = self.text.get(self.at..).unwrap_or_default();
-        if !rest.starts_with(literal) {
+        if !self.rest().starts_with(literal.as_bytes()) {
             return Err(self.expected("a value"));
         }
         self.at += literal.len();
@@ -114,14 +68,11 @@ impl<'a> JsonReader<'a> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            let plain = rest.iter().position(|&byte| byte < b' ' || matches!(byte, b'"' | b'\\'));
-            self.at += plain.unwrap_or(rest.len());
+            self.at += plain_length(self.rest());
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
-                    let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-                    self.at += escape(rest).ok_or_else(|| self.expected("a valid escape sequence"))?.1;
+                    self.at += escape(self.rest()).ok_or_else(|| self.expected("a valid escape sequence"))?.1;
                     escaped = true;
                 }
                 Some(_) => return Err(self.expected("an escape sequence instead of a control character")),
@@ -134,13 +85,13 @@ impl<'a> JsonReader<'a> {
     }
 
     fn digits(&mut self) -> Result<(), DecodeError> {
-        if !matches!(self.peek(), Some(b'0'..=b'9')) {
-            return Err(self.expected("a digit"));
+        match self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count() {
+            0 => Err(self.expected("a digit")),
+            digits => {
+                self.at += digits;
+                Ok(())
+            }
         }
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-        Ok(())
     }
 
     fn number(&mut self) -> Result<Token<'a>, DecodeError> {
@@ -151,21 +102,21 @@ impl<'a> JsonReader<'a> {
         } else {
             self.digits()?;
         }
-        let mut integer = true;
+        let whole = self.at;
         if self.peek() == Some(b'.') {
-            integer = false;
             self.at += 1;
             self.digits()?;
         }
         if matches!(self.peek(), Some(b'e' | b'E')) {
-            integer = false;
             self.at += 1;
             self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
             self.digits()?;
         }
         let number = self.text.get(start..self.at).unwrap_or_default();
-        if integer && let Some(integer) = parse_integer(number) {
-            return Ok(Token::Int(integer));
+        if self.at == whole
+            && let Some(integer) = integer(number)
+        {
+            return Ok(integer);
         }
         match number.parse::<f64>() {
             Ok(float) if float.is_finite() => Ok(Token::Float(float)),
@@ -174,19 +125,22 @@ impl<'a> JsonReader<'a> {
     }
 }
 
-/// An integer that all serializers can hold exactly, or CBOR at least.
-fn parse_integer(number: &str) -> Option<i128> {
-    const RANGE: std::ops::RangeInclusive<i128> = -(1 << 64)..=(1 << 64) - 1;
-    if let Ok(small) = number.parse::<i64>() {
-        return Some(small.into());
+/// An integer that CBOR at least can hold exactly.
+fn integer<'a>(number: &str) -> Option<Token<'a>> {
+    let Some(magnitude) = number.strip_prefix('-') else {
+        return number.parse().ok().map(Token::Unsigned);
+    };
+    match magnitude.parse::<u128>().ok()? {
+        0 => Some(Token::Unsigned(0)),
+        magnitude => u64::try_from(magnitude - 1).ok().map(Token::Negative),
     }
-    number.parse().ok().filter(|integer| RANGE.contains(integer))
 }
 
 impl<'a> Reader<'a> for JsonReader<'a> {
     const TEXT: bool = true;
     const COUNTED: bool = false;
 
+    #[inline]
     fn value(&mut self) -> Result<Token<'a>, DecodeError> {
         self.skip_space();
         match self.peek() {
@@ -201,6 +155,7 @@ impl<'a> Reader<'a> for JsonReader<'a> {
         }
     }
 
+    #[inline]
     fn more(&mut self, container: &mut Container) -> Result<bool, DecodeError> {
         let (close, alternatives) = match container.kind {
             Kind::List => (b']', "',' or ']'"),
@@ -236,94 +191,17 @@ impl<'a> Reader<'a> for JsonReader<'a> {
         Ok(Token::Text(key))
     }
 
-    fn position(&mut self) -> usize {
+    fn skip_to_value(&mut self) -> usize {
         self.skip_space();
+        self.at
+    }
+
+    fn position(&self) -> usize {
         self.at
     }
 
     fn finish(&mut self) -> Result<(), DecodeError> {
         self.skip_space();
         if self.at < self.text.len() { Err(self.expected("the end of the text")) } else { Ok(()) }
-    }
-}
-
-// === impl JsonWriter ===
-
-impl JsonWriter {
-    /// Whether a comma is due shows in what was written last: no value ends like a container's or a pair's opening.
-    fn separate(&mut self) {
-        if !matches!(self.out.last(), None | Some(b'[' | b'{' | b':')) {
-            self.out.push(b',');
-        }
-    }
-
-    fn serde(&mut self, value: impl serde::Serialize) {
-        self.separate();
-        // Strings and numbers always have a JSON form (`null` for what is no number), and a Vec takes whatever comes.
-        let _ = serde_json::to_writer(&mut self.out, &value);
-    }
-}
-
-impl Writer for JsonWriter {
-    const TEXT: bool = true;
-
-    fn with_capacity(bytes: usize) -> Self {
-        Self { out: Vec::with_capacity(bytes) }
-    }
-
-    fn finish(self) -> Vec<u8> {
-        self.out
-    }
-
-    fn null(&mut self) {
-        self.raw(b"null");
-    }
-
-    fn bool(&mut self, value: bool) {
-        self.serde(value);
-    }
-
-    fn int(&mut self, value: i128) {
-        match i64::try_from(value) {
-            Ok(small) => self.serde(small),
-            Err(_) => self.serde(value),
-        }
-    }
-
-    fn float(&mut self, value: f64) {
-        self.serde(value);
-    }
-
-    fn text(&mut self, value: &str) {
-        self.serde(value);
-    }
-
-    fn bytes(&mut self, value: &[u8]) {
-        self.serde(super::write::binary_as_text(value));
-    }
-
-    fn list(&mut self, _: usize) {
-        self.raw(b"[");
-    }
-
-    fn dict(&mut self, _: usize) {
-        self.raw(b"{");
-    }
-
-    fn key(&mut self, key: Token<'_>) {
-        self.text(&key_text(key));
-        self.out.push(b':');
-    }
-
-    fn end(&mut self, kind: Kind) {
-        self.out.push(match kind {
-            Kind::List => b']',
-            Kind::Dict => b'}',
-        });
-    }
-
-    fn raw(&mut self, value: &[u8]) {
-        self.separate();
-        self.out.extend_from_slice(value);
     }
 }

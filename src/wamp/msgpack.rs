@@ -71,16 +71,16 @@ impl<'a> Reader<'a> for MsgPackReader<'a> {
             Marker::Null => Token::Null,
             Marker::True => Token::Bool(true),
             Marker::False => Token::Bool(false),
-            Marker::FixPos(int) => Token::Int(int.into()),
-            Marker::FixNeg(int) => Token::Int(int.into()),
-            Marker::U8 => Token::Int(self.be::<1>()?.into()),
-            Marker::U16 => Token::Int(self.be::<2>()?.into()),
-            Marker::U32 => Token::Int(self.be::<4>()?.into()),
-            Marker::U64 => Token::Int(self.be::<8>()?.into()),
-            Marker::I8 => Token::Int(i8::from_be_bytes(self.cursor.array()?).into()),
-            Marker::I16 => Token::Int(i16::from_be_bytes(self.cursor.array()?).into()),
-            Marker::I32 => Token::Int(i32::from_be_bytes(self.cursor.array()?).into()),
-            Marker::I64 => Token::Int(i64::from_be_bytes(self.cursor.array()?).into()),
+            Marker::FixPos(int) => Token::Unsigned(int.into()),
+            Marker::FixNeg(int) => Token::signed(int.into()),
+            Marker::U8 => Token::Unsigned(self.be::<1>()?),
+            Marker::U16 => Token::Unsigned(self.be::<2>()?),
+            Marker::U32 => Token::Unsigned(self.be::<4>()?),
+            Marker::U64 => Token::Unsigned(self.be::<8>()?),
+            Marker::I8 => Token::signed(i8::from_be_bytes(self.cursor.array()?).into()),
+            Marker::I16 => Token::signed(i16::from_be_bytes(self.cursor.array()?).into()),
+            Marker::I32 => Token::signed(i32::from_be_bytes(self.cursor.array()?).into()),
+            Marker::I64 => Token::signed(i64::from_be_bytes(self.cursor.array()?)),
             Marker::F32 => Token::Float(f32::from_be_bytes(self.cursor.array()?).into()),
             Marker::F64 => Token::Float(f64::from_be_bytes(self.cursor.array()?)),
             Marker::FixStr(length) => self.text(length.into())?,
@@ -122,7 +122,11 @@ impl<'a> Reader<'a> for MsgPackReader<'a> {
         Ok(key)
     }
 
-    fn position(&mut self) -> usize {
+    fn skip_to_value(&mut self) -> usize {
+        self.cursor.position()
+    }
+
+    fn position(&self) -> usize {
         self.cursor.position()
     }
 
@@ -158,13 +162,15 @@ impl Writer for MsgPackWriter {
         let _ = encode::write_bool(&mut self.out, value);
     }
 
-    fn int(&mut self, value: i128) {
-        if let Ok(value) = u64::try_from(value) {
-            let _ = encode::write_uint(&mut self.out, value);
-        } else if let Ok(value) = i64::try_from(value) {
-            let _ = encode::write_sint(&mut self.out, value);
+    fn unsigned(&mut self, value: u64) {
+        let _ = encode::write_uint(&mut self.out, value);
+    }
+
+    fn negative(&mut self, below: u64) {
+        if let Ok(below) = i64::try_from(below) {
+            let _ = encode::write_sint(&mut self.out, !below);
         } else {
-            self.float(write::nearest_float(value));
+            self.float(write::negative_float(below));
         }
     }
 

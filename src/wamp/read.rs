@@ -12,8 +12,9 @@ use super::{DecodeError, json};
 pub(super) enum Token<'a> {
     Null,
     Bool(bool),
-    /// From -2^64 to 2^64 - 1, which is what CBOR can say; larger JSON integers are read as floats.
-    Int(i128),
+    Unsigned(u64),
+    /// The integer -1 - n, as CBOR has it. Larger integers than these, which only JSON has, are read as floats.
+    Negative(u64),
     Float(f64),
     Text(Text<'a>),
     Bytes(Cow<'a, [u8]>),
@@ -64,7 +65,10 @@ pub(super) trait Reader<'a> {
     fn key(&mut self) -> Result<Token<'a>, DecodeError>;
 
     /// Where the next value begins.
-    fn position(&mut self) -> usize;
+    fn skip_to_value(&mut self) -> usize;
+
+    /// How much has been read.
+    fn position(&self) -> usize;
 
     /// Checks that the whole input has been read.
     fn finish(&mut self) -> Result<(), DecodeError>;
@@ -138,6 +142,11 @@ impl<'a> Token<'a> {
     /// A string without escapes.
     pub(super) const fn text(text: &'a str) -> Self {
         Self::Text(Text::Plain(Cow::Borrowed(text)))
+    }
+
+    /// An integer with a sign of its own.
+    pub(super) const fn signed(int: i64) -> Self {
+        if int < 0 { Self::Negative(!int.cast_unsigned()) } else { Self::Unsigned(int.cast_unsigned()) }
     }
 
     /// The container that the token is the head of.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::read::{Kind, Token};
 
@@ -19,8 +19,9 @@ pub(super) trait Writer {
 
     fn null(&mut self);
     fn bool(&mut self, value: bool);
-    /// Exact, where the serializer has such an integer; else the nearest float.
-    fn int(&mut self, value: i128);
+    fn unsigned(&mut self, value: u64);
+    /// Writes -1 - `below`: exactly, if the serializer has such an integer, else as the nearest float.
+    fn negative(&mut self, below: u64);
     fn float(&mut self, value: f64);
     fn text(&mut self, value: &str);
     fn bytes(&mut self, value: &[u8]);
@@ -54,7 +55,8 @@ pub(super) fn key_text(key: Token<'_>) -> Cow<'_, str> {
     match key {
         Token::Text(text) => text.into_str(),
         Token::Bytes(bytes) => binary_as_text(&bytes).into(),
-        Token::Int(int) => int.to_string().into(),
+        Token::Unsigned(int) => int.to_string().into(),
+        Token::Negative(below) => negative_int(below).to_string().into(),
         Token::Float(float) => Value::from(float).to_string().into(),
         Token::Bool(true) => "true".into(),
         Token::Bool(false) => "false".into(),
@@ -68,7 +70,8 @@ pub(super) fn token<W: Writer>(writer: &mut W, token: Token<'_>) {
     match token {
         Token::Null => writer.null(),
         Token::Bool(value) => writer.bool(value),
-        Token::Int(value) => writer.int(value),
+        Token::Unsigned(value) => writer.unsigned(value),
+        Token::Negative(below) => writer.negative(below),
         Token::Float(value) => writer.float(value),
         Token::Text(value) => writer.text(&value.into_str()),
         Token::Bytes(value) => writer.bytes(&value),
@@ -91,10 +94,7 @@ fn json_value<W: Writer>(writer: &mut W, value: &Value) {
     match value {
         Value::Null => writer.null(),
         Value::Bool(value) => writer.bool(*value),
-        Value::Number(number) => match number.as_i128() {
-            Some(int) => writer.int(int),
-            None => writer.float(number.as_f64().unwrap_or(f64::NAN)),
-        },
+        Value::Number(number) => json_number(writer, number),
         Value::String(text) => json_text(writer, text),
         Value::Array(items) => {
             writer.list(items.len());
@@ -115,8 +115,23 @@ pub(super) fn json_text<W: Writer>(writer: &mut W, text: &str) {
     }
 }
 
-/// What becomes of an integer that the serializer has no type for.
+fn json_number<W: Writer>(writer: &mut W, number: &Number) {
+    if let Some(int) = number.as_u64() {
+        writer.unsigned(int);
+    } else if let Some(int) = number.as_i64() {
+        token(writer, Token::signed(int));
+    } else {
+        writer.float(number.as_f64().unwrap_or(f64::NAN));
+    }
+}
+
+/// The integer -1 - `below`.
+pub(super) const fn negative_int(below: u64) -> i128 {
+    !(below as i128)
+}
+
+/// What becomes of the integer -1 - `below` where there is no type for it.
 #[allow(clippy::cast_precision_loss, reason = "the nearest double is what is asked for")]
-pub(super) const fn nearest_float(int: i128) -> f64 {
-    int as f64
+pub(super) const fn negative_float(below: u64) -> f64 {
+    negative_int(below) as f64
 }
