@@ -1,11 +1,12 @@
 //! Cookie stores: where the records of tracked clients live.
 //!
 //! One trait, [`CookieStore`], and one conformance suite (`tests/store`) for all its implementations:
-//! [`MemoryStore`], [`FileStore`]. [`open`] makes the one that a configuration names.
+//! [`MemoryStore`], [`FileStore`] and [`LmdbStore`]. [`open`] makes the one that a configuration names.
 
 mod file;
 mod group;
 mod index;
+mod lmdb;
 mod memory;
 mod open;
 mod rules;
@@ -26,6 +27,7 @@ use crate::{
 
 pub use self::{
     file::{FileStore, Repaired, repair},
+    lmdb::LmdbStore,
     memory::MemoryStore,
     open::{OpenError, open, same_place},
 };
@@ -122,7 +124,7 @@ pub enum StoreError {
 ///
 /// *Time* is an argument; no store reads a clock for its answers, so a clock that jumps a year either way and comes back
 /// loses no record: answers follow the clock as it is, dropping for good does not follow a leap of more than 30 days
-/// until an hour has passed, and a record from the future is taken as made when it is next noted.
+/// until an hour has passed, and a record from the future counts. A clock that is wrong when a store is opened is believed.
 pub trait CookieStore: Send + Sync + fmt::Debug {
     /// The live record of an ID as it was before this call; nothing for an unknown or an expired one.
     ///

@@ -81,7 +81,7 @@ impl FileStore {
     ) -> Result<Self, OpenError> {
         let locked = lock::open(path)?;
         let mut index = Index::new(max_cookies, SettledClock::starting(now));
-        let loaded = load::load(&locked, &mut index, now)?;
+        let loaded = load::load(&locked, &mut index)?;
         let path = locked.path.clone();
         let index = Arc::new(Mutex::new(index));
         let log = Log::new(locked, loaded, sync, Arc::clone(&index));

@@ -133,12 +133,14 @@ impl Index {
 
     /// Puts a record in as it stands in a log, in place of an older one. Over the limit somebody goes, unless nobody
     /// may: then the limit gives way, for what was acknowledged is not dropped.
-    pub(super) fn restore(&mut self, id: &TrackingId, record: CookieRecord, now: Timestamp) {
+    ///
+    /// A line's time is its `last_seen`: judged by that, a replay drops the same records as were dropped then.
+    pub(super) fn restore(&mut self, id: &TrackingId, record: CookieRecord) {
         match self.find(id) {
             Some(place) => self.replace(place, record),
             None => {
                 if self.len() >= self.limit {
-                    self.evict(now);
+                    self.evict(record.last_seen);
                 }
                 self.insert(id, record);
             }

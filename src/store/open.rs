@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{CookieStore, FileStore, MemoryStore};
+use super::{CookieStore, FileStore, LmdbStore, MemoryStore};
 use crate::{config::StoreConfig, time::Timestamp};
 
 /// Why a store cannot be opened. No message names an ID; every one names the file and the remedy.
@@ -72,8 +72,8 @@ pub fn open(config: &StoreConfig, now: Timestamp) -> Result<Arc<dyn CookieStore>
         StoreConfig::File { path, max_cookies, sync } => {
             Arc::new(FileStore::open(path, *max_cookies, *sync, now)?)
         }
-        StoreConfig::Lmdb { path, .. } => {
-            return Err(OpenError::Lmdb { path: path.clone(), what: "this build has no LMDB".to_owned() });
+        StoreConfig::Lmdb { path, max_size, sync } => {
+            Arc::new(LmdbStore::open(path, *max_size, *sync, now)?)
         }
     })
 }

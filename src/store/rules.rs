@@ -9,8 +9,8 @@
 //!   answered; when it comes back, they count again.
 //! - *Dropping* does not follow a leap. After one of more than [`LEAP`], [`SettledClock`] judges by the moment before
 //!   it until [`SETTLING`] has passed, so neither a purge nor a full store loses what the next correction revives.
-//! - *A record from the future*, made or seen while the clock was ahead, is taken as made when it is next noted, so
-//!   that it lives at most one `max_age` from then and not a year longer.
+//! - *A record from the future*, because the clock is behind now or was ahead then, counts. It may live longer than its
+//!   `max_age` by the error of the clock; the browser's copy does not. Its `last_seen` is put right by the next note.
 
 use std::{sync::Arc, time::Duration};
 
@@ -41,7 +41,7 @@ pub(super) fn coarseness(max_age: MaxAge) -> Duration {
 
 /// The record after its client was seen; nothing if the sighting is not worth a note.
 pub(super) fn seen(record: &CookieRecord, now: Timestamp) -> Option<CookieRecord> {
-    is_apart(record.last_seen, now, record.max_age).then(|| touched(record.clone(), now))
+    is_apart(record.last_seen, now, record.max_age).then(|| CookieRecord { last_seen: now, ..record.clone() })
 }
 
 /// The record after an authentication was set or dropped; nothing if that changes nothing.
@@ -58,11 +58,11 @@ pub(super) fn authenticated(
         (Some(old), Some(new)) => old.is_same_identity(new) && !is_apart(old.at, new.at, record.max_age),
         _ => false,
     };
-    (!same).then(|| touched(CookieRecord { authentication: authentication.cloned(), ..record.clone() }, now))
-}
-
-fn touched(record: CookieRecord, now: Timestamp) -> CookieRecord {
-    CookieRecord { created: record.created.min(now), last_seen: now, ..record }
+    (!same).then(|| CookieRecord {
+        last_seen: now,
+        authentication: authentication.cloned(),
+        ..record.clone()
+    })
 }
 
 /// In either direction: a sighting from the future is corrected like an old one.
@@ -189,10 +189,10 @@ mod tests {
     }
 
     #[test]
-    fn record_from_the_future_lives_one_max_age_from_its_next_note() {
+    fn sighting_in_the_future_is_put_right_by_the_next() {
         let record = CookieRecord::new(at(365 * DAY), MaxAge::DEFAULT);
         let noted = seen(&record, at(0)).unwrap();
-        assert_eq!((noted.created, noted.last_seen), (at(0), at(0)));
+        assert_eq!((noted.created, noted.last_seen), (at(365 * DAY), at(0)));
         assert_eq!(seen(&noted, at(3599)), None);
     }
 

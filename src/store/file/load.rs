@@ -13,7 +13,6 @@ use super::{
 use crate::{
     cookie::TrackingId,
     store::{OpenError, index::Index},
-    time::Timestamp,
 };
 
 /// Large enough that reading is sequential and calls are few.
@@ -57,11 +56,11 @@ struct Bad {
 }
 
 /// Replays a file, cuts a torn tail off, and closes an open last line.
-pub(super) fn load(locked: &Locked, index: &mut Index, now: Timestamp) -> Result<Loaded, OpenError> {
+pub(super) fn load(locked: &Locked, index: &mut Index) -> Result<Loaded, OpenError> {
     let Locked { path, file } = locked;
     let unreadable = |source| lock::failed(path, "read", "check the disk", source);
     let mut lines = Lines::new(file);
-    let mut replay = Replay { index, now, deleted: HashSet::new(), lines: 0 };
+    let mut replay = Replay { index, deleted: HashSet::new(), lines: 0 };
     let mut bad: Option<Bad> = None;
     let mut is_open = false;
     while let Some(raw) = lines.next().map_err(unreadable)? {
@@ -114,7 +113,6 @@ fn cut(file: &File, end: u64) -> io::Result<()> {
 
 struct Replay<'a> {
     index: &'a mut Index,
-    now: Timestamp,
     deleted: HashSet<TrackingId>,
     lines: u64,
 }
@@ -135,7 +133,7 @@ impl Replay<'_> {
                         return;
                     }
                 }
-                self.index.restore(&id, record, self.now);
+                self.index.restore(&id, record);
             }
         }
     }
