@@ -1,6 +1,15 @@
 //! Cookie stores: where the records of tracked clients live.
 //!
-//! One trait, [`CookieStore`], and one conformance suite (`tests/store`) for all its implementations.
+//! One trait, [`CookieStore`], and one conformance suite (`tests/store`) for all its implementations:
+//! [`MemoryStore`], [`FileStore`] and [`LmdbStore`]. [`open`] makes the one that a configuration names.
+
+mod file;
+mod group;
+mod index;
+mod lmdb;
+mod memory;
+mod open;
+mod rules;
 
 use std::{
     fmt,
@@ -14,6 +23,13 @@ use tokio::sync::oneshot;
 use crate::{
     cookie::{MaxAge, TrackingId},
     time::Timestamp,
+};
+
+pub use self::{
+    file::{FileStore, Repaired, repair},
+    lmdb::LmdbStore,
+    memory::MemoryStore,
+    open::{OpenError, open, same_place},
 };
 
 /// What a store keeps for one tracking ID.
@@ -72,6 +88,18 @@ pub enum StoreError {
         /// The configured bound.
         limit: usize,
     },
+    /// The map of an LMDB store is full, and nothing in it has expired.
+    #[error("the cookie store is full ({max_size} bytes): raise `max_size`")]
+    MapFull {
+        /// The configured bound in bytes.
+        max_size: usize,
+    },
+    /// More changes wait for the disk than the store holds in memory; it may catch up.
+    #[error("the cookie store's disk does not keep up: find out what slows it down, or relax `sync`")]
+    Busy,
+    /// An authentication that no store takes. Nothing was changed.
+    #[error("the authentication cannot be recorded: {0}")]
+    Unfit(&'static str),
     /// The medium failed; nothing is acknowledged any more until the operator has acted.
     #[error("the cookie store failed: {0}")]
     Io(Arc<str>),
@@ -79,29 +107,53 @@ pub enum StoreError {
 
 /// A place for cookie records.
 ///
-/// *Atomic*: each call. *Blocking*: [`look_up`](Self::look_up) answers from memory or from mapped pages and is
-/// called on the connection's own task; the writing calls hand their work over and return a [`Commit`] at once.
-/// *Durable*: when the `Commit` resolves, the change is as durable as the store promises. *Errors*: after
-/// [`StoreError::Io`] nothing more is acknowledged. Time is an argument; no store reads a clock for its answers.
+/// *Atomic*: each call is, also across a crash; calls on one ID take effect in the order in which they were made.
+///
+/// *Blocking*: [`look_up`](Self::look_up) answers from memory or from mapped pages and is called on the connection's own task.
+/// [`create`](Self::create), [`authenticate`](Self::authenticate) and [`revoke`](Self::revoke) hand their work over
+/// and return a [`Commit`] at once. [`purge`](Self::purge) and [`scan`](Self::scan) take as long as they must, in steps between which
+/// others get their turn: call them where blocking is allowed.
+///
+/// *Durable*: when the `Commit` resolves, the change is as durable as the store promises. Dropping a `Commit` withdraws
+/// nothing. A change may be seen before it is durable, never after it was reported as failed. A noted sighting is not
+/// waited for, and may be lost in a crash. Dropping a store writes what was handed over.
+///
+/// *Errors*: after [`StoreError::Io`] from a writing call nothing is acknowledged any more: every further change fails in the
+/// same way until the operator has acted and the store is opened anew. Look-ups go on. What was not acknowledged
+/// counts against the client: the record or the authentication is gone. Every other error concerns its own call only.
+///
+/// *Time* is an argument; no store reads a clock for its answers, so a clock that jumps a year either way and comes back
+/// loses no record: answers follow the clock as it is, dropping for good does not follow a leap of more than 30 days
+/// until an hour has passed, and a record from the future counts. A clock that is wrong when a store is opened is believed.
 pub trait CookieStore: Send + Sync + fmt::Debug {
-    /// The live record of an ID; nothing for an unknown or an expired one. Notes that the client was seen.
+    /// The live record of an ID as it was before this call; nothing for an unknown or an expired one.
+    ///
+    /// Notes that the client was seen, if the last note lies a 24th of the record's lifetime back (at least a minute,
+    /// at most a day).
     fn look_up(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError>;
 
-    /// Adds a record; [`StoreError::Exists`] if the ID has a live one.
+    /// Adds a record; [`StoreError::Exists`] if the ID has a live one. The record's `created` is the present moment.
+    ///
+    /// In a full store expired records make room first, then the least recently seen unauthenticated ones;
+    /// authenticated ones never: [`StoreError::Full`].
     fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit;
 
-    /// Sets or (with nothing) drops the authentication of a live record. An unknown ID is no error: the record
-    /// may have expired or been revoked meanwhile, and is not brought back.
+    /// Sets or (with nothing) drops the authentication of a live record, which counts as a sighting.
+    ///
+    /// An unknown ID is no error: the record may have expired or been revoked meanwhile, and is not brought back. The same
+    /// identity again, within the time that `look_up` would not note either, changes nothing.
     fn authenticate(&self, id: &TrackingId, authentication: Option<Authentication>, now: Timestamp)
     -> Commit;
 
-    /// Removes a record for good.
+    /// Removes a record for good. An unknown ID is no error.
     fn revoke(&self, id: &TrackingId, now: Timestamp) -> Commit;
 
     /// Drops up to `limit` expired records; how many it dropped.
     fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
 
     /// Calls back with every live record, in no particular order, without holding up other calls for long.
+    ///
+    /// What comes or goes meanwhile may or may not be met.
     fn scan(
         &self,
         now: Timestamp,

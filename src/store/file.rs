@@ -1,0 +1,174 @@
+//! Records in a file: an append-only log of JSON Lines, replayed at start.
+//!
+//! # The format, version 1
+//!
+//! A UTF-8 text of one JSON object a line, in Crossbar's keys and spacing (`json.dumps`), so that `jq` and Crossbar read it. A line is the
+//! whole state of one record after one change; the last line of an ID counts.
+//!
+//! ```text
+//! {"cbtid": "dsI6D8i7pycVhma20uj5gvZG",      the ID
+//!  "status": "created",                      created | modified | deleted
+//!  "created": "2026-11-22T10:14:33.139Z",    when the ID was handed out
+//!  "modified": null,                         modified: when the authentication was set, or else the change
+//!  "deleted": null,                          deleted: when
+//!  "max_age": 864000,                        seconds from created on
+//!  "authid": null, "authrole": null, "authmethod": null, "authrealm": null,
+//!  "authextra": null,                        a JSON object; all five are null without an authentication
+//!  "seen": "2026-11-22T10:14:33.139Z",       ours: the last noted sighting
+//!  "v": 1,                                   ours: the version of this format
+//!  "crc": "89abcdef"}                        ours: CRC-32 (IEEE) of the line's bytes before `, "crc"`
+//! ```
+//!
+//! A line without our three keys is Crossbar's and is taken as it is; a line with any other key, or with ours and a wrong
+//! checksum, is damaged. After `deleted` only a `created` brings the ID back. Blank lines, CRLF and a missing last
+//! newline are tolerated. Evicted and expired records leave no line: a replay drops them by the same rules.
+//!
+//! # What a crash leaves
+//!
+//! A batch that was being written is torn: no newline at the end, or zeros where the file system had not got to. From the
+//! first such line on the file is cut, which loses nothing that was acknowledged. Any other damaged line was whole once,
+//! and may have been a revocation, so opening is refused; [`repair`] keeps what is whole.
+//!
+//! When dead lines outnumber live ones, the live records are written to `NAME.compact` beside the file, and what has been appended
+//! meanwhile behind them; that is made durable and takes the file's place by a rename. Until then the old file is complete, from
+//! then on the new one.
+
+mod compaction;
+mod line;
+mod load;
+mod lock;
+mod log;
+mod repair;
+mod stamp;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+pub use self::repair::{Repaired, repair};
+use self::{
+    line::Change,
+    log::{Line, Log, Undo},
+};
+use super::{
+    Authentication, Commit, CookieRecord, CookieStore, OpenError, StoreError,
+    group::Group,
+    index::Index,
+    memory::{self, lock},
+    rules::SettledClock,
+};
+use crate::{config::SyncMode, cookie::TrackingId, time::Timestamp};
+
+/// The store in a file.
+///
+/// A change is applied to the index and queued for the log under one lock, so that the log has the changes in the order in which they
+/// were seen to happen.
+#[derive(Debug)]
+pub struct FileStore {
+    path: PathBuf,
+    index: Arc<Mutex<Index>>,
+    group: Group<Log>,
+}
+
+impl FileStore {
+    /// Opens a file, or makes it, with mode 0600. Its folder must exist.
+    pub fn open(
+        path: &Path,
+        max_cookies: usize,
+        sync: SyncMode,
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
+        let locked = lock::open(path)?;
+        let mut index = Index::new(max_cookies, SettledClock::starting(now));
+        let loaded = load::load(&locked, &mut index)?;
+        let path = locked.path.clone();
+        let index = Arc::new(Mutex::new(index));
+        let log = Log::new(locked, loaded, sync, Arc::clone(&index));
+        let group = Group::start("cookie-store", log).map_err(|source| OpenError::Io {
+            path: path.clone(),
+            action: "start the writer of",
+            remedy: "raise the limit of threads",
+            source,
+        })?;
+        Ok(Self { path, index, group })
+    }
+
+    /// The file, without symbolic links.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl CookieStore for FileStore {
+    fn look_up(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
+        let mut index = lock(&self.index);
+        Ok(index.see(id, now).map(|sighting| {
+            if let Some(noted) = &sighting.noted {
+                self.group.note(Line::new(id, noted, Change::Modified, None));
+            }
+            sighting.record
+        }))
+    }
+
+    fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit {
+        let line = Line::new(id, &record, Change::Created, Some(Undo::Create(id.clone())));
+        let mut index = lock(&self.index);
+        let created = self.group.admit().and_then(|()| index.create(id, record));
+        let pushed = created.and_then(|()| self.group.push(line).inspect_err(|_| drop(index.remove(id))));
+        pushed.unwrap_or_else(|error| Commit::done(Err(error)))
+    }
+
+    fn authenticate(
+        &self,
+        id: &TrackingId,
+        authentication: Option<Authentication>,
+        now: Timestamp,
+    ) -> Commit {
+        if let Err(unfit) = authentication.as_ref().map_or(Ok(()), Authentication::check) {
+            return Commit::done(Err(unfit));
+        }
+        let authentication = authentication.map(Arc::new);
+        let mut index = lock(&self.index);
+        let pushed = self.group.admit().and_then(|()| {
+            let line = match index.authenticate(id, authentication.as_ref(), now) {
+                Some(changed) => {
+                    let undo = Undo::Authenticate(id.clone(), now);
+                    Line::new(id, &changed, Change::Modified, Some(undo))
+                },
+                // Nothing to write; but what made it so may still be waiting to be written.
+                None => Line::empty(),
+            };
+            self.group.push(line).inspect_err(|_| drop(index.authenticate(id, None, now)))
+        });
+        pushed.unwrap_or_else(|error| Commit::done(Err(error)))
+    }
+
+    fn revoke(&self, id: &TrackingId, now: Timestamp) -> Commit {
+        let mut index = lock(&self.index);
+        // Also when it cannot be written: until the gateway stops, a revoked record stays revoked.
+        let line = match index.remove(id) {
+            Some(record) => Line::new(id, &record, Change::Deleted(now), None),
+            None => Line::empty(),
+        };
+        self.group.push(line).unwrap_or_else(|error| Commit::done(Err(error)))
+    }
+
+    fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let dropped = memory::purge(&self.index, now, limit);
+        if dropped > 0 {
+            // Wakes the writer, which may find that the file is worth compacting now.
+            self.group.note(Line::empty());
+        }
+        Ok(dropped)
+    }
+
+    fn scan(
+        &self,
+        now: Timestamp,
+        each: &mut dyn FnMut(&TrackingId, &CookieRecord),
+    ) -> Result<(), StoreError> {
+        memory::scan(&self.index, now, each);
+        Ok(())
+    }
+}

@@ -1,0 +1,329 @@
+//! One line of the file: written, read, and judged.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::stamp;
+use crate::{
+    cookie::{MaxAge, TrackingId},
+    store::{
+        Authentication, CookieRecord,
+        rules::{self, MAX_AUTHENTICATION},
+    },
+    time::Timestamp,
+};
+
+/// The longest line that is read: an authentication of the largest size with every byte escaped as six, and room for the rest.
+pub(super) const MAX_LINE: usize = 6 * MAX_AUTHENTICATION + 4096;
+
+/// The version of the format, our key `v`.
+const VERSION: u64 = 1;
+
+const CRC_KEY: &[u8] = b", \"crc\": \"";
+const CRC_END: &[u8] = b"\"}";
+
+/// What a line says about its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Created,
+    Modified,
+    Deleted(Timestamp),
+}
+
+/// A line that was read.
+#[derive(Debug, PartialEq)]
+pub(super) enum Entry {
+    /// The state of a record; `revives` says whether it counts after a deletion.
+    State { id: TrackingId, record: CookieRecord, revives: bool },
+    /// The end of a record.
+    Deleted(TrackingId),
+}
+
+/// Why a line was not taken. No reason repeats anything of the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    Damaged(&'static str),
+    Newer(u64),
+}
+
+/// Appends a line with its newline.
+pub(super) fn write(id: &TrackingId, record: &CookieRecord, change: Change, out: &mut Vec<u8>) {
+    let start = out.len();
+    let authentication = record.authentication.as_deref().filter(|_| !matches!(change, Change::Deleted(_)));
+    let (status, modified, deleted) = match change {
+        Change::Created => ("created", None, None),
+        Change::Modified => {
+            ("modified", Some(authentication.map_or(record.last_seen, |authentication| authentication.at)), None)
+        }
+        Change::Deleted(at) => ("deleted", None, Some(at)),
+    };
+    out.extend_from_slice(b"{\"cbtid\": \"");
+    out.extend_from_slice(id.expose().as_bytes());
+    out.extend_from_slice(b"\", \"status\": \"");
+    out.extend_from_slice(status.as_bytes());
+    out.push(b'"');
+    write_stamp("created", Some(record.created), out);
+    write_stamp("modified", modified, out);
+    write_stamp("deleted", deleted, out);
+    write_key("max_age", out);
+    out.extend_from_slice(record.max_age.as_seconds().to_string().as_bytes());
+    write_text("authid", authentication.map(|a| &*a.authid), out);
+    write_text("authrole", authentication.map(|a| &*a.authrole), out);
+    write_text("authmethod", authentication.map(|a| &*a.authmethod), out);
+    write_text("authrealm", authentication.map(|a| &*a.authrealm), out);
+    write_key("authextra", out);
+    out.extend_from_slice(authentication.map_or("null", |a| &*a.authextra).as_bytes());
+    write_stamp("seen", Some(record.last_seen), out);
+    write_key("v", out);
+    out.extend_from_slice(VERSION.to_string().as_bytes());
+    let checksum = checksum(out.get(start..).unwrap_or_default());
+    out.extend_from_slice(CRC_KEY);
+    out.extend_from_slice(&checksum);
+    out.extend_from_slice(CRC_END);
+    out.push(b'\n');
+}
+
+fn write_key(key: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b", \"");
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(b"\": ");
+}
+
+fn write_stamp(key: &str, stamp: Option<Timestamp>, out: &mut Vec<u8>) {
+    write_key(key, out);
+    match stamp {
+        Some(stamp) => {
+            out.push(b'"');
+            stamp::write(stamp, out);
+            out.push(b'"');
+        }
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn write_text(key: &str, text: Option<&str>, out: &mut Vec<u8>) {
+    write_key(key, out);
+    let before = out.len();
+    if serde_json::to_writer(&mut *out, &text).is_err() {
+        // Cannot happen with a vector; if it did, the line must still be whole.
+        out.truncate(before);
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// CRC-32 in eight small hexadecimal digits.
+fn checksum(bytes: &[u8]) -> [u8; 8] {
+    let sum = crc32fast::hash(bytes);
+    std::array::from_fn(|at| {
+        let nibble = (sum >> (28 - 4 * at)) & 0xf;
+        char::from_digit(nibble, 16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or(b'0')
+    })
+}
+
+/// The keys of a line. Unknown ones are refused: a damaged key of ours must not pass for a line of Crossbar's.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys<'a> {
+    cbtid: &'a str,
+    status: Option<&'a str>,
+    created: &'a str,
+    modified: Option<&'a str>,
+    deleted: Option<&'a str>,
+    max_age: u64,
+    authid: Option<String>,
+    authrole: Option<String>,
+    authmethod: Option<String>,
+    authrealm: Option<String>,
+    #[serde(borrow)]
+    authextra: Option<&'a RawValue>,
+    seen: Option<&'a str>,
+    v: Option<u64>,
+    crc: Option<&'a str>,
+}
+
+/// Reads a line without its line break; nothing for a blank one.
+pub(super) fn parse(line: &[u8]) -> Result<Option<Entry>, Fault> {
+    if line.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    let is_checked = check_sum(line)?;
+    let keys: Keys<'_> =
+        serde_json::from_slice(line).map_err(|_| Fault::Damaged("it is not a cookie record in JSON"))?;
+    let is_ours = keys.v.is_some() || keys.seen.is_some() || keys.crc.is_some();
+    if is_ours && !is_checked {
+        return Err(Fault::Damaged("its checksum is missing"));
+    }
+    match keys.v {
+        Some(version) if version != VERSION => Err(Fault::Newer(version)),
+        _ => keys.entry().map(Some),
+    }
+}
+
+/// Whether the line has a checksum, which must then be right.
+fn check_sum(line: &[u8]) -> Result<bool, Fault> {
+    let Some(rest) = line.strip_suffix(CRC_END) else { return Ok(false) };
+    let Some((rest, found)) = rest.split_last_chunk::<8>() else { return Ok(false) };
+    let Some(covered) = rest.strip_suffix(CRC_KEY) else { return Ok(false) };
+    if checksum(covered) == *found { Ok(true) } else { Err(Fault::Damaged("its checksum is wrong")) }
+}
+
+impl Keys<'_> {
+    fn entry(self) -> Result<Entry, Fault> {
+        let id = TrackingId::parse(self.cbtid).map_err(|_| Fault::Damaged("its cbtid is no tracking ID"))?;
+        let created = read_stamp(self.created)?;
+        let modified = self.modified.map(read_stamp).transpose()?;
+        let deleted = self.deleted.map(read_stamp).transpose()?;
+        let last_seen = self.seen.map(read_stamp).transpose()?.or(modified).unwrap_or(created);
+        let max_age =
+            MaxAge::from_seconds(self.max_age).ok_or(Fault::Damaged("its max_age is out of range"))?;
+        let is_deleted = match self.status {
+            Some("created" | "modified") | None => deleted.is_some(),
+            Some("deleted") => true,
+            Some(_) => return Err(Fault::Damaged("its status is unknown")),
+        };
+        if is_deleted {
+            return Ok(Entry::Deleted(id));
+        }
+        let revives = self.status == Some("created");
+        let authentication = self.authentication(modified.unwrap_or(created))?;
+        Ok(Entry::State { id, record: CookieRecord { created, last_seen, max_age, authentication }, revives })
+    }
+
+    /// Crossbar counts a record as authenticated if it has an authid.
+    fn authentication(self, at: Timestamp) -> Result<Option<Arc<Authentication>>, Fault> {
+        let Some(authid) = self.authid else { return Ok(None) };
+        let authextra = self.authextra.map_or("{}", RawValue::get);
+        if !rules::is_json_object(authextra) {
+            return Err(Fault::Damaged("its authextra is not an object"));
+        }
+        Ok(Some(Arc::new(Authentication {
+            authid,
+            authrole: self.authrole.unwrap_or_default(),
+            authmethod: self.authmethod.unwrap_or_default(),
+            authrealm: self.authrealm.unwrap_or_default(),
+            authextra: authextra.to_owned(),
+            at,
+        })))
+    }
+}
+
+fn read_stamp(text: &str) -> Result<Timestamp, Fault> {
+    stamp::parse(text).ok_or(Fault::Damaged("one of its times is not in the form 2026-11-22T10:14:33.139Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CROSSBAR: &str = r#"{"cbtid": "dsI6D8i7pycVhma20uj5g+/G", "status": "created", "created": "2026-11-22T10:14:33.139Z", "modified": null, "deleted": null, "max_age": 864000, "authid": null, "authrole": null, "authmethod": null, "authrealm": null, "authextra": null}"#;
+
+    fn id() -> TrackingId {
+        TrackingId::parse("dsI6D8i7pycVhma20uj5g+/G").unwrap()
+    }
+
+    fn record() -> CookieRecord {
+        CookieRecord::new(Timestamp::from_millis(1_795_342_473_139), MaxAge::from_seconds(864_000).unwrap())
+    }
+
+    fn joe() -> CookieRecord {
+        let authentication = Authentication {
+            authid: "j\"ö\\\u{7f}\n".into(),
+            authrole: "frontend".into(),
+            authmethod: "ticket".into(),
+            authrealm: "realm1".into(),
+            authextra: r#"{"foo": "bär", "n": 1.50}"#.into(),
+            at: Timestamp::from_millis(1_795_342_473_195),
+        };
+        CookieRecord { authentication: Some(Arc::new(authentication)), ..record() }
+    }
+
+    fn written(record: &CookieRecord, change: Change) -> String {
+        let mut out = Vec::new();
+        write(&id(), record, change, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn read(line: &str) -> Result<Option<Entry>, Fault> {
+        parse(line.trim_end_matches('\n').as_bytes())
+    }
+
+    #[test]
+    fn new_record_is_crossbars_line_and_our_keys() {
+        let line = written(&record(), Change::Created);
+        let ours = format!(
+            r#"{}, "seen": "2026-11-22T10:14:33.139Z", "v": 1, "crc": "f9b9d630"}}"#,
+            CROSSBAR.strip_suffix('}').unwrap()
+        );
+        assert_eq!(line, format!("{ours}\n"));
+        let expected = Entry::State { id: id(), record: record(), revives: true };
+        assert_eq!(read(&line), Ok(Some(expected)));
+    }
+
+    #[test]
+    fn authentication_survives_the_round_trip_to_the_letter() {
+        let line = written(&joe(), Change::Modified);
+        assert!(line.contains(r#""modified": "2026-11-22T10:14:33.195Z", "deleted": null"#), "{line}");
+        assert_eq!(line.matches('\n').count(), 1);
+        let expected = Entry::State { id: id(), record: joe(), revives: false };
+        assert_eq!(read(&line), Ok(Some(expected)));
+    }
+
+    #[test]
+    fn deleted_line_keeps_no_authentication() {
+        let line = written(&joe(), Change::Deleted(Timestamp::from_millis(1_795_342_473_200)));
+        assert!(line.contains(r#""deleted": "2026-11-22T10:14:33.200Z""#) && !line.contains("frontend"));
+        assert_eq!(read(&line), Ok(Some(Entry::Deleted(id()))));
+    }
+
+    #[test]
+    fn crossbars_lines_are_taken_as_they_are() {
+        let expected = Entry::State { id: id(), record: record(), revives: true };
+        assert_eq!(read(CROSSBAR), Ok(Some(expected)));
+        let deleted = CROSSBAR
+            .replace(r#""status": "created""#, r#""status": "deleted""#)
+            .replace(r#""deleted": null"#, r#""deleted": "2026-11-22T10:14:34.000Z""#);
+        assert_eq!(read(&deleted), Ok(Some(Entry::Deleted(id()))));
+        let eight_keys = r#"{"cbtid": "dsI6D8i7pycVhma20uj5g+/G", "created": "2026-11-22T10:14:33.139Z", "max_age": 864000, "authid": "joe", "authrole": "frontend", "authmethod": "ticket", "authrealm": "realm1", "authextra": {"foo": "b\u00e4r"}}"#;
+        let Ok(Some(Entry::State { record, .. })) = read(eight_keys) else { panic!("not taken") };
+        assert_eq!(record.authentication.unwrap().authextra, r#"{"foo": "b\u00e4r"}"#);
+    }
+
+    #[test]
+    fn no_flipped_bit_passes() {
+        for change in [Change::Modified, Change::Created] {
+            let line = written(&joe(), change).trim_end().as_bytes().to_vec();
+            for at in 0..line.len() {
+                for bit in 0..8 {
+                    let mut flipped = line.clone();
+                    flipped[at] ^= 1 << bit;
+                    assert!(parse(&flipped).is_err(), "byte {at}, bit {bit}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn unsound_lines_are_named_without_their_content() {
+        for (line, fault) in [
+            ("garbage", "it is not a cookie record in JSON"),
+            (&CROSSBAR.replace("max_age", "max_edge"), "it is not a cookie record in JSON"),
+            (&CROSSBAR.replace("+/G", "+*G"), "its cbtid is no tracking ID"),
+            (&CROSSBAR.replace("864000", "0"), "its max_age is out of range"),
+            (&CROSSBAR.replace("\"created\",", "\"creating\","), "its status is unknown"),
+            (&CROSSBAR.replace("T10", " 10"), "one of its times is not in the form 2026-11-22T10:14:33.139Z"),
+            (&CROSSBAR.replace("null}", "null, \"v\": 1}"), "its checksum is missing"),
+        ] {
+            assert_eq!(read(line), Err(Fault::Damaged(fault)));
+        }
+    }
+
+    #[test]
+    fn line_of_a_later_version_is_told_from_a_damaged_one() {
+        let line = written(&record(), Change::Created).replace("\"v\": 1", "\"v\": 2");
+        let (covered, _) = line.split_once(", \"crc\"").unwrap();
+        let sum = String::from_utf8(checksum(covered.as_bytes()).to_vec()).unwrap();
+        assert_eq!(read(&format!("{covered}, \"crc\": \"{sum}\"}}")), Err(Fault::Newer(2)));
+    }
+}

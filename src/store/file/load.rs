@@ -1,0 +1,206 @@
+//! The replay of a file into an index.
+
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{self, BufRead, BufReader, Write},
+};
+
+use super::{
+    line::{self, Entry, Fault, MAX_LINE},
+    lock::{self, Locked},
+};
+use crate::{
+    cookie::TrackingId,
+    store::{OpenError, index::Index},
+};
+
+/// Large enough that reading is sequential and calls are few.
+const READ_BUFFER: usize = 256 * 1024;
+
+/// What a disk writes whole or not at all, in bytes: the smallest there is.
+const SECTOR: u64 = 512;
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Loaded {
+    /// How many records and changes are in it.
+    pub(super) lines: u64,
+    /// Its size in bytes.
+    pub(super) end: u64,
+}
+
+/// A line as it stands in the file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RawLine<'a> {
+    /// Without its line break, and cut at [`MAX_LINE`].
+    pub(super) text: &'a [u8],
+    /// Counted from 1.
+    pub(super) number: u64,
+    pub(super) offset: u64,
+    /// With its line break.
+    pub(super) length: u64,
+    pub(super) has_newline: bool,
+    pub(super) is_too_long: bool,
+    /// Whether zeros in it reach up to the end of a sector.
+    has_hole: bool,
+}
+
+/// The first line that is not whole.
+#[derive(Debug, Clone, Copy)]
+struct Bad {
+    number: u64,
+    offset: u64,
+    what: &'static str,
+    is_torn: bool,
+}
+
+/// Replays a file, cuts a torn tail off, and closes an open last line.
+pub(super) fn load(locked: &Locked, index: &mut Index) -> Result<Loaded, OpenError> {
+    let Locked { path, file } = locked;
+    let unreadable = |source| lock::failed(path, "read", "check the disk", source);
+    let mut lines = Lines::new(file);
+    let mut replay = Replay { index, deleted: HashSet::new(), lines: 0 };
+    let mut bad: Option<Bad> = None;
+    let mut is_open = false;
+    while let Some(raw) = lines.next().map_err(unreadable)? {
+        is_open = !raw.has_newline;
+        match raw.parse() {
+            Ok(None) => {}
+            Ok(Some(entry)) => match bad {
+                None => replay.apply(entry),
+                Some(Bad { number, offset, what, .. }) => {
+                    return Err(OpenError::Damaged { path: path.clone(), line: number, offset, what });
+                }
+            },
+            Err(Fault::Newer(found)) => return Err(OpenError::Newer { path: path.clone(), found }),
+            Err(Fault::Damaged(what)) => {
+                let is_torn = raw.is_torn();
+                bad = bad.or(Some(Bad { number: raw.number, offset: raw.offset, what, is_torn }));
+            }
+        }
+    }
+    let mut end = lines.offset;
+    match bad {
+        Some(Bad { number, offset, is_torn: true, .. }) => {
+            tracing::warn!(
+                path = %path.display(), bytes = end - offset, offset, line = number,
+                "the end of the cookie store was torn by a crash and has been cut off; nothing that was \
+                 acknowledged is lost"
+            );
+            cut(file, offset).map_err(|source| lock::failed(path, "cut the torn end of", "check the disk", source))?;
+            end = offset;
+        }
+        Some(Bad { number, offset, what, .. }) => {
+            return Err(OpenError::Damaged { path: path.clone(), line: number, offset, what });
+        }
+        None if is_open => {
+            let mut file = file;
+            file.write_all(b"\n").map_err(|source| lock::failed(path, "write to", "make room", source))?;
+            end += 1;
+        }
+        None => {}
+    }
+    let lines = replay.lines;
+    index.order_by_last_seen();
+    Ok(Loaded { lines, end })
+}
+
+fn cut(file: &File, end: u64) -> io::Result<()> {
+    file.set_len(end)?;
+    file.sync_all()
+}
+
+struct Replay<'a> {
+    index: &'a mut Index,
+    deleted: HashSet<TrackingId>,
+    lines: u64,
+}
+
+impl Replay<'_> {
+    fn apply(&mut self, entry: Entry) {
+        self.lines += 1;
+        match entry {
+            Entry::Deleted(id) => {
+                self.index.remove(&id);
+                self.deleted.insert(id);
+            }
+            Entry::State { id, record, revives } => {
+                if !self.deleted.is_empty() {
+                    if revives {
+                        self.deleted.remove(&id);
+                    } else if self.deleted.contains(&id) {
+                        return;
+                    }
+                }
+                self.index.restore(&id, record);
+            }
+        }
+    }
+}
+
+impl RawLine<'_> {
+    /// What the line says; nothing for a blank one.
+    pub(super) fn parse(&self) -> Result<Option<Entry>, Fault> {
+        if self.is_too_long { Err(Fault::Damaged("it is too long")) } else { line::parse(self.text) }
+    }
+
+    /// Whether a line that is not whole may never have been. A process that dies leaves no newline; a power failure may
+    /// also leave sectors unwritten, which read as zeros.
+    fn is_torn(&self) -> bool {
+        !self.has_newline || self.has_hole
+    }
+}
+
+/// A file's lines, in bounded memory whatever is in it.
+#[derive(Debug)]
+pub(super) struct Lines<'a> {
+    reader: BufReader<&'a File>,
+    text: Vec<u8>,
+    number: u64,
+    offset: u64,
+}
+
+impl<'a> Lines<'a> {
+    /// Reads from the file's beginning; nobody has read from it before.
+    pub(super) fn new(file: &'a File) -> Self {
+        Self { reader: BufReader::with_capacity(READ_BUFFER, file), text: Vec::new(), number: 0, offset: 0 }
+    }
+
+    pub(super) fn next(&mut self) -> io::Result<Option<RawLine<'_>>> {
+        self.text.clear();
+        let mut length = 0;
+        let mut has_newline = false;
+        let mut has_hole = false;
+        while !has_newline {
+            let available = self.reader.fill_buf()?;
+            if available.is_empty() {
+                break;
+            }
+            let line_break = available.iter().position(|byte| *byte == b'\n');
+            let (piece, used) = match line_break {
+                Some(at) => (available.get(..at).unwrap_or_default(), at + 1),
+                None => (available, available.len()),
+            };
+            has_newline = line_break.is_some();
+            if piece.contains(&0)
+                && let Some(zero) = piece.iter().rposition(|byte| *byte == 0)
+            {
+                has_hole |= (self.offset + length + zero as u64 + 1).is_multiple_of(SECTOR);
+            }
+            let room = (MAX_LINE + 1).saturating_sub(self.text.len()).min(piece.len());
+            self.text.extend_from_slice(piece.get(..room).unwrap_or_default());
+            self.reader.consume(used);
+            length += used as u64;
+        }
+        if length == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        let offset = self.offset;
+        self.offset += length;
+        let is_too_long = self.text.len() > MAX_LINE;
+        let text = self.text.strip_suffix(b"\r").unwrap_or(&self.text);
+        Ok(Some(RawLine { text, number: self.number, offset, length, has_newline, is_too_long, has_hole }))
+    }
+}

@@ -1,0 +1,96 @@
+//! The file, opened for one process alone.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
+    io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use crate::store::OpenError;
+
+/// Tracking IDs are credentials: nobody but the owner reads them.
+const MODE: u32 = 0o600;
+
+/// How often the file may be replaced under our hands before we give up; a compaction replaces it once.
+const ATTEMPTS: usize = 8;
+
+/// A file that is locked for as long as it is open. It is read anywhere and written at its end.
+#[derive(Debug)]
+pub(super) struct Locked {
+    /// Without symbolic links, so that a rename replaces the file and not a link to it.
+    pub(super) path: PathBuf,
+    pub(super) file: File,
+}
+
+/// Opens and locks a file, and makes it if there is none.
+pub(super) fn open(path: &Path) -> Result<Locked, OpenError> {
+    let fail = |action, remedy| move |source| failed(path, action, remedy, source);
+    for _ in 0..ATTEMPTS {
+        let file = options().create(true).open(path).map_err(fail(
+            "open",
+            "its folder must exist, and this user must be allowed to read and write it",
+        ))?;
+        let metadata = file.metadata().map_err(fail("inspect", "check the file system"))?;
+        if !metadata.is_file() {
+            let source = io::Error::other("it is not a regular file");
+            return Err(failed(path, "open", "name a file", source));
+        }
+        try_lock(&file, path)?;
+        let path = path.canonicalize().map_err(fail("find", "leave it in place while it is opened"))?;
+        // The process that had it may have replaced it, by a compaction, between our opening and our locking.
+        if !fs::metadata(&path).is_ok_and(|now| (now.dev(), now.ino()) == (metadata.dev(), metadata.ino())) {
+            continue;
+        }
+        if metadata.permissions().mode() & 0o777 != MODE {
+            file.set_permissions(Permissions::from_mode(MODE))
+                .map_err(fail("restrict the mode of", "it must belong to this user"))?;
+        }
+        let leftover = beside(&path, "compact");
+        if fs::remove_file(&leftover).is_ok() {
+            tracing::info!(path = %leftover.display(), "an unfinished compaction was cleared away");
+        }
+        return Ok(Locked { path, file });
+    }
+    Err(OpenError::InUse { path: path.to_owned() })
+}
+
+/// Makes a file that will take the place of another one. It is locked before anybody can know it by that name.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    let file = options().create_new(true).open(path)?;
+    file.try_lock()?;
+    Ok(file)
+}
+
+/// A name in the same folder, so that a rename stays within the file system.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Makes what happened to the names in a file's folder durable.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// The error of a call on a store's file.
+pub(super) fn failed(path: &Path, action: &'static str, remedy: &'static str, source: io::Error) -> OpenError {
+    OpenError::Io { path: path.to_owned(), action, remedy, source }
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).mode(MODE);
+    options
+}
+
+fn try_lock(file: &File, path: &Path) -> Result<(), OpenError> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => OpenError::InUse { path: path.to_owned() },
+        TryLockError::Error(source) => {
+            failed(path, "lock", "put it on a file system that has locks", source)
+        }
+    })
+}

@@ -1,0 +1,215 @@
+//! The log's end: where lines are written, made durable, and where compactions begin and end.
+
+use std::{
+    io::Write,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use super::{
+    compaction::{Compaction, Outcome},
+    line::{self, Change},
+    load::Loaded,
+    lock::Locked,
+};
+use crate::{
+    config::SyncMode,
+    cookie::TrackingId,
+    store::{
+        CookieRecord,
+        group::{Item, Sink},
+        index::Index,
+        memory::lock,
+    },
+    time::Timestamp,
+};
+
+/// `sync: interval`: how long a change may be in danger from a power failure.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often a running compaction is asked whether it is done.
+const COMPACTION_POLL: Duration = Duration::from_millis(20);
+
+/// Below this many lines (some 300 kB) a compaction is not worth a rename.
+const MIN_COMPACTION: u64 = 1000;
+
+/// A line on its way to the file, and what to do if it does not get there.
+#[derive(Debug)]
+pub(super) struct Line {
+    bytes: Vec<u8>,
+    undo: Option<Undo>,
+}
+
+/// What a change that was not written must not leave behind in the index. Revocations are not undone.
+#[derive(Debug)]
+pub(super) enum Undo {
+    Create(TrackingId),
+    Authenticate(TrackingId, Timestamp),
+}
+
+impl Line {
+    pub(super) fn new(id: &TrackingId, record: &CookieRecord, change: Change, undo: Option<Undo>) -> Self {
+        // Most lines have no authentication and fit.
+        let mut bytes = Vec::with_capacity(384);
+        line::write(id, record, change, &mut bytes);
+        Self { bytes, undo }
+    }
+
+    /// Nothing to write: answered when everything before it has been written.
+    pub(super) const fn empty() -> Self {
+        Self { bytes: Vec::new(), undo: None }
+    }
+}
+
+/// The file as its writer has it.
+#[derive(Debug)]
+pub(super) struct Log {
+    locked: Locked,
+    end: u64,
+    lines: u64,
+    sync: SyncMode,
+    /// Since when something has been written and not been made durable, with `sync: interval`.
+    unsynced_since: Option<Instant>,
+    buffer: Vec<u8>,
+    index: Arc<Mutex<Index>>,
+    compaction: Option<Compaction>,
+    /// A compaction begins at this many lines, if it is due otherwise.
+    compaction_from: u64,
+}
+
+impl Log {
+    pub(super) fn new(locked: Locked, loaded: Loaded, sync: SyncMode, index: Arc<Mutex<Index>>) -> Self {
+        Self {
+            locked,
+            end: loaded.end,
+            lines: loaded.lines,
+            sync,
+            unsynced_since: None,
+            buffer: Vec::new(),
+            index,
+            compaction: None,
+            compaction_from: MIN_COMPACTION,
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), Arc<str>> {
+        self.unsynced_since = None;
+        self.locked.file.sync_data().map_err(|error| self.failure("made durable", &error))
+    }
+
+    fn failure(&self, what: &str, error: &std::io::Error) -> Arc<str> {
+        let path: &PathBuf = &self.locked.path;
+        Arc::from(format!("{} could not be {what}: {error}; free or replace the disk, then restart", path.display()))
+    }
+
+    /// Begins a compaction if more lines are dead than alive.
+    fn begin_compaction(&mut self) {
+        let live = lock(&self.index).len() as u64;
+        if self.lines.saturating_sub(live) <= live {
+            return;
+        }
+        match Compaction::begin(&self.locked, self.end, self.lines, Arc::clone(&self.index)) {
+            Ok(compaction) => self.compaction = Some(compaction),
+            Err(error) => self.put_off_compaction(&error),
+        }
+    }
+
+    fn end_compaction(&mut self, compaction: Compaction) -> Result<(), Arc<str>> {
+        match compaction.end(&self.locked, self.end, self.lines) {
+            Outcome::Replaced { file, end, lines } => {
+                tracing::info!(
+                    path = %self.locked.path.display(), before = self.lines, after = lines,
+                    "the cookie store was compacted"
+                );
+                self.locked.file = file;
+                (self.end, self.lines) = (end, lines);
+                self.compaction_from = MIN_COMPACTION;
+                self.unsynced_since = None;
+                Ok(())
+            }
+            Outcome::Unchanged(error) => {
+                self.put_off_compaction(&error);
+                Ok(())
+            }
+            // The new file is in place, but a power failure might bring the old one back.
+            Outcome::Uncertain(error) => Err(self.failure("replaced durably", &error)),
+        }
+    }
+
+    /// The file is sound, only longer than it need be: it may grow to twice its length before the next attempt.
+    fn put_off_compaction(&mut self, error: &std::io::Error) {
+        self.compaction_from = self.lines.saturating_mul(2);
+        tracing::warn!(
+            path = %self.locked.path.display(), %error,
+            "the cookie store could not be compacted and goes on growing: make room beside it"
+        );
+    }
+}
+
+impl Sink for Log {
+    type Work = Line;
+
+    fn weigh(work: &Line) -> usize {
+        work.bytes.len() + size_of::<Item<Line>>()
+    }
+
+    fn commit(&mut self, batch: &mut [Item<Line>]) -> Result<(), Arc<str>> {
+        self.buffer.clear();
+        let mut lines = 0;
+        for item in &*batch {
+            self.buffer.extend_from_slice(&item.work.bytes);
+            lines += u64::from(!item.work.bytes.is_empty());
+        }
+        if lines == 0 {
+            return Ok(());
+        }
+        self.locked.file.write_all(&self.buffer).map_err(|error| self.failure("written", &error))?;
+        self.end += self.buffer.len() as u64;
+        self.lines += lines;
+        match self.sync {
+            SyncMode::Always => self.sync()?,
+            SyncMode::Interval => drop(self.unsynced_since.get_or_insert_with(Instant::now)),
+            SyncMode::Never => {}
+        }
+        if let Some(compaction) = &self.compaction {
+            compaction.advance(self.end);
+        }
+        Ok(())
+    }
+
+    fn abandon(&mut self, work: &Line) {
+        match &work.undo {
+            Some(Undo::Create(id)) => drop(lock(&self.index).remove(id)),
+            Some(Undo::Authenticate(id, now)) => drop(lock(&self.index).authenticate(id, None, *now)),
+            None => {}
+        }
+    }
+
+    fn tick(&mut self) -> Result<Option<Duration>, Arc<str>> {
+        if let Some(compaction) = self.compaction.take_if(|compaction| compaction.is_finished()) {
+            self.end_compaction(compaction)?;
+        } else if self.compaction.is_none() && self.lines >= self.compaction_from {
+            self.begin_compaction();
+        }
+        let mut wait = self.compaction.is_some().then_some(COMPACTION_POLL);
+        if let Some(since) = self.unsynced_since {
+            let left = SYNC_INTERVAL.saturating_sub(since.elapsed());
+            if left.is_zero() {
+                self.sync()?;
+            } else {
+                wait = Some(wait.map_or(left, |wait| wait.min(left)));
+            }
+        }
+        Ok(wait)
+    }
+
+    fn close(&mut self) -> Result<(), Arc<str>> {
+        // A compaction that is under way is given up: the next start sees to it.
+        self.compaction = None;
+        match self.sync {
+            SyncMode::Never => Ok(()),
+            SyncMode::Always | SyncMode::Interval => self.sync(),
+        }
+    }
+}

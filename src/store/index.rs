@@ -1,0 +1,246 @@
+//! The records in memory: found by ID in constant time, dropped in the order in which they may go.
+//!
+//! ```text
+//! table    ID -> place                   4 bytes of hash, 4 of place, 1 of the table's own
+//! slots    place -> record               56 bytes, and the ID on the heap
+//! expiry   a heap of places              the record that expires first is on top
+//! recency  a list through the slots      the unauthenticated record that was seen longest ago is at its end
+//! ```
+//!
+//! Everything is either constant or logarithmic in the number of records and forgets what is gone, so cost does not grow
+//! with history. Pure: no lock, no clock, no I/O. [`MemoryStore`](super::MemoryStore) is this behind a lock;
+//! the file store is this with a log.
+
+mod expiry;
+mod recency;
+mod slots;
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
+
+use hashbrown::HashTable;
+
+use self::{
+    expiry::Expiry,
+    recency::Recency,
+    slots::{Place, Slots},
+};
+use crate::{
+    cookie::TrackingId,
+    store::{
+        Authentication, CookieRecord, StoreError,
+        rules::{self, SettledClock},
+    },
+    time::Timestamp,
+};
+
+/// Records by ID, at most so many.
+#[derive(Debug)]
+pub(super) struct Index {
+    limit: usize,
+    hasher: RandomState,
+    table: HashTable<Entry>,
+    slots: Slots,
+    expiry: Expiry,
+    recency: Recency,
+    clock: SettledClock,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    hash: u32,
+    place: Place,
+}
+
+/// A live record that was looked up.
+#[derive(Debug)]
+pub(super) struct Sighting {
+    /// As it was before.
+    pub(super) record: CookieRecord,
+    /// As it is now, if the sighting was noted.
+    pub(super) noted: Option<CookieRecord>,
+}
+
+impl Index {
+    pub(super) fn new(limit: usize, clock: SettledClock) -> Self {
+        Self {
+            limit,
+            hasher: RandomState::new(),
+            table: HashTable::new(),
+            slots: Slots::default(),
+            expiry: Expiry::default(),
+            recency: Recency::default(),
+            clock,
+        }
+    }
+
+    /// How many records there are, expired ones included.
+    pub(super) fn len(&self) -> usize {
+        self.expiry.len()
+    }
+
+    /// The live record of an ID, noting that its client was seen.
+    pub(super) fn see(&mut self, id: &TrackingId, now: Timestamp) -> Option<Sighting> {
+        self.clock.settle(now);
+        let (place, record) = self.find_live(id, now)?;
+        let noted = rules::seen(&record, now);
+        if let Some(noted) = &noted {
+            self.replace(place, noted.clone());
+        }
+        Some(Sighting { record, noted })
+    }
+
+    /// Adds a record, and makes room for it if it must.
+    pub(super) fn create(&mut self, id: &TrackingId, record: CookieRecord) -> Result<(), StoreError> {
+        let now = record.created;
+        let settled = self.clock.settle(now);
+        if let Some(place) = self.find(id) {
+            if self.slots.record(place).is_some_and(|old| !old.is_expired(now)) {
+                return Err(StoreError::Exists);
+            }
+            self.remove_at(place);
+        }
+        if self.len() >= self.limit && !self.evict(settled) {
+            return Err(StoreError::Full { limit: self.limit });
+        }
+        self.insert(id, record);
+        Ok(())
+    }
+
+    /// Sets or drops the authentication of a live record; the record after that, if it has changed.
+    pub(super) fn authenticate(
+        &mut self,
+        id: &TrackingId,
+        authentication: Option<&Arc<Authentication>>,
+        now: Timestamp,
+    ) -> Option<CookieRecord> {
+        self.clock.settle(now);
+        let (place, record) = self.find_live(id, now)?;
+        let changed = rules::authenticated(&record, authentication, now)?;
+        self.replace(place, changed.clone());
+        Some(changed)
+    }
+
+    /// Takes a record out, live or not.
+    pub(super) fn remove(&mut self, id: &TrackingId) -> Option<CookieRecord> {
+        let place = self.find(id)?;
+        let record = self.slots.record(place);
+        self.remove_at(place);
+        record
+    }
+
+    /// Puts a record in as it stands in a log, in place of an older one. Over the limit somebody goes, unless nobody
+    /// may: then the limit gives way, for what was acknowledged is not dropped.
+    ///
+    /// A line's time is its `last_seen`: judged by that, a replay drops the same records as were dropped then.
+    pub(super) fn restore(&mut self, id: &TrackingId, record: CookieRecord) {
+        match self.find(id) {
+            Some(place) => self.replace(place, record),
+            None => {
+                if self.len() >= self.limit {
+                    self.evict(record.last_seen);
+                }
+                self.insert(id, record);
+            }
+        }
+    }
+
+    /// Orders the recency of restored records by when they were last seen.
+    pub(super) fn order_by_last_seen(&mut self) {
+        self.recency.order_by_last_seen(&mut self.slots);
+    }
+
+    /// Drops up to `limit` expired records, those first that expired first; how many it dropped.
+    pub(super) fn purge(&mut self, now: Timestamp, limit: usize) -> usize {
+        let settled = self.clock.settle(now);
+        (0..limit).take_while(|_| self.drop_expired(settled)).count()
+    }
+
+    /// The records in the next `count` slots from `from` on, and where to go on; nothing at the end.
+    ///
+    /// A record never changes its slot, so a walk that lets others in between two chunks still meets every
+    /// record that was there all the time.
+    pub(super) fn chunk(&self, from: usize, count: usize) -> Option<(Vec<(TrackingId, CookieRecord)>, usize)> {
+        self.slots.chunk(from, count)
+    }
+
+    fn hash(&self, id: &TrackingId) -> u32 {
+        // Truncation is what is wanted: any 32 bits of a good hash are a good hash.
+        #[allow(clippy::cast_possible_truncation, reason = "half of the hash is enough, and half the size")]
+        let hash = self.hasher.hash_one(id.expose()) as u32;
+        hash
+    }
+
+    fn find(&self, id: &TrackingId) -> Option<Place> {
+        let hash = self.hash(id);
+        let is_it = |entry: &Entry| entry.hash == hash && self.slots.is_at(entry.place, id);
+        self.table.find(spread(hash), is_it).map(|entry| entry.place)
+    }
+
+    fn find_live(&self, id: &TrackingId, now: Timestamp) -> Option<(Place, CookieRecord)> {
+        let place = self.find(id)?;
+        let record = self.slots.record(place)?;
+        (!record.is_expired(now)).then_some((place, record))
+    }
+
+    /// Drops the record that may go first; whether there was one.
+    fn evict(&mut self, settled: Timestamp) -> bool {
+        self.drop_expired(settled)
+            || self.recency.longest_unseen().map(|place| self.remove_at(place)).is_some()
+    }
+
+    fn drop_expired(&mut self, settled: Timestamp) -> bool {
+        let first = self.expiry.first().filter(|place| self.slots.expires(*place) <= settled);
+        first.map(|place| self.remove_at(place)).is_some()
+    }
+
+    fn insert(&mut self, id: &TrackingId, record: CookieRecord) {
+        let is_authenticated = record.authentication.is_some();
+        let place = self.slots.occupy(id, record);
+        let hash = self.hash(id);
+        self.table.insert_unique(spread(hash), Entry { hash, place }, |entry| spread(entry.hash));
+        self.expiry.push(&mut self.slots, place);
+        if !is_authenticated {
+            self.recency.push_newest(&mut self.slots, place);
+        }
+    }
+
+    fn replace(&mut self, place: Place, record: CookieRecord) {
+        let is_authenticated = record.authentication.is_some();
+        self.recency.remove(&mut self.slots, place);
+        if self.slots.expires(place) == record.expires() {
+            self.slots.set_record(place, record);
+        } else {
+            self.expiry.remove(&mut self.slots, place);
+            self.slots.set_record(place, record);
+            self.expiry.push(&mut self.slots, place);
+        }
+        if !is_authenticated {
+            self.recency.push_newest(&mut self.slots, place);
+        }
+    }
+
+    fn remove_at(&mut self, place: Place) {
+        if let Some(id) = self.slots.id(place) {
+            let hash = self.hasher.hash_one(id);
+            #[allow(clippy::cast_possible_truncation, reason = "as in `hash`")]
+            let entry = self.table.find_entry(spread(hash as u32), |entry| entry.place == place);
+            if let Ok(entry) = entry {
+                entry.remove();
+            }
+        }
+        self.expiry.remove(&mut self.slots, place);
+        self.recency.remove(&mut self.slots, place);
+        self.slots.vacate(place);
+    }
+}
+
+/// The table takes its buckets from the low bits and its tags from the high ones: both get the hash.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+#[cfg(test)]
+mod tests;

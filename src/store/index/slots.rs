@@ -1,0 +1,184 @@
+//! The slab of records. A vacant slot has an empty ID and is chained to the next vacant one.
+
+use std::sync::Arc;
+
+use crate::{
+    cookie::{MaxAge, TrackingId},
+    store::{Authentication, CookieRecord},
+    time::Timestamp,
+};
+
+/// A slot's number, or [`Place::NOWHERE`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place(u32);
+
+impl Place {
+    pub(super) const NOWHERE: Self = Self(u32::MAX);
+
+    /// Slots, and positions in the expiry heap, are counted in 32 bits: four billion records are 400 GB.
+    pub(super) fn new(number: usize) -> Self {
+        Self(u32::try_from(number).unwrap_or(u32::MAX))
+    }
+
+    pub(super) const fn number(self) -> usize {
+        self.0 as usize
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Slots {
+    slots: Vec<Slot>,
+    vacant: Place,
+}
+
+struct Slot {
+    id: Box<str>,
+    authentication: Option<Arc<Authentication>>,
+    created: Timestamp,
+    last_seen: Timestamp,
+    max_age: MaxAge,
+    /// Where the expiry heap has the slot.
+    in_expiry: Place,
+    links: Links,
+}
+
+/// A slot's neighbours in the recency list. A slot outside the list has [`Links::NONE`]; at the list's ends a slot points to
+/// itself. In a vacant slot, `older` is the next vacant one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Links {
+    pub(super) newer: Place,
+    pub(super) older: Place,
+}
+
+impl Links {
+    pub(super) const NONE: Self = Self { newer: Place::NOWHERE, older: Place::NOWHERE };
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self { slots: Vec::new(), vacant: Place::NOWHERE }
+    }
+}
+
+impl Slots {
+    /// Puts a record into a vacant slot or a new one.
+    pub(super) fn occupy(&mut self, id: &TrackingId, record: CookieRecord) -> Place {
+        let slot = Slot {
+            id: Box::from(id.expose()),
+            authentication: record.authentication,
+            created: record.created,
+            last_seen: record.last_seen,
+            max_age: record.max_age,
+            in_expiry: Place::NOWHERE,
+            links: Links::NONE,
+        };
+        let place = self.vacant;
+        if let Some(vacant) = self.slots.get_mut(place.number()) {
+            self.vacant = vacant.links.older;
+            *vacant = slot;
+            place
+        } else {
+            self.slots.push(slot);
+            Place::new(self.slots.len() - 1)
+        }
+    }
+
+    pub(super) fn vacate(&mut self, place: Place) {
+        let next = self.vacant;
+        if let Some(slot) = self.slots.get_mut(place.number()) {
+            slot.id = Box::default();
+            slot.authentication = None;
+            slot.links = Links { newer: Place::NOWHERE, older: next };
+            self.vacant = place;
+        }
+    }
+
+    pub(super) fn is_at(&self, place: Place, id: &TrackingId) -> bool {
+        self.id(place) == Some(id.expose())
+    }
+
+    pub(super) fn id(&self, place: Place) -> Option<&str> {
+        self.slots.get(place.number()).map(|slot| &*slot.id)
+    }
+
+    pub(super) fn record(&self, place: Place) -> Option<CookieRecord> {
+        self.slots.get(place.number()).map(Slot::record)
+    }
+
+    pub(super) fn set_record(&mut self, place: Place, record: CookieRecord) {
+        if let Some(slot) = self.slots.get_mut(place.number()) {
+            slot.authentication = record.authentication;
+            slot.created = record.created;
+            slot.last_seen = record.last_seen;
+            slot.max_age = record.max_age;
+        }
+    }
+
+    pub(super) fn expires(&self, place: Place) -> Timestamp {
+        self.slots.get(place.number()).map_or(Timestamp::from_millis(u64::MAX), |slot| {
+            slot.created.plus_seconds(u64::from(slot.max_age.as_seconds()))
+        })
+    }
+
+    pub(super) fn last_seen(&self, place: Place) -> Timestamp {
+        self.slots.get(place.number()).map_or(Timestamp::from_millis(0), |slot| slot.last_seen)
+    }
+
+    pub(super) fn in_expiry(&self, place: Place) -> Place {
+        self.slots.get(place.number()).map_or(Place::NOWHERE, |slot| slot.in_expiry)
+    }
+
+    pub(super) fn set_in_expiry(&mut self, place: Place, position: Place) {
+        if let Some(slot) = self.slots.get_mut(place.number()) {
+            slot.in_expiry = position;
+        }
+    }
+
+    pub(super) fn links(&self, place: Place) -> Links {
+        self.slots.get(place.number()).map_or(Links::NONE, |slot| slot.links)
+    }
+
+    pub(super) fn set_links(&mut self, place: Place, links: Links) {
+        if let Some(slot) = self.slots.get_mut(place.number()) {
+            slot.links = links;
+        }
+    }
+
+    /// See [`Index::chunk`](super::Index::chunk).
+    pub(super) fn chunk(&self, from: usize, count: usize) -> Option<(Vec<(TrackingId, CookieRecord)>, usize)> {
+        let end = from.saturating_add(count).min(self.slots.len());
+        let slots = self.slots.get(from..end).filter(|slots| !slots.is_empty())?;
+        let occupied = slots.iter().filter_map(|slot| {
+            // A vacant slot's empty ID does not parse.
+            TrackingId::parse(&slot.id).ok().map(|id| (id, slot.record()))
+        });
+        Some((occupied.collect(), end))
+    }
+}
+
+impl Slot {
+    fn record(&self) -> CookieRecord {
+        CookieRecord {
+            created: self.created,
+            last_seen: self.last_seen,
+            max_age: self.max_age,
+            authentication: self.authentication.clone(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slot").field("created", &self.created).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Slot;
+
+    #[test]
+    fn slot_is_small() {
+        assert_eq!(size_of::<Slot>(), 56);
+    }
+}

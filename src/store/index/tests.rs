@@ -1,0 +1,123 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::cookie::MaxAge;
+
+fn id(number: u32) -> TrackingId {
+    TrackingId::parse(&format!("client-{number:04}")).unwrap()
+}
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn record(created: u64, max_age: u64) -> CookieRecord {
+    CookieRecord::new(at(created), MaxAge::from_seconds(max_age).unwrap())
+}
+
+fn joe() -> Arc<Authentication> {
+    Arc::new(Authentication {
+        authid: "joe".into(),
+        authrole: "frontend".into(),
+        authmethod: "ticket".into(),
+        authrealm: "realm1".into(),
+        authextra: "{}".into(),
+        at: at(0),
+    })
+}
+
+fn ids(index: &Index) -> Vec<String> {
+    let (records, _) = index.chunk(0, usize::MAX).unwrap_or_default();
+    records.iter().map(|(id, _)| id.expose().to_owned()).collect()
+}
+
+#[test]
+fn full_index_drops_expired_records_first_then_the_longest_unseen() {
+    let mut index = Index::new(3, SettledClock::default());
+    index.create(&id(1), record(0, 600)).unwrap();
+    index.create(&id(2), record(1, 600)).unwrap();
+    index.create(&id(3), record(2, 1)).unwrap();
+    index.create(&id(4), record(5_000, 600)).unwrap();
+    assert_eq!(ids(&index), ["client-0001", "client-0002", "client-0004"], "the expired one went");
+
+    assert!(index.see(&id(1), at(70_000)).unwrap().noted.is_some());
+    index.create(&id(5), record(70_001, 600)).unwrap();
+    assert_eq!(ids(&index), ["client-0001", "client-0005", "client-0004"], "the longest unseen went");
+}
+
+#[test]
+fn authenticated_records_are_never_evicted() {
+    let mut index = Index::new(2, SettledClock::default());
+    for number in [1, 2] {
+        index.create(&id(number), record(0, 600)).unwrap();
+        index.authenticate(&id(number), Some(&joe()), at(1)).unwrap();
+    }
+    assert!(matches!(index.create(&id(3), record(2, 600)), Err(StoreError::Full { limit: 2 })));
+    index.authenticate(&id(2), None, at(3)).unwrap();
+    index.create(&id(3), record(4, 600)).unwrap();
+    assert_eq!(ids(&index), ["client-0001", "client-0003"]);
+}
+
+#[test]
+fn restoring_evicts_over_the_limit_but_no_authenticated_record() {
+    let mut index = Index::new(1, SettledClock::default());
+    let authenticated = CookieRecord { authentication: Some(joe()), ..record(0, 600) };
+    index.restore(&id(1), record(0, 600));
+    index.restore(&id(2), authenticated.clone());
+    index.restore(&id(3), authenticated);
+    assert_eq!(ids(&index), ["client-0002", "client-0003"]);
+}
+
+#[test]
+fn leap_of_the_clock_drops_nothing() {
+    const YEAR: u64 = 365 * 86_400_000;
+    let mut index = Index::new(2, SettledClock::starting(at(0)));
+    index.create(&id(1), record(0, 600)).unwrap();
+    index.authenticate(&id(1), Some(&joe()), at(1)).unwrap();
+    assert!(index.see(&id(1), at(YEAR)).is_none(), "its time is over by that clock");
+    assert_eq!(index.purge(at(YEAR), 10), 0);
+    index.create(&id(2), record(YEAR, 600)).unwrap();
+    index.create(&id(3), record(YEAR, 600)).unwrap();
+    assert!(index.see(&id(1), at(1_000)).is_some(), "the clock came back");
+    assert!(index.see(&id(3), at(2_000)).unwrap().noted.is_some(), "a record from the future");
+}
+
+proptest! {
+    /// After any history the heap and the list hold what they should, in the order in which they should give it.
+    #[test]
+    fn any_history_leaves_heap_and_list_in_order(steps in proptest::collection::vec((0..5_u8, 0..24_u32, 1..900_u64), 1..300)) {
+        let mut index = Index::new(16, SettledClock::default());
+        let mut now = 0;
+        for (step, number, span) in steps {
+            now += span * 100;
+            match step {
+                0 | 1 => { let _ = index.create(&id(number), record(now, span)); }
+                2 => { let _ = index.see(&id(number), at(now)); }
+                3 => { let _ = index.authenticate(&id(number), (span % 2 == 0).then(joe).as_ref(), at(now)); }
+                _ => { let _ = index.remove(&id(number)); }
+            }
+        }
+        let (records, _) = index.chunk(0, usize::MAX).unwrap_or_default();
+        prop_assert!(records.len() <= 16 && records.len() == index.len() && records.len() == index.table.len());
+        let mut plain: BTreeMap<Timestamp, String> = records
+            .iter()
+            .filter(|(_, record)| record.authentication.is_none())
+            .map(|(id, record)| (record.last_seen, id.expose().to_owned()))
+            .collect();
+        while let Some(place) = index.recency.longest_unseen() {
+            let (_, expected) = plain.pop_first().unwrap();
+            prop_assert_eq!(index.slots.id(place), Some(expected.as_str()));
+            index.recency.remove(&mut index.slots, place);
+        }
+        prop_assert!(plain.is_empty());
+        let mut previous = at(0);
+        while let Some(place) = index.expiry.first() {
+            prop_assert!(index.slots.expires(place) >= previous);
+            previous = index.slots.expires(place);
+            index.remove_at(place);
+        }
+        prop_assert_eq!(index.table.len(), 0);
+    }
+}

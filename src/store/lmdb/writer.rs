@@ -1,0 +1,241 @@
+//! The writer's side of the LMDB store: batches become transactions.
+
+use std::{
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use heed::{MdbError, RwTxn};
+
+use super::{
+    Table, Tables,
+    record::{self, expiry_key},
+};
+use crate::{
+    config::SyncMode,
+    cookie::TrackingId,
+    store::{
+        Authentication, CookieRecord, StoreError,
+        group::{Item, Sink},
+        rules::{self, SettledClock},
+    },
+    time::Timestamp,
+};
+
+/// `sync: interval`: how long a change may be in danger from a power failure.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The share of the map that new records leave free: 1 / 8. Changing a page of LMDB takes a copy of it, also for deleting,
+/// and pages that are free again are listed in pages.
+const RESERVE: u64 = 8;
+
+/// How many expired records make room for one new one in a full map: enough that pages become free.
+const ROOM: usize = 256;
+
+/// A change on its way into a transaction.
+#[derive(Debug)]
+pub(super) enum Work {
+    See { id: TrackingId, now: Timestamp },
+    Create { id: TrackingId, record: CookieRecord },
+    Authenticate { id: TrackingId, authentication: Option<Arc<Authentication>>, now: Timestamp },
+    Revoke { id: TrackingId },
+    Purge { now: Timestamp, limit: usize, dropped: usize, reply: mpsc::SyncSender<usize> },
+}
+
+/// Owns the environment's write transactions.
+#[derive(Debug)]
+pub(super) struct Writer {
+    tables: Tables,
+    max_size: usize,
+    sync: SyncMode,
+    unsynced_since: Option<Instant>,
+    clock: SettledClock,
+}
+
+impl Writer {
+    pub(super) fn new(tables: Tables, max_size: usize, sync: SyncMode, now: Timestamp) -> Self {
+        Self { tables, max_size, sync, unsynced_since: None, clock: SettledClock::starting(now) }
+    }
+
+    fn commit_all(&mut self, batch: &mut [Item<Work>]) -> heed::Result<()> {
+        // The transaction borrows the environment, not the writer.
+        let tables = self.tables.clone();
+        let mut txn = tables.env.write_txn()?;
+        for item in batch {
+            item.outcome = self.apply(&mut txn, &mut item.work)?;
+        }
+        txn.commit()
+    }
+
+    fn apply(&mut self, txn: &mut RwTxn<'_>, work: &mut Work) -> heed::Result<Result<(), StoreError>> {
+        match work {
+            Work::See { id, now } => {
+                self.clock.settle(*now);
+                self.change(txn, id, *now, |record| rules::seen(record, *now))?;
+            }
+            Work::Create { id, record } => return self.create(txn, id, record),
+            Work::Authenticate { id, authentication, now } => {
+                self.clock.settle(*now);
+                self.change(txn, id, *now, |record| {
+                    rules::authenticated(record, authentication.as_ref(), *now)
+                })?;
+            }
+            Work::Revoke { id } => {
+                if let Some(record) = self.tables.get(txn, id)? {
+                    self.tables.expiry.delete(txn, &expiry_key(record.expires(), id.expose().as_bytes()))?;
+                }
+                self.tables.records.delete(txn, id.expose().as_bytes())?;
+            }
+            Work::Purge { now, limit, dropped, .. } => {
+                let settled = self.clock.settle(*now);
+                *dropped = self.tables.drop_expired(txn, settled, *limit)?;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn create(
+        &mut self,
+        txn: &mut RwTxn<'_>,
+        id: &TrackingId,
+        record: &CookieRecord,
+    ) -> heed::Result<Result<(), StoreError>> {
+        let now = record.created;
+        let settled = self.clock.settle(now);
+        let key = id.expose().as_bytes();
+        if let Some(old) = self.tables.get(txn, id)? {
+            if !old.is_expired(now) {
+                return Ok(Err(StoreError::Exists));
+            }
+            self.tables.expiry.delete(txn, &expiry_key(old.expires(), key))?;
+        }
+        if self.is_full(txn)? {
+            self.tables.drop_expired(txn, settled, ROOM)?;
+            if self.is_full(txn)? {
+                return Ok(Err(StoreError::MapFull { max_size: self.max_size }));
+            }
+        }
+        self.tables.records.put(txn, key, &record::encode(record))?;
+        self.tables.expiry.put(txn, &expiry_key(record.expires(), key), &[])?;
+        Ok(Ok(()))
+    }
+
+    /// Puts a live record in its changed state, if it changes. No change moves the moment when it expires.
+    fn change(
+        &self,
+        txn: &mut RwTxn<'_>,
+        id: &TrackingId,
+        now: Timestamp,
+        change: impl Fn(&CookieRecord) -> Option<CookieRecord>,
+    ) -> heed::Result<()> {
+        let record = self.tables.get(txn, id)?.filter(|record| !record.is_expired(now));
+        if let Some(changed) = record.and_then(|record| change(&record)) {
+            self.tables.records.put(txn, id.expose().as_bytes(), &record::encode(&changed))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the pages in use leave no more than the reserve. Pages that are free again do not count.
+    fn is_full(&self, txn: &RwTxn<'_>) -> heed::Result<bool> {
+        let max_size = self.max_size as u64;
+        let used = pages(self.tables.records, txn)? + pages(self.tables.expiry, txn)?;
+        Ok(used > max_size - max_size / RESERVE)
+    }
+
+    fn sync(&mut self) -> Result<(), Arc<str>> {
+        self.unsynced_since = None;
+        self.tables.env.force_sync().map_err(|error| self.tables.failure(&error))
+    }
+}
+
+/// The bytes of a table's pages.
+fn pages(table: Table, txn: &RwTxn<'_>) -> heed::Result<u64> {
+    let stat = table.stat(txn)?;
+    let pages = stat.branch_pages + stat.leaf_pages + stat.overflow_pages;
+    Ok(pages as u64 * u64::from(stat.page_size))
+}
+
+impl Tables {
+    fn get(&self, txn: &RwTxn<'_>, id: &TrackingId) -> heed::Result<Option<CookieRecord>> {
+        Ok(self.records.get(txn, id.expose().as_bytes())?.and_then(record::decode))
+    }
+
+    fn drop_expired(&self, txn: &mut RwTxn<'_>, settled: Timestamp, limit: usize) -> heed::Result<usize> {
+        let mut expired = Vec::with_capacity(limit);
+        for entry in self.expiry.iter(txn)?.take(limit) {
+            let (key, _) = entry?;
+            match record::parse_expiry_key(key) {
+                Some((expires, _)) if expires > settled => break,
+                _ => expired.push(key.to_owned()),
+            }
+        }
+        for key in &expired {
+            if let Some((_, id)) = record::parse_expiry_key(key) {
+                self.records.delete(txn, id)?;
+            }
+            self.expiry.delete(txn, key)?;
+        }
+        Ok(expired.len())
+    }
+}
+
+impl Sink for Writer {
+    type Work = Work;
+
+    fn weigh(work: &Work) -> usize {
+        let texts = match work {
+            Work::Authenticate { authentication: Some(a), .. } => a.authextra.len() + a.authid.len(),
+            _ => 0,
+        };
+        size_of::<Item<Work>>() + texts
+    }
+
+    fn commit(&mut self, batch: &mut [Item<Work>]) -> Result<(), Arc<str>> {
+        match self.commit_all(batch) {
+            Err(error) if is_full(&error) => {
+                // In a transaction of its own each change takes the fewest pages, and only those fail that must.
+                for item in &mut *batch {
+                    match self.commit_all(std::slice::from_mut(item)) {
+                        Err(error) if is_full(&error) => {
+                            item.outcome = Err(StoreError::MapFull { max_size: self.max_size });
+                        }
+                        outcome => outcome.map_err(|error| self.tables.failure(&error))?,
+                    }
+                }
+            }
+            outcome => outcome.map_err(|error| self.tables.failure(&error))?,
+        }
+        for item in batch {
+            if let Work::Purge { dropped, reply, .. } = &item.work {
+                // Nobody listens if the purge was given up meanwhile.
+                let _ = reply.try_send(*dropped);
+            }
+        }
+        if self.sync == SyncMode::Interval {
+            self.unsynced_since.get_or_insert_with(Instant::now);
+        }
+        Ok(())
+    }
+
+    fn abandon(&mut self, _work: &Work) {
+        // Its transaction was not committed, so nobody has seen it.
+    }
+
+    fn tick(&mut self) -> Result<Option<Duration>, Arc<str>> {
+        let Some(since) = self.unsynced_since else { return Ok(None) };
+        let left = SYNC_INTERVAL.saturating_sub(since.elapsed());
+        if left.is_zero() {
+            self.sync()?;
+            return Ok(None);
+        }
+        Ok(Some(left))
+    }
+
+    fn close(&mut self) -> Result<(), Arc<str>> {
+        if self.sync == SyncMode::Never { Ok(()) } else { self.sync() }
+    }
+}
+
+fn is_full(error: &heed::Error) -> bool {
+    matches!(error, heed::Error::Mdb(MdbError::MapFull))
+}

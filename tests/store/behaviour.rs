@@ -1,0 +1,247 @@
+//! What every store promises, one promise a test.
+
+use std::collections::HashMap;
+
+use wampgate::store::{Authentication, StoreError};
+
+use crate::support::{Kind, Place, at, authentication, authid, for_every_store, id, knows, record, wait};
+
+for_every_store!(
+    created_record_is_found,
+    unknown_id_has_no_record,
+    live_id_is_not_given_twice,
+    expired_record_is_not_answered_and_gives_its_id_free,
+    sighting_is_noted_coarsely,
+    authentication_is_kept_replaced_and_dropped,
+    same_identity_again_changes_nothing_within_the_coarseness,
+    authentication_brings_no_record_back,
+    revoked_record_is_gone_for_good,
+    purge_drops_expired_records_up_to_its_limit,
+    scan_meets_every_live_record_once,
+    scan_may_call_the_store,
+    unfit_authentication_is_refused,
+    ids_differ_in_every_character_and_case,
+    records_survive_a_restart,
+    many_changes_at_once_are_all_made,
+    nothing_shows_an_id,
+);
+
+const DAY: u64 = 86_400;
+
+fn created_record_is_found(kind: Kind) {
+    let store = &*Place::new(kind).open(0);
+    wait(store.create(&id(1), record(5, DAY))).unwrap();
+    assert_eq!(store.look_up(&id(1), at(6)).unwrap(), Some(record(5, DAY)));
+}
+
+fn unknown_id_has_no_record(kind: Kind) {
+    let store = &*Place::new(kind).open(0);
+    assert_eq!(store.look_up(&id(1), at(0)).unwrap(), None);
+}
+
+fn live_id_is_not_given_twice(kind: Kind) {
+    let store = &*Place::new(kind).open(0);
+    wait(store.create(&id(1), record(0, DAY))).unwrap();
+    assert!(matches!(wait(store.create(&id(1), record(1, 5))), Err(StoreError::Exists)));
+    assert_eq!(store.look_up(&id(1), at(2)).unwrap(), Some(record(0, DAY)), "the first one stays");
+}
+
+fn expired_record_is_not_answered_and_gives_its_id_free(kind: Kind) {
+    let store = &*Place::new(kind).open(0);
+    wait(store.create(&id(1), record(0, 10))).unwrap();
+    assert!(knows(store, &id(1), 9_999));
+    assert!(!knows(store, &id(1), 10_000));
+    wait(store.create(&id(1), record(10_000, 10))).unwrap();
+    assert_eq!(store.look_up(&id(1), at(10_001)).unwrap(), Some(record(10_000, 10)));
+    assert_eq!(store.purge(at(10_002), 10).unwrap(), 0, "nothing of the old one is left");
+}
+
+fn sighting_is_noted_coarsely(kind: Kind) {
+    let place = Place::new(kind);
+    let store = place.open(0);
+    wait(store.create(&id(1), record(0, DAY))).unwrap();
+    let last_seen = |now| store.look_up(&id(1), at(now)).unwrap().unwrap().last_seen;
+    let hour = 3_600_000;
+    assert_eq!(last_seen(hour - 1), at(0));
+    assert_eq!(last_seen(hour - 1), at(0), "too soon to be noted");
+    assert_eq!(last_seen(hour), at(0), "as it was before");
+    // A change that is made after the note comes after it.
+    wait(store.create(&id(2), record(hour, DAY))).unwrap();
+    assert_eq!(last_seen(hour + 1), at(hour));
+    if kind.is_durable() {
+        drop(store);
+        let store = place.open(hour + 2);
+        assert_eq!(store.look_up(&id(1), at(hour + 2)).unwrap().unwrap().last_seen, at(hour));
+    }
+}
+
+fn authentication_is_kept_replaced_and_dropped(kind: Kind) {
+    let store = &*Place::new(kind).open(0);
+    wait(store.create(&id(1), record(0, DAY))).unwrap();
+    let joe = authentication("joe", 10);
+    wait(store.authenticate(&id(1), Some(joe.clone()), at(10))).unwrap();
+    let found = store.look_up(&id(1), at(11)).unwrap().unwrap();
+    assert_eq!(found.authentication.as_deref(), Some(&joe));
+    assert_eq!((found.created, found.last_seen), (at(0), at(10)), "logging in is being seen");
+    wait(store.authenticate(&id(1), Some(authentication("eve", 20)), at(20))).unwrap();
+    assert_eq!(authid(store, &id(1), 21).as_deref(), Some("eve"));
+    wait(store.authenticate(&id(1), None, at(30))).unwrap();
+    assert_eq!(store.look_up(&id(1), at(31)).unwrap().unwrap().authentication, None);
+}
+
+fn same_identity_again_changes_nothing_within_the_coarseness(kind: Kind) {
+    let store = &*Place::new(kind).open(0);
+    wait(store.create(&id(1), record(0, DAY))).unwrap();
+    let when = |now| store.look_up(&id(1), at(now)).unwrap().unwrap().authentication.clone().unwrap().at;
+    for (now, expected) in [(10, 10), (3_600_000, 10), (3_600_010, 3_600_010)] {
+        wait(store.authenticate(&id(1), Some(authentication("joe", now)), at(now))).unwrap();
+        assert_eq!(when(now), at(expected));
+    }
+}
+
+fn authentication_brings_no_record_back(kind: Kind) {
+    let store = &*Place::new(kind).open(0);
+    wait(store.authenticate(&id(1), Some(authentication("joe", 0)), at(0))).unwrap();
+    assert!(!knows(store, &id(1), 1));
+    wait(store.create(&id(2), record(0, 10))).unwrap();
+    wait(store.authenticate(&id(2), Some(authentication("joe", 10_000)), at(10_000))).unwrap();
+    assert!(!knows(store, &id(2), 10_001));
+}
+
+fn revoked_record_is_gone_for_good(kind: Kind) {
+    let place = Place::new(kind);
+    let store = place.open(0);
+    wait(store.create(&id(1), record(0, DAY))).unwrap();
+    wait(store.authenticate(&id(1), Some(authentication("joe", 1)), at(1))).unwrap();
+    wait(store.revoke(&id(1), at(2))).unwrap();
+    wait(store.revoke(&id(1), at(2))).unwrap();
+    assert!(!knows(&*store, &id(1), 3));
+    wait(store.authenticate(&id(1), Some(authentication("joe", 4)), at(4))).unwrap();
+    drop(store);
+    let store = place.open(5);
+    assert!(!knows(&*store, &id(1), 5), "also after a restart");
+}
+
+fn purge_drops_expired_records_up_to_its_limit(kind: Kind) {
+    let store = &*Place::new(kind).open(0);
+    let commits: Vec<_> =
+        (0..1_000).map(|n| store.create(&id(n), record(n as u64, if n % 2 == 0 { 10 } else { DAY }))).collect();
+    commits.into_iter().for_each(|commit| wait(commit).unwrap());
+    assert_eq!(store.purge(at(9_999), 2_000).unwrap(), 0);
+    assert_eq!(store.purge(at(20_000), 50).unwrap(), 50);
+    assert_eq!(store.purge(at(20_000), 2_000).unwrap(), 450);
+    assert_eq!(store.purge(at(20_000), 2_000).unwrap(), 0);
+    assert!((0..1_000).all(|n| knows(store, &id(n), 20_000) == (n % 2 == 1)));
+}
+
+fn scan_meets_every_live_record_once(kind: Kind) {
+    let store = &*Place::new(kind).open(0);
+    let commits: Vec<_> =
+        (0..3_000).map(|n| store.create(&id(n), record(0, if n < 100 { 10 } else { DAY }))).collect();
+    commits.into_iter().for_each(|commit| wait(commit).unwrap());
+    wait(store.revoke(&id(100), at(0))).unwrap();
+    wait(store.authenticate(&id(101), Some(authentication("joe", 0)), at(0))).unwrap();
+    let mut met = HashMap::new();
+    let mut each = |id: &wampgate::cookie::TrackingId, record: &wampgate::store::CookieRecord| {
+        assert!(met.insert(id.clone(), record.clone()).is_none(), "met twice");
+    };
+    store.scan(at(10_000), &mut each).unwrap();
+    assert_eq!(met.len(), 2_899);
+    assert!((101..3_000).all(|n| met.contains_key(&id(n))));
+    assert!(met[&id(101)].authentication.is_some());
+}
+
+fn scan_may_call_the_store(kind: Kind) {
+    let store = &*Place::new(kind).open(0);
+    for n in 0..10 {
+        wait(store.create(&id(n), record(0, DAY))).unwrap();
+    }
+    let mut count = 0;
+    let mut each = |id: &wampgate::cookie::TrackingId, _: &wampgate::store::CookieRecord| {
+        count += 1;
+        assert!(knows(store, id, 1));
+        wait(store.revoke(id, at(1))).unwrap();
+    };
+    store.scan(at(1), &mut each).unwrap();
+    assert_eq!(count, 10);
+    assert!((0..10).all(|n| !knows(store, &id(n), 2)));
+}
+
+fn unfit_authentication_is_refused(kind: Kind) {
+    let store = &*Place::new(kind).open(0);
+    wait(store.create(&id(1), record(0, DAY))).unwrap();
+    for authextra in ["", "[]", "{\n}", "{", &format!("{{\"a\":\"{}\"}}", "x".repeat(70_000))] {
+        let unfit = Authentication { authextra: authextra.to_owned(), ..authentication("joe", 1) };
+        assert!(matches!(wait(store.authenticate(&id(1), Some(unfit), at(1))), Err(StoreError::Unfit(_))));
+    }
+    assert_eq!(store.look_up(&id(1), at(2)).unwrap(), Some(record(0, DAY)), "unchanged");
+}
+
+fn ids_differ_in_every_character_and_case(kind: Kind) {
+    let store = &*Place::new(kind).open(0);
+    let parse = |text: &str| wampgate::cookie::TrackingId::parse(text).unwrap();
+    let longest = "x".repeat(64);
+    let texts = ["aaaaaa", "AAAAAA", "aaaaaaa", "aaaaa-", "aaaaa_", "aaaaa+", "aaaaa/", &longest];
+    for (n, text) in texts.iter().enumerate() {
+        wait(store.create(&parse(text), record(n as u64, DAY))).unwrap();
+    }
+    for (n, text) in texts.iter().enumerate() {
+        assert_eq!(store.look_up(&parse(text), at(100)).unwrap(), Some(record(n as u64, DAY)));
+    }
+    assert!(!knows(store, &parse("aaaaaaaa"), 100));
+}
+
+fn records_survive_a_restart(kind: Kind) {
+    let place = Place::new(kind);
+    let store = place.open(0);
+    wait(store.create(&id(1), record(1, DAY))).unwrap();
+    wait(store.create(&id(2), record(2, DAY))).unwrap();
+    wait(store.authenticate(&id(2), Some(authentication("joe", 3)), at(3))).unwrap();
+    let before = [1, 2].map(|n| store.look_up(&id(n), at(4)).unwrap());
+    drop(store);
+    let store = place.open(5);
+    let after = [1, 2].map(|n| store.look_up(&id(n), at(5)).unwrap());
+    if kind.is_durable() {
+        assert_eq!(after, before);
+    } else {
+        assert_eq!(after, [None, None], "a store in memory forgets");
+    }
+}
+
+fn many_changes_at_once_are_all_made(kind: Kind) {
+    const THREADS: usize = 8;
+    const EACH: usize = 100;
+    let place = Place::new(kind);
+    let store = place.open(0);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let store = &*store;
+            scope.spawn(move || {
+                for n in thread * EACH..(thread + 1) * EACH {
+                    wait(store.create(&id(n), record(0, DAY))).unwrap();
+                    // The outcome counts however many changes are on their way.
+                    let joe = authentication(&format!("joe-{n}"), 1);
+                    let changes = [store.authenticate(&id(n), Some(joe), at(1)), store.revoke(&id(n + 1_000_000), at(1))];
+                    changes.into_iter().for_each(|change| wait(change).unwrap());
+                }
+            });
+        }
+    });
+    let reopened = kind.is_durable().then(|| {
+        drop(store);
+        place.open(2)
+    });
+    if let Some(store) = reopened {
+        for n in 0..THREADS * EACH {
+            assert_eq!(authid(&*store, &id(n), 2), Some(format!("joe-{n}")));
+        }
+    }
+}
+
+fn nothing_shows_an_id(kind: Kind) {
+    let store = &*Place::new(kind).open(0);
+    wait(store.create(&id(1), record(0, DAY))).unwrap();
+    let error = wait(store.create(&id(1), record(0, DAY))).unwrap_err();
+    let shown = format!("{store:?} {error} {error:?} {:?}", store.look_up(&id(1), at(1)));
+    assert!(!shown.contains(id(1).expose()), "{shown}");
+}

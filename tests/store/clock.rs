@@ -1,0 +1,45 @@
+//! A clock that jumps a year either way and comes back does no harm.
+
+use crate::support::{Kind, Place, at, authentication, authid, for_every_store, id, knows, record, wait};
+
+for_every_store!(leap_forward_and_back_loses_nothing, leap_back_and_forward_loses_nothing, extremes_do_not_overflow);
+
+const YEAR: u64 = 365 * 86_400_000;
+const START: u64 = 10 * YEAR;
+const DAY: u64 = 86_400;
+
+fn leap_forward_and_back_loses_nothing(kind: Kind) {
+    let store = &*Place::new(kind).open(START);
+    wait(store.create(&id(1), record(START, DAY))).unwrap();
+    wait(store.authenticate(&id(1), Some(authentication("joe", START)), at(START))).unwrap();
+    let ahead = START + YEAR;
+    assert!(!knows(store, &id(1), ahead), "its time is over by that clock");
+    assert_eq!(store.purge(at(ahead), 10).unwrap(), 0, "but who knows");
+    wait(store.create(&id(2), record(ahead, DAY))).unwrap();
+    assert_eq!(authid(store, &id(1), START + 60_000).as_deref(), Some("joe"));
+    assert!(knows(store, &id(2), START + 60_000));
+    assert_eq!(store.purge(at(START + DAY * 1000 + 60_000), 10).unwrap(), 1, "and later all is as ever");
+}
+
+fn leap_back_and_forward_loses_nothing(kind: Kind) {
+    let store = &*Place::new(kind).open(START);
+    wait(store.create(&id(1), record(START, DAY))).unwrap();
+    wait(store.authenticate(&id(1), Some(authentication("joe", START)), at(START))).unwrap();
+    let behind = START - YEAR;
+    assert_eq!(authid(store, &id(1), behind).as_deref(), Some("joe"));
+    wait(store.create(&id(2), record(behind, DAY))).unwrap();
+    assert!(knows(store, &id(2), behind + 1));
+    assert_eq!(store.purge(at(behind), 10).unwrap(), 0);
+    assert_eq!(authid(store, &id(1), START + 60_000).as_deref(), Some("joe"));
+    assert!(!knows(store, &id(2), START + 60_000), "its time is over by the right clock");
+}
+
+fn extremes_do_not_overflow(kind: Kind) {
+    let store = &*Place::new(kind).open(0);
+    for (number, now) in [0, 1, u64::MAX - 1, u64::MAX].into_iter().enumerate() {
+        wait(store.create(&id(number), record(now, 315_360_000))).unwrap();
+        store.look_up(&id(number), at(u64::MAX - now)).unwrap();
+        wait(store.authenticate(&id(number), Some(authentication("joe", now)), at(now))).unwrap();
+        store.purge(at(now), 10).unwrap();
+    }
+}

@@ -1,0 +1,181 @@
+//! Cuts, flips and zeros at every byte of a file: whole records, or a clear refusal, never a wrong record.
+
+use wampgate::store::{self, OpenError};
+
+use crate::support::{Kind, Place, at, authentication, authid, id, knows, record, wait};
+
+/// What is known of the clients 1, 2 and 3: their authid if they have a record.
+type State = [Option<Option<String>>; 3];
+
+/// Three records, one of them authenticated and one revoked; the states after each line; and the file.
+fn sample() -> (Vec<State>, Vec<u8>) {
+    let place = Place::new(Kind::File);
+    let store = place.open(0);
+    let mut states = vec![state(&place, 0, Some(&*store))];
+    let mut note = || states.push(state(&place, 0, Some(&*store)));
+    wait(store.create(&id(1), record(0, 600))).unwrap();
+    note();
+    wait(store.create(&id(2), record(0, 600))).unwrap();
+    note();
+    wait(store.authenticate(&id(1), Some(authentication("joe", 0)), at(0))).unwrap();
+    note();
+    wait(store.create(&id(3), record(0, 600))).unwrap();
+    note();
+    wait(store.revoke(&id(2), at(0))).unwrap();
+    note();
+    drop(store);
+    let bytes = std::fs::read(place.path()).unwrap();
+    assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 5);
+    (states, bytes)
+}
+
+fn state(place: &Place, now: u64, store: Option<&dyn store::CookieStore>) -> State {
+    let opened;
+    let store = match store {
+        Some(store) => store,
+        None => {
+            opened = place.open(now);
+            &*opened
+        }
+    };
+    [1, 2, 3].map(|n| knows(store, &id(n), now).then(|| authid(store, &id(n), now)))
+}
+
+/// Opens a damaged file: the number of whole lines that it shows, or the error.
+fn open(bytes: &[u8], states: &[State]) -> Result<usize, OpenError> {
+    let place = Place::new(Kind::File);
+    std::fs::write(place.path(), bytes).unwrap();
+    match place.try_open(0) {
+        Ok(store) => {
+            let found = state(&place, 0, Some(&*store));
+            let lines = states.iter().position(|state| *state == found);
+            let lines = lines.unwrap_or_else(|| panic!("no state of the file ever: {found:?}"));
+            // What was cut off stays off, and what comes after it is not lost.
+            wait(store.create(&id(9), record(0, 600))).unwrap();
+            drop(store);
+            assert_eq!(state(&place, 0, None), found);
+            Ok(lines)
+        }
+        Err(error) => {
+            let text = error.to_string();
+            assert!((1..=3).all(|n| !text.contains(id(n).expose())), "{text}");
+            assert_eq!(std::fs::read(place.path()).unwrap(), bytes, "a refused file is left alone");
+            Err(error)
+        }
+    }
+}
+
+fn line_of(bytes: &[u8], at: usize) -> usize {
+    bytes[..at].iter().filter(|byte| **byte == b'\n').count()
+}
+
+#[test]
+fn every_cut_keeps_the_whole_lines() {
+    let (states, bytes) = sample();
+    for length in 0..=bytes.len() {
+        // A line that lacks only its line break is whole.
+        let whole = line_of(&bytes, length) + usize::from(bytes.get(length) == Some(&b'\n'));
+        assert_eq!(open(&bytes[..length], &states).unwrap(), whole, "cut at {length}");
+    }
+}
+
+#[test]
+fn every_flip_is_refused_by_line_and_offset_or_cuts_the_end() {
+    let (states, bytes) = sample();
+    for at in 0..bytes.len() {
+        let bit = at % 8;
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << bit;
+        let line = line_of(&bytes, at);
+        match open(&flipped, &states) {
+            // Only the last line break can be taken for one that was never written.
+            Ok(whole) => assert_eq!((at, whole), (bytes.len() - 1, 4), "byte {at}, bit {bit}"),
+            Err(OpenError::Damaged { line: found, offset, .. }) => {
+                assert_eq!(found, line as u64 + 1, "byte {at}, bit {bit}");
+                assert_eq!(line_of(&bytes, usize::try_from(offset).unwrap()), line);
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn zeros_from_every_byte_on_keep_the_whole_lines() {
+    let (states, bytes) = sample();
+    for at in 0..bytes.len() {
+        let mut zeroed = bytes.clone();
+        zeroed[at..].fill(0);
+        let whole = line_of(&bytes, at);
+        assert_eq!(open(&zeroed, &states).unwrap(), whole, "zeros from {at}");
+    }
+}
+
+#[test]
+fn zero_at_every_byte_is_refused_or_cuts_the_end() {
+    let (states, bytes) = sample();
+    for at in 0..bytes.len() {
+        let mut zeroed = bytes.clone();
+        zeroed[at] = 0;
+        match open(&zeroed, &states) {
+            Ok(whole) => {
+                let is_last_line = line_of(&bytes, at) == 4;
+                assert!(is_last_line && whole == 4 || at % 512 == 511, "zero at {at}");
+            }
+            Err(OpenError::Damaged { line, .. }) => assert_eq!(line, line_of(&bytes, at) as u64 + 1),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn sectors_that_were_never_written_are_cut_unless_whole_lines_follow() {
+    let (states, bytes) = sample();
+    let mut hole = bytes.clone();
+    hole[512..1024].fill(0);
+    assert!(matches!(open(&hole, &states), Err(OpenError::Damaged { .. })), "whole lines follow");
+    // The last line begins before a sector that was not written and ends behind it.
+    let last = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    let mut torn = bytes[..last].to_vec();
+    torn.resize(last.next_multiple_of(512) + 512, 0);
+    torn.extend_from_slice(b"\"crc\": \"00000000\"}\n");
+    assert_eq!(open(&torn, &states).unwrap(), 4);
+}
+
+#[test]
+fn garbage_is_refused_whatever_it_is() {
+    let (states, bytes) = sample();
+    for garbage in [&b"\xff\xfe\n"[..], b"{}\n", b"[]\n", b"\0\n", b"null\n", &[b'x'; 1 << 20], &[b'{'; 1 << 20]] {
+        let mut damaged = garbage.to_vec();
+        damaged.push(b'\n');
+        damaged.extend_from_slice(&bytes);
+        assert!(matches!(open(&damaged, &states), Err(OpenError::Damaged { line: 1, offset: 0, .. })));
+    }
+}
+
+#[test]
+fn repair_keeps_what_is_whole_and_a_copy_of_the_rest() {
+    let (states, bytes) = sample();
+    let place = Place::new(Kind::File);
+    let mut damaged = bytes.clone();
+    let second = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    damaged[second + 10] ^= 1;
+    std::fs::write(place.path(), &damaged).unwrap();
+    assert!(place.try_open(0).is_err());
+
+    let repaired = store::repair(&place.path()).unwrap();
+    let dropped = bytes[second..].iter().position(|byte| *byte == b'\n').unwrap() as u64 + 1;
+    assert_eq!((repaired.kept, repaired.dropped, repaired.dropped_bytes), (4, 1, dropped));
+    assert_eq!(std::fs::read(repaired.damaged_copy.unwrap()).unwrap(), damaged);
+    // Without its first line the second client was never there, and ends revoked as before.
+    assert_eq!(state(&place, 0, None), *states.last().unwrap());
+
+    let again = store::repair(&place.path()).unwrap();
+    assert_eq!((again.kept, again.dropped, again.damaged_copy), (4, 0, None), "nothing to do");
+}
+
+#[test]
+fn repair_is_refused_while_the_store_is_open() {
+    let place = Place::new(Kind::File);
+    let _store = place.open(0);
+    assert!(matches!(store::repair(&place.path()), Err(OpenError::InUse { .. })));
+}

@@ -1,0 +1,77 @@
+//! What only the LMDB store has: a map that fills up.
+
+use wampgate::{
+    config::{StoreConfig, SyncMode},
+    store::{self, CookieStore, StoreError},
+};
+
+use crate::support::{at, authentication, authid, id, knows, record, wait};
+
+const SIZE: usize = 1 << 20;
+
+fn open(folder: &tempfile::TempDir, max_size: usize) -> std::sync::Arc<dyn CookieStore> {
+    let path = folder.path().join("cookies");
+    store::open(&StoreConfig::Lmdb { path, max_size, sync: SyncMode::Never }, at(0)).unwrap()
+}
+
+/// Creates records until no more fit; how many did.
+fn fill(store: &dyn CookieStore, from: usize, now: u64) -> usize {
+    for n in from.. {
+        match wait(store.create(&id(n), record(now, 600))) {
+            Ok(()) => {}
+            Err(error @ StoreError::MapFull { max_size: SIZE }) => {
+                assert!(error.to_string().contains("raise `max_size`"), "{error}");
+                return n - from;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    unreachable!("the range has no end")
+}
+
+#[test]
+fn full_map_refuses_new_records_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder, SIZE);
+    let count = fill(&*store, 0, 0);
+    assert!(count > 3_000, "{count} records of a hundred bytes in a mebibyte");
+    wait(store.authenticate(&id(0), Some(authentication("joe", 1)), at(1))).unwrap();
+    assert_eq!(authid(&*store, &id(0), 2).as_deref(), Some("joe"));
+    for n in 1..count {
+        wait(store.revoke(&id(n), at(2))).unwrap();
+    }
+    assert!(knows(&*store, &id(0), 3) && !knows(&*store, &id(1), 3));
+    assert!(fill(&*store, 100_000, 3) > count * 9 / 10, "the room is there again");
+}
+
+#[test]
+fn expired_records_make_room_in_a_full_map() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder, SIZE);
+    let count = fill(&*store, 0, 0);
+    wait(store.create(&id(100_000), record(600_000, 600))).unwrap();
+    assert!(fill(&*store, 100_001, 600_000) > count * 9 / 10);
+}
+
+#[test]
+fn larger_map_takes_more_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder, SIZE);
+    let count = fill(&*store, 0, 0);
+    drop(store);
+    let store = open(&folder, 2 * SIZE);
+    wait(store.create(&id(100_000), record(0, 600))).unwrap();
+    assert!((0..count).all(|n| knows(&*store, &id(n), 1)));
+}
+
+#[test]
+fn many_changes_in_one_batch_may_find_the_map_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder, SIZE);
+    let commits: Vec<_> = (0..20_000).map(|n| store.create(&id(n), record(0, 600))).collect();
+    let outcomes: Vec<_> = commits.into_iter().map(wait).collect();
+    for (n, outcome) in outcomes.iter().enumerate() {
+        assert_eq!(knows(&*store, &id(n), 1), outcome.is_ok(), "what was acknowledged is there, and only that");
+    }
+    assert!(outcomes.iter().any(Result::is_ok) && outcomes.iter().any(Result::is_err));
+}

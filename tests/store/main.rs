@@ -1,0 +1,12 @@
+//! One suite for all cookie stores: what the trait promises, a model under random operations, damage, and `kill -9`.
+
+mod behaviour;
+mod clock;
+mod compaction;
+mod crossbar;
+mod damage;
+mod kill;
+mod lmdb;
+mod locking;
+mod model;
+mod support;

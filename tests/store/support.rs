@@ -1,0 +1,115 @@
+//! Stores in folders of their own, and records to put into them.
+
+use std::{path::PathBuf, sync::Arc};
+
+use tempfile::TempDir;
+use wampgate::{
+    config::{StoreConfig, SyncMode},
+    cookie::{MaxAge, TrackingId},
+    store::{self, Authentication, Commit, CookieRecord, CookieStore, OpenError, StoreError},
+    time::Timestamp,
+};
+
+/// Which store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Memory,
+    File,
+    Lmdb,
+}
+
+/// Makes a test for every store out of a function that takes one.
+macro_rules! for_every_store {
+    ($($test:ident),+ $(,)?) => {
+        for_every_store!(@ memory Memory $($test)+);
+        for_every_store!(@ file File $($test)+);
+        for_every_store!(@ lmdb Lmdb $($test)+);
+    };
+    (@ $name:ident $kind:ident $($test:ident)+) => {
+        mod $name {
+            $(#[test] fn $test() { super::$test(crate::support::Kind::$kind); })+
+        }
+    };
+}
+pub(crate) use for_every_store;
+
+impl Kind {
+    pub(crate) fn is_durable(self) -> bool {
+        self != Self::Memory
+    }
+}
+
+/// A folder with a store in it.
+pub(crate) struct Place {
+    pub(crate) kind: Kind,
+    pub(crate) limit: usize,
+    pub(crate) sync: SyncMode,
+    folder: TempDir,
+}
+
+impl Place {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self { kind, limit: 1_000_000, sync: SyncMode::Always, folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join(if self.kind == Kind::Lmdb { "cookies" } else { "cookies.dat" })
+    }
+
+    pub(crate) fn config(&self) -> StoreConfig {
+        let (path, max_cookies, sync) = (self.path(), self.limit, self.sync);
+        match self.kind {
+            Kind::Memory => StoreConfig::Memory { max_cookies },
+            Kind::File => StoreConfig::File { path, max_cookies, sync },
+            Kind::Lmdb => StoreConfig::Lmdb { path, max_size: 16 << 20, sync },
+        }
+    }
+
+    pub(crate) fn try_open(&self, now: u64) -> Result<Arc<dyn CookieStore>, OpenError> {
+        store::open(&self.config(), at(now))
+    }
+
+    pub(crate) fn open(&self, now: u64) -> Arc<dyn CookieStore> {
+        self.try_open(now).unwrap()
+    }
+}
+
+/// Waits for a change.
+pub(crate) fn wait(commit: Commit) -> Result<(), StoreError> {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(commit)
+}
+
+pub(crate) fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+pub(crate) fn id(number: usize) -> TrackingId {
+    TrackingId::parse(&format!("clientclientclient-{number:05}")).unwrap()
+}
+
+/// A record that is made at a moment and lives for so many seconds.
+pub(crate) fn record(created: u64, max_age: u64) -> CookieRecord {
+    CookieRecord::new(at(created), MaxAge::from_seconds(max_age).unwrap())
+}
+
+pub(crate) fn authentication(authid: &str, now: u64) -> Authentication {
+    Authentication {
+        authid: authid.into(),
+        authrole: "frontend".into(),
+        authmethod: "ticket".into(),
+        authrealm: "realm1".into(),
+        authextra: r#"{"name": "Jö \"the\" \\ client"}"#.into(),
+        at: at(now),
+    }
+}
+
+/// The authid that a live record carries; nothing for a record without, or for none.
+pub(crate) fn authid(store: &dyn CookieStore, id: &TrackingId, now: u64) -> Option<String> {
+    let record = store.look_up(id, at(now)).unwrap()?;
+    record.authentication.as_ref().map(|authentication| authentication.authid.clone())
+}
+
+/// Whether an ID has a live record.
+pub(crate) fn knows(store: &dyn CookieStore, id: &TrackingId, now: u64) -> bool {
+    store.look_up(id, at(now)).unwrap().is_some()
+}
