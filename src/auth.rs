@@ -8,41 +8,47 @@
 //! admit     Principal    -> Identity
 //! ```
 //!
-//! Every step may end in a [`Refusal`] instead, and there is no other way to an identity. The methods are pure:
-//! they see the HELLO, the configuration, random bytes and the time as arguments, and give back what to send.
-//! Waiting for AUTHENTICATE is the session's business, for [`ANSWER_TIMEOUT`] at most.
+//! Every step may end in a [`Refusal`] instead, and there is no other way to an identity. The methods are
+//! pure: they see the HELLO, the configuration, random bytes and the time as arguments, and give back what to
+//! send. Waiting for AUTHENTICATE is the session's business, for [`ANSWER_TIMEOUT`] at most.
 
 mod authid;
+mod method;
 mod plan;
+mod principals;
 mod refusal;
+
+mod cookie;
+mod cryptosign;
+mod scram;
+mod ticket;
+mod wampcra;
+
 #[cfg(test)]
 mod tests;
-mod ticket;
 
 use std::{sync::Arc, time::Duration};
 
+use rand::CryptoRng;
 use serde_json::{Map, Value};
+use subtle::Choice;
 
+pub use cookie::Stale;
+pub use method::{Method, configured};
 pub use plan::{Plan, plan};
 pub use refusal::Refusal;
 
 use crate::{
     config::AuthConfig,
+    cookie::PublicIdKey,
     identity::{AuthId, Identity},
     time::Timestamp,
     tracking::Tracked,
-    wamp::{Uri, message::HelloDetails},
+    wamp::{SessionId, Uri, message::HelloDetails},
 };
 
 /// How long a client may take to answer a CHALLENGE: long enough to ask a person for a password.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// A method that verifies something, other than `anonymous`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// `ticket`: a shared secret, sent as it is.
-    Ticket,
-}
 
 /// Who wants to join, and where: everything that a decision and a method look at.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +61,12 @@ pub struct Applicant<'a> {
     pub hello: &'a HelloDetails,
     /// The tracked client, if cookie tracking is on.
     pub tracked: Option<&'a Tracked>,
+    /// The identifier that the session will have.
+    pub session: SessionId,
+    /// The node's key: what principals that do not exist have instead of a salt is made with it.
+    pub key: &'a PublicIdKey,
+    /// RFC 9266: what TLS exports for channel binding; none where there is no TLS.
+    pub tls_exporter: Option<[u8; 32]>,
 }
 
 /// How a method goes on after the HELLO.
@@ -83,6 +95,23 @@ pub struct Pending {
 #[derive(Debug)]
 enum State {
     Ticket(ticket::Pending),
+    WampCra(wampcra::Pending),
+    Scram(scram::Pending),
+    Cryptosign(cryptosign::Pending),
+}
+
+/// What a method asks of its client.
+struct Challenge {
+    extra: Map<String, Value>,
+    state: State,
+}
+
+/// Who a client is going to be, if its answer is right.
+#[derive(Debug)]
+struct Claim {
+    principal: Principal,
+    /// The principal belongs to another realm.
+    is_elsewhere: bool,
 }
 
 /// Somebody whom a method has vouched for.
@@ -98,61 +127,40 @@ pub struct Principal {
     pub realm: Uri,
 }
 
-/// Starts a method for an applicant.
-pub fn begin(method: Method, applicant: &Applicant<'_>, now: Timestamp) -> Result<Step, Refusal> {
-    let missing = || Refusal::NotConfigured(method.name().to_owned());
-    let config = applicant.config.ok_or_else(missing)?;
-    let (extra, state) = match method {
-        Method::Ticket => {
-            let config = config.ticket.as_ref().ok_or_else(missing)?;
-            (Map::new(), State::Ticket(ticket::begin(config, applicant)?))
+/// Starts a method for an applicant. `rng` draws what a challenge must not repeat.
+pub fn begin(
+    method: Method,
+    applicant: &Applicant<'_>,
+    now: Timestamp,
+    rng: &mut impl CryptoRng,
+) -> Result<Step, Refusal> {
+    let challenge = applicant.config.and_then(|config| match method {
+        Method::Ticket => config.ticket.as_ref().map(|config| ticket::begin(config, applicant)),
+        Method::WampCra => config.wampcra.as_ref().map(|config| wampcra::begin(config, applicant, now, rng)),
+        Method::WampScram | Method::Scram => {
+            config.scram.as_ref().map(|config| scram::begin(method, config, applicant, rng))
         }
-    };
-    let expires = now.plus_seconds(ANSWER_TIMEOUT.as_secs());
-    Ok(Step::Challenge { method: method.name(), extra, pending: Pending { expires, state } })
-}
-
-/// The names of the configured methods, for the policy and in the gateway's own order; `anonymous` is one of
-/// them.
-pub fn configured(config: Option<&AuthConfig>) -> impl Iterator<Item = &'static str> {
-    let anonymous = config.is_some_and(|config| config.anonymous.is_some()).then_some(ANONYMOUS);
-    let methods = config.into_iter().flat_map(|config| {
-        Method::ALL.into_iter().filter(|method| method.is_configured(config)).map(Method::name)
+        Method::Cryptosign => {
+            config.cryptosign.as_ref().map(|config| cryptosign::begin(config, applicant, rng))
+        }
+        Method::Cookie => None,
     });
-    anonymous.into_iter().chain(methods)
+    if let Some(challenge) = challenge {
+        let Challenge { extra, state } = challenge?;
+        let expires = now.plus_seconds(ANSWER_TIMEOUT.as_secs());
+        return Ok(Step::Challenge { method: method.name(), extra, pending: Pending { expires, state } });
+    }
+    match applicant.config.and_then(|config| Some((config, config.cookie?))) {
+        Some((config, options)) if method == Method::Cookie => {
+            cookie::begin(config, options, applicant, now).map(Step::Done)
+        }
+        _ => Err(Refusal::NotConfigured(method.name().to_owned())),
+    }
 }
-
-/// The method that verifies nothing.
-const ANONYMOUS: &str = "anonymous";
 
 /// `authprovider` of everybody whom the configuration itself knows, anonymous clients included, as in
 /// Crossbar.io.
 const STATIC: &str = "static";
-
-// === impl Method ===
-
-impl Method {
-    const ALL: [Self; 1] = [Self::Ticket];
-
-    /// The method of this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|method| method.name() == name)
-    }
-
-    /// The method's name on the wire and in the configuration.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ticket => "ticket",
-        }
-    }
-
-    /// Whether the configuration has the method.
-    pub const fn is_configured(self, config: &AuthConfig) -> bool {
-        match self {
-            Self::Ticket => config.ticket.is_some(),
-        }
-    }
-}
 
 // === impl Pending ===
 
@@ -164,13 +172,59 @@ impl Pending {
         extra: &Map<String, Value>,
         now: Timestamp,
     ) -> Result<Principal, Refusal> {
-        // The methods so far send everything in the signature.
-        let _ = extra;
         if now >= self.expires {
             return Err(Refusal::TooLate);
         }
         match self.state {
             State::Ticket(pending) => pending.finish(signature),
+            State::WampCra(pending) => pending.finish(signature),
+            State::Scram(pending) => pending.finish(signature, extra),
+            State::Cryptosign(pending) => pending.finish(signature),
+        }
+    }
+}
+
+// === impl Applicant ===
+
+impl Applicant<'_> {
+    /// Who the client says it is, for the methods that must be told.
+    fn authid(&self, method: Method) -> Result<&str, Refusal> {
+        self.hello.authid.as_deref().ok_or(Refusal::Missing(method.name(), "authid"))
+    }
+
+    /// The channel binding that the client asks for.
+    fn channel_binding(&self, method: Method) -> Result<Option<&str>, Refusal> {
+        match self.hello.authextra.get("channel_binding") {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(kind)) => Ok(Some(kind)),
+            Some(_) => Err(Refusal::Missing(method.name(), "authextra.channel_binding as a string")),
+        }
+    }
+
+    fn claim(&self, method: Method, authid: &str, role: &str, home: Option<&Uri>) -> Claim {
+        let principal = Principal {
+            authid: Arc::from(authid),
+            authrole: Arc::from(role),
+            authmethod: method.name(),
+            authprovider: STATIC,
+            authextra: None,
+            realm: self.realm.clone(),
+        };
+        Claim { principal, is_elsewhere: home.is_some_and(|home| home != self.realm) }
+    }
+}
+
+// === impl Claim ===
+
+impl Claim {
+    /// Grants the claim or not. Only who has the secret learns that the principal exists, and where not.
+    fn settle(self, is_right: Choice) -> Result<Principal, Refusal> {
+        if !bool::from(is_right) {
+            Err(Refusal::Credentials(self.principal.authmethod))
+        } else if self.is_elsewhere {
+            Err(Refusal::OtherRealm)
+        } else {
+            Ok(self.principal)
         }
     }
 }

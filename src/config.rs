@@ -3,6 +3,13 @@
 //! The types here are the result of checking: whatever holds one may rely on its ranges and on its references. How a
 //! file becomes one is in `load`.
 
+mod methods;
+
+pub use methods::{
+    CookieAuthConfig, CryptosignConfig, CryptosignPrincipal, Kdf, Salting, ScramConfig, ScramPrincipal,
+    SecretKey, WampCraConfig, WampCraPrincipal,
+};
+
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
 use crate::{
@@ -233,6 +240,14 @@ pub struct AuthConfig {
     pub anonymous: Option<AnonymousConfig>,
     /// `ticket`
     pub ticket: Option<TicketConfig>,
+    /// `wampcra`
+    pub wampcra: Option<WampCraConfig>,
+    /// `scram`
+    pub scram: Option<ScramConfig>,
+    /// `cryptosign`
+    pub cryptosign: Option<CryptosignConfig>,
+    /// `cookie`
+    pub cookie: Option<CookieAuthConfig>,
 }
 
 /// `auth.anonymous`, static.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rand::CryptoRng;
 use serde_json::{Map, Value};
 
-use super::{ANONYMOUS, Applicant, Method, Refusal, STATIC, authid};
+use super::{Applicant, Method, Refusal, STATIC, authid, method::ANONYMOUS};
 use crate::{
     identity::{AuthId, Identity},
     policy::{AnonymousIdentity, Decision, Denial, PolicyError},

@@ -1,5 +1,6 @@
 //! Why a client does not join, and what it is told: the one place where that becomes an ABORT.
 
+use super::{Method, Stale};
 use crate::{
     policy::{Denial, PolicyError},
     wamp::{Uri, uri::error},
@@ -23,9 +24,15 @@ pub enum Refusal {
     /// The realm has no such role.
     #[error("the realm has no role {0:?}: add it to the realm's `roles`")]
     NoSuchRole(String),
-    /// The method needs to know who the client is.
-    #[error("`{0}` needs HELLO.Details.authid, which the client did not send")]
-    AuthidMissing(&'static str),
+    /// The method needs something in HELLO.Details that is not there, or is not what it must be.
+    #[error("`{0}` needs HELLO.Details.{1}, and the client did not send that")]
+    Missing(&'static str, &'static str),
+    /// The client asks for a channel binding that the connection has not.
+    #[error("the client asks for the channel binding {0:?}, which this connection has not")]
+    ChannelBinding(String),
+    /// The stored principal of a cookie does not stand.
+    #[error(transparent)]
+    Stale(#[from] Stale),
     /// The principal does not exist, or the secret is wrong: the client cannot tell which.
     #[error("`{0}` failed: no such principal or a wrong secret")]
     Credentials(&'static str),
@@ -38,6 +45,17 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether the authentication on the applicant's cookie is over for good, and is to be dropped from the
+    /// record. Nothing that goes wrong with another method touches it.
+    pub fn ends_stored_authentication(&self, method: Method) -> bool {
+        method == Method::Cookie
+            && match self {
+                Self::Stale(stale) => stale.is_final(),
+                Self::NoSuchRole(_) => true,
+                _ => false,
+            }
+    }
+
     /// The reason and the message of the ABORT.
     ///
     /// Wrong credentials are `wamp.error.not_authorized`, as Crossbar.io's clients expect; the
@@ -58,9 +76,20 @@ impl Refusal {
                 format!("offer the authentication method {method:?} in HELLO.Details.authmethods"),
             ),
             Self::NoSuchRole(role) => (error::NO_SUCH_ROLE, format!("the realm has no role {role:?}")),
-            Self::AuthidMissing(method) => {
-                (error::NOT_AUTHORIZED, format!("the method {method:?} needs HELLO.Details.authid"))
+            Self::Missing(method, field) => {
+                (error::NOT_AUTHORIZED, format!("the method {method:?} needs HELLO.Details.{field}"))
             }
+            Self::ChannelBinding(_) => {
+                (error::NOT_AUTHORIZED, "this connection has not the channel binding asked for".to_owned())
+            }
+            Self::Stale(Stale::Nobody) => (
+                error::NO_AUTH_METHOD,
+                "nobody has authenticated with this cookie: use another method".to_owned(),
+            ),
+            Self::Stale(_) => (
+                error::NOT_AUTHORIZED,
+                "the cookie no longer stands for you here: authenticate again".to_owned(),
+            ),
             Self::Credentials(method) => {
                 (error::NOT_AUTHORIZED, format!("{method} authentication failed: wrong authid or secret"))
             }
@@ -93,7 +122,12 @@ mod tests {
             (Refusal::NotConfigured(internal()), "wamp.error.authentication_failed"),
             (Refusal::NotOffered("ticket".into()), "wamp.error.no_auth_method"),
             (Refusal::NoSuchRole("guest".into()), "wamp.error.no_such_role"),
-            (Refusal::AuthidMissing("ticket"), "wamp.error.not_authorized"),
+            (Refusal::Missing("ticket", "authid"), "wamp.error.not_authorized"),
+            (Refusal::ChannelBinding(internal()), "wamp.error.not_authorized"),
+            (Stale::Nobody.into(), "wamp.error.no_auth_method"),
+            (Stale::OtherRealm.into(), "wamp.error.not_authorized"),
+            (Stale::Removed.into(), "wamp.error.not_authorized"),
+            (Stale::Expired.into(), "wamp.error.not_authorized"),
             (Refusal::Credentials("ticket"), "wamp.error.not_authorized"),
             (Refusal::OtherRealm, "wamp.error.not_authorized"),
             (Refusal::TooLate, "wamp.error.not_authorized"),
@@ -106,6 +140,18 @@ mod tests {
             let (reason, message) = refusal.abort();
             assert_eq!(reason.as_str(), expected, "{refusal}");
             assert!(!message.is_empty() && !message.contains(INTERNAL), "{message}");
+        }
+    }
+
+    #[test]
+    fn only_a_cookie_that_stands_for_nobody_any_more_loses_its_authentication() {
+        let (over, role): (Refusal, _) = (Stale::Removed.into(), Refusal::NoSuchRole("guest".into()));
+        assert!(over.ends_stored_authentication(Method::Cookie));
+        assert!(Refusal::from(Stale::Expired).ends_stored_authentication(Method::Cookie));
+        assert!(role.ends_stored_authentication(Method::Cookie));
+        assert!(!Refusal::from(Stale::OtherRealm).ends_stored_authentication(Method::Cookie));
+        for (refusal, _) in refusals() {
+            assert!(!refusal.ends_stored_authentication(Method::Ticket), "{refusal}");
         }
     }
 

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::*;
 use crate::{
-    config::{AnonymousConfig, Secret, TicketConfig, TicketPrincipal},
+    config::{
+        AnonymousConfig, CookieAuthConfig, CryptosignConfig, CryptosignPrincipal, Kdf, ScramConfig,
+        ScramPrincipal, Secret, SecretKey, TicketConfig, TicketPrincipal, WampCraConfig, WampCraPrincipal,
+    },
     cookie::{MaxAge, TrackingId},
     store::CookieRecord,
     tracking::Connections,
@@ -59,17 +62,83 @@ pub(super) fn ticket() -> AuthConfig {
     AuthConfig { ticket: Some(TicketConfig { principals }), ..AuthConfig::default() }
 }
 
+/// Every method, with `joe` in each: `secret!!!` where a secret is shared, keys of 77s for SCRAM.
+pub(super) fn every_method() -> AuthConfig {
+    let key = || SecretKey([77; 32]);
+    let role = || "frontend".to_owned();
+    let cra =
+        WampCraPrincipal { key: Secret::new("secret!!!".into()), salting: None, role: role(), realm: None };
+    let kdf = Kdf::Pbkdf2 { iterations: 4096 };
+    let scram = ScramPrincipal {
+        kdf,
+        salt: vec![1; 16],
+        stored_key: key(),
+        server_key: key(),
+        role: role(),
+        realm: None,
+    };
+    let cryptosign = CryptosignPrincipal { keys: vec![[1; 32]], role: role(), realm: None };
+    let joe = || "joe".to_owned();
+    AuthConfig {
+        wampcra: Some(WampCraConfig { principals: BTreeMap::from([(joe(), cra)]) }),
+        scram: Some(ScramConfig { principals: BTreeMap::from([(joe(), scram)]) }),
+        cryptosign: Some(CryptosignConfig { principals: BTreeMap::from([(joe(), cryptosign)]) }),
+        cookie: Some(CookieAuthConfig::default()),
+        ..ticket()
+    }
+}
+
+/// An applicant together with what it borrows.
+pub(super) struct Scene {
+    pub(super) config: Option<AuthConfig>,
+    pub(super) realm: Uri,
+    pub(super) hello: HelloDetails,
+    pub(super) tracked: Option<Tracked>,
+    pub(super) key: PublicIdKey,
+    pub(super) tls_exporter: Option<[u8; 32]>,
+}
+
+impl Scene {
+    /// A client of `realm1`, untracked.
+    pub(super) fn new(config: Option<AuthConfig>, hello: HelloDetails) -> Self {
+        let key = PublicIdKey::random().unwrap();
+        Self { config, realm: uri("realm1"), hello, tracked: None, key, tls_exporter: None }
+    }
+
+    pub(super) fn applicant(&self) -> Applicant<'_> {
+        Applicant {
+            config: self.config.as_ref(),
+            realm: &self.realm,
+            hello: &self.hello,
+            tracked: self.tracked.as_ref(),
+            session: SessionId(3_251_278_072_152_162),
+            key: &self.key,
+            tls_exporter: self.tls_exporter,
+        }
+    }
+
+    pub(super) fn begin(&self, method: Method) -> Result<Step, Refusal> {
+        begin(method, &self.applicant(), NOW, &mut rand::rng())
+    }
+
+    /// The challenge of a method that has one.
+    pub(super) fn challenge(&self, method: Method) -> (Map<String, Value>, Pending) {
+        match self.begin(method).unwrap() {
+            Step::Challenge { method: named, extra, pending } => {
+                assert_eq!(named, method.name());
+                (extra, pending)
+            }
+            Step::Done(principal) => panic!("{principal:?} without a challenge"),
+        }
+    }
+}
+
 /// Runs `ticket` for an authid in a realm, answering with a ticket after some seconds.
 fn run(authid: &str, realm: &str, answer: &str, seconds: u64) -> Result<Principal, Refusal> {
-    let (config, hello, realm) = (ticket(), hello(&["ticket"], Some(authid)), uri(realm));
-    let applicant = Applicant { config: Some(&config), realm: &realm, hello: &hello, tracked: None };
-    match begin(Method::Ticket, &applicant, NOW).unwrap() {
-        Step::Challenge { method, extra, pending } => {
-            assert_eq!((method, extra.len()), ("ticket", 0), "the challenge is the same for everybody");
-            pending.finish(answer, &Map::new(), NOW.plus_seconds(seconds))
-        }
-        Step::Done(principal) => panic!("{principal:?} without a ticket"),
-    }
+    let scene = Scene { realm: uri(realm), ..Scene::new(Some(ticket()), hello(&["ticket"], Some(authid))) };
+    let (extra, pending) = scene.challenge(Method::Ticket);
+    assert!(extra.is_empty(), "the challenge is the same for everybody");
+    pending.finish(answer, &Map::new(), NOW.plus_seconds(seconds))
 }
 
 #[test]
@@ -93,8 +162,9 @@ fn an_unknown_principal_and_a_wrong_ticket_are_refused_alike() {
         ("eve", ""),
         ("", ""),
         ("Joe", "secret!!!"),
-        // What unknown principals are compared with is no ticket.
-        ("eve", "no ticket opens this"),
+        // `nil` stands next to these in order, and its ticket is empty.
+        ("kim", ""),
+        ("zoe", "hidden"),
     ] {
         assert_eq!(run(authid, "realm1", answer, 1), refused, "{authid} {answer}");
     }
@@ -114,20 +184,37 @@ fn an_answer_counts_for_30_seconds() {
 }
 
 #[test]
-fn a_ticket_needs_an_authid() {
-    let (config, hello, realm) = (ticket(), hello(&["ticket"], None), uri("realm1"));
-    let applicant = Applicant { config: Some(&config), realm: &realm, hello: &hello, tracked: None };
-    let refused = begin(Method::Ticket, &applicant, NOW).unwrap_err();
-    assert_eq!(refused, Refusal::AuthidMissing("ticket"));
+fn methods_with_names_need_an_authid() {
+    for method in [Method::Ticket, Method::WampCra, Method::Scram, Method::WampScram] {
+        let refused =
+            Scene::new(Some(every_method()), hello(&[method.name()], None)).begin(method).unwrap_err();
+        assert_eq!(refused, Refusal::Missing(method.name(), "authid"));
+    }
 }
 
 #[test]
 fn a_method_that_is_not_configured_does_not_begin() {
-    let (hello, realm) = (hello(&["ticket"], Some("joe")), uri("realm1"));
-    for config in [None, Some(&anonymous("guest"))] {
-        let applicant = Applicant { config, realm: &realm, hello: &hello, tracked: None };
-        let refused = begin(Method::Ticket, &applicant, NOW).unwrap_err();
-        assert_eq!(refused, Refusal::NotConfigured("ticket".into()));
+    for config in [None, Some(anonymous("guest"))] {
+        for method in Method::ALL {
+            let scene = Scene::new(config.clone(), hello(&[method.name()], Some("joe")));
+            assert_eq!(scene.begin(method).unwrap_err(), Refusal::NotConfigured(method.name().into()));
+        }
+    }
+}
+
+#[test]
+fn a_method_without_principals_lets_nobody_in() {
+    let mut config = every_method();
+    config.ticket.as_mut().unwrap().principals.clear();
+    config.wampcra.as_mut().unwrap().principals.clear();
+    config.scram.as_mut().unwrap().principals.clear();
+    config.cryptosign.as_mut().unwrap().principals.clear();
+    let mut hello = hello(&[], Some("joe"));
+    hello.authextra.insert("nonce".into(), "egVDf3DMJh0=".into());
+    hello.authextra.insert("pubkey".into(), "00".repeat(32).into());
+    let scene = Scene::new(Some(config), hello);
+    for method in Method::ALL.into_iter().filter(|method| *method != Method::Cookie) {
+        assert_eq!(scene.begin(method).unwrap_err(), Refusal::Credentials(method.name()));
     }
 }
 
@@ -149,15 +236,26 @@ fn configured_methods_are_listed_for_the_policy() {
     assert_eq!(listed(Some(&anonymous("guest"))), ["anonymous"]);
     let both = AuthConfig { anonymous: anonymous("guest").anonymous, ..ticket() };
     assert_eq!(listed(Some(&both)), ["anonymous", "ticket"]);
+    let every = listed(Some(&every_method()));
+    assert_eq!(every, ["cookie", "cryptosign", "wamp-scram", "scram", "wampcra", "ticket"]);
+    assert!(every.iter().all(|name| Method::parse(name).is_some_and(|method| method.name() == *name)));
 }
 
 #[test]
-fn debug_shows_no_ticket() {
-    let (config, hello, realm) = (ticket(), hello(&["ticket"], Some("joe")), uri("realm1"));
-    let applicant = Applicant { config: Some(&config), realm: &realm, hello: &hello, tracked: None };
-    let step = begin(Method::Ticket, &applicant, NOW).unwrap();
+fn debug_shows_no_secret() {
+    let mut hello = hello(&[], Some("joe"));
+    hello.authextra.insert("nonce".into(), "egVDf3DMJh0=".into());
+    hello.authextra.insert("pubkey".into(), "00".repeat(32).into());
+    let scene = Scene::new(Some(every_method()), hello);
     let digest = format!("{:?}", <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest("secret!!!")));
-    for shown in [format!("{step:?}"), format!("{applicant:?}")] {
-        assert!(!shown.contains("secret") && !shown.contains(&digest), "{shown}");
+    let key = format!("{:?}", [77_u8; 32]);
+    let steps = Method::ALL.into_iter().filter(|method| *method != Method::Cookie);
+    for shown in steps
+        .map(|method| format!("{:?}", scene.begin(method).unwrap()))
+        .chain([format!("{:?}", scene.applicant())])
+    {
+        for secret in ["secret", &digest, digest.trim_matches(['[', ']']), key.trim_matches(['[', ']'])] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
     }
 }

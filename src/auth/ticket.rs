@@ -1,72 +1,41 @@
 //! `ticket`: the client sends the secret itself (WAMP specification, "Ticket-based Authentication").
 
-use std::sync::Arc;
-
+use serde_json::Map;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use super::{Applicant, Method, Principal, Refusal, STATIC};
-use crate::{
-    config::{TicketConfig, TicketPrincipal},
-    wamp::Uri,
-};
-
-/// What a principal that does not exist is compared with. Being right about it does not help.
-const NOBODY: &str = "no ticket opens this";
+use super::{Applicant, Challenge, Claim, Method, Principal, Refusal, State, principals};
+use crate::config::TicketConfig;
 
 /// A ticket that is awaited.
 pub(super) struct Pending {
-    authid: Arc<str>,
-    authrole: Arc<str>,
+    claim: Claim,
     /// The hash of the ticket: comparing hashes takes the same time whatever the lengths and the contents
     /// are.
     expected: [u8; 32],
     is_known: Choice,
-    /// The realm that the principal belongs to, if it belongs to one.
-    home: Option<Uri>,
-    realm: Uri,
 }
 
 /// Looks the principal up. One that does not exist gets the same challenge, and fails in the same way later.
-pub(super) fn begin(config: &TicketConfig, applicant: &Applicant<'_>) -> Result<Pending, Refusal> {
+pub(super) fn begin(config: &TicketConfig, applicant: &Applicant<'_>) -> Result<Challenge, Refusal> {
     // "For Ticket-based authentication, this MUST be provided."
-    let authid = applicant.hello.authid.as_deref().ok_or(Refusal::AuthidMissing(Method::Ticket.name()))?;
-    let principal = config.principals.get(authid);
-    let (ticket, role) = principal
-        .map_or((NOBODY, ""), |TicketPrincipal { ticket, role, .. }| (ticket.expose(), role.as_str()));
-    Ok(Pending {
-        authid: Arc::from(authid),
-        authrole: Arc::from(role),
-        expected: Sha256::digest(ticket).into(),
-        is_known: Choice::from(u8::from(principal.is_some())),
-        home: principal.and_then(|principal| principal.realm.clone()),
-        realm: applicant.realm.clone(),
-    })
+    let authid = applicant.authid(Method::Ticket)?;
+    let (principal, is_known) =
+        principals::find(&config.principals, authid).ok_or(Refusal::Credentials(Method::Ticket.name()))?;
+    let claim = applicant.claim(Method::Ticket, authid, &principal.role, principal.realm.as_ref());
+    let expected = Sha256::digest(principal.ticket.expose()).into();
+    Ok(Challenge { extra: Map::new(), state: State::Ticket(Pending { claim, expected, is_known }) })
 }
 
 impl Pending {
     pub(super) fn finish(self, ticket: &str) -> Result<Principal, Refusal> {
         let given: [u8; 32] = Sha256::digest(ticket).into();
-        if !bool::from(given.ct_eq(&self.expected) & self.is_known) {
-            return Err(Refusal::Credentials(Method::Ticket.name()));
-        }
-        // Only who knows the ticket learns that the principal exists, and where not.
-        if self.home.is_some_and(|home| home != self.realm) {
-            return Err(Refusal::OtherRealm);
-        }
-        Ok(Principal {
-            authid: self.authid,
-            authrole: self.authrole,
-            authmethod: Method::Ticket.name(),
-            authprovider: STATIC,
-            authextra: None,
-            realm: self.realm,
-        })
+        self.claim.settle(given.ct_eq(&self.expected) & self.is_known)
     }
 }
 
 impl std::fmt::Debug for Pending {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ticket::Pending").field("authid", &self.authid).finish_non_exhaustive()
+        f.debug_struct("ticket::Pending").field("claim", &self.claim).finish_non_exhaustive()
     }
 }

@@ -110,6 +110,22 @@ impl PublicIdKey {
     }
 }
 
+impl PublicIdKey {
+    /// What a principal that does not exist has in place of a salt: always the same for a name, as a real
+    /// one.
+    ///
+    /// No tracking ID contains a zero byte, so that these values and the public IDs have nothing to do with
+    /// each other although they come from one key.
+    pub(crate) fn mock(&self, method: &str, authid: &str) -> [u8; 32] {
+        let mut mac = self.keyed.clone();
+        for part in ["mock", method, authid] {
+            mac.update(part.as_bytes());
+            mac.update(&[0]);
+        }
+        mac.finalize().into_bytes().into()
+    }
+}
+
 impl fmt::Debug for PublicIdKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PublicIdKey(..)")

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    auth::tests::{ID, PUBLIC, anonymous, hello, ticket, tracked, uri},
+    auth::tests::{ID, PUBLIC, Scene, anonymous, hello, ticket, tracked, uri},
     config::AuthConfig,
     wamp::Uri,
 };
@@ -18,10 +18,9 @@ fn planned(
     offered: &[&str],
     decision: Decision,
 ) -> Result<Plan, Refusal> {
-    let (realm, hello, tracked) = (uri("realm1"), hello(offered, None), tracked());
-    let tracked = is_tracked.then_some(&tracked);
-    let applicant = Applicant { config, realm: &realm, hello: &hello, tracked };
-    plan(decision, &applicant, |role| ROLES.contains(&role), &mut rand::rng())
+    let tracked = is_tracked.then(tracked);
+    let scene = Scene { tracked, ..Scene::new(config.cloned(), hello(offered, None)) };
+    plan(decision, &scene.applicant(), |role| ROLES.contains(&role), &mut rand::rng())
 }
 
 fn as_named(authid: &str) -> Decision {

@@ -1,0 +1,140 @@
+//! `cookie`: whoever authenticated with this cookie before is taken at its word, if the configuration still
+//! is.
+
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Map, Value};
+
+use super::{Applicant, Method, Principal, Refusal};
+use crate::{
+    config::{AuthConfig, CookieAuthConfig},
+    store::{Authentication, CookieRecord},
+    time::Timestamp,
+    wamp::Uri,
+};
+
+/// `authprovider` of a principal that a cookie's record remembers, as in Crossbar.io.
+const PROVIDER: &str = "cookie";
+
+/// Why a cookie's stored principal does not stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Stale {
+    /// Nobody has authenticated with the cookie.
+    #[error("nobody has authenticated with this cookie")]
+    Nobody,
+    /// It was authenticated for another realm, and is not moved.
+    #[error("the cookie was authenticated for another realm")]
+    OtherRealm,
+    /// The configuration no longer has the principal or its method.
+    #[error("the configuration no longer has the principal, or gives it another realm")]
+    Removed,
+    /// `max_age` or `idle_timeout` is over.
+    #[error("the authentication is too old")]
+    Expired,
+}
+
+impl Stale {
+    /// Whether the authentication is over for good and is to be dropped from the record.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Removed | Self::Expired)
+    }
+}
+
+pub(super) fn begin(
+    config: &AuthConfig,
+    options: CookieAuthConfig,
+    applicant: &Applicant<'_>,
+    now: Timestamp,
+) -> Result<Principal, Refusal> {
+    let record = applicant.tracked.map(|tracked| &tracked.record).ok_or(Refusal::Stale(Stale::Nobody))?;
+    standing(config, options, record, applicant.realm, now).map_err(Refusal::Stale)
+}
+
+/// The stored principal, checked against the configuration as it is now.
+///
+/// The role is the configured one: who has lost rights since has lost them here as well. What HELLO says
+/// about authid and role is not looked at, as in Crossbar.io: WELCOME tells who the client is.
+fn standing(
+    config: &AuthConfig,
+    options: CookieAuthConfig,
+    record: &CookieRecord,
+    realm: &Uri,
+    now: Timestamp,
+) -> Result<Principal, Stale> {
+    let stored: &Authentication = record.authentication.as_ref().ok_or(Stale::Nobody)?;
+    let is_over = |since: Timestamp, limit: Option<Duration>| {
+        limit.is_some_and(|limit| now >= since.plus_seconds(limit.as_secs()))
+    };
+    if is_over(stored.at, options.max_age) || is_over(record.last_seen, options.idle_timeout) {
+        return Err(Stale::Expired);
+    }
+    // A stored `anonymous`, which Crossbar.io's files have, has never verified anything.
+    let method = Method::parse(&stored.authmethod).ok_or(Stale::Removed)?;
+    let (role, home) = principal(config, method, &stored.authid).ok_or(Stale::Removed)?;
+    if home.is_some_and(|home| home.as_str() != stored.authrealm) {
+        return Err(Stale::Removed);
+    }
+    if stored.authrealm != realm.as_str() {
+        return Err(Stale::OtherRealm);
+    }
+    Ok(Principal {
+        authid: Arc::from(stored.authid.as_str()),
+        authrole: Arc::from(role),
+        authmethod: method.name(),
+        authprovider: PROVIDER,
+        authextra: serde_json::from_str(&stored.authextra).ok(),
+        realm: realm.clone(),
+    })
+}
+
+/// Role and realm of a configured principal.
+fn principal<'a>(config: &'a AuthConfig, method: Method, authid: &str) -> Option<(&'a str, Option<&'a Uri>)> {
+    match method {
+        Method::Ticket => {
+            let principal = config.ticket.as_ref()?.principals.get(authid)?;
+            Some((&principal.role, principal.realm.as_ref()))
+        }
+        Method::WampCra => {
+            let principal = config.wampcra.as_ref()?.principals.get(authid)?;
+            Some((&principal.role, principal.realm.as_ref()))
+        }
+        Method::Scram | Method::WampScram => {
+            let principal = config.scram.as_ref()?.principals.get(authid)?;
+            Some((&principal.role, principal.realm.as_ref()))
+        }
+        Method::Cryptosign => {
+            let principal = config.cryptosign.as_ref()?.principals.get(authid)?;
+            Some((&principal.role, principal.realm.as_ref()))
+        }
+        // A record keeps the method that verified something, never this one.
+        Method::Cookie => None,
+    }
+}
+
+impl Principal {
+    /// What a cookie's record is to remember of a principal that a method has just verified.
+    ///
+    /// Nothing for a principal that itself came from the record: that would make an authentication last for
+    /// ever.
+    pub fn to_authentication(&self, now: Timestamp) -> Option<Authentication> {
+        if self.authprovider == PROVIDER {
+            return None;
+        }
+        // A SCRAM verifier belongs to one exchange.
+        let is_scram = [Method::Scram.name(), Method::WampScram.name()].contains(&self.authmethod);
+        let authextra = self.authextra.as_ref().filter(|_| !is_scram);
+        Some(Authentication {
+            authid: self.authid.as_ref().to_owned(),
+            authrole: self.authrole.as_ref().to_owned(),
+            authmethod: self.authmethod.to_owned(),
+            authrealm: self.realm.as_str().to_owned(),
+            authextra: authextra
+                .map_or_else(|| Value::Object(Map::new()), |extra| Value::Object(extra.clone()))
+                .to_string(),
+            at: now,
+        })
+    }
+}

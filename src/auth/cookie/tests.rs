@@ -1,0 +1,122 @@
+//! Whether a stored principal stands, against changing configurations.
+
+use super::*;
+use crate::{
+    auth::{
+        Step,
+        tests::{NOW, Scene, every_method, hello, ticket, tracked, uri},
+    },
+    config::AuthConfig,
+};
+
+fn stored(authid: &str, method: &str, realm: &str) -> Authentication {
+    Authentication {
+        authid: authid.to_owned(),
+        authrole: "as it was".to_owned(),
+        authmethod: method.to_owned(),
+        authrealm: realm.to_owned(),
+        authextra: r#"{"a":1}"#.to_owned(),
+        at: NOW,
+    }
+}
+
+/// A client with `stored` on its cookie, in `realm1`.
+fn scene(config: AuthConfig, stored: Option<Authentication>) -> Scene {
+    let mut tracked = tracked();
+    tracked.record.authentication = stored.map(Arc::new);
+    // What HELLO says about the client does not count.
+    Scene { tracked: Some(tracked), ..Scene::new(Some(config), hello(&["cookie"], Some("somebody else"))) }
+}
+
+fn run(scene: &Scene) -> Result<Principal, Refusal> {
+    match scene.begin(Method::Cookie)? {
+        Step::Done(principal) => Ok(principal),
+        step @ Step::Challenge { .. } => panic!("{step:?}"),
+    }
+}
+
+fn options(options: CookieAuthConfig) -> AuthConfig {
+    AuthConfig { cookie: Some(options), ..every_method() }
+}
+
+#[test]
+fn an_authenticated_cookie_stands_for_its_principal_with_the_role_that_is_configured_now() {
+    for method in ["ticket", "wampcra", "scram", "wamp-scram", "cryptosign"] {
+        let principal = run(&scene(every_method(), Some(stored("joe", method, "realm1")))).unwrap();
+        assert_eq!((&*principal.authid, &*principal.authrole), ("joe", "frontend"));
+        assert_eq!((principal.authmethod, principal.authprovider), (method, "cookie"));
+        assert_eq!(principal.realm, uri("realm1"));
+        assert_eq!(principal.authextra.unwrap()["a"], 1);
+    }
+}
+
+#[test]
+fn a_cookie_without_authentication_stands_for_nobody() {
+    let refused = Err(Refusal::Stale(Stale::Nobody));
+    assert_eq!(run(&scene(every_method(), None)), refused);
+    assert_eq!(run(&Scene { tracked: None, ..scene(every_method(), None) }), refused);
+}
+
+#[test]
+fn what_the_configuration_no_longer_has_does_not_stand() {
+    let only_cookie = AuthConfig { cookie: Some(CookieAuthConfig::default()), ..AuthConfig::default() };
+    let moved = AuthConfig { cookie: Some(CookieAuthConfig::default()), ..ticket() };
+    for (config, stored) in [
+        (every_method(), stored("removed", "ticket", "realm1")),
+        (only_cookie, stored("joe", "ticket", "realm1")),
+        (every_method(), stored("joe", "anonymous", "realm1")),
+        (every_method(), stored("joe", "cookie", "realm1")),
+        (every_method(), stored("joe", "bogus", "realm1")),
+        // `ann` belongs to `home` only.
+        (moved, stored("ann", "ticket", "realm1")),
+    ] {
+        let refused = run(&scene(config, Some(stored.clone())));
+        assert_eq!(refused, Err(Refusal::Stale(Stale::Removed)), "{stored:?}");
+    }
+}
+
+#[test]
+fn a_cookie_of_another_realm_is_not_moved_and_keeps_its_authentication() {
+    let refused = run(&scene(every_method(), Some(stored("joe", "ticket", "other")))).unwrap_err();
+    assert_eq!(refused, Refusal::Stale(Stale::OtherRealm));
+    assert!(!refused.ends_stored_authentication(Method::Cookie));
+}
+
+#[test]
+fn an_authentication_ends_with_its_age_and_with_absence() {
+    let minute = Some(Duration::from_mins(1));
+    let aged = CookieAuthConfig { max_age: minute, ..CookieAuthConfig::default() };
+    let idle = CookieAuthConfig { idle_timeout: minute, ..CookieAuthConfig::default() };
+    let at = |seconds: u64| Timestamp::from_millis(NOW.as_millis() - seconds * 1000);
+    for (options_of, at_of, seen, stands) in [
+        (aged, at(59), at(0), true),
+        (aged, at(60), at(0), false),
+        (idle, at(3600), at(59), true),
+        (idle, at(3600), at(60), false),
+        (CookieAuthConfig::default(), at(3600), at(3600), true),
+    ] {
+        let stored = Authentication { at: at_of, ..stored("joe", "ticket", "realm1") };
+        let mut scene = scene(options(options_of), Some(stored));
+        scene.tracked.as_mut().unwrap().record.last_seen = seen;
+        let outcome = run(&scene).map(|_| ());
+        let expected = if stands { Ok(()) } else { Err(Refusal::Stale(Stale::Expired)) };
+        assert_eq!(outcome, expected, "{options_of:?}");
+    }
+}
+
+#[test]
+fn a_verified_principal_is_remembered_and_a_remembered_one_is_not_renewed() {
+    let remembered = run(&scene(every_method(), Some(stored("joe", "ticket", "realm1")))).unwrap();
+    assert_eq!(remembered.to_authentication(NOW), None);
+    let verified = Principal { authprovider: "static", ..remembered };
+    let expected = Authentication { authrole: "frontend".to_owned(), ..stored("joe", "ticket", "realm1") };
+    assert_eq!(verified.to_authentication(NOW), Some(expected));
+}
+
+#[test]
+fn a_scram_verifier_is_not_remembered() {
+    let verifier = Map::from_iter([("verifier".to_owned(), "v=abc".into())]);
+    let remembered = run(&scene(every_method(), Some(stored("joe", "wamp-scram", "realm1")))).unwrap();
+    let verified = Principal { authprovider: "static", authextra: Some(verifier), ..remembered };
+    assert_eq!(verified.to_authentication(NOW).unwrap().authextra, "{}");
+}

@@ -1,0 +1,67 @@
+//! The methods by name, and which of them a configuration has.
+
+use crate::config::AuthConfig;
+
+/// A method that verifies something, other than `anonymous`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// `ticket`: a shared secret, sent as it is.
+    Ticket,
+    /// `wampcra`: a challenge signed with a shared secret.
+    WampCra,
+    /// `wamp-scram`: a proof that the client has a password that the gateway does not have.
+    WampScram,
+    /// `scram`: the same, as Autobahn and Crossbar.io speak it.
+    Scram,
+    /// `cryptosign`: a challenge signed with an Ed25519 key.
+    Cryptosign,
+    /// `cookie`: an earlier authentication by one of the others.
+    Cookie,
+}
+
+/// The method that verifies nothing.
+pub(super) const ANONYMOUS: &str = "anonymous";
+
+impl Method {
+    /// In the order of the list that a policy sees.
+    pub(super) const ALL: [Self; 6] =
+        [Self::Cookie, Self::Cryptosign, Self::WampScram, Self::Scram, Self::WampCra, Self::Ticket];
+
+    /// The method of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.name() == name)
+    }
+
+    /// The method's name on the wire and in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ticket => "ticket",
+            Self::WampCra => "wampcra",
+            Self::WampScram => "wamp-scram",
+            Self::Scram => "scram",
+            Self::Cryptosign => "cryptosign",
+            Self::Cookie => "cookie",
+        }
+    }
+
+    /// Whether the configuration has the method.
+    pub const fn is_configured(self, config: &AuthConfig) -> bool {
+        match self {
+            Self::Ticket => config.ticket.is_some(),
+            Self::WampCra => config.wampcra.is_some(),
+            Self::WampScram | Self::Scram => config.scram.is_some(),
+            Self::Cryptosign => config.cryptosign.is_some(),
+            Self::Cookie => config.cookie.is_some(),
+        }
+    }
+}
+
+/// The names of the configured methods, for the policy and in the gateway's own order; `anonymous` is one of
+/// them.
+pub fn configured(config: Option<&AuthConfig>) -> impl Iterator<Item = &'static str> {
+    let anonymous = config.is_some_and(|config| config.anonymous.is_some()).then_some(ANONYMOUS);
+    let methods = config.into_iter().flat_map(|config| {
+        Method::ALL.into_iter().filter(|method| method.is_configured(config)).map(Method::name)
+    });
+    anonymous.into_iter().chain(methods)
+}

@@ -1,0 +1,41 @@
+//! Looking up principals so that it does not show which ones exist.
+
+use std::{
+    collections::BTreeMap,
+    ops::Bound::{Included, Unbounded},
+};
+
+use subtle::Choice;
+
+/// The principal of this authid, or another one to go through the same steps with.
+///
+/// A client whose authid is unknown is taken through the exchange of the principal next to it in order, and
+/// refused at its end whatever it answers. So it costs the same time, and its challenge looks like everybody
+/// else's: same kind of salt, same parameters. The neighbour of a name changes only with the configuration.
+pub(super) fn find<'a, P>(principals: &'a BTreeMap<String, P>, authid: &str) -> Option<(&'a P, Choice)> {
+    let mut following = principals.range::<str, _>((Included(authid), Unbounded));
+    let (name, principal) = following.next().or_else(|| principals.first_key_value())?;
+    Some((principal, Choice::from(u8::from(name == authid))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_gets_its_neighbour_and_is_known_to_be_unknown() {
+        let principals = BTreeMap::from([("b".to_owned(), 1), ("d".to_owned(), 2)]);
+        for (name, expected, is_known) in [
+            ("b", 1, true),
+            ("d", 2, true),
+            ("a", 1, false),
+            ("c", 2, false),
+            ("e", 1, false),
+            ("", 1, false),
+        ] {
+            let (principal, known) = find(&principals, name).unwrap();
+            assert_eq!((*principal, bool::from(known)), (expected, is_known), "{name}");
+        }
+        assert!(find(&BTreeMap::<String, u8>::new(), "a").is_none());
+    }
+}

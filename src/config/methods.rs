@@ -1,0 +1,123 @@
+//! The principals of the methods that verify more than a ticket, and the options of cookie authentication.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use super::Secret;
+use crate::wamp::Uri;
+
+/// `auth.wampcra`, static.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WampCraConfig {
+    /// `users`: the principals by authid.
+    pub principals: BTreeMap<String, WampCraPrincipal>,
+}
+
+/// A principal of WAMP-CRA.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WampCraPrincipal {
+    /// What signs challenges: the secret itself, or what [`Salting::derive`] made of a password.
+    pub key: Secret,
+    /// How the client is to derive the key from its password; none: it has the key.
+    pub salting: Option<Salting>,
+    /// The role.
+    pub role: String,
+    /// The realm that the principal belongs to; none: whichever it asks for.
+    pub realm: Option<Uri>,
+}
+
+/// PBKDF2 with HMAC-SHA256, as WAMP-CRA's "Password Salting" has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Salting {
+    /// The salt, used as the bytes of this very text.
+    pub salt: String,
+    /// `iterations`, at least 1.
+    pub iterations: u32,
+    /// `keylen`: the size of the derived key in bytes, 1 to 64.
+    pub key_length: u8,
+}
+
+/// `auth.scram`, static.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScramConfig {
+    /// The principals by authid.
+    pub principals: BTreeMap<String, ScramPrincipal>,
+}
+
+/// A principal of SCRAM: nothing in it opens a session by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScramPrincipal {
+    /// How the client is to derive its keys from its password.
+    pub kdf: Kdf,
+    /// The salt, 8 to 32 bytes.
+    pub salt: Vec<u8>,
+    /// `stored-key`: SHA-256 of the client's key.
+    pub stored_key: SecretKey,
+    /// `server-key`: proves to the client that it talks to its own server.
+    pub server_key: SecretKey,
+    /// The role.
+    pub role: String,
+    /// The realm that the principal belongs to; none: whichever it asks for.
+    pub realm: Option<Uri>,
+}
+
+/// SCRAM's key derivation functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kdf {
+    /// PBKDF2 with HMAC-SHA256.
+    Pbkdf2 {
+        /// At least 1; RFC 7677 recommends 4096 and more.
+        iterations: u32,
+    },
+    /// Argon2id, version 1.3, with one lane.
+    Argon2id13 {
+        /// Passes over the memory.
+        iterations: u32,
+        /// In KiB.
+        memory: u32,
+    },
+}
+
+/// `auth.cryptosign`, static.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CryptosignConfig {
+    /// The principals by authid.
+    pub principals: BTreeMap<String, CryptosignPrincipal>,
+}
+
+/// A principal of cryptosign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CryptosignPrincipal {
+    /// `authorized_keys`: Ed25519 public keys, any of which will do.
+    pub keys: Vec<[u8; 32]>,
+    /// The role.
+    pub role: String,
+    /// The realm that the principal belongs to; none: whichever it asks for.
+    pub realm: Option<Uri>,
+}
+
+/// `auth.cookie`: a cookie's record remembers who authenticated with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CookieAuthConfig {
+    /// `max_age`: how long an authentication stands; none: as long as the record.
+    pub max_age: Option<Duration>,
+    /// `idle_timeout`: how long it stands when its client stays away; none: as long as the record.
+    pub idle_timeout: Option<Duration>,
+    /// `rotate`: whether a login is followed by a new tracking ID. Default true.
+    pub rotate: bool,
+}
+
+impl Default for CookieAuthConfig {
+    fn default() -> Self {
+        Self { max_age: None, idle_timeout: None, rotate: true }
+    }
+}
+
+/// A key of 32 bytes that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretKey(pub [u8; 32]);
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey(..)")
+    }
+}
