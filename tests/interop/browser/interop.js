@@ -57,18 +57,12 @@ async function twoVisitorsSeePublicIds({ browser, gateway, screenshots }) {
   const names = { alice: await alice.publicId(), bob: await bob.publicId() };
   assert.notEqual(names.alice, names.bob);
 
-  let before = await bob.log();
-  await alice.page.click('#publish');
-  await bob.logged(names.alice, before);
-  before = await alice.log();
-  await bob.page.click('#publish');
-  await alice.logged(names.bob, before);
+  await alice.press('#publish', [[bob, names.alice]]);
+  await bob.press('#publish', [[alice, names.bob]]);
   step('published: each sees who it was');
 
   // Whichever of the two is called, the peer's name is in one of the logs: as the caller's or as the callee's.
-  const logs = { alice: await alice.log(), bob: await bob.log() };
-  await bob.page.click('#call');
-  await Promise.any([alice.logged(names.bob, logs.alice), bob.logged(names.alice, logs.bob)]);
+  await bob.press('#call', [[alice, names.bob], [bob, names.alice]]);
   step('called: the peer is named');
 
   for (const [watcher, other] of [[alice, bob], [bob, alice]]) {

@@ -77,15 +77,28 @@ export class Visitor {
 
   log() { return this.text('#log'); }
 
-  /** Waits until the log has said something new that holds `text`; `before` is what it said earlier. */
-  async logged(text, before) {
-    await this.page.waitForFunction(
-      ([wanted, earlier]) => {
-        const log = document.querySelector('#log').innerText.trim();
-        return log.split(wanted).length > earlier.split(wanted).length;
-      },
-      [text, before],
-    );
+  /** Whether the log says `text` more often than it did in `earlier`, now or soon. */
+  async #logs(text, earlier) {
+    const newly = ([wanted, before]) => {
+      const log = document.querySelector('#log').innerText;
+      return log.split(wanted).length > before.split(wanted).length;
+    };
+    return this.page.waitForFunction(newly, [text, earlier], { timeout: PATIENCE / 10 }).then(() => true, () => false);
+  }
+
+  /**
+   * Presses a button until one of the logs names the peer: `expected` is a list of [visitor, text]. Once is not always
+   * enough, because two pages that have just joined may not know of each other yet.
+   */
+  async press(button, expected) {
+    const before = await Promise.all(expected.map(([visitor]) => visitor.log()));
+    for (let attempt = 0; attempt < 10; attempt += 1) {
+      await this.page.click(button);
+      const seen = await Promise.all(expected.map(([visitor, text], index) => visitor.#logs(text, before[index])));
+      if (seen.some(Boolean)) return;
+    }
+    const logs = await Promise.all(expected.map(([visitor]) => visitor.log()));
+    assert.fail(`${button} was pressed, and no log names ${expected.map(([, text]) => text)}:\n${logs.join('\n--\n')}`);
   }
 
   /** Fails if the page has done anything that it must not. */
