@@ -1,0 +1,284 @@
+//! Limits: each one reached on purpose, at a small configured value, with its answer and the next client served.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Client, Frame, Gateway, Handshake, Jar, PATIENCE, code,
+    config::{With as _, tracked, web},
+    http::Connection,
+    websocket::opcode,
+};
+
+/// A gateway with these WebSocket options.
+#[track_caller]
+fn gateway_with(options: Value) -> Gateway {
+    Gateway::start(&web(&tracked().with("options", options)))
+}
+
+/// A gateway with these options of the web transport.
+#[track_caller]
+fn gateway_with_http(options: Value) -> Gateway {
+    let mut config = web(&tracked());
+    config["transports"][0]["options"] = options;
+    Gateway::start(&config)
+}
+
+/// The gateway hangs up on its own, no sooner than `limit` and before a test loses patience.
+#[track_caller]
+fn assert_ends_after(gateway: &Gateway, limit: Duration, end: impl FnOnce()) {
+    let begun = Instant::now();
+    end();
+    // The clock of the limit started a little before this one.
+    let least = limit.mul_f64(0.8);
+    assert!(begun.elapsed() >= least, "ended after {:?}{}", begun.elapsed(), gateway.output());
+    gateway.assert_next_client_is_served();
+}
+
+// === Heads ===
+
+#[test]
+fn a_head_that_is_too_large_is_refused() {
+    // The default, which no configuration is needed for: 16 KiB.
+    let gateway = gateway_with(json!({}));
+    let response = Handshake::default().header("X-Large", &"x".repeat(17 * 1024)).is_refused(&gateway, 431);
+    assert_ne!(response.status, 101);
+    Handshake::default().header("X-Large", &"x".repeat(15 * 1024)).opens(&gateway);
+    gateway.assert_next_client_is_served();
+
+    let small = gateway_with_http(json!({ "max_head_size": 8192 }));
+    Handshake::default().header("X-Large", &"x".repeat(9000)).is_refused(&small, 431);
+    small.assert_next_client_is_served();
+}
+
+#[test]
+fn a_head_without_an_end_is_refused() {
+    let gateway = gateway_with(json!({}));
+    let mut connection = Connection::open(&gateway);
+    // The gateway may hang up before all of it has been sent.
+    let _ = connection.try_send(format!("GET /{}", "x".repeat(64 * 1024)));
+    if let Some(response) = connection.try_response() {
+        assert!(matches!(response.status, 400 | 414 | 431), "{response:?}");
+    }
+    connection.assert_ends();
+    gateway.assert_next_client_is_served();
+}
+
+#[test]
+fn a_head_with_too_many_headers_is_refused() {
+    let gateway = gateway_with(json!({}));
+    let with_headers = |count| {
+        (0..count)
+            .fold(Handshake::default(), |handshake, number| handshake.header(&format!("X-{number}"), "x"))
+    };
+    with_headers(65).is_refused(&gateway, 431);
+    with_headers(50).opens(&gateway);
+    gateway.assert_next_client_is_served();
+}
+
+#[test]
+fn a_head_that_takes_too_long_is_refused() {
+    let gateway = gateway_with_http(json!({ "head_timeout": 1000 }));
+    for beginning in ["", "GET /ws HTTP/1.1\r\nHost: gateway.example\r\n"] {
+        let mut connection = Connection::open(&gateway);
+        connection.send(beginning);
+        assert_ends_after(&gateway, Duration::from_secs(1), || {
+            if let Some(response) = connection.try_response() {
+                assert_eq!(response.status, 408, "{response:?}");
+            }
+            connection.assert_ends();
+        });
+    }
+}
+
+#[test]
+fn a_head_that_trickles_is_refused() {
+    let gateway = gateway_with_http(json!({ "head_timeout": 1000 }));
+    let mut connection = Connection::open(&gateway);
+    let begun = Instant::now();
+    connection.send("GET /ws HTTP/1.1\r\n");
+    // Each byte is in time, the head is not.
+    while !connection.is_readable(Duration::from_millis(100)) {
+        let _ = connection.try_send("X");
+        assert!(begun.elapsed() < PATIENCE, "still listening{}", gateway.output());
+    }
+    gateway.assert_next_client_is_served();
+}
+
+// === Before WELCOME ===
+
+#[test]
+fn a_client_that_does_not_say_hello_is_closed() {
+    let gateway = gateway_with(json!({ "hello_timeout": 1000 }));
+    let (mut silent, _) = Handshake::default().opens(&gateway);
+    assert_ends_after(&gateway, Duration::from_secs(1), || {
+        silent.await_close();
+    });
+}
+
+#[test]
+fn pings_do_not_put_hello_off() {
+    let gateway = gateway_with(json!({ "hello_timeout": 1000 }));
+    let (mut chatty, _) = Handshake::default().opens(&gateway);
+    let begun = Instant::now();
+    loop {
+        chatty.connection().try_send(Frame::new(opcode::PING, "still here").masked()).ok();
+        match chatty.receive() {
+            Some(frame) if frame.opcode == opcode::PONG => {
+                std::thread::park_timeout(Duration::from_millis(50))
+            }
+            _ => break,
+        }
+        assert!(begun.elapsed() < PATIENCE, "kept open by pings{}", gateway.output());
+    }
+    gateway.assert_next_client_is_served();
+}
+
+#[test]
+fn a_large_hello_is_refused() {
+    let gateway = gateway_with(json!({}));
+    let mut client = Client::open(&gateway, &mut Jar::default());
+    // The default: 64 KiB until the client has joined, 1 MiB afterwards.
+    client.hello("realm1", json!({ "authextra": { "x": "x".repeat(65 * 1024) } }));
+    client.socket().is_closed_with(1009);
+    gateway.assert_next_client_is_served();
+}
+
+// === Messages ===
+
+#[test]
+fn a_message_that_is_too_large_closes_the_connection() {
+    let gateway = gateway_with(json!({ "max_message_size": 2000 }));
+    let (mut client, _) = Client::joined(&gateway, &mut Jar::default());
+    client.request(code::PUBLISH, &json!([{}, "com.example.topic", ["x".repeat(1900)]]));
+    client.echoes();
+    client.request(code::PUBLISH, &json!([{}, "com.example.topic", ["x".repeat(2000)]]));
+    client.socket().is_closed_with(1009);
+    gateway.assert_next_client_is_served();
+}
+
+#[test]
+fn a_message_that_is_too_large_in_all_its_fragments_closes_the_connection() {
+    let gateway = gateway_with(json!({ "max_message_size": 2000 }));
+    let (mut client, _) = Client::joined(&gateway, &mut Jar::default());
+    let socket = client.socket();
+    socket.send(&Frame::text("[").unfinished());
+    for _ in 0..5 {
+        let _ =
+            socket.connection().try_send(Frame::new(opcode::CONTINUATION, [b' '; 500]).unfinished().masked());
+    }
+    socket.is_closed_with(1009);
+    gateway.assert_next_client_is_served();
+}
+
+#[test]
+fn the_default_lets_a_mebibyte_through_and_no_more() {
+    let gateway = gateway_with(json!({}));
+    let (mut client, _) = Client::joined(&gateway, &mut Jar::default());
+    client.publish("com.example.topic", &json!(["x".repeat(1_000_000)]), &json!({})).unwrap();
+    client.request(code::PUBLISH, &json!([{}, "com.example.topic", ["x".repeat(1 << 20)]]));
+    client.socket().is_closed_with(1009);
+    gateway.assert_next_client_is_served();
+}
+
+#[test]
+fn a_frame_that_only_claims_to_be_large_is_refused_at_once() {
+    let gateway = gateway_with(json!({}));
+    let (mut client, _) = Client::joined(&gateway, &mut Jar::default());
+    // The head of a frame of 2^62 bytes, and nothing behind it.
+    client.socket().connection().send([0x81, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4]);
+    client.socket().is_closed_with(1009);
+    gateway.assert_next_client_is_served();
+}
+
+#[test]
+fn a_message_that_is_nested_too_deeply_ends_the_session() {
+    let gateway = gateway_with(json!({}));
+    let nested = |depth: usize| {
+        let arguments = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        Frame::text(format!(r#"[16,1,{{"acknowledge":true}},"com.example.topic",{arguments}]"#))
+    };
+    let (mut client, _) = Client::joined(&gateway, &mut Jar::default());
+    client.socket().send(&nested(120));
+    assert_eq!(client.receive()[0], code::PUBLISHED);
+    for depth in [130, 100_000] {
+        let (mut client, _) = Client::joined(&gateway, &mut Jar::default());
+        client.socket().send(&nested(depth));
+        client.socket().await_close();
+    }
+    gateway.assert_next_client_is_served();
+}
+
+// === Slow and silent clients ===
+
+#[test]
+fn a_client_that_does_not_read_is_dropped_and_holds_up_nobody() {
+    let gateway = gateway_with(json!({ "max_unsent": 100_000 }));
+    let (mut stuck, _) = Client::joined(&gateway, &mut Jar::default());
+    stuck.subscribe("com.example.topic").unwrap();
+    let (mut reader, _) = Client::joined(&gateway, &mut Jar::default());
+    reader.subscribe("com.example.topic").unwrap();
+    let (mut publisher, _) = Client::joined(&gateway, &mut Jar::default());
+    // More than the sockets of both sides can hold beside the limit.
+    let args = json!(["x".repeat(50_000)]);
+    for _ in 0..400 {
+        publisher.publish("com.example.topic", &args, &json!({})).unwrap();
+        assert_eq!(reader.expect(code::EVENT)[4], args);
+    }
+    // What was sent before comes out of the socket, then its end.
+    stuck.socket().connection().assert_ends();
+    gateway.assert_next_client_is_served();
+}
+
+#[test]
+fn a_client_that_does_not_answer_pings_is_dropped() {
+    let options = json!({ "auto_ping_interval": 1000, "auto_ping_timeout": 1000 });
+    let gateway = gateway_with(options);
+    let (mut absent, _) = Client::joined(&gateway, &mut Jar::default());
+    absent.socket().ignore_pings();
+    let (mut present, _) = Client::joined(&gateway, &mut Jar::default());
+    let ping = present.socket().receive_any().unwrap();
+    assert_eq!(ping.opcode, opcode::PING);
+    present.socket().send(&Frame::new(opcode::PONG, &ping.payload));
+    absent.socket().connection().assert_ends();
+    // Whoever answers stays: the next ping comes, and requests are served.
+    let ping = present.socket().receive_any().unwrap();
+    assert_eq!(ping.opcode, opcode::PING);
+    present.socket().send(&Frame::new(opcode::PONG, &ping.payload));
+    present.echoes();
+    gateway.assert_next_client_is_served();
+}
+
+// === Connections ===
+
+#[test]
+fn connections_beyond_the_limit_wait_or_are_refused() {
+    let mut config = web(&tracked());
+    config["transports"][0]["max_connections"] = json!(2);
+    let gateway = Gateway::start(&config);
+    let (first, _) = Client::joined(&gateway, &mut Jar::default());
+    let (mut second, _) = Client::joined(&gateway, &mut Jar::default());
+
+    let mut third = Connection::open(&gateway);
+    let _ = third.try_send(Handshake::default().bytes());
+    if third.is_readable(Duration::from_millis(300)) {
+        if let Some(response) = third.try_response() {
+            assert_eq!(response.status, 503, "{response:?}");
+        }
+    }
+    second.echoes();
+    drop((first, third));
+
+    // The gateway notices in its own time that there is room again.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut connection = Connection::open(&gateway);
+        let _ = connection.try_send(Handshake::default().bytes());
+        if connection.try_response().is_some_and(|response| response.status == 101) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "no room any more{}", gateway.output());
+    }
+    second.echoes();
+}

@@ -1,0 +1,20 @@
+//! The gateway as its clients see it: the real binary, over loopback, through the front door.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of a test fails as loudly as the test itself"
+)]
+
+#[path = "../support/lib.rs"]
+mod support;
+
+mod bad_input;
+mod cookies;
+mod joins;
+mod limits;
+mod protocol;
+mod secrets;
+mod shutdown;
+mod traffic;

@@ -1,0 +1,151 @@
+// Opens the built-in page in headless Chromium, as a newcomer would.
+//
+//     WAMPGATE_BIN=target/debug/wampgate node interop.js [FOLDER FOR SCREENSHOTS]
+//
+// Ends with `N passed, N failed` and, if anything failed, exit code 1.
+
+import { strict as assert } from 'node:assert';
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { chromium } from 'playwright-core';
+import { nodeDir, start } from './gateway.js';
+import { COOKIE, Visitor } from './visitor.js';
+
+// The whole run, in milliseconds.
+const TIMEOUT = 180_000;
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
+// Nothing but the page itself may cause traffic.
+const ARGUMENTS = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync',
+];
+
+const step = (text) => console.log(`    ${text}`);
+
+async function reloadKeepsTheAuthid({ browser, gateway, screenshots }) {
+  const visitor = await Visitor.arrive(browser, gateway.origin);
+  const authid = await visitor.authid();
+  assert.equal(await visitor.isRecognised(), false, 'a first visit was recognised');
+  step('first visit: an authid, not recognised');
+
+  const cookie = await visitor.cookie();
+  assert.equal(cookie.httpOnly, true, 'the cookie is not HttpOnly');
+  assert.equal(cookie.sameSite, 'Lax');
+  assert.equal(cookie.path, '/');
+  const visible = await visitor.page.evaluate('document.cookie');
+  assert.ok(!visible.includes(COOKIE) && !visible.includes(cookie.value), 'a script can read the cookie');
+  step('the cookie is HttpOnly and SameSite=Lax');
+
+  await visitor.reload();
+  assert.equal(await visitor.authid(), authid, 'the authid has changed');
+  assert.equal(await visitor.isRecognised(), true, 'a known visitor was not recognised');
+  assert.equal((await visitor.cookie()).value, cookie.value, 'the cookie has changed');
+  await visitor.page.screenshot({ path: join(screenshots, 'recognised.png'), fullPage: true });
+  step('reloaded: same authid, recognised');
+
+  visitor.assertClean();
+  await visitor.leave();
+}
+
+async function twoVisitorsSeePublicIds({ browser, gateway, screenshots }) {
+  const alice = await Visitor.arrive(browser, gateway.origin);
+  const bob = await Visitor.arrive(browser, gateway.origin);
+  assert.notEqual(await alice.authid(), await bob.authid(), 'two contexts are one visitor');
+  const names = { alice: await alice.publicId(), bob: await bob.publicId() };
+  assert.notEqual(names.alice, names.bob);
+
+  await alice.press('#publish', [[bob, names.alice]]);
+  await bob.press('#publish', [[alice, names.bob]]);
+  step('published: each sees who it was');
+
+  // Whichever of the two is called, the peer's name is in one of the logs: as the caller's or as the callee's.
+  await bob.press('#call', [[alice, names.bob], [bob, names.alice]]);
+  step('called: the peer is named');
+
+  for (const [watcher, other] of [[alice, bob], [bob, alice]]) {
+    const secret = (await other.cookie()).value;
+    assert.ok(!(await watcher.page.content()).includes(secret), 'a page shows another visitor\'s cookie ID');
+  }
+  step('no page shows the other\'s cookie ID');
+
+  await alice.page.screenshot({ path: join(screenshots, 'two-visitors.png'), fullPage: true });
+  for (const visitor of [alice, bob]) {
+    visitor.assertClean();
+    await visitor.leave();
+  }
+}
+
+async function restartKeepsTheAuthid({ browser, binary, screenshots }) {
+  const node = nodeDir();
+  try {
+    const store = { type: 'file', filename: 'cookies.dat' };
+    const first = await start(binary, node, store);
+    const visitor = await Visitor.arrive(browser, first.origin);
+    const authid = await visitor.authid();
+    // Away from the page, so that it cannot complain about a gateway that is meant to be gone.
+    await visitor.page.goto('about:blank');
+    await first.stop();
+    step('the gateway has stopped');
+
+    const second = await start(binary, node, store, first.port);
+    await visitor.page.goto(`${second.origin}/`);
+    await visitor.joined();
+    assert.equal(await visitor.authid(), authid, 'the authid did not survive the restart');
+    assert.equal(await visitor.isRecognised(), true);
+    await visitor.page.screenshot({ path: join(screenshots, 'restarted.png'), fullPage: true });
+    visitor.assertClean();
+    await visitor.leave();
+    await second.stop();
+    step('restarted: same authid, recognised');
+  } finally {
+    node.remove();
+  }
+}
+
+const binary = resolve(process.env.WAMPGATE_BIN ?? 'target/debug/wampgate');
+const screenshots = process.argv[2] ?? mkdtempSync(join(tmpdir(), 'wampgate-screenshots-'));
+mkdirSync(screenshots, { recursive: true });
+setTimeout(() => {
+  console.error(`not finished after ${TIMEOUT / 1000} s`);
+  process.exit(1);
+}, TIMEOUT).unref();
+// The exit handlers end the gateways; a signal's default would skip them.
+process.on('SIGINT', () => process.exit(130));
+process.on('SIGTERM', () => process.exit(143));
+
+const node = nodeDir();
+let browser;
+let gateway;
+let passed = 0;
+let failed = 0;
+try {
+  gateway = await start(binary, node, { type: 'memory' });
+  browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
+  for (const scenario of [reloadKeepsTheAuthid, twoVisitorsSeePublicIds, restartKeepsTheAuthid]) {
+    console.log(`chromium: ${scenario.name}`);
+    try {
+      await scenario({ browser, gateway, binary, screenshots });
+      passed += 1;
+    } catch (error) {
+      console.error(error);
+      console.log(`FAILED: ${scenario.name}`);
+      failed += 1;
+    }
+  }
+} catch (error) {
+  console.error(error);
+  failed += 1;
+} finally {
+  await browser?.close();
+  await gateway?.stop().catch((error) => {
+    console.error(error);
+    failed += 1;
+  });
+  node.remove();
+}
+console.log(`screenshots are in ${screenshots}`);
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);

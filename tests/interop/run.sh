@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# Runs real clients against the gateway: autobahn for Python, wampy.js, and Chromium on the built-in page.
+#
+#   WAMPGATE_BIN=target/debug/wampgate tests/interop/run.sh [autobahn] [wampyjs] [browser]
+#
+# Without names, all of them. What they need is installed first: Python packages into a folder of their own, npm
+# packages beside the scripts, and Chromium (Debian's package) if it is not there and this runs as root.
+# The gateway listens at a free port of 127.0.0.1 with a temporary node directory; nothing is left behind but the
+# installed packages and, in $INTEROP_SCREENSHOTS (default: a folder in the temporary directory), the browser's pictures.
+# The last line is `N passed, N failed`.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+binary=${WAMPGATE_BIN:-$here/../../target/debug/wampgate}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/wampgate-interop
+screenshots=${INTEROP_SCREENSHOTS:-${TMPDIR:-/tmp}/wampgate-screenshots}
+
+# Seconds that the gateway gets to listen: compiling the policy for the first time is part of it.
+start_patience=30
+# Seconds that it gets to end after SIGTERM; it promises 10.
+stop_patience=12
+
+work=$(mktemp -d)
+gateway=
+passed=0
+failed=0
+
+fail() {
+    echo "interop: $*" >&2
+    exit 1
+}
+
+clean_up() {
+    if [ -n "$gateway" ]; then kill -9 "$gateway" 2>/dev/null || true; fi
+    rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+# === The gateway ===
+
+start_gateway() {
+    mkdir "$work/node"
+    : >"$work/gateway.log"
+    cat >"$work/node/config.json" <<'JSON'
+{"transports": [{
+    "type": "web",
+    "endpoint": {"type": "tcp", "interface": "127.0.0.1", "port": 0},
+    "paths": {
+        "/": {"type": "page"},
+        "ws": {"type": "websocket", "cookie": {"store": {"type": "memory"}}}
+    }
+}]}
+JSON
+    "$binary" run --node-dir "$work/node" >"$work/gateway.log" 2>&1 &
+    gateway=$!
+    local deadline=$((SECONDS + start_patience))
+    until url=$(grep -om1 'listening on http://127\.0\.0\.1:[0-9]*' "$work/gateway.log"); do
+        kill -0 "$gateway" 2>/dev/null || { cat "$work/gateway.log" >&2; fail "the gateway has ended"; }
+        [ "$SECONDS" -lt "$deadline" ] || { cat "$work/gateway.log" >&2; fail "the gateway does not listen"; }
+        sleep 0.1
+    done
+    url=ws://${url#*http://}/ws
+    echo "interop: the gateway serves $url"
+}
+
+stop_gateway() {
+    kill -TERM "$gateway"
+    local deadline=$((SECONDS + stop_patience))
+    while kill -0 "$gateway" 2>/dev/null; do
+        [ "$SECONDS" -lt "$deadline" ] || { cat "$work/gateway.log" >&2; fail "the gateway does not end on SIGTERM"; }
+        sleep 0.1
+    done
+    local code=0
+    wait "$gateway" || code=$?
+    gateway=
+    [ "$code" -eq 0 ] || { cat "$work/gateway.log" >&2; fail "the gateway ended with exit code $code"; }
+}
+
+# === The clients ===
+
+# Runs a client and adds its closing line to the totals; one that ends without such a line counts as one failure.
+run_client() {
+    local name=$1 code=0
+    shift
+    echo "== $name"
+    "$@" 2>&1 | tee "$work/$name.log" || code=$?
+    local counts
+    counts=$(tail -n 1 "$work/$name.log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p')
+    if [ -z "$counts" ] || { [ "$code" -ne 0 ] && [ "${counts#* }" -eq 0 ]; }; then
+        echo "FAILED: $name ended with exit code $code"
+        counts="0 1"
+    fi
+    passed=$((passed + ${counts% *}))
+    failed=$((failed + ${counts#* }))
+}
+
+autobahn() {
+    command -v python3 >/dev/null || fail "autobahn needs python3"
+    local requirements=$here/python/requirements.txt venv
+    # A change of the requirements makes another folder, so that an old one is never half right.
+    venv=$cache/python-$(sha256sum "$requirements" | cut -c1-16)
+    if [ ! -e "$venv/complete" ]; then
+        rm -rf "$venv"
+        python3 -m venv "$venv" || fail "python3 cannot make a virtual environment (Debian: apt-get install python3-venv)"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" ||
+            fail "cannot install autobahn from PyPI"
+        touch "$venv/complete"
+    fi
+    run_client autobahn env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/interop.py" "$url"
+}
+
+node_packages() {
+    command -v npm >/dev/null || fail "$1 needs Node.js 20 or later, with npm"
+    # Without optional packages: those are native accelerators that would have to be compiled or downloaded.
+    (cd "$here/$1" && npm ci --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error) || fail "cannot install $1's npm packages"
+}
+
+wampyjs() {
+    node_packages wampyjs
+    run_client wampyjs node "$here/wampyjs/interop.js" "$url"
+}
+
+browser() {
+    if [ -z "${CHROMIUM:-}" ] && [ ! -x /usr/bin/chromium ]; then
+        [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null ||
+            fail "install Chromium, or say in CHROMIUM where it is"
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >"$work/apt.log" 2>&1 ||
+            { cat "$work/apt.log" >&2; fail "cannot install Debian's chromium"; }
+    fi
+    node_packages browser
+    run_client browser env WAMPGATE_BIN="$binary" node "$here/browser/interop.js" "$screenshots"
+}
+
+[ -x "$binary" ] || fail "no gateway at $binary: run cargo build, or say in WAMPGATE_BIN where it is"
+binary=$(cd "$(dirname "$binary")" && pwd)/$(basename "$binary")
+mkdir -p "$cache"
+[ $# -gt 0 ] || set -- autobahn wampyjs browser
+for client in "$@"; do
+    case $client in autobahn | wampyjs | browser) ;; *) fail "no client is called $client" ;; esac
+done
+
+start_gateway
+for client in "$@"; do "$client"; done
+stop_gateway
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,91 @@
+// A session of wampy.js whose handshake can be looked at: it runs over the `ws` package, which can send a Cookie
+// header and shows the headers of the 101.
+
+import { strict as assert } from 'node:assert';
+import { WebSocket } from 'ws';
+import { Wampy } from 'wampy';
+import { JsonSerializer } from 'wampy/JsonSerializer.js';
+import { MsgpackSerializer } from 'wampy/MsgpackSerializer.js';
+import { CborSerializer } from 'wampy/CborSerializer.js';
+
+export const COOKIE = 'cbtid';
+const REALM = 'realm1';
+
+// How long any single answer may take, in milliseconds; far more than a gateway on the same machine needs.
+const PATIENCE = 10_000;
+
+export const SERIALIZERS = {
+  json: () => new JsonSerializer(),
+  msgpack: () => new MsgpackSerializer(),
+  cbor: () => new CborSerializer(),
+};
+
+/** Waits, but not for ever. */
+export function soon(promise, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer in time: ${what}`)), PATIENCE);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Connects, presenting a cookie if there is one (wampy.js keeps no jar in Node), and joins. */
+export async function join(url, serializer, cookie) {
+  let handshake;
+  // wampy.js calls the constructor with its own five arguments.
+  class Socket extends WebSocket {
+    constructor(address, protocols) {
+      super(address, protocols, { headers: cookie ? { Cookie: `${COOKIE}=${cookie}` } : {} });
+      this.binaryType = 'arraybuffer';
+      this.on('upgrade', (response) => { handshake = response.headers; });
+    }
+  }
+  const wampy = new Wampy(url, {
+    realm: REALM,
+    ws: Socket,
+    serializer: SERIALIZERS[serializer](),
+    autoReconnect: false,
+  });
+  const welcome = await soon(wampy.connect(), 'WELCOME');
+  assert.equal(handshake['sec-websocket-protocol'], `wamp.2.${serializer}`);
+  const crumb = (handshake['set-cookie'] ?? []).map((line) => line.split(';')[0].split('='))
+    .find(([name]) => name === COOKIE);
+  return {
+    wampy,
+    welcome,
+    authid: welcome.authid,
+    publicId: welcome.x_wampgate_public_id,
+    setCookie: crumb && crumb.slice(1).join('='),
+    bye: () => soon(wampy.disconnect(), 'GOODBYE'),
+  };
+}
+
+/** Runs with a session that is ended properly afterwards. */
+export async function withSession(url, serializer, cookie, run) {
+  const peer = await join(url, serializer, cookie);
+  try {
+    return await run(peer);
+  } finally {
+    await peer.bye();
+  }
+}
+
+/** Values that arrive one after the other. */
+export class Inbox {
+  #values = [];
+  #waiting = [];
+
+  push(value) {
+    const waiting = this.#waiting.shift();
+    if (waiting) waiting(value); else this.#values.push(value);
+  }
+
+  next(what) {
+    if (this.#values.length > 0) return Promise.resolve(this.#values.shift());
+    return soon(new Promise((resolve) => this.#waiting.push(resolve)), what);
+  }
+
+  get isEmpty() {
+    return this.#values.length === 0;
+  }
+}

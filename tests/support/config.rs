@@ -1,0 +1,64 @@
+//! Configurations, as small as a test can say them. Every listener takes a free port of the loopback interface.
+
+use serde_json::{Value, json};
+
+/// One web transport with a WebSocket service at `/ws`.
+pub(crate) fn web(service: &Value) -> Value {
+    web_paths(&json!({ "ws": service }))
+}
+
+/// One web transport with these paths.
+pub(crate) fn web_paths(paths: &Value) -> Value {
+    json!({ "transports": [{ "type": "web", "endpoint": endpoint(), "paths": paths }] })
+}
+
+/// A free port of the loopback interface.
+pub(crate) fn endpoint() -> Value {
+    json!({ "type": "tcp", "interface": "127.0.0.1", "port": 0 })
+}
+
+/// A WebSocket service without tracking and without authentication.
+pub(crate) fn untracked() -> Value {
+    json!({ "type": "websocket" })
+}
+
+/// A WebSocket service with tracking in memory.
+pub(crate) fn tracked() -> Value {
+    json!({ "type": "websocket", "cookie": { "store": { "type": "memory" } } })
+}
+
+/// A WebSocket service with tracking in `cookies.dat` of the node directory.
+pub(crate) fn tracked_in_file() -> Value {
+    json!({ "type": "websocket", "cookie": { "store": { "type": "file", "filename": "cookies.dat" } } })
+}
+
+/// The principal `joe`, whose ticket is [`TICKET`].
+pub(crate) fn ticket_auth() -> Value {
+    json!({ "ticket": { "type": "static", "principals": { "joe": { "ticket": TICKET, "role": "frontend" } } } })
+}
+
+/// The method `anonymous`.
+pub(crate) fn anonymous_auth() -> Value {
+    json!({ "anonymous": { "type": "static", "role": "anonymous" } })
+}
+
+/// Joe's secret.
+pub(crate) const TICKET: &str = "correct-horse-battery-staple";
+
+/// Combinators for the values above.
+pub(crate) trait With {
+    /// Sets a key, or merges objects.
+    #[must_use]
+    fn with(self, key: &str, value: Value) -> Self;
+}
+
+impl With for Value {
+    #[track_caller]
+    fn with(mut self, key: &str, value: Value) -> Self {
+        match (&mut self[key], value) {
+            (Value::Object(old), Value::Object(new)) => old.extend(new),
+            (place, value) => *place = value,
+        }
+        self
+    }
+}

@@ -1,0 +1,269 @@
+//! A gateway process of the test's own: the real binary, a node directory, and everything that it says.
+
+use std::{
+    io::{BufRead as _, BufReader, Read},
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Client, Jar, PATIENCE, config};
+
+/// A running gateway. Dropping it kills the process and removes the node directory.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    dir: TempDir,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    listeners: usize,
+    process: Option<Child>,
+    addresses: Vec<SocketAddr>,
+    output: Output,
+}
+
+/// What the process has written to its standard output and standard error, line by line.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Output(Arc<(Mutex<String>, Condvar)>);
+
+impl Gateway {
+    /// Starts a gateway with this configuration and waits until it listens.
+    #[track_caller]
+    pub(crate) fn start(config: &Value) -> Self {
+        Self::prepare(config).run()
+    }
+
+    /// A gateway that has not been started: its node directory is there, with the configuration in it.
+    #[track_caller]
+    pub(crate) fn prepare(config: &Value) -> Self {
+        let dir = TempDir::new().unwrap();
+        std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+        Self {
+            dir,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            listeners: config["transports"].as_array().map_or(1, Vec::len),
+            process: None,
+            addresses: Vec::new(),
+            output: Output::default(),
+        }
+    }
+
+    /// Adds command line arguments behind `run`.
+    pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    /// Sets an environment variable.
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Puts a file into the node directory.
+    #[track_caller]
+    pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        std::fs::write(self.dir.path().join(name), content).unwrap();
+        self
+    }
+
+    /// Starts the process and waits until each transport listens.
+    #[track_caller]
+    pub(crate) fn run(mut self) -> Self {
+        self.launch();
+        self.addresses = self.await_listeners();
+        self
+    }
+
+    /// Starts a process that is expected to end by itself; its exit status.
+    #[track_caller]
+    pub(crate) fn run_to_end(&mut self) -> ExitStatus {
+        self.launch();
+        self.await_exit()
+    }
+
+    /// Starts again in the same node directory, at other ports.
+    #[track_caller]
+    pub(crate) fn restart(&mut self) {
+        assert!(self.process.is_none(), "end the gateway first: with terminate() or kill9()");
+        self.output = Output::default();
+        self.launch();
+        self.addresses = self.await_listeners();
+    }
+
+    /// Where the first transport listens.
+    #[track_caller]
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address_of(0)
+    }
+
+    /// Where a transport listens, by its place in the configuration.
+    #[track_caller]
+    pub(crate) fn address_of(&self, transport: usize) -> SocketAddr {
+        self.addresses[transport]
+    }
+
+    /// The node directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Everything that the process has said since it was started.
+    pub(crate) fn output(&self) -> Output {
+        self.output.clone()
+    }
+
+    /// Asks the process to end, and does not wait.
+    #[track_caller]
+    pub(crate) fn signal_term(&self) {
+        let pid = self.process.as_ref().map(Child::id).expect("the gateway runs");
+        // The shell's own `kill` is there on every Unix, and needs no unsafe code.
+        let status = Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().unwrap();
+        assert!(status.success(), "no process {pid} to signal{}", self.output);
+    }
+
+    /// SIGTERM, and waits for the end.
+    #[track_caller]
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        self.signal_term();
+        self.await_exit()
+    }
+
+    /// SIGKILL: the process has no chance to tidy up.
+    #[track_caller]
+    pub(crate) fn kill9(&mut self) {
+        let mut process = self.process.take().expect("the gateway runs");
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// Waits for the process to end by itself.
+    #[track_caller]
+    pub(crate) fn await_exit(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("the gateway runs");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = process.try_wait().unwrap() {
+                return status;
+            }
+            if Instant::now() > deadline {
+                process.kill().unwrap();
+                process.wait().unwrap();
+                panic!("the gateway did not end within {PATIENCE:?}{}", self.output);
+            }
+            // There is no portable wait with a limit; the process is not asked more often than needed.
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+
+    /// A new client joins and is served: whatever happened before did no harm.
+    #[track_caller]
+    pub(crate) fn assert_next_client_is_served(&self) {
+        let mut client = Client::open(self, &mut Jar::default());
+        client.joins();
+        client.echoes();
+        client.leaves();
+    }
+
+    #[track_caller]
+    fn launch(&mut self) {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_wampgate"))
+            .arg("run")
+            .arg("--node-dir")
+            .arg(self.dir.path())
+            .args(&self.arguments)
+            .env_remove("RUST_LOG")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        self.output.collect(process.stdout.take().unwrap());
+        self.output.collect(process.stderr.take().unwrap());
+        self.process = Some(process);
+    }
+
+    #[track_caller]
+    fn await_listeners(&mut self) -> Vec<SocketAddr> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let addresses = listening(&self.output.text());
+            if addresses.len() == self.listeners {
+                return addresses;
+            }
+            if let Some(status) = self.process.as_mut().and_then(|process| process.try_wait().unwrap()) {
+                panic!("the gateway ended with {status} instead of listening{}", self.output);
+            }
+            assert!(Instant::now() < deadline, "the gateway does not listen{}", self.output);
+            self.output.await_more(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+/// The addresses in the lines `listening on http://127.0.0.1:PORT`, in their order.
+fn listening(output: &str) -> Vec<SocketAddr> {
+    output
+        .lines()
+        .filter_map(|line| line.split_once("listening on http://127.0.0.1:"))
+        .filter_map(|(_, rest)| {
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse().ok()
+        })
+        .map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .collect()
+}
+
+impl Output {
+    /// All lines so far.
+    pub(crate) fn text(&self) -> String {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn collect(&self, stream: impl Read + Send + 'static) {
+        let shared = Arc::clone(&self.0);
+        std::thread::spawn(move || {
+            let mut stream = BufReader::new(stream);
+            let mut line = Vec::new();
+            while stream.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+                let mut text = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+                text.push_str(&String::from_utf8_lossy(&line));
+                line.clear();
+                drop(text);
+                shared.1.notify_all();
+            }
+        });
+    }
+
+    fn await_more(&self, limit: Duration) {
+        let text = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.0.1.wait_timeout(text, limit));
+    }
+}
+
+/// Shown at the end of every failure.
+impl std::fmt::Display for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "\n--- the gateway's output ---\n{}---", self.text())
+    }
+}
+
+/// A gateway with cookie tracking in memory and no authentication.
+#[track_caller]
+pub(crate) fn tracking_gateway() -> Gateway {
+    Gateway::start(&config::web(&config::tracked()))
+}

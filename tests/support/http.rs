@@ -1,0 +1,314 @@
+//! Raw HTTP: a connection over which a test sends what it likes, and reads heads.
+
+use std::{
+    io::{ErrorKind, Read as _, Write as _},
+    net::{Shutdown, SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use super::{Gateway, Jar, PATIENCE, WebSocket, gateway::Output};
+
+/// The example of RFC 6455, 1.3, and what a server must answer to it.
+pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// A TCP connection to a gateway.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: TcpStream,
+    /// Read from the stream, not used up yet.
+    ahead: Vec<u8>,
+    output: Output,
+}
+
+/// The head of an answer, and its body if the head tells its length.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+/// The request of a WebSocket handshake, correct unless a test changes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Handshake {
+    method: String,
+    path: String,
+    version: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Connection {
+    #[track_caller]
+    pub(crate) fn open(gateway: &Gateway) -> Self {
+        Self::open_at(gateway, gateway.address())
+    }
+
+    #[track_caller]
+    pub(crate) fn open_at(gateway: &Gateway, address: SocketAddr) -> Self {
+        let output = gateway.output();
+        let stream = match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(stream) => stream,
+            Err(error) => panic!("cannot connect: {error}{output}"),
+        };
+        stream.set_nodelay(true).unwrap();
+        Self { stream, ahead: Vec::new(), output }
+    }
+
+    pub(crate) fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// Sends bytes.
+    #[track_caller]
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        if let Err(error) = self.try_send(bytes) {
+            panic!("cannot send: {error}{}", self.output);
+        }
+    }
+
+    /// Sends bytes to a gateway that may have hung up already.
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.stream.set_write_timeout(Some(PATIENCE))?;
+        self.stream.write_all(bytes.as_ref())
+    }
+
+    /// Sends nothing more, and goes on reading.
+    pub(crate) fn finish_sending(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// The next bytes, exactly so many; nothing if the connection ends before.
+    #[track_caller]
+    pub(crate) fn read_exactly(&mut self, length: usize) -> Option<Vec<u8>> {
+        while self.ahead.len() < length {
+            if !self.read_more(PATIENCE) {
+                return None;
+            }
+        }
+        Some(self.ahead.drain(..length).collect())
+    }
+
+    /// Reads an answer.
+    #[track_caller]
+    pub(crate) fn response(&mut self) -> Response {
+        self.try_response().unwrap_or_else(|| panic!("the connection ended without an answer{}", self.output))
+    }
+
+    /// Reads an answer; nothing if the connection ends first.
+    #[track_caller]
+    pub(crate) fn try_response(&mut self) -> Option<Response> {
+        let end = loop {
+            if let Some(end) = self.ahead.windows(4).position(|window| window == b"\r\n\r\n") {
+                break end + 4;
+            }
+            if !self.read_more(PATIENCE) {
+                return None;
+            }
+        };
+        let head: Vec<u8> = self.ahead.drain(..end).collect();
+        let mut response = Response::parse(&String::from_utf8_lossy(&head));
+        if let Some(length) = response.header("content-length").and_then(|length| length.parse().ok()) {
+            let body = self.read_exactly(length)?;
+            response.body = String::from_utf8_lossy(&body).into_owned();
+        }
+        Some(response)
+    }
+
+    /// Whether the gateway ends the connection, whatever it sends before.
+    #[track_caller]
+    pub(crate) fn assert_ends(&mut self) {
+        while self.read_more(PATIENCE) {
+            self.ahead.clear();
+        }
+    }
+
+    /// Whether something can be read within a limit, without taking it.
+    #[track_caller]
+    pub(crate) fn is_readable(&mut self, limit: Duration) -> bool {
+        if !self.ahead.is_empty() {
+            return true;
+        }
+        self.stream.set_read_timeout(Some(limit)).unwrap();
+        let mut byte = [0];
+        match self.stream.peek(&mut byte) {
+            Ok(_) => true,
+            Err(error) if is_timeout(error.kind()) => false,
+            Err(_) => true,
+        }
+    }
+
+    /// Reads what is there; false at the end of the connection.
+    #[track_caller]
+    fn read_more(&mut self, limit: Duration) -> bool {
+        self.stream.set_read_timeout(Some(limit)).unwrap();
+        let mut buffer = [0; 16 * 1024];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => false,
+            Ok(length) => {
+                self.ahead.extend_from_slice(&buffer[..length]);
+                true
+            }
+            Err(error) if is_timeout(error.kind()) => {
+                panic!("the gateway said nothing and did not hang up for {limit:?}{}", self.output)
+            }
+            // A reset is an end as well: the gateway need not read what it has no use for.
+            Err(_) => false,
+        }
+    }
+}
+
+fn is_timeout(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+impl Response {
+    fn parse(head: &str) -> Self {
+        let mut lines = head.split("\r\n");
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
+        let headers = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        Self {
+            status: status.unwrap_or_else(|| panic!("no HTTP answer: {head}")),
+            headers,
+            body: String::new(),
+        }
+    }
+
+    /// The value of a header, by its name in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All `Set-Cookie` headers.
+    pub(crate) fn set_cookies(&self) -> Vec<&str> {
+        self.headers
+            .iter()
+            .filter(|(name, _)| name == "set-cookie")
+            .map(|(_, value)| value.as_str())
+            .collect()
+    }
+
+    /// The ID in the `Set-Cookie` header for `cbtid`, if there is one.
+    pub(crate) fn tracking_id(&self) -> Option<String> {
+        self.set_cookies()
+            .iter()
+            .find_map(|line| line.strip_prefix("cbtid="))
+            .map(|rest| rest.split(';').next().unwrap_or_default().to_owned())
+    }
+}
+
+impl Default for Handshake {
+    fn default() -> Self {
+        let headers = [
+            ("Host", "gateway.example"),
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", KEY),
+            ("Sec-WebSocket-Protocol", "wamp.2.json"),
+        ];
+        Self {
+            method: "GET".to_owned(),
+            path: "/ws".to_owned(),
+            version: "HTTP/1.1".to_owned(),
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        }
+    }
+}
+
+impl Handshake {
+    pub(crate) fn method(mut self, method: &str) -> Self {
+        method.clone_into(&mut self.method);
+        self
+    }
+
+    pub(crate) fn path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
+    pub(crate) fn version(mut self, version: &str) -> Self {
+        version.clone_into(&mut self.version);
+        self
+    }
+
+    /// Adds a header line, also beside one of the same name.
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Takes a header away.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(other, _)| other != name);
+        self
+    }
+
+    /// Changes a header, or adds it.
+    pub(crate) fn replace(self, name: &str, value: &str) -> Self {
+        self.without(name).header(name, value)
+    }
+
+    pub(crate) fn protocol(self, name: &str) -> Self {
+        self.replace("Sec-WebSocket-Protocol", name)
+    }
+
+    /// Presents a tracking ID.
+    pub(crate) fn cookie(self, id: &str) -> Self {
+        self.header("Cookie", &format!("cbtid={id}"))
+    }
+
+    /// The request, as bytes; a header's value may hold `\u{80}` to `\u{ff}`, which become single bytes.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut text = format!("{} {} {}\r\n", self.method, self.path, self.version);
+        for (name, value) in &self.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str("\r\n");
+        text.chars().map(|c| u8::try_from(u32::from(c)).expect("Latin-1 only")).collect()
+    }
+
+    /// Sends the request and reads the answer.
+    #[track_caller]
+    pub(crate) fn send(&self, gateway: &Gateway) -> (Connection, Response) {
+        let mut connection = Connection::open(gateway);
+        connection.send(self.bytes());
+        let response = connection.response();
+        (connection, response)
+    }
+
+    /// Sends a request that must be refused, with this status, and with an end of the connection or a way to go on.
+    #[track_caller]
+    pub(crate) fn is_refused(&self, gateway: &Gateway, status: u16) -> Response {
+        let (_, response) = self.send(gateway);
+        assert_eq!(response.status, status, "{response:?}{}", gateway.output());
+        assert_eq!(response.set_cookies(), Vec::<&str>::new(), "a refused client got a cookie");
+        response
+    }
+
+    /// Sends a request that must be accepted.
+    #[track_caller]
+    pub(crate) fn opens(&self, gateway: &Gateway) -> (WebSocket, Response) {
+        let (connection, response) = self.send(gateway);
+        assert_eq!(response.status, 101, "{response:?}{}", gateway.output());
+        assert_eq!(response.header("sec-websocket-accept"), Some(ACCEPT), "{response:?}");
+        (WebSocket::new(connection), response)
+    }
+
+    /// Opens with the jar's cookie, and puts into the jar what comes back.
+    #[track_caller]
+    pub(crate) fn opens_with(self, gateway: &Gateway, jar: &mut Jar) -> (WebSocket, Response) {
+        let handshake = match &jar.id {
+            Some(id) => self.cookie(id),
+            None => self,
+        };
+        let (socket, response) = handshake.opens(gateway);
+        if let Some(id) = response.tracking_id() {
+            jar.id = Some(id);
+        }
+        (socket, response)
+    }
+}
