@@ -220,7 +220,7 @@ fn explain(error: &wasmtime::Error, deadline: Duration) -> PolicyError {
         // wasmtime keeps this error's type to itself.
         None if cause.contains("fuel allocated for hostcalls") => PolicyError::HostCalls,
         // What is left are values that do not fit the contract's types.
-        None => PolicyError::Contract(clean(&cause, None, ERROR_BYTES)),
+        None => PolicyError::Contract(clean(&format!("{error:#}"), None, ERROR_BYTES)),
     }
 }
 
