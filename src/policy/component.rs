@@ -47,12 +47,12 @@ pub struct PolicyOptions {
 /// Every decision runs in a fresh instance, so that nothing passes from one client to the next. An instance gets no more
 /// than `log`, the deadline and the memory that it was loaded with.
 pub struct WasmPolicy {
-    name: Arc<str>,
     options: PolicyOptions,
     engine: PolicyEngine,
     component: AuthidPolicyPre<Instance>,
-    /// None: the component does not import `log`.
-    log: Option<Arc<PolicyLog>>,
+    log: Arc<PolicyLog>,
+    /// Whether the component imports `log`.
+    logs: bool,
 }
 
 /// What the host keeps for one instance.
@@ -119,9 +119,8 @@ impl WasmPolicy {
         }
         let component =
             linker.instantiate_pre(&loaded.component).and_then(AuthidPolicyPre::new).map_err(export)?;
-        let name: Arc<str> = name.into();
-        let log = loaded.logs.then(|| Arc::new(PolicyLog::new(Arc::clone(&name))));
-        Ok(Self { name, options, engine: engine.clone(), component, log })
+        let log = Arc::new(PolicyLog::new(name.into()));
+        Ok(Self { options, engine: engine.clone(), component, log, logs: loaded.logs })
     }
 
     fn check_config(&self) -> Result<(), LoadFault> {
@@ -139,6 +138,19 @@ impl WasmPolicy {
                 errors.iter().take(CONFIG_ERRORS).map(|text| clean(text, None, ERROR_BYTES)).collect(),
             )
         })
+    }
+
+    fn ask(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+        request::check_size(request)?;
+        let secret = request.cookie.as_ref().map(|cookie| cookie.id);
+        let log = self.logs.then(|| DecisionLog::new(&self.log, request));
+        let answer = self.run(self.options.deadline, log, |policy, store| {
+            policy.call_decide(store, &self.options.config, request.into())
+        })?;
+        match answer {
+            Ok(decision) => answer::check(decision, secret),
+            Err(text) => Err(PolicyError::Refused(clean(&text, secret, ERROR_BYTES))),
+        }
     }
 
     /// Makes an instance, calls it, and drops it with everything that it has touched.
@@ -162,25 +174,19 @@ impl WasmPolicy {
 }
 
 impl Policy for WasmPolicy {
+    /// A failure is in the log when this returns: with the policy, the connection and the client's public ID.
     fn decide(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
-        request::check_size(request)?;
-        let secret = request.cookie.as_ref().map(|cookie| cookie.id);
-        let log = self.log.as_ref().map(|log| DecisionLog::new(log, request));
-        let answer = self.run(self.options.deadline, log, |policy, store| {
-            policy.call_decide(store, &self.options.config, request.into())
-        })?;
-        match answer {
-            Ok(decision) => answer::check(decision, secret),
-            Err(text) => Err(PolicyError::Refused(clean(&text, secret, ERROR_BYTES))),
-        }
+        self.ask(request).inspect_err(|error| self.log.failure(request, error))
     }
 }
 
 impl std::fmt::Debug for WasmPolicy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not its configuration, in which the operator may have put secrets.
         f.debug_struct("WasmPolicy")
-            .field("name", &self.name)
-            .field("options", &self.options)
+            .field("name", &self.log.policy())
+            .field("deadline", &self.options.deadline)
+            .field("max_memory", &self.options.max_memory)
             .finish_non_exhaustive()
     }
 }

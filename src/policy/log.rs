@@ -11,7 +11,7 @@ use std::{
     time::Instant,
 };
 
-use super::{JoinRequest, bindings::wampgate::authid::log::Level, text::clean};
+use super::{JoinRequest, PolicyError, bindings::wampgate::authid::log::Level, text::clean};
 
 /// Lines of one decision that are kept.
 const LINES: u32 = 16;
@@ -54,6 +54,25 @@ struct Secret(Option<Box<str>>);
 impl PolicyLog {
     pub(super) fn new(policy: Arc<str>) -> Self {
         Self { policy, begun: Instant::now(), second_and_lines: AtomicU64::new(0) }
+    }
+
+    /// The policy's name.
+    pub(super) fn policy(&self) -> &str {
+        &self.policy
+    }
+
+    /// Tells the operator that a decision failed. A client can make this happen as often as it likes, so it counts as a
+    /// line of the policy's.
+    pub(super) fn failure(&self, request: &JoinRequest<'_>, error: &PolicyError) {
+        if self.admit(self.second()) {
+            tracing::warn!(
+                target: "wampgate::policy",
+                policy = &*self.policy,
+                connection = request.connection.id,
+                public_id = request.cookie.as_ref().map_or("", |cookie| cookie.public_id),
+                "no decision: {error}"
+            );
+        }
     }
 
     /// Whether one more line may be written in this second.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tracing_subscriber::fmt::MakeWriter;
-use wampgate::policy::Decision;
+use wampgate::policy::{Decision, PolicyError};
 
 use crate::support::{Cookie, PUBLIC_ID, TRACKING_ID, ask, guest, policy};
 
@@ -31,28 +31,42 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-#[test]
-fn lines_are_bounded_and_neither_forged_nor_telling() {
+/// What an answer leaves in the log, and the answer.
+fn logged(guest: &str) -> (String, Result<Decision, PolicyError>) {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::DEBUG)
         .with_ansi(false)
         .with_writer(lines.clone())
         .finish();
-    let chatty = policy(guest::LOG_SECRETS);
-    let decision = tracing::subscriber::with_default(subscriber, || ask(&chatty, &[], Cookie::Known, &[]));
-    assert_eq!(decision, Ok(Decision::None));
-
+    let policy = policy(guest);
+    let decision = tracing::subscriber::with_default(subscriber, || ask(&policy, &[], Cookie::Known, &[]));
     let written = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    let of_the_policy: Vec<&str> = written.lines().filter(|line| line.contains("wampgate::policy")).collect();
+    let ours = written.lines().filter(|line| line.contains("wampgate::policy"));
+    (ours.map(|line| format!("{line}\n")).collect(), decision)
+}
+
+#[test]
+fn lines_are_bounded_and_neither_forged_nor_telling() {
+    let (written, decision) = logged(guest::LOG_SECRETS);
+    assert_eq!(decision, Ok(Decision::None));
+    let lines: Vec<&str> = written.lines().collect();
     // 16 lines, and one that counts the other five.
-    assert_eq!(of_the_policy.len(), 17, "{written}");
-    assert!(
-        of_the_policy[0].contains("WARN") && of_the_policy[0].contains("fine\\nERROR forged"),
-        "{written}"
-    );
-    assert!(of_the_policy[1].contains("INFO") && of_the_policy[1].contains("[tracking ID]"), "{written}");
-    assert!(of_the_policy[16].contains("5 more lines"), "{written}");
-    assert!(of_the_policy.iter().all(|line| line.contains("c-17") && line.contains(PUBLIC_ID)), "{written}");
+    assert_eq!(lines.len(), 17, "{written}");
+    assert!(lines[0].contains("WARN") && lines[0].contains("fine\\nERROR forged"), "{written}");
+    assert!(lines[1].contains("INFO") && lines[1].contains("[tracking ID]"), "{written}");
+    assert!(lines[16].contains("5 more lines"), "{written}");
+    assert!(lines.iter().all(|line| line.contains("c-17") && line.contains(PUBLIC_ID)), "{written}");
+    assert!(!written.contains(TRACKING_ID), "{written}");
+}
+
+#[test]
+fn a_failure_is_one_line_with_policy_connection_and_public_id() {
+    let (written, decision) = logged(guest::TRAP);
+    assert!(matches!(decision, Err(PolicyError::Trap(_))), "{decision:?}");
+    assert_eq!(written.lines().count(), 1, "{written}");
+    for part in ["WARN", "policy=\"guest\"", "c-17", PUBLIC_ID, "the policy trapped"] {
+        assert!(written.contains(part), "{part}: {written}");
+    }
     assert!(!written.contains(TRACKING_ID), "{written}");
 }
