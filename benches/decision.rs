@@ -1,7 +1,8 @@
 //! What one decision of the default policy costs: store, fresh instance, call, drop, with all limits on.
 //!
-//! `native` copies the same request on the heap and drops it again, in the same run: the yardstick, because it scales with the
-//! machine's state as the decisions do. `two-threads` is the time per decision of two threads that share one engine.
+//! `native` copies the same request on the heap and drops it again, in the same run: the yardstick, because
+//! it scales with the machine's state as the decisions do. `two-threads` is the time per decision of two
+//! threads that share one engine.
 
 #![allow(
     missing_docs,

@@ -44,8 +44,8 @@ pub struct PolicyOptions {
 
 /// A policy component, compiled and checked.
 ///
-/// Every decision runs in a fresh instance, so that nothing passes from one client to the next. An instance gets no more
-/// than `log`, the deadline and the memory that it was loaded with.
+/// Every decision runs in a fresh instance, so that nothing passes from one client to the next. An instance
+/// gets no more than `log`, the deadline and the memory that it was loaded with.
 pub struct WasmPolicy {
     options: PolicyOptions,
     engine: PolicyEngine,
@@ -72,7 +72,8 @@ impl Default for PolicyOptions {
 // === impl WasmPolicy ===
 
 impl WasmPolicy {
-    /// Loads the component that a configuration names. Reads the file and compiles: not for a connection's task.
+    /// Loads the component that a configuration names. Reads the file and compiles: not for a connection's
+    /// task.
     pub fn load(engine: &PolicyEngine, config: &PolicyConfig) -> Result<Self, LoadError> {
         let name = config.component.display().to_string();
         let options = PolicyOptions {

@@ -1,7 +1,8 @@
 //! The contract's `log` interface: lines of a policy in the gateway's log.
 //!
-//! A client decides how often its policy is asked, and so how much is logged. Lines are bounded per decision and per second; what
-//! goes beyond is dropped and counted, and a policy that does nothing but log is stopped.
+//! A client decides how often its policy is asked, and so how much is logged. Lines are bounded per decision
+//! and per second; what goes beyond is dropped and counted, and a policy that does nothing but log is
+//! stopped.
 
 use std::{
     sync::{
@@ -17,7 +18,8 @@ use super::{JoinRequest, PolicyError, bindings::wampgate::authid::log::Level, te
 const LINES: u32 = 16;
 /// Bytes of a line that are kept.
 const LINE_BYTES: usize = 1024;
-/// Calls after which a decision is ended: no honest policy comes near, and a flood need not run until its deadline.
+/// Calls after which a decision is ended: no honest policy comes near, and a flood need not run until its
+/// deadline.
 const CALLS: u32 = 256;
 /// Lines per second that a policy may write in all its decisions together.
 const LINES_PER_SECOND: u32 = 200;
@@ -61,8 +63,8 @@ impl PolicyLog {
         &self.policy
     }
 
-    /// Tells the operator that a decision failed. A client can make this happen as often as it likes, so it counts as a
-    /// line of the policy's.
+    /// Tells the operator that a decision failed. A client can make this happen as often as it likes, so it
+    /// counts as a line of the policy's.
     pub(super) fn failure(&self, request: &JoinRequest<'_>, error: &PolicyError) {
         if self.admit(self.second()) {
             tracing::warn!(

@@ -1,4 +1,5 @@
-//! Policies as components: the one that ships, honest ones, broken ones and hostile ones, on the production engine.
+//! Policies as components: the one that ships, honest ones, broken ones and hostile ones, on the production
+//! engine.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
