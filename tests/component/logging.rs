@@ -3,12 +3,13 @@
 use std::{
     io::Write,
     sync::{Arc, Mutex},
+    time::Instant,
 };
 
 use tracing_subscriber::fmt::MakeWriter;
 use wampgate::policy::{Decision, PolicyError};
 
-use crate::support::{Cookie, PUBLIC_ID, TRACKING_ID, ask, guest, policy};
+use crate::support::{Cookie, DEADLINE, PUBLIC_ID, TRACKING_ID, ask, guest, policy};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -69,4 +70,34 @@ fn a_failure_is_one_line_with_policy_connection_and_public_id() {
         assert!(written.contains(part), "{part}: {written}");
     }
     assert!(!written.contains(TRACKING_ID), "{written}");
+}
+
+/// Holds the first line up for twice the deadline, as a busy machine might.
+struct Stalling(std::sync::atomic::AtomicBool);
+
+impl Write for &Stalling {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if !self.0.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            let until = Instant::now() + 2 * DEADLINE;
+            while Instant::now() < until {
+                std::thread::yield_now();
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_decision_that_was_kept_from_running_beyond_its_deadline_still_counts() {
+    static STALLING: Stalling = Stalling(std::sync::atomic::AtomicBool::new(false));
+    let subscriber = tracing_subscriber::fmt().with_writer(|| &STALLING).finish();
+    let policy = policy(guest::LOG_SECRETS);
+    let begun = Instant::now();
+    let decision = tracing::subscriber::with_default(subscriber, || ask(&policy, &[], Cookie::Known, &[]));
+    assert!(begun.elapsed() >= 2 * DEADLINE, "it was not held up");
+    assert_eq!(decision, Ok(Decision::None));
 }
