@@ -1,4 +1,5 @@
-//! The authid policy: who a client is, decided by a WebAssembly component or whatever else implements [`Policy`].
+//! The authid policy: who a client is, decided by a WebAssembly component or whatever else implements
+//! [`Policy`].
 //!
 //! ```text
 //! load         read, pin, compile, check imports and exports, check-config      -> WasmPolicy
@@ -8,7 +9,8 @@
 //!     answer       the host's check of what came back                         -> Decision
 //! ```
 //!
-//! Nothing that a policy does lets a client in by accident, and the contract's own types (`wit/`) stay inside.
+//! Nothing that a policy does lets a client in by accident, and the contract's own types (`wit/`) stay
+//! inside.
 
 mod load;
 
@@ -46,8 +48,9 @@ pub fn default_policy(engine: &PolicyEngine) -> Result<WasmPolicy, LoadError> {
 
 /// Decides who a client is when it says HELLO.
 ///
-/// Runs on the calling thread and must come back within its own deadline. Whatever goes wrong is a [`PolicyError`],
-/// and every error refuses the session: there is no answer that lets a client in by accident.
+/// Runs on the calling thread and must come back within its own deadline. Whatever goes wrong is a
+/// [`PolicyError`], and every error refuses the session: there is no answer that lets a client in by
+/// accident.
 pub trait Policy: Send + Sync + fmt::Debug {
     /// Decides about one HELLO.
     fn decide(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError>;
@@ -100,7 +103,8 @@ pub enum PolicyError {
     /// The policy did not come back in time.
     #[error("the policy did not decide within {0:?}")]
     Deadline(std::time::Duration),
-    /// The policy wanted more memory than it may have: the limit in bytes. Its tables count apart from its memory.
+    /// The policy wanted more memory than it may have: the limit in bytes. Its tables count apart from its
+    /// memory.
     #[error("the policy wanted more than {0} bytes of memory")]
     Memory(usize),
     /// The policy passed too much data to the host.

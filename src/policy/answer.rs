@@ -1,7 +1,7 @@
 //! From the contract's types to a [`Decision`]: the host's check of what a policy answered.
 //!
-//! A policy may be wrong or written by somebody who wants it to be. Whatever is behind this module may rely on the ranges that the
-//! contract names. No error repeats the answer, in which the tracking ID may stand.
+//! A policy may be wrong or written by somebody who wants it to be. Whatever is behind this module may rely
+//! on the ranges that the contract names. No error repeats the answer, in which the tracking ID may stand.
 
 use super::{
     AnonymousIdentity, Decision, Denial, PolicyError,
@@ -80,7 +80,8 @@ fn checked_denial(denial: &wit::Denial, secret: Option<&str>) -> Result<Denial, 
         && denial.reason.chars().all(is_printable)
         && secret.is_none_or(|secret| !denial.reason.contains(secret));
     match Uri::parse(&denial.reason) {
-        // Blanks and escapes may be longer than what they stand for: the bound above is the contract's, this one is only for them.
+        // Blanks and escapes may be longer than what they stand for: the bound above is the contract's, this
+        // one is only for them.
         Ok(reason) if sound => Ok(Denial { reason, message: clean(message, secret, 8 * MAX_MESSAGE_BYTES) }),
         _ => broken(format!(
             "deny: the reason is no WAMP URI of at most {MAX_REASON_BYTES} bytes, such as wamp.error.not_authorized"

@@ -1,8 +1,8 @@
 //! Where compiled policies are kept between runs.
 //!
-//! Compiling the default policy takes some 20 ms and one that brings an interpreter seconds; loading it from the cache takes
-//! half a millisecond. The cache holds native code that is executed unchecked, so that its directory must be ours alone. Doing
-//! without it is never an error: it costs time and nothing else.
+//! Compiling the default policy takes some 20 ms and one that brings an interpreter seconds; loading it from
+//! the cache takes half a millisecond. The cache holds native code that is executed unchecked, so that its
+//! directory must be ours alone. Doing without it is never an error: it costs time and nothing else.
 
 use std::{
     fs, io,

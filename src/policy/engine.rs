@@ -1,7 +1,8 @@
 //! The one wasmtime engine that all policies share: its settings, its compile cache, its clock.
 //!
-//! The settings are measured ones. A fresh instance per decision is affordable only because instances come from a pool whose
-//! slots keep their pages: allocating on demand costs some 24 µs more, and giving the pages back another 11 µs.
+//! The settings are measured ones. A fresh instance per decision is affordable only because instances come
+//! from a pool whose slots keep their pages: allocating on demand costs some 24 µs more, and giving the pages
+//! back another 11 µs.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -13,32 +14,38 @@ use super::{
 };
 use crate::config::PolicyConfig;
 
-/// How many decisions of all policies together may be in flight. Decisions run on the calling thread, so that more than the number
-/// of worker threads is never needed; each slot reserves address space for the largest memory that a policy may have.
+/// How many decisions of all policies together may be in flight. Decisions run on the calling thread, so that
+/// more than the number of worker threads is never needed; each slot reserves address space for the largest
+/// memory that a policy may have.
 const SLOTS: u32 = 64;
 
-/// Core instances of one component. Components made from one module have 1 to 4; those made of shared libraries a few dozen.
+/// Core instances of one component. Components made from one module have 1 to 4; those made of shared
+/// libraries a few dozen.
 pub(super) const CORE_INSTANCES: usize = 32;
 /// Memories of one component; 1 in all that compilers make today.
 pub(super) const MEMORIES: usize = 4;
 /// Tables of one component; 1 or 2 in all that compilers make today.
 pub(super) const TABLES: usize = 16;
-/// Elements of one table: function pointers, a few for a small policy and some thousands for an interpreter. Also wasmtime's default.
+/// Elements of one table: function pointers, a few for a small policy and some thousands for an interpreter.
+/// Also wasmtime's default.
 pub(super) const TABLE_ELEMENTS: usize = 20_000;
 
-/// What a slot keeps mapped after a decision, in bytes: wiped with `memset` rather than given back to the system. At least the whole
-/// memory of a good guest, which is one page of 64 KiB.
+/// What a slot keeps mapped after a decision, in bytes: wiped with `memset` rather than given back to the
+/// system. At least the whole memory of a good guest, which is one page of 64 KiB.
 const KEEP_RESIDENT: usize = 256 * 1024;
 /// The same for tables, in bytes.
 const KEEP_TABLE: usize = 4 * 1024;
-/// Behind each memory; a small one is free, because the bounds are checked anyway where less than 4 GiB is reserved.
+/// Behind each memory; a small one is free, because the bounds are checked anyway where less than 4 GiB is
+/// reserved.
 const GUARD: u64 = 64 * 1024;
 /// A page of WebAssembly memory, in bytes.
 const PAGE: usize = 64 * 1024;
-/// The native stack of a guest, in bytes: deep enough for interpreters, and a quarter of what a worker thread has.
+/// The native stack of a guest, in bytes: deep enough for interpreters, and a quarter of what a worker thread
+/// has.
 const GUEST_STACK: usize = 512 * 1024;
 
-/// Memory that a policy may have if nothing else is configured, in bytes. Some tool chains start with 16 MiB and one page.
+/// Memory that a policy may have if nothing else is configured, in bytes. Some tool chains start with 16 MiB
+/// and one page.
 pub const DEFAULT_MAX_MEMORY: usize = 32 * 1024 * 1024;
 /// The largest `max_memory`, in bytes: every slot reserves that much address space, 64 GiB in all.
 pub const MAX_MEMORY_LIMIT: usize = 1024 * 1024 * 1024;
@@ -48,8 +55,8 @@ pub const MAX_MEMORY_LIMIT: usize = 1024 * 1024 * 1024;
 pub struct EngineOptions {
     /// The largest memory that any of its policies may have, in bytes. At most [`MAX_MEMORY_LIMIT`].
     pub max_memory: usize,
-    /// Where compiled code is kept between runs; none: it is compiled at every start. Whoever can write there decides
-    /// what the gateway executes, so a directory that others may write to is not used.
+    /// Where compiled code is kept between runs; none: it is compiled at every start. Whoever can write there
+    /// decides what the gateway executes, so a directory that others may write to is not used.
     pub cache: Option<PathBuf>,
 }
 

@@ -1,4 +1,5 @@
-//! The way to a policy for everybody who does not want to be a denial of service: so many decisions at once, and so many that wait.
+//! The way to a policy for everybody who does not want to be a denial of service: so many decisions at once,
+//! and so many that wait.
 
 use std::sync::{
     Arc,
@@ -9,11 +10,12 @@ use tokio::sync::Semaphore;
 
 use super::{Decision, JoinRequest, Policy, PolicyError};
 
-/// Decisions that may wait for a free place. At the default deadline two cores work off so many in ten seconds, which is how long a
-/// client has to say HELLO: whoever came later would wait in vain.
+/// Decisions that may wait for a free place. At the default deadline two cores work off so many in ten
+/// seconds, which is how long a client has to say HELLO: whoever came later would wait in vain.
 pub const MAX_WAITING: usize = 1024;
 
-/// A policy with a bounded number of decisions at once. Those that find no free place wait in order of arrival.
+/// A policy with a bounded number of decisions at once. Those that find no free place wait in order of
+/// arrival.
 #[derive(Debug)]
 pub struct PolicyGate {
     policy: Arc<dyn Policy>,
@@ -31,7 +33,8 @@ impl PolicyGate {
         Self { policy, places, waiting: AtomicUsize::new(0) }
     }
 
-    /// Decides on the calling task, at once if there is a free place. [`PolicyError::Overloaded`] if too many are waiting.
+    /// Decides on the calling task, at once if there is a free place. [`PolicyError::Overloaded`] if too many
+    /// are waiting.
     pub async fn decide(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
         let _place = match self.places.try_acquire() {
             Ok(place) => place,

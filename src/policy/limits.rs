@@ -1,7 +1,8 @@
 //! What one instance may take: memory, tables, instances.
 //!
-//! A refused `memory.grow` is something that a guest can shrug off or turn into an ordinary panic. To stop it for certain, and to be able
-//! to say why, the limiter answers with an error of its own, which ends the call and is found again by its type.
+//! A refused `memory.grow` is something that a guest can shrug off or turn into an ordinary panic. To stop it
+//! for certain, and to be able to say why, the limiter answers with an error of its own, which ends the call
+//! and is found again by its type.
 
 use wasmtime::{ResourceLimiter, Result};
 

@@ -1,4 +1,5 @@
-//! From a file to a component that may be asked: everything that can be wrong with it is found here, before a client waits.
+//! From a file to a component that may be asked: everything that can be wrong with it is found here, before a
+//! client waits.
 
 use std::{fmt, fs::File, io, io::Read, path::Path};
 

@@ -1,7 +1,8 @@
 //! The contract's `log` interface: lines of a policy in the gateway's log.
 //!
-//! A client decides how often its policy is asked, and so how much is logged. Lines are bounded per decision and per second; what
-//! goes beyond is dropped and counted, and a policy that does nothing but log is stopped.
+//! A client decides how often its policy is asked, and so how much is logged. Lines are bounded per decision
+//! and per second; what goes beyond is dropped and counted, and a policy that does nothing but log is
+//! stopped.
 
 use std::{
     sync::{
@@ -11,13 +12,14 @@ use std::{
     time::Instant,
 };
 
-use super::{JoinRequest, bindings::wampgate::authid::log::Level, text::clean};
+use super::{JoinRequest, PolicyError, bindings::wampgate::authid::log::Level, text::clean};
 
 /// Lines of one decision that are kept.
 const LINES: u32 = 16;
 /// Bytes of a line that are kept.
 const LINE_BYTES: usize = 1024;
-/// Calls after which a decision is ended: no honest policy comes near, and a flood need not run until its deadline.
+/// Calls after which a decision is ended: no honest policy comes near, and a flood need not run until its
+/// deadline.
 const CALLS: u32 = 256;
 /// Lines per second that a policy may write in all its decisions together.
 const LINES_PER_SECOND: u32 = 200;
@@ -54,6 +56,25 @@ struct Secret(Option<Box<str>>);
 impl PolicyLog {
     pub(super) fn new(policy: Arc<str>) -> Self {
         Self { policy, begun: Instant::now(), second_and_lines: AtomicU64::new(0) }
+    }
+
+    /// The policy's name.
+    pub(super) fn policy(&self) -> &str {
+        &self.policy
+    }
+
+    /// Tells the operator that a decision failed. A client can make this happen as often as it likes, so it
+    /// counts as a line of the policy's.
+    pub(super) fn failure(&self, request: &JoinRequest<'_>, error: &PolicyError) {
+        if self.admit(self.second()) {
+            tracing::warn!(
+                target: "wampgate::policy",
+                policy = &*self.policy,
+                connection = request.connection.id,
+                public_id = request.cookie.as_ref().map_or("", |cookie| cookie.public_id),
+                "no decision: {error}"
+            );
+        }
     }
 
     /// Whether one more line may be written in this second.

@@ -11,21 +11,21 @@ const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// Authentication methods that a client may offer; there are about ten.
 const MAX_OFFERED: usize = 64;
 
-/// Refuses a request that is larger than the contract says. To leave something out would be worse: a client could
-/// push out a header that a proxy in front of the gateway has added.
+/// Refuses a request that is larger than the contract says. To leave something out would be worse: a client
+/// could push out a header that a proxy in front of the gateway has added.
 pub(super) fn check_size(request: &JoinRequest<'_>) -> Result<(), PolicyError> {
     let headers = request.connection.headers;
     let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
+        let count = headers.len();
         return Err(PolicyError::Refused(format!(
-            "it is not asked about more than {MAX_HEADERS} headers or {MAX_HEADER_BYTES} bytes of them, and these are {} with {bytes} bytes",
-            headers.len()
+            "{count} headers with {bytes} bytes, and it is asked about {MAX_HEADERS} with {MAX_HEADER_BYTES} at most"
         )));
     }
     let offered = request.hello.as_ref().map_or(0, |hello| hello.authmethods.len());
     if offered > MAX_OFFERED {
         return Err(PolicyError::Refused(format!(
-            "it is not asked about more than {MAX_OFFERED} offered authentication methods, and these are {offered}"
+            "{offered} authentication methods offered, and it is asked about {MAX_OFFERED} at most"
         )));
     }
     Ok(())

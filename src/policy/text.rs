@@ -3,10 +3,11 @@
 /// Where a tracking ID stood.
 const BLANK: &str = "[tracking ID]";
 
-/// Cuts a text at `limit` bytes, escapes its control characters, and blanks out the tracking ID: whatever a policy says ends up in logs,
-/// where the ID must not be and where a line break would forge a line.
+/// Cuts a text at `limit` bytes, escapes its control characters, and blanks out the tracking ID: whatever a
+/// policy says ends up in logs, where the ID must not be and where a line break would forge a line.
 pub(super) fn clean(text: &str, secret: Option<&str>, limit: usize) -> String {
-    // The ID goes first: cut in two, it would no longer be found. Texts from a guest are bounded by its host-call fuel.
+    // The ID goes first: cut in two, it would no longer be found. Texts from a guest are bounded by its
+    // host-call fuel.
     let blanked = match secret {
         Some(secret) if !secret.is_empty() && text.contains(secret) => &text.replace(secret, BLANK),
         _ => text,
@@ -28,8 +29,8 @@ pub(super) fn clean(text: &str, secret: Option<&str>, limit: usize) -> String {
     cleaned
 }
 
-/// Whether a character may stand in a name or a line of the log: no control characters, no line or paragraph separators, nothing
-/// that turns the direction of the text around it.
+/// Whether a character may stand in a name or a line of the log: no control characters, no line or paragraph
+/// separators, nothing that turns the direction of the text around it.
 pub(super) fn is_printable(sign: char) -> bool {
     !sign.is_control()
         && !matches!(sign, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -1,7 +1,9 @@
-//! The clock of the deadlines: a thread that advances the engine's epoch every millisecond while decisions are in flight.
+//! The clock of the deadlines: a thread that advances the engine's epoch every millisecond while decisions
+//! are in flight.
 //!
-//! A guest checks the epoch at every loop and call, so that no guest outruns it. A thread that ticks for nothing costs 3 % of a
-//! core; hence it parks once nothing has been in flight for a while, and only then does a decision have to wake it.
+//! A guest checks the epoch at every loop and call, so that no guest outruns it. A thread that ticks for
+//! nothing costs 3 % of a core; hence it parks once nothing has been in flight for a while, and only then
+//! does a decision have to wake it.
 
 use std::{
     io,
@@ -18,8 +20,9 @@ use wasmtime::Engine;
 /// The length of a tick: how exactly a deadline is kept.
 pub(super) const TICK: Duration = Duration::from_millis(1);
 
-/// How many ticks without a decision go by before the thread parks. Waking it takes a system call of some microseconds, which
-/// a gateway under load must not pay per decision; 50 ms of ticking after a decision cost next to nothing.
+/// How many ticks without a decision go by before the thread parks. Waking it takes a system call of some
+/// microseconds, which a gateway under load must not pay per decision; 50 ms of ticking after a decision cost
+/// next to nothing.
 const LINGER: u32 = 50;
 
 /// The running thread; dropped, it ends.
@@ -59,8 +62,9 @@ impl Ticker {
     /// Keeps the clock running until the guard is dropped.
     pub(super) fn in_flight(&self) -> InFlight<'_> {
         self.shared.in_flight.fetch_add(1, SeqCst);
-        // Either this sees `parked`, or the thread, which sets it before it looks at the counter, sees the counter: in one total order of
-        // the four accesses at least one comes after the other's store. No wake-up is lost.
+        // Either this sees `parked`, or the thread, which sets it before it looks at the counter, sees the
+        // counter: in one total order of the four accesses at least one comes after the other's store. No
+        // wake-up is lost.
         if self.shared.parked.load(SeqCst) {
             self.wake();
         }

@@ -1,7 +1,9 @@
-//! The policy's own configuration: `{"authid": "cookie-id"}`, which is the default, or `{"authid": "public-id"}`.
+//! The policy's own configuration: `{"authid": "cookie-id"}`, which is the default, or `{"authid":
+//! "public-id"}`.
 //!
-//! Read by hand, because a JSON library would not fit into the first memory page beside stack and heap. The gateway
-//! hands over well-formed JSON, so what this reader does not know is no fault of the file's syntax but of its content.
+//! Read by hand, because a JSON library would not fit into the first memory page beside stack and heap. The
+//! gateway hands over well-formed JSON, so what this reader does not know is no fault of the file's syntax
+//! but of its content.
 
 /// What the operator may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

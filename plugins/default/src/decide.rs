@@ -32,8 +32,8 @@ pub(crate) fn decide(config: Config, request: &JoinRequest) -> Decision {
         return Decision::Defer(COOKIE.to_owned());
     }
 
-    // Case 3: the client's own order decides between the methods that are configured. Beside other methods the ID may
-    // stand for a login, so that it is a credential here and not a name.
+    // Case 3: the client's own order decides between the methods that are configured. Beside other methods
+    // the ID may stand for a login, so that it is a credential here and not a name.
     if offered.is_empty() && configured(ANONYMOUS) {
         return join(cookie, TrackedAuthid::PublicId);
     }
@@ -58,7 +58,10 @@ fn deny(methods: &[String]) -> Decision {
     let message = if methods.is_empty() {
         "no authentication is configured here: offer \"anonymous\" or nothing".to_owned()
     } else {
-        format!("none of the offered authentication methods can be used here; configured: {}", methods.join(", "))
+        format!(
+            "none of the offered authentication methods can be used here; configured: {}",
+            methods.join(", ")
+        )
     };
     Decision::Deny(Denial { reason: "wamp.error.no_auth_method".to_owned(), message })
 }

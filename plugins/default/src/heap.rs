@@ -1,8 +1,9 @@
 //! The heap: a static arena inside the first memory page.
 //!
-//! A decision runs in a fresh instance, so whatever an instance needs to set up is paid for by every decision. An allocator that
-//! fetches its first segment with `memory.grow` costs as much again as the whole decision; one that begins in an arena
-//! costs nothing. Only a request that does not fit the arena makes the memory grow.
+//! A decision runs in a fresh instance, so whatever an instance needs to set up is paid for by every
+//! decision. An allocator that fetches its first segment with `memory.grow` costs as much again as the whole
+//! decision; one that begins in an arena costs nothing. Only a request that does not fit the arena makes the
+//! memory grow.
 
 use core::{alloc::Layout, arch::wasm32, mem::MaybeUninit};
 
@@ -13,8 +14,8 @@ use talc::{
     wasm::WasmBinning,
 };
 
-/// Bytes of heap that every instance has. With 32 KiB of stack and the statics it fits one page of 64 KiB, and a HELLO with 8 headers
-/// and a full record takes about 3 KiB of it.
+/// Bytes of heap that every instance has. With 32 KiB of stack and the statics it fits one page of 64 KiB,
+/// and a HELLO with 8 headers and a full record takes about 3 KiB of it.
 const ARENA: usize = 24 * 1024;
 
 /// Bytes of a page of memory.
@@ -24,7 +25,8 @@ const PAGE: usize = 64 * 1024;
 const OVERHEAD: usize = 256;
 
 #[global_allocator]
-static HEAP: TalcSyncCell<ArenaThenPages, WasmBinning> = TalcSyncCell::new_wasm(ArenaThenPages { arena_used: false });
+static HEAP: TalcSyncCell<ArenaThenPages, WasmBinning> =
+    TalcSyncCell::new_wasm(ArenaThenPages { arena_used: false });
 
 /// Hands the allocator the arena first, and then as many pages as it lacks.
 #[derive(Debug)]

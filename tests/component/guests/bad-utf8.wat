@@ -1,0 +1,6 @@
+;; Answers err("\ff"), which is no UTF-8.
+(data (i32.const 64) "\ff")
+(func (export "decide") (param i32) (result i32)
+  (i32.store (i32.const 0) (i32.const 1))
+  (i32.store (i32.const 4) (i32.const 64)) (i32.store (i32.const 8) (i32.const 1))
+  (i32.const 0))

@@ -1,0 +1,7 @@
+;; A policy that cannot decide.
+(component
+  (core module $m (func (export "f") (result i32) (i32.const 1)))
+  (core instance $i (instantiate $m))
+  (func $f (result u32) (canon lift (core func $i "f")))
+  (instance $policy (export "check-config" (func $f)))
+  (export "wampgate:authid/policy@0.1.0" (instance $policy)))

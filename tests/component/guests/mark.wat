@@ -1,0 +1,10 @@
+;; Counts its decisions, in a global and in memory, and answers with both counts as the authid: "11", if it is fresh.
+(global $count (mut i32) (i32.const 48))
+(func (export "decide") (param i32) (result i32)
+  (global.set $count (i32.add (global.get $count) (i32.const 1)))
+  (i32.store8 (i32.const 64) (global.get $count))
+  (i32.store8 (i32.const 72) (i32.add (i32.load8_u (i32.const 72)) (i32.const 1)))
+  (i32.store8 (i32.const 65) (i32.add (i32.load8_u (i32.const 72)) (i32.const 48)))
+  (i32.store8 (i32.const 8) (i32.const 1))
+  (i32.store (i32.const 12) (i32.const 64)) (i32.store (i32.const 16) (i32.const 2))
+  (i32.const 0))

@@ -1,0 +1,2 @@
+;; A component that neither wants nor offers anything.
+(component)

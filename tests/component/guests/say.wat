@@ -1,0 +1,23 @@
+;; Answers what its configuration says: the first letter is the kind of the answer, the rest its text.
+;;   i authid   r authrole   x authextra   d defer   y deny, as the reason   m deny, as the message   e err
+(data (i32.const 64) "test.denied")
+(func (export "decide") (param $p i32) (result i32)
+  (local $kind i32) (local $at i32) (local $length i32) (local $to i32)
+  (local.set $kind (i32.load8_u (i32.load (local.get $p))))
+  (local.set $at (i32.add (i32.load (local.get $p)) (i32.const 1)))
+  (local.set $length (i32.sub (i32.load offset=4 (local.get $p)) (i32.const 1)))
+  (local.set $to (i32.const 8))
+  (if (i32.eq (local.get $kind) (i32.const 105)) (then (i32.store8 (i32.const 8) (i32.const 1)) (local.set $to (i32.const 12))))
+  (if (i32.eq (local.get $kind) (i32.const 114)) (then (i32.store8 (i32.const 20) (i32.const 1)) (local.set $to (i32.const 24))))
+  (if (i32.eq (local.get $kind) (i32.const 120)) (then (i32.store8 (i32.const 32) (i32.const 1)) (local.set $to (i32.const 36))))
+  (if (i32.eq (local.get $kind) (i32.const 100)) (then (i32.store8 (i32.const 4) (i32.const 2))))
+  (if (i32.eq (local.get $kind) (i32.const 121)) (then (i32.store8 (i32.const 4) (i32.const 3))))
+  (if (i32.eq (local.get $kind) (i32.const 109))
+    (then
+      (i32.store8 (i32.const 4) (i32.const 3))
+      (i32.store (i32.const 8) (i32.const 64)) (i32.store (i32.const 12) (i32.const 11))
+      (local.set $to (i32.const 16))))
+  (if (i32.eq (local.get $kind) (i32.const 101)) (then (i32.store8 (i32.const 0) (i32.const 1)) (local.set $to (i32.const 4))))
+  (i32.store (local.get $to) (local.get $at))
+  (i32.store offset=4 (local.get $to) (local.get $length))
+  (i32.const 0))

@@ -1,0 +1,117 @@
+//! Guests that do what no guest should: each is stopped in time, for the right reason, and harms nobody.
+
+use std::time::Instant;
+
+use wampgate::policy::{
+    DEFAULT_MAX_MEMORY, EngineOptions, LoadFault, PolicyEngine, PolicyError, PolicyOptions, WasmPolicy,
+    default_policy,
+};
+
+use crate::support::{
+    Cookie, DEADLINE, ENGINE, SLACK, TRACKING_ID, ask, authid, bytes, fault, guest, policy,
+};
+
+/// What a guest's decision fails with, within its time, and with an honest decision right behind it.
+fn failure(guest: &str) -> PolicyError {
+    let honest = default_policy(&ENGINE).expect("the default policy");
+    let hostile = policy(guest);
+    let mut failure = None;
+    for _ in 0..3 {
+        let begun = Instant::now();
+        let decision = ask(&hostile, &[], Cookie::Known, &["anonymous"]);
+        let taken = begun.elapsed();
+        assert!(taken < DEADLINE + SLACK, "it took {taken:?}");
+        failure = Some(decision.expect_err("it decided"));
+        assert_eq!(authid(ask(&honest, &[], Cookie::Known, &[])), TRACKING_ID);
+    }
+    failure.expect("three decisions")
+}
+
+#[test]
+fn endless_loop_is_stopped_at_the_deadline() {
+    let begun = Instant::now();
+    assert_eq!(failure(guest::ENDLESS_LOOP), PolicyError::Deadline(DEADLINE));
+    assert!(begun.elapsed() >= 3 * DEADLINE, "stopped before its time");
+}
+
+#[test]
+fn endless_start_is_stopped_when_it_is_loaded() {
+    let begun = Instant::now();
+    let fault = fault(&bytes(guest::ENDLESS_START));
+    assert!(matches!(fault, LoadFault::CheckConfig(PolicyError::Deadline(_))), "{fault}");
+    assert!(begun.elapsed() < 5 * SLACK);
+}
+
+#[test]
+fn memory_bomb_is_stopped_at_its_limit() {
+    assert_eq!(failure(guest::MEMORY_BOMB), PolicyError::Memory(DEFAULT_MAX_MEMORY));
+}
+
+#[test]
+fn table_bomb_is_stopped_at_its_limit() {
+    assert_eq!(failure(guest::TABLE_BOMB), PolicyError::Memory(160_000));
+}
+
+#[test]
+fn memory_is_given_as_configured_and_no_more() {
+    assert_eq!(failure(guest::FORTY_MEGABYTES), PolicyError::Memory(DEFAULT_MAX_MEMORY));
+
+    let max_memory = 48 * 1024 * 1024;
+    let options = PolicyOptions { max_memory, ..PolicyOptions::default() };
+    let load =
+        |engine| WasmPolicy::from_bytes(engine, "guest", &bytes(guest::FORTY_MEGABYTES), options.clone());
+    // The engine for all tests has room for the default only, and says so.
+    let fault = load(&ENGINE).expect_err("it loads").fault;
+    assert!(
+        matches!(fault, LoadFault::MaxMemory { asked, available } if asked == max_memory && available < asked)
+    );
+
+    let large = PolicyEngine::new(&EngineOptions { max_memory, cache: None }).expect("an engine");
+    let policy = load(&large).unwrap_or_else(|error| panic!("{error}"));
+    assert!(ask(&policy, &[], Cookie::Off, &[]).is_ok());
+}
+
+fn assert_traps(guest: &str, why: &str) {
+    match failure(guest) {
+        PolicyError::Trap(text) => assert!(text.contains(why), "{text}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn deep_recursion_traps() {
+    assert_traps(guest::RECURSION, "call stack exhausted");
+}
+
+#[test]
+fn unreachable_code_traps() {
+    assert_traps(guest::TRAP, "unreachable");
+}
+
+#[test]
+fn reading_out_of_bounds_traps() {
+    assert_traps(guest::OUT_OF_BOUNDS, "out of bounds memory access");
+}
+
+#[test]
+fn too_much_data_for_the_host_is_refused() {
+    for guest in [guest::HUGE_STRING, guest::LOG_HUGE, guest::LOG_FLOOD] {
+        assert_eq!(failure(guest), PolicyError::HostCalls);
+    }
+}
+
+#[test]
+fn values_that_the_contract_does_not_have_are_refused() {
+    for (guest, why) in [
+        (guest::BAD_UTF8, "utf-8"),
+        (guest::BAD_POINTER, "out of bounds"),
+        (guest::BAD_ANSWER, "pointer"),
+        (guest::BAD_CASE, "9"),
+        (guest::LOG_BAD_LEVEL, "4"),
+    ] {
+        match failure(guest) {
+            PolicyError::Contract(text) => assert!(text.contains(why), "{text}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}

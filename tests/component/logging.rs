@@ -1,0 +1,103 @@
+//! A policy's lines in the gateway's log.
+
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use tracing_subscriber::fmt::MakeWriter;
+use wampgate::policy::{Decision, PolicyError};
+
+use crate::support::{Cookie, DEADLINE, PUBLIC_ID, TRACKING_ID, ask, guest, policy};
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// What an answer leaves in the log, and the answer.
+fn logged(guest: &str) -> (String, Result<Decision, PolicyError>) {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(lines.clone())
+        .finish();
+    let policy = policy(guest);
+    let decision = tracing::subscriber::with_default(subscriber, || ask(&policy, &[], Cookie::Known, &[]));
+    let written = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let ours = written.lines().filter(|line| line.contains("wampgate::policy"));
+    (ours.map(|line| format!("{line}\n")).collect(), decision)
+}
+
+#[test]
+fn lines_are_bounded_and_neither_forged_nor_telling() {
+    let (written, decision) = logged(guest::LOG_SECRETS);
+    assert_eq!(decision, Ok(Decision::None));
+    let lines: Vec<&str> = written.lines().collect();
+    // 16 lines, and one that counts the other five.
+    assert_eq!(lines.len(), 17, "{written}");
+    assert!(lines[0].contains("WARN") && lines[0].contains("fine\\nERROR forged"), "{written}");
+    assert!(lines[1].contains("INFO") && lines[1].contains("[tracking ID]"), "{written}");
+    assert!(lines[16].contains("5 more lines"), "{written}");
+    assert!(lines.iter().all(|line| line.contains("c-17") && line.contains(PUBLIC_ID)), "{written}");
+    assert!(!written.contains(TRACKING_ID), "{written}");
+}
+
+#[test]
+fn a_failure_is_one_line_with_policy_connection_and_public_id() {
+    let (written, decision) = logged(guest::TRAP);
+    assert!(matches!(decision, Err(PolicyError::Trap(_))), "{decision:?}");
+    assert_eq!(written.lines().count(), 1, "{written}");
+    for part in ["WARN", "policy=\"guest\"", "c-17", PUBLIC_ID, "the policy trapped"] {
+        assert!(written.contains(part), "{part}: {written}");
+    }
+    assert!(!written.contains(TRACKING_ID), "{written}");
+}
+
+/// Holds the first line up for twice the deadline, as a busy machine might.
+struct Stalling(std::sync::atomic::AtomicBool);
+
+impl Write for &Stalling {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if !self.0.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            let until = Instant::now() + 2 * DEADLINE;
+            while Instant::now() < until {
+                std::thread::yield_now();
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_decision_that_was_kept_from_running_beyond_its_deadline_still_counts() {
+    static STALLING: Stalling = Stalling(std::sync::atomic::AtomicBool::new(false));
+    let subscriber = tracing_subscriber::fmt().with_writer(|| &STALLING).finish();
+    let policy = policy(guest::LOG_SECRETS);
+    let begun = Instant::now();
+    let decision = tracing::subscriber::with_default(subscriber, || ask(&policy, &[], Cookie::Known, &[]));
+    assert!(begun.elapsed() >= 2 * DEADLINE, "it was not held up");
+    assert_eq!(decision, Ok(Decision::None));
+}
