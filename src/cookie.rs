@@ -7,7 +7,7 @@ pub mod public_id;
 
 use std::{fmt, sync::Arc};
 
-pub use public_id::PublicIdKey;
+pub use public_id::{KeyError as PublicIdKeyError, PublicIdKey};
 pub use request::candidates;
 pub use response::set_cookie;
 

@@ -108,21 +108,21 @@ impl fmt::Display for Peer {
 
 impl Edge {
     /// Builds the routes of a transport; `services` gives the running service for each WebSocket path.
-    pub fn new(
+    pub fn new<E>(
         config: &TransportConfig,
-        services: &mut dyn FnMut(&WebSocketConfig) -> Arc<WebSocketService>,
-    ) -> Self {
+        services: &mut dyn FnMut(&WebSocketConfig) -> Result<Arc<WebSocketService>, E>,
+    ) -> Result<Self, E> {
         let hsts = config
             .http
             .hsts_max_age
             .and_then(|seconds| HeaderValue::try_from(format!("max-age={seconds}")).ok());
-        Self {
-            routes: Routes::new(&config.root, services),
+        Ok(Self {
+            routes: Routes::new(&config.root, services)?,
             http: builder(&config.http),
             hsts,
             access_log: config.http.access_log,
             transport: config.id.clone(),
-        }
+        })
     }
 
     /// Serves the requests on a connection until one of them becomes a WebSocket, or the connection ends.
@@ -241,6 +241,8 @@ fn builder(options: &HttpOptions) -> http1::Builder {
     http.timer(TokioTimer::new())
         .header_read_timeout(options.head_timeout)
         .max_headers(options.max_headers)
+        // Names are case-insensitive; scripts that look for `Set-Cookie` are not.
+        .title_case_headers(true)
         .max_header_size(options.max_head_size)
         .max_buf_size(options.max_head_size.max(MIN_BUFFER));
     http

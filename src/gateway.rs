@@ -1,18 +1,215 @@
 //! What a configuration becomes when the gateway starts: realms, stores and policies, running and shared.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    path::PathBuf,
+    sync::Arc,
+};
 
-use crate::{config::WebSocketConfig, policy::Policy, realm::Realm, tracking::Tracker};
+use http::HeaderName;
+
+use crate::{
+    auth,
+    config::{Config, CookieConfig, PolicyConfig, Service, StoreConfig, TransportConfig, WebSocketConfig},
+    cookie::{PublicIdKey, PublicIdKeyError},
+    edge::Edge,
+    policy::{self, EngineError, LoadError, PolicyEngine, PolicyGate, WasmPolicy},
+    realm::Realm,
+    store::{self, CookieStore, OpenError},
+    time::Timestamp,
+    tracking::{Connections, Tracker},
+};
+
+/// The file in the node directory that holds the key of the public IDs.
+const PUBLIC_ID_KEY: &str = "public-id.key";
+
+/// Decisions of the default policy at once. One takes a few microseconds on the thread that asks for it, so that
+/// more than there are worker threads never run.
+const DEFAULT_POLICY_CONCURRENT: usize = 64;
+
+/// A gateway that runs, but for its listeners.
+#[derive(Debug)]
+pub struct Gateway {
+    transports: Vec<RunningTransport>,
+}
+
+/// A transport of the configuration with its routes.
+#[derive(Debug)]
+pub struct RunningTransport {
+    /// Its options.
+    pub config: TransportConfig,
+    /// Its routes.
+    pub edge: Arc<Edge>,
+}
 
 /// A WebSocket service of the configuration with everything that it needs to serve a connection.
 #[derive(Debug)]
 pub struct WebSocketService {
     /// Its options.
     pub config: WebSocketConfig,
+    /// The names of its authentication methods, for the policy; empty if no authentication is configured.
+    pub methods: Vec<&'static str>,
+    /// The request headers that the policy may see.
+    pub policy_headers: Vec<HeaderName>,
+    /// The policy's name, for logs.
+    pub policy_name: Arc<str>,
     /// Cookie tracking, if on.
     pub tracker: Option<Tracker>,
+    /// The node's key.
+    pub key: Arc<PublicIdKey>,
     /// Who decides about identities here.
-    pub policy: Arc<dyn Policy>,
+    pub policy: Arc<PolicyGate>,
     /// The realms of the gateway by name.
     pub realms: Arc<HashMap<String, Realm>>,
+}
+
+/// Why a gateway cannot start with a configuration that is right in itself.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it all")]
+pub enum StartError {
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error(transparent)]
+    PublicId(#[from] PublicIdKeyError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Policy(#[from] LoadError),
+}
+
+impl Gateway {
+    /// Starts realms, opens stores and loads policies. Needs a tokio runtime.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        let mut parts = Parts::new(&config)?;
+        let transports = config.transports.into_iter().map(|config| {
+            let edge = Edge::new(&config, &mut |websocket| parts.service(websocket))?;
+            Ok(RunningTransport { edge: Arc::new(edge), config })
+        });
+        let transports = transports.collect::<Result<_, StartError>>()?;
+        Ok(Self { transports })
+    }
+
+    /// The transports, in the order of the configuration.
+    pub fn transports(&self) -> &[RunningTransport] {
+        &self.transports
+    }
+}
+
+impl RunningTransport {
+    /// Whether there is something to see at `/`.
+    pub fn has_page_at_root(&self) -> bool {
+        matches!(self.config.root.service, Some(Service::Page | Service::Static(_)))
+    }
+}
+
+/// What services share while a gateway is being put together.
+struct Parts {
+    node_dir: PathBuf,
+    realms: Arc<HashMap<String, Realm>>,
+    stores: HashMap<PathBuf, SharedStore>,
+    durable_key: Option<Arc<PublicIdKey>>,
+    passing_key: Option<Arc<PublicIdKey>>,
+    engine: PolicyEngine,
+    default_policy: Option<Arc<PolicyGate>>,
+}
+
+#[derive(Clone)]
+struct SharedStore {
+    store: Arc<dyn CookieStore>,
+    connections: Arc<Connections>,
+}
+
+impl Parts {
+    fn new(config: &Config) -> Result<Self, StartError> {
+        let realms = config.realms.iter().map(|realm| (realm.name.to_string(), Realm::start(realm.clone())));
+        Ok(Self {
+            node_dir: config.node_dir.clone(),
+            realms: Arc::new(realms.collect()),
+            stores: HashMap::new(),
+            durable_key: None,
+            passing_key: None,
+            engine: PolicyEngine::for_policies(policies(config))?,
+            default_policy: None,
+        })
+    }
+
+    fn service(&mut self, config: &WebSocketConfig) -> Result<Arc<WebSocketService>, StartError> {
+        let key = self.public_id_key(config.cookie.as_ref().map(|cookie| &cookie.store))?;
+        let tracker = config.cookie.as_ref().map(|cookie| self.tracker(cookie, &key)).transpose()?;
+        let policy = match &config.policy {
+            Some(policy) => self.policy(policy)?,
+            None => self.default_policy()?,
+        };
+        let headers = config.policy.iter().flat_map(|policy| &policy.headers);
+        let name = config.policy.as_ref().map(|policy| policy.component.display().to_string());
+        Ok(Arc::new(WebSocketService {
+            methods: auth::configured(config.auth.as_ref()).collect(),
+            policy_headers: headers.filter_map(|name| name.parse().ok()).collect(),
+            policy_name: name.map_or_else(|| Arc::from("default"), Arc::from),
+            config: config.clone(),
+            key,
+            tracker,
+            policy,
+            realms: Arc::clone(&self.realms),
+        }))
+    }
+
+    fn tracker(&mut self, config: &CookieConfig, key: &Arc<PublicIdKey>) -> Result<Tracker, StartError> {
+        let shared = self.store(&config.store)?;
+        Ok(Tracker::new(config.options.clone(), shared.store, shared.connections, Arc::clone(key)))
+    }
+
+    /// Opens a store, or finds the one that another service has opened at the same place.
+    fn store(&mut self, config: &StoreConfig) -> Result<SharedStore, StartError> {
+        let open = || -> Result<SharedStore, StartError> {
+            let store = store::open(config, Timestamp::now())?;
+            Ok(SharedStore { store, connections: Arc::default() })
+        };
+        match store::same_place(config) {
+            None => open(),
+            Some(place) => match self.stores.entry(place) {
+                Entry::Occupied(found) => Ok(found.get().clone()),
+                Entry::Vacant(free) => Ok(free.insert(open()?).clone()),
+            },
+        }
+    }
+
+    /// Public IDs are stable for as long as their records: the key is kept on disk where records are.
+    fn public_id_key(&mut self, store: Option<&StoreConfig>) -> Result<Arc<PublicIdKey>, StartError> {
+        let is_durable = store.is_some_and(|store| !matches!(store, StoreConfig::Memory { .. }));
+        let slot = if is_durable { &mut self.durable_key } else { &mut self.passing_key };
+        if let Some(key) = slot {
+            return Ok(Arc::clone(key));
+        }
+        let key = if is_durable {
+            PublicIdKey::load_or_create(&self.node_dir.join(PUBLIC_ID_KEY))?
+        } else {
+            PublicIdKey::random()?
+        };
+        Ok(Arc::clone(slot.insert(Arc::new(key))))
+    }
+
+    fn policy(&self, config: &PolicyConfig) -> Result<Arc<PolicyGate>, StartError> {
+        let policy = WasmPolicy::load(&self.engine, config)?;
+        Ok(Arc::new(PolicyGate::new(Arc::new(policy), config.max_concurrent)))
+    }
+
+    fn default_policy(&mut self) -> Result<Arc<PolicyGate>, StartError> {
+        if let Some(policy) = &self.default_policy {
+            return Ok(Arc::clone(policy));
+        }
+        let policy = policy::default_policy(&self.engine)?;
+        let gate = Arc::new(PolicyGate::new(Arc::new(policy), DEFAULT_POLICY_CONCURRENT));
+        Ok(Arc::clone(self.default_policy.insert(gate)))
+    }
+}
+
+/// Every policy that the configuration names.
+fn policies(config: &Config) -> impl Iterator<Item = &PolicyConfig> {
+    config.transports.iter().flat_map(|transport| transport.root.services()).filter_map(|(_, service)| {
+        match service {
+            Service::WebSocket(websocket) => websocket.policy.as_ref(),
+            _ => None,
+        }
+    })
 }

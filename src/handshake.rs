@@ -178,17 +178,17 @@ fn negotiate(headers: &HeaderMap, config: &WebSocketConfig) -> Result<(Subprotoc
         .map(<[u8]>::trim_ascii)
         .filter(|name| !name.is_empty())
         .peekable();
-    let speaks = |subprotocol: &Subprotocol| config.serializers.contains(&subprotocol.serializer);
     if offered.peek().is_none() {
-        return if !config.options.require_websocket_subprotocol && speaks(&ASSUMED) {
+        return if !config.options.require_websocket_subprotocol
+            && config.serializers.contains(&ASSUMED.serializer)
+        {
             Ok((ASSUMED, false))
         } else {
             Err(Refused::NoSubprotocol { supported: config.serializers.clone() })
         };
     }
-    offered
-        .filter_map(|name| Subprotocol::parse(str::from_utf8(name).ok()?))
-        .find(speaks)
+    let names = offered.filter_map(|name| str::from_utf8(name).ok());
+    Subprotocol::select(names, &config.serializers)
         .map(|subprotocol| (subprotocol, true))
         .ok_or_else(|| Refused::Subprotocol { supported: config.serializers.clone() })
 }

@@ -32,6 +32,7 @@ pub mod outbox;
 pub mod policy;
 pub mod realm;
 pub mod session;
+pub mod socket;
 pub mod store;
 pub mod time;
 pub mod tracking;

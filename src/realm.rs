@@ -30,7 +30,7 @@ use crate::{
     config::RealmConfig,
     identity::Identity,
     outbox::Outbox,
-    wamp::{ClientMessage, SessionId},
+    wamp::{ClientMessage, SessionId, Uri},
 };
 
 /// A way to a realm. Cheap to clone; the realm ends when the last way and the last session are gone.
@@ -71,6 +71,11 @@ impl Realm {
     /// The realm's name.
     pub fn name(&self) -> &str {
         self.inbox.name.as_str()
+    }
+
+    /// The realm's name as a URI.
+    pub fn uri(&self) -> &Uri {
+        &self.inbox.name
     }
 
     /// Whether sessions may have this role.

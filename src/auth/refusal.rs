@@ -21,6 +21,9 @@ pub enum Refusal {
     /// The policy defers to a method that the client has not offered.
     #[error("the policy defers to {0:?}, which the client did not offer")]
     NotOffered(String),
+    /// The gateway has no such realm, or the client left a choice that the gateway cannot make.
+    #[error("no such realm: {}", .0.as_ref().map_or("none was named", Uri::as_str))]
+    NoSuchRealm(Option<Uri>),
     /// The realm has no such role.
     #[error("the realm has no role {0:?}: add it to the realm's `roles`")]
     NoSuchRole(String),
@@ -75,6 +78,10 @@ impl Refusal {
                 error::NO_AUTH_METHOD,
                 format!("offer the authentication method {method:?} in HELLO.Details.authmethods"),
             ),
+            Self::NoSuchRealm(Some(realm)) => {
+                (error::NO_SUCH_REALM, format!("no realm {:?} exists on this router", realm.as_str()))
+            }
+            Self::NoSuchRealm(None) => (error::NO_SUCH_REALM, "name a realm in HELLO".to_owned()),
             Self::NoSuchRole(role) => (error::NO_SUCH_ROLE, format!("the realm has no role {role:?}")),
             Self::Missing(method, field) => {
                 (error::NOT_AUTHORIZED, format!("the method {method:?} needs HELLO.Details.{field}"))
@@ -121,6 +128,8 @@ mod tests {
             (PolicyError::Overloaded.into(), "wamp.error.unavailable"),
             (Refusal::NotConfigured(internal()), "wamp.error.authentication_failed"),
             (Refusal::NotOffered("ticket".into()), "wamp.error.no_auth_method"),
+            (Refusal::NoSuchRealm(None), "wamp.error.no_such_realm"),
+            (Refusal::NoSuchRealm(Some(Uri::known("com.example"))), "wamp.error.no_such_realm"),
             (Refusal::NoSuchRole("guest".into()), "wamp.error.no_such_role"),
             (Refusal::Missing("ticket", "authid"), "wamp.error.not_authorized"),
             (Refusal::ChannelBinding(internal()), "wamp.error.not_authorized"),

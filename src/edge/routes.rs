@@ -12,6 +12,9 @@ use crate::{
     gateway::WebSocketService,
 };
 
+/// Gives the running service for a WebSocket path.
+pub(crate) type Services<'a, E> = dyn FnMut(&WebSocketConfig) -> Result<Arc<WebSocketService>, E> + 'a;
+
 /// What has to be encoded in one component of a path (RFC 3986, 3.3), and what HTML would trip over.
 pub(crate) const COMPONENT: &AsciiSet = &CONTROLS
     .add(b' ')
@@ -114,11 +117,8 @@ fn has_controls(text: &str) -> bool {
 
 impl Routes {
     /// Prepares the services of a transport.
-    pub(crate) fn new(
-        tree: &PathTree,
-        services: &mut dyn FnMut(&WebSocketConfig) -> Arc<WebSocketService>,
-    ) -> Self {
-        Self { root: Node::new(tree, services) }
+    pub(crate) fn new<E>(tree: &PathTree, services: &mut Services<'_, E>) -> Result<Self, E> {
+        Ok(Self { root: Node::new(tree, services)? })
     }
 
     /// The service with the longest matching path, and how many components of the path that is.
@@ -137,27 +137,23 @@ impl Routes {
 }
 
 impl Node {
-    fn new(tree: &PathTree, services: &mut dyn FnMut(&WebSocketConfig) -> Arc<WebSocketService>) -> Self {
-        Self {
-            target: tree.service.as_ref().map(|service| Target::new(service, services)),
-            children: tree
-                .children
-                .iter()
-                .map(|(name, child)| (name.clone(), Self::new(child, services)))
-                .collect(),
-        }
+    fn new<E>(tree: &PathTree, services: &mut Services<'_, E>) -> Result<Self, E> {
+        let target = tree.service.as_ref().map(|service| Target::new(service, services)).transpose()?;
+        let children =
+            tree.children.iter().map(|(name, child)| Ok((name.clone(), Self::new(child, services)?)));
+        Ok(Self { target, children: children.collect::<Result<_, E>>()? })
     }
 }
 
 impl Target {
-    fn new(service: &Service, services: &mut dyn FnMut(&WebSocketConfig) -> Arc<WebSocketService>) -> Self {
-        match service {
+    fn new<E>(service: &Service, services: &mut Services<'_, E>) -> Result<Self, E> {
+        Ok(match service {
             Service::Static(config) => Self::Static(StaticFiles::new(config)),
-            Service::WebSocket(config) => Self::WebSocket(Socket::new(services(config))),
+            Service::WebSocket(config) => Self::WebSocket(Socket::new(services(config)?)),
             Service::Json(value) => Self::Json(Bytes::from(value.to_string())),
             Service::Redirect(url) => Self::Redirect(location(url)),
             Service::Page => Self::Page,
-        }
+        })
     }
 }
 
@@ -170,6 +166,10 @@ fn location(url: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn no_services(_: &WebSocketConfig) -> Result<Arc<WebSocketService>, std::fmt::Error> {
+        unreachable!("no WebSocket service is configured")
+    }
 
     fn parse(path: &str) -> Option<String> {
         let parsed = RequestPath::parse(path).ok()?;
@@ -228,7 +228,7 @@ mod tests {
             service: json("root"),
             children: BTreeMap::from([("a".to_owned(), inner), ("ab".to_owned(), leaf("ab"))]),
         };
-        let routes = Routes::new(&tree, &mut |_| unreachable!("no WebSocket service is configured"));
+        let routes = Routes::new(&tree, &mut no_services).unwrap();
         for (path, service, depth) in [
             ("/", "root", 0),
             ("/a", "root", 0),
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn nothing_is_found_where_nothing_is_configured() {
-        let routes = Routes::new(&PathTree::default(), &mut |_| unreachable!("nothing is configured"));
+        let routes = Routes::new(&PathTree::default(), &mut no_services).unwrap();
         assert!(routes.find(&RequestPath::parse("/x").unwrap()).is_none());
     }
 

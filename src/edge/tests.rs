@@ -6,6 +6,7 @@ mod upgrades;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::Mutex,
     time::Duration,
 };
 
@@ -17,8 +18,8 @@ use tokio::{
 
 use super::*;
 use crate::{
-    config::{Endpoint, PathTree, PolicyConfig, Service, WebSocketOptions},
-    cookie::{CookieOptions, TrackingId},
+    config::{CookieConfig, Endpoint, PathTree, PolicyConfig, Service, StoreConfig, WebSocketOptions},
+    cookie::{CookieOptions, PublicIdKey, TrackingId},
     policy::{Decision, JoinRequest, Policy, PolicyError},
     store::{Authentication, Commit, CookieRecord, CookieStore, StoreError},
     time::Timestamp,
@@ -43,34 +44,46 @@ impl Policy for NoPolicy {
     }
 }
 
-/// A store in which every write fails; and a write is what a handshake of a new client comes to.
+/// A store with room for so many records.
 #[derive(Debug)]
-struct FullStore;
+struct SmallStore {
+    room: usize,
+    records: Mutex<HashMap<TrackingId, CookieRecord>>,
+}
 
-impl CookieStore for FullStore {
-    fn look_up(&self, _: &TrackingId, _: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
-        Ok(None)
+impl CookieStore for SmallStore {
+    fn look_up(&self, id: &TrackingId, _: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
+        Ok(self.records.lock().unwrap().get(id).cloned())
     }
-    fn create(&self, _: &TrackingId, _: CookieRecord) -> Commit {
-        Commit::done(Err(StoreError::Full { limit: 4711 }))
+    fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit {
+        let mut records = self.records.lock().unwrap();
+        if records.len() == self.room {
+            return Commit::done(Err(StoreError::Full { limit: 4711 }));
+        }
+        records.insert(id.clone(), record);
+        Commit::done(Ok(()))
     }
     fn authenticate(&self, _: &TrackingId, _: Option<Authentication>, _: Timestamp) -> Commit {
-        Commit::done(Ok(()))
+        unreachable!("a handshake authenticates nobody")
     }
     fn revoke(&self, _: &TrackingId, _: Timestamp) -> Commit {
-        Commit::done(Ok(()))
+        unreachable!("a handshake revokes nothing")
     }
     fn purge(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
-        Ok(0)
+        unreachable!("a handshake purges nothing")
     }
     fn scan(&self, _: Timestamp, _: &mut dyn FnMut(&TrackingId, &CookieRecord)) -> Result<(), StoreError> {
-        Ok(())
+        unreachable!("a handshake scans nothing")
     }
 }
 
-fn web_socket(options: WebSocketOptions) -> Service {
+/// A WebSocket service; with tracking if there is a number of records that its store has room for.
+fn web_socket(options: WebSocketOptions, max_cookies: Option<usize>) -> Service {
     Service::WebSocket(Box::new(WebSocketConfig {
-        cookie: None,
+        cookie: max_cookies.map(|max_cookies| CookieConfig {
+            options: CookieOptions::default(),
+            store: StoreConfig::Memory { max_cookies },
+        }),
         auth: None,
         policy: Some(PolicyConfig {
             component: "policy.wasm".into(),
@@ -86,7 +99,7 @@ fn web_socket(options: WebSocketOptions) -> Service {
     }))
 }
 
-/// A transport with one of everything. Services whose `show_server_version` is on have a store that is full.
+/// A transport with one of everything.
 fn edge(http: HttpOptions) -> Arc<Edge> {
     let leaf = |service| PathTree { service: Some(service), ..PathTree::default() };
     let strict = WebSocketOptions {
@@ -94,11 +107,12 @@ fn edge(http: HttpOptions) -> Arc<Edge> {
         enable_webstatus: false,
         ..WebSocketOptions::default()
     };
-    let full = WebSocketOptions { show_server_version: true, ..strict.clone() };
+    let versioned = WebSocketOptions { show_server_version: true, ..strict.clone() };
     let children = [
-        ("ws", leaf(web_socket(WebSocketOptions::default()))),
-        ("strict", leaf(web_socket(strict))),
-        ("full", leaf(web_socket(full))),
+        ("ws", leaf(web_socket(WebSocketOptions::default(), None))),
+        ("full", leaf(web_socket(strict.clone(), Some(0)))),
+        ("strict", leaf(web_socket(strict, None))),
+        ("tracked", leaf(web_socket(versioned, Some(1)))),
         ("info", leaf(Service::Json(serde_json::json!({"a": 1})))),
         ("old", leaf(Service::Redirect("/info".to_owned()))),
         ("demo", leaf(Service::Page)),
@@ -117,11 +131,15 @@ fn edge(http: HttpOptions) -> Arc<Edge> {
         },
     };
     Arc::new(Edge::new(&config, &mut |config| {
-        let full = config.options.show_server_version;
-        let tracker = Tracker { options: CookieOptions::default(), store: Arc::new(FullStore) };
+        let tracker = config.cookie.as_ref().map(|cookie| {
+            let StoreConfig::Memory { max_cookies: room } = cookie.store else { unreachable!() };
+            let store = SmallStore { room, records: Mutex::default() };
+            let key = PublicIdKey::random().unwrap();
+            Tracker::new(cookie.options.clone(), Arc::new(store), Arc::default(), Arc::new(key))
+        });
         Arc::new(WebSocketService {
             config: config.clone(),
-            tracker: full.then_some(tracker),
+            tracker,
             policy: Arc::new(NoPolicy),
             realms: Arc::new(HashMap::new()),
         })

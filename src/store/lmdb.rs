@@ -22,9 +22,7 @@ use std::{
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, WithoutTls, types::Bytes};
 
 use self::writer::{Work, Writer};
-use super::{
-    Authentication, Commit, CookieRecord, CookieStore, OpenError, StoreError, group::Group, rules,
-};
+use super::{Authentication, Commit, CookieRecord, CookieStore, OpenError, StoreError, group::Group, rules};
 use crate::{config::SyncMode, cookie::TrackingId, time::Timestamp};
 
 /// The version of the layout, kept under `format` in `meta`.
@@ -68,12 +66,13 @@ struct Tables {
 impl LmdbStore {
     /// Opens an environment, or makes it: a folder with mode 0700 in a folder that exists. `max_size` is in bytes.
     pub fn open(path: &Path, max_size: usize, sync: SyncMode, now: Timestamp) -> Result<Self, OpenError> {
-        let fail = |action, remedy| {
-            move |source| OpenError::Io { path: path.to_owned(), action, remedy, source }
-        };
+        let fail =
+            |action, remedy| move |source| OpenError::Io { path: path.to_owned(), action, remedy, source };
         match DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(fail("make the folder of", "the folder above it must exist and be writable")(error));
+                return Err(fail("make the folder of", "the folder above it must exist and be writable")(
+                    error,
+                ));
             }
             _ => {}
         }
@@ -83,8 +82,11 @@ impl LmdbStore {
             .map_err(|error| OpenError::Lmdb { path: path.clone(), what: error.to_string() })?
             .map_err(|found| OpenError::Newer { path: path.clone(), found })?;
         let writer = Writer::new(tables.clone(), max_size, sync, now);
-        let group = Group::start("cookie-store", writer)
-            .map_err(fail_at(&path, "start the writer of", "raise the limit of threads"))?;
+        let group = Group::start("cookie-store", writer).map_err(fail_at(
+            &path,
+            "start the writer of",
+            "raise the limit of threads",
+        ))?;
         Ok(Self { group, tables, _lock: lock })
     }
 }
@@ -122,7 +124,10 @@ impl Tables {
         };
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
         options.map_size(map_size).max_readers(MAX_READERS).max_dbs(3);
-        #[allow(unsafe_code, reason = "a mapped file may change under the program; the caller holds its lock")]
+        #[allow(
+            unsafe_code,
+            reason = "a mapped file may change under the program; the caller holds its lock"
+        )]
         // SAFETY: the mapped file must not be changed but through this environment. The caller has locked the folder for
         // this process alone and keeps the lock for longer than the environment, so that it is opened only once. `NO_SYNC`
         // weakens durability, as configured, and nothing that memory safety rests on.
@@ -153,12 +158,17 @@ impl Tables {
 
     fn failure(&self, error: &heed::Error) -> Arc<str> {
         let path = self.path.display();
-        Arc::from(format!("{path} could not be read or written: {error}; free or replace the disk, then restart"))
+        Arc::from(format!(
+            "{path} could not be read or written: {error}; free or replace the disk, then restart"
+        ))
     }
 
     /// The next records behind a key, with the last key among them; empty at the end.
     #[allow(clippy::type_complexity, reason = "a pair that is taken apart at once")]
-    fn chunk(&self, after: Option<&[u8]>) -> heed::Result<(Vec<(TrackingId, CookieRecord)>, Option<Vec<u8>>)> {
+    fn chunk(
+        &self,
+        after: Option<&[u8]>,
+    ) -> heed::Result<(Vec<(TrackingId, CookieRecord)>, Option<Vec<u8>>)> {
         let txn = self.env.read_txn()?;
         let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::<&[u8]>::Unbounded);
         let mut records = Vec::with_capacity(SCAN_BATCH);

@@ -1,12 +1,13 @@
 //! Writing the messages of a router.
 
 use bytes::Bytes;
+use serde_json::{Map, Value};
 
 use super::{
     Payload, RouterMessage, Serializer, Uri,
     cbor::CborWriter,
     json::JsonWriter,
-    message::{EventDetails, InvocationDetails, code},
+    message::{EventDetails, InvocationDetails, WelcomeDetails, code},
     msgpack::MsgPackWriter,
     read::{Kind, Token},
     write::{self, Writer},
@@ -15,8 +16,8 @@ use super::{
 /// Enough for a message's list, type, identifiers and empty details; what varies is added.
 const HEAD_SIZE: usize = 64;
 
-/// A guess at ready-made details; a longer message costs one more allocation.
-const DETAILS_SIZE: usize = 512;
+/// A guess at a dictionary that somebody else has made; a longer one costs one more allocation.
+const OBJECT_SIZE: usize = 256;
 
 /// Writes one message.
 pub(super) fn message(message: &RouterMessage, target: Serializer) -> Bytes {
@@ -30,9 +31,8 @@ pub(super) fn message(message: &RouterMessage, target: Serializer) -> Bytes {
 fn write_message<W: Writer>(message: &RouterMessage, target: Serializer) -> Bytes {
     match message {
         RouterMessage::Welcome { session, details } => {
-            let mut out = Message::<W>::new(code::WELCOME, 2, DETAILS_SIZE).int(session.0);
-            write::object(&mut out.writer, details);
-            out.finish()
+            let details = welcome(details);
+            Message::<W>::new(code::WELCOME, 2, size(&details)).int(session.0).details(&details).finish()
         }
         RouterMessage::Abort { message, reason } => {
             farewell::<W>(code::ABORT, Some(message.as_str()).filter(|message| !message.is_empty()), reason)
@@ -41,7 +41,7 @@ fn write_message<W: Writer>(message: &RouterMessage, target: Serializer) -> Byte
             farewell::<W>(code::GOODBYE, message.as_deref(), reason)
         }
         RouterMessage::Challenge { method, extra } => {
-            let mut out = Message::<W>::new(code::CHALLENGE, 2, DETAILS_SIZE).text(method);
+            let mut out = Message::<W>::new(code::CHALLENGE, 2, OBJECT_SIZE).text(method);
             write::object(&mut out.writer, extra);
             out.finish()
         }
@@ -107,6 +107,23 @@ fn write_message<W: Writer>(message: &RouterMessage, target: Serializer) -> Byte
     }
 }
 
+/// WELCOME.Details, roles and features included.
+fn welcome(details: &WelcomeDetails) -> [Option<(&str, Detail<'_>)>; 9] {
+    let WelcomeDetails { realm, authid, authrole, authmethod, authprovider, authextra, known, public_id } =
+        details;
+    [
+        Some(("realm", Detail::Text(realm.as_str()))),
+        Some(("authid", Detail::Text(authid))),
+        Some(("authrole", Detail::Text(authrole))),
+        Some(("authmethod", Detail::Text(authmethod))),
+        Some(("authprovider", Detail::Text(authprovider))),
+        authextra.as_ref().map(|extra| ("authextra", Detail::Object(extra))),
+        Some(("roles", Detail::Dict(ROLES))),
+        known.map(|known| ("x_wampgate_known", Detail::Bool(known))),
+        public_id.as_deref().map(|id| ("x_wampgate_public_id", Detail::Text(id))),
+    ]
+}
+
 /// A message of identifiers only.
 fn ids<W: Writer>(code: u64, ids: &[u64]) -> Bytes {
     ids.iter().fold(Message::<W>::new(code, ids.len(), 0), |out, id| out.int(*id)).finish()
@@ -125,13 +142,44 @@ fn farewell<W: Writer>(code: u64, message: Option<&str>, reason: &Uri) -> Bytes 
 #[derive(Debug, Clone, Copy)]
 enum Detail<'a> {
     Id(u64),
+    Bool(bool),
     Text(&'a str),
+    Dict(Details<'a>),
+    Object(&'a Map<String, Value>),
 }
 
+/// The entries of a dictionary, as far as there are any.
+type Details<'a> = &'a [Option<(&'a str, Detail<'a>)>];
+
+/// What this router can do beyond the basic profile (section "Client: Role and Feature Announcement").
+const ROLES: Details<'static> = &[
+    Some((
+        "broker",
+        Detail::Dict(&[Some((
+            "features",
+            Detail::Dict(&[
+                Some(("publisher_identification", Detail::Bool(true))),
+                Some(("publisher_exclusion", Detail::Bool(true))),
+                Some(("subscriber_blackwhite_listing", Detail::Bool(true))),
+            ]),
+        ))]),
+    )),
+    Some((
+        "dealer",
+        Detail::Dict(&[Some((
+            "features",
+            Detail::Dict(&[Some(("caller_identification", Detail::Bool(true)))]),
+        ))]),
+    )),
+];
+
 /// About how many bytes the details take.
-fn size(details: &[Option<(&str, Detail<'_>)>]) -> usize {
+fn size(details: Details<'_>) -> usize {
     let entry = |(key, value): &(&str, Detail<'_>)| match value {
         Detail::Id(_) => key.len() + 20,
+        Detail::Bool(_) => key.len() + 10,
+        Detail::Dict(details) => key.len() + 8 + size(details),
+        Detail::Object(_) => key.len() + OBJECT_SIZE,
         Detail::Text(text) => key.len() + text.len() + 6,
     };
     details.iter().flatten().map(entry).sum()
@@ -184,17 +232,24 @@ impl<W: Writer> Message<W> {
         self
     }
 
-    fn details(mut self, details: &[Option<(&str, Detail<'_>)>]) -> Self {
+    fn details(mut self, details: Details<'_>) -> Self {
+        self.dict(details);
+        self
+    }
+
+    fn dict(&mut self, details: Details<'_>) {
         self.writer.dict(details.iter().flatten().count());
         for &(key, value) in details.iter().flatten() {
             self.writer.key(Token::text(key));
             match value {
                 Detail::Id(id) => self.writer.unsigned(id),
+                Detail::Bool(value) => self.writer.bool(value),
                 Detail::Text(text) => self.writer.text(text),
+                Detail::Dict(details) => self.dict(details),
+                Detail::Object(object) => write::object(&mut self.writer, object),
             }
         }
         self.writer.end(Kind::Dict);
-        self
     }
 
     fn arguments(mut self, Arguments(payload): &Arguments) -> Self {

@@ -3,6 +3,8 @@
 //! Application payload stays as the raw bytes in which it came, see [`Payload`]. Options and details are typed;
 //! keys that this router does not know are ignored, as the specification asks.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -69,8 +71,8 @@ pub enum ClientMessage {
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the fields carry the specification's own names")]
 pub enum RouterMessage {
-    /// `[WELCOME, Session|id, Details|dict]`; the details are ready-made, see `session`.
-    Welcome { session: SessionId, details: Map<String, Value> },
+    /// `[WELCOME, Session|id, Details|dict]`
+    Welcome { session: SessionId, details: Box<WelcomeDetails> },
     /// `[ABORT, Details|dict, Reason|uri]`
     Abort { message: String, reason: Uri },
     /// `[CHALLENGE, AuthMethod|string, Extra|dict]`
@@ -151,6 +153,24 @@ pub struct MatchOptions {
     pub r#match: Option<String>,
     /// The sharing policy of a registration; none means `single`.
     pub invoke: Option<String>,
+}
+
+/// WELCOME.Details: who the client is now. What the router can do is added when it is written, the same for everybody.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the fields carry the specification's own names")]
+pub struct WelcomeDetails {
+    pub realm: Uri,
+    pub authid: Box<str>,
+    pub authrole: Arc<str>,
+    pub authmethod: &'static str,
+    pub authprovider: &'static str,
+    pub authextra: Option<Map<String, Value>>,
+    /// `x_wampgate_known`: whether the client came with a cookie that the gateway knows; nothing without cookie
+    /// tracking.
+    pub known: Option<bool>,
+    /// `x_wampgate_public_id`: how other clients see this one where its authid is its cookie; nothing without
+    /// cookie tracking.
+    pub public_id: Option<Arc<str>>,
 }
 
 /// EVENT.Details: who published, where that is disclosed.

@@ -105,3 +105,28 @@ async fn the_connections_future_is_small() {
     let size = size_of_val(&future);
     assert!(size <= size_of::<Upgrade>() + 256, "{size}");
 }
+
+#[tokio::test]
+async fn a_new_client_gets_its_cookie_on_the_101_and_a_known_one_keeps_it() {
+    let edge = edge(HttpOptions::default());
+    let (mut client, serving) = connect(&edge).await;
+    client.write_all(handshake("/tracked").as_bytes()).await.unwrap();
+    let head = read_head(&mut client).await;
+    assert_eq!(status(&head), 101);
+    assert!(head.contains(concat!("server: wampgate/", env!("CARGO_PKG_VERSION"))), "{head}");
+    let cookie = head.split("set-cookie: ").nth(1).unwrap().split(';').next().unwrap();
+    let tracked = serving.await.unwrap().unwrap().tracked.unwrap();
+    assert_eq!((cookie, tracked.is_new), (&*format!("cbtid={}", tracked.id.expose()), true));
+
+    let with = |cookie: &str| handshake("/tracked").replace("Host", &format!("Cookie: {cookie}\r\nHost"));
+    let (mut client, serving) = connect(&edge).await;
+    client.write_all(with(cookie).as_bytes()).await.unwrap();
+    let head = read_head(&mut client).await;
+    assert!(status(&head) == 101 && !head.contains("set-cookie"), "{head}");
+    let again = serving.await.unwrap().unwrap().tracked.unwrap();
+    assert_eq!((again.id, again.is_new, again.connections), (tracked.id, false, 2));
+
+    // The store is full now: whoever is not known to it is refused, and let in nowhere without tracking.
+    let stranger = with("cbtid=abcdefghijklmnopqrstuvwx").replace("keep-alive, ", "close, ");
+    assert_eq!(status(&exchange(&edge, stranger.as_bytes()).await), 503);
+}

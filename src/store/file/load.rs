@@ -88,7 +88,8 @@ pub(super) fn load(locked: &Locked, index: &mut Index) -> Result<Loaded, OpenErr
                 "the end of the cookie store was torn by a crash and has been cut off; nothing that was \
                  acknowledged is lost"
             );
-            cut(file, offset).map_err(|source| lock::failed(path, "cut the torn end of", "check the disk", source))?;
+            cut(file, offset)
+                .map_err(|source| lock::failed(path, "cut the torn end of", "check the disk", source))?;
             end = offset;
         }
         Some(Bad { number, offset, what, .. }) => {

@@ -76,7 +76,12 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 /// The error of a call on a store's file.
-pub(super) fn failed(path: &Path, action: &'static str, remedy: &'static str, source: io::Error) -> OpenError {
+pub(super) fn failed(
+    path: &Path,
+    action: &'static str,
+    remedy: &'static str,
+    source: io::Error,
+) -> OpenError {
     OpenError::Io { path: path.to_owned(), action, remedy, source }
 }
 
@@ -89,8 +94,6 @@ fn options() -> OpenOptions {
 fn try_lock(file: &File, path: &Path) -> Result<(), OpenError> {
     file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => OpenError::InUse { path: path.to_owned() },
-        TryLockError::Error(source) => {
-            failed(path, "lock", "put it on a file system that has locks", source)
-        }
+        TryLockError::Error(source) => failed(path, "lock", "put it on a file system that has locks", source),
     })
 }

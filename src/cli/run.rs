@@ -1,0 +1,80 @@
+//! `wampgate run`: the gateway itself.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use tokio::{
+    runtime,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{RunArgs, logging};
+use crate::{
+    config::{self, Config},
+    gateway::Gateway,
+    server::Server,
+};
+
+/// The exit code of a process that a second signal ended: 128 and the number of SIGINT, as a shell would report it.
+const INTERRUPTED: u8 = 130;
+
+/// Runs until a signal, then drains.
+pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    logging::start(args.log_format, &args.log)?;
+    let loaded = match config::load(&args.source.source()) {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            eprint!("{faults}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    for warning in &loaded.warnings {
+        warn!("{warning}");
+    }
+    let runtime =
+        runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    // On a worker rather than on this thread: accepting then needs no switch between threads.
+    runtime.block_on(runtime.spawn(serve(loaded.config))).context("the gateway crashed")?
+}
+
+async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    let gateway = Gateway::start(config).context("cannot start")?;
+    let server = Server::bind(gateway)?;
+    announce(&server).context("cannot write to standard output")?;
+    let shutdown = CancellationToken::new();
+    let serving = tokio::spawn(server.run(shutdown.clone()));
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    info!("shutting down; a second signal ends at once");
+    shutdown.cancel();
+    tokio::select! {
+        served = serving => served.context("the server crashed").map(|()| ExitCode::SUCCESS),
+        _ = terminate.recv() => Ok(ExitCode::from(INTERRUPTED)),
+        _ = interrupt.recv() => Ok(ExitCode::from(INTERRUPTED)),
+    }
+}
+
+/// Tells where the gateway is, for people and for scripts: one line per listener, and one per service.
+fn announce(server: &Server) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "wampgate {}", env!("CARGO_PKG_VERSION"))?;
+    for (url, transport) in server.urls().iter().zip(server.gateway().transports()) {
+        writeln!(out, "listening on {url}")?;
+        for (path, service) in transport.config.root.services() {
+            writeln!(out, "  {:<9} {url}{path}", service.kind())?;
+        }
+        if transport.has_page_at_root() {
+            writeln!(out, "open {url}/ in a browser")?;
+        }
+    }
+    out.flush()
+}

@@ -1,0 +1,270 @@
+//! A WebSocket after its opening handshake: whole messages in, frames out, and the closing handshake.
+//!
+//! tungstenite's protocol engine does the framing. It is driven here directly, not through its stream type: the engine's
+//! configuration can then be changed on an open connection (a client that has not joined may send 64 KiB, one
+//! that has may send more), and an idle connection holds no wakers beside the socket's own.
+
+use std::{
+    future::poll_fn,
+    io::{self, Read, Write},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    time::timeout,
+};
+use tokio_tungstenite::tungstenite::{
+    self, Message, Utf8Bytes,
+    error::CapacityError,
+    protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext, frame::coding::CloseCode},
+};
+
+use crate::{edge::Stream, wamp::Serializer};
+
+/// How much is read from the socket at once, and what an idle connection keeps for it. Most messages fit; a larger one
+/// makes the buffer grow while it arrives.
+const READ_BUFFER: usize = 4 * 1024;
+
+/// Frames are gathered up to this size before the socket is written to without having been asked for a flush.
+const WRITE_BUFFER: usize = 64 * 1024;
+
+/// A WebSocket connection.
+#[derive(Debug)]
+pub struct Socket {
+    stream: Stream,
+    engine: WebSocketContext,
+    serializer: Serializer,
+}
+
+/// What arrived.
+#[derive(Debug)]
+pub enum Received {
+    /// A whole message of the subprotocol's frame type.
+    Message(Bytes),
+    /// A pong with its payload.
+    Pong(Bytes),
+    /// A ping; it has been answered.
+    Ping,
+}
+
+/// Why nothing more will arrive.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Ended {
+    /// The closing handshake is through, or the peer began it.
+    #[error("closed by the peer")]
+    Closed,
+    /// The connection broke.
+    #[error("connection lost")]
+    Lost,
+    /// The peer broke the WebSocket protocol or a limit; this is what to close with.
+    #[error("{1}")]
+    Broken(CloseCode, String),
+}
+
+impl Socket {
+    /// Takes over a stream after the 101; `early` is what the client had sent already.
+    pub fn new(
+        stream: Stream,
+        early: Bytes,
+        serializer: Serializer,
+        max_message: usize,
+        max_frame: usize,
+    ) -> Self {
+        let limits = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
+            .max_message_size(Some(max_message))
+            .max_frame_size(Some(max_frame.min(max_message)));
+        let engine = if early.is_empty() {
+            WebSocketContext::new(Role::Server, Some(limits))
+        } else {
+            WebSocketContext::from_partially_read(early.into(), Role::Server, Some(limits))
+        };
+        Self { stream, engine, serializer }
+    }
+
+    /// Changes how large messages and frames may be from now on.
+    pub fn set_limits(&mut self, max_message: usize, max_frame: usize) {
+        self.engine.set_config(|config| {
+            config.max_message_size = Some(max_message);
+            config.max_frame_size = Some(max_frame.min(max_message));
+        });
+    }
+
+    /// The next message. Cancel-safe: what has arrived is kept.
+    pub async fn receive(&mut self) -> Result<Received, Ended> {
+        poll_fn(|cx| self.poll_receive(cx)).await
+    }
+
+    /// Queues a message of the subprotocol's frame type. Nothing is lost where the socket is full; flush to send.
+    pub fn feed(&mut self, message: Bytes) -> Result<(), Ended> {
+        let frame = match self.serializer {
+            Serializer::Json => match Utf8Bytes::try_from(message) {
+                Ok(text) => Message::Text(text),
+                Err(_) => return Err(Ended::Lost),
+            },
+            Serializer::MsgPack | Serializer::Cbor => Message::Binary(message),
+        };
+        self.queue(frame)
+    }
+
+    /// Queues a ping.
+    pub fn ping(&mut self, payload: Bytes) -> Result<(), Ended> {
+        self.queue(Message::Ping(payload))
+    }
+
+    /// Sends what is queued.
+    pub async fn flush(&mut self) -> Result<(), Ended> {
+        poll_fn(|cx| {
+            let (engine, mut io) = self.split(cx);
+            match engine.flush(&mut io) {
+                Ok(()) => Poll::Ready(Ok(())),
+                Err(error) if would_block(&error) => Poll::Pending,
+                Err(error) => Poll::Ready(Err(ended(error))),
+            }
+        })
+        .await
+    }
+
+    /// Ends the connection in order: sends what is queued and a close frame, waits for the peer's, and shuts the
+    /// stream down. All of it may take `patience` at most.
+    pub async fn close(mut self, code: CloseCode, reason: &str, patience: Duration) {
+        // RFC 6455, 5.5: a control frame carries 125 bytes at most, two of them the code.
+        let reason = reason.chars().take(100).filter(char::is_ascii).collect::<String>();
+        let frame = CloseFrame { code, reason: reason.into() };
+        let farewell = async {
+            if self.queue(Message::Close(Some(frame))).is_ok() && self.flush().await.is_ok() {
+                self.drain().await;
+            }
+            // The stream may be gone already, which is as good.
+            drop(self.stream.shutdown().await);
+        };
+        drop(timeout(patience, farewell).await);
+    }
+
+    /// Answers the peer's close frame, if it sent one, and shuts the stream down.
+    pub async fn finish(mut self, patience: Duration) {
+        let farewell = async {
+            drop(self.flush().await);
+            drop(self.stream.shutdown().await);
+        };
+        drop(timeout(patience, farewell).await);
+    }
+
+    /// Reads on until the peer has closed. What it still sends is dropped, but read: a stream that is closed with unread
+    /// data resets the connection, and the peer would never see the close frame.
+    async fn drain(&mut self) {
+        loop {
+            match self.receive().await {
+                Ok(_) => {}
+                Err(Ended::Closed | Ended::Lost) => return,
+                Err(Ended::Broken(..)) => break,
+            }
+        }
+        // The engine has lost its place between the frames; bytes are all that is left.
+        let mut scrap = vec![0; READ_BUFFER];
+        while matches!(self.stream.read(&mut scrap).await, Ok(1..)) {}
+    }
+
+    fn queue(&mut self, message: Message) -> Result<(), Ended> {
+        let (engine, mut io) = Self::parts(&mut self.engine, &mut self.stream, None);
+        match engine.write(&mut io, message) {
+            Ok(()) => Ok(()),
+            Err(error) if would_block(&error) => Ok(()),
+            Err(error) => Err(ended(error)),
+        }
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Ended>> {
+        let serializer = self.serializer;
+        let (engine, mut io) = self.split(cx);
+        let message = match engine.read(&mut io) {
+            Ok(message) => message,
+            Err(error) if would_block(&error) => return Poll::Pending,
+            Err(error) => return Poll::Ready(Err(ended(error))),
+        };
+        Poll::Ready(match (message, serializer) {
+            (Message::Text(text), Serializer::Json) => Ok(Received::Message(text.into())),
+            (Message::Binary(bytes), Serializer::MsgPack | Serializer::Cbor) => Ok(Received::Message(bytes)),
+            (Message::Pong(payload), _) => Ok(Received::Pong(payload)),
+            (Message::Ping(_) | Message::Frame(_), _) => Ok(Received::Ping),
+            (Message::Close(_), _) => Err(Ended::Closed),
+            // RFC 6455, 7.4.1: 1003 is for a type of data that cannot be accepted.
+            (Message::Text(_), _) => {
+                Err(Ended::Broken(CloseCode::Unsupported, "this subprotocol uses binary frames".into()))
+            }
+            (Message::Binary(_), _) => {
+                Err(Ended::Broken(CloseCode::Unsupported, "this subprotocol uses text frames".into()))
+            }
+        })
+    }
+
+    fn split<'a, 'c>(&'a mut self, cx: &'a mut Context<'c>) -> (&'a mut WebSocketContext, Blocking<'a, 'c>) {
+        Self::parts(&mut self.engine, &mut self.stream, Some(cx))
+    }
+
+    fn parts<'a, 'c>(
+        engine: &'a mut WebSocketContext,
+        stream: &'a mut Stream,
+        cx: Option<&'a mut Context<'c>>,
+    ) -> (&'a mut WebSocketContext, Blocking<'a, 'c>) {
+        (engine, Blocking { stream, cx })
+    }
+}
+
+/// The stream as the engine wants it: what would wait is `WouldBlock`, and the task is woken when to try again.
+///
+/// Without a task to wake, every call is `WouldBlock`: the engine then only queues.
+struct Blocking<'a, 'c> {
+    stream: &'a mut Stream,
+    cx: Option<&'a mut Context<'c>>,
+}
+
+impl Read for Blocking<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(cx) = self.cx.as_deref_mut() else { return Err(io::ErrorKind::WouldBlock.into()) };
+        let mut buffer = ReadBuf::new(buffer);
+        match Pin::new(&mut *self.stream).poll_read(cx, &mut buffer) {
+            Poll::Ready(outcome) => outcome.map(|()| buffer.filled().len()),
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+impl Write for Blocking<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(cx) = self.cx.as_deref_mut() else { return Err(io::ErrorKind::WouldBlock.into()) };
+        match Pin::new(&mut *self.stream).poll_write(cx, bytes) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // TCP and Unix streams hold nothing back.
+        Ok(())
+    }
+}
+
+fn would_block(error: &tungstenite::Error) -> bool {
+    matches!(error, tungstenite::Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+fn ended(error: tungstenite::Error) -> Ended {
+    match error {
+        tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => Ended::Closed,
+        tungstenite::Error::Io(_)
+        | tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+            Ended::Lost
+        }
+        tungstenite::Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
+            Ended::Broken(CloseCode::Size, format!("message of {size} bytes exceeds the limit of {max_size}"))
+        }
+        tungstenite::Error::Utf8(_) => Ended::Broken(CloseCode::Invalid, "text frame is not UTF-8".into()),
+        other => Ended::Broken(CloseCode::Protocol, other.to_string()),
+    }
+}
