@@ -1,9 +1,40 @@
 //! The configuration: what the file says, checked, with every default filled in.
 //!
-//! The types here are the result of checking: whatever holds one may rely on its ranges and on its references. How a
-//! file becomes one is in `load`.
+//! The types here are the result of checking: whatever holds one may rely on its ranges and on its references.
+//!
+//! How a file becomes one: [`load`] finds it and bounds its size, `json` parses it, `walk` goes through it and collects
+//! every fault with its path. Each of the other modules declares the keys of one part with their types and their
+//! documentation (`macros` makes both the loader and the JSON [`schema`](schema()) of that), and turns what was read
+//! into the types here.
+
+mod fault;
+mod load;
+mod schema;
+
+mod auth;
+mod cookie;
+mod endpoint;
+mod node;
+mod options;
+mod policy;
+mod realm;
+mod secret;
+mod service;
+mod transport;
+mod websocket;
+
+mod json;
+mod macros;
+mod value;
+mod walk;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
+
+pub use fault::{Fault, Faults, Place, Warning};
+pub use load::{ConfigSource, Loaded, load, load_with};
+pub use options::{HttpOptions, WebSocketOptions};
+pub use schema::schema;
+pub use secret::Secret;
 
 use crate::{
     cookie::CookieOptions,
@@ -107,21 +138,6 @@ pub enum Endpoint {
         path: PathBuf,
         backlog: u32,
     },
-}
-
-/// Limits for requests, per transport.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpOptions {
-    /// Default 16 KiB.
-    pub max_head_size: usize,
-    /// Default 64.
-    pub max_headers: usize,
-    /// How long a head may take to arrive, also after an earlier request. Default 5 s.
-    pub head_timeout: Duration,
-    /// Whether requests are logged. Default false.
-    pub access_log: bool,
-    /// `Strict-Transport-Security: max-age=…` in seconds, if `hsts` is on.
-    pub hsts_max_age: Option<u32>,
 }
 
 /// Services by path: `/a/b` is the child `b` of the child `a`.
@@ -260,10 +276,6 @@ pub struct TicketPrincipal {
     pub realm: Option<Uri>,
 }
 
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
 /// A policy component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyConfig {
@@ -281,100 +293,4 @@ pub struct PolicyConfig {
     pub max_memory: usize,
     /// `max_concurrent`: decisions at once; more wait. Default 16.
     pub max_concurrent: usize,
-}
-
-/// WebSocket options, mostly by Crossbar's names. Zero durations in the file mean "off" and are `None` here.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WebSocketOptions {
-    /// `allowed_origins`. Default `["*"]`.
-    pub allowed_origins: Vec<String>,
-    /// `allow_null_origin`. Default true, as in Crossbar.
-    pub allow_null_origin: bool,
-    /// `max_frame_size` in bytes; 0 in the file: as large as a message. Default 1 MiB.
-    pub max_frame_size: usize,
-    /// `max_message_size` in bytes. Default 1 MiB.
-    pub max_message_size: usize,
-    /// `max_message_size_before_welcome` in bytes. Default 64 KiB.
-    pub max_message_size_before_welcome: usize,
-    /// `max_nesting_depth`. Default 128.
-    pub max_nesting_depth: usize,
-    /// `max_unsent` in bytes. Default 1 MiB.
-    pub max_unsent: usize,
-    /// `hello_timeout`. Default 10 s.
-    pub hello_timeout: Duration,
-    /// `close_handshake_timeout`. Default 2 s.
-    pub close_handshake_timeout: Duration,
-    /// `auto_ping_interval`; none: no pings. Default 25 s.
-    pub auto_ping_interval: Option<Duration>,
-    /// `auto_ping_timeout`. Default 8 s.
-    pub auto_ping_timeout: Duration,
-    /// `auto_ping_size` in bytes. Default 12.
-    pub auto_ping_size: usize,
-    /// `auto_ping_restart_on_any_traffic`. Default true.
-    pub auto_ping_restart_on_any_traffic: bool,
-    /// `tcp_nodelay`. Default true.
-    pub tcp_nodelay: bool,
-    /// `require_websocket_subprotocol`. Default true; false: a client that names none gets `wamp.2.json`.
-    pub require_websocket_subprotocol: bool,
-    /// `enable_webstatus`: whether a plain GET gets a status page rather than 426. Default true.
-    pub enable_webstatus: bool,
-    /// `show_server_version`: `Server: wampgate/x.y.z` instead of `Server: wampgate`. Default false.
-    pub show_server_version: bool,
-}
-
-impl Secret {
-    /// Wraps a text.
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
-
-const KIB: usize = 1024;
-const MIB: usize = 1024 * KIB;
-
-impl Default for HttpOptions {
-    fn default() -> Self {
-        Self {
-            max_head_size: 16 * KIB,
-            max_headers: 64,
-            head_timeout: Duration::from_secs(5),
-            access_log: false,
-            hsts_max_age: None,
-        }
-    }
-}
-
-impl Default for WebSocketOptions {
-    fn default() -> Self {
-        Self {
-            allowed_origins: vec!["*".to_owned()],
-            allow_null_origin: true,
-            max_frame_size: MIB,
-            max_message_size: MIB,
-            max_message_size_before_welcome: 64 * KIB,
-            max_nesting_depth: 128,
-            max_unsent: MIB,
-            hello_timeout: Duration::from_secs(10),
-            close_handshake_timeout: Duration::from_secs(2),
-            auto_ping_interval: Some(Duration::from_secs(25)),
-            auto_ping_timeout: Duration::from_secs(8),
-            auto_ping_size: 12,
-            auto_ping_restart_on_any_traffic: true,
-            tcp_nodelay: true,
-            require_websocket_subprotocol: true,
-            enable_webstatus: true,
-            show_server_version: false,
-        }
-    }
 }

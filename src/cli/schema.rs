@@ -1,0 +1,11 @@
+//! `wampgate schema`: the JSON Schema of the configuration.
+
+use std::io::{self, Write};
+
+use crate::config;
+
+/// Writes the schema, for an editor to check a configuration against.
+pub fn schema(out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, &config::schema())?;
+    writeln!(out)
+}

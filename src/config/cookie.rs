@@ -1,0 +1,274 @@
+//! Cookie tracking: how the cookie is written, and where the records live.
+
+use std::path::Path;
+
+use schemars::json_schema;
+
+use super::{
+    CookieConfig, StoreConfig, SyncMode,
+    json::Json,
+    macros::{choice, object, words},
+    value::{NodePath, Only, Whole, checked_text, inline_schema, whole},
+    walk::{Located, Raw, Walk},
+};
+use crate::cookie::{CookieName, CookieOptions, IdLength, MaxAge, SameSite};
+
+/// About 100 MB of records in memory.
+pub(super) const DEFAULT_MAX_COOKIES: usize = 1_000_000;
+
+/// LMDB reserves address space, not memory. Crossbar's default, for the same kind of store.
+const DEFAULT_MAP_SIZE: usize = 1 << 30;
+
+/// 128 bits in characters of 6 bits: what OWASP asks of a session ID, and some to spare.
+const UNGUESSABLE_LENGTH: usize = 22;
+
+/// Browsers cut a cookie's lifetime to this (RFC 6265bis, 5.5).
+const BROWSERS_MAX_AGE: u32 = 400 * 86_400;
+
+object! {
+    /// Cookie tracking: an ID that the browser keeps, so that the client is recognised when it comes back.
+    struct RawCookie {
+        /// The cookie's name. Default `cbtid`.
+        name: optional CookieName,
+        /// How many characters of 6 random bits an ID has. Default 24.
+        length: optional IdLength,
+        /// How long a cookie counts, in seconds. Default one day.
+        max_age: optional MaxAge,
+        /// The `Secure` attribute. Default: on TLS connections.
+        secure: optional bool,
+        /// The `HttpOnly` attribute. Default true.
+        http_strict: optional bool,
+        /// The `SameSite` attribute. Default `Lax`.
+        same_site: optional Located<SameSite>,
+        /// Where the records live: an object such as {"type": "memory"}.
+        store: required Located<RawStore>,
+    }
+}
+
+choice! {
+    /// A cookie store.
+    enum RawStore {
+        Memory(RawMemoryStore) = "memory",
+        File(RawFileStore) = "file",
+        Lmdb(RawLmdbStore) = "lmdb" | "database",
+    }
+}
+
+object! {
+    /// Records in memory, gone when the gateway stops.
+    struct RawMemoryStore {
+        /// How many records are kept at most. Default 1,000,000.
+        max_cookies: optional Whole<1, 100_000_000>,
+    }
+    misplaced {
+        "filename" => "a memory store keeps nothing on disk, use \"type\": \"file\"",
+        "path" => "a memory store keeps nothing on disk, use \"type\": \"lmdb\"",
+    }
+}
+
+object! {
+    /// Records in a file of JSON Lines.
+    struct RawFileStore {
+        /// The file's path, absolute or relative to the node directory.
+        filename: required NodePath,
+        /// How many records are kept at most. Default 1,000,000.
+        max_cookies: optional Whole<1, 100_000_000>,
+        /// When the store waits for the disk: `always` (the default), `interval` (once a second), or `never`.
+        sync: optional SyncMode,
+        /// Crossbar's switch for dropping expired records; they are always dropped.
+        purge_on_startup: optional bool,
+    }
+    misplaced {
+        "path" => "the file's path is called `filename`",
+    }
+}
+
+object! {
+    /// Records in an LMDB environment.
+    struct RawLmdbStore {
+        /// The environment's directory, absolute or relative to the node directory.
+        path: required NodePath,
+        /// How large the environment may become, in bytes. Default 1 GiB.
+        max_size: optional Located<Whole<131_072, 137_438_953_472>>,
+        /// Crossbar's name for `max_size`.
+        maxsize: optional Whole<131_072, 137_438_953_472>,
+        /// When the store waits for the disk: `always` (the default; also true), `interval` (once a second), or
+        /// `never` (also false).
+        sync: optional Sync,
+        /// Crossbar's switch for a store that is only read; only false is possible.
+        readonly: optional Only<false>,
+        /// Crossbar's switch for dropping expired records; they are always dropped.
+        purge_on_startup: optional bool,
+    }
+    misplaced {
+        "filename" => "the directory's path is called `path`",
+        "max_cookies" => "an LMDB store is bounded by `max_size`",
+    }
+}
+
+words! {
+    SameSite as "SameSite" {
+        "Strict" => Self::Strict,
+        "Lax" => Self::Lax,
+        "None" => Self::None,
+    }
+}
+
+words! {
+    SyncMode as "SyncMode" {
+        "always" => Self::Always,
+        "interval" => Self::Interval,
+        "never" => Self::Never,
+    }
+}
+
+/// A sync mode, or Crossbar's true and false.
+#[derive(Debug)]
+pub(super) struct Sync(SyncMode);
+
+impl Raw for Sync {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        match json {
+            Json::Bool(true) => Some(Self(SyncMode::Always)),
+            Json::Bool(false) => Some(Self(SyncMode::Never)),
+            other => SyncMode::read(other, walk).map(Self),
+        }
+    }
+}
+
+inline_schema!(Sync, "Sync", |generator| {
+    let words = generator.subschema_for::<SyncMode>();
+    json_schema!({ "anyOf": [{ "type": "boolean" }, words] })
+});
+
+impl Raw for CookieName {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        let hint = "a name that matches ^[a-z][a-z0-9_]+$";
+        checked_text(json, hint, walk, Self::parse)
+    }
+}
+
+inline_schema!(CookieName, "CookieName", |_generator| json_schema!({
+    "type": "string",
+    "pattern": "^[a-z][a-z0-9_]+$",
+}));
+
+impl Raw for IdLength {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        let range = Self::RANGE;
+        let hint = format!("{} to {}", range.start(), range.end());
+        let length = whole(json, |length| range.contains(&length), &hint, walk).and_then(Self::new)?;
+        if length.get() < UNGUESSABLE_LENGTH {
+            let (bits, length) = (length.get() * 6, length.get());
+            walk.warn(format!(
+                "{length} characters are {bits} bits, which can be guessed; use at least {UNGUESSABLE_LENGTH}"
+            ));
+        }
+        Some(length)
+    }
+}
+
+inline_schema!(IdLength, "IdLength", |_generator| json_schema!({
+    "type": "integer",
+    "minimum": Self::RANGE.start(),
+    "maximum": Self::RANGE.end(),
+}));
+
+impl Raw for MaxAge {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        let range = Self::RANGE;
+        let hint = format!("{} to {} (seconds; 10 years)", range.start(), range.end());
+        let age = whole(json, |age| range.contains(&age), &hint, walk).and_then(Self::from_seconds)?;
+        if age.as_seconds() > BROWSERS_MAX_AGE {
+            walk.warn(format!(
+                "browsers forget a cookie after 400 days, so more than {BROWSERS_MAX_AGE} gains nothing"
+            ));
+        }
+        Some(age)
+    }
+}
+
+inline_schema!(MaxAge, "MaxAge", |_generator| json_schema!({
+    "type": "integer",
+    "minimum": Self::RANGE.start(),
+    "maximum": Self::RANGE.end(),
+}));
+
+impl RawCookie {
+    pub(super) fn check(self, stores: &mut Stores, walk: &mut Walk<'_>) -> Option<CookieConfig> {
+        if let Some(Located { path, value: SameSite::None }) = &self.same_site
+            && self.secure != Some(true)
+        {
+            walk.warn_at(path, "browsers drop a `SameSite=None` cookie without `Secure`: set \"secure\": true, and serve over TLS");
+        }
+        let Located { path, value } = self.store?;
+        let store = value.check(walk)?;
+        stores.claim(path, &store, walk);
+        let default = CookieOptions::default();
+        Some(CookieConfig {
+            options: CookieOptions {
+                name: self.name.unwrap_or(default.name),
+                length: self.length.unwrap_or(default.length),
+                max_age: self.max_age.unwrap_or(default.max_age),
+                secure: self.secure,
+                http_only: self.http_strict.unwrap_or(default.http_only),
+                same_site: self.same_site.map_or(default.same_site, |located| located.value),
+            },
+            store,
+        })
+    }
+}
+
+impl RawStore {
+    fn check(self, walk: &mut Walk<'_>) -> Option<StoreConfig> {
+        match self {
+            Self::Memory(store) => Some(StoreConfig::Memory {
+                max_cookies: store.max_cookies.map_or(DEFAULT_MAX_COOKIES, Whole::get),
+            }),
+            Self::File(store) => Some(StoreConfig::File {
+                path: store.filename?.path,
+                max_cookies: store.max_cookies.map_or(DEFAULT_MAX_COOKIES, Whole::get),
+                sync: store.sync.unwrap_or(SyncMode::Always),
+            }),
+            Self::Lmdb(store) => {
+                if let (Some(Located { path, .. }), Some(_)) = (&store.max_size, &store.maxsize) {
+                    walk.fault_at(path, "stands beside `maxsize`, which means the same: keep one of them");
+                }
+                let max_size = store.max_size.map(|located| located.value.get());
+                Some(StoreConfig::Lmdb {
+                    path: store.path?.path,
+                    max_size: max_size.or(store.maxsize.map(Whole::get)).unwrap_or(DEFAULT_MAP_SIZE),
+                    sync: store.sync.map_or(SyncMode::Always, |sync| sync.0),
+                })
+            }
+        }
+    }
+}
+
+/// The stores on disk that the configuration has named so far. Services share a store by naming it alike; one that
+/// is named twice with different settings would be opened twice.
+#[derive(Debug, Default)]
+pub(super) struct Stores(Vec<(String, StoreConfig)>);
+
+impl Stores {
+    fn claim(&mut self, path: String, store: &StoreConfig, walk: &mut Walk<'_>) {
+        let Some(location) = location(store) else { return };
+        match self.0.iter().find(|(_, other)| self::location(other) == Some(location)) {
+            Some((_, other)) if other == store => {}
+            Some((first, _)) => {
+                let message = format!(
+                    "differs from {first}, which names the same place: write both alike, or use another place"
+                );
+                walk.fault_at(path, message);
+            }
+            None => self.0.push((path, store.clone())),
+        }
+    }
+}
+
+fn location(store: &StoreConfig) -> Option<&Path> {
+    match store {
+        StoreConfig::Memory { .. } => None,
+        StoreConfig::File { path, .. } | StoreConfig::Lmdb { path, .. } => Some(path),
+    }
+}

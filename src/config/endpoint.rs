@@ -1,0 +1,182 @@
+//! Endpoints: where a transport listens.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use schemars::json_schema;
+
+use super::{
+    Endpoint,
+    json::Json,
+    macros::{choice, object},
+    secret::variable,
+    value::{NodePath, Whole, checked_text, inline_schema, whole},
+    walk::{Located, Raw, Walk, quoted},
+};
+
+/// A burst of this many connections may wait to be accepted; the kernel's own bound may be lower.
+const DEFAULT_BACKLOG: u32 = 1024;
+
+/// `sun_path` has 108 bytes on Linux, with the NUL at its end.
+const MAX_SOCKET_PATH: usize = 107;
+
+choice! {
+    /// Where a transport listens.
+    enum RawEndpoint {
+        Tcp(RawTcp) = "tcp",
+        Unix(RawUnix) = "unix",
+    }
+    refuses {
+        "twisted" => "use \"tcp\" or \"unix\"",
+        "onion" => "let Tor forward to a \"tcp\" endpoint",
+    }
+}
+
+object! {
+    /// A TCP endpoint.
+    struct RawTcp {
+        /// The port: 1 to 65535, 0 for any free one, or `"$NAME"` to read it from the environment.
+        port: required Port,
+        /// The IP address to listen at, or `localhost`. Default: all interfaces.
+        interface: optional Located<Interface>,
+        /// The IP version, 4 or 6. Default: the interface's, or 4.
+        version: optional IpVersion,
+        /// How many connections may wait to be accepted. Default 1024.
+        backlog: optional Whole<1, 65_535>,
+        /// Whether other processes may listen at the same port (`SO_REUSEPORT`). Default false.
+        shared: optional bool,
+    }
+    refuses {
+        "tls" => "terminate TLS in front of wampgate and forward to this endpoint",
+        "portrange" => "write one transport with one `port` for each",
+        "user_timeout" => "leave it out; `auto_ping_timeout` finds dead connections",
+    }
+}
+
+object! {
+    /// A Unix domain socket.
+    struct RawUnix {
+        /// The socket's path, absolute or relative to the node directory; at most 107 bytes.
+        path: required Located<NodePath>,
+        /// How many connections may wait to be accepted. Default 1024.
+        backlog: optional Whole<1, 65_535>,
+    }
+}
+
+/// A TCP port.
+#[derive(Debug)]
+pub(super) struct Port(u16);
+
+/// An interface.
+#[derive(Debug)]
+pub(super) enum Interface {
+    Localhost,
+    Address(IpAddr),
+}
+
+/// 4 or 6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct IpVersion(u64);
+
+impl Raw for Port {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        const HINT: &str = "0 to 65535 or \"$NAME\" for an environment variable";
+        let Json::Text(text) = json else {
+            let port = whole(json, |port| u16::try_from(port).is_ok(), HINT, walk)?;
+            return u16::try_from(port).ok().map(Self);
+        };
+        let Some(name) = variable(text) else {
+            walk.fault(format!("{} is no port, use {HINT}", quoted(text)));
+            return None;
+        };
+        let Some(value) = (walk.surroundings.env)(name) else {
+            walk.fault(format!("the environment variable {name} is not set, set it to a port"));
+            return None;
+        };
+        let port = value.trim().parse().ok();
+        if port.is_none() {
+            let value = quoted(&value);
+            walk.fault(format!("the environment variable {name} holds {value}, set it to 0 to 65535"));
+        }
+        port.map(Self)
+    }
+}
+
+inline_schema!(Port, "Port", |_generator| json_schema!({
+    "anyOf": [
+        { "type": "integer", "minimum": 0, "maximum": 65535 },
+        { "type": "string", "pattern": r"^\$[A-Za-z_][A-Za-z0-9_]*$" },
+    ],
+}));
+
+impl Raw for Interface {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        checked_text(json, "an IP address such as \"127.0.0.1\" or \"::1\", or \"localhost\"", walk, |text| {
+            match text {
+                "localhost" => Some(Self::Localhost),
+                address => address.parse().ok().map(Self::Address),
+            }
+        })
+    }
+}
+
+inline_schema!(Interface, "Interface", |_generator| json_schema!({ "type": "string" }));
+
+impl Raw for IpVersion {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        whole(json, |version| matches!(version, 4 | 6), "4 or 6", walk).map(Self)
+    }
+}
+
+inline_schema!(IpVersion, "IpVersion", |_generator| json_schema!({ "enum": [4, 6] }));
+
+impl RawEndpoint {
+    pub(super) fn check(self, walk: &mut Walk<'_>) -> Option<Endpoint> {
+        match self {
+            Self::Tcp(tcp) => tcp.check(walk),
+            Self::Unix(unix) => unix.check(walk),
+        }
+    }
+}
+
+impl RawTcp {
+    fn check(self, walk: &mut Walk<'_>) -> Option<Endpoint> {
+        let any = |version: Option<IpVersion>, four, six| match version {
+            Some(IpVersion(6)) => IpAddr::V6(six),
+            _ => IpAddr::V4(four),
+        };
+        let interface = match self.interface {
+            None => any(self.version, Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED),
+            Some(Located { value: Interface::Localhost, .. }) => {
+                any(self.version, Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST)
+            }
+            Some(Located { path, value: Interface::Address(address) }) => {
+                let version = if address.is_ipv4() { 4 } else { 6 };
+                if let Some(IpVersion(wanted)) = self.version
+                    && wanted != version
+                {
+                    let message =
+                        format!("{address} is no IPv{wanted} address, as `version` says: change one");
+                    walk.fault_at(path, message);
+                }
+                address
+            }
+        };
+        Some(Endpoint::Tcp {
+            interface,
+            port: self.port?.0,
+            backlog: self.backlog.map_or(DEFAULT_BACKLOG, Whole::get),
+            shared: self.shared.unwrap_or(false),
+        })
+    }
+}
+
+impl RawUnix {
+    fn check(self, walk: &mut Walk<'_>) -> Option<Endpoint> {
+        let Located { path, value } = self.path?;
+        let length = value.path.as_os_str().len();
+        if length > MAX_SOCKET_PATH {
+            walk.fault_at(path, format!("the whole path has {length} bytes, use at most {MAX_SOCKET_PATH}"));
+        }
+        Some(Endpoint::Unix { path: value.path, backlog: self.backlog.map_or(DEFAULT_BACKLOG, Whole::get) })
+    }
+}

@@ -1,0 +1,292 @@
+//! Policy components: which one, and within which limits.
+
+use std::{borrow::Cow, collections::HashSet, time::Duration};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::{
+    PolicyConfig,
+    json::Json,
+    macros::object,
+    value::{NodePath, Table, Whole, checked_text, inline_schema},
+    walk::{Located, Raw, Walk, quoted, suggest},
+};
+
+/// Default deadline: a decision takes microseconds, a slow guest's a few milliseconds.
+const DEFAULT_DEADLINE: Duration = Duration::from_millis(20);
+
+/// Default memory: some tool chains start with 16 MiB and one page.
+const DEFAULT_MAX_MEMORY: usize = 32 << 20;
+
+/// Default number of decisions at once: they are short, and run on the connections' own threads.
+const DEFAULT_MAX_CONCURRENT: usize = 16;
+
+/// More headers than this are not about who a client is.
+const MAX_HEADERS: usize = 64;
+
+object! {
+    /// A policy: a WebAssembly component that decides who a client is.
+    struct RawPolicy {
+        /// The component's file, absolute or relative to the node directory.
+        component: required NodePath,
+        /// The SHA-256 of the component's bytes, in 64 hexadecimal digits.
+        sha256: optional Sha256,
+        /// Passed to the component as it stands. Default {}.
+        config: optional PolicyObject,
+        /// The request headers that the policy may see. Default none.
+        headers: optional Located<Vec<HeaderName>>,
+        /// How long a decision may take: "20ms", "1s", or a number of milliseconds; 1 ms to 10 s. Default 20 ms.
+        deadline: optional Deadline,
+        /// How much memory a decision may use: "32MiB", "512KiB", or a number of bytes; 64 KiB to 1 GiB. Default 32 MiB.
+        max_memory: optional Memory,
+        /// How many decisions may run at once. Default 16.
+        max_concurrent: optional Whole<1, 1024>,
+    }
+}
+
+/// A policy, or the name of one of the node's `policies`.
+#[derive(Debug)]
+pub(super) enum RawPolicyRef {
+    Name(String),
+    Policy(Box<RawPolicy>),
+}
+
+/// A SHA-256 in hexadecimal digits.
+#[derive(Debug)]
+pub(super) struct Sha256([u8; 32]);
+
+/// An object as JSON text.
+#[derive(Debug)]
+pub(super) struct PolicyObject(String);
+
+/// A header's name in lower case.
+#[derive(Debug)]
+pub(super) struct HeaderName(String);
+
+/// 1 ms to 10 s.
+#[derive(Debug)]
+pub(super) struct Deadline(Duration);
+
+/// 64 KiB to 1 GiB.
+#[derive(Debug)]
+pub(super) struct Memory(usize);
+
+impl Raw for RawPolicyRef {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        match json {
+            Json::Text(name) => Some(Self::Name(name.clone())),
+            Json::Object(_) => RawPolicy::read(json, walk).map(|policy| Self::Policy(Box::new(policy))),
+            _ => {
+                walk.wrong_kind("a policy or the name of one of `policies`", json);
+                None
+            }
+        }
+    }
+}
+
+impl JsonSchema for RawPolicyRef {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "PolicyRef".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let policy = generator.subschema_for::<RawPolicy>();
+        json_schema!({ "anyOf": [{ "type": "string" }, policy] })
+    }
+}
+
+impl Raw for Sha256 {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        checked_text(json, "64 hexadecimal digits, as sha256sum prints them", walk, |text| {
+            if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return None;
+            }
+            let mut bytes = [0; 32];
+            for (byte, place) in bytes.iter_mut().zip((0..).step_by(2)) {
+                *byte = u8::from_str_radix(text.get(place..place + 2)?, 16).ok()?;
+            }
+            Some(Self(bytes))
+        })
+    }
+}
+
+inline_schema!(Sha256, "Sha256", |_generator| json_schema!({
+    "type": "string",
+    "pattern": "^[0-9A-Fa-f]{64}$",
+}));
+
+impl Raw for PolicyObject {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        if !matches!(json, Json::Object(_)) {
+            walk.wrong_kind("an object", json);
+            return None;
+        }
+        Some(Self(walk.free_form(json).to_string()))
+    }
+}
+
+inline_schema!(PolicyObject, "PolicyObject", |_generator| json_schema!({ "type": "object" }));
+
+impl Raw for HeaderName {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        let name = checked_text(json, "a header's name such as \"user-agent\"", walk, |text| {
+            http::HeaderName::from_bytes(text.as_bytes()).ok()
+        })?;
+        if name == http::header::COOKIE {
+            walk.fault(
+                "a policy gets the cookie's record, not the header with everybody's cookies: leave it out",
+            );
+        }
+        Some(Self(name.as_str().to_owned()))
+    }
+}
+
+inline_schema!(HeaderName, "HeaderName", |_generator| json_schema!({ "type": "string", "minLength": 1 }));
+
+impl Raw for Deadline {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        let millis = quantity(json, &[("ms", 1), ("s", 1000)], 1..=10_000, "\"1ms\" to \"10s\"", walk)?;
+        Some(Self(Duration::from_millis(millis)))
+    }
+}
+
+inline_schema!(Deadline, "Deadline", |_generator| json_schema!({ "anyOf": [
+    { "type": "integer", "minimum": 1, "maximum": 10_000 },
+    { "type": "string", "pattern": "^[0-9]+(ms|s)$" },
+] }));
+
+impl Raw for Memory {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+        let bytes = quantity(json, &units, 65_536..=(1 << 30), "\"64KiB\" to \"1GiB\"", walk)?;
+        usize::try_from(bytes).ok().map(Self)
+    }
+}
+
+inline_schema!(Memory, "Memory", |_generator| json_schema!({ "anyOf": [
+    { "type": "integer", "minimum": 65_536, "maximum": 1 << 30 },
+    { "type": "string", "pattern": "^[0-9]+(KiB|MiB|GiB)$" },
+] }));
+
+/// A number, or a number with a unit.
+fn quantity(
+    json: &Json,
+    units: &[(&str, u64)],
+    range: std::ops::RangeInclusive<u64>,
+    hint: &str,
+    walk: &mut Walk<'_>,
+) -> Option<u64> {
+    let (value, written) = match json {
+        Json::Number(number) => (number.as_u64(), number.to_string()),
+        Json::Text(text) => {
+            let value = units.iter().find_map(|(unit, factor)| {
+                let digits = text.strip_suffix(unit)?;
+                let sound = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+                if sound { digits.parse::<u64>().ok()?.checked_mul(*factor) } else { None }
+            });
+            (value, quoted(text))
+        }
+        _ => {
+            walk.wrong_kind(hint, json);
+            return None;
+        }
+    };
+    let value = value.filter(|value| range.contains(value));
+    if value.is_none() {
+        walk.fault(format!("{written} is not valid, use {hint}"));
+    }
+    value
+}
+
+impl RawPolicy {
+    fn check(self, walk: &mut Walk<'_>) -> Option<PolicyConfig> {
+        let headers = self.headers.map(|located| checked_headers(located, walk)).unwrap_or_default();
+        Some(PolicyConfig {
+            component: self.component?.path,
+            sha256: self.sha256.map(|hash| hash.0),
+            config: self.config.map_or_else(|| "{}".to_owned(), |config| config.0),
+            headers,
+            deadline: self.deadline.map_or(DEFAULT_DEADLINE, |deadline| deadline.0),
+            max_memory: self.max_memory.map_or(DEFAULT_MAX_MEMORY, |memory| memory.0),
+            max_concurrent: self.max_concurrent.map_or(DEFAULT_MAX_CONCURRENT, Whole::get),
+        })
+    }
+}
+
+fn checked_headers(located: Located<Vec<HeaderName>>, walk: &mut Walk<'_>) -> Vec<String> {
+    let Located { path, value } = located;
+    if value.len() > MAX_HEADERS {
+        walk.fault_at(&path, format!("{} headers are too many, use at most {MAX_HEADERS}", value.len()));
+    }
+    let mut seen = HashSet::new();
+    let mut headers = Vec::new();
+    for HeaderName(name) in value {
+        if seen.insert(name.clone()) {
+            headers.push(name);
+        } else {
+            walk.fault_at(&path, format!("`{name}` stands in the list more than once, keep one"));
+        }
+    }
+    headers
+}
+
+/// The node's policies by name, and whether anything uses them.
+#[derive(Debug, Default)]
+pub(super) struct Policies(Vec<NamedPolicy>);
+
+#[derive(Debug)]
+struct NamedPolicy {
+    name: String,
+    path: String,
+    policy: Option<PolicyConfig>,
+    used: bool,
+}
+
+impl Policies {
+    pub(super) fn new(table: Table<RawPolicy>, walk: &mut Walk<'_>) -> Self {
+        let named = table.0.into_iter().map(|(name, Located { path, value })| NamedPolicy {
+            name,
+            path,
+            policy: value.check(walk),
+            used: false,
+        });
+        Self(named.collect())
+    }
+
+    /// The policy of a service.
+    pub(super) fn resolve(
+        &mut self,
+        reference: Located<RawPolicyRef>,
+        walk: &mut Walk<'_>,
+    ) -> Option<PolicyConfig> {
+        let name = match reference.value {
+            RawPolicyRef::Policy(policy) => return policy.check(walk),
+            RawPolicyRef::Name(name) => name,
+        };
+        if let Some(named) = self.0.iter_mut().find(|named| named.name == name) {
+            named.used = true;
+            return named.policy.clone();
+        }
+        let unknown = quoted(&name);
+        let remedy = if self.0.is_empty() {
+            "describe it under `policies` at the top, or write the policy here".to_owned()
+        } else {
+            suggest(&name, self.0.iter().map(|named| named.name.as_str()))
+        };
+        walk.fault_at(reference.path, format!("{unknown} is none of the `policies`, {remedy}"));
+        None
+    }
+
+    pub(super) fn warn_of_unused(&self, walk: &mut Walk<'_>) {
+        for named in self.0.iter().filter(|named| !named.used) {
+            walk.warn_at(
+                &named.path,
+                "no service uses this policy: name it in a service's `policy`, or remove it",
+            );
+        }
+    }
+}

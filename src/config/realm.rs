@@ -1,0 +1,253 @@
+//! Realms, their roles, and what each role may do.
+
+use schemars::json_schema;
+
+use super::{
+    Permission, RealmConfig, RoleConfig, Roles, UriMatch,
+    json::Json,
+    macros::{object, words},
+    value::{checked_text, inline_schema},
+    walk::{Located, Raw, Walk, quoted},
+};
+use crate::wamp::Uri;
+
+/// The realm of a configuration that names none.
+pub(super) const DEFAULT_REALM: &str = "realm1";
+
+object! {
+    /// A realm: a space of topics and procedures of its own.
+    struct RawRealm {
+        /// The realm's name, a WAMP URI.
+        name: required Located<Uri>,
+        /// The roles that sessions may have in the realm.
+        roles: required Vec<RawRole>,
+        /// A name for Crossbar's management; unused.
+        id: optional Label,
+    }
+    refuses {
+        "options" => "leave a realm's options out",
+        "store" => "there is no event history, leave `store` out",
+        "schemas" => "payloads are not validated, leave `schemas` out",
+    }
+}
+
+object! {
+    /// A role and what it may do. What no permission allows is denied.
+    struct RawRole {
+        /// The role's name.
+        name: required Located<Label>,
+        /// What the role may do; the most specific permission that matches a URI counts.
+        permissions: optional Vec<Located<RawPermission>>,
+        /// A name for Crossbar's management; unused.
+        id: optional Label,
+    }
+    refuses {
+        "authorizer" => "list `permissions` instead of asking a procedure",
+    }
+}
+
+object! {
+    /// What a role may do with the URIs that match.
+    struct RawPermission {
+        /// The URI, or the pattern that `match` says. Without `match`, `*` at the end makes it a prefix, and `*` for
+        /// whole components a wildcard.
+        uri: required String,
+        /// How `uri` is compared: `exact` (the default), `prefix`, or `wildcard` (empty components match anything).
+        matching: optional UriMatch = "match",
+        /// What is allowed.
+        allow: optional RawAllow,
+        /// Who is shown to whom.
+        disclose: optional RawDisclose,
+        /// Crossbar's switch for remembering the outcome; the outcome is the same either way.
+        cache: optional bool,
+    }
+    refuses {
+        "validate" => "payloads are not validated, leave `validate` out",
+    }
+    misplaced {
+        "call" => "write it inside `allow`",
+        "register" => "write it inside `allow`",
+        "publish" => "write it inside `allow`",
+        "subscribe" => "write it inside `allow`",
+    }
+}
+
+object! {
+    /// What is allowed; what is left out is not.
+    struct RawAllow {
+        /// Calling the procedure.
+        call: optional bool,
+        /// Registering the procedure.
+        register: optional bool,
+        /// Publishing to the topic.
+        publish: optional bool,
+        /// Subscribing to the topic.
+        subscribe: optional bool,
+    }
+}
+
+object! {
+    /// Who is shown to whom; by default nobody.
+    struct RawDisclose {
+        /// Whether callees see who called.
+        caller: optional bool,
+        /// Whether subscribers see who published.
+        publisher: optional bool,
+    }
+}
+
+words! {
+    UriMatch as "UriMatch" {
+        "exact" => Self::Exact,
+        "prefix" => Self::Prefix,
+        "wildcard" => Self::Wildcard,
+    }
+}
+
+/// A name that people choose: 1 to 255 printable characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Label(pub(super) String);
+
+impl Label {
+    pub(super) const HINT: &'static str = "1 to 255 printable characters";
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let sound = (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        sound.then(|| Self(text.to_owned()))
+    }
+}
+
+impl Raw for Label {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        checked_text(json, Self::HINT, walk, Self::parse)
+    }
+}
+
+inline_schema!(Label, "Label", |_generator| json_schema!({
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 255,
+}));
+
+impl Raw for Uri {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        let hint = "a WAMP URI: components without white space and `#`, joined by single dots";
+        checked_text(json, hint, walk, |text| Self::parse(text).ok())
+    }
+}
+
+inline_schema!(Uri, "Uri", |_generator| json_schema!({
+    "type": "string",
+    "pattern": r"^([^\s.#]+\.)*[^\s.#]+$",
+}));
+
+/// Checks all realms of a configuration. None at all: the default realm, which is open.
+pub(super) fn realms(raw: Option<Vec<RawRealm>>, walk: &mut Walk<'_>) -> Vec<RealmConfig> {
+    let Some(raw) = raw else {
+        return vec![RealmConfig { name: Uri::known(DEFAULT_REALM), roles: Roles::Open }];
+    };
+    let mut realms: Vec<RealmConfig> = Vec::new();
+    for realm in raw {
+        let roles = roles(realm.roles.unwrap_or_default(), walk);
+        let Some(name) = realm.name else { continue };
+        if realms.iter().any(|other| other.name == name.value) {
+            walk.fault_at(
+                name.path,
+                format!("{} is a realm already, use another name", quoted(name.value.as_str())),
+            );
+        }
+        realms.push(RealmConfig { name: name.value, roles: Roles::Listed(roles) });
+    }
+    realms
+}
+
+fn roles(raw: Vec<RawRole>, walk: &mut Walk<'_>) -> Vec<RoleConfig> {
+    let mut roles: Vec<RoleConfig> = Vec::new();
+    for role in raw {
+        let permissions = permissions(role.permissions.unwrap_or_default(), walk);
+        let Some(Located { path, value: Label(name) }) = role.name else { continue };
+        if roles.iter().any(|other| other.name == name) {
+            walk.fault_at(
+                path,
+                format!("{} is a role of this realm already, use another name", quoted(&name)),
+            );
+        }
+        roles.push(RoleConfig { name, permissions });
+    }
+    roles
+}
+
+fn permissions(raw: Vec<Located<RawPermission>>, walk: &mut Walk<'_>) -> Vec<Permission> {
+    let mut permissions: Vec<Permission> = Vec::new();
+    for Located { path, value } in raw {
+        let Some(permission) = permission(&path, value, walk) else { continue };
+        let same = |other: &Permission| other.uri == permission.uri && other.matching == permission.matching;
+        if permissions.iter().any(same) {
+            walk.fault_at(path, "this role has a permission for the same URIs already, join the two");
+        }
+        permissions.push(permission);
+    }
+    permissions
+}
+
+fn permission(path: &str, raw: RawPermission, walk: &mut Walk<'_>) -> Option<Permission> {
+    let (uri, matching) = match (raw.uri?, raw.matching) {
+        (uri, Some(matching)) => (uri, matching),
+        (uri, None) => starred(&uri),
+    };
+    let hint = match matching {
+        UriMatch::Exact if Uri::parse(&uri).is_err() => {
+            Some("a WAMP URI; for all URIs write \"uri\": \"\" with \"match\": \"prefix\"")
+        }
+        UriMatch::Prefix if !uri.is_empty() && Uri::parse(uri.strip_suffix('.').unwrap_or(&uri)).is_err() => {
+            Some("the beginning of a WAMP URI")
+        }
+        UriMatch::Wildcard if uri.chars().any(|c| c.is_whitespace() || c == '#') => {
+            Some("WAMP URI components, empty ones for anything")
+        }
+        _ => None,
+    };
+    if let Some(hint) = hint {
+        walk.fault_at(format!("{path}.uri"), format!("{} is not valid, use {hint}", quoted(&uri)));
+    }
+    let allow = raw.allow.unwrap_or(RawAllow { call: None, register: None, publish: None, subscribe: None });
+    let disclose = raw.disclose.unwrap_or(RawDisclose { caller: None, publisher: None });
+    Some(Permission {
+        uri,
+        matching,
+        call: allow.call.unwrap_or(false),
+        register: allow.register.unwrap_or(false),
+        publish: allow.publish.unwrap_or(false),
+        subscribe: allow.subscribe.unwrap_or(false),
+        disclose_caller: disclose.caller.unwrap_or(false),
+        disclose_publisher: disclose.publisher.unwrap_or(false),
+    })
+}
+
+/// Crossbar's short form for a permission that says no `match`: `com.app.*` is a prefix, `com.*.created` a wildcard.
+fn starred(uri: &str) -> (String, UriMatch) {
+    match uri.strip_suffix('*') {
+        _ if !uri.contains('*') => (uri.to_owned(), UriMatch::Exact),
+        Some(prefix) if !prefix.contains('*') => (prefix.to_owned(), UriMatch::Prefix),
+        _ => (uri.replace('*', ""), UriMatch::Wildcard),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starred_uris_choose_their_match() {
+        let cases = [
+            ("com.app.create", "com.app.create", UriMatch::Exact),
+            ("com.app.*", "com.app.", UriMatch::Prefix),
+            ("*", "", UriMatch::Prefix),
+            ("com.*.created", "com..created", UriMatch::Wildcard),
+            ("com.*.created.*", "com..created.", UriMatch::Wildcard),
+        ];
+        for (written, uri, matching) in cases {
+            assert_eq!(starred(written), (uri.to_owned(), matching), "{written}");
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! What a web transport serves at its paths.
+
+use std::collections::BTreeMap;
+
+use schemars::json_schema;
+
+use super::{
+    PathTree, Service, StaticConfig,
+    json::Json,
+    macros::{choice, object},
+    realm::Label,
+    value::{Anything, NodePath, Table, Whole, checked_text, inline_schema},
+    walk::{Located, Raw, Walk, quoted},
+    websocket::{Shared, websocket_object},
+};
+
+/// Browsers may keep a static file for half a day, as in Crossbar.
+const DEFAULT_CACHE_TIMEOUT: u32 = 43_200;
+
+/// One year: longer counts as forever (RFC 9111 leaves it open, browsers treat it so).
+const MAX_CACHE_TIMEOUT: u64 = 31_536_000;
+
+/// Services by path component; `/` is the place itself.
+#[derive(Debug)]
+pub(super) struct RawPaths(Vec<(String, Located<RawService>)>);
+
+choice! {
+    /// What is served at a path.
+    enum RawService {
+        WebSocket(RawWebSocketService) = "websocket",
+        Static(RawStatic) = "static",
+        Path(RawPath) = "path",
+        Json(RawJson) = "json",
+        Redirect(RawRedirect) = "redirect",
+        Page(RawPage) = "page",
+    }
+    refuses {
+        "resource" => "Python resources do not exist here, run them in a server of their own",
+        "wsgi" => "Python does not run here, run it in a server of its own",
+        "cgi" => "programs are not run here, run them in a server of their own",
+        "reverseproxy" => "put a reverse proxy in front of wampgate instead",
+        "websocket-reverseproxy" => "put a reverse proxy in front of wampgate instead",
+        "nodeinfo" => "there is no such page, leave it out",
+        "longpoll" => "HTTP long-polling is not spoken, use \"websocket\"",
+        "caller" => "the HTTP bridge does not exist here, leave it out",
+        "publisher" => "the HTTP bridge does not exist here, leave it out",
+        "webhook" => "the HTTP bridge does not exist here, leave it out",
+        "upload" => "files are not received, leave it out",
+        "archive" => "archives are not served, unpack it and use \"static\"",
+        "wap" => "there are no WAMP application pages, leave it out",
+        "catalog" => "there is no catalog, leave it out",
+    }
+}
+
+websocket_object! {
+    /// WAMP over WebSocket.
+    struct RawWebSocketService {}
+}
+
+object! {
+    /// Files of a directory.
+    struct RawStatic {
+        /// The directory, absolute or relative to the node directory.
+        directory: required Located<NodePath>,
+        /// How the files are served.
+        options: optional RawStaticOptions,
+        /// A name for Crossbar's management; unused.
+        id: optional Label,
+    }
+    refuses {
+        "package" => "Python packages do not exist here, name a `directory`",
+        "resource" => "Python packages do not exist here, name a `directory`",
+    }
+}
+
+object! {
+    /// How static files are served.
+    struct RawStaticOptions {
+        /// Whether a directory without a default file is listed. Default false.
+        enable_directory_listing: optional bool,
+        /// Media types by file extension, before the built-in table: {".md": "text/markdown"}.
+        mime_types: optional Table<MediaType>,
+        /// How long browsers may keep a file, in seconds; null: no `Cache-Control`. Default 43,200 (12 hours).
+        cache_timeout: optional CacheTimeout,
+        /// The file that stands for its directory. Default `index.html`.
+        default_file: optional FileName,
+    }
+}
+
+object! {
+    /// Further paths below this one.
+    struct RawPath {
+        /// The services below, by their next path component; `/` for the place itself.
+        paths: required RawPaths,
+        /// A name for Crossbar's management; unused.
+        id: optional Label,
+    }
+}
+
+object! {
+    /// A fixed JSON value.
+    struct RawJson {
+        /// The value.
+        value: required Anything,
+        /// A name for Crossbar's management; unused.
+        id: optional Label,
+    }
+    refuses {
+        "options" => "leave the options of a JSON value out",
+    }
+}
+
+object! {
+    /// A redirect.
+    struct RawRedirect {
+        /// Where to: a URL, or a path of this server.
+        url: required Url,
+        /// A name for Crossbar's management; unused.
+        id: optional Label,
+    }
+}
+
+object! {
+    /// The page that is built in: it joins over `/ws` and shows who one is.
+    struct RawPage {}
+}
+
+/// Seconds, or nothing.
+#[derive(Debug)]
+pub(super) struct CacheTimeout(Option<u32>);
+
+/// A media type.
+#[derive(Debug)]
+pub(super) struct MediaType(String);
+
+/// The name of a file, without a path.
+#[derive(Debug)]
+pub(super) struct FileName(String);
+
+/// What may stand in a `Location` header.
+#[derive(Debug)]
+pub(super) struct Url(String);
+
+impl Raw for CacheTimeout {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        match json {
+            Json::Null => Some(Self(None)),
+            other => {
+                Whole::<0, MAX_CACHE_TIMEOUT>::read(other, walk).map(|seconds| Self(Some(seconds.get())))
+            }
+        }
+    }
+}
+
+inline_schema!(CacheTimeout, "CacheTimeout", |generator| {
+    let seconds = generator.subschema_for::<Whole<0, MAX_CACHE_TIMEOUT>>();
+    json_schema!({ "anyOf": [{ "type": "null" }, seconds] })
+});
+
+impl Raw for MediaType {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        checked_text(json, "a media type such as \"text/markdown\"", walk, |text| {
+            let (kind, rest) = text.split_once('/')?;
+            let sound = !kind.is_empty() && !rest.is_empty() && http::HeaderValue::from_str(text).is_ok();
+            sound.then(|| Self(text.to_owned()))
+        })
+    }
+}
+
+inline_schema!(
+    MediaType,
+    "MediaType",
+    |_generator| json_schema!({ "type": "string", "pattern": "^[^/]+/.+$" })
+);
+
+impl Raw for FileName {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        checked_text(json, "a file's name without a path, such as \"index.html\"", walk, |text| {
+            let sound = !matches!(text, "" | "." | "..") && !text.contains(['/', '\\', '\0']);
+            sound.then(|| Self(text.to_owned()))
+        })
+    }
+}
+
+inline_schema!(
+    FileName,
+    "FileName",
+    |_generator| json_schema!({ "type": "string", "pattern": r"^[^/\\]+$" })
+);
+
+impl Raw for Url {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        // Nothing that could end the header line, or be taken for another one.
+        checked_text(json, "a URL or a path, percent-encoded", walk, |text| {
+            let sound = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+            sound.then(|| Self(text.to_owned()))
+        })
+    }
+}
+
+inline_schema!(Url, "Url", |_generator| json_schema!({ "type": "string", "pattern": "^[!-~]+$" }));
+
+impl Raw for RawPaths {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        let Table(entries) = Table::<RawService>::read(json, walk)?;
+        if matches!(json, Json::Object(pairs) if pairs.is_empty()) {
+            walk.fault("serves nothing: write a service, such as \"ws\": {\"type\": \"websocket\"}");
+        }
+        for (component, _) in &entries {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+            if component != "/" && (component.is_empty() || !component.bytes().all(plain)) {
+                let message = format!(
+                    "{} is no path component, use letters, digits, `_` and `-`, or \"/\" for the place itself{}",
+                    quoted(component),
+                    if component.contains('/') {
+                        "; for more components nest with \"type\": \"path\""
+                    } else {
+                        ""
+                    },
+                );
+                walk.at_key(component, |walk| walk.fault(message));
+            }
+        }
+        Some(Self(entries))
+    }
+}
+
+inline_schema!(RawPaths, "Paths", |generator| {
+    let service = generator.subschema_for::<RawService>();
+    json_schema!({
+        "type": "object",
+        "minProperties": 1,
+        "patternProperties": { "^([a-z0-9A-Z_\\-]+|/)$": service },
+        "additionalProperties": false,
+    })
+});
+
+/// What the WebSocket services of a tree ask their transport for.
+pub(super) type HeadTimeouts = Vec<Located<std::time::Duration>>;
+
+impl RawPaths {
+    pub(super) fn check(
+        self,
+        shared: &mut Shared,
+        timeouts: &mut HeadTimeouts,
+        walk: &mut Walk<'_>,
+    ) -> PathTree {
+        let mut tree = PathTree::default();
+        for (component, Located { path, value }) in self.0 {
+            let branch = match value {
+                RawService::Path(nested) => match nested.paths {
+                    Some(paths) => paths.check(shared, timeouts, walk),
+                    None => continue,
+                },
+                other => PathTree {
+                    service: other.check(&path, shared, timeouts, walk),
+                    children: BTreeMap::new(),
+                },
+            };
+            if component == "/" {
+                // `/` may itself be a `path`: its children are then this place's children, unless they stand here too.
+                tree.service = branch.service;
+                for (name, child) in branch.children {
+                    if tree.children.insert(name.clone(), child).is_some() {
+                        walk.fault_at(&path, format!("`{name}` stands beside this path as well, keep one"));
+                    }
+                }
+            } else if tree.children.insert(component.clone(), branch).is_some() {
+                walk.fault_at(
+                    &path,
+                    format!("`{component}` stands in the path `/` beside it as well, keep one"),
+                );
+            }
+        }
+        tree
+    }
+}
+
+impl RawService {
+    fn check(
+        self,
+        path: &str,
+        shared: &mut Shared,
+        timeouts: &mut HeadTimeouts,
+        walk: &mut Walk<'_>,
+    ) -> Option<Service> {
+        match self {
+            Self::WebSocket(mut raw) => {
+                let service = raw.parts().check(path, shared, walk);
+                timeouts.extend(service.open_handshake_timeout);
+                Some(Service::WebSocket(Box::new(service.config)))
+            }
+            Self::Static(raw) => raw.check(walk).map(Service::Static),
+            Self::Json(raw) => raw.value.map(|value| Service::Json(value.0)),
+            Self::Redirect(raw) => raw.url.map(|url| Service::Redirect(url.0)),
+            Self::Page(_) => Some(Service::Page),
+            // Its children are taken before it comes to this.
+            Self::Path(_) => None,
+        }
+    }
+}
+
+impl RawStatic {
+    fn check(self, walk: &mut Walk<'_>) -> Option<StaticConfig> {
+        let Located { path, value: directory } = self.directory?;
+        if !directory.path.is_dir() {
+            let written = quoted(&directory.written);
+            walk.warn_at(path, format!("{written} is no directory (yet), requests get 404 until it is"));
+        }
+        let options = self.options.unwrap_or(RawStaticOptions {
+            enable_directory_listing: None,
+            mime_types: None,
+            cache_timeout: None,
+            default_file: None,
+        });
+        let mut media_types = BTreeMap::new();
+        for (extension, media_type) in options.mime_types.map(|table| table.0).unwrap_or_default() {
+            if !extension.starts_with('.') || extension.len() < 2 {
+                walk.fault_at(
+                    media_type.path,
+                    "this is no file extension, write it with its dot, such as \".md\"",
+                );
+            }
+            media_types.insert(extension, media_type.value.0);
+        }
+        Some(StaticConfig {
+            directory: directory.path,
+            listing: options.enable_directory_listing.unwrap_or(false),
+            index: options.default_file.map_or_else(|| "index.html".to_owned(), |name| name.0),
+            media_types,
+            cache_timeout: options.cache_timeout.map_or(Some(DEFAULT_CACHE_TIMEOUT), |timeout| timeout.0),
+        })
+    }
+}

@@ -1,0 +1,191 @@
+use std::path::Path;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::{Endpoint, Roles, Service, StoreConfig, fault::MAX_FAULTS};
+
+fn check_text(text: &str) -> Result<Config, Box<Faults>> {
+    let surroundings = Surroundings { node_dir: Path::new("/node"), env: &|_| None };
+    check("config.json", text.as_bytes(), surroundings).map(|(config, _)| config)
+}
+
+#[test]
+fn the_built_in_configuration_is_a_page_and_a_tracked_open_realm_on_loopback() {
+    let config = check_text(EMBEDDED).unwrap();
+    assert_eq!(config.realms.len(), 1);
+    assert_eq!(config.realms[0].name.as_str(), "realm1");
+    assert_eq!(config.realms[0].roles, Roles::Open);
+    let [transport] = &config.transports[..] else { panic!("{:?}", config.transports) };
+    assert!(
+        matches!(transport.endpoint, Endpoint::Tcp { interface, port: 8080, .. } if interface.is_loopback())
+    );
+    assert_eq!(transport.root.service, Some(Service::Page));
+    let Some(Service::WebSocket(service)) = &transport.root.children["ws"].service else { panic!() };
+    assert!(service.auth.is_none() && service.policy.is_none());
+    assert!(matches!(service.cookie.as_ref().unwrap().store, StoreConfig::Memory { .. }));
+}
+
+#[test]
+fn only_so_many_faults_are_listed() {
+    let keys: serde_json::Map<String, Value> = (0..1000).map(|n| (format!("key{n}"), json!(0))).collect();
+    let faults = check_text(&Value::Object(keys).to_string()).unwrap_err();
+    assert_eq!(faults.list.len(), MAX_FAULTS);
+    assert!(faults.to_string().ends_with(" more)"), "{faults}");
+}
+
+#[test]
+fn relative_paths_are_joined_to_the_node_directory() {
+    let text = json!({ "transports": [{
+        "type": "websocket",
+        "endpoint": { "type": "unix", "path": "/run/gate.sock" },
+        "cookie": { "store": { "type": "file", "filename": "./data/./cookies.dat" } },
+    }] });
+    let config = check_text(&text.to_string()).unwrap();
+    assert!(
+        matches!(&config.transports[0].endpoint, Endpoint::Unix { path, .. } if path == Path::new("/run/gate.sock"))
+    );
+    let Some(Service::WebSocket(service)) = &config.transports[0].root.service else { panic!() };
+    let StoreConfig::File { path, .. } = &service.cookie.as_ref().unwrap().store else { panic!() };
+    assert_eq!(path, Path::new("/node/data/cookies.dat"));
+}
+
+#[test]
+fn sync_takes_crossbars_switch() {
+    for (written, expected) in [
+        (json!(true), crate::config::SyncMode::Always),
+        (json!(false), crate::config::SyncMode::Never),
+        (json!("interval"), crate::config::SyncMode::Interval),
+    ] {
+        let text = json!({ "transports": [{
+            "type": "websocket",
+            "endpoint": { "type": "tcp", "port": 0 },
+            "cookie": { "store": { "type": "database", "path": "db", "maxsize": 131_072, "sync": written } },
+        }] });
+        let config = check_text(&text.to_string()).unwrap();
+        let Some(Service::WebSocket(service)) = &config.transports[0].root.service else { panic!() };
+        let StoreConfig::Lmdb { sync, max_size, .. } = &service.cookie.as_ref().unwrap().store else {
+            panic!()
+        };
+        assert_eq!((*sync, *max_size), (expected, 131_072));
+    }
+}
+
+/// Keys that lead deep into the loader, and a few that lead nowhere.
+const KEYS: &[&str] = &[
+    "transports",
+    "realms",
+    "workers",
+    "policies",
+    "type",
+    "endpoint",
+    "paths",
+    "ws",
+    "/",
+    "options",
+    "cookie",
+    "store",
+    "auth",
+    "ticket",
+    "principals",
+    "joe",
+    "roles",
+    "name",
+    "permissions",
+    "uri",
+    "match",
+    "policy",
+    "component",
+    "headers",
+    "deadline",
+    "port",
+    "path",
+    "filename",
+    "max_size",
+    "x",
+    "",
+];
+
+const WORDS: &[&str] = &[
+    "web",
+    "websocket",
+    "tcp",
+    "unix",
+    "memory",
+    "file",
+    "lmdb",
+    "router",
+    "static",
+    "path",
+    "json",
+    "redirect",
+    "realm1",
+    "$PORT",
+    "$",
+    "20ms",
+    "99999999999999999999ms",
+    "32MiB",
+    "é\u{0}\r\n",
+    "",
+];
+
+fn arbitrary_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        (-1e300..1e300_f64).prop_map(Value::from),
+        0..70_i64.prop_map(Value::from),
+        proptest::sample::select(WORDS).prop_map(Value::from),
+        ".*".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(12, 256, 8, |inner| {
+        let key = prop_oneof![9 => proptest::sample::select(KEYS).prop_map(str::to_owned), 1 => ".*"];
+        prop_oneof![
+            1 => proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            4 => proptest::collection::hash_map(key, inner, 0..8)
+                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+        ]
+    })
+}
+
+/// Puts arbitrary JSON at a place of a sound configuration, so that the walk gets that far.
+fn with_arbitrary_part() -> impl Strategy<Value = Value> {
+    let sound: Value = serde_json::from_str(EMBEDDED).unwrap_or_default();
+    let places = proptest::sample::select(vec![
+        "",
+        "/transports",
+        "/transports/0",
+        "/transports/0/endpoint",
+        "/transports/0/paths",
+        "/transports/0/paths/ws",
+        "/transports/0/paths/ws/cookie",
+        "/transports/0/paths/ws/cookie/store",
+    ]);
+    (places, arbitrary_json()).prop_map(move |(place, part)| {
+        let mut value = sound.clone();
+        if let Some(slot) = value.pointer_mut(place) {
+            *slot = part;
+        }
+        value
+    })
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_json_is_checked_to_the_end(value in with_arbitrary_part()) {
+        if let Err(faults) = check_text(&value.to_string()) {
+            prop_assert!(!faults.list.is_empty());
+            // What people or logs read cannot be made to move a cursor.
+            prop_assert!(!faults.to_string().chars().any(|c| c.is_control() && c != '\n'));
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let surroundings = Surroundings { node_dir: Path::new("/node"), env: &|_| None };
+        prop_assert!(check("config.json", &bytes, surroundings).is_err());
+    }
+}

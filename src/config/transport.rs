@@ -1,0 +1,274 @@
+//! Transports: an endpoint, its limits, and what is served there.
+
+use std::{borrow::Cow, time::Duration};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::{
+    Endpoint, HttpOptions, PathTree, Service, TransportConfig,
+    endpoint::RawEndpoint,
+    json::Json,
+    macros::{choice, object},
+    realm::Label,
+    service::{HeadTimeouts, RawPaths},
+    value::{Millis, Only, Whole},
+    walk::{Located, Raw, Walk, entry, quoted},
+    websocket::{Shared, websocket_object},
+};
+
+/// Default number of connections: at 9 KiB each, half a gigabyte.
+const DEFAULT_MAX_CONNECTIONS: usize = 50_000;
+
+/// Default of `hsts_max_age`: one year, as in Crossbar.
+const DEFAULT_HSTS_MAX_AGE: u32 = 31_536_000;
+
+/// A transport.
+#[derive(Debug)]
+pub(super) struct RawTransport(TransportChoice);
+
+choice! {
+    /// A transport: an endpoint and what is served there.
+    enum TransportChoice {
+        Web(RawWeb) = "web",
+        WebSocket(RawWebSocketTransport) = "websocket",
+    }
+    refuses {
+        "rawsocket" => "use \"websocket\" or \"web\"",
+        "mqtt" => "use \"websocket\" or \"web\"",
+        "universal" => "write one \"web\" transport, with a \"websocket\" service among its paths",
+        "flashpolicy" => "Flash is gone, leave this transport out",
+        "websocket.testee" => "this is no test peer, use \"websocket\" or \"web\"",
+        "stream.testee" => "this is no test peer, use \"websocket\" or \"web\"",
+    }
+}
+
+const ON_THE_PATH: &str = "write it on a path of type \"websocket\"";
+
+object! {
+    /// HTTP: services by path, WAMP over WebSocket among them.
+    struct RawWeb {
+        /// A name for the log. Default: the transport's place in the list, from 0.
+        id: optional Located<Label>,
+        /// Where the transport listens: an object such as {"type": "tcp", "port": 8080}.
+        endpoint: required Located<RawEndpoint>,
+        /// The services by path component; `/` for the root.
+        paths: required RawPaths,
+        /// Limits and switches for requests.
+        options: optional RawWebOptions,
+        /// How many connections may be open at once. Default 50,000.
+        max_connections: optional Whole<1, 10_000_000>,
+    }
+    misplaced {
+        "cookie" => ON_THE_PATH,
+        "auth" => ON_THE_PATH,
+        "policy" => ON_THE_PATH,
+        "serializers" => ON_THE_PATH,
+    }
+}
+
+websocket_object! {
+    /// WAMP over WebSocket at any path.
+    struct RawWebSocketTransport {
+        /// Where the transport listens: an object such as {"type": "tcp", "port": 8080}.
+        endpoint: required Located<RawEndpoint>,
+        /// Limits and switches for requests.
+        http_options: optional RawWebOptions,
+        /// How many connections may be open at once. Default 50,000.
+        max_connections: optional Whole<1, 10_000_000>,
+    }
+}
+
+object! {
+    /// Limits and switches for requests.
+    struct RawWebOptions {
+        /// Whether requests are logged. Default false.
+        access_log: optional bool,
+        /// Whether `Strict-Transport-Security` is sent, for a TLS proxy in front. Default false.
+        hsts: optional bool,
+        /// The age in that header, in seconds. Default 31,536,000 (one year).
+        hsts_max_age: optional Located<Whole<0, 4_294_967_295>>,
+        /// The largest HTTP head, in bytes. Default 16,384.
+        max_head_size: optional Whole<8192, 1_048_576>,
+        /// The largest number of headers. Default 64.
+        max_headers: optional Whole<8, 1024>,
+        /// How long an HTTP head may take to arrive, in milliseconds. Default 5,000.
+        head_timeout: optional Millis<10, 3_600_000>,
+        /// Crossbar's switch for Python tracebacks in replies, of which there are none.
+        display_tracebacks: optional Only<false>,
+    }
+    refuses {
+        "client_timeout" => "use `head_timeout`, in milliseconds, which also ends idle connections",
+    }
+}
+
+impl Raw for RawTransport {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        if let Json::Object(_) = json {
+            warn_of_stray_cookies(json, walk);
+        }
+        TransportChoice::read(json, walk).map(Self)
+    }
+}
+
+/// Cookie tracking is asked for where no HTTP handshake could carry a cookie: that is worth a word of its own, beside
+/// the transport's not being supported.
+fn warn_of_stray_cookies(json: &Json, walk: &mut Walk<'_>) {
+    const MESSAGE: &str = "cookie tracking needs the HTTP handshake of a WebSocket, move `cookie` to a \"websocket\" transport or path";
+    let Json::Object(pairs) = json else { return };
+    let entries = pairs.iter().map(|(key, value)| (key.as_str(), value)).collect();
+    match entry(&entries, "type") {
+        Some(Json::Text(kind)) if matches!(kind.as_str(), "rawsocket" | "mqtt") => {
+            if entry(&entries, "cookie").is_some() {
+                walk.at_key("cookie", |walk| walk.fault(MESSAGE));
+            }
+        }
+        Some(Json::Text(kind)) if kind == "universal" => {
+            for part in ["rawsocket", "mqtt"] {
+                if let Some(Json::Object(pairs)) = entry(&entries, part)
+                    && pairs.iter().any(|(key, _)| key == "cookie")
+                {
+                    walk.at_key(part, |walk| walk.at_key("cookie", |walk| walk.fault(MESSAGE)));
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+impl JsonSchema for RawTransport {
+    fn schema_name() -> Cow<'static, str> {
+        "Transport".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        TransportChoice::json_schema(generator)
+    }
+}
+
+/// A transport with the places of what must not be there twice.
+struct Checked {
+    id: Option<Located<Label>>,
+    endpoint: Option<Located<Endpoint>>,
+    max_connections: usize,
+    http: HttpOptions,
+    root: PathTree,
+}
+
+/// Checks all transports of a configuration.
+pub(super) fn transports(
+    raw: Vec<RawTransport>,
+    shared: &mut Shared,
+    walk: &mut Walk<'_>,
+) -> Vec<TransportConfig> {
+    let mut transports: Vec<TransportConfig> = Vec::new();
+    let mut ids: Vec<Located<Label>> = Vec::new();
+    let mut endpoints: Vec<Located<Endpoint>> = Vec::new();
+    for (place, RawTransport(choice)) in raw.into_iter().enumerate() {
+        let checked = match choice {
+            TransportChoice::Web(web) => web.check(shared, walk),
+            TransportChoice::WebSocket(websocket) => websocket.check(shared, walk),
+        };
+        let id = checked.id.as_ref().map_or_else(|| place.to_string(), |id| id.value.0.clone());
+        if let Some(id) = checked.id {
+            if ids.iter().any(|other| other.value == id.value) {
+                walk.fault_at(&id.path, format!("{} is the `id` of another transport", quoted(&id.value.0)));
+            }
+            ids.push(id);
+        }
+        let Some(endpoint) = checked.endpoint else { continue };
+        if let Some(other) = endpoints.iter().find(|other| clash(&other.value, &endpoint.value)) {
+            let message = format!("{} listens there already, use another place", other.path);
+            walk.fault_at(&endpoint.path, message);
+        }
+        transports.push(TransportConfig {
+            id,
+            endpoint: endpoint.value.clone(),
+            max_connections: checked.max_connections,
+            http: checked.http,
+            root: checked.root,
+        });
+        endpoints.push(endpoint);
+    }
+    transports
+}
+
+fn clash(one: &Endpoint, other: &Endpoint) -> bool {
+    match (one, other) {
+        (Endpoint::Unix { path: one, .. }, Endpoint::Unix { path: other, .. }) => one == other,
+        (
+            Endpoint::Tcp { interface: at, port: one, shared: one_shared, .. },
+            Endpoint::Tcp { interface: other_at, port: other, shared: other_shared, .. },
+        ) => at == other_at && one == other && *one != 0 && !(*one_shared && *other_shared),
+        _ => false,
+    }
+}
+
+impl RawWeb {
+    fn check(self, shared: &mut Shared, walk: &mut Walk<'_>) -> Checked {
+        let endpoint = checked_endpoint(self.endpoint, walk);
+        let mut timeouts = HeadTimeouts::new();
+        let root = self.paths.map(|paths| paths.check(shared, &mut timeouts, walk)).unwrap_or_default();
+        Checked {
+            id: self.id,
+            endpoint,
+            max_connections: self.max_connections.map_or(DEFAULT_MAX_CONNECTIONS, Whole::get),
+            http: http_options(self.options, timeouts, walk),
+            root,
+        }
+    }
+}
+
+impl RawWebSocketTransport {
+    fn check(mut self, shared: &mut Shared, walk: &mut Walk<'_>) -> Checked {
+        let parts = self.parts();
+        let endpoint = checked_endpoint(self.endpoint, walk);
+        let path = endpoint.as_ref().and_then(|endpoint| endpoint.path.strip_suffix(".endpoint"));
+        let service = parts.check(path.unwrap_or_default(), shared, walk);
+        let root = PathTree {
+            service: Some(Service::WebSocket(Box::new(service.config))),
+            children: std::collections::BTreeMap::new(),
+        };
+        Checked {
+            id: self.id,
+            endpoint,
+            max_connections: self.max_connections.map_or(DEFAULT_MAX_CONNECTIONS, Whole::get),
+            http: http_options(self.http_options, service.open_handshake_timeout.into_iter().collect(), walk),
+            root,
+        }
+    }
+}
+
+fn checked_endpoint(raw: Option<Located<RawEndpoint>>, walk: &mut Walk<'_>) -> Option<Located<Endpoint>> {
+    let Located { path, value } = raw?;
+    Some(Located { path, value: value.check(walk)? })
+}
+
+/// The path of a request is known only once its head is there, so one time counts for all paths of a transport: the
+/// transport's own, or else the longest that one of its WebSocket services asks for.
+fn http_options(raw: Option<RawWebOptions>, timeouts: HeadTimeouts, walk: &mut Walk<'_>) -> HttpOptions {
+    let default = HttpOptions::default();
+    let longest = timeouts.iter().map(|timeout| timeout.value).max();
+    let Some(raw) = raw else {
+        return HttpOptions { head_timeout: longest.unwrap_or(default.head_timeout), ..default };
+    };
+    if let Some(Millis(own)) = raw.head_timeout {
+        for timeout in timeouts.iter().filter(|timeout| timeout.value != own) {
+            let millis = Duration::as_millis(&own);
+            walk.fault_at(
+                &timeout.path,
+                format!("`head_timeout` of the transport says {millis} already, keep one of the two"),
+            );
+        }
+    }
+    let hsts = raw.hsts.unwrap_or(false);
+    if let (Some(age), false) = (&raw.hsts_max_age, hsts) {
+        walk.warn_at(&age.path, "changes nothing without \"hsts\": true");
+    }
+    HttpOptions {
+        max_head_size: raw.max_head_size.map_or(default.max_head_size, Whole::get),
+        max_headers: raw.max_headers.map_or(default.max_headers, Whole::get),
+        head_timeout: raw.head_timeout.map(|own| own.0).or(longest).unwrap_or(default.head_timeout),
+        access_log: raw.access_log.unwrap_or(default.access_log),
+        hsts_max_age: hsts.then(|| raw.hsts_max_age.map_or(DEFAULT_HSTS_MAX_AGE, |age| age.value.get())),
+    }
+}

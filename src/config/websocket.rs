@@ -1,0 +1,314 @@
+//! WAMP over WebSocket: on a path of a web transport, or as a transport of its own.
+
+use std::{collections::HashSet, time::Duration};
+
+use schemars::json_schema;
+
+use super::{
+    RealmConfig, WebSocketConfig, WebSocketOptions,
+    auth::{ANONYMOUS, RawAuth, role_exists},
+    cookie::{RawCookie, Stores},
+    json::Json,
+    macros::{object, words},
+    policy::{Policies, RawPolicyRef},
+    value::{Millis, MillisOrOff, Only, Whole, checked_text, inline_schema},
+    walk::{Located, Raw, Walk},
+};
+use crate::wamp::Serializer;
+
+/// The largest frame and message, as in Crossbar: 64 MiB.
+const MAX_SIZE: u64 = 64 << 20;
+
+/// The longest that anything may be waited for: an hour.
+const HOUR: u64 = 3_600_000;
+
+/// Declares an object that has all the keys of a WebSocket service, and some of its own.
+macro_rules! websocket_object {
+    (
+        $(#[doc = $doc:literal])+
+        struct $name:ident { $($own:tt)* }
+    ) => {
+        $crate::config::macros::object! {
+            $(#[doc = $doc])+
+            struct $name {
+                $($own)*
+                /// A name for the log.
+                id: optional $crate::config::walk::Located<$crate::config::realm::Label>,
+                /// The URL that Crossbar's clients are told; unused.
+                url: optional $crate::config::walk::Located<String>,
+                /// The serializers on offer, the preferred one first; each also in its batched form. Default: `json`,
+                /// `msgpack`, `cbor`.
+                serializers: optional
+                    $crate::config::walk::Located<Vec<$crate::config::websocket::SerializerName>>,
+                /// Cookie tracking. Default: off.
+                cookie: optional $crate::config::cookie::RawCookie,
+                /// Authentication. Default: none, every client joins as `anonymous`.
+                auth: optional $crate::config::walk::Located<$crate::config::auth::RawAuth>,
+                /// The policy that decides who a client is: an object, or a name out of `policies`. Default: the
+                /// policy that is built in.
+                policy: optional
+                    $crate::config::walk::Located<$crate::config::policy::RawPolicyRef>,
+                /// WebSocket options.
+                options: optional $crate::config::websocket::RawWebSocketOptions,
+                /// Crossbar's switch for more logging; only false is possible, see `--log-format` and `RUST_LOG`.
+                debug: optional $crate::config::value::Only<false>,
+            }
+        }
+
+        impl $name {
+            /// Takes out what makes a WebSocket service.
+            pub(in $crate::config) fn parts(&mut self) -> $crate::config::websocket::Parts {
+                $crate::config::websocket::Parts {
+                    url: self.url.take(),
+                    serializers: self.serializers.take(),
+                    cookie: self.cookie.take(),
+                    auth: self.auth.take(),
+                    policy: self.policy.take(),
+                    options: self.options.take(),
+                }
+            }
+        }
+    };
+}
+
+pub(super) use websocket_object;
+
+/// What makes a WebSocket service, wherever it stands.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) url: Option<Located<String>>,
+    pub(super) serializers: Option<Located<Vec<SerializerName>>>,
+    pub(super) cookie: Option<RawCookie>,
+    pub(super) auth: Option<Located<RawAuth>>,
+    pub(super) policy: Option<Located<RawPolicyRef>>,
+    pub(super) options: Option<RawWebSocketOptions>,
+}
+
+object! {
+    /// Limits and switches of a WebSocket service. Times are in milliseconds, sizes in bytes.
+    struct RawWebSocketOptions {
+        /// The origins that browsers may come from; `*` stands for anything. Default `["*"]`.
+        allowed_origins: optional Vec<Origin>,
+        /// Whether the origin `null` (a local file, a sandboxed frame) may come. Default true.
+        allow_null_origin: optional bool,
+        /// The largest frame; 0: as large as a message. Default 1 MiB.
+        max_frame_size: optional Whole<0, MAX_SIZE>,
+        /// The largest message. Default 1 MiB.
+        max_message_size: optional Whole<1, MAX_SIZE>,
+        /// The largest message before WELCOME. Default 64 KiB.
+        max_message_size_before_welcome: optional Whole<1, MAX_SIZE>,
+        /// How deeply lists and dictionaries may be nested in a message. Default 128.
+        max_nesting_depth: optional Whole<4, 1024>,
+        /// How much may wait to be sent to a client before it is given up. Default 1 MiB.
+        max_unsent: optional Whole<1024, { 1 << 30 }>,
+        /// How long the HTTP head of the opening handshake may take. Default 5,000.
+        open_handshake_timeout: optional Located<Millis<1000, HOUR>>,
+        /// How long a client may take from the opening handshake to HELLO. Default 10,000.
+        hello_timeout: optional Millis<10, HOUR>,
+        /// How long a client may take to answer a close. Default 2,000.
+        close_handshake_timeout: optional Millis<1000, HOUR>,
+        /// How often a client is pinged; 0: never. Default 25,000.
+        auto_ping_interval: optional MillisOrOff<1000, { 24 * HOUR }>,
+        /// How long a client may take to answer a ping; 0 only where there are no pings. Default 8,000.
+        auto_ping_timeout: optional Located<MillisOrOff<1000, HOUR>>,
+        /// The size of a ping. Default 12.
+        auto_ping_size: optional Whole<12, 125>,
+        /// Whether anything that arrives counts as a sign of life. Default true.
+        auto_ping_restart_on_any_traffic: optional bool,
+        /// Whether small messages are sent at once. Default true.
+        tcp_nodelay: optional bool,
+        /// Whether a client has to name a subprotocol; false: one that names none speaks `wamp.2.json`. Default true.
+        require_websocket_subprotocol: optional bool,
+        /// Whether an ordinary GET is answered with a status page. Default true.
+        enable_webstatus: optional bool,
+        /// Whether the `Server` header tells the version. Default false.
+        show_server_version: optional bool,
+        /// Crossbar's switch for RFC 6455, which is what is spoken.
+        enable_rfc6455: optional Only<true>,
+        /// Crossbar's switch for an old draft of the protocol, which is not spoken.
+        enable_hybi10: optional Only<false>,
+        /// Crossbar's switch for checking text to be UTF-8, which is always done.
+        validate_utf8: optional Only<true>,
+        /// Crossbar's switch for masking what the server sends, which RFC 6455 forbids.
+        mask_server_frames: optional Only<false>,
+        /// Crossbar's switch for refusing unmasked frames, which RFC 6455 asks for.
+        require_masked_client_frames: optional Only<true>,
+        /// Crossbar's switch for unmasking what clients send, which is always done.
+        apply_mask: optional Only<true>,
+        /// Crossbar's size of automatic fragments; messages are sent in one piece.
+        auto_fragment_size: optional Whole<0, 0>,
+        /// Crossbar's switch for failing without a close, which is not done.
+        fail_by_drop: optional Only<false>,
+        /// Crossbar's switch for repeating a client's close code and reason.
+        echo_close_codereason: optional Only<false>,
+        /// Crossbar's switch for Flash, which is gone.
+        enable_flash_policy: optional Only<false>,
+    }
+    refuses {
+        "compression" => "messages are not compressed, leave `compression` out",
+        "external_port" => "leave it out: `allowed_origins` are compared with what the browser sends, its port included",
+        "flash_policy" => "Flash is gone, leave it out",
+    }
+}
+
+/// A pattern for origins.
+#[derive(Debug)]
+pub(super) struct Origin(String);
+
+impl Raw for Origin {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        let hint =
+            "an origin such as \"https://example.com\" or \"https://*.example.com\" (no path), or \"*\"";
+        checked_text(json, hint, walk, |text| {
+            let plain = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+            let host = text.split_once("://").map(|(_, host)| host);
+            let sound = match host {
+                Some(host) => !host.is_empty() && !host.contains('/'),
+                None => text.starts_with('*') && !text.contains('/'),
+            };
+            (plain && sound).then(|| Self(text.to_owned()))
+        })
+    }
+}
+
+inline_schema!(Origin, "Origin", |_generator| json_schema!({
+    "type": "string",
+    "pattern": r"^([^/]+://[^/]+|\*[^/]*)$",
+}));
+
+/// A serializer's name.
+#[derive(Debug)]
+pub(super) struct SerializerName(Serializer);
+
+words! {
+    SerializerName as "Serializer" {
+        "json" => Self(Serializer::Json),
+        "msgpack" => Self(Serializer::MsgPack),
+        "cbor" => Self(Serializer::Cbor),
+    }
+    refuses {
+        "json.batched" => "write \"json\", which offers both forms",
+        "msgpack.batched" => "write \"msgpack\", which offers both forms",
+        "cbor.batched" => "write \"cbor\", which offers both forms",
+        "ubjson" => "use \"json\", \"msgpack\" or \"cbor\"",
+        "ubjson.batched" => "use \"json\", \"msgpack\" or \"cbor\"",
+        "flatbuffers" => "use \"json\", \"msgpack\" or \"cbor\"",
+        "flatbuffers.batched" => "use \"json\", \"msgpack\" or \"cbor\"",
+    }
+}
+
+/// What the services of a configuration have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) realms: Vec<RealmConfig>,
+    pub(super) policies: Policies,
+    pub(super) stores: Stores,
+}
+
+/// A service, and the time that its transport should give a head to arrive.
+pub(super) struct CheckedService {
+    pub(super) config: WebSocketConfig,
+    pub(super) open_handshake_timeout: Option<Located<Duration>>,
+}
+
+impl Parts {
+    /// Checks a service that stands at `path`.
+    pub(super) fn check(self, path: &str, shared: &mut Shared, walk: &mut Walk<'_>) -> CheckedService {
+        if let Some(url) = self.url {
+            walk.warn_at(url.path, "changes nothing: clients find their URL themselves; leave it out");
+        }
+        if self.auth.is_none() && self.policy.is_none() && !role_exists(ANONYMOUS, None, &shared.realms) {
+            walk.warn_at(
+                path,
+                format!("clients join as `{ANONYMOUS}`, which is a role of no realm, so nobody can join: add the role, or `auth`"),
+            );
+        }
+        let raw = self.options;
+        let (options, open_handshake_timeout) = match raw {
+            Some(raw) => raw.check(walk),
+            None => (WebSocketOptions::default(), None),
+        };
+        let config = WebSocketConfig {
+            cookie: self.cookie.and_then(|cookie| cookie.check(&mut shared.stores, walk)),
+            auth: self.auth.map(|auth| auth.value.check(&auth.path, &shared.realms, walk)),
+            policy: self.policy.and_then(|policy| shared.policies.resolve(policy, walk)),
+            serializers: serializers(self.serializers, walk),
+            options,
+        };
+        CheckedService { config, open_handshake_timeout }
+    }
+}
+
+fn serializers(named: Option<Located<Vec<SerializerName>>>, walk: &mut Walk<'_>) -> Vec<Serializer> {
+    let Some(Located { path, value }) = named else {
+        return vec![Serializer::Json, Serializer::MsgPack, Serializer::Cbor];
+    };
+    let serializers: Vec<Serializer> = value.into_iter().map(|name| name.0).collect();
+    if serializers.is_empty() && !walk.has_fault_below(&path) {
+        walk.fault_at(&path, "offers nothing: name a serializer, or leave `serializers` out");
+    }
+    if serializers.iter().collect::<HashSet<_>>().len() < serializers.len() {
+        walk.fault_at(&path, "names a serializer more than once, keep one");
+    }
+    serializers
+}
+
+impl RawWebSocketOptions {
+    fn check(self, walk: &mut Walk<'_>) -> (WebSocketOptions, Option<Located<Duration>>) {
+        let default = WebSocketOptions::default();
+        let max_message_size = self.max_message_size.map_or(default.max_message_size, Whole::get);
+        let max_frame_size = match self.max_frame_size {
+            None | Some(Whole(0)) => max_message_size,
+            Some(size) => size.get::<usize>(),
+        };
+        let auto_ping_interval =
+            self.auto_ping_interval.map_or(default.auto_ping_interval, |interval| interval.0);
+        let auto_ping_timeout = match self.auto_ping_timeout {
+            None => default.auto_ping_timeout,
+            Some(Located { value: MillisOrOff(Some(timeout)), .. }) => timeout,
+            Some(Located { path, value: MillisOrOff(None) }) => {
+                if auto_ping_interval.is_some() {
+                    walk.fault_at(
+                        path,
+                        format!(
+                            "0 would keep dead connections, use 1000 to {HOUR}, or \"auto_ping_interval\": 0"
+                        ),
+                    );
+                }
+                default.auto_ping_timeout
+            }
+        };
+        let options = WebSocketOptions {
+            allowed_origins: self.allowed_origins.map_or(default.allowed_origins, |origins| {
+                origins.into_iter().map(|origin| origin.0).collect()
+            }),
+            allow_null_origin: self.allow_null_origin.unwrap_or(default.allow_null_origin),
+            max_frame_size,
+            max_message_size,
+            max_message_size_before_welcome: self
+                .max_message_size_before_welcome
+                .map_or(default.max_message_size_before_welcome.min(max_message_size), Whole::get),
+            max_nesting_depth: self.max_nesting_depth.map_or(default.max_nesting_depth, Whole::get),
+            max_unsent: self.max_unsent.map_or(default.max_unsent, Whole::get),
+            hello_timeout: self.hello_timeout.map_or(default.hello_timeout, |timeout| timeout.0),
+            close_handshake_timeout: self
+                .close_handshake_timeout
+                .map_or(default.close_handshake_timeout, |timeout| timeout.0),
+            auto_ping_interval,
+            auto_ping_timeout,
+            auto_ping_size: self.auto_ping_size.map_or(default.auto_ping_size, Whole::get),
+            auto_ping_restart_on_any_traffic: self
+                .auto_ping_restart_on_any_traffic
+                .unwrap_or(default.auto_ping_restart_on_any_traffic),
+            tcp_nodelay: self.tcp_nodelay.unwrap_or(default.tcp_nodelay),
+            require_websocket_subprotocol: self
+                .require_websocket_subprotocol
+                .unwrap_or(default.require_websocket_subprotocol),
+            enable_webstatus: self.enable_webstatus.unwrap_or(default.enable_webstatus),
+            show_server_version: self.show_server_version.unwrap_or(default.show_server_version),
+        };
+        let timeout =
+            self.open_handshake_timeout.map(|Located { path, value }| Located { path, value: value.0 });
+        (options, timeout)
+    }
+}
