@@ -99,10 +99,6 @@ impl RawAuth {
             );
         }
         AuthConfig {
-            wampcra: None,
-            scram: None,
-            cryptosign: None,
-            cookie: None,
             anonymous: self.anonymous.map(|method| {
                 let role =
                     method.role.map(|role| checked_role(role, None, realms, walk)).unwrap_or_else(|| {

@@ -1,0 +1,229 @@
+//! Sound configurations: the documents' examples, Crossbar's, and one of everything.
+
+use std::{fs, path::Path, time::Duration};
+
+use wampgate::{
+    cli::check::check_with,
+    config::{
+        AuthConfig, Config, ConfigSource, Endpoint, Loaded, PathTree, Roles, Service, StoreConfig, SyncMode,
+        UriMatch, WebSocketConfig, load_with,
+    },
+    cookie::SameSite,
+    wamp::Serializer,
+};
+
+use crate::{compare, env, json_files};
+
+fn loaded(file: &str) -> Loaded {
+    load_with(&ConfigSource::File(file.into()), &env).unwrap_or_else(|faults| panic!("{file}:\n{faults}"))
+}
+
+fn good(name: &str) -> Config {
+    loaded(&format!("tests/config/good/{name}.json")).config
+}
+
+fn tree<'c>(config: &'c Config, path: &[&str]) -> &'c PathTree {
+    path.iter().fold(&config.transports[0].root, |tree, component| &tree.children[*component])
+}
+
+fn websocket(tree: &PathTree) -> &WebSocketConfig {
+    match &tree.service {
+        Some(Service::WebSocket(config)) => config,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn store(config: &WebSocketConfig) -> &StoreConfig {
+    &config.cookie.as_ref().unwrap().store
+}
+
+#[test]
+fn every_sound_configuration_is_accepted_with_its_warnings() {
+    let mut differences = String::new();
+    let files = [json_files("tests/config/good"), json_files("examples")].concat();
+    assert!(files.len() >= 10, "only {} configurations were found", files.len());
+    for file in files {
+        let mut printed = Vec::new();
+        let sound = check_with(&ConfigSource::File(file.clone()), &env, &mut printed).unwrap();
+        let printed = String::from_utf8(printed).unwrap();
+        assert!(sound, "{printed}");
+        let folder = if file.starts_with("examples") { "tests/config/examples" } else { "tests/config/good" };
+        let golden = Path::new(folder).join(file.file_name().unwrap()).with_extension("txt");
+        differences.extend(compare(&golden, &printed));
+    }
+    assert!(differences.is_empty(), "{differences}");
+}
+
+#[test]
+fn the_documents_examples_are_tracked_and_open() {
+    for name in ["cookie_memory", "cookie_file"] {
+        let config = good(name);
+        assert_eq!(config.realms[0].name.as_str(), "realm1");
+        assert_eq!(config.realms[0].roles, Roles::Open);
+        let endpoint = &config.transports[0].endpoint;
+        assert!(
+            matches!(endpoint, Endpoint::Tcp { interface, port: 8080, backlog: 1024, shared: false }
+                if interface.is_unspecified()),
+            "{endpoint:?}"
+        );
+        let files = tree(&config, &[]);
+        assert!(
+            matches!(&files.service, Some(Service::Static(files)) if files.directory.ends_with("../web"))
+        );
+        let service = websocket(tree(&config, &["ws"]));
+        assert_eq!(service.auth, None);
+        let cookie = &service.cookie.as_ref().unwrap().options;
+        assert_eq!((cookie.name.as_str(), cookie.length.get()), ("cbtid", 24));
+        assert_eq!(cookie.max_age.as_seconds(), 864_000);
+        assert_eq!((cookie.secure, cookie.http_only, cookie.same_site), (None, true, SameSite::Lax));
+    }
+    let memory = good("cookie_memory");
+    assert_eq!(store(websocket(tree(&memory, &["ws"]))), &StoreConfig::Memory { max_cookies: 1_000_000 });
+    let file = good("cookie_file");
+    let expected = StoreConfig::File {
+        path: file.node_dir.join("cookies.dat"),
+        max_cookies: 1_000_000,
+        sync: SyncMode::Always,
+    };
+    assert_eq!(store(websocket(tree(&file, &["ws"]))), &expected);
+    assert!(file.node_dir.is_absolute());
+}
+
+#[test]
+fn a_crossbar_node_brings_its_roles_and_methods() {
+    for (name, methods) in
+        [("none", None), ("anonymous", Some((true, false))), ("ticket", Some((false, true)))]
+    {
+        let config = good(&format!("crossbar_{name}"));
+        let Roles::Listed(roles) = &config.realms[0].roles else { panic!("{name}") };
+        assert_eq!(
+            roles.iter().map(|role| role.name.as_str()).collect::<Vec<_>>(),
+            ["anonymous", "frontend"]
+        );
+        let all = &roles[0].permissions[0];
+        assert_eq!((all.uri.as_str(), all.matching), ("", UriMatch::Prefix));
+        assert!(all.call && all.register && all.publish && all.subscribe);
+        assert!(!all.disclose_caller && !all.disclose_publisher);
+        let auth = &websocket(tree(&config, &["ws"])).auth;
+        let configured =
+            auth.as_ref().map(|AuthConfig { anonymous, ticket }| (anonymous.is_some(), ticket.is_some()));
+        assert_eq!(configured, methods, "{name}");
+    }
+    let config = good("crossbar_ticket");
+    let service = websocket(tree(&config, &["ws"]));
+    let joe = &service.auth.as_ref().unwrap().ticket.as_ref().unwrap().principals["joe"];
+    assert_eq!((joe.ticket.expose(), joe.role.as_str(), &joe.realm), ("secret1", "frontend", &None));
+    assert!(matches!(store(service), StoreConfig::Lmdb { path, max_size: 1_073_741_824, .. }
+        if path.ends_with("cookies.db")));
+}
+
+#[test]
+fn every_key_arrives_where_it_belongs() {
+    let config = good("everything");
+    let Roles::Listed(roles) = &config.realms[0].roles else { panic!("{:?}", config.realms) };
+    let [starred, wildcard] = [&roles[0].permissions[0], &roles[1].permissions[0]];
+    assert_eq!((starred.uri.as_str(), starred.matching), ("com.app.", UriMatch::Prefix));
+    assert!(starred.call && starred.subscribe && starred.disclose_caller && !starred.publish);
+    assert_eq!((wildcard.uri.as_str(), wildcard.matching), ("com..created", UriMatch::Wildcard));
+    assert!(wildcard.publish && wildcard.register && wildcard.disclose_publisher && !wildcard.call);
+
+    let front = &config.transports[0];
+    let interface = std::net::Ipv6Addr::LOCALHOST.into();
+    assert_eq!((front.id.as_str(), front.max_connections), ("front", 100));
+    assert_eq!(front.endpoint, Endpoint::Tcp { interface, port: 8443, backlog: 50, shared: true });
+    assert_eq!((front.http.max_head_size, front.http.max_headers), (8192, 32));
+    assert_eq!((front.http.access_log, front.http.hsts_max_age), (true, Some(60)));
+    assert_eq!(front.http.head_timeout, Duration::from_millis(2500));
+    let Some(Service::Static(files)) = &front.root.service else { panic!("{:?}", front.root) };
+    assert!(files.listing);
+    assert_eq!((files.index.as_str(), files.cache_timeout), ("start.html", None));
+    assert_eq!(files.media_types[".md"], "text/markdown");
+    assert_eq!(tree(&config, &["old"]).service, Some(Service::Redirect("/new".to_owned())));
+    let value = serde_json::json!({ "answer": [42] });
+    assert_eq!(tree(&config, &["value"]).service, Some(Service::Json(value)));
+    assert_eq!(tree(&config, &["nested"]).service, Some(Service::Page));
+
+    let service = websocket(tree(&config, &["nested", "ws"]));
+    assert_eq!(service.serializers, [Serializer::Cbor, Serializer::Json]);
+    let cookie = &service.cookie.as_ref().unwrap().options;
+    assert_eq!((cookie.name.as_str(), cookie.length.get()), ("sid_x", 32));
+    assert_eq!((cookie.secure, cookie.http_only, cookie.same_site), (Some(true), false, SameSite::Strict));
+    let lmdb = StoreConfig::Lmdb {
+        path: config.node_dir.join("cookies.lmdb"),
+        max_size: 1_048_576,
+        sync: SyncMode::Never,
+    };
+    assert_eq!(store(service), &lmdb);
+    let auth = service.auth.as_ref().unwrap();
+    assert_eq!(auth.anonymous.as_ref().unwrap().role, "anonymous");
+    let principals = &auth.ticket.as_ref().unwrap().principals;
+    assert_eq!(principals["joe"].ticket.expose(), "from the environment");
+    assert_eq!(principals["joe"].realm.as_ref().unwrap().as_str(), "realm1");
+    assert_eq!(principals["eve"].ticket.expose(), "from a file");
+    let policy = service.policy.as_ref().unwrap();
+    assert_eq!(policy.component, config.node_dir.join("policies/vip.wasm"));
+    assert_eq!(policy.sha256.unwrap()[..8], [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]);
+    assert_eq!(policy.config, r#"{"a":null,"b":[1,2]}"#);
+    assert_eq!(policy.headers, ["user-agent"]);
+    assert_eq!(policy.deadline, Duration::from_millis(50));
+    assert_eq!((policy.max_memory, policy.max_concurrent), (64 << 20, 4));
+    let options = &service.options;
+    assert_eq!(options.allowed_origins, ["https://*.example.com"]);
+    assert!(!options.allow_null_origin && !options.enable_webstatus);
+    assert_eq!((options.max_message_size, options.max_frame_size), (2000, 2000));
+    assert_eq!(options.max_message_size_before_welcome, 2000);
+    assert_eq!(options.auto_ping_interval, None);
+
+    let back = &config.transports[1];
+    let path = config.node_dir.join("ws.sock");
+    assert_eq!((back.id.as_str(), &back.endpoint), ("1", &Endpoint::Unix { path, backlog: 1024 }));
+    assert_eq!(back.http.head_timeout, Duration::from_millis(100));
+    let service = websocket(&back.root);
+    assert_eq!(service.policy.as_ref().unwrap().config, "{}");
+    let expected = StoreConfig::File {
+        path: config.node_dir.join("cookies.dat"),
+        max_cookies: 10,
+        sync: SyncMode::Interval,
+    };
+    assert_eq!(store(service), &expected);
+}
+
+#[test]
+fn no_debug_output_shows_a_secret() {
+    let config = format!("{:?}", good("everything"));
+    assert!(config.contains("frontend"));
+    assert!(!config.contains("from the environment") && !config.contains("from a file"));
+}
+
+#[test]
+fn a_node_directory_is_read_like_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::copy("tests/config/good/cookie_file.json", dir.path().join("config.json")).unwrap();
+    let by_dir = load_with(&ConfigSource::NodeDir(dir.path().to_owned()), &env).unwrap();
+    let by_file = load_with(&ConfigSource::File(dir.path().join("config.json")), &env).unwrap();
+    assert_eq!(by_dir, by_file);
+    assert_eq!(by_dir.config.node_dir, dir.path());
+}
+
+#[test]
+fn what_is_named_has_to_exist() {
+    let dir = tempfile::tempdir().unwrap();
+    for source in
+        [ConfigSource::NodeDir(dir.path().to_owned()), ConfigSource::File(dir.path().join("my.json"))]
+    {
+        let faults = load_with(&source, &env).unwrap_err().to_string();
+        assert!(faults.contains("there is no such file"), "{faults}");
+    }
+    fs::write(dir.path().join("config.yaml"), "version: 2").unwrap();
+    let faults = load_with(&ConfigSource::NodeDir(dir.path().to_owned()), &env).unwrap_err().to_string();
+    assert!(faults.contains("only JSON is read"), "{faults}");
+}
+
+#[test]
+fn a_file_that_is_no_configuration_by_its_size_is_not_parsed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.json");
+    fs::write(&file, " ".repeat(1024 * 1024 + 1)).unwrap();
+    let faults = load_with(&ConfigSource::File(file), &env).unwrap_err().to_string();
+    assert!(faults.contains("more than 1048576 bytes"), "{faults}");
+}
