@@ -1,4 +1,91 @@
-//! (skeleton)
+//! The command line: one file per subcommand.
 
 pub mod check;
+mod logging;
+pub mod run;
 pub mod schema;
+
+use std::{io, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::ConfigSource;
+
+/// A WebSocket gateway that gives every client an identity that survives reconnects.
+#[derive(Debug, Parser)]
+#[command(name = "wampgate", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway (also without naming a subcommand)
+    Run(RunArgs),
+    /// Check a configuration, and print every fault with what to write instead
+    Check(SourceArgs),
+    /// Print the JSON Schema of the configuration
+    Schema,
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SourceArgs {
+    /// The node directory, which holds config.json; relative paths in it are relative to this directory
+    /// [default: .crossbar; without a config.json there, a built-in configuration runs]
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    node_dir: Option<PathBuf>,
+    /// A configuration file; its folder is the node directory
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// How to run.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// How log lines are written to standard error
+    #[arg(long, value_enum, default_value_t)]
+    log_format: LogFormat,
+    /// What is logged: a level (error, warn, info, debug, trace), or directives such as info,wampgate::policy=debug
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "WAMPGATE_LOG")]
+    log: String,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl SourceArgs {
+    fn source(&self) -> ConfigSource {
+        match (&self.config, &self.node_dir) {
+            (Some(file), _) => ConfigSource::File(file.clone()),
+            (None, Some(dir)) => ConfigSource::NodeDir(dir.clone()),
+            (None, None) => ConfigSource::Default,
+        }
+    }
+}
+
+/// Runs the command. An error is printed by `main` with its causes.
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let passed = |ok| if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    match cli.command {
+        None => run::run(&cli.run),
+        Some(Command::Run(args)) => run::run(&args),
+        Some(Command::Check(args)) => Ok(passed(check::check(&args.source(), &mut io::stdout().lock())?)),
+        Some(Command::Schema) => {
+            schema::schema(&mut io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -20,7 +20,7 @@ use super::*;
 use crate::{
     config::{CookieConfig, Endpoint, PathTree, PolicyConfig, Service, StoreConfig, WebSocketOptions},
     cookie::{CookieOptions, PublicIdKey, TrackingId},
-    policy::{Decision, JoinRequest, Policy, PolicyError},
+    policy::{Decision, JoinRequest, Policy, PolicyError, PolicyGate},
     store::{Authentication, Commit, CookieRecord, CookieStore, StoreError},
     time::Timestamp,
     tracking::Tracker,

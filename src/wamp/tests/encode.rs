@@ -32,20 +32,45 @@ fn check(
 }
 
 #[test]
-fn welcome() {
+fn welcome_tells_who_the_client_is_and_what_the_router_can_do() {
+    let details = WelcomeDetails {
+        realm: Uri::known("realm1"),
+        authid: "joe".into(),
+        authrole: "frontend".into(),
+        authmethod: "ticket",
+        authprovider: "static",
+        authextra: object(&json!({"n": 1})).into(),
+        known: Some(true),
+        public_id: Some("abc".into()),
+    };
+    let expected = json!([2, 7, {
+        "realm": "realm1", "authid": "joe", "authrole": "frontend", "authmethod": "ticket",
+        "authprovider": "static", "authextra": {"n": 1},
+        "roles": {
+            "broker": {"features": {
+                "publisher_identification": true, "publisher_exclusion": true, "subscriber_blackwhite_listing": true
+            }},
+            "dealer": {"features": {"caller_identification": true}},
+        },
+        "x_wampgate_known": true, "x_wampgate_public_id": "abc",
+    }]);
+    let message = RouterMessage::Welcome { session: SessionId(7), details: Box::new(details) };
+    let json: Value = serde_json::from_slice(&Serializer::Json.encode(&message)).unwrap();
+    let msgpack: Value = rmp_serde::from_slice(&Serializer::MsgPack.encode(&message)).unwrap();
+    let cbor: Value = ciborium::from_reader(&*Serializer::Cbor.encode(&message)).unwrap();
+    assert_eq!([json, msgpack, cbor], [expected.clone(), expected.clone(), expected]);
+}
+
+#[test]
+fn details_of_somebody_elses_making_are_written_whole() {
     let extra = json!({"bin": "\0AQI=", "list": [true, null, 1.5, -3]});
     check(
         (
-            r#"[2,9007199254740992,{"authextra":{"bin":"\u0000AQI=","list":[true,null,1.5,-3]},"authid":"joe"}]"#,
-            b"\x93\x02\xcf\0\x20\0\0\0\0\0\0\x82\xa9authextra\x82\xa3bin\xc4\x02\x01\x02\
-              \xa4list\x94\xc3\xc0\xcb\x3f\xf8\0\0\0\0\0\0\xfd\xa6authid\xa3joe",
-            b"\x83\x02\x1b\0\x20\0\0\0\0\0\0\xa2\x69authextra\xa2\x63bin\x42\x01\x02\
-              \x64list\x84\xf5\xf6\xfb\x3f\xf8\0\0\0\0\0\0\x22\x66authid\x63joe",
+            r#"[4,"ticket",{"bin":"\u0000AQI=","list":[true,null,1.5,-3]}]"#,
+            b"\x93\x04\xa6ticket\x82\xa3bin\xc4\x02\x01\x02\xa4list\x94\xc3\xc0\xcb\x3f\xf8\0\0\0\0\0\0\xfd",
+            b"\x83\x04\x66ticket\xa2\x63bin\x42\x01\x02\x64list\x84\xf5\xf6\xfb\x3f\xf8\0\0\0\0\0\0\x22",
         ),
-        |_| RouterMessage::Welcome {
-            session: SessionId(1 << 53),
-            details: object(&json!({"authextra": extra, "authid": "joe"})),
-        },
+        |_| RouterMessage::Challenge { method: "ticket", extra: object(&extra) },
         None,
         None,
     );
