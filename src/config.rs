@@ -2,9 +2,9 @@
 //!
 //! The types here are the result of checking: whatever holds one may rely on its ranges and on its references.
 //!
-//! How a file becomes one: [`load`] finds it and bounds its size, `json` parses it, `walk` goes through it and collects
+//! How a file becomes one: [`load()`] finds it and bounds its size, `json` parses it, `walk` goes through it and collects
 //! every fault with its path. Each of the other modules declares the keys of one part with their types and their
-//! documentation (`macros` makes both the loader and the JSON [`schema`](schema()) of that), and turns what was read
+//! documentation (`macros` makes both the loader and the JSON [`schema()`] of that), and turns what was read
 //! into the types here.
 
 mod fault;
@@ -83,6 +83,7 @@ pub struct RoleConfig {
 /// One of a role's permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields carry the configuration's own names")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
 pub struct Permission {
     /// The pattern. For `prefix` it may be empty and may end in a dot; for `wildcard` components may be empty.
     pub uri: String,

@@ -100,12 +100,12 @@ impl RawAuth {
         }
         AuthConfig {
             anonymous: self.anonymous.map(|method| {
-                let role =
-                    method.role.map(|role| checked_role(role, None, realms, walk)).unwrap_or_else(|| {
-                        // The default role has to exist like any other, but stands nowhere.
-                        let path = format!("{path}.anonymous.role");
-                        checked_role(Located { path, value: Label(ANONYMOUS.to_owned()) }, None, realms, walk)
-                    });
+                // The default role has to exist like any other, but stands nowhere.
+                let role = method.role.unwrap_or_else(|| Located {
+                    path: format!("{path}.anonymous.role"),
+                    value: Label(ANONYMOUS.to_owned()),
+                });
+                let role = checked_role(role, None, realms, walk);
                 AnonymousConfig { role }
             }),
             ticket: self.ticket.map(|method| method.check(realms, walk)),

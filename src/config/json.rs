@@ -30,7 +30,7 @@ impl Json {
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let sound = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            let line = 1 + sound.iter().filter(|byte| **byte == b'\n').count();
+            let line = sound.split(|byte| *byte == b'\n').count();
             let column = 1 + sound.iter().rev().take_while(|byte| **byte != b'\n').count();
             let place = Place::Position { line, column };
             Box::new(Faults::one(file, place, "this is not UTF-8, save the file in that encoding"))

@@ -60,15 +60,27 @@ pub fn load(source: &ConfigSource) -> Result<Loaded, Box<Faults>> {
 
 /// [`load`] with the given environment variables.
 pub fn load_with(source: &ConfigSource, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Box<Faults>> {
-    let (node_dir, file) = match source {
-        ConfigSource::Default => in_node_dir(Path::new(DEFAULT_NODE_DIR)),
-        ConfigSource::NodeDir(dir) => in_node_dir(dir),
+    match source {
+        ConfigSource::Default => {
+            let dir = Path::new(DEFAULT_NODE_DIR);
+            load_from(dir, dir.join(FILE_NAME), Some(EMBEDDED), env)
+        }
+        ConfigSource::NodeDir(dir) => load_from(dir, dir.join(FILE_NAME), None, env),
         ConfigSource::File(file) => {
             let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-            (folder.unwrap_or(Path::new(".")).to_owned(), file.clone())
+            load_from(folder.unwrap_or(Path::new(".")), file.clone(), None, env)
         }
-    };
-    let node_dir = std::path::absolute(&node_dir).unwrap_or(node_dir);
+    }
+}
+
+/// Loads a file; if there is none, the text to use instead, unless the file was asked for by name.
+fn load_from(
+    node_dir: &Path,
+    file: PathBuf,
+    instead: Option<&str>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, Box<Faults>> {
+    let node_dir = std::path::absolute(node_dir).unwrap_or_else(|_| node_dir.to_owned());
     let surroundings = Surroundings { node_dir: &node_dir, env };
     let name = file.display().to_string();
     match read(&file) {
@@ -82,11 +94,11 @@ pub fn load_with(source: &ConfigSource, env: &dyn Fn(&str) -> Option<String>) ->
                 let message = format!("only JSON is read, convert this file to {FILE_NAME}");
                 return Err(Box::new(Faults::one(yaml.display().to_string(), Place::File, message)));
             }
-            if *source != ConfigSource::Default {
+            let Some(text) = instead else {
                 let message = "there is no such file, write one or name another";
                 return Err(Box::new(Faults::one(name, Place::File, message)));
-            }
-            let (config, warnings) = check("the built-in configuration", EMBEDDED.as_bytes(), surroundings)?;
+            };
+            let (config, warnings) = check("the built-in configuration", text.as_bytes(), surroundings)?;
             Ok(Loaded { config, warnings, file: None })
         }
         Err(error) => {
@@ -94,10 +106,6 @@ pub fn load_with(source: &ConfigSource, env: &dyn Fn(&str) -> Option<String>) ->
             Err(Box::new(Faults::one(name, Place::File, message)))
         }
     }
-}
-
-fn in_node_dir(dir: &Path) -> (PathBuf, PathBuf) {
-    (dir.to_owned(), dir.join(FILE_NAME))
 }
 
 fn read(file: &Path) -> io::Result<Vec<u8>> {

@@ -66,12 +66,12 @@ pub(super) fn tag(
     refused: &Refused,
     walk: &mut Walk<'_>,
 ) -> Option<usize> {
-    walk.at_key("type", |walk| match entry(entries, "type") {
-        Some(json) => word(json, words, refused, walk),
-        None => {
-            walk.fault(format!("missing, but required: write {}", alternatives(words)));
-            None
+    walk.at_key("type", |walk| {
+        if let Some(json) = entry(entries, "type") {
+            return word(json, words, refused, walk);
         }
+        walk.fault(format!("missing, but required: write {}", alternatives(words)));
+        None
     })
 }
 

@@ -19,6 +19,7 @@ pub struct HttpOptions {
 
 /// WebSocket options, mostly by Crossbar's names. Zero durations in the file mean "off" and are `None` here.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
 pub struct WebSocketOptions {
     /// `allowed_origins`. Default `["*"]`.
     pub allowed_origins: Vec<String>,

@@ -103,26 +103,23 @@ object! {
 
 impl Raw for RawTransport {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        if let Json::Object(_) = json {
-            warn_of_stray_cookies(json, walk);
-        }
+        refuse_stray_cookies(json, walk);
         TransportChoice::read(json, walk).map(Self)
     }
 }
 
 /// Cookie tracking is asked for where no HTTP handshake could carry a cookie: that is worth a word of its own, beside
 /// the transport's not being supported.
-fn warn_of_stray_cookies(json: &Json, walk: &mut Walk<'_>) {
+fn refuse_stray_cookies(json: &Json, walk: &mut Walk<'_>) {
     const MESSAGE: &str = "cookie tracking needs the HTTP handshake of a WebSocket, move `cookie` to a \"websocket\" transport or path";
     let Json::Object(pairs) = json else { return };
     let entries = pairs.iter().map(|(key, value)| (key.as_str(), value)).collect();
-    match entry(&entries, "type") {
-        Some(Json::Text(kind)) if matches!(kind.as_str(), "rawsocket" | "mqtt") => {
-            if entry(&entries, "cookie").is_some() {
-                walk.at_key("cookie", |walk| walk.fault(MESSAGE));
-            }
+    let Some(Json::Text(kind)) = entry(&entries, "type") else { return };
+    match kind.as_str() {
+        "rawsocket" | "mqtt" if entry(&entries, "cookie").is_some() => {
+            walk.at_key("cookie", |walk| walk.fault(MESSAGE));
         }
-        Some(Json::Text(kind)) if kind == "universal" => {
+        "universal" => {
             for part in ["rawsocket", "mqtt"] {
                 if let Some(Json::Object(pairs)) = entry(&entries, part)
                     && pairs.iter().any(|(key, _)| key == "cookie")
@@ -212,7 +209,7 @@ impl RawWeb {
             id: self.id,
             endpoint,
             max_connections: self.max_connections.map_or(DEFAULT_MAX_CONNECTIONS, Whole::get),
-            http: http_options(self.options, timeouts, walk),
+            http: http_options(self.options, &timeouts, walk),
             root,
         }
     }
@@ -224,15 +221,13 @@ impl RawWebSocketTransport {
         let endpoint = checked_endpoint(self.endpoint, walk);
         let path = endpoint.as_ref().and_then(|endpoint| endpoint.path.strip_suffix(".endpoint"));
         let service = parts.check(path.unwrap_or_default(), shared, walk);
-        let root = PathTree {
-            service: Some(Service::WebSocket(Box::new(service.config))),
-            children: std::collections::BTreeMap::new(),
-        };
+        let root =
+            PathTree { service: Some(Service::WebSocket(Box::new(service.config))), ..PathTree::default() };
         Checked {
             id: self.id,
             endpoint,
             max_connections: self.max_connections.map_or(DEFAULT_MAX_CONNECTIONS, Whole::get),
-            http: http_options(self.http_options, service.open_handshake_timeout.into_iter().collect(), walk),
+            http: http_options(self.http_options, service.open_handshake_timeout.as_slice(), walk),
             root,
         }
     }
@@ -245,7 +240,11 @@ fn checked_endpoint(raw: Option<Located<RawEndpoint>>, walk: &mut Walk<'_>) -> O
 
 /// The path of a request is known only once its head is there, so one time counts for all paths of a transport: the
 /// transport's own, or else the longest that one of its WebSocket services asks for.
-fn http_options(raw: Option<RawWebOptions>, timeouts: HeadTimeouts, walk: &mut Walk<'_>) -> HttpOptions {
+fn http_options(
+    raw: Option<RawWebOptions>,
+    timeouts: &[Located<Duration>],
+    walk: &mut Walk<'_>,
+) -> HttpOptions {
     let default = HttpOptions::default();
     let longest = timeouts.iter().map(|timeout| timeout.value).max();
     let Some(raw) = raw else {
@@ -253,7 +252,7 @@ fn http_options(raw: Option<RawWebOptions>, timeouts: HeadTimeouts, walk: &mut W
     };
     if let Some(Millis(own)) = raw.head_timeout {
         for timeout in timeouts.iter().filter(|timeout| timeout.value != own) {
-            let millis = Duration::as_millis(&own);
+            let millis = own.as_millis();
             walk.fault_at(
                 &timeout.path,
                 format!("`head_timeout` of the transport says {millis} already, keep one of the two"),

@@ -92,7 +92,8 @@ impl<'a> Walk<'a> {
     /// Reports a fault of a value that the walk has left.
     pub(super) fn fault_at(&mut self, path: impl Into<String>, message: impl Into<String>) {
         if self.faults.len() < MAX_FAULTS {
-            self.faults.push(Fault { place: Place::Path(path.into()), message: message.into() });
+            let message = printable(message.into());
+            self.faults.push(Fault { place: Place::Path(path.into()), message });
         } else {
             self.omitted += 1;
         }
@@ -106,7 +107,7 @@ impl<'a> Walk<'a> {
     /// Reports something unwise about a value that the walk has left.
     pub(super) fn warn_at(&mut self, path: impl Into<String>, message: impl Into<String>) {
         if self.warnings.len() < MAX_FAULTS {
-            self.warnings.push(Warning { path: path.into(), message: message.into() });
+            self.warnings.push(Warning { path: path.into(), message: printable(message.into()) });
         }
     }
 
@@ -228,7 +229,16 @@ pub(super) fn alternatives<T: std::fmt::Display>(names: &[T]) -> String {
 pub(super) fn quoted(text: &str) -> String {
     let short: String = text.chars().take(MAX_QUOTED).collect();
     let ellipsis = if short.len() < text.len() { "…" } else { "" };
-    Value::String(short + ellipsis).to_string()
+    printable(Value::String(short + ellipsis).to_string())
+}
+
+/// A text without control characters: what a file holds must not move a terminal's cursor.
+fn printable(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let escape = |c: char| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
 }
 
 /// A value with the path where it stands, for checks that come after the walk.

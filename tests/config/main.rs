@@ -2,6 +2,13 @@
 //!
 //! `UPDATE_GOLDEN=1 cargo test --test config` writes down what is printed now.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may fail as loudly as tests"
+)]
+
 mod faulty;
 mod good;
 mod schema;

@@ -18,7 +18,14 @@ impl Validator<'_> {
         let keywords = schema.as_object().unwrap_or_else(|| panic!("{schema} is no schema"));
         for (keyword, argument) in keywords {
             let valid = match keyword.as_str() {
-                "$schema" | "$defs" | "title" | "description" => true,
+                // The last three are looked at together, below.
+                "$schema"
+                | "$defs"
+                | "title"
+                | "description"
+                | "properties"
+                | "patternProperties"
+                | "additionalProperties" => true,
                 "$ref" => {
                     let pointer = argument.as_str().unwrap().strip_prefix('#').unwrap();
                     self.check(self.root.pointer(pointer).unwrap(), value, path)?;
@@ -42,7 +49,6 @@ impl Validator<'_> {
                     }
                     true
                 }
-                "properties" | "patternProperties" | "additionalProperties" => true,
                 "anyOf" => self.matching(argument, value, path) >= 1,
                 "oneOf" => self.matching(argument, value, path) == 1,
                 unknown => panic!("the validator does not know {unknown}"),
@@ -68,10 +74,9 @@ impl Validator<'_> {
                     patterns.iter().find(|(pattern, _)| matches(pattern, key)).map(|(_, schema)| schema)
                 });
             match (named.or(by_pattern), keywords.get("additionalProperties")) {
-                (Some(schema), _) => self.check(schema, value, &path)?,
-                (None, None | Some(Value::Bool(true))) => {}
+                (None, None) => {}
                 (None, Some(Value::Bool(false))) => return Err(format!("{path} is not allowed")),
-                (None, Some(schema)) => self.check(schema, value, &path)?,
+                (Some(schema), _) | (None, Some(schema)) => self.check(schema, value, &path)?,
             }
         }
         Ok(())
