@@ -172,3 +172,6 @@ impl CookieStore for FileStore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ mod record;
 mod writer;
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    fs::{DirBuilder, OpenOptions},
     io,
     ops::Bound,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -23,7 +23,7 @@ use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, WithoutTls, t
 
 use self::writer::{Work, Writer};
 use super::{
-    Authentication, Commit, CookieRecord, CookieStore, OpenError, StoreError, group::Group, rules,
+    Authentication, Commit, CookieRecord, CookieStore, OpenError, StoreError, exclusive::Exclusive, group::Group, rules,
 };
 use crate::{config::SyncMode, cookie::TrackingId, time::Timestamp};
 
@@ -53,7 +53,7 @@ pub struct LmdbStore {
     // Fields are dropped in this order: first the writer ends, then the environment is closed, then the lock is let go.
     group: Group<Writer>,
     tables: Tables,
-    _lock: File,
+    _lock: Exclusive,
 }
 
 /// The environment and its tables. Cheap to clone.
@@ -90,7 +90,7 @@ impl LmdbStore {
 }
 
 /// Takes the environment for this process alone. LMDB has locks of its own, but for processes that share.
-fn lock(path: &Path) -> Result<File, OpenError> {
+fn lock(path: &Path) -> Result<Exclusive, OpenError> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -98,13 +98,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         .mode(0o600)
         .open(path.join("wampgate.lock"))
         .map_err(fail_at(path, "lock", "this user must be allowed to write to it"))?;
-    file.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => OpenError::InUse { path: path.to_owned() },
-        TryLockError::Error(source) => {
-            fail_at(path, "lock", "put it on a file system that has locks")(source)
-        }
-    })?;
-    Ok(file)
+    Exclusive::lock(file, path)
 }
 
 fn fail_at(path: &Path, action: &'static str, remedy: &'static str) -> impl Fn(io::Error) -> OpenError {
