@@ -73,12 +73,7 @@ pub struct FileStore {
 
 impl FileStore {
     /// Opens a file, or makes it, with mode 0600. Its folder must exist.
-    pub fn open(
-        path: &Path,
-        max_cookies: usize,
-        sync: SyncMode,
-        now: Timestamp,
-    ) -> Result<Self, OpenError> {
+    pub fn open(path: &Path, max_cookies: usize, sync: SyncMode, now: Timestamp) -> Result<Self, OpenError> {
         let locked = lock::open(path)?;
         let mut index = Index::new(max_cookies, SettledClock::starting(now));
         let loaded = load::load(&locked, &mut index)?;
@@ -135,7 +130,7 @@ impl CookieStore for FileStore {
                 Some(changed) => {
                     let undo = Undo::Authenticate(id.clone(), now);
                     Line::new(id, &changed, Change::Modified, Some(undo))
-                },
+                }
                 // Nothing to write; but what made it so may still be waiting to be written.
                 None => Line::empty(),
             };

@@ -158,9 +158,7 @@ impl<W> Shared<W> {
             queue.is_idle = true;
             queue = match wait {
                 None => self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
-                Some(wait) => {
-                    self.wake.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0
-                }
+                Some(wait) => self.wake.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0,
             };
             queue.is_idle = false;
         }

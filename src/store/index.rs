@@ -162,7 +162,11 @@ impl Index {
     ///
     /// A record never changes its slot, so a walk that lets others in between two chunks still meets every
     /// record that was there all the time.
-    pub(super) fn chunk(&self, from: usize, count: usize) -> Option<(Vec<(TrackingId, CookieRecord)>, usize)> {
+    pub(super) fn chunk(
+        &self,
+        from: usize,
+        count: usize,
+    ) -> Option<(Vec<(TrackingId, CookieRecord)>, usize)> {
         self.slots.chunk(from, count)
     }
 

@@ -7,6 +7,7 @@
 //! With `sync: always` a commit is durable. With `interval` and `never` the operating system may write pages in any order, so a
 //! power failure (not a crash of the gateway) may cost the environment; those modes are for cookies that may be lost.
 
+mod purge;
 mod record;
 mod writer;
 
@@ -16,14 +17,15 @@ use std::{
     ops::Bound,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, WithoutTls, types::Bytes};
 
 use self::writer::{Work, Writer};
 use super::{
-    Authentication, Commit, CookieRecord, CookieStore, OpenError, StoreError, exclusive::Exclusive, group::Group, rules,
+    Authentication, Commit, CookieRecord, CookieStore, OpenError, StoreError, exclusive::Exclusive,
+    group::Group, rules, rules::SettledClock,
 };
 use crate::{config::SyncMode, cookie::TrackingId, time::Timestamp};
 
@@ -38,9 +40,6 @@ const MIN_SIZE: usize = 1024 * 1024;
 
 /// The map is a multiple of the largest page size of any platform.
 const SIZE_STEP: usize = 64 * 1024;
-
-/// How many expired records go in one transaction: about 2 ms of work, so that handshakes wait little longer than for an fsync.
-const PURGE_BATCH: usize = 500;
 
 /// How many records a scan copies before it lets go of its snapshot, which keeps old pages from being used again.
 const SCAN_BATCH: usize = 1000;
@@ -62,29 +61,35 @@ struct Tables {
     env: Env<WithoutTls>,
     records: Table,
     expiry: Table,
+    /// What records are dropped by. Stands beside the environment because purges and the writer share both.
+    clock: Arc<Mutex<SettledClock>>,
     path: Arc<Path>,
 }
 
 impl LmdbStore {
     /// Opens an environment, or makes it: a folder with mode 0700 in a folder that exists. `max_size` is in bytes.
     pub fn open(path: &Path, max_size: usize, sync: SyncMode, now: Timestamp) -> Result<Self, OpenError> {
-        let fail = |action, remedy| {
-            move |source| OpenError::Io { path: path.to_owned(), action, remedy, source }
-        };
+        let fail =
+            |action, remedy| move |source| OpenError::Io { path: path.to_owned(), action, remedy, source };
         match DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(fail("make the folder of", "the folder above it must exist and be writable")(error));
+                return Err(fail("make the folder of", "the folder above it must exist and be writable")(
+                    error,
+                ));
             }
             _ => {}
         }
         let path = path.canonicalize().map_err(fail("find", "leave it in place while it is opened"))?;
         let lock = lock(&path)?;
-        let tables = Tables::open(&path, max_size, sync)
+        let tables = Tables::open(&path, max_size, sync, now)
             .map_err(|error| OpenError::Lmdb { path: path.clone(), what: error.to_string() })?
             .map_err(|found| OpenError::Newer { path: path.clone(), found })?;
-        let writer = Writer::new(tables.clone(), max_size, sync, now);
-        let group = Group::start("cookie-store", writer)
-            .map_err(fail_at(&path, "start the writer of", "raise the limit of threads"))?;
+        let writer = Writer::new(tables.clone(), max_size, sync);
+        let group = Group::start("cookie-store", writer).map_err(fail_at(
+            &path,
+            "start the writer of",
+            "raise the limit of threads",
+        ))?;
         Ok(Self { group, tables, _lock: lock })
     }
 }
@@ -108,7 +113,7 @@ fn fail_at(path: &Path, action: &'static str, remedy: &'static str) -> impl Fn(i
 
 impl Tables {
     /// The inner error is the number of a format that this version does not know.
-    fn open(path: &Path, max_size: usize, sync: SyncMode) -> heed::Result<Result<Self, u64>> {
+    fn open(path: &Path, max_size: usize, sync: SyncMode, now: Timestamp) -> heed::Result<Result<Self, u64>> {
         let map_size = max_size.max(MIN_SIZE).div_ceil(SIZE_STEP).saturating_mul(SIZE_STEP);
         let flags = match sync {
             SyncMode::Always => EnvFlags::empty(),
@@ -116,7 +121,10 @@ impl Tables {
         };
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
         options.map_size(map_size).max_readers(MAX_READERS).max_dbs(3);
-        #[allow(unsafe_code, reason = "a mapped file may change under the program; the caller holds its lock")]
+        #[allow(
+            unsafe_code,
+            reason = "a mapped file may change under the program; the caller holds its lock"
+        )]
         // SAFETY: the mapped file must not be changed but through this environment. The caller has locked the folder for
         // this process alone and keeps the lock for longer than the environment, so that it is opened only once. `NO_SYNC`
         // weakens durability, as configured, and nothing that memory safety rests on.
@@ -139,20 +147,30 @@ impl Tables {
         })?;
         Ok(match created {
             CommitOrAbort::Commit((records, expiry)) => {
-                Ok(Self { env, records, expiry, path: Arc::from(path) })
+                let clock = Arc::new(Mutex::new(SettledClock::starting(now)));
+                Ok(Self { env, records, expiry, clock, path: Arc::from(path) })
             }
             CommitOrAbort::Abort(found) => Err(found),
         })
     }
 
+    fn settle(&self, now: Timestamp) -> Timestamp {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner).settle(now)
+    }
+
     fn failure(&self, error: &heed::Error) -> Arc<str> {
         let path = self.path.display();
-        Arc::from(format!("{path} could not be read or written: {error}; free or replace the disk, then restart"))
+        Arc::from(format!(
+            "{path} could not be read or written: {error}; free or replace the disk, then restart"
+        ))
     }
 
     /// The next records behind a key, with the last key among them; empty at the end.
     #[allow(clippy::type_complexity, reason = "a pair that is taken apart at once")]
-    fn chunk(&self, after: Option<&[u8]>) -> heed::Result<(Vec<(TrackingId, CookieRecord)>, Option<Vec<u8>>)> {
+    fn chunk(
+        &self,
+        after: Option<&[u8]>,
+    ) -> heed::Result<(Vec<(TrackingId, CookieRecord)>, Option<Vec<u8>>)> {
         let txn = self.env.read_txn()?;
         let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::<&[u8]>::Unbounded);
         let mut records = Vec::with_capacity(SCAN_BATCH);
@@ -200,19 +218,7 @@ impl CookieStore for LmdbStore {
     }
 
     fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        let mut total = 0;
-        while total < limit {
-            let batch = PURGE_BATCH.min(limit - total);
-            let (reply, answer) = mpsc::sync_channel(1);
-            drop(self.group.push(Work::Purge { now, limit: batch, dropped: 0, reply })?);
-            let stopped = || StoreError::Io(Arc::from("its writer has stopped"));
-            let dropped = answer.recv().map_err(|_| stopped())?;
-            total += dropped;
-            if dropped < batch {
-                break;
-            }
-        }
-        Ok(total)
+        purge::purge(&self.tables, &self.group, now, limit)
     }
 
     fn scan(

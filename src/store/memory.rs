@@ -7,9 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Authentication, Commit, CookieRecord, CookieStore, StoreError,
-    index::Index,
-    rules::SettledClock,
+    Authentication, Commit, CookieRecord, CookieStore, StoreError, index::Index, rules::SettledClock,
 };
 use crate::{cookie::TrackingId, time::Timestamp};
 

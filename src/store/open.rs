@@ -72,9 +72,7 @@ pub fn open(config: &StoreConfig, now: Timestamp) -> Result<Arc<dyn CookieStore>
         StoreConfig::File { path, max_cookies, sync } => {
             Arc::new(FileStore::open(path, *max_cookies, *sync, now)?)
         }
-        StoreConfig::Lmdb { path, max_size, sync } => {
-            Arc::new(LmdbStore::open(path, *max_size, *sync, now)?)
-        }
+        StoreConfig::Lmdb { path, max_size, sync } => Arc::new(LmdbStore::open(path, *max_size, *sync, now)?),
     })
 }
 

@@ -211,7 +211,8 @@ mod tests {
             .is_ok()
         };
         assert!(fit(r#"{"a": [1, "\n"]}"#));
-        for unfit in ["", "null", "[]", "{", "{}x", "{\n}", &format!("{{\"a\":\"{}\"}}", "x".repeat(70_000))] {
+        for unfit in ["", "null", "[]", "{", "{}x", "{\n}", &format!("{{\"a\":\"{}\"}}", "x".repeat(70_000))]
+        {
             assert!(!fit(unfit), "{unfit:.20}");
         }
     }

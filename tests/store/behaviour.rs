@@ -124,8 +124,9 @@ fn revoked_record_is_gone_for_good(kind: Kind) {
 
 fn purge_drops_expired_records_up_to_its_limit(kind: Kind) {
     let store = &*Place::new(kind).open(0);
-    let commits: Vec<_> =
-        (0..1_000).map(|n| store.create(&id(n), record(n as u64, if n % 2 == 0 { 10 } else { DAY }))).collect();
+    let commits: Vec<_> = (0..1_000)
+        .map(|n| store.create(&id(n), record(n as u64, if n % 2 == 0 { 10 } else { DAY })))
+        .collect();
     commits.into_iter().for_each(|commit| wait(commit).unwrap());
     assert_eq!(store.purge(at(9_999), 2_000).unwrap(), 0);
     assert_eq!(store.purge(at(20_000), 50).unwrap(), 50);
@@ -221,7 +222,10 @@ fn many_changes_at_once_are_all_made(kind: Kind) {
                     wait(store.create(&id(n), record(0, DAY))).unwrap();
                     // The outcome counts however many changes are on their way.
                     let joe = authentication(&format!("joe-{n}"), 1);
-                    let changes = [store.authenticate(&id(n), Some(joe), at(1)), store.revoke(&id(n + 1_000_000), at(1))];
+                    let changes = [
+                        store.authenticate(&id(n), Some(joe), at(1)),
+                        store.revoke(&id(n + 1_000_000), at(1)),
+                    ];
                     changes.into_iter().for_each(|change| wait(change).unwrap());
                 }
             });

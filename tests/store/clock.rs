@@ -2,7 +2,11 @@
 
 use crate::support::{Kind, Place, at, authentication, authid, for_every_store, id, knows, record, wait};
 
-for_every_store!(leap_forward_and_back_loses_nothing, leap_back_and_forward_loses_nothing, extremes_do_not_overflow);
+for_every_store!(
+    leap_forward_and_back_loses_nothing,
+    leap_back_and_forward_loses_nothing,
+    extremes_do_not_overflow
+);
 
 const YEAR: u64 = 365 * 86_400_000;
 const START: u64 = 10 * YEAR;

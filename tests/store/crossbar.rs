@@ -10,7 +10,16 @@ use crate::support::{Kind, Place, at, authid, id, knows, record, wait};
 const NOW: u64 = 1_795_342_474_000;
 
 const KEYS: [&str; 11] = [
-    "cbtid", "status", "created", "modified", "deleted", "max_age", "authid", "authrole", "authmethod", "authrealm",
+    "cbtid",
+    "status",
+    "created",
+    "modified",
+    "deleted",
+    "max_age",
+    "authid",
+    "authrole",
+    "authmethod",
+    "authrealm",
     "authextra",
 ];
 
@@ -42,8 +51,12 @@ fn parse(text: &str) -> TrackingId {
 #[test]
 fn last_line_of_an_id_counts() {
     let ids = ["dsI6D8i7pycVhma20uj5g+/G", "ynxeF9djpFhvdtla3T/sM+2N"];
-    let lines =
-        [line(ids[0], "created", ""), line(ids[1], "created", ""), line(ids[0], "modified", ""), line(ids[0], "modified", "joe")];
+    let lines = [
+        line(ids[0], "created", ""),
+        line(ids[1], "created", ""),
+        line(ids[0], "modified", ""),
+        line(ids[0], "modified", "joe"),
+    ];
     for (separator, end) in [("\n", "\n"), ("\n", ""), ("\r\n", "\r\n"), ("\r\n", ""), ("\n\n  \n", "\n\n")] {
         let place = place(&(lines.join(separator) + end));
         let store = place.open(NOW);
@@ -70,7 +83,12 @@ fn record_now() -> wampgate::store::CookieRecord {
 fn deleted_records_stay_deleted() {
     let gone = "dsI6D8i7pycVhma20uj5g+/G";
     for after in ["", &line(gone, "modified", "joe")] {
-        let lines = [line(gone, "created", ""), line(gone, "modified", "joe"), line(gone, "deleted", "joe"), after.to_owned()];
+        let lines = [
+            line(gone, "created", ""),
+            line(gone, "modified", "joe"),
+            line(gone, "deleted", "joe"),
+            after.to_owned(),
+        ];
         let store = place(&lines.join("\n")).open(NOW);
         assert!(!knows(&*store, &parse(gone), NOW));
     }

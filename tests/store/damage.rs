@@ -144,7 +144,9 @@ fn sectors_that_were_never_written_are_cut_unless_whole_lines_follow() {
 #[test]
 fn garbage_is_refused_whatever_it_is() {
     let (states, bytes) = sample();
-    for garbage in [&b"\xff\xfe\n"[..], b"{}\n", b"[]\n", b"\0\n", b"null\n", &[b'x'; 1 << 20], &[b'{'; 1 << 20]] {
+    for garbage in
+        [&b"\xff\xfe\n"[..], b"{}\n", b"[]\n", b"\0\n", b"null\n", &[b'x'; 1 << 20], &[b'{'; 1 << 20]]
+    {
         let mut damaged = garbage.to_vec();
         damaged.push(b'\n');
         damaged.extend_from_slice(&bytes);

@@ -74,7 +74,8 @@ fn survive(kind: Kind, test: &str) {
             let found = state(&*store, *number, story);
             assert!(
                 (story.acknowledged..=story.begun).contains(&found),
-                "round {round}: client {number} is {} though {story:?}", STEPS[found]
+                "round {round}: client {number} is {} though {story:?}",
+                STEPS[found]
             );
             acknowledged += story.acknowledged;
             // What is there now has been seen by us, so it must stay.

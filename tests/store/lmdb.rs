@@ -71,7 +71,11 @@ fn many_changes_in_one_batch_may_find_the_map_full() {
     let commits: Vec<_> = (0..20_000).map(|n| store.create(&id(n), record(0, 600))).collect();
     let outcomes: Vec<_> = commits.into_iter().map(wait).collect();
     for (n, outcome) in outcomes.iter().enumerate() {
-        assert_eq!(knows(&*store, &id(n), 1), outcome.is_ok(), "what was acknowledged is there, and only that");
+        assert_eq!(
+            knows(&*store, &id(n), 1),
+            outcome.is_ok(),
+            "what was acknowledged is there, and only that"
+        );
     }
     assert!(outcomes.iter().any(Result::is_ok) && outcomes.iter().any(Result::is_err));
 }

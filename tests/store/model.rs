@@ -111,7 +111,8 @@ impl Model {
 fn any_history_is_answered_like_by_the_model(kind: Kind) {
     let config = ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() };
     // LMDB is bounded in bytes, not in records.
-    let limit = if kind == Kind::Lmdb { Just(1_000).boxed() } else { prop_oneof![Just(1_000), 1..5_usize].boxed() };
+    let limit =
+        if kind == Kind::Lmdb { Just(1_000).boxed() } else { prop_oneof![Just(1_000), 1..5_usize].boxed() };
     proptest!(config, |(limit in limit, steps in proptest::collection::vec(step(), 1..80))| {
         run(kind, limit, steps)?;
     });

@@ -171,8 +171,7 @@ impl Copied {
             let Some((records, next)) = chunk else { break };
             from = next;
             for (id, record) in &records {
-                let change =
-                    if record.authentication.is_some() { Change::Modified } else { Change::Created };
+                let change = if record.authentication.is_some() { Change::Modified } else { Change::Created };
                 line::write(id, record, change, &mut buffer);
             }
             self.lines += records.len() as u64;

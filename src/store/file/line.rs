@@ -54,9 +54,11 @@ pub(super) fn write(id: &TrackingId, record: &CookieRecord, change: Change, out:
     let authentication = record.authentication.as_deref().filter(|_| !matches!(change, Change::Deleted(_)));
     let (status, modified, deleted) = match change {
         Change::Created => ("created", None, None),
-        Change::Modified => {
-            ("modified", Some(authentication.map_or(record.last_seen, |authentication| authentication.at)), None)
-        }
+        Change::Modified => (
+            "modified",
+            Some(authentication.map_or(record.last_seen, |authentication| authentication.at)),
+            None,
+        ),
         Change::Deleted(at) => ("deleted", None, Some(at)),
     };
     out.extend_from_slice(b"{\"cbtid\": \"");

@@ -88,14 +88,17 @@ pub(super) fn load(locked: &Locked, index: &mut Index) -> Result<Loaded, OpenErr
                 "the end of the cookie store was torn by a crash and has been cut off; nothing that was \
                  acknowledged is lost"
             );
-            cut(file, offset).map_err(|source| lock::failed(path, "cut the torn end of", "check the disk", source))?;
+            cut(file, offset)
+                .map_err(|source| lock::failed(path, "cut the torn end of", "check the disk", source))?;
             end = offset;
         }
         Some(Bad { number, offset, what, .. }) => {
             return Err(OpenError::Damaged { path: path.clone(), line: number, offset, what });
         }
         None if is_open => {
-            (&**file).write_all(b"\n").map_err(|source| lock::failed(path, "write to", "make room", source))?;
+            (&**file)
+                .write_all(b"\n")
+                .map_err(|source| lock::failed(path, "write to", "make room", source))?;
             end += 1;
         }
         None => {}

@@ -74,7 +74,12 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 /// The error of a call on a store's file.
-pub(super) fn failed(path: &Path, action: &'static str, remedy: &'static str, source: io::Error) -> OpenError {
+pub(super) fn failed(
+    path: &Path,
+    action: &'static str,
+    remedy: &'static str,
+    source: io::Error,
+) -> OpenError {
     OpenError::Io { path: path.to_owned(), action, remedy, source }
 }
 

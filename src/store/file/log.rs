@@ -100,7 +100,10 @@ impl Log {
 
     fn failure(&self, what: &str, error: &std::io::Error) -> Arc<str> {
         let path: &PathBuf = &self.locked.path;
-        Arc::from(format!("{} could not be {what}: {error}; free or replace the disk, then restart", path.display()))
+        Arc::from(format!(
+            "{} could not be {what}: {error}; free or replace the disk, then restart",
+            path.display()
+        ))
     }
 
     /// Begins a compaction if more lines are dead than alive.

@@ -12,9 +12,8 @@ const EPOCH_DAY: i32 = 2_440_588;
 /// Writes a timestamp. One after the year 9999 becomes the end of that year.
 pub(super) fn write(stamp: Timestamp, out: &mut Vec<u8>) {
     let (days, millis) = (stamp.as_millis() / MILLIS_PER_DAY, stamp.as_millis() % MILLIS_PER_DAY);
-    let date = i32::try_from(days).ok().and_then(|days| {
-        Date::from_julian_day(EPOCH_DAY.checked_add(days)?).ok()
-    });
+    let date =
+        i32::try_from(days).ok().and_then(|days| Date::from_julian_day(EPOCH_DAY.checked_add(days)?).ok());
     let (year, month, day, millis) = match date {
         Some(date) => (date.year().unsigned_abs(), u8::from(date.month()), date.day(), millis),
         None => (9999, 12, 31, MILLIS_PER_DAY - 1),
@@ -37,8 +36,32 @@ pub(super) fn write(stamp: Timestamp, out: &mut Vec<u8>) {
 /// Reads a timestamp of that very form; nothing for any other, or one before 1970.
 pub(super) fn parse(text: &str) -> Option<Timestamp> {
     let text: &[u8; 24] = text.as_bytes().try_into().ok()?;
-    let [y1, y2, y3, y4, b'-', o1, o2, b'-', d1, d2, b'T', h1, h2, b':', m1, m2, b':', s1, s2, b'.', f1, f2, f3, b'Z'] =
-        *text
+    let [
+        y1,
+        y2,
+        y3,
+        y4,
+        b'-',
+        o1,
+        o2,
+        b'-',
+        d1,
+        d2,
+        b'T',
+        h1,
+        h2,
+        b':',
+        m1,
+        m2,
+        b':',
+        s1,
+        s2,
+        b'.',
+        f1,
+        f2,
+        f3,
+        b'Z',
+    ] = *text
     else {
         return None;
     };
@@ -61,9 +84,7 @@ fn digits(number: u64, width: u32, out: &mut Vec<u8>) {
 }
 
 fn number(digits: &[u8]) -> Option<u64> {
-    digits.iter().try_fold(0, |sum, digit| {
-        digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0'))
-    })
+    digits.iter().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0')))
 }
 
 #[cfg(test)]

@@ -60,7 +60,11 @@ async fn nothing_is_acknowledged_after_a_failed_write_or_fsync() {
         assert_eq!(store.look_up(&id(3), at(1)).unwrap(), None, "its client was refused");
         fails(store.create(&id(4), record()), device).await;
         fails(store.authenticate(&id(2), Some(joe()), at(1)), device).await;
-        assert_eq!(store.look_up(&id(2), at(1)).unwrap(), Some(record()), "look-ups go on, without what failed");
+        assert_eq!(
+            store.look_up(&id(2), at(1)).unwrap(),
+            Some(record()),
+            "look-ups go on, without what failed"
+        );
         fails(store.revoke(&id(1), at(1)), device).await;
         assert_eq!(store.look_up(&id(1), at(1)).unwrap(), None, "revoked for as long as the gateway runs");
     }

@@ -145,7 +145,11 @@ impl Slots {
     }
 
     /// See [`Index::chunk`](super::Index::chunk).
-    pub(super) fn chunk(&self, from: usize, count: usize) -> Option<(Vec<(TrackingId, CookieRecord)>, usize)> {
+    pub(super) fn chunk(
+        &self,
+        from: usize,
+        count: usize,
+    ) -> Option<(Vec<(TrackingId, CookieRecord)>, usize)> {
         let end = from.saturating_add(count).min(self.slots.len());
         let slots = self.slots.get(from..end).filter(|slots| !slots.is_empty())?;
         let occupied = slots.iter().filter_map(|slot| {

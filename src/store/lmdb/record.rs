@@ -28,8 +28,7 @@ pub(super) fn encode(record: &CookieRecord) -> Vec<u8> {
     out.extend_from_slice(&record.last_seen.as_millis().to_be_bytes());
     out.extend_from_slice(&record.max_age.as_seconds().to_be_bytes());
     if let Some(a) = record.authentication.as_deref() {
-        let fields =
-            (&a.authid, &a.authrole, &a.authmethod, &a.authrealm, &a.authextra, a.at.as_millis());
+        let fields = (&a.authid, &a.authrole, &a.authmethod, &a.authrealm, &a.authextra, a.at.as_millis());
         let before = out.len();
         if serde_json::to_writer(&mut out, &fields).is_err() {
             // Cannot happen with a vector; if it did, the client would have to authenticate once more.
