@@ -14,6 +14,7 @@ mod schema;
 mod auth;
 mod cookie;
 mod endpoint;
+mod methods;
 mod node;
 mod options;
 mod policy;
@@ -32,6 +33,10 @@ use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
 pub use fault::{Fault, Faults, Place, Warning};
 pub use load::{ConfigSource, Loaded, load, load_with};
+pub use methods::{
+    CookieAuthConfig, CryptosignConfig, CryptosignPrincipal, Kdf, Salting, ScramConfig, ScramPrincipal,
+    SecretKey, WampCraConfig, WampCraPrincipal,
+};
 pub use options::{HttpOptions, WebSocketOptions};
 pub use schema::schema;
 pub use secret::Secret;
@@ -302,4 +307,34 @@ pub struct PolicyConfig {
     pub max_memory: usize,
     /// `max_concurrent`: decisions at once; more wait. Default 16.
     pub max_concurrent: usize,
+}
+impl PathTree {
+    /// Every service with its path, parents first.
+    pub fn services(&self) -> Vec<(String, &Service)> {
+        let mut found = Vec::new();
+        self.collect("", &mut found);
+        found
+    }
+
+    fn collect<'a>(&'a self, path: &str, found: &mut Vec<(String, &'a Service)>) {
+        if let Some(service) = &self.service {
+            found.push((if path.is_empty() { "/".to_owned() } else { path.to_owned() }, service));
+        }
+        for (name, child) in &self.children {
+            child.collect(&format!("{path}/{name}"), found);
+        }
+    }
+}
+
+impl Service {
+    /// The service's type, as the configuration names it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Static(_) => "static",
+            Self::WebSocket(_) => "websocket",
+            Self::Json(_) => "json",
+            Self::Redirect(_) => "redirect",
+            Self::Page => "page",
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! One trait, [`CookieStore`], and one conformance suite (`tests/store`) for all its implementations:
 //! [`MemoryStore`], [`FileStore`] and [`LmdbStore`]. [`open`] makes the one that a configuration names.
 
+mod exclusive;
 mod file;
 mod group;
 mod index;

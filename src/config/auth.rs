@@ -109,6 +109,7 @@ impl RawAuth {
                 AnonymousConfig { role }
             }),
             ticket: self.ticket.map(|method| method.check(realms, walk)),
+            ..AuthConfig::default()
         }
     }
 }

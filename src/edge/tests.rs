@@ -130,20 +130,25 @@ fn edge(http: HttpOptions) -> Arc<Edge> {
                 .collect::<BTreeMap<_, _>>(),
         },
     };
-    Arc::new(Edge::new(&config, &mut |config| {
+    let mut service = |config: &WebSocketConfig| -> Result<_, std::fmt::Error> {
         let tracker = config.cookie.as_ref().map(|cookie| {
             let StoreConfig::Memory { max_cookies: room } = cookie.store else { unreachable!() };
             let store = SmallStore { room, records: Mutex::default() };
             let key = PublicIdKey::random().unwrap();
             Tracker::new(cookie.options.clone(), Arc::new(store), Arc::default(), Arc::new(key))
         });
-        Arc::new(WebSocketService {
+        Ok(Arc::new(WebSocketService {
             config: config.clone(),
+            methods: Vec::new(),
+            policy_headers: Vec::new(),
+            policy_name: Arc::from("none"),
             tracker,
-            policy: Arc::new(NoPolicy),
+            key: Arc::new(PublicIdKey::random().unwrap()),
+            policy: Arc::new(PolicyGate::new(Arc::new(NoPolicy), 1)),
             realms: Arc::new(HashMap::new()),
-        })
-    }))
+        }))
+    };
+    Arc::new(Edge::new(&config, &mut service).unwrap())
 }
 
 /// A connected pair: the client's end, and the edge at work on the other.

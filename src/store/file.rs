@@ -167,3 +167,6 @@ impl CookieStore for FileStore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

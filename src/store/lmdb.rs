@@ -7,22 +7,30 @@
 //! With `sync: always` a commit is durable. With `interval` and `never` the operating system may write pages in any order, so a
 //! power failure (not a crash of the gateway) may cost the environment; those modes are for cookies that may be lost.
 
+mod purge;
 mod record;
 mod writer;
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    fs::{DirBuilder, OpenOptions},
     io,
     ops::Bound,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, WithoutTls, types::Bytes};
 
 use self::writer::{Work, Writer};
+<<<<<<< HEAD
 use super::{Authentication, Commit, CookieRecord, CookieStore, OpenError, StoreError, group::Group, rules};
+=======
+use super::{
+    Authentication, Commit, CookieRecord, CookieStore, OpenError, StoreError, exclusive::Exclusive,
+    group::Group, rules, rules::SettledClock,
+};
+>>>>>>> store
 use crate::{config::SyncMode, cookie::TrackingId, time::Timestamp};
 
 /// The version of the layout, kept under `format` in `meta`.
@@ -37,9 +45,6 @@ const MIN_SIZE: usize = 1024 * 1024;
 /// The map is a multiple of the largest page size of any platform.
 const SIZE_STEP: usize = 64 * 1024;
 
-/// How many expired records go in one transaction: about 2 ms of work, so that handshakes wait little longer than for an fsync.
-const PURGE_BATCH: usize = 500;
-
 /// How many records a scan copies before it lets go of its snapshot, which keeps old pages from being used again.
 const SCAN_BATCH: usize = 1000;
 
@@ -51,7 +56,7 @@ pub struct LmdbStore {
     // Fields are dropped in this order: first the writer ends, then the environment is closed, then the lock is let go.
     group: Group<Writer>,
     tables: Tables,
-    _lock: File,
+    _lock: Exclusive,
 }
 
 /// The environment and its tables. Cheap to clone.
@@ -60,6 +65,8 @@ struct Tables {
     env: Env<WithoutTls>,
     records: Table,
     expiry: Table,
+    /// What records are dropped by. Stands beside the environment because purges and the writer share both.
+    clock: Arc<Mutex<SettledClock>>,
     path: Arc<Path>,
 }
 
@@ -78,10 +85,14 @@ impl LmdbStore {
         }
         let path = path.canonicalize().map_err(fail("find", "leave it in place while it is opened"))?;
         let lock = lock(&path)?;
-        let tables = Tables::open(&path, max_size, sync)
+        let tables = Tables::open(&path, max_size, sync, now)
             .map_err(|error| OpenError::Lmdb { path: path.clone(), what: error.to_string() })?
             .map_err(|found| OpenError::Newer { path: path.clone(), found })?;
+<<<<<<< HEAD
         let writer = Writer::new(tables.clone(), max_size, sync, now);
+=======
+        let writer = Writer::new(tables.clone(), max_size, sync);
+>>>>>>> store
         let group = Group::start("cookie-store", writer).map_err(fail_at(
             &path,
             "start the writer of",
@@ -92,7 +103,7 @@ impl LmdbStore {
 }
 
 /// Takes the environment for this process alone. LMDB has locks of its own, but for processes that share.
-fn lock(path: &Path) -> Result<File, OpenError> {
+fn lock(path: &Path) -> Result<Exclusive, OpenError> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -100,13 +111,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         .mode(0o600)
         .open(path.join("wampgate.lock"))
         .map_err(fail_at(path, "lock", "this user must be allowed to write to it"))?;
-    file.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => OpenError::InUse { path: path.to_owned() },
-        TryLockError::Error(source) => {
-            fail_at(path, "lock", "put it on a file system that has locks")(source)
-        }
-    })?;
-    Ok(file)
+    Exclusive::lock(file, path)
 }
 
 fn fail_at(path: &Path, action: &'static str, remedy: &'static str) -> impl Fn(io::Error) -> OpenError {
@@ -116,7 +121,7 @@ fn fail_at(path: &Path, action: &'static str, remedy: &'static str) -> impl Fn(i
 
 impl Tables {
     /// The inner error is the number of a format that this version does not know.
-    fn open(path: &Path, max_size: usize, sync: SyncMode) -> heed::Result<Result<Self, u64>> {
+    fn open(path: &Path, max_size: usize, sync: SyncMode, now: Timestamp) -> heed::Result<Result<Self, u64>> {
         let map_size = max_size.max(MIN_SIZE).div_ceil(SIZE_STEP).saturating_mul(SIZE_STEP);
         let flags = match sync {
             SyncMode::Always => EnvFlags::empty(),
@@ -150,10 +155,15 @@ impl Tables {
         })?;
         Ok(match created {
             CommitOrAbort::Commit((records, expiry)) => {
-                Ok(Self { env, records, expiry, path: Arc::from(path) })
+                let clock = Arc::new(Mutex::new(SettledClock::starting(now)));
+                Ok(Self { env, records, expiry, clock, path: Arc::from(path) })
             }
             CommitOrAbort::Abort(found) => Err(found),
         })
+    }
+
+    fn settle(&self, now: Timestamp) -> Timestamp {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner).settle(now)
     }
 
     fn failure(&self, error: &heed::Error) -> Arc<str> {
@@ -216,19 +226,7 @@ impl CookieStore for LmdbStore {
     }
 
     fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        let mut total = 0;
-        while total < limit {
-            let batch = PURGE_BATCH.min(limit - total);
-            let (reply, answer) = mpsc::sync_channel(1);
-            drop(self.group.push(Work::Purge { now, limit: batch, dropped: 0, reply })?);
-            let stopped = || StoreError::Io(Arc::from("its writer has stopped"));
-            let dropped = answer.recv().map_err(|_| stopped())?;
-            total += dropped;
-            if dropped < batch {
-                break;
-            }
-        }
-        Ok(total)
+        purge::purge(&self.tables, &self.group, now, limit)
     }
 
     fn scan(

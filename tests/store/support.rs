@@ -44,7 +44,7 @@ pub(crate) struct Place {
     pub(crate) kind: Kind,
     pub(crate) limit: usize,
     pub(crate) sync: SyncMode,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Place {

@@ -25,7 +25,7 @@ use super::{
     line::{self, Change},
     lock::{self, Locked},
 };
-use crate::store::{index::Index, memory};
+use crate::store::{exclusive::Exclusive, index::Index, memory};
 
 /// How many records are copied while the index is locked: some 50 µs.
 const CHUNK: usize = 256;
@@ -48,7 +48,7 @@ pub(super) struct Compaction {
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// The new file is in its place.
-    Replaced { file: File, end: u64, lines: u64 },
+    Replaced { file: Exclusive, end: u64, lines: u64 },
     /// It is as it was.
     Unchanged(io::Error),
     /// The new file is in its place, but perhaps not for good.
@@ -66,7 +66,7 @@ struct Shared {
 /// A new file that is nearly up to date.
 #[derive(Debug)]
 struct Copied {
-    file: File,
+    file: Exclusive,
     /// Up to where the old file is in it.
     upto: u64,
     /// Lines of the snapshot.
@@ -195,14 +195,14 @@ impl Copied {
             old.read_exact_at(piece, self.upto)?;
             self.upto += piece.len() as u64;
             let piece = &*piece;
-            self.file.write_all(piece)?;
+            (&*self.file).write_all(piece)?;
             self.end += piece.len() as u64;
         }
         Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
+        (&*self.file).write_all(bytes)?;
         self.end += bytes.len() as u64;
         Ok(())
     }

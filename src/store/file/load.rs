@@ -96,8 +96,9 @@ pub(super) fn load(locked: &Locked, index: &mut Index) -> Result<Loaded, OpenErr
             return Err(OpenError::Damaged { path: path.clone(), line: number, offset, what });
         }
         None if is_open => {
-            let mut file = file;
-            file.write_all(b"\n").map_err(|source| lock::failed(path, "write to", "make room", source))?;
+            (&**file)
+                .write_all(b"\n")
+                .map_err(|source| lock::failed(path, "write to", "make room", source))?;
             end += 1;
         }
         None => {}

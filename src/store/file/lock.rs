@@ -1,13 +1,13 @@
 //! The file, opened for one process alone.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions, TryLockError},
+    fs::{self, File, OpenOptions, Permissions},
     io,
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
-use crate::store::OpenError;
+use crate::store::{OpenError, exclusive::Exclusive};
 
 /// Tracking IDs are credentials: nobody but the owner reads them.
 const MODE: u32 = 0o600;
@@ -20,7 +20,7 @@ const ATTEMPTS: usize = 8;
 pub(super) struct Locked {
     /// Without symbolic links, so that a rename replaces the file and not a link to it.
     pub(super) path: PathBuf,
-    pub(super) file: File,
+    pub(super) file: Exclusive,
 }
 
 /// Opens and locks a file, and makes it if there is none.
@@ -36,7 +36,7 @@ pub(super) fn open(path: &Path) -> Result<Locked, OpenError> {
             let source = io::Error::other("it is not a regular file");
             return Err(failed(path, "open", "name a file", source));
         }
-        try_lock(&file, path)?;
+        let file = Exclusive::lock(file, path)?;
         let path = path.canonicalize().map_err(fail("find", "leave it in place while it is opened"))?;
         // The process that had it may have replaced it, by a compaction, between our opening and our locking.
         if !fs::metadata(&path).is_ok_and(|now| (now.dev(), now.ino()) == (metadata.dev(), metadata.ino())) {
@@ -56,10 +56,8 @@ pub(super) fn open(path: &Path) -> Result<Locked, OpenError> {
 }
 
 /// Makes a file that will take the place of another one. It is locked before anybody can know it by that name.
-pub(super) fn create(path: &Path) -> io::Result<File> {
-    let file = options().create_new(true).open(path)?;
-    file.try_lock()?;
-    Ok(file)
+pub(super) fn create(path: &Path) -> io::Result<Exclusive> {
+    Exclusive::lock_new(options().create_new(true).open(path)?)
 }
 
 /// A name in the same folder, so that a rename stays within the file system.
@@ -90,6 +88,7 @@ fn options() -> OpenOptions {
     options.read(true).append(true).mode(MODE);
     options
 }
+<<<<<<< HEAD
 
 fn try_lock(file: &File, path: &Path) -> Result<(), OpenError> {
     file.try_lock().map_err(|error| match error {
@@ -97,3 +96,5 @@ fn try_lock(file: &File, path: &Path) -> Result<(), OpenError> {
         TryLockError::Error(source) => failed(path, "lock", "put it on a file system that has locks", source),
     })
 }
+=======
+>>>>>>> store

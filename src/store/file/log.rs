@@ -167,7 +167,7 @@ impl Sink for Log {
         if lines == 0 {
             return Ok(());
         }
-        self.locked.file.write_all(&self.buffer).map_err(|error| self.failure("written", &error))?;
+        (&*self.locked.file).write_all(&self.buffer).map_err(|error| self.failure("written", &error))?;
         self.end += self.buffer.len() as u64;
         self.lines += lines;
         match self.sync {
@@ -192,7 +192,8 @@ impl Sink for Log {
     fn tick(&mut self) -> Result<Option<Duration>, Arc<str>> {
         if let Some(compaction) = self.compaction.take_if(|compaction| compaction.is_finished()) {
             self.end_compaction(compaction)?;
-        } else if self.compaction.is_none() && self.lines >= self.compaction_from {
+        }
+        if self.compaction.is_none() && self.lines >= self.compaction_from {
             self.begin_compaction();
         }
         let mut wait = self.compaction.is_some().then_some(COMPACTION_POLL);

@@ -17,7 +17,7 @@ use crate::{
     store::{
         Authentication, CookieRecord, StoreError,
         group::{Item, Sink},
-        rules::{self, SettledClock},
+        rules,
     },
     time::Timestamp,
 };
@@ -32,14 +32,39 @@ const RESERVE: u64 = 8;
 /// How many expired records make room for one new one in a full map: enough that pages become free.
 const ROOM: usize = 256;
 
+/// Told when a step of a purge has been committed. Not the future that other changes have: a purge blocks its thread.
+pub(super) type Done = mpsc::SyncSender<()>;
+
 /// A change on its way into a transaction.
 #[derive(Debug)]
 pub(super) enum Work {
-    See { id: TrackingId, now: Timestamp },
-    Create { id: TrackingId, record: CookieRecord },
-    Authenticate { id: TrackingId, authentication: Option<Arc<Authentication>>, now: Timestamp },
-    Revoke { id: TrackingId },
-    Purge { now: Timestamp, limit: usize, dropped: usize, reply: mpsc::SyncSender<usize> },
+    See {
+        id: TrackingId,
+        now: Timestamp,
+    },
+    Create {
+        id: TrackingId,
+        record: CookieRecord,
+    },
+    Authenticate {
+        id: TrackingId,
+        authentication: Option<Arc<Authentication>>,
+        now: Timestamp,
+    },
+    Revoke {
+        id: TrackingId,
+    },
+    /// Drops the records that these keys of the expiry index belong to, if they have expired by then.
+    DropRecords {
+        keys: Vec<Vec<u8>>,
+        settled: Timestamp,
+        done: Done,
+    },
+    /// Drops keys of the expiry index whose records are gone.
+    DropKeys {
+        keys: Vec<Vec<u8>>,
+        done: Done,
+    },
 }
 
 /// Owns the environment's write transactions.
@@ -49,33 +74,30 @@ pub(super) struct Writer {
     max_size: usize,
     sync: SyncMode,
     unsynced_since: Option<Instant>,
-    clock: SettledClock,
 }
 
 impl Writer {
-    pub(super) fn new(tables: Tables, max_size: usize, sync: SyncMode, now: Timestamp) -> Self {
-        Self { tables, max_size, sync, unsynced_since: None, clock: SettledClock::starting(now) }
+    pub(super) fn new(tables: Tables, max_size: usize, sync: SyncMode) -> Self {
+        Self { tables, max_size, sync, unsynced_since: None }
     }
 
-    fn commit_all(&mut self, batch: &mut [Item<Work>]) -> heed::Result<()> {
-        // The transaction borrows the environment, not the writer.
-        let tables = self.tables.clone();
-        let mut txn = tables.env.write_txn()?;
+    fn commit_all(&self, batch: &mut [Item<Work>]) -> heed::Result<()> {
+        let mut txn = self.tables.env.write_txn()?;
         for item in batch {
-            item.outcome = self.apply(&mut txn, &mut item.work)?;
+            item.outcome = self.apply(&mut txn, &item.work)?;
         }
         txn.commit()
     }
 
-    fn apply(&mut self, txn: &mut RwTxn<'_>, work: &mut Work) -> heed::Result<Result<(), StoreError>> {
+    fn apply(&self, txn: &mut RwTxn<'_>, work: &Work) -> heed::Result<Result<(), StoreError>> {
         match work {
             Work::See { id, now } => {
-                self.clock.settle(*now);
+                self.tables.settle(*now);
                 self.change(txn, id, *now, |record| rules::seen(record, *now))?;
             }
             Work::Create { id, record } => return self.create(txn, id, record),
             Work::Authenticate { id, authentication, now } => {
-                self.clock.settle(*now);
+                self.tables.settle(*now);
                 self.change(txn, id, *now, |record| {
                     rules::authenticated(record, authentication.as_ref(), *now)
                 })?;
@@ -86,22 +108,24 @@ impl Writer {
                 }
                 self.tables.records.delete(txn, id.expose().as_bytes())?;
             }
-            Work::Purge { now, limit, dropped, .. } => {
-                let settled = self.clock.settle(*now);
-                *dropped = self.tables.drop_expired(txn, settled, *limit)?;
+            Work::DropRecords { keys, settled, .. } => self.tables.drop_records(txn, keys, *settled)?,
+            Work::DropKeys { keys, .. } => {
+                for key in keys {
+                    self.tables.expiry.delete(txn, key)?;
+                }
             }
         }
         Ok(Ok(()))
     }
 
     fn create(
-        &mut self,
+        &self,
         txn: &mut RwTxn<'_>,
         id: &TrackingId,
         record: &CookieRecord,
     ) -> heed::Result<Result<(), StoreError>> {
         let now = record.created;
-        let settled = self.clock.settle(now);
+        let settled = self.tables.settle(now);
         let key = id.expose().as_bytes();
         if let Some(old) = self.tables.get(txn, id)? {
             if !old.is_expired(now) {
@@ -110,7 +134,11 @@ impl Writer {
             self.tables.expiry.delete(txn, &expiry_key(old.expires(), key))?;
         }
         if self.is_full(txn)? {
-            self.tables.drop_expired(txn, settled, ROOM)?;
+            let expired = self.tables.expired(txn, settled, ROOM)?;
+            self.tables.drop_records(txn, &expired, settled)?;
+            for key in &expired {
+                self.tables.expiry.delete(txn, key)?;
+            }
             if self.is_full(txn)? {
                 return Ok(Err(StoreError::MapFull { max_size: self.max_size }));
             }
@@ -160,22 +188,34 @@ impl Tables {
         Ok(self.records.get(txn, id.expose().as_bytes())?.and_then(record::decode))
     }
 
-    fn drop_expired(&self, txn: &mut RwTxn<'_>, settled: Timestamp, limit: usize) -> heed::Result<usize> {
-        let mut expired = Vec::with_capacity(limit);
+    /// The keys of the expiry index up to a moment, in its order.
+    pub(super) fn expired(
+        &self,
+        txn: &heed::RoTxn<'_>,
+        settled: Timestamp,
+        limit: usize,
+    ) -> heed::Result<Vec<Vec<u8>>> {
+        let mut keys = Vec::new();
         for entry in self.expiry.iter(txn)?.take(limit) {
             let (key, _) = entry?;
             match record::parse_expiry_key(key) {
                 Some((expires, _)) if expires > settled => break,
-                _ => expired.push(key.to_owned()),
+                _ => keys.push(key.to_owned()),
             }
         }
-        for key in &expired {
-            if let Some((_, id)) = record::parse_expiry_key(key) {
+        Ok(keys)
+    }
+
+    /// Drops the records of such keys. An ID may have been given again meanwhile: then its record stays.
+    fn drop_records(&self, txn: &mut RwTxn<'_>, keys: &[Vec<u8>], settled: Timestamp) -> heed::Result<()> {
+        for (_, id) in keys.iter().filter_map(|key| record::parse_expiry_key(key)) {
+            let value = self.records.get(txn, id)?;
+            if value.is_some_and(|value| record::decode(value).is_none_or(|found| found.is_expired(settled)))
+            {
                 self.records.delete(txn, id)?;
             }
-            self.expiry.delete(txn, key)?;
         }
-        Ok(expired.len())
+        Ok(())
     }
 }
 
@@ -185,6 +225,7 @@ impl Sink for Writer {
     fn weigh(work: &Work) -> usize {
         let texts = match work {
             Work::Authenticate { authentication: Some(a), .. } => a.authextra.len() + a.authid.len(),
+            Work::DropRecords { keys, .. } | Work::DropKeys { keys, .. } => keys.iter().map(Vec::len).sum(),
             _ => 0,
         };
         size_of::<Item<Work>>() + texts
@@ -206,9 +247,9 @@ impl Sink for Writer {
             outcome => outcome.map_err(|error| self.tables.failure(&error))?,
         }
         for item in batch {
-            if let Work::Purge { dropped, reply, .. } = &item.work {
+            if let Work::DropRecords { done, .. } | Work::DropKeys { done, .. } = &item.work {
                 // Nobody listens if the purge was given up meanwhile.
-                let _ = reply.try_send(*dropped);
+                let _ = done.try_send(());
             }
         }
         if self.sync == SyncMode::Interval {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::wamp::{
     RouterMessage, SessionId,
-    message::{EventDetails, InvocationDetails},
+    message::{EventDetails, InvocationDetails, WelcomeDetails},
 };
 
 const ARGS: Forms = ("[1,\"x\"]", b"\x92\x01\xa1x", b"\x82\x01\x61x");
