@@ -106,7 +106,7 @@ fn a_crossbar_node_brings_its_roles_and_methods() {
         assert!(!all.disclose_caller && !all.disclose_publisher);
         let auth = &websocket(tree(&config, &["ws"])).auth;
         let configured =
-            auth.as_ref().map(|AuthConfig { anonymous, ticket }| (anonymous.is_some(), ticket.is_some()));
+            auth.as_ref().map(|AuthConfig { anonymous, ticket, .. }| (anonymous.is_some(), ticket.is_some()));
         assert_eq!(configured, methods, "{name}");
     }
     let config = good("crossbar_ticket");

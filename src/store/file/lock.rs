@@ -88,13 +88,3 @@ fn options() -> OpenOptions {
     options.read(true).append(true).mode(MODE);
     options
 }
-<<<<<<< HEAD
-
-fn try_lock(file: &File, path: &Path) -> Result<(), OpenError> {
-    file.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => OpenError::InUse { path: path.to_owned() },
-        TryLockError::Error(source) => failed(path, "lock", "put it on a file system that has locks", source),
-    })
-}
-=======
->>>>>>> store
