@@ -126,6 +126,18 @@ fn goodbye_is_answered() {
 }
 
 #[test]
+fn after_goodbye_the_connection_may_join_again() {
+    let gateway = tracking_gateway();
+    let mut jar = Jar::default();
+    let (mut client, first) = Client::joined(&gateway, &mut jar);
+    client.send(&json!([code::GOODBYE, {}, "wamp.close.close_realm"]));
+    assert_eq!(client.receive()[2], "wamp.close.goodbye_and_out");
+    assert_eq!(client.joins()["authid"], first["authid"]);
+    client.echoes();
+    client.leaves();
+}
+
+#[test]
 fn abort_ends_the_connection() {
     let gateway = tracking_gateway();
     let mut client = Client::open(&gateway, &mut Jar::default());
@@ -166,7 +178,7 @@ fn a_message_may_come_in_fragments_with_pings_between() {
     let gateway = tracking_gateway();
     let (mut client, _) = Client::joined(&gateway, &mut Jar::default());
     let socket = client.socket();
-    socket.send(&Frame::text(r#"[32, 1, {}, "#).unfinished());
+    socket.send(&Frame::text("[32, 1, {}, ").unfinished());
     socket.send(&Frame::new(opcode::PING, "now"));
     socket.send(&Frame::new(opcode::CONTINUATION, r#""com.example."#).unfinished());
     socket.send(&Frame::new(opcode::CONTINUATION, r#"topic"]"#));
