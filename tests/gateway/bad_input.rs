@@ -93,6 +93,7 @@ fn handshakes_that_break_rfc_6455_are_refused() {
         ("no Connection", good().without("Connection"), 400),
         ("no Host", good().without("Host"), 400),
         ("POST", good().method("POST"), 405),
+        ("HTTP/1.0", good().version("HTTP/1.0"), 505),
         ("unknown subprotocol", good().protocol("soap"), 400),
         ("unknown serializer", good().protocol("wamp.2.flatbuffers"), 400),
         ("WAMP version 1", good().protocol("wamp"), 400),

@@ -126,7 +126,7 @@ fn pings_do_not_put_hello_off() {
         chatty.connection().try_send(Frame::new(opcode::PING, "still here").masked()).ok();
         match chatty.receive() {
             Some(frame) if frame.opcode == opcode::PONG => {
-                std::thread::park_timeout(Duration::from_millis(50))
+                std::thread::park_timeout(Duration::from_millis(50));
             }
             _ => break,
         }
@@ -262,10 +262,10 @@ fn connections_beyond_the_limit_wait_or_are_refused() {
 
     let mut third = Connection::open(&gateway);
     let _ = third.try_send(Handshake::default().bytes());
-    if third.is_readable(Duration::from_millis(300)) {
-        if let Some(response) = third.try_response() {
-            assert_eq!(response.status, 503, "{response:?}");
-        }
+    if third.is_readable(Duration::from_millis(300))
+        && let Some(response) = third.try_response()
+    {
+        assert_eq!(response.status, 503, "{response:?}");
     }
     second.echoes();
     drop((first, third));

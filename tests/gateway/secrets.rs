@@ -17,7 +17,7 @@ fn the_most_verbose_log_holds_no_credential() {
         let auth = ticket_auth().with("anonymous", anonymous_auth()["anonymous"].clone());
         let mut gateway = Gateway::prepare(&web(&tracked_in_file().with("auth", auth)))
             .arguments(arguments)
-            .environment("RUST_LOG", "trace")
+            .environment("WAMPGATE_LOG", "trace")
             .run();
         let mut jar = Jar::default();
         let public_id = everything(&gateway, &mut jar);

@@ -112,7 +112,8 @@ autobahn() {
 
 node_packages() {
     command -v npm >/dev/null || fail "$1 needs Node.js 20 or later, with npm"
-    # Without optional packages: those are native accelerators that would have to be compiled or downloaded.
+    # Without optional packages: those are native accelerators that would have to be compiled or downloaded. npm wants them
+    # in the lock file all the same, hence the pinned versions in the package.json of wampyjs.
     (cd "$here/$1" && npm ci --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error) || fail "cannot install $1's npm packages"
 }
 

@@ -113,12 +113,11 @@ impl Client {
     /// The next message, also one that was put aside.
     #[track_caller]
     pub(crate) fn receive(&mut self) -> Value {
-        match self.aside.pop_front() {
-            Some(message) => message,
-            None => {
-                self.read();
-                self.receive()
+        loop {
+            if let Some(message) = self.aside.pop_front() {
+                return message;
             }
+            self.read();
         }
     }
 

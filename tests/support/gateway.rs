@@ -177,7 +177,7 @@ impl Gateway {
             .arg("--node-dir")
             .arg(self.dir.path())
             .args(&self.arguments)
-            .env_remove("RUST_LOG")
+            .env_remove("WAMPGATE_LOG")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -131,11 +131,7 @@ impl Connection {
         }
         self.stream.set_read_timeout(Some(limit)).unwrap();
         let mut byte = [0];
-        match self.stream.peek(&mut byte) {
-            Ok(_) => true,
-            Err(error) if is_timeout(error.kind()) => false,
-            Err(_) => true,
-        }
+        !self.stream.peek(&mut byte).is_err_and(|error| is_timeout(error.kind()))
     }
 
     /// Reads what is there; false at the end of the connection.
@@ -265,7 +261,7 @@ impl Handshake {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut text = format!("{} {} {}\r\n", self.method, self.path, self.version);
         for (name, value) in &self.headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            text.extend([name, ": ", value, "\r\n"]);
         }
         text.push_str("\r\n");
         text.chars().map(|c| u8::try_from(u32::from(c)).expect("Latin-1 only")).collect()

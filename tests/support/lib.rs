@@ -13,7 +13,7 @@ pub(crate) mod websocket;
 
 use std::time::Duration;
 
-pub(crate) use client::{Client, Jar, Refused};
+pub(crate) use client::{Client, Jar};
 pub(crate) use codec::{Serializer, bytes};
 pub(crate) use gateway::Gateway;
 pub(crate) use http::{Handshake, Response};

@@ -1,7 +1,5 @@
 //! Raw WebSocket: frames as RFC 6455, 5.2 draws them, written and read one by one.
 
-use std::time::Duration;
-
 use super::http::Connection;
 
 /// Opcodes (RFC 6455, 11.8).
@@ -16,6 +14,10 @@ pub(crate) mod opcode {
 
 /// The mask of all frames; a server must not care which one a client draws.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// What stands in the place of a length for one of two bytes, and for one of eight.
+const MEDIUM: u8 = 0x7e;
+const LONG: u8 = 0x7f;
 
 /// A connection after its 101.
 #[derive(Debug)]
@@ -67,13 +69,13 @@ impl Frame {
         let mut bytes = vec![u8::from(self.is_final) << 7 | self.opcode];
         let length = self.payload.len();
         match (u8::try_from(length), u16::try_from(length)) {
-            (Ok(short), _) if short < 126 => bytes.push(mask_bit | short),
+            (Ok(short), _) if short < MEDIUM => bytes.push(mask_bit | short),
             (_, Ok(medium)) => {
-                bytes.push(mask_bit | 126);
+                bytes.push(mask_bit | MEDIUM);
                 bytes.extend_from_slice(&medium.to_be_bytes());
             }
             _ => {
-                bytes.push(mask_bit | 127);
+                bytes.push(mask_bit | LONG);
                 bytes.extend_from_slice(&u64::try_from(length).unwrap().to_be_bytes());
             }
         }
@@ -128,8 +130,8 @@ impl WebSocket {
         let (flags, length) = (head[0], head[1]);
         assert_eq!(length & 0x80, 0, "a server must not mask its frames (RFC 6455, 5.1)");
         let length = match length {
-            126 => self.length_of::<2>()?,
-            127 => self.length_of::<8>()?,
+            MEDIUM => self.length_of::<2>()?,
+            LONG => self.length_of::<8>()?,
             short => usize::from(short),
         };
         let payload = self.connection.read_exactly(length)?;
@@ -140,12 +142,6 @@ impl WebSocket {
     fn length_of<const N: usize>(&mut self) -> Option<usize> {
         let bytes = self.connection.read_exactly(N)?;
         Some(bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
-    }
-
-    /// Whether a frame comes within a limit.
-    #[track_caller]
-    pub(crate) fn is_readable(&mut self, limit: Duration) -> bool {
-        self.connection.is_readable(limit)
     }
 
     /// Reads up to the close frame, answers it, and waits for the end of the connection; the close code.
