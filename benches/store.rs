@@ -1,11 +1,14 @@
 //! What the cookie stores cost: look-ups, new cookies, starts, purges, and bytes a record.
 //!
-//! `cargo bench --bench store`; with `-- --quick` in a tenth of the time. The figures that are no distribution (bytes,
-//! starts, purges, processor time of new cookies) are printed first, one a line.
+//! `cargo bench --bench store`; with `-- --quick` in a tenth of the time. The figures that are no
+//! distribution (bytes, starts, purges, processor time of new cookies) are printed first, one a line.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::unchecked_time_subtraction,
+    missing_docs,
     reason = "a bench may fail loudly, and reports to its terminal"
 )]
 

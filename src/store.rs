@@ -108,32 +108,38 @@ pub enum StoreError {
 
 /// A place for cookie records.
 ///
-/// *Atomic*: each call is, also across a crash; calls on one ID take effect in the order in which they were made.
+/// *Atomic*: each call is, also across a crash; calls on one ID take effect in the order in which they were
+/// made.
 ///
-/// *Blocking*: [`look_up`](Self::look_up) answers from memory or from mapped pages and is called on the connection's own task.
-/// [`create`](Self::create), [`authenticate`](Self::authenticate) and [`revoke`](Self::revoke) hand their work over
-/// and return a [`Commit`] at once. [`purge`](Self::purge) and [`scan`](Self::scan) take as long as they must, in steps between which
-/// others get their turn: call them where blocking is allowed.
+/// *Blocking*: [`look_up`](Self::look_up) answers from memory or from mapped pages and is called on the
+/// connection's own task. [`create`](Self::create), [`authenticate`](Self::authenticate) and
+/// [`revoke`](Self::revoke) hand their work over and return a [`Commit`] at once. [`purge`](Self::purge) and
+/// [`scan`](Self::scan) take as long as they must, in steps between which others get their turn: call them
+/// where blocking is allowed.
 ///
-/// *Durable*: when the `Commit` resolves, the change is as durable as the store promises. Dropping a `Commit` withdraws
-/// nothing. A change may be seen before it is durable, never after it was reported as failed. A noted sighting is not
-/// waited for, and may be lost in a crash. Dropping a store writes what was handed over.
+/// *Durable*: when the `Commit` resolves, the change is as durable as the store promises. Dropping a `Commit`
+/// withdraws nothing. A change may be seen before it is durable, never after it was reported as failed. A
+/// noted sighting is not waited for, and may be lost in a crash. Dropping a store writes what was handed
+/// over.
 ///
-/// *Errors*: after [`StoreError::Io`] from a writing call nothing is acknowledged any more: every further change fails in the
-/// same way until the operator has acted and the store is opened anew. Look-ups go on. What was not acknowledged
-/// counts against the client: the record or the authentication is gone. Every other error concerns its own call only.
+/// *Errors*: after [`StoreError::Io`] from a writing call nothing is acknowledged any more: every further
+/// change fails in the same way until the operator has acted and the store is opened anew. Look-ups go on.
+/// What was not acknowledged counts against the client: the record or the authentication is gone. Every other
+/// error concerns its own call only.
 ///
-/// *Time* is an argument; no store reads a clock for its answers, so a clock that jumps a year either way and comes back
-/// loses no record: answers follow the clock as it is, dropping for good does not follow a leap of more than 30 days
-/// until an hour has passed, and a record from the future counts. A clock that is wrong when a store is opened is believed.
+/// *Time* is an argument; no store reads a clock for its answers, so a clock that jumps a year either way and
+/// comes back loses no record: answers follow the clock as it is, dropping for good does not follow a leap of
+/// more than 30 days until an hour has passed, and a record from the future counts. A clock that is wrong
+/// when a store is opened is believed.
 pub trait CookieStore: Send + Sync + fmt::Debug {
     /// The live record of an ID as it was before this call; nothing for an unknown or an expired one.
     ///
-    /// Notes that the client was seen, if the last note lies a 24th of the record's lifetime back (at least a minute,
-    /// at most a day).
+    /// Notes that the client was seen, if the last note lies a 24th of the record's lifetime back (at least a
+    /// minute, at most a day).
     fn look_up(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError>;
 
-    /// Adds a record; [`StoreError::Exists`] if the ID has a live one. The record's `created` is the present moment.
+    /// Adds a record; [`StoreError::Exists`] if the ID has a live one. The record's `created` is the present
+    /// moment.
     ///
     /// In a full store expired records make room first, then the least recently seen unauthenticated ones;
     /// authenticated ones never: [`StoreError::Full`].
@@ -141,8 +147,8 @@ pub trait CookieStore: Send + Sync + fmt::Debug {
 
     /// Sets or (with nothing) drops the authentication of a live record, which counts as a sighting.
     ///
-    /// An unknown ID is no error: the record may have expired or been revoked meanwhile, and is not brought back. The same
-    /// identity again, within the time that `look_up` would not note either, changes nothing.
+    /// An unknown ID is no error: the record may have expired or been revoked meanwhile, and is not brought
+    /// back. The same identity again, within the time that `look_up` would not note either, changes nothing.
     fn authenticate(&self, id: &TrackingId, authentication: Option<Authentication>, now: Timestamp)
     -> Commit;
 
@@ -186,7 +192,8 @@ impl Future for Commit {
         match self.get_mut() {
             Self::Done(outcome) => Poll::Ready(outcome.take().unwrap_or(Ok(()))),
             Self::Waiting(receiver) => Pin::new(receiver).poll(cx).map(|answer| {
-                // The writer is gone without an answer: whether the change was written is unknown, so it counts as lost.
+                // The writer is gone without an answer: whether the change was written is unknown, so it
+                // counts as lost.
                 answer.unwrap_or_else(|_| Err(StoreError::Io(Arc::from("the writer has stopped"))))
             }),
         }

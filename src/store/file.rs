@@ -2,8 +2,8 @@
 //!
 //! # The format, version 1
 //!
-//! A UTF-8 text of one JSON object a line, in Crossbar's keys and spacing (`json.dumps`), so that `jq` and Crossbar read it. A line is the
-//! whole state of one record after one change; the last line of an ID counts.
+//! A UTF-8 text of one JSON object a line, in Crossbar's keys and spacing (`json.dumps`), so that `jq` and
+//! Crossbar read it. A line is the whole state of one record after one change; the last line of an ID counts.
 //!
 //! ```text
 //! {"cbtid": "dsI6D8i7pycVhma20uj5gvZG",      the ID
@@ -19,19 +19,21 @@
 //!  "crc": "89abcdef"}                        ours: CRC-32 (IEEE) of the line's bytes before `, "crc"`
 //! ```
 //!
-//! A line without our three keys is Crossbar's and is taken as it is; a line with any other key, or with ours and a wrong
-//! checksum, is damaged. After `deleted` only a `created` brings the ID back. Blank lines, CRLF and a missing last
-//! newline are tolerated. Evicted and expired records leave no line: a replay drops them by the same rules.
+//! A line without our three keys is Crossbar's and is taken as it is; a line with any other key, or with ours
+//! and a wrong checksum, is damaged. After `deleted` only a `created` brings the ID back. Blank lines, CRLF
+//! and a missing last newline are tolerated. Evicted and expired records leave no line: a replay drops them
+//! by the same rules.
 //!
 //! # What a crash leaves
 //!
-//! A batch that was being written is torn: no newline at the end, or zeros where the file system had not got to. From the
-//! first such line on the file is cut, which loses nothing that was acknowledged. Any other damaged line was whole once,
-//! and may have been a revocation, so opening is refused; [`repair`] keeps what is whole.
+//! A batch that was being written is torn: no newline at the end, or zeros where the file system had not got
+//! to. From the first such line on the file is cut, which loses nothing that was acknowledged. Any other
+//! damaged line was whole once, and may have been a revocation, so opening is refused; [`repair`] keeps what
+//! is whole.
 //!
-//! When dead lines outnumber live ones, the live records are written to `NAME.compact` beside the file, and what has been appended
-//! meanwhile behind them; that is made durable and takes the file's place by a rename. Until then the old file is complete, from
-//! then on the new one.
+//! When dead lines outnumber live ones, the live records are written to `NAME.compact` beside the file, and
+//! what has been appended meanwhile behind them; that is made durable and takes the file's place by a rename.
+//! Until then the old file is complete, from then on the new one.
 
 mod compaction;
 mod line;
@@ -62,8 +64,8 @@ use crate::{config::SyncMode, cookie::TrackingId, time::Timestamp};
 
 /// The store in a file.
 ///
-/// A change is applied to the index and queued for the log under one lock, so that the log has the changes in the order in which they
-/// were seen to happen.
+/// A change is applied to the index and queued for the log under one lock, so that the log has the changes in
+/// the order in which they were seen to happen.
 #[derive(Debug)]
 pub struct FileStore {
     path: PathBuf,

@@ -1,11 +1,12 @@
 //! Group commit: many changes, one write, one fsync.
 //!
-//! Callers queue their work and get a [`Commit`]; one thread takes everything that has gathered while it was busy with the
-//! batch before, hands it to the store's [`Sink`], and answers all of it. So the slower the disk, the larger the batches,
-//! and nobody waits for more than two of them.
+//! Callers queue their work and get a [`Commit`]; one thread takes everything that has gathered while it was
+//! busy with the batch before, hands it to the store's [`Sink`], and answers all of it. So the slower the
+//! disk, the larger the batches, and nobody waits for more than two of them.
 //!
-//! The first failure is the last thing that the thread does. An fsync that failed once may succeed the next time
-//! without having written anything, because the kernel has dropped the pages in question: so nothing is tried again.
+//! The first failure is the last thing that the thread does. An fsync that failed once may succeed the next
+//! time without having written anything, because the kernel has dropped the pages in question: so nothing is
+//! tried again.
 
 use std::{
     mem,
@@ -18,8 +19,8 @@ use tokio::sync::oneshot;
 
 use super::{Commit, StoreError};
 
-/// How much may wait to be written, in bytes as [`Sink::weigh`] counts them: 150,000 ordinary changes, three for every
-/// connection that the gateway takes by default.
+/// How much may wait to be written, in bytes as [`Sink::weigh`] counts them: 150,000 ordinary changes, three
+/// for every connection that the gateway takes by default.
 const MAX_QUEUED: usize = 64 * 1024 * 1024;
 
 /// From which queue length on sightings are not noted any more: they are the first thing to go without.
@@ -33,7 +34,8 @@ pub(super) trait Sink: Send + 'static {
     /// Roughly how much memory a change takes while it waits.
     fn weigh(work: &Self::Work) -> usize;
 
-    /// Makes a batch durable, and sets the outcome of those changes that are refused. An error is the end of the store.
+    /// Makes a batch durable, and sets the outcome of those changes that are refused. An error is the end of
+    /// the store.
     fn commit(&mut self, batch: &mut [Item<Self::Work>]) -> Result<(), Arc<str>>;
 
     /// Called for every change that will never be durable.
@@ -181,14 +183,14 @@ fn run<S: Sink>(shared: &Shared<S::Work>, mut sink: S) {
         if !batch.is_empty()
             && let Err(reason) = sink.commit(&mut batch)
         {
-            return fail(shared, sink, batch, reason);
+            return fail(shared, sink, batch, &reason);
         }
         for item in batch.drain(..) {
             item.answer();
         }
         match sink.tick() {
             Ok(next) => wait = next,
-            Err(reason) => return fail(shared, sink, batch, reason),
+            Err(reason) => return fail(shared, sink, batch, &reason),
         }
     }
     if let Err(reason) = sink.close() {
@@ -197,18 +199,18 @@ fn run<S: Sink>(shared: &Shared<S::Work>, mut sink: S) {
 }
 
 /// Ends the store: refuses what comes, then answers and abandons what is there.
-fn fail<S: Sink>(shared: &Shared<S::Work>, mut sink: S, mut batch: Vec<Item<S::Work>>, reason: Arc<str>) {
+fn fail<S: Sink>(shared: &Shared<S::Work>, mut sink: S, mut batch: Vec<Item<S::Work>>, reason: &Arc<str>) {
     tracing::error!(
         %reason,
         "the cookie store failed: no cookie is handed out any more until the gateway is restarted"
     );
     let mut queue = shared.lock();
-    queue.failure = Some(Arc::clone(&reason));
+    queue.failure = Some(Arc::clone(reason));
     batch.append(&mut queue.items);
     drop(queue);
     for mut item in batch {
         sink.abandon(&item.work);
-        item.outcome = Err(StoreError::Io(Arc::clone(&reason)));
+        item.outcome = Err(StoreError::Io(Arc::clone(reason)));
         item.answer();
     }
 }
@@ -237,20 +239,21 @@ impl<W> Drop for Ending<W> {
 mod tests {
     use super::*;
 
-    /// Takes changes until one says "break"; writes down what it abandoned.
-    struct Fragile(Arc<Mutex<Vec<&'static str>>>);
+    /// Takes changes until one says "break"; writes down what it abandoned. "wait" waits for the second lock.
+    struct Fragile(Arc<Mutex<Vec<&'static str>>>, Arc<Mutex<()>>);
 
     impl Sink for Fragile {
         type Work = &'static str;
 
         fn weigh(work: &Self::Work) -> usize {
-            work.len()
+            if *work == "heavy" { MAX_QUEUED } else { work.len() }
         }
 
         fn commit(&mut self, batch: &mut [Item<Self::Work>]) -> Result<(), Arc<str>> {
             for item in &mut *batch {
                 match item.work {
                     "break" => return Err(Arc::from("broken")),
+                    "wait" => drop(self.1.lock().unwrap()),
                     "panic" => panic!("as asked"),
                     "refuse" => item.outcome = Err(StoreError::Exists),
                     _ => {}
@@ -275,7 +278,25 @@ mod tests {
 
     fn start() -> (Group<Fragile>, Arc<Mutex<Vec<&'static str>>>) {
         let log = Arc::default();
-        (Group::start("test", Fragile(Arc::clone(&log))).unwrap(), log)
+        (Group::start("test", Fragile(Arc::clone(&log), Arc::default())).unwrap(), log)
+    }
+
+    #[tokio::test]
+    async fn queue_that_is_full_admits_nothing_until_it_is_written() {
+        let gate = Arc::new(Mutex::new(()));
+        let group = Group::start("test", Fragile(Arc::default(), Arc::clone(&gate))).unwrap();
+        let closed = gate.lock().unwrap();
+        let mut commits = vec![group.push("wait").unwrap()];
+        // The writer takes some of it before it has to wait, and then no more.
+        while group.admit().is_ok() {
+            commits.push(group.push("heavy").unwrap());
+        }
+        assert!(matches!(group.admit(), Err(StoreError::Busy)));
+        drop(closed);
+        for commit in commits {
+            commit.await.unwrap();
+        }
+        group.admit().unwrap();
     }
 
     #[tokio::test]

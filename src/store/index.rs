@@ -7,9 +7,9 @@
 //! recency  a list through the slots      the unauthenticated record that was seen longest ago is at its end
 //! ```
 //!
-//! Everything is either constant or logarithmic in the number of records and forgets what is gone, so cost does not grow
-//! with history. Pure: no lock, no clock, no I/O. [`MemoryStore`](super::MemoryStore) is this behind a lock;
-//! the file store is this with a log.
+//! Everything is either constant or logarithmic in the number of records and forgets what is gone, so cost
+//! does not grow with history. Pure: no lock, no clock, no I/O. [`MemoryStore`](super::MemoryStore) is this
+//! behind a lock; the file store is this with a log.
 
 mod expiry;
 mod recency;
@@ -131,20 +131,18 @@ impl Index {
         record
     }
 
-    /// Puts a record in as it stands in a log, in place of an older one. Over the limit somebody goes, unless nobody
-    /// may: then the limit gives way, for what was acknowledged is not dropped.
+    /// Puts a record in as it stands in a log, in place of an older one. Over the limit somebody goes, unless
+    /// nobody may: then the limit gives way, for what was acknowledged is not dropped.
     ///
     /// A line's time is its `last_seen`: judged by that, a replay drops the same records as were dropped then.
     pub(super) fn restore(&mut self, id: &TrackingId, record: CookieRecord) {
-        match self.find(id) {
-            Some(place) => self.replace(place, record),
-            None => {
-                if self.len() >= self.limit {
-                    self.evict(record.last_seen);
-                }
-                self.insert(id, record);
-            }
+        if let Some(place) = self.find(id) {
+            return self.replace(place, record);
         }
+        if self.len() >= self.limit {
+            self.evict(record.last_seen);
+        }
+        self.insert(id, record);
     }
 
     /// Orders the recency of restored records by when they were last seen.

@@ -1,11 +1,12 @@
 //! Records in an LMDB environment: millions of cookies, opened in milliseconds, looked up in mapped pages.
 //!
-//! The layout stands in [`record`]. All changes go through one writer thread, which commits whatever has gathered in one
-//! transaction; look-ups never wait for it. An eighth of the map is kept free, so that revocations, authentications
-//! and purges find room when new cookies do not any more.
+//! The layout stands in [`record`]. All changes go through one writer thread, which commits whatever has
+//! gathered in one transaction; look-ups never wait for it. An eighth of the map is kept free, so that
+//! revocations, authentications and purges find room when new cookies do not any more.
 //!
-//! With `sync: always` a commit is durable. With `interval` and `never` the operating system may write pages in any order, so a
-//! power failure (not a crash of the gateway) may cost the environment; those modes are for cookies that may be lost.
+//! With `sync: always` a commit is durable. With `interval` and `never` the operating system may write pages
+//! in any order, so a power failure (not a crash of the gateway) may cost the environment; those modes are
+//! for cookies that may be lost.
 
 mod purge;
 mod record;
@@ -32,7 +33,8 @@ use crate::{config::SyncMode, cookie::TrackingId, time::Timestamp};
 /// The version of the layout, kept under `format` in `meta`.
 const FORMAT: u64 = 1;
 
-/// How many look-ups may read at the same time: one for each thread, and tokio has at most 512 for blocking calls.
+/// How many look-ups may read at the same time: one for each thread, and tokio has at most 512 for blocking
+/// calls.
 const MAX_READERS: u32 = 1024;
 
 /// The smallest map that LMDB's own pages leave room in.
@@ -41,7 +43,8 @@ const MIN_SIZE: usize = 1024 * 1024;
 /// The map is a multiple of the largest page size of any platform.
 const SIZE_STEP: usize = 64 * 1024;
 
-/// How many records a scan copies before it lets go of its snapshot, which keeps old pages from being used again.
+/// How many records a scan copies before it lets go of its snapshot, which keeps old pages from being used
+/// again.
 const SCAN_BATCH: usize = 1000;
 
 type Table = Database<'static, Bytes, Bytes>;
@@ -49,7 +52,8 @@ type Table = Database<'static, Bytes, Bytes>;
 /// The store in an LMDB environment.
 #[derive(Debug)]
 pub struct LmdbStore {
-    // Fields are dropped in this order: first the writer ends, then the environment is closed, then the lock is let go.
+    // Fields are dropped in this order: first the writer ends, then the environment is closed, then the lock
+    // is let go.
     group: Group<Writer>,
     tables: Tables,
     _lock: Exclusive,
@@ -67,7 +71,8 @@ struct Tables {
 }
 
 impl LmdbStore {
-    /// Opens an environment, or makes it: a folder with mode 0700 in a folder that exists. `max_size` is in bytes.
+    /// Opens an environment, or makes it: a folder with mode 0700 in a folder that exists. `max_size` is in
+    /// bytes.
     pub fn open(path: &Path, max_size: usize, sync: SyncMode, now: Timestamp) -> Result<Self, OpenError> {
         let fail =
             |action, remedy| move |source| OpenError::Io { path: path.to_owned(), action, remedy, source };
@@ -125,9 +130,10 @@ impl Tables {
             unsafe_code,
             reason = "a mapped file may change under the program; the caller holds its lock"
         )]
-        // SAFETY: the mapped file must not be changed but through this environment. The caller has locked the folder for
-        // this process alone and keeps the lock for longer than the environment, so that it is opened only once. `NO_SYNC`
-        // weakens durability, as configured, and nothing that memory safety rests on.
+        // SAFETY: the mapped file must not be changed but through this environment. The caller has locked the
+        // folder for this process alone and keeps the lock for longer than the environment, so that it is
+        // opened only once. `NO_SYNC` weakens durability, as configured, and nothing that memory safety rests
+        // on.
         let env = unsafe { options.flags(flags).open(path)? };
         // Readers of a process that was killed would pin old pages for ever.
         let stale = env.clear_stale_readers()?;

@@ -1,8 +1,8 @@
 //! Records in memory, gone when the gateway stops.
 //!
-//! One lock for everything: a call holds it for well under a microsecond, which is a hundredth of what the rest of a handshake
-//! costs, so that dozens of cores would have to do nothing but handshakes to queue for it. In return "the least
-//! recently seen" is exact, which shards could only approximate.
+//! One lock for everything: a call holds it for well under a microsecond, which is a hundredth of what the
+//! rest of a handshake costs, so that dozens of cores would have to do nothing but handshakes to queue for
+//! it. In return "the least recently seen" is exact, which shards could only approximate.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -68,7 +68,8 @@ impl CookieStore for MemoryStore {
     }
 }
 
-/// A thread that panicked while it held the lock has left at worst one record half changed; the others are sound.
+/// A thread that panicked while it held the lock has left at worst one record half changed; the others are
+/// sound.
 pub(super) fn lock(index: &Mutex<Index>) -> MutexGuard<'_, Index> {
     index.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -76,8 +76,8 @@ pub fn open(config: &StoreConfig, now: Timestamp) -> Result<Arc<dyn CookieStore>
     })
 }
 
-/// What two configurations have in common if they name the same file or folder, however they spell it; nothing for a
-/// store in memory, which nobody shares.
+/// What two configurations have in common if they name the same file or folder, however they spell it;
+/// nothing for a store in memory, which nobody shares.
 pub fn same_place(config: &StoreConfig) -> Option<PathBuf> {
     match config {
         StoreConfig::Memory { .. } => None,

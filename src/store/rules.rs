@@ -1,5 +1,5 @@
-//! The rules that every store follows, without a store: what a sighting changes, what an authentication changes,
-//! and which moment may be used to drop records for good.
+//! The rules that every store follows, without a store: what a sighting changes, what an authentication
+//! changes, and which moment may be used to drop records for good.
 //!
 //! # Clocks that jump
 //!
@@ -7,10 +7,12 @@
 //!
 //! - *Answers* follow the clock as it is. While it is a year ahead, records whose time is over by then are not
 //!   answered; when it comes back, they count again.
-//! - *Dropping* does not follow a leap. After one of more than [`LEAP`], [`SettledClock`] judges by the moment before
-//!   it until [`SETTLING`] has passed, so neither a purge nor a full store loses what the next correction revives.
-//! - *A record from the future*, because the clock is behind now or was ahead then, counts. It may live longer than its
-//!   `max_age` by the error of the clock; the browser's copy does not. Its `last_seen` is put right by the next note.
+//! - *Dropping* does not follow a leap. After one of more than [`LEAP`], [`SettledClock`] judges by the
+//!   moment before it until [`SETTLING`] has passed, so neither a purge nor a full store loses what the next
+//!   correction revives.
+//! - *A record from the future*, because the clock is behind now or was ahead then, counts. It may live
+//!   longer than its `max_age` by the error of the clock; the browser's copy does not. Its `last_seen` is put
+//!   right by the next note.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,19 +22,21 @@ use crate::{
     time::Timestamp,
 };
 
-/// A step of the clock that is a leap: longer than any pause between two calls of a running gateway, which purges
-/// every few minutes, and shorter than the errors of a lost clock.
+/// A step of the clock that is a leap: longer than any pause between two calls of a running gateway, which
+/// purges every few minutes, and shorter than the errors of a lost clock.
 pub(super) const LEAP: Duration = Duration::from_hours(30 * 24);
 
-/// How long the clock must run on after a leap until it is believed: time synchronisation corrects it within minutes.
+/// How long the clock must run on after a leap until it is believed: time synchronisation corrects it within
+/// minutes.
 pub(super) const SETTLING: Duration = Duration::from_hours(1);
 
-/// The most text that an authentication may carry, all its fields together. Enough for any profile that a client
-/// is told in WELCOME, and a bound on what a client's own authextra can make the store keep.
+/// The most text that an authentication may carry, all its fields together. Enough for any profile that a
+/// client is told in WELCOME, and a bound on what a client's own authextra can make the store keep.
 pub(super) const MAX_AUTHENTICATION: usize = 64 * 1024;
 
-/// How far the last sighting may lie back before a new one is noted: a 24th of the lifetime, so that a record is
-/// written at most 24 times for sightings, within a minute (records that short-lived need no finer order) and a day.
+/// How far the last sighting may lie back before a new one is noted: a 24th of the lifetime, so that a record
+/// is written at most 24 times for sightings, within a minute (records that short-lived need no finer order)
+/// and a day.
 pub(super) fn coarseness(max_age: MaxAge) -> Duration {
     const FINEST: Duration = Duration::from_mins(1);
     const COARSEST: Duration = Duration::from_hours(24);
@@ -46,8 +50,8 @@ pub(super) fn seen(record: &CookieRecord, now: Timestamp) -> Option<CookieRecord
 
 /// The record after an authentication was set or dropped; nothing if that changes nothing.
 ///
-/// The same identity again within the coarseness changes nothing: a client that logs in on every reconnect would
-/// otherwise cost a write for each.
+/// The same identity again within the coarseness changes nothing: a client that logs in on every reconnect
+/// would otherwise cost a write for each.
 pub(super) fn authenticated(
     record: &CookieRecord,
     authentication: Option<&Arc<Authentication>>,

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use wampgate::store::{Authentication, StoreError};
 
-use crate::support::{Kind, Place, at, authentication, authid, for_every_store, id, knows, record, wait};
+use crate::support::{
+    Kind, Place, at, authentication, authid, for_every_store, id, knows, record, wait, wait_all,
+};
 
 for_every_store!(
     created_record_is_found,
@@ -127,7 +129,7 @@ fn purge_drops_expired_records_up_to_its_limit(kind: Kind) {
     let commits: Vec<_> = (0..1_000)
         .map(|n| store.create(&id(n), record(n as u64, if n % 2 == 0 { 10 } else { DAY })))
         .collect();
-    commits.into_iter().for_each(|commit| wait(commit).unwrap());
+    wait_all(commits);
     assert_eq!(store.purge(at(9_999), 2_000).unwrap(), 0);
     assert_eq!(store.purge(at(20_000), 50).unwrap(), 50);
     assert_eq!(store.purge(at(20_000), 2_000).unwrap(), 450);
@@ -139,7 +141,7 @@ fn scan_meets_every_live_record_once(kind: Kind) {
     let store = &*Place::new(kind).open(0);
     let commits: Vec<_> =
         (0..3_000).map(|n| store.create(&id(n), record(0, if n < 100 { 10 } else { DAY }))).collect();
-    commits.into_iter().for_each(|commit| wait(commit).unwrap());
+    wait_all(commits);
     wait(store.revoke(&id(100), at(0))).unwrap();
     wait(store.authenticate(&id(101), Some(authentication("joe", 0)), at(0))).unwrap();
     let mut met = HashMap::new();
@@ -226,7 +228,7 @@ fn many_changes_at_once_are_all_made(kind: Kind) {
                         store.authenticate(&id(n), Some(joe), at(1)),
                         store.revoke(&id(n + 1_000_000), at(1)),
                     ];
-                    changes.into_iter().for_each(|change| wait(change).unwrap());
+                    wait_all(changes);
                 }
             });
         }

@@ -8,9 +8,14 @@ use std::{
 
 use wampgate::{config::SyncMode, store::CookieStore};
 
-use crate::support::{Kind, Place, at, authentication, authid, id, knows, record, wait};
+use crate::support::{Kind, Place, at, authentication, authid, id, knows, record, wait, wait_all};
 
-const LIVE: usize = 500;
+/// A file of no more lines than this is not compacted.
+const SMALL: usize = 1000;
+
+/// Half of that: a file with more than [`SMALL`] lines has more dead lines than live ones.
+const LIVE: usize = SMALL / 2;
+
 const DAY: u64 = 86_400;
 
 fn place() -> Place {
@@ -24,7 +29,7 @@ fn lines(place: &Place) -> usize {
 
 fn fill(store: &dyn CookieStore) {
     let commits: Vec<_> = (0..LIVE).map(|n| store.create(&id(n), record(0, DAY))).collect();
-    commits.into_iter().for_each(|commit| wait(commit).unwrap());
+    wait_all(commits);
 }
 
 /// A compaction runs beside the changes: waits for its effect, not for a time.
@@ -49,9 +54,9 @@ fn file_stays_within_twice_its_live_lines_however_much_is_changed() {
                 store.authenticate(&id(n), Some(joe), at(round))
             })
             .collect();
-        commits.into_iter().for_each(|commit| wait(commit).unwrap());
+        wait_all(commits);
     }
-    eventually("compaction", || lines(&place) <= 1000.max(2 * LIVE));
+    eventually("compaction", || lines(&place) <= SMALL);
     let last = format!("joe-{}", rounds - 1);
     assert!((0..LIVE).all(|n| authid(&*store, &id(n), rounds) == Some(last.clone())));
     drop(store);
@@ -72,7 +77,7 @@ fn revoked_and_purged_records_leave_the_file() {
     }
     wait(store.revoke(&id(2_990), at(1))).unwrap();
     assert_eq!(store.purge(at(20_000), 10_000).unwrap(), 1_500);
-    eventually("compaction", || lines(&place) < 100);
+    eventually("compaction", || lines(&place) <= SMALL);
     drop(store);
     let store = place.open(20_000);
     assert!((0..3_000).all(|n| knows(&*store, &id(n), 20_000) == (n > 2_990)));

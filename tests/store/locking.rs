@@ -16,15 +16,7 @@ const CHILD: &str = "WAMPGATE_TEST_LOCKED_STORE";
 fn second_process_is_refused_with_the_files_name() {
     if let Some(path) = std::env::var_os(CHILD) {
         let kind = if path.to_string_lossy().ends_with(".dat") { Kind::File } else { Kind::Lmdb };
-        let config = match Place::new(kind).config() {
-            wampgate::config::StoreConfig::File { max_cookies, sync, .. } => {
-                wampgate::config::StoreConfig::File { path: path.into(), max_cookies, sync }
-            }
-            wampgate::config::StoreConfig::Lmdb { max_size, sync, .. } => {
-                wampgate::config::StoreConfig::Lmdb { path: path.into(), max_size, sync }
-            }
-            memory @ wampgate::config::StoreConfig::Memory { .. } => memory,
-        };
+        let config = Place::new(kind).config_at(path.into());
         match wampgate::store::open(&config, crate::support::at(0)) {
             Ok(_) => println!("opened"),
             Err(error) => println!("refused: {error}"),

@@ -57,7 +57,12 @@ impl Place {
     }
 
     pub(crate) fn config(&self) -> StoreConfig {
-        let (path, max_cookies, sync) = (self.path(), self.limit, self.sync);
+        self.config_at(self.path())
+    }
+
+    /// The same store elsewhere.
+    pub(crate) fn config_at(&self, path: PathBuf) -> StoreConfig {
+        let (max_cookies, sync) = (self.limit, self.sync);
         match self.kind {
             Kind::Memory => StoreConfig::Memory { max_cookies },
             Kind::File => StoreConfig::File { path, max_cookies, sync },
@@ -77,6 +82,13 @@ impl Place {
 /// Waits for a change.
 pub(crate) fn wait(commit: Commit) -> Result<(), StoreError> {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(commit)
+}
+
+/// Waits for many changes, which must all succeed.
+pub(crate) fn wait_all(commits: impl IntoIterator<Item = Commit>) {
+    for commit in commits {
+        wait(commit).unwrap();
+    }
 }
 
 pub(crate) fn at(millis: u64) -> Timestamp {

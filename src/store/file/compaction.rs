@@ -6,8 +6,8 @@
 //! writer   copies what is left, fsync, rename, fsync of the folder, and goes on with the new file
 //! ```
 //!
-//! A change that is in the snapshot already may follow in what was appended. Lines are whole states, so replaying it once
-//! more ends in the same state.
+//! A change that is in the snapshot already may follow in what was appended. Lines are whole states, so
+//! replaying it once more ends in the same state.
 
 use std::{
     fs::{self, File},

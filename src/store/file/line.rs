@@ -15,7 +15,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// The longest line that is read: an authentication of the largest size with every byte escaped as six, and room for the rest.
+/// The longest line that is read: an authentication of the largest size with every byte escaped as six, and
+/// room for the rest.
 pub(super) const MAX_LINE: usize = 6 * MAX_AUTHENTICATION + 4096;
 
 /// The version of the format, our key `v`.

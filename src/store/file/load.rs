@@ -147,8 +147,8 @@ impl RawLine<'_> {
         if self.is_too_long { Err(Fault::Damaged("it is too long")) } else { line::parse(self.text) }
     }
 
-    /// Whether a line that is not whole may never have been. A process that dies leaves no newline; a power failure may
-    /// also leave sectors unwritten, which read as zeros.
+    /// Whether a line that is not whole may never have been. A process that dies leaves no newline; a power
+    /// failure may also leave sectors unwritten, which read as zeros.
     fn is_torn(&self) -> bool {
         !self.has_newline || self.has_hole
     }

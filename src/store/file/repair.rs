@@ -21,7 +21,8 @@ const MAX_COPIES: usize = 100;
 pub struct Repaired {
     /// How many lines were whole and are kept.
     pub kept: u64,
-    /// How many lines were dropped. Each may have been a revocation: a record that was revoked there counts again.
+    /// How many lines were dropped. Each may have been a revocation: a record that was revoked there counts
+    /// again.
     pub dropped: u64,
     /// How many bytes were dropped.
     pub dropped_bytes: u64,
@@ -30,7 +31,8 @@ pub struct Repaired {
 }
 
 /// Keeps the whole lines of a file, to the letter, and drops the others; the damaged file stays beside it as
-/// `NAME.damaged`. Refused while a gateway runs on the file. Interrupted at any point, it has either happened or not.
+/// `NAME.damaged`. Refused while a gateway runs on the file. Interrupted at any point, it has either happened
+/// or not.
 pub fn repair(path: &Path) -> Result<Repaired, OpenError> {
     let locked = lock::open(path)?;
     let fail = |action, remedy| {

@@ -1,8 +1,8 @@
 //! The order of expiry: a binary heap of places, in which every slot knows its own position.
 //!
-//! Knowing the position makes removal of *any* record logarithmic and exact; a heap of (time, ID) pairs would keep revoked
-//! records until their time is over and so grow with history. Appending a record that expires last, the usual case,
-//! is one comparison.
+//! Knowing the position makes removal of *any* record logarithmic and exact; a heap of (time, ID) pairs would
+//! keep revoked records until their time is over and so grow with history. Appending a record that expires
+//! last, the usual case, is one comparison.
 
 use super::slots::{Place, Slots};
 

@@ -42,8 +42,8 @@ struct Slot {
     links: Links,
 }
 
-/// A slot's neighbours in the recency list. A slot outside the list has [`Links::NONE`]; at the list's ends a slot points to
-/// itself. In a vacant slot, `older` is the next vacant one.
+/// A slot's neighbours in the recency list. A slot outside the list has [`Links::NONE`]; at the list's ends a
+/// slot points to itself. In a vacant slot, `older` is the next vacant one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Links {
     pub(super) newer: Place,

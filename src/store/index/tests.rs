@@ -85,7 +85,8 @@ fn leap_of_the_clock_drops_nothing() {
 }
 
 proptest! {
-    /// After any history the heap and the list hold what they should, in the order in which they should give it.
+    /// After any history the heap and the list hold what they should, in the order in which they should give
+    /// it.
     #[test]
     fn any_history_leaves_heap_and_list_in_order(steps in proptest::collection::vec((0..5_u8, 0..24_u32, 1..900_u64), 1..300)) {
         let mut index = Index::new(16, SettledClock::default());

@@ -1,10 +1,10 @@
 //! Dropping expired records from LMDB without holding up anybody.
 //!
-//! IDs are random, so expired records lie all over the pages of `records`, and every page that a transaction touches is
-//! copied and written. So a window of the expiry index is sorted by ID first and dropped from `records` in that order, in which
-//! neighbours share pages; after that its keys are dropped from `expiry` in the order of time, in which *they* do. Each step is
-//! a small transaction that shares its commit with the changes that wait. Interrupted between the two, keys without records are
-//! left, which the next purge drops.
+//! IDs are random, so expired records lie all over the pages of `records`, and every page that a transaction
+//! touches is copied and written. So a window of the expiry index is sorted by ID first and dropped from
+//! `records` in that order, in which neighbours share pages; after that its keys are dropped from `expiry` in
+//! the order of time, in which *they* do. Each step is a small transaction that shares its commit with the
+//! changes that wait. Interrupted between the two, keys without records are left, which the next purge drops.
 
 use std::sync::{Arc, mpsc};
 
@@ -20,11 +20,12 @@ use crate::{
 /// How many keys are sorted at a time: some 5 MB.
 const WINDOW: usize = 65_536;
 
-/// How many records go in one transaction: a few milliseconds of work, so that handshakes wait little longer than
-/// for their own fsync.
+/// How many records go in one transaction: a few milliseconds of work, so that handshakes wait little longer
+/// than for their own fsync.
 const RECORDS: usize = 2_000;
 
-/// How many keys of the expiry index go in one transaction. They lie side by side, so that more of them fit in that time.
+/// How many keys of the expiry index go in one transaction. They lie side by side, so that more of them fit
+/// in that time.
 const KEYS: usize = 8_000;
 
 /// Drops up to `limit` expired records; how many.

@@ -25,14 +25,15 @@ use crate::{
 /// `sync: interval`: how long a change may be in danger from a power failure.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The share of the map that new records leave free: 1 / 8. Changing a page of LMDB takes a copy of it, also for deleting,
-/// and pages that are free again are listed in pages.
+/// The share of the map that new records leave free: 1 / 8. Changing a page of LMDB takes a copy of it, also
+/// for deleting, and pages that are free again are listed in pages.
 const RESERVE: u64 = 8;
 
 /// How many expired records make room for one new one in a full map: enough that pages become free.
 const ROOM: usize = 256;
 
-/// Told when a step of a purge has been committed. Not the future that other changes have: a purge blocks its thread.
+/// Told when a step of a purge has been committed. Not the future that other changes have: a purge blocks its
+/// thread.
 pub(super) type Done = mpsc::SyncSender<()>;
 
 /// A change on its way into a transaction.
@@ -234,7 +235,8 @@ impl Sink for Writer {
     fn commit(&mut self, batch: &mut [Item<Work>]) -> Result<(), Arc<str>> {
         match self.commit_all(batch) {
             Err(error) if is_full(&error) => {
-                // In a transaction of its own each change takes the fewest pages, and only those fail that must.
+                // In a transaction of its own each change takes the fewest pages, and only those fail that
+                // must.
                 for item in &mut *batch {
                     match self.commit_all(std::slice::from_mut(item)) {
                         Err(error) if is_full(&error) => {
