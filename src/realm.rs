@@ -15,6 +15,8 @@ mod broker;
 mod dealer;
 mod deliveries;
 mod inbox;
+mod member;
+mod meta;
 mod owner;
 mod permissions;
 mod router;
@@ -46,6 +48,33 @@ pub struct Realm {
 pub struct Attachment {
     key: Key,
     inbox: Arc<Inbox>,
+}
+
+/// What a realm knows of the connection behind a session.
+#[derive(Debug, Clone, Default)]
+pub struct Link {
+    /// What the connection came in by.
+    pub channel: Channel,
+}
+
+/// What a connection comes in by, as far as others may know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Channel {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// A Unix socket.
+    Unix,
+}
+
+impl Channel {
+    /// Its name in session details.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Unix => "unix",
+        }
+    }
 }
 
 /// The realm's owner has stopped.
@@ -98,9 +127,10 @@ impl Realm {
         session: SessionId,
         identity: Arc<Identity>,
         outbox: Arc<Outbox>,
+        link: Link,
     ) -> Result<Attachment, RealmClosed> {
         let key = self.inbox.next_key(session);
-        self.inbox.send(Entry::Attach { key, identity, outbox }).await?;
+        self.inbox.send(Entry::Attach { key, identity, outbox, link }).await?;
         Ok(Attachment { key, inbox: Arc::clone(&self.inbox) })
     }
 

@@ -16,7 +16,7 @@ use crate::{
     identity::Identity,
     outbox::Outbox,
     policy::{ConnectionView, CookieView, Decision, HelloView, JoinRequest},
-    realm::{Attachment, Realm},
+    realm::{Attachment, Channel, Link, Realm},
     session,
     socket::{Received, Socket},
     store::Authentication,
@@ -304,8 +304,17 @@ impl Client {
         self.push(&RouterMessage::Welcome { session, details: Box::new(details) });
         debug!(connection = %self.id, session = session.0, authid = identity.authid.public(), role = &*identity.authrole,
               method = identity.authmethod, realm = realm.name(), "joined");
-        let attached = realm.attach(session, Arc::new(identity), self.outbox()).await;
+        let attached = realm.attach(session, Arc::new(identity), self.outbox(), self.link()).await;
         attached.map_err(|_| Ending::Refused(Refusal::NoSuchRealm(None)))
+    }
+
+    /// What the realm is to know of the connection.
+    fn link(&self) -> Link {
+        let channel = match self.peer {
+            Peer::Tcp(_) => Channel::Tcp,
+            Peer::Unix => Channel::Unix,
+        };
+        Link { channel }
     }
 
     /// The next message of a client that has not joined yet.
