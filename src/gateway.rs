@@ -2,22 +2,27 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
+    mem,
     path::PathBuf,
     sync::Arc,
 };
 
 use http::HeaderName;
+use tokio::sync::mpsc;
 
 use crate::{
     auth,
-    config::{Config, CookieConfig, PolicyConfig, Service, StoreConfig, TransportConfig, WebSocketConfig},
+    config::{
+        Config, CookieConfig, PolicyConfig, RealmConfig, Service, StoreConfig, TransportConfig,
+        WebSocketConfig,
+    },
     cookie::{PublicIdKey, PublicIdKeyError},
     edge::Edge,
     policy::{self, EngineError, LoadError, PolicyEngine, PolicyGate, WasmPolicy},
     realm::Realm,
     store::{self, CookieStore, OpenError},
     time::Timestamp,
-    tracking::{Connections, Tracker},
+    tracking::{self, Connections, Logout, Tracker},
 };
 
 /// The file in the node directory that holds the key of the public IDs.
@@ -54,7 +59,7 @@ pub struct WebSocketService {
     /// The policy's name, for logs.
     pub policy_name: Arc<str>,
     /// Cookie tracking, if on.
-    pub tracker: Option<Tracker>,
+    pub tracker: Option<Arc<Tracker>>,
     /// The node's key.
     pub key: Arc<PublicIdKey>,
     /// Who decides about identities here.
@@ -86,6 +91,7 @@ impl Gateway {
             Ok(RunningTransport { edge: Arc::new(edge), config })
         });
         let transports = transports.collect::<Result<_, StartError>>()?;
+        parts.start_logouts();
         Ok(Self { transports })
     }
 
@@ -105,6 +111,9 @@ impl RunningTransport {
 /// What services share while a gateway is being put together.
 struct Parts {
     node_dir: PathBuf,
+    /// One tracker for each store.
+    trackers: Vec<Arc<Tracker>>,
+    logouts: Option<mpsc::UnboundedReceiver<Logout>>,
     realms: Arc<HashMap<String, Realm>>,
     stores: HashMap<PathBuf, SharedStore>,
     durable_key: Option<Arc<PublicIdKey>>,
@@ -121,8 +130,12 @@ struct SharedStore {
 
 impl Parts {
     fn new(config: &Config) -> Result<Self, StartError> {
-        let realms = config.realms.iter().map(|realm| (realm.name.to_string(), Realm::start(realm.clone())));
+        let (orders, logouts) = mpsc::unbounded_channel();
+        let start = |realm: &RealmConfig| Realm::start_with(realm.clone(), Some(orders.clone()));
+        let realms = config.realms.iter().map(|realm| (realm.name.to_string(), start(realm)));
         Ok(Self {
+            trackers: Vec::new(),
+            logouts: Some(logouts),
             node_dir: config.node_dir.clone(),
             realms: Arc::new(realms.collect()),
             stores: HashMap::new(),
@@ -135,7 +148,8 @@ impl Parts {
 
     fn service(&mut self, config: &WebSocketConfig) -> Result<Arc<WebSocketService>, StartError> {
         let key = self.public_id_key(config.cookie.as_ref().map(|cookie| &cookie.store))?;
-        let tracker = config.cookie.as_ref().map(|cookie| self.tracker(cookie, &key)).transpose()?;
+        let rotates = config.auth.as_ref().and_then(|auth| auth.cookie).is_some_and(|cookie| cookie.rotate);
+        let tracker = config.cookie.as_ref().map(|cookie| self.tracker(cookie, &key, rotates)).transpose()?;
         let policy = match &config.policy {
             Some(policy) => self.policy(policy)?,
             None => self.default_policy()?,
@@ -154,9 +168,26 @@ impl Parts {
         }))
     }
 
-    fn tracker(&mut self, config: &CookieConfig, key: &Arc<PublicIdKey>) -> Result<Tracker, StartError> {
-        let shared = self.store(&config.store)?;
-        Ok(Tracker::new(config.options.clone(), shared.store, shared.connections, Arc::clone(key)))
+    fn tracker(
+        &mut self,
+        config: &CookieConfig,
+        key: &Arc<PublicIdKey>,
+        rotates: bool,
+    ) -> Result<Arc<Tracker>, StartError> {
+        let SharedStore { store, connections } = self.store(&config.store)?;
+        let tracker = Tracker::new(config.options.clone(), store, connections, Arc::clone(key));
+        let tracker = Arc::new(tracker.rotating(rotates));
+        if !self.trackers.iter().any(|other| Arc::ptr_eq(&other.connections, &tracker.connections)) {
+            self.trackers.push(Arc::clone(&tracker));
+        }
+        Ok(tracker)
+    }
+
+    /// From here on realms can have somebody logged out, whichever store has the cookies.
+    fn start_logouts(&mut self) {
+        if let Some(orders) = self.logouts.take() {
+            tokio::spawn(tracking::carry_out(orders, mem::take(&mut self.trackers)));
+        }
     }
 
     /// Opens a store, or finds the one that another service has opened at the same place.

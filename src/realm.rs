@@ -32,6 +32,7 @@ use crate::{
     config::RealmConfig,
     identity::Identity,
     outbox::Outbox,
+    tracking::{LogoutOrders, Visit},
     wamp::{ClientMessage, SessionId, Uri},
 };
 
@@ -55,6 +56,8 @@ pub struct Attachment {
 pub struct Link {
     /// What the connection came in by.
     pub channel: Channel,
+    /// The cookie that it came with, for when the session is logged out.
+    pub visit: Option<Visit>,
 }
 
 /// What a connection comes in by, as far as others may know.
@@ -91,9 +94,19 @@ impl Realm {
     ///
     /// Outside of a tokio runtime, on which the owner is to run.
     pub fn start(config: RealmConfig) -> Self {
+        Self::start_with(config, None)
+    }
+
+    /// Starts the owner of a realm which can have sessions logged out.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, on which the owner is to run.
+    pub fn start_with(config: RealmConfig, logouts: Option<LogoutOrders>) -> Self {
         let permissions = Arc::new(Permissions::new(&config.roles));
+        let name = config.name.clone();
         let (inbox, entries) = Inbox::new(config.name, Arc::clone(&permissions));
-        tokio::spawn(Owner::new(entries, Arc::clone(&inbox.gate), permissions).run());
+        tokio::spawn(Owner::new(name, entries, Arc::clone(&inbox.gate), permissions, logouts).run());
         Self { inbox: Arc::new(inbox) }
     }
 
@@ -127,7 +140,7 @@ impl Realm {
         session: SessionId,
         identity: Arc<Identity>,
         outbox: Arc<Outbox>,
-        link: Link,
+        link: Arc<Link>,
     ) -> Result<Attachment, RealmClosed> {
         let key = self.inbox.next_key(session);
         self.inbox.send(Entry::Attach { key, identity, outbox, link }).await?;

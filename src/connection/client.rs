@@ -19,9 +19,9 @@ use crate::{
     realm::{Attachment, Channel, Link, Realm},
     session,
     socket::{Received, Socket},
-    store::Authentication,
+    store::{Authentication, StoreError},
     time::Timestamp,
-    tracking::{Closed, Tracked},
+    tracking::{Closed, Tracked, Visit},
     wamp::{
         ClientMessage, RouterMessage, Serializer, SessionId, Uri,
         batch::Framing,
@@ -286,9 +286,31 @@ impl Client {
         self.remember(Some(authentication)).await;
     }
 
+    /// Whether the client has a cookie that could be revoked.
+    pub fn is_tracked(&self) -> bool {
+        self.tracked.is_some()
+    }
+
+    /// Revokes the client's cookie for good, and ends whatever else is open with it.
+    pub async fn log_out(&self) -> Result<(), StoreError> {
+        let (Some(tracked), Some(tracker)) = (&self.tracked, &self.service.tracker) else { return Ok(()) };
+        let done = tracker.log_out(std::slice::from_ref(&tracked.id), Timestamp::now()).await;
+        match &done {
+            Ok(()) => debug!(connection = %self.id, public_id = &*tracked.public_id, "logged out"),
+            Err(error) => {
+                warn!(connection = %self.id, public_id = &*tracked.public_id, %error, "logout not recorded");
+            }
+        }
+        done
+    }
+
     async fn remember(&self, authentication: Option<Authentication>) {
         let (Some(tracked), Some(tracker)) = (&self.tracked, &self.service.tracker) else { return };
-        let written = tracker.store.authenticate(&tracked.id, authentication, Timestamp::now()).await;
+        let now = Timestamp::now();
+        let written = match authentication {
+            Some(authentication) => tracker.remember(tracked, authentication, now).await,
+            None => tracker.store.authenticate(&tracked.id, None, now).await,
+        };
         if let Err(error) = written {
             // The session is good without it; only the next visit will not know of this one.
             warn!(connection = %self.id, public_id = &*tracked.public_id, %error, "authentication not recorded");
@@ -325,12 +347,15 @@ impl Client {
     }
 
     /// What the realm is to know of the connection.
-    fn link(&self) -> Link {
+    fn link(&self) -> Arc<Link> {
         let channel = match self.peer {
             Peer::Tcp(_) => Channel::Tcp,
             Peer::Unix => Channel::Unix,
         };
-        Link { channel }
+        let tracked = self.tracked.as_ref().zip(self.service.tracker.as_ref());
+        let visit =
+            tracked.map(|(tracked, tracker)| Visit { tracker: Arc::clone(tracker), id: tracked.id.clone() });
+        Arc::new(Link { channel, visit })
     }
 
     /// The next message of a client that has not joined yet.

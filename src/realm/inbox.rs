@@ -37,7 +37,7 @@ pub(super) struct Key {
 /// What the owner is told.
 #[derive(Debug)]
 pub(super) enum Entry {
-    Attach { key: Key, identity: Arc<Identity>, outbox: Arc<Outbox>, link: Link },
+    Attach { key: Key, identity: Arc<Identity>, outbox: Arc<Outbox>, link: Arc<Link> },
     Message { key: Key, slots: u32, message: ClientMessage },
     Detach { key: Key },
     Close,

@@ -15,7 +15,7 @@ use crate::{
 /// The sessions of a realm. The gateway draws their identifiers itself, so a fast hash without a secret will do.
 pub(super) type Members = FxHashMap<SessionId, Member>;
 
-/// A session. There is one for each idle connection, so it is kept small: about 50 bytes, to which broker and dealer
+/// A session. There is one for each idle connection, so it is kept small: about 40 bytes, to which broker and dealer
 /// add something only for those sessions that use them.
 pub(super) struct Member {
     /// Tells two sessions apart that were given the same identifier.
@@ -24,7 +24,7 @@ pub(super) struct Member {
     pub(super) outbox: Arc<Outbox>,
     /// The identity's role, looked up in the realm's permissions.
     pub(super) role: RoleId,
-    pub(super) link: Link,
+    pub(super) link: Arc<Link>,
 }
 
 impl Member {

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     identity::Identity,
     outbox::{Closing, Outbox},
+    tracking::{Logout, LogoutOrders},
     wamp::{ClientMessage, RouterMessage, Serializer, SessionId, Uri, message::code, random_id, uri::error},
 };
 
@@ -33,6 +34,8 @@ const BATCH: usize = 64;
 
 /// A realm's state.
 pub(super) struct Owner {
+    name: Uri,
+    logouts: Option<LogoutOrders>,
     entries: mpsc::UnboundedReceiver<Entry>,
     gate: Arc<Gate>,
     permissions: Arc<Permissions>,
@@ -51,14 +54,16 @@ struct Topics {
 impl Owner {
     /// An owner without sessions.
     pub(super) fn new(
+        name: Uri,
         entries: mpsc::UnboundedReceiver<Entry>,
         gate: Arc<Gate>,
         permissions: Arc<Permissions>,
+        logouts: Option<LogoutOrders>,
     ) -> Self {
         let router = Router::new(Arc::clone(&permissions));
         let (members, deliveries) = (Members::default(), Deliveries::default());
         let topics = Topics { on_join: Uri::known(meta::ON_JOIN), on_leave: Uri::known(meta::ON_LEAVE) };
-        Self { entries, gate, permissions, router, members, deliveries, topics }
+        Self { name, logouts, entries, gate, permissions, router, members, deliveries, topics }
     }
 
     /// Serves the realm until it is closed, or until nobody has a way to it any more.
@@ -83,7 +88,7 @@ impl Owner {
         }
     }
 
-    fn attach(&mut self, key: Key, identity: Arc<Identity>, outbox: Arc<Outbox>, link: Link) {
+    fn attach(&mut self, key: Key, identity: Arc<Identity>, outbox: Arc<Outbox>, link: Arc<Link>) {
         match self.members.entry(key.session) {
             hash_map::Entry::Vacant(vacant) => {
                 let role = self.permissions.role(&identity.authrole);
@@ -151,8 +156,24 @@ impl Owner {
         self.deliveries.one(caller, answer);
         self.deliver();
         if let Some(killed) = killed {
+            self.log_out(caller, &killed);
             self.kill(killed);
         }
+    }
+
+    /// Whoever is killed with Crossbar.io's reason for a logout does not come back with its cookie.
+    fn log_out(&self, caller: SessionId, killed: &Killed) {
+        let Some(logouts) = self.logouts.as_ref().filter(|_| killed.reason.as_str() == error::LOGOUT) else {
+            return;
+        };
+        let visit = |session: &SessionId| self.members.get(session)?.link.visit.clone();
+        let order = Logout {
+            visits: killed.sessions.iter().filter_map(visit).collect(),
+            principal: killed.authid.clone().map(|authid| (self.name.clone(), authid)),
+            spared: visit(&caller),
+        };
+        // Without anybody to carry it out the gateway is going down.
+        drop(logouts.send(order));
     }
 
     fn kill(&mut self, killed: Killed) {

@@ -7,7 +7,7 @@ use std::{
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     task::Poll,
 };
@@ -36,8 +36,19 @@ enum Signals {
 
 #[derive(Debug, Default)]
 struct Signal {
-    is_closed: AtomicBool,
+    /// Zero, or a [`Parting`].
+    parting: AtomicU8,
     waker: AtomicWaker,
+}
+
+/// Why the gateway ends the connections of an ID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Parting {
+    /// The ID was revoked: `wamp.close.killed`.
+    Killed = 1,
+    /// The client has logged out: `wamp.close.logout`.
+    LoggedOut = 2,
 }
 
 /// A connection that counts; dropping it ends that.
@@ -84,12 +95,17 @@ impl Connections {
     ///
     /// To lock an ID out, revoke its record first: [`closings`](Self::closings) tells why.
     pub fn close_all(&self, id: &TrackingId) -> u32 {
+        self.part_from_all(id, Parting::Killed)
+    }
+
+    /// [`close_all`](Self::close_all) for a reason.
+    pub fn part_from_all(&self, id: &TrackingId, why: Parting) -> u32 {
         let open = self.lock();
         // Counted under the lock: whoever enters later sees that there was a closing.
         self.closings.fetch_add(1, Ordering::AcqRel);
         let Some(signals) = open.get(id) else { return 0 };
         for signal in signals.list() {
-            signal.is_closed.store(true, Ordering::Release);
+            signal.parting.store(why as u8, Ordering::Release);
             signal.waker.wake();
         }
         signals.count()
@@ -165,13 +181,17 @@ impl Presence {
 
 impl Closed {
     /// Resolves once [`Connections::close_all`] was called. One task may wait at a time.
-    pub async fn wait(&self) {
+    pub async fn wait(&self) -> Parting {
         poll_fn(|cx| {
             // Registered before the flag is read: a closing in between wakes.
             self.0.waker.register(cx.waker());
-            if self.0.is_closed.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+            match self.0.parting.load(Ordering::Acquire) {
+                0 => Poll::Pending,
+                parting if parting == Parting::LoggedOut as u8 => Poll::Ready(Parting::LoggedOut),
+                _ => Poll::Ready(Parting::Killed),
+            }
         })
-        .await;
+        .await
     }
 }
 

@@ -14,6 +14,7 @@ mod bad_input;
 mod cookies;
 mod joins;
 mod limits;
+mod logout;
 mod meta;
 mod protocol;
 mod secrets;

@@ -7,7 +7,6 @@ use crate::{
     config::Roles,
     outbox::Outbox,
     realm::{
-        Link,
         member::Member,
         permissions::Permissions,
         router::testing::{identity, payload},
@@ -26,7 +25,7 @@ fn members() -> Members {
         }
         let role = permissions.role(&identity.authrole);
         let outbox = Arc::new(Outbox::new(Serializer::Cbor, 1024));
-        (SessionId(session), Member { number: session, identity, outbox, role, link: Link::default() })
+        (SessionId(session), Member { number: session, identity, outbox, role, link: Arc::default() })
     };
     (1..=4).map(member).collect()
 }
