@@ -122,10 +122,6 @@ words! {
         "host" => Self::Host,
         "secure" => Self::Secure,
     }
-    refuses {
-        "__Host-" => "write \"host\"",
-        "__Secure-" => "write \"secure\"",
-    }
 }
 
 words! {
