@@ -133,6 +133,7 @@ impl Client {
                 if details.roles.is_empty() {
                     return Err(Ending::violation("HELLO.Details.roles must name at least one role"));
                 }
+                self.refresh();
                 Ok(Hello { session: SessionId::random(), realm, details })
             }
             Ok(Ok(ClientMessage::Abort { .. })) => Err(Ending::Close(CloseCode::Normal, String::new())),
@@ -140,6 +141,24 @@ impl Client {
             Ok(Err(ending)) => Err(ending),
             Err(_) => Err(Ending::Close(CloseCode::Protocol, format!("no HELLO within {patience:?}"))),
         }
+    }
+
+    /// Looks up what the cookie's record says by now: another connection may have logged in or out since the
+    /// handshake, or this one in an earlier session.
+    ///
+    /// The rest of the record stays as the handshake found it: when the client was seen before that is what a
+    /// policy asks for.
+    fn refresh(&mut self) {
+        let (Some(tracked), Some(tracker)) = (&mut self.tracked, &self.service.tracker) else { return };
+        let found = tracker.store.look_up(&tracked.id, Timestamp::now());
+        // A record that is gone, or that cannot be read, vouches for nobody.
+        tracked.record.authentication = found
+            .inspect_err(|error| {
+                warn!(connection = %self.id, public_id = &*tracked.public_id, %error, "cookie record not read");
+            })
+            .ok()
+            .flatten()
+            .and_then(|record| record.authentication);
     }
 
     /// The realm that the client asks for.
@@ -273,7 +292,9 @@ impl Client {
         if matches!((identity.authmethod, identity.authprovider), ("anonymous", _) | (_, "cookie")) {
             return;
         }
-        let extra = identity.authextra.clone().unwrap_or_default();
+        // A SCRAM verifier belongs to one exchange.
+        let is_scram = ["scram", "wamp-scram"].contains(&identity.authmethod);
+        let extra = identity.authextra.clone().filter(|_| !is_scram).unwrap_or_default();
         let authentication = Authentication {
             authid: identity.authid.own().to_owned(),
             authrole: identity.authrole.to_string(),
