@@ -13,6 +13,7 @@ pub use ending::Ending;
 use crate::{
     edge::{Edge, Peer, Stream},
     session::Session,
+    tracking::Closed,
 };
 
 /// How long requests that are under way have to finish once the gateway drains.
@@ -28,11 +29,18 @@ pub async fn run(stream: Stream, peer: Peer, edge: Arc<Edge>, shutdown: Cancella
     };
     let Some(upgrade) = upgrade else { return };
     let mut client = Client::new(upgrade, peer);
-    loop {
-        if let Err(ending) = converse(&mut client, &shutdown).await {
-            return client.end(ending).await;
+    let revoked = client.revoked();
+    let ending = loop {
+        // Whatever the client is doing: a revocation ends it where it waits.
+        let outcome = tokio::select! {
+            outcome = converse(&mut client, &shutdown) => outcome,
+            () = closed(revoked.as_ref()) => Err(Ending::Revoked),
+        };
+        if let Err(ending) = outcome {
+            break ending;
         }
-    }
+    };
+    client.end(ending).await;
 }
 
 /// One session, from HELLO to GOODBYE. Whatever else ends it ends the connection.
@@ -44,6 +52,13 @@ async fn converse(client: &mut Client, shutdown: &CancellationToken) -> Result<(
     client.record(&realm, &identity).await;
     let attachment = client.welcome(&hello, &realm, identity).await?;
     Session::new(attachment).run(client, shutdown).await
+}
+
+async fn closed(revoked: Option<&Closed>) {
+    match revoked {
+        Some(revoked) => revoked.wait().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn expired(shutdown: &CancellationToken) {
