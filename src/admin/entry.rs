@@ -124,7 +124,10 @@ mod stamp_text {
 mod id_text {
     use super::{Deserialize, Deserializer, Serializer, TrackingId, parse};
 
-    pub(super) fn serialize<S: Serializer>(id: &Option<TrackingId>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        id: &Option<TrackingId>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         match id {
             Some(id) => serializer.serialize_str(id.expose()),
             None => serializer.serialize_none(),

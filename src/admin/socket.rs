@@ -226,7 +226,7 @@ fn read_record(
     if line.trim_ascii().is_empty() {
         return Ok(None);
     }
-    let (records, _) = read_lines(&*line, false)?;
+    let (records, _) = read_lines(&*line, None, false)?;
     Ok(records.into_iter().next())
 }
 

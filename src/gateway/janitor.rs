@@ -69,8 +69,7 @@ mod tests {
         let store = MemoryStore::new(count);
         for _ in 0..count {
             let id = TrackingId::generate(IdLength::DEFAULT, &mut SysRng).unwrap();
-            let record =
-                CookieRecord::new(Timestamp::from_millis(1), MaxAge::from_seconds(1).unwrap());
+            let record = CookieRecord::new(Timestamp::from_millis(1), MaxAge::from_seconds(1).unwrap());
             store.create(&id, record).wait().unwrap();
         }
         Arc::new(store)

@@ -21,7 +21,9 @@ pub enum Format {
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// A line is not whole.
-    #[error("line {line} (byte {offset}) is damaged: {what}; mend it, or leave such lines out with --skip-damaged")]
+    #[error(
+        "line {line} (byte {offset}) is damaged: {what}; mend it, or leave such lines out with --skip-damaged"
+    )]
     Damaged {
         /// Counted from 1.
         line: u64,
@@ -31,7 +33,9 @@ pub enum Unreadable {
         what: &'static str,
     },
     /// A line is of a later format.
-    #[error("line {line} was written by a later version of wampgate (format {found}): read it with that version")]
+    #[error(
+        "line {line} was written by a later version of wampgate (format {found}): read it with that version"
+    )]
     Newer {
         /// Counted from 1.
         line: u64,
@@ -45,18 +49,24 @@ pub enum Unreadable {
 
 /// What a text says in the end: for each ID its last line, and nothing for a deleted one.
 ///
-/// Both formats are read, also mixed. With `skip_damaged` lines that are not whole are left out; the number is how
+/// Both formats are read, also mixed, unless only one will do. With `skip_damaged` lines that are not whole are left out; the number is how
 /// many.
 pub fn read_lines(
     text: impl Read,
+    only: Option<Format>,
     skip_damaged: bool,
 ) -> Result<(HashMap<TrackingId, CookieRecord>, u64), Unreadable> {
     let mut lines = Lines::new(text);
     let mut records: HashMap<TrackingId, Option<CookieRecord>> = HashMap::new();
     let mut skipped = 0;
     while let Some(raw) = lines.next()? {
+        let is_other = only.is_some_and(|only| line::is_ours(raw.text) != (only == Format::Wampgate));
         match raw.parse() {
             Ok(None) => {}
+            Ok(Some(_)) if is_other => {
+                let what = "it is sound, but not in the format that was asked for";
+                return Err(Unreadable::Damaged { line: raw.number, offset: raw.offset, what });
+            }
             Ok(Some(Entry::Deleted(id))) => drop(records.insert(id, None)),
             Ok(Some(Entry::State { id, record, revives })) => {
                 // As in a replay: after `deleted` only a `created` brings an ID back.
@@ -118,7 +128,10 @@ mod tests {
                 write_line(id, record, format, &mut text);
             }
             assert_eq!(text.windows(5).any(|piece| piece == b"\"crc\""), format == Format::Wampgate);
-            assert_eq!(read_lines(&*text, false).unwrap(), (records(), 0));
+            assert_eq!(read_lines(&*text, None, false).unwrap(), (records(), 0));
+            assert_eq!(read_lines(&*text, Some(format), false).unwrap(), (records(), 0));
+            let other = if format == Format::Crossbar { Format::Wampgate } else { Format::Crossbar };
+            assert!(read_lines(&*text, Some(other), false).is_err());
         }
     }
 
@@ -128,10 +141,10 @@ mod tests {
         let mut text = Vec::new();
         line::write(&id, &record, Change::Deleted(record.created), &mut text);
         line::write(&id, &record, Change::Modified, &mut text);
-        assert_eq!(read_lines(&*text, false).unwrap().0, HashMap::new(), "not brought back");
+        assert_eq!(read_lines(&*text, None, false).unwrap().0, HashMap::new(), "not brought back");
         record.authentication = None;
         line::write_for_crossbar(&id, &record, Change::Created, &mut text);
-        assert_eq!(read_lines(&*text, false).unwrap().0, [(id, record)].into());
+        assert_eq!(read_lines(&*text, None, false).unwrap().0, [(id, record)].into());
     }
 
     #[test]
@@ -139,8 +152,8 @@ mod tests {
         let mut text = b"garbage\n".to_vec();
         let (id, record) = records().into_iter().next().unwrap();
         write_line(&id, &record, Format::Wampgate, &mut text);
-        let error = read_lines(&*text, false).unwrap_err();
+        let error = read_lines(&*text, None, false).unwrap_err();
         assert!(matches!(error, Unreadable::Damaged { line: 1, offset: 0, .. }), "{error}");
-        assert_eq!(read_lines(&*text, true).unwrap(), ([(id, record)].into(), 1));
+        assert_eq!(read_lines(&*text, None, true).unwrap(), ([(id, record)].into(), 1));
     }
 }

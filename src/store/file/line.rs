@@ -182,6 +182,11 @@ fn check_sum(line: &[u8]) -> Result<bool, Fault> {
     if checksum(covered) == *found { Ok(true) } else { Err(Fault::Damaged("its checksum is wrong")) }
 }
 
+/// Whether a sound line is of our format rather than Crossbar's.
+pub(super) fn is_ours(line: &[u8]) -> bool {
+    matches!(check_sum(line), Ok(true))
+}
+
 impl Keys<'_> {
     fn entry(self) -> Result<Entry, Fault> {
         let id = TrackingId::parse(self.cbtid).map_err(|_| Fault::Damaged("its cbtid is no tracking ID"))?;

@@ -187,7 +187,8 @@ impl Log {
 
     /// The file is sound, only longer than it need be: it may grow to twice its length before the next attempt.
     fn put_off_compaction(&mut self, error: &std::io::Error) {
-        let failed = format!("{} could not be compacted: {error}; make room beside it", self.locked.path.display());
+        let failed =
+            format!("{} could not be compacted: {error}; make room beside it", self.locked.path.display());
         self.answer(&Err(StoreError::Io(Arc::from(failed))));
         self.compaction_from = self.lines.saturating_mul(2);
         tracing::warn!(
