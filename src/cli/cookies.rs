@@ -37,7 +37,8 @@ pub enum CookiesCommand {
     },
     /// Show one cookie with everything that is known of it
     Show {
-        /// A tracking ID or a public ID
+        /// A tracking ID or a public ID (write -- before one that begins with -h)
+        #[arg(allow_hyphen_values = true)]
         id: String,
         /// The store.
         #[command(flatten)]
@@ -80,7 +81,8 @@ pub struct StoreArgs {
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["id", "authid", "all"])))]
 pub struct RevokeArgs {
-    /// A tracking ID or a public ID
+    /// A tracking ID or a public ID (write -- before one that begins with -h)
+    #[arg(allow_hyphen_values = true)]
     id: Option<String>,
     /// Every cookie that is authenticated as AUTHID
     #[arg(long, value_name = "AUTHID")]

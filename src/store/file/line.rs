@@ -72,7 +72,8 @@ pub(super) fn write_for_crossbar(id: &TrackingId, record: &CookieRecord, change:
 fn write_crossbars_keys(id: &TrackingId, record: &CookieRecord, change: Change, out: &mut Vec<u8>) {
     let authentication = record.authentication.as_deref().filter(|_| !matches!(change, Change::Deleted(_)));
     let (status, modified, deleted) = match change {
-        Change::Created => ("created", None, None),
+        // A record that comes with its authentication, from another store, keeps the time of that.
+        Change::Created => ("created", authentication.map(|authentication| authentication.at), None),
         Change::Modified => (
             "modified",
             Some(authentication.map_or(record.last_seen, |authentication| authentication.at)),
