@@ -48,6 +48,9 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let shutdown = CancellationToken::new();
     let admin = listen_for_commands(&gateway, &shutdown)?;
     let server = Server::bind(gateway)?;
+    // Before anybody is told that the gateway is there: a signal must not find it without a handler.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     announce(&server).context("cannot write to standard output")?;
     let serving = server.run(shutdown.clone());
     let serving = tokio::spawn(async move {
@@ -55,8 +58,6 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         admin.close();
         admin.wait().await;
     });
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

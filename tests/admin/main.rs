@@ -7,7 +7,7 @@
     reason = "a helper of a test fails as loudly as the test itself"
 )]
 
-#[allow(dead_code, reason = "the other black-box tests need more of it")]
+#[allow(dead_code, unused_imports, reason = "the other black-box tests need more of it")]
 #[path = "../support/lib.rs"]
 mod support;
 
@@ -49,11 +49,11 @@ fn cookies(node_dir: &Path, arguments: &[&str]) -> Ran {
 /// The same with a text on its standard input.
 #[track_caller]
 fn cookies_with(node_dir: &Path, arguments: &[&str], input: &str) -> Ran {
+    let (command, rest) = arguments.split_first().unwrap();
     let mut process = Command::new(env!("CARGO_BIN_EXE_wampgate"))
-        .arg("cookies")
-        .args(arguments)
-        .arg("--node-dir")
+        .args(["cookies", command, "--node-dir"])
         .arg(node_dir)
+        .args(rest)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -44,7 +44,7 @@ fn every_command_works_on_the_gateways_store() {
     assert!(cookies(dir, &["repair"]).complained().contains("is in use already"));
     let text = cookies(dir, &["export", "--reveal", "--format", "crossbar"]).printed();
     assert_eq!(text.lines().count(), 2);
-    assert_eq!(cookies(dir, &["revoke", &name]).printed(), "revoked 1 cookie, closed 0 connections\n");
+    assert_eq!(cookies(dir, &["revoke", "--", &name]).printed(), "revoked 1 cookie, closed 0 connections\n");
     assert_eq!(listed(dir).len(), 1);
     // What was revoked was removed, not banned: a backup may bring it back.
     let told = cookies_with(dir, &["import"], &text).printed();
