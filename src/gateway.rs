@@ -1,9 +1,12 @@
 //! What a configuration becomes when the gateway starts: realms, stores and policies, running and shared.
 
+pub mod janitor;
+
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::HashMap,
     mem,
-    path::PathBuf,
+    path::{Path, PathBuf},
+    ptr,
     sync::Arc,
 };
 
@@ -11,6 +14,7 @@ use http::HeaderName;
 use tokio::sync::mpsc;
 
 use crate::{
+    admin::{self, ManagedStore},
     auth,
     config::{
         Config, CookieConfig, PolicyConfig, RealmConfig, Service, StoreConfig, TransportConfig,
@@ -20,13 +24,13 @@ use crate::{
     edge::Edge,
     policy::{self, EngineError, LoadError, PolicyEngine, PolicyGate, WasmPolicy},
     realm::Realm,
-    store::{self, CookieStore, OpenError},
+    store::{self, OpenError},
     time::Timestamp,
-    tracking::{self, Connections, Logout, Tracker},
+    tracking::{self, Logout, Tracker},
 };
 
 /// The file in the node directory that holds the key of the public IDs.
-const PUBLIC_ID_KEY: &str = "public-id.key";
+pub const PUBLIC_ID_KEY: &str = "public-id.key";
 
 /// Decisions of the default policy at once. One takes a few microseconds on the thread that asks for it, so that
 /// more than there are worker threads never run.
@@ -35,7 +39,9 @@ const DEFAULT_POLICY_CONCURRENT: usize = 64;
 /// A gateway that runs, but for its listeners.
 #[derive(Debug)]
 pub struct Gateway {
+    node_dir: PathBuf,
     transports: Vec<RunningTransport>,
+    stores: Vec<ManagedStore>,
 }
 
 /// A transport of the configuration with its routes.
@@ -87,12 +93,29 @@ impl Gateway {
     pub fn start(config: Config) -> Result<Self, StartError> {
         let mut parts = Parts::new(&config)?;
         let transports = config.transports.into_iter().map(|config| {
-            let edge = Edge::new(&config, &mut |websocket| parts.service(websocket))?;
+            let services = config.root.services();
+            let path_of = |wanted: &WebSocketConfig| {
+                let is_it = |service: &Service| matches!(service, Service::WebSocket(c) if ptr::eq(&raw const **c, wanted));
+                services.iter().find(|(_, service)| is_it(service)).map_or("/", |(path, _)| path)
+            };
+            let edge = Edge::new(&config, &mut |websocket| {
+                parts.service(websocket, &config.id, path_of(websocket))
+            })?;
             Ok(RunningTransport { edge: Arc::new(edge), config })
         });
         let transports = transports.collect::<Result<_, StartError>>()?;
         parts.start_logouts();
-        Ok(Self { transports })
+        Ok(Self { node_dir: config.node_dir, transports, stores: parts.stores })
+    }
+
+    /// The node directory; it need not exist.
+    pub fn node_dir(&self) -> &Path {
+        &self.node_dir
+    }
+
+    /// The stores, each of them once.
+    pub fn stores(&self) -> &[ManagedStore] {
+        &self.stores
     }
 
     /// The transports, in the order of the configuration.
@@ -115,17 +138,11 @@ struct Parts {
     trackers: Vec<Arc<Tracker>>,
     logouts: Option<mpsc::UnboundedReceiver<Logout>>,
     realms: Arc<HashMap<String, Realm>>,
-    stores: HashMap<PathBuf, SharedStore>,
+    stores: Vec<ManagedStore>,
     durable_key: Option<Arc<PublicIdKey>>,
     passing_key: Option<Arc<PublicIdKey>>,
     engine: PolicyEngine,
     default_policy: Option<Arc<PolicyGate>>,
-}
-
-#[derive(Clone)]
-struct SharedStore {
-    store: Arc<dyn CookieStore>,
-    connections: Arc<Connections>,
 }
 
 impl Parts {
@@ -138,7 +155,7 @@ impl Parts {
             logouts: Some(logouts),
             node_dir: config.node_dir.clone(),
             realms: Arc::new(realms.collect()),
-            stores: HashMap::new(),
+            stores: Vec::new(),
             durable_key: None,
             passing_key: None,
             engine: PolicyEngine::for_policies(policies(config))?,
@@ -146,10 +163,21 @@ impl Parts {
         })
     }
 
-    fn service(&mut self, config: &WebSocketConfig) -> Result<Arc<WebSocketService>, StartError> {
+    fn service(
+        &mut self,
+        config: &WebSocketConfig,
+        transport: &str,
+        path: &str,
+    ) -> Result<Arc<WebSocketService>, StartError> {
         let key = self.public_id_key(config.cookie.as_ref().map(|cookie| &cookie.store))?;
         let rotates = config.auth.as_ref().and_then(|auth| auth.cookie).is_some_and(|cookie| cookie.rotate);
-        let tracker = config.cookie.as_ref().map(|cookie| self.tracker(cookie, &key, rotates)).transpose()?;
+        let tracker = match &config.cookie {
+            Some(cookie) => {
+                let name = admin::store_name(&cookie.store, transport, path);
+                Some(self.tracker(cookie, name, &key, rotates)?)
+            }
+            None => None,
+        };
         let policy = match &config.policy {
             Some(policy) => self.policy(policy)?,
             None => self.default_policy()?,
@@ -171,10 +199,11 @@ impl Parts {
     fn tracker(
         &mut self,
         config: &CookieConfig,
+        name: String,
         key: &Arc<PublicIdKey>,
         rotates: bool,
     ) -> Result<Arc<Tracker>, StartError> {
-        let SharedStore { store, connections } = self.store(&config.store)?;
+        let ManagedStore { store, connections, .. } = self.store(&config.store, name, key)?;
         let tracker = Tracker::new(config.options.clone(), store, connections, Arc::clone(key));
         let tracker = Arc::new(tracker.rotating(rotates));
         if !self.trackers.iter().any(|other| Arc::ptr_eq(&other.connections, &tracker.connections)) {
@@ -191,18 +220,19 @@ impl Parts {
     }
 
     /// Opens a store, or finds the one that another service has opened at the same place.
-    fn store(&mut self, config: &StoreConfig) -> Result<SharedStore, StartError> {
-        let open = || -> Result<SharedStore, StartError> {
-            let store = store::open(config, Timestamp::now())?;
-            Ok(SharedStore { store, connections: Arc::default() })
-        };
-        match store::same_place(config) {
-            None => open(),
-            Some(place) => match self.stores.entry(place) {
-                Entry::Occupied(found) => Ok(found.get().clone()),
-                Entry::Vacant(free) => Ok(free.insert(open()?).clone()),
-            },
+    fn store(
+        &mut self,
+        config: &StoreConfig,
+        name: String,
+        key: &Arc<PublicIdKey>,
+    ) -> Result<ManagedStore, StartError> {
+        if let Some(found) = self.stores.iter().find(|store| store.name == name) {
+            return Ok(found.clone());
         }
+        let opened = store::open_maintained(config, Timestamp::now())?;
+        let store = ManagedStore::new(name, opened, Arc::default(), Arc::clone(key));
+        self.stores.push(store.clone());
+        Ok(store)
     }
 
     /// Public IDs are stable for as long as their records: the key is kept on disk where records are.

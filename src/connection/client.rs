@@ -150,15 +150,14 @@ impl Client {
     /// policy asks for.
     fn refresh(&mut self) {
         let (Some(tracked), Some(tracker)) = (&mut self.tracked, &self.service.tracker) else { return };
-        let found = tracker.store.look_up(&tracked.id, Timestamp::now());
+        let found = tracker.authentication(&tracked.id, Timestamp::now());
         // A record that is gone, or that cannot be read, vouches for nobody.
         tracked.record.authentication = found
             .inspect_err(|error| {
                 warn!(connection = %self.id, public_id = &*tracked.public_id, %error, "cookie record not read");
             })
             .ok()
-            .flatten()
-            .and_then(|record| record.authentication);
+            .flatten();
     }
 
     /// The realm that the client asks for.

@@ -2,17 +2,14 @@
 
 use std::{
     collections::HashMap,
-    fmt,
-    future::poll_fn,
-    mem,
+    fmt, mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
-    task::Poll,
 };
 
-use futures_util::task::AtomicWaker;
+use tokio::sync::Notify;
 
 use crate::cookie::TrackingId;
 
@@ -38,7 +35,7 @@ enum Signals {
 struct Signal {
     /// Zero, or a [`Parting`].
     parting: AtomicU8,
-    waker: AtomicWaker,
+    changed: Notify,
 }
 
 /// Why the gateway ends the connections of an ID.
@@ -106,7 +103,7 @@ impl Connections {
         let Some(signals) = open.get(id) else { return 0 };
         for signal in signals.list() {
             signal.parting.store(why as u8, Ordering::Release);
-            signal.waker.wake();
+            signal.changed.notify_one();
         }
         signals.count()
     }
@@ -182,16 +179,14 @@ impl Presence {
 impl Closed {
     /// Resolves once [`Connections::close_all`] was called. One task may wait at a time.
     pub async fn wait(&self) -> Parting {
-        poll_fn(|cx| {
-            // Registered before the flag is read: a closing in between wakes.
-            self.0.waker.register(cx.waker());
+        loop {
             match self.0.parting.load(Ordering::Acquire) {
-                0 => Poll::Pending,
-                parting if parting == Parting::LoggedOut as u8 => Poll::Ready(Parting::LoggedOut),
-                _ => Poll::Ready(Parting::Killed),
+                // A closing between the look and the wait leaves its notice.
+                0 => self.0.changed.notified().await,
+                parting if parting == Parting::LoggedOut as u8 => return Parting::LoggedOut,
+                _ => return Parting::Killed,
             }
-        })
-        .await
+        }
     }
 }
 

@@ -24,7 +24,7 @@
 //! Records link forwards ([`Succession`]) and backwards ([`Lineage`]), so that a logout with any of the IDs ends all of
 //! them. A replaced record stays until its own time is over, as a trap.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tracing::warn;
 
@@ -181,6 +181,15 @@ impl Tracker {
         };
         let authentication = Authentication { succession: Some(succession), ..authentication };
         self.store.authenticate(&id, Some(authentication), now).await
+    }
+
+    /// Who is logged in by now with an ID, or with the one that has replaced it.
+    pub fn authentication(
+        &self,
+        id: &TrackingId,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Authentication>>, StoreError> {
+        Ok(self.latest(id, now)?.and_then(|(_, record)| record.authentication))
     }
 
     /// The ID that has replaced this one by now, or itself.

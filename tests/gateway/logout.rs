@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, Gateway, Jar, client::uri, code,
+    Client, Gateway, Jar,
+    client::uri,
+    code,
     config::{TICKET, With as _, anonymous_auth, ticket_auth, tracked, web},
 };
 
@@ -31,7 +33,8 @@ fn gateway(store: &Value) -> Gateway {
         { "name": "frontend", "permissions": [rule(""), rule("wamp.session.")] },
     ] });
     let auth = ticket_auth().with("anonymous", anonymous_auth()["anonymous"].clone());
-    let service = tracked().with("cookie", json!({ "store": null })).with("cookie", json!({ "store": store }));
+    let service =
+        tracked().with("cookie", json!({ "store": null })).with("cookie", json!({ "store": store }));
     Gateway::start(&web(&service.with("auth", auth)).with("realms", json!([realm])))
 }
 
@@ -124,7 +127,11 @@ fn somebody_with_the_right_to_kill_logs_all_devices_of_an_authid_out() {
         let kwargs = json!({ "reason": "wamp.close.logout" });
         let call = admin.call("wamp.session.kill_by_authid", &json!(["joe"]), &kwargs);
         let result = admin.result(call).unwrap();
-        assert_eq!(result[3][0].as_array().map(Vec::len), Some(1), "the caller's own session stays: {result}");
+        assert_eq!(
+            result[3][0].as_array().map(Vec::len),
+            Some(1),
+            "the caller's own session stays: {result}"
+        );
         assert_eq!(device.receive()[2], "wamp.close.logout");
         device.socket().await_close();
         is_told(&mut tab, "wamp.close.logout");

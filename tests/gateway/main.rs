@@ -19,6 +19,7 @@ mod limits;
 mod logout;
 mod meta;
 mod protocol;
+mod rotation;
 mod secrets;
 mod shutdown;
 mod traffic;
