@@ -49,6 +49,7 @@ impl fmt::Display for Ending {
             Self::Lost => f.write_str("lost"),
             Self::Refused(refusal) => write!(f, "refused, {}", refusal.abort().0),
             Self::Violation(_) => f.write_str("protocol violation"),
+            Self::Revoked => f.write_str("cookie revoked"),
             Self::Close(code, _) => write!(f, "closed with {}", u16::from(*code)),
         }
     }

@@ -7,12 +7,10 @@ use std::{
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
-    task::Poll,
+    task::{Poll, Waker},
 };
-
-use futures_util::task::AtomicWaker;
 
 use crate::cookie::TrackingId;
 
@@ -34,10 +32,15 @@ enum Signals {
     Many(Vec<Arc<Signal>>),
 }
 
+/// Between a connection and whoever ends it. The lock is held for a few instructions, by the two of them alone.
 #[derive(Debug, Default)]
-struct Signal {
-    is_closed: AtomicBool,
-    waker: AtomicWaker,
+struct Signal(Mutex<State>);
+
+#[derive(Debug)]
+enum State {
+    /// With whom to wake.
+    Open(Option<Waker>),
+    Closed,
 }
 
 /// A connection that counts; dropping it ends that.
@@ -58,12 +61,11 @@ impl Connections {
     pub fn enter(self: &Arc<Self>, id: &TrackingId) -> (Presence, u32) {
         let signal = Arc::new(Signal::default());
         let mut open = self.lock();
-        let count = match open.get_mut(id) {
-            Some(signals) => signals.add(Arc::clone(&signal)),
-            None => {
-                open.insert(id.clone(), Signals::One(Arc::clone(&signal)));
-                1
-            }
+        let count = if let Some(signals) = open.get_mut(id) {
+            signals.add(Arc::clone(&signal))
+        } else {
+            open.insert(id.clone(), Signals::One(Arc::clone(&signal)));
+            1
         };
         drop(open);
         (Presence { connections: Arc::clone(self), id: id.clone(), signal }, count)
@@ -88,10 +90,7 @@ impl Connections {
         // Counted under the lock: whoever enters later sees that there was a closing.
         self.closings.fetch_add(1, Ordering::AcqRel);
         let Some(signals) = open.get(id) else { return 0 };
-        for signal in signals.list() {
-            signal.is_closed.store(true, Ordering::Release);
-            signal.waker.wake();
-        }
+        signals.list().iter().for_each(|signal| signal.close());
         signals.count()
     }
 
@@ -111,6 +110,24 @@ impl Connections {
     // Held for one operation on the map and never across an await; a poisoned map is still whole.
     fn lock(&self) -> MutexGuard<'_, HashMap<TrackingId, Signals>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Open(None)
+    }
+}
+
+impl Signal {
+    fn close(&self) {
+        if let State::Open(Some(waker)) = mem::replace(&mut *self.lock(), State::Closed) {
+            waker.wake();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -166,10 +183,15 @@ impl Presence {
 impl Closed {
     /// Resolves once [`Connections::close_all`] was called. One task may wait at a time.
     pub async fn wait(&self) {
-        poll_fn(|cx| {
-            // Registered before the flag is read: a closing in between wakes.
-            self.0.waker.register(cx.waker());
-            if self.0.is_closed.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+        poll_fn(|cx| match &mut *self.0.lock() {
+            State::Closed => Poll::Ready(()),
+            State::Open(waker) => {
+                // A connection polls with every message, and always from the same task.
+                if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                    *waker = Some(cx.waker().clone());
+                }
+                Poll::Pending
+            }
         })
         .await;
     }
@@ -189,9 +211,14 @@ impl fmt::Debug for Connections {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
+    use std::{pin::pin, task::Context};
 
     use super::*;
+
+    fn is_told(presence: &Presence) -> bool {
+        let closed = presence.closed();
+        pin!(closed.wait()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
 
     fn ids() -> (TrackingId, TrackingId) {
         (TrackingId::parse("aaaaaa").unwrap(), TrackingId::parse("bbbbbb").unwrap())
@@ -219,14 +246,12 @@ mod tests {
         let connections = Arc::new(Connections::default());
         let (a, b) = ids();
         let entered = [&a, &a, &a, &b].map(|id| connections.enter(id).0);
-        let closed: Vec<_> = entered.iter().map(Presence::closed).collect();
-        assert!(closed.iter().all(|closed| closed.wait().now_or_never().is_none()));
+        assert_eq!(entered.each_ref().map(is_told), [false; 4]);
         assert_eq!(connections.close_all(&a), 3);
-        let told: Vec<_> = closed.iter().map(|closed| closed.wait().now_or_never().is_some()).collect();
-        assert_eq!(told, [true, true, true, false]);
+        assert_eq!(entered.each_ref().map(is_told), [true, true, true, false]);
         assert_eq!(connections.count(&a), 3, "until they are gone");
         let (later, _) = connections.enter(&a);
-        assert!(later.closed().wait().now_or_never().is_none(), "a later one is another matter");
+        assert!(!is_told(&later), "a later one is another matter");
     }
 
     #[tokio::test]
