@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 pub mod check;
+pub mod cookies;
 mod logging;
 pub mod run;
 pub mod schema;
@@ -29,6 +30,9 @@ enum Command {
     Check(SourceArgs),
     /// Print the JSON Schema of the configuration
     Schema,
+    /// Look into a cookie store and put it in order, also while a gateway runs on it
+    #[command(subcommand)]
+    Cookies(cookies::CookiesCommand),
 }
 
 /// Where the configuration is.
@@ -87,5 +91,6 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             schema::schema(&mut io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
+        Some(Command::Cookies(command)) => cookies::run(command),
     }
 }

@@ -13,6 +13,7 @@ pub use ending::Ending;
 use crate::{
     edge::{Edge, Peer, Stream},
     session::Session,
+    tracking::Closed,
 };
 
 /// How long requests that are under way have to finish once the gateway drains.
@@ -25,11 +26,18 @@ const HTTP_GRACE: Duration = Duration::from_secs(2);
 /// its life.
 pub async fn run(stream: Stream, peer: Peer, edge: Arc<Edge>, shutdown: CancellationToken) {
     let Some(mut client) = Box::pin(open(stream, peer, edge, &shutdown)).await else { return };
-    loop {
-        if let Err(ending) = converse(&mut client, &shutdown).await {
-            return Box::pin(client.end(ending)).await;
+    let revoked = client.revoked();
+    let ending = loop {
+        // Whatever the client is doing: a revocation ends it where it waits.
+        let outcome = tokio::select! {
+            outcome = converse(&mut client, &shutdown) => outcome,
+            () = closed(revoked.as_ref()) => Err(Ending::Revoked),
+        };
+        if let Err(ending) = outcome {
+            break ending;
         }
-    }
+    };
+    Box::pin(client.end(ending)).await;
 }
 
 /// HTTP, until a request becomes a WebSocket.
@@ -61,6 +69,13 @@ async fn join(client: &mut Client, shutdown: &CancellationToken) -> Result<Sessi
     client.record(&realm, &identity).await;
     let attachment = client.welcome(&hello, &realm, identity).await?;
     Ok(Session::new(attachment))
+}
+
+async fn closed(revoked: Option<&Closed>) {
+    match revoked {
+        Some(revoked) => revoked.wait().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn expired(shutdown: &CancellationToken) {

@@ -1,27 +1,31 @@
 //! What a configuration becomes when the gateway starts: realms, stores and policies, running and shared.
 
+pub mod janitor;
+
 use std::{
-    collections::{HashMap, hash_map::Entry},
-    path::PathBuf,
+    collections::HashMap,
+    path::{Path, PathBuf},
+    ptr,
     sync::Arc,
 };
 
 use http::HeaderName;
 
 use crate::{
+    admin::{self, ManagedStore},
     auth,
     config::{Config, CookieConfig, PolicyConfig, Service, StoreConfig, TransportConfig, WebSocketConfig},
     cookie::{PublicIdKey, PublicIdKeyError},
     edge::Edge,
     policy::{self, EngineError, LoadError, PolicyEngine, PolicyGate, WasmPolicy},
     realm::Realm,
-    store::{self, CookieStore, OpenError},
+    store::{self, OpenError},
     time::Timestamp,
-    tracking::{Connections, Tracker},
+    tracking::Tracker,
 };
 
 /// The file in the node directory that holds the key of the public IDs.
-const PUBLIC_ID_KEY: &str = "public-id.key";
+pub const PUBLIC_ID_KEY: &str = "public-id.key";
 
 /// Decisions of the default policy at once. One takes a few microseconds on the thread that asks for it, so that
 /// more than there are worker threads never run.
@@ -30,7 +34,9 @@ const DEFAULT_POLICY_CONCURRENT: usize = 64;
 /// A gateway that runs, but for its listeners.
 #[derive(Debug)]
 pub struct Gateway {
+    node_dir: PathBuf,
     transports: Vec<RunningTransport>,
+    stores: Vec<ManagedStore>,
 }
 
 /// A transport of the configuration with its routes.
@@ -82,11 +88,28 @@ impl Gateway {
     pub fn start(config: Config) -> Result<Self, StartError> {
         let mut parts = Parts::new(&config)?;
         let transports = config.transports.into_iter().map(|config| {
-            let edge = Edge::new(&config, &mut |websocket| parts.service(websocket))?;
+            let services = config.root.services();
+            let path_of = |wanted: &WebSocketConfig| {
+                let is_it = |service: &Service| matches!(service, Service::WebSocket(c) if ptr::eq(&raw const **c, wanted));
+                services.iter().find(|(_, service)| is_it(service)).map_or("/", |(path, _)| path)
+            };
+            let edge = Edge::new(&config, &mut |websocket| {
+                parts.service(websocket, &config.id, path_of(websocket))
+            })?;
             Ok(RunningTransport { edge: Arc::new(edge), config })
         });
         let transports = transports.collect::<Result<_, StartError>>()?;
-        Ok(Self { transports })
+        Ok(Self { node_dir: config.node_dir, transports, stores: parts.stores })
+    }
+
+    /// The node directory; it need not exist.
+    pub fn node_dir(&self) -> &Path {
+        &self.node_dir
+    }
+
+    /// The stores, each of them once.
+    pub fn stores(&self) -> &[ManagedStore] {
+        &self.stores
     }
 
     /// The transports, in the order of the configuration.
@@ -106,17 +129,11 @@ impl RunningTransport {
 struct Parts {
     node_dir: PathBuf,
     realms: Arc<HashMap<String, Realm>>,
-    stores: HashMap<PathBuf, SharedStore>,
+    stores: Vec<ManagedStore>,
     durable_key: Option<Arc<PublicIdKey>>,
     passing_key: Option<Arc<PublicIdKey>>,
     engine: PolicyEngine,
     default_policy: Option<Arc<PolicyGate>>,
-}
-
-#[derive(Clone)]
-struct SharedStore {
-    store: Arc<dyn CookieStore>,
-    connections: Arc<Connections>,
 }
 
 impl Parts {
@@ -125,7 +142,7 @@ impl Parts {
         Ok(Self {
             node_dir: config.node_dir.clone(),
             realms: Arc::new(realms.collect()),
-            stores: HashMap::new(),
+            stores: Vec::new(),
             durable_key: None,
             passing_key: None,
             engine: PolicyEngine::for_policies(policies(config))?,
@@ -133,9 +150,20 @@ impl Parts {
         })
     }
 
-    fn service(&mut self, config: &WebSocketConfig) -> Result<Arc<WebSocketService>, StartError> {
+    fn service(
+        &mut self,
+        config: &WebSocketConfig,
+        transport: &str,
+        path: &str,
+    ) -> Result<Arc<WebSocketService>, StartError> {
         let key = self.public_id_key(config.cookie.as_ref().map(|cookie| &cookie.store))?;
-        let tracker = config.cookie.as_ref().map(|cookie| self.tracker(cookie, &key)).transpose()?;
+        let tracker = match &config.cookie {
+            Some(cookie) => {
+                let name = admin::store_name(&cookie.store, transport, path);
+                Some(self.tracker(cookie, name, &key)?)
+            }
+            None => None,
+        };
         let policy = match &config.policy {
             Some(policy) => self.policy(policy)?,
             None => self.default_policy()?,
@@ -154,24 +182,30 @@ impl Parts {
         }))
     }
 
-    fn tracker(&mut self, config: &CookieConfig, key: &Arc<PublicIdKey>) -> Result<Tracker, StartError> {
-        let shared = self.store(&config.store)?;
-        Ok(Tracker::new(config.options.clone(), shared.store, shared.connections, Arc::clone(key)))
+    fn tracker(
+        &mut self,
+        config: &CookieConfig,
+        name: String,
+        key: &Arc<PublicIdKey>,
+    ) -> Result<Tracker, StartError> {
+        let ManagedStore { store, connections, .. } = self.store(&config.store, name, key)?;
+        Ok(Tracker::new(config.options.clone(), store, connections, Arc::clone(key)))
     }
 
     /// Opens a store, or finds the one that another service has opened at the same place.
-    fn store(&mut self, config: &StoreConfig) -> Result<SharedStore, StartError> {
-        let open = || -> Result<SharedStore, StartError> {
-            let store = store::open(config, Timestamp::now())?;
-            Ok(SharedStore { store, connections: Arc::default() })
-        };
-        match store::same_place(config) {
-            None => open(),
-            Some(place) => match self.stores.entry(place) {
-                Entry::Occupied(found) => Ok(found.get().clone()),
-                Entry::Vacant(free) => Ok(free.insert(open()?).clone()),
-            },
+    fn store(
+        &mut self,
+        config: &StoreConfig,
+        name: String,
+        key: &Arc<PublicIdKey>,
+    ) -> Result<ManagedStore, StartError> {
+        if let Some(found) = self.stores.iter().find(|store| store.name == name) {
+            return Ok(found.clone());
         }
+        let opened = store::open_maintained(config, Timestamp::now())?;
+        let store = ManagedStore::new(name, opened, Arc::default(), Arc::clone(key));
+        self.stores.push(store.clone());
+        Ok(store)
     }
 
     /// Public IDs are stable for as long as their records: the key is kept on disk where records are.

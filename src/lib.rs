@@ -17,6 +17,7 @@
 //! Each stage yields a value that the next one requires, and data flows in this one direction. The modules
 //! below stand in that order; `wamp` (the protocol, without I/O) and `config` serve all of them.
 
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod gateway;

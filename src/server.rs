@@ -18,7 +18,7 @@ pub use listener::{BindError, Listener};
 use crate::{
     connection,
     edge::{Edge, Stream},
-    gateway::Gateway,
+    gateway::{Gateway, janitor},
 };
 
 /// How long open connections have to end once the gateway drains. With the closing handshake's own limit this keeps
@@ -73,12 +73,16 @@ impl Server {
                 shutdown.clone(),
             ));
         }
+        let stores = self.gateway.stores().iter().map(|store| Arc::clone(&store.store)).collect();
+        let janitor = tokio::spawn(janitor::run(stores, shutdown));
         accepting.join_all().await;
         connections.close();
         info!(open = connections.len(), "draining");
         if timeout(DRAIN_TIMEOUT, connections.wait()).await.is_err() {
             warn!(open = connections.len(), "gave up waiting for connections to end");
         }
+        // It has a part in the stores, which are written to the end when the last part goes.
+        drop(janitor.await);
     }
 }
 

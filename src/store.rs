@@ -27,10 +27,10 @@ use crate::{
 };
 
 pub use self::{
-    file::{FileStore, Repaired, repair},
+    file::{Compacted, FileStore, Format, MAX_LINE, Repaired, Unreadable, read_lines, repair, write_line},
     lmdb::LmdbStore,
     memory::MemoryStore,
-    open::{OpenError, open, same_place},
+    open::{OpenError, Opened, open, open_maintained, same_place},
 };
 
 /// What a store keeps for one tracking ID.
@@ -183,6 +183,19 @@ impl Commit {
     pub const fn done(outcome: Result<(), StoreError>) -> Self {
         Self::Done(Some(outcome))
     }
+
+    /// Waits on this thread. For threads that may block, not for tasks.
+    pub fn wait(self) -> Result<(), StoreError> {
+        match self {
+            Self::Done(outcome) => outcome.unwrap_or(Ok(())),
+            Self::Waiting(receiver) => receiver.blocking_recv().unwrap_or_else(|_| Err(stopped())),
+        }
+    }
+}
+
+/// The writer is gone without an answer: whether the change was written is unknown, so it counts as lost.
+fn stopped() -> StoreError {
+    StoreError::Io(Arc::from("the writer has stopped"))
 }
 
 impl Future for Commit {
@@ -191,11 +204,9 @@ impl Future for Commit {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.get_mut() {
             Self::Done(outcome) => Poll::Ready(outcome.take().unwrap_or(Ok(()))),
-            Self::Waiting(receiver) => Pin::new(receiver).poll(cx).map(|answer| {
-                // The writer is gone without an answer: whether the change was written is unknown, so it
-                // counts as lost.
-                answer.unwrap_or_else(|_| Err(StoreError::Io(Arc::from("the writer has stopped"))))
-            }),
+            Self::Waiting(receiver) => {
+                Pin::new(receiver).poll(cx).map(|answer| answer.unwrap_or_else(|_| Err(stopped())))
+            }
         }
     }
 }

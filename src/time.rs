@@ -1,5 +1,7 @@
 //! Wall-clock time as the records, the policies and the wire use it.
 
+pub(crate) mod stamp;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since the Unix epoch.
@@ -24,6 +26,18 @@ impl Timestamp {
     /// Milliseconds since the epoch.
     pub const fn as_millis(self) -> u64 {
         self.0
+    }
+
+    /// The moment in UTC as text, such as `2026-11-22T10:14:33.139Z`; one after the year 9999 is the end of that year.
+    pub fn to_text(self) -> String {
+        let mut text = Vec::with_capacity(24);
+        stamp::write(self, &mut text);
+        String::from_utf8(text).unwrap_or_default()
+    }
+
+    /// Reads a text of that very form; nothing for any other, or one before 1970.
+    pub fn from_text(text: &str) -> Option<Self> {
+        stamp::parse(text)
     }
 
     /// This moment and `seconds` more, saturating.

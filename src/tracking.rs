@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue};
 use rand::rngs::SysRng;
 
-pub use connections::{Connections, Presence};
+pub use connections::{Closed, Connections, Presence};
 
 use crate::{
     cookie::{self, CookieOptions, PublicIdKey, TrackingId},
@@ -70,6 +70,23 @@ impl Tracker {
     /// An ID that the store does not know is never adopted, whatever its shape: a client could plant it on
     /// another one and be that client later.
     pub async fn track(&self, headers: &HeaderMap, tls: bool, now: Timestamp) -> Result<Tracked, StoreError> {
+        for _ in 0..MAX_DRAWS {
+            let closings = self.connections.closings();
+            let tracked = self.find_or_create(headers, tls, now).await?;
+            // Somebody was revoked meanwhile. If it was this client, that missed this connection.
+            if self.connections.closings() == closings || self.store.look_up(&tracked.id, now)?.is_some() {
+                return Ok(tracked);
+            }
+        }
+        Err(StoreError::Busy)
+    }
+
+    async fn find_or_create(
+        &self,
+        headers: &HeaderMap,
+        tls: bool,
+        now: Timestamp,
+    ) -> Result<Tracked, StoreError> {
         if let Some((id, record)) = self.find(headers, now)? {
             return Ok(self.tracked(id, record, false, None));
         }

@@ -10,11 +10,12 @@ use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use super::{RunArgs, logging};
 use crate::{
+    admin::{AdminSocket, SocketError},
     config::{self, Config},
     gateway::Gateway,
     server::Server,
@@ -44,12 +45,19 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let gateway = Gateway::start(config).context("cannot start")?;
-    let server = Server::bind(gateway)?;
-    announce(&server).context("cannot write to standard output")?;
     let shutdown = CancellationToken::new();
-    let serving = tokio::spawn(server.run(shutdown.clone()));
+    let admin = listen_for_commands(&gateway, &shutdown)?;
+    let server = Server::bind(gateway)?;
+    // Before anybody is told that the gateway is there: a signal must not find it without a handler.
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    announce(&server).context("cannot write to standard output")?;
+    let serving = server.run(shutdown.clone());
+    let serving = tokio::spawn(async move {
+        serving.await;
+        admin.close();
+        admin.wait().await;
+    });
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -61,6 +69,21 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         _ = terminate.recv() => Ok(ExitCode::from(INTERRUPTED)),
         _ = interrupt.recv() => Ok(ExitCode::from(INTERRUPTED)),
     }
+}
+
+/// Opens the socket for `wampgate cookies`, where there is a node directory to put it. Without the socket the gateway does
+/// as well, but next to another gateway it does not start.
+fn listen_for_commands(gateway: &Gateway, shutdown: &CancellationToken) -> Result<TaskTracker, SocketError> {
+    let tasks = TaskTracker::new();
+    if gateway.stores().is_empty() || !gateway.node_dir().is_dir() {
+        return Ok(tasks);
+    }
+    match AdminSocket::bind(gateway.node_dir()) {
+        Ok(socket) => drop(tasks.spawn(socket.run(gateway.stores().to_vec(), shutdown.clone()))),
+        Err(in_use @ SocketError::InUse { .. }) => return Err(in_use),
+        Err(error) => warn!(%error, "`wampgate cookies` will not reach this gateway"),
+    }
+    Ok(tasks)
 }
 
 /// Tells where the gateway is, for people and for scripts: one line per listener, and one per service.

@@ -21,7 +21,7 @@ use crate::{
     socket::{Received, Socket},
     store::Authentication,
     time::Timestamp,
-    tracking::Tracked,
+    tracking::{Closed, Tracked},
     wamp::{
         ClientMessage, RouterMessage, Serializer, SessionId, Uri,
         batch::Framing,
@@ -41,6 +41,8 @@ pub struct Client {
     /// How its frames are made up.
     pub framing: Framing,
     outbox: Arc<Outbox>,
+    /// Whether WELCOME is on its way: only then is there a session to say GOODBYE to.
+    is_welcome: bool,
     tracked: Option<Tracked>,
     peer: Peer,
     path: Box<str>,
@@ -79,12 +81,23 @@ impl Client {
             socket,
             framing: subprotocol.framing(),
             outbox,
+            is_welcome: false,
             tracked,
             peer,
             path: path.into(),
             headers,
             service,
         }
+    }
+
+    /// Where the connection learns that its cookie was revoked, if it has one.
+    pub fn revoked(&self) -> Option<Closed> {
+        self.tracked.as_ref().map(|tracked| tracked.presence.closed())
+    }
+
+    /// Whether the client has been welcomed and has not left.
+    pub fn is_welcome(&self) -> bool {
+        self.is_welcome
     }
 
     /// What waits to be sent in this session.
@@ -106,6 +119,7 @@ impl Client {
     pub async fn hello(&mut self, shutdown: &CancellationToken) -> Result<Hello, Ending> {
         let options = &self.service.config.options;
         let patience = options.hello_timeout;
+        self.is_welcome = false;
         self.outbox = Arc::new(Outbox::new(self.serializer(), options.max_unsent));
         let message = tokio::select! {
             message = timeout(patience, self.message()) => message,
@@ -302,6 +316,7 @@ impl Client {
         self.socket.set_limits(options.max_message_size, options.max_frame_size);
         // WELCOME is queued before the realm knows of the session, so nothing of the realm can come before it.
         self.push(&RouterMessage::Welcome { session, details: Box::new(details) });
+        self.is_welcome = true;
         debug!(connection = %self.id, session = session.0, authid = identity.authid.public(), role = &*identity.authrole,
               method = identity.authmethod, realm = realm.name(), "joined");
         let attached = realm.attach(session, Arc::new(identity), self.outbox()).await;

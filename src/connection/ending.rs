@@ -11,7 +11,10 @@ use crate::{
     outbox::{Closing, Taken},
     session,
     socket::Ended,
-    wamp::{RouterMessage, Uri, uri::error::PROTOCOL_VIOLATION},
+    wamp::{
+        RouterMessage, Uri,
+        uri::error::{KILLED, PROTOCOL_VIOLATION},
+    },
 };
 
 /// Why a connection ends. Anything but an orderly GOODBYE is one of these.
@@ -25,6 +28,8 @@ pub enum Ending {
     Refused(Refusal),
     /// The client broke the WAMP protocol: ABORT `wamp.error.protocol_violation`, then close 1002.
     Violation(String),
+    /// The client's cookie was revoked: GOODBYE `wamp.close.killed` in a session, then close 1008.
+    Revoked,
     /// Close with this code and reason.
     Close(CloseCode, String),
 }
@@ -44,6 +49,7 @@ impl fmt::Display for Ending {
             Self::Lost => f.write_str("lost"),
             Self::Refused(refusal) => write!(f, "refused, {}", refusal.abort().0),
             Self::Violation(_) => f.write_str("protocol violation"),
+            Self::Revoked => f.write_str("cookie revoked"),
             Self::Close(code, _) => write!(f, "closed with {}", u16::from(*code)),
         }
     }
@@ -78,6 +84,12 @@ impl Client {
                 let (reason, message) = refusal.abort();
                 self.push(&RouterMessage::Abort { message, reason: reason.clone() });
                 (CloseCode::Normal, reason.to_string())
+            }
+            Ending::Revoked => {
+                if self.is_welcome() {
+                    self.push(&RouterMessage::Goodbye { message: None, reason: Uri::known(KILLED) });
+                }
+                (CloseCode::Policy, KILLED.to_owned())
             }
             Ending::Violation(message) => {
                 self.push(&RouterMessage::Abort { message, reason: Uri::known(PROTOCOL_VIOLATION) });

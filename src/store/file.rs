@@ -36,19 +36,24 @@
 //! Until then the old file is complete, from then on the new one.
 
 mod compaction;
+mod exchange;
 mod line;
 mod load;
 mod lock;
 mod log;
 mod repair;
-mod stamp;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
 };
 
-pub use self::repair::{Repaired, repair};
+pub use self::{
+    exchange::{Format, Unreadable, read_lines, write_line},
+    line::MAX_LINE,
+    log::Compacted,
+    repair::{Repaired, repair},
+};
 use self::{
     line::Change,
     log::{Line, Log, Undo},
@@ -94,6 +99,15 @@ impl FileStore {
     /// The file, without symbolic links.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Writes the live records to a new file that takes this one's place, and waits for that; others are served
+    /// meanwhile. May take seconds: call it where blocking is allowed.
+    pub fn compact(&self) -> Result<Compacted, StoreError> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        // The request has been seen once this is committed, but is done only later.
+        drop(self.group.push(Line::compaction(sender))?);
+        receiver.recv().unwrap_or_else(|_| Err(super::stopped()))
     }
 }
 

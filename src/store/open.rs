@@ -67,13 +67,29 @@ pub enum OpenError {
 ///
 /// May block for as long as it takes to read the file: a second or two for a million records.
 pub fn open(config: &StoreConfig, now: Timestamp) -> Result<Arc<dyn CookieStore>, OpenError> {
-    Ok(match config {
+    open_maintained(config, now).map(|opened| opened.store)
+}
+
+/// A store, and the one of its kind that can be maintained by hand.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The store.
+    pub store: Arc<dyn CookieStore>,
+    /// The same store, if it is a file: that one can be compacted. LMDB and memory use what is free again.
+    pub file: Option<Arc<FileStore>>,
+}
+
+/// [`open`], for whoever also maintains the store.
+pub fn open_maintained(config: &StoreConfig, now: Timestamp) -> Result<Opened, OpenError> {
+    let store: Arc<dyn CookieStore> = match config {
         StoreConfig::Memory { max_cookies } => Arc::new(MemoryStore::new(*max_cookies)),
         StoreConfig::File { path, max_cookies, sync } => {
-            Arc::new(FileStore::open(path, *max_cookies, *sync, now)?)
+            let file = Arc::new(FileStore::open(path, *max_cookies, *sync, now)?);
+            return Ok(Opened { store: Arc::clone(&file) as Arc<dyn CookieStore>, file: Some(file) });
         }
         StoreConfig::Lmdb { path, max_size, sync } => Arc::new(LmdbStore::open(path, *max_size, *sync, now)?),
-    })
+    };
+    Ok(Opened { store, file: None })
 }
 
 /// What two configurations have in common if they name the same file or folder, however they spell it;

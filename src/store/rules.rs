@@ -85,7 +85,7 @@ impl Authentication {
     }
 
     /// Checks what every store demands: bounded text, and an authextra that can be written as it is.
-    pub(super) fn check(&self) -> Result<(), StoreError> {
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
         let texts = [&self.authid, &self.authrole, &self.authmethod, &self.authrealm, &self.authextra];
         if texts.iter().map(|text| text.len()).sum::<usize>() > MAX_AUTHENTICATION {
             return Err(StoreError::Unfit("its fields are longer than 64 KiB together"));

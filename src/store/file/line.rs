@@ -5,19 +5,18 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::stamp;
 use crate::{
     cookie::{MaxAge, TrackingId},
     store::{
         Authentication, CookieRecord,
         rules::{self, MAX_AUTHENTICATION},
     },
-    time::Timestamp,
+    time::{Timestamp, stamp},
 };
 
 /// The longest line that is read: an authentication of the largest size with every byte escaped as six, and
 /// room for the rest.
-pub(super) const MAX_LINE: usize = 6 * MAX_AUTHENTICATION + 4096;
+pub const MAX_LINE: usize = 6 * MAX_AUTHENTICATION + 4096;
 
 /// The version of the format, our key `v`.
 const VERSION: u64 = 1;
@@ -52,9 +51,29 @@ pub(super) enum Fault {
 /// Appends a line with its newline.
 pub(super) fn write(id: &TrackingId, record: &CookieRecord, change: Change, out: &mut Vec<u8>) {
     let start = out.len();
+    write_crossbars_keys(id, record, change, out);
+    write_stamp("seen", Some(record.last_seen), out);
+    write_key("v", out);
+    out.extend_from_slice(VERSION.to_string().as_bytes());
+    let checksum = checksum(out.get(start..).unwrap_or_default());
+    out.extend_from_slice(CRC_KEY);
+    out.extend_from_slice(&checksum);
+    out.extend_from_slice(CRC_END);
+    out.push(b'\n');
+}
+
+/// Appends the line that Crossbar writes, with its newline: without our keys.
+pub(super) fn write_for_crossbar(id: &TrackingId, record: &CookieRecord, change: Change, out: &mut Vec<u8>) {
+    write_crossbars_keys(id, record, change, out);
+    out.extend_from_slice(b"}\n");
+}
+
+/// The beginning of a line up to Crossbar's last key.
+fn write_crossbars_keys(id: &TrackingId, record: &CookieRecord, change: Change, out: &mut Vec<u8>) {
     let authentication = record.authentication.as_deref().filter(|_| !matches!(change, Change::Deleted(_)));
     let (status, modified, deleted) = match change {
-        Change::Created => ("created", None, None),
+        // A record that comes with its authentication, from another store, keeps the time of that.
+        Change::Created => ("created", authentication.map(|authentication| authentication.at), None),
         Change::Modified => (
             "modified",
             Some(authentication.map_or(record.last_seen, |authentication| authentication.at)),
@@ -78,14 +97,6 @@ pub(super) fn write(id: &TrackingId, record: &CookieRecord, change: Change, out:
     write_text("authrealm", authentication.map(|a| &*a.authrealm), out);
     write_key("authextra", out);
     out.extend_from_slice(authentication.map_or("null", |a| &*a.authextra).as_bytes());
-    write_stamp("seen", Some(record.last_seen), out);
-    write_key("v", out);
-    out.extend_from_slice(VERSION.to_string().as_bytes());
-    let checksum = checksum(out.get(start..).unwrap_or_default());
-    out.extend_from_slice(CRC_KEY);
-    out.extend_from_slice(&checksum);
-    out.extend_from_slice(CRC_END);
-    out.push(b'\n');
 }
 
 fn write_key(key: &str, out: &mut Vec<u8>) {
@@ -170,6 +181,11 @@ fn check_sum(line: &[u8]) -> Result<bool, Fault> {
     let Some((rest, found)) = rest.split_last_chunk::<8>() else { return Ok(false) };
     let Some(covered) = rest.strip_suffix(CRC_KEY) else { return Ok(false) };
     if checksum(covered) == *found { Ok(true) } else { Err(Fault::Damaged("its checksum is wrong")) }
+}
+
+/// Whether a sound line is of our format rather than Crossbar's.
+pub(super) fn is_ours(line: &[u8]) -> bool {
+    matches!(check_sum(line), Ok(true))
 }
 
 impl Keys<'_> {

@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     fs::File,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Read, Write},
 };
 
 use super::{
@@ -59,7 +59,7 @@ struct Bad {
 pub(super) fn load(locked: &Locked, index: &mut Index) -> Result<Loaded, OpenError> {
     let Locked { path, file } = locked;
     let unreadable = |source| lock::failed(path, "read", "check the disk", source);
-    let mut lines = Lines::new(file);
+    let mut lines = Lines::new(&**file);
     let mut replay = Replay { index, deleted: HashSet::new(), lines: 0 };
     let mut bad: Option<Bad> = None;
     let mut is_open = false;
@@ -154,18 +154,18 @@ impl RawLine<'_> {
     }
 }
 
-/// A file's lines, in bounded memory whatever is in it.
+/// A text's lines, in bounded memory whatever is in it.
 #[derive(Debug)]
-pub(super) struct Lines<'a> {
-    reader: BufReader<&'a File>,
+pub(super) struct Lines<R> {
+    reader: BufReader<R>,
     text: Vec<u8>,
     number: u64,
     offset: u64,
 }
 
-impl<'a> Lines<'a> {
-    /// Reads from the file's beginning; nobody has read from it before.
-    pub(super) fn new(file: &'a File) -> Self {
+impl<R: Read> Lines<R> {
+    /// Reads from a file's beginning; nobody has read from it before.
+    pub(super) fn new(file: R) -> Self {
         Self { reader: BufReader::with_capacity(READ_BUFFER, file), text: Vec::new(), number: 0, offset: 0 }
     }
 

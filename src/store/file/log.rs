@@ -2,8 +2,9 @@
 
 use std::{
     io::Write,
+    mem,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
     time::{Duration, Instant},
 };
 
@@ -17,7 +18,7 @@ use crate::{
     config::SyncMode,
     cookie::TrackingId,
     store::{
-        CookieRecord,
+        CookieRecord, StoreError,
         group::{Item, Sink},
         index::Index,
         memory::lock,
@@ -39,7 +40,24 @@ const MIN_COMPACTION: u64 = 1000;
 pub(super) struct Line {
     bytes: Vec<u8>,
     undo: Option<Undo>,
+    compaction: Option<Asker>,
 }
+
+/// What a compaction asked for has done to the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compacted {
+    /// The size before, in bytes.
+    pub bytes_before: u64,
+    /// The size after, in bytes.
+    pub bytes_after: u64,
+    /// How many lines there were.
+    pub lines_before: u64,
+    /// How many there are.
+    pub lines_after: u64,
+}
+
+/// Where whoever asked for a compaction waits for it.
+type Asker = mpsc::SyncSender<Result<Compacted, StoreError>>;
 
 /// What a change that was not written must not leave behind in the index. Revocations are not undone.
 #[derive(Debug)]
@@ -53,12 +71,17 @@ impl Line {
         // Most lines have no authentication and fit.
         let mut bytes = Vec::with_capacity(384);
         line::write(id, record, change, &mut bytes);
-        Self { bytes, undo }
+        Self { bytes, undo, compaction: None }
     }
 
     /// Nothing to write: answered when everything before it has been written.
     pub(super) const fn empty() -> Self {
-        Self { bytes: Vec::new(), undo: None }
+        Self { bytes: Vec::new(), undo: None, compaction: None }
+    }
+
+    /// Asks for a compaction, whether it is due or not.
+    pub(super) const fn compaction(asker: Asker) -> Self {
+        Self { bytes: Vec::new(), undo: None, compaction: Some(asker) }
     }
 }
 
@@ -76,6 +99,10 @@ pub(super) struct Log {
     compaction: Option<Compaction>,
     /// A compaction begins at this many lines, if it is due otherwise.
     compaction_from: u64,
+    /// Who has asked for a compaction that has not begun.
+    asking: Vec<Asker>,
+    /// Who waits for the one under way.
+    waiting: Vec<Asker>,
 }
 
 impl Log {
@@ -90,6 +117,8 @@ impl Log {
             index,
             compaction: None,
             compaction_from: MIN_COMPACTION,
+            asking: Vec::new(),
+            waiting: Vec::new(),
         }
     }
 
@@ -106,12 +135,13 @@ impl Log {
         ))
     }
 
-    /// Begins a compaction if more lines are dead than alive.
+    /// Begins a compaction if more lines are dead than alive, or if somebody has asked for it.
     fn begin_compaction(&mut self) {
         let live = lock(&self.index).len() as u64;
-        if self.lines.saturating_sub(live) <= live {
+        if self.asking.is_empty() && self.lines.saturating_sub(live) <= live {
             return;
         }
+        self.waiting = mem::take(&mut self.asking);
         match Compaction::begin(&self.locked, self.end, self.lines, Arc::clone(&self.index)) {
             Ok(compaction) => self.compaction = Some(compaction),
             Err(error) => self.put_off_compaction(&error),
@@ -126,6 +156,13 @@ impl Log {
                     "the cookie store was compacted"
                 );
                 self.locked.file = file;
+                let compacted = Compacted {
+                    bytes_before: self.end,
+                    bytes_after: end,
+                    lines_before: self.lines,
+                    lines_after: lines,
+                };
+                self.answer(&Ok(compacted));
                 (self.end, self.lines) = (end, lines);
                 self.compaction_from = MIN_COMPACTION;
                 self.unsynced_since = None;
@@ -140,8 +177,19 @@ impl Log {
         }
     }
 
+    /// Tells those who waited for the compaction.
+    fn answer(&mut self, outcome: &Result<Compacted, StoreError>) {
+        for asker in self.waiting.drain(..) {
+            // Each has room for its one answer, unless it is gone.
+            drop(asker.try_send(outcome.clone()));
+        }
+    }
+
     /// The file is sound, only longer than it need be: it may grow to twice its length before the next attempt.
     fn put_off_compaction(&mut self, error: &std::io::Error) {
+        let failed =
+            format!("{} could not be compacted: {error}; make room beside it", self.locked.path.display());
+        self.answer(&Err(StoreError::Io(Arc::from(failed))));
         self.compaction_from = self.lines.saturating_mul(2);
         tracing::warn!(
             path = %self.locked.path.display(), %error,
@@ -160,7 +208,8 @@ impl Sink for Log {
     fn commit(&mut self, batch: &mut [Item<Line>]) -> Result<(), Arc<str>> {
         self.buffer.clear();
         let mut lines = 0;
-        for item in &*batch {
+        for item in &mut *batch {
+            self.asking.extend(item.work.compaction.take());
             self.buffer.extend_from_slice(&item.work.bytes);
             lines += u64::from(!item.work.bytes.is_empty());
         }
@@ -193,7 +242,7 @@ impl Sink for Log {
         if let Some(compaction) = self.compaction.take_if(|compaction| compaction.is_finished()) {
             self.end_compaction(compaction)?;
         }
-        if self.compaction.is_none() && self.lines >= self.compaction_from {
+        if self.compaction.is_none() && (self.lines >= self.compaction_from || !self.asking.is_empty()) {
             self.begin_compaction();
         }
         let mut wait = self.compaction.is_some().then_some(COMPACTION_POLL);

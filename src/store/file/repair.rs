@@ -68,7 +68,7 @@ pub fn repair(path: &Path) -> Result<Repaired, OpenError> {
 fn keep_whole_lines(old: &Locked, new: &File) -> io::Result<Result<Repaired, OpenError>> {
     let mut repaired = Repaired { kept: 0, dropped: 0, dropped_bytes: 0, damaged_copy: None };
     let mut out = BufWriter::new(new);
-    let mut lines = Lines::new(&old.file);
+    let mut lines = Lines::new(&*old.file);
     while let Some(raw) = lines.next()? {
         match raw.parse() {
             Ok(None) => {}

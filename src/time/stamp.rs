@@ -2,7 +2,7 @@
 
 use time::{Date, Month};
 
-use crate::time::Timestamp;
+use super::Timestamp;
 
 const MILLIS_PER_DAY: u64 = 86_400_000;
 
@@ -10,7 +10,7 @@ const MILLIS_PER_DAY: u64 = 86_400_000;
 const EPOCH_DAY: i32 = 2_440_588;
 
 /// Writes a timestamp. One after the year 9999 becomes the end of that year.
-pub(super) fn write(stamp: Timestamp, out: &mut Vec<u8>) {
+pub(crate) fn write(stamp: Timestamp, out: &mut Vec<u8>) {
     let (days, millis) = (stamp.as_millis() / MILLIS_PER_DAY, stamp.as_millis() % MILLIS_PER_DAY);
     let date =
         i32::try_from(days).ok().and_then(|days| Date::from_julian_day(EPOCH_DAY.checked_add(days)?).ok());
@@ -34,7 +34,7 @@ pub(super) fn write(stamp: Timestamp, out: &mut Vec<u8>) {
 }
 
 /// Reads a timestamp of that very form; nothing for any other, or one before 1970.
-pub(super) fn parse(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     let text: &[u8; 24] = text.as_bytes().try_into().ok()?;
     let [
         y1,

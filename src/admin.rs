@@ -1,0 +1,172 @@
+//! Looking after a store: what `wampgate cookies` does, in its own process or in the gateway that has the store.
+//!
+//! Both ways run the same [`perform`] on a [`ManagedStore`]. While a gateway runs, it has its stores for itself and
+//! listens on a Unix socket ([`AdminSocket`]) that only its own user may open.
+//!
+//! # The protocol, version 1
+//!
+//! JSON Lines in both directions, one request a connection:
+//!
+//! ```text
+//! -> {"v":1,"store":"/srv/node/cookies.dat","reveal":false,"command":{"revoke":{"authid":"joe"}}}
+//! <- {"progress":{"done":2,"total":2}}                    any number of these and of records
+//! <- {"done":{"revoked":{"records":2,"connections":1}}}   or {"failed":"…"}, or "no_such_store"; then the end
+//! ```
+//!
+//! `store` is the real path of the store's file or folder, or for a store in memory the transport and the path that it
+//! belongs to ([`store_name`]). After an `import` request the records follow, one a line in the format of the file store,
+//! and an empty line. A request is at most [`MAX_REQUEST`] bytes, a record at most
+//! [`MAX_LINE`](crate::store::MAX_LINE); a peer that stalls for 10 seconds is dropped.
+
+mod client;
+mod entry;
+mod operations;
+mod socket;
+
+use std::{fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+pub use client::{Client, ClientError};
+pub use entry::{Authenticated, Entry};
+pub use operations::{Failure, perform};
+pub use socket::{AdminSocket, SOCKET, SocketError};
+
+use crate::{
+    config::StoreConfig,
+    cookie::PublicIdKey,
+    store::{self, CookieStore, FileStore, Opened},
+    tracking::Connections,
+};
+
+/// The version of the protocol.
+pub const VERSION: u32 = 1;
+
+/// The longest request in bytes: an authid of the greatest length that a store takes, with room for escapes.
+pub const MAX_REQUEST: usize = 256 * 1024;
+
+/// A store with everything that belongs to it.
+#[derive(Debug, Clone)]
+pub struct ManagedStore {
+    /// What requests call it.
+    pub name: String,
+    /// The store.
+    pub store: Arc<dyn CookieStore>,
+    /// The same store, if it is a file.
+    pub file: Option<Arc<FileStore>>,
+    /// Its clients' open connections; none outside of a gateway.
+    pub connections: Arc<Connections>,
+    /// What makes public IDs.
+    pub key: Arc<PublicIdKey>,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// [`VERSION`].
+    pub v: u32,
+    /// Which store.
+    pub store: String,
+    /// Whether records come with their tracking IDs.
+    pub reveal: bool,
+    /// What to do with it.
+    pub command: Command,
+}
+
+/// What to do with a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Give the live records; with an authid, those that are authenticated as that.
+    List {
+        /// The authid.
+        authid: Option<String>,
+    },
+    /// Give one record.
+    Show(IdArgument),
+    /// Remove records for good, and end their connections.
+    Revoke(Selection),
+    /// Drop what has expired.
+    Purge,
+    /// Write a file anew, without what is dead in it.
+    Compact,
+    /// Add the records that follow.
+    Import {
+        /// How many follow, for the progress.
+        total: u64,
+    },
+}
+
+/// Which records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selection {
+    /// The one of an ID.
+    Id(IdArgument),
+    /// Those that are authenticated as somebody.
+    Authid(String),
+    /// All of them.
+    All,
+}
+
+/// A tracking ID or a public ID: whichever of a record's two it equals. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct IdArgument(pub String);
+
+/// An answer, or a part of one.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// A record.
+    Record(Box<Entry>),
+    /// How far the work has come.
+    Progress {
+        /// How many records are done.
+        done: u64,
+        /// Of how many, where that is known.
+        total: Option<u64>,
+    },
+    /// All is done.
+    Done(Summary),
+    /// It was not done, or only in part; the message says why.
+    Failed(String),
+    /// The gateway has no such store.
+    NoSuchStore,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the fields say what was counted")]
+pub enum Summary {
+    Listed { records: u64 },
+    Revoked { records: u64, connections: u64 },
+    Purged { records: u64 },
+    Compacted { lines_before: u64, lines_after: u64, bytes_before: u64, bytes_after: u64 },
+    Imported { added: u64, existing: u64, expired: u64, unfit: u64 },
+}
+
+impl ManagedStore {
+    /// A store that was just opened.
+    pub fn new(name: String, opened: Opened, connections: Arc<Connections>, key: Arc<PublicIdKey>) -> Self {
+        Self { name, store: opened.store, file: opened.file, connections, key }
+    }
+}
+
+/// What requests call a store: its [place](store::same_place), or for one in memory the service that has it.
+pub fn store_name(config: &StoreConfig, transport: &str, path: &str) -> String {
+    match store::same_place(config) {
+        Some(place) => place.display().to_string(),
+        None => format!("memory of {path} at transport {transport}"),
+    }
+}
+
+impl fmt::Debug for IdArgument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdArgument(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! The command's end of the socket.
+
+use std::{
+    collections::HashMap,
+    io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _},
+    os::unix::net::UnixStream,
+    path::Path,
+    thread,
+};
+
+use super::{MAX_REQUEST, Reply, Request, SOCKET, Summary};
+use crate::{
+    cookie::TrackingId,
+    store::{CookieRecord, Format, MAX_LINE, write_line},
+};
+
+/// The longest reply: a record with the largest authentication, escaped.
+const MAX_REPLY: usize = if MAX_LINE > MAX_REQUEST { 2 * MAX_LINE } else { 2 * MAX_REQUEST };
+
+/// A connection to a gateway.
+#[derive(Debug)]
+pub struct Client(UnixStream);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The gateway refused, or could not do it.
+    #[error("{0}")]
+    Refused(String),
+    /// The gateway that runs does not have the store.
+    #[error("the gateway that runs on this node directory does not have this store")]
+    NoSuchStore,
+    /// The gateway is gone, or something else listens there.
+    #[error("the gateway did not answer to the end: {0}; look into its log")]
+    Broken(String),
+    /// What was answered could not be passed on.
+    #[error(transparent)]
+    Output(io::Error),
+}
+
+impl Client {
+    /// Connects to the gateway that runs on a node directory; nothing if none does.
+    pub fn connect(node_dir: &Path) -> io::Result<Option<Self>> {
+        match UnixStream::connect(node_dir.join(SOCKET)) {
+            Ok(stream) => Ok(Some(Self(stream))),
+            Err(error) => match error.kind() {
+                // The latter: a gateway was killed, or the path is too long for a gateway to have listened there.
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::InvalidInput => {
+                    Ok(None)
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Asks, and passes records and progress on. `import` are the records that follow an import's request.
+    pub fn ask(
+        self,
+        request: &Request,
+        import: Option<&HashMap<TrackingId, CookieRecord>>,
+        each: &mut dyn FnMut(Reply) -> io::Result<()>,
+    ) -> Result<Summary, ClientError> {
+        let broken = |error: &dyn std::fmt::Display| ClientError::Broken(error.to_string());
+        let mut line = serde_json::to_vec(request).map_err(|error| broken(&error))?;
+        line.push(b'\n');
+        let stream = &self.0;
+        thread::scope(|scope| {
+            // On a thread of its own: while the gateway reports progress it would otherwise wait for us, and we for it.
+            scope.spawn(move || -> io::Result<()> {
+                let mut output = BufWriter::new(stream);
+                output.write_all(&line)?;
+                let mut line = Vec::new();
+                for (id, record) in import.into_iter().flatten() {
+                    line.clear();
+                    write_line(id, record, Format::Wampgate, &mut line);
+                    output.write_all(&line)?;
+                }
+                if import.is_some() {
+                    output.write_all(b"\n")?;
+                }
+                output.flush()
+            });
+            let outcome = read_replies(stream, each);
+            // If the gateway has ended it early, nobody reads what is still being written.
+            drop(stream.shutdown(std::net::Shutdown::Both));
+            outcome
+        })
+    }
+}
+
+fn read_replies(
+    stream: &UnixStream,
+    each: &mut dyn FnMut(Reply) -> io::Result<()>,
+) -> Result<Summary, ClientError> {
+    let mut input = BufReader::new(stream);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut input).take(MAX_REPLY as u64).read_until(b'\n', &mut line);
+        read.map_err(|error| ClientError::Broken(error.to_string()))?;
+        if !line.ends_with(b"\n") {
+            return Err(ClientError::Broken("it hung up".to_owned()));
+        }
+        // The error of the parser could repeat an ID.
+        let reply = serde_json::from_slice(&line)
+            .map_err(|_| ClientError::Broken("it speaks another language".to_owned()))?;
+        match reply {
+            Reply::Done(summary) => return Ok(summary),
+            Reply::Failed(message) => return Err(ClientError::Refused(message)),
+            Reply::NoSuchStore => return Err(ClientError::NoSuchStore),
+            reply => each(reply).map_err(ClientError::Output)?,
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The commands themselves, on a store that this process has open. All of it blocks.
+
+use std::io;
+
+use super::{Command, Entry, IdArgument, ManagedStore, Reply, Request, Selection, Summary};
+use crate::{
+    cookie::TrackingId,
+    store::{Commit, CookieRecord, StoreError, Unreadable},
+    time::Timestamp,
+};
+
+/// How many changes are handed to the store before the first is waited for: they share their writes.
+const BATCH: usize = 512;
+
+/// How many expired records are dropped between two reports.
+const PURGE_STEP: usize = 10_000;
+
+/// How many records are shown between two reports.
+const LIST_STEP: u64 = 10_000;
+
+/// Why a command was not carried out, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// No record has the ID that was asked for.
+    #[error("no cookie has this ID: give a tracking ID or a public ID, `wampgate cookies ls` lists them")]
+    NoSuchCookie,
+    /// The store is of a kind that needs no compaction.
+    #[error("only a store of type \"file\" can be compacted: the others use again what has become free")]
+    NotCompactable,
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record to be imported cannot be read.
+    #[error("import: {0}")]
+    Unreadable(#[from] Unreadable),
+    /// Whoever asked is gone.
+    #[error("the answer cannot be written: {0}")]
+    Gone(#[from] io::Error),
+}
+
+/// Where replies go.
+type Sink<'a> = dyn FnMut(Reply) -> io::Result<()> + 'a;
+
+/// Records to be imported.
+type Records<'a> = dyn Iterator<Item = Result<(TrackingId, CookieRecord), Failure>> + 'a;
+
+/// Does what a request asks for. Replies are records and progress; the outcome is the caller's to report.
+pub fn perform(
+    store: &ManagedStore,
+    request: &Request,
+    records: &mut Records<'_>,
+    now: Timestamp,
+    reply: &mut Sink<'_>,
+) -> Result<Summary, Failure> {
+    let job = Job { store, now, reveal: request.reveal };
+    match &request.command {
+        Command::List { authid } => job.list(authid.as_deref(), reply),
+        Command::Show(id) => job.show(id, reply),
+        Command::Revoke(selection) => job.revoke(selection, reply),
+        Command::Purge => job.purge(reply),
+        Command::Compact => job.compact(),
+        Command::Import { total } => job.import(records, *total, reply),
+    }
+}
+
+struct Job<'a> {
+    store: &'a ManagedStore,
+    now: Timestamp,
+    reveal: bool,
+}
+
+impl Job<'_> {
+    fn list(&self, authid: Option<&str>, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
+        let mut records = 0;
+        let mut outcome = Ok(());
+        self.store.store.scan(self.now, &mut |id, record| {
+            if outcome.is_err() || !authid.is_none_or(|authid| is_authenticated_as(record, authid)) {
+                return;
+            }
+            records += 1;
+            outcome = reply(Reply::Record(Box::new(Entry::new(self.store, id, record, self.reveal))));
+            if outcome.is_ok() && records % LIST_STEP == 0 {
+                outcome = reply(Reply::Progress { done: records, total: None });
+            }
+        })?;
+        outcome?;
+        Ok(Summary::Listed { records })
+    }
+
+    fn show(&self, wanted: &IdArgument, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
+        // By a walk, for a look-up would count as a visit of the client.
+        let mut found = None;
+        self.store.store.scan(self.now, &mut |id, record| {
+            if found.is_none() && self.is_it(wanted, id) {
+                found = Some(Entry::new(self.store, id, record, self.reveal));
+            }
+        })?;
+        reply(Reply::Record(Box::new(found.ok_or(Failure::NoSuchCookie)?)))?;
+        Ok(Summary::Listed { records: 1 })
+    }
+
+    fn revoke(&self, selection: &Selection, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
+        let mut ids = Vec::new();
+        self.store.store.scan(self.now, &mut |id, record| {
+            let is_selected = match selection {
+                Selection::Id(wanted) => self.is_it(wanted, id),
+                Selection::Authid(authid) => is_authenticated_as(record, authid),
+                Selection::All => true,
+            };
+            if is_selected {
+                ids.push(id.clone());
+            }
+        })?;
+        if ids.is_empty() && matches!(selection, Selection::Id(_)) {
+            return Err(Failure::NoSuchCookie);
+        }
+        let total = ids.len() as u64;
+        let (mut records, mut connections) = (0, 0);
+        for batch in ids.chunks(BATCH) {
+            let commits: Vec<Commit> = batch.iter().map(|id| self.store.store.revoke(id, self.now)).collect();
+            let outcome = wait_for(commits);
+            // Also after a failure: until the gateway stops, what was revoked stays revoked.
+            for id in batch {
+                connections += u64::from(self.store.connections.close_all(id));
+            }
+            outcome?;
+            records += batch.len() as u64;
+            reply(Reply::Progress { done: records, total: Some(total) })?;
+        }
+        Ok(Summary::Revoked { records, connections })
+    }
+
+    fn purge(&self, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
+        let mut records = 0;
+        loop {
+            let dropped = self.store.store.purge(self.now, PURGE_STEP)?;
+            records += dropped as u64;
+            if dropped < PURGE_STEP {
+                return Ok(Summary::Purged { records });
+            }
+            reply(Reply::Progress { done: records, total: None })?;
+        }
+    }
+
+    fn compact(&self) -> Result<Summary, Failure> {
+        let compacted = self.store.file.as_ref().ok_or(Failure::NotCompactable)?.compact()?;
+        Ok(Summary::Compacted {
+            lines_before: compacted.lines_before,
+            lines_after: compacted.lines_after,
+            bytes_before: compacted.bytes_before,
+            bytes_after: compacted.bytes_after,
+        })
+    }
+
+    fn import(
+        &self,
+        records: &mut Records<'_>,
+        total: u64,
+        reply: &mut Sink<'_>,
+    ) -> Result<Summary, Failure> {
+        let (mut added, mut existing, mut expired, mut unfit) = (0, 0, 0, 0);
+        let mut done = 0;
+        loop {
+            let mut commits = Vec::with_capacity(BATCH);
+            let batch: Vec<_> = records.take(BATCH).collect();
+            let is_last = batch.len() < BATCH;
+            done += batch.len() as u64;
+            for record in batch {
+                let (id, record) = record?;
+                if record.is_expired(self.now) {
+                    expired += 1;
+                } else if record.authentication.as_ref().is_some_and(|a| a.check().is_err()) {
+                    unfit += 1;
+                } else {
+                    commits.push(self.store.store.create(&id, record));
+                }
+            }
+            for commit in commits {
+                match commit.wait() {
+                    Ok(()) => added += 1,
+                    Err(StoreError::Exists) => existing += 1,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            if is_last {
+                return Ok(Summary::Imported { added, existing, expired, unfit });
+            }
+            reply(Reply::Progress { done, total: Some(total) })?;
+        }
+    }
+
+    fn is_it(&self, wanted: &IdArgument, id: &TrackingId) -> bool {
+        id.expose() == wanted.0 || *self.store.key.public_id(id) == *wanted.0
+    }
+}
+
+fn is_authenticated_as(record: &CookieRecord, authid: &str) -> bool {
+    record.authentication.as_ref().is_some_and(|authentication| authentication.authid == authid)
+}
+
+/// Waits for all of them, and gives the first failure.
+fn wait_for(commits: Vec<Commit>) -> Result<(), StoreError> {
+    commits.into_iter().map(Commit::wait).fold(Ok(()), Result::and)
+}

@@ -1,0 +1,242 @@
+//! The gateway's end of the socket.
+
+use std::{
+    fs::{self, Permissions},
+    io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write},
+    iter,
+    net::Shutdown,
+    os::unix::{
+        fs::{MetadataExt as _, PermissionsExt as _},
+        net::UnixStream as BlockingUnixStream,
+    },
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    sync::Semaphore,
+    task::{JoinSet, spawn_blocking},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{Failure, MAX_REQUEST, ManagedStore, Reply, Request, VERSION, perform};
+use crate::{
+    cookie::TrackingId,
+    store::{CookieRecord, MAX_LINE, read_lines},
+    time::Timestamp,
+};
+
+/// The socket's name in the node directory.
+pub const SOCKET: &str = "wampgate.sock";
+
+/// A credential's worth: whoever may write to the socket may read every ID.
+const MODE: u32 = 0o600;
+
+/// How many commands run at once; each takes a thread that may block. A person gives one at a time.
+const MAX_COMMANDS: usize = 4;
+
+/// How many connections wait to be accepted.
+const BACKLOG: i32 = 16;
+
+/// How long the peer may neither send what is due nor take what it asked for.
+const STALL: Duration = Duration::from_secs(10);
+
+/// After a failed accept the listener pauses for this long rather than spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The socket, listening. Dropping it removes its file.
+#[derive(Debug)]
+pub struct AdminSocket {
+    listener: UnixListener,
+    path: PathBuf,
+    inode: u64,
+}
+
+/// Why there is no socket.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// Another gateway listens there.
+    #[error(
+        "another gateway runs on this node directory and listens at {}: stop it, or give this one a node \
+         directory of its own", path.display()
+    )]
+    InUse {
+        /// The socket's file.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error(
+        "cannot listen at {}: {source}; the node directory must be writable, and its path shorter than 80 bytes",
+        path.display()
+    )]
+    Io {
+        /// The socket's file.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl AdminSocket {
+    /// Listens in a node directory. A file that a dead process left there is replaced. Needs a tokio runtime.
+    pub fn bind(node_dir: &Path) -> Result<Self, SocketError> {
+        let path = node_dir.join(SOCKET);
+        if BlockingUnixStream::connect(&path).is_ok() {
+            return Err(SocketError::InUse { path });
+        }
+        match bind(&path) {
+            Ok((listener, inode)) => Ok(Self { listener, path, inode }),
+            Err(source) => Err(SocketError::Io { path, source }),
+        }
+    }
+
+    /// Serves commands until `shutdown`; those under way then end early.
+    pub async fn run(self, stores: Vec<ManagedStore>, shutdown: CancellationToken) {
+        let stores: Arc<[ManagedStore]> = stores.into();
+        let permits = Arc::new(Semaphore::new(MAX_COMMANDS));
+        let mut commands = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                () = shutdown.cancelled() => break,
+                accepted = self.listener.accept() => accepted,
+                Some(_) = commands.join_next() => continue,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let (stores, permits, shutdown) =
+                        (Arc::clone(&stores), Arc::clone(&permits), shutdown.clone());
+                    commands.spawn(async move {
+                        let Ok(_permit) = permits.acquire().await else { return };
+                        if let Err(error) = serve(stream, stores, &shutdown).await {
+                            debug!(%error, "a command on the socket failed");
+                        }
+                    });
+                }
+                Err(error) => {
+                    warn!(%error, "accept on the admin socket failed");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        commands.join_all().await;
+    }
+}
+
+impl Drop for AdminSocket {
+    fn drop(&mut self) {
+        // Only our own: a later gateway may have put its own there.
+        if fs::metadata(&self.path).is_ok_and(|metadata| metadata.ino() == self.inode) {
+            drop(fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// Listens under a passing name and renames: nobody connects before the mode is right, and a dead process's file is
+/// replaced in one step.
+fn bind(path: &Path) -> io::Result<(UnixListener, u64)> {
+    let draft = path.with_extension(format!("{:08x}", rand::random::<u32>()));
+    let outcome = (|| {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&SockAddr::unix(&draft)?)?;
+        fs::set_permissions(&draft, Permissions::from_mode(MODE))?;
+        socket.listen(BACKLOG)?;
+        let inode = fs::metadata(&draft)?.ino();
+        fs::rename(&draft, path)?;
+        Ok((UnixListener::from_std(socket.into())?, inode))
+    })();
+    if outcome.is_err() {
+        drop(fs::remove_file(&draft));
+    }
+    outcome
+}
+
+async fn serve(
+    stream: UnixStream,
+    stores: Arc<[ManagedStore]>,
+    shutdown: &CancellationToken,
+) -> io::Result<()> {
+    let stream = stream.into_std()?;
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(STALL))?;
+    stream.set_write_timeout(Some(STALL))?;
+    let handle = stream.try_clone()?;
+    let mut command = spawn_blocking(move || answer(&stream, &stores));
+    tokio::select! {
+        outcome = &mut command => return outcome?,
+        () = shutdown.cancelled() => {}
+    }
+    // Its next read or write fails, which ends the command.
+    drop(handle.shutdown(Shutdown::Both));
+    command.await?
+}
+
+/// One request and its replies.
+fn answer(stream: &BlockingUnixStream, stores: &[ManagedStore]) -> io::Result<()> {
+    let mut input = BufReader::new(stream);
+    let mut output = BufWriter::new(stream);
+    let last = match read_request(&mut input) {
+        Err(complaint) => Reply::Failed(complaint),
+        Ok(request) => match stores.iter().find(|store| store.name == request.store) {
+            None => Reply::NoSuchStore,
+            Some(store) => {
+                let mut records = iter::from_fn(|| read_record(&mut input).transpose());
+                let mut reply = |reply: Reply| {
+                    let is_progress = matches!(reply, Reply::Progress { .. });
+                    write(&mut output, &reply)?;
+                    if is_progress { output.flush() } else { Ok(()) }
+                };
+                let outcome = perform(store, &request, &mut records, Timestamp::now(), &mut reply);
+                info!(store = store.name, command = ?request.command, ?outcome, "a command was carried out");
+                outcome.map_or_else(|failure| Reply::Failed(failure.to_string()), Reply::Done)
+            }
+        },
+    };
+    write(&mut output, &last)?;
+    output.flush()
+}
+
+fn write(output: &mut impl Write, reply: &Reply) -> io::Result<()> {
+    serde_json::to_writer(&mut *output, reply)?;
+    output.write_all(b"\n")
+}
+
+fn read_request(input: &mut BufReader<&BlockingUnixStream>) -> Result<Request, String> {
+    let line = read_line(input, MAX_REQUEST).map_err(|error| format!("no request: {error}"))?;
+    // The error of the parser could repeat an ID.
+    let request: Request =
+        serde_json::from_slice(&line).map_err(|_| "this is no request that this version knows".to_owned())?;
+    if request.v == VERSION {
+        Ok(request)
+    } else {
+        Err(format!("the gateway speaks version {VERSION} of this protocol, the command {}", request.v))
+    }
+}
+
+/// The next record of an import; nothing after the last one.
+fn read_record(
+    input: &mut BufReader<&BlockingUnixStream>,
+) -> Result<Option<(TrackingId, CookieRecord)>, Failure> {
+    let line = read_line(input, MAX_LINE)?;
+    if line.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    let (records, _) = read_lines(&*line, None, false)?;
+    Ok(records.into_iter().next())
+}
+
+/// A line with its line break, which must be within `limit`.
+fn read_line(input: &mut BufReader<&BlockingUnixStream>, limit: usize) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    input.take(limit as u64 + 1).read_until(b'\n', &mut line)?;
+    if line.ends_with(b"\n") {
+        Ok(line)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidData, "a line was cut off, or is too long"))
+    }
+}

@@ -1,0 +1,186 @@
+//! `wampgate cookies`: looks into a cookie store and puts it in order.
+//!
+//! While a gateway runs on the node directory, the gateway does it, through its socket; otherwise this process opens the
+//! store itself. Tracking IDs are credentials, so that nothing prints them without `--reveal`.
+
+mod output;
+mod place;
+mod transfer;
+
+use std::{io, path::PathBuf, process::ExitCode};
+
+use anyhow::bail;
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+
+use self::{
+    output::{Listing, Output},
+    place::{Chosen, Place},
+};
+use super::{LogFormat, SourceArgs, logging};
+use crate::{
+    admin::{ClientError, Command, Failure, IdArgument, Reply, Selection},
+    config::StoreConfig,
+    store,
+};
+
+/// What to do with the cookies.
+#[derive(Debug, Subcommand)]
+pub enum CookiesCommand {
+    /// List the live cookies
+    Ls {
+        /// Only those that are authenticated as AUTHID
+        #[arg(long, value_name = "AUTHID")]
+        authid: Option<String>,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Show one cookie with everything that is known of it
+    Show {
+        /// A tracking ID or a public ID (write -- before one that begins with -h)
+        #[arg(allow_hyphen_values = true)]
+        id: String,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Remove cookies for good, and end their connections
+    Revoke(RevokeArgs),
+    /// Drop expired cookies now; a running gateway does so every minute
+    Purge(StoreArgs),
+    /// Write the file of a store anew without what is dead in it; happens by itself when half of it is dead
+    Compact(StoreArgs),
+    /// Keep what is whole in a damaged file; the damaged file stays beside it
+    Repair(StoreArgs),
+    /// Write all live cookies, with their IDs, as JSON Lines
+    Export(transfer::ExportArgs),
+    /// Add the cookies of another file, also of Crossbar's cookies.dat; cookies that are there already stay as they are
+    Import(transfer::ImportArgs),
+}
+
+/// Which store, and how to print.
+#[derive(Debug, Clone, Default, Args)]
+pub struct StoreArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// The path of the service whose store is meant, such as /ws; needed if the configuration has several stores
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+    /// The transport that the path belongs to: its id, or its place in the list from 0 on
+    #[arg(long, value_name = "ID")]
+    transport: Option<String>,
+    /// Print JSON, one object a line
+    #[arg(long)]
+    json: bool,
+    /// Print tracking IDs. Whoever has one is that client: mind who sees them
+    #[arg(long)]
+    reveal: bool,
+}
+
+/// Which cookies to revoke.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["id", "authid", "all"])))]
+pub struct RevokeArgs {
+    /// A tracking ID or a public ID (write -- before one that begins with -h)
+    #[arg(allow_hyphen_values = true)]
+    id: Option<String>,
+    /// Every cookie that is authenticated as AUTHID
+    #[arg(long, value_name = "AUTHID")]
+    authid: Option<String>,
+    /// Every cookie
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// A format of cookies as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Crossbar's cookies.dat.
+    Crossbar,
+    /// The same with last sightings and checksums: the file store's own.
+    Wampgate,
+}
+
+/// Runs one of the commands. An error is printed by `main`.
+pub fn run(command: CookiesCommand) -> anyhow::Result<ExitCode> {
+    logging::start(LogFormat::Text, "warn")?;
+    let outcome = match command {
+        CookiesCommand::Ls { authid, store } => perform(&store, Command::List { authid }, Listing::Table),
+        CookiesCommand::Show { id, store } => {
+            perform(&store, Command::Show(IdArgument(id)), Listing::Details)
+        }
+        CookiesCommand::Revoke(args) => {
+            let selection = match (args.id, args.authid) {
+                (Some(id), _) => Selection::Id(IdArgument(id)),
+                (None, Some(authid)) => Selection::Authid(authid),
+                // The group of arguments demands one of them, so that this is `--all`.
+                (None, None) => Selection::All,
+            };
+            perform(&args.store, Command::Revoke(selection), Listing::None)
+        }
+        CookiesCommand::Purge(store) => perform(&store, Command::Purge, Listing::None),
+        CookiesCommand::Compact(store) => perform(&store, Command::Compact, Listing::None),
+        CookiesCommand::Repair(store) => repair(&store),
+        CookiesCommand::Export(args) => transfer::export(&args),
+        CookiesCommand::Import(args) => transfer::import(&args),
+    };
+    match outcome {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // Whoever reads has seen enough, as `head` does.
+        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(error),
+    }
+}
+
+fn perform(args: &StoreArgs, command: Command, listing: Listing) -> anyhow::Result<()> {
+    let place = Place::reach(place::choose(args)?, false)?;
+    let mut output = Output::new(args.json, listing);
+    let summary = place.perform(command, args.reveal, None, &mut |reply| {
+        match reply {
+            Reply::Record(entry) => output.record(&entry)?,
+            Reply::Progress { done, total } => output.progress(done, total),
+            _ => {}
+        }
+        Ok(())
+    });
+    output.end_progress();
+    Ok(output.summary(&summary?)?)
+}
+
+fn repair(args: &StoreArgs) -> anyhow::Result<()> {
+    let Chosen { store, .. } = place::choose(args)?;
+    let path: PathBuf = match store {
+        StoreConfig::File { path, .. } => path,
+        StoreConfig::Lmdb { path, .. } => bail!(
+            "{} is an LMDB environment, whose changes are never half done: if the disk has damaged it, put a sound copy \
+             in its place",
+            path.display()
+        ),
+        StoreConfig::Memory { .. } => bail!("a store in memory has no file to repair"),
+    };
+    place::must_exist(&path)?;
+    let repaired = store::repair(&path)?;
+    Ok(Output::new(args.json, Listing::None).repaired(&path, &repaired)?)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| match cause.downcast_ref::<Failure>() {
+        Some(Failure::Gone(io)) => Some(io),
+        _ => match cause.downcast_ref::<ClientError>() {
+            Some(ClientError::Output(io)) => Some(io),
+            _ => cause.downcast_ref::<io::Error>(),
+        },
+    });
+    io.is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe)
+}
+
+impl From<Format> for store::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Crossbar => Self::Crossbar,
+            Format::Wampgate => Self::Wampgate,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Which store is meant, and whether a gateway has it open.
+
+use std::{
+    collections::HashMap,
+    io, iter,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, bail};
+
+use super::StoreArgs;
+use crate::{
+    admin::{
+        self, Client, ClientError, Command, Failure, ManagedStore, Reply, Request, SOCKET, Summary, VERSION,
+    },
+    config::{self, Config, Service, StoreConfig},
+    cookie::{PublicIdKey, TrackingId},
+    gateway::PUBLIC_ID_KEY,
+    store::{self, CookieRecord},
+    time::Timestamp,
+};
+
+/// A store of a configuration.
+#[derive(Debug, Clone)]
+pub(super) struct Chosen {
+    pub(super) store: StoreConfig,
+    name: String,
+    node_dir: PathBuf,
+    /// Whether only one that exists will do.
+    may_create: bool,
+}
+
+/// A store that can be asked.
+pub(super) enum Place {
+    /// By the gateway that has it.
+    Running(Client, Chosen),
+    /// By this process.
+    Here(Box<ManagedStore>),
+}
+
+/// A service with cookies.
+struct Candidate<'a> {
+    transport: &'a str,
+    path: String,
+    store: &'a StoreConfig,
+    name: String,
+}
+
+/// Finds the store that the arguments mean.
+pub(super) fn choose(args: &StoreArgs) -> anyhow::Result<Chosen> {
+    let config = config::load(&args.source.source())?.config;
+    let all = candidates(&config);
+    let matching: Vec<&Candidate<'_>> = all
+        .iter()
+        .filter(|candidate| args.path.as_ref().is_none_or(|path| *path == candidate.path))
+        .filter(|candidate| args.transport.as_ref().is_none_or(|id| *id == candidate.transport))
+        .collect();
+    let Some(first) = matching.first() else {
+        if all.is_empty() {
+            bail!("no service of this configuration tracks cookies");
+        }
+        bail!("no service with cookies is there; those of this configuration are\n{}", list(&all));
+    };
+    if matching.iter().any(|other| other.name != first.name) {
+        bail!(
+            "this configuration has several cookie stores, choose one with --path (and --transport):\n{}",
+            list(&all)
+        );
+    }
+    let (store, name) = (first.store.clone(), first.name.clone());
+    Ok(Chosen { store, name, node_dir: config.node_dir, may_create: false })
+}
+
+fn candidates(config: &Config) -> Vec<Candidate<'_>> {
+    let services = config.transports.iter().flat_map(|transport| {
+        transport.root.services().into_iter().map(|(path, service)| (&*transport.id, path, service))
+    });
+    services
+        .filter_map(|(transport, path, service)| {
+            let Service::WebSocket(websocket) = service else { return None };
+            let store = &websocket.cookie.as_ref()?.store;
+            let name = admin::store_name(store, transport, &path);
+            Some(Candidate { transport, path, store, name })
+        })
+        .collect()
+}
+
+fn list(candidates: &[Candidate<'_>]) -> String {
+    let lines = candidates.iter().map(|candidate| {
+        format!("  --path {} --transport {}: {}", candidate.path, candidate.transport, candidate.name)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Fails for a store that nobody has made yet: opening it would make it.
+pub(super) fn must_exist(path: &Path) -> anyhow::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    bail!(
+        "the cookie store {} does not exist yet: a gateway makes it when it first starts, as does `wampgate cookies import`",
+        path.display()
+    )
+}
+
+impl Place {
+    /// Connects to the gateway of the node directory, or else opens the store.
+    pub(super) fn reach(chosen: Chosen, may_create: bool) -> anyhow::Result<Self> {
+        let chosen = Chosen { may_create, ..chosen };
+        let client = Client::connect(&chosen.node_dir).with_context(|| {
+            format!("cannot reach the gateway at {}", chosen.node_dir.join(SOCKET).display())
+        })?;
+        match client {
+            Some(client) => Ok(Self::Running(client, chosen)),
+            None => chosen.open(),
+        }
+    }
+
+    /// Carries a command out. `records` are those of an import.
+    pub(super) fn perform(
+        self,
+        command: Command,
+        reveal: bool,
+        records: Option<&HashMap<TrackingId, CookieRecord>>,
+        each: &mut dyn FnMut(Reply) -> io::Result<()>,
+    ) -> anyhow::Result<Summary> {
+        match self {
+            Self::Running(client, chosen) => {
+                let request = Request { v: VERSION, store: chosen.name.clone(), reveal, command };
+                match client.ask(&request, records, each) {
+                    // Started by another configuration, it leaves the store to us.
+                    Err(ClientError::NoSuchStore) => {
+                        chosen.open()?.perform(request.command, reveal, records, each)
+                    }
+                    outcome => Ok(outcome?),
+                }
+            }
+            Self::Here(store) => {
+                let request = Request { v: VERSION, store: store.name.clone(), reveal, command };
+                let mut records: Box<dyn Iterator<Item = Result<_, Failure>>> = match records {
+                    Some(records) => {
+                        Box::new(records.iter().map(|(id, record)| Ok((id.clone(), record.clone()))))
+                    }
+                    None => Box::new(iter::empty()),
+                };
+                Ok(admin::perform(&store, &request, &mut *records, Timestamp::now(), each)?)
+            }
+        }
+    }
+}
+
+impl Chosen {
+    fn open(self) -> anyhow::Result<Place> {
+        match &self.store {
+            StoreConfig::Memory { .. } => bail!(
+                "this cookie store is in memory, and no gateway runs on {}: there are no cookies",
+                self.node_dir.display()
+            ),
+            StoreConfig::File { path, .. } | StoreConfig::Lmdb { path, .. } if !self.may_create => {
+                must_exist(path)?;
+            }
+            _ => {}
+        }
+        let opened = store::open_maintained(&self.store, Timestamp::now())?;
+        let key = PublicIdKey::load_or_create(&self.node_dir.join(PUBLIC_ID_KEY))?;
+        let store = ManagedStore::new(self.name, opened, Arc::default(), Arc::new(key));
+        Ok(Place::Here(Box::new(store)))
+    }
+}

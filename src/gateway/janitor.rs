@@ -1,0 +1,102 @@
+//! Drops expired records in the background, so that a store shrinks also when nobody asks for them.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    task::spawn_blocking,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::{
+    store::{CookieStore, StoreError},
+    time::Timestamp,
+};
+
+/// How often. Expired records count for nobody meanwhile; they only take room.
+const INTERVAL: Duration = Duration::from_mins(1);
+
+/// How many records are dropped before the gateway may shut down: some 100 ms of work.
+const STEP: usize = 10_000;
+
+/// Purges each store every minute, until `shutdown`.
+pub async fn run(stores: Vec<Arc<dyn CookieStore>>, shutdown: CancellationToken) {
+    let mut rounds = interval(INTERVAL);
+    // After a pause of the whole machine one round is as good as many.
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            _ = rounds.tick() => {}
+        }
+        for store in &stores {
+            let (store, shutdown) = (Arc::clone(store), shutdown.clone());
+            match spawn_blocking(move || purge(&*store, Timestamp::now(), &shutdown)).await {
+                Ok(Ok(0)) => {}
+                Ok(Ok(dropped)) => debug!(dropped, "expired cookies were dropped"),
+                Ok(Err(error)) => warn!(%error, "expired cookies could not be dropped"),
+                Err(crash) => warn!(%crash, "expired cookies could not be dropped"),
+            }
+        }
+    }
+}
+
+/// Drops all that has expired, in steps.
+fn purge(store: &dyn CookieStore, now: Timestamp, shutdown: &CancellationToken) -> Result<usize, StoreError> {
+    let mut dropped = 0;
+    loop {
+        let step = store.purge(now, STEP)?;
+        dropped += step;
+        if step < STEP || shutdown.is_cancelled() {
+            return Ok(dropped);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::SysRng;
+
+    use super::*;
+    use crate::{
+        cookie::{IdLength, MaxAge, TrackingId},
+        store::{CookieRecord, MemoryStore},
+    };
+
+    fn store_of_expired(count: usize) -> Arc<dyn CookieStore> {
+        let store = MemoryStore::new(count);
+        for _ in 0..count {
+            let id = TrackingId::generate(IdLength::DEFAULT, &mut SysRng).unwrap();
+            let record = CookieRecord::new(Timestamp::from_millis(1), MaxAge::from_seconds(1).unwrap());
+            store.create(&id, record).wait().unwrap();
+        }
+        Arc::new(store)
+    }
+
+    #[test]
+    fn everything_expired_goes_in_as_many_steps_as_it_takes() {
+        let store = store_of_expired(STEP + 1);
+        let now = Timestamp::from_millis(10_000);
+        assert_eq!(purge(&*store, now, &CancellationToken::new()).unwrap(), STEP + 1);
+        assert_eq!(purge(&*store, now, &CancellationToken::new()).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_shutdown_is_not_kept_waiting() {
+        let store = store_of_expired(STEP + 1);
+        let shutdown = CancellationToken::new();
+        shutdown.cancel();
+        assert_eq!(purge(&*store, Timestamp::from_millis(10_000), &shutdown).unwrap(), STEP);
+    }
+
+    #[tokio::test]
+    async fn it_ends_at_shutdown() {
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(run(vec![store_of_expired(1)], shutdown.clone()));
+        tokio::task::yield_now().await;
+        shutdown.cancel();
+        running.await.unwrap();
+    }
+}

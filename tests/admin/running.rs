@@ -1,0 +1,155 @@
+//! While a gateway has the store.
+
+use serde_json::json;
+
+use crate::{
+    CROSSBAR, JOES, PLAIN, cookies, cookies_with, listed, public_id,
+    support::{
+        Client, Gateway, Handshake, Jar, code,
+        config::{With as _, anonymous_auth, ticket_auth, tracked, tracked_in_file, web, web_paths},
+    },
+};
+
+/// A gateway whose file store holds Crossbar's two cookies.
+fn gateway() -> Gateway {
+    Gateway::prepare(&web(&tracked_in_file())).file("cookies.dat", CROSSBAR).run()
+}
+
+/// The ID that a client got.
+fn joined(gateway: &Gateway) -> (Client, String) {
+    let mut jar = Jar::default();
+    let (client, _) = Client::joined(gateway, &mut jar);
+    (client, jar.id.unwrap())
+}
+
+/// The client is told, and its connection ends.
+#[track_caller]
+fn assert_killed(client: &mut Client) {
+    let goodbye = client.receive();
+    assert_eq!((&goodbye[0], &goodbye[2]), (&json!(code::GOODBYE), &json!("wamp.close.killed")), "{goodbye}");
+    client.socket().is_closed_with(1008);
+}
+
+#[test]
+fn every_command_works_on_the_gateways_store() {
+    let gateway = gateway();
+    let dir = gateway.path();
+    assert_eq!(listed(dir).len(), 2);
+    let name = public_id(dir, JOES);
+    assert!(cookies(dir, &["show", JOES]).printed().contains("authid      joe\n"));
+    assert!(cookies(dir, &["show", "nonsense"]).complained().contains("no cookie has this ID"));
+    assert!(cookies(dir, &["ls"]).printed().contains("joe (frontend, ticket)"));
+    assert_eq!(cookies(dir, &["purge"]).printed(), "dropped 0 expired cookies\n");
+    assert_eq!(cookies(dir, &["compact", "--json"]).json()[0]["compacted"]["lines_after"], 2);
+    assert!(cookies(dir, &["repair"]).complained().contains("is in use already"));
+    let text = cookies(dir, &["export", "--reveal", "--format", "crossbar"]).printed();
+    assert_eq!(text.lines().count(), 2);
+    assert_eq!(cookies(dir, &["revoke", "--", &name]).printed(), "revoked 1 cookie, closed 0 connections\n");
+    assert_eq!(listed(dir).len(), 1);
+    // What was revoked was removed, not banned: a backup may bring it back.
+    let told = cookies_with(dir, &["import"], &text).printed();
+    assert_eq!(told, "added 1 cookie, left out 1 already there\n");
+    assert_eq!(public_id(dir, JOES), name);
+    assert_eq!(cookies(dir, &["revoke", "--all"]).printed(), "revoked 2 cookies, closed 0 connections\n");
+    gateway.assert_next_client_is_served();
+}
+
+#[test]
+fn no_id_is_printed_or_logged() {
+    let gateway = gateway();
+    let mut said = String::new();
+    for command in [&["ls"][..], &["ls", "--json"], &["show", PLAIN], &["revoke", PLAIN], &["revoke", PLAIN]]
+    {
+        let ran = cookies(gateway.path(), command);
+        said.extend([ran.stdout, ran.stderr]);
+    }
+    said.push_str(&gateway.output().text());
+    assert!(said.contains("joe") && !said.contains(&PLAIN[..8]) && !said.contains(&JOES[..8]), "{said}");
+}
+
+#[test]
+fn a_thousand_cookies_are_imported_listed_and_revoked() {
+    let gateway = gateway();
+    let line = CROSSBAR.lines().next().unwrap();
+    let many: Vec<_> = (0..1500).map(|n| line.replace(PLAIN, &format!("imported-{n:08}"))).collect();
+    let told = cookies_with(gateway.path(), &["import"], &many.join("\n")).printed();
+    assert_eq!(told, "added 1500 cookies\n");
+    assert_eq!(listed(gateway.path()).len(), 1502);
+    let told = cookies(gateway.path(), &["revoke", "--all"]).printed();
+    assert_eq!(told, "revoked 1502 cookies, closed 0 connections\n");
+}
+
+#[test]
+fn a_revocation_ends_the_cookies_connections_and_no_other() {
+    let gateway = gateway();
+    let mut jar = Jar::default();
+    let (mut first, _) = Client::joined(&gateway, &mut jar);
+    let (mut second, _) = Client::joined(&gateway, &mut jar);
+    let (mut other, _) = joined(&gateway);
+    let id = jar.id.unwrap();
+    let shown = cookies(gateway.path(), &["show", &id, "--json"]).json();
+    assert_eq!(shown[0]["connections"], 2);
+
+    let told = cookies(gateway.path(), &["revoke", &id]).printed();
+    assert_eq!(told, "revoked 1 cookie, closed 2 connections\n");
+    assert_killed(&mut first);
+    assert_killed(&mut second);
+    other.echoes();
+
+    let (_, answer) = Handshake::default().cookie(&id).opens(&gateway);
+    assert!(answer.tracking_id().is_some_and(|fresh| fresh != id), "the cookie still counts");
+}
+
+#[test]
+fn a_revoked_client_that_has_not_joined_is_closed_without_a_goodbye() {
+    let gateway = gateway();
+    let mut jar = Jar::default();
+    let mut client = Client::open(&gateway, &mut jar);
+    cookies(gateway.path(), &["revoke", &jar.id.unwrap()]).printed();
+    let frame = client.socket().receive().unwrap();
+    assert_eq!(frame.close_code(), Some(1008), "{frame:?}");
+}
+
+#[test]
+fn a_revoked_client_that_is_being_challenged_is_closed() {
+    let auth = anonymous_auth().with("ticket", ticket_auth()["ticket"].clone());
+    let gateway = Gateway::start(&web(&tracked_in_file().with("auth", auth)));
+    let mut jar = Jar::default();
+    let mut client = Client::open(&gateway, &mut jar);
+    client.hello("realm1", json!({ "authmethods": ["ticket"], "authid": "joe" }));
+    assert_eq!(client.receive()[0], code::CHALLENGE);
+    cookies(gateway.path(), &["revoke", &jar.id.unwrap()]).printed();
+    client.socket().is_closed_with(1008);
+}
+
+#[test]
+fn revoking_everything_ends_every_connection() {
+    let gateway = gateway();
+    let mut clients = [joined(&gateway), joined(&gateway), joined(&gateway)].map(|(client, _)| client);
+    let told = cookies(gateway.path(), &["revoke", "--all"]).printed();
+    assert_eq!(told, "revoked 5 cookies, closed 3 connections\n");
+    clients.iter_mut().for_each(assert_killed);
+    gateway.assert_next_client_is_served();
+}
+
+#[test]
+fn a_revocation_outlives_a_kill() {
+    let mut gateway = gateway();
+    cookies(gateway.path(), &["revoke", PLAIN]).printed();
+    gateway.kill9();
+    gateway.restart();
+    let list = listed(gateway.path());
+    assert_eq!(list.len(), 1);
+    assert_eq!(list[0]["id"], JOES);
+}
+
+#[test]
+fn a_store_in_memory_is_reached_while_its_gateway_runs() {
+    let gateway = Gateway::start(&web_paths(&json!({ "ws": tracked(), "other": tracked_in_file() })));
+    let (mut client, id) = joined(&gateway);
+    let list = cookies(gateway.path(), &["ls", "--path", "/ws", "--json", "--reveal"]).json();
+    assert_eq!(list[0]["id"], *id);
+    assert_eq!(cookies(gateway.path(), &["ls", "--path", "/other"]).printed(), "");
+    cookies(gateway.path(), &["revoke", &id, "--path", "/ws"]).printed();
+    assert_killed(&mut client);
+}
