@@ -4,7 +4,9 @@ use std::io::{IsTerminal, stderr};
 
 use anyhow::Context;
 use tracing::Level;
-use tracing_subscriber::{EnvFilter, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use super::LogFormat;
 
@@ -21,7 +23,8 @@ pub(super) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
         let library = event.target().split("::").next().unwrap_or_default();
         *event.level() <= Level::WARN || !TALKATIVE.contains(&library)
     });
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(stderr().is_terminal());
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(stderr().is_terminal());
     let registry = tracing_subscriber::registry().with(filter).with(discreet);
     let started = match format {
         LogFormat::Text => registry.with(lines.with_target(false)).try_init(),

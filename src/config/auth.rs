@@ -134,11 +134,7 @@ impl RawAuth {
         // A method that could not be read at all is there as well.
         let is_faulty = |name: &&str| walk.has_fault_below(&format!("{path}.{name}"));
         let has_verifier = is_there.contains(&true) || names.iter().any(is_faulty);
-        if !has_verifier
-            && self.anonymous.is_none()
-            && self.cookie.is_none()
-            && !walk.has_fault_below(path)
-        {
+        if !has_verifier && self.anonymous.is_none() && self.cookie.is_none() && !walk.has_fault_below(path) {
             walk.fault_at(
                 path,
                 "names no method, so nobody could join: name one such as `anonymous` or `ticket`, or leave `auth` out",

@@ -103,11 +103,6 @@ impl Default for WebSocketOptions {
 impl WebSocketOptions {
     /// The defaults of a service where cookies are credentials.
     pub fn same_origin() -> Self {
-        Self {
-            allowed_origins: Vec::new(),
-            same_origin: true,
-            allow_null_origin: false,
-            ..Self::default()
-        }
+        Self { allowed_origins: Vec::new(), same_origin: true, allow_null_origin: false, ..Self::default() }
     }
 }

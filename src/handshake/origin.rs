@@ -77,9 +77,7 @@ pub(super) fn is_same(origin: &str, host: &str) -> bool {
     // Others have no authority that a Host header could name.
     let Some(default) = default_port(scheme) else { return false };
     let has_star = origin.contains('*') || host.contains('*');
-    !has_star
-        && name.eq_ignore_ascii_case(asked)
-        && port.unwrap_or(default) == asked_port.unwrap_or(default)
+    !has_star && name.eq_ignore_ascii_case(asked) && port.unwrap_or(default) == asked_port.unwrap_or(default)
 }
 
 impl Pattern {

@@ -204,7 +204,10 @@ fn a_principal_of_another_realm_is_told_only_with_its_secret() {
     let gateway = Gateway::start(&config);
     let right = login(&gateway, &joe("wampcra")).unwrap_err();
     let wrong = login(&gateway, &Login { secret: "guess", ..joe("wampcra") }).unwrap_err();
-    assert_eq!((right.reason.as_str(), wrong.reason.as_str()), ("wamp.error.not_authorized", "wamp.error.not_authorized"));
+    assert_eq!(
+        (right.reason.as_str(), wrong.reason.as_str()),
+        ("wamp.error.not_authorized", "wamp.error.not_authorized")
+    );
     assert!(right.message.contains("realm") && !wrong.message.contains("realm"), "{right:?} {wrong:?}");
 }
 

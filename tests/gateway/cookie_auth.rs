@@ -214,8 +214,8 @@ fn a_cookie_is_not_moved_to_another_realm() {
         .with("realms", json!([{ "name": "realm1", "roles": roles }, { "name": "realm2", "roles": roles }]));
     let gateway = Gateway::start(&config);
     let mut jar = logged_in(&gateway);
-    let elsewhere =
-        Client::open(&gateway, &mut jar).join("realm2", json!({ "authmethods": ["cookie", "ticket"], "authid": "joe" }));
+    let elsewhere = Client::open(&gateway, &mut jar)
+        .join("realm2", json!({ "authmethods": ["cookie", "ticket"], "authid": "joe" }));
     assert_eq!(elsewhere.unwrap_err().reason, "wamp.error.not_authorized");
     assert_is_joe(&offer(&gateway, &mut jar, &["cookie"]).unwrap());
 }
@@ -262,9 +262,8 @@ fn a_principal_has_the_role_that_the_configuration_gives_it_now() {
 fn a_page_of_a_foreign_origin_cannot_use_a_visitors_cookie() {
     let gateway = gateway(with_cookie());
     let jar = logged_in(&gateway);
-    let from = |origin: &str| {
-        Handshake::default().cookie(jar.id.as_deref().unwrap()).header("Origin", origin)
-    };
+    let from =
+        |origin: &str| Handshake::default().cookie(jar.id.as_deref().unwrap()).header("Origin", origin);
     for foreign in [
         "https://evil.example",
         "http://gateway.example.evil.example",

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Client, code,
+    Client,
     client::Refused,
+    code,
     config::{TICKET, With as _, ticket_auth},
 };
 
@@ -94,7 +95,11 @@ impl Login<'_> {
                     None => self.secret.to_owned(),
                     Some(salt) => {
                         assert_eq!(extra["keylen"], 32, "{extra}");
-                        BASE64_STANDARD.encode(pbkdf2(self.secret, salt.as_bytes(), number(extra, "iterations")))
+                        BASE64_STANDARD.encode(pbkdf2(
+                            self.secret,
+                            salt.as_bytes(),
+                            number(extra, "iterations"),
+                        ))
                     }
                 };
                 let signature = hmac(key.as_bytes(), text(extra, "challenge"));
@@ -155,7 +160,10 @@ fn text<'v>(extra: &'v Value, key: &str) -> &'v str {
 }
 
 fn number(extra: &Value, key: &str) -> u32 {
-    extra[key].as_u64().and_then(|number| number.try_into().ok()).unwrap_or_else(|| panic!("no {key} in {extra}"))
+    extra[key]
+        .as_u64()
+        .and_then(|number| number.try_into().ok())
+        .unwrap_or_else(|| panic!("no {key} in {extra}"))
 }
 
 fn hmac(key: &[u8], message: &str) -> [u8; 32] {

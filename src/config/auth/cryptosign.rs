@@ -73,7 +73,10 @@ impl RawCryptosignPrincipal {
             // RFC 8032 leaves keys of small order in, under which anybody can sign.
             match VerifyingKey::from_bytes(&bytes) {
                 Ok(key) if !key.is_weak() => {}
-                _ => walk.fault_at(path.as_str(), "is no public key of Ed25519: use the key that the client's tool prints as public"),
+                _ => walk.fault_at(
+                    path.as_str(),
+                    "is no public key of Ed25519: use the key that the client's tool prints as public",
+                ),
             }
             match owned.iter().find(|(key, _)| *key == bytes) {
                 Some((_, first)) => walk.warn_at(path, format!("stands at {first} as well, so that a client with this key has to tell its authid: give each principal its own")),

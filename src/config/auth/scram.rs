@@ -87,9 +87,7 @@ impl RawScramPrincipal {
         let Located { path, value: iterations } = self.iterations?;
         let iterations = iterations.get();
         let kdf = match (self.kdf?, self.memory) {
-            (RawKdf::Argon2id13, Some(memory)) => {
-                Kdf::Argon2id13 { iterations, memory: memory.value.get() }
-            }
+            (RawKdf::Argon2id13, Some(memory)) => Kdf::Argon2id13 { iterations, memory: memory.value.get() },
             (RawKdf::Argon2id13, None) => {
                 let parent = path.strip_suffix(".iterations").unwrap_or(&path);
                 walk.fault_at(

@@ -66,10 +66,7 @@ impl RawWampCra {
                 walk.fault_at(path, "stands beside `users`, which means the same: keep one of them");
             }
             (None, None) if !walk.has_fault_below(path) => {
-                walk.fault_at(
-                    format!("{path}.users"),
-                    "missing, but required: the principals by authid",
-                );
+                walk.fault_at(format!("{path}.users"), "missing, but required: the principals by authid");
             }
             _ => {}
         }
