@@ -1,7 +1,7 @@
 //! Cookie authentication with the default policy: the decision table of Crossbar's documentation row by row, and
 //! attempts to become somebody else.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -178,14 +178,32 @@ fn a_session_after_the_login_knows_of_it_on_the_same_connection_and_on_others() 
 
 #[test]
 fn an_authentication_that_is_too_old_is_asked_for_again() {
-    let gateway = gateway(ticket_auth().with("cookie", json!({ "max_age": 1 })));
-    let mut jar = logged_in(&gateway);
-    let deadline = Instant::now() + PATIENCE;
-    while !is_challenged(&gateway, &mut jar) {
-        assert!(Instant::now() < deadline, "the authentication never ends");
+    for options in [json!({ "max_age": 1 }), json!({ "idle_timeout": 1 })] {
+        let gateway = gateway(ticket_auth().with("cookie", options));
+        let mut jar = logged_in(&gateway);
+        let deadline = Instant::now() + PATIENCE;
+        while !is_challenged(&gateway, &mut jar) {
+            assert!(Instant::now() < deadline, "the authentication never ends");
+        }
+        assert_eq!(offer(&gateway, &mut jar, &["cookie"]).unwrap_err().reason, "wamp.error.no_auth_method");
+        Client::open(&gateway, &mut jar).join_by_ticket("joe", TICKET).unwrap();
     }
-    assert_eq!(offer(&gateway, &mut jar, &["cookie"]).unwrap_err().reason, "wamp.error.no_auth_method");
-    Client::open(&gateway, &mut jar).join_by_ticket("joe", TICKET).unwrap();
+}
+
+#[test]
+fn a_client_that_is_connected_is_not_away() {
+    let gateway = gateway(ticket_auth().with("cookie", json!({ "idle_timeout": 1 })));
+    let mut jar = Jar::default();
+    let mut connected = Client::open(&gateway, &mut jar);
+    connected.join_by_ticket("joe", TICKET).unwrap();
+    let deadline = Instant::now() + Duration::from_millis(2500);
+    while Instant::now() < deadline {
+        connected.send(&json!([code::GOODBYE, {}, "wamp.close.normal"]));
+        connected.expect(code::GOODBYE);
+        assert_is_joe(&connected.join("realm1", json!({ "authmethods": ["cookie"] })).unwrap());
+        // Nor is its other tab.
+        assert_is_joe(&offer(&gateway, &mut jar, &["cookie"]).unwrap());
+    }
 }
 
 // === Attempts to become somebody else ===
