@@ -152,7 +152,9 @@ impl Client {
             })
             .ok()
             .flatten()
-            .and_then(|record| record.authentication);
+            .and_then(|record| record.authentication)
+            // Crossbar.io's files hold what anonymous clients left as well, and that stands for nothing.
+            .filter(|stored| auth::Method::parse(&stored.authmethod).is_some());
     }
 
     /// Notes that the client was there until now, where it counts how long a client stays away.

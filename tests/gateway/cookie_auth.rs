@@ -206,6 +206,23 @@ fn a_client_that_is_connected_is_not_away() {
     }
 }
 
+#[test]
+fn an_anonymous_client_that_crossbar_remembered_is_just_anonymous() {
+    let id = "dsI6D8i7pycVhma20uj5gvZG";
+    // Records from the future count: this one does not grow old with the test.
+    let line = format!(
+        r#"{{"cbtid": "{id}", "status": "modified", "created": "2099-01-01T00:00:00.000Z", "modified": "2099-01-01T00:00:00.000Z", "deleted": null, "max_age": 864000, "authid": "JLSW-5YVK-7CG3-EAMN-KV7Y-XC4U", "authrole": "anonymous", "authmethod": "anonymous", "authrealm": "realm1", "authextra": {{}}}}"#
+    );
+    let auth = anonymous_auth().with("cookie", json!({}));
+    let service = tracked_in_file().with("auth", auth);
+    let gateway = Gateway::prepare(&web(&service)).file("cookies.dat", line + "\n").run();
+    let mut jar = Jar { id: Some(id.to_owned()) };
+    let welcome = offer(&gateway, &mut jar, &["cookie", "anonymous"]).unwrap();
+    assert_eq!(jar.id.as_deref(), Some(id), "the record was not read");
+    assert_eq!(welcome["authid"], welcome["x_wampgate_public_id"], "{welcome}");
+    assert_eq!(welcome["authprovider"], "static", "{welcome}");
+}
+
 // === Attempts to become somebody else ===
 
 #[test]
