@@ -130,6 +130,7 @@ impl From<Authenticated> for Authentication {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 mod stamp_text {
     use super::{Deserialize, Deserializer, Serializer, Timestamp};
     use serde::de::Error as _;
@@ -166,6 +167,7 @@ mod some_stamp_text {
     }
 }
 
+#[allow(clippy::ref_option, reason = "serde passes fields by reference")]
 mod id_text {
     use super::{Deserialize, Deserializer, Serializer, TrackingId, parse};
 

@@ -137,10 +137,13 @@ pub fn run(command: CookiesCommand) -> anyhow::Result<ExitCode> {
 fn perform(args: &StoreArgs, command: Command, listing: Listing) -> anyhow::Result<()> {
     let place = Place::reach(place::choose(args)?, false)?;
     let mut output = Output::new(args.json, listing);
-    let summary = place.perform(command, args.reveal, None, &mut |reply| match reply {
-        Reply::Record(entry) => output.record(&entry),
-        Reply::Progress { done, total } => output.progress(done, total),
-        _ => Ok(()),
+    let summary = place.perform(command, args.reveal, None, &mut |reply| {
+        match reply {
+            Reply::Record(entry) => output.record(&entry)?,
+            Reply::Progress { done, total } => output.progress(done, total),
+            _ => {}
+        }
+        Ok(())
     });
     output.end_progress();
     Ok(output.summary(&summary?)?)

@@ -44,6 +44,8 @@ pub struct Client {
     /// Whether WELCOME is on its way: only then is there a session to say GOODBYE to.
     is_welcome: bool,
     tracked: Option<Tracked>,
+    /// Whether a HELLO has come on this connection before.
+    is_known: bool,
     peer: Peer,
     path: Box<str>,
     headers: http::HeaderMap,
@@ -83,6 +85,7 @@ impl Client {
             outbox,
             is_welcome: false,
             tracked,
+            is_known: false,
             peer,
             path: path.into(),
             headers,
@@ -147,17 +150,35 @@ impl Client {
     /// handshake, or this one in an earlier session.
     ///
     /// The rest of the record stays as the handshake found it: when the client was seen before that is what a
-    /// policy asks for.
+    /// policy asks for. From the second HELLO on, the client has been there all the time.
     fn refresh(&mut self) {
+        let is_known = std::mem::replace(&mut self.is_known, true);
         let (Some(tracked), Some(tracker)) = (&mut self.tracked, &self.service.tracker) else { return };
-        let found = tracker.authentication(&tracked.id, Timestamp::now());
+        let now = Timestamp::now();
+        let found = tracker.authentication(&tracked.id, now);
+        if is_known {
+            tracked.record.last_seen = now;
+        }
         // A record that is gone, or that cannot be read, vouches for nobody.
         tracked.record.authentication = found
             .inspect_err(|error| {
                 warn!(connection = %self.id, public_id = &*tracked.public_id, %error, "cookie record not read");
             })
             .ok()
-            .flatten();
+            .flatten()
+            // Crossbar.io's files hold what anonymous clients left as well, and that stands for nothing.
+            .filter(|stored| auth::Method::parse(&stored.authmethod).is_some());
+    }
+
+    /// Notes that the client was there until now, where it counts how long a client stays away.
+    pub(super) fn note_departure(&self) {
+        let is_noted = self.service.config.auth.as_ref().and_then(|auth| auth.cookie?.idle_timeout).is_some();
+        if let (Some(tracked), Some(tracker), true) = (&self.tracked, &self.service.tracker, is_noted)
+            // Looking a record up is what notes a sighting.
+            && let Err(error) = tracker.store.look_up(&tracked.id, Timestamp::now())
+        {
+            warn!(connection = %self.id, public_id = &*tracked.public_id, %error, "departure not noted");
+        }
     }
 
     /// The realm that the client asks for.

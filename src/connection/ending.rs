@@ -1,6 +1,6 @@
 //! How a connection ends, and what its client is told.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -48,6 +48,22 @@ impl Ending {
     }
 }
 
+/// For the log: without anything that a client chose, which may be a credential that it put in the wrong place.
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("closed by the peer"),
+            Self::Lost => f.write_str("lost"),
+            Self::Refused(refusal) => write!(f, "refused, {}", refusal.abort().0),
+            Self::Violation(_) => f.write_str("protocol violation"),
+            Self::Revoked(Parting::Killed) => f.write_str("cookie revoked"),
+            Self::Revoked(Parting::LoggedOut) => f.write_str("logged out elsewhere"),
+            Self::Logout => f.write_str("logging out"),
+            Self::Close(code, _) => write!(f, "closed with {}", u16::from(*code)),
+        }
+    }
+}
+
 impl From<Ended> for Ending {
     fn from(ended: Ended) -> Self {
         match ended {
@@ -66,8 +82,9 @@ impl From<Refusal> for Ending {
 
 impl Client {
     /// Tells the client what there is to tell, and closes.
-    pub async fn end(mut self, ending: Ending) {
-        debug!(connection = %self.id, ?ending, "connection ends");
+    pub async fn end(mut self: Box<Self>, ending: Ending) {
+        self.note_departure();
+        debug!(connection = %self.id, how = %ending, "connection ends");
         let patience = self.service.config.options.close_handshake_timeout;
         let (code, reason) = match ending {
             Ending::Lost => return,

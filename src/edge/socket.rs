@@ -75,11 +75,16 @@ impl Socket {
             Some(tracker) => {
                 let now = Timestamp::now();
                 let mut tracked = tracker.track(headers, tls, now).await.map_err(Problem::Store)?;
-                let options = config.auth.as_ref().and_then(|auth| auth.cookie);
-                if options.is_some_and(|options| auth::is_over(options, &tracked.record, now)) {
-                    // At once: this very visit counts as a sighting, and the next one would find it recent.
-                    tracker.store.authenticate(&tracked.id, None, now).await.map_err(Problem::Store)?;
-                    tracked.record.authentication = None;
+                if let Some(options) = config.auth.as_ref().and_then(|auth| auth.cookie) {
+                    // Whoever has another connection open has not been away.
+                    if tracked.connections > 1 {
+                        tracked.record.last_seen = now;
+                    }
+                    if auth::is_over(options, &tracked.record, now) {
+                        // At once: this very visit counts as a sighting, and the next one would find it recent.
+                        tracker.store.authenticate(&tracked.id, None, now).await.map_err(Problem::Store)?;
+                        tracked.record.authentication = None;
+                    }
                 }
                 Some(tracked)
             }

@@ -199,3 +199,54 @@ async fn debug_shows_no_id() {
     let tracked = tracker(&store).track(&headers(&[]), false, NOW).await.unwrap();
     assert!(!format!("{tracked:?}").contains(tracked.id.expose()));
 }
+
+/// Revokes whoever is looked up, once, right behind the look-up.
+#[derive(Debug)]
+struct Revoking {
+    remembering: Remembering,
+    connections: Arc<Connections>,
+}
+
+impl CookieStore for Revoking {
+    fn look_up(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
+        let found = self.remembering.look_up(id, now);
+        if self.remembering.records.lock().unwrap().remove(id.expose()).is_some() {
+            assert_eq!(self.connections.close_all(id), 0, "the connection has not entered yet");
+        }
+        found
+    }
+
+    fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit {
+        self.remembering.create(id, record)
+    }
+
+    fn authenticate(&self, _: &TrackingId, _: Option<crate::store::Authentication>, _: Timestamp) -> Commit {
+        unreachable!("tracking authenticates nobody")
+    }
+
+    fn revoke(&self, _: &TrackingId, _: Timestamp) -> Commit {
+        unreachable!("tracking revokes nothing")
+    }
+
+    fn purge(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
+        unreachable!("tracking purges nothing")
+    }
+
+    fn scan(&self, _: Timestamp, _: &mut dyn FnMut(&TrackingId, &CookieRecord)) -> Result<(), StoreError> {
+        unreachable!("tracking scans nothing")
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_revoked_while_it_is_looked_up_does_not_get_in() {
+    let connections: Arc<Connections> = Arc::default();
+    let remembering = Remembering::default();
+    let known = TrackingId::parse("known-known").unwrap();
+    remembering.create(&known, CookieRecord::new(NOW, MaxAge::DEFAULT)).wait().unwrap();
+    let store = Arc::new(Revoking { remembering, connections: Arc::clone(&connections) });
+    let key = Arc::new(PublicIdKey::random().unwrap());
+    let tracker = Tracker::new(CookieOptions::default(), store, Arc::clone(&connections), key);
+    let tracked = tracker.track(&headers(&["cbtid=known-known"]), false, NOW).await.unwrap();
+    assert!(tracked.is_new && tracked.id != known);
+    assert_eq!(connections.count(&known), 0);
+}

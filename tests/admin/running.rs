@@ -61,9 +61,9 @@ fn no_id_is_printed_or_logged() {
     for command in [&["ls"][..], &["ls", "--json"], &["show", PLAIN], &["revoke", PLAIN], &["revoke", PLAIN]]
     {
         let ran = cookies(gateway.path(), command);
-        said += &format!("{}{}", ran.stdout, ran.stderr);
+        said.extend([ran.stdout, ran.stderr]);
     }
-    said += &gateway.output().text();
+    said.push_str(&gateway.output().text());
     assert!(said.contains("joe") && !said.contains(&PLAIN[..8]) && !said.contains(&JOES[..8]), "{said}");
 }
 

@@ -217,8 +217,8 @@ fn every_method_arrives_with_its_principals() {
     let keys = &auth.cryptosign.as_ref().unwrap().principals["joe"].keys;
     assert_eq!(keys.iter().map(|key| key[0]).collect::<Vec<_>>(), [0xd7, 0x3d]);
     let expected = CookieAuthConfig {
-        max_age: Some(Duration::from_secs(3600)),
-        idle_timeout: Some(Duration::from_secs(7200)),
+        max_age: Some(Duration::from_hours(1)),
+        idle_timeout: Some(Duration::from_hours(2)),
         rotate: false,
     };
     assert_eq!(auth.cookie, Some(expected));

@@ -1,7 +1,7 @@
 //! Cookie authentication with the default policy: the decision table of Crossbar's documentation row by row, and
 //! attempts to become somebody else.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -195,14 +195,49 @@ fn a_session_after_the_login_knows_of_it_on_the_same_connection_and_on_others() 
 
 #[test]
 fn an_authentication_that_is_too_old_is_asked_for_again() {
-    let gateway = gateway(ticket_auth().with("cookie", json!({ "max_age": 1 })));
-    let mut jar = logged_in(&gateway);
-    let deadline = Instant::now() + PATIENCE;
-    while !is_challenged(&gateway, &mut jar) {
-        assert!(Instant::now() < deadline, "the authentication never ends");
+    for options in [json!({ "max_age": 1 }), json!({ "idle_timeout": 1 })] {
+        let gateway = gateway(ticket_auth().with("cookie", options));
+        let mut jar = logged_in(&gateway);
+        let deadline = Instant::now() + PATIENCE;
+        while !is_challenged(&gateway, &mut jar) {
+            assert!(Instant::now() < deadline, "the authentication never ends");
+        }
+        assert_eq!(offer(&gateway, &mut jar, &["cookie"]).unwrap_err().reason, "wamp.error.no_auth_method");
+        Client::open(&gateway, &mut jar).join_by_ticket("joe", TICKET).unwrap();
     }
-    assert_eq!(offer(&gateway, &mut jar, &["cookie"]).unwrap_err().reason, "wamp.error.no_auth_method");
-    Client::open(&gateway, &mut jar).join_by_ticket("joe", TICKET).unwrap();
+}
+
+#[test]
+fn a_client_that_is_connected_is_not_away() {
+    let gateway = gateway(ticket_auth().with("cookie", json!({ "idle_timeout": 1 })));
+    let mut jar = Jar::default();
+    let mut connected = Client::open(&gateway, &mut jar);
+    connected.join_by_ticket("joe", TICKET).unwrap();
+    let deadline = Instant::now() + Duration::from_millis(2500);
+    while Instant::now() < deadline {
+        connected.send(&json!([code::GOODBYE, {}, "wamp.close.normal"]));
+        connected.expect(code::GOODBYE);
+        assert_is_joe(&connected.join("realm1", json!({ "authmethods": ["cookie"] })).unwrap());
+        // Nor is its other tab.
+        assert_is_joe(&offer(&gateway, &mut jar, &["cookie"]).unwrap());
+    }
+}
+
+#[test]
+fn an_anonymous_client_that_crossbar_remembered_is_just_anonymous() {
+    let id = "dsI6D8i7pycVhma20uj5gvZG";
+    // Records from the future count: this one does not grow old with the test.
+    let line = format!(
+        r#"{{"cbtid": "{id}", "status": "modified", "created": "2099-01-01T00:00:00.000Z", "modified": "2099-01-01T00:00:00.000Z", "deleted": null, "max_age": 864000, "authid": "JLSW-5YVK-7CG3-EAMN-KV7Y-XC4U", "authrole": "anonymous", "authmethod": "anonymous", "authrealm": "realm1", "authextra": {{}}}}"#
+    );
+    let auth = anonymous_auth().with("cookie", json!({}));
+    let service = tracked_in_file().with("auth", auth);
+    let gateway = Gateway::prepare(&web(&service)).file("cookies.dat", line + "\n").run();
+    let mut jar = Jar { id: Some(id.to_owned()) };
+    let welcome = offer(&gateway, &mut jar, &["cookie", "anonymous"]).unwrap();
+    assert_eq!(jar.id.as_deref(), Some(id), "the record was not read");
+    assert_eq!(welcome["authid"], welcome["x_wampgate_public_id"], "{welcome}");
+    assert_eq!(welcome["authprovider"], "static", "{welcome}");
 }
 
 // === Attempts to become somebody else ===

@@ -10,8 +10,10 @@ use crate::support::{
 /// Crossbar.io has none of the options of `cookie`, so these tests say what the defaults are.
 #[track_caller]
 fn gateway(store: &Value, cookie: &Value) -> Gateway {
-    let auth = ticket_auth().with("anonymous", anonymous_auth()["anonymous"].clone()).with("cookie", cookie.clone());
-    let service = tracked().with("cookie", json!({ "store": null })).with("cookie", json!({ "store": store }));
+    let auth =
+        ticket_auth().with("anonymous", anonymous_auth()["anonymous"].clone()).with("cookie", cookie.clone());
+    let service =
+        tracked().with("cookie", json!({ "store": null })).with("cookie", json!({ "store": store }));
     Gateway::start(&web(&service.with("auth", auth)))
 }
 
@@ -137,7 +139,10 @@ fn a_replaced_cookie_that_comes_back_later_logs_everybody_out() {
     let mut jar = with(new);
     let mut client = Client::open(&gateway, &mut jar);
     let welcome = client.join("realm1", json!({ "authmethods": ["cookie"] })).unwrap();
-    assert_eq!((&welcome["authid"], &welcome["x_wampgate_public_id"]), (&json!("joe"), &json!("Public-Id-of-Joe")));
+    assert_eq!(
+        (&welcome["authid"], &welcome["x_wampgate_public_id"]),
+        (&json!("joe"), &json!("Public-Id-of-Joe"))
+    );
 
     let mut thief = with(old);
     assert_eq!(by_cookie(&gateway, &mut thief).unwrap_err(), NOBODY);

@@ -101,9 +101,8 @@ impl Output {
         writeln!(out, "  authextra   {}", printable(authentication.authextra.get()))
     }
 
-    pub(super) fn progress(&mut self, done: u64, total: Option<u64>) -> io::Result<()> {
+    pub(super) fn progress(&mut self, done: u64, total: Option<u64>) {
         self.progress.show(done, total);
-        Ok(())
     }
 
     pub(super) fn end_progress(&mut self) {
@@ -189,17 +188,14 @@ pub(super) fn sentence(summary: &Summary) -> String {
             format!("{lines_before} lines ({bytes_before} bytes) became {lines_after} ({bytes_after} bytes)")
         }
         Summary::Imported { added, existing, expired, unfit } => {
-            let mut text = format!("added {}", counted(added, "cookie"));
-            for (number, why) in [
+            let left_out = [
                 (existing, "already there"),
                 (expired, "expired"),
                 (unfit, "with an authentication of more than 64 KiB"),
-            ] {
-                if number > 0 {
-                    text.push_str(&format!(", left out {number} {why}"));
-                }
-            }
-            text
+            ];
+            let left_out = left_out.iter().filter(|(number, _)| *number > 0);
+            let left_out = left_out.map(|(number, why)| format!(", left out {number} {why}"));
+            format!("added {}{}", counted(added, "cookie"), left_out.collect::<String>())
         }
     }
 }

@@ -111,9 +111,11 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<()> {
     let place = Place::reach(chosen, true)?;
     let mut output = Output::new(args.store.json, Listing::None);
     let command = Command::Import { total: records.len() as u64 };
-    let summary = place.perform(command, false, Some(&records), &mut |reply| match reply {
-        Reply::Progress { done, total } => output.progress(done, total),
-        _ => Ok(()),
+    let summary = place.perform(command, false, Some(&records), &mut |reply| {
+        if let Reply::Progress { done, total } = reply {
+            output.progress(done, total);
+        }
+        Ok(())
     });
     output.end_progress();
     if skipped > 0 {

@@ -174,5 +174,6 @@ fn names_every_host(pattern: &str) -> bool {
 
 /// The default policy's option, which those made after it share.
 fn names_clients_by_id(config: &str) -> bool {
-    serde_json::from_str::<serde_json::Value>(config).is_ok_and(|config| config["authid"] == "cookie-id")
+    let config: Option<serde_json::Value> = serde_json::from_str(config).ok();
+    config.is_some_and(|config| config.get("authid").is_some_and(|authid| authid == "cookie-id"))
 }
