@@ -52,7 +52,7 @@ pub struct Tracked {
     pub is_new: bool,
     /// Whether the ID was drawn in this handshake, so that nobody but this client can have it.
     pub is_exclusive: bool,
-    /// How many connections of this ID are open, this one included.
+    /// How many connections of this ID and the one before it are open, this one included.
     pub connections: u32,
     /// Goes on the 101, for a new record only.
     pub set_cookie: Option<HeaderValue>,
@@ -165,6 +165,9 @@ impl Tracker {
         let Known { id, record, is_replaced: _, is_exclusive } = known;
         let public_id = self.public_id(&id, &record);
         let (presence, connections) = self.connections.enter(&id);
+        // What was opened before the ID was replaced is the same client's.
+        let before = record.lineage.as_ref().map_or(0, |line| self.connections.count(&line.predecessor));
+        let connections = connections.saturating_add(before);
         Tracked { id, public_id, record, is_new, is_exclusive, connections, set_cookie, presence }
     }
 

@@ -84,6 +84,8 @@ impl Tracker {
         self.retire_predecessor(&record, now)?;
         let (mut id, mut record, mut is_replaced) = (presented, record, false);
         for _ in 0..MAX_LINE {
+            // A new ID makes nobody seen who was away: an authentication may end by that.
+            let mut last_seen = None;
             let next = match standing(&record, self.rotates, now) {
                 Standing::Current => return Ok(Some(Known { id, record, is_replaced, is_exclusive: false })),
                 Standing::Unclaimed => {
@@ -94,6 +96,7 @@ impl Tracker {
                 Standing::Due(next) => {
                     let next = next.clone();
                     self.replace(&id, &record, &next, now).await?;
+                    last_seen = Some(record.last_seen);
                     next
                 }
                 Standing::Replaced(next) => next.clone(),
@@ -107,7 +110,8 @@ impl Tracker {
                 }
             };
             // Gone: the client has logged out meanwhile, or the store has dropped it.
-            let Some(found) = self.live(&next, now)? else { return Ok(None) };
+            let Some(mut found) = self.live(&next, now)? else { return Ok(None) };
+            found.last_seen = last_seen.unwrap_or(found.last_seen);
             (id, record, is_replaced) = (next, found, true);
         }
         Ok(None)

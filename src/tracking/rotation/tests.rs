@@ -67,6 +67,8 @@ async fn after_a_login_the_next_handshake_gets_another_id() {
     assert_ne!(second.id, first.id);
     assert_eq!((name(&second), second.is_new), (Some("joe"), false));
     assert_eq!(second.record.authentication.as_ref().unwrap().at, at(1), "rotating renews no authentication");
+    assert_eq!(second.record.last_seen, at(1), "nor makes it anybody seen who was away");
+    assert_eq!(second.connections, 2, "the one of the old ID is the client's as well");
     assert_eq!(second.public_id, first.public_id, "others know it by the same name");
     let third = visit(&tracker, Some(&second.id), at(100)).await;
     assert_eq!((&third.id, name(&third)), (&second.id, Some("joe")), "once for each login");
