@@ -186,7 +186,7 @@ type rawChecked struct {
 type rawDecided struct {
 	_       structs.HostLayout
 	isError bool
-	kind    uint32  // of a decision; an error's text begins here
+	kind    uint32 // of a decision; an error's text begins here
 	payload [9]uint32
 }
 

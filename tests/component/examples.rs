@@ -10,16 +10,22 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use wampgate::{
     policy::{
-        ConnectionView, CookieView, Decision, HelloView, JoinRequest, LoadFault, Policy, PolicyOptions,
-        WasmPolicy,
+        ConnectionView, CookieView, Decision, EngineOptions, HelloView, JoinRequest, LoadFault, Policy,
+        PolicyEngine, PolicyOptions, WasmPolicy,
     },
     store::Authentication,
     time::Timestamp,
 };
 
-use crate::support::ENGINE;
+/// With a cache: a component is loaded once for each configuration that its cases have, and some take seconds
+/// to compile.
+struct Bench {
+    engine: PolicyEngine,
+    _cache: TempDir,
+}
 
 /// An interpreter on a busy machine takes its time, and what is asked here is what it answers.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -28,54 +34,63 @@ const DEADLINE: Duration = Duration::from_secs(2);
 fn the_example_in_text_passes_the_cases() {
     let plugins = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/plugins"));
     let component = wat::parse_file(plugins.join("returning-wat/component.wat")).expect("a component");
-    passes("returning-wat", &component, &plugins.join("returning-cases.json"));
+    Bench::new().passes("returning-wat", &component, &plugins.join("returning-cases.json"));
 }
 
 #[test]
 fn examples_that_have_been_built_pass_their_cases() {
     let Ok(guests) = std::env::var("WAMPGATE_GUESTS") else { return };
+    let bench = Bench::new();
     for guest in guests.split(':') {
         let (cases, component) = guest.split_once('=').expect("CASES=COMPONENT");
-        passes(component, &fs::read(component).expect(component), Path::new(cases));
+        bench.passes(component, &fs::read(component).expect(component), Path::new(cases));
     }
 }
 
-fn passes(name: &str, component: &[u8], cases: &Path) {
-    let file: Value = serde_json::from_slice(&fs::read(cases).expect("a cases file")).expect("JSON");
-    let cases = file["cases"].as_array().expect("cases");
-    assert!(cases.len() > 10);
-    let begun = Instant::now();
-    let default = load(name, component, &file["config"]).expect(name);
-    let compiled = begun.elapsed();
-    let mut decisions = Vec::new();
-    for case in cases {
-        let what = format!("{name}: {}", case["name"]);
-        let own = case.get("config").map(|config| load(name, component, config));
-        if let Some(part) = case["expect"].get("config_error") {
-            let fault = own.expect("a config").expect_err(&what);
-            let LoadFault::Config(errors) = fault else { panic!("{what}: {fault}") };
-            let part = part.as_str().expect("a text");
-            assert!(errors.iter().any(|error| error.contains(part)), "{what}: {errors:?}");
-            continue;
-        }
-        let own = own.map(|policy| policy.expect(&what));
-        let policy = own.as_ref().unwrap_or(&default);
-        for _ in 0..5 {
-            let begun = Instant::now();
-            let answer = ask(policy, &case["request"]);
-            decisions.push(begun.elapsed());
-            assert!(matches(&answer, &case["expect"]), "{what}: {answer:?}");
-        }
+impl Bench {
+    fn new() -> Self {
+        let cache = TempDir::new().expect("a folder");
+        let options = EngineOptions { cache: Some(cache.path().to_owned()), ..EngineOptions::default() };
+        Self { engine: PolicyEngine::new(&options).expect("an engine"), _cache: cache }
     }
-    decisions.sort();
-    let median = decisions[decisions.len() / 2];
-    println!("{name}: {} bytes, {compiled:.0?} to compile, {median:.1?} a decision", component.len());
-}
 
-fn load(name: &str, component: &[u8], config: &Value) -> Result<WasmPolicy, LoadFault> {
-    let options =
-        PolicyOptions { config: config.to_string(), deadline: DEADLINE, ..PolicyOptions::default() };
-    WasmPolicy::from_bytes(&ENGINE, name, component, options).map_err(|error| error.fault)
+    fn passes(&self, name: &str, component: &[u8], cases: &Path) {
+        let file: Value = serde_json::from_slice(&fs::read(cases).expect("a cases file")).expect("JSON");
+        let cases = file["cases"].as_array().expect("cases");
+        assert!(cases.len() > 10);
+        let begun = Instant::now();
+        let default = self.load(name, component, &file["config"]).expect(name);
+        let compiled = begun.elapsed();
+        let mut decisions = Vec::new();
+        for case in cases {
+            let what = format!("{name}: {}", case["name"]);
+            let own = case.get("config").map(|config| self.load(name, component, config));
+            if let Some(part) = case["expect"].get("config_error") {
+                let fault = own.expect("a config").expect_err(&what);
+                let LoadFault::Config(errors) = fault else { panic!("{what}: {fault}") };
+                let part = part.as_str().expect("a text");
+                assert!(errors.iter().any(|error| error.contains(part)), "{what}: {errors:?}");
+                continue;
+            }
+            let own = own.map(|policy| policy.expect(&what));
+            let policy = own.as_ref().unwrap_or(&default);
+            for _ in 0..5 {
+                let begun = Instant::now();
+                let answer = ask(policy, &case["request"]);
+                decisions.push(begun.elapsed());
+                assert!(matches(&answer, &case["expect"]), "{what}: {answer:?}");
+            }
+        }
+        decisions.sort();
+        let median = decisions[decisions.len() / 2];
+        println!("measured: {} {compiled:.1?} {median:.1?}", component.len());
+    }
+
+    fn load(&self, name: &str, component: &[u8], config: &Value) -> Result<WasmPolicy, LoadFault> {
+        let options =
+            PolicyOptions { config: config.to_string(), deadline: DEADLINE, ..PolicyOptions::default() };
+        WasmPolicy::from_bytes(&self.engine, name, component, options).map_err(|error| error.fault)
+    }
 }
 
 /// Asks with what a case leaves out filled in.
@@ -85,15 +100,14 @@ fn ask(policy: &WasmPolicy, request: &Value) -> Value {
         value.as_array().into_iter().flatten().map(|item| text(item, "")).collect()
     };
     let cookie = request.get("cookie").filter(|cookie| !cookie.is_null());
-    let authentication =
-        cookie.and_then(|cookie| cookie.get("authentication")).map(|login| Authentication {
-            authid: text(&login["authid"], "joe"),
-            authrole: text(&login["authrole"], "frontend"),
-            authmethod: "ticket".to_owned(),
-            authrealm: text(&login["authrealm"], "realm1"),
-            authextra: "{}".to_owned(),
-            at: Timestamp::from_millis(1_790_000_030_000),
-        });
+    let authentication = cookie.and_then(|cookie| cookie.get("authentication")).map(|login| Authentication {
+        authid: text(&login["authid"], "joe"),
+        authrole: text(&login["authrole"], "frontend"),
+        authmethod: "ticket".to_owned(),
+        authrealm: text(&login["authrealm"], "realm1"),
+        authextra: "{}".to_owned(),
+        at: Timestamp::from_millis(1_790_000_030_000),
+    });
     let public_id = cookie.map(|cookie| text(&cookie["public_id"], "test-public-id-0001"));
     let hello = match request.get("hello") {
         Some(hello) => hello,

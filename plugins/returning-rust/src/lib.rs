@@ -60,11 +60,9 @@ fn decide(closed: &[String], request: JoinRequest) -> Decision {
         return deny("wamp.error.no_auth_method", "offer a configured authentication method");
     }
     match cookie {
-        Some(record) if !record.is_new => Decision::Anonymous(Identity {
-            authid: Some(record.public_id),
-            authrole: None,
-            authextra: None,
-        }),
+        Some(record) if !record.is_new => {
+            Decision::Anonymous(Identity { authid: Some(record.public_id), authrole: None, authextra: None })
+        }
         _ => Decision::None,
     }
 }
