@@ -2,6 +2,7 @@
 
 pub mod check;
 mod logging;
+pub mod policy;
 pub mod run;
 pub mod schema;
 
@@ -29,6 +30,9 @@ enum Command {
     Check(SourceArgs),
     /// Print the JSON Schema of the configuration
     Schema,
+    /// Test a policy, ask it, look at it
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
 }
 
 /// Where the configuration is.
@@ -86,6 +90,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Schema) => {
             schema::schema(&mut io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Policy(command)) => {
+            Ok(passed(policy::run(&command, &mut io::stdin().lock(), &mut io::stdout().lock())?))
         }
     }
 }

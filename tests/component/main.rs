@@ -16,3 +16,4 @@ mod hostile;
 mod loading;
 mod logging;
 mod rules;
+mod tools;
