@@ -3,6 +3,7 @@
 pub mod check;
 mod logging;
 pub mod policy;
+mod reload;
 pub mod run;
 pub mod schema;
 

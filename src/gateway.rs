@@ -13,7 +13,7 @@ use crate::{
     config::{Config, CookieConfig, PolicyConfig, Service, StoreConfig, TransportConfig, WebSocketConfig},
     cookie::{PublicIdKey, PublicIdKeyError},
     edge::Edge,
-    policy::{self, EngineError, LoadError, PolicyEngine, PolicyGate, WasmPolicy},
+    policy::{self, EngineError, LoadError, PolicyEngine, PolicyGate, Reloader},
     realm::Realm,
     store::{self, CookieStore, OpenError},
     time::Timestamp,
@@ -31,6 +31,7 @@ const DEFAULT_POLICY_CONCURRENT: usize = 64;
 #[derive(Debug)]
 pub struct Gateway {
     transports: Vec<RunningTransport>,
+    policies: Arc<Reloader>,
 }
 
 /// A transport of the configuration with its routes.
@@ -86,12 +87,17 @@ impl Gateway {
             Ok(RunningTransport { edge: Arc::new(edge), config })
         });
         let transports = transports.collect::<Result<_, StartError>>()?;
-        Ok(Self { transports })
+        Ok(Self { transports, policies: Arc::new(parts.reloader) })
     }
 
     /// The transports, in the order of the configuration.
     pub fn transports(&self) -> &[RunningTransport] {
         &self.transports
+    }
+
+    /// The policies that come from files, to be loaded anew.
+    pub fn policies(&self) -> &Arc<Reloader> {
+        &self.policies
     }
 }
 
@@ -110,6 +116,7 @@ struct Parts {
     durable_key: Option<Arc<PublicIdKey>>,
     passing_key: Option<Arc<PublicIdKey>>,
     engine: PolicyEngine,
+    reloader: Reloader,
     default_policy: Option<Arc<PolicyGate>>,
 }
 
@@ -122,13 +129,15 @@ struct SharedStore {
 impl Parts {
     fn new(config: &Config) -> Result<Self, StartError> {
         let realms = config.realms.iter().map(|realm| (realm.name.to_string(), Realm::start(realm.clone())));
+        let engine = PolicyEngine::for_policies(policies(config))?;
         Ok(Self {
             node_dir: config.node_dir.clone(),
             realms: Arc::new(realms.collect()),
             stores: HashMap::new(),
             durable_key: None,
             passing_key: None,
-            engine: PolicyEngine::for_policies(policies(config))?,
+            reloader: Reloader::new(engine.clone()),
+            engine,
             default_policy: None,
         })
     }
@@ -137,7 +146,7 @@ impl Parts {
         let key = self.public_id_key(config.cookie.as_ref().map(|cookie| &cookie.store))?;
         let tracker = config.cookie.as_ref().map(|cookie| self.tracker(cookie, &key)).transpose()?;
         let policy = match &config.policy {
-            Some(policy) => self.policy(policy)?,
+            Some(policy) => self.reloader.load(policy)?,
             None => self.default_policy()?,
         };
         let headers = config.policy.iter().flat_map(|policy| &policy.headers);
@@ -187,11 +196,6 @@ impl Parts {
             PublicIdKey::random()?
         };
         Ok(Arc::clone(slot.insert(Arc::new(key))))
-    }
-
-    fn policy(&self, config: &PolicyConfig) -> Result<Arc<PolicyGate>, StartError> {
-        let policy = WasmPolicy::load(&self.engine, config)?;
-        Ok(Arc::new(PolicyGate::new(Arc::new(policy), config.max_concurrent)))
     }
 
     fn default_policy(&mut self) -> Result<Arc<PolicyGate>, StartError> {

@@ -22,6 +22,8 @@ mod component;
 mod host;
 mod inspect;
 mod options;
+mod penalty;
+mod reload;
 mod request;
 mod warm;
 
@@ -42,6 +44,7 @@ pub use self::{
     inspect::Inspection,
     load::{CONTRACT_VERSION, LoadError, LoadFault, MAX_COMPONENT_BYTES},
     options::{DEFAULT_DEADLINE, Grants, Instances, PolicyOptions},
+    reload::{Reload, Reloader},
 };
 use crate::wamp::Uri;
 
@@ -123,6 +126,9 @@ pub enum PolicyError {
     /// Too many decisions are waiting already.
     #[error("too many decisions are waiting")]
     Overloaded,
+    /// Too many decisions about this peer ran into their deadline lately; the policy was not asked.
+    #[error("too many decisions about this peer's clients ran into their deadline")]
+    Penalty,
 }
 
 /// What a policy is asked. Times are milliseconds since the epoch.

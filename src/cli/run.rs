@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::Context;
@@ -13,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{RunArgs, logging};
+use super::{RunArgs, logging, reload};
 use crate::{
     config::{self, Config},
     gateway::Gateway,
@@ -47,6 +48,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let server = Server::bind(gateway)?;
     announce(&server).context("cannot write to standard output")?;
     let shutdown = CancellationToken::new();
+    let reloading = tokio::spawn(reload::reload(Arc::clone(server.gateway().policies())));
     let serving = tokio::spawn(server.run(shutdown.clone()));
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
@@ -54,6 +56,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    reloading.abort();
     info!("shutting down; a second signal ends at once");
     shutdown.cancel();
     tokio::select! {

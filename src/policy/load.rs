@@ -117,13 +117,17 @@ pub(super) fn read(path: &Path, pinned: Option<&[u8; 32]>) -> Result<Vec<u8>, Lo
     if bytes.len() as u64 > MAX_COMPONENT_BYTES {
         return Err(LoadFault::TooLarge);
     }
-    if let Some(&pinned) = pinned {
-        let found: [u8; 32] = Sha256::digest(&bytes).into();
-        if found != pinned {
-            return Err(LoadFault::Hash { pinned, found });
-        }
-    }
+    check_pin(&bytes, pinned)?;
     Ok(bytes)
+}
+
+/// Checks bytes against the hash that the configuration names, if it names one.
+pub(super) fn check_pin(bytes: &[u8], pinned: Option<&[u8; 32]>) -> Result<(), LoadFault> {
+    let found: [u8; 32] = Sha256::digest(bytes).into();
+    match pinned {
+        Some(&pinned) if pinned != found => Err(LoadFault::Hash { pinned, found }),
+        _ => Ok(()),
+    }
 }
 
 /// The names of what a component imports and exports.

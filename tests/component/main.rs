@@ -15,5 +15,7 @@ mod default_policy;
 mod hostile;
 mod loading;
 mod logging;
+mod reload;
 mod rules;
 mod tools;
+mod warm;
