@@ -59,6 +59,10 @@ pub struct RunArgs {
     /// What is logged: a level (error, warn, info, debug, trace), or directives such as info,wampgate::policy=debug
     #[arg(long, value_name = "FILTER", default_value = "info", env = "WAMPGATE_LOG")]
     log: String,
+    /// Append every request that a policy is asked to this file, with the answer: cases for `policy test`. Tracking
+    /// IDs are replaced; the name must end in .jsonl
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 /// How log lines are written.

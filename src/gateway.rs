@@ -13,7 +13,7 @@ use crate::{
     config::{Config, CookieConfig, PolicyConfig, Service, StoreConfig, TransportConfig, WebSocketConfig},
     cookie::{PublicIdKey, PublicIdKeyError},
     edge::Edge,
-    policy::{self, EngineError, LoadError, PolicyEngine, PolicyGate, Reloader},
+    policy::{self, EngineError, LoadError, PolicyEngine, PolicyGate, Recorder, Reloader},
     realm::Realm,
     store::{self, CookieStore, OpenError},
     time::Timestamp,
@@ -32,6 +32,7 @@ const DEFAULT_POLICY_CONCURRENT: usize = 64;
 pub struct Gateway {
     transports: Vec<RunningTransport>,
     policies: Arc<Reloader>,
+    default_policy: Option<Arc<PolicyGate>>,
 }
 
 /// A transport of the configuration with its routes.
@@ -87,12 +88,19 @@ impl Gateway {
             Ok(RunningTransport { edge: Arc::new(edge), config })
         });
         let transports = transports.collect::<Result<_, StartError>>()?;
-        Ok(Self { transports, policies: Arc::new(parts.reloader) })
+        Ok(Self { transports, policies: Arc::new(parts.reloader), default_policy: parts.default_policy })
     }
 
     /// The transports, in the order of the configuration.
     pub fn transports(&self) -> &[RunningTransport] {
         &self.transports
+    }
+
+    /// Records what all policies are asked, and their answers.
+    pub fn record(&self, recorder: &Arc<Recorder>) {
+        for gate in self.policies.gates().chain(&self.default_policy) {
+            gate.record(Arc::clone(recorder));
+        }
     }
 
     /// The policies that come from files, to be loaded anew.

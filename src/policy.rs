@@ -23,6 +23,7 @@ mod host;
 mod inspect;
 mod options;
 mod penalty;
+mod record;
 mod reload;
 mod request;
 mod warm;
@@ -44,6 +45,7 @@ pub use self::{
     inspect::Inspection,
     load::{CONTRACT_VERSION, LoadError, LoadFault, MAX_COMPONENT_BYTES},
     options::{DEFAULT_DEADLINE, Grants, Instances, PolicyOptions},
+    record::Recorder,
     reload::{Reload, Reloader},
 };
 use crate::wamp::Uri;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs,
+    fs, io,
     path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -10,9 +10,10 @@ use std::{
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
     time::{MissedTickBehavior, interval},
 };
-use tracing::{error, warn};
+use tracing::error;
 
 use crate::policy::{Reload, Reloader};
 
@@ -23,22 +24,20 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What tells that a file has been written: its size and the time of its last change. None: it is not there.
 type Seen = Option<(u64, SystemTime)>;
 
-/// Reloads until it is cancelled.
-pub(super) async fn reload(policies: Arc<Reloader>) {
-    let mut hang_up = match signal(SignalKind::hangup()) {
-        Ok(hang_up) => Some(hang_up),
-        Err(error) => {
-            warn!("policies are not reloaded on SIGHUP: {error}");
-            None
-        }
-    };
+/// Reloads on a task of its own. SIGHUP no longer ends the process from here on.
+pub(super) fn start(policies: Arc<Reloader>) -> io::Result<JoinHandle<()>> {
+    let hang_up = signal(SignalKind::hangup())?;
+    Ok(tokio::spawn(reload(policies, hang_up)))
+}
+
+async fn reload(policies: Arc<Reloader>, mut hang_up: Signal) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut loaded = look(&policies);
     let mut last = loaded.clone();
     loop {
         tokio::select! {
-            () = received(&mut hang_up) => {}
+            Some(()) = hang_up.recv() => {}
             _ = looks.tick() => {
                 let now = look(&policies);
                 // A file that is still being written is left alone until it has been the same for a second.
@@ -65,15 +64,4 @@ fn look(policies: &Reloader) -> HashMap<PathBuf, Seen> {
         Some((metadata.len(), metadata.modified().ok()?))
     };
     policies.files().map(|file| (file.clone(), seen(file))).collect()
-}
-
-async fn received(hang_up: &mut Option<Signal>) {
-    let received = match hang_up {
-        Some(signal) => signal.recv().await,
-        None => None,
-    };
-    if received.is_none() {
-        // There will be none any more.
-        std::future::pending::<()>().await;
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    path::PathBuf,
     process::ExitCode,
     sync::Arc,
 };
@@ -18,6 +19,7 @@ use super::{RunArgs, logging, reload};
 use crate::{
     config::{self, Config},
     gateway::Gateway,
+    policy::Recorder,
     server::Server,
 };
 
@@ -40,15 +42,23 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let runtime =
         runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     // On a worker rather than on this thread: accepting then needs no switch between threads.
-    runtime.block_on(runtime.spawn(serve(loaded.config))).context("the gateway crashed")?
+    runtime
+        .block_on(runtime.spawn(serve(loaded.config, args.record.clone())))
+        .context("the gateway crashed")?
 }
 
-async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+async fn serve(config: Config, record: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let gateway = Gateway::start(config).context("cannot start")?;
+    if let Some(file) = record {
+        let recorder = Recorder::open(&file).with_context(|| format!("--record {}", file.display()))?;
+        gateway.record(&Arc::new(recorder));
+    }
     let server = Server::bind(gateway)?;
+    // Before anybody can know that there is a gateway to send a signal to: it would end it.
+    let reloading =
+        reload::start(Arc::clone(server.gateway().policies())).context("cannot listen for SIGHUP")?;
     announce(&server).context("cannot write to standard output")?;
     let shutdown = CancellationToken::new();
-    let reloading = tokio::spawn(reload::reload(Arc::clone(server.gateway().policies())));
     let serving = tokio::spawn(server.run(shutdown.clone()));
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;

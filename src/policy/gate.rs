@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Instant,
@@ -12,7 +12,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
-use super::{Decision, JoinRequest, Policy, PolicyError, penalty::PenaltyBox};
+use super::{Decision, JoinRequest, Policy, PolicyError, Recorder, penalty::PenaltyBox};
 
 /// Decisions that may wait for a free place. At the default deadline two cores work off so many in ten
 /// seconds, which is how long a client has to say HELLO: whoever came later would wait in vain.
@@ -27,6 +27,7 @@ pub struct PolicyGate {
     penalties: PenaltyBox,
     places: Semaphore,
     waiting: AtomicUsize,
+    recorder: OnceLock<Arc<Recorder>>,
 }
 
 /// One who waits; gone, also when the client gives up meanwhile, it makes room in the queue.
@@ -41,6 +42,7 @@ impl PolicyGate {
             penalties: PenaltyBox::default(),
             places,
             waiting: AtomicUsize::new(0),
+            recorder: OnceLock::new(),
         }
     }
 
@@ -48,6 +50,11 @@ impl PolicyGate {
     /// last of them.
     pub fn replace(&self, policy: Arc<dyn Policy>) {
         self.policy.store(Arc::new(policy));
+    }
+
+    /// Records every request and its answer from now on. A gate has one recorder, the first.
+    pub fn record(&self, recorder: Arc<Recorder>) {
+        self.recorder.get_or_init(|| recorder);
     }
 
     /// Decides on the calling task, at once if there is a free place. [`PolicyError::Overloaded`] if too many
@@ -64,6 +71,9 @@ impl PolicyGate {
         let answer = self.policy.load().decide(request);
         if matches!(answer, Err(PolicyError::Deadline(_))) {
             self.penalties.count(peer, Instant::now());
+        }
+        if let Some(recorder) = self.recorder.get() {
+            recorder.record(request, &answer);
         }
         answer
     }

@@ -56,6 +56,11 @@ impl Reloader {
         Ok(gate)
     }
 
+    /// The gates of the policies.
+    pub(crate) fn gates(&self) -> impl Iterator<Item = &Arc<PolicyGate>> {
+        self.policies.iter().map(|policy| &policy.gate)
+    }
+
     /// The files that the policies came from.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.policies.iter().map(|policy| &policy.config.component)

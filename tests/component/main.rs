@@ -13,6 +13,7 @@ mod support;
 mod custom;
 mod default_policy;
 mod hostile;
+mod hostile_load;
 mod loading;
 mod logging;
 mod reload;

@@ -14,6 +14,7 @@ mod bad_input;
 mod cookies;
 mod joins;
 mod limits;
+mod policies;
 mod protocol;
 mod secrets;
 mod shutdown;
