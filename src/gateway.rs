@@ -17,7 +17,7 @@ use crate::{
     config::{Config, CookieConfig, PolicyConfig, Service, StoreConfig, TransportConfig, WebSocketConfig},
     cookie::{PublicIdKey, PublicIdKeyError},
     edge::Edge,
-    policy::{self, EngineError, LoadError, PolicyEngine, PolicyGate, WasmPolicy},
+    policy::{self, EngineError, LoadError, PolicyEngine, PolicyGate, Recorder, Reloader},
     realm::Realm,
     store::{self, OpenError},
     time::Timestamp,
@@ -37,6 +37,8 @@ pub struct Gateway {
     node_dir: PathBuf,
     transports: Vec<RunningTransport>,
     stores: Vec<ManagedStore>,
+    policies: Arc<Reloader>,
+    default_policy: Option<Arc<PolicyGate>>,
 }
 
 /// A transport of the configuration with its routes.
@@ -99,7 +101,13 @@ impl Gateway {
             Ok(RunningTransport { edge: Arc::new(edge), config })
         });
         let transports = transports.collect::<Result<_, StartError>>()?;
-        Ok(Self { node_dir: config.node_dir, transports, stores: parts.stores })
+        Ok(Self {
+            node_dir: config.node_dir,
+            transports,
+            stores: parts.stores,
+            policies: Arc::new(parts.reloader),
+            default_policy: parts.default_policy,
+        })
     }
 
     /// The node directory; it need not exist.
@@ -115,6 +123,18 @@ impl Gateway {
     /// The transports, in the order of the configuration.
     pub fn transports(&self) -> &[RunningTransport] {
         &self.transports
+    }
+
+    /// Records what all policies are asked, and their answers.
+    pub fn record(&self, recorder: &Arc<Recorder>) {
+        for gate in self.policies.gates().chain(&self.default_policy) {
+            gate.record(Arc::clone(recorder));
+        }
+    }
+
+    /// The policies that come from files, to be loaded anew.
+    pub fn policies(&self) -> &Arc<Reloader> {
+        &self.policies
     }
 }
 
@@ -133,19 +153,22 @@ struct Parts {
     durable_key: Option<Arc<PublicIdKey>>,
     passing_key: Option<Arc<PublicIdKey>>,
     engine: PolicyEngine,
+    reloader: Reloader,
     default_policy: Option<Arc<PolicyGate>>,
 }
 
 impl Parts {
     fn new(config: &Config) -> Result<Self, StartError> {
         let realms = config.realms.iter().map(|realm| (realm.name.to_string(), Realm::start(realm.clone())));
+        let engine = PolicyEngine::for_policies(policies(config))?;
         Ok(Self {
             node_dir: config.node_dir.clone(),
             realms: Arc::new(realms.collect()),
             stores: Vec::new(),
             durable_key: None,
             passing_key: None,
-            engine: PolicyEngine::for_policies(policies(config))?,
+            reloader: Reloader::new(engine.clone()),
+            engine,
             default_policy: None,
         })
     }
@@ -165,7 +188,7 @@ impl Parts {
             None => None,
         };
         let policy = match &config.policy {
-            Some(policy) => self.policy(policy)?,
+            Some(policy) => self.reloader.load(policy)?,
             None => self.default_policy()?,
         };
         let headers = config.policy.iter().flat_map(|policy| &policy.headers);
@@ -221,11 +244,6 @@ impl Parts {
             PublicIdKey::random()?
         };
         Ok(Arc::clone(slot.insert(Arc::new(key))))
-    }
-
-    fn policy(&self, config: &PolicyConfig) -> Result<Arc<PolicyGate>, StartError> {
-        let policy = WasmPolicy::load(&self.engine, config)?;
-        Ok(Arc::new(PolicyGate::new(Arc::new(policy), config.max_concurrent)))
     }
 
     fn default_policy(&mut self) -> Result<Arc<PolicyGate>, StartError> {

@@ -16,6 +16,7 @@ mod cookie_auth;
 mod cookies;
 mod joins;
 mod limits;
+mod policies;
 mod protocol;
 mod secrets;
 mod shutdown;
