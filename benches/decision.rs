@@ -45,6 +45,7 @@ fn authentication() -> Authentication {
         authrealm: "realm1".to_owned(),
         authextra: "{}".to_owned(),
         at: Timestamp::from_millis(1_790_000_000_000),
+        succession: None,
     }
 }
 

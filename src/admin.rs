@@ -34,8 +34,8 @@ pub use socket::{AdminSocket, SOCKET, SocketError};
 
 use crate::{
     config::StoreConfig,
-    cookie::PublicIdKey,
-    store::{self, CookieStore, FileStore, Opened},
+    cookie::{PublicIdKey, TrackingId},
+    store::{self, CookieRecord, CookieStore, FileStore, Opened},
     tracking::Connections,
 };
 
@@ -148,6 +148,14 @@ pub enum Summary {
 }
 
 impl ManagedStore {
+    /// A record's public ID: a client whose ID was replaced keeps the one of its first.
+    fn public_id(&self, id: &TrackingId, record: &CookieRecord) -> Arc<str> {
+        match &record.lineage {
+            Some(lineage) => Arc::clone(&lineage.public_id),
+            None => self.key.public_id(id),
+        }
+    }
+
     /// A store that was just opened.
     pub fn new(name: String, opened: Opened, connections: Arc<Connections>, key: Arc<PublicIdKey>) -> Self {
         Self { name, store: opened.store, file: opened.file, connections, key }

@@ -13,7 +13,7 @@ pub use ending::Ending;
 use crate::{
     edge::{Edge, Peer, Stream},
     session::Session,
-    tracking::Closed,
+    tracking::{Closed, Parting},
 };
 
 /// How long requests that are under way have to finish once the gateway drains.
@@ -31,7 +31,7 @@ pub async fn run(stream: Stream, peer: Peer, edge: Arc<Edge>, shutdown: Cancella
         // Whatever the client is doing: a revocation ends it where it waits.
         let outcome = tokio::select! {
             outcome = converse(&mut client, &shutdown) => outcome,
-            () = closed(revoked.as_ref()) => Err(Ending::Revoked),
+            why = closed(revoked.as_ref()) => Err(Ending::Revoked(why)),
         };
         if let Err(ending) = outcome {
             break ending;
@@ -71,7 +71,7 @@ async fn join(client: &mut Client, shutdown: &CancellationToken) -> Result<Sessi
     Ok(Session::new(attachment))
 }
 
-async fn closed(revoked: Option<&Closed>) {
+async fn closed(revoked: Option<&Closed>) -> Parting {
     match revoked {
         Some(revoked) => revoked.wait().await,
         None => std::future::pending().await,

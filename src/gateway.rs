@@ -4,24 +4,29 @@ pub mod janitor;
 
 use std::{
     collections::HashMap,
+    mem,
     path::{Path, PathBuf},
     ptr,
     sync::Arc,
 };
 
 use http::HeaderName;
+use tokio::sync::mpsc;
 
 use crate::{
     admin::{self, ManagedStore},
     auth,
-    config::{Config, CookieConfig, PolicyConfig, Service, StoreConfig, TransportConfig, WebSocketConfig},
+    config::{
+        Config, CookieConfig, PolicyConfig, RealmConfig, Service, StoreConfig, TransportConfig,
+        WebSocketConfig,
+    },
     cookie::{PublicIdKey, PublicIdKeyError},
     edge::Edge,
     policy::{self, EngineError, LoadError, PolicyEngine, PolicyGate, Recorder, Reloader},
     realm::Realm,
     store::{self, OpenError},
     time::Timestamp,
-    tracking::Tracker,
+    tracking::{self, Logout, Tracker},
 };
 
 /// The file in the node directory that holds the key of the public IDs.
@@ -62,7 +67,7 @@ pub struct WebSocketService {
     /// The policy's name, for logs.
     pub policy_name: Arc<str>,
     /// Cookie tracking, if on.
-    pub tracker: Option<Tracker>,
+    pub tracker: Option<Arc<Tracker>>,
     /// The node's key.
     pub key: Arc<PublicIdKey>,
     /// Who decides about identities here.
@@ -101,6 +106,7 @@ impl Gateway {
             Ok(RunningTransport { edge: Arc::new(edge), config })
         });
         let transports = transports.collect::<Result<_, StartError>>()?;
+        parts.start_logouts();
         Ok(Self {
             node_dir: config.node_dir,
             transports,
@@ -148,6 +154,9 @@ impl RunningTransport {
 /// What services share while a gateway is being put together.
 struct Parts {
     node_dir: PathBuf,
+    /// One tracker for each store.
+    trackers: Vec<Arc<Tracker>>,
+    logouts: Option<mpsc::UnboundedReceiver<Logout>>,
     realms: Arc<HashMap<String, Realm>>,
     stores: Vec<ManagedStore>,
     durable_key: Option<Arc<PublicIdKey>>,
@@ -159,9 +168,13 @@ struct Parts {
 
 impl Parts {
     fn new(config: &Config) -> Result<Self, StartError> {
-        let realms = config.realms.iter().map(|realm| (realm.name.to_string(), Realm::start(realm.clone())));
         let engine = PolicyEngine::for_policies(policies(config))?;
+        let (orders, logouts) = mpsc::unbounded_channel();
+        let start = |realm: &RealmConfig| Realm::start_with(realm.clone(), Some(orders.clone()));
+        let realms = config.realms.iter().map(|realm| (realm.name.to_string(), start(realm)));
         Ok(Self {
+            trackers: Vec::new(),
+            logouts: Some(logouts),
             node_dir: config.node_dir.clone(),
             realms: Arc::new(realms.collect()),
             stores: Vec::new(),
@@ -180,10 +193,11 @@ impl Parts {
         path: &str,
     ) -> Result<Arc<WebSocketService>, StartError> {
         let key = self.public_id_key(config.cookie.as_ref().map(|cookie| &cookie.store))?;
+        let rotates = config.auth.as_ref().and_then(|auth| auth.cookie).is_some_and(|cookie| cookie.rotate);
         let tracker = match &config.cookie {
             Some(cookie) => {
                 let name = admin::store_name(&cookie.store, transport, path);
-                Some(self.tracker(cookie, name, &key)?)
+                Some(self.tracker(cookie, name, &key, rotates)?)
             }
             None => None,
         };
@@ -210,9 +224,22 @@ impl Parts {
         config: &CookieConfig,
         name: String,
         key: &Arc<PublicIdKey>,
-    ) -> Result<Tracker, StartError> {
+        rotates: bool,
+    ) -> Result<Arc<Tracker>, StartError> {
         let ManagedStore { store, connections, .. } = self.store(&config.store, name, key)?;
-        Ok(Tracker::new(config.options.clone(), store, connections, Arc::clone(key)))
+        let tracker = Tracker::new(config.options.clone(), store, connections, Arc::clone(key));
+        let tracker = Arc::new(tracker.rotating(rotates));
+        if !self.trackers.iter().any(|other| Arc::ptr_eq(&other.connections, &tracker.connections)) {
+            self.trackers.push(Arc::clone(&tracker));
+        }
+        Ok(tracker)
+    }
+
+    /// From here on realms can have somebody logged out, whichever store has the cookies.
+    fn start_logouts(&mut self) {
+        if let Some(orders) = self.logouts.take() {
+            tokio::spawn(tracking::carry_out(orders, mem::take(&mut self.trackers)));
+        }
     }
 
     /// Opens a store, or finds the one that another service has opened at the same place.

@@ -15,6 +15,8 @@ mod broker;
 mod dealer;
 mod deliveries;
 mod inbox;
+mod member;
+mod meta;
 mod owner;
 mod permissions;
 mod router;
@@ -30,6 +32,7 @@ use crate::{
     config::RealmConfig,
     identity::Identity,
     outbox::Outbox,
+    tracking::{LogoutOrders, Visit},
     wamp::{ClientMessage, SessionId, Uri},
 };
 
@@ -48,6 +51,35 @@ pub struct Attachment {
     inbox: Arc<Inbox>,
 }
 
+/// What a realm knows of the connection behind a session.
+#[derive(Debug, Clone, Default)]
+pub struct Link {
+    /// What the connection came in by.
+    pub channel: Channel,
+    /// The cookie that it came with, for when the session is logged out.
+    pub visit: Option<Visit>,
+}
+
+/// What a connection comes in by, as far as others may know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Channel {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// A Unix socket.
+    Unix,
+}
+
+impl Channel {
+    /// Its name in session details.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Unix => "unix",
+        }
+    }
+}
+
 /// The realm's owner has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the realm has been closed")]
@@ -62,9 +94,19 @@ impl Realm {
     ///
     /// Outside of a tokio runtime, on which the owner is to run.
     pub fn start(config: RealmConfig) -> Self {
+        Self::start_with(config, None)
+    }
+
+    /// Starts the owner of a realm which can have sessions logged out.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, on which the owner is to run.
+    pub fn start_with(config: RealmConfig, logouts: Option<LogoutOrders>) -> Self {
         let permissions = Arc::new(Permissions::new(&config.roles));
+        let name = config.name.clone();
         let (inbox, entries) = Inbox::new(config.name, Arc::clone(&permissions));
-        tokio::spawn(Owner::new(entries, Arc::clone(&inbox.gate), permissions).run());
+        tokio::spawn(Owner::new(name, entries, Arc::clone(&inbox.gate), permissions, logouts).run());
         Self { inbox: Arc::new(inbox) }
     }
 
@@ -98,9 +140,10 @@ impl Realm {
         session: SessionId,
         identity: Arc<Identity>,
         outbox: Arc<Outbox>,
+        link: Arc<Link>,
     ) -> Result<Attachment, RealmClosed> {
         let key = self.inbox.next_key(session);
-        self.inbox.send(Entry::Attach { key, identity, outbox }).await?;
+        self.inbox.send(Entry::Attach { key, identity, outbox, link }).await?;
         Ok(Attachment { key, inbox: Arc::clone(&self.inbox) })
     }
 

@@ -19,7 +19,7 @@ use crate::{
     wamp::{
         ClientMessage, DecodeError, Payload, RouterMessage, Uri,
         batch::Framing,
-        uri::error::{GOODBYE_AND_OUT, INVALID_URI, PROTOCOL_VIOLATION, SYSTEM_SHUTDOWN},
+        uri::error::{GOODBYE_AND_OUT, INVALID_URI, LOGOUT, PROTOCOL_VIOLATION, SYSTEM_SHUTDOWN},
     },
 };
 
@@ -120,6 +120,10 @@ impl Session {
             Err(error) => return Err(violation(&error)),
         };
         match message {
+            // Crossbar.io's reason: the client wants its cookie to stand for nobody any more.
+            ClientMessage::Goodbye { reason } if reason.as_str() == LOGOUT && client.is_tracked() => {
+                Err(Ending::Logout)
+            }
             ClientMessage::Goodbye { .. } => {
                 client.push(&RouterMessage::Goodbye { message: None, reason: Uri::known(GOODBYE_AND_OUT) });
                 client.flush_outbox().await?;

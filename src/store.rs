@@ -44,6 +44,26 @@ pub struct CookieRecord {
     pub max_age: MaxAge,
     /// What the last successful authentication left, if any.
     pub authentication: Option<Arc<Authentication>>,
+    /// What the ID has replaced, if it has replaced one. Never changes.
+    pub lineage: Option<Arc<Lineage>>,
+}
+
+/// Where a record comes from whose ID was handed out in place of an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lineage {
+    /// The public ID of the client's first ID: who is known by it stays known by it.
+    pub public_id: Arc<str>,
+    /// The ID that was replaced.
+    pub predecessor: TrackingId,
+}
+
+/// What replaces an ID after somebody has authenticated with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Succession {
+    /// The next ID. Drawn at the login, so that connections which come at the same moment are all given the same one.
+    pub id: TrackingId,
+    /// Since when it is in use; none: it has not been handed out.
+    pub since: Option<Timestamp>,
 }
 
 /// What an authentication leaves on a record.
@@ -58,12 +78,14 @@ pub struct Authentication {
     pub authextra: String,
     /// When it happened.
     pub at: Timestamp,
+    /// What replaces the ID that this stands on, if it is to be replaced.
+    pub succession: Option<Succession>,
 }
 
 impl CookieRecord {
     /// A record for an ID that is handed out now.
     pub const fn new(now: Timestamp, max_age: MaxAge) -> Self {
-        Self { created: now, last_seen: now, max_age, authentication: None }
+        Self { created: now, last_seen: now, max_age, authentication: None, lineage: None }
     }
 
     /// The first moment at which the record no longer counts.

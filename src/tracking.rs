@@ -1,6 +1,8 @@
 //! Cookie tracking: from a request's `Cookie` headers to a record, known or new.
 
 mod connections;
+mod logout;
+mod rotation;
 #[cfg(test)]
 mod tests;
 
@@ -9,11 +11,12 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue};
 use rand::rngs::SysRng;
 
-pub use connections::{Closed, Connections, Presence};
+pub use connections::{Closed, Connections, Parting, Presence};
+pub use logout::{Logout, LogoutOrders, Visit, carry_out};
 
 use crate::{
     cookie::{self, CookieOptions, PublicIdKey, TrackingId},
-    store::{CookieRecord, CookieStore, StoreError},
+    store::{CookieRecord, CookieStore, Lineage, StoreError},
     time::Timestamp,
 };
 
@@ -32,6 +35,8 @@ pub struct Tracker {
     pub connections: Arc<Connections>,
     /// What makes public IDs: one key for the whole node.
     pub key: Arc<PublicIdKey>,
+    /// Whether IDs are replaced around a login: see [`rotation`].
+    pub rotates: bool,
 }
 
 /// A client that was tracked in an opening handshake. Not `Clone`: there is one for each open connection.
@@ -43,14 +48,27 @@ pub struct Tracked {
     pub public_id: Arc<str>,
     /// The record as it was at the handshake.
     pub record: CookieRecord,
-    /// Whether the record was made in this handshake.
+    /// Whether the client was unknown until this handshake.
     pub is_new: bool,
+    /// Whether the ID was drawn in this handshake, so that nobody but this client can have it.
+    pub is_exclusive: bool,
     /// How many connections of this ID are open, this one included.
     pub connections: u32,
     /// Goes on the 101, for a new record only.
     pub set_cookie: Option<HeaderValue>,
     /// Counts this connection for as long as it is held.
     pub presence: Presence,
+}
+
+/// A client whose cookie counts.
+#[derive(Debug)]
+struct Known {
+    /// The ID from now on.
+    id: TrackingId,
+    record: CookieRecord,
+    /// Whether that is another one than it came with.
+    is_replaced: bool,
+    is_exclusive: bool,
 }
 
 impl Tracker {
@@ -62,7 +80,13 @@ impl Tracker {
         connections: Arc<Connections>,
         key: Arc<PublicIdKey>,
     ) -> Self {
-        Self { options, store, connections, key }
+        Self { options, store, connections, key, rotates: false }
+    }
+
+    /// Replaces IDs around a login, or does not.
+    #[must_use]
+    pub fn rotating(self, rotates: bool) -> Self {
+        Self { rotates, ..self }
     }
 
     /// Finds the client's record or makes one. The record is in the store before this returns.
@@ -87,12 +111,16 @@ impl Tracker {
         tls: bool,
         now: Timestamp,
     ) -> Result<Tracked, StoreError> {
-        if let Some((id, record)) = self.find(headers, now)? {
-            return Ok(self.tracked(id, record, false, None));
+        if let Some((id, record)) = self.find(headers, now)?
+            && let Some(known) = self.admit(id, record, now).await?
+        {
+            let set_cookie = known.is_replaced.then(|| cookie::set_cookie(&self.options, &known.id, tls));
+            return Ok(self.tracked(known, false, set_cookie.flatten()));
         }
-        let (id, record) = self.create(now).await?;
+        let (id, record) = self.create(None, now).await?;
         let set_cookie = cookie::set_cookie(&self.options, &id, tls);
-        Ok(self.tracked(id, record, true, set_cookie))
+        let known = Known { id, record, is_replaced: true, is_exclusive: true };
+        Ok(self.tracked(known, true, set_cookie))
     }
 
     /// The first of the request's candidates that the store knows.
@@ -111,11 +139,15 @@ impl Tracker {
         Ok(None)
     }
 
-    async fn create(&self, now: Timestamp) -> Result<(TrackingId, CookieRecord), StoreError> {
-        let record = CookieRecord::new(now, self.options.max_age);
+    async fn create(
+        &self,
+        lineage: Option<Lineage>,
+        now: Timestamp,
+    ) -> Result<(TrackingId, CookieRecord), StoreError> {
+        let lineage = lineage.map(Arc::new);
+        let record = CookieRecord { lineage, ..CookieRecord::new(now, self.options.max_age) };
         for _ in 0..MAX_DRAWS {
-            let id = TrackingId::generate(self.options.length, &mut SysRng)
-                .map_err(|error| StoreError::Io(format!("no random bytes for an ID: {error}").into()))?;
+            let id = self.draw()?;
             match self.store.create(&id, record.clone()).await {
                 Err(StoreError::Exists) => {}
                 outcome => return outcome.map(|()| (id, record)),
@@ -124,15 +156,23 @@ impl Tracker {
         Err(StoreError::Exists)
     }
 
-    fn tracked(
-        &self,
-        id: TrackingId,
-        record: CookieRecord,
-        is_new: bool,
-        set_cookie: Option<HeaderValue>,
-    ) -> Tracked {
-        let public_id = self.key.public_id(&id);
+    fn draw(&self) -> Result<TrackingId, StoreError> {
+        TrackingId::generate(self.options.length, &mut SysRng)
+            .map_err(|error| StoreError::Io(format!("no random bytes for an ID: {error}").into()))
+    }
+
+    fn tracked(&self, known: Known, is_new: bool, set_cookie: Option<HeaderValue>) -> Tracked {
+        let Known { id, record, is_replaced: _, is_exclusive } = known;
+        let public_id = self.public_id(&id, &record);
         let (presence, connections) = self.connections.enter(&id);
-        Tracked { id, public_id, record, is_new, connections, set_cookie, presence }
+        Tracked { id, public_id, record, is_new, is_exclusive, connections, set_cookie, presence }
+    }
+
+    /// The name of a client towards others, which stays when its ID is replaced.
+    fn public_id(&self, id: &TrackingId, record: &CookieRecord) -> Arc<str> {
+        match &record.lineage {
+            Some(lineage) => Arc::clone(&lineage.public_id),
+            None => self.key.public_id(id),
+        }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::ManagedStore;
 use crate::{
     cookie::{MaxAge, TrackingId},
-    store::{Authentication, CookieRecord},
+    store::{Authentication, CookieRecord, Lineage, Succession},
     time::Timestamp,
 };
 
@@ -20,6 +20,15 @@ pub struct Entry {
     pub id: Option<TrackingId>,
     /// The public ID.
     pub public_id: String,
+    /// The ID that this one has replaced; only where IDs are shown.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "id_text")]
+    pub replaces: Option<TrackingId>,
+    /// The ID that replaces this one at the client's next visit, or has done so; only where IDs are shown.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "id_text")]
+    pub replaced_by: Option<TrackingId>,
+    /// When this ID was replaced: soon after that it is of no use any more.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "some_stamp_text")]
+    pub replaced: Option<Timestamp>,
     /// When the ID was handed out.
     #[serde(with = "stamp_text")]
     pub created: Timestamp,
@@ -55,9 +64,14 @@ pub struct Authenticated {
 impl Entry {
     /// What may be shown of a record.
     pub fn new(store: &ManagedStore, id: &TrackingId, record: &CookieRecord, reveal: bool) -> Self {
+        let lineage = record.lineage.as_ref();
+        let succession = record.authentication.as_ref().and_then(|a| a.succession.as_ref());
         Self {
             id: reveal.then(|| id.clone()),
-            public_id: store.key.public_id(id).to_string(),
+            public_id: store.public_id(id, record).to_string(),
+            replaces: lineage.filter(|_| reveal).map(|lineage| lineage.predecessor.clone()),
+            replaced_by: succession.filter(|_| reveal).map(|succession| succession.id.clone()),
+            replaced: succession.and_then(|succession| succession.since),
             created: record.created,
             last_seen: record.last_seen,
             expires: record.expires(),
@@ -69,11 +83,19 @@ impl Entry {
 
     /// The record again; nothing if it came without its ID.
     pub fn into_record(self) -> Option<(TrackingId, CookieRecord)> {
+        let since = self.replaced;
+        let succession = self.replaced_by.map(|id| Succession { id, since });
+        let authentication = self.authentication.map(|authenticated| {
+            Arc::new(Authentication { succession, ..Authentication::from(authenticated) })
+        });
+        let public_id = Arc::from(self.public_id);
+        let lineage = self.replaces.map(|predecessor| Arc::new(Lineage { public_id, predecessor }));
         let record = CookieRecord {
             created: self.created,
             last_seen: self.last_seen,
             max_age: MaxAge::from_seconds(self.max_age.into())?,
-            authentication: self.authentication.map(|authenticated| Arc::new(authenticated.into())),
+            authentication,
+            lineage,
         };
         Some((self.id?, record))
     }
@@ -103,6 +125,7 @@ impl From<Authenticated> for Authentication {
             authrealm: shown.authrealm,
             authextra: shown.authextra.get().to_owned(),
             at: shown.at,
+            succession: None,
         }
     }
 }
@@ -119,6 +142,28 @@ mod stamp_text {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         let text = String::deserialize(deserializer)?;
         Timestamp::from_text(&text).ok_or_else(|| D::Error::custom("no time"))
+    }
+}
+
+mod some_stamp_text {
+    use super::{Deserialize, Deserializer, Serializer, Timestamp, stamp_text};
+
+    #[allow(clippy::ref_option, reason = "the signature is serde's")]
+    pub(super) fn serialize<S: Serializer>(
+        stamp: &Option<Timestamp>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match stamp {
+            Some(stamp) => stamp_text::serialize(stamp, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Timestamp>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        Ok(text.and_then(|text| Timestamp::from_text(&text)))
     }
 }
 

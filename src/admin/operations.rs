@@ -91,7 +91,7 @@ impl Job<'_> {
         // By a walk, for a look-up would count as a visit of the client.
         let mut found = None;
         self.store.store.scan(self.now, &mut |id, record| {
-            if found.is_none() && self.is_it(wanted, id) {
+            if found.is_none() && self.is_it(wanted, id, record) {
                 found = Some(Entry::new(self.store, id, record, self.reveal));
             }
         })?;
@@ -103,7 +103,7 @@ impl Job<'_> {
         let mut ids = Vec::new();
         self.store.store.scan(self.now, &mut |id, record| {
             let is_selected = match selection {
-                Selection::Id(wanted) => self.is_it(wanted, id),
+                Selection::Id(wanted) => self.is_it(wanted, id, record),
                 Selection::Authid(authid) => is_authenticated_as(record, authid),
                 Selection::All => true,
             };
@@ -189,8 +189,8 @@ impl Job<'_> {
         }
     }
 
-    fn is_it(&self, wanted: &IdArgument, id: &TrackingId) -> bool {
-        id.expose() == wanted.0 || *self.store.key.public_id(id) == *wanted.0
+    fn is_it(&self, wanted: &IdArgument, id: &TrackingId, record: &CookieRecord) -> bool {
+        id.expose() == wanted.0 || *self.store.public_id(id, record) == *wanted.0
     }
 }
 

@@ -24,6 +24,7 @@ fn store(plain: usize, joes: usize) -> ManagedStore {
                 authrealm: "realm1".into(),
                 authextra: r#"{"n": 1.50}"#.into(),
                 at: NOW,
+                succession: None,
             })
         });
         let record = CookieRecord { authentication, ..CookieRecord::new(NOW, MaxAge::DEFAULT) };
@@ -109,6 +110,7 @@ fn imports_keep_what_is_there_and_leave_out_what_does_not_fit() {
         authrealm: String::new(),
         authextra: "{}".into(),
         at: NOW,
+        succession: None,
     };
     let huge = CookieRecord { authentication: Some(Arc::new(huge)), ..fresh.clone() };
     let records = [(id(0), fresh.clone()), (id(1), fresh), (id(2), old), (id(3), huge)];

@@ -142,6 +142,7 @@ impl Principal {
                 .map_or_else(|| Value::Object(Map::new()), |extra| Value::Object(extra.clone()))
                 .to_string(),
             at: now,
+            succession: None,
         })
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn tracked() -> Tracked {
         public_id: Arc::from(PUBLIC),
         record: CookieRecord::new(NOW, MaxAge::DEFAULT),
         is_new: true,
+        is_exclusive: true,
         connections,
         set_cookie: None,
         presence,

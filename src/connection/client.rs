@@ -16,12 +16,12 @@ use crate::{
     identity::Identity,
     outbox::Outbox,
     policy::{ConnectionView, CookieView, Decision, HelloView, JoinRequest},
-    realm::{Attachment, Realm},
+    realm::{Attachment, Channel, Link, Realm},
     session,
     socket::{Received, Socket},
-    store::Authentication,
+    store::{Authentication, StoreError},
     time::Timestamp,
-    tracking::{Closed, Tracked},
+    tracking::{Closed, Tracked, Visit},
     wamp::{
         ClientMessage, RouterMessage, Serializer, SessionId, Uri,
         batch::Framing,
@@ -155,7 +155,7 @@ impl Client {
         let is_known = std::mem::replace(&mut self.is_known, true);
         let (Some(tracked), Some(tracker)) = (&mut self.tracked, &self.service.tracker) else { return };
         let now = Timestamp::now();
-        let found = tracker.store.look_up(&tracked.id, now);
+        let found = tracker.authentication(&tracked.id, now);
         if is_known {
             tracked.record.last_seen = now;
         }
@@ -166,7 +166,6 @@ impl Client {
             })
             .ok()
             .flatten()
-            .and_then(|record| record.authentication)
             // Crossbar.io's files hold what anonymous clients left as well, and that stands for nothing.
             .filter(|stored| auth::Method::parse(&stored.authmethod).is_some());
     }
@@ -323,13 +322,36 @@ impl Client {
             authrealm: realm.name().to_owned(),
             authextra: Value::Object(extra).to_string(),
             at: Timestamp::now(),
+            succession: None,
         };
         self.remember(Some(authentication)).await;
     }
 
+    /// Whether the client has a cookie that could be revoked.
+    pub fn is_tracked(&self) -> bool {
+        self.tracked.is_some()
+    }
+
+    /// Revokes the client's cookie for good, and ends whatever else is open with it.
+    pub async fn log_out(&self) -> Result<(), StoreError> {
+        let (Some(tracked), Some(tracker)) = (&self.tracked, &self.service.tracker) else { return Ok(()) };
+        let done = tracker.log_out(std::slice::from_ref(&tracked.id), Timestamp::now()).await;
+        match &done {
+            Ok(()) => debug!(connection = %self.id, public_id = &*tracked.public_id, "logged out"),
+            Err(error) => {
+                warn!(connection = %self.id, public_id = &*tracked.public_id, %error, "logout not recorded");
+            }
+        }
+        done
+    }
+
     async fn remember(&self, authentication: Option<Authentication>) {
         let (Some(tracked), Some(tracker)) = (&self.tracked, &self.service.tracker) else { return };
-        let written = tracker.store.authenticate(&tracked.id, authentication, Timestamp::now()).await;
+        let now = Timestamp::now();
+        let written = match authentication {
+            Some(authentication) => tracker.remember(tracked, authentication, now).await,
+            None => tracker.store.authenticate(&tracked.id, None, now).await,
+        };
         if let Err(error) = written {
             // The session is good without it; only the next visit will not know of this one.
             warn!(connection = %self.id, public_id = &*tracked.public_id, %error, "authentication not recorded");
@@ -361,8 +383,20 @@ impl Client {
         self.is_welcome = true;
         debug!(connection = %self.id, session = session.0, authid = identity.authid.public(), role = &*identity.authrole,
               method = identity.authmethod, realm = realm.name(), "joined");
-        let attached = realm.attach(session, Arc::new(identity), self.outbox()).await;
+        let attached = realm.attach(session, Arc::new(identity), self.outbox(), self.link()).await;
         attached.map_err(|_| Ending::Refused(Refusal::NoSuchRealm(None)))
+    }
+
+    /// What the realm is to know of the connection.
+    fn link(&self) -> Arc<Link> {
+        let channel = match self.peer {
+            Peer::Tcp(_) => Channel::Tcp,
+            Peer::Unix => Channel::Unix,
+        };
+        let tracked = self.tracked.as_ref().zip(self.service.tracker.as_ref());
+        let visit =
+            tracked.map(|(tracked, tracker)| Visit { tracker: Arc::clone(tracker), id: tracked.id.clone() });
+        Arc::new(Link { channel, visit })
     }
 
     /// The next message of a client that has not joined yet.

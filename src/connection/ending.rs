@@ -1,7 +1,8 @@
 //! How a connection ends, and what its client is told.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tracing::debug;
 
@@ -11,11 +12,15 @@ use crate::{
     outbox::{Closing, Taken},
     session,
     socket::Ended,
+    tracking::Parting,
     wamp::{
         RouterMessage, Uri,
-        uri::error::{KILLED, PROTOCOL_VIOLATION},
+        uri::error::{GOODBYE_AND_OUT, KILLED, LOGOUT, PROTOCOL_VIOLATION},
     },
 };
+
+/// How long a client may take to read what comes before the close.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Why a connection ends. Anything but an orderly GOODBYE is one of these.
 #[derive(Debug)]
@@ -28,8 +33,10 @@ pub enum Ending {
     Refused(Refusal),
     /// The client broke the WAMP protocol: ABORT `wamp.error.protocol_violation`, then close 1002.
     Violation(String),
-    /// The client's cookie was revoked: GOODBYE `wamp.close.killed` in a session, then close 1008.
-    Revoked,
+    /// The client's cookie was revoked: GOODBYE `wamp.close.killed` or `wamp.close.logout` in a session, then close 1008.
+    Revoked(Parting),
+    /// The client logs out: its cookie is revoked, and with it all of its connections; GOODBYE, then close 1000.
+    Logout,
     /// Close with this code and reason.
     Close(CloseCode, String),
 }
@@ -49,7 +56,9 @@ impl fmt::Display for Ending {
             Self::Lost => f.write_str("lost"),
             Self::Refused(refusal) => write!(f, "refused, {}", refusal.abort().0),
             Self::Violation(_) => f.write_str("protocol violation"),
-            Self::Revoked => f.write_str("cookie revoked"),
+            Self::Revoked(Parting::Killed) => f.write_str("cookie revoked"),
+            Self::Revoked(Parting::LoggedOut) => f.write_str("logged out elsewhere"),
+            Self::Logout => f.write_str("logging out"),
             Self::Close(code, _) => write!(f, "closed with {}", u16::from(*code)),
         }
     }
@@ -86,18 +95,28 @@ impl Client {
                 self.push(&RouterMessage::Abort { message, reason: reason.clone() });
                 (CloseCode::Normal, reason.to_string())
             }
-            Ending::Revoked => {
+            Ending::Revoked(why) => {
+                let reason = match why {
+                    Parting::Killed => KILLED,
+                    Parting::LoggedOut => LOGOUT,
+                };
                 if self.is_welcome() {
-                    self.push(&RouterMessage::Goodbye { message: None, reason: Uri::known(KILLED) });
+                    self.push(&RouterMessage::Goodbye { message: None, reason: Uri::known(reason) });
                 }
-                (CloseCode::Policy, KILLED.to_owned())
+                (CloseCode::Policy, reason.to_owned())
+            }
+            Ending::Logout => {
+                let message = self.log_out().await.err().map(|error| error.to_string());
+                self.push(&RouterMessage::Goodbye { message, reason: Uri::known(GOODBYE_AND_OUT) });
+                (CloseCode::Normal, String::new())
             }
             Ending::Violation(message) => {
                 self.push(&RouterMessage::Abort { message, reason: Uri::known(PROTOCOL_VIOLATION) });
                 (CloseCode::Protocol, PROTOCOL_VIOLATION.to_owned())
             }
         };
-        if self.flush_outbox().await.is_ok() {
+        // Whoever does not read its last messages is not waited for.
+        if let Ok(Ok(())) = timeout(LAST_WORDS, self.flush_outbox()).await {
             self.socket.close(code, &reason, patience).await;
         }
     }

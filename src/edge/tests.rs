@@ -137,7 +137,7 @@ fn edge(http: HttpOptions) -> Arc<Edge> {
             let StoreConfig::Memory { max_cookies: room } = cookie.store else { unreachable!() };
             let store = SmallStore { room, records: Mutex::default() };
             let key = PublicIdKey::random().unwrap();
-            Tracker::new(cookie.options.clone(), Arc::new(store), Arc::default(), Arc::new(key))
+            Arc::new(Tracker::new(cookie.options.clone(), Arc::new(store), Arc::default(), Arc::new(key)))
         });
         Ok(Arc::new(WebSocketService {
             config: config.clone(),

@@ -10,19 +10,22 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustc_hash::FxHashMap;
 use tokio::sync::mpsc;
 
 use super::{
-    deliveries::{Deliveries, Violation},
+    Link,
+    deliveries::{Deliveries, Refusal, Violation},
     inbox::{Entry, Gate, Key},
-    permissions::{Permissions, RoleId},
-    router::{Peer, Router},
+    member::{Member, Members},
+    meta::{self, Answer, Killed, Procedure},
+    permissions::Permissions,
+    router::Router,
 };
 use crate::{
     identity::Identity,
     outbox::{Closing, Outbox},
-    wamp::{ClientMessage, RouterMessage, Serializer, SessionId, Uri, random_id, uri::error},
+    tracking::{Logout, LogoutOrders},
+    wamp::{ClientMessage, RouterMessage, Serializer, SessionId, Uri, message::code, random_id, uri::error},
 };
 
 /// How many entries the owner takes at once: enough to share the cost of a wake-up, few enough that their slots come
@@ -31,34 +34,36 @@ const BATCH: usize = 64;
 
 /// A realm's state.
 pub(super) struct Owner {
+    name: Uri,
+    logouts: Option<LogoutOrders>,
     entries: mpsc::UnboundedReceiver<Entry>,
     gate: Arc<Gate>,
     permissions: Arc<Permissions>,
     router: Router,
-    // The gateway draws session identifiers itself, so a fast hash without a secret will do.
-    members: FxHashMap<SessionId, Member>,
+    members: Members,
     deliveries: Deliveries,
+    topics: Topics,
 }
 
-/// A session, as the owner knows it. There is one for each idle connection, so it is kept small: about 40 bytes, to
-/// which broker and dealer add something only for those sessions that use them.
-struct Member {
-    number: u64,
-    identity: Arc<Identity>,
-    outbox: Arc<Outbox>,
-    role: RoleId,
+/// The topics of the session meta API.
+struct Topics {
+    on_join: Uri,
+    on_leave: Uri,
 }
 
 impl Owner {
     /// An owner without sessions.
     pub(super) fn new(
+        name: Uri,
         entries: mpsc::UnboundedReceiver<Entry>,
         gate: Arc<Gate>,
         permissions: Arc<Permissions>,
+        logouts: Option<LogoutOrders>,
     ) -> Self {
         let router = Router::new(Arc::clone(&permissions));
-        let (members, deliveries) = (FxHashMap::default(), Deliveries::default());
-        Self { entries, gate, permissions, router, members, deliveries }
+        let (members, deliveries) = (Members::default(), Deliveries::default());
+        let topics = Topics { on_join: Uri::known(meta::ON_JOIN), on_leave: Uri::known(meta::ON_LEAVE) };
+        Self { name, logouts, entries, gate, permissions, router, members, deliveries, topics }
     }
 
     /// Serves the realm until it is closed, or until nobody has a way to it any more.
@@ -70,7 +75,7 @@ impl Owner {
             for entry in batch.drain(..) {
                 slots += entry.slots() as usize;
                 match entry {
-                    Entry::Attach { key, identity, outbox } => self.attach(key, identity, outbox),
+                    Entry::Attach { key, identity, outbox, link } => self.attach(key, identity, outbox, link),
                     Entry::Message { key, message, .. } => self.route(key, message),
                     Entry::Detach { key } => self.detach(key),
                     // The rest of the batch is served: what is in it must not be dropped without a word.
@@ -83,11 +88,14 @@ impl Owner {
         }
     }
 
-    fn attach(&mut self, key: Key, identity: Arc<Identity>, outbox: Arc<Outbox>) {
+    fn attach(&mut self, key: Key, identity: Arc<Identity>, outbox: Arc<Outbox>, link: Arc<Link>) {
         match self.members.entry(key.session) {
             hash_map::Entry::Vacant(vacant) => {
                 let role = self.permissions.role(&identity.authrole);
-                vacant.insert(Member { number: key.number, identity, outbox, role });
+                let member = vacant.insert(Member { number: key.number, identity, outbox, role, link });
+                let details = || meta::json_arguments(&[member.details(key.session)]);
+                self.router.announce(&self.topics.on_join, details, random_id, &mut self.deliveries);
+                self.deliver();
             }
             // Two draws out of 2^53 were the same: who is there stays, who comes has to try again.
             hash_map::Entry::Occupied(_) => {
@@ -104,7 +112,16 @@ impl Owner {
         let Some(member) = self.members.get(&key.session).filter(|member| member.number == key.number) else {
             return;
         };
-        let peer = Peer { session: key.session, identity: &member.identity, role: member.role };
+        let peer = member.peer(key.session);
+        if let ClientMessage::Call { request, procedure, payload, .. } = &message
+            && let Some(meta) = Procedure::parse(procedure.as_str())
+        {
+            let answer = self
+                .router
+                .authorize_meta(&peer, meta, procedure)
+                .and_then(|()| meta.answer(key.session, payload, &self.members));
+            return self.carry_out(key.session, *request, answer);
+        }
         if let Err(Violation(what)) = self.router.handle(&peer, message, random_id, &mut self.deliveries) {
             // Section "Protocol Errors": send ABORT, dispose of what the session has, process nothing further.
             let reason = Uri::known(error::PROTOCOL_VIOLATION);
@@ -122,11 +139,69 @@ impl Owner {
         if let hash_map::Entry::Occupied(member) = self.members.entry(key.session)
             && member.get().number == key.number
         {
-            member.remove();
+            let member = member.remove();
             self.router.leave(key.session, &mut self.deliveries);
+            self.announce_leave(key.session, &member);
             self.deliver();
             self.count();
         }
+    }
+
+    /// Answers a call of the meta API, and ends whom it kills.
+    fn carry_out(&mut self, caller: SessionId, request: u64, answer: Result<Answer, Refusal>) {
+        let (answer, killed) = match answer {
+            Ok(answer) => (RouterMessage::Result { request, payload: answer.payload() }, answer.killed),
+            Err(refusal) => (refusal.into_error(code::CALL, request), None),
+        };
+        self.deliveries.one(caller, answer);
+        self.deliver();
+        if let Some(killed) = killed {
+            self.log_out(caller, &killed);
+            self.kill(killed);
+        }
+    }
+
+    /// Whoever is killed with Crossbar.io's reason for a logout does not come back with its cookie.
+    fn log_out(&self, caller: SessionId, killed: &Killed) {
+        let Some(logouts) = self.logouts.as_ref().filter(|_| killed.reason.as_str() == error::LOGOUT) else {
+            return;
+        };
+        let visit = |session: &SessionId| self.members.get(session)?.link.visit.clone();
+        let order = Logout {
+            visits: killed.sessions.iter().filter_map(visit).collect(),
+            principal: killed.authid.clone().map(|authid| (self.name.clone(), authid)),
+            spared: visit(&caller),
+        };
+        // Without anybody to carry it out the gateway is going down.
+        drop(logouts.send(order));
+    }
+
+    fn kill(&mut self, killed: Killed) {
+        let Killed { sessions, reason, message, authid: _ } = killed;
+        let goodbye = RouterMessage::Goodbye { message, reason };
+        let mut encoded = EncodedOnce::default();
+        let mut gone = Vec::with_capacity(sessions.len());
+        for session in sessions {
+            let Some(member) = self.members.remove(&session) else { continue };
+            let serializer = member.outbox.serializer();
+            member.outbox.push(encoded.get(serializer, || serializer.encode(&goodbye)));
+            member.outbox.close(Closing::Normal);
+            self.router.leave(session, &mut self.deliveries);
+            gone.push((session, member));
+        }
+        // Only now: those who are killed together need not hear of one another.
+        for (session, member) in &gone {
+            self.announce_leave(*session, member);
+        }
+        self.deliver();
+        self.count();
+    }
+
+    fn announce_leave(&mut self, session: SessionId, member: &Member) {
+        let Identity { authid, authrole, .. } = &*member.identity;
+        let arguments =
+            || meta::json_arguments(&[session.0.into(), authid.public().into(), authrole.as_ref().into()]);
+        self.router.announce(&self.topics.on_leave, arguments, random_id, &mut self.deliveries);
     }
 
     fn deliver(&mut self) {

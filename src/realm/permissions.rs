@@ -115,6 +115,13 @@ impl Permissions {
             }
         }
     }
+
+    /// Whether the rule that counts for this URI names the protocol's own URIs, rather than covering them among others.
+    pub(super) fn names_protocol(&self, role: RoleId, uri: &str) -> bool {
+        let Self::Listed(roles) = self else { return false };
+        let rules = role.0.and_then(|place| roles.get(usize::try_from(place).ok()?));
+        rules.and_then(|(_, rules)| rules.most_specific(uri)).is_some_and(Rights::names_protocol)
+    }
 }
 
 // === impl Rules ===
@@ -201,6 +208,8 @@ impl Wildcard {
 impl Rights {
     const DISCLOSE_CALLER: u8 = 1 << 4;
     const DISCLOSE_PUBLISHER: u8 = 1 << 5;
+    /// The rule's own URI begins with `wamp.`.
+    const NAMES_PROTOCOL: u8 = 1 << 6;
 
     fn new(permission: &Permission) -> Self {
         let bits = [
@@ -210,6 +219,7 @@ impl Rights {
             (permission.subscribe, Self::bit(Action::Subscribe)),
             (permission.disclose_caller, Self::DISCLOSE_CALLER),
             (permission.disclose_publisher, Self::DISCLOSE_PUBLISHER),
+            (permission.uri.starts_with("wamp."), Self::NAMES_PROTOCOL),
         ];
         Self(bits.into_iter().filter(|(set, _)| *set).fold(0, |all, (_, bit)| all | bit))
     }
@@ -221,6 +231,10 @@ impl Rights {
             Action::Publish => 1 << 2,
             Action::Subscribe => 1 << 3,
         }
+    }
+
+    const fn names_protocol(self) -> bool {
+        self.0 & Self::NAMES_PROTOCOL != 0
     }
 
     fn grant(self, action: Action) -> Option<Grant> {

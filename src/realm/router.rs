@@ -6,8 +6,9 @@
 //! - *Request identifiers* are echoed, not checked. The specification calls a gap in their sequence a protocol error,
 //!   but clients leave gaps (a request that cannot be serialized has used up its number) or draw identifiers at
 //!   random, as older editions asked; Crossbar tolerates both, and nothing here depends on the sequence.
-//! - *`wamp.` URIs* may be subscribed to and called, so that a client which looks for a meta API starts normally (the
-//!   topic stays silent, the call gets `no_such_procedure`); to publish to or to register one is refused.
+//! - *`wamp.` URIs* may be subscribed to and called, so that a client which looks for a meta API that is not there
+//!   starts normally (the topic stays silent, the call gets `no_such_procedure`); to publish to or to register one is
+//!   refused. Calls of the session meta API do not come here: see [`meta`](super::meta).
 //! - *Pattern-based and shared* subscriptions and registrations are advanced features that are not there; a client
 //!   that asks for one is told, instead of getting another meaning than it wanted.
 //! - *PUBLISH without `acknowledge`* is never answered, also not with ERROR (section "Publish ERROR").
@@ -18,6 +19,7 @@ use super::{
     broker::{Broker, Receivers},
     dealer::{Call, Dealer, Invocation},
     deliveries::{Deliveries, Refusal, Violation},
+    meta::Procedure,
     permissions::{Action, Grant, Permissions, RoleId},
 };
 use crate::{
@@ -138,6 +140,44 @@ impl Router {
         let answer = answer.unwrap_or_else(|refusal| refusal.into_error(request_type, request));
         out.one(peer.session, answer);
         Ok(())
+    }
+
+    /// Whether a session may call a procedure of the meta API.
+    pub(super) fn authorize_meta(
+        &self,
+        peer: &Peer<'_>,
+        procedure: Procedure,
+        uri: &Uri,
+    ) -> Result<(), Refusal> {
+        self.authorize(peer, Action::Call, uri)?;
+        if procedure.kills() && !self.permissions.names_protocol(peer.role, uri.as_str()) {
+            return Err(Refusal::new(
+                error::NOT_AUTHORIZED,
+                format!(
+                    "the role {:?} may not call {uri}: this takes a permission whose URI begins with wamp.",
+                    peer.identity.authrole
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Publishes an event of the router's own, if anybody is subscribed.
+    pub(super) fn announce(
+        &self,
+        topic: &Uri,
+        payload: impl FnOnce() -> Payload,
+        draw: impl FnOnce() -> u64,
+        out: &mut Deliveries,
+    ) {
+        let mut everybody = Receivers { except: None, exclude: Vec::new(), eligible: None };
+        let Some((subscription, receivers)) = self.broker.receivers(topic, &mut everybody) else { return };
+        out.many(receivers, || RouterMessage::Event {
+            subscription,
+            publication: draw(),
+            details: EventDetails::default(),
+            payload: payload(),
+        });
     }
 
     /// Forgets a session.

@@ -1,6 +1,6 @@
 //! Records in a file: an append-only log of JSON Lines, replayed at start.
 //!
-//! # The format, version 1
+//! # The format, versions 1 and 2
 //!
 //! A UTF-8 text of one JSON object a line, in Crossbar's keys and spacing (`json.dumps`), so that `jq` and
 //! Crossbar read it. A line is the whole state of one record after one change; the last line of an ID counts.
@@ -14,12 +14,14 @@
 //!  "max_age": 864000,                        seconds from created on
 //!  "authid": null, "authrole": null, "authmethod": null, "authrealm": null,
 //!  "authextra": null,                        a JSON object; all five are null without an authentication
+//!  "public": "…", "before": "…",             ours, where the ID replaced one: its client's public ID, and that ID
+//!  "next": "…", "since": null,               ours, where the ID is to be replaced: by which, and since when it is
 //!  "seen": "2026-11-22T10:14:33.139Z",       ours: the last noted sighting
-//!  "v": 1,                                   ours: the version of this format
+//!  "v": 1,                                   ours: the version of this format; 2 with one of those four keys
 //!  "crc": "89abcdef"}                        ours: CRC-32 (IEEE) of the line's bytes before `, "crc"`
 //! ```
 //!
-//! A line without our three keys is Crossbar's and is taken as it is; a line with any other key, or with ours
+//! A line without our keys is Crossbar's and is taken as it is; a line with any other key, or with ours
 //! and a wrong checksum, is damaged. After `deleted` only a `created` brings the ID back. Blank lines, CRLF
 //! and a missing last newline are tolerated. Evicted and expired records leave no line: a replay drops them
 //! by the same rules.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! table    ID -> place                   4 bytes of hash, 4 of place, 1 of the table's own
-//! slots    place -> record               56 bytes, and the ID on the heap
+//! slots    place -> record               64 bytes, and the ID on the heap
 //! expiry   a heap of places              the record that expires first is on top
 //! recency  a list through the slots      the unauthenticated record that was seen longest ago is at its end
 //! ```

@@ -66,13 +66,14 @@ fn is_apart(noted: Timestamp, now: Timestamp, max_age: MaxAge) -> bool {
 }
 
 impl Authentication {
-    /// Whether both name the same identity, whenever they happened.
+    /// Whether both name the same identity on an ID of the same standing, whenever they happened.
     fn is_same_identity(&self, other: &Self) -> bool {
         self.authid == other.authid
             && self.authrole == other.authrole
             && self.authmethod == other.authmethod
             && self.authrealm == other.authrealm
             && self.authextra == other.authextra
+            && self.succession == other.succession
     }
 
     /// Checks what every store demands: bounded text, and an authextra that can be written as it is.
@@ -201,6 +202,7 @@ mod tests {
                 authrealm: "realm1".into(),
                 authextra: authextra.into(),
                 at: at(0),
+                succession: None,
             }
             .check()
             .is_ok()

@@ -305,6 +305,7 @@ impl Login {
             authrealm: self.authrealm.clone(),
             authextra: text(&self.authextra),
             at: Timestamp::from_millis(self.at),
+            succession: None,
         }
     }
 }

@@ -2,15 +2,14 @@
 
 use std::{
     collections::HashMap,
-    fmt,
-    future::poll_fn,
-    mem,
+    fmt, mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
-    task::{Poll, Waker},
 };
+
+use tokio::sync::Notify;
 
 use crate::cookie::TrackingId;
 
@@ -32,15 +31,21 @@ enum Signals {
     Many(Vec<Arc<Signal>>),
 }
 
-/// Between a connection and whoever ends it. The lock is held for a few instructions, by the two of them alone.
 #[derive(Debug, Default)]
-struct Signal(Mutex<State>);
+struct Signal {
+    /// Zero, or a [`Parting`].
+    parting: AtomicU8,
+    changed: Notify,
+}
 
-#[derive(Debug)]
-enum State {
-    /// With whom to wake.
-    Open(Option<Waker>),
-    Closed,
+/// Why the gateway ends the connections of an ID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Parting {
+    /// The ID was revoked: `wamp.close.killed`.
+    Killed = 1,
+    /// The client has logged out: `wamp.close.logout`.
+    LoggedOut = 2,
 }
 
 /// A connection that counts; dropping it ends that.
@@ -61,11 +66,12 @@ impl Connections {
     pub fn enter(self: &Arc<Self>, id: &TrackingId) -> (Presence, u32) {
         let signal = Arc::new(Signal::default());
         let mut open = self.lock();
-        let count = if let Some(signals) = open.get_mut(id) {
-            signals.add(Arc::clone(&signal))
-        } else {
-            open.insert(id.clone(), Signals::One(Arc::clone(&signal)));
-            1
+        let count = match open.get_mut(id) {
+            Some(signals) => signals.add(Arc::clone(&signal)),
+            None => {
+                open.insert(id.clone(), Signals::One(Arc::clone(&signal)));
+                1
+            }
         };
         drop(open);
         (Presence { connections: Arc::clone(self), id: id.clone(), signal }, count)
@@ -86,11 +92,19 @@ impl Connections {
     ///
     /// To lock an ID out, revoke its record first: [`closings`](Self::closings) tells why.
     pub fn close_all(&self, id: &TrackingId) -> u32 {
+        self.part_from_all(id, Parting::Killed)
+    }
+
+    /// [`close_all`](Self::close_all) for a reason.
+    pub fn part_from_all(&self, id: &TrackingId, why: Parting) -> u32 {
         let open = self.lock();
         // Counted under the lock: whoever enters later sees that there was a closing.
         self.closings.fetch_add(1, Ordering::AcqRel);
         let Some(signals) = open.get(id) else { return 0 };
-        signals.list().iter().for_each(|signal| signal.close());
+        for signal in signals.list() {
+            signal.parting.store(why as u8, Ordering::Release);
+            signal.changed.notify_one();
+        }
         signals.count()
     }
 
@@ -110,24 +124,6 @@ impl Connections {
     // Held for one operation on the map and never across an await; a poisoned map is still whole.
     fn lock(&self) -> MutexGuard<'_, HashMap<TrackingId, Signals>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self::Open(None)
-    }
-}
-
-impl Signal {
-    fn close(&self) {
-        if let State::Open(Some(waker)) = mem::replace(&mut *self.lock(), State::Closed) {
-            waker.wake();
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -182,18 +178,15 @@ impl Presence {
 
 impl Closed {
     /// Resolves once [`Connections::close_all`] was called. One task may wait at a time.
-    pub async fn wait(&self) {
-        poll_fn(|cx| match &mut *self.0.lock() {
-            State::Closed => Poll::Ready(()),
-            State::Open(waker) => {
-                // A connection polls with every message, and always from the same task.
-                if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-                    *waker = Some(cx.waker().clone());
-                }
-                Poll::Pending
+    pub async fn wait(&self) -> Parting {
+        loop {
+            match self.0.parting.load(Ordering::Acquire) {
+                // A closing between the look and the wait leaves its notice.
+                0 => self.0.changed.notified().await,
+                parting if parting == Parting::LoggedOut as u8 => return Parting::LoggedOut,
+                _ => return Parting::Killed,
             }
-        })
-        .await;
+        }
     }
 }
 
@@ -211,14 +204,9 @@ impl fmt::Debug for Connections {
 
 #[cfg(test)]
 mod tests {
-    use std::{pin::pin, task::Context};
+    use futures_util::FutureExt as _;
 
     use super::*;
-
-    fn is_told(presence: &Presence) -> bool {
-        let closed = presence.closed();
-        pin!(closed.wait()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
-    }
 
     fn ids() -> (TrackingId, TrackingId) {
         (TrackingId::parse("aaaaaa").unwrap(), TrackingId::parse("bbbbbb").unwrap())
@@ -246,12 +234,14 @@ mod tests {
         let connections = Arc::new(Connections::default());
         let (a, b) = ids();
         let entered = [&a, &a, &a, &b].map(|id| connections.enter(id).0);
-        assert_eq!(entered.each_ref().map(is_told), [false; 4]);
+        let closed: Vec<_> = entered.iter().map(Presence::closed).collect();
+        assert!(closed.iter().all(|closed| closed.wait().now_or_never().is_none()));
         assert_eq!(connections.close_all(&a), 3);
-        assert_eq!(entered.each_ref().map(is_told), [true, true, true, false]);
+        let told: Vec<_> = closed.iter().map(|closed| closed.wait().now_or_never().is_some()).collect();
+        assert_eq!(told, [true, true, true, false]);
         assert_eq!(connections.count(&a), 3, "until they are gone");
         let (later, _) = connections.enter(&a);
-        assert!(!is_told(&later), "a later one is another matter");
+        assert!(later.closed().wait().now_or_never().is_none(), "a later one is another matter");
     }
 
     #[tokio::test]

@@ -161,6 +161,7 @@ const ROLES: Details<'static> = &[
                 Some(("publisher_identification", Detail::Bool(true))),
                 Some(("publisher_exclusion", Detail::Bool(true))),
                 Some(("subscriber_blackwhite_listing", Detail::Bool(true))),
+                Some(("session_meta_api", Detail::Bool(true))),
             ]),
         ))]),
     )),
@@ -168,7 +169,10 @@ const ROLES: Details<'static> = &[
         "dealer",
         Detail::Dict(&[Some((
             "features",
-            Detail::Dict(&[Some(("caller_identification", Detail::Bool(true)))]),
+            Detail::Dict(&[
+                Some(("caller_identification", Detail::Bool(true))),
+                Some(("session_meta_api", Detail::Bool(true))),
+            ]),
         ))]),
     )),
 ];

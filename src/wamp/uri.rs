@@ -60,6 +60,7 @@ pub mod error {
     pub const PROCEDURE_ALREADY_EXISTS: &str = "wamp.error.procedure_already_exists";
     pub const NO_SUCH_REGISTRATION: &str = "wamp.error.no_such_registration";
     pub const NO_SUCH_SUBSCRIPTION: &str = "wamp.error.no_such_subscription";
+    pub const NO_SUCH_SESSION: &str = "wamp.error.no_such_session";
     pub const OPTION_NOT_ALLOWED: &str = "wamp.error.option_not_allowed";
     pub const NO_SUCH_REALM: &str = "wamp.error.no_such_realm";
     pub const NO_SUCH_ROLE: &str = "wamp.error.no_such_role";
@@ -75,4 +76,6 @@ pub mod error {
     pub const CLOSE_NORMAL: &str = "wamp.close.normal";
     pub const SYSTEM_SHUTDOWN: &str = "wamp.close.system_shutdown";
     pub const KILLED: &str = "wamp.close.killed";
+    /// Crossbar.io's: the client's cookie no longer stands for it.
+    pub const LOGOUT: &str = "wamp.close.logout";
 }

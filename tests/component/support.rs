@@ -141,6 +141,7 @@ pub(crate) fn ask_as(
         authrealm: "realm1".to_owned(),
         authextra: "{}".to_owned(),
         at: Timestamp::from_millis(1_790_000_000_000),
+        succession: None,
     };
     let record = CookieView {
         id: TRACKING_ID,

@@ -156,24 +156,41 @@ fn a_client_that_does_not_offer_cookie_authenticates_again() {
 fn another_login_on_the_same_cookie_takes_its_place() {
     let mut auth = with_cookie();
     auth["ticket"]["principals"]["eve"] = json!({ "ticket": "tulip-ladder", "role": "frontend" });
-    let gateway = gateway(auth);
-    let mut jar = logged_in(&gateway);
+    let mut log_in = |rotate: bool| {
+        auth["cookie"]["rotate"] = rotate.into();
+        let gateway = gateway(auth.clone());
+        let mut jar = logged_in(&gateway);
+        Client::open(&gateway, &mut jar).join_by_ticket("eve", "tulip-ladder").unwrap();
+        (gateway, jar)
+    };
+    let (gateway, mut jar) = log_in(false);
+    assert_eq!(offer(&gateway, &mut jar, &["cookie"]).unwrap()["authid"], "eve");
+    // With rotation that cookie may be in other hands, so that it stands for nobody now: eve logs in once more.
+    let (gateway, mut jar) = log_in(true);
+    assert!(is_challenged(&gateway, &mut jar));
     Client::open(&gateway, &mut jar).join_by_ticket("eve", "tulip-ladder").unwrap();
     assert_eq!(offer(&gateway, &mut jar, &["cookie"]).unwrap()["authid"], "eve");
 }
 
 #[test]
 fn a_session_after_the_login_knows_of_it_on_the_same_connection_and_on_others() {
-    let gateway = gateway(with_cookie());
-    let mut jar = Jar::default();
-    let mut first = Client::open(&gateway, &mut jar);
-    let mut tab = Client::open(&gateway, &mut jar);
-    first.join_by_ticket("joe", TICKET).unwrap();
-    first.send(&json!([code::GOODBYE, {}, "wamp.close.normal"]));
-    first.expect(code::GOODBYE);
-    assert_is_joe(&first.join("realm1", json!({ "authmethods": ["cookie"] })).unwrap());
-    // A tab whose connection is older than the login.
-    assert_is_joe(&tab.join("realm1", json!({ "authmethods": ["cookie"] })).unwrap());
+    for rotate in [false, true] {
+        let gateway = gateway(with_cookie().with("cookie", json!({ "rotate": rotate })));
+        let mut jar = Jar::default();
+        let mut first = Client::open(&gateway, &mut jar);
+        let mut tab = Client::open(&gateway, &mut jar);
+        first.join_by_ticket("joe", TICKET).unwrap();
+        first.send(&json!([code::GOODBYE, {}, "wamp.close.normal"]));
+        first.expect(code::GOODBYE);
+        assert_is_joe(&first.join("realm1", json!({ "authmethods": ["cookie"] })).unwrap());
+        // A connection that is older than the login. With rotation it has another ID: it could be anybody's.
+        let joined = tab.join("realm1", json!({ "authmethods": ["cookie"] }));
+        if rotate {
+            assert_eq!(joined.unwrap_err().reason, "wamp.error.no_auth_method");
+        } else {
+            assert_is_joe(&joined.unwrap());
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What every store promises, one promise a test.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
-use wampgate::store::{Authentication, StoreError};
+use wampgate::store::{Authentication, CookieRecord, Lineage, StoreError, Succession};
 
 use crate::support::{
     Kind, Place, at, authentication, authid, for_every_store, id, knows, record, wait, wait_all,
@@ -26,6 +26,7 @@ for_every_store!(
     records_survive_a_restart,
     many_changes_at_once_are_all_made,
     nothing_shows_an_id,
+    line_of_ids_is_kept,
 );
 
 const DAY: u64 = 86_400;
@@ -250,4 +251,35 @@ fn nothing_shows_an_id(kind: Kind) {
     let error = wait(store.create(&id(1), record(0, DAY))).unwrap_err();
     let shown = format!("{store:?} {error} {error:?} {:?}", store.look_up(&id(1), at(1)));
     assert!(!shown.contains(id(1).expose()), "{shown}");
+}
+
+fn line_of_ids_is_kept(kind: Kind) {
+    let place = Place::new(kind);
+    let store = place.open(0);
+    let lineage = Lineage { public_id: "Public-Id-1".into(), predecessor: id(1) };
+    let replaced = |since| Authentication {
+        succession: Some(Succession { id: id(3), since }),
+        ..authentication("joe", 5)
+    };
+    let authenticated = |authentication| CookieRecord {
+        authentication: Some(Arc::new(authentication)),
+        lineage: Some(Arc::new(lineage.clone())),
+        ..record(10, DAY)
+    };
+    // Made with an authentication, which keeps the time at which it happened.
+    wait(store.create(&id(2), authenticated(replaced(None)))).unwrap();
+    assert_eq!(store.look_up(&id(2), at(11)).unwrap(), Some(authenticated(replaced(None))));
+    // That the ID was replaced is a change, although the identity is the same.
+    wait(store.authenticate(&id(2), Some(replaced(Some(at(20)))), at(10))).unwrap();
+    let store = if kind.is_durable() {
+        drop(store);
+        place.open(21)
+    } else {
+        store
+    };
+    assert_eq!(store.look_up(&id(2), at(21)).unwrap(), Some(authenticated(replaced(Some(at(20))))));
+    // A lineage outlives the authentication.
+    wait(store.authenticate(&id(2), None, at(10))).unwrap();
+    let anonymous = CookieRecord { authentication: None, ..authenticated(replaced(None)) };
+    assert_eq!(store.look_up(&id(2), at(22)).unwrap(), Some(anonymous));
 }

@@ -129,11 +129,11 @@ fn file_of_a_later_version_is_refused_as_such() {
     let store = place.open(NOW);
     wait(store.create(&id(1), record_now())).unwrap();
     drop(store);
-    let text = std::fs::read_to_string(place.path()).unwrap().replace("\"v\": 1", "\"v\": 2");
+    let text = std::fs::read_to_string(place.path()).unwrap().replace("\"v\": 1", "\"v\": 3");
     let covered = text.rsplit_once(", \"crc\"").unwrap().0;
     let later = format!("{covered}, \"crc\": \"{:08x}\"}}\n", crc32fast::hash(covered.as_bytes()));
     std::fs::File::create(place.path()).unwrap().write_all(later.as_bytes()).unwrap();
     let error = place.try_open(NOW).unwrap_err().to_string();
-    assert!(error.contains("later version") && error.contains("format 2"), "{error}");
+    assert!(error.contains("later version") && error.contains("format 3"), "{error}");
     assert_eq!(std::fs::read_to_string(place.path()).unwrap(), later, "and left alone");
 }

@@ -112,6 +112,7 @@ pub(crate) fn authentication(authid: &str, now: u64) -> Authentication {
         authrealm: "realm1".into(),
         authextra: r#"{"name": "Jö \"the\" \\ client"}"#.into(),
         at: at(now),
+        succession: None,
     }
 }
 

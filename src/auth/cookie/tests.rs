@@ -17,6 +17,7 @@ fn stored(authid: &str, method: &str, realm: &str) -> Authentication {
         authrealm: realm.to_owned(),
         authextra: r#"{"a":1}"#.to_owned(),
         at: NOW,
+        succession: None,
     }
 }
 

@@ -28,8 +28,10 @@ struct Client {
 impl Client {
     async fn join(realm: &Realm, session: u64, limit: usize) -> Self {
         let outbox = Arc::new(Outbox::new(Serializer::Json, limit));
-        let attachment =
-            realm.attach(SessionId(session), identity(session), Arc::clone(&outbox)).await.unwrap();
+        let attachment = realm
+            .attach(SessionId(session), identity(session), Arc::clone(&outbox), Arc::default())
+            .await
+            .unwrap();
         Self { attachment, outbox }
     }
 
@@ -105,7 +107,7 @@ async fn has_role_is_answered_by_the_configuration() {
 async fn attaching_waits_for_no_answer() {
     let realm = realm();
     let outbox = Arc::new(Outbox::new(Serializer::Json, PLENTY));
-    let attaching = std::pin::pin!(realm.attach(SessionId(1), identity(1), outbox));
+    let attaching = std::pin::pin!(realm.attach(SessionId(1), identity(1), outbox, Arc::default()));
     // The runtime has one thread, so the owner has not had a turn yet.
     assert!(matches!(poll!(attaching), Poll::Ready(Ok(_))));
 }
@@ -251,7 +253,7 @@ async fn closed_realm_says_goodbye_and_takes_nobody_any_more() {
         assert_eq!(client.attachment.send(event("com.t")).await, Err(RealmClosed));
     }
     let outbox = Arc::new(Outbox::new(Serializer::Json, PLENTY));
-    let refused = realm.attach(SessionId(3), identity(3), outbox).await;
+    let refused = realm.attach(SessionId(3), identity(3), outbox, Arc::default()).await;
     assert_eq!(refused.err(), Some(RealmClosed));
     assert_eq!(realm.sessions(), 0);
 }

@@ -90,7 +90,14 @@ pub fn read_lines(
 pub fn write_line(id: &TrackingId, record: &CookieRecord, format: Format, out: &mut Vec<u8>) {
     let change = if record.authentication.is_some() { Change::Modified } else { Change::Created };
     match format {
-        Format::Crossbar => line::write_for_crossbar(id, record, change, out),
+        Format::Crossbar => {
+            // Crossbar knows of no replaced IDs: one that has had its time must not open anything there.
+            let is_replaced = record.authentication.as_ref().is_some_and(|authentication| {
+                authentication.succession.as_ref().is_some_and(|succession| succession.since.is_some())
+            });
+            let authentication = record.authentication.clone().filter(|_| !is_replaced);
+            line::write_for_crossbar(id, &CookieRecord { authentication, ..record.clone() }, change, out);
+        }
         Format::Wampgate => line::write(id, record, change, out),
     }
 }
@@ -115,6 +122,7 @@ mod tests {
             authrealm: "realm1".into(),
             authextra: r#"{"n": 1.50}"#.into(),
             at: plain.last_seen,
+            succession: None,
         };
         let joe = CookieRecord { authentication: Some(Arc::new(authentication)), ..plain.clone() };
         [(id("plain-plain"), plain), (id("joe-joe-joe"), joe)].into()

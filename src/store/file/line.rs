@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::{
     cookie::{MaxAge, TrackingId},
     store::{
-        Authentication, CookieRecord,
+        Authentication, CookieRecord, Lineage, Succession,
         rules::{self, MAX_AUTHENTICATION},
     },
     time::{Timestamp, stamp},
@@ -20,6 +20,9 @@ pub const MAX_LINE: usize = 6 * MAX_AUTHENTICATION + 4096;
 
 /// The version of the format, our key `v`.
 const VERSION: u64 = 1;
+
+/// The version of a line with the keys of a line of IDs. Gateways that do not know of them must not drop them.
+const IN_LINE: u64 = 2;
 
 const CRC_KEY: &[u8] = b", \"crc\": \"";
 const CRC_END: &[u8] = b"\"}";
@@ -52,9 +55,22 @@ pub(super) enum Fault {
 pub(super) fn write(id: &TrackingId, record: &CookieRecord, change: Change, out: &mut Vec<u8>) {
     let start = out.len();
     write_crossbars_keys(id, record, change, out);
+    let is_deleted = matches!(change, Change::Deleted(_));
+    let lineage = record.lineage.as_deref().filter(|_| !is_deleted);
+    let authentication = record.authentication.as_deref().filter(|_| !is_deleted);
+    let succession = authentication.and_then(|authentication| authentication.succession.as_ref());
+    if let Some(lineage) = lineage {
+        write_text("public", Some(&lineage.public_id), out);
+        write_text("before", Some(lineage.predecessor.expose()), out);
+    }
+    if let Some(succession) = succession {
+        write_text("next", Some(succession.id.expose()), out);
+        write_stamp("since", succession.since, out);
+    }
     write_stamp("seen", Some(record.last_seen), out);
     write_key("v", out);
-    out.extend_from_slice(VERSION.to_string().as_bytes());
+    let version = if lineage.is_some() || succession.is_some() { IN_LINE } else { VERSION };
+    out.extend_from_slice(version.to_string().as_bytes());
     let checksum = checksum(out.get(start..).unwrap_or_default());
     out.extend_from_slice(CRC_KEY);
     out.extend_from_slice(&checksum);
@@ -152,6 +168,10 @@ struct Keys<'a> {
     authrealm: Option<String>,
     #[serde(borrow)]
     authextra: Option<&'a RawValue>,
+    public: Option<&'a str>,
+    before: Option<&'a str>,
+    next: Option<&'a str>,
+    since: Option<&'a str>,
     seen: Option<&'a str>,
     v: Option<u64>,
     crc: Option<&'a str>,
@@ -170,7 +190,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Option<Entry>, Fault> {
         return Err(Fault::Damaged("its checksum is missing"));
     }
     match keys.v {
-        Some(version) if version != VERSION => Err(Fault::Newer(version)),
+        Some(version) if version != VERSION && version != IN_LINE => Err(Fault::Newer(version)),
         _ => keys.entry().map(Some),
     }
 }
@@ -206,12 +226,31 @@ impl Keys<'_> {
             return Ok(Entry::Deleted(id));
         }
         let revives = self.status == Some("created");
+        let lineage = self.lineage()?;
         let authentication = self.authentication(modified.unwrap_or(created))?;
-        Ok(Entry::State { id, record: CookieRecord { created, last_seen, max_age, authentication }, revives })
+        let record = CookieRecord { created, last_seen, max_age, authentication, lineage };
+        Ok(Entry::State { id, record, revives })
+    }
+
+    fn lineage(&self) -> Result<Option<Arc<Lineage>>, Fault> {
+        match (self.public, self.before) {
+            (Some(public_id), Some(before)) => {
+                let predecessor = read_id(before)?;
+                Ok(Some(Arc::new(Lineage { public_id: Arc::from(public_id), predecessor })))
+            }
+            (None, None) => Ok(None),
+            _ => Err(Fault::Damaged("it has only one of `public` and `before`")),
+        }
+    }
+
+    fn succession(&self) -> Result<Option<Succession>, Fault> {
+        let since = self.since.map(read_stamp).transpose()?;
+        self.next.map(|next| Ok(Succession { id: read_id(next)?, since })).transpose()
     }
 
     /// Crossbar counts a record as authenticated if it has an authid.
     fn authentication(self, at: Timestamp) -> Result<Option<Arc<Authentication>>, Fault> {
+        let succession = self.succession()?;
         let Some(authid) = self.authid else { return Ok(None) };
         let authextra = self.authextra.map_or("{}", RawValue::get);
         if !rules::is_json_object(authextra) {
@@ -224,8 +263,13 @@ impl Keys<'_> {
             authrealm: self.authrealm.unwrap_or_default(),
             authextra: authextra.to_owned(),
             at,
+            succession,
         })))
     }
+}
+
+fn read_id(text: &str) -> Result<TrackingId, Fault> {
+    TrackingId::parse(text).map_err(|_| Fault::Damaged("one of its IDs is no tracking ID"))
 }
 
 fn read_stamp(text: &str) -> Result<Timestamp, Fault> {
@@ -254,6 +298,7 @@ mod tests {
             authrealm: "realm1".into(),
             authextra: r#"{"foo": "bär", "n": 1.50}"#.into(),
             at: Timestamp::from_millis(1_795_342_473_195),
+            succession: None,
         };
         CookieRecord { authentication: Some(Arc::new(authentication)), ..record() }
     }
@@ -287,6 +332,30 @@ mod tests {
         assert_eq!(line.matches('\n').count(), 1);
         let expected = Entry::State { id: id(), record: joe(), revives: false };
         assert_eq!(read(&line), Ok(Some(expected)));
+    }
+
+    #[test]
+    fn line_of_ids_survives_the_round_trip_and_leaves_with_the_record() {
+        let next = |text, since| Some(Succession { id: TrackingId::parse(text).unwrap(), since });
+        let before =
+            Lineage { public_id: "Public-1".into(), predecessor: TrackingId::parse("old-id").unwrap() };
+        for since in [None, Some(Timestamp::from_millis(1_795_342_473_300))] {
+            let joe = (*joe().authentication.unwrap()).clone();
+            let joe = Authentication { succession: next("next-id", since), ..joe };
+            let (authentication, lineage) = (Some(Arc::new(joe)), Some(Arc::new(before.clone())));
+            let record = CookieRecord { authentication, lineage, ..record() };
+            for (change, revives) in [(Change::Created, true), (Change::Modified, false)] {
+                let line = written(&record, change);
+                assert!(line.contains(r#""v": 2"#), "{line}");
+                let expected = Entry::State { id: id(), record: record.clone(), revives };
+                assert_eq!(read(&line), Ok(Some(expected)));
+            }
+            let line = written(&record, Change::Deleted(Timestamp::from_millis(1_795_342_473_400)));
+            assert!(
+                !line.contains("next-id") && !line.contains("old-id") && line.contains(r#""v": 1"#),
+                "{line}"
+            );
+        }
     }
 
     #[test]
@@ -340,9 +409,9 @@ mod tests {
 
     #[test]
     fn line_of_a_later_version_is_told_from_a_damaged_one() {
-        let line = written(&record(), Change::Created).replace("\"v\": 1", "\"v\": 2");
+        let line = written(&record(), Change::Created).replace("\"v\": 1", "\"v\": 3");
         let (covered, _) = line.split_once(", \"crc\"").unwrap();
         let sum = String::from_utf8(checksum(covered.as_bytes()).to_vec()).unwrap();
-        assert_eq!(read(&format!("{covered}, \"crc\": \"{sum}\"}}")), Err(Fault::Newer(2)));
+        assert_eq!(read(&format!("{covered}, \"crc\": \"{sum}\"}}")), Err(Fault::Newer(3)));
     }
 }

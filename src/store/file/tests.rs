@@ -28,6 +28,7 @@ fn joe() -> Authentication {
         authrealm: "realm1".into(),
         authextra: "{}".into(),
         at: at(0),
+        succession: None,
     }
 }
 

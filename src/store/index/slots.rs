@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     cookie::{MaxAge, TrackingId},
-    store::{Authentication, CookieRecord},
+    store::{Authentication, CookieRecord, Lineage},
     time::Timestamp,
 };
 
@@ -34,6 +34,7 @@ pub(super) struct Slots {
 struct Slot {
     id: Box<str>,
     authentication: Option<Arc<Authentication>>,
+    lineage: Option<Arc<Lineage>>,
     created: Timestamp,
     last_seen: Timestamp,
     max_age: MaxAge,
@@ -66,6 +67,7 @@ impl Slots {
         let slot = Slot {
             id: Box::from(id.expose()),
             authentication: record.authentication,
+            lineage: record.lineage,
             created: record.created,
             last_seen: record.last_seen,
             max_age: record.max_age,
@@ -88,6 +90,7 @@ impl Slots {
         if let Some(slot) = self.slots.get_mut(place.number()) {
             slot.id = Box::default();
             slot.authentication = None;
+            slot.lineage = None;
             slot.links = Links { newer: Place::NOWHERE, older: next };
             self.vacant = place;
         }
@@ -108,6 +111,7 @@ impl Slots {
     pub(super) fn set_record(&mut self, place: Place, record: CookieRecord) {
         if let Some(slot) = self.slots.get_mut(place.number()) {
             slot.authentication = record.authentication;
+            slot.lineage = record.lineage;
             slot.created = record.created;
             slot.last_seen = record.last_seen;
             slot.max_age = record.max_age;
@@ -167,6 +171,7 @@ impl Slot {
             last_seen: self.last_seen,
             max_age: self.max_age,
             authentication: self.authentication.clone(),
+            lineage: self.lineage.clone(),
         }
     }
 }
@@ -183,6 +188,6 @@ mod tests {
 
     #[test]
     fn slot_is_small() {
-        assert_eq!(size_of::<Slot>(), 56);
+        assert_eq!(size_of::<Slot>(), 64);
     }
 }

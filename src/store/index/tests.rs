@@ -25,6 +25,7 @@ fn joe() -> Arc<Authentication> {
         authrealm: "realm1".into(),
         authextra: "{}".into(),
         at: at(0),
+        succession: None,
     })
 }
 

@@ -48,9 +48,10 @@ fn welcome_tells_who_the_client_is_and_what_the_router_can_do() {
         "authprovider": "static", "authextra": {"n": 1},
         "roles": {
             "broker": {"features": {
-                "publisher_identification": true, "publisher_exclusion": true, "subscriber_blackwhite_listing": true
+                "publisher_identification": true, "publisher_exclusion": true, "subscriber_blackwhite_listing": true,
+                "session_meta_api": true
             }},
-            "dealer": {"features": {"caller_identification": true}},
+            "dealer": {"features": {"caller_identification": true, "session_meta_api": true}},
         },
         "x_wampgate_known": true, "x_wampgate_public_id": "abc",
     }]);

@@ -1,0 +1,56 @@
+//! A session, as its realm's owner knows it.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use serde_json::{Value, json};
+
+use super::{Link, permissions::RoleId, router::Peer};
+use crate::{
+    identity::Identity,
+    outbox::Outbox,
+    wamp::{Serializer, SessionId},
+};
+
+/// The sessions of a realm. The gateway draws their identifiers itself, so a fast hash without a secret will do.
+pub(super) type Members = FxHashMap<SessionId, Member>;
+
+/// A session. There is one for each idle connection, so it is kept small: about 40 bytes, to which broker and dealer
+/// add something only for those sessions that use them.
+pub(super) struct Member {
+    /// Tells two sessions apart that were given the same identifier.
+    pub(super) number: u64,
+    pub(super) identity: Arc<Identity>,
+    pub(super) outbox: Arc<Outbox>,
+    /// The identity's role, looked up in the realm's permissions.
+    pub(super) role: RoleId,
+    pub(super) link: Arc<Link>,
+}
+
+impl Member {
+    /// The session as the router sees it.
+    pub(super) fn peer(&self, session: SessionId) -> Peer<'_> {
+        Peer { session, identity: &self.identity, role: self.role }
+    }
+
+    /// What any other session may know of this one: the details of `wamp.session.get` and `on_join`.
+    ///
+    /// No more than these keys, each of them public: authextra may hold what its client or its policy keeps for
+    /// itself, and headers and cookies are credentials.
+    pub(super) fn details(&self, session: SessionId) -> Value {
+        let Identity { authid, authrole, authmethod, authprovider, authextra: _ } = &*self.identity;
+        let serializer = match self.outbox.serializer() {
+            Serializer::Json => "json",
+            Serializer::MsgPack => "msgpack",
+            Serializer::Cbor => "cbor",
+        };
+        json!({
+            "session": session.0,
+            "authid": authid.public(),
+            "authrole": &**authrole,
+            "authmethod": authmethod,
+            "authprovider": authprovider,
+            "transport": { "type": "websocket", "channel": self.link.channel.name(), "serializer": serializer },
+        })
+    }
+}

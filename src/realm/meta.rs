@@ -1,0 +1,257 @@
+//! The session meta API (section "Session Meta API"): who is in the realm, and who has to leave it.
+//!
+//! Pure: arguments and sessions give an [`Answer`], which the owner carries out. What is told of a session is what
+//! [`Member::details`](super::member::Member::details) shows, and nothing of it is a credential.
+//!
+//! *Who may*: reading follows the realm's permissions like any call. To end other people's sessions takes a permission
+//! whose URI itself begins with `wamp.`: a rule that covers everything is written with an application's own procedures
+//! in mind, and an open realm has no rule at all.
+//!
+//! `wamp.session.modify_details` is in no edition of the specification, and not here.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::{deliveries::Refusal, member::Members};
+use crate::wamp::{
+    Payload, Serializer, SessionId, Uri,
+    uri::error::{INVALID_ARGUMENT, INVALID_URI, KILLED, NO_SUCH_SESSION},
+};
+
+/// Tells of a session that has joined.
+pub(super) const ON_JOIN: &str = "wamp.session.on_join";
+
+/// Tells of a session that has left.
+pub(super) const ON_LEAVE: &str = "wamp.session.on_leave";
+
+/// How many sessions `wamp.session.list` lists: any client may ask as often as it likes, and the realm serves nobody
+/// else while it answers. `wamp.session.count` counts them all.
+pub(super) const MAX_LISTED: usize = 10_000;
+
+/// The longest message that a GOODBYE passes on, in bytes. It is copied to each session that is killed.
+const MAX_MESSAGE: usize = 1024;
+
+/// What goes before the name of each procedure.
+const PREFIX: &str = "wamp.session.";
+
+/// A procedure of the meta API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Procedure {
+    Count,
+    List,
+    Get,
+    Kill,
+    KillByAuthid,
+    KillByAuthrole,
+    KillAll,
+}
+
+/// What a call comes to.
+#[derive(Debug, PartialEq)]
+pub(super) struct Answer {
+    /// The only argument of the RESULT; null: it has none.
+    pub(super) result: Value,
+    /// Whose sessions end, and what they are told.
+    pub(super) killed: Option<Killed>,
+}
+
+/// Sessions that are to end.
+#[derive(Debug, PartialEq)]
+pub(super) struct Killed {
+    pub(super) sessions: Vec<SessionId>,
+    /// GOODBYE.Reason
+    pub(super) reason: Uri,
+    /// GOODBYE.Details.message
+    pub(super) message: Option<String>,
+    /// The authid that was named, if one was: also sessions that are not here are meant.
+    pub(super) authid: Option<String>,
+}
+
+impl Procedure {
+    /// The procedure of that URI, if it is one of these.
+    pub(super) fn parse(uri: &str) -> Option<Self> {
+        Some(match uri.strip_prefix(PREFIX)? {
+            "count" => Self::Count,
+            "list" => Self::List,
+            "get" => Self::Get,
+            "kill" => Self::Kill,
+            "kill_by_authid" => Self::KillByAuthid,
+            "kill_by_authrole" => Self::KillByAuthrole,
+            "kill_all" => Self::KillAll,
+            _ => return None,
+        })
+    }
+
+    /// Whether it ends sessions.
+    pub(super) const fn kills(self) -> bool {
+        matches!(self, Self::Kill | Self::KillByAuthid | Self::KillByAuthrole | Self::KillAll)
+    }
+
+    /// Finds out what a call of `caller`, who may make it, comes to.
+    pub(super) fn answer(
+        self,
+        caller: SessionId,
+        payload: &Payload,
+        members: &Members,
+    ) -> Result<Answer, Refusal> {
+        let arguments = Arguments::read(payload)?;
+        match self {
+            Self::Count => {
+                let roles = arguments.roles()?;
+                let count = members.values().filter(|member| roles.admit(&member.identity.authrole)).count();
+                Ok(Answer::only(count.into()))
+            }
+            Self::List => {
+                let roles = arguments.roles()?;
+                let listed = members.iter().filter(|(_, member)| roles.admit(&member.identity.authrole));
+                let listed: Vec<u64> = listed.map(|(session, _)| session.0).take(MAX_LISTED).collect();
+                Ok(Answer::only(listed.into()))
+            }
+            Self::Get => {
+                let session = arguments.session()?;
+                let member = members.get(&session).ok_or_else(|| no_such_session(session))?;
+                Ok(Answer::only(member.details(session)))
+            }
+            Self::Kill => {
+                // "Specifying the caller's own session will result in a `wamp.error.no_such_session`."
+                let session = arguments.session()?;
+                if session == caller || !members.contains_key(&session) {
+                    return Err(no_such_session(session));
+                }
+                let killed = arguments.killed(vec![session], None)?;
+                Ok(Answer { result: Value::Null, killed: Some(killed) })
+            }
+            Self::KillByAuthid => {
+                let authid = arguments.text("an authid")?;
+                let sessions = others(caller, members, |member| member.identity.authid.public() == authid);
+                let result = sessions.iter().map(|session| session.0).collect::<Vec<_>>().into();
+                let killed = arguments.killed(sessions, Some(authid.to_owned()))?;
+                Ok(Answer { result, killed: Some(killed) })
+            }
+            Self::KillByAuthrole => {
+                let role = arguments.text("an authrole")?;
+                let sessions = others(caller, members, |member| *member.identity.authrole == *role);
+                arguments.counting(sessions)
+            }
+            Self::KillAll => arguments.counting(others(caller, members, |_| true)),
+        }
+    }
+}
+
+/// All sessions but the caller's own that fit.
+fn others(
+    caller: SessionId,
+    members: &Members,
+    fits: impl Fn(&super::member::Member) -> bool,
+) -> Vec<SessionId> {
+    let sessions = members.iter().filter(|(session, member)| **session != caller && fits(member));
+    sessions.map(|(session, _)| *session).collect()
+}
+
+fn no_such_session(session: SessionId) -> Refusal {
+    Refusal::new(NO_SUCH_SESSION, format!("no other session of this realm has the identifier {}", session.0))
+}
+
+impl Answer {
+    const fn only(result: Value) -> Self {
+        Self { result, killed: None }
+    }
+
+    /// The RESULT's arguments.
+    pub(super) fn payload(&self) -> Payload {
+        match &self.result {
+            Value::Null => Payload::empty(),
+            result => json_arguments(std::slice::from_ref(result)),
+        }
+    }
+}
+
+/// Arguments of the router's own. JSON, whatever the receiver speaks: encoding a message transcodes it.
+pub(super) fn json_arguments(arguments: &[Value]) -> Payload {
+    let args = serde_json::to_vec(arguments).unwrap_or_else(|_| b"[]".to_vec());
+    Payload { serializer: Serializer::Json, args: Some(args.into()), kwargs: None }
+}
+
+/// The arguments of a call, whatever they were serialized with.
+struct Arguments {
+    args: Vec<Value>,
+    kwargs: Map<String, Value>,
+}
+
+/// The roles that a count or a list is limited to.
+struct Roles<'a>(Option<Vec<&'a str>>);
+
+impl Roles<'_> {
+    fn admit(&self, role: &str) -> bool {
+        self.0.as_ref().is_none_or(|roles| roles.contains(&role))
+    }
+}
+
+impl Arguments {
+    fn read(payload: &Payload) -> Result<Self, Refusal> {
+        let payload = payload.transcoded(Serializer::Json);
+        let invalid = |_| invalid("arguments that can be written as JSON");
+        let read = |bytes: &Option<bytes::Bytes>| bytes.as_deref().map(serde_json::from_slice::<Value>);
+        let args = read(&payload.args).transpose().map_err(invalid)?;
+        let kwargs = read(&payload.kwargs).transpose().map_err(invalid)?;
+        Ok(Self {
+            args: match args {
+                Some(Value::Array(args)) => args,
+                _ => Vec::new(),
+            },
+            kwargs: match kwargs {
+                Some(Value::Object(kwargs)) => kwargs,
+                _ => Map::new(),
+            },
+        })
+    }
+
+    fn session(&self) -> Result<SessionId, Refusal> {
+        let id = self.args.first().and_then(Value::as_u64);
+        id.map(SessionId).ok_or_else(|| invalid("a session's identifier as the first argument"))
+    }
+
+    fn text(&self, what: &str) -> Result<&str, Refusal> {
+        let text = self.args.first().and_then(Value::as_str);
+        text.ok_or_else(|| invalid(format!("{what} as the first argument")))
+    }
+
+    fn roles(&self) -> Result<Roles<'_>, Refusal> {
+        let roles = match self.args.first() {
+            None | Some(Value::Null) => return Ok(Roles(None)),
+            Some(Value::Array(roles)) => roles.iter().map(Value::as_str).collect::<Option<Vec<_>>>(),
+            Some(_) => None,
+        };
+        roles.map(|roles| Roles(Some(roles))).ok_or_else(|| invalid("a list of roles as the first argument"))
+    }
+
+    fn killed(&self, sessions: Vec<SessionId>, authid: Option<String>) -> Result<Killed, Refusal> {
+        let reason = match self.kwargs.get("reason") {
+            None | Some(Value::Null) => Uri::known(KILLED),
+            Some(reason) => reason.as_str().and_then(|reason| Uri::parse(reason).ok()).ok_or_else(|| {
+                Refusal::new(INVALID_URI, "the keyword argument `reason` must be a URI, or be left out")
+            })?,
+        };
+        let message = match self.kwargs.get("message") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(message)) if message.len() <= MAX_MESSAGE => Some(message.clone()),
+            Some(_) => {
+                return Err(invalid(format!("a text of at most {MAX_MESSAGE} bytes as the `message`")));
+            }
+        };
+        Ok(Killed { sessions, reason, message, authid })
+    }
+
+    fn counting(&self, sessions: Vec<SessionId>) -> Result<Answer, Refusal> {
+        let result = sessions.len().into();
+        Ok(Answer { result, killed: Some(self.killed(sessions, None)?) })
+    }
+}
+
+fn invalid(what: impl Into<Cow<'static, str>>) -> Refusal {
+    Refusal::new(INVALID_ARGUMENT, format!("this procedure takes {}", what.into()))
+}
+
+#[cfg(test)]
+mod tests;
