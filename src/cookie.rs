@@ -5,7 +5,7 @@ mod response;
 
 pub mod public_id;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 pub use public_id::{KeyError as PublicIdKeyError, PublicIdKey};
 pub use request::candidates;
@@ -60,9 +60,18 @@ impl fmt::Debug for TrackingId {
     }
 }
 
-/// A cookie's name: `^[a-z][a-z0-9_]+$`.
+/// A cookie's name: `^[a-z][a-z0-9_]+$`, with a [`Prefix`] before it or not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CookieName(String);
+
+/// What browsers take as a promise about a cookie when its name begins with it (RFC 6265bis, 4.1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefix {
+    /// `__Host-`: only this very host has set it, over TLS, for all of its paths.
+    Host,
+    /// `__Secure-`: it was set over TLS.
+    Secure,
+}
 
 /// How many characters a new tracking ID has: 6 to 64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +95,7 @@ pub enum SameSite {
 /// How the tracking cookie of a path is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CookieOptions {
-    /// `name`, default `cbtid`.
+    /// `name`, default `cbtid`, with its `prefix`, default none.
     pub name: CookieName,
     /// `length`, default 24.
     pub length: IdLength,
@@ -113,9 +122,28 @@ impl CookieName {
         sound.then(|| Self(text.to_owned()))
     }
 
-    /// The name.
+    /// The name with a prefix before it.
+    ///
+    /// Browsers drop such a cookie without `Secure`, and one of [`Prefix::Host`] unless it has `Path=/` and no
+    /// `Domain` as well.
+    #[must_use]
+    pub fn with_prefix(&self, prefix: Prefix) -> Self {
+        Self(format!("{}{}", prefix.as_str(), self.0))
+    }
+
+    /// The name, its prefix included.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Prefix {
+    /// The prefix as it stands in a name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "__Host-",
+            Self::Secure => "__Secure-",
+        }
     }
 }
 
@@ -153,6 +181,15 @@ impl MaxAge {
     /// Seconds.
     pub const fn as_seconds(self) -> u32 {
         self.0
+    }
+
+    /// How far the last sighting may lie back before a new one is noted: a 24th of the lifetime, so that a
+    /// record is written at most 24 times for sightings, within a minute (records that short-lived need no
+    /// finer order) and a day.
+    pub fn coarseness(self) -> Duration {
+        const FINEST: Duration = Duration::from_mins(1);
+        const COARSEST: Duration = Duration::from_hours(24);
+        (Duration::from_secs(u64::from(self.0)) / 24).clamp(FINEST, COARSEST)
     }
 }
 

@@ -166,7 +166,9 @@ fn check_origin(headers: &HeaderMap, config: &WebSocketConfig, origins: &Origins
     if origin == "null" || origin.starts_with("file:") {
         return if config.options.allow_null_origin { Ok(()) } else { Err(Refused::NullOrigin) };
     }
-    if origins.allow(origin) { Ok(()) } else { Err(Refused::Origin) }
+    let host = || only(headers, &header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_allowed = origins.allow(origin) || (config.options.same_origin && origin::is_same(origin, host()));
+    if is_allowed { Ok(()) } else { Err(Refused::Origin) }
 }
 
 /// The first subprotocol in the client's order that the service speaks, and whether it is to be announced.

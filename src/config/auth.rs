@@ -1,9 +1,24 @@
 //! Authentication methods, and the roles that they hand out.
 
+pub(super) mod cookie;
+
+mod cryptosign;
+mod hex;
+mod scram;
+mod wampcra;
+
 use std::collections::BTreeMap;
 
+use hex::{Hex, HexSecret};
+
+use self::{
+    cookie::{Beside, RawCookieAuth},
+    cryptosign::RawCryptosign,
+    scram::RawScram,
+    wampcra::RawWampCra,
+};
 use super::{
-    AnonymousConfig, AuthConfig, RealmConfig, Roles, Secret, TicketConfig, TicketPrincipal,
+    AnonymousConfig, AuthConfig, CookieConfig, RealmConfig, Roles, Secret, TicketConfig, TicketPrincipal,
     macros::{object, words},
     realm::Label,
     value::Table,
@@ -14,24 +29,26 @@ use crate::wamp::Uri;
 /// The role of clients that bring no credentials.
 pub(super) const ANONYMOUS: &str = "anonymous";
 
-const NOT_YET: &str = "use `anonymous` or `ticket`";
-
 object! {
     /// The authentication methods on offer. Without `auth`, every client joins as `anonymous`.
     struct RawAuth {
         /// Clients without credentials.
         anonymous: optional RawAnonymous,
-        /// Clients with a shared secret.
+        /// Clients that send a shared secret.
         ticket: optional RawTicket,
+        /// Clients that sign a challenge with a shared secret.
+        wampcra: optional Located<RawWampCra>,
+        /// Clients that prove to have a password.
+        scram: optional RawScram,
+        /// Clients that sign a challenge with an Ed25519 key.
+        cryptosign: optional RawCryptosign,
+        /// Clients that a cookie remembers: whoever authenticated before by one of the other methods.
+        cookie: optional Located<RawCookieAuth>,
     }
     refuses {
-        "wampcra" => NOT_YET,
-        "scram" => NOT_YET,
-        "cryptosign" => NOT_YET,
-        "tls" => NOT_YET,
-        "cookie" => "use `anonymous` or `ticket`; clients are tracked without it",
+        "tls" => "client certificates are not asked for, use `cryptosign`",
         "anonymous-proxy" => "use `anonymous`",
-        "cryptosign-proxy" => "use `anonymous` or `ticket`",
+        "cryptosign-proxy" => "use `cryptosign`",
     }
 }
 
@@ -89,15 +106,46 @@ words! {
     }
 }
 
+/// The cookie tracking of the service whose methods are checked.
+#[derive(Clone, Copy)]
+pub(super) enum Tracking<'a> {
+    Off,
+    /// On, but for its faults.
+    Faulty,
+    On(&'a CookieConfig),
+}
+
+/// The realms that roles and principals are checked against.
+#[derive(Clone, Copy)]
+pub(super) struct Realms<'a>(pub(super) &'a [RealmConfig]);
+
 impl RawAuth {
     /// Checks the methods, and that the roles and realms that they name exist. `path` is where they stand.
-    pub(super) fn check(self, path: &str, realms: &[RealmConfig], walk: &mut Walk<'_>) -> AuthConfig {
-        if self.anonymous.is_none() && self.ticket.is_none() && !walk.has_fault_below(path) {
+    pub(super) fn check(
+        self,
+        path: &str,
+        tracking: Tracking<'_>,
+        realms: Realms<'_>,
+        walk: &mut Walk<'_>,
+    ) -> AuthConfig {
+        let names = ["ticket", "wampcra", "scram", "cryptosign"];
+        let is_there =
+            [self.ticket.is_some(), self.wampcra.is_some(), self.scram.is_some(), self.cryptosign.is_some()];
+        // A method that could not be read at all is there as well.
+        let is_faulty = |name: &&str| walk.has_fault_below(&format!("{path}.{name}"));
+        let has_verifier = is_there.contains(&true) || names.iter().any(is_faulty);
+        if !has_verifier && self.anonymous.is_none() && self.cookie.is_none() && !walk.has_fault_below(path) {
             walk.fault_at(
                 path,
-                "names no method, so nobody could join: name `anonymous` or `ticket`, or leave `auth` out",
+                "names no method, so nobody could join: name one such as `anonymous` or `ticket`, or leave `auth` out",
             );
         }
+        let beside = Beside {
+            tracking: if let Tracking::On(config) = tracking { Some(config) } else { None },
+            is_tracked: !matches!(tracking, Tracking::Off),
+            has_verifier,
+            has_anonymous: self.anonymous.is_some(),
+        };
         AuthConfig {
             anonymous: self.anonymous.map(|method| {
                 // The default role has to exist like any other, but stands nowhere.
@@ -105,49 +153,81 @@ impl RawAuth {
                     path: format!("{path}.anonymous.role"),
                     value: Label(ANONYMOUS.to_owned()),
                 });
-                let role = checked_role(role, None, realms, walk);
-                AnonymousConfig { role }
+                AnonymousConfig { role: realms.role(role, None, walk) }
             }),
             ticket: self.ticket.map(|method| method.check(realms, walk)),
-            ..AuthConfig::default()
+            wampcra: self.wampcra.map(|Located { path, value }| value.check(&path, realms, walk)),
+            scram: self.scram.map(|method| method.check(realms, walk)),
+            cryptosign: self.cryptosign.map(|method| method.check(realms, walk)),
+            cookie: self.cookie.map(|Located { path, value }| value.check(&path, &beside, walk)),
         }
     }
 }
 
 impl RawTicket {
-    fn check(self, realms: &[RealmConfig], walk: &mut Walk<'_>) -> TicketConfig {
-        let mut principals = BTreeMap::new();
-        if let Some(Located { path, value: Table(entries) }) = self.principals {
-            if entries.is_empty() && !walk.has_fault_below(&path) {
-                walk.fault_at(
-                    &path,
-                    "names nobody, so nobody could join: name a principal, or leave `ticket` out",
-                );
-            }
-            for (authid, Located { path, value }) in entries {
-                if Label::parse(&authid).is_none() {
-                    walk.fault_at(&path, format!("the authid is not valid, use {}", Label::HINT));
-                }
-                principals.extend(value.check(realms, walk).map(|principal| (authid, principal)));
-            }
-        }
-        TicketConfig { principals }
+    fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> TicketConfig {
+        let check = |principal: RawPrincipal, walk: &mut Walk<'_>| {
+            let place = realms.place(principal.role, principal.realm, walk);
+            let (ticket, (role, realm)) = (principal.ticket?, place?);
+            Some(TicketPrincipal { ticket, role, realm })
+        };
+        TicketConfig { principals: principals(self.principals, "ticket", walk, check) }
     }
 }
 
-impl RawPrincipal {
-    fn check(self, realms: &[RealmConfig], walk: &mut Walk<'_>) -> Option<TicketPrincipal> {
-        let realm = self.realm.and_then(|realm| {
-            let exists = realms.iter().any(|known| known.name == realm.value);
+/// Checks the principals of a method, one by one.
+fn principals<R, P>(
+    table: Option<Located<Table<R>>>,
+    method: &str,
+    walk: &mut Walk<'_>,
+    mut check: impl FnMut(R, &mut Walk<'_>) -> Option<P>,
+) -> BTreeMap<String, P> {
+    let mut principals = BTreeMap::new();
+    let Some(Located { path, value: Table(entries) }) = table else { return principals };
+    if entries.is_empty() && !walk.has_fault_below(&path) {
+        walk.fault_at(
+            &path,
+            format!("names nobody, so nobody could join: name a principal, or leave `{method}` out"),
+        );
+    }
+    for (authid, Located { path, value }) in entries {
+        if Label::parse(&authid).is_none() {
+            walk.fault_at(&path, format!("the authid is not valid, use {}", Label::HINT));
+        }
+        principals.extend(check(value, walk).map(|principal| (authid, principal)));
+    }
+    principals
+}
+
+impl Realms<'_> {
+    /// Checks where a principal belongs: its role, and its realm if it has one.
+    fn place(
+        self,
+        role: Option<Located<Label>>,
+        realm: Option<Located<Uri>>,
+        walk: &mut Walk<'_>,
+    ) -> Option<(String, Option<Uri>)> {
+        let realm = realm.and_then(|realm| {
+            let exists = self.0.iter().any(|known| known.name == realm.value);
             if !exists {
-                let names: Vec<&Uri> = realms.iter().map(|known| &known.name).collect();
+                let names: Vec<&Uri> = self.0.iter().map(|known| &known.name).collect();
                 let unknown = quoted(realm.value.as_str());
                 walk.fault_at(realm.path, format!("{unknown} is no realm, use {}", alternatives(&names)));
             }
             exists.then_some(realm.value)
         });
-        let role = self.role.map(|role| checked_role(role, realm.as_ref(), realms, walk));
-        Some(TicketPrincipal { ticket: self.ticket?, role: role?, realm })
+        let role = role.map(|role| self.role(role, realm.as_ref(), walk));
+        Some((role?, realm))
+    }
+
+    fn role(self, role: Located<Label>, realm: Option<&Uri>, walk: &mut Walk<'_>) -> String {
+        let Located { path, value: Label(name) } = role;
+        if !role_exists(&name, realm, self.0) {
+            let place = realm.map_or("any realm".to_owned(), |realm| format!("the realm `{realm}`"));
+            let name = quoted(&name);
+            walk.fault_at(path, format!("{name} is no role of {place}, add it to a realm's `roles`"));
+        }
+        name
     }
 }
 
@@ -159,18 +239,4 @@ pub(super) fn role_exists(role: &str, realm: Option<&Uri>, realms: &[RealmConfig
             Roles::Listed(roles) => roles.iter().any(|known| known.name == role),
         }
     })
-}
-
-fn checked_role(
-    role: Located<Label>,
-    realm: Option<&Uri>,
-    realms: &[RealmConfig],
-    walk: &mut Walk<'_>,
-) -> String {
-    let Located { path, value: Label(name) } = role;
-    if !role_exists(&name, realm, realms) {
-        let place = realm.map_or("any realm".to_owned(), |realm| format!("the realm `{realm}`"));
-        walk.fault_at(path, format!("{} is no role of {place}, add it to a realm's `roles`", quoted(&name)));
-    }
-    name
 }

@@ -11,7 +11,7 @@ use super::{
     value::{NodePath, Only, Whole, checked_text, inline_schema, whole},
     walk::{Located, Raw, Walk},
 };
-use crate::cookie::{CookieName, CookieOptions, IdLength, MaxAge, SameSite};
+use crate::cookie::{CookieName, CookieOptions, IdLength, MaxAge, Prefix, SameSite};
 
 /// About 100 MB of records in memory.
 pub(super) const DEFAULT_MAX_COOKIES: usize = 1_000_000;
@@ -30,6 +30,9 @@ object! {
     struct RawCookie {
         /// The cookie's name. Default `cbtid`.
         name: optional CookieName,
+        /// What browsers are to hold the cookie to, by a prefix of its name: `host` (`__Host-`, only this very host has
+        /// set it) or `secure` (`__Secure-`). Needs `secure`. Default: no prefix.
+        prefix: optional Located<Prefix>,
         /// How many characters of 6 random bits an ID has. Default 24.
         length: optional IdLength,
         /// How long a cookie counts, in seconds. Default one day.
@@ -111,6 +114,13 @@ words! {
         "Strict" => Self::Strict,
         "Lax" => Self::Lax,
         "None" => Self::None,
+    }
+}
+
+words! {
+    Prefix as "CookiePrefix" {
+        "host" => Self::Host,
+        "secure" => Self::Secure,
     }
 }
 
@@ -201,13 +211,20 @@ impl RawCookie {
         {
             walk.warn_at(path, "browsers drop a `SameSite=None` cookie without `Secure`: set \"secure\": true, and serve over TLS");
         }
+        if let Some(Located { path, value }) = &self.prefix
+            && self.secure != Some(true)
+        {
+            let prefix = value.as_str();
+            walk.fault_at(path, format!("browsers drop a cookie whose name begins with {prefix} unless it is `Secure`: set \"secure\": true, and serve over TLS"));
+        }
         let Located { path, value } = self.store?;
         let store = value.check(walk)?;
         stores.claim(path, &store, walk);
         let default = CookieOptions::default();
+        let name = self.name.unwrap_or(default.name);
         Some(CookieConfig {
             options: CookieOptions {
-                name: self.name.unwrap_or(default.name),
+                name: self.prefix.map_or(name.clone(), |prefix| name.with_prefix(prefix.value)),
                 length: self.length.unwrap_or(default.length),
                 max_age: self.max_age.unwrap_or(default.max_age),
                 secure: self.secure,

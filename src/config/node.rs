@@ -2,6 +2,7 @@
 
 use super::{
     Config,
+    auth::cookie::warn_of_shared_ids,
     cookie::Stores,
     macros::{choice, object},
     policy::{Policies, RawPolicy},
@@ -123,9 +124,10 @@ impl RawNode {
             );
         }
         let policies = self.policies.map(|table| Policies::new(table, walk)).unwrap_or_default();
-        let mut shared = Shared { realms, policies, stores: Stores::default() };
+        let mut shared = Shared { realms, policies, stores: Stores::default(), ids: Vec::new() };
         let transports = transports(raw_transports.unwrap_or_default(), &mut shared, walk);
         shared.policies.warn_of_unused(walk);
+        warn_of_shared_ids(&shared.ids, walk);
         Config { node_dir: walk.surroundings.node_dir.to_owned(), realms: shared.realms, transports }
     }
 }

@@ -21,9 +21,12 @@ pub struct HttpOptions {
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
 pub struct WebSocketOptions {
-    /// `allowed_origins`. Default `["*"]`.
+    /// `allowed_origins`. Default `["*"]`; none where cookie authentication is on.
     pub allowed_origins: Vec<String>,
-    /// `allow_null_origin`. Default true, as in Crossbar.
+    /// Whether pages of the service's own origin may come. True where cookie authentication is on and
+    /// `allowed_origins` is not given.
+    pub same_origin: bool,
+    /// `allow_null_origin`. Default true, as in Crossbar; false where cookie authentication is on.
     pub allow_null_origin: bool,
     /// `max_frame_size` in bytes; 0 in the file: as large as a message. Default 1 MiB.
     pub max_frame_size: usize,
@@ -76,6 +79,7 @@ impl Default for WebSocketOptions {
     fn default() -> Self {
         Self {
             allowed_origins: vec!["*".to_owned()],
+            same_origin: false,
             allow_null_origin: true,
             max_frame_size: MIB,
             max_message_size: MIB,
@@ -93,5 +97,12 @@ impl Default for WebSocketOptions {
             enable_webstatus: true,
             show_server_version: false,
         }
+    }
+}
+
+impl WebSocketOptions {
+    /// The defaults of a service where cookies are credentials.
+    pub fn same_origin() -> Self {
+        Self { allowed_origins: Vec::new(), same_origin: true, allow_null_origin: false, ..Self::default() }
     }
 }

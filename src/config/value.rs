@@ -99,6 +99,10 @@ impl Bounded for u32 {
     const MAX: Self = Self::MAX;
 }
 
+impl Bounded for u8 {
+    const MAX: Self = Self::MAX;
+}
+
 impl<const MIN: u64, const MAX: u64> Raw for Millis<MIN, MAX> {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
         within::<MIN, MAX>(json, " (milliseconds)", walk).map(|millis| Self(Duration::from_millis(millis)))

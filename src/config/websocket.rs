@@ -6,7 +6,11 @@ use schemars::json_schema;
 
 use super::{
     RealmConfig, WebSocketConfig, WebSocketOptions,
-    auth::{ANONYMOUS, RawAuth, role_exists},
+    auth::{
+        ANONYMOUS, RawAuth, Realms, Tracking,
+        cookie::{UseOfIds, warn_of_unsafe},
+        role_exists,
+    },
     cookie::{RawCookie, Stores},
     json::Json,
     macros::{object, words},
@@ -87,9 +91,11 @@ pub(super) struct Parts {
 object! {
     /// Limits and switches of a WebSocket service. Times are in milliseconds, sizes in bytes.
     struct RawWebSocketOptions {
-        /// The origins that browsers may come from; `*` stands for anything. Default `["*"]`.
+        /// The origins that browsers may come from; `*` stands for anything. Default `["*"]`; beside `auth.cookie` the
+        /// service's own origin.
         allowed_origins: optional Vec<Origin>,
-        /// Whether the origin `null` (a local file, a sandboxed frame) may come. Default true.
+        /// Whether the origin `null` (a local file, a sandboxed frame) may come. Default true; beside `auth.cookie`
+        /// false.
         allow_null_origin: optional bool,
         /// The largest frame; 0: as large as a message. Default 1 MiB.
         max_frame_size: optional Whole<0, MAX_SIZE>,
@@ -203,6 +209,8 @@ pub(super) struct Shared {
     pub(super) realms: Vec<RealmConfig>,
     pub(super) policies: Policies,
     pub(super) stores: Stores,
+    /// What each service makes of tracking IDs.
+    pub(super) ids: Vec<UseOfIds>,
 }
 
 /// A service, and the time that its transport should give a head to arrive.
@@ -223,18 +231,33 @@ impl Parts {
                 format!("clients join as `{ANONYMOUS}`, which is a role of no realm, so nobody can join: add the role, or `auth`"),
             );
         }
-        let raw = self.options;
-        let (options, open_handshake_timeout) = match raw {
-            Some(raw) => raw.check(walk),
-            None => (WebSocketOptions::default(), None),
+        let is_tracked = self.cookie.is_some() || walk.has_fault_below(&format!("{path}.cookie"));
+        let cookie = self.cookie.and_then(|cookie| cookie.check(&mut shared.stores, walk));
+        let tracking = match &cookie {
+            Some(config) => Tracking::On(config),
+            None if is_tracked => Tracking::Faulty,
+            None => Tracking::Off,
+        };
+        let realms = Realms(&shared.realms);
+        let auth = self.auth.map(|auth| auth.value.check(&auth.path, tracking, realms, walk));
+        // Whoever opens a WebSocket with a cookie that authenticates is its owner, so that no other page may.
+        let default = match &auth {
+            Some(auth) if auth.cookie.is_some() => WebSocketOptions::same_origin(),
+            _ => WebSocketOptions::default(),
+        };
+        let (options, open_handshake_timeout) = match self.options {
+            Some(raw) => raw.check(default, walk),
+            None => (default, None),
         };
         let config = WebSocketConfig {
-            cookie: self.cookie.and_then(|cookie| cookie.check(&mut shared.stores, walk)),
-            auth: self.auth.map(|auth| auth.value.check(&auth.path, &shared.realms, walk)),
+            cookie,
+            auth,
             policy: self.policy.and_then(|policy| shared.policies.resolve(policy, walk)),
             serializers: serializers(self.serializers, walk),
             options,
         };
+        warn_of_unsafe(path, &config, walk);
+        shared.ids.push(UseOfIds::of(path, &config));
         CheckedService { config, open_handshake_timeout }
     }
 }
@@ -254,8 +277,11 @@ fn serializers(named: Option<Located<Vec<SerializerName>>>, walk: &mut Walk<'_>)
 }
 
 impl RawWebSocketOptions {
-    fn check(self, walk: &mut Walk<'_>) -> (WebSocketOptions, Option<Located<Duration>>) {
-        let default = WebSocketOptions::default();
+    fn check(
+        self,
+        default: WebSocketOptions,
+        walk: &mut Walk<'_>,
+    ) -> (WebSocketOptions, Option<Located<Duration>>) {
         let max_message_size = self.max_message_size.map_or(default.max_message_size, Whole::get);
         let max_frame_size = match self.max_frame_size {
             None | Some(Whole(0)) => max_message_size,
@@ -279,6 +305,7 @@ impl RawWebSocketOptions {
             }
         };
         let options = WebSocketOptions {
+            same_origin: default.same_origin && self.allowed_origins.is_none(),
             allowed_origins: self.allowed_origins.map_or(default.allowed_origins, |origins| {
                 origins.into_iter().map(|origin| origin.0).collect()
             }),

@@ -44,6 +44,8 @@ pub struct Client {
     /// Whether WELCOME is on its way: only then is there a session to say GOODBYE to.
     is_welcome: bool,
     tracked: Option<Tracked>,
+    /// Whether a HELLO has come on this connection before.
+    is_known: bool,
     peer: Peer,
     path: Box<str>,
     headers: http::HeaderMap,
@@ -83,6 +85,7 @@ impl Client {
             outbox,
             is_welcome: false,
             tracked,
+            is_known: false,
             peer,
             path: path.into(),
             headers,
@@ -133,12 +136,49 @@ impl Client {
                 if details.roles.is_empty() {
                     return Err(Ending::violation("HELLO.Details.roles must name at least one role"));
                 }
+                self.refresh();
                 Ok(Hello { session: SessionId::random(), realm, details })
             }
             Ok(Ok(ClientMessage::Abort { .. })) => Err(Ending::Close(CloseCode::Normal, String::new())),
             Ok(Ok(_)) => Err(Ending::violation("the first message of a session must be HELLO")),
             Ok(Err(ending)) => Err(ending),
             Err(_) => Err(Ending::Close(CloseCode::Protocol, format!("no HELLO within {patience:?}"))),
+        }
+    }
+
+    /// Looks up what the cookie's record says by now: another connection may have logged in or out since the
+    /// handshake, or this one in an earlier session.
+    ///
+    /// The rest of the record stays as the handshake found it: when the client was seen before that is what a
+    /// policy asks for. From the second HELLO on, the client has been there all the time.
+    fn refresh(&mut self) {
+        let is_known = std::mem::replace(&mut self.is_known, true);
+        let (Some(tracked), Some(tracker)) = (&mut self.tracked, &self.service.tracker) else { return };
+        let now = Timestamp::now();
+        let found = tracker.store.look_up(&tracked.id, now);
+        if is_known {
+            tracked.record.last_seen = now;
+        }
+        // A record that is gone, or that cannot be read, vouches for nobody.
+        tracked.record.authentication = found
+            .inspect_err(|error| {
+                warn!(connection = %self.id, public_id = &*tracked.public_id, %error, "cookie record not read");
+            })
+            .ok()
+            .flatten()
+            .and_then(|record| record.authentication)
+            // Crossbar.io's files hold what anonymous clients left as well, and that stands for nothing.
+            .filter(|stored| auth::Method::parse(&stored.authmethod).is_some());
+    }
+
+    /// Notes that the client was there until now, where it counts how long a client stays away.
+    pub(super) fn note_departure(&self) {
+        let is_noted = self.service.config.auth.as_ref().and_then(|auth| auth.cookie?.idle_timeout).is_some();
+        if let (Some(tracked), Some(tracker), true) = (&self.tracked, &self.service.tracker, is_noted)
+            // Looking a record up is what notes a sighting.
+            && let Err(error) = tracker.store.look_up(&tracked.id, Timestamp::now())
+        {
+            warn!(connection = %self.id, public_id = &*tracked.public_id, %error, "departure not noted");
         }
     }
 
@@ -273,7 +313,9 @@ impl Client {
         if matches!((identity.authmethod, identity.authprovider), ("anonymous", _) | (_, "cookie")) {
             return;
         }
-        let extra = identity.authextra.clone().unwrap_or_default();
+        // A SCRAM verifier belongs to one exchange.
+        let is_scram = ["scram", "wamp-scram"].contains(&identity.authmethod);
+        let extra = identity.authextra.clone().filter(|_| !is_scram).unwrap_or_default();
         let authentication = Authentication {
             authid: identity.authid.own().to_owned(),
             authrole: identity.authrole.to_string(),

@@ -73,7 +73,8 @@ impl From<Refusal> for Ending {
 
 impl Client {
     /// Tells the client what there is to tell, and closes.
-    pub async fn end(mut self, ending: Ending) {
+    pub async fn end(mut self: Box<Self>, ending: Ending) {
+        self.note_departure();
         debug!(connection = %self.id, how = %ending, "connection ends");
         let patience = self.service.config.options.close_handshake_timeout;
         let (code, reason) = match ending {

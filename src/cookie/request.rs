@@ -43,6 +43,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::cookie::Prefix;
 
     const K: &str = "ynxeF9djpFhvdtla3T/sM+2N";
 
@@ -133,6 +134,23 @@ mod tests {
     fn white_space_does_not_separate_cookies() {
         // RFC 6265: this is one cookie `a` with the value `1 cbtid=K`.
         assert!(!finds_k(&[&of_k("a=1 cbtid=K")]));
+    }
+
+    #[test]
+    fn a_prefix_is_part_of_the_name() {
+        let name = CookieName::parse("cbtid").unwrap().with_prefix(Prefix::Host);
+        for (line, expected) in [
+            (format!("__Host-cbtid={K}"), true),
+            (format!("cbtid=zzzzzz; __Host-cbtid={K}"), true),
+            (format!("cbtid={K}"), false),
+            (format!("__host-cbtid={K}"), false),
+            (format!("__Secure-cbtid={K}"), false),
+            (format!("__Host-__Host-cbtid={K}"), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(COOKIE, HeaderValue::from_str(&line).unwrap());
+            assert_eq!(candidates(&headers, &name).any(|id| id.expose() == K), expected, "{line}");
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub fn set_cookie(options: &CookieOptions, id: &TrackingId, tls: bool) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cookie::{CookieName, MaxAge};
+    use crate::cookie::{CookieName, MaxAge, Prefix};
 
     /// The attributes in any order, after the name and the value.
     fn written(options: &CookieOptions, tls: bool) -> (String, Vec<String>) {
@@ -82,6 +82,19 @@ mod tests {
             assert_eq!(secure(option, tls, SameSite::Lax), expected, "{option:?} {tls}");
         }
         assert!(secure(None, false, SameSite::None));
+    }
+
+    #[test]
+    fn a_prefix_comes_before_the_name() {
+        for (prefix, name) in [(Prefix::Host, "__Host-cbtid"), (Prefix::Secure, "__Secure-cbtid")] {
+            let default = CookieOptions::default();
+            let name_with_prefix = default.name.with_prefix(prefix);
+            let options = CookieOptions { name: name_with_prefix, secure: Some(true), ..default };
+            let (pair, attributes) = written(&options, false);
+            assert_eq!(pair, format!("{name}=abc-_123"));
+            // RFC 6265bis, 4.1.3.2: and no `Domain`.
+            assert_eq!(attributes, ["HttpOnly", "Max-Age=86400", "Path=/", "SameSite=Lax", "Secure"]);
+        }
     }
 
     #[test]

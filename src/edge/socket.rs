@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, req
 
 use super::{body::Body, reply::Problem};
 use crate::{
+    auth,
     gateway::WebSocketService,
     handshake::{self, Accepted, Origins, Refused},
     time::Timestamp,
@@ -72,7 +73,20 @@ impl Socket {
         }
         let mut tracked = match &self.service.tracker {
             Some(tracker) => {
-                Some(tracker.track(headers, tls, Timestamp::now()).await.map_err(Problem::Store)?)
+                let now = Timestamp::now();
+                let mut tracked = tracker.track(headers, tls, now).await.map_err(Problem::Store)?;
+                if let Some(options) = config.auth.as_ref().and_then(|auth| auth.cookie) {
+                    // Whoever has another connection open has not been away.
+                    if tracked.connections > 1 {
+                        tracked.record.last_seen = now;
+                    }
+                    if auth::is_over(options, &tracked.record, now) {
+                        // At once: this very visit counts as a sighting, and the next one would find it recent.
+                        tracker.store.authenticate(&tracked.id, None, now).await.map_err(Problem::Store)?;
+                        tracked.record.authentication = None;
+                    }
+                }
+                Some(tracked)
             }
             None => None,
         };

@@ -11,6 +11,9 @@
 //!
 //! So `https://*.example.com` lets `https://a.example.com` and `https://a.b.example.com` in, but neither
 //! `https://example.com`, nor `https://evilexample.com`, nor `https://a.example.com.evil.example`. Case does not count.
+//!
+//! Where cookies are credentials and no patterns are configured, only pages of the service's own origin may come:
+//! [`is_same`].
 
 /// A service's `allowed_origins`, compiled.
 #[derive(Debug, Clone)]
@@ -62,6 +65,19 @@ impl Origins {
         let port = port.or_else(|| default_port(scheme));
         self.patterns.iter().any(|pattern| pattern.matches(scheme, host, port))
     }
+}
+
+/// Whether a page of this origin was served from where its request goes, by the request's `Host`.
+///
+/// The schemes are not compared: behind a proxy that ends TLS the page came by `https`, and the request arrives
+/// here in the clear. Cookies do not tell the two apart either, unless they are `Secure`.
+pub(super) fn is_same(origin: &str, host: &str) -> bool {
+    let Some(Parts { scheme: Some(scheme), host: name, port }) = split(origin) else { return false };
+    let Some(Parts { scheme: None, host: asked, port: asked_port }) = split(host) else { return false };
+    // Others have no authority that a Host header could name.
+    let Some(default) = default_port(scheme) else { return false };
+    let has_star = origin.contains('*') || host.contains('*');
+    !has_star && name.eq_ignore_ascii_case(asked) && port.unwrap_or(default) == asked_port.unwrap_or(default)
 }
 
 impl Pattern {
@@ -223,6 +239,36 @@ mod tests {
             ("https://example.com", "https://example.com https://evil.example", false),
         ] {
             assert_eq!(allows(pattern, origin), expected, "{pattern} {origin}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_of_the_same_origin_if_its_host_and_port_are_those_of_the_request() {
+        for (origin, host, expected) in [
+            ("http://example.com", "example.com", true),
+            ("http://example.com", "example.com:80", true),
+            ("http://example.com:80", "example.com", true),
+            ("https://Example.com", "example.COM", true),
+            ("https://example.com", "example.com:443", true),
+            ("http://127.0.0.1:8080", "127.0.0.1:8080", true),
+            ("http://[::1]:8080", "[::1]:8080", true),
+            ("https://example.com", "example.com:80", false),
+            ("http://example.com:8080", "example.com", false),
+            ("http://example.com", "example.com:8080", false),
+            ("http://example.com", "a.example.com", false),
+            ("http://a.example.com", "example.com", false),
+            ("http://example.com.evil.example", "example.com", false),
+            ("http://evil.example", "example.com", false),
+            ("http://evil.example#example.com", "example.com", false),
+            ("http://example.com@evil.example", "example.com", false),
+            ("http://*", "*", false),
+            ("chrome-extension://abcdef", "abcdef", false),
+            ("example.com", "example.com", false),
+            ("http://", "", false),
+            ("", "", false),
+            ("http://example.com", "http://example.com", false),
+        ] {
+            assert_eq!(is_same(origin, host), expected, "{origin} {host}");
         }
     }
 

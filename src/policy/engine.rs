@@ -19,9 +19,9 @@ use crate::config::PolicyConfig;
 /// memory that a policy may have.
 const SLOTS: u32 = 64;
 
-/// Core instances of one component. Components made from one module have 1 to 4; those made of shared
-/// libraries a few dozen.
-pub(super) const CORE_INSTANCES: usize = 32;
+/// Core instances of one component. Components made from one module have 1 to 4; one that brings a whole Python,
+/// made of shared libraries, has 38.
+pub(super) const CORE_INSTANCES: usize = 64;
 /// Memories of one component; 1 in all that compilers make today.
 pub(super) const MEMORIES: usize = 4;
 /// Tables of one component; 1 or 2 in all that compilers make today.
@@ -145,7 +145,8 @@ fn settings(max_memory: usize) -> Config {
     let per_component = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(SLOTS)
-        .total_core_instances(per_slot(4))
+        // Only counted: an instance takes its memory when it is made.
+        .total_core_instances(per_slot(CORE_INSTANCES))
         .total_memories(SLOTS)
         .total_tables(per_slot(2))
         .max_core_instances_per_component(per_component(CORE_INSTANCES))

@@ -34,15 +34,6 @@ pub(super) const SETTLING: Duration = Duration::from_hours(1);
 /// client is told in WELCOME, and a bound on what a client's own authextra can make the store keep.
 pub(super) const MAX_AUTHENTICATION: usize = 64 * 1024;
 
-/// How far the last sighting may lie back before a new one is noted: a 24th of the lifetime, so that a record
-/// is written at most 24 times for sightings, within a minute (records that short-lived need no finer order)
-/// and a day.
-pub(super) fn coarseness(max_age: MaxAge) -> Duration {
-    const FINEST: Duration = Duration::from_mins(1);
-    const COARSEST: Duration = Duration::from_hours(24);
-    (Duration::from_secs(u64::from(max_age.as_seconds())) / 24).clamp(FINEST, COARSEST)
-}
-
 /// The record after its client was seen; nothing if the sighting is not worth a note.
 pub(super) fn seen(record: &CookieRecord, now: Timestamp) -> Option<CookieRecord> {
     is_apart(record.last_seen, now, record.max_age).then(|| CookieRecord { last_seen: now, ..record.clone() })
@@ -71,7 +62,7 @@ pub(super) fn authenticated(
 
 /// In either direction: a sighting from the future is corrected like an old one.
 fn is_apart(noted: Timestamp, now: Timestamp, max_age: MaxAge) -> bool {
-    u128::from(noted.as_millis().abs_diff(now.as_millis())) >= coarseness(max_age).as_millis()
+    u128::from(noted.as_millis().abs_diff(now.as_millis())) >= max_age.coarseness().as_millis()
 }
 
 impl Authentication {
@@ -187,9 +178,9 @@ mod tests {
     #[test]
     fn sightings_are_noted_by_a_24th_of_the_lifetime_within_a_minute_and_a_day() {
         let age = |seconds| MaxAge::from_seconds(seconds).unwrap();
-        assert_eq!(coarseness(age(1)), Duration::from_mins(1));
-        assert_eq!(coarseness(age(DAY)), Duration::from_hours(1));
-        assert_eq!(coarseness(age(3650 * DAY)), Duration::from_secs(DAY));
+        assert_eq!(age(1).coarseness(), Duration::from_mins(1));
+        assert_eq!(age(DAY).coarseness(), Duration::from_hours(1));
+        assert_eq!(age(3650 * DAY).coarseness(), Duration::from_secs(DAY));
     }
 
     #[test]

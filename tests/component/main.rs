@@ -12,6 +12,7 @@ mod support;
 
 mod custom;
 mod default_policy;
+mod examples;
 mod hostile;
 mod loading;
 mod logging;

@@ -9,7 +9,7 @@ use crate::{compare, env, json_files};
 #[test]
 fn every_faulty_configuration_is_refused_with_path_and_remedy() {
     let files = json_files("tests/config/faulty");
-    assert!(files.len() >= 35, "only {} faulty configurations were found", files.len());
+    assert!(files.len() >= 55, "only {} faulty configurations were found", files.len());
     let mut differences = String::new();
     for file in files {
         let mut printed = Vec::new();
@@ -23,9 +23,16 @@ fn every_faulty_configuration_is_refused_with_path_and_remedy() {
 
 #[test]
 fn no_message_repeats_a_secret() {
-    let printed = fs::read_to_string("tests/config/faulty/auth_ticket_kind.txt").unwrap();
-    assert!(printed.contains("principals.joe.ticket"));
-    for secret in ["123456789", "5ecret"] {
-        assert!(!printed.contains(secret), "{secret}");
+    for (file, faulty) in [
+        ("auth_ticket_kind", "principals.joe.ticket"),
+        ("auth_wampcra_user", "users.eve.secret"),
+        ("auth_wampcra_salted_password", "users.joe.secret"),
+        ("auth_scram_values", "principals.joe.stored-key"),
+    ] {
+        let printed = fs::read_to_string(format!("tests/config/faulty/{file}.txt")).unwrap();
+        assert!(printed.contains(faulty), "{printed}");
+        for secret in ["123456789", "5ecret", "s3cret", "5e5e5e"] {
+            assert!(!printed.contains(secret), "{file}: {secret}");
+        }
     }
 }

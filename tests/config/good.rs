@@ -5,8 +5,8 @@ use std::{fs, path::Path, time::Duration};
 use wampgate::{
     cli::check::check_with,
     config::{
-        AuthConfig, Config, ConfigSource, Endpoint, Loaded, PathTree, Roles, Service, StoreConfig, SyncMode,
-        UriMatch, WebSocketConfig, load_with,
+        AuthConfig, Config, ConfigSource, CookieAuthConfig, Endpoint, Kdf, Loaded, PathTree, Roles, Salting,
+        SecretKey, Service, StoreConfig, SyncMode, UriMatch, WebSocketConfig, load_with,
     },
     cookie::SameSite,
     wamp::Serializer,
@@ -189,10 +189,63 @@ fn every_key_arrives_where_it_belongs() {
 }
 
 #[test]
+fn every_method_arrives_with_its_principals() {
+    let config = good("methods");
+    let service = websocket(tree(&config, &["ws"]));
+    let auth = service.auth.as_ref().unwrap();
+
+    let users = &auth.wampcra.as_ref().unwrap().principals;
+    assert_eq!((users["plain"].key.expose(), &users["plain"].salting), ("from the environment", &None));
+    let salting = |name: &str| {
+        let Salting { salt, iterations, key_length } = users[name].salting.clone().unwrap();
+        (salt, iterations, key_length)
+    };
+    assert_eq!(salting("salted"), ("salt123".to_owned(), 1000, 32));
+    assert_eq!(salting("short"), ("salt123".to_owned(), 5000, 16));
+    assert_eq!(users["salted"].realm.as_ref().unwrap().as_str(), "realm1");
+
+    let scram = &auth.scram.as_ref().unwrap().principals;
+    assert_eq!(scram["joe"].kdf, Kdf::Argon2id13 { iterations: 4, memory: 65536 });
+    assert_eq!(scram["joe"].kdf, scram["eve"].kdf);
+    assert_eq!(scram["ann"].kdf, Kdf::Pbkdf2 { iterations: 4096 });
+    let salt: Vec<u8> = (0..16).map(|byte| byte * 0x11).collect();
+    assert_eq!(scram["joe"].salt, salt);
+    assert_eq!(scram["joe"].stored_key, SecretKey([0x5e; 32]));
+    assert_eq!(scram["eve"].stored_key.0[..3], [0xa0, 0xa1, 0xa2]);
+    assert_eq!(scram["eve"].server_key, SecretKey([0x5e; 32]));
+
+    let keys = &auth.cryptosign.as_ref().unwrap().principals["joe"].keys;
+    assert_eq!(keys.iter().map(|key| key[0]).collect::<Vec<_>>(), [0xd7, 0x3d]);
+    let expected = CookieAuthConfig {
+        max_age: Some(Duration::from_hours(1)),
+        idle_timeout: Some(Duration::from_hours(2)),
+        rotate: false,
+    };
+    assert_eq!(auth.cookie, Some(expected));
+    assert_eq!(service.cookie.as_ref().unwrap().options.name.as_str(), "__Host-sid");
+}
+
+#[test]
+fn beside_cookie_authentication_pages_of_the_same_origin_may_come() {
+    let config = good("methods");
+    let options = &websocket(tree(&config, &["ws"])).options;
+    assert!(options.same_origin && options.allowed_origins.is_empty() && !options.allow_null_origin);
+    let config = good("warnings_auth");
+    let options = &websocket(tree(&config, &["ws"])).options;
+    assert!(!options.same_origin && options.allow_null_origin);
+    assert_eq!(options.allowed_origins, ["https://example.com", "*"]);
+    let options = &websocket(tree(&config, &["open"])).options;
+    assert!(!options.same_origin && options.allow_null_origin);
+    assert_eq!(options.allowed_origins, ["*"]);
+}
+
+#[test]
 fn no_debug_output_shows_a_secret() {
-    let config = format!("{:?}", good("everything"));
+    let config = format!("{:?} {:?}", good("everything"), good("methods"));
     assert!(config.contains("frontend"));
-    assert!(!config.contains("from the environment") && !config.contains("from a file"));
+    for secret in ["from the environment", "from a file", "s3cret", "KTe1Iee", "94, 94", "160, 161"] {
+        assert!(!config.contains(secret), "{secret}");
+    }
 }
 
 #[test]

@@ -25,6 +25,7 @@ fn env(name: &str) -> Option<String> {
         "PORT" => "8443",
         "NOT_A_PORT" => "http",
         "TICKET" => "from the environment",
+        "SCRAM_KEY" => "a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf",
         _ => return None,
     };
     Some(value.to_owned())

@@ -10,7 +10,9 @@
 #[path = "../support/lib.rs"]
 mod support;
 
+mod auth;
 mod bad_input;
+mod cookie_auth;
 mod cookies;
 mod joins;
 mod limits;

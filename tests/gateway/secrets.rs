@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use crate::support::{
-    Client, Gateway, Handshake, Jar, code,
+    Client, Gateway, Handshake, Jar,
+    auth::{Login, METHODS, SECRET, every_method, joe},
+    code,
     config::{TICKET, With as _, anonymous_auth, ticket_auth, tracked_in_file, web},
     http::Connection,
 };
@@ -35,6 +37,39 @@ fn the_most_verbose_log_holds_no_credential() {
         }
         let line = said.lines().find(|line| line.contains(&UNKNOWN[..12]));
         assert_eq!(line, None, "the log holds an ID that a client made up, which may be another gateway's");
+    }
+}
+
+#[test]
+fn the_most_verbose_log_holds_no_secret_of_any_method() {
+    let service = tracked_in_file().with("auth", every_method().with("cookie", json!({})));
+    let mut gateway = Gateway::prepare(&web(&service)).environment("WAMPGATE_LOG", "trace").run();
+    let mut credentials = vec![SECRET.to_owned(), TICKET.to_owned(), MISTYPED.to_owned()];
+    for method in METHODS {
+        let mut jar = Jar::default();
+        let mut client = Client::open(&gateway, &mut jar);
+        let challenge = client.challenged(&joe(method));
+        let answer = joe(method).authenticate(&challenge);
+        client.send(&answer);
+        client.outcome().unwrap();
+        Client::open(&gateway, &mut jar).join("realm1", json!({ "authmethods": ["cookie"] })).unwrap();
+        let wrong = Login { secret: MISTYPED, seed: [8; 32], ..joe(method) };
+        Client::open(&gateway, &mut jar).join_by(&wrong).unwrap_err();
+        credentials.extend(jar.id);
+        credentials.push(answer[1].as_str().unwrap().to_owned());
+    }
+    // What the configuration holds in place of passwords.
+    let auth = every_method();
+    for key in ["stored-key", "server-key"] {
+        credentials.push(auth["scram"]["principals"]["joe"][key].as_str().unwrap().to_owned());
+    }
+    credentials.push(auth["wampcra"]["users"]["ann"]["secret"].as_str().unwrap().to_owned());
+    assert!(gateway.terminate().success());
+    let said = gateway.output().text();
+    assert!(said.contains("joe"), "the log does not even name the principal{}", gateway.output());
+    for secret in credentials {
+        let line = said.lines().find(|line| line.contains(&secret));
+        assert_eq!(line, None, "the log holds a secret");
     }
 }
 

@@ -48,7 +48,21 @@ start_gateway() {
     "endpoint": {"type": "tcp", "interface": "127.0.0.1", "port": 0},
     "paths": {
         "/": {"type": "page"},
-        "ws": {"type": "websocket", "cookie": {"store": {"type": "memory"}}}
+        "ws": {"type": "websocket", "cookie": {"store": {"type": "memory"}}},
+        "login": {"type": "websocket", "cookie": {"store": {"type": "memory"}}, "auth": {
+            "ticket": {"type": "static", "principals": {"joe": {"ticket": "interop-ticket", "role": "member"}}},
+            "wampcra": {"type": "static", "users": {
+                "joe": {"secret": "interop-secret", "role": "member"},
+                "salted": {"role": "member", "secret": "o2Mng3BUAacN4cpKev7Wu31G3ifQqwoCY3sIQNXNbo8=",
+                    "salt": "interop-salt", "iterations": 1000, "keylen": 32}}},
+            "scram": {"type": "static", "principals": {"joe": {"role": "member", "kdf": "argon2id-13", "memory": 512,
+                "iterations": 4096, "salt": "78675cc176081372c43abab3ea9fb70c",
+                "stored-key": "b78539e17bacde7e09926071bbc054f3789417eb900ec54f5c3939f8fc28d186",
+                "server-key": "b39be06d9fc22dcf096eb0752debfb095b198be1bf16199094dcd87bb5315791"}}},
+            "cryptosign": {"type": "static", "principals": {"joe": {"role": "member", "authorized_keys": [
+                "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c"]}}},
+            "cookie": {}
+        }}
     }
 }]}
 JSON
@@ -108,6 +122,7 @@ autobahn() {
         touch "$venv/complete"
     fi
     run_client autobahn env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/interop.py" "$url"
+    run_client autobahn-login env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/login.py" "${url%/ws}/login"
 }
 
 node_packages() {

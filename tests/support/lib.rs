@@ -4,6 +4,7 @@
 //! bytes come back, and cannot be helped by a client library that tidies up. Each wait has an end, and each failure
 //! shows what the gateway has said.
 
+pub(crate) mod auth;
 pub(crate) mod client;
 pub(crate) mod codec;
 pub(crate) mod config;

@@ -1,0 +1,179 @@
+//! `auth.cookie`: clients that a cookie remembers, and what has to go with it so that it is of use and is safe.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::config::{
+    AuthConfig, CookieAuthConfig, CookieConfig, StoreConfig, WebSocketConfig,
+    macros::object,
+    value::Whole,
+    walk::{Located, Walk},
+};
+
+/// Ten years in seconds: as long as a cookie may live.
+const TEN_YEARS: u64 = 315_360_000;
+
+object! {
+    /// Joining as whoever authenticated with the same cookie before.
+    struct RawCookieAuth {
+        /// How long an authentication stands, in seconds. Default: as long as the cookie.
+        max_age: optional Located<Whole<1, TEN_YEARS>>,
+        /// How long it stands while its client stays away, in seconds. Default: as long as the cookie.
+        idle_timeout: optional Located<Whole<1, TEN_YEARS>>,
+        /// Whether a login is followed by a new cookie ID. Default true.
+        rotate: optional bool,
+    }
+    misplaced {
+        "name" => "belongs into `cookie` of the service, beside `auth`",
+        "length" => "belongs into `cookie` of the service, beside `auth`",
+        "store" => "belongs into `cookie` of the service, beside `auth`",
+        "type" => "leave it out: the principals are those of the other methods",
+    }
+}
+
+/// What a service has besides `auth.cookie`.
+pub(super) struct Beside<'a> {
+    /// The cookie tracking; none: it is off, or faulty.
+    pub(super) tracking: Option<&'a CookieConfig>,
+    /// Whether there is a `cookie` at all.
+    pub(super) is_tracked: bool,
+    /// Whether another method is configured that verifies something, be it faulty.
+    pub(super) has_verifier: bool,
+    pub(super) has_anonymous: bool,
+}
+
+impl RawCookieAuth {
+    /// Checks the method, which stands at `path`.
+    pub(super) fn check(self, path: &str, beside: &Beside<'_>, walk: &mut Walk<'_>) -> CookieAuthConfig {
+        if !beside.is_tracked {
+            walk.fault_at(
+                path,
+                "can never work without cookie tracking, which keeps who authenticated: add `cookie` to the service, or leave this out",
+            );
+        }
+        if !beside.has_verifier && beside.has_anonymous {
+            walk.warn_at(
+                path,
+                "remembers nobody: `anonymous` verifies nothing that it could stand for; add a method such as `ticket`, or leave this out",
+            );
+        } else if !beside.has_verifier {
+            walk.fault_at(
+                path,
+                "can never work alone: it remembers who authenticated by another method, and there is none; add one such as `ticket`",
+            );
+        }
+        if let Some(tracking) = beside.tracking {
+            self.warn_of_times(tracking, walk);
+        }
+        let seconds = |time: Option<Located<Whole<1, TEN_YEARS>>>| {
+            time.map(|Located { value, .. }| Duration::from_secs(value.0))
+        };
+        CookieAuthConfig {
+            max_age: seconds(self.max_age),
+            idle_timeout: seconds(self.idle_timeout),
+            rotate: self.rotate.unwrap_or(CookieAuthConfig::default().rotate),
+        }
+    }
+
+    fn warn_of_times(&self, tracking: &CookieConfig, walk: &mut Walk<'_>) {
+        let lifetime = tracking.options.max_age;
+        for Located { path, value } in [&self.max_age, &self.idle_timeout].into_iter().flatten() {
+            if value.0 > u64::from(lifetime.as_seconds()) {
+                let lifetime = lifetime.as_seconds();
+                walk.warn_at(path, format!("the cookie itself lives only {lifetime} seconds: raise `cookie.max_age`, or leave this out"));
+            }
+        }
+        if let Some(Located { path, value }) = &self.idle_timeout {
+            let noted = lifetime.coarseness().as_secs();
+            if value.0 < noted {
+                walk.warn_at(path, format!("visits are noted only every {noted} seconds, so that clients who have been away for less may be forgotten: use more, or a shorter `cookie.max_age`"));
+            }
+        }
+    }
+}
+
+/// Warns of what makes cookie authentication unsafe in a service that stands at `path`.
+pub(in crate::config) fn warn_of_unsafe(path: &str, service: &WebSocketConfig, walk: &mut Walk<'_>) {
+    if !authenticates_by_cookie(service) {
+        return;
+    }
+    let options = format!("{path}.options");
+    if service.options.allowed_origins.iter().any(|origin| names_every_host(origin)) {
+        walk.warn_at(
+            format!("{options}.allowed_origins"),
+            "lets every web page connect as whoever visits it, since cookies are credentials here: name your own origins, or leave it out for pages of the same origin",
+        );
+    }
+    if service.options.allow_null_origin {
+        walk.warn_at(
+            format!("{options}.allow_null_origin"),
+            "lets a sandboxed frame of any web page connect as whoever visits it: leave it out, which means false beside `auth.cookie`",
+        );
+    }
+    if service.policy.as_ref().is_some_and(|policy| names_clients_by_id(&policy.config)) {
+        walk.warn_at(
+            format!("{path}.policy.config.authid"),
+            "makes the cookie's ID, which is a credential beside `auth.cookie`, the authid that applications show and log: use \"public-id\"",
+        );
+    }
+}
+
+/// What a service makes of its clients' tracking IDs.
+#[derive(Debug)]
+pub(in crate::config) struct UseOfIds {
+    path: String,
+    /// Where the store is, if it is one that others can share.
+    store: Option<PathBuf>,
+    /// Whether IDs are the authids of anonymous clients: the default policy's cases 1 and 2.
+    as_authids: bool,
+    as_logins: bool,
+}
+
+impl UseOfIds {
+    /// The use in a service that stands at `path`.
+    pub(in crate::config) fn of(path: &str, service: &WebSocketConfig) -> Self {
+        let only_anonymous = |auth: &AuthConfig| {
+            *auth == AuthConfig { anonymous: auth.anonymous.clone(), ..AuthConfig::default() }
+        };
+        let store = service.cookie.as_ref().and_then(|cookie| match &cookie.store {
+            StoreConfig::Memory { .. } => None,
+            StoreConfig::File { path, .. } | StoreConfig::Lmdb { path, .. } => Some(path.clone()),
+        });
+        Self {
+            path: path.to_owned(),
+            store,
+            as_authids: service.policy.is_none() && service.auth.as_ref().is_none_or(only_anonymous),
+            as_logins: authenticates_by_cookie(service),
+        }
+    }
+}
+
+/// Warns where one service makes names of IDs that are credentials in another one, which shares its store.
+pub(in crate::config) fn warn_of_shared_ids(uses: &[UseOfIds], walk: &mut Walk<'_>) {
+    for one in uses.iter().filter(|one| one.as_authids && one.store.is_some()) {
+        let Some(other) = uses.iter().find(|other| other.as_logins && other.store == one.store) else {
+            continue;
+        };
+        let other = &other.path;
+        walk.warn_at(
+            one.path.as_str(),
+            format!("makes the cookie's ID the authid, which applications show and log, while {other} shares the store and takes the ID for a login: use another store, or a policy that names clients by their public ID"),
+        );
+    }
+}
+
+fn authenticates_by_cookie(service: &WebSocketConfig) -> bool {
+    service.auth.as_ref().is_some_and(|auth| auth.cookie.is_some())
+}
+
+/// Whether a pattern leaves the host open, its last label included.
+fn names_every_host(pattern: &str) -> bool {
+    let host = pattern.split_once("://").map_or(pattern, |(_, host)| host);
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    !host.is_empty() && host.bytes().all(|byte| matches!(byte, b'*' | b'.'))
+}
+
+/// The default policy's option, which those made after it share.
+fn names_clients_by_id(config: &str) -> bool {
+    let config: Option<serde_json::Value> = serde_json::from_str(config).ok();
+    config.is_some_and(|config| config.get("authid").is_some_and(|authid| authid == "cookie-id"))
+}

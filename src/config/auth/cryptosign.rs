@@ -1,0 +1,90 @@
+//! `auth.cryptosign`: principals who sign a challenge with an Ed25519 key.
+
+use ed25519_dalek::VerifyingKey;
+
+use super::{Hex, Realms, Static, principals};
+use crate::{
+    config::{
+        CryptosignConfig, CryptosignPrincipal,
+        macros::object,
+        realm::Label,
+        value::Table,
+        walk::{Located, Walk},
+    },
+    wamp::Uri,
+};
+
+object! {
+    /// Joining by signing a challenge with an Ed25519 key.
+    struct RawCryptosign {
+        /// Where the principals come from: `static`, from this file.
+        kind: required Static = "type",
+        /// The principals by authid.
+        principals: required Located<Table<RawCryptosignPrincipal>>,
+    }
+    refuses {
+        "authenticator" => "use \"type\": \"static\" with `principals`",
+        "create" => "use \"type\": \"static\" with `principals`",
+        "trustroots" => "certificates are not followed, use \"type\": \"static\" with `principals`",
+    }
+}
+
+object! {
+    /// A principal of cryptosign.
+    struct RawCryptosignPrincipal {
+        /// The public keys of the principal, each in 64 hexadecimal digits; any of them will do.
+        authorized_keys: required Located<Vec<Located<Hex<32, 32>>>>,
+        /// The role that the principal gets.
+        role: required Located<Label>,
+        /// The realm that the principal belongs to. Default: whichever it asks for.
+        realm: optional Located<Uri>,
+    }
+    misplaced {
+        "pubkey" => "the public keys are a list and called `authorized_keys`",
+        "authorized_key" => "the public keys are a list and called `authorized_keys`",
+    }
+}
+
+impl RawCryptosign {
+    pub(super) fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> CryptosignConfig {
+        let mut owned: Vec<([u8; 32], String)> = Vec::new();
+        let principals = principals(self.principals, "cryptosign", walk, |principal, walk| {
+            principal.check(realms, &mut owned, walk)
+        });
+        CryptosignConfig { principals }
+    }
+}
+
+impl RawCryptosignPrincipal {
+    fn check(
+        self,
+        realms: Realms<'_>,
+        owned: &mut Vec<([u8; 32], String)>,
+        walk: &mut Walk<'_>,
+    ) -> Option<CryptosignPrincipal> {
+        let place = realms.place(self.role, self.realm, walk);
+        let Located { path, value: written } = self.authorized_keys?;
+        if written.is_empty() && !walk.has_fault_below(&path) {
+            walk.fault_at(path, "names no key, so the principal could never join: add its public key");
+        }
+        let mut keys = Vec::new();
+        for Located { path, value: Hex(bytes) } in written {
+            let Ok(bytes) = <[u8; 32]>::try_from(bytes) else { continue };
+            // RFC 8032 leaves keys of small order in, under which anybody can sign.
+            match VerifyingKey::from_bytes(&bytes) {
+                Ok(key) if !key.is_weak() => {}
+                _ => walk.fault_at(
+                    path.as_str(),
+                    "is no public key of Ed25519: use the key that the client's tool prints as public",
+                ),
+            }
+            match owned.iter().find(|(key, _)| *key == bytes) {
+                Some((_, first)) => walk.warn_at(path, format!("stands at {first} as well, so that a client with this key has to tell its authid: give each principal its own")),
+                None => owned.push((bytes, path)),
+            }
+            keys.push(bytes);
+        }
+        let (role, realm) = place?;
+        Some(CryptosignPrincipal { keys, role, realm })
+    }
+}

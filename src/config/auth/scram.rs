@@ -1,0 +1,117 @@
+//! `auth.scram`: principals of whose passwords the gateway only keeps what checks them.
+
+use super::{Hex, HexSecret, Realms, Static, principals};
+use crate::{
+    config::{
+        Kdf, ScramConfig, ScramPrincipal,
+        macros::{object, words},
+        realm::Label,
+        value::{Table, Whole},
+        walk::{Located, Walk},
+    },
+    wamp::Uri,
+};
+
+object! {
+    /// Joining by proving to have a password (SCRAM).
+    struct RawScram {
+        /// Where the principals come from: `static`, from this file.
+        kind: required Static = "type",
+        /// The principals by authid.
+        principals: required Located<Table<RawScramPrincipal>>,
+    }
+    refuses {
+        "authenticator" => "use \"type\": \"static\" with `principals`",
+        "create" => "use \"type\": \"static\" with `principals`",
+    }
+}
+
+object! {
+    /// A principal of SCRAM.
+    struct RawScramPrincipal {
+        /// How the client derives its keys from its password: `argon2id-13` or `pbkdf2`.
+        kdf: required RawKdf,
+        /// How often the derivation goes over its memory, or hashes.
+        iterations: required Located<Whole<1, 10_000_000>>,
+        /// How much memory the derivation takes, in KiB; for `argon2id-13` only.
+        memory: optional Located<Whole<8, 4_194_304>>,
+        /// The salt: 8 to 32 bytes in hexadecimal digits.
+        salt: required Hex<8, 32>,
+        /// The SHA-256 of the client's key, in 64 hexadecimal digits; also `"$NAME"` for an environment variable, or
+        /// {"file": …}.
+        stored_key: required HexSecret = "stored-key",
+        /// The key by which the gateway proves itself to the client, in 64 hexadecimal digits; also `"$NAME"` for an
+        /// environment variable, or {"file": …}.
+        server_key: required HexSecret = "server-key",
+        /// The role that the principal gets.
+        role: required Located<Label>,
+        /// The realm that the principal belongs to. Default: whichever it asks for.
+        realm: optional Located<Uri>,
+    }
+    misplaced {
+        "stored_key" => "write `stored-key`",
+        "server_key" => "write `server-key`",
+        "password" => "no password is kept here: derive `stored-key` and `server-key` from it",
+        "secret" => "no password is kept here: derive `stored-key` and `server-key` from it",
+    }
+}
+
+/// A key derivation function without its parameters.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::config) enum RawKdf {
+    Argon2id13,
+    Pbkdf2,
+}
+
+words! {
+    RawKdf as "Kdf" {
+        "argon2id-13" => Self::Argon2id13,
+        "argon2id13" => Self::Argon2id13,
+        "pbkdf2" => Self::Pbkdf2,
+    }
+}
+
+/// RFC 7677, 4: what `SCRAM-SHA-256` should have at least.
+const MIN_PBKDF2_ITERATIONS: u32 = 4096;
+
+impl RawScram {
+    pub(super) fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> ScramConfig {
+        let check = |principal: RawScramPrincipal, walk: &mut Walk<'_>| principal.check(realms, walk);
+        ScramConfig { principals: principals(self.principals, "scram", walk, check) }
+    }
+}
+
+impl RawScramPrincipal {
+    fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> Option<ScramPrincipal> {
+        let place = realms.place(self.role, self.realm, walk);
+        let Located { path, value: iterations } = self.iterations?;
+        let iterations = iterations.get();
+        let kdf = match (self.kdf?, self.memory) {
+            (RawKdf::Argon2id13, Some(memory)) => Kdf::Argon2id13 { iterations, memory: memory.value.get() },
+            (RawKdf::Argon2id13, None) => {
+                let parent = path.strip_suffix(".iterations").unwrap_or(&path);
+                walk.fault_at(
+                    format!("{parent}.memory"),
+                    "missing, but required for `argon2id-13`: how much memory the derivation takes, in KiB",
+                );
+                return None;
+            }
+            // Crossbar asks for it there as well, and it says nothing.
+            (RawKdf::Pbkdf2, _) => {
+                if iterations < MIN_PBKDF2_ITERATIONS {
+                    walk.warn_at(path, format!("makes passwords easy to find for whoever reads this file: use at least {MIN_PBKDF2_ITERATIONS}, and derive the keys anew"));
+                }
+                Kdf::Pbkdf2 { iterations }
+            }
+        };
+        let (role, realm) = place?;
+        Some(ScramPrincipal {
+            kdf,
+            salt: self.salt?.0,
+            stored_key: self.stored_key?.0,
+            server_key: self.server_key?.0,
+            role,
+            realm,
+        })
+    }
+}

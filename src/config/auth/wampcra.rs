@@ -1,0 +1,104 @@
+//! `auth.wampcra`: principals who sign a challenge with a shared secret.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
+use super::{Realms, Static, principals};
+use crate::{
+    config::{
+        Salting, Secret, WampCraConfig, WampCraPrincipal,
+        macros::object,
+        realm::Label,
+        value::{Table, Whole},
+        walk::{Located, Walk},
+    },
+    wamp::Uri,
+};
+
+/// Crossbar's default, which Autobahn's clients share. Nobody can try passwords here without a challenge.
+const DEFAULT_ITERATIONS: u32 = 1000;
+
+/// Crossbar's default: as long as the hash.
+const DEFAULT_KEY_LENGTH: u8 = 32;
+
+object! {
+    /// Joining by signing a challenge with a shared secret (WAMP-CRA).
+    struct RawWampCra {
+        /// Where the principals come from: `static`, from this file.
+        kind: required Static = "type",
+        /// The principals by authid.
+        users: optional Located<Table<RawUser>>,
+        /// Another name for `users`, as the other methods have it.
+        principals: optional Located<Table<RawUser>>,
+    }
+    refuses {
+        "authenticator" => "use \"type\": \"static\" with `users`",
+        "create" => "use \"type\": \"static\" with `users`",
+    }
+}
+
+object! {
+    /// A principal of WAMP-CRA.
+    struct RawUser {
+        /// The shared secret, or with `salt` the key derived from the password: text, `"$NAME"` for an environment
+        /// variable, or {"file": …}.
+        secret: required Located<Secret>,
+        /// The role that the principal gets.
+        role: required Located<Label>,
+        /// The realm that the principal belongs to. Default: whichever it asks for.
+        realm: optional Located<Uri>,
+        /// The salt from which the client derives the key out of its password. Default: the client has the secret itself.
+        salt: optional Label,
+        /// How often the derivation hashes. Default 1000.
+        iterations: optional Located<Whole<1, 10_000_000>>,
+        /// The size of the derived key in bytes. Default 32.
+        keylen: optional Located<Whole<1, 64>>,
+    }
+    misplaced {
+        "ticket" => "the shared secret of this method is called `secret`",
+    }
+}
+
+impl RawWampCra {
+    /// Checks the method, which stands at `path`.
+    pub(super) fn check(self, path: &str, realms: Realms<'_>, walk: &mut Walk<'_>) -> WampCraConfig {
+        match (&self.users, &self.principals) {
+            (Some(_), Some(Located { path, .. })) => {
+                walk.fault_at(path, "stands beside `users`, which means the same: keep one of them");
+            }
+            (None, None) if !walk.has_fault_below(path) => {
+                walk.fault_at(format!("{path}.users"), "missing, but required: the principals by authid");
+            }
+            _ => {}
+        }
+        let users = self.users.or(self.principals);
+        let principals = principals(users, "wampcra", walk, |user, walk| user.check(realms, walk));
+        WampCraConfig { principals }
+    }
+}
+
+impl RawUser {
+    fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> Option<WampCraPrincipal> {
+        let place = realms.place(self.role, self.realm, walk);
+        let Located { path, value: key } = self.secret?;
+        let salting = if let Some(Label(salt)) = self.salt {
+            let iterations = self.iterations.map_or(DEFAULT_ITERATIONS, |located| located.value.get());
+            let key_length = self.keylen.map_or(DEFAULT_KEY_LENGTH, |located| located.value.get());
+            // A client signs with the base64 text of the derived bytes, so nothing else can ever be right.
+            let is_derived = BASE64_STANDARD
+                .decode(key.expose())
+                .is_ok_and(|bytes| bytes.len() == usize::from(key_length));
+            if !is_derived {
+                walk.fault_at(path, format!("no client could sign with this: beside `salt` it must be the key derived from the password, {key_length} bytes (`keylen`) in base64; or leave `salt` out"));
+            }
+            Some(Salting { salt, iterations, key_length })
+        } else {
+            let idle = [self.iterations.map(|it| it.path), self.keylen.map(|it| it.path)];
+            for path in idle.into_iter().flatten() {
+                walk.warn_at(path, "means nothing without `salt`: leave it out, or add the salt");
+            }
+            None
+        };
+        let (role, realm) = place?;
+        Some(WampCraPrincipal { key, salting, role, realm })
+    }
+}

@@ -1,0 +1,222 @@
+//! The authentication methods through the front door: who is right joins, and nobody else learns anything.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Client, Gateway, Jar,
+    auth::{Login, METHODS, SECRET, every_method, joe},
+    client::Refused,
+    code,
+    config::{With as _, tracked, untracked, web},
+};
+
+fn gateway() -> Gateway {
+    Gateway::start(&web(&untracked().with("auth", every_method())))
+}
+
+#[track_caller]
+fn login(gateway: &Gateway, login: &Login<'_>) -> Result<Value, Refused> {
+    Client::open(gateway, &mut Jar::default()).join_by(login)
+}
+
+#[test]
+fn the_right_secret_joins_as_the_principal() {
+    let gateway = gateway();
+    let ann = |method| Login { authid: Some("ann"), ..joe(method) };
+    let logins = METHODS.map(joe).into_iter().chain([ann("wampcra"), ann("scram"), ann("wamp-scram")]);
+    for right in logins {
+        let mut client = Client::open(&gateway, &mut Jar::default());
+        let welcome = client.join_by(&right).unwrap_or_else(|refused| panic!("{right:?}: {refused:?}"));
+        assert_eq!(welcome["authid"].as_str(), right.authid, "{welcome}");
+        assert_eq!(welcome["authrole"], "frontend");
+        assert_eq!(welcome["authmethod"], right.method);
+        assert_eq!(welcome["authprovider"], "static");
+        client.echoes();
+    }
+}
+
+#[test]
+fn the_gateway_proves_itself_to_a_client_of_scram() {
+    let gateway = gateway();
+    for (method, key) in [("scram", "scram_server_signature"), ("wamp-scram", "verifier")] {
+        let welcome = login(&gateway, &joe(method)).unwrap();
+        assert!(welcome["authextra"][key].as_str().unwrap().len() >= 44, "{welcome}");
+    }
+}
+
+#[test]
+fn a_key_that_one_principal_has_tells_who_it_is() {
+    let gateway = gateway();
+    let welcome = login(&gateway, &Login { authid: None, ..joe("cryptosign") }).unwrap();
+    assert_eq!(welcome["authid"], "joe");
+    login(&gateway, &Login { authid: Some("ann"), ..joe("cryptosign") }).unwrap_err();
+}
+
+#[test]
+fn a_wrong_secret_and_an_unknown_principal_are_refused_alike() {
+    let gateway = gateway();
+    for method in METHODS {
+        let wrong = Login { secret: "guess", seed: [8; 32], ..joe(method) };
+        let unknown = Login { authid: Some("eve"), ..joe(method) };
+        let nobody = Login { authid: Some(""), ..joe(method) };
+        let refused = login(&gateway, &wrong).unwrap_err();
+        assert_eq!(refused.reason, "wamp.error.not_authorized", "{method}");
+        assert!(!refused.message.contains("joe"), "{refused:?}");
+        assert_eq!(login(&gateway, &unknown).unwrap_err(), refused, "{method}: a client can tell who exists");
+        assert_eq!(login(&gateway, &nobody).unwrap_err(), refused, "{method}");
+    }
+    gateway.assert_joe_still_joins();
+}
+
+#[test]
+fn the_challenge_does_not_tell_who_exists() {
+    let gateway = gateway();
+    let challenge = |method, authid| {
+        let mut client = Client::open(&gateway, &mut Jar::default());
+        client.challenged(&Login { authid: Some(authid), ..joe(method) })[2].clone()
+    };
+    for method in METHODS {
+        let (known, unknown) = (challenge(method, "joe"), challenge(method, "jod"));
+        let shape = |extra: &Value| -> Vec<(String, usize)> {
+            let entries = extra.as_object().unwrap().iter();
+            entries.map(|(key, value)| (key.clone(), value.as_str().map_or(0, str::len))).collect()
+        };
+        assert_eq!(shape(&known), shape(&unknown), "{method}");
+    }
+    // A salt that changed from one try to the next would give an unknown name away.
+    for (method, authid) in [("scram", "jod"), ("wamp-scram", "jod"), ("wampcra", "anm")] {
+        let (first, second) = (challenge(method, authid), challenge(method, authid));
+        assert!(first["salt"].is_string(), "{first}");
+        assert_eq!(first["salt"], second["salt"], "{method}");
+        assert_ne!(first["salt"], challenge(method, if method == "wampcra" { "ann" } else { "joe" })["salt"]);
+    }
+}
+
+#[test]
+fn a_replayed_answer_is_refused() {
+    let gateway = gateway();
+    // A ticket is the secret itself; every other answer is good for one challenge only.
+    for method in METHODS.into_iter().filter(|method| *method != "ticket") {
+        let login = joe(method);
+        let mut first = Client::open(&gateway, &mut Jar::default());
+        let answer = login.authenticate(&first.challenged(&login));
+        first.send(&answer);
+        first.outcome().unwrap();
+
+        let mut thief = Client::open(&gateway, &mut Jar::default());
+        thief.challenged(&login);
+        thief.send(&answer);
+        assert_eq!(thief.outcome().unwrap_err().reason, "wamp.error.not_authorized", "{method}");
+
+        // Nor on the connection of the one who was challenged, after the session.
+        first.send(&json!([code::GOODBYE, {}, "wamp.close.normal"]));
+        first.expect(code::GOODBYE);
+        first.challenged(&login);
+        first.send(&answer);
+        assert_eq!(first.outcome().unwrap_err().reason, "wamp.error.not_authorized", "{method}");
+    }
+}
+
+#[test]
+fn an_answer_to_somebody_elses_challenge_is_refused() {
+    let gateway = gateway();
+    for method in METHODS.into_iter().filter(|method| *method != "ticket") {
+        let login = joe(method);
+        let (mut one, mut other) =
+            (Client::open(&gateway, &mut Jar::default()), Client::open(&gateway, &mut Jar::default()));
+        let (to_one, to_other) = (one.challenged(&login), other.challenged(&login));
+        assert_ne!(to_one[2], to_other[2], "{method}: the same challenge twice");
+        one.send(&login.authenticate(&to_other));
+        other.send(&login.authenticate(&to_one));
+        one.outcome().unwrap_err();
+        other.outcome().unwrap_err();
+    }
+}
+
+#[test]
+fn answers_of_every_shape_are_refused() {
+    let gateway = gateway();
+    for method in METHODS {
+        for signature in ["", "=", "AAAA", "00", &"A".repeat(44), &"0".repeat(192), "\u{1f6aa}"] {
+            let mut client = Client::open(&gateway, &mut Jar::default());
+            client.challenged(&joe(method));
+            client.send(&json!([code::AUTHENTICATE, signature, {}]));
+            let refused = client.outcome().unwrap_err();
+            assert_eq!(refused.reason, "wamp.error.not_authorized", "{method} {signature}");
+        }
+    }
+    gateway.assert_joe_still_joins();
+}
+
+#[test]
+fn what_a_method_needs_must_be_there() {
+    let gateway = gateway();
+    for (method, details) in [
+        ("wampcra", json!({})),
+        ("scram", json!({ "authid": "joe" })),
+        ("scram", json!({ "authid": "joe", "authextra": { "nonce": "not base64!" } })),
+        ("wamp-scram", json!({ "authextra": { "nonce": "AAAA" } })),
+        ("cryptosign", json!({ "authid": "joe" })),
+        ("cryptosign", json!({ "authid": "joe", "authextra": { "pubkey": "7" } })),
+    ] {
+        let details = details.with("authmethods", json!([method]));
+        let refused = Client::open(&gateway, &mut Jar::default()).join("realm1", details).unwrap_err();
+        assert_eq!(refused.reason, "wamp.error.not_authorized", "{method}");
+        assert!(refused.message.contains("HELLO.Details."), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_channel_binding_that_is_impossible_is_refused_clearly() {
+    let gateway = gateway();
+    for method in ["cryptosign", "scram", "wamp-scram"] {
+        let mut details = joe(method).hello(&[method]);
+        details["authextra"]["channel_binding"] = "tls-exporter".into();
+        let refused = Client::open(&gateway, &mut Jar::default()).join("realm1", details).unwrap_err();
+        assert_eq!(refused.reason, "wamp.error.not_authorized");
+        assert!(refused.message.contains("channel binding"), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_client_that_offers_several_methods_gets_the_policys_choice() {
+    let gateway = gateway();
+    let login = joe("scram");
+    for (offered, chosen) in [
+        (&["bogus", "wampcra", "ticket"][..], "wampcra"),
+        (&["scram", "wampcra"], "scram"),
+        (&["cookie", "ticket"], "ticket"),
+        (&["anonymous", "wamp-scram"], "wamp-scram"),
+    ] {
+        let mut client = Client::open(&gateway, &mut Jar::default());
+        client.hello("realm1", login.hello(offered));
+        assert_eq!(client.expect(code::CHALLENGE)[1], chosen, "{offered:?}");
+    }
+}
+
+#[test]
+fn a_principal_of_another_realm_is_told_only_with_its_secret() {
+    let principals = json!({ "joe": { "secret": SECRET, "role": "frontend", "realm": "realm2" } });
+    let roles = json!([{ "name": "frontend", "permissions": [] }]);
+    let auth = json!({ "wampcra": { "type": "static", "principals": principals } });
+    let config = web(&tracked().with("auth", auth))
+        .with("realms", json!([{ "name": "realm1", "roles": roles }, { "name": "realm2", "roles": roles }]));
+    let gateway = Gateway::start(&config);
+    let right = login(&gateway, &joe("wampcra")).unwrap_err();
+    let wrong = login(&gateway, &Login { secret: "guess", ..joe("wampcra") }).unwrap_err();
+    assert_eq!(
+        (right.reason.as_str(), wrong.reason.as_str()),
+        ("wamp.error.not_authorized", "wamp.error.not_authorized")
+    );
+    assert!(right.message.contains("realm") && !wrong.message.contains("realm"), "{right:?} {wrong:?}");
+}
+
+impl Gateway {
+    /// Whoever is right is served after all that.
+    #[track_caller]
+    fn assert_joe_still_joins(&self) {
+        for method in METHODS {
+            login(self, &joe(method)).unwrap();
+        }
+    }
+}
