@@ -54,6 +54,7 @@ impl Bench {
         Self { engine: PolicyEngine::new(&options).expect("an engine"), _cache: cache }
     }
 
+    #[allow(clippy::print_stdout, reason = "plugins/build-all.sh reads the line")]
     fn passes(&self, name: &str, component: &[u8], cases: &Path) {
         let file: Value = serde_json::from_slice(&fs::read(cases).expect("a cases file")).expect("JSON");
         let cases = file["cases"].as_array().expect("cases");
