@@ -56,7 +56,7 @@ pub struct RunArgs {
     /// How log lines are written to standard error
     #[arg(long, value_enum, default_value_t)]
     log_format: LogFormat,
-    /// What is logged: a level (error, warn, info, debug, trace), or directives such as info,wampgate::policy=debug
+    /// What is logged: a level (error, warn, info, debug, trace), or directives such as `info,wampgate::policy=debug`
     #[arg(long, value_name = "FILTER", default_value = "info", env = "WAMPGATE_LOG")]
     log: String,
     /// Append every request that a policy is asked to this file, with the answer: cases for `policy test`. Tracking

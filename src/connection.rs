@@ -20,33 +20,65 @@ const HTTP_GRACE: Duration = Duration::from_secs(2);
 
 /// Serves one connection until it ends.
 ///
-/// HTTP requests first, until one of them becomes a WebSocket; then one WAMP session after the other.
+/// HTTP requests first, until one of them becomes a WebSocket; then one WAMP session after the other. What comes
+/// before and after a session is boxed: its state is several times that of the session, in which a connection spends
+/// its life.
 pub async fn run(stream: Stream, peer: Peer, edge: Arc<Edge>, shutdown: CancellationToken) {
-    let upgrade = tokio::select! {
-        upgrade = edge.serve(stream, peer) => upgrade,
-        () = expired(&shutdown) => None,
-    };
-    let Some(upgrade) = upgrade else { return };
-    let mut client = Client::new(upgrade, peer);
+    let Some(mut client) = Box::pin(open(stream, peer, edge, &shutdown)).await else { return };
     loop {
         if let Err(ending) = converse(&mut client, &shutdown).await {
-            return client.end(ending).await;
+            return Box::pin(client.end(ending)).await;
         }
     }
 }
 
+/// HTTP, until a request becomes a WebSocket.
+async fn open(
+    stream: Stream,
+    peer: Peer,
+    edge: Arc<Edge>,
+    shutdown: &CancellationToken,
+) -> Option<Box<Client>> {
+    let upgrade = tokio::select! {
+        upgrade = edge.serve(stream, peer) => upgrade?,
+        () = expired(shutdown) => return None,
+    };
+    Some(Box::new(Client::new(upgrade, peer)))
+}
+
 /// One session, from HELLO to GOODBYE. Whatever else ends it ends the connection.
 async fn converse(client: &mut Client, shutdown: &CancellationToken) -> Result<(), Ending> {
+    let session = Box::pin(join(client, shutdown)).await?;
+    session.run(client, shutdown).await
+}
+
+/// From HELLO to WELCOME.
+async fn join(client: &mut Client, shutdown: &CancellationToken) -> Result<Session, Ending> {
     let hello = client.hello(shutdown).await?;
     let realm = client.realm(&hello)?;
     let decision = client.decide(&hello).await?;
     let identity = client.establish(&hello, &realm, decision).await?;
     client.record(&realm, &identity).await;
     let attachment = client.welcome(&hello, &realm, identity).await?;
-    Session::new(attachment).run(client, shutdown).await
+    Ok(Session::new(attachment))
 }
 
 async fn expired(shutdown: &CancellationToken) {
     shutdown.cancelled().await;
     tokio::time::sleep(HTTP_GRACE).await;
+}
+
+#[cfg(test)]
+mod tests {
+    fn size<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connections_future_stays_small() {
+        let size = size(super::run);
+        assert!(size <= 1536, "{size} bytes for as long as the connection lives");
+        let client = size_of::<super::Client>();
+        assert!(client <= 768, "{client} bytes for as long as the connection lives");
+    }
 }

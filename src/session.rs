@@ -107,7 +107,8 @@ impl Session {
         let depth = client.service.config.options.max_nesting_depth;
         let message = match client.serializer().decode(message, depth) {
             Ok(message) => message,
-            Err(DecodeError::InvalidUri { request_type, request }) => {
+            Err(DecodeError::InvalidUri { has_answer: false, .. }) => return Ok(Step::Go),
+            Err(DecodeError::InvalidUri { request_type, request, .. }) => {
                 client.push(&RouterMessage::Error {
                     request_type,
                     request,

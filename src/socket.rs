@@ -25,9 +25,9 @@ use tokio_tungstenite::tungstenite::{
 
 use crate::{edge::Stream, wamp::Serializer};
 
-/// How much is read from the socket at once, and what an idle connection keeps for it. Most messages fit; a larger one
-/// makes the buffer grow while it arrives.
-const READ_BUFFER: usize = 4 * 1024;
+/// How much is read from the socket at once, and what an idle connection keeps for it: the largest part of what it
+/// costs. Most messages fit; a larger one makes the buffer grow while it arrives.
+const READ_BUFFER: usize = 2 * 1024;
 
 /// Frames are gathered up to this size before the socket is written to without having been asked for a flush.
 const WRITE_BUFFER: usize = 64 * 1024;

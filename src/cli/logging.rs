@@ -1,19 +1,34 @@
 //! Logging to standard error.
 
+use std::io::{IsTerminal, stderr};
+
 use anyhow::Context;
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use super::LogFormat;
+
+/// Libraries that log what passes through them, tickets and cookies included, below this level. No filter of the
+/// operator's may show that.
+const TALKATIVE: [&str; 3] = ["tungstenite", "tokio_tungstenite", "hyper"];
 
 /// Starts logging; `filter` is a level or a list of directives.
 pub(super) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::builder().parse(filter).with_context(|| {
         format!("--log {filter}: use a level (error, warn, info, debug, trace) or target=level")
     })?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let discreet = filter_fn(|event| {
+        let library = event.target().split("::").next().unwrap_or_default();
+        *event.level() <= Level::WARN || !TALKATIVE.contains(&library)
+    });
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(stderr().is_terminal());
+    let registry = tracing_subscriber::registry().with(filter).with(discreet);
     let started = match format {
-        LogFormat::Text => subscriber.with_target(false).try_init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
+        LogFormat::Text => registry.with(lines.with_target(false)).try_init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))
 }

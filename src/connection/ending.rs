@@ -1,5 +1,7 @@
 //! How a connection ends, and what its client is told.
 
+use std::fmt;
+
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tracing::debug;
 
@@ -34,6 +36,19 @@ impl Ending {
     }
 }
 
+/// For the log: without anything that a client chose, which may be a credential that it put in the wrong place.
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("closed by the peer"),
+            Self::Lost => f.write_str("lost"),
+            Self::Refused(refusal) => write!(f, "refused, {}", refusal.abort().0),
+            Self::Violation(_) => f.write_str("protocol violation"),
+            Self::Close(code, _) => write!(f, "closed with {}", u16::from(*code)),
+        }
+    }
+}
+
 impl From<Ended> for Ending {
     fn from(ended: Ended) -> Self {
         match ended {
@@ -52,8 +67,8 @@ impl From<Refusal> for Ending {
 
 impl Client {
     /// Tells the client what there is to tell, and closes.
-    pub async fn end(mut self, ending: Ending) {
-        debug!(connection = %self.id, ?ending, "connection ends");
+    pub async fn end(mut self: Box<Self>, ending: Ending) {
+        debug!(connection = %self.id, how = %ending, "connection ends");
         let patience = self.service.config.options.close_handshake_timeout;
         let (code, reason) = match ending {
             Ending::Lost => return,

@@ -10,10 +10,10 @@ use crate::{handshake::Refused, store::StoreError};
 ///
 /// RFC 9110, 15.5.9: the reply may be sent on a connection that is idle, too.
 pub(crate) const HEAD_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
-    server: wampgate\r\n\
-    connection: close\r\n\
-    content-type: text/plain; charset=utf-8\r\n\
-    content-length: 40\r\n\
+    Server: wampgate\r\n\
+    Connection: close\r\n\
+    Content-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 40\r\n\
     \r\n\
     the request's head did not come in time\n";
 
@@ -202,7 +202,7 @@ mod tests {
     fn the_timeout_reply_counts_its_content_right() {
         let text = str::from_utf8(HEAD_TIMEOUT).unwrap();
         let (head, content) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("content-length: {}", content.len())), "{}", content.len());
+        assert!(head.contains(&format!("Content-Length: {}", content.len())), "{}", content.len());
         assert!(head.lines().all(|line| !line.starts_with(' ')));
     }
 }

@@ -33,11 +33,11 @@ pub(super) struct Bounds {
     pub(super) table_elements: usize,
 }
 
-/// What fits into a slot. Components made from one module have 1 to 4 core instances, those made of shared
-/// libraries a few dozen; a small policy has a few function pointers and an interpreter some thousands. 20,000
+/// What fits into a slot. Components made from one module have 1 to 4 core instances, one that brings a whole
+/// Python, made of shared libraries, has 38; a small policy has a few function pointers and an interpreter some thousands. 20,000
 /// is also wasmtime's default.
 pub(super) const LEAN: Bounds =
-    Bounds { core_instances: 32, memories: 4, tables: 16, table_elements: 20_000 };
+    Bounds { core_instances: 64, memories: 4, tables: 16, table_elements: 20_000 };
 
 /// What a warm instance may have: room for a language's whole runtime, in shared libraries or in one piece.
 pub(super) const ROOMY: Bounds =
@@ -180,7 +180,8 @@ fn lean(max_memory: usize) -> Config {
     let per_component = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(SLOTS)
-        .total_core_instances(per_slot(4))
+        // Only counted: an instance takes its memory when it is made.
+        .total_core_instances(per_slot(LEAN.core_instances))
         .total_memories(SLOTS)
         .total_tables(per_slot(2))
         .max_core_instances_per_component(per_component(LEAN.core_instances))

@@ -187,8 +187,8 @@ mod tests {
     #[test]
     fn sightings_are_noted_by_a_24th_of_the_lifetime_within_a_minute_and_a_day() {
         let age = |seconds| MaxAge::from_seconds(seconds).unwrap();
-        assert_eq!(coarseness(age(1)), Duration::from_secs(60));
-        assert_eq!(coarseness(age(DAY)), Duration::from_secs(3600));
+        assert_eq!(coarseness(age(1)), Duration::from_mins(1));
+        assert_eq!(coarseness(age(DAY)), Duration::from_hours(1));
         assert_eq!(coarseness(age(3650 * DAY)), Duration::from_secs(DAY));
     }
 

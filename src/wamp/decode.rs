@@ -7,7 +7,7 @@ use super::{
     cbor::CborReader,
     envelope::{Envelope, invalid},
     json::JsonReader,
-    message::code,
+    message::{PublishOptions, code},
     msgpack::MsgPackReader,
     read::{Reader, Token},
 };
@@ -103,10 +103,14 @@ fn invocation_error<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<C
 
 fn publish<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
     let request = message.id("Request")?;
-    let options = message.details("Options")?;
+    let options: PublishOptions = message.details("Options")?;
     let topic = message.text("Topic")?;
     let payload = message.payload()?;
-    let topic = request_uri(code::PUBLISH, request, &topic)?;
+    let topic = Uri::parse(&topic).map_err(|_| DecodeError::InvalidUri {
+        request_type: code::PUBLISH,
+        request,
+        has_answer: options.acknowledge,
+    })?;
     Ok(ClientMessage::Publish { request, options, topic, payload })
 }
 
@@ -146,7 +150,7 @@ fn yield_<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessa
 
 /// A request's topic or procedure, which is refused with ERROR.
 fn request_uri(request_type: u64, request: u64, text: &str) -> Result<Uri, DecodeError> {
-    Uri::parse(text).map_err(|_| DecodeError::InvalidUri { request_type, request })
+    Uri::parse(text).map_err(|_| DecodeError::InvalidUri { request_type, request, has_answer: true })
 }
 
 /// A message of a request's identifier and another one.

@@ -48,8 +48,11 @@ impl<'a> MsgPackReader<'a> {
 
     /// An extension: the type, then `length` bytes.
     fn extension(&mut self, length: u64) -> Result<Token<'a>, DecodeError> {
-        self.cursor.take(1)?;
-        self.bytes(length)
+        let kind = self.cursor.take(1)?;
+        let value = self.bytes(length)?;
+        // How JavaScript's encoders write `undefined`, which a client may well have for an option.
+        let is_undefined = kind == [0] && matches!(&value, Token::Bytes(bytes) if **bytes == [0]);
+        Ok(if is_undefined { Token::Null } else { value })
     }
 
     fn list(&self, length: u64) -> Result<Token<'a>, DecodeError> {

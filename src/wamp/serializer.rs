@@ -43,6 +43,8 @@ pub enum DecodeError {
         request_type: u64,
         /// The request's identifier.
         request: u64,
+        /// Whether the client gets an answer: a PUBLISH without `acknowledge` has none.
+        has_answer: bool,
     },
 }
 

@@ -44,7 +44,7 @@ fn logged(guest: &str) -> (String, Result<Decision, PolicyError>) {
     let decision = tracing::subscriber::with_default(subscriber, || ask(&policy, &[], Cookie::Known, &[]));
     let written = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let ours = written.lines().filter(|line| line.contains("wampgate::policy"));
-    (ours.map(|line| format!("{line}\n")).collect(), decision)
+    (ours.flat_map(|line| [line, "\n"]).collect(), decision)
 }
 
 #[test]

@@ -38,7 +38,7 @@ async fn bad_heads_are_answered_and_the_next_client_is_served() {
     ] {
         let reply = exchange(&edge, request.as_bytes()).await;
         assert_eq!(status(&reply), expected, "{request:.60}");
-        assert!(reply.contains("connection: close"), "{reply}");
+        assert!(reply.contains("Connection: close"), "{reply}");
     }
     // HTTP/2 without the upgrade that it would need: closed without a word that it could not read.
     assert_eq!(exchange(&edge, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await, "");
@@ -60,7 +60,7 @@ async fn half_a_head_and_silence_get_408_after_the_timeout() {
     for request in ["", "GET /ws HTT", "GET /ws HTTP/1.1\r\nHost: a\r\n"] {
         let reply = exchange(&edge, request.as_bytes()).await;
         assert_eq!(status(&reply), 408, "{request:?}");
-        assert!(reply.contains("connection: close"), "{reply}");
+        assert!(reply.contains("Connection: close"), "{reply}");
     }
     assert_serves(&edge).await;
 }

@@ -6,27 +6,27 @@ use super::*;
 async fn requests_get_what_their_path_and_their_method_ask_for() {
     let edge = edge(HttpOptions { hsts_max_age: Some(600), ..HttpOptions::default() });
     for (line, expected, contained) in [
-        ("GET /info", 200, "content-type: application/json\r\n"),
-        ("GET /info", 200, "strict-transport-security: max-age=600\r\n"),
-        ("GET /info", 200, "x-content-type-options: nosniff\r\n"),
+        ("GET /info", 200, "Content-Type: application/json\r\n"),
+        ("GET /info", 200, "Strict-Transport-Security: max-age=600\r\n"),
+        ("GET /info", 200, "X-Content-Type-Options: nosniff\r\n"),
         ("GET /info?x=%", 200, "\r\n\r\n{\"a\":1}"),
         ("GET http://a.example/info", 200, "{\"a\":1}"),
-        ("GET /old", 302, "location: /info\r\n"),
-        ("GET /demo", 307, "location: /demo/\r\n"),
-        ("GET /demo/", 200, "content-security-policy: default-src 'none'; script-src 'self'"),
-        ("GET /demo/page.js", 200, "content-type: text/javascript; charset=utf-8\r\n"),
-        ("GET /demo/page.css", 200, "content-type: text/css; charset=utf-8\r\n"),
+        ("GET /old", 302, "Location: /info\r\n"),
+        ("GET /demo", 307, "Location: /demo/\r\n"),
+        ("GET /demo/", 200, "Content-Security-Policy: default-src 'none'; script-src 'self'"),
+        ("GET /demo/page.js", 200, "Content-Type: text/javascript; charset=utf-8\r\n"),
+        ("GET /demo/page.css", 200, "Content-Type: text/css; charset=utf-8\r\n"),
         ("GET /demo/favicon.ico", 404, "nothing is served"),
         ("GET /", 404, "nothing is served"),
-        ("GET /nothing", 404, "server: wampgate\r\n"),
+        ("GET /nothing", 404, "Server: wampgate\r\n"),
         ("GET /ws", 200, "<h1>A WebSocket endpoint</h1>"),
-        ("GET /strict", 426, "upgrade: websocket\r\n"),
+        ("GET /strict", 426, "Upgrade: websocket\r\n"),
         ("GET /info/%2e%2e/ws", 400, "percent-encoding"),
         ("GET /info/%2f", 400, "percent-encoding"),
         ("GET *", 400, "percent-encoding"),
-        ("POST /info", 405, "allow: GET, HEAD\r\n"),
-        ("OPTIONS *", 405, "allow: GET, HEAD\r\n"),
-        ("DELETE /ws", 405, "allow: GET, HEAD\r\n"),
+        ("POST /info", 405, "Allow: GET, HEAD\r\n"),
+        ("OPTIONS *", 405, "Allow: GET, HEAD\r\n"),
+        ("DELETE /ws", 405, "Allow: GET, HEAD\r\n"),
     ] {
         let request = format!("{line} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
         let reply = exchange(&edge, request.as_bytes()).await;
@@ -73,7 +73,7 @@ async fn bodies_are_not_read_and_end_the_connection() {
     ] {
         let reply = exchange(&edge, format!("GET /info HTTP/1.1\r\nHost: a\r\n{body}").as_bytes()).await;
         assert_eq!((status(&reply), reply.ends_with("{\"a\":1}")), (200, true), "{reply}");
-        assert!(reply.contains("connection: close"), "{reply}");
+        assert!(reply.contains("Connection: close"), "{reply}");
     }
     let request = format!("GET /ws HTTP/1.1\r\n{KEYED}{OFFER}Content-Length: 5\r\n\r\nhello");
     assert_eq!(status(&exchange(&edge, request.as_bytes()).await), 400);

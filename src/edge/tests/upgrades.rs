@@ -13,11 +13,11 @@ async fn a_handshake_yields_the_stream_and_what_the_policy_may_see() {
     let head = read_head(&mut client).await;
     assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
     for line in [
-        "server: wampgate\r\n",
-        "upgrade: websocket\r\n",
-        "connection: Upgrade\r\n",
-        "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
-        "sec-websocket-protocol: wamp.2.cbor\r\n",
+        "Server: wampgate\r\n",
+        "Upgrade: websocket\r\n",
+        "Connection: Upgrade\r\n",
+        "Sec-Websocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
+        "Sec-Websocket-Protocol: wamp.2.cbor\r\n",
     ] {
         assert!(head.contains(line), "{line} {head}");
     }
@@ -68,7 +68,7 @@ async fn a_connection_that_served_a_file_can_still_become_a_websocket() {
         .unwrap();
     let head = read_head(&mut client).await;
     assert_eq!(status(&head), 400);
-    let length = head.split("content-length: ").nth(1).unwrap().split('\r').next().unwrap().parse().unwrap();
+    let length = head.split("Content-Length: ").nth(1).unwrap().split('\r').next().unwrap().parse().unwrap();
     let mut text = vec![0; length];
     client.read_exact(&mut text).await.unwrap();
     client.write_all(handshake("/strict").as_bytes()).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_refused_handshake_never_reaches_the_store() {
         let reply = exchange(&edge, request.as_bytes()).await;
         assert_eq!(status(&reply), expected, "{to}");
         assert!(!reply.contains("set-cookie") && !reply.contains("4711"), "{reply}");
-        assert_eq!(reply.contains("retry-after: 5\r\n"), expected == 503, "{reply}");
+        assert_eq!(reply.contains("Retry-After: 5\r\n"), expected == 503, "{reply}");
     }
 }
 
@@ -113,8 +113,8 @@ async fn a_new_client_gets_its_cookie_on_the_101_and_a_known_one_keeps_it() {
     client.write_all(handshake("/tracked").as_bytes()).await.unwrap();
     let head = read_head(&mut client).await;
     assert_eq!(status(&head), 101);
-    assert!(head.contains(concat!("server: wampgate/", env!("CARGO_PKG_VERSION"))), "{head}");
-    let cookie = head.split("set-cookie: ").nth(1).unwrap().split(';').next().unwrap();
+    assert!(head.contains(concat!("Server: wampgate/", env!("CARGO_PKG_VERSION"))), "{head}");
+    let cookie = head.split("Set-Cookie: ").nth(1).unwrap().split(';').next().unwrap();
     let tracked = serving.await.unwrap().unwrap().tracked.unwrap();
     assert_eq!((cookie, tracked.is_new), (&*format!("cbtid={}", tracked.id.expose()), true));
 

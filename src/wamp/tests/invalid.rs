@@ -139,13 +139,15 @@ fn a_wrong_option_is_named_and_not_repeated() {
 
 #[test]
 fn an_invalid_uri_in_a_sound_request_can_be_answered() {
-    for (message, request_type) in [
-        ("[16,7,{},\"a..b\"]", 16),
-        ("[32,7,{},\"\"]", 32),
-        ("[48,7,{},\"a b\",[1]]", 48),
-        ("[64,7,{},\"a#b\"]", 64),
+    for (message, request_type, has_answer) in [
+        ("[16,7,{},\"a..b\"]", 16, false),
+        ("[16,7,{\"acknowledge\":true},\"a..b\"]", 16, true),
+        ("[32,7,{},\"\"]", 32, true),
+        ("[48,7,{},\"a b\",[1]]", 48, true),
+        ("[64,7,{},\"a#b\"]", 64, true),
     ] {
-        assert_eq!(json(message), Err(DecodeError::InvalidUri { request_type, request: 7 }), "{message}");
+        let expected = DecodeError::InvalidUri { request_type, request: 7, has_answer };
+        assert_eq!(json(message), Err(expected), "{message}");
     }
     assert!(matches!(json("[48,7,{},\"a b\",[1]"), Err(DecodeError::Malformed(_))));
 }
