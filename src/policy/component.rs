@@ -112,7 +112,7 @@ impl WasmPolicy {
         }
         let loaded = load::compile(engine.wasmtime(options.instances), bytes, options.grants)?;
         let export = |error: wasmtime::Error| LoadFault::Export(format!("{error:#}"));
-        let component = host::linker(engine.wasmtime(options.instances), &loaded.imports)
+        let component = host::linker(engine.wasmtime(options.instances), loaded.imports)
             .and_then(|linker| linker.instantiate_pre(&loaded.component))
             .and_then(GrantedAuthidPolicyPre::new)
             .map_err(export)?;
@@ -167,17 +167,14 @@ impl WasmPolicy {
             let policy = self.component.instantiate(&mut store).map_err(explained)?;
             return call(policy.wampgate_authid_policy(), &mut store).map_err(explained);
         };
-        let mut running = match pool.take() {
-            Some(mut running) => {
-                prepare(&mut running.store, deadline, log);
-                running
-            }
-            None => {
-                let mut store = self.store();
-                prepare(&mut store, deadline, log);
-                let policy = self.component.instantiate(&mut store).map_err(explained)?;
-                Running { store, policy }
-            }
+        let mut running = if let Some(mut running) = pool.take() {
+            prepare(&mut running.store, deadline, log);
+            running
+        } else {
+            let mut store = self.store();
+            prepare(&mut store, deadline, log);
+            let policy = self.component.instantiate(&mut store).map_err(explained)?;
+            Running { store, policy }
         };
         let answer = call(running.policy.wampgate_authid_policy(), &mut running.store).map_err(explained)?;
         pool.give_back(running);
@@ -186,10 +183,7 @@ impl WasmPolicy {
 
     fn store(&self) -> Store<Instance> {
         let limits = Limits::new(self.options.max_memory, self.engine.bounds(self.options.instances));
-        let mut store = Store::new(
-            self.engine.wasmtime(self.options.instances),
-            Instance::new(limits, self.options.grants),
-        );
+        let mut store = Store::new(self.engine.wasmtime(self.options.instances), Instance::new(limits));
         store.limiter(|instance| &mut instance.limits);
         store
     }

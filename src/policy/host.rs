@@ -6,7 +6,6 @@ use wasmtime::{
 };
 
 use super::{
-    Grants,
     bindings::wampgate::authid::{clock, log, random},
     limits::Limits,
     log::DecisionLog,
@@ -36,7 +35,7 @@ pub(super) struct Instance {
 pub(super) struct TooManyBytes;
 
 /// A linker that is empty but for what a component imports.
-pub(super) fn linker(engine: &Engine, imports: &Imports) -> Result<Linker<Instance>> {
+pub(super) fn linker(engine: &Engine, imports: Imports) -> Result<Linker<Instance>> {
     let mut linker = Linker::new(engine);
     if imports.log {
         log::add_to_linker::<Instance, HasSelf<Instance>>(&mut linker, |instance| instance)?;
@@ -51,7 +50,7 @@ pub(super) fn linker(engine: &Engine, imports: &Imports) -> Result<Linker<Instan
 }
 
 impl Instance {
-    pub(super) fn new(limits: Limits, _grants: Grants) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Self { limits, log: None }
     }
 }

@@ -225,6 +225,9 @@ fn check_import(import: &str, grants: Grants) -> Result<(), LoadFault> {
         Some("random") if grants.random => return Ok(()),
         Some("clock") => "which takes the grant `clock`: add it to the policy's `grants`",
         Some("random") => "which takes the grant `random`: add it to the policy's `grants`",
+        _ if import.starts_with("wasi:") && grants.wasi => {
+            "and the grant `wasi` gives nothing yet in this version of the gateway: build without it, or stub it out"
+        }
         _ if import.starts_with("wasi:") => {
             "and policies get no WASI: build without it (for Rust: the target wasm32-unknown-unknown), or stub it out"
         }

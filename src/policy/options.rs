@@ -32,7 +32,8 @@ pub struct Grants {
     pub clock: bool,
     /// `wampgate:authid/random`: randomness.
     pub random: bool,
-    /// `wasi:…`: a WASI 0.2 without files, network, environment or standard streams.
+    /// `wasi:…`: kept for a WASI without files, network, environment or standard streams. It gives nothing
+    /// yet: a component with such an import is refused, and told so.
     pub wasi: bool,
 }
 

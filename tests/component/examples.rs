@@ -108,6 +108,7 @@ fn ask(policy: &WasmPolicy, request: &Value) -> Value {
         authrealm: text(&login["authrealm"], "realm1"),
         authextra: "{}".to_owned(),
         at: Timestamp::from_millis(1_790_000_030_000),
+        succession: None,
     });
     let public_id = cookie.map(|cookie| text(&cookie["public_id"], "test-public-id-0001"));
     let hello = match request.get("hello") {

@@ -22,6 +22,8 @@ const QUIET: usize = 2_000;
 
 /// What a guest is stopped for.
 type Stopped = fn(&PolicyError) -> bool;
+/// What a component is refused for.
+type Refused = fn(&LoadFault) -> bool;
 
 fn hostile_at_decide() -> Vec<(&'static str, WasmPolicy, Stopped)> {
     let deadline: Stopped = |error| *error == PolicyError::Deadline(DEADLINE);
@@ -50,7 +52,7 @@ fn hostile_at_decide() -> Vec<(&'static str, WasmPolicy, Stopped)> {
 }
 
 /// Components that are refused when they are loaded.
-fn hostile_at_load() -> Vec<(&'static str, Vec<u8>, fn(&LoadFault) -> bool)> {
+fn hostile_at_load() -> Vec<(&'static str, Vec<u8>, Refused)> {
     vec![
         ("wrong exports", bytes(guest::HALF), |fault| matches!(fault, LoadFault::Export(_))),
         ("forbidden import", bytes(guest::WANTS_WASI), |fault| matches!(fault, LoadFault::Import { .. })),

@@ -1,6 +1,11 @@
 //! `wampgate policy …` and the testkit, with the default policy, an honest guest and bad ones.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    io::Write as _,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use serde_json::{Value, json};
 use wampgate::{
@@ -14,13 +19,17 @@ const DEFAULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/default/wamp
 
 /// What the command printed on standard output and error, and whether it was content.
 fn wampgate(args: &[&str], input: &str) -> (String, String, bool) {
-    let output = assert_cmd::Command::cargo_bin("wampgate")
-        .unwrap()
+    let mut process = Command::new(env!("CARGO_BIN_EXE_wampgate"))
         .arg("policy")
         .args(args)
-        .write_stdin(input)
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
+    // A command that reads nothing may be gone already.
+    let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = process.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (text(output.stdout), text(output.stderr), output.status.success())
 }
