@@ -3,6 +3,8 @@
 pub mod check;
 pub mod cookies;
 mod logging;
+pub mod policy;
+mod reload;
 pub mod run;
 pub mod schema;
 
@@ -33,6 +35,9 @@ enum Command {
     /// Look into a cookie store and put it in order, also while a gateway runs on it
     #[command(subcommand)]
     Cookies(cookies::CookiesCommand),
+    /// Test a policy, ask it, look at it
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
 }
 
 /// Where the configuration is.
@@ -58,6 +63,10 @@ pub struct RunArgs {
     /// What is logged: a level (error, warn, info, debug, trace), or directives such as `info,wampgate::policy=debug`
     #[arg(long, value_name = "FILTER", default_value = "info", env = "WAMPGATE_LOG")]
     log: String,
+    /// Append every request that a policy is asked to this file, with the answer: cases for `policy test`. Tracking
+    /// IDs are replaced; the name must end in .jsonl
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 /// How log lines are written.
@@ -92,5 +101,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Cookies(command)) => cookies::run(command),
+        Some(Command::Policy(command)) => {
+            Ok(passed(policy::run(&command, &mut io::stdin().lock(), &mut io::stdout().lock())?))
+        }
     }
 }

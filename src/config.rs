@@ -43,6 +43,7 @@ pub use secret::Secret;
 
 use crate::{
     cookie::CookieOptions,
+    policy::{Grants, Instances},
     wamp::{Serializer, Uri},
 };
 
@@ -307,6 +308,10 @@ pub struct PolicyConfig {
     pub max_memory: usize,
     /// `max_concurrent`: decisions at once; more wait. Default 16.
     pub max_concurrent: usize,
+    /// `grants`: what the policy may import beyond `log`. Default nothing.
+    pub grants: Grants,
+    /// `instances`: how long its instances live. Default for one decision.
+    pub instances: Instances,
 }
 impl PathTree {
     /// Every service with its path, parents first.

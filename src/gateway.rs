@@ -22,7 +22,7 @@ use crate::{
     },
     cookie::{PublicIdKey, PublicIdKeyError},
     edge::Edge,
-    policy::{self, EngineError, LoadError, PolicyEngine, PolicyGate, WasmPolicy},
+    policy::{self, EngineError, LoadError, PolicyEngine, PolicyGate, Recorder, Reloader},
     realm::Realm,
     store::{self, OpenError},
     time::Timestamp,
@@ -42,6 +42,8 @@ pub struct Gateway {
     node_dir: PathBuf,
     transports: Vec<RunningTransport>,
     stores: Vec<ManagedStore>,
+    policies: Arc<Reloader>,
+    default_policy: Option<Arc<PolicyGate>>,
 }
 
 /// A transport of the configuration with its routes.
@@ -105,7 +107,13 @@ impl Gateway {
         });
         let transports = transports.collect::<Result<_, StartError>>()?;
         parts.start_logouts();
-        Ok(Self { node_dir: config.node_dir, transports, stores: parts.stores })
+        Ok(Self {
+            node_dir: config.node_dir,
+            transports,
+            stores: parts.stores,
+            policies: Arc::new(parts.reloader),
+            default_policy: parts.default_policy,
+        })
     }
 
     /// The node directory; it need not exist.
@@ -121,6 +129,18 @@ impl Gateway {
     /// The transports, in the order of the configuration.
     pub fn transports(&self) -> &[RunningTransport] {
         &self.transports
+    }
+
+    /// Records what all policies are asked, and their answers.
+    pub fn record(&self, recorder: &Arc<Recorder>) {
+        for gate in self.policies.gates().chain(&self.default_policy) {
+            gate.record(Arc::clone(recorder));
+        }
+    }
+
+    /// The policies that come from files, to be loaded anew.
+    pub fn policies(&self) -> &Arc<Reloader> {
+        &self.policies
     }
 }
 
@@ -142,11 +162,13 @@ struct Parts {
     durable_key: Option<Arc<PublicIdKey>>,
     passing_key: Option<Arc<PublicIdKey>>,
     engine: PolicyEngine,
+    reloader: Reloader,
     default_policy: Option<Arc<PolicyGate>>,
 }
 
 impl Parts {
     fn new(config: &Config) -> Result<Self, StartError> {
+        let engine = PolicyEngine::for_policies(policies(config))?;
         let (orders, logouts) = mpsc::unbounded_channel();
         let start = |realm: &RealmConfig| Realm::start_with(realm.clone(), Some(orders.clone()));
         let realms = config.realms.iter().map(|realm| (realm.name.to_string(), start(realm)));
@@ -158,7 +180,8 @@ impl Parts {
             stores: Vec::new(),
             durable_key: None,
             passing_key: None,
-            engine: PolicyEngine::for_policies(policies(config))?,
+            reloader: Reloader::new(engine.clone()),
+            engine,
             default_policy: None,
         })
     }
@@ -179,7 +202,7 @@ impl Parts {
             None => None,
         };
         let policy = match &config.policy {
-            Some(policy) => self.policy(policy)?,
+            Some(policy) => self.reloader.load(policy)?,
             None => self.default_policy()?,
         };
         let headers = config.policy.iter().flat_map(|policy| &policy.headers);
@@ -248,11 +271,6 @@ impl Parts {
             PublicIdKey::random()?
         };
         Ok(Arc::clone(slot.insert(Arc::new(key))))
-    }
-
-    fn policy(&self, config: &PolicyConfig) -> Result<Arc<PolicyGate>, StartError> {
-        let policy = WasmPolicy::load(&self.engine, config)?;
-        Ok(Arc::new(PolicyGate::new(Arc::new(policy), config.max_concurrent)))
     }
 
     fn default_policy(&mut self) -> Result<Arc<PolicyGate>, StartError> {

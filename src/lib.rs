@@ -35,6 +35,7 @@ pub mod realm;
 pub mod session;
 pub mod socket;
 pub mod store;
+pub mod testkit;
 pub mod time;
 pub mod tracking;
 pub mod wamp;

@@ -4,7 +4,8 @@
 //! ```text
 //! load         read, pin, compile, check imports and exports, check-config      -> WasmPolicy
 //! gate         at most so many decisions at once, the others wait
-//!   component    a fresh instance with a deadline and a memory limit
+//!   component    an instance with a deadline and a memory limit: fresh, or a warm one
+//!     host         what it is given: log, and what has been granted
 //!     request      the question, lowered from where it is
 //!     answer       the host's check of what came back                         -> Decision
 //! ```
@@ -18,7 +19,14 @@ mod gate;
 
 mod answer;
 mod component;
+mod host;
+mod inspect;
+mod options;
+mod penalty;
+mod record;
+mod reload;
 mod request;
+mod warm;
 
 mod bindings;
 mod cache;
@@ -31,10 +39,14 @@ mod ticker;
 use std::fmt;
 
 pub use self::{
-    component::{DEFAULT_DEADLINE, PolicyOptions, WasmPolicy},
+    component::WasmPolicy,
     engine::{DEFAULT_MAX_MEMORY, EngineError, EngineOptions, MAX_MEMORY_LIMIT, PolicyEngine},
     gate::{MAX_WAITING, PolicyGate},
+    inspect::Inspection,
     load::{CONTRACT_VERSION, LoadError, LoadFault, MAX_COMPONENT_BYTES},
+    options::{DEFAULT_DEADLINE, Grants, Instances, PolicyOptions},
+    record::Recorder,
+    reload::{Reload, Reloader},
 };
 use crate::wamp::Uri;
 
@@ -116,6 +128,9 @@ pub enum PolicyError {
     /// Too many decisions are waiting already.
     #[error("too many decisions are waiting")]
     Overloaded,
+    /// Too many decisions about this peer ran into their deadline lately; the policy was not asked.
+    #[error("too many decisions about this peer's clients ran into their deadline")]
+    Penalty,
 }
 
 /// What a policy is asked. Times are milliseconds since the epoch.

@@ -68,7 +68,7 @@ impl Refusal {
     pub fn abort(&self) -> (Uri, String) {
         let (reason, message) = match self {
             Self::Denied(denial) => return (denial.reason.clone(), denial.message.clone()),
-            Self::Policy(PolicyError::Overloaded) => {
+            Self::Policy(PolicyError::Overloaded | PolicyError::Penalty) => {
                 (error::UNAVAILABLE, "the gateway is busy, try again".to_owned())
             }
             Self::Policy(_) | Self::NotConfigured(_) => {
@@ -126,6 +126,7 @@ mod tests {
             (PolicyError::HostCalls.into(), "wamp.error.authentication_failed"),
             (PolicyError::Contract(internal()).into(), "wamp.error.authentication_failed"),
             (PolicyError::Overloaded.into(), "wamp.error.unavailable"),
+            (PolicyError::Penalty.into(), "wamp.error.unavailable"),
             (Refusal::NotConfigured(internal()), "wamp.error.authentication_failed"),
             (Refusal::NotOffered("ticket".into()), "wamp.error.no_auth_method"),
             (Refusal::NoSuchRealm(None), "wamp.error.no_such_realm"),

@@ -2,7 +2,9 @@
 
 use std::{
     io::{self, Write},
+    path::PathBuf,
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::Context;
@@ -13,11 +15,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
-use super::{RunArgs, logging};
+use super::{RunArgs, logging, reload};
 use crate::{
     admin::{AdminSocket, SocketError},
     config::{self, Config},
     gateway::Gateway,
+    policy::Recorder,
     server::Server,
 };
 
@@ -40,17 +43,25 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let runtime =
         runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     // On a worker rather than on this thread: accepting then needs no switch between threads.
-    runtime.block_on(runtime.spawn(serve(loaded.config))).context("the gateway crashed")?
+    runtime
+        .block_on(runtime.spawn(serve(loaded.config, args.record.clone())))
+        .context("the gateway crashed")?
 }
 
-async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+async fn serve(config: Config, record: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let gateway = Gateway::start(config).context("cannot start")?;
+    if let Some(file) = record {
+        let recorder = Recorder::open(&file).with_context(|| format!("--record {}", file.display()))?;
+        gateway.record(&Arc::new(recorder));
+    }
     let shutdown = CancellationToken::new();
     let admin = listen_for_commands(&gateway, &shutdown)?;
     let server = Server::bind(gateway)?;
     // Before anybody is told that the gateway is there: a signal must not find it without a handler.
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let reloading =
+        reload::start(Arc::clone(server.gateway().policies())).context("cannot listen for SIGHUP")?;
     announce(&server).context("cannot write to standard output")?;
     let serving = server.run(shutdown.clone());
     let serving = tokio::spawn(async move {
@@ -62,6 +73,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    reloading.abort();
     info!("shutting down; a second signal ends at once");
     shutdown.cancel();
     tokio::select! {

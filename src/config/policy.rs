@@ -7,10 +7,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::{
     PolicyConfig,
     json::Json,
-    macros::object,
+    macros::{object, words},
     value::{NodePath, Table, Whole, checked_text, inline_schema},
     walk::{Located, Raw, Walk, quoted, suggest},
 };
+use crate::policy::{Grants, Instances};
 
 /// Default deadline: a decision takes microseconds, a slow guest's a few milliseconds.
 const DEFAULT_DEADLINE: Duration = Duration::from_millis(20);
@@ -41,6 +42,33 @@ object! {
         max_memory: optional Memory,
         /// How many decisions may run at once. Default 16.
         max_concurrent: optional Whole<1, 1024>,
+        /// What the policy may import beyond `log`: "clock", "random"; "wasi" gives nothing yet. Default nothing.
+        grants: optional Located<Vec<Grant>>,
+        /// How long an instance of the component lives: "fresh" for one decision, "warm" for many. Default "fresh".
+        instances: optional Instances,
+    }
+}
+
+/// Something that a policy may import if the operator lets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grant {
+    Clock,
+    Random,
+    Wasi,
+}
+
+words! {
+    Grant as "Grant" {
+        "clock" => Self::Clock,
+        "random" => Self::Random,
+        "wasi" => Self::Wasi,
+    }
+}
+
+words! {
+    Instances as "Instances" {
+        "fresh" => Self::Fresh,
+        "warm" => Self::Warm,
     }
 }
 
@@ -213,8 +241,27 @@ impl RawPolicy {
             deadline: self.deadline.map_or(DEFAULT_DEADLINE, |deadline| deadline.0),
             max_memory: self.max_memory.map_or(DEFAULT_MAX_MEMORY, |memory| memory.0),
             max_concurrent: self.max_concurrent.map_or(DEFAULT_MAX_CONCURRENT, Whole::get),
+            grants: self.grants.map(|located| checked_grants(located, walk)).unwrap_or_default(),
+            instances: self.instances.unwrap_or_default(),
         })
     }
+}
+
+fn checked_grants(located: Located<Vec<Grant>>, walk: &mut Walk<'_>) -> Grants {
+    let Located { path, value } = located;
+    let mut grants = Grants::default();
+    for grant in value {
+        let (name, given) = match grant {
+            Grant::Clock => ("clock", &mut grants.clock),
+            Grant::Random => ("random", &mut grants.random),
+            Grant::Wasi => ("wasi", &mut grants.wasi),
+        };
+        if *given {
+            walk.fault_at(&path, format!("`{name}` stands in the list more than once, keep one"));
+        }
+        *given = true;
+    }
+    grants
 }
 
 fn checked_headers(located: Located<Vec<HeaderName>>, walk: &mut Walk<'_>) -> Vec<String> {

@@ -93,6 +93,8 @@ fn web_socket(options: WebSocketOptions, max_cookies: Option<usize>) -> Service 
             deadline: Duration::from_millis(20),
             max_memory: 0,
             max_concurrent: 1,
+            grants: crate::policy::Grants::default(),
+            instances: crate::policy::Instances::Fresh,
         }),
         serializers: vec![Serializer::Json, Serializer::Cbor],
         options,

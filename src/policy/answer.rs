@@ -78,7 +78,7 @@ fn checked_denial(denial: &wit::Denial, secret: Option<&str>) -> Result<Denial, 
     }
     let sound = denial.reason.len() <= MAX_REASON_BYTES
         && denial.reason.chars().all(is_printable)
-        && secret.is_none_or(|secret| !denial.reason.contains(secret));
+        && secret.is_none_or(|secret| secret.is_empty() || !denial.reason.contains(secret));
     match Uri::parse(&denial.reason) {
         // Blanks and escapes may be longer than what they stand for: the bound above is the contract's, this
         // one is only for them.

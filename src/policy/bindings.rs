@@ -3,7 +3,7 @@
 
 wasmtime::component::bindgen!({
     path: "wit",
-    world: "authid-policy",
+    world: "granted-authid-policy",
     imports: { default: trappable },
     // Requests are lowered from where they are; only answers are owned.
     ownership: Borrowing { duplicate_if_necessary: false },

@@ -1,22 +1,20 @@
 //! A policy that is a WebAssembly component.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use wasmtime::{
-    PoolConcurrencyLimitError, Store, Trap, UpdateDeadline,
-    component::{HasSelf, Linker},
-};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::{
-    Decision, JoinRequest, Policy, PolicyEngine, PolicyError, answer,
-    bindings::{AuthidPolicyPre, exports::wampgate::authid::policy::Guest, wampgate::authid::log},
-    engine::DEFAULT_MAX_MEMORY,
+    Decision, JoinRequest, Policy, PolicyEngine, PolicyError, PolicyOptions, answer,
+    bindings::{GrantedAuthidPolicyPre, exports::wampgate::authid::policy::Guest},
+    host::{self, Instance},
     limits::{Limits, OutOfMemory},
     load::{self, LoadError, LoadFault},
     log::{DecisionLog, PolicyLog, TooManyCalls},
     request,
     text::clean,
     ticker::TICK,
+    warm::{Running, WarmPool},
 };
 use crate::config::PolicyConfig;
 
@@ -26,8 +24,6 @@ const HOST_CALL_BYTES: usize = 64 * 1024;
 const ERROR_BYTES: usize = 1024;
 /// Errors of `check-config` that are shown.
 const CONFIG_ERRORS: usize = 32;
-/// Time for a decision if nothing else is configured.
-pub const DEFAULT_DEADLINE: Duration = Duration::from_millis(20);
 /// Ticks beyond the deadline in which a decision must be seen running before it is stopped. A busy machine may
 /// keep a thread waiting for longer than the whole deadline, and an honest decision that then gets the processor
 /// back is done within microseconds; a loop is still stopped 3 to 5 ms late.
@@ -35,42 +31,20 @@ const GRACE_TICKS: u32 = 3;
 /// At least so long may `check-config` take: it runs once, and no client waits for it.
 const CHECK_CONFIG_DEADLINE: Duration = Duration::from_secs(1);
 
-/// How a component is run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyOptions {
-    /// The policy's configuration: a JSON object as text.
-    pub config: String,
-    /// How long a decision may take; one that goes on is stopped at most some 5 ms later.
-    pub deadline: Duration,
-    /// How much memory a decision may take, in bytes.
-    pub max_memory: usize,
-}
-
 /// A policy component, compiled and checked.
 ///
-/// Every decision runs in a fresh instance, so that nothing passes from one client to the next. An instance
-/// gets no more than `log`, the deadline and the memory that it was loaded with.
+/// Every decision runs in a fresh instance, so that nothing passes from one client to the next, unless the
+/// operator has chosen [`super::Instances::Warm`]. An instance gets no more than `log`, what it has been granted, the
+/// deadline and the memory that it was loaded with.
 pub struct WasmPolicy {
     options: PolicyOptions,
     engine: PolicyEngine,
-    component: AuthidPolicyPre<Instance>,
+    component: GrantedAuthidPolicyPre<Instance>,
     log: Arc<PolicyLog>,
     /// Whether the component imports `log`.
     logs: bool,
-}
-
-/// What the host keeps for one instance.
-struct Instance {
-    limits: Limits,
-    log: Option<DecisionLog>,
-}
-
-// === impl PolicyOptions ===
-
-impl Default for PolicyOptions {
-    fn default() -> Self {
-        Self { config: "{}".to_owned(), deadline: DEFAULT_DEADLINE, max_memory: DEFAULT_MAX_MEMORY }
-    }
+    /// Instances that wait for their next decision, where they live longer than one.
+    warm: Option<WarmPool>,
 }
 
 // === impl WasmPolicy ===
@@ -79,13 +53,18 @@ impl WasmPolicy {
     /// Loads the component that a configuration names. Reads the file and compiles: not for a connection's
     /// task.
     pub fn load(engine: &PolicyEngine, config: &PolicyConfig) -> Result<Self, LoadError> {
-        let name = config.component.display().to_string();
-        let options = PolicyOptions {
-            config: config.config.clone(),
-            deadline: config.deadline,
-            max_memory: config.max_memory,
-        };
-        match load::read(&config.component, config.sha256.as_ref()) {
+        Self::from_file(engine, &config.component, config.sha256.as_ref(), config.into())
+    }
+
+    /// Loads a component from a file whose bytes hash to `sha256`, if one is given.
+    pub fn from_file(
+        engine: &PolicyEngine,
+        file: &Path,
+        sha256: Option<&[u8; 32]>,
+        options: PolicyOptions,
+    ) -> Result<Self, LoadError> {
+        let name = file.display().to_string();
+        match load::read(file, sha256) {
             Ok(bytes) => Self::from_bytes(engine, &name, &bytes, options),
             Err(fault) => Err(LoadError { policy: name, fault }),
         }
@@ -103,6 +82,23 @@ impl WasmPolicy {
             .map_err(|fault| LoadError { policy: name.to_owned(), fault })
     }
 
+    /// The same component with another configuration, which it checks.
+    pub fn with_config(&self, config: String) -> Result<Self, LoadError> {
+        let options = PolicyOptions { config, ..self.options.clone() };
+        let policy = Self {
+            engine: self.engine.clone(),
+            component: self.component.clone(),
+            log: Arc::clone(&self.log),
+            logs: self.logs,
+            warm: WarmPool::for_options(&options),
+            options,
+        };
+        match policy.check_config() {
+            Ok(()) => Ok(policy),
+            Err(fault) => Err(LoadError { policy: self.log.policy().to_owned(), fault }),
+        }
+    }
+
     /// Everything about loading but what runs code of the guest.
     fn prepare(
         engine: &PolicyEngine,
@@ -114,18 +110,15 @@ impl WasmPolicy {
         if options.max_memory > available {
             return Err(LoadFault::MaxMemory { asked: options.max_memory, available });
         }
-        let loaded = load::compile(engine, bytes)?;
+        let loaded = load::compile(engine.wasmtime(options.instances), bytes, options.grants)?;
         let export = |error: wasmtime::Error| LoadFault::Export(format!("{error:#}"));
-        // Empty but for what the component imports and may have.
-        let mut linker = Linker::new(engine.wasmtime());
-        if loaded.logs {
-            log::add_to_linker::<Instance, HasSelf<Instance>>(&mut linker, |instance| instance)
-                .map_err(export)?;
-        }
-        let component =
-            linker.instantiate_pre(&loaded.component).and_then(AuthidPolicyPre::new).map_err(export)?;
+        let component = host::linker(engine.wasmtime(options.instances), loaded.imports)
+            .and_then(|linker| linker.instantiate_pre(&loaded.component))
+            .and_then(GrantedAuthidPolicyPre::new)
+            .map_err(export)?;
         let log = Arc::new(PolicyLog::new(name.into()));
-        Ok(Self { options, engine: engine.clone(), component, log, logs: loaded.logs })
+        let warm = WarmPool::for_options(&options);
+        Ok(Self { options, engine: engine.clone(), component, log, logs: loaded.imports.log, warm })
     }
 
     fn check_config(&self) -> Result<(), LoadFault> {
@@ -158,7 +151,8 @@ impl WasmPolicy {
         }
     }
 
-    /// Makes an instance, calls it, and drops it with everything that it has touched.
+    /// Makes an instance, or takes a warm one, and calls it. A fresh one is dropped with everything that it
+    /// has touched, and so is a warm one whose call has failed.
     fn run<T>(
         &self,
         deadline: Duration,
@@ -166,27 +160,51 @@ impl WasmPolicy {
         call: impl FnOnce(&Guest, &mut Store<Instance>) -> wasmtime::Result<T>,
     ) -> Result<T, PolicyError> {
         let _running = self.engine.in_flight();
-        let instance = Instance { limits: Limits::new(self.options.max_memory), log };
-        let mut store = Store::new(self.engine.wasmtime(), instance);
-        store.limiter(|instance| &mut instance.limits);
-        store.set_epoch_deadline(ticks(deadline));
-        let mut grace = GRACE_TICKS;
-        store.epoch_deadline_callback(move |_| {
-            // Called only while the guest runs: ticks that it has slept through do not add up.
-            Ok(match grace.checked_sub(1) {
-                Some(left) => {
-                    grace = left;
-                    UpdateDeadline::Continue(1)
-                }
-                None => UpdateDeadline::Interrupt,
-            })
-        });
-        store.set_hostcall_fuel(HOST_CALL_BYTES);
-        self.component
-            .instantiate(&mut store)
-            .and_then(|policy| call(policy.wampgate_authid_policy(), &mut store))
-            .map_err(|error| explain(&error, deadline))
+        let explained = |error: wasmtime::Error| explain(&error, deadline);
+        let Some(pool) = &self.warm else {
+            let mut store = self.store();
+            prepare(&mut store, deadline, log);
+            let policy = self.component.instantiate(&mut store).map_err(explained)?;
+            return call(policy.wampgate_authid_policy(), &mut store).map_err(explained);
+        };
+        let mut running = if let Some(mut running) = pool.take() {
+            prepare(&mut running.store, deadline, log);
+            running
+        } else {
+            let mut store = self.store();
+            prepare(&mut store, deadline, log);
+            let policy = self.component.instantiate(&mut store).map_err(explained)?;
+            Running { store, policy }
+        };
+        let answer = call(running.policy.wampgate_authid_policy(), &mut running.store).map_err(explained)?;
+        pool.give_back(running);
+        Ok(answer)
     }
+
+    fn store(&self) -> Store<Instance> {
+        let limits = Limits::new(self.options.max_memory, self.engine.bounds(self.options.instances));
+        let mut store = Store::new(self.engine.wasmtime(self.options.instances), Instance::new(limits));
+        store.limiter(|instance| &mut instance.limits);
+        store
+    }
+}
+
+/// Gives an instance the time, the log and the fuel of its next call.
+fn prepare(store: &mut Store<Instance>, deadline: Duration, log: Option<DecisionLog>) {
+    store.data_mut().log = log;
+    store.set_epoch_deadline(ticks(deadline));
+    let mut grace = GRACE_TICKS;
+    store.epoch_deadline_callback(move |_| {
+        // Called only while the guest runs: ticks that it has slept through do not add up.
+        Ok(match grace.checked_sub(1) {
+            Some(left) => {
+                grace = left;
+                UpdateDeadline::Continue(1)
+            }
+            None => UpdateDeadline::Interrupt,
+        })
+    });
+    store.set_hostcall_fuel(HOST_CALL_BYTES);
 }
 
 impl Policy for WasmPolicy {
@@ -207,17 +225,6 @@ impl std::fmt::Debug for WasmPolicy {
     }
 }
 
-// === impl Instance ===
-
-impl log::Host for Instance {
-    fn log(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
-        match &mut self.log {
-            Some(log) => Ok(log.line(level, &message)?),
-            None => Ok(()),
-        }
-    }
-}
-
 /// A deadline in ticks, rounded up; the first tick may come at once, and so does not count.
 fn ticks(deadline: Duration) -> u64 {
     let whole = deadline.as_nanos().div_ceil(TICK.as_nanos());
@@ -229,7 +236,7 @@ fn explain(error: &wasmtime::Error, deadline: Duration) -> PolicyError {
     if let Some(&OutOfMemory(limit)) = error.downcast_ref() {
         return PolicyError::Memory(limit);
     }
-    if error.is::<TooManyCalls>() {
+    if error.is::<TooManyCalls>() || error.is::<host::TooManyBytes>() {
         return PolicyError::HostCalls;
     }
     if error.is::<PoolConcurrencyLimitError>() {

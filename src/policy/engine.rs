@@ -1,4 +1,5 @@
-//! The one wasmtime engine that all policies share: its settings, its compile cache, its clock.
+//! What all policies share: wasmtime, once for fresh and once for warm instances, with one compile cache and one
+//! clock.
 //!
 //! The settings are measured ones. A fresh instance per decision is affordable only because instances come
 //! from a pool whose slots keep their pages: allocating on demand costs some 24 µs more, and giving the pages
@@ -9,7 +10,7 @@ use std::{path::PathBuf, sync::Arc};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::{
-    cache,
+    Instances, cache,
     ticker::{InFlight, Ticker},
 };
 use crate::config::PolicyConfig;
@@ -19,16 +20,28 @@ use crate::config::PolicyConfig;
 /// memory that a policy may have.
 const SLOTS: u32 = 64;
 
-/// Core instances of one component. Components made from one module have 1 to 4; those made of shared
-/// libraries a few dozen.
-pub(super) const CORE_INSTANCES: usize = 32;
-/// Memories of one component; 1 in all that compilers make today.
-pub(super) const MEMORIES: usize = 4;
-/// Tables of one component; 1 or 2 in all that compilers make today.
-pub(super) const TABLES: usize = 16;
-/// Elements of one table: function pointers, a few for a small policy and some thousands for an interpreter.
-/// Also wasmtime's default.
-pub(super) const TABLE_ELEMENTS: usize = 20_000;
+/// How large a component may be, apart from its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// Core instances of one component.
+    pub(super) core_instances: usize,
+    /// Its memories; 1 in all that compilers make today.
+    pub(super) memories: usize,
+    /// Its tables; 1 or 2 in most.
+    pub(super) tables: usize,
+    /// Elements of one table: function pointers.
+    pub(super) table_elements: usize,
+}
+
+/// What fits into a slot. Components made from one module have 1 to 4 core instances, one that brings a whole
+/// Python in shared libraries 38; a small policy has a few function pointers and an interpreter some thousands. 20,000
+/// is also wasmtime's default.
+pub(super) const LEAN: Bounds =
+    Bounds { core_instances: 64, memories: 4, tables: 16, table_elements: 20_000 };
+
+/// What a warm instance may have: room for a language's whole runtime, in shared libraries or in one piece.
+pub(super) const ROOMY: Bounds =
+    Bounds { core_instances: 128, memories: 4, tables: 64, table_elements: 100_000 };
 
 /// What a slot keeps mapped after a decision, in bytes: wiped with `memset` rather than given back to the
 /// system. At least the whole memory of a good guest, which is one page of 64 KiB.
@@ -43,6 +56,8 @@ const PAGE: usize = 64 * 1024;
 /// The native stack of a guest, in bytes: deep enough for interpreters, and a quarter of what a worker thread
 /// has.
 const GUEST_STACK: usize = 512 * 1024;
+/// The same for warm instances: interpreters that recurse for every level of the guest's program.
+const ROOMY_GUEST_STACK: usize = 1024 * 1024;
 
 /// Memory that a policy may have if nothing else is configured, in bytes. Some tool chains start with 16 MiB
 /// and one page.
@@ -87,7 +102,11 @@ pub enum EngineError {
 /// The engine. A handle: clones share everything.
 #[derive(Clone)]
 pub struct PolicyEngine {
-    engine: Engine,
+    /// With slots for fresh instances.
+    lean: Engine,
+    /// For warm instances: they are made seldom, so that allocating on demand costs nothing that counts, and
+    /// those that wait take no slots from others.
+    roomy: Engine,
     ticker: Arc<Ticker>,
     max_memory: usize,
 }
@@ -101,11 +120,15 @@ impl PolicyEngine {
             return Err(EngineError::MaxMemory { asked: options.max_memory });
         }
         let max_memory = options.max_memory.max(PAGE).next_multiple_of(PAGE);
-        let mut config = settings(max_memory);
-        config.cache(options.cache.as_deref().and_then(cache::open));
-        let engine = Engine::new(&config).map_err(|error| EngineError::Setup(format!("{error:#}")))?;
-        let ticker = Ticker::start(engine.clone()).map_err(EngineError::Ticker)?;
-        Ok(Self { engine, ticker: Arc::new(ticker), max_memory })
+        let cache = options.cache.as_deref().and_then(cache::open);
+        let engine = |mut config: Config| {
+            config.cache(cache.clone());
+            Engine::new(&config).map_err(|error| EngineError::Setup(format!("{error:#}")))
+        };
+        let lean = engine(lean(max_memory))?;
+        let roomy = engine(roomy(max_memory))?;
+        let ticker = Ticker::start([lean.clone(), roomy.clone()]).map_err(EngineError::Ticker)?;
+        Ok(Self { lean, roomy, ticker: Arc::new(ticker), max_memory })
     }
 
     /// Makes an engine with room for these policies and for the default policy.
@@ -124,8 +147,20 @@ impl PolicyEngine {
         self.max_memory
     }
 
-    pub(super) fn wasmtime(&self) -> &Engine {
-        &self.engine
+    pub(super) fn wasmtime(&self, instances: Instances) -> &Engine {
+        match instances {
+            Instances::Fresh => &self.lean,
+            Instances::Warm => &self.roomy,
+        }
+    }
+
+    // By the side of the engine that they belong to.
+    #[allow(clippy::unused_self, reason = "asked of the engine whose instances they bound")]
+    pub(super) fn bounds(&self, instances: Instances) -> Bounds {
+        match instances {
+            Instances::Fresh => LEAN,
+            Instances::Warm => ROOMY,
+        }
     }
 
     /// Keeps the deadlines running for as long as the guard lives.
@@ -140,29 +175,40 @@ impl std::fmt::Debug for PolicyEngine {
     }
 }
 
-fn settings(max_memory: usize) -> Config {
+fn lean(max_memory: usize) -> Config {
     let per_slot = |count: usize| SLOTS.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
     let per_component = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(SLOTS)
-        .total_core_instances(per_slot(4))
+        // Only counted: an instance takes its memory when it is made.
+        .total_core_instances(per_slot(LEAN.core_instances))
         .total_memories(SLOTS)
         .total_tables(per_slot(2))
-        .max_core_instances_per_component(per_component(CORE_INSTANCES))
-        .max_memories_per_component(per_component(MEMORIES))
-        .max_tables_per_component(per_component(TABLES))
-        .table_elements(TABLE_ELEMENTS)
+        .max_core_instances_per_component(per_component(LEAN.core_instances))
+        .max_memories_per_component(per_component(LEAN.memories))
+        .max_tables_per_component(per_component(LEAN.tables))
+        .table_elements(LEAN.table_elements)
         .max_memory_size(max_memory)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_TABLE);
 
+    let mut config = common(max_memory);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool)).max_wasm_stack(GUEST_STACK);
+    config
+}
+
+fn roomy(max_memory: usize) -> Config {
+    let mut config = common(max_memory);
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand).max_wasm_stack(ROOMY_GUEST_STACK);
+    config
+}
+
+fn common(max_memory: usize) -> Config {
     let mut config = Config::new();
     config
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         // The default of 4 GiB for each of the slots' memories would show as 264 GiB of address space.
         .memory_reservation(max_memory as u64)
         .memory_guard_size(GUARD)
-        .max_wasm_stack(GUEST_STACK)
         .epoch_interruption(true)
         // Contract of one synchronous call: what concurrent guests need costs 1 µs for nothing.
         .concurrency_support(false)

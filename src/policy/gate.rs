@@ -1,14 +1,18 @@
 //! The way to a policy for everybody who does not want to be a denial of service: so many decisions at once,
 //! and so many that wait.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Instant,
 };
 
+use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
-use super::{Decision, JoinRequest, Policy, PolicyError};
+use super::{Decision, JoinRequest, Policy, PolicyError, Recorder, penalty::PenaltyBox};
 
 /// Decisions that may wait for a free place. At the default deadline two cores work off so many in ten
 /// seconds, which is how long a client has to say HELLO: whoever came later would wait in vain.
@@ -18,9 +22,12 @@ pub const MAX_WAITING: usize = 1024;
 /// arrival.
 #[derive(Debug)]
 pub struct PolicyGate {
-    policy: Arc<dyn Policy>,
+    /// The policy that serves; two pointers deep, because a pointer to a trait object cannot be swapped.
+    policy: ArcSwap<Arc<dyn Policy>>,
+    penalties: PenaltyBox,
     places: Semaphore,
     waiting: AtomicUsize,
+    recorder: OnceLock<Arc<Recorder>>,
 }
 
 /// One who waits; gone, also when the client gives up meanwhile, it makes room in the queue.
@@ -30,17 +37,45 @@ impl PolicyGate {
     /// A gate that lets `max_concurrent` decisions through at once, at least one.
     pub fn new(policy: Arc<dyn Policy>, max_concurrent: usize) -> Self {
         let places = Semaphore::new(max_concurrent.clamp(1, Semaphore::MAX_PERMITS));
-        Self { policy, places, waiting: AtomicUsize::new(0) }
+        Self {
+            policy: ArcSwap::from_pointee(policy),
+            penalties: PenaltyBox::default(),
+            places,
+            waiting: AtomicUsize::new(0),
+            recorder: OnceLock::new(),
+        }
+    }
+
+    /// Lets another policy decide from now on. Decisions that run finish on the old one, which goes with the
+    /// last of them.
+    pub fn replace(&self, policy: Arc<dyn Policy>) {
+        self.policy.store(Arc::new(policy));
+    }
+
+    /// Records every request and its answer from now on. A gate has one recorder, the first.
+    pub fn record(&self, recorder: Arc<Recorder>) {
+        self.recorder.get_or_init(|| recorder);
     }
 
     /// Decides on the calling task, at once if there is a free place. [`PolicyError::Overloaded`] if too many
-    /// are waiting.
+    /// are waiting, [`PolicyError::Penalty`] if too many decisions about this peer ran into their deadline.
     pub async fn decide(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+        let peer = request.connection.peer;
+        if self.penalties.holds(peer, Instant::now()) {
+            return Err(PolicyError::Penalty);
+        }
         let _place = match self.places.try_acquire() {
             Ok(place) => place,
             Err(_) => self.wait().await?,
         };
-        self.policy.decide(request)
+        let answer = self.policy.load().decide(request);
+        if matches!(answer, Err(PolicyError::Deadline(_))) {
+            self.penalties.count(peer, Instant::now());
+        }
+        if let Some(recorder) = self.recorder.get() {
+            recorder.record(request, &answer);
+        }
+        answer
     }
 
     async fn wait(&self) -> Result<tokio::sync::SemaphorePermit<'_>, PolicyError> {

@@ -6,7 +6,7 @@
 
 use wasmtime::{ResourceLimiter, Result};
 
-use super::engine::{CORE_INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
+use super::engine::Bounds;
 
 /// The error that ends a call which wants too much memory; the limit in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -17,13 +17,19 @@ pub(super) struct OutOfMemory(pub(super) usize);
 #[derive(Debug)]
 pub(super) struct Limits {
     max_memory: usize,
+    bounds: Bounds,
     /// All memories of the component together, in bytes.
     memory: usize,
 }
 
 impl Limits {
-    pub(super) fn new(max_memory: usize) -> Self {
-        Self { max_memory, memory: 0 }
+    pub(super) fn new(max_memory: usize, bounds: Bounds) -> Self {
+        Self { max_memory, bounds, memory: 0 }
+    }
+
+    /// What the instance has, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.memory
     }
 }
 
@@ -38,22 +44,22 @@ impl ResourceLimiter for Limits {
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        if desired > TABLE_ELEMENTS {
-            return Err(OutOfMemory(TABLE_ELEMENTS * size_of::<usize>()).into());
+        if desired > self.bounds.table_elements {
+            return Err(OutOfMemory(self.bounds.table_elements * size_of::<usize>()).into());
         }
         Ok(true)
     }
 
     fn instances(&self) -> usize {
-        CORE_INSTANCES
+        self.bounds.core_instances
     }
 
     fn memories(&self) -> usize {
-        MEMORIES
+        self.bounds.memories
     }
 
     fn tables(&self) -> usize {
-        TABLES
+        self.bounds.tables
     }
 }
 
@@ -62,10 +68,11 @@ mod tests {
     use wasmtime::ResourceLimiter;
 
     use super::{Limits, OutOfMemory};
+    use crate::policy::engine::LEAN;
 
     #[test]
     fn several_memories_share_one_budget() {
-        let mut limits = Limits::new(1000);
+        let mut limits = Limits::new(1000, LEAN);
         assert!(limits.memory_growing(0, 600, None).unwrap());
         assert!(limits.memory_growing(600, 700, None).unwrap());
         let error = limits.memory_growing(0, 301, None).unwrap_err();
@@ -75,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_table_has_a_bound_of_its_own() {
-        let mut limits = Limits::new(1 << 30);
+        let mut limits = Limits::new(1 << 30, LEAN);
         assert!(limits.table_growing(0, 20_000, None).unwrap());
         assert!(limits.table_growing(20_000, 20_001, None).unwrap_err().is::<OutOfMemory>());
     }

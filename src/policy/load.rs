@@ -4,9 +4,9 @@
 use std::{fmt, fs::File, io, io::Read, path::Path};
 
 use sha2::{Digest, Sha256};
-use wasmtime::component::Component;
+use wasmtime::{Engine, component::Component};
 
-use super::{PolicyEngine, PolicyError};
+use super::{Grants, PolicyError, host::Imports};
 
 /// The largest component that is read, in bytes. One that brings a whole Python has 18 MB.
 pub const MAX_COMPONENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -100,8 +100,8 @@ pub enum LoadFault {
 /// A compiled component that imports nothing but what it is given.
 pub(super) struct Loaded {
     pub(super) component: Component,
-    /// Whether it imports `log`.
-    pub(super) logs: bool,
+    /// What it imports.
+    pub(super) imports: Imports,
 }
 
 /// Reads a component's file.
@@ -117,39 +117,80 @@ pub(super) fn read(path: &Path, pinned: Option<&[u8; 32]>) -> Result<Vec<u8>, Lo
     if bytes.len() as u64 > MAX_COMPONENT_BYTES {
         return Err(LoadFault::TooLarge);
     }
-    if let Some(&pinned) = pinned {
-        let found: [u8; 32] = Sha256::digest(&bytes).into();
-        if found != pinned {
-            return Err(LoadFault::Hash { pinned, found });
-        }
-    }
+    check_pin(&bytes, pinned)?;
     Ok(bytes)
 }
 
-/// Compiles a component and checks its imports and exports by name.
-pub(super) fn compile(engine: &PolicyEngine, bytes: &[u8]) -> Result<Loaded, LoadFault> {
-    check_kind(bytes)?;
-    let component = Component::from_binary(engine.wasmtime(), bytes)
-        .map_err(|error| LoadFault::Compile(format!("{error:#}")))?;
-    let world = component.component_type();
-    let imports: Vec<&str> = world.imports(engine.wasmtime()).map(|(name, _)| name).collect();
-    let exports: Vec<&str> = world.exports(engine.wasmtime()).map(|(name, _)| name).collect();
-
-    // First of all, since with another version nothing else can fit either.
-    if let Some(found) = imports.iter().chain(&exports).find(|name| is_of_another_version(name)) {
-        return Err(LoadFault::Version { found: (*found).to_owned() });
+/// Checks bytes against the hash that the configuration names, if it names one.
+pub(super) fn check_pin(bytes: &[u8], pinned: Option<&[u8; 32]>) -> Result<(), LoadFault> {
+    let found: [u8; 32] = Sha256::digest(bytes).into();
+    match pinned {
+        Some(&pinned) if pinned != found => Err(LoadFault::Hash { pinned, found }),
+        _ => Ok(()),
     }
-    for import in &imports {
-        check_import(import)?;
+}
+
+/// The names of what a component imports and exports.
+pub(super) struct Names {
+    pub(super) imports: Vec<String>,
+    pub(super) exports: Vec<String>,
+}
+
+/// Compiles a component and checks its imports and exports by name.
+pub(super) fn compile(engine: &Engine, bytes: &[u8], grants: Grants) -> Result<Loaded, LoadFault> {
+    let component = translate(engine, bytes)?;
+    let imports = check_names(&names(engine, &component), grants)?;
+    Ok(Loaded { component, imports })
+}
+
+/// Compiles a component.
+pub(super) fn translate(engine: &Engine, bytes: &[u8]) -> Result<Component, LoadFault> {
+    check_kind(bytes)?;
+    Component::from_binary(engine, bytes).map_err(|error| LoadFault::Compile(format!("{error:#}")))
+}
+
+/// What a component imports and exports.
+pub(super) fn names(engine: &Engine, component: &Component) -> Names {
+    let world = component.component_type();
+    Names {
+        imports: world.imports(engine).map(|(name, _)| name.to_owned()).collect(),
+        exports: world.exports(engine).map(|(name, _)| name.to_owned()).collect(),
+    }
+}
+
+/// Checks what a component imports and exports.
+pub(super) fn check_names(names: &Names, grants: Grants) -> Result<Imports, LoadFault> {
+    let Names { imports, exports } = names;
+    // First of all, since with another version nothing else can fit either.
+    if let Some(found) = imports.iter().chain(exports).find(|name| is_of_another_version(name)) {
+        return Err(LoadFault::Version { found: found.clone() });
+    }
+    for import in imports {
+        check_import(import, grants)?;
     }
     // Further exports do no harm: some tool chains add their own.
     let policy = format!("{PACKAGE}policy@{CONTRACT_VERSION}");
-    if !exports.contains(&policy.as_str()) {
+    if !exports.contains(&policy) {
         let exports = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
         return Err(LoadFault::Export(format!("it exports {exports}")));
     }
-    let logs = imports.iter().any(|name| name.starts_with("wampgate:authid/log@"));
-    Ok(Loaded { component, logs })
+    let has = |interface: &str| imports.iter().any(|name| interface_of(name) == Some(interface));
+    Ok(Imports { log: has("log"), clock: has("clock"), random: has("random") })
+}
+
+/// What a component with these imports has to be granted.
+pub(super) fn needed_grants(imports: &[String]) -> Grants {
+    let has = |interface: &str| imports.iter().any(|name| interface_of(name) == Some(interface));
+    Grants {
+        clock: has("clock"),
+        random: has("random"),
+        wasi: imports.iter().any(|name| name.starts_with("wasi:")),
+    }
+}
+
+/// The version of the contract for which a component with these exports is a policy.
+pub(super) fn contract_version(exports: &[String]) -> Option<String> {
+    exports.iter().find_map(|name| name.strip_prefix(PACKAGE)?.strip_prefix("policy@")).map(str::to_owned)
 }
 
 fn check_kind(bytes: &[u8]) -> Result<(), LoadFault> {
@@ -170,14 +211,23 @@ fn is_of_another_version(name: &str) -> bool {
         .is_some_and(|(_, version)| version != CONTRACT_VERSION)
 }
 
-/// Whether an import is given to every policy.
-fn check_import(import: &str) -> Result<(), LoadFault> {
-    let interface = import.strip_prefix(PACKAGE).and_then(|rest| rest.split('@').next());
-    let advice = match interface {
+/// The name of one of the contract's interfaces.
+fn interface_of(name: &str) -> Option<&str> {
+    name.strip_prefix(PACKAGE).and_then(|rest| rest.split('@').next())
+}
+
+/// Whether a policy with these grants may have an import.
+fn check_import(import: &str, grants: Grants) -> Result<(), LoadFault> {
+    let advice = match interface_of(import) {
         // Types are nothing that could be called.
         Some("types" | "log") => return Ok(()),
-        Some("clock") => "which takes the grant `clock`, and this version of the gateway does not give it",
-        Some("random") => "which takes the grant `random`, and this version of the gateway does not give it",
+        Some("clock") if grants.clock => return Ok(()),
+        Some("random") if grants.random => return Ok(()),
+        Some("clock") => "which takes the grant `clock`: add it to the policy's `grants`",
+        Some("random") => "which takes the grant `random`: add it to the policy's `grants`",
+        _ if import.starts_with("wasi:") && grants.wasi => {
+            "and the grant `wasi` gives nothing yet in this version of the gateway: build without it, or stub it out"
+        }
         _ if import.starts_with("wasi:") => {
             "and policies get no WASI: build without it (for Rust: the target wasm32-unknown-unknown), or stub it out"
         }
@@ -187,7 +237,7 @@ fn check_import(import: &str) -> Result<(), LoadFault> {
 }
 
 /// Bytes as hexadecimal digits.
-struct Hex<'a>(&'a [u8; 32]);
+pub(super) struct Hex<'a>(pub(super) &'a [u8; 32]);
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -47,8 +47,8 @@ pub(super) struct InFlight<'a>(&'a Shared);
 // === impl Ticker ===
 
 impl Ticker {
-    pub(super) fn start(engine: Engine) -> io::Result<Self> {
-        Self::start_with(move || engine.increment_epoch())
+    pub(super) fn start(engines: [Engine; 2]) -> io::Result<Self> {
+        Self::start_with(move || engines.iter().for_each(Engine::increment_epoch))
     }
 
     fn start_with(tick: impl Fn() + Send + 'static) -> io::Result<Self> {

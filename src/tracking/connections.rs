@@ -17,7 +17,7 @@ use crate::cookie::TrackingId;
 /// The open connections of one store's clients, by ID.
 ///
 /// One of these stands beside each store and is shared by all its trackers, so that a client's count is the
-/// same whichever path it comes in by. A connection takes some 90 bytes (its ID's text is shared with it) and
+/// same whichever path it comes in by. A connection takes some 120 bytes (its ID's text is shared with it) and
 /// only while it is open, so that the listeners' limit bounds the whole.
 #[derive(Default)]
 pub struct Connections {

@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 use wampgate::{
     config::PolicyConfig,
     policy::{
-        DEFAULT_DEADLINE, DEFAULT_MAX_MEMORY, EngineOptions, LoadError, LoadFault, MAX_COMPONENT_BYTES,
-        PolicyEngine, PolicyError, WasmPolicy, default_policy,
+        DEFAULT_DEADLINE, DEFAULT_MAX_MEMORY, EngineOptions, Grants, Instances, LoadError, LoadFault,
+        MAX_COMPONENT_BYTES, PolicyEngine, PolicyError, WasmPolicy, default_policy,
     },
 };
 
@@ -23,6 +23,8 @@ fn load_file(path: &Path, sha256: Option<[u8; 32]>) -> Result<WasmPolicy, LoadEr
             deadline: DEFAULT_DEADLINE,
             max_memory: DEFAULT_MAX_MEMORY,
             max_concurrent: 16,
+            grants: Grants::default(),
+            instances: Instances::Fresh,
         },
     )
 }

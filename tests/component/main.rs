@@ -12,7 +12,12 @@ mod support;
 
 mod custom;
 mod default_policy;
+mod examples;
 mod hostile;
+mod hostile_load;
 mod loading;
 mod logging;
+mod reload;
 mod rules;
+mod tools;
+mod warm;

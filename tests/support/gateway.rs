@@ -121,9 +121,15 @@ impl Gateway {
     /// Asks the process to end, and does not wait.
     #[track_caller]
     pub(crate) fn signal_term(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends the process a signal, by its name without SIG.
+    #[track_caller]
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.process.as_ref().map(Child::id).expect("the gateway runs");
         // The shell's own `kill` is there on every Unix, and needs no unsafe code.
-        let status = Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().unwrap();
+        let status = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().unwrap();
         assert!(status.success(), "no process {pid} to signal{}", self.output);
     }
 

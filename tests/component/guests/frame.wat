@@ -38,7 +38,8 @@
   (core module $heap
     (memory (export "memory") 1)
     (global $top (mut i32) (i32.const 4096))
-    ;; The instance lives for one call: nothing is ever freed, and one page is enough for what the tests ask.
+    ;; Everything is freed at once when a call is over, and one page is enough for what the tests ask.
+    (func (export "free") (param i32) (global.set $top (i32.const 4096)))
     (func (export "realloc") (param $old i32) (param $was i32) (param $align i32) (param $size i32) (result i32)
       (local $at i32)
       (local.set $at (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
@@ -47,6 +48,7 @@
   (core instance $heap (instantiate $heap))
   (alias core export $heap "memory" (core memory $memory))
   (alias core export $heap "realloc" (core func $realloc))
+  (alias core export $heap "free" (core func $free))
   (alias export $log "log" (func $log-line))
   (core func $log-line (canon lower (func $log-line) (memory $memory)))
 
@@ -65,6 +67,6 @@
   (func $check-config (param "config" string) (result $checked)
     (canon lift (core func $check-config) (memory $memory) (realloc $realloc)))
   (func $decide (param "config" string) (param "request" $join-request) (result $decided)
-    (canon lift (core func $decide) (memory $memory) (realloc $realloc)))
+    (canon lift (core func $decide) (memory $memory) (realloc $realloc) (post-return $free)))
   (instance $policy (export "check-config" (func $check-config)) (export "decide" (func $decide)))
   (export "wampgate:authid/policy@0.1.0" (instance $policy)))

@@ -1,0 +1,106 @@
+// Only returning visitors keep their name. The cases are in ../returning-cases.json.
+
+#include "contract.h"
+
+static bool same(text a, text b) {
+    if (a.length != b.length) return false;
+    for (uint32_t i = 0; i < a.length; i++)
+        if (a.at[i] != b.at[i]) return false;
+    return true;
+}
+
+static bool contains(texts list, text wanted) {
+    for (uint32_t i = 0; i < list.length; i++)
+        if (same(list.at[i], wanted)) return true;
+    return false;
+}
+
+// === the configuration: {"closed_realms": ["..."]} ===
+
+// The gateway has checked that the configuration is JSON, and hands over an object. What is read here is only what this
+// policy knows, and a realm's name needs no escapes.
+typedef struct { const char *at, *end; } reader;
+
+static bool take(reader *r, char sign) {
+    while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\n' || *r->at == '\r')) r->at++;
+    if (r->at == r->end || *r->at != sign) return false;
+    r->at++;
+    return true;
+}
+
+static bool take_string(reader *r, text *string) {
+    if (!take(r, '"')) return false;
+    string->at = r->at;
+    for (; r->at < r->end && *r->at != '"'; r->at++)
+        if (*r->at == '\\') return false;
+    string->length = (uint32_t)(r->at - string->at);
+    return take(r, '"');
+}
+
+// Empty where the configuration is fine. `closed` tells whether `realm` is in the list.
+static text read_config(text config, option_text realm, bool *closed) {
+    static const char use_a_list[] = "closed_realms: use a list of realms, such as [\"staff\"], without escapes";
+    reader r = { config.at, config.at + config.length };
+    text key, name;
+    *closed = false;
+    if (!take(&r, '{')) return TEXT("use a JSON object");
+    if (!take(&r, '}')) {
+        do {
+            if (!take_string(&r, &key) || !same(key, TEXT("closed_realms")))
+                return TEXT("unknown key: this policy knows only \"closed_realms\"");
+            if (!take(&r, ':') || !take(&r, '[')) return TEXT(use_a_list);
+            if (take(&r, ']')) continue;
+            do {
+                if (!take_string(&r, &name)) return TEXT(use_a_list);
+                if (realm.is_some && same(name, realm.value)) *closed = true;
+            } while (take(&r, ','));
+            if (!take(&r, ']')) return TEXT(use_a_list);
+        } while (take(&r, ','));
+        if (!take(&r, '}')) return TEXT("use a JSON object");
+    }
+    return (text){ 0 };
+}
+
+check_result check_config(text config) {
+    bool closed;
+    text fault = read_config(config, (option_text){ 0 }, &closed);
+    if (fault.length == 0) return (check_result){ 0 };
+    text *error = allocate(sizeof *error);
+    *error = fault;
+    return (check_result){ .errors = { error, 1 } };
+}
+
+// === the decision ===
+
+static decide_result answer(decision decision) { return (decide_result){ .decision = decision }; }
+
+static decide_result deny(text reason, text message) {
+    return answer((decision){ .kind = DENY, .deny = { reason, message } });
+}
+
+// An empty list means "anonymous": on the configuration's side as on the client's.
+static bool includes_anonymous(texts list) { return list.length == 0 || contains(list, TEXT("anonymous")); }
+
+decide_result decide(text config, const join_request *request) {
+    const cookie_record *cookie = request->cookie.is_some ? &request->cookie.value : NULL;
+    const hello *hello = request->hello.is_some ? &request->hello.value : NULL;
+    texts offered = hello ? hello->authmethods : (texts){ 0 };
+
+    bool closed;
+    text fault = read_config(config, hello ? hello->realm : (option_text){ 0 }, &closed);
+    if (fault.length > 0) return (decide_result){ .is_error = true, .error = fault };
+    if (closed) return deny(TEXT("wamp.error.no_such_realm"), TEXT("this realm is closed"));
+
+    for (uint32_t i = 0; i < offered.length; i++) {
+        text method = offered.at[i];
+        if (same(method, TEXT("anonymous")) || !contains(request->methods, method)) continue;
+        // `cookie` can vouch only for who has logged in with this cookie before.
+        if (same(method, TEXT("cookie")) && !(cookie && cookie->authentication.is_some)) continue;
+        return answer((decision){ .kind = DEFER, .defer = method });
+    }
+    if (!includes_anonymous(request->methods) || !includes_anonymous(offered))
+        return deny(TEXT("wamp.error.no_auth_method"), TEXT("offer a configured authentication method"));
+
+    if (!cookie || cookie->is_new) return answer((decision){ .kind = NONE });
+    return answer((decision){ .kind = ANONYMOUS, .anonymous = { .authid = { true, cookie->public_id } } });
+}

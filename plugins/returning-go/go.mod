@@ -1,0 +1,3 @@
+module wampgate-returning-policy
+
+go 1.27

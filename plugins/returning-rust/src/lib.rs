@@ -1,0 +1,104 @@
+//! Only returning visitors keep their name.
+//!
+//! | who comes | decision |
+//! |---|---|
+//! | anybody, to one of the `closed_realms` of the configuration | deny, `wamp.error.no_such_realm` |
+//! | a client that offers a configured method other than `anonymous` | that method |
+//! | a client that may not come as `anonymous`, or does not offer to | deny, `wamp.error.no_auth_method` |
+//! | a returning visitor | anonymous, authid = public ID |
+//! | everybody else | none: a random authid each time |
+
+use contract::{
+    exports::wampgate::authid::policy::{Decision, Guest, JoinRequest},
+    wampgate::authid::types::{Denial, Identity},
+};
+use serde_json::{Map, Value};
+
+/// What `wit-bindgen` makes of the contract.
+mod contract {
+    #![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
+
+    wit_bindgen::generate!({ path: "../../wit", world: "authid-policy" });
+}
+
+/// The policy, as the contract sees it.
+#[derive(Debug)]
+pub struct ReturningPolicy;
+
+// The exports have names that only a wasm linker takes; the unit tests go without them.
+#[cfg(target_family = "wasm")]
+contract::export!(ReturningPolicy with_types_in contract);
+
+impl Guest for ReturningPolicy {
+    fn check_config(config: String) -> Result<(), Vec<String>> {
+        closed_realms(&config).map(|_| ()).map_err(|fault| vec![fault])
+    }
+
+    fn decide(config: String, request: JoinRequest) -> Result<Decision, String> {
+        Ok(decide(&closed_realms(&config)?, request))
+    }
+}
+
+fn decide(closed: &[String], request: JoinRequest) -> Decision {
+    let JoinRequest { cookie, hello, methods, .. } = request;
+    let (realm, offered) = hello.map_or((None, Vec::new()), |hello| (hello.realm, hello.authmethods));
+
+    if realm.is_some_and(|realm| closed.contains(&realm)) {
+        return deny("wamp.error.no_such_realm", "this realm is closed");
+    }
+    // `cookie` can vouch only for who has logged in with this cookie before.
+    let logged_in = cookie.as_ref().is_some_and(|record| record.authentication.is_some());
+    let usable = |method: &&String| {
+        *method != "anonymous" && methods.contains(method) && (*method != "cookie" || logged_in)
+    };
+    if let Some(method) = offered.iter().find(usable) {
+        return Decision::Defer(method.clone());
+    }
+    // An empty list means "anonymous": on the configuration's side as on the client's.
+    let includes_anonymous = |list: &[String]| list.is_empty() || list.iter().any(|name| name == "anonymous");
+    if !includes_anonymous(&methods) || !includes_anonymous(&offered) {
+        return deny("wamp.error.no_auth_method", "offer a configured authentication method");
+    }
+    match cookie {
+        Some(record) if !record.is_new => {
+            Decision::Anonymous(Identity { authid: Some(record.public_id), authrole: None, authextra: None })
+        }
+        _ => Decision::None,
+    }
+}
+
+fn deny(reason: &str, message: &str) -> Decision {
+    Decision::Deny(Denial { reason: reason.to_owned(), message: message.to_owned() })
+}
+
+/// Reads `{"closed_realms": ["..."]}`; the error says what to write instead.
+fn closed_realms(config: &str) -> Result<Vec<String>, String> {
+    let object: Map<String, Value> =
+        serde_json::from_str(config).map_err(|_| "use a JSON object".to_owned())?;
+    if let Some(key) = object.keys().find(|key| *key != "closed_realms") {
+        return Err(format!("unknown key \"{key}\": this policy knows only \"closed_realms\""));
+    }
+    let realms = match object.get("closed_realms") {
+        None => Some(Vec::new()),
+        Some(Value::Array(items)) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        Some(_) => None,
+    };
+    realms.ok_or_else(|| "closed_realms: use a list of realms, such as [\"staff\"]".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::closed_realms;
+
+    #[test]
+    fn escapes_in_a_realm_are_read() {
+        assert_eq!(closed_realms(r#"{"closed_realms":["st\u0061ff"]}"#).unwrap_or_default(), ["staff"]);
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for text in ["", "[]", "null", "{", "{} x"] {
+            assert_eq!(closed_realms(text), Err("use a JSON object".to_owned()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+// Only returning visitors keep their name. The cases are in ../returning-cases.json.
+
+export const policy: contract.Policy = {
+  checkConfig(config) {
+    const read = readConfig(config);
+    if (typeof read === "string") throw [read];
+  },
+
+  decide(config, { cookie, hello, methods }) {
+    const closed = readConfig(config);
+    if (typeof closed === "string") throw closed;
+    const offered = hello?.authmethods ?? [];
+
+    if (hello?.realm != null && closed.includes(hello.realm)) {
+      return deny("wamp.error.no_such_realm", "this realm is closed");
+    }
+    // `cookie` can vouch only for who has logged in with this cookie before.
+    const loggedIn = cookie?.authentication != null;
+    const method = offered.find(
+      (name) => name !== "anonymous" && methods.includes(name) && (name !== "cookie" || loggedIn),
+    );
+    if (method !== undefined) return { tag: "defer", val: method };
+    if (!includesAnonymous(methods) || !includesAnonymous(offered)) {
+      return deny("wamp.error.no_auth_method", "offer a configured authentication method");
+    }
+    if (cookie == null || cookie.isNew) return { tag: "none" };
+    return { tag: "anonymous", val: { authid: cookie.publicId } };
+  },
+};
+
+function deny(reason: string, message: string): contract.Decision {
+  return { tag: "deny", val: { reason, message } };
+}
+
+// An empty list means "anonymous": on the configuration's side as on the client's.
+function includesAnonymous(list: string[]): boolean {
+  return list.length === 0 || list.includes("anonymous");
+}
+
+/** The realms of {"closed_realms": ["..."]}, or what is wrong with the text. */
+function readConfig(text: string): string[] | string {
+  let config: unknown;
+  try {
+    config = JSON.parse(text);
+  } catch {
+    return "use a JSON object";
+  }
+  if (config === null || typeof config !== "object" || Array.isArray(config)) return "use a JSON object";
+  const unknown = Object.keys(config).find((key) => key !== "closed_realms");
+  if (unknown !== undefined) return `unknown key "${unknown}": this policy knows only "closed_realms"`;
+  const { closed_realms: realms = [] } = config as { closed_realms?: unknown };
+  return isListOfTexts(realms) ? realms : 'closed_realms: use a list of realms, such as ["staff"]';
+}
+
+function isListOfTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}

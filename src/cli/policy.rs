@@ -1,0 +1,152 @@
+//! `wampgate policy`: tests a policy, asks it, looks at it, without a gateway.
+
+mod inspect;
+
+use std::{
+    io::{Read, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Map, Value};
+
+use crate::{
+    policy::{Grants, Instances, PolicyOptions},
+    testkit::{Cases, Request, TestPolicy, answer_json},
+};
+
+/// The largest request that is read, in bytes; no HELLO is larger.
+const MAX_REQUEST: u64 = 1024 * 1024;
+
+/// What to do with a policy.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Ask a policy the cases of a file and those that every policy must survive
+    Test(TestArgs),
+    /// Ask a policy one request, read as JSON from standard input, and print its decision as JSON
+    Decide(DecideArgs),
+    /// Print what a component is: contract, imports, needed grants, size, time to compile
+    Inspect(InspectArgs),
+}
+
+/// How to test.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// The component
+    #[arg(value_name = "FILE")]
+    component: PathBuf,
+    /// The cases: docs/policy-cases.md has the format
+    #[arg(value_name = "CASES")]
+    cases: Option<PathBuf>,
+    #[command(flatten)]
+    options: OptionArgs,
+}
+
+/// How to ask.
+#[derive(Debug, Args)]
+pub struct DecideArgs {
+    /// The component
+    #[arg(value_name = "FILE")]
+    component: PathBuf,
+    #[command(flatten)]
+    options: OptionArgs,
+}
+
+/// What to look at.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The component
+    #[arg(value_name = "FILE")]
+    component: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How the policy is run, where a cases file does not say so.
+#[derive(Debug, Default, Args)]
+struct OptionArgs {
+    /// The policy's configuration, a JSON object [default: that of the cases, or {}]
+    #[arg(long, value_name = "JSON")]
+    config: Option<String>,
+    /// What the policy may import beyond `log`
+    #[arg(long, value_name = "GRANT", value_enum, value_delimiter = ',')]
+    grants: Vec<GrantArg>,
+    /// How long a decision may take, in milliseconds [default: that of the cases, or 20]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    deadline: Option<u64>,
+    /// Keep instances from one decision to the next
+    #[arg(long)]
+    warm: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum GrantArg {
+    Clock,
+    Random,
+    Wasi,
+}
+
+impl OptionArgs {
+    /// These options over others.
+    fn over(&self, mut options: PolicyOptions) -> anyhow::Result<PolicyOptions> {
+        if let Some(config) = &self.config {
+            let parsed: Map<String, Value> =
+                serde_json::from_str(config).context("--config: use a JSON object such as '{}'")?;
+            options.config = Value::Object(parsed).to_string();
+        }
+        for grant in &self.grants {
+            match grant {
+                GrantArg::Clock => options.grants.clock = true,
+                GrantArg::Random => options.grants.random = true,
+                GrantArg::Wasi => options.grants.wasi = true,
+            }
+        }
+        if let Some(millis) = self.deadline {
+            options.deadline = Duration::from_millis(millis);
+        }
+        if self.warm {
+            options.instances = Instances::Warm;
+        }
+        Ok(options)
+    }
+}
+
+/// Runs the command; true if there is nothing to complain about.
+pub fn run(command: &PolicyCommand, input: &mut impl Read, out: &mut impl Write) -> anyhow::Result<bool> {
+    match command {
+        PolicyCommand::Test(args) => test(args, out),
+        PolicyCommand::Decide(args) => decide(args, input, out),
+        PolicyCommand::Inspect(args) => inspect::inspect(&args.component, args.json, out),
+    }
+}
+
+fn test(args: &TestArgs, out: &mut impl Write) -> anyhow::Result<bool> {
+    let cases = args.cases.as_deref().map(Cases::read).transpose()?.unwrap_or_default();
+    let policy = TestPolicy::load_with(&args.component, args.options.over(cases.options.clone())?)?;
+    let report = policy.run_all(&cases);
+    writeln!(out, "{report}")?;
+    Ok(report.passed())
+}
+
+fn decide(args: &DecideArgs, input: &mut impl Read, out: &mut impl Write) -> anyhow::Result<bool> {
+    let mut text = String::new();
+    input.take(MAX_REQUEST + 1).read_to_string(&mut text).context("cannot read the request")?;
+    if text.len() as u64 > MAX_REQUEST {
+        bail!("the request is larger than {MAX_REQUEST} bytes");
+    }
+    let request: Request = serde_json::from_str(&text)
+        .context("standard input is no request (docs/policy-cases.md has the format)")?;
+    let policy = TestPolicy::load_with(&args.component, args.options.over(PolicyOptions::default())?)?;
+    let answer = policy.decide(&request);
+    writeln!(out, "{}", answer_json(&answer))?;
+    Ok(answer.is_ok())
+}
+
+/// The grants as words.
+fn grant_names(grants: Grants) -> Vec<&'static str> {
+    let words = [("clock", grants.clock), ("random", grants.random), ("wasi", grants.wasi)];
+    words.into_iter().filter_map(|(word, given)| given.then_some(word)).collect()
+}

@@ -1,0 +1,60 @@
+//! `wampgate policy inspect`: what a component is, and whether the gateway would take it.
+
+use std::{io::Write, path::Path};
+
+use serde_json::{Value, json};
+
+use super::grant_names;
+use crate::policy::{EngineOptions, Inspection, Instances, PolicyEngine};
+
+/// Writes what there is to know about a component. True if the gateway would take it with the grants that it
+/// needs.
+pub(super) fn inspect(component: &Path, as_json: bool, out: &mut impl Write) -> anyhow::Result<bool> {
+    // Without the cache: the time to compile is one of the things to know.
+    let engine = PolicyEngine::new(&EngineOptions { cache: None, ..EngineOptions::default() })?;
+    let inspection = Inspection::of_file(&engine, component, Instances::Fresh)?;
+    if as_json {
+        serde_json::to_writer_pretty(&mut *out, &to_json(&inspection))?;
+        writeln!(out)?;
+    } else {
+        write_text(&inspection, out)?;
+    }
+    Ok(inspection.fault.is_none())
+}
+
+fn to_json(inspection: &Inspection) -> Value {
+    json!({
+        "file": inspection.policy,
+        "contract": inspection.contract,
+        "imports": inspection.imports,
+        "exports": inspection.exports,
+        "grants": grant_names(inspection.grants),
+        "size": inspection.size,
+        "sha256": inspection.sha256,
+        "compile_ms": inspection.compile_time.map(|time| time.as_secs_f64() * 1000.0),
+        "fault": inspection.fault.as_ref().map(ToString::to_string),
+    })
+}
+
+fn write_text(inspection: &Inspection, out: &mut impl Write) -> std::io::Result<()> {
+    let list = |names: &[String]| if names.is_empty() { "-".to_owned() } else { names.join("\n          ") };
+    let grants = grant_names(inspection.grants);
+    writeln!(out, "file      {}", inspection.policy)?;
+    writeln!(out, "size      {} bytes", inspection.size)?;
+    writeln!(out, "sha256    {}", inspection.sha256)?;
+    writeln!(out, "contract  {}", inspection.contract.as_deref().unwrap_or("-"))?;
+    writeln!(out, "imports   {}", list(&inspection.imports))?;
+    writeln!(out, "exports   {}", list(&inspection.exports))?;
+    writeln!(
+        out,
+        "grants    {}",
+        if grants.is_empty() { "none needed".to_owned() } else { grants.join(", ") }
+    )?;
+    if let Some(time) = inspection.compile_time {
+        writeln!(out, "compiled  in {time:.1?}")?;
+    }
+    match &inspection.fault {
+        None => writeln!(out, "usable    yes"),
+        Some(fault) => writeln!(out, "usable    no: {fault}"),
+    }
+}

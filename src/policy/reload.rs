@@ -1,0 +1,122 @@
+//! Policies that change while the gateway runs.
+//!
+//! A new file is read, checked against its pin, compiled and asked about its configuration before anybody depends on it;
+//! only then is it swapped in. Whatever is wrong with it, the old policy goes on serving.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{LoadError, PolicyEngine, PolicyGate, WasmPolicy, load};
+use crate::config::PolicyConfig;
+
+/// Every policy of a gateway that comes from a file.
+#[derive(Debug)]
+pub struct Reloader {
+    engine: PolicyEngine,
+    policies: Vec<Loaded>,
+}
+
+/// A policy and where it came from.
+#[derive(Debug)]
+struct Loaded {
+    config: PolicyConfig,
+    gate: Arc<PolicyGate>,
+    /// What was read last, whether it was any good or not: the same bytes are not tried, nor complained about,
+    /// a second time.
+    last: Mutex<Option<[u8; 32]>>,
+}
+
+/// What came of reloading one policy.
+#[derive(Debug)]
+pub enum Reload {
+    /// The new component decides from now on.
+    Replaced(PathBuf),
+    /// The old one goes on.
+    Kept(LoadError),
+}
+
+impl Reloader {
+    /// A reloader without policies.
+    pub fn new(engine: PolicyEngine) -> Self {
+        Self { engine, policies: Vec::new() }
+    }
+
+    /// Loads a policy, and remembers it. Reads and compiles: not for a connection's task.
+    pub fn load(&mut self, config: &PolicyConfig) -> Result<Arc<PolicyGate>, LoadError> {
+        let named = |fault| LoadError { policy: config.component.display().to_string(), fault };
+        let bytes = load::read(&config.component, config.sha256.as_ref()).map_err(named)?;
+        let policy = self.compile(config, &bytes)?;
+        let gate = Arc::new(PolicyGate::new(Arc::new(policy), config.max_concurrent));
+        let last = Mutex::new(Some(Sha256::digest(&bytes).into()));
+        self.policies.push(Loaded { config: config.clone(), gate: Arc::clone(&gate), last });
+        Ok(gate)
+    }
+
+    /// The gates of the policies.
+    pub(crate) fn gates(&self) -> impl Iterator<Item = &Arc<PolicyGate>> {
+        self.policies.iter().map(|policy| &policy.gate)
+    }
+
+    /// The files that the policies came from.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.policies.iter().map(|policy| &policy.config.component)
+    }
+
+    /// Loads every policy whose file has other bytes than before. Reads and compiles: not for a connection's
+    /// task. What is unchanged, good or bad, is not in the list.
+    pub fn reload(&self) -> Vec<Reload> {
+        self.policies.iter().filter_map(|policy| self.reload_one(policy)).collect()
+    }
+
+    fn reload_one(&self, policy: &Loaded) -> Option<Reload> {
+        let Loaded { config, gate, last } = policy;
+        // Held throughout: of two reloads at once the later one must win.
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = match load::read(&config.component, None) {
+            Ok(bytes) => bytes,
+            Err(fault) => {
+                // A file that is gone is complained about once, too.
+                let news = last.take().is_some();
+                let policy = config.component.display().to_string();
+                return news.then_some(Reload::Kept(LoadError { policy, fault }));
+            }
+        };
+        let hash: [u8; 32] = Sha256::digest(&found).into();
+        if last.replace(hash) == Some(hash) {
+            return None;
+        }
+        let loaded = load::check_pin(&found, config.sha256.as_ref())
+            .map_err(|fault| LoadError { policy: config.component.display().to_string(), fault })
+            .and_then(|()| self.compile(config, &found));
+        Some(match loaded {
+            Ok(new) => {
+                gate.replace(Arc::new(new));
+                Reload::Replaced(config.component.clone())
+            }
+            Err(error) => Reload::Kept(error),
+        })
+    }
+
+    fn compile(&self, config: &PolicyConfig, bytes: &[u8]) -> Result<WasmPolicy, LoadError> {
+        let name = config.component.display().to_string();
+        WasmPolicy::from_bytes(&self.engine, &name, bytes, config.into())
+    }
+}
+
+impl Reload {
+    /// Tells the operator.
+    pub fn log(&self) {
+        match self {
+            Self::Replaced(file) => {
+                tracing::info!(target: "wampgate::policy", policy = %file.display(), "policy reloaded");
+            }
+            Self::Kept(error) => {
+                tracing::error!(target: "wampgate::policy", "the old policy goes on, as the new one cannot: {error}");
+            }
+        }
+    }
+}

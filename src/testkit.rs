@@ -1,0 +1,193 @@
+//! Policies under test: a component is asked within the gateway's own limits, without a gateway.
+//!
+//! ```no_run
+//! use wampgate::{
+//!     policy::Decision,
+//!     testkit::{Request, TestPolicy},
+//! };
+//!
+//! // In tests/ of the policy's crate, with wampgate among its dev-dependencies.
+//! let policy = TestPolicy::load("target/wasm32-unknown-unknown/release/my_policy.wasm")?;
+//! let decision = policy.decide(&Request::new().returning("pub-1").offers(["anonymous"]))?;
+//! assert!(matches!(decision, Decision::Anonymous(identity) if identity.authid.as_deref() == Some("pub-1")));
+//!
+//! // The cases of a file, and those that every policy must survive.
+//! let cases = TestPolicy::run("target/wasm32-unknown-unknown/release/my_policy.wasm", "cases.json")?;
+//! cases.assert_passed();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `docs/policy-cases.md` describes the file; `wampgate policy test` is the same as a command.
+
+mod answer;
+mod cases;
+mod generic;
+mod report;
+mod request;
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+pub use self::{
+    answer::{Expectation, Identity, answer_json},
+    cases::{Case, Cases, CasesError},
+    report::{Outcome, Report},
+    request::{Connection, Cookie, Hello, Login, Request},
+};
+use crate::policy::{
+    Decision, EngineError, EngineOptions, LoadError, LoadFault, Policy, PolicyEngine, PolicyError,
+    PolicyOptions, WasmPolicy,
+};
+
+/// A component with an engine of its own.
+#[derive(Debug)]
+pub struct TestPolicy {
+    policy: WasmPolicy,
+    /// Whether the same question must get the same answer.
+    is_deterministic: bool,
+}
+
+/// Why a policy cannot be tested.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it all")]
+pub enum TestError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Cases(#[from] CasesError),
+}
+
+impl TestPolicy {
+    /// Loads a component with the gateway's defaults.
+    pub fn load(component: impl AsRef<Path>) -> Result<Self, TestError> {
+        Self::load_with(component, PolicyOptions::default())
+    }
+
+    /// Loads a component.
+    pub fn load_with(component: impl AsRef<Path>, options: PolicyOptions) -> Result<Self, TestError> {
+        let engine = engine(&options)?;
+        let is_deterministic = is_deterministic(&options);
+        let policy = WasmPolicy::from_file(&engine, component.as_ref(), None, options)?;
+        Ok(Self { policy, is_deterministic })
+    }
+
+    /// Loads a component from memory; `name` stands for it in messages.
+    pub fn from_bytes(name: &str, component: &[u8], options: PolicyOptions) -> Result<Self, TestError> {
+        let engine = engine(&options)?;
+        let is_deterministic = is_deterministic(&options);
+        let policy = WasmPolicy::from_bytes(&engine, name, component, options)?;
+        Ok(Self { policy, is_deterministic })
+    }
+
+    /// Loads a component as a cases file says, and asks it the file's cases and the generic ones.
+    pub fn run(component: impl AsRef<Path>, cases: impl AsRef<Path>) -> Result<Report, TestError> {
+        let cases = Cases::read(cases.as_ref())?;
+        Ok(Self::load_with(component, cases.options.clone())?.run_all(&cases))
+    }
+
+    /// Asks the policy.
+    pub fn decide(&self, request: &Request) -> Result<Decision, PolicyError> {
+        request.with(|view| self.policy.decide(view))
+    }
+
+    /// Asks cases and, behind them, the generic ones. The file's options count only where the policy is
+    /// loaded.
+    pub fn run_all(&self, cases: &Cases) -> Report {
+        let mut report = self.run_cases(&cases.cases);
+        report.outcomes.extend(self.run_generic().outcomes);
+        report
+    }
+
+    /// Asks cases.
+    pub fn run_cases(&self, cases: &[Case]) -> Report {
+        Report { outcomes: cases.iter().map(|case| self.case(case)).collect() }
+    }
+
+    /// Asks what every policy must survive: see `docs/policy-cases.md`.
+    pub fn run_generic(&self) -> Report {
+        let outcomes = generic::requests().into_iter().map(|(name, request)| {
+            let (answer, took, stable) = self.ask_twice(&self.policy, &request);
+            let fault = match answer {
+                // An error of the policy's own refuses the client, and that may be the right thing to do.
+                Ok(_) | Err(PolicyError::Refused(_)) => stable.err(),
+                Err(failure) => Some(failure.to_string()),
+            };
+            Outcome { name: format!("generic: {name}"), took, fault }
+        });
+        Report { outcomes: outcomes.collect() }
+    }
+
+    fn case(&self, case: &Case) -> Outcome {
+        let outcome = |took, fault| Outcome { name: case.name.clone(), took, fault };
+        let expected = || case.expect.to_json();
+        let own = case
+            .config
+            .as_ref()
+            .map(|config| self.policy.with_config(serde_json::Value::Object(config.clone()).to_string()));
+        let policy = match (&own, &case.expect) {
+            (None, Expectation::ConfigError(_)) => {
+                let fault = "config_error is about a `config`: give the case one".to_owned();
+                return outcome(Duration::ZERO, Some(fault));
+            }
+            (Some(Ok(_)), Expectation::ConfigError(_)) => {
+                let fault = format!("expected {}, and the configuration was accepted", expected());
+                return outcome(Duration::ZERO, Some(fault));
+            }
+            (
+                Some(Err(LoadError { fault: LoadFault::Config(errors), .. })),
+                Expectation::ConfigError(part),
+            ) if errors.iter().any(|error| error.contains(part)) => {
+                return outcome(Duration::ZERO, None);
+            }
+            (Some(Err(error)), _) => {
+                return outcome(
+                    Duration::ZERO,
+                    Some(format!("expected {}, got {}", expected(), error.fault)),
+                );
+            }
+            (Some(Ok(policy)), _) => policy,
+            (None, _) => &self.policy,
+        };
+        let (answer, took, stable) = self.ask_twice(policy, &case.request);
+        let fault = if case.expect.holds(&answer) {
+            stable.err()
+        } else {
+            Some(format!("expected {}, got {}", expected(), answer_json(&answer)))
+        };
+        outcome(took, fault)
+    }
+
+    fn ask_twice(
+        &self,
+        policy: &WasmPolicy,
+        request: &Request,
+    ) -> (Result<Decision, PolicyError>, Duration, Result<(), String>) {
+        request.with(|view| {
+            let first = policy.decide(view);
+            let begun = Instant::now();
+            let second = policy.decide(view);
+            let took = begun.elapsed();
+            let stable = if self.is_deterministic && first != second {
+                let (first, second) = (answer_json(&first), answer_json(&second));
+                Err(format!("the same question got {first} and then {second}"))
+            } else {
+                Ok(())
+            };
+            (first, took, stable)
+        })
+    }
+}
+
+/// An engine like the gateway's, with its cache of compiled code.
+fn engine(options: &PolicyOptions) -> Result<PolicyEngine, EngineError> {
+    let defaults = EngineOptions::default();
+    PolicyEngine::new(&EngineOptions { max_memory: defaults.max_memory.max(options.max_memory), ..defaults })
+}
+
+fn is_deterministic(options: &PolicyOptions) -> bool {
+    options.grants == crate::policy::Grants::default()
+}

@@ -1,0 +1,241 @@
+//! Answers as JSON, and what a case expects of one.
+
+use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::{Map, Value, json};
+
+use crate::policy::{Decision, Denial, PolicyError};
+
+/// What a policy is expected to answer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Expectation {
+    /// Any decision, but no failure.
+    #[default]
+    Decided,
+    /// [`Decision::None`].
+    None,
+    /// Any [`Decision::Anonymous`].
+    AnyAnonymous,
+    /// A [`Decision::Anonymous`] with these fields and no others.
+    Anonymous(Identity),
+    /// Any [`Decision::Defer`].
+    AnyDefer,
+    /// [`Decision::Defer`] to this method.
+    Defer(String),
+    /// [`Decision::Deny`], with these parts if they are given.
+    Deny {
+        /// The ABORT's reason.
+        reason: Option<String>,
+        /// The message to the client.
+        message: Option<String>,
+    },
+    /// A failure whose description contains this.
+    Error(String),
+    /// The configuration is not accepted, and one of the errors contains this.
+    ConfigError(String),
+}
+
+/// The identity of a [`Decision::Anonymous`].
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "the fields carry the specification's own names")]
+pub struct Identity {
+    pub authid: Option<String>,
+    pub authrole: Option<String>,
+    pub authextra: Option<Map<String, Value>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawDenial {
+    reason: Option<String>,
+    message: Option<String>,
+}
+
+/// What may be written, for a message.
+const FORMS: &str = "expect: use \"none\", \"anonymous\", \"defer\", \"deny\", \"error\", or an object with one of anonymous, \
+    defer, deny, error, config_error";
+
+impl Expectation {
+    /// Whether an answer is as expected. An expected [`Expectation::ConfigError`] is no answer's business.
+    pub fn holds(&self, answer: &Result<Decision, PolicyError>) -> bool {
+        match (self, answer) {
+            (Self::Decided, Ok(_))
+            | (Self::None, Ok(Decision::None))
+            | (Self::AnyAnonymous, Ok(Decision::Anonymous(_)))
+            | (Self::AnyDefer, Ok(Decision::Defer(_))) => true,
+            (Self::Anonymous(expected), Ok(Decision::Anonymous(got))) => {
+                (&expected.authid, &expected.authrole, &expected.authextra)
+                    == (&got.authid, &got.authrole, &got.authextra)
+            }
+            (Self::Defer(expected), Ok(Decision::Defer(got))) => expected == got,
+            (Self::Deny { reason, message }, Ok(Decision::Deny(got))) => {
+                reason.as_deref().is_none_or(|reason| reason == got.reason.as_str())
+                    && message.as_deref().is_none_or(|message| message == got.message)
+            }
+            (Self::Error(part), Err(error)) => error.to_string().contains(part),
+            _ => false,
+        }
+    }
+
+    /// What is expected, as a cases file has it.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Decided => json!("any decision"),
+            Self::None => json!("none"),
+            Self::AnyAnonymous => json!("anonymous"),
+            Self::Anonymous(Identity { authid, authrole, authextra }) => {
+                json!({ "anonymous": identity(authid.as_ref(), authrole.as_ref(), authextra.as_ref()) })
+            }
+            Self::AnyDefer => json!("defer"),
+            Self::Defer(method) => json!({ "defer": method }),
+            Self::Deny { reason: None, message: None } => json!("deny"),
+            Self::Deny { reason, message } => json!({ "deny": { "reason": reason, "message": message } }),
+            Self::Error(part) if part.is_empty() => json!("error"),
+            Self::Error(part) => json!({ "error": part }),
+            Self::ConfigError(part) => json!({ "config_error": part }),
+        }
+    }
+
+    fn parse(value: Value) -> Result<Self, String> {
+        let fault = || FORMS.to_owned();
+        match value {
+            Value::String(word) => match word.as_str() {
+                "none" => Ok(Self::None),
+                "anonymous" => Ok(Self::AnyAnonymous),
+                "defer" => Ok(Self::AnyDefer),
+                "deny" => Ok(Self::Deny { reason: None, message: None }),
+                "error" => Ok(Self::Error(String::new())),
+                _ => Err(fault()),
+            },
+            Value::Object(map) if map.len() == 1 => {
+                let (key, value) = map.into_iter().next().ok_or_else(fault)?;
+                let inside = |error: serde_json::Error| format!("expect.{key}: {error}");
+                let text = |value| serde_json::from_value::<String>(value).map_err(inside);
+                match key.as_str() {
+                    "anonymous" => serde_json::from_value(value).map(Self::Anonymous).map_err(inside),
+                    "defer" => text(value).map(Self::Defer),
+                    "deny" => serde_json::from_value(value)
+                        .map(|RawDenial { reason, message }| Self::Deny { reason, message })
+                        .map_err(inside),
+                    "error" => text(value).map(Self::Error),
+                    "config_error" | "config-error" => text(value).map(Self::ConfigError),
+                    _ => Err(fault()),
+                }
+            }
+            _ => Err(fault()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Expectation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(Value::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// An answer, in the form of an expectation that only this answer meets. It shows an authid, which may be
+/// the tracking ID.
+pub fn answer_json(answer: &Result<Decision, PolicyError>) -> Value {
+    match answer {
+        Ok(Decision::None) => json!("none"),
+        Ok(Decision::Anonymous(got)) => {
+            let identity = identity(got.authid.as_ref(), got.authrole.as_ref(), got.authextra.as_ref());
+            json!({ "anonymous": identity })
+        }
+        Ok(Decision::Defer(method)) => json!({ "defer": method }),
+        Ok(Decision::Deny(Denial { reason, message })) => {
+            json!({ "deny": { "reason": reason.as_str(), "message": message } })
+        }
+        Err(error) => json!({ "error": error.to_string() }),
+    }
+}
+
+fn identity(
+    authid: Option<&String>,
+    authrole: Option<&String>,
+    authextra: Option<&Map<String, Value>>,
+) -> Value {
+    let fields = [
+        ("authid", authid.map(|text| json!(text))),
+        ("authrole", authrole.map(|text| json!(text))),
+        ("authextra", authextra.map(|extra| json!(extra))),
+    ];
+    fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Decision, Denial, Expectation, PolicyError, answer_json, json};
+    use crate::{policy::AnonymousIdentity, wamp::Uri};
+
+    fn expectation(value: serde_json::Value) -> Expectation {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn answers() -> Vec<Result<Decision, PolicyError>> {
+        let anonymous = |authid: &str, authrole: Option<&str>| {
+            Ok(Decision::Anonymous(AnonymousIdentity {
+                authid: Some(authid.to_owned()),
+                authrole: authrole.map(str::to_owned),
+                authextra: None,
+            }))
+        };
+        let reason = Uri::parse("wamp.error.not_authorized").unwrap();
+        vec![
+            Ok(Decision::None),
+            anonymous("joe", None),
+            anonymous("joe", Some("admin")),
+            Ok(Decision::Defer("ticket".to_owned())),
+            Ok(Decision::Deny(Denial { reason, message: "go away".to_owned() })),
+            Err(PolicyError::Trap("unreachable".to_owned())),
+        ]
+    }
+
+    #[test]
+    fn every_answer_is_the_expectation_that_only_it_meets() {
+        let answers = answers();
+        for (at, answer) in answers.iter().enumerate() {
+            let exact = expectation(answer_json(answer));
+            for (other, candidate) in answers.iter().enumerate() {
+                assert_eq!(exact.holds(candidate), at == other, "{exact:?} {candidate:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn words_and_parts_are_met_by_more() {
+        let met = |value| {
+            let expected = expectation(value);
+            answers().iter().map(|answer| expected.holds(answer)).collect::<Vec<_>>()
+        };
+        assert_eq!(met(json!("anonymous")), [false, true, true, false, false, false]);
+        assert_eq!(met(json!("defer")), [false, false, false, true, false, false]);
+        let deny = [false, false, false, false, true, false];
+        assert_eq!(met(json!("deny")), deny);
+        assert_eq!(met(json!({ "deny": { "reason": "wamp.error.not_authorized" } })), deny);
+        assert_eq!(met(json!({ "deny": { "message": "other" } })), [false; 6]);
+        assert_eq!(met(json!("error")), [false, false, false, false, false, true]);
+        assert_eq!(met(json!({ "error": "trapped" })), [false, false, false, false, false, true]);
+        assert_eq!(met(json!({ "error": "deadline" })), [false; 6]);
+        assert_eq!(met(json!({ "anonymous": {} })), [false; 6], "what is left out must be absent");
+        assert_eq!(met(json!({ "config_error": "" })), [false; 6]);
+        assert!(answers()[..5].iter().all(|answer| Expectation::Decided.holds(answer)));
+    }
+
+    #[test]
+    fn what_is_no_expectation_is_refused_with_what_is_one() {
+        for wrong in
+            [json!("maybe"), json!(1), json!({}), json!({ "none": {} }), json!({ "defer": "a", "deny": {} })]
+        {
+            let error = serde_json::from_value::<Expectation>(wrong).unwrap_err().to_string();
+            assert!(error.contains("config_error"), "{error}");
+        }
+        let error =
+            serde_json::from_value::<Expectation>(json!({ "anonymous": { "role": "x" } })).unwrap_err();
+        assert!(error.to_string().contains("expect.anonymous: unknown field `role`"), "{error}");
+    }
+}

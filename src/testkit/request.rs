@@ -1,0 +1,416 @@
+//! A question that owns its parts, with something sensible for each part that is left out.
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde_json::{Map, Value};
+
+use crate::{
+    policy::{ConnectionView, CookieView, HelloView, JoinRequest},
+    store::Authentication,
+    time::Timestamp,
+};
+
+/// What a policy is asked. The default is an untracked client that says an ordinary HELLO to a service without
+/// authentication.
+///
+/// ```
+/// use wampgate::testkit::Request;
+///
+/// let request = Request::new().returning("pub-1").offers(["ticket"]).methods(["anonymous", "ticket"]);
+/// assert_eq!(request.cookie.unwrap().public_id, "pub-1");
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Request {
+    /// The connection.
+    pub connection: Connection,
+    /// The tracked client; none: cookie tracking is off.
+    pub cookie: Option<Cookie>,
+    /// The HELLO; none where clients are admitted without one.
+    pub hello: Option<Hello>,
+    /// The names of the configured authentication methods.
+    pub methods: Vec<String>,
+}
+
+/// The connection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "described item by item in wit/")]
+pub struct Connection {
+    pub id: String,
+    pub peer: String,
+    pub tls: bool,
+    pub host: String,
+    pub path: String,
+    pub origin: Option<String>,
+    pub subprotocol: String,
+    #[serde(deserialize_with = "headers")]
+    pub headers: Vec<(String, String)>,
+}
+
+/// The cookie record. The default is a returning visitor who has never logged in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "described item by item in wit/")]
+pub struct Cookie {
+    pub id: String,
+    #[serde(alias = "public-id")]
+    pub public_id: String,
+    #[serde(alias = "is-new")]
+    pub is_new: bool,
+    pub created: u64,
+    #[serde(alias = "last-seen")]
+    pub last_seen: u64,
+    #[serde(alias = "max-age")]
+    pub max_age: u32,
+    pub connections: u32,
+    pub authentication: Option<Login>,
+}
+
+/// What a login left on a record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "described item by item in wit/")]
+pub struct Login {
+    pub authid: String,
+    pub authrole: String,
+    pub authmethod: String,
+    pub authrealm: String,
+    pub authextra: Map<String, Value>,
+    pub at: u64,
+}
+
+/// The HELLO.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "described item by item in wit/")]
+pub struct Hello {
+    pub realm: Option<String>,
+    pub authmethods: Vec<String>,
+    pub authid: Option<String>,
+    pub authrole: Option<String>,
+    pub authextra: Map<String, Value>,
+}
+
+// === impl Request ===
+
+impl Request {
+    /// The default request.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets the client be tracked, with this record.
+    #[must_use]
+    pub fn cookie(mut self, cookie: Cookie) -> Self {
+        self.cookie = Some(cookie);
+        self
+    }
+
+    /// Makes the client one that the store knows by this public ID.
+    #[must_use]
+    pub fn returning(self, public_id: &str) -> Self {
+        self.cookie(Cookie { public_id: public_id.to_owned(), ..Cookie::default() })
+    }
+
+    /// Makes the client one that has just got its cookie.
+    #[must_use]
+    pub fn first_visit(self) -> Self {
+        self.cookie(Cookie { is_new: true, connections: 1, ..Cookie::default() })
+    }
+
+    /// Makes the client one that has logged in with its cookie before.
+    #[must_use]
+    pub fn logged_in(self, login: Login) -> Self {
+        self.cookie(Cookie { authentication: Some(login), ..Cookie::default() })
+    }
+
+    /// Sets the HELLO.
+    #[must_use]
+    pub fn hello(mut self, hello: Hello) -> Self {
+        self.hello = Some(hello);
+        self
+    }
+
+    /// Leaves the HELLO out.
+    #[must_use]
+    pub fn without_hello(mut self) -> Self {
+        self.hello = None;
+        self
+    }
+
+    /// Lets the HELLO offer these authentication methods.
+    #[must_use]
+    pub fn offers<T: Into<String>>(mut self, methods: impl IntoIterator<Item = T>) -> Self {
+        self.hello.get_or_insert_default().authmethods = methods.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Lets the HELLO ask for this authid.
+    #[must_use]
+    pub fn authid(mut self, authid: &str) -> Self {
+        self.hello.get_or_insert_default().authid = Some(authid.to_owned());
+        self
+    }
+
+    /// Sets the authentication methods that are configured.
+    #[must_use]
+    pub fn methods<T: Into<String>>(mut self, methods: impl IntoIterator<Item = T>) -> Self {
+        self.methods = methods.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds a request header; its name in lower case, as policies see it.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.connection.headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        self
+    }
+
+    /// Lends the request to somebody who asks a policy.
+    pub(crate) fn with<T>(&self, ask: impl FnOnce(&JoinRequest<'_>) -> T) -> T {
+        let headers: Vec<(&str, &str)> =
+            self.connection.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let methods: Vec<&str> = self.methods.iter().map(String::as_str).collect();
+        let login = self.cookie.as_ref().and_then(|cookie| cookie.authentication.as_ref()).map(Login::stored);
+        let offered: Vec<&str> =
+            self.hello.iter().flat_map(|hello| &hello.authmethods).map(String::as_str).collect();
+        let authextra = self.hello.as_ref().map(|hello| text(&hello.authextra)).unwrap_or_default();
+        let Connection { id, peer, tls, host, path, origin, subprotocol, .. } = &self.connection;
+        ask(&JoinRequest {
+            connection: ConnectionView {
+                id,
+                peer,
+                tls: *tls,
+                host,
+                path,
+                origin: origin.as_deref(),
+                subprotocol,
+                headers: &headers,
+            },
+            cookie: self.cookie.as_ref().map(|cookie| CookieView {
+                id: &cookie.id,
+                public_id: &cookie.public_id,
+                is_new: cookie.is_new,
+                created: cookie.created,
+                last_seen: cookie.last_seen,
+                max_age: cookie.max_age,
+                connections: cookie.connections,
+                authentication: login.as_ref(),
+            }),
+            hello: self.hello.as_ref().map(|hello| HelloView {
+                realm: hello.realm.as_deref(),
+                authmethods: &offered,
+                authid: hello.authid.as_deref(),
+                authrole: hello.authrole.as_deref(),
+                authextra: &authextra,
+            }),
+            methods: &methods,
+        })
+    }
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self {
+            connection: Connection::default(),
+            cookie: None,
+            hello: Some(Hello::default()),
+            methods: Vec::new(),
+        }
+    }
+}
+
+impl From<&JoinRequest<'_>> for Request {
+    fn from(request: &JoinRequest<'_>) -> Self {
+        let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+        let connection = &request.connection;
+        Self {
+            connection: Connection {
+                id: connection.id.to_owned(),
+                peer: connection.peer.to_owned(),
+                tls: connection.tls,
+                host: connection.host.to_owned(),
+                path: connection.path.to_owned(),
+                origin: connection.origin.map(str::to_owned),
+                subprotocol: connection.subprotocol.to_owned(),
+                headers: connection.headers.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect(),
+            },
+            cookie: request.cookie.as_ref().map(|cookie| Cookie {
+                id: cookie.id.to_owned(),
+                public_id: cookie.public_id.to_owned(),
+                is_new: cookie.is_new,
+                created: cookie.created,
+                last_seen: cookie.last_seen,
+                max_age: cookie.max_age,
+                connections: cookie.connections,
+                authentication: cookie.authentication.map(|was| Login {
+                    authid: was.authid.clone(),
+                    authrole: was.authrole.clone(),
+                    authmethod: was.authmethod.clone(),
+                    authrealm: was.authrealm.clone(),
+                    authextra: object(&was.authextra),
+                    at: was.at.as_millis(),
+                }),
+            }),
+            hello: request.hello.as_ref().map(|hello| Hello {
+                realm: hello.realm.map(str::to_owned),
+                authmethods: owned(hello.authmethods),
+                authid: hello.authid.map(str::to_owned),
+                authrole: hello.authrole.map(str::to_owned),
+                authextra: object(hello.authextra),
+            }),
+            methods: owned(request.methods),
+        }
+    }
+}
+
+// === impl the parts ===
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self {
+            id: "c1".to_owned(),
+            peer: "203.0.113.9:52100".to_owned(),
+            tls: true,
+            host: "chat.example.org".to_owned(),
+            path: "/ws".to_owned(),
+            origin: Some("https://chat.example.org".to_owned()),
+            subprotocol: "wamp.2.json".to_owned(),
+            headers: Vec::new(),
+        }
+    }
+}
+
+impl Default for Cookie {
+    fn default() -> Self {
+        Self {
+            id: "test-tracking-id-0001".to_owned(),
+            public_id: "test-public-id-0001".to_owned(),
+            is_new: false,
+            created: 1_790_000_000_000,
+            last_seen: 1_790_000_060_000,
+            max_age: 86_400,
+            connections: 1,
+            authentication: None,
+        }
+    }
+}
+
+impl Login {
+    fn stored(&self) -> Authentication {
+        Authentication {
+            authid: self.authid.clone(),
+            authrole: self.authrole.clone(),
+            authmethod: self.authmethod.clone(),
+            authrealm: self.authrealm.clone(),
+            authextra: text(&self.authextra),
+            at: Timestamp::from_millis(self.at),
+            succession: None,
+        }
+    }
+}
+
+impl Default for Login {
+    fn default() -> Self {
+        Self {
+            authid: "joe".to_owned(),
+            authrole: "frontend".to_owned(),
+            authmethod: "ticket".to_owned(),
+            authrealm: "realm1".to_owned(),
+            authextra: Map::new(),
+            at: 1_790_000_030_000,
+        }
+    }
+}
+
+impl Default for Hello {
+    fn default() -> Self {
+        Self {
+            realm: Some("realm1".to_owned()),
+            authmethods: Vec::new(),
+            authid: None,
+            authrole: None,
+            authextra: Map::new(),
+        }
+    }
+}
+
+/// An object as text.
+fn text(object: &Map<String, Value>) -> String {
+    serde_json::to_string(object).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// Text as an object. The gateway asks with nothing but objects.
+fn object(text: &str) -> Map<String, Value> {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+/// Headers as an object, or as a list of pairs.
+fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, String)>, D::Error> {
+    let fault = || D::Error::custom("headers: use {\"name\": \"value\"} or [[\"name\", \"value\"]]");
+    let name_and_value = |name: &Value, value: &Value| match (name, value) {
+        (Value::String(name), Value::String(value)) => Ok((name.clone(), value.clone())),
+        _ => Err(fault()),
+    };
+    match Value::deserialize(deserializer)? {
+        Value::Object(map) => {
+            map.into_iter().map(|(name, value)| name_and_value(&Value::String(name), &value)).collect()
+        }
+        Value::Array(list) => list
+            .iter()
+            .map(|pair| match pair.as_array().map(Vec::as_slice) {
+                Some([name, value]) => name_and_value(name, value),
+                _ => Err(fault()),
+            })
+            .collect(),
+        _ => Err(fault()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Cookie, Request};
+
+    fn parse(value: serde_json::Value) -> Result<Request, String> {
+        serde_json::from_value(value).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_left_out_is_ordinary_and_null_is_nothing() {
+        assert_eq!(parse(json!({})), Ok(Request::new()));
+        assert_eq!(parse(json!({ "hello": null, "cookie": null })), Ok(Request::new().without_hello()));
+        assert_eq!(parse(json!({ "cookie": {} })), Ok(Request::new().cookie(Cookie::default())));
+        assert_eq!(parse(json!({ "cookie": { "public-id": "p" } })), Ok(Request::new().returning("p")));
+        let ticket = parse(json!({ "hello": { "authmethods": ["ticket"] }, "methods": ["ticket"] }));
+        assert_eq!(ticket, Ok(Request::new().offers(["ticket"]).methods(["ticket"])));
+    }
+
+    #[test]
+    fn headers_are_an_object_or_pairs() {
+        let expected = Ok(Request::new().header("User-Agent", "x"));
+        assert_eq!(parse(json!({ "connection": { "headers": { "user-agent": "x" } } })), expected);
+        assert_eq!(parse(json!({ "connection": { "headers": [["user-agent", "x"]] } })), expected);
+        for wrong in [json!("x"), json!([["a"]]), json!({ "a": 1 }), json!([["a", "b", "c"]])] {
+            let fault = parse(json!({ "connection": { "headers": wrong } })).unwrap_err();
+            assert!(fault.contains("headers: use"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_key_is_refused() {
+        for wrong in
+            [json!({ "cooky": {} }), json!({ "cookie": { "new": true } }), json!({ "hello": { "role": "" } })]
+        {
+            assert!(parse(wrong).unwrap_err().contains("unknown field"));
+        }
+    }
+
+    #[test]
+    fn a_request_survives_being_asked_and_written() {
+        let request = Request::new().logged_in(super::Login::default()).header("a", "b").authid("me");
+        assert_eq!(request.with(|view| Request::from(view)), request);
+        assert_eq!(parse(serde_json::to_value(&request).unwrap()), Ok(request));
+    }
+}

@@ -1,0 +1,161 @@
+//! `wampgate policy …` and the testkit, with the default policy, an honest guest and bad ones.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use serde_json::{Value, json};
+use wampgate::{
+    policy::{Decision, PolicyError, PolicyOptions},
+    testkit::{Request, TestPolicy},
+};
+
+use crate::support::{DEADLINE, bytes, guest};
+
+const DEFAULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/default/wampgate-default-policy.wasm");
+
+/// What the command printed on standard output and error, and whether it was content.
+fn wampgate(args: &[&str], input: &str) -> (String, String, bool) {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_wampgate"))
+        .arg("policy")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that reads nothing may be gone already.
+    let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = process.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.success())
+}
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path: PathBuf = self.0.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.display().to_string()
+    }
+}
+
+fn default_cases() -> Value {
+    json!({ "cases": [
+        { "name": "returning", "request": { "cookie": { "id": "abcdef" } }, "expect": { "anonymous": { "authid": "abcdef" } } },
+        { "name": "untracked", "expect": "none" },
+        { "name": "ticket", "request": { "methods": ["ticket"], "hello": { "authmethods": ["ticket"] } }, "expect": { "defer": "ticket" } },
+        { "name": "nothing fits", "request": { "methods": ["ticket"] }, "expect": { "deny": { "reason": "wamp.error.no_auth_method" } } },
+        { "name": "configured", "config": { "authid": "public-id" }, "request": { "cookie": { "public_id": "p" } },
+          "expect": { "anonymous": { "authid": "p" } } },
+        { "name": "misconfigured", "config": { "authid": "none" }, "expect": { "config_error": "authid: use" } },
+    ] })
+}
+
+#[test]
+fn the_default_policy_passes_its_cases_and_the_generic_ones() {
+    let folder = Folder::new();
+    let cases = folder.file("cases.json", default_cases().to_string());
+    let (out, error, passed) = wampgate(&["test", DEFAULT, &cases], "");
+    assert!(passed, "{out}{error}");
+    assert!(out.contains("ok    returning") && out.contains("ok    generic: odd Unicode"), "{out}");
+    assert!(out.contains("cases, 0 failed"), "{out}");
+    TestPolicy::run(DEFAULT, &cases).unwrap().assert_passed();
+}
+
+#[test]
+fn a_wrong_expectation_fails_with_both_answers() {
+    let folder = Folder::new();
+    let wrong = json!({ "cases": [
+        { "name": "other", "expect": { "defer": "ticket" } },
+        { "name": "accepted", "config": {}, "expect": { "config_error": "" } },
+    ] });
+    let cases = folder.file("cases.json", wrong.to_string());
+    let (out, _, passed) = wampgate(&["test", DEFAULT, &cases], "");
+    assert!(!passed);
+    assert!(out.contains(r#"FAIL  other: expected {"defer":"ticket"}, got "none""#), "{out}");
+    assert!(out.contains("FAIL  accepted: ") && out.contains("cases, 2 failed"), "{out}");
+}
+
+#[test]
+fn traps_and_loops_are_reported_as_what_they_are() {
+    for (guest, why) in [
+        (guest::TRAP, "the policy trapped"),
+        (guest::ENDLESS_LOOP, "did not decide within"),
+        (guest::MEMORY_BOMB, "bytes of memory"),
+        (guest::BAD_UTF8, "broke the contract"),
+    ] {
+        let options = PolicyOptions { deadline: DEADLINE, ..PolicyOptions::default() };
+        let report = TestPolicy::from_bytes("guest", &bytes(guest), options).unwrap().run_generic();
+        assert_eq!(report.failures(), report.outcomes.len());
+        assert!(report.to_string().contains(why), "{report}");
+    }
+}
+
+#[test]
+fn a_policy_that_keeps_state_is_found_out_where_instances_are_warm() {
+    let run = |options| TestPolicy::from_bytes("mark", &bytes(guest::MARK), options).unwrap().run_generic();
+    run(PolicyOptions::default()).assert_passed();
+    let warm = PolicyOptions { instances: wampgate::policy::Instances::Warm, ..PolicyOptions::default() };
+    let report = run(warm);
+    assert!(!report.passed());
+    assert!(report.to_string().contains("the same question got"), "{report}");
+}
+
+#[test]
+fn decide_prints_one_decision() {
+    let request = r#"{"cookie": {"id": "abcdef"}}"#;
+    let (out, error, decided) = wampgate(&["decide", DEFAULT], request);
+    assert!(decided, "{error}");
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), json!({ "anonymous": { "authid": "abcdef" } }));
+
+    let (out, _, _) = wampgate(&["decide", DEFAULT, "--config", r#"{"authid":"public-id"}"#], request);
+    assert!(out.contains("test-public-id-0001"), "{out}");
+
+    let (_, error, decided) = wampgate(&["decide", DEFAULT], r#"{"cooky": {}}"#);
+    assert!(!decided && error.contains("unknown field `cooky`"), "{error}");
+
+    let folder = Folder::new();
+    let trap = folder.file("trap.wasm", bytes(guest::TRAP));
+    let (out, _, decided) = wampgate(&["decide", &trap], "{}");
+    assert!(!decided && out.contains("the policy trapped"), "{out}");
+}
+
+#[test]
+fn inspect_tells_what_a_component_is_and_needs() {
+    let (out, error, usable) = wampgate(&["inspect", DEFAULT], "");
+    assert!(usable, "{out}{error}");
+    assert!(out.contains("contract  0.1.0") && out.contains("usable    yes"), "{out}");
+
+    let folder = Folder::new();
+    let wants_clock = folder.file("clock.wasm", bytes(guest::WANTS_CLOCK));
+    let (out, _, usable) = wampgate(&["inspect", "--json", &wants_clock], "");
+    let seen: Value = serde_json::from_str(&out).unwrap();
+    assert!(!usable, "it exports nothing");
+    assert_eq!(seen["grants"], json!(["clock"]));
+    assert_eq!(seen["imports"], json!(["wampgate:authid/clock@0.1.0"]));
+    assert_eq!(seen["sha256"].as_str().unwrap().len(), 64);
+    assert!(
+        seen["compile_ms"].as_f64().unwrap() > 0.0
+            && seen["fault"].as_str().unwrap().contains("exports nothing")
+    );
+
+    let (_, error, found) = wampgate(&["inspect", "missing.wasm"], "");
+    assert!(!found && error.contains("missing.wasm"), "{error}");
+}
+
+#[test]
+fn the_testkit_asks_what_it_is_told() {
+    let policy = TestPolicy::load(DEFAULT).unwrap();
+    assert_eq!(policy.decide(&Request::new()), Ok(Decision::None));
+    let headers = (0..65).fold(Request::new(), |request, n| request.header(&format!("x-{n}"), ""));
+    assert!(matches!(policy.decide(&headers), Err(PolicyError::Refused(_))));
+}

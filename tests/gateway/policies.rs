@@ -1,0 +1,104 @@
+//! Policies of a running gateway: reloaded while clients join, and recorded.
+
+use std::{
+    fs,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    thread,
+    time::Instant,
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Client, Gateway, Jar, PATIENCE,
+    config::{tracked, web},
+};
+
+const DEFAULT: &[u8] = include_bytes!("../../plugins/default/wampgate-default-policy.wasm");
+const OTHER: &str = include_str!("../component/guests/custom.wat");
+
+#[track_caller]
+fn until(output: &Gateway, text: &str, times: usize) {
+    let begun = Instant::now();
+    while output.output().text().matches(text).count() < times {
+        assert!(begun.elapsed() < PATIENCE, "no {times} times {text:?} in {}", output.output().text());
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_reload_fails_no_join_and_a_bad_file_changes_nothing() {
+    let mut service = tracked();
+    service["policy"] = json!({ "component": "policy.wasm" });
+    let gateway = Gateway::prepare(&web(&service)).file("policy.wasm", DEFAULT).run();
+    let file = gateway.path().join("policy.wasm");
+    let components = [DEFAULT.to_vec(), wat::parse_str(OTHER).unwrap()];
+    let (stop, joins) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut jar = Jar::default();
+            while !stop.load(Relaxed) {
+                Client::open(&gateway, &mut jar).join("realm1", json!({})).unwrap();
+                joins.fetch_add(1, Relaxed);
+            }
+        });
+        for round in 1..=10 {
+            let before = joins.load(Relaxed);
+            fs::write(&file, &components[round % 2]).unwrap();
+            gateway.signal("HUP");
+            until(&gateway, "policy reloaded", round);
+            while joins.load(Relaxed) == before {
+                thread::yield_now();
+            }
+        }
+        stop.store(true, Relaxed);
+    });
+
+    fs::write(&file, "nonsense").unwrap();
+    gateway.signal("HUP");
+    until(&gateway, "the old policy goes on", 1);
+    Client::open(&gateway, &mut Jar::default()).join("realm1", json!({})).unwrap();
+
+    // Nobody says so: the change is seen.
+    fs::write(&file, &components[1]).unwrap();
+    until(&gateway, "policy reloaded", 11);
+}
+
+#[test]
+fn what_is_recorded_passes_as_cases() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cases.jsonl");
+    let name = file.display().to_string();
+    let gateway = Gateway::prepare(&web(&tracked())).arguments(&["--record", &name]).run();
+    let mut jar = Jar::default();
+    for _ in 0..2 {
+        Client::open(&gateway, &mut jar).join("realm1", json!({})).unwrap();
+    }
+    let refused =
+        Client::open(&gateway, &mut Jar::default()).join("realm1", json!({ "authmethods": ["ticket"] }));
+    refused.unwrap_err();
+    let begun = Instant::now();
+    let text = loop {
+        let text = fs::read_to_string(&file).unwrap();
+        if text.lines().count() == 3 {
+            break text;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{text}");
+        thread::yield_now();
+    };
+    assert!(!text.contains(jar.id.as_deref().unwrap()), "{text}");
+    let ids: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["request"]["cookie"]["id"].clone())
+        .collect();
+    assert!(ids[0] == ids[1] && ids[1] != ids[2], "{ids:?}");
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/default/wampgate-default-policy.wasm");
+    wampgate::testkit::TestPolicy::run(default, &file).unwrap().assert_passed();
+}
+
+#[test]
+fn a_record_of_another_name_is_refused_at_the_start() {
+    let mut gateway = Gateway::prepare(&web(&tracked())).arguments(&["--record", "cases.json"]);
+    assert!(!gateway.run_to_end().success());
+    assert!(gateway.output().text().contains(".jsonl"), "{}", gateway.output().text());
+}
