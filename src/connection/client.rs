@@ -241,8 +241,8 @@ impl Client {
             methods: &service.methods,
         };
         service.policy.decide(&request).await.map_err(|error| {
-            let public_id = self.public_id();
-            warn!(connection = %self.id, %peer, public_id, policy = &*service.policy_name, %error, "policy failed");
+            // What went wrong inside of a policy it has logged itself, once and not once for every client.
+            debug!(connection = %self.id, policy = &*service.policy_name, %error, "no decision");
             Refusal::Policy(error)
         })
     }
