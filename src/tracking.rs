@@ -35,7 +35,7 @@ pub struct Tracker {
     pub connections: Arc<Connections>,
     /// What makes public IDs: one key for the whole node.
     pub key: Arc<PublicIdKey>,
-    /// Whether IDs are replaced around a login: see [`rotation`].
+    /// Whether IDs are replaced around a login: see the module `rotation`.
     pub rotates: bool,
 }
 

@@ -417,8 +417,4 @@ impl Client {
         let depth = self.service.config.options.max_nesting_depth;
         self.serializer().decode(&first, depth).map_err(|error| violation(&error))
     }
-
-    fn public_id(&self) -> Option<&str> {
-        self.tracked.as_ref().map(|tracked| &*tracked.public_id)
-    }
 }
