@@ -135,6 +135,7 @@ node_packages() {
 wampyjs() {
     node_packages wampyjs
     run_client wampyjs node "$here/wampyjs/interop.js" "$url"
+    run_client wampyjs-login node "$here/wampyjs/login.js" "${url%/ws}/login"
 }
 
 browser() {

@@ -1,4 +1,4 @@
-"""Logs in with autobahn for Python by every method that it has, and comes back by cookie.
+"""Logs in with autobahn for Python by every method that it has, comes back by cookie, and logs out.
 
     python login.py ws://127.0.0.1:8080/login
 
@@ -22,6 +22,8 @@ TIMEOUT = 120
 TICKET = "interop-ticket"
 SECRET = "interop-secret"
 PRIVATE_KEY = "07" * 32
+
+LOGOUT = "wamp.close.logout"
 
 
 class Visitor(Peer):
@@ -80,10 +82,11 @@ def wrong_ones():
 
 
 async def login(url, serializer, method, make):
-    """Logs in, and comes back by cookie as the same principal without being asked for anything."""
+    """Logs in, comes back by cookie as the same principal without being asked for anything, and gives the cookie up."""
     authenticator = make()
     session, cookie = await visit(url, serializer, [method], authenticator)
     assert cookie, "no cookie"
+    first = cookie
     assert session.challenges == 1, f"{session.challenges} challenges"
     details = session.details
     expected = authenticator._args.get("authid", "joe")
@@ -97,6 +100,22 @@ async def login(url, serializer, method, make):
         assert (again.details.authid, again.details.authrole) == (expected, "member"), again.details
         assert (again.details.authmethod, again.details.authprovider) == (method, "cookie"), again.details
         await again.bye()
+    assert cookie != first, "a login is followed by a new cookie"
+
+    again, cookie = await visit(url, serializer, ["cookie"], None, cookie)
+    details = await again.bye(LOGOUT)
+    assert details.reason == "wamp.close.goodbye_and_out", details
+    for old in (cookie, first):
+        await logged_out(url, serializer, old)
+
+
+async def logged_out(url, serializer, cookie):
+    try:
+        session, _ = await visit(url, serializer, ["cookie"], None, cookie)
+    except AssertionError as error:
+        assert "wamp.error.no_auth_method" in str(error), error
+    else:
+        raise AssertionError(f"after the logout, the cookie joined as {session.details.authid}")
 
 
 async def refused(url, method, make):
@@ -120,7 +139,7 @@ def scenarios(url):
     for method, make in authenticators():
         authid = make()._args.get("authid", "whoever has the key")
         for serializer in ["json", "cbor"]:
-            name = f"{method} as {authid} over {serializer}, and back by cookie"
+            name = f"{method} as {authid} over {serializer}, back by cookie, and out"
             yield name, lambda m=method, a=make, s=serializer: login(url, s, m, a)
     for method, make in wrong_ones():
         authid = make()._args["authid"]

@@ -76,9 +76,9 @@ class Peer(ApplicationSession):
         """What other clients are told, where the gateway says so."""
         return self.welcome.get("x_wampgate_public_id")
 
-    async def bye(self):
+    async def bye(self, reason=None):
         """Says GOODBYE and waits until the gateway has answered and the connection is closed."""
-        self.leave()
+        self.leave(reason)
         details = await soon(self.left)
         await soon(self.gone)
         return details

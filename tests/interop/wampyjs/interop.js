@@ -8,6 +8,7 @@
 
 import { strict as assert } from 'node:assert';
 import { Inbox, SERIALIZERS, soon, withSession } from './peer.js';
+import { runAll } from './run.js';
 
 // The whole run, in milliseconds; each step has its own limit, so this only catches a client that hangs.
 const TIMEOUT = 180_000;
@@ -166,28 +167,4 @@ function* scenarios(url) {
   }
 }
 
-const [url] = process.argv.slice(2);
-if (url === undefined) {
-  console.error('usage: interop.js ws://HOST:PORT/PATH');
-  process.exit(2);
-}
-setTimeout(() => {
-  console.error(`not finished after ${TIMEOUT / 1000} s`);
-  process.exit(1);
-}, TIMEOUT).unref();
-
-let passed = 0;
-let failed = 0;
-for (const [name, run] of scenarios(url)) {
-  console.log(`wampy.js: ${name}`);
-  try {
-    await run();
-    passed += 1;
-  } catch (error) {
-    console.error(error);
-    console.log(`FAILED: ${name}`);
-    failed += 1;
-  }
-}
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+await runAll('wampy.js', scenarios, TIMEOUT);

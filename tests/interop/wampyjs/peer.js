@@ -10,6 +10,7 @@ import { CborSerializer } from 'wampy/CborSerializer.js';
 
 export const COOKIE = 'cbtid';
 const REALM = 'realm1';
+const GOODBYE = 6;
 
 // How long any single answer may take, in milliseconds; far more than a gateway on the same machine needs.
 const PATIENCE = 10_000;
@@ -29,22 +30,29 @@ export function soon(promise, what) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Connects, presenting a cookie if there is one (wampy.js keeps no jar in Node), and joins. */
-export async function join(url, serializer, cookie) {
+/**
+ * Connects, presenting a cookie if there is one (wampy.js keeps no jar in Node), and joins. `auth` are wampy.js's
+ * options for a login.
+ */
+export async function join(url, serializer, cookie, auth = {}) {
   let handshake;
+  let socket;
+  const codec = SERIALIZERS[serializer]();
   // wampy.js calls the constructor with its own five arguments.
   class Socket extends WebSocket {
     constructor(address, protocols) {
       super(address, protocols, { headers: cookie ? { Cookie: `${COOKIE}=${cookie}` } : {} });
       this.binaryType = 'arraybuffer';
+      socket = this;
       this.on('upgrade', (response) => { handshake = response.headers; });
     }
   }
   const wampy = new Wampy(url, {
     realm: REALM,
     ws: Socket,
-    serializer: SERIALIZERS[serializer](),
+    serializer: codec,
     autoReconnect: false,
+    ...auth,
   });
   const welcome = await soon(wampy.connect(), 'WELCOME');
   assert.equal(handshake['sec-websocket-protocol'], `wamp.2.${serializer}`);
@@ -57,6 +65,16 @@ export async function join(url, serializer, cookie) {
     publicId: welcome.x_wampgate_public_id,
     setCookie: crumb && crumb.slice(1).join('='),
     bye: () => soon(wampy.disconnect(), 'GOODBYE'),
+    // wampy.js has one reason for all of its goodbyes, so another one goes past it.
+    leave: async (reason) => {
+      const answer = new Promise((resolve) => socket.once('message', (data) => resolve(codec.decode(data))));
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      socket.send(codec.encode([GOODBYE, {}, reason]));
+      const message = await soon(answer, 'GOODBYE');
+      await soon(closed, 'the end of the connection');
+      assert.equal(message[0], GOODBYE);
+      return message[2];
+    },
   };
 }
 
