@@ -1,7 +1,9 @@
 //! One connection, top to bottom.
 
 mod client;
+mod decide;
 mod ending;
+mod record;
 
 use std::{sync::Arc, time::Duration};
 

@@ -66,7 +66,7 @@ impl Session {
                             }
                         }
                         Received::Pong(payload) => heartbeat.pong(&payload),
-                        Received::Ping => client.socket.flush().await?,
+                        Received::Ping => flush(&mut client.socket, outbox.overflowed()).await?,
                     }
                 }
                 taken = outbox.take(&mut batch, WRITE_BATCH) => match taken {
@@ -78,7 +78,7 @@ impl Session {
                 beat = heartbeat.next() => match beat {
                     heartbeat::Beat::Ping(payload) => {
                         client.socket.ping(payload)?;
-                        client.socket.flush().await?;
+                        flush(&mut client.socket, outbox.overflowed()).await?;
                     }
                     heartbeat::Beat::Dead => return Err(Ending::Lost),
                 },
@@ -143,7 +143,7 @@ impl Session {
     }
 }
 
-/// Writes messages and waits until the socket has taken them, the peer has been given up, or it reads nothing at all.
+/// Writes messages, and waits for that as [`flush`] does.
 pub async fn write(
     socket: &mut Socket,
     framing: Framing,
@@ -154,6 +154,11 @@ pub async fn write(
         socket.feed(frame)?;
     }
     batch.clear();
+    flush(socket, given_up).await
+}
+
+/// Waits until the socket has taken what is queued, the peer has been given up, or it reads nothing at all.
+async fn flush(socket: &mut Socket, given_up: impl Future<Output = ()>) -> Result<(), Ended> {
     tokio::select! {
         biased;
         flushed = timeout(WRITE_STALL, socket.flush()) => flushed.unwrap_or(Err(Ended::Lost)),

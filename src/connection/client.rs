@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::Ending;
 use crate::{
@@ -15,13 +15,12 @@ use crate::{
     gateway::WebSocketService,
     identity::Identity,
     outbox::Outbox,
-    policy::{ConnectionView, CookieView, Decision, HelloView, JoinRequest},
+    policy::Decision,
     realm::{Attachment, Channel, Link, Realm},
     session,
     socket::{Received, Socket},
-    store::{Authentication, StoreError},
     time::Timestamp,
-    tracking::{Closed, Tracked, Visit},
+    tracking::{Tracked, Visit},
     wamp::{
         ClientMessage, RouterMessage, Serializer, SessionId, Uri,
         batch::Framing,
@@ -43,12 +42,12 @@ pub struct Client {
     outbox: Arc<Outbox>,
     /// Whether WELCOME is on its way: only then is there a session to say GOODBYE to.
     is_welcome: bool,
-    tracked: Option<Tracked>,
+    pub(super) tracked: Option<Tracked>,
     /// Whether a HELLO has come on this connection before.
-    is_known: bool,
-    peer: Peer,
-    path: Box<str>,
-    headers: http::HeaderMap,
+    pub(super) is_known: bool,
+    pub(super) peer: Peer,
+    pub(super) path: Box<str>,
+    pub(super) headers: http::HeaderMap,
 }
 
 /// A HELLO with what it says.
@@ -91,11 +90,6 @@ impl Client {
             headers,
             service,
         }
-    }
-
-    /// Where the connection learns that its cookie was revoked, if it has one.
-    pub fn revoked(&self) -> Option<Closed> {
-        self.tracked.as_ref().map(|tracked| tracked.presence.closed())
     }
 
     /// Whether the client has been welcomed and has not left.
@@ -146,41 +140,6 @@ impl Client {
         }
     }
 
-    /// Looks up what the cookie's record says by now: another connection may have logged in or out since the
-    /// handshake, or this one in an earlier session.
-    ///
-    /// The rest of the record stays as the handshake found it: when the client was seen before that is what a
-    /// policy asks for. From the second HELLO on, the client has been there all the time.
-    fn refresh(&mut self) {
-        let is_known = std::mem::replace(&mut self.is_known, true);
-        let (Some(tracked), Some(tracker)) = (&mut self.tracked, &self.service.tracker) else { return };
-        let now = Timestamp::now();
-        let found = tracker.authentication(&tracked.id, now);
-        if is_known {
-            tracked.record.last_seen = now;
-        }
-        // A record that is gone, or that cannot be read, vouches for nobody.
-        tracked.record.authentication = found
-            .inspect_err(|error| {
-                warn!(connection = %self.id, public_id = &*tracked.public_id, %error, "cookie record not read");
-            })
-            .ok()
-            .flatten()
-            // Crossbar.io's files hold what anonymous clients left as well, and that stands for nothing.
-            .filter(|stored| auth::Method::parse(&stored.authmethod).is_some());
-    }
-
-    /// Notes that the client was there until now, where it counts how long a client stays away.
-    pub(super) fn note_departure(&self) {
-        let is_noted = self.service.config.auth.as_ref().and_then(|auth| auth.cookie?.idle_timeout).is_some();
-        if let (Some(tracked), Some(tracker), true) = (&self.tracked, &self.service.tracker, is_noted)
-            // Looking a record up is what notes a sighting.
-            && let Err(error) = tracker.store.look_up(&tracked.id, Timestamp::now())
-        {
-            warn!(connection = %self.id, public_id = &*tracked.public_id, %error, "departure not noted");
-        }
-    }
-
     /// The realm that the client asks for.
     pub fn realm(&self, hello: &Hello) -> Result<Realm, Refusal> {
         let realms = &self.service.realms;
@@ -191,60 +150,6 @@ impl Client {
             None => None,
         };
         realm.cloned().ok_or_else(|| Refusal::NoSuchRealm(hello.realm.clone()))
-    }
-
-    /// Asks the policy who the client is.
-    pub async fn decide(&self, hello: &Hello) -> Result<Decision, Refusal> {
-        let service = &self.service;
-        let peer = self.peer.to_string();
-        let text = |name: http::HeaderName| self.headers.get(name).and_then(|value| value.to_str().ok());
-        let seen: Vec<(&str, &str)> = service
-            .policy_headers
-            .iter()
-            .flat_map(|name| self.headers.get_all(name).iter().map(move |value| (name, value)))
-            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-            .collect();
-        let offered: Vec<&str> = hello.details.authmethods.iter().map(String::as_str).collect();
-        let extra = if hello.details.authextra.is_empty() {
-            "{}".to_owned()
-        } else {
-            Value::Object(hello.details.authextra.clone()).to_string()
-        };
-        let request = JoinRequest {
-            connection: ConnectionView {
-                id: &self.id,
-                peer: &peer,
-                tls: false,
-                host: text(http::header::HOST).unwrap_or_default(),
-                path: &self.path,
-                origin: text(http::header::ORIGIN),
-                subprotocol: self.framing.subprotocol().name(),
-                headers: &seen,
-            },
-            cookie: self.tracked.as_ref().map(|tracked| CookieView {
-                id: tracked.id.expose(),
-                public_id: &tracked.public_id,
-                is_new: tracked.is_new,
-                created: tracked.record.created.as_millis(),
-                last_seen: tracked.record.last_seen.as_millis(),
-                max_age: tracked.record.max_age.as_seconds(),
-                connections: tracked.connections,
-                authentication: tracked.record.authentication.as_deref(),
-            }),
-            hello: Some(HelloView {
-                realm: hello.realm.as_ref().map(Uri::as_str),
-                authmethods: &offered,
-                authid: hello.details.authid.as_deref(),
-                authrole: hello.details.authrole.as_deref(),
-                authextra: &extra,
-            }),
-            methods: &service.methods,
-        };
-        service.policy.decide(&request).await.map_err(|error| {
-            // What went wrong inside of a policy it has logged itself, once and not once for every client.
-            debug!(connection = %self.id, policy = &*service.policy_name, %error, "no decision");
-            Refusal::Policy(error)
-        })
     }
 
     /// Turns a decision into an identity, running the method that it defers to.
@@ -303,58 +208,6 @@ impl Client {
             Ok(Ok(_)) => Err(Ending::violation("the answer to CHALLENGE must be AUTHENTICATE or ABORT")),
             Ok(Err(ending)) => Err(ending),
             Err(_) => Err(Refusal::TooLate.into()),
-        }
-    }
-
-    /// Keeps on the cookie's record what a method has verified.
-    pub async fn record(&self, realm: &Realm, identity: &Identity) {
-        // What comes from the record need not go back there, and who verified nothing leaves nothing.
-        if matches!((identity.authmethod, identity.authprovider), ("anonymous", _) | (_, "cookie")) {
-            return;
-        }
-        // A SCRAM verifier belongs to one exchange.
-        let is_scram = ["scram", "wamp-scram"].contains(&identity.authmethod);
-        let extra = identity.authextra.clone().filter(|_| !is_scram).unwrap_or_default();
-        let authentication = Authentication {
-            authid: identity.authid.own().to_owned(),
-            authrole: identity.authrole.to_string(),
-            authmethod: identity.authmethod.to_owned(),
-            authrealm: realm.name().to_owned(),
-            authextra: Value::Object(extra).to_string(),
-            at: Timestamp::now(),
-            succession: None,
-        };
-        self.remember(Some(authentication)).await;
-    }
-
-    /// Whether the client has a cookie that could be revoked.
-    pub fn is_tracked(&self) -> bool {
-        self.tracked.is_some()
-    }
-
-    /// Revokes the client's cookie for good, and ends whatever else is open with it.
-    pub async fn log_out(&self) -> Result<(), StoreError> {
-        let (Some(tracked), Some(tracker)) = (&self.tracked, &self.service.tracker) else { return Ok(()) };
-        let done = tracker.log_out(std::slice::from_ref(&tracked.id), Timestamp::now()).await;
-        match &done {
-            Ok(()) => debug!(connection = %self.id, public_id = &*tracked.public_id, "logged out"),
-            Err(error) => {
-                warn!(connection = %self.id, public_id = &*tracked.public_id, %error, "logout not recorded");
-            }
-        }
-        done
-    }
-
-    async fn remember(&self, authentication: Option<Authentication>) {
-        let (Some(tracked), Some(tracker)) = (&self.tracked, &self.service.tracker) else { return };
-        let now = Timestamp::now();
-        let written = match authentication {
-            Some(authentication) => tracker.remember(tracked, authentication, now).await,
-            None => tracker.store.authenticate(&tracked.id, None, now).await,
-        };
-        if let Err(error) = written {
-            // The session is good without it; only the next visit will not know of this one.
-            warn!(connection = %self.id, public_id = &*tracked.public_id, %error, "authentication not recorded");
         }
     }
 

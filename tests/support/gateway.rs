@@ -6,6 +6,7 @@ use std::{
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -24,6 +25,8 @@ pub(crate) struct Gateway {
     process: Option<Child>,
     addresses: Vec<SocketAddr>,
     output: Output,
+    /// Read the output until the process has closed it.
+    readers: Vec<JoinHandle<()>>,
 }
 
 /// What the process has written to its standard output and standard error, line by line.
@@ -50,6 +53,7 @@ impl Gateway {
             process: None,
             addresses: Vec::new(),
             output: Output::default(),
+            readers: Vec::new(),
         }
     }
 
@@ -155,6 +159,8 @@ impl Gateway {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = process.try_wait().unwrap() {
+                // What it said last may still be on its way.
+                self.readers.drain(..).for_each(|reader| reader.join().unwrap());
                 return status;
             }
             if Instant::now() > deadline {
@@ -190,8 +196,8 @@ impl Gateway {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        self.output.collect(process.stdout.take().unwrap());
-        self.output.collect(process.stderr.take().unwrap());
+        let (stdout, stderr) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
+        self.readers = vec![self.output.collect(stdout), self.output.collect(stderr)];
         self.process = Some(process);
     }
 
@@ -240,7 +246,7 @@ impl Output {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn collect(&self, stream: impl Read + Send + 'static) {
+    fn collect(&self, stream: impl Read + Send + 'static) -> JoinHandle<()> {
         let shared = Arc::clone(&self.0);
         std::thread::spawn(move || {
             let mut stream = BufReader::new(stream);
@@ -252,7 +258,7 @@ impl Output {
                 drop(text);
                 shared.1.notify_all();
             }
-        });
+        })
     }
 
     fn await_more(&self, limit: Duration) {
