@@ -108,7 +108,9 @@ fn announce(server: &Server) -> io::Result<()> {
             writeln!(out, "  {:<9} {url}{path}", service.kind())?;
         }
         if transport.has_page_at_root() {
-            writeln!(out, "open {url}/ in a browser")?;
+            // A browser on this machine finds a listener at all interfaces here.
+            let here = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
+            writeln!(out, "open {here}/ in a browser")?;
         }
     }
     out.flush()
