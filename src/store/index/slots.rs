@@ -33,14 +33,19 @@ pub(super) struct Slots {
 
 struct Slot {
     id: Box<str>,
-    authentication: Option<Arc<Authentication>>,
-    lineage: Option<Arc<Lineage>>,
+    /// What most records have nothing of, behind one pointer: a slot is as small as a tracked visitor allows.
+    marks: Option<Box<Marks>>,
     created: Timestamp,
     last_seen: Timestamp,
     max_age: MaxAge,
     /// Where the expiry heap has the slot.
     in_expiry: Place,
     links: Links,
+}
+
+struct Marks {
+    authentication: Option<Arc<Authentication>>,
+    lineage: Option<Arc<Lineage>>,
 }
 
 /// A slot's neighbours in the recency list. A slot outside the list has [`Links::NONE`]; at the list's ends a
@@ -66,8 +71,7 @@ impl Slots {
     pub(super) fn occupy(&mut self, id: &TrackingId, record: CookieRecord) -> Place {
         let slot = Slot {
             id: Box::from(id.expose()),
-            authentication: record.authentication,
-            lineage: record.lineage,
+            marks: Marks::of(record.authentication, record.lineage),
             created: record.created,
             last_seen: record.last_seen,
             max_age: record.max_age,
@@ -89,8 +93,7 @@ impl Slots {
         let next = self.vacant;
         if let Some(slot) = self.slots.get_mut(place.number()) {
             slot.id = Box::default();
-            slot.authentication = None;
-            slot.lineage = None;
+            slot.marks = None;
             slot.links = Links { newer: Place::NOWHERE, older: next };
             self.vacant = place;
         }
@@ -110,8 +113,7 @@ impl Slots {
 
     pub(super) fn set_record(&mut self, place: Place, record: CookieRecord) {
         if let Some(slot) = self.slots.get_mut(place.number()) {
-            slot.authentication = record.authentication;
-            slot.lineage = record.lineage;
+            slot.marks = Marks::of(record.authentication, record.lineage);
             slot.created = record.created;
             slot.last_seen = record.last_seen;
             slot.max_age = record.max_age;
@@ -164,14 +166,20 @@ impl Slots {
     }
 }
 
+impl Marks {
+    fn of(authentication: Option<Arc<Authentication>>, lineage: Option<Arc<Lineage>>) -> Option<Box<Self>> {
+        (authentication.is_some() || lineage.is_some()).then(|| Box::new(Self { authentication, lineage }))
+    }
+}
+
 impl Slot {
     fn record(&self) -> CookieRecord {
         CookieRecord {
             created: self.created,
             last_seen: self.last_seen,
             max_age: self.max_age,
-            authentication: self.authentication.clone(),
-            lineage: self.lineage.clone(),
+            authentication: self.marks.as_ref().and_then(|marks| marks.authentication.clone()),
+            lineage: self.marks.as_ref().and_then(|marks| marks.lineage.clone()),
         }
     }
 }
@@ -188,6 +196,6 @@ mod tests {
 
     #[test]
     fn slot_is_small() {
-        assert_eq!(size_of::<Slot>(), 64);
+        assert_eq!(size_of::<Slot>(), 56);
     }
 }
