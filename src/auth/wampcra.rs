@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{fmt, hint::black_box};
 
 use base64::{
     Engine as _,
@@ -64,9 +64,11 @@ pub(super) fn begin(
     let mut extra = Map::new();
     extra.insert("challenge".to_owned(), challenge.into());
     if let Some(Salting { salt, iterations, key_length }) = &principal.salting {
-        // Made for everybody, so that it takes no time to tell who exists.
-        let mock = mock_salt(salt, &applicant.key.mock(Method::WampCra.name(), authid));
-        let salt = if bool::from(is_known) { salt.clone() } else { mock };
+        // Made for everybody, so that it takes no time to tell who exists. The optimiser would otherwise see that only
+        // strangers need it.
+        let mock = black_box(mock_salt(salt, &applicant.key.mock(Method::WampCra.name(), authid)));
+        let real = black_box(salt.clone());
+        let salt = if bool::from(is_known) { real } else { mock };
         extra.insert("salt".to_owned(), salt.into());
         extra.insert("iterations".to_owned(), (*iterations).into());
         extra.insert("keylen".to_owned(), (*key_length).into());
