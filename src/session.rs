@@ -143,7 +143,7 @@ impl Session {
     }
 }
 
-/// Writes messages, and waits for that as [`flush`] does.
+/// Writes messages, and waits until the socket has taken them, or the peer has been given up.
 pub async fn write(
     socket: &mut Socket,
     framing: Framing,
