@@ -8,13 +8,12 @@ is allowed. Ends with `N passed, N failed` and, if anything failed, exit code 1.
 
 import asyncio
 import contextlib
-import sys
-import traceback
 
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import PublishOptions, RegisterOptions, SubscribeOptions
 
 from peer import PATIENCE, SERIALIZERS, join, soon
+from runner import run_all
 
 # The whole run; each step has its own limit, so this only catches a client that hangs.
 TIMEOUT = 240
@@ -203,22 +202,5 @@ def scenarios(url):
         yield f"traffic from {left} to {right} and back", lambda l=left, r=right: traffic(url, l, r)
 
 
-async def main(url):
-    passed = failed = 0
-    for name, run in scenarios(url):
-        print(f"autobahn: {name}", flush=True)
-        try:
-            await asyncio.wait_for(run(), 6 * PATIENCE)
-            passed += 1
-        except Exception:
-            traceback.print_exc()
-            print(f"FAILED: {name}", flush=True)
-            failed += 1
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: interop.py ws://HOST:PORT/PATH")
-    sys.exit(asyncio.run(asyncio.wait_for(main(sys.argv[1]), TIMEOUT)))
+    run_all("autobahn", scenarios, patience=6 * PATIENCE, limit=TIMEOUT)

@@ -7,12 +7,11 @@ anything failed, exit code 1.
 """
 
 import asyncio
-import sys
-import traceback
 
 from autobahn.wamp.auth import create_authenticator
 
 from peer import COOKIE, PATIENCE, REALM, SERIALIZERS, Peer, soon
+from runner import run_all
 
 from autobahn.asyncio.wamp import ApplicationRunner
 
@@ -146,22 +145,5 @@ def scenarios(url):
         yield f"{method} as {authid} with a wrong secret", lambda m=method, a=make: refused(url, m, a)
 
 
-async def main(url):
-    passed = failed = 0
-    for name, run in scenarios(url):
-        print(f"autobahn login: {name}", flush=True)
-        try:
-            await asyncio.wait_for(run(), 3 * PATIENCE)
-            passed += 1
-        except Exception:
-            traceback.print_exc()
-            print(f"FAILED: {name}", flush=True)
-            failed += 1
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: login.py ws://HOST:PORT/PATH")
-    sys.exit(asyncio.run(asyncio.wait_for(main(sys.argv[1]), TIMEOUT)))
+    run_all("autobahn login", scenarios, patience=3 * PATIENCE, limit=TIMEOUT)
