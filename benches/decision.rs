@@ -79,6 +79,8 @@ fn request<'a>(authentication: &'a Authentication, headers: &'a [(&'a str, &'a s
             authextra: "{}",
         }),
         methods: &[],
+        roles: &["anonymous", "frontend"],
+        now: 1_790_000_000_500,
     }
 }
 

@@ -66,7 +66,7 @@ async fn converse(client: &mut Client, shutdown: &CancellationToken) -> Result<(
 async fn join(client: &mut Client, shutdown: &CancellationToken) -> Result<Session, Ending> {
     let hello = client.hello(shutdown).await?;
     let realm = client.realm(&hello)?;
-    let decision = client.decide(&hello).await?;
+    let decision = client.decide(&hello, &realm).await?;
     let identity = client.establish(&hello, &realm, decision).await?;
     client.record(&realm, &identity).await;
     let attachment = client.welcome(&hello, &realm, identity).await?;

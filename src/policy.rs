@@ -5,7 +5,8 @@
 //! load         read, pin, compile, check imports and exports, check-config      -> WasmPolicy
 //! gate         at most so many decisions at once, the others wait
 //!   component    an instance with a deadline and a memory limit: fresh, or a warm one
-//!     host         what it is given: log, and what has been granted
+//!     host         what it is given: log, and what has been granted (wasi: one that opens nothing)
+//!     contract     the versions of the contract that are served side by side
 //!     request      the question, lowered from where it is
 //!     answer       the host's check of what came back                         -> Decision
 //! ```
@@ -19,6 +20,7 @@ mod gate;
 
 mod answer;
 mod component;
+mod contract;
 mod host;
 mod inspect;
 mod options;
@@ -35,15 +37,17 @@ mod limits;
 mod log;
 mod text;
 mod ticker;
+mod wasi;
 
 use std::fmt;
 
 pub use self::{
     component::WasmPolicy,
+    contract::CONTRACT_VERSIONS,
     engine::{DEFAULT_MAX_MEMORY, EngineError, EngineOptions, MAX_MEMORY_LIMIT, PolicyEngine},
     gate::{MAX_WAITING, PolicyGate},
     inspect::Inspection,
-    load::{CONTRACT_VERSION, LoadError, LoadFault, MAX_COMPONENT_BYTES},
+    load::{LoadError, LoadFault, MAX_COMPONENT_BYTES},
     options::{DEFAULT_DEADLINE, Grants, Instances, PolicyOptions},
     record::Recorder,
     reload::{Reload, Reloader},
@@ -144,6 +148,10 @@ pub struct JoinRequest<'a> {
     pub hello: Option<HelloView<'a>>,
     /// The names of the configured authentication methods; empty if no authentication is configured.
     pub methods: &'a [&'a str],
+    /// The names of the realm's roles; empty if any name will do.
+    pub roles: &'a [&'a str],
+    /// The time of the question.
+    pub now: u64,
 }
 
 /// The connection, as a policy sees it.

@@ -125,6 +125,11 @@ impl Realm {
         self.inbox.permissions.has_role(role)
     }
 
+    /// The names of the roles that sessions may have; none where they may have any.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.inbox.permissions.role_names()
+    }
+
     /// How many sessions are attached, as of the owner's latest turn.
     pub fn sessions(&self) -> usize {
         self.inbox.gate.sessions.load(Ordering::Relaxed)

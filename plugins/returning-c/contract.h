@@ -53,7 +53,8 @@ typedef struct {
     connection connection;
     struct { bool is_some; cookie_record value; } cookie;
     struct { bool is_some; hello value; } hello;
-    texts methods;
+    texts methods, roles;
+    uint64_t now;
 } join_request;
 
 typedef struct { option_text authid, authrole, authextra; } identity;
@@ -87,7 +88,7 @@ decide_result decide(text config, const join_request *request);
 // Beside what the canonical ABI says. One that fails means that the compiler lays out structs in another way.
 _Static_assert(sizeof(connection) == 64, "connection");
 _Static_assert(offsetof(cookie_record, authentication) == 48 && sizeof(cookie_record) == 104, "cookie-record");
-_Static_assert(offsetof(join_request, hello) == 176 && sizeof(join_request) == 240, "join-request");
+_Static_assert(offsetof(join_request, hello) == 176 && sizeof(join_request) == 256, "join-request");
 _Static_assert(sizeof(decide_result) == 44, "result<decision, string>");
 
 #endif

@@ -14,6 +14,8 @@ type JoinRequest struct {
 	Cookie     *CookieRecord // nil: cookie tracking is off
 	Hello      *Hello        // nil: there was none
 	Methods    []string      // the configured authentication methods
+	Roles      []string      // the realm's roles; empty if any will do
+	Now        uint64        // milliseconds since 1970
 }
 
 type Connection struct {
@@ -72,7 +74,7 @@ func Log(level uint32, message string) {
 	logLine(level, unsafe.Pointer(unsafe.StringData(message)), uint32(len(message)))
 }
 
-//go:wasmimport wampgate:authid/log@0.1.0 log
+//go:wasmimport wampgate:authid/log@0.2.0 log
 func logLine(level uint32, at unsafe.Pointer, length uint32)
 
 // === memory as the canonical ABI has it ===
@@ -175,6 +177,8 @@ type rawArguments struct {
 	cookie     rawOption[rawCookie]
 	hello      rawOption[rawHello]
 	methods    rawTexts
+	roles      rawTexts
+	now        uint64
 }
 
 type rawChecked struct {
@@ -192,7 +196,7 @@ type rawDecided struct {
 
 // Beside what the canonical ABI says: one that differs does not compile.
 var (
-	_ [248]struct{} = [unsafe.Sizeof(rawArguments{})]struct{}{}
+	_ [264]struct{} = [unsafe.Sizeof(rawArguments{})]struct{}{}
 	_ [44]struct{}  = [unsafe.Sizeof(rawDecided{})]struct{}{}
 )
 
@@ -227,6 +231,8 @@ func (raw *rawArguments) request() JoinRequest {
 			Subprotocol: raw.connection.subprotocol.text(),
 		},
 		Methods: raw.methods.texts(),
+		Roles:   raw.roles.texts(),
+		Now:     raw.now,
 	}
 	headers := raw.connection.headers
 	for _, header := range unsafe.Slice((*[2]rawText)(pointer(headers.at)), headers.length) {
@@ -293,7 +299,7 @@ func reallocate(old unsafe.Pointer, oldBytes, _, bytes uint32) unsafe.Pointer {
 	return at
 }
 
-//go:wasmexport wampgate:authid/policy@0.1.0#check-config
+//go:wasmexport wampgate:authid/policy@0.2.0#check-config
 func exportCheckConfig(at unsafe.Pointer, length uint32) unsafe.Pointer {
 	errors := CheckConfig(unsafe.String((*byte)(at), length))
 	texts := make([]rawText, len(errors)+1)
@@ -306,7 +312,7 @@ func exportCheckConfig(at unsafe.Pointer, length uint32) unsafe.Pointer {
 	return unsafe.Pointer(&checked)
 }
 
-//go:wasmexport wampgate:authid/policy@0.1.0#decide
+//go:wasmexport wampgate:authid/policy@0.2.0#decide
 func exportDecide(arguments unsafe.Pointer) unsafe.Pointer {
 	raw := (*rawArguments)(arguments)
 	decision, err := Decide(raw.config.text(), raw.request())
@@ -322,10 +328,10 @@ func exportDecide(arguments unsafe.Pointer) unsafe.Pointer {
 	return unsafe.Pointer(&decided)
 }
 
-//go:wasmexport cabi_post_wampgate:authid/policy@0.1.0#check-config
+//go:wasmexport cabi_post_wampgate:authid/policy@0.2.0#check-config
 func forgetCheck(unsafe.Pointer) { kept, answers = nil, nil }
 
-//go:wasmexport cabi_post_wampgate:authid/policy@0.1.0#decide
+//go:wasmexport cabi_post_wampgate:authid/policy@0.2.0#decide
 func forgetDecision(unsafe.Pointer) { kept, answers = nil, nil }
 
 // A policy has no main of its own, but Go wants one.

@@ -1,6 +1,6 @@
 // The contract of `wit/policy.wit` for TypeScript: kebab-case becomes camelCase, and a u64 is a bigint or a number.
 
-declare module "wampgate:authid/log@0.1.0" {
+declare module "wampgate:authid/log@0.2.0" {
   export function log(level: "debug" | "info" | "warn" | "error", message: string): void;
 }
 
@@ -54,6 +54,9 @@ declare namespace contract {
     cookie: Option<CookieRecord>;
     hello: Option<Hello>;
     methods: string[];
+    /** Empty if any name will do. */
+    roles: string[];
+    now: U64;
   }
 
   type Decision =

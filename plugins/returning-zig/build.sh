@@ -5,7 +5,7 @@ cd "$(dirname "$0")"
 . ../tools.sh
 need zig wasm-tools
 
-contract=wampgate:authid/policy@0.1.0
+contract=wampgate:authid/policy@0.2.0
 mkdir -p target
 # Freestanding: no WASI could be imported by accident. Without --stack the memory would begin with 16 MiB of stack.
 python-zig build-exe contract.zig -target wasm32-freestanding -mcpu=mvp+bulk_memory+mutable_globals+sign_ext -fno-entry \

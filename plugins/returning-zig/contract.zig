@@ -83,6 +83,8 @@ pub const JoinRequest = extern struct {
     cookie: Option(CookieRecord),
     hello: Option(Hello),
     methods: List(Text),
+    roles: List(Text),
+    now: u64,
 };
 
 pub const Identity = extern struct {
@@ -102,7 +104,7 @@ pub const Decision = union(enum) {
 
 pub const Level = enum(u32) { debug, info, warn, @"error" };
 
-extern "wampgate:authid/log@0.1.0" fn @"log"(level: u32, at: [*]const u8, length: u32) void;
+extern "wampgate:authid/log@0.2.0" fn @"log"(level: u32, at: [*]const u8, length: u32) void;
 
 /// A line for the gateway's log.
 pub fn logLine(level: Level, message: []const u8) void {
@@ -139,14 +141,14 @@ const Arguments = extern struct { config: Text, request: JoinRequest };
 
 comptime {
     // Beside what the canonical ABI says.
-    std.debug.assert(@sizeOf(CookieRecord) == 104 and @sizeOf(JoinRequest) == 240);
+    std.debug.assert(@sizeOf(CookieRecord) == 104 and @sizeOf(JoinRequest) == 256);
     std.debug.assert(@sizeOf(Result(RawDecision, Text)) == 44);
 }
 
 var checked: Result(u32, List(Text)) = undefined;
 var decided: Result(RawDecision, Text) = undefined;
 
-export fn @"wampgate:authid/policy@0.1.0#check-config"(at: [*]const u8, length: u32) *const anyopaque {
+export fn @"wampgate:authid/policy@0.2.0#check-config"(at: [*]const u8, length: u32) *const anyopaque {
     const errors = policy.checkConfig(at[0..length]);
     const texts = allocator.alloc(Text, errors.len) catch @trap();
     for (texts, errors) |*place, text| place.* = Text.of(text);
@@ -154,7 +156,7 @@ export fn @"wampgate:authid/policy@0.1.0#check-config"(at: [*]const u8, length: 
     return &checked;
 }
 
-export fn @"wampgate:authid/policy@0.1.0#decide"(arguments: *const Arguments) *const anyopaque {
+export fn @"wampgate:authid/policy@0.2.0#decide"(arguments: *const Arguments) *const anyopaque {
     decided.is_error = false;
     const answer = &decided.payload.ok;
     switch (policy.decide(arguments.config.slice(), &arguments.request)) {
@@ -171,10 +173,10 @@ export fn @"wampgate:authid/policy@0.1.0#decide"(arguments: *const Arguments) *c
     return &decided;
 }
 
-export fn @"cabi_post_wampgate:authid/policy@0.1.0#check-config"(_: *const anyopaque) void {
+export fn @"cabi_post_wampgate:authid/policy@0.2.0#check-config"(_: *const anyopaque) void {
     _ = arena.reset(.retain_capacity);
 }
 
-export fn @"cabi_post_wampgate:authid/policy@0.1.0#decide"(_: *const anyopaque) void {
+export fn @"cabi_post_wampgate:authid/policy@0.2.0#decide"(_: *const anyopaque) void {
     _ = arena.reset(.retain_capacity);
 }

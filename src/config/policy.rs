@@ -42,7 +42,7 @@ object! {
         max_memory: optional Memory,
         /// How many decisions may run at once. Default 16.
         max_concurrent: optional Whole<1, 1024>,
-        /// What the policy may import beyond `log`: "clock", "random"; "wasi" gives nothing yet. Default nothing.
+        /// What the policy may import beyond `log`: "clock", "random", "wasi" (without files, network or environment). Default nothing.
         grants: optional Located<Vec<Grant>>,
         /// How long an instance of the component lives: "fresh" for one decision, "warm" for many. Default "fresh".
         instances: optional Instances,

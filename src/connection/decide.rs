@@ -7,12 +7,14 @@ use super::client::{Client, Hello};
 use crate::{
     auth::Refusal,
     policy::{ConnectionView, CookieView, Decision, HelloView, JoinRequest},
+    realm::Realm,
+    time::Timestamp,
     wamp::Uri,
 };
 
 impl Client {
     /// Asks the policy who the client is.
-    pub async fn decide(&self, hello: &Hello) -> Result<Decision, Refusal> {
+    pub async fn decide(&self, hello: &Hello, realm: &Realm) -> Result<Decision, Refusal> {
         let service = &self.service;
         let peer = self.peer.to_string();
         let text = |name: http::HeaderName| self.headers.get(name).and_then(|value| value.to_str().ok());
@@ -23,6 +25,7 @@ impl Client {
             .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
             .collect();
         let offered: Vec<&str> = hello.details.authmethods.iter().map(String::as_str).collect();
+        let roles: Vec<&str> = realm.roles().collect();
         let extra = if hello.details.authextra.is_empty() {
             "{}".to_owned()
         } else {
@@ -57,6 +60,8 @@ impl Client {
                 authextra: &extra,
             }),
             methods: &service.methods,
+            roles: &roles,
+            now: Timestamp::now().as_millis(),
         };
         service.policy.decide(&request).await.map_err(|error| {
             // What went wrong inside of a policy it has logged itself, once and not once for every client.

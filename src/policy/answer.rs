@@ -5,7 +5,7 @@
 
 use super::{
     AnonymousIdentity, Decision, Denial, PolicyError,
-    bindings::wampgate::authid::types as wit,
+    bindings::{v0_1::wampgate::authid::types as v0_1, v0_2::wampgate::authid::types as wit},
     text::{clean, is_printable},
 };
 use crate::wamp::Uri;
@@ -21,8 +21,26 @@ const MAX_MESSAGE_BYTES: usize = 1024;
 /// Bytes of a method's name.
 const MAX_METHOD_BYTES: usize = 64;
 
+/// What a policy answered, as the newest version of the contract has it.
+pub(super) type Answer = wit::Decision;
+
+impl From<v0_1::Decision> for Answer {
+    fn from(answer: v0_1::Decision) -> Self {
+        match answer {
+            v0_1::Decision::Anonymous(v0_1::Identity { authid, authrole, authextra }) => {
+                Self::Anonymous(wit::Identity { authid, authrole, authextra })
+            }
+            v0_1::Decision::None => Self::None,
+            v0_1::Decision::Defer(method) => Self::Defer(method),
+            v0_1::Decision::Deny(v0_1::Denial { reason, message }) => {
+                Self::Deny(wit::Denial { reason, message })
+            }
+        }
+    }
+}
+
 /// Checks an answer. `secret` is the tracking ID, which is blanked out in messages, because those are logged.
-pub(super) fn check(answer: wit::Decision, secret: Option<&str>) -> Result<Decision, PolicyError> {
+pub(super) fn check(answer: Answer, secret: Option<&str>) -> Result<Decision, PolicyError> {
     match answer {
         wit::Decision::Anonymous(identity) => Ok(Decision::Anonymous(AnonymousIdentity {
             authid: identity.authid.map(|name| checked_name("authid", name)).transpose()?,

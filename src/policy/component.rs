@@ -6,7 +6,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::{
     Decision, JoinRequest, Policy, PolicyEngine, PolicyError, PolicyOptions, answer,
-    bindings::{GrantedAuthidPolicyPre, exports::wampgate::authid::policy::Guest},
+    contract::{Component, Guest},
     host::{self, Instance},
     limits::{Limits, OutOfMemory},
     load::{self, LoadError, LoadFault},
@@ -15,6 +15,7 @@ use super::{
     text::clean,
     ticker::TICK,
     warm::{Running, WarmPool},
+    wasi,
 };
 use crate::config::PolicyConfig;
 
@@ -39,9 +40,9 @@ const CHECK_CONFIG_DEADLINE: Duration = Duration::from_secs(1);
 pub struct WasmPolicy {
     options: PolicyOptions,
     engine: PolicyEngine,
-    component: GrantedAuthidPolicyPre<Instance>,
+    component: Component,
     log: Arc<PolicyLog>,
-    /// Whether the component imports `log`.
+    /// Whether the component can write to the log.
     logs: bool,
     /// Instances that wait for their next decision, where they live longer than one.
     warm: Option<WarmPool>,
@@ -112,20 +113,27 @@ impl WasmPolicy {
         }
         let loaded = load::compile(engine.wasmtime(options.instances), bytes, options.grants)?;
         let export = |error: wasmtime::Error| LoadFault::Export(format!("{error:#}"));
-        let component = host::linker(engine.wasmtime(options.instances), loaded.imports)
+        let component = host::linker(engine.wasmtime(options.instances), &loaded.component, loaded.imports)
             .and_then(|linker| linker.instantiate_pre(&loaded.component))
-            .and_then(GrantedAuthidPolicyPre::new)
+            .and_then(|component| Component::new(loaded.version, component))
             .map_err(export)?;
         let log = Arc::new(PolicyLog::new(name.into()));
         let warm = WarmPool::for_options(&options);
-        Ok(Self { options, engine: engine.clone(), component, log, logs: loaded.imports.log, warm })
+        Ok(Self {
+            options,
+            engine: engine.clone(),
+            component,
+            log,
+            logs: loaded.imports.log || loaded.imports.wasi,
+            warm,
+        })
     }
 
     fn check_config(&self) -> Result<(), LoadFault> {
         let deadline = self.options.deadline.max(CHECK_CONFIG_DEADLINE);
         // Lines of `check-config` are not kept: it has its errors to say what is wrong.
         let checked = self
-            .run(deadline, None, |policy, store| policy.call_check_config(store, &self.options.config))
+            .run(deadline, None, |guest, store| guest.check_config(store, &self.options.config))
             .map_err(|error| match error {
                 // Also what wasmtime says when the functions have other types than the contract's.
                 PolicyError::Contract(text) => LoadFault::Export(text),
@@ -142,8 +150,8 @@ impl WasmPolicy {
         request::check_size(request)?;
         let secret = request.cookie.as_ref().map(|cookie| cookie.id);
         let log = self.logs.then(|| DecisionLog::new(&self.log, request));
-        let answer = self.run(self.options.deadline, log, |policy, store| {
-            policy.call_decide(store, &self.options.config, request.into())
+        let answer = self.run(self.options.deadline, log, |guest, store| {
+            guest.decide(store, &self.options.config, request)
         })?;
         match answer {
             Ok(decision) => answer::check(decision, secret),
@@ -164,8 +172,8 @@ impl WasmPolicy {
         let Some(pool) = &self.warm else {
             let mut store = self.store();
             prepare(&mut store, deadline, log);
-            let policy = self.component.instantiate(&mut store).map_err(explained)?;
-            return call(policy.wampgate_authid_policy(), &mut store).map_err(explained);
+            let guest = self.component.instantiate(&mut store).map_err(explained)?;
+            return call(&guest, &mut store).map_err(explained);
         };
         let mut running = if let Some(mut running) = pool.take() {
             prepare(&mut running.store, deadline, log);
@@ -173,10 +181,10 @@ impl WasmPolicy {
         } else {
             let mut store = self.store();
             prepare(&mut store, deadline, log);
-            let policy = self.component.instantiate(&mut store).map_err(explained)?;
-            Running { store, policy }
+            let guest = self.component.instantiate(&mut store).map_err(explained)?;
+            Running { store, guest }
         };
-        let answer = call(running.policy.wampgate_authid_policy(), &mut running.store).map_err(explained)?;
+        let answer = call(&running.guest, &mut running.store).map_err(explained)?;
         pool.give_back(running);
         Ok(answer)
     }
@@ -236,8 +244,11 @@ fn explain(error: &wasmtime::Error, deadline: Duration) -> PolicyError {
     if let Some(&OutOfMemory(limit)) = error.downcast_ref() {
         return PolicyError::Memory(limit);
     }
-    if error.is::<TooManyCalls>() || error.is::<host::TooManyBytes>() {
+    if error.is::<TooManyCalls>() || error.is::<host::TooManyBytes>() || error.is::<wasi::TooMuch>() {
         return PolicyError::HostCalls;
+    }
+    if let Some(called) = error.downcast_ref::<wasi::NotThere>() {
+        return PolicyError::Trap(called.to_string());
     }
     if error.is::<PoolConcurrencyLimitError>() {
         return PolicyError::Overloaded;

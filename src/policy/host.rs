@@ -2,13 +2,14 @@
 
 use wasmtime::{
     Engine, Result,
-    component::{HasSelf, Linker},
+    component::{Component, HasSelf, Linker},
 };
 
 use super::{
-    bindings::wampgate::authid::{clock, log, random},
+    bindings,
     limits::Limits,
-    log::DecisionLog,
+    log::{DecisionLog, Level},
+    wasi::{self, Wasi},
 };
 use crate::time::Timestamp;
 
@@ -21,12 +22,14 @@ pub(super) struct Imports {
     pub(super) log: bool,
     pub(super) clock: bool,
     pub(super) random: bool,
+    pub(super) wasi: bool,
 }
 
 /// What the host keeps for one instance.
 pub(super) struct Instance {
     pub(super) limits: Limits,
     pub(super) log: Option<DecisionLog>,
+    pub(super) wasi: Wasi,
 }
 
 /// The error that ends a decision which asks for more than the contract's share of randomness.
@@ -35,48 +38,92 @@ pub(super) struct Instance {
 pub(super) struct TooManyBytes;
 
 /// A linker that is empty but for what a component imports.
-pub(super) fn linker(engine: &Engine, imports: Imports) -> Result<Linker<Instance>> {
+pub(super) fn linker(engine: &Engine, component: &Component, imports: Imports) -> Result<Linker<Instance>> {
     let mut linker = Linker::new(engine);
-    if imports.log {
-        log::add_to_linker::<Instance, HasSelf<Instance>>(&mut linker, |instance| instance)?;
-    }
-    if imports.clock {
-        clock::add_to_linker::<Instance, HasSelf<Instance>>(&mut linker, |instance| instance)?;
-    }
-    if imports.random {
-        random::add_to_linker::<Instance, HasSelf<Instance>>(&mut linker, |instance| instance)?;
+    v0_1::add(&mut linker, imports)?;
+    v0_2::add(&mut linker, imports)?;
+    if imports.wasi {
+        wasi::add(&mut linker, component)?;
     }
     Ok(linker)
 }
 
 impl Instance {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, log: None }
+        Self { limits, log: None, wasi: Wasi::default() }
+    }
+
+    /// Ends a decision: what it has left to say is written.
+    pub(super) fn finish(&mut self) {
+        self.wasi.finish(self.log.as_mut());
+        self.log = None;
     }
 }
 
-impl log::Host for Instance {
-    fn log(&mut self, level: log::Level, message: String) -> Result<()> {
-        match &mut self.log {
-            Some(log) => Ok(log.line(level, &message)?),
-            None => Ok(()),
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+fn random_bytes(count: u32) -> Result<Vec<u8>> {
+    if count > MAX_RANDOM_BYTES {
+        return Err(TooManyBytes.into());
+    }
+    let mut bytes = vec![0; usize::try_from(count)?];
+    rand::TryRng::try_fill_bytes(&mut rand::rngs::SysRng, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The interfaces of a version of the contract: the same functions under its own names.
+macro_rules! serve {
+    ($version:ident) => {
+        mod $version {
+            use super::*;
+            use bindings::$version::wampgate::authid::{clock, log, random};
+
+            pub(super) fn add(linker: &mut Linker<Instance>, imports: Imports) -> Result<()> {
+                if imports.log {
+                    log::add_to_linker::<Instance, HasSelf<Instance>>(linker, |instance| instance)?;
+                }
+                if imports.clock {
+                    clock::add_to_linker::<Instance, HasSelf<Instance>>(linker, |instance| instance)?;
+                }
+                if imports.random {
+                    random::add_to_linker::<Instance, HasSelf<Instance>>(linker, |instance| instance)?;
+                }
+                Ok(())
+            }
+
+            impl log::Host for Instance {
+                fn log(&mut self, level: log::Level, message: String) -> Result<()> {
+                    let level = match level {
+                        log::Level::Debug => Level::Debug,
+                        log::Level::Info => Level::Info,
+                        log::Level::Warn => Level::Warn,
+                        log::Level::Error => Level::Error,
+                    };
+                    match &mut self.log {
+                        Some(log) => Ok(log.line(level, &message)?),
+                        None => Ok(()),
+                    }
+                }
+            }
+
+            impl clock::Host for Instance {
+                fn now(&mut self) -> Result<u64> {
+                    Ok(Timestamp::now().as_millis())
+                }
+            }
+
+            impl random::Host for Instance {
+                fn bytes(&mut self, count: u32) -> Result<Vec<u8>> {
+                    random_bytes(count)
+                }
+            }
         }
-    }
+    };
 }
 
-impl clock::Host for Instance {
-    fn now(&mut self) -> Result<u64> {
-        Ok(Timestamp::now().as_millis())
-    }
-}
-
-impl random::Host for Instance {
-    fn bytes(&mut self, count: u32) -> Result<Vec<u8>> {
-        if count > MAX_RANDOM_BYTES {
-            return Err(TooManyBytes.into());
-        }
-        let mut bytes = vec![0; usize::try_from(count)?];
-        rand::TryRng::try_fill_bytes(&mut rand::rngs::SysRng, &mut bytes)?;
-        Ok(bytes)
-    }
-}
+serve!(v0_1);
+serve!(v0_2);

@@ -6,16 +6,16 @@ use std::{fmt, fs::File, io, io::Read, path::Path};
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, component::Component};
 
-use super::{Grants, PolicyError, host::Imports};
+use super::{
+    Grants, PolicyError,
+    contract::{CONTRACT_VERSIONS, PACKAGE, Version},
+    host::Imports,
+    wasi,
+};
 
 /// The largest component that is read, in bytes. One that brings a whole Python has 18 MB.
 pub const MAX_COMPONENT_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The version of the contract that this gateway speaks.
-pub const CONTRACT_VERSION: &str = "0.1.0";
-
-/// The package that the contract is.
-const PACKAGE: &str = "wampgate:authid/";
 /// How a WebAssembly binary begins: the magic number and, as one more byte each, version and layer.
 const MAGIC: &[u8] = b"\0asm";
 const CORE_MODULE: &[u8] = &[1, 0, 0, 0];
@@ -73,13 +73,13 @@ pub enum LoadFault {
         advice: &'static str,
     },
     /// The component was built for another version of the contract.
-    #[error("it is built for `{found}`, and this gateway speaks version {CONTRACT_VERSION}")]
+    #[error("it is built for `{found}`, and this gateway speaks the versions {}", CONTRACT_VERSIONS.join(" and "))]
     Version {
         /// The import or export with its version.
         found: String,
     },
     /// The component is no policy.
-    #[error("it does not export `{PACKAGE}policy@{CONTRACT_VERSION}` as the contract has it: {0}")]
+    #[error("it is no policy as the contract has it, which exports `{newest}` or an older version: {0}", newest = newest_policy())]
     Export(String),
     /// The engine's slots are smaller than the policy's memory.
     #[error("max_memory: {asked} bytes are more than the {available} that the engine was made for")]
@@ -100,6 +100,8 @@ pub enum LoadFault {
 /// A compiled component that imports nothing but what it is given.
 pub(super) struct Loaded {
     pub(super) component: Component,
+    /// The version of the contract that it is a policy for.
+    pub(super) version: Version,
     /// What it imports.
     pub(super) imports: Imports,
 }
@@ -139,8 +141,8 @@ pub(super) struct Names {
 /// Compiles a component and checks its imports and exports by name.
 pub(super) fn compile(engine: &Engine, bytes: &[u8], grants: Grants) -> Result<Loaded, LoadFault> {
     let component = translate(engine, bytes)?;
-    let imports = check_names(&names(engine, &component), grants)?;
-    Ok(Loaded { component, imports })
+    let (version, imports) = check_names(&names(engine, &component), grants)?;
+    Ok(Loaded { component, version, imports })
 }
 
 /// Compiles a component.
@@ -159,23 +161,26 @@ pub(super) fn names(engine: &Engine, component: &Component) -> Names {
 }
 
 /// Checks what a component imports and exports.
-pub(super) fn check_names(names: &Names, grants: Grants) -> Result<Imports, LoadFault> {
+pub(super) fn check_names(names: &Names, grants: Grants) -> Result<(Version, Imports), LoadFault> {
     let Names { imports, exports } = names;
+    // Further exports do no harm: some tool chains add their own, and a component may be a policy for another version
+    // as well.
+    let version = Version::of(exports);
     // First of all, since with another version nothing else can fit either.
-    if let Some(found) = imports.iter().chain(exports).find(|name| is_of_another_version(name)) {
+    let own = exports.iter().filter(|_| version.is_none());
+    if let Some(found) = imports.iter().chain(own).find(|name| is_of_another_version(name)) {
         return Err(LoadFault::Version { found: found.clone() });
     }
     for import in imports {
         check_import(import, grants)?;
     }
-    // Further exports do no harm: some tool chains add their own.
-    let policy = format!("{PACKAGE}policy@{CONTRACT_VERSION}");
-    if !exports.contains(&policy) {
+    let Some(version) = version else {
         let exports = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
         return Err(LoadFault::Export(format!("it exports {exports}")));
-    }
-    let has = |interface: &str| imports.iter().any(|name| interface_of(name) == Some(interface));
-    Ok(Imports { log: has("log"), clock: has("clock"), random: has("random") })
+    };
+    let needed = needed_grants(imports);
+    let log = imports.iter().any(|name| interface_of(name) == Some("log"));
+    Ok((version, Imports { log, clock: needed.clock, random: needed.random, wasi: needed.wasi }))
 }
 
 /// What a component with these imports has to be granted.
@@ -184,13 +189,20 @@ pub(super) fn needed_grants(imports: &[String]) -> Grants {
     Grants {
         clock: has("clock"),
         random: has("random"),
-        wasi: imports.iter().any(|name| name.starts_with("wasi:")),
+        wasi: imports.iter().any(|name| name.starts_with(wasi::NAMESPACE)),
     }
 }
 
-/// The version of the contract for which a component with these exports is a policy.
+/// The version of the contract for which a component with these exports is a policy, whether it is served or not.
 pub(super) fn contract_version(exports: &[String]) -> Option<String> {
-    exports.iter().find_map(|name| name.strip_prefix(PACKAGE)?.strip_prefix("policy@")).map(str::to_owned)
+    let served = Version::of(exports).map(|version| version.number().to_owned());
+    served.or_else(|| {
+        exports.iter().find_map(|name| name.strip_prefix(PACKAGE)?.strip_prefix("policy@")).map(str::to_owned)
+    })
+}
+
+fn newest_policy() -> String {
+    Version::ALL.last().map(|version| version.policy()).unwrap_or_default()
 }
 
 fn check_kind(bytes: &[u8]) -> Result<(), LoadFault> {
@@ -208,7 +220,7 @@ fn check_kind(bytes: &[u8]) -> Result<(), LoadFault> {
 fn is_of_another_version(name: &str) -> bool {
     name.strip_prefix(PACKAGE)
         .and_then(|rest| rest.split_once('@'))
-        .is_some_and(|(_, version)| version != CONTRACT_VERSION)
+        .is_some_and(|(_, version)| !CONTRACT_VERSIONS.contains(&version))
 }
 
 /// The name of one of the contract's interfaces.
@@ -225,11 +237,12 @@ fn check_import(import: &str, grants: Grants) -> Result<(), LoadFault> {
         Some("random") if grants.random => return Ok(()),
         Some("clock") => "which takes the grant `clock`: add it to the policy's `grants`",
         Some("random") => "which takes the grant `random`: add it to the policy's `grants`",
-        _ if import.starts_with("wasi:") && grants.wasi => {
-            "and the grant `wasi` gives nothing yet in this version of the gateway: build without it, or stub it out"
+        _ if wasi::is_known(import) && grants.wasi => return Ok(()),
+        _ if wasi::is_known(import) => {
+            "which takes the grant `wasi`: build without it (for Rust: the target wasm32-unknown-unknown), or add it to the policy's `grants`"
         }
-        _ if import.starts_with("wasi:") => {
-            "and policies get no WASI: build without it (for Rust: the target wasm32-unknown-unknown), or stub it out"
+        _ if import.starts_with(wasi::NAMESPACE) => {
+            "and there is WASI 0.2 only: build for that, or without it"
         }
         _ => "which is not granted to any policy",
     };

@@ -12,7 +12,7 @@ use std::{
     time::Instant,
 };
 
-use super::{JoinRequest, PolicyError, bindings::wampgate::authid::log::Level, text::clean};
+use super::{JoinRequest, PolicyError, text::clean};
 
 /// Lines of one decision that are kept.
 const LINES: u32 = 16;
@@ -28,6 +28,15 @@ const LINES_PER_SECOND: u32 = 200;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("more than {CALLS} calls of log in one decision")]
 pub(super) struct TooManyCalls;
+
+/// How important a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
 
 /// One policy's lines: their source's name, and how many of them this second has seen.
 #[derive(Debug)]

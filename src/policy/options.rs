@@ -32,8 +32,8 @@ pub struct Grants {
     pub clock: bool,
     /// `wampgate:authid/random`: randomness.
     pub random: bool,
-    /// `wasi:…`: kept for a WASI without files, network, environment or standard streams. It gives nothing
-    /// yet: a component with such an import is refused, and told so.
+    /// `wasi:…@0.2`, for tool chains that cannot do without: no files, no network, no environment; what is written
+    /// goes to the log; clocks and random numbers are real.
     pub wasi: bool,
 }
 

@@ -1,7 +1,8 @@
-//! From a [`JoinRequest`] to the contract's types, which borrow from it.
+//! From a [`JoinRequest`] to the types of the contract's versions, which borrow from it.
 
 use super::{
-    ConnectionView, CookieView, HelloView, JoinRequest, PolicyError, bindings::wampgate::authid::types as wit,
+    ConnectionView, CookieView, HelloView, JoinRequest, PolicyError,
+    bindings::{v0_1::wampgate::authid::types as v0_1, v0_2::wampgate::authid::types as v0_2},
 };
 
 /// Headers that a policy is shown. Each costs a decision 0.13 µs.
@@ -31,7 +32,45 @@ pub(super) fn check_size(request: &JoinRequest<'_>) -> Result<(), PolicyError> {
     Ok(())
 }
 
-impl<'a> From<&'a JoinRequest<'a>> for wit::JoinRequest<'a> {
+/// The parts of a request that are the same in two versions of the contract.
+macro_rules! parts {
+    ($wit:ident) => {
+        impl<'a> From<&'a ConnectionView<'a>> for $wit::Connection<'a> {
+            fn from(connection: &'a ConnectionView<'a>) -> Self {
+                let &ConnectionView { id, peer, tls, host, path, origin, subprotocol, headers } = connection;
+                Self { id, peer, tls, host, path, origin, subprotocol, headers }
+            }
+        }
+
+        impl<'a> From<&'a CookieView<'a>> for $wit::CookieRecord<'a> {
+            fn from(cookie: &'a CookieView<'a>) -> Self {
+                let &CookieView { id, public_id, is_new, created, last_seen, max_age, connections, .. } =
+                    cookie;
+                let authentication = cookie.authentication.map(|was| $wit::Authentication {
+                    authid: &was.authid,
+                    authrole: &was.authrole,
+                    authmethod: &was.authmethod,
+                    authrealm: &was.authrealm,
+                    authextra: &was.authextra,
+                    at: was.at.as_millis(),
+                });
+                Self { id, public_id, is_new, created, last_seen, max_age, connections, authentication }
+            }
+        }
+
+        impl<'a> From<&'a HelloView<'a>> for $wit::Hello<'a> {
+            fn from(hello: &'a HelloView<'a>) -> Self {
+                let &HelloView { realm, authmethods, authid, authrole, authextra } = hello;
+                Self { realm, authmethods, authid, authrole, authextra }
+            }
+        }
+    };
+}
+
+parts!(v0_1);
+parts!(v0_2);
+
+impl<'a> From<&'a JoinRequest<'a>> for v0_1::JoinRequest<'a> {
     fn from(request: &'a JoinRequest<'a>) -> Self {
         Self {
             connection: (&request.connection).into(),
@@ -42,33 +81,16 @@ impl<'a> From<&'a JoinRequest<'a>> for wit::JoinRequest<'a> {
     }
 }
 
-impl<'a> From<&'a ConnectionView<'a>> for wit::Connection<'a> {
-    fn from(connection: &'a ConnectionView<'a>) -> Self {
-        let &ConnectionView { id, peer, tls, host, path, origin, subprotocol, headers } = connection;
-        Self { id, peer, tls, host, path, origin, subprotocol, headers }
-    }
-}
-
-impl<'a> From<&'a CookieView<'a>> for wit::CookieRecord<'a> {
-    fn from(cookie: &'a CookieView<'a>) -> Self {
-        let &CookieView { id, public_id, is_new, created, last_seen, max_age, connections, authentication } =
-            cookie;
-        let authentication = authentication.map(|was| wit::Authentication {
-            authid: &was.authid,
-            authrole: &was.authrole,
-            authmethod: &was.authmethod,
-            authrealm: &was.authrealm,
-            authextra: &was.authextra,
-            at: was.at.as_millis(),
-        });
-        Self { id, public_id, is_new, created, last_seen, max_age, connections, authentication }
-    }
-}
-
-impl<'a> From<&'a HelloView<'a>> for wit::Hello<'a> {
-    fn from(hello: &'a HelloView<'a>) -> Self {
-        let &HelloView { realm, authmethods, authid, authrole, authextra } = hello;
-        Self { realm, authmethods, authid, authrole, authextra }
+impl<'a> From<&'a JoinRequest<'a>> for v0_2::JoinRequest<'a> {
+    fn from(request: &'a JoinRequest<'a>) -> Self {
+        Self {
+            connection: (&request.connection).into(),
+            cookie: request.cookie.as_ref().map(Into::into),
+            hello: request.hello.as_ref().map(Into::into),
+            methods: request.methods,
+            roles: request.roles,
+            now: request.now,
+        }
     }
 }
 
@@ -90,7 +112,14 @@ mod tests {
         };
         let hello =
             HelloView { realm: None, authmethods: offered, authid: None, authrole: None, authextra: "{}" };
-        check_size(&JoinRequest { connection, cookie: None, hello: Some(hello), methods: &[] })
+        check_size(&JoinRequest {
+            connection,
+            cookie: None,
+            hello: Some(hello),
+            methods: &[],
+            roles: &[],
+            now: 0,
+        })
     }
 
     #[test]

@@ -8,12 +8,12 @@ use std::sync::{Mutex, PoisonError};
 
 use wasmtime::Store;
 
-use super::{Instances, PolicyOptions, bindings::GrantedAuthidPolicy, host::Instance};
+use super::{Instances, PolicyOptions, contract::Guest, host::Instance};
 
 /// An instance with its store.
 pub(super) struct Running {
     pub(super) store: Store<Instance>,
-    pub(super) policy: GrantedAuthidPolicy,
+    pub(super) guest: Guest,
 }
 
 /// Instances that wait for their next decision, the last used first: the others' pages stay out of the caches.
@@ -44,8 +44,7 @@ impl WarmPool {
     /// Takes back an instance whose call has returned.
     pub(super) fn give_back(&self, mut running: Running) {
         let instance = running.store.data_mut();
-        // Writes what the decision has left to say.
-        instance.log = None;
+        instance.finish();
         if instance.limits.memory() > self.max_kept_memory {
             return;
         }

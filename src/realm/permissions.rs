@@ -94,6 +94,15 @@ impl Permissions {
         matches!(self, Self::Open) || self.role(name).0.is_some()
     }
 
+    /// The names of the roles; none where sessions may have any.
+    pub(super) fn role_names(&self) -> impl Iterator<Item = &str> {
+        let roles = match self {
+            Self::Open => &[][..],
+            Self::Listed(roles) => roles,
+        };
+        roles.iter().map(|(name, _)| &**name)
+    }
+
     /// Looks a role up, once per session. One that the realm does not have may do nothing.
     pub(super) fn role(&self, name: &str) -> RoleId {
         match self {

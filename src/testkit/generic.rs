@@ -37,8 +37,9 @@ pub(super) fn requests() -> Vec<(&'static str, Request)> {
         ("an expired record", at(1, 1, 1)),
         ("a record from the future", at(u64::from(u32::MAX) * 1000, u64::from(u32::MAX) * 1000, 60)),
         ("last seen before it was created", at(1_790_000_000_000, 0, 60)),
-        ("the smallest numbers", at(0, 0, 1)),
-        ("the largest numbers", at(u64::MAX, u64::MAX, 315_360_000)),
+        ("asked before it was created", at(1_790_000_000_000, 1_790_000_000_000, 60).now(1)),
+        ("the smallest numbers", at(0, 0, 1).now(0)),
+        ("the largest numbers", at(u64::MAX, u64::MAX, 315_360_000).now(u64::MAX)),
         ("repeated headers", repeated_headers()),
         ("methods that nobody knows", Request::new().offers(["", "unknown", ODD]).methods(["ticket"])),
     ]
@@ -71,6 +72,8 @@ fn empty() -> Request {
             authextra: Map::new(),
         }),
         methods: Vec::new(),
+        roles: Vec::new(),
+        now: 0,
     }
 }
 
@@ -78,6 +81,7 @@ fn largest_lists() -> Request {
     let value = "v".repeat(HEADER_BYTES / HEADERS - "x-00".len());
     let names = |prefix: &str| (0..OFFERED).map(|n| format!("{prefix}-{n:02}")).collect::<Vec<_>>();
     let mut request = Request::new().cookie(Cookie::default()).offers(names("offered")).methods(METHODS);
+    request.roles = names("role");
     request.connection.headers = names("x").into_iter().map(|name| (name, value.clone())).collect();
     request
 }

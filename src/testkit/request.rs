@@ -29,6 +29,10 @@ pub struct Request {
     pub hello: Option<Hello>,
     /// The names of the configured authentication methods.
     pub methods: Vec<String>,
+    /// The names of the realm's roles; empty if any name will do.
+    pub roles: Vec<String>,
+    /// The time of the question, in milliseconds since the epoch.
+    pub now: u64,
 }
 
 /// The connection.
@@ -159,6 +163,20 @@ impl Request {
         self
     }
 
+    /// Sets the roles that the realm has.
+    #[must_use]
+    pub fn roles<T: Into<String>>(mut self, roles: impl IntoIterator<Item = T>) -> Self {
+        self.roles = roles.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the time of the question, in milliseconds since the epoch.
+    #[must_use]
+    pub fn now(mut self, now: u64) -> Self {
+        self.now = now;
+        self
+    }
+
     /// Adds a request header; its name in lower case, as policies see it.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -171,6 +189,7 @@ impl Request {
         let headers: Vec<(&str, &str)> =
             self.connection.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let methods: Vec<&str> = self.methods.iter().map(String::as_str).collect();
+        let roles: Vec<&str> = self.roles.iter().map(String::as_str).collect();
         let login = self.cookie.as_ref().and_then(|cookie| cookie.authentication.as_ref()).map(Login::stored);
         let offered: Vec<&str> =
             self.hello.iter().flat_map(|hello| &hello.authmethods).map(String::as_str).collect();
@@ -205,6 +224,8 @@ impl Request {
                 authextra: &authextra,
             }),
             methods: &methods,
+            roles: &roles,
+            now: self.now,
         })
     }
 }
@@ -216,6 +237,8 @@ impl Default for Request {
             cookie: None,
             hello: Some(Hello::default()),
             methods: Vec::new(),
+            roles: Vec::new(),
+            now: 1_790_000_120_000,
         }
     }
 }
@@ -260,6 +283,8 @@ impl From<&JoinRequest<'_>> for Request {
                 authextra: object(hello.authextra),
             }),
             methods: owned(request.methods),
+            roles: owned(request.roles),
+            now: request.now,
         }
     }
 }

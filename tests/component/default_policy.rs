@@ -130,8 +130,8 @@ fn it_imports_nothing_but_types() {
     let world = component.component_type();
     let imports: Vec<&str> = world.imports(&engine).map(|(name, _)| name).collect();
     let exports: Vec<&str> = world.exports(&engine).map(|(name, _)| name).collect();
-    assert_eq!(imports, ["wampgate:authid/types@0.1.0"]);
-    assert_eq!(exports, ["wampgate:authid/policy@0.1.0"]);
+    assert_eq!(imports, ["wampgate:authid/types@0.2.0"]);
+    assert_eq!(exports, ["wampgate:authid/policy@0.2.0"]);
 }
 
 /// More memory than the first page would cost each decision as much again.

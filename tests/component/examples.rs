@@ -148,6 +148,8 @@ fn ask(policy: &WasmPolicy, request: &Value) -> Value {
             authextra: "{}",
         }),
         methods: &methods,
+        roles: &[],
+        now: 1_790_000_120_000,
     });
     match answer {
         Ok(Decision::Anonymous(identity)) => {

@@ -92,8 +92,8 @@ fn a_damaged_component_does_not_compile() {
 #[test]
 fn an_import_that_is_not_granted_is_named() {
     for (guest, import, advice) in [
-        (guest::WANTS_WASI, "`wasi:cli/environment@0.2.0`", "no WASI"),
-        (guest::WANTS_CLOCK, "`wampgate:authid/clock@0.1.0`", "the grant `clock`"),
+        (guest::WANTS_WASI, "`wasi:cli/environment@0.2.0`", "the grant `wasi`"),
+        (guest::WANTS_CLOCK, "`wampgate:authid/clock@0.2.0`", "the grant `clock`"),
         (guest::WANTS_MORE, "`launch`", "not granted"),
     ] {
         let fault = fault(&bytes(guest));
@@ -105,11 +105,11 @@ fn an_import_that_is_not_granted_is_named() {
 
 #[test]
 fn another_version_is_named_together_with_ours() {
-    let newer = text(guest::TRAP).replace("@0.1.0", "@0.2.0");
+    let newer = text(guest::TRAP).replace("@0.2.0", "@0.3.0");
     let fault = fault(&wat::parse_str(newer).unwrap());
     assert!(matches!(fault, LoadFault::Version { .. }), "{fault}");
     let message = fault.to_string();
-    assert!(message.contains("@0.2.0") && message.contains("version 0.1.0"), "{message}");
+    assert!(message.contains("@0.3.0") && message.contains("0.1.0 and 0.2.0"), "{message}");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_missing_or_different_export_is_named() {
         let fault = fault(&bytes(guest));
         assert!(matches!(fault, LoadFault::Export(_)), "{fault}");
         let message = fault.to_string();
-        assert!(message.contains("`wampgate:authid/policy@0.1.0`") && message.contains(hint), "{message}");
+        assert!(message.contains("`wampgate:authid/policy@0.2.0`") && message.contains(hint), "{message}");
     }
 }
 

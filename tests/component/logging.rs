@@ -7,7 +7,7 @@ use std::{
 };
 
 use tracing_subscriber::fmt::MakeWriter;
-use wampgate::policy::{Decision, PolicyError};
+use wampgate::policy::{Decision, PolicyError, WasmPolicy};
 
 use crate::support::{Cookie, DEADLINE, PUBLIC_ID, TRACKING_ID, ask, guest, policy};
 
@@ -32,19 +32,22 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// What an answer leaves in the log, and the answer.
-fn logged(guest: &str) -> (String, Result<Decision, PolicyError>) {
+/// What a policy's answer leaves in the log, and the answer.
+pub(crate) fn logged_by(policy: &WasmPolicy) -> (String, Result<Decision, PolicyError>) {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::DEBUG)
         .with_ansi(false)
         .with_writer(lines.clone())
         .finish();
-    let policy = policy(guest);
-    let decision = tracing::subscriber::with_default(subscriber, || ask(&policy, &[], Cookie::Known, &[]));
+    let decision = tracing::subscriber::with_default(subscriber, || ask(policy, &[], Cookie::Known, &[]));
     let written = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let ours = written.lines().filter(|line| line.contains("wampgate::policy"));
     (ours.flat_map(|line| [line, "\n"]).collect(), decision)
+}
+
+fn logged(guest: &str) -> (String, Result<Decision, PolicyError>) {
+    logged_by(&policy(guest))
 }
 
 #[test]

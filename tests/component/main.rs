@@ -20,4 +20,6 @@ mod logging;
 mod reload;
 mod rules;
 mod tools;
+mod versions;
 mod warm;
+mod wasi;

@@ -34,6 +34,8 @@ const REQUEST: JoinRequest<'static> = JoinRequest {
     cookie: None,
     hello: None,
     methods: &[],
+    roles: &[],
+    now: 0,
 };
 
 /// Answers with its authid, which is as long as the placeholder.

@@ -180,6 +180,8 @@ pub(crate) fn ask_as(
         cookie: (cookie != Cookie::Off).then_some(record),
         hello: Some(hello),
         methods,
+        roles: &["anonymous", "frontend"],
+        now: 1_790_000_000_500,
     })
 }
 

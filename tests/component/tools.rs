@@ -133,7 +133,7 @@ fn decide_prints_one_decision() {
 fn inspect_tells_what_a_component_is_and_needs() {
     let (out, error, usable) = wampgate(&["inspect", DEFAULT], "");
     assert!(usable, "{out}{error}");
-    assert!(out.contains("contract  0.1.0") && out.contains("usable    yes"), "{out}");
+    assert!(out.contains("contract  0.2.0") && out.contains("usable    yes"), "{out}");
 
     let folder = Folder::new();
     let wants_clock = folder.file("clock.wasm", bytes(guest::WANTS_CLOCK));
@@ -141,7 +141,7 @@ fn inspect_tells_what_a_component_is_and_needs() {
     let seen: Value = serde_json::from_str(&out).unwrap();
     assert!(!usable, "it exports nothing");
     assert_eq!(seen["grants"], json!(["clock"]));
-    assert_eq!(seen["imports"], json!(["wampgate:authid/clock@0.1.0"]));
+    assert_eq!(seen["imports"], json!(["wampgate:authid/clock@0.2.0"]));
     assert_eq!(seen["sha256"].as_str().unwrap().len(), 64);
     assert!(
         seen["compile_ms"].as_f64().unwrap() > 0.0

@@ -27,6 +27,8 @@ const REQUEST: JoinRequest<'static> = JoinRequest {
     cookie: None,
     hello: None,
     methods: &[],
+    roles: &[],
+    now: 0,
 };
 
 /// Says that it has begun, and then waits until it may go on.

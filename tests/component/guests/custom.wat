@@ -5,7 +5,7 @@
 ;;   a client that came back         anonymous, authid = "vip-" and its public ID (its first 56 bytes)
 ;; It writes into the texts' own page from 0 on: 0..44 the answer, 64..128 the authid.
 (component
-  (import "wampgate:authid/types@0.1.0" (instance $types
+  (import "wampgate:authid/types@0.2.0" (instance $types
     (type $text (option string)) (type $texts (list string)) (type $headers (list (tuple string string)))
     (type $a (record (field "authid" string) (field "authrole" string) (field "authmethod" string)
       (field "authrealm" string) (field "authextra" string) (field "at" u64)))
@@ -29,7 +29,7 @@
     (export "decision" (type $decision (eq $v)))
     (type $cookie? (option $cookie)) (type $hello? (option $hello))
     (type $j (record (field "connection" $connection) (field "cookie" $cookie?) (field "hello" $hello?)
-      (field "methods" $texts)))
+      (field "methods" $texts) (field "roles" $texts) (field "now" u64)))
     (export "join-request" (type $join-request (eq $j)))))
   (alias export $types "join-request" (type $join-request))
   (alias export $types "decision" (type $decision))
@@ -130,4 +130,4 @@
   (func $decide (param "config" string) (param "request" $join-request) (result $decided)
     (canon lift (core func $decide) (memory $memory) (realloc $realloc)))
   (instance $policy (export "check-config" (func $check-config)) (export "decide" (func $decide)))
-  (export "wampgate:authid/policy@0.1.0" (instance $policy)))
+  (export "wampgate:authid/policy@0.2.0" (instance $policy)))

@@ -1,12 +1,12 @@
 ;; What every guest of this folder has in common, so that a guest is only its own few functions: they stand where
-;; the line GUEST is. Offsets are the canonical ABI's; `decide` gets one pointer to (config, request):
-;;   0 config | 80 cookie.id  88 .public-id  96 .is-new | answer: 0 ok/err  4 which case  8.. its payload
+;; the line GUEST is. A guest that imports more has it at IMPORTS and hands it to its functions at HOST. Offsets are the canonical ABI's; `decide` gets one pointer to (config, request):
+;;   0 config | 80 cookie.id  88 .public-id  96 .is-new | 248 roles  256 now | answer: 0 ok/err  4 which case  8.. its payload
 (component
-  (import "wampgate:authid/log@0.1.0" (instance $log
+  (import "wampgate:authid/log@0.2.0" (instance $log
     (type $l (enum "debug" "info" "warn" "error"))
     (export "level" (type $level (eq $l)))
     (export "log" (func (param "level" $level) (param "message" string)))))
-  (import "wampgate:authid/types@0.1.0" (instance $types
+  (import "wampgate:authid/types@0.2.0" (instance $types
     (type $text (option string)) (type $texts (list string)) (type $headers (list (tuple string string)))
     (type $a (record (field "authid" string) (field "authrole" string) (field "authmethod" string)
       (field "authrealm" string) (field "authextra" string) (field "at" u64)))
@@ -30,7 +30,7 @@
     (export "decision" (type $decision (eq $v)))
     (type $cookie? (option $cookie)) (type $hello? (option $hello))
     (type $j (record (field "connection" $connection) (field "cookie" $cookie?) (field "hello" $hello?)
-      (field "methods" $texts)))
+      (field "methods" $texts) (field "roles" $texts) (field "now" u64)))
     (export "join-request" (type $join-request (eq $j)))))
   (alias export $types "join-request" (type $join-request))
   (alias export $types "decision" (type $decision))
@@ -51,6 +51,7 @@
   (alias core export $heap "free" (core func $free))
   (alias export $log "log" (func $log-line))
   (core func $log-line (canon lower (func $log-line) (memory $memory)))
+  ;; IMPORTS
 
   (core module $guest
     (import "host" "log" (func $log (param $level i32) (param $at i32) (param $length i32)))
@@ -58,7 +59,9 @@
     ;; GUEST
   )
   (core instance $guest (instantiate $guest
-    (with "host" (instance (export "log" (func $log-line)) (export "memory" (memory $memory))))))
+    (with "host" (instance (export "log" (func $log-line)) (export "memory" (memory $memory))
+      ;; HOST
+    ))))
 
   (alias core export $guest "check-config" (core func $check-config))
   (alias core export $guest "decide" (core func $decide))
@@ -69,4 +72,4 @@
   (func $decide (param "config" string) (param "request" $join-request) (result $decided)
     (canon lift (core func $decide) (memory $memory) (realloc $realloc) (post-return $free)))
   (instance $policy (export "check-config" (func $check-config)) (export "decide" (func $decide)))
-  (export "wampgate:authid/policy@0.1.0" (instance $policy)))
+  (export "wampgate:authid/policy@0.2.0" (instance $policy)))

@@ -4,4 +4,4 @@
   (core instance $i (instantiate $m))
   (func $f (result u32) (canon lift (core func $i "f")))
   (instance $policy (export "check-config" (func $f)))
-  (export "wampgate:authid/policy@0.1.0" (instance $policy)))
+  (export "wampgate:authid/policy@0.2.0" (instance $policy)))

@@ -61,6 +61,8 @@ fn request(methods: &[&str], cookie: Cookie, offered: Option<&[&str]>) -> JoinRe
             authextra: "{}".into(),
         }),
         methods: owned(methods),
+        roles: Vec::new(),
+        now: 2,
     }
 }
 

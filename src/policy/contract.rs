@@ -1,0 +1,141 @@
+//! The versions of the contract that are served side by side.
+//!
+//! Everything behind this module knows the newest one only: a request leaves out what an older version does not
+//! have, and an older answer becomes a newer one.
+//!
+//! A new version takes its bindings (`bindings.rs`), a line in [`versions!`], and, of the version before it, how its
+//! answers become the new ones (`answer.rs`) and its requests are made of ours (`request.rs`).
+
+use wasmtime::{Result, Store, component::InstancePre};
+
+use super::{JoinRequest, answer::Answer, bindings, host::Instance};
+
+/// The package that the contract is.
+pub(super) const PACKAGE: &str = "wampgate:authid/";
+
+macro_rules! versions {
+    ($($version:ident = $number:literal),+ $(,)?) => {
+        /// The numbers of the versions, the oldest first.
+        pub const CONTRACT_VERSIONS: &[&str] = &[$($number),+];
+
+        /// A version of the contract.
+        #[allow(non_camel_case_types, reason = "the names of the modules with the bindings")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Version { $($version),+ }
+
+        /// A component that can be instantiated, by the version that it was built for.
+        #[allow(non_camel_case_types, reason = "the names of the modules with the bindings")]
+        #[derive(Clone)]
+        pub(super) enum Component {
+            $($version(bindings::$version::GrantedAuthidPolicyPre<Instance>)),+
+        }
+
+        /// An instance of it.
+        #[allow(non_camel_case_types, reason = "the names of the modules with the bindings")]
+        pub(super) enum Guest {
+            $($version(bindings::$version::GrantedAuthidPolicy)),+
+        }
+
+        impl Version {
+            /// All of them, the oldest first.
+            pub(super) const ALL: &[Self] = &[$(Self::$version),+];
+
+            /// Its number.
+            pub(super) fn number(self) -> &'static str {
+                match self { $(Self::$version => $number),+ }
+            }
+        }
+
+        impl Component {
+            /// Finds the exports of this version.
+            pub(super) fn new(version: Version, component: InstancePre<Instance>) -> Result<Self> {
+                Ok(match version {
+                    $(Version::$version => {
+                        Self::$version(bindings::$version::GrantedAuthidPolicyPre::new(component)?)
+                    })+
+                })
+            }
+
+            /// Makes an instance.
+            pub(super) fn instantiate(&self, store: &mut Store<Instance>) -> Result<Guest> {
+                Ok(match self {
+                    $(Self::$version(component) => Guest::$version(component.instantiate(store)?)),+
+                })
+            }
+        }
+
+        impl Guest {
+            /// Asks it about its configuration.
+            pub(super) fn check_config(
+                &self,
+                store: &mut Store<Instance>,
+                config: &str,
+            ) -> Result<Result<(), Vec<String>>> {
+                match self {
+                    $(Self::$version(guest) => {
+                        guest.wampgate_authid_policy().call_check_config(store, config)
+                    })+
+                }
+            }
+
+            /// Asks it about a HELLO.
+            pub(super) fn decide(
+                &self,
+                store: &mut Store<Instance>,
+                config: &str,
+                request: &JoinRequest<'_>,
+            ) -> Result<Result<Answer, String>> {
+                Ok(match self {
+                    $(Self::$version(guest) => guest
+                        .wampgate_authid_policy()
+                        .call_decide(store, config, request.into())?
+                        .map(Into::into)),+
+                })
+            }
+        }
+    };
+}
+
+versions! {
+    v0_1 = "0.1.0",
+    v0_2 = "0.2.0",
+}
+
+impl Version {
+    /// The version that a component with these exports is a policy for: the newest of those that are served.
+    pub(super) fn of(exports: &[String]) -> Option<Self> {
+        let exported = |version: &Self| exports.contains(&version.policy());
+        Self::ALL.iter().copied().rev().find(exported)
+    }
+
+    /// The name of the export that makes a component a policy.
+    pub(super) fn policy(self) -> String {
+        format!("{PACKAGE}policy@{}", self.number())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CONTRACT_VERSIONS, Version};
+
+    #[test]
+    fn every_version_is_in_the_folder_and_says_its_number() {
+        let wit = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("wit");
+        let (newest, older) = CONTRACT_VERSIONS.split_last().unwrap();
+        let files = older.iter().map(|number| (*number, wit.join(number))).chain([(*newest, wit.clone())]);
+        for (number, folder) in files {
+            let text = std::fs::read_to_string(folder.join("policy.wit")).unwrap();
+            assert!(text.contains(&format!("package wampgate:authid@{number};\n")), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_component_for_several_versions_is_taken_for_the_newest() {
+        let exports = |versions: &[&str]| -> Vec<String> {
+            versions.iter().map(|version| format!("wampgate:authid/policy@{version}")).collect()
+        };
+        assert_eq!(Version::of(&exports(&["0.2.0", "0.1.0"])), Some(Version::v0_2));
+        assert_eq!(Version::of(&exports(&["0.1.0", "0.9.0"])), Some(Version::v0_1));
+        assert_eq!(Version::of(&exports(&["0.1.1"])), None);
+    }
+}
