@@ -169,6 +169,8 @@ pub enum Service {
     Redirect(String),
     /// The page that is built in.
     Page,
+    /// Counters and gauges for monitoring.
+    Metrics,
 }
 
 /// Static files.
@@ -340,6 +342,7 @@ impl Service {
             Self::Json(_) => "json",
             Self::Redirect(_) => "redirect",
             Self::Page => "page",
+            Self::Metrics => "metrics",
         }
     }
 }

@@ -47,6 +47,7 @@ use crate::{
     config::{HttpOptions, TransportConfig, WebSocketConfig},
     gateway::WebSocketService,
     handshake::{Accepted, Refused},
+    metrics::{self, Metrics},
     tracking::Tracked,
 };
 
@@ -60,6 +61,7 @@ const TLS: bool = false;
 #[derive(Debug)]
 pub struct Edge {
     routes: Routes,
+    metrics: Arc<Metrics>,
     http: http1::Builder,
     hsts: Option<HeaderValue>,
     access_log: bool,
@@ -107,9 +109,10 @@ impl fmt::Display for Peer {
 }
 
 impl Edge {
-    /// Builds the routes of a transport; `services` gives the running service for each WebSocket path.
+    /// Builds the routes of a transport; `metrics` is what its monitoring shows, and `services` gives the running service for each WebSocket path.
     pub fn new<E>(
         config: &TransportConfig,
+        metrics: &Arc<Metrics>,
         services: &mut dyn FnMut(&WebSocketConfig) -> Result<Arc<WebSocketService>, E>,
     ) -> Result<Self, E> {
         let hsts = config
@@ -118,6 +121,7 @@ impl Edge {
             .and_then(|seconds| HeaderValue::try_from(format!("max-age={seconds}")).ok());
         Ok(Self {
             routes: Routes::new(&config.root, services)?,
+            metrics: Arc::clone(metrics),
             http: builder(&config.http),
             hsts,
             access_log: config.http.access_log,
@@ -208,6 +212,10 @@ impl Edge {
             }
             Target::Redirect(location) => Ok(reply::redirect(StatusCode::FOUND, location.clone())),
             Target::Page => page::page(request, &path, depth),
+            Target::Metrics => {
+                let text = Bytes::from(self.metrics.render());
+                Ok(reply::content(StatusCode::OK, HeaderValue::from_static(metrics::MEDIA_TYPE), text))
+            }
         }
     }
 

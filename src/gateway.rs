@@ -22,6 +22,7 @@ use crate::{
     },
     cookie::{PublicIdKey, PublicIdKeyError},
     edge::Edge,
+    metrics::Metrics,
     policy::{self, EngineError, LoadError, PolicyEngine, PolicyGate, Recorder, Reloader},
     realm::Realm,
     store::{self, OpenError},
@@ -64,8 +65,6 @@ pub struct WebSocketService {
     pub methods: Vec<&'static str>,
     /// The request headers that the policy may see.
     pub policy_headers: Vec<HeaderName>,
-    /// The policy's name, for logs.
-    pub policy_name: Arc<str>,
     /// Cookie tracking, if on.
     pub tracker: Option<Arc<Tracker>>,
     /// The node's key.
@@ -94,13 +93,14 @@ impl Gateway {
     /// Starts realms, opens stores and loads policies. Needs a tokio runtime.
     pub fn start(config: Config) -> Result<Self, StartError> {
         let mut parts = Parts::new(&config)?;
+        let metrics = Arc::clone(&parts.metrics);
         let transports = config.transports.into_iter().map(|config| {
             let services = config.root.services();
             let path_of = |wanted: &WebSocketConfig| {
                 let is_it = |service: &Service| matches!(service, Service::WebSocket(c) if ptr::eq(&raw const **c, wanted));
                 services.iter().find(|(_, service)| is_it(service)).map_or("/", |(path, _)| path)
             };
-            let edge = Edge::new(&config, &mut |websocket| {
+            let edge = Edge::new(&config, &metrics, &mut |websocket| {
                 parts.service(websocket, &config.id, path_of(websocket))
             })?;
             Ok(RunningTransport { edge: Arc::new(edge), config })
@@ -158,6 +158,7 @@ struct Parts {
     trackers: Vec<Arc<Tracker>>,
     logouts: Option<mpsc::UnboundedReceiver<Logout>>,
     realms: Arc<HashMap<String, Realm>>,
+    metrics: Arc<Metrics>,
     stores: Vec<ManagedStore>,
     durable_key: Option<Arc<PublicIdKey>>,
     passing_key: Option<Arc<PublicIdKey>>,
@@ -172,11 +173,13 @@ impl Parts {
         let (orders, logouts) = mpsc::unbounded_channel();
         let start = |realm: &RealmConfig| Realm::start_with(realm.clone(), Some(orders.clone()));
         let realms = config.realms.iter().map(|realm| (realm.name.to_string(), start(realm)));
+        let realms: Arc<HashMap<_, _>> = Arc::new(realms.collect());
         Ok(Self {
             trackers: Vec::new(),
             logouts: Some(logouts),
             node_dir: config.node_dir.clone(),
-            realms: Arc::new(realms.collect()),
+            metrics: Arc::new(Metrics::new(Arc::clone(&realms))),
+            realms,
             stores: Vec::new(),
             durable_key: None,
             passing_key: None,
@@ -202,15 +205,17 @@ impl Parts {
             None => None,
         };
         let policy = match &config.policy {
-            Some(policy) => self.reloader.load(policy)?,
+            Some(policy) => {
+                let gate = self.reloader.load(policy)?;
+                self.metrics.add(&gate);
+                gate
+            }
             None => self.default_policy()?,
         };
         let headers = config.policy.iter().flat_map(|policy| &policy.headers);
-        let name = config.policy.as_ref().map(|policy| policy.component.display().to_string());
         Ok(Arc::new(WebSocketService {
             methods: auth::configured(config.auth.as_ref()).collect(),
             policy_headers: headers.filter_map(|name| name.parse().ok()).collect(),
-            policy_name: name.map_or_else(|| Arc::from("default"), Arc::from),
             config: config.clone(),
             key,
             tracker,
@@ -278,7 +283,8 @@ impl Parts {
             return Ok(Arc::clone(policy));
         }
         let policy = policy::default_policy(&self.engine)?;
-        let gate = Arc::new(PolicyGate::new(Arc::new(policy), DEFAULT_POLICY_CONCURRENT));
+        let gate = Arc::new(PolicyGate::new("default", Arc::new(policy), DEFAULT_POLICY_CONCURRENT));
+        self.metrics.add(&gate);
         Ok(Arc::clone(self.default_policy.insert(gate)))
     }
 }

@@ -29,6 +29,7 @@ pub mod cookie;
 pub mod edge;
 pub mod handshake;
 pub mod identity;
+pub mod metrics;
 pub mod outbox;
 pub mod policy;
 pub mod realm;

@@ -28,6 +28,7 @@ mod penalty;
 mod record;
 mod reload;
 mod request;
+mod tally;
 mod warm;
 
 mod bindings;
@@ -51,6 +52,7 @@ pub use self::{
     options::{DEFAULT_DEADLINE, Grants, Instances, PolicyOptions},
     record::Recorder,
     reload::{Reload, Reloader},
+    tally::Tally,
 };
 use crate::wamp::Uri;
 

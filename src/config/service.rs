@@ -33,6 +33,7 @@ choice! {
         Json(RawJson) = "json",
         Redirect(RawRedirect) = "redirect",
         Page(RawPage) = "page",
+        Metrics(RawMetrics) = "metrics",
     }
     refuses {
         "resource" => "Python resources do not exist here, run them in a server of their own",
@@ -123,6 +124,11 @@ object! {
 object! {
     /// The page that is built in: it joins over `/ws` and shows who one is.
     struct RawPage {}
+}
+
+object! {
+    /// Counters and gauges for monitoring, in the text format of Prometheus.
+    struct RawMetrics {}
 }
 
 /// Seconds, or nothing.
@@ -294,6 +300,7 @@ impl RawService {
             Self::Json(raw) => raw.value.map(|value| Service::Json(value.0)),
             Self::Redirect(raw) => raw.url.map(|url| Service::Redirect(url.0)),
             Self::Page(_) => Some(Service::Page),
+            Self::Metrics(_) => Some(Service::Metrics),
             // Its children are taken before it comes to this.
             Self::Path(_) => None,
         }

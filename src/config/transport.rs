@@ -177,6 +177,7 @@ pub(super) fn transports(
             let message = format!("{} listens there already, use another place", other.path);
             walk.fault_at(&endpoint.path, message);
         }
+        warn_of_public_metrics(&endpoint, &checked.root, walk);
         transports.push(TransportConfig {
             id,
             endpoint: endpoint.value.clone(),
@@ -187,6 +188,17 @@ pub(super) fn transports(
         endpoints.push(endpoint);
     }
     transports
+}
+
+/// Metrics are for whoever runs the gateway.
+fn warn_of_public_metrics(endpoint: &Located<Endpoint>, root: &PathTree, walk: &mut Walk<'_>) {
+    let is_public = matches!(endpoint.value, Endpoint::Tcp { interface, .. } if !interface.is_loopback());
+    if is_public && root.services().iter().any(|(_, service)| **service == Service::Metrics) {
+        walk.warn_at(
+            &endpoint.path,
+            "everybody who reaches this transport can read its \"metrics\": give them a transport of their own, with \"interface\": \"127.0.0.1\"",
+        );
+    }
 }
 
 fn clash(one: &Endpoint, other: &Endpoint) -> bool {

@@ -65,7 +65,7 @@ impl Client {
         };
         service.policy.decide(&request).await.map_err(|error| {
             // What went wrong inside of a policy it has logged itself, once and not once for every client.
-            debug!(connection = %self.id, policy = &*service.policy_name, %error, "no decision");
+            debug!(connection = %self.id, policy = service.policy.name(), %error, "no decision");
             Refusal::Policy(error)
         })
     }

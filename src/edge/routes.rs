@@ -64,6 +64,7 @@ pub(crate) enum Target {
     Json(Bytes),
     Redirect(HeaderValue),
     Page,
+    Metrics,
 }
 
 impl<'a> RequestPath<'a> {
@@ -153,6 +154,7 @@ impl Target {
             Service::Json(value) => Self::Json(Bytes::from(value.to_string())),
             Service::Redirect(url) => Self::Redirect(location(url)),
             Service::Page => Self::Page,
+            Service::Metrics => Self::Metrics,
         })
     }
 }

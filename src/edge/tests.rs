@@ -143,14 +143,13 @@ fn edge(http: HttpOptions) -> Arc<Edge> {
             config: config.clone(),
             methods: Vec::new(),
             policy_headers: Vec::new(),
-            policy_name: Arc::from("none"),
             tracker,
             key: Arc::new(PublicIdKey::random().unwrap()),
-            policy: Arc::new(PolicyGate::new(Arc::new(NoPolicy), 1)),
+            policy: Arc::new(PolicyGate::new("none", Arc::new(NoPolicy), 1)),
             realms: Arc::new(HashMap::new()),
         }))
     };
-    Arc::new(Edge::new(&config, &mut service).unwrap())
+    Arc::new(Edge::new(&config, &Arc::default(), &mut service).unwrap())
 }
 
 /// A connected pair: the client's end, and the edge at work on the other.

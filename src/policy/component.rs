@@ -124,7 +124,7 @@ impl WasmPolicy {
             engine: engine.clone(),
             component,
             log,
-            logs: loaded.imports.log || loaded.imports.wasi,
+            logs: loaded.imports.log || loaded.imports.granted.wasi,
             warm,
         })
     }

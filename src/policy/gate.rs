@@ -12,7 +12,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
-use super::{Decision, JoinRequest, Policy, PolicyError, Recorder, penalty::PenaltyBox};
+use super::{Decision, JoinRequest, Policy, PolicyError, Recorder, Tally, penalty::PenaltyBox};
 
 /// Decisions that may wait for a free place. At the default deadline two cores work off so many in ten
 /// seconds, which is how long a client has to say HELLO: whoever came later would wait in vain.
@@ -22,6 +22,8 @@ pub const MAX_WAITING: usize = 1024;
 /// arrival.
 #[derive(Debug)]
 pub struct PolicyGate {
+    name: Arc<str>,
+    tally: Tally,
     /// The policy that serves; two pointers deep, because a pointer to a trait object cannot be swapped.
     policy: ArcSwap<Arc<dyn Policy>>,
     penalties: PenaltyBox,
@@ -34,16 +36,29 @@ pub struct PolicyGate {
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl PolicyGate {
-    /// A gate that lets `max_concurrent` decisions through at once, at least one.
-    pub fn new(policy: Arc<dyn Policy>, max_concurrent: usize) -> Self {
+    /// A gate that lets `max_concurrent` decisions through at once, at least one. `name` stands for the policy in logs
+    /// and metrics.
+    pub fn new(name: &str, policy: Arc<dyn Policy>, max_concurrent: usize) -> Self {
         let places = Semaphore::new(max_concurrent.clamp(1, Semaphore::MAX_PERMITS));
         Self {
+            name: name.into(),
+            tally: Tally::default(),
             policy: ArcSwap::from_pointee(policy),
             penalties: PenaltyBox::default(),
             places,
             waiting: AtomicUsize::new(0),
             recorder: OnceLock::new(),
         }
+    }
+
+    /// The policy's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What came of its decisions.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Lets another policy decide from now on. Decisions that run finish on the old one, which goes with the
@@ -60,6 +75,12 @@ impl PolicyGate {
     /// Decides on the calling task, at once if there is a free place. [`PolicyError::Overloaded`] if too many
     /// are waiting, [`PolicyError::Penalty`] if too many decisions about this peer ran into their deadline.
     pub async fn decide(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+        let answer = self.ask(request).await;
+        self.tally.count(&answer);
+        answer
+    }
+
+    async fn ask(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
         let peer = request.connection.peer;
         if self.penalties.holds(peer, Instant::now()) {
             return Err(PolicyError::Penalty);

@@ -6,7 +6,7 @@ use wasmtime::{
 };
 
 use super::{
-    bindings,
+    Grants, bindings,
     limits::Limits,
     log::{DecisionLog, Level},
     wasi::{self, Wasi},
@@ -20,9 +20,8 @@ const MAX_RANDOM_BYTES: u32 = 1024;
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Imports {
     pub(super) log: bool,
-    pub(super) clock: bool,
-    pub(super) random: bool,
-    pub(super) wasi: bool,
+    /// What of it is there by a grant only.
+    pub(super) granted: Grants,
 }
 
 /// What the host keeps for one instance.
@@ -42,7 +41,7 @@ pub(super) fn linker(engine: &Engine, component: &Component, imports: Imports) -
     let mut linker = Linker::new(engine);
     v0_1::add(&mut linker, imports)?;
     v0_2::add(&mut linker, imports)?;
-    if imports.wasi {
+    if imports.granted.wasi {
         wasi::add(&mut linker, component)?;
     }
     Ok(linker)
@@ -86,10 +85,10 @@ macro_rules! serve {
                 if imports.log {
                     log::add_to_linker::<Instance, HasSelf<Instance>>(linker, |instance| instance)?;
                 }
-                if imports.clock {
+                if imports.granted.clock {
                     clock::add_to_linker::<Instance, HasSelf<Instance>>(linker, |instance| instance)?;
                 }
-                if imports.random {
+                if imports.granted.random {
                     random::add_to_linker::<Instance, HasSelf<Instance>>(linker, |instance| instance)?;
                 }
                 Ok(())

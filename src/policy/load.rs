@@ -178,9 +178,8 @@ pub(super) fn check_names(names: &Names, grants: Grants) -> Result<(Version, Imp
         let exports = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
         return Err(LoadFault::Export(format!("it exports {exports}")));
     };
-    let needed = needed_grants(imports);
     let log = imports.iter().any(|name| interface_of(name) == Some("log"));
-    Ok((version, Imports { log, clock: needed.clock, random: needed.random, wasi: needed.wasi }))
+    Ok((version, Imports { log, granted: needed_grants(imports) }))
 }
 
 /// What a component with these imports has to be granted.

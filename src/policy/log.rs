@@ -81,6 +81,7 @@ impl PolicyLog {
                 policy = &*self.policy,
                 connection = request.connection.id,
                 public_id = request.cookie.as_ref().map_or("", |cookie| cookie.public_id),
+                failure = error.kind(),
                 "no decision: {error}"
             );
         }

@@ -50,7 +50,8 @@ impl Reloader {
         let named = |fault| LoadError { policy: config.component.display().to_string(), fault };
         let bytes = load::read(&config.component, config.sha256.as_ref()).map_err(named)?;
         let policy = self.compile(config, &bytes)?;
-        let gate = Arc::new(PolicyGate::new(Arc::new(policy), config.max_concurrent));
+        let name = config.component.display().to_string();
+        let gate = Arc::new(PolicyGate::new(&name, Arc::new(policy), config.max_concurrent));
         let last = Mutex::new(Some(Sha256::digest(&bytes).into()));
         self.policies.push(Loaded { config: config.clone(), gate: Arc::clone(&gate), last });
         Ok(gate)
@@ -80,9 +81,10 @@ impl Reloader {
             Ok(bytes) => bytes,
             Err(fault) => {
                 // A file that is gone is complained about once, too.
-                let news = last.take().is_some();
+                last.take()?;
+                gate.tally().count_reload(false);
                 let policy = config.component.display().to_string();
-                return news.then_some(Reload::Kept(LoadError { policy, fault }));
+                return Some(Reload::Kept(LoadError { policy, fault }));
             }
         };
         let hash: [u8; 32] = Sha256::digest(&found).into();
@@ -92,6 +94,7 @@ impl Reloader {
         let loaded = load::check_pin(&found, config.sha256.as_ref())
             .map_err(|fault| LoadError { policy: config.component.display().to_string(), fault })
             .and_then(|()| self.compile(config, &found));
+        gate.tally().count_reload(loaded.is_ok());
         Some(match loaded {
             Ok(new) => {
                 gate.replace(Arc::new(new));

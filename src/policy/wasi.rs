@@ -180,7 +180,7 @@ fn function(
             linker.func_wrap(name, |_, ()| Ok((Vec::<(Resource<Descriptor>, String)>::new(),)))
         }
         ("filesystem/types", "filesystem-error-code") => linker.func_new(name, |_, _, _, results| {
-            results.iter_mut().for_each(|result| *result = Val::Option(None));
+            results.fill(Val::Option(None));
             Ok(())
         }),
         ("io/error", "[method]error.to-debug-string") => {

@@ -105,13 +105,13 @@ fn another_wasi_is_refused_with_the_one_that_is_there() {
 
 #[test]
 fn there_is_no_environment_and_a_clock_and_randomness() {
-    let check = r#"
+    let check = r"
         (call $environment (i32.const 64))
         (if (i32.load (i32.const 68)) (then (unreachable)))
         (if (i64.ne (i64.rem_u (call $now) (i64.const 1000000)) (i64.const 0)) (then (unreachable)))
         (if (i64.eq (call $number) (call $number)) (then (unreachable)))
         (call $bytes (i64.const 2496) (i32.const 64))
-        (if (i32.ne (i32.load (i32.const 68)) (i32.const 2496)) (then (unreachable)))"#;
+        (if (i32.ne (i32.load (i32.const 68)) (i32.const 2496)) (then (unreachable)))";
     assert!(decide(check).is_ok());
 }
 
@@ -128,7 +128,7 @@ fn nothing_waits() {
 fn what_is_not_there_ends_the_decision_by_its_name() {
     match decide("(drop (call $connect))") {
         Err(PolicyError::Trap(text)) => {
-            assert!(text.contains("wasi:sockets/instance-network@0.2.6"), "{text}")
+            assert!(text.contains("wasi:sockets/instance-network@0.2.6"), "{text}");
         }
         other => panic!("{other:?}"),
     }

@@ -50,7 +50,7 @@ fn gate(max_concurrent: usize) -> (Arc<PolicyGate>, Receiver<()>, Sender<()>) {
     let (begun, has_begun) = channel();
     let (may_go_on, go_on) = channel();
     let policy = OnDemand { begun, go_on: Mutex::new(go_on) };
-    (Arc::new(PolicyGate::new(Arc::new(policy), max_concurrent)), has_begun, may_go_on)
+    (Arc::new(PolicyGate::new("test", Arc::new(policy), max_concurrent)), has_begun, may_go_on)
 }
 
 fn decide_on_a_thread(gate: &Arc<PolicyGate>) -> std::thread::JoinHandle<Result<Decision, PolicyError>> {

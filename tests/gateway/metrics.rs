@@ -1,0 +1,112 @@
+//! What monitoring reads of a running gateway.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Client, Gateway, Handshake, Jar, PATIENCE, Serializer,
+    config::{endpoint, tracked},
+    http::Connection,
+};
+
+const FRAME: &str = include_str!("../component/guests/frame.wat");
+
+/// A policy that does this.
+fn policy(decide: &str) -> Vec<u8> {
+    let functions = format!(
+        r#"(func (export "decide") (param i32) (result i32) {decide})
+        (func (export "check-config") (param i32 i32) (result i32) (i32.const 0))"#
+    );
+    wat::parse_str(FRAME.replace(";; GUEST\n", &functions)).unwrap()
+}
+
+/// Services with policies that trap, loop, and answer what no contract has; and metrics at another port.
+fn gateway() -> Gateway {
+    let service = |component: &str| {
+        let mut service = tracked();
+        service["policy"] = json!({ "component": component });
+        service
+    };
+    let paths = json!({
+        "ws": tracked(), "trap": service("trap.wasm"), "trap2": service("trap.wasm"), "case": service("case.wasm"),
+    });
+    let config = json!({ "transports": [
+        { "type": "web", "endpoint": endpoint(), "paths": paths },
+        { "type": "web", "endpoint": endpoint(), "paths": { "metrics": { "type": "metrics" } } },
+    ]});
+    Gateway::prepare(&config)
+        .file("trap.wasm", policy("unreachable"))
+        .file("case.wasm", policy("(i32.store8 (i32.const 4) (i32.const 9)) (i32.const 0)"))
+        .run()
+}
+
+fn metrics(gateway: &Gateway) -> String {
+    let mut connection = Connection::open_at(gateway, gateway.address_of(1));
+    connection.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let response = connection.response();
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    response.body
+}
+
+fn join(gateway: &Gateway, path: &str, jar: &mut Jar) -> Result<Value, String> {
+    let mut client = Client::open_by(gateway, jar, Handshake::default().path(path), Serializer::Json, false);
+    client.join("realm1", json!({})).map_err(|refused| refused.reason)
+}
+
+/// The value of a metric.
+fn value(metrics: &str, name: &str, labels: &[&str]) -> u64 {
+    let is_it = |line: &&str| {
+        line.starts_with(name) && labels.iter().all(|label| line.contains(label)) && !line.starts_with('#')
+    };
+    let line = metrics.lines().find(is_it).unwrap_or_else(|| panic!("no {name} {labels:?} in {metrics}"));
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn an_operator_sees_from_one_line_and_one_counter_which_policy_failed_how_and_for_whom() {
+    let gateway = gateway();
+    let mut jar = Jar::default();
+    assert!(join(&gateway, "/ws", &mut jar).is_ok());
+    for path in ["/trap", "/trap", "/trap2", "/case"] {
+        assert_eq!(join(&gateway, path, &mut jar), Err("wamp.error.authentication_failed".to_owned()));
+    }
+
+    let seen = metrics(&gateway);
+    let decisions = |policy, outcome| {
+        value(&seen, "wampgate_policy_decisions_total", &[policy, &format!("outcome=\"{outcome}\"")])
+    };
+    assert_eq!(decisions("policy=\"default\"", "anonymous"), 1);
+    // Two services with one policy.
+    assert_eq!(decisions("trap.wasm\"", "trap"), 3);
+    assert_eq!(decisions("trap.wasm\"", "contract"), 0);
+    assert_eq!(decisions("case.wasm\"", "contract"), 1);
+    assert_eq!(seen.matches("# TYPE ").count(), seen.matches("# HELP ").count());
+
+    let log = gateway.output().text();
+    let line = log.lines().find(|line| line.contains("no decision")).expect("a line");
+    for part in ["trap.wasm", "failure=\"trap\"", "public_id="] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    for text in [&seen, &log] {
+        assert!(!text.contains(jar.id.as_deref().unwrap()), "{text}");
+    }
+}
+
+#[test]
+fn sessions_and_reloads_are_counted() {
+    let gateway = gateway();
+    let file = gateway.path().join("trap.wasm");
+    let (client, _) = Client::joined(&gateway, &mut Jar::default());
+    std::fs::write(&file, "nonsense").unwrap();
+    gateway.signal("HUP");
+    let begun = std::time::Instant::now();
+    // Both services that use the file keep what they have.
+    while value(&metrics(&gateway), "wampgate_policy_reloads_total", &["trap.wasm", "kept"]) < 2 {
+        assert!(begun.elapsed() < PATIENCE, "{}", gateway.output().text());
+        std::thread::yield_now();
+    }
+    let seen = metrics(&gateway);
+    assert_eq!(value(&seen, "wampgate_policy_reloads_total", &["trap.wasm", "replaced"]), 0);
+    assert_eq!(value(&seen, "wampgate_sessions", &["realm=\"realm1\""]), 1);
+    drop(client);
+}
