@@ -116,7 +116,10 @@ impl Version {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::{CONTRACT_VERSIONS, Version};
+    use crate::policy::load::Hex;
 
     #[test]
     fn every_version_is_in_the_folder_and_says_its_number() {
@@ -127,6 +130,15 @@ mod tests {
             let text = std::fs::read_to_string(folder.join("policy.wit")).unwrap();
             assert!(text.contains(&format!("package wampgate:authid@{number};\n")), "{number}");
         }
+    }
+
+    /// What `wit/README.md` promises: a published version may be told better, and is never changed.
+    #[test]
+    fn an_older_version_stays_as_it_was_published() {
+        let first = include_str!("../../wit/0.1.0/policy.wit").lines().map(str::trim);
+        let items: Vec<&str> = first.filter(|line| !line.is_empty() && !line.starts_with("//")).collect();
+        let hash = Hex(&Sha256::digest(items.join("\n")).into()).to_string();
+        assert_eq!(hash, "fd9b22a436b2b4cf837885b0c588f5d5fb4453fbc14ef3551db50b6d231256c4");
     }
 
     #[test]
