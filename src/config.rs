@@ -37,7 +37,7 @@ pub use methods::{
     CookieAuthConfig, CryptosignConfig, CryptosignPrincipal, Kdf, Salting, ScramConfig, ScramPrincipal,
     SecretKey, WampCraConfig, WampCraPrincipal,
 };
-pub use options::{HttpOptions, WebSocketOptions};
+pub use options::{HttpOptions, TrustedProxy, WebSocketOptions};
 pub use schema::schema;
 pub use secret::Secret;
 

@@ -53,7 +53,7 @@ async fn open(
         upgrade = edge.serve(stream, peer) => upgrade?,
         () = expired(shutdown) => return None,
     };
-    Some(Box::new(Client::new(upgrade, peer)))
+    Some(Box::new(Client::new(upgrade)))
 }
 
 /// One session, from HELLO to GOODBYE. Whatever else ends it ends the connection.

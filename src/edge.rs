@@ -8,6 +8,7 @@ mod hang_up;
 mod listing;
 mod page;
 mod patience;
+mod proxies;
 mod reply;
 mod routes;
 mod socket;
@@ -44,7 +45,7 @@ use self::{
     socket::Opened,
 };
 use crate::{
-    config::{HttpOptions, TransportConfig, WebSocketConfig},
+    config::{HttpOptions, TransportConfig, TrustedProxy, WebSocketConfig},
     gateway::WebSocketService,
     handshake::{Accepted, Refused},
     metrics::{self, Metrics},
@@ -62,6 +63,7 @@ const TLS: bool = false;
 pub struct Edge {
     routes: Routes,
     metrics: Arc<Metrics>,
+    trusted_proxies: Vec<TrustedProxy>,
     http: http1::Builder,
     hsts: Option<HeaderValue>,
     access_log: bool,
@@ -83,6 +85,8 @@ pub enum Peer {
 /// A connection whose 101 has been sent: from here on it speaks WebSocket.
 #[derive(Debug)]
 pub struct Upgrade<S = Stream> {
+    /// The client: who is at the other end, or whom a trusted proxy tells of.
+    pub peer: Peer,
     /// The stream.
     pub stream: S,
     /// What the client sent behind its head already.
@@ -122,6 +126,7 @@ impl Edge {
         Ok(Self {
             routes: Routes::new(&config.root, services)?,
             metrics: Arc::clone(metrics),
+            trusted_proxies: config.http.trusted_proxies.clone(),
             http: builder(&config.http),
             hsts,
             access_log: config.http.access_log,
@@ -140,16 +145,16 @@ impl Edge {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let slot = OnceLock::new();
+        let slot: OnceLock<(Peer, Opened)> = OnceLock::new();
         let service = service_fn(|request| self.respond(request, peer, &slot));
         let io = TokioIo::new(Patience::new(&mut stream));
         let ended = self.http.serve_connection(io, service).without_shutdown().await;
         // hyper's buffer is several kilobytes, full or not.
         let early = ended.map(|parts| Bytes::copy_from_slice(&parts.read_buf));
         match (early, slot.into_inner()) {
-            (Ok(early), Some(opened)) => {
+            (Ok(early), Some((peer, opened))) => {
                 let Opened { service, accepted, tracked, path, headers } = opened;
-                return Some(Upgrade { stream, early, service, accepted, tracked, path, headers });
+                return Some(Upgrade { peer, stream, early, service, accepted, tracked, path, headers });
             }
             (Ok(_), None) => hang_up(&mut stream, b"").await,
             (Err(error), _) => {
@@ -165,14 +170,17 @@ impl Edge {
         &self,
         request: Request<Incoming>,
         peer: Peer,
-        slot: &OnceLock<Opened>,
+        slot: &OnceLock<(Peer, Opened)>,
     ) -> Result<Response<Body>, Infallible> {
         let (parts, body) = request.into_parts();
+        let peer = proxies::client(peer, &parts.headers, &self.trusted_proxies);
         // Bodies are not read: nothing here has a use for one. hyper does not go on reading behind it.
         let has_body = !body.is_end_stream();
         drop(body);
-        let mut response =
-            self.answer(&parts, has_body, slot).await.unwrap_or_else(|problem| self.refuse(&problem, peer));
+        let mut response = self
+            .answer(&parts, has_body, peer, slot)
+            .await
+            .unwrap_or_else(|problem| self.refuse(&problem, peer));
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             self.finish(response.headers_mut(), has_body);
         }
@@ -187,7 +195,8 @@ impl Edge {
         &self,
         request: &Parts,
         has_body: bool,
-        slot: &OnceLock<Opened>,
+        peer: Peer,
+        slot: &OnceLock<(Peer, Opened)>,
     ) -> Result<Response<Body>, Problem> {
         if !matches!(request.method, Method::GET | Method::HEAD) {
             return Err(Problem::Method);
@@ -198,7 +207,7 @@ impl Edge {
             Target::WebSocket(socket) => match socket.open(request, has_body, TLS).await {
                 Ok((response, opened)) => {
                     // The slot is still empty: a 101 is the last reply on its connection.
-                    let _ = slot.set(opened);
+                    let _ = slot.set((peer, opened));
                     Ok(response)
                 }
                 Err(Problem::Handshake(Refused::NoUpgrade)) if socket.has_status_page() => Ok(page::status()),

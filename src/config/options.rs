@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 /// Limits for requests, per transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpOptions {
@@ -15,6 +17,17 @@ pub struct HttpOptions {
     pub access_log: bool,
     /// `Strict-Transport-Security: max-age=…` in seconds, if `hsts` is on.
     pub hsts_max_age: Option<u32>,
+    /// Who is believed about the address of a client. Default nobody.
+    pub trusted_proxies: Vec<TrustedProxy>,
+}
+
+/// A proxy whose `X-Forwarded-For` is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrustedProxy {
+    /// At an address of this network.
+    Network(IpNet),
+    /// Whoever comes over a Unix socket.
+    Unix,
 }
 
 /// WebSocket options, mostly by Crossbar's names. Zero durations in the file mean "off" and are `None` here.
@@ -71,6 +84,7 @@ impl Default for HttpOptions {
             head_timeout: Duration::from_secs(5),
             access_log: false,
             hsts_max_age: None,
+            trusted_proxies: Vec::new(),
         }
     }
 }

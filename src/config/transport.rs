@@ -1,17 +1,18 @@
 //! Transports: an endpoint, its limits, and what is served there.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, net::IpAddr, time::Duration};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use ipnet::IpNet;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    Endpoint, HttpOptions, PathTree, Service, TransportConfig,
+    Endpoint, HttpOptions, PathTree, Service, TransportConfig, TrustedProxy,
     endpoint::RawEndpoint,
     json::Json,
     macros::{choice, object},
     realm::Label,
     service::{HeadTimeouts, RawPaths},
-    value::{Millis, Only, Whole},
+    value::{Millis, Only, Whole, checked_text, inline_schema},
     walk::{Located, Raw, Walk, entry, quoted},
     websocket::{Shared, websocket_object},
 };
@@ -93,6 +94,9 @@ object! {
         max_headers: optional Whole<8, 1024>,
         /// How long an HTTP head may take to arrive, in milliseconds. Default 5,000.
         head_timeout: optional Millis<10, 3_600_000>,
+        /// Proxies whose `X-Forwarded-For` is believed: addresses, networks such as "10.0.0.0/8", or "unix" for whoever
+        /// comes over a Unix socket. Default nobody.
+        trusted_proxies: optional Vec<TrustedProxy>,
         /// Crossbar's switch for Python tracebacks in replies, of which there are none.
         display_tracebacks: optional Only<false>,
     }
@@ -107,6 +111,26 @@ impl Raw for RawTransport {
         TransportChoice::read(json, walk).map(Self)
     }
 }
+
+impl Raw for TrustedProxy {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        checked_text(json, "an address, a network such as \"10.0.0.0/8\", or \"unix\"", walk, |text| {
+            if text == "unix" {
+                return Some(Self::Unix);
+            }
+            let network =
+                text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+            // `10.1.2.3/8` is meant to be something else.
+            (network.trunc() == network).then_some(Self::Network(network))
+        })
+    }
+}
+
+inline_schema!(
+    TrustedProxy,
+    "TrustedProxy",
+    |_generator| json_schema!({ "type": "string", "pattern": r"^(unix|[0-9A-Fa-f.:]+(/[0-9]{1,3})?)$" })
+);
 
 /// Cookie tracking is asked for where no HTTP handshake could carry a cookie: that is worth a word of its own, beside
 /// the transport's not being supported.
@@ -280,6 +304,7 @@ fn http_options(
         max_headers: raw.max_headers.map_or(default.max_headers, Whole::get),
         head_timeout: raw.head_timeout.map(|own| own.0).or(longest).unwrap_or(default.head_timeout),
         access_log: raw.access_log.unwrap_or(default.access_log),
+        trusted_proxies: raw.trusted_proxies.unwrap_or_default(),
         hsts_max_age: hsts.then(|| raw.hsts_max_age.map_or(DEFAULT_HSTS_MAX_AGE, |age| age.value.get())),
     }
 }

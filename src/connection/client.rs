@@ -63,8 +63,8 @@ pub struct Hello {
 
 impl Client {
     /// Takes over a connection whose 101 has been sent.
-    pub fn new(upgrade: Upgrade, peer: Peer) -> Self {
-        let Upgrade { stream, early, service, accepted, tracked, path, headers } = upgrade;
+    pub fn new(upgrade: Upgrade) -> Self {
+        let Upgrade { peer, stream, early, service, accepted, tracked, path, headers } = upgrade;
         let options = &service.config.options;
         let subprotocol = accepted.subprotocol;
         let id = format!("{:016x}", rand::random::<u64>());

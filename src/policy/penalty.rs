@@ -75,10 +75,15 @@ impl Failures {
 }
 
 /// The part of a peer's address that one client cannot change at will: IPv6 hands out 64 bits at a time. None for
-/// Unix sockets, behind which a proxy speaks for everybody.
+/// Unix sockets and this machine's own addresses, behind which a proxy speaks for everybody: there one hostile client
+/// would shut out the others. (`trusted_proxies` lets such a proxy tell who the client is.)
 fn address(peer: &str) -> Option<IpAddr> {
     let peer: SocketAddr = peer.parse().ok()?;
-    Some(match peer.ip().to_canonical() {
+    let address = peer.ip().to_canonical();
+    if address.is_loopback() {
+        return None;
+    }
+    Some(match address {
         IpAddr::V6(address) => {
             let network = address.to_bits() & !u128::from(u64::MAX);
             IpAddr::V6(Ipv6Addr::from_bits(network))
@@ -122,8 +127,10 @@ mod tests {
         assert!(!penalties.holds("[2001:db8:0:1::9]:1", now));
         fail(&penalties, "[::ffff:203.0.113.9]:1", MAX_FAILURES, now);
         assert!(penalties.holds(PEER, now));
-        fail(&penalties, "unix", MAX_FAILURES, now);
-        assert!(!penalties.holds("unix", now));
+        for proxy in ["unix", "127.0.0.1:40000", "[::1]:40000", "[::ffff:127.0.0.1]:40000"] {
+            fail(&penalties, proxy, MAX_FAILURES, now);
+            assert!(!penalties.holds(proxy, now), "{proxy} may speak for everybody");
+        }
     }
 
     #[test]

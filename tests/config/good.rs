@@ -6,7 +6,7 @@ use wampgate::{
     cli::check::check_with,
     config::{
         AuthConfig, Config, ConfigSource, CookieAuthConfig, Endpoint, Kdf, Loaded, PathTree, Roles, Salting,
-        SecretKey, Service, StoreConfig, SyncMode, UriMatch, WebSocketConfig, load_with,
+        SecretKey, Service, StoreConfig, SyncMode, TrustedProxy, UriMatch, WebSocketConfig, load_with,
     },
     cookie::SameSite,
     wamp::Serializer,
@@ -134,6 +134,7 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!((front.http.max_head_size, front.http.max_headers), (8192, 32));
     assert_eq!((front.http.access_log, front.http.hsts_max_age), (true, Some(60)));
     assert_eq!(front.http.head_timeout, Duration::from_millis(2500));
+    assert_eq!((front.http.trusted_proxies.len(), front.http.trusted_proxies[3]), (4, TrustedProxy::Unix));
     let Some(Service::Static(files)) = &front.root.service else { panic!("{:?}", front.root) };
     assert!(files.listing);
     assert_eq!((files.index.as_str(), files.cache_timeout), ("start.html", None));

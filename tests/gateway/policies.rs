@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, Gateway, Jar, PATIENCE,
+    Client, Gateway, Handshake, Jar, PATIENCE, Serializer,
     config::{tracked, web},
 };
 
@@ -94,6 +94,32 @@ fn what_is_recorded_passes_as_cases() {
     assert!(ids[0] == ids[1] && ids[1] != ids[2], "{ids:?}");
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/default/wampgate-default-policy.wasm");
     wampgate::testkit::TestPolicy::run(default, &file).unwrap().assert_passed();
+}
+
+#[test]
+fn a_policy_is_told_the_client_that_a_trusted_proxy_speaks_for() {
+    let folder = tempfile::tempdir().unwrap();
+    for (proxies, expected) in [(json!(["127.0.0.0/8"]), "198.51.100.7:0"), (json!([]), "127.0.0.1:")] {
+        let file = folder.path().join("cases.jsonl");
+        let mut config = web(&tracked());
+        config["transports"][0]["options"] = json!({ "trusted_proxies": proxies });
+        let gateway = Gateway::prepare(&config).arguments(&["--record", &file.display().to_string()]).run();
+        let handshake = Handshake::default().header("X-Forwarded-For", "192.0.2.1, 198.51.100.7");
+        let mut client = Client::open_by(&gateway, &mut Jar::default(), handshake, Serializer::Json, false);
+        client.join("realm1", json!({})).unwrap();
+        let begun = Instant::now();
+        let text = loop {
+            match fs::read_to_string(&file) {
+                Ok(text) if text.ends_with('\n') => break text,
+                _ => assert!(begun.elapsed() < PATIENCE, "nothing is recorded"),
+            }
+            thread::yield_now();
+        };
+        let case: Value = serde_json::from_str(&text).unwrap();
+        let peer = case["request"]["connection"]["peer"].as_str().unwrap();
+        assert!(peer.starts_with(expected), "{peer}");
+        fs::remove_file(&file).unwrap();
+    }
 }
 
 #[test]

@@ -1,0 +1,86 @@
+//! Who a client is where a proxy speaks for many: the address that a trusted proxy tells of.
+//!
+//! A proxy appends to `X-Forwarded-For` the address that it was reached from; what stands before that came from whoever
+//! it was, and may be made up. So the list is read from its end, for as long as the one who wrote the entry is trusted.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::{HeaderMap, HeaderName};
+
+use super::Peer;
+use crate::config::TrustedProxy;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The client behind a peer: the peer itself, unless it is a trusted proxy that tells of somebody. A port is not told
+/// of, and is then 0.
+pub(super) fn client(peer: Peer, headers: &HeaderMap, trusted: &[TrustedProxy]) -> Peer {
+    let mut client = peer;
+    let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
+    let mut told = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
+    while is_trusted(client, trusted) {
+        // Without an address, or with nonsense in its place, the one who wrote it is the last who is known.
+        let Some(address) = told.next().and_then(address) else { break };
+        client = Peer::Tcp(SocketAddr::new(address, 0));
+    }
+    client
+}
+
+fn is_trusted(peer: Peer, trusted: &[TrustedProxy]) -> bool {
+    trusted.iter().any(|proxy| match (proxy, peer) {
+        (TrustedProxy::Network(network), Peer::Tcp(address)) => {
+            network.contains(&address.ip().to_canonical())
+        }
+        (TrustedProxy::Unix, Peer::Unix) => true,
+        _ => false,
+    })
+}
+
+/// An address as proxies write it: some add the port, and some the brackets of a URL.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    text.parse().ok().or_else(bare).or_else(with_port).map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Peer, TrustedProxy, client};
+
+    fn tcp(address: &str) -> Peer {
+        Peer::Tcp(address.parse().unwrap())
+    }
+
+    fn behind(peer: Peer, lines: &[&str], trusted: &[TrustedProxy]) -> Peer {
+        let line = |line: &&str| (super::X_FORWARDED_FOR, line.parse().unwrap());
+        client(peer, &lines.iter().map(line).collect(), trusted)
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_believed_and_nobody_else() {
+        let proxies = ["127.0.0.1/32", "10.0.0.0/8", "2001:db8::/32"];
+        let proxies = proxies.map(|network| TrustedProxy::Network(network.parse().unwrap()));
+        let (proxy, stranger) = (tcp("127.0.0.1:40000"), tcp("203.0.113.9:40000"));
+        for (peer, lines, expected) in [
+            (proxy, &["198.51.100.7"][..], "198.51.100.7:0"),
+            // What the client has made up stands before what the proxy has appended.
+            (proxy, &["192.0.2.1, 198.51.100.7"], "198.51.100.7:0"),
+            (proxy, &["192.0.2.1", "198.51.100.7"], "198.51.100.7:0"),
+            // Two proxies, one behind the other.
+            (proxy, &["192.0.2.1, 198.51.100.7, 10.1.2.3"], "198.51.100.7:0"),
+            (tcp("[2001:db8::1]:1"), &["[2001:db8::2]:9, 198.51.100.7:123"], "198.51.100.7:0"),
+            (tcp("[::ffff:127.0.0.1]:1"), &["::ffff:198.51.100.7"], "198.51.100.7:0"),
+            (proxy, &[], "127.0.0.1:40000"),
+            (proxy, &[""], "127.0.0.1:40000"),
+            (proxy, &["198.51.100.7, unknown"], "127.0.0.1:40000"),
+            (proxy, &["nonsense, 10.1.2.3"], "10.1.2.3:0"),
+            (stranger, &["198.51.100.7"], "203.0.113.9:40000"),
+        ] {
+            assert_eq!(behind(peer, lines, &proxies), tcp(expected), "{peer} {lines:?}");
+        }
+        assert_eq!(behind(Peer::Unix, &["198.51.100.7"], &proxies), Peer::Unix);
+        assert_eq!(behind(Peer::Unix, &["198.51.100.7"], &[TrustedProxy::Unix]), tcp("198.51.100.7:0"));
+        assert_eq!(behind(proxy, &["198.51.100.7"], &[]), proxy);
+    }
+}
