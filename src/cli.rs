@@ -28,8 +28,8 @@ pub struct Cli {
 enum Command {
     /// Run the gateway (also without naming a subcommand)
     Run(RunArgs),
-    /// Check a configuration, and print every fault with what to write instead
-    Check(SourceArgs),
+    /// Check a configuration with its policies, and print every fault with what to write instead
+    Check(CheckArgs),
     /// Print the JSON Schema of the configuration
     Schema,
     /// Look into a cookie store and put it in order, also while a gateway runs on it
@@ -50,6 +50,16 @@ pub struct SourceArgs {
     /// A configuration file; its folder is the node directory
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+/// What to check.
+#[derive(Debug, Clone, Default, Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Do not load the policies: neither look at their components nor ask them about their configuration
+    #[arg(long)]
+    without_policies: bool,
 }
 
 /// How to run.
@@ -95,7 +105,11 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => run::run(&cli.run),
         Some(Command::Run(args)) => run::run(&args),
-        Some(Command::Check(args)) => Ok(passed(check::check(&args.source(), &mut io::stdout().lock())?)),
+        Some(Command::Check(args)) => {
+            let env = |name: &str| std::env::var(name).ok();
+            let (source, policies) = (args.source.source(), !args.without_policies);
+            Ok(passed(check::check(&source, policies, &env, &mut io::stdout().lock())?))
+        }
         Some(Command::Schema) => {
             schema::schema(&mut io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)

@@ -315,6 +315,23 @@ pub struct PolicyConfig {
     /// `instances`: how long its instances live. Default for one decision.
     pub instances: Instances,
 }
+impl Config {
+    /// The policies of all services, each of them once.
+    pub fn policies(&self) -> Vec<&PolicyConfig> {
+        let services = self.transports.iter().flat_map(|transport| transport.root.services());
+        let mut found = Vec::new();
+        for (_, service) in services {
+            if let Service::WebSocket(service) = service
+                && let Some(policy) = &service.policy
+                && !found.contains(&policy)
+            {
+                found.push(policy);
+            }
+        }
+        found
+    }
+}
+
 impl PathTree {
     /// Every service with its path, parents first.
     pub fn services(&self) -> Vec<(String, &Service)> {

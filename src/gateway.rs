@@ -16,10 +16,7 @@ use tokio::sync::mpsc;
 use crate::{
     admin::{self, ManagedStore},
     auth,
-    config::{
-        Config, CookieConfig, PolicyConfig, RealmConfig, Service, StoreConfig, TransportConfig,
-        WebSocketConfig,
-    },
+    config::{Config, CookieConfig, RealmConfig, Service, StoreConfig, TransportConfig, WebSocketConfig},
     cookie::{PublicIdKey, PublicIdKeyError},
     edge::Edge,
     metrics::Metrics,
@@ -169,7 +166,7 @@ struct Parts {
 
 impl Parts {
     fn new(config: &Config) -> Result<Self, StartError> {
-        let engine = PolicyEngine::for_policies(policies(config))?;
+        let engine = PolicyEngine::for_policies(config.policies())?;
         let (orders, logouts) = mpsc::unbounded_channel();
         let start = |realm: &RealmConfig| Realm::start_with(realm.clone(), Some(orders.clone()));
         let realms = config.realms.iter().map(|realm| (realm.name.to_string(), start(realm)));
@@ -287,14 +284,4 @@ impl Parts {
         self.metrics.add(&gate);
         Ok(Arc::clone(self.default_policy.insert(gate)))
     }
-}
-
-/// Every policy that the configuration names.
-fn policies(config: &Config) -> impl Iterator<Item = &PolicyConfig> {
-    config.transports.iter().flat_map(|transport| transport.root.services()).filter_map(|(_, service)| {
-        match service {
-            Service::WebSocket(websocket) => websocket.policy.as_ref(),
-            _ => None,
-        }
-    })
 }

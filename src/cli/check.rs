@@ -2,36 +2,67 @@
 
 use std::io::{self, Write};
 
-use crate::config::{self, ConfigSource, Faults, Loaded};
+use crate::{
+    config::{self, Config, ConfigSource, Faults, Loaded},
+    policy::{EngineError, LoadError, PolicyEngine, WasmPolicy},
+};
 
 /// Checks a configuration and writes the outcome. True if it can be run, with or without warnings.
-pub fn check(source: &ConfigSource, out: &mut impl Write) -> io::Result<bool> {
-    check_with(source, &|name| std::env::var(name).ok(), out)
-}
-
-/// [`check`] with the given environment variables.
-pub fn check_with(
+///
+/// With `policies` each of them is loaded as `run` would do it; `env` gives environment variables.
+pub fn check(
     source: &ConfigSource,
+    policies: bool,
     env: &dyn Fn(&str) -> Option<String>,
     out: &mut impl Write,
-) -> io::Result<bool> {
-    match config::load_with(source, env) {
-        Ok(loaded) => report_sound(&loaded, out).map(|()| true),
-        Err(faults) => report_faulty(&faults, out).map(|()| false),
-    }
-}
-
-fn report_sound(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> {
-    let name = match &loaded.file {
-        Some(file) => file.display().to_string(),
-        None => "no configuration found, so the built-in one".to_owned(),
+) -> anyhow::Result<bool> {
+    let loaded = match config::load_with(source, env) {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            report_faulty(&faults, out)?;
+            return Ok(false);
+        }
     };
     for warning in &loaded.warnings {
         writeln!(out, "warning: {warning}")?;
     }
+    let unusable = if policies { load_policies(&loaded.config)? } else { Vec::new() };
+    if unusable.is_empty() {
+        report_sound(&loaded, out)?;
+    } else {
+        report_unusable(&loaded, &unusable, out)?;
+    }
+    Ok(unusable.is_empty())
+}
+
+/// Why policies cannot be used, one by one.
+fn load_policies(config: &Config) -> Result<Vec<LoadError>, EngineError> {
+    let policies = config.policies();
+    if policies.is_empty() {
+        return Ok(Vec::new());
+    }
+    let engine = PolicyEngine::for_policies(policies.iter().copied())?;
+    Ok(policies.into_iter().filter_map(|policy| WasmPolicy::load(&engine, policy).err()).collect())
+}
+
+fn report_unusable(loaded: &Loaded, unusable: &[LoadError], out: &mut impl Write) -> io::Result<()> {
+    for error in unusable {
+        writeln!(out, "{error}")?;
+    }
+    writeln!(out, "{}: {}", name(loaded), counted(unusable.len(), "fault"))
+}
+
+fn report_sound(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> {
     let realms = counted(loaded.config.realms.len(), "realm");
     let transports = counted(loaded.config.transports.len(), "transport");
-    writeln!(out, "{name}: OK, {realms}, {transports}")
+    writeln!(out, "{}: OK, {realms}, {transports}", name(loaded))
+}
+
+fn name(loaded: &Loaded) -> String {
+    match &loaded.file {
+        Some(file) => file.display().to_string(),
+        None => "no configuration found, so the built-in one".to_owned(),
+    }
 }
 
 fn report_faulty(faults: &Faults, out: &mut impl Write) -> io::Result<()> {

@@ -153,6 +153,33 @@ fn inspect_tells_what_a_component_is_and_needs() {
 }
 
 #[test]
+fn check_loads_the_policies_unless_it_is_told_not_to() {
+    let folder = Folder::new();
+    folder.file("trap.wasm", bytes(guest::TRAPPING_CHECK));
+    folder.file("fine.wasm", fs::read(DEFAULT).unwrap());
+    let service = |component: &str| json!({ "type": "websocket", "policy": { "component": component } });
+    let check = |paths: Value, more: &[&str]| {
+        let endpoint = json!({ "type": "tcp", "port": 8080 });
+        let config = json!({ "transports": [{ "type": "web", "endpoint": endpoint, "paths": paths }] });
+        let file = folder.file("config.json", config.to_string());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wampgate"));
+        let output = command.args(["check", "--config", &file]).args(more).output().unwrap();
+        (String::from_utf8(output.stdout).unwrap(), output.status.success())
+    };
+    let faulty =
+        json!({ "a": service("trap.wasm"), "b": service("missing.wasm"), "c": service("fine.wasm") });
+    let (out, sound) = check(faulty.clone(), &[]);
+    assert!(!sound && out.contains("2 faults"), "{out}");
+    assert!(out.contains("trap.wasm: it could not check its configuration"), "{out}");
+    assert!(out.contains("missing.wasm: cannot read the component") && !out.contains("fine.wasm"), "{out}");
+
+    let (out, sound) = check(faulty, &["--without-policies"]);
+    assert!(sound && out.contains("OK"), "{out}");
+    let (out, sound) = check(json!({ "c": service("fine.wasm") }), &[]);
+    assert!(sound && out.contains("OK"), "{out}");
+}
+
+#[test]
 fn the_testkit_asks_what_it_is_told() {
     let policy = TestPolicy::load(DEFAULT).unwrap();
     assert_eq!(policy.decide(&Request::new()), Ok(Decision::None));

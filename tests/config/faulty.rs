@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use wampgate::{cli::check::check_with, config::ConfigSource};
+use wampgate::{cli::check::check, config::ConfigSource};
 
 use crate::{compare, env, json_files};
 
@@ -13,7 +13,7 @@ fn every_faulty_configuration_is_refused_with_path_and_remedy() {
     let mut differences = String::new();
     for file in files {
         let mut printed = Vec::new();
-        let sound = check_with(&ConfigSource::File(file.clone()), &env, &mut printed).unwrap();
+        let sound = check(&ConfigSource::File(file.clone()), false, &env, &mut printed).unwrap();
         assert!(!sound, "{} was accepted", file.display());
         let printed = String::from_utf8(printed).unwrap();
         differences.extend(compare(&file.with_extension("txt"), &printed));

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use wampgate::{
-    cli::check::check_with,
+    cli::check::check,
     config::{
         AuthConfig, Config, ConfigSource, CookieAuthConfig, Endpoint, Kdf, Loaded, PathTree, Roles, Salting,
         SecretKey, Service, StoreConfig, SyncMode, TrustedProxy, UriMatch, WebSocketConfig, load_with,
@@ -44,7 +44,7 @@ fn every_sound_configuration_is_accepted_with_its_warnings() {
     assert!(files.len() >= 10, "only {} configurations were found", files.len());
     for file in files {
         let mut printed = Vec::new();
-        let sound = check_with(&ConfigSource::File(file.clone()), &env, &mut printed).unwrap();
+        let sound = check(&ConfigSource::File(file.clone()), false, &env, &mut printed).unwrap();
         let printed = String::from_utf8(printed).unwrap();
         assert!(sound, "{printed}");
         let folder = if file.starts_with("examples") { "tests/config/examples" } else { "tests/config/good" };
