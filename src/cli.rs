@@ -116,6 +116,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Some(Command::Cookies(command)) => cookies::run(command),
         Some(Command::Policy(command)) => {
+            logging::start(LogFormat::Text, command.log_filter())?;
             Ok(passed(policy::run(&command, &mut io::stdin().lock(), &mut io::stdout().lock())?))
         }
     }

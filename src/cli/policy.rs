@@ -80,6 +80,19 @@ struct OptionArgs {
     /// Keep instances from one decision to the next
     #[arg(long)]
     warm: bool,
+    /// The lines of the policy's log to write to standard error: those of this level and above
+    /// [default: debug for `decide`, off for `test`]
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    log: Option<LogLevel>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Off,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -111,6 +124,24 @@ impl OptionArgs {
             options.instances = Instances::Warm;
         }
         Ok(options)
+    }
+}
+
+impl PolicyCommand {
+    /// What of the log is to be written while it runs.
+    pub(super) fn log_filter(&self) -> &'static str {
+        let level = match self {
+            Self::Test(args) => args.options.log.unwrap_or(LogLevel::Off),
+            Self::Decide(args) => args.options.log.unwrap_or(LogLevel::Debug),
+            _ => LogLevel::Off,
+        };
+        match level {
+            LogLevel::Debug => "wampgate::policy=debug",
+            LogLevel::Info => "wampgate::policy=info",
+            LogLevel::Warn => "wampgate::policy=warn",
+            LogLevel::Error => "wampgate::policy=error",
+            LogLevel::Off => "off",
+        }
     }
 }
 

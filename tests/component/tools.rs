@@ -130,6 +130,21 @@ fn decide_prints_one_decision() {
 }
 
 #[test]
+fn the_policys_own_lines_are_shown_where_they_are_asked_for() {
+    let folder = Folder::new();
+    let talkative = folder.file("talkative.wasm", bytes(guest::LOG_SECRETS));
+    let request = r#"{"cookie": {}}"#;
+    let (out, lines, _) = wampgate(&["decide", &talkative], request);
+    assert!(lines.contains("WARN") && lines.contains("INFO") && !out.contains("WARN"), "{lines}{out}");
+    let (_, lines, _) = wampgate(&["decide", &talkative, "--log", "warn"], request);
+    assert!(lines.contains("WARN") && !lines.contains("INFO"), "{lines}");
+    let (_, lines, _) = wampgate(&["test", &talkative], "");
+    assert_eq!(lines, "");
+    let (_, lines, _) = wampgate(&["test", &talkative, "--log", "info"], "");
+    assert!(lines.contains("INFO"), "{lines}");
+}
+
+#[test]
 fn inspect_tells_what_a_component_is_and_needs() {
     let (out, error, usable) = wampgate(&["inspect", DEFAULT], "");
     assert!(usable, "{out}{error}");
