@@ -34,9 +34,9 @@ pub use socket::{AdminSocket, SOCKET, SocketError};
 
 use crate::{
     config::StoreConfig,
-    cookie::{PublicIdKey, TrackingId},
-    store::{self, CookieRecord, CookieStore, FileStore, Opened},
-    tracking::Connections,
+    cookie::PublicIdKey,
+    store::{self, FileStore, Opened},
+    tracking::Clients,
 };
 
 /// The version of the protocol.
@@ -50,14 +50,10 @@ pub const MAX_REQUEST: usize = 256 * 1024;
 pub struct ManagedStore {
     /// What requests call it.
     pub name: String,
-    /// The store.
-    pub store: Arc<dyn CookieStore>,
+    /// The store with its clients; outside of a gateway none of them has a connection.
+    pub clients: Clients,
     /// The same store, if it is a file.
     pub file: Option<Arc<FileStore>>,
-    /// Its clients' open connections; none outside of a gateway.
-    pub connections: Arc<Connections>,
-    /// What makes public IDs.
-    pub key: Arc<PublicIdKey>,
 }
 
 /// What is to be done.
@@ -101,7 +97,7 @@ pub enum Command {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Selection {
-    /// The one of an ID.
+    /// The one of an ID, with all others of its client: those that it replaced, and those that replaced it.
     Id(IdArgument),
     /// Those that are authenticated as somebody.
     Authid(String),
@@ -148,17 +144,9 @@ pub enum Summary {
 }
 
 impl ManagedStore {
-    /// A record's public ID: a client whose ID was replaced keeps the one of its first.
-    fn public_id(&self, id: &TrackingId, record: &CookieRecord) -> Arc<str> {
-        match &record.lineage {
-            Some(lineage) => Arc::clone(&lineage.public_id),
-            None => self.key.public_id(id),
-        }
-    }
-
     /// A store that was just opened.
-    pub fn new(name: String, opened: Opened, connections: Arc<Connections>, key: Arc<PublicIdKey>) -> Self {
-        Self { name, store: opened.store, file: opened.file, connections, key }
+    pub fn new(name: String, opened: Opened, key: Arc<PublicIdKey>) -> Self {
+        Self { name, clients: Clients::new(opened.store, key), file: opened.file }
     }
 }
 

@@ -228,10 +228,9 @@ impl Parts {
         key: &Arc<PublicIdKey>,
         rotates: bool,
     ) -> Result<Arc<Tracker>, StartError> {
-        let ManagedStore { store, connections, .. } = self.store(&config.store, name, key)?;
-        let tracker = Tracker::new(config.options.clone(), store, connections, Arc::clone(key));
-        let tracker = Arc::new(tracker.rotating(rotates));
-        if !self.trackers.iter().any(|other| Arc::ptr_eq(&other.connections, &tracker.connections)) {
+        let clients = self.store(&config.store, name, key)?.clients;
+        let tracker = Arc::new(Tracker::new(config.options.clone(), clients).rotating(rotates));
+        if !self.trackers.iter().any(|other| other.clients.is_same(&tracker.clients)) {
             self.trackers.push(Arc::clone(&tracker));
         }
         Ok(tracker)
@@ -255,7 +254,7 @@ impl Parts {
             return Ok(found.clone());
         }
         let opened = store::open_maintained(config, Timestamp::now())?;
-        let store = ManagedStore::new(name, opened, Arc::default(), Arc::clone(key));
+        let store = ManagedStore::new(name, opened, Arc::clone(key));
         self.stores.push(store.clone());
         Ok(store)
     }

@@ -73,7 +73,7 @@ impl Server {
                 shutdown.clone(),
             ));
         }
-        let stores = self.gateway.stores().iter().map(|store| Arc::clone(&store.store)).collect();
+        let stores = self.gateway.stores().iter().map(|store| Arc::clone(&store.clients.store)).collect();
         let janitor = tokio::spawn(janitor::run(stores, shutdown));
         accepting.join_all().await;
         connections.close();

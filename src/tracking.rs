@@ -1,5 +1,6 @@
 //! Cookie tracking: from a request's `Cookie` headers to a record, known or new.
 
+mod clients;
 mod connections;
 mod logout;
 mod rotation;
@@ -11,12 +12,13 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue};
 use rand::rngs::SysRng;
 
+pub use clients::Clients;
 pub use connections::{Closed, Connections, Parting, Presence};
 pub use logout::{Logout, LogoutOrders, Visit, carry_out};
 
 use crate::{
-    cookie::{self, CookieOptions, PublicIdKey, TrackingId},
-    store::{CookieRecord, CookieStore, Lineage, StoreError},
+    cookie::{self, CookieOptions, TrackingId},
+    store::{CookieRecord, Lineage, StoreError},
     time::Timestamp,
 };
 
@@ -29,12 +31,8 @@ const MAX_DRAWS: usize = 4;
 pub struct Tracker {
     /// How the cookie is written.
     pub options: CookieOptions,
-    /// Where the records live.
-    pub store: Arc<dyn CookieStore>,
-    /// The store's open connections: who shares the store shares them.
-    pub connections: Arc<Connections>,
-    /// What makes public IDs: one key for the whole node.
-    pub key: Arc<PublicIdKey>,
+    /// Whom it tracks, together with the other paths that have the same store.
+    pub clients: Clients,
     /// Whether IDs are replaced around a login: see the module `rotation`.
     pub rotates: bool,
 }
@@ -72,15 +70,9 @@ struct Known {
 }
 
 impl Tracker {
-    /// A tracker for one path. The store, its connections and the key are shared with whatever else uses
-    /// them.
-    pub fn new(
-        options: CookieOptions,
-        store: Arc<dyn CookieStore>,
-        connections: Arc<Connections>,
-        key: Arc<PublicIdKey>,
-    ) -> Self {
-        Self { options, store, connections, key, rotates: false }
+    /// A tracker for one path.
+    pub const fn new(options: CookieOptions, clients: Clients) -> Self {
+        Self { options, clients, rotates: false }
     }
 
     /// Replaces IDs around a login, or does not.
@@ -95,10 +87,12 @@ impl Tracker {
     /// another one and be that client later.
     pub async fn track(&self, headers: &HeaderMap, tls: bool, now: Timestamp) -> Result<Tracked, StoreError> {
         for _ in 0..MAX_DRAWS {
-            let closings = self.connections.closings();
+            let closings = self.clients.connections.closings();
             let tracked = self.find_or_create(headers, tls, now).await?;
             // Somebody was revoked meanwhile. If it was this client, that missed this connection.
-            if self.connections.closings() == closings || self.store.look_up(&tracked.id, now)?.is_some() {
+            if self.clients.connections.closings() == closings
+                || self.clients.store.look_up(&tracked.id, now)?.is_some()
+            {
                 return Ok(tracked);
             }
         }
@@ -132,7 +126,9 @@ impl Tracker {
         for id in cookie::candidates(headers, &self.options.name) {
             // A store gives no expired record; that expiry holds does not depend on each store's keeping
             // that.
-            if let Some(record) = self.store.look_up(&id, now)?.filter(|record| !record.is_expired(now)) {
+            if let Some(record) =
+                self.clients.store.look_up(&id, now)?.filter(|record| !record.is_expired(now))
+            {
                 return Ok(Some((id, record)));
             }
         }
@@ -148,7 +144,7 @@ impl Tracker {
         let record = CookieRecord { lineage, ..CookieRecord::new(now, self.options.max_age) };
         for _ in 0..MAX_DRAWS {
             let id = self.draw()?;
-            match self.store.create(&id, record.clone()).await {
+            match self.clients.store.create(&id, record.clone()).await {
                 Err(StoreError::Exists) => {}
                 outcome => return outcome.map(|()| (id, record)),
             }
@@ -163,19 +159,12 @@ impl Tracker {
 
     fn tracked(&self, known: Known, is_new: bool, set_cookie: Option<HeaderValue>) -> Tracked {
         let Known { id, record, is_replaced: _, is_exclusive } = known;
-        let public_id = self.public_id(&id, &record);
-        let (presence, connections) = self.connections.enter(&id);
+        let public_id = self.clients.public_id(&id, &record);
+        let (presence, connections) = self.clients.connections.enter(&id);
         // What was opened before the ID was replaced is the same client's.
-        let before = record.lineage.as_ref().map_or(0, |line| self.connections.count(&line.predecessor));
+        let before =
+            record.lineage.as_ref().map_or(0, |line| self.clients.connections.count(&line.predecessor));
         let connections = connections.saturating_add(before);
         Tracked { id, public_id, record, is_new, is_exclusive, connections, set_cookie, presence }
-    }
-
-    /// The name of a client towards others, which stays when its ID is replaced.
-    fn public_id(&self, id: &TrackingId, record: &CookieRecord) -> Arc<str> {
-        match &record.lineage {
-            Some(lineage) => Arc::clone(&lineage.public_id),
-            None => self.key.public_id(id),
-        }
     }
 }

@@ -68,7 +68,7 @@ impl Entry {
         let succession = record.authentication.as_ref().and_then(|a| a.succession.as_ref());
         Self {
             id: reveal.then(|| id.clone()),
-            public_id: store.public_id(id, record).to_string(),
+            public_id: store.clients.public_id(id, record).to_string(),
             replaces: lineage.filter(|_| reveal).map(|lineage| lineage.predecessor.clone()),
             replaced_by: succession.filter(|_| reveal).map(|succession| succession.id.clone()),
             replaced: succession.and_then(|succession| succession.since),
@@ -76,7 +76,7 @@ impl Entry {
             last_seen: record.last_seen,
             expires: record.expires(),
             max_age: record.max_age.as_seconds(),
-            connections: store.connections.count(id),
+            connections: store.clients.connections.count(id),
             authentication: record.authentication.as_deref().map(Authenticated::new),
         }
     }

@@ -73,7 +73,7 @@ impl Job<'_> {
     fn list(&self, authid: Option<&str>, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
         let mut records = 0;
         let mut outcome = Ok(());
-        self.store.store.scan(self.now, &mut |id, record| {
+        self.store.clients.store.scan(self.now, &mut |id, record| {
             if outcome.is_err() || !authid.is_none_or(|authid| is_authenticated_as(record, authid)) {
                 return;
             }
@@ -90,7 +90,7 @@ impl Job<'_> {
     fn show(&self, wanted: &IdArgument, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
         // By a walk, for a look-up would count as a visit of the client.
         let mut found = None;
-        self.store.store.scan(self.now, &mut |id, record| {
+        self.store.clients.store.scan(self.now, &mut |id, record| {
             if found.is_none() && self.is_it(wanted, id, record) {
                 found = Some(Entry::new(self.store, id, record, self.reveal));
             }
@@ -100,32 +100,34 @@ impl Job<'_> {
     }
 
     fn revoke(&self, selection: &Selection, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
-        let mut ids = Vec::new();
-        self.store.store.scan(self.now, &mut |id, record| {
-            let is_selected = match selection {
-                Selection::Id(wanted) => self.is_it(wanted, id, record),
-                Selection::Authid(authid) => is_authenticated_as(record, authid),
-                Selection::All => true,
-            };
-            if is_selected {
-                ids.push(id.clone());
-            }
+        let clients = &self.store.clients;
+        let mut ids = clients.find(self.now, |id, record| match selection {
+            Selection::Id(wanted) => self.is_it(wanted, id, record),
+            Selection::Authid(authid) => is_authenticated_as(record, authid),
+            Selection::All => true,
         })?;
         if ids.is_empty() && matches!(selection, Selection::Id(_)) {
             return Err(Failure::NoSuchCookie);
         }
+        let mut records = ids.len() as u64;
+        if !matches!(selection, Selection::All) {
+            // As at a logout: whoever is left with another ID of the line comes back with it.
+            ids = clients.lines(&ids, self.now);
+            let is_there = |id: &&TrackingId| clients.live(id, self.now).is_ok_and(|record| record.is_some());
+            records = ids.iter().filter(is_there).count() as u64;
+        }
         let total = ids.len() as u64;
-        let (mut records, mut connections) = (0, 0);
+        let (mut done, mut connections) = (0, 0);
         for batch in ids.chunks(BATCH) {
-            let commits: Vec<Commit> = batch.iter().map(|id| self.store.store.revoke(id, self.now)).collect();
+            let commits: Vec<Commit> = batch.iter().map(|id| clients.store.revoke(id, self.now)).collect();
             let outcome = wait_for(commits);
             // Also after a failure: until the gateway stops, what was revoked stays revoked.
             for id in batch {
-                connections += u64::from(self.store.connections.close_all(id));
+                connections += u64::from(clients.connections.close_all(id));
             }
             outcome?;
-            records += batch.len() as u64;
-            reply(Reply::Progress { done: records, total: Some(total) })?;
+            done += batch.len() as u64;
+            reply(Reply::Progress { done, total: Some(total) })?;
         }
         Ok(Summary::Revoked { records, connections })
     }
@@ -133,7 +135,7 @@ impl Job<'_> {
     fn purge(&self, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
         let mut records = 0;
         loop {
-            let dropped = self.store.store.purge(self.now, PURGE_STEP)?;
+            let dropped = self.store.clients.store.purge(self.now, PURGE_STEP)?;
             records += dropped as u64;
             if dropped < PURGE_STEP {
                 return Ok(Summary::Purged { records });
@@ -172,7 +174,7 @@ impl Job<'_> {
                 } else if record.authentication.as_ref().is_some_and(|a| a.check().is_err()) {
                     unfit += 1;
                 } else {
-                    commits.push(self.store.store.create(&id, record));
+                    commits.push(self.store.clients.store.create(&id, record));
                 }
             }
             for commit in commits {
@@ -190,7 +192,7 @@ impl Job<'_> {
     }
 
     fn is_it(&self, wanted: &IdArgument, id: &TrackingId, record: &CookieRecord) -> bool {
-        id.expose() == wanted.0 || *self.store.public_id(id, record) == *wanted.0
+        id.expose() == wanted.0 || *self.store.clients.public_id(id, record) == *wanted.0
     }
 }
 

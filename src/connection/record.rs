@@ -48,7 +48,7 @@ impl Client {
         let is_noted = self.service.config.auth.as_ref().and_then(|auth| auth.cookie?.idle_timeout).is_some();
         if let (Some(tracked), Some(tracker), true) = (&self.tracked, &self.service.tracker, is_noted)
             // Looking a record up is what notes a sighting.
-            && let Err(error) = tracker.store.look_up(&tracked.id, Timestamp::now())
+            && let Err(error) = tracker.clients.store.look_up(&tracked.id, Timestamp::now())
         {
             warn!(connection = %self.id, public_id = &*tracked.public_id, %error, "departure not noted");
         }
@@ -98,7 +98,7 @@ impl Client {
         let now = Timestamp::now();
         let written = match authentication {
             Some(authentication) => tracker.remember(tracked, authentication, now).await,
-            None => tracker.store.authenticate(&tracked.id, None, now).await,
+            None => tracker.clients.store.authenticate(&tracked.id, None, now).await,
         };
         if let Err(error) = written {
             // The session is good without it; only the next visit will not know of this one.

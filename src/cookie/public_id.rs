@@ -96,6 +96,12 @@ impl PublicIdKey {
         Ok(Self::new(&key))
     }
 
+    /// Whether a text looks like a public ID. Of a text that does, only the tracking ID can tell.
+    pub fn may_have_made(text: &str) -> bool {
+        text.len() == TEXT_SIZE
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    }
+
     /// The public ID of a tracking ID.
     pub fn public_id(&self, id: &TrackingId) -> Arc<str> {
         let mut mac = self.keyed.clone();
@@ -176,6 +182,17 @@ mod tests {
         //   | head -c 12 | base64 | tr +/ -_
         let key = PublicIdKey::new(&[7; KEY_SIZE]);
         assert_eq!(&*key.public_id(&id("ynxeF9djpFhvdtla3T/sM+2N")), "nAgRtBpITBx_E3t0");
+    }
+
+    #[test]
+    fn what_looks_like_a_public_id_has_its_length_and_its_characters() {
+        assert!(PublicIdKey::may_have_made("nAgRtBpITBx_E3t0"));
+        assert!(PublicIdKey::may_have_made("-AgRtBpITBx_E3t0"));
+        for other in
+            ["", "joe", "nAgRtBpITBx_E3t", "nAgRtBpITBx_E3t00", "nAgRtBpITBx/E3t0", "joe@example.com."]
+        {
+            assert!(!PublicIdKey::may_have_made(other), "{other}");
+        }
     }
 
     #[test]

@@ -82,7 +82,12 @@ impl Socket {
                     }
                     if auth::is_over(options, &tracked.record, now) {
                         // At once: this very visit counts as a sighting, and the next one would find it recent.
-                        tracker.store.authenticate(&tracked.id, None, now).await.map_err(Problem::Store)?;
+                        tracker
+                            .clients
+                            .store
+                            .authenticate(&tracked.id, None, now)
+                            .await
+                            .map_err(Problem::Store)?;
                         tracked.record.authentication = None;
                     }
                 }

@@ -23,7 +23,7 @@ use crate::{
     policy::{Decision, JoinRequest, Policy, PolicyError, PolicyGate},
     store::{Authentication, Commit, CookieRecord, CookieStore, StoreError},
     time::Timestamp,
-    tracking::Tracker,
+    tracking::{Clients, Tracker},
     wamp::Serializer,
 };
 
@@ -137,7 +137,7 @@ fn edge(http: HttpOptions) -> Arc<Edge> {
             let StoreConfig::Memory { max_cookies: room } = cookie.store else { unreachable!() };
             let store = SmallStore { room, records: Mutex::default() };
             let key = PublicIdKey::random().unwrap();
-            Arc::new(Tracker::new(cookie.options.clone(), Arc::new(store), Arc::default(), Arc::new(key)))
+            Arc::new(Tracker::new(cookie.options.clone(), Clients::new(Arc::new(store), Arc::new(key))))
         });
         Ok(Arc::new(WebSocketService {
             config: config.clone(),

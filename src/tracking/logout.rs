@@ -1,12 +1,17 @@
 //! Logging out: a client's IDs are revoked for good, and everything that is open with them is closed.
 
-use std::{collections::HashSet, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::{Parting, Tracker};
-use crate::{cookie::TrackingId, store::StoreError, time::Timestamp, wamp::Uri};
+use crate::{
+    cookie::{PublicIdKey, TrackingId},
+    store::StoreError,
+    time::Timestamp,
+    wamp::Uri,
+};
 
 /// A cookie that somebody is here with, for whoever may have to revoke it.
 #[derive(Clone)]
@@ -22,7 +27,8 @@ pub struct Visit {
 pub struct Logout {
     /// The cookies of those sessions that are here.
     pub visits: Vec<Visit>,
-    /// A realm and an authid: whatever cookies are authenticated as that, here or not.
+    /// A realm and an authid: whatever cookies are authenticated as that, or belong to the client whose public ID it is,
+    /// here or not.
     pub principal: Option<(Uri, String)>,
     /// A cookie that stays: whose session has ordered this.
     pub spared: Option<Visit>,
@@ -46,31 +52,30 @@ impl Tracker {
         why: Parting,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let line: HashSet<TrackingId> = ids.iter().flat_map(|id| self.line(id, now)).collect();
+        let line = self.clients.lines(ids, now);
         // All of them are handed over before the first is waited for: they share what it costs to make them durable.
-        let commits: Vec<_> = line.iter().map(|id| self.store.revoke(id, now)).collect();
+        let commits: Vec<_> = line.iter().map(|id| self.clients.store.revoke(id, now)).collect();
         let mut outcome = Ok(());
         for commit in commits {
             outcome = outcome.and(commit.await);
         }
         for id in &line {
-            self.connections.part_from_all(id, why);
+            self.clients.connections.part_from_all(id, why);
         }
         outcome
     }
 
-    /// The IDs that are authenticated as somebody. Reads the whole store: call it where blocking is allowed.
+    /// The IDs of whoever has a name in a realm: those that are authenticated as that, and those of the client that others
+    /// know by it since it is nobody in particular. Reads the whole store: call it where blocking is allowed.
     fn ids_of(&self, realm: &Uri, authid: &str, now: Timestamp) -> Result<Vec<TrackingId>, StoreError> {
-        let mut ids = Vec::new();
-        self.store.scan(now, &mut |id, record| {
+        // To make every record's public ID takes longer than all the rest.
+        let may_be_public = PublicIdKey::may_have_made(authid);
+        self.clients.find(now, |id, record| {
             let is_theirs = record.authentication.as_ref().is_some_and(|authentication| {
                 authentication.authid == authid && authentication.authrealm == realm.as_str()
             });
-            if is_theirs {
-                ids.push(id.clone());
-            }
-        })?;
-        Ok(ids)
+            is_theirs || (may_be_public && *self.clients.public_id(id, record) == *authid)
+        })
     }
 }
 
@@ -79,7 +84,7 @@ pub async fn carry_out(mut orders: mpsc::UnboundedReceiver<Logout>, trackers: Ve
     while let Some(Logout { visits, principal, spared }) = orders.recv().await {
         let now = Timestamp::now();
         for tracker in &trackers {
-            let is_here = |visit: &&Visit| Arc::ptr_eq(&visit.tracker.connections, &tracker.connections);
+            let is_here = |visit: &&Visit| visit.tracker.clients.is_same(&tracker.clients);
             let mut ids: Vec<TrackingId> =
                 visits.iter().filter(is_here).map(|visit| visit.id.clone()).collect();
             if let Some((realm, authid)) = principal.clone() {
@@ -91,7 +96,7 @@ pub async fn carry_out(mut orders: mpsc::UnboundedReceiver<Logout>, trackers: Ve
                     Err(error) => warn!(%error, "logout: the search did not end"),
                 }
             }
-            let spared = spared.as_ref().filter(is_here).map(|visit| tracker.line(&visit.id, now));
+            let spared = spared.as_ref().filter(is_here).map(|visit| tracker.clients.line(&visit.id, now));
             ids.retain(|id| spared.as_ref().is_none_or(|spared| !spared.contains(id)));
             match tracker.log_out(&ids, now).await {
                 Ok(()) => debug!(cookies = ids.len(), "logged out"),

@@ -28,7 +28,7 @@ use std::{sync::Arc, time::Duration};
 
 use tracing::warn;
 
-use super::{Known, Parting, Tracked, Tracker};
+use super::{Known, Parting, Tracked, Tracker, clients::MAX_LINE};
 use crate::{
     cookie::TrackingId,
     store::{Authentication, CookieRecord, Lineage, StoreError, Succession},
@@ -37,10 +37,6 @@ use crate::{
 
 /// How long a replaced ID still works: for tabs that a browser has opened before it had the new one.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
-
-/// How many IDs of one line are followed. One is added at each login, and each is gone when its time is over; a year of
-/// daily logins with cookies that live for a year stays below this.
-const MAX_LINE: usize = 512;
 
 /// What a known ID is good for.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,7 +85,8 @@ impl Tracker {
             let next = match standing(&record, self.rotates, now) {
                 Standing::Current => return Ok(Some(Known { id, record, is_replaced, is_exclusive: false })),
                 Standing::Unclaimed => {
-                    let lineage = Lineage { public_id: self.public_id(&id, &record), predecessor: id };
+                    let lineage =
+                        Lineage { public_id: self.clients.public_id(&id, &record), predecessor: id };
                     let (id, record) = self.create(Some(lineage), now).await?;
                     return Ok(Some(Known { id, record, is_replaced: true, is_exclusive: true }));
                 }
@@ -102,7 +99,7 @@ impl Tracker {
                 Standing::Replaced(next) => next.clone(),
                 Standing::Replayed => {
                     warn!(
-                        public_id = &*self.public_id(&id, &record),
+                        public_id = &*self.clients.public_id(&id, &record),
                         "a replaced cookie came back: logged out"
                     );
                     self.end(&[id], Parting::Killed, now).await?;
@@ -110,7 +107,7 @@ impl Tracker {
                 }
             };
             // Gone: the client has logged out meanwhile, or the store has dropped it.
-            let Some(mut found) = self.live(&next, now)? else { return Ok(None) };
+            let Some(mut found) = self.clients.live(&next, now)? else { return Ok(None) };
             found.last_seen = last_seen.unwrap_or(found.last_seen);
             (id, record, is_replaced) = (next, found, true);
         }
@@ -121,6 +118,9 @@ impl Tracker {
     ///
     /// In this order: a crash in between leaves an ID that is to be replaced still. A connection that does the same at
     /// the same moment finds the next ID there already, which is as good.
+    ///
+    /// A logout at the same moment may have missed the next ID, which was not there yet. It revokes an ID before those that
+    /// come after it: either it revokes the next one as well, or the old one is gone by now.
     async fn replace(
         &self,
         id: &TrackingId,
@@ -129,29 +129,33 @@ impl Tracker {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let Some(authentication) = record.authentication.as_deref() else { return Ok(()) };
-        let lineage = Lineage { public_id: self.public_id(id, record), predecessor: id.clone() };
+        let lineage = Lineage { public_id: self.clients.public_id(id, record), predecessor: id.clone() };
         let successor = CookieRecord {
             lineage: Some(lineage.into()),
             authentication: Some(Authentication { succession: None, ..authentication.clone() }.into()),
             ..CookieRecord::new(now, self.options.max_age)
         };
-        match self.store.create(next, successor).await {
+        match self.clients.store.create(next, successor).await {
             Ok(()) | Err(StoreError::Exists) => {}
             Err(error) => return Err(error),
         }
         let succession = Some(Succession { id: next.clone(), since: Some(now) });
         let replaced = Authentication { succession, ..authentication.clone() };
-        self.store.authenticate(id, Some(replaced), now).await
+        self.clients.store.authenticate(id, Some(replaced), now).await?;
+        if self.clients.live(id, now)?.is_none() {
+            self.clients.store.revoke(next, now).await?;
+        }
+        Ok(())
     }
 
     /// A client that comes with an ID has it for good: the anonymous one before it is of no use any more.
     fn retire_predecessor(&self, record: &CookieRecord, now: Timestamp) -> Result<(), StoreError> {
         if let Some(lineage) = &record.lineage
-            && let Some(before) = self.live(&lineage.predecessor, now)?
+            && let Some(before) = self.clients.live(&lineage.predecessor, now)?
             && before.authentication.is_none()
         {
             // Not waited for: nobody is logged in with it.
-            drop(self.store.revoke(&lineage.predecessor, now));
+            drop(self.clients.store.revoke(&lineage.predecessor, now));
         }
         Ok(())
     }
@@ -169,7 +173,7 @@ impl Tracker {
     ) -> Result<(), StoreError> {
         let Some((id, record)) = self.latest(&tracked.id, now)? else { return Ok(()) };
         if !self.rotates {
-            return self.store.authenticate(&id, Some(authentication), now).await;
+            return self.clients.store.authenticate(&id, Some(authentication), now).await;
         }
         let before = record.authentication.as_deref();
         let is_ours = tracked.is_exclusive && id == tracked.id;
@@ -177,14 +181,14 @@ impl Tracker {
             (&before.authid, &before.authrealm) == (&authentication.authid, &authentication.authrealm)
         });
         if !is_ours && !is_same {
-            return self.store.authenticate(&id, None, now).await;
+            return self.clients.store.authenticate(&id, None, now).await;
         }
         let succession = match before.and_then(|before| before.succession.clone()) {
             Some(succession) => succession,
             None => Succession { id: self.draw()?, since: None },
         };
         let authentication = Authentication { succession: Some(succession), ..authentication };
-        self.store.authenticate(&id, Some(authentication), now).await
+        self.clients.store.authenticate(&id, Some(authentication), now).await
     }
 
     /// Who is logged in by now with an ID, or with the one that has replaced it.
@@ -204,7 +208,7 @@ impl Tracker {
     ) -> Result<Option<(TrackingId, CookieRecord)>, StoreError> {
         let mut id = id.clone();
         for _ in 0..MAX_LINE {
-            let Some(record) = self.live(&id, now)? else { return Ok(None) };
+            let Some(record) = self.clients.live(&id, now)? else { return Ok(None) };
             match successor(&record) {
                 Some(Succession { id: next, since: Some(_) }) => id = next.clone(),
                 _ => return Ok(Some((id, record))),
@@ -212,26 +216,10 @@ impl Tracker {
         }
         Ok(None)
     }
-
-    /// An ID and all others of its line that have a record, before it and behind it.
-    pub(super) fn line(&self, id: &TrackingId, now: Timestamp) -> Vec<TrackingId> {
-        let mut line = vec![id.clone()];
-        // A store that cannot be read does not keep from ending what is known.
-        let look_up = |id: &TrackingId| self.live(id, now).ok().flatten();
-        let before =
-            |id: &TrackingId| look_up(id)?.lineage.as_ref().map(|lineage| lineage.predecessor.clone());
-        let after = |id: &TrackingId| look_up(id).as_ref().and_then(successor).map(|next| next.id.clone());
-        line.extend(std::iter::successors(before(id), before).take(MAX_LINE));
-        line.extend(std::iter::successors(after(id), after).take(MAX_LINE));
-        line
-    }
-
-    fn live(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
-        Ok(self.store.look_up(id, now)?.filter(|record| !record.is_expired(now)))
-    }
 }
 
-fn successor(record: &CookieRecord) -> Option<&Succession> {
+/// What replaces the ID of a record, or is to replace it.
+pub(super) fn successor(record: &CookieRecord) -> Option<&Succession> {
     record.authentication.as_ref()?.succession.as_ref()
 }
 

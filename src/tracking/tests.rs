@@ -11,7 +11,10 @@ use std::{
 use http::header::COOKIE;
 
 use super::*;
-use crate::{cookie::MaxAge, store::Commit};
+use crate::{
+    cookie::{MaxAge, PublicIdKey},
+    store::{Commit, CookieStore},
+};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -64,12 +67,8 @@ impl CookieStore for Remembering {
 }
 
 fn tracker(store: &Arc<Remembering>) -> Tracker {
-    Tracker::new(
-        CookieOptions::default(),
-        Arc::clone(store) as Arc<dyn CookieStore>,
-        Arc::default(),
-        Arc::new(PublicIdKey::random().unwrap()),
-    )
+    let store = Arc::clone(store) as Arc<dyn CookieStore>;
+    Tracker::new(CookieOptions::default(), Clients::new(store, Arc::new(PublicIdKey::random().unwrap())))
 }
 
 fn headers(lines: &[&str]) -> HeaderMap {
@@ -156,12 +155,7 @@ async fn values_of_another_shape_do_not_reach_the_store_and_look_ups_are_bounded
 async fn trackers_of_one_store_count_connections_together() {
     let store: Arc<Remembering> = Arc::default();
     let one = tracker(&store);
-    let other = Tracker::new(
-        CookieOptions::default(),
-        Arc::clone(&one.store),
-        Arc::clone(&one.connections),
-        Arc::clone(&one.key),
-    );
+    let other = Tracker::new(CookieOptions::default(), one.clients.clone());
     let first = one.track(&headers(&[]), false, NOW).await.unwrap();
     let lines = headers(&[&cookie_of(&first)]);
     let second = other.track(&lines, false, NOW).await.unwrap();
@@ -170,7 +164,7 @@ async fn trackers_of_one_store_count_connections_together() {
     let third = one.track(&lines, false, NOW).await.unwrap();
     assert_eq!(third.connections, 2);
     drop((second, third));
-    assert_eq!(one.connections.ids(), 0);
+    assert_eq!(one.clients.connections.ids(), 0);
 }
 
 #[tokio::test]
@@ -190,7 +184,7 @@ async fn a_store_that_fails_refuses_the_client_and_counts_nobody() {
     assert!(matches!(known, Err(StoreError::Io(_))), "{known:?}");
     let new = tracker.track(&headers(&[]), false, NOW).await;
     assert!(matches!(new, Err(StoreError::Full { .. })), "{new:?}");
-    assert_eq!(tracker.connections.ids(), 0);
+    assert_eq!(tracker.clients.connections.ids(), 0);
 }
 
 #[tokio::test]
@@ -245,7 +239,8 @@ async fn a_client_that_is_revoked_while_it_is_looked_up_does_not_get_in() {
     remembering.create(&known, CookieRecord::new(NOW, MaxAge::DEFAULT)).wait().unwrap();
     let store = Arc::new(Revoking { remembering, connections: Arc::clone(&connections) });
     let key = Arc::new(PublicIdKey::random().unwrap());
-    let tracker = Tracker::new(CookieOptions::default(), store, Arc::clone(&connections), key);
+    let clients = Clients { store, connections: Arc::clone(&connections), key };
+    let tracker = Tracker::new(CookieOptions::default(), clients);
     let tracked = tracker.track(&headers(&["cbtid=known-known"]), false, NOW).await.unwrap();
     assert!(tracked.is_new && tracked.id != known);
     assert_eq!(connections.count(&known), 0);

@@ -21,7 +21,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use self::support::{
+    Client, Gateway, Jar,
+    config::{TICKET, With as _, ticket_auth, tracked, web},
+};
 
 /// Two cookies as Crossbar keeps them, the second one joe's. They live for ten years.
 const CROSSBAR: &str = r#"{"cbtid": "dsI6D8i7pycVhma20uj5g+/G", "status": "created", "created": "2026-11-22T10:14:33.139Z", "modified": null, "deleted": null, "max_age": 311040000, "authid": null, "authrole": null, "authmethod": null, "authrealm": null, "authextra": null}
@@ -98,6 +103,24 @@ fn listed(node_dir: &Path) -> Vec<Value> {
     let mut list = cookies(node_dir, &["ls", "--json", "--reveal"]).json();
     list.sort_by_key(|cookie| cookie["id"].to_string());
     list
+}
+
+/// A gateway on which joe, beside somebody else, has logged in three times: his cookies, oldest first, and the connections
+/// with them.
+#[track_caller]
+fn joes_line(store: &Value) -> (Gateway, Vec<String>, Vec<Client>) {
+    let service =
+        tracked().with("cookie", json!({ "store": null })).with("cookie", json!({ "store": store }));
+    let gateway = Gateway::start(&web(&service.with("auth", ticket_auth().with("cookie", json!({})))));
+    Client::open(&gateway, &mut Jar::default()).join_by_ticket("joe", TICKET).unwrap();
+    let (mut jar, mut ids, mut clients) = (Jar::default(), Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let mut client = Client::open(&gateway, &mut jar);
+        client.join_by_ticket("joe", TICKET).unwrap();
+        ids.extend(jar.id.clone());
+        clients.push(client);
+    }
+    (gateway, ids, clients)
 }
 
 /// The public ID of a cookie.

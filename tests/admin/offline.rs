@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    CROSSBAR, JOES, PLAIN, cookies, cookies_with, listed, public_id,
+    CROSSBAR, JOES, PLAIN, cookies, cookies_with, joes_line, listed, public_id,
     support::{
         Gateway,
         config::{tracked, tracked_in_file, web, web_paths},
@@ -126,6 +126,25 @@ fn revoked_cookies_are_gone_for_good() {
         cookies(dir.path(), &["revoke", "--all"]).printed(),
         "revoked 0 cookies, closed 0 connections\n"
     );
+}
+
+#[test]
+fn a_revocation_by_any_id_of_a_client_takes_all_that_it_had_before_and_after() {
+    for store in
+        [json!({ "type": "file", "filename": "cookies.dat" }), json!({ "type": "lmdb", "path": "cookies" })]
+    {
+        for named in 0..4 {
+            let (mut gateway, ids, clients) = joes_line(&store);
+            drop(clients);
+            assert!(gateway.terminate().success());
+            let name = ids.get(named).cloned().unwrap_or_else(|| public_id(gateway.path(), &ids[0]));
+            let told = cookies(gateway.path(), &["revoke", "--", &name]).printed();
+            assert_eq!(told, "revoked 3 cookies, closed 0 connections\n");
+            let left = listed(gateway.path());
+            assert_eq!(left.len(), 1, "joe's other device stays: {left:?}");
+            assert!(!ids.iter().any(|id| left[0]["id"] == **id));
+        }
+    }
 }
 
 #[test]

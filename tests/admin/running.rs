@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    CROSSBAR, JOES, PLAIN, cookies, cookies_with, listed, public_id,
+    CROSSBAR, JOES, PLAIN, cookies, cookies_with, joes_line, listed, public_id,
     support::{
         Client, Gateway, Handshake, Jar, code,
         config::{With as _, anonymous_auth, ticket_auth, tracked, tracked_in_file, web, web_paths},
@@ -98,6 +98,30 @@ fn a_revocation_ends_the_cookies_connections_and_no_other() {
 
     let (_, answer) = Handshake::default().cookie(&id).opens(&gateway);
     assert!(answer.tracking_id().is_some_and(|fresh| fresh != id), "the cookie still counts");
+}
+
+#[test]
+fn a_revocation_by_any_id_of_a_client_ends_all_that_it_had_before_and_after() {
+    for store in [
+        json!({ "type": "memory" }),
+        json!({ "type": "file", "filename": "cookies.dat" }),
+        json!({ "type": "lmdb", "path": "cookies" }),
+    ] {
+        for named in 0..4 {
+            let (gateway, ids, mut clients) = joes_line(&store);
+            // The last one by its public ID, which all of them share.
+            let name = ids.get(named).cloned().unwrap_or_else(|| public_id(gateway.path(), &ids[0]));
+            let told = cookies(gateway.path(), &["revoke", "--", &name]).printed();
+            assert_eq!(told, "revoked 3 cookies, closed 3 connections\n");
+            clients.iter_mut().for_each(assert_killed);
+            let left = listed(gateway.path());
+            assert_eq!(left.len(), 1, "joe's other device stays: {left:?}");
+            for id in ids {
+                let mut client = Client::open(&gateway, &mut Jar { id: Some(id) });
+                client.join("realm1", json!({ "authmethods": ["cookie"] })).unwrap_err();
+            }
+        }
+    }
 }
 
 #[test]

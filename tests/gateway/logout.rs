@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, Gateway, Jar,
+    Client, Gateway, Handshake, Jar, Serializer,
     client::uri,
     code,
-    config::{TICKET, With as _, anonymous_auth, ticket_auth, tracked, web},
+    config::{TICKET, With as _, anonymous_auth, ticket_auth, tracked, untracked, web, web_paths},
 };
 
 /// How soon other connections are to be closed.
@@ -26,16 +26,23 @@ fn stores() -> [(Value, bool); 3] {
 /// A gateway with a store, on which joe (`frontend`) may do everything, the meta API included.
 #[track_caller]
 fn gateway(store: &Value) -> Gateway {
+    let auth = ticket_auth().with("anonymous", anonymous_auth()["anonymous"].clone());
+    Gateway::start(&web(&tracked_in(store).with("auth", auth)).with("realms", json!([realm()])))
+}
+
+/// A service with a store, and only what belongs to that store.
+fn tracked_in(store: &Value) -> Value {
+    tracked().with("cookie", json!({ "store": null })).with("cookie", json!({ "store": store }))
+}
+
+/// A realm on which only `frontend` may kill sessions.
+fn realm() -> Value {
     let everything = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
     let rule = |uri: &str| json!({ "uri": uri, "match": "prefix", "allow": everything });
-    let realm = json!({ "name": "realm1", "roles": [
+    json!({ "name": "realm1", "roles": [
         { "name": "anonymous", "permissions": [rule("")] },
         { "name": "frontend", "permissions": [rule(""), rule("wamp.session.")] },
-    ] });
-    let auth = ticket_auth().with("anonymous", anonymous_auth()["anonymous"].clone());
-    let service =
-        tracked().with("cookie", json!({ "store": null })).with("cookie", json!({ "store": store }));
-    Gateway::start(&web(&service.with("auth", auth)).with("realms", json!([realm])))
+    ] })
 }
 
 fn log_out(client: &mut Client) {
@@ -58,6 +65,32 @@ fn assert_unknown(gateway: &Gateway, id: &str) {
     let (_, welcome) = Client::joined(gateway, &mut jar);
     assert_eq!(welcome["x_wampgate_known"], false, "a cookie that was logged out is known");
     assert_ne!(jar.id.as_deref(), Some(id));
+}
+
+/// The answer to an order does not wait for the store: the cookie of a client that is away goes a moment later.
+#[track_caller]
+fn await_unknown(gateway: &Gateway, id: &str) {
+    let deadline = Instant::now() + SOON;
+    loop {
+        let mut client = Client::open(gateway, &mut Jar { id: Some(id.to_owned()) });
+        client.hello("realm1", json!({}));
+        let frame = client.socket().receive().unwrap();
+        // Whoever asks in the very moment is closed with the cookie.
+        if frame.close_code().is_none()
+            && Serializer::Json.decode(&frame.payload)[2]["x_wampgate_known"] == false
+        {
+            return;
+        }
+        assert!(Instant::now() < deadline, "still known");
+    }
+}
+
+/// Orders that an authid be logged out; nobody of that name is here.
+#[track_caller]
+fn log_out_who_is_away(admin: &mut Client, authid: &Value) {
+    let kwargs = json!({ "reason": "wamp.close.logout" });
+    let call = admin.call("wamp.session.kill_by_authid", &json!([authid]), &kwargs);
+    assert_eq!(admin.result(call).unwrap()[3][0], json!([]));
 }
 
 #[test]
@@ -100,7 +133,7 @@ fn any_other_goodbye_keeps_the_cookie() {
 
 #[test]
 fn a_logout_without_a_cookie_is_a_goodbye() {
-    let gateway = Gateway::start(&web(&crate::support::config::untracked()));
+    let gateway = Gateway::start(&web(&untracked()));
     let (mut client, _) = Client::joined(&gateway, &mut Jar::default());
     client.send(&json!([code::GOODBYE, {}, "wamp.close.logout"]));
     assert_eq!(client.receive()[2], "wamp.close.goodbye_and_out");
@@ -136,16 +169,8 @@ fn somebody_with_the_right_to_kill_logs_all_devices_of_an_authid_out() {
         device.socket().await_close();
         is_told(&mut tab, "wamp.close.logout");
 
-        // The answer does not wait for the store: the cookie of the device that is away goes a moment later.
         let away = away.id.unwrap();
-        let deadline = Instant::now() + SOON;
-        loop {
-            let (_, welcome) = Client::joined(&gateway, &mut Jar { id: Some(away.clone()) });
-            if welcome["x_wampgate_known"] == false {
-                break;
-            }
-            assert!(Instant::now() < deadline, "still known");
-        }
+        await_unknown(&gateway, &away);
         let here = here.id.unwrap();
         assert_unknown(&gateway, &here);
         admin.echoes();
@@ -158,6 +183,64 @@ fn somebody_with_the_right_to_kill_logs_all_devices_of_an_authid_out() {
             assert_unknown(&gateway, &here);
         }
     }
+}
+
+#[test]
+fn an_anonymous_client_that_is_away_is_logged_out_by_the_name_that_others_know() {
+    for (store, is_durable) in stores() {
+        let auth = ticket_auth().with("anonymous", anonymous_auth()["anonymous"].clone());
+        // Its authid is the public ID, is the public ID over a line of cookies, or is the cookie ID.
+        let services = [
+            tracked_in(&store).with("auth", auth.clone()),
+            tracked_in(&store).with("auth", auth.clone().with("cookie", json!({}))),
+            tracked_in(&store),
+        ];
+        for service in services {
+            let admins = untracked().with("auth", auth.clone());
+            let paths = web_paths(&json!({ "ws": service, "admin": admins }));
+            let mut gateway = Gateway::start(&paths.with("realms", json!([realm()])));
+            let [(first, first_name), (second, second_name), (other, _)] = [(); 3].map(|()| away(&gateway));
+
+            let mut admin = admin(&gateway);
+            let call = admin.call("wamp.session.kill_by_authid", &json!([first_name]), &json!({}));
+            assert_eq!(admin.result(call).unwrap()[3][0], json!([]));
+            log_out_who_is_away(&mut admin, &first_name);
+            first.iter().for_each(|id| await_unknown(&gateway, id));
+            if is_durable {
+                gateway.kill9();
+                gateway.restart();
+                first.iter().for_each(|id| assert_unknown(&gateway, id));
+                admin = self::admin(&gateway);
+            }
+            // The next one came before the restart, and is logged out after it.
+            log_out_who_is_away(&mut admin, &second_name);
+            second.iter().for_each(|id| await_unknown(&gateway, id));
+            let (_, welcome) = Client::joined(&gateway, &mut Jar { id: other.last().cloned() });
+            assert_eq!(welcome["x_wampgate_known"], true, "somebody else's cookie");
+        }
+    }
+}
+
+/// An anonymous client that was there three times and is gone: its cookies, and its name towards others.
+#[track_caller]
+fn away(gateway: &Gateway) -> (Vec<String>, Value) {
+    let (mut jar, mut ids, mut name) = (Jar::default(), Vec::new(), Value::Null);
+    for _ in 0..3 {
+        let (mut client, welcome) = Client::joined(gateway, &mut jar);
+        client.leaves();
+        ids.push(jar.id.clone().unwrap());
+        name = welcome["x_wampgate_public_id"].clone();
+    }
+    (ids, name)
+}
+
+/// Joe by a path without cookies.
+#[track_caller]
+fn admin(gateway: &Gateway) -> Client {
+    let handshake = Handshake::default().path("/admin");
+    let mut admin = Client::open_by(gateway, &mut Jar::default(), handshake, Serializer::Json, false);
+    admin.join_by_ticket("joe", TICKET).unwrap();
+    admin
 }
 
 #[test]

@@ -164,7 +164,7 @@ impl Chosen {
         }
         let opened = store::open_maintained(&self.store, Timestamp::now())?;
         let key = PublicIdKey::load_or_create(&self.node_dir.join(PUBLIC_ID_KEY))?;
-        let store = ManagedStore::new(self.name, opened, Arc::default(), Arc::new(key));
+        let store = ManagedStore::new(self.name, opened, Arc::new(key));
         Ok(Place::Here(Box::new(store)))
     }
 }

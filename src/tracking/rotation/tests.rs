@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, header::COOKIE};
@@ -6,7 +6,8 @@ use http::{HeaderMap, HeaderValue, header::COOKIE};
 use super::*;
 use crate::{
     cookie::{CookieOptions, PublicIdKey},
-    store::MemoryStore,
+    store::{Commit, CookieStore, MemoryStore},
+    tracking::Clients,
 };
 
 /// A moment in seconds.
@@ -16,8 +17,8 @@ const fn at(seconds: u64) -> Timestamp {
 
 fn tracker() -> Tracker {
     let store = Arc::new(MemoryStore::new(1000));
-    Tracker::new(CookieOptions::default(), store, Arc::default(), Arc::new(PublicIdKey::random().unwrap()))
-        .rotating(true)
+    let clients = Clients::new(store, Arc::new(PublicIdKey::random().unwrap()));
+    Tracker::new(CookieOptions::default(), clients).rotating(true)
 }
 
 /// Comes with an ID, or with none.
@@ -51,7 +52,7 @@ fn name(tracked: &Tracked) -> Option<&str> {
 }
 
 fn is_known(tracker: &Tracker, id: &TrackingId, now: Timestamp) -> bool {
-    tracker.store.look_up(id, now).unwrap().is_some()
+    tracker.clients.store.look_up(id, now).unwrap().is_some()
 }
 
 fn is_told_to_end(tracked: &Tracked) -> Option<Parting> {
@@ -157,7 +158,7 @@ async fn anonymous_client_keeps_its_public_name_and_leaves_no_records_behind() {
         last = again.id.clone();
     }
     let mut records = 0;
-    tracker.store.scan(at(20), &mut |_, _| records += 1).unwrap();
+    tracker.clients.store.scan(at(20), &mut |_, _| records += 1).unwrap();
     assert_eq!(records, 2, "the last one, and the one before it in case its answer was lost");
 }
 
@@ -166,7 +167,7 @@ async fn handshakes_at_the_same_moment_are_given_the_same_id() {
     let tracker = tracker();
     let first = visit(&tracker, None, at(0)).await;
     log_in(&tracker, &first, "joe", at(0)).await;
-    let due = tracker.store.look_up(&first.id, at(1)).unwrap().unwrap();
+    let due = tracker.clients.store.look_up(&first.id, at(1)).unwrap().unwrap();
     // Both have seen the ID before either has replaced it.
     let one = tracker.admit(first.id.clone(), due.clone(), at(1)).await.unwrap().unwrap();
     let other = tracker.admit(first.id.clone(), due, at(1)).await.unwrap().unwrap();
@@ -193,6 +194,64 @@ async fn logout_with_any_id_of_a_line_ends_all_of_it() {
         log_in(&tracker, &third, "joe", at(6)).await;
         assert!(!is_known(&tracker, &third.id, at(6)), "no later login brings a revoked record back");
     }
+}
+
+/// In the moment before it makes a record, somebody logs out who has met all IDs that were there.
+#[derive(Debug)]
+struct LoggedOutBefore {
+    store: MemoryStore,
+    /// The IDs, oldest first.
+    line: Mutex<Vec<TrackingId>>,
+}
+
+impl CookieStore for LoggedOutBefore {
+    fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit {
+        for id in self.line.lock().unwrap().drain(..) {
+            self.store.revoke(&id, at(2)).wait().unwrap();
+        }
+        self.store.create(id, record)
+    }
+
+    fn look_up(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
+        self.store.look_up(id, now)
+    }
+
+    fn authenticate(&self, id: &TrackingId, who: Option<Authentication>, now: Timestamp) -> Commit {
+        self.store.authenticate(id, who, now)
+    }
+
+    fn revoke(&self, id: &TrackingId, now: Timestamp) -> Commit {
+        self.store.revoke(id, now)
+    }
+
+    fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.store.purge(now, limit)
+    }
+
+    fn scan(
+        &self,
+        now: Timestamp,
+        each: &mut dyn FnMut(&TrackingId, &CookieRecord),
+    ) -> Result<(), StoreError> {
+        self.store.scan(now, each)
+    }
+}
+
+#[tokio::test]
+async fn logout_during_the_next_handshake_leaves_nobody_logged_in() {
+    let store = Arc::new(LoggedOutBefore { store: MemoryStore::new(1000), line: Mutex::default() });
+    let key = Arc::new(PublicIdKey::random().unwrap());
+    let clients = Clients::new(Arc::clone(&store) as Arc<dyn CookieStore>, key);
+    let tracker = Tracker::new(CookieOptions::default(), clients).rotating(true);
+    let first = visit(&tracker, None, at(0)).await;
+    log_in(&tracker, &first, "joe", at(1)).await;
+    let line = tracker.clients.line(&first.id, at(2));
+    assert_eq!((line.len(), &line[0]), (2, &first.id), "the next ID is drawn and has no record");
+    *store.line.lock().unwrap() = line.clone();
+
+    let second = visit(&tracker, Some(&first.id), at(2)).await;
+    assert_eq!((second.is_new, name(&second)), (true, None));
+    assert!(line.iter().all(|id| !is_known(&tracker, id, at(2))));
 }
 
 #[tokio::test]
