@@ -2,7 +2,7 @@
 # Makes component.wasm. Needs python3 with venv; Zig and wasm-tools come from PyPI.
 set -euo pipefail
 cd "$(dirname "$0")"
-. ../tools.sh
+. ./tools.sh
 need zig wasm-tools
 
 contract=wampgate:authid/policy@0.1.0
@@ -12,5 +12,5 @@ python-zig build-exe contract.zig -target wasm32-freestanding -mcpu=mvp+bulk_mem
     -OReleaseSmall -fstrip --stack 16384 --cache-dir target/cache -femit-bin=target/core.wasm \
     --export=cabi_realloc --export="$contract#check-config" --export="$contract#decide" \
     --export="cabi_post_$contract#check-config" --export="cabi_post_$contract#decide"
-wasm-tools component embed --world authid-policy ../../wit target/core.wasm --output target/embedded.wasm
+wasm-tools component embed --world authid-policy wit target/core.wasm --output target/embedded.wasm
 wasm-tools component new target/embedded.wasm --output component.wasm
