@@ -23,18 +23,20 @@ export const policy = {
     const method = offered.find(
       (name) => name !== "anonymous" && methods.includes(name) && (name !== "cookie" || loggedIn),
     );
-    if (method !== undefined) return { tag: "defer", val: method };
+    if (method !== undefined) return defer(method);
     if (!includesAnonymous(methods) || !includesAnonymous(offered)) {
       return deny("wamp.error.no_auth_method", "offer a configured authentication method");
     }
-    if (cookie == null || cookie.isNew) return { tag: "none" };
-    return { tag: "anonymous", val: { authid: cookie.publicId } };
+    if (cookie == null || cookie.isNew) return none;
+    return anonymous({ authid: cookie.publicId });
   },
 };
 
-function deny(reason, message) {
-  return { tag: "deny", val: { reason, message } };
-}
+// The answers that there are. Any other tag would be a trap.
+const anonymous = (identity) => ({ tag: "anonymous", val: identity });
+const none = { tag: "none" };
+const defer = (method) => ({ tag: "defer", val: method });
+const deny = (reason, message) => ({ tag: "deny", val: { reason, message } });
 
 // An empty list means "anonymous": on the configuration's side as on the client's.
 function includesAnonymous(list) {

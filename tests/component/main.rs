@@ -19,5 +19,6 @@ mod loading;
 mod logging;
 mod reload;
 mod rules;
+mod scaffold;
 mod tools;
 mod warm;
