@@ -7,4 +7,6 @@ cd "$(dirname "$0")"
 wampgate=${WAMPGATE:-wampgate}
 command -v "$wampgate" >/dev/null || { echo "test.sh: there is no $wampgate: put it on PATH, or its path into WAMPGATE" >&2; exit 1; }
 ./build.sh
+# A large component takes a while, the first time that the gateway sees it.
+echo "compiling and testing component.wasm"
 "$wampgate" policy test component.wasm cases.json "$@"

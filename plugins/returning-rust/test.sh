@@ -9,4 +9,6 @@ command -v "$wampgate" >/dev/null || { echo "test.sh: there is no $wampgate: put
 ./build.sh
 # In release mode, for which the build has compiled most of it.
 cargo test --quiet --release --target host-tuple
+# A large component takes a while, the first time that the gateway sees it.
+echo "compiling and testing component.wasm"
 "$wampgate" policy test component.wasm cases.json "$@"

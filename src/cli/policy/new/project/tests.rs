@@ -45,11 +45,12 @@ fn a_project_has_everything_that_its_example_has() {
 
 #[test]
 fn the_contract_is_one_file() {
-    let entries = fs::read_dir(Path::new(ROOT).join("wit")).unwrap();
-    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let paths = fs::read_dir(Path::new(ROOT).join("wit")).unwrap().map(|entry| entry.unwrap().path());
     // Wit tools read the `.wit` files of a folder, and its folder `deps`.
-    let read: Vec<String> = names.filter(|name| name.ends_with(".wit") || name == "deps").collect();
-    assert_eq!(read, ["policy.wit"], "a project gets policy.wit alone");
+    let read: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|end| end == "wit") || path.ends_with("deps"))
+        .collect();
+    assert_eq!(read, [Path::new(ROOT).join("wit/policy.wit")], "a project gets policy.wit alone");
 }
 
 #[test]
