@@ -2,52 +2,79 @@
 # Builds the example policies from source, one after the other, and asks each the questions of its cases file on the
 # gateway's own engine. `build-all.sh` does it for all of them, `build-all.sh zig go vip` for some.
 #
-# Tool chains are installed as the build scripts need them. A build that takes longer than $WAMPGATE_BUILD_SECONDS (300 if
+# `returning-*` are built and tested as users meet them: `wampgate policy new` writes a project, whose own build and test
+# run. So the examples and what users start from are one thing, and cannot fall apart.
+#
+# Tool chains are installed as the build scripts need them. A policy that takes longer than $WAMPGATE_BUILD_SECONDS (300 if
 # unset) counts as failed.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 all=(vip rust c zig js ts python go wat)
 [ $# -gt 0 ] || set -- "${all[@]}"
+for name in "$@"; do
+    case " ${all[*]} " in *" $name "*) ;; *) echo "build-all.sh: there is no $name, only: ${all[*]}" >&2; exit 2 ;; esac
+done
 limit=${WAMPGATE_BUILD_SECONDS:-300}
-log=$(mktemp -d)
-trap 'rm -rf "$log"' EXIT
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 
-# Built here and not in the gateway's target folder, whose profile is another one. A relative path would be read from
-# another folder by each build.
+# From the gateway's own folder: in this one, cargo builds for WebAssembly.
+(cd .. && cargo build --quiet --locked)
+WAMPGATE=$(cd .. && cd "${CARGO_TARGET_DIR:-target}" && pwd)/debug/wampgate
+export WAMPGATE
+# The policies are not built in the gateway's target folder, whose profile is another one. A relative path would be read
+# from another folder by each build.
 guest_target=$PWD/target
 passed=0 failed=0
 
-printf '%-8s %10s %12s %12s   %s\n' policy bytes build compile decision
-for name in "$@"; do
-    case $name in
-        vip) folder=vip cases=vip/cases.json ;;
-        *) folder=returning-$name cases=returning-cases.json ;;
+# What a user would do. On a busy machine an interpreter takes its time, and what is tested here is what it answers.
+start() {
+    "$WAMPGATE" policy new "example-$1" --lang "$1" --dir "$2"
+    cd "$2"
+    case $1 in
+        # In the versions that the project comes with.
+        rust) cargo metadata --locked --format-version 1 >/dev/null ;;
+        js | ts) npm install ;;
     esac
-    [ -x "$folder/build.sh" ] || { echo "build-all.sh: there is no $name, only: ${all[*]}" >&2; exit 2; }
+    case $1 in
+        js | ts) npm test -- --deadline 2000 ;;
+        *) ./test.sh --deadline 2000 ;;
+    esac
+}
+export -f start
+
+printf '%-8s %10s %12s %12s   %s\n' policy bytes 'build, test' compile decision
+for name in "$@"; do
+    if [ "$name" = vip ]; then
+        folder=$PWD/vip cases=$PWD/vip/cases.json command=(vip/build.sh)
+        rm -f vip/component.wasm
+    else
+        folder=$work/project/$name cases=$folder/cases.json
+        command=(bash -euo pipefail -c 'start "$@"' - "$name" "$folder")
+    fi
 
     begun=$SECONDS
-    rm -f "$folder/component.wasm"
     if ! CARGO_TARGET_DIR=$guest_target timeout --kill-after=10 "$limit" \
-        nice -n 10 "$folder/build.sh" >"$log/$name" 2>&1 </dev/null; then
+        nice -n 10 "${command[@]}" >"$work/$name" 2>&1 </dev/null; then
         failed=$((failed + 1))
-        printf '%-8s does not build:\n' "$name"
-        tail -n 30 "$log/$name" | sed 's/^/    /'
+        printf '%-8s does not build, or not pass its test:\n' "$name"
+        tail -n 30 "$work/$name" | sed 's/^/    /'
         continue
     fi
-    built=$((SECONDS - begun))
+    took=$((SECONDS - begun))
 
-    # Its cases, through the library: the line that it prints has size, compile time and the median decision.
-    # From the gateway's own folder: in this one, cargo builds for WebAssembly.
-    if (cd .. && WAMPGATE_GUESTS=plugins/$cases=plugins/$folder/component.wasm cargo test --quiet --locked \
-        --test component examples_that_have_been_built -- --nocapture) >"$log/$name" 2>&1 && line=$(grep -E '^measured: ' "$log/$name"); then
+    # Its cases once more, through the library and read by somebody else: the line that it prints has size, compile time and
+    # the median decision.
+    if (cd .. && WAMPGATE_GUESTS=$cases=$folder/component.wasm cargo test --quiet --locked \
+        --test component examples_that_have_been_built -- --nocapture) >"$work/$name" 2>&1 && line=$(grep -E '^measured: ' "$work/$name"); then
         passed=$((passed + 1))
         read -r _ bytes compile decision <<<"$line"
-        printf '%-8s %10s %10s s %12s   %s\n' "$name" "$bytes" "$built" "$compile" "$decision"
+        printf '%-8s %10s %10s s %12s   %s\n' "$name" "$bytes" "$took" "$compile" "$decision"
     else
         failed=$((failed + 1))
         printf '%-8s does not pass its cases:\n' "$name"
-        tail -n 30 "$log/$name" | sed 's/^/    /'
+        tail -n 30 "$work/$name" | sed 's/^/    /'
     fi
 done
 printf '%d passed, %d failed\n' "$passed" "$failed"

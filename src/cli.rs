@@ -35,7 +35,7 @@ enum Command {
     /// Look into a cookie store and put it in order, also while a gateway runs on it
     #[command(subcommand)]
     Cookies(cookies::CookiesCommand),
-    /// Test a policy, ask it, look at it
+    /// Start a policy, test it, ask it, look at it
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
 }

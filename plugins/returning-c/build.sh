@@ -2,12 +2,12 @@
 # Makes component.wasm. Needs python3 with venv; the C compiler (Zig's clang) and wasm-tools come from PyPI.
 set -euo pipefail
 cd "$(dirname "$0")"
-. ../tools.sh
+. ./tools.sh
 need zig wasm-tools
 
 mkdir -p target
 # No libc and no WASI: nothing could be imported by accident. The stack and all data fit the first page of memory.
 python-zig cc --target=wasm32-freestanding -std=c23 -Oz -Wall -Wextra -Werror -mbulk-memory -nostdlib -s \
     -Wl,--no-entry -Wl,-z,stack-size=16384 policy.c contract.c -o target/core.wasm
-wasm-tools component embed --world authid-policy ../../wit target/core.wasm --output target/embedded.wasm
+wasm-tools component embed --world authid-policy wit target/core.wasm --output target/embedded.wasm
 wasm-tools component new target/embedded.wasm --output component.wasm

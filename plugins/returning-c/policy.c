@@ -1,4 +1,4 @@
-// Only returning visitors keep their name. The cases are in ../returning-cases.json.
+// Only returning visitors keep their name. The cases are in cases.json.
 
 #include "contract.h"
 

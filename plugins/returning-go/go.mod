@@ -1,3 +1,3 @@
-module wampgate-returning-policy
+module example.com/wampgate-returning-policy
 
 go 1.27

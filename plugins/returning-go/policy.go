@@ -1,4 +1,4 @@
-// Only returning visitors keep their name. The cases are in ../returning-cases.json.
+// Only returning visitors keep their name. The cases are in cases.json.
 package main
 
 import (
@@ -17,7 +17,13 @@ func CheckConfig(config string) []string {
 }
 
 // Decide decides about one HELLO. An error refuses the client.
-func Decide(config string, request JoinRequest) (Decision, error) {
+func Decide(config string, request JoinRequest) (decision Decision, err error) {
+	// A panic that left the policy would be a trap, and its text lost.
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("panic: %v", fault)
+		}
+	}()
 	closed, err := closedRealms(config)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 # Every version, also of what these packages need, is exact: a lock file would add nothing.
-[ -e node_modules/.package-lock.json ] || npm install --silent --no-package-lock --no-audit --no-fund
-# --sync: the contract has no asynchronous functions. --stub-wasi: no WASI is left among the imports.
-node_modules/.bin/componentize-qjs --wit ../../wit -n authid-policy -j policy.js --sync --stub-wasi --opt-size -m -o component.wasm
+[ node_modules/.package-lock.json -nt package.json ] || npm install --loglevel=error --no-package-lock --no-audit --no-fund
+npm run --silent build

@@ -1,15 +1,18 @@
-// Only returning visitors keep their name. The cases are in ../returning-cases.json.
+// Only returning visitors keep their name. The cases are in cases.json.
 //
-// What is left out of a record arrives as null in one engine and as undefined in another: `== null` and `?.` take both. An
-// error is thrown as a plain text (from checkConfig: a list of texts), not as an Error: not every engine knows what to do with those.
+// What is left out of a record arrives as null in one engine and as undefined in another: `== null` and `?.` take both.
 
 export const policy = {
   checkConfig(config) {
-    readConfig(config, (fault) => { throw [fault]; });
+    try {
+      readConfig(config);
+    } catch (fault) {
+      throw [String(fault)]; // anything but a list of texts would be a trap
+    }
   },
 
   decide(config, { cookie, hello, methods }) {
-    const { closed_realms: closed = [] } = readConfig(config, (fault) => { throw fault; });
+    const closed = readConfig(config);
     const offered = hello?.authmethods ?? [];
 
     if (hello?.realm != null && closed.includes(hello.realm)) {
@@ -20,38 +23,40 @@ export const policy = {
     const method = offered.find(
       (name) => name !== "anonymous" && methods.includes(name) && (name !== "cookie" || loggedIn),
     );
-    if (method !== undefined) return { tag: "defer", val: method };
+    if (method !== undefined) return defer(method);
     if (!includesAnonymous(methods) || !includesAnonymous(offered)) {
       return deny("wamp.error.no_auth_method", "offer a configured authentication method");
     }
-    if (cookie == null || cookie.isNew) return { tag: "none" };
-    return { tag: "anonymous", val: { authid: cookie.publicId } };
+    if (cookie == null || cookie.isNew) return none;
+    return anonymous({ authid: cookie.publicId });
   },
 };
 
-function deny(reason, message) {
-  return { tag: "deny", val: { reason, message } };
-}
+// The answers that there are. Any other tag would be a trap.
+const anonymous = (identity) => ({ tag: "anonymous", val: identity });
+const none = { tag: "none" };
+const defer = (method) => ({ tag: "defer", val: method });
+const deny = (reason, message) => ({ tag: "deny", val: { reason, message } });
 
 // An empty list means "anonymous": on the configuration's side as on the client's.
 function includesAnonymous(list) {
   return list.length === 0 || list.includes("anonymous");
 }
 
-// Reads {"closed_realms": ["..."]}.
-function readConfig(text, fail) {
+// The realms of {"closed_realms": ["..."]}. It throws what is wrong with the text, and what to write instead.
+function readConfig(text) {
   let config;
   try {
     config = JSON.parse(text);
   } catch {
-    return fail("use a JSON object");
+    throw "use a JSON object";
   }
-  if (config === null || typeof config !== "object" || Array.isArray(config)) return fail("use a JSON object");
+  if (config === null || typeof config !== "object" || Array.isArray(config)) throw "use a JSON object";
   const unknown = Object.keys(config).find((key) => key !== "closed_realms");
-  if (unknown !== undefined) return fail(`unknown key "${unknown}": this policy knows only "closed_realms"`);
-  const realms = config.closed_realms;
-  if (realms !== undefined && !(Array.isArray(realms) && realms.every((realm) => typeof realm === "string"))) {
-    return fail('closed_realms: use a list of realms, such as ["staff"]');
+  if (unknown !== undefined) throw `unknown key "${unknown}": this policy knows only "closed_realms"`;
+  const { closed_realms: realms = [] } = config;
+  if (!Array.isArray(realms) || !realms.every((realm) => typeof realm === "string")) {
+    throw 'closed_realms: use a list of realms, such as ["staff"]';
   }
-  return config;
+  return realms;
 }

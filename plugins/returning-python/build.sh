@@ -2,8 +2,8 @@
 # Makes component.wasm. Needs python3 with venv; componentize-py comes from PyPI.
 set -euo pipefail
 cd "$(dirname "$0")"
-. ../tools.sh
+. ./tools.sh
 need componentize-py
 
 # --stub-wasi: no WASI is left among the imports.
-componentize-py -d ../../wit -w authid-policy componentize --stub-wasi policy -o component.wasm
+componentize-py -d wit -w authid-policy componentize --stub-wasi policy -o component.wasm

@@ -1,4 +1,4 @@
-"""Only returning visitors keep their name. The cases are in ../returning-cases.json."""
+"""Only returning visitors keep their name. The cases are in cases.json."""
 
 import json
 
@@ -17,36 +17,44 @@ from wit_world.imports.types import (
 
 
 class Policy(exports.Policy):
-    """Named after the interface that it implements."""
+    """Named after the interface that it implements. Any exception but an `Err` would be a trap, and its text lost."""
 
     def check_config(self, config: str) -> None:
         try:
             closed_realms(config)
-        except ValueError as fault:
-            raise Err([str(fault)])
+        except Exception as fault:
+            raise Err([describe(fault)])
 
     def decide(self, config: str, request: JoinRequest) -> Decision:
         try:
-            closed = closed_realms(config)
-        except ValueError as fault:
-            raise Err(str(fault))
-        cookie, hello, methods = request.cookie, request.hello, request.methods
-        offered = hello.authmethods if hello else []
+            return decide(closed_realms(config), request)
+        except Exception as fault:
+            raise Err(describe(fault))
 
-        if hello and hello.realm in closed:
-            return deny("wamp.error.no_such_realm", "this realm is closed")
-        for method in offered:
-            if method == "anonymous" or method not in methods:
-                continue
-            # `cookie` can vouch only for who has logged in with this cookie before.
-            if method == "cookie" and not (cookie and cookie.authentication):
-                continue
-            return Decision_Defer(method)
-        if not includes_anonymous(methods) or not includes_anonymous(offered):
-            return deny("wamp.error.no_auth_method", "offer a configured authentication method")
-        if cookie is None or cookie.is_new:
-            return Decision_None_()
-        return Decision_Anonymous(Identity(authid=cookie.public_id, authrole=None, authextra=None))
+
+def describe(fault: Exception) -> str:
+    """The text of a ValueError is meant for the operator; of anything else, its kind has to be told too."""
+    return str(fault) if isinstance(fault, ValueError) else repr(fault)
+
+
+def decide(closed: list[str], request: JoinRequest) -> Decision:
+    cookie, hello, methods = request.cookie, request.hello, request.methods
+    offered = hello.authmethods if hello else []
+
+    if hello and hello.realm in closed:
+        return deny("wamp.error.no_such_realm", "this realm is closed")
+    for method in offered:
+        if method == "anonymous" or method not in methods:
+            continue
+        # `cookie` can vouch only for who has logged in with this cookie before.
+        if method == "cookie" and not (cookie and cookie.authentication):
+            continue
+        return Decision_Defer(method)
+    if not includes_anonymous(methods) or not includes_anonymous(offered):
+        return deny("wamp.error.no_auth_method", "offer a configured authentication method")
+    if cookie is None or cookie.is_new:
+        return Decision_None_()
+    return Decision_Anonymous(Identity(authid=cookie.public_id, authrole=None, authextra=None))
 
 
 def deny(reason: str, message: str) -> Decision:

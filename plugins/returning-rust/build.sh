@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Makes component.wasm. Needs Rust with rustup, or with the target wasm32-unknown-unknown.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")"
 
 target=wasm32-unknown-unknown
 [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ] || rustup target add "$target"
-# Flags of the caller's own would replace those of .cargo/config.toml, and with them the linker that makes components.
+# Flags for this machine, such as another linker's, mean nothing to WebAssembly.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS
-cargo build --release --locked --package wampgate-returning-policy
-cp "${CARGO_TARGET_DIR:-target}/$target/release/wampgate_returning_policy.wasm" returning-rust/component.wasm
+folder=${CARGO_TARGET_DIR:-target}
+cargo build --release --target "$target" --target-dir "$folder"
+cp "$folder/$target/release/policy.wasm" component.wasm

@@ -1,14 +1,16 @@
-// Only returning visitors keep their name. The cases are in ../returning-cases.json.
+// Only returning visitors keep their name. The cases are in cases.json.
 
 export const policy: contract.Policy = {
   checkConfig(config) {
-    const read = readConfig(config);
-    if (typeof read === "string") throw [read];
+    try {
+      readConfig(config);
+    } catch (fault) {
+      throw [String(fault)]; // anything but a list of texts would be a trap
+    }
   },
 
   decide(config, { cookie, hello, methods }) {
     const closed = readConfig(config);
-    if (typeof closed === "string") throw closed;
     const offered = hello?.authmethods ?? [];
 
     if (hello?.realm != null && closed.includes(hello.realm)) {
@@ -37,19 +39,20 @@ function includesAnonymous(list: string[]): boolean {
   return list.length === 0 || list.includes("anonymous");
 }
 
-/** The realms of {"closed_realms": ["..."]}, or what is wrong with the text. */
-function readConfig(text: string): string[] | string {
+/** The realms of {"closed_realms": ["..."]}. It throws what is wrong with the text, and what to write instead. */
+function readConfig(text: string): string[] {
   let config: unknown;
   try {
     config = JSON.parse(text);
   } catch {
-    return "use a JSON object";
+    throw "use a JSON object";
   }
-  if (config === null || typeof config !== "object" || Array.isArray(config)) return "use a JSON object";
+  if (config === null || typeof config !== "object" || Array.isArray(config)) throw "use a JSON object";
   const unknown = Object.keys(config).find((key) => key !== "closed_realms");
-  if (unknown !== undefined) return `unknown key "${unknown}": this policy knows only "closed_realms"`;
+  if (unknown !== undefined) throw `unknown key "${unknown}": this policy knows only "closed_realms"`;
   const { closed_realms: realms = [] } = config as { closed_realms?: unknown };
-  return isListOfTexts(realms) ? realms : 'closed_realms: use a list of realms, such as ["staff"]';
+  if (!isListOfTexts(realms)) throw 'closed_realms: use a list of realms, such as ["staff"]';
+  return realms;
 }
 
 function isListOfTexts(value: unknown): value is string[] {

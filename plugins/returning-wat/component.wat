@@ -1,4 +1,4 @@
-;; Only returning visitors keep their name: a whole component as text. The cases are in ../returning-cases.json.
+;; Only returning visitors keep their name: a whole component as text. The cases are in cases.json.
 ;;
 ;; Offsets follow the canonical ABI, which lays out records as C does in a 32-bit memory. Of `decide`'s arguments:
 ;;   0 config   72 is there a cookie?   88 cookie.public-id   96 cookie.is-new   128 cookie.authentication?

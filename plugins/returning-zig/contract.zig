@@ -119,6 +119,7 @@ pub const allocator = arena.allocator();
 var arena = std.heap.ArenaAllocator.init(std.heap.wasm_allocator);
 
 export fn cabi_realloc(old: [*]const u8, old_bytes: u32, alignment: u32, bytes: u32) ?[*]u8 {
+    if (bytes == 0) return @ptrFromInt(alignment); // which an arena must not be asked for
     const piece = allocator.rawAlloc(bytes, std.mem.Alignment.fromByteUnits(alignment), 0) orelse @trap();
     const kept = @min(old_bytes, bytes);
     if (kept > 0) @memcpy(piece[0..kept], old[0..kept]);

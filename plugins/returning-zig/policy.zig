@@ -1,4 +1,4 @@
-//! Only returning visitors keep their name. The cases are in ../returning-cases.json.
+//! Only returning visitors keep their name. The cases are in cases.json.
 
 const std = @import("std");
 const contract = @import("contract.zig");

@@ -1,6 +1,7 @@
-//! `wampgate policy`: tests a policy, asks it, looks at it, without a gateway.
+//! `wampgate policy`: starts a policy, tests it, asks it, looks at it, without a gateway.
 
 mod inspect;
+mod new;
 
 use std::{
     io::{Read, Write},
@@ -23,6 +24,8 @@ const MAX_REQUEST: u64 = 1024 * 1024;
 /// What to do with a policy.
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
+    /// Write a project that a policy can start from: it builds, and passes its own test
+    New(new::NewArgs),
     /// Ask a policy the cases of a file and those that every policy must survive
     Test(TestArgs),
     /// Ask a policy one request, read as JSON from standard input, and print its decision as JSON
@@ -148,6 +151,7 @@ impl PolicyCommand {
 /// Runs the command; true if there is nothing to complain about.
 pub fn run(command: &PolicyCommand, input: &mut impl Read, out: &mut impl Write) -> anyhow::Result<bool> {
     match command {
+        PolicyCommand::New(args) => new::new(args, out),
         PolicyCommand::Test(args) => test(args, out),
         PolicyCommand::Decide(args) => decide(args, input, out),
         PolicyCommand::Inspect(args) => inspect::inspect(&args.component, args.json, out),

@@ -19,6 +19,7 @@ mod loading;
 mod logging;
 mod reload;
 mod rules;
+mod scaffold;
 mod tools;
 mod versions;
 mod warm;

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 mod contract {
     #![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
 
-    wit_bindgen::generate!({ path: "../../wit", world: "authid-policy" });
+    wit_bindgen::generate!({ path: "wit", world: "authid-policy" });
 }
 
 /// The policy, as the contract sees it.
