@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use clap::ValueEnum;
 
 use super::{File, Language, NAME, files};
-use crate::policy::{CONTRACT_VERSION, DEFAULT_DEADLINE, DEFAULT_MAX_MEMORY};
+use crate::policy::{CONTRACT_VERSIONS, DEFAULT_DEADLINE, DEFAULT_MAX_MEMORY};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -67,14 +67,15 @@ fn nothing_in_a_project_reaches_out_of_it() {
 }
 
 #[test]
-fn a_project_has_its_name_and_the_contract_that_this_gateway_speaks() {
+fn a_project_has_its_name_and_the_newest_contract() {
     for language in Language::value_variants() {
         let files = project(*language);
         let readme = text(&files, "README.md");
         assert!(readme.starts_with("# my-policy\n") && readme.contains("policies/my-policy.wasm"));
         assert!(readme.contains(language.title()), "{language:?}");
         let contract = text(&files, "wit/policy.wit");
-        assert!(contract.contains(&format!("\npackage wampgate:authid@{CONTRACT_VERSION};\n")));
+        let newest = CONTRACT_VERSIONS.last().unwrap();
+        assert!(contract.contains(&format!("\npackage wampgate:authid@{newest};\n")));
     }
     for (language, manifest, line) in [
         (Language::Rust, "Cargo.toml", "name = \"my-policy\"\n"),
