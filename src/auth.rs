@@ -33,7 +33,7 @@ use rand::CryptoRng;
 use serde_json::{Map, Value};
 use subtle::Choice;
 
-pub use cookie::{Stale, is_over};
+pub use cookie::{Stale, is_over, remembered};
 pub use method::{Method, configured};
 pub use plan::{Plan, plan};
 pub use refusal::Refusal;

@@ -6,11 +6,12 @@ mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Applicant, Method, Principal, Refusal};
 use crate::{
     config::{AuthConfig, CookieAuthConfig},
+    identity::Identity,
     store::{Authentication, CookieRecord},
     time::Timestamp,
     wamp::Uri,
@@ -121,28 +122,25 @@ fn principal<'a>(config: &'a AuthConfig, method: Method, authid: &str) -> Option
     }
 }
 
-impl Principal {
-    /// What a cookie's record is to remember of a principal that a method has just verified.
-    ///
-    /// Nothing for a principal that itself came from the record: that would make an authentication last for
-    /// ever.
-    pub fn to_authentication(&self, now: Timestamp) -> Option<Authentication> {
-        if self.authprovider == PROVIDER {
-            return None;
-        }
-        // A SCRAM verifier belongs to one exchange.
-        let is_scram = [Method::Scram.name(), Method::WampScram.name()].contains(&self.authmethod);
-        let authextra = self.authextra.as_ref().filter(|_| !is_scram);
-        Some(Authentication {
-            authid: self.authid.as_ref().to_owned(),
-            authrole: self.authrole.as_ref().to_owned(),
-            authmethod: self.authmethod.to_owned(),
-            authrealm: self.realm.as_str().to_owned(),
-            authextra: authextra
-                .map_or_else(|| Value::Object(Map::new()), |extra| Value::Object(extra.clone()))
-                .to_string(),
-            at: now,
-            succession: None,
-        })
+/// What a cookie's record is to remember of somebody who joins.
+///
+/// Nothing of one who has verified nothing. Nor of one who came from the record itself: that would make an authentication
+/// last for ever.
+pub fn remembered(identity: &Identity, realm: &str, now: Timestamp) -> Option<Authentication> {
+    let method = Method::parse(identity.authmethod)?;
+    if identity.authprovider == PROVIDER {
+        return None;
     }
+    // A SCRAM verifier belongs to one exchange.
+    let is_scram = matches!(method, Method::Scram | Method::WampScram);
+    let extra = identity.authextra.clone().filter(|_| !is_scram).unwrap_or_default();
+    Some(Authentication {
+        authid: identity.authid.own().to_owned(),
+        authrole: identity.authrole.to_string(),
+        authmethod: method.name().to_owned(),
+        authrealm: realm.to_owned(),
+        authextra: Value::Object(extra).to_string(),
+        at: now,
+        succession: None,
+    })
 }

@@ -91,12 +91,9 @@ pub(super) fn begin(
     let mut drawn = [0; NONCE_SIZE];
     rng.fill_bytes(&mut drawn);
     let nonce = format!("{client_nonce}{}", BASE64_STANDARD.encode(drawn));
-    // "This mock CHALLENGE SHOULD contain a generated salt value that is always the same for a given authid":
-    // made for everybody, so that it takes no time to tell who exists.
-    let mock: Vec<u8> =
-        applicant.key.mock("scram", authid).into_iter().cycle().take(principal.salt.len()).collect();
-    let salt = if bool::from(is_known) { &principal.salt } else { &mock };
-    let salt = BASE64_STANDARD.encode(salt);
+    // "This mock CHALLENGE SHOULD contain a generated salt value that is always the same for a given authid".
+    let mock = applicant.key.mock("scram", authid);
+    let salt = BASE64_STANDARD.encode(principals::choose(is_known, &principal.salt, &mock));
 
     let mut extra = Map::new();
     let iterations = match principal.kdf {

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, hint::black_box};
+use std::fmt;
 
 use base64::{
     Engine as _,
@@ -64,12 +64,10 @@ pub(super) fn begin(
     let mut extra = Map::new();
     extra.insert("challenge".to_owned(), challenge.into());
     if let Some(Salting { salt, iterations, key_length }) = &principal.salting {
-        // Made for everybody, so that it takes no time to tell who exists. The optimiser would otherwise see that only
-        // strangers need it.
-        let mock = black_box(mock_salt(salt, &applicant.key.mock(Method::WampCra.name(), authid)));
-        let real = black_box(salt.clone());
-        let salt = if bool::from(is_known) { real } else { mock };
-        extra.insert("salt".to_owned(), salt.into());
+        let mock = mock_salt(salt, &applicant.key.mock(Method::WampCra.name(), authid));
+        let salt = principals::choose(is_known, salt.as_bytes(), mock.as_bytes());
+        // One of two texts, as a whole.
+        extra.insert("salt".to_owned(), String::from_utf8(salt).unwrap_or_default().into());
         extra.insert("iterations".to_owned(), (*iterations).into());
         extra.insert("keylen".to_owned(), (*key_length).into());
     }
@@ -109,15 +107,14 @@ fn sign(key: &Secret, challenge: &str) -> String {
     BASE64_STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// A salt of the same length and alphabet as the one it stands beside.
+/// What to make a salt of that has the alphabet of the one it stands beside.
 fn mock_salt(like: &str, mock: &[u8; 32]) -> String {
     let is_hex = like.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let text = if is_hex {
+    if is_hex {
         mock.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     } else {
         BASE64_URL_SAFE_NO_PAD.encode(mock)
-    };
-    text.chars().cycle().take(like.chars().count()).collect()
+    }
 }
 
 /// "The UTC timestamp (ISO8601 format)", with milliseconds.

@@ -1,6 +1,5 @@
 //! What a connection reads from its cookie's record, and what it leaves there.
 
-use serde_json::Value;
 use tracing::{debug, warn};
 
 use super::client::Client;
@@ -56,23 +55,9 @@ impl Client {
 
     /// Keeps on the cookie's record what a method has verified.
     pub async fn record(&self, realm: &Realm, identity: &Identity) {
-        // What comes from the record need not go back there, and who verified nothing leaves nothing.
-        if matches!((identity.authmethod, identity.authprovider), ("anonymous", _) | (_, "cookie")) {
-            return;
+        if let Some(authentication) = auth::remembered(identity, realm.name(), Timestamp::now()) {
+            self.remember(Some(authentication)).await;
         }
-        // A SCRAM verifier belongs to one exchange.
-        let is_scram = ["scram", "wamp-scram"].contains(&identity.authmethod);
-        let extra = identity.authextra.clone().filter(|_| !is_scram).unwrap_or_default();
-        let authentication = Authentication {
-            authid: identity.authid.own().to_owned(),
-            authrole: identity.authrole.to_string(),
-            authmethod: identity.authmethod.to_owned(),
-            authrealm: realm.name().to_owned(),
-            authextra: Value::Object(extra).to_string(),
-            at: Timestamp::now(),
-            succession: None,
-        };
-        self.remember(Some(authentication)).await;
     }
 
     /// Whether the client has a cookie that could be revoked.

@@ -1,5 +1,7 @@
 //! Whether a stored principal stands, against changing configurations.
 
+use serde_json::Map;
+
 use super::*;
 use crate::{
     auth::{
@@ -105,19 +107,29 @@ fn an_authentication_ends_with_its_age_and_with_absence() {
     }
 }
 
+/// How a principal joins.
+fn joined(principal: Principal) -> Identity {
+    principal.admit(|_| true).unwrap()
+}
+
 #[test]
-fn a_verified_principal_is_remembered_and_a_remembered_one_is_not_renewed() {
-    let remembered = run(&scene(every_method(), Some(stored("joe", "ticket", "realm1")))).unwrap();
-    assert_eq!(remembered.to_authentication(NOW), None);
-    let verified = Principal { authprovider: "static", ..remembered };
+fn who_has_verified_something_is_remembered_and_who_was_remembered_is_not_renewed() {
+    let from_record = joined(run(&scene(every_method(), Some(stored("joe", "ticket", "realm1")))).unwrap());
+    assert_eq!(remembered(&from_record, "realm1", NOW), None);
+    let verified = Identity { authprovider: "static", ..from_record };
     let expected = Authentication { authrole: "frontend".to_owned(), ..stored("joe", "ticket", "realm1") };
-    assert_eq!(verified.to_authentication(NOW), Some(expected));
+    assert_eq!(remembered(&verified, "realm1", NOW), Some(expected));
+    let anonymous = Identity { authmethod: "anonymous", ..verified };
+    assert_eq!(remembered(&anonymous, "realm1", NOW), None);
 }
 
 #[test]
 fn a_scram_verifier_is_not_remembered() {
     let verifier = Map::from_iter([("verifier".to_owned(), "v=abc".into())]);
-    let remembered = run(&scene(every_method(), Some(stored("joe", "wamp-scram", "realm1")))).unwrap();
-    let verified = Principal { authprovider: "static", authextra: Some(verifier), ..remembered };
-    assert_eq!(verified.to_authentication(NOW).unwrap().authextra, "{}");
+    for method in ["scram", "wamp-scram"] {
+        let principal = run(&scene(every_method(), Some(stored("joe", method, "realm1")))).unwrap();
+        let verified =
+            Identity { authprovider: "static", authextra: Some(verifier.clone()), ..joined(principal) };
+        assert_eq!(remembered(&verified, "realm1", NOW).unwrap().authextra, "{}");
+    }
 }
