@@ -205,16 +205,22 @@ fn an_anonymous_client_that_is_away_is_logged_out_by_the_name_that_others_know()
             let call = admin.call("wamp.session.kill_by_authid", &json!([first_name]), &json!({}));
             assert_eq!(admin.result(call).unwrap()[3][0], json!([]));
             log_out_who_is_away(&mut admin, &first_name);
-            first.iter().for_each(|id| await_unknown(&gateway, id));
+            for id in &first {
+                await_unknown(&gateway, id);
+            }
             if is_durable {
                 gateway.kill9();
                 gateway.restart();
-                first.iter().for_each(|id| assert_unknown(&gateway, id));
+                for id in &first {
+                    assert_unknown(&gateway, id);
+                }
                 admin = self::admin(&gateway);
             }
             // The next one came before the restart, and is logged out after it.
             log_out_who_is_away(&mut admin, &second_name);
-            second.iter().for_each(|id| await_unknown(&gateway, id));
+            for id in &second {
+                await_unknown(&gateway, id);
+            }
             let (_, welcome) = Client::joined(&gateway, &mut Jar { id: other.last().cloned() });
             assert_eq!(welcome["x_wampgate_known"], true, "somebody else's cookie");
         }
