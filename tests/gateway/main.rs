@@ -18,6 +18,7 @@ mod joins;
 mod limits;
 mod logout;
 mod meta;
+mod permissions;
 mod policies;
 mod protocol;
 mod rotation;

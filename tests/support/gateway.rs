@@ -122,6 +122,21 @@ impl Gateway {
         self.output.clone()
     }
 
+    /// Runs another command on the node directory, in which it starts; what it has printed. It must succeed.
+    #[track_caller]
+    pub(crate) fn command(&self, command: &str, arguments: &[&str]) -> String {
+        let ran = Command::new(env!("CARGO_BIN_EXE_wampgate"))
+            .arg(command)
+            .args(arguments)
+            .arg("--node-dir")
+            .arg(self.dir.path())
+            .current_dir(self.dir.path())
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{ran:?}{}", self.output);
+        String::from_utf8(ran.stdout).unwrap() + &String::from_utf8(ran.stderr).unwrap()
+    }
+
     /// Asks the process to end, and does not wait.
     #[track_caller]
     pub(crate) fn signal_term(&self) {
