@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use self::support::{
     Client, Gateway, Jar,
-    config::{TICKET, With as _, ticket_auth, tracked, web},
+    config::{TICKET, With as _, ticket_auth, tracked_in, web},
 };
 
 /// Two cookies as Crossbar keeps them, the second one joe's. They live for ten years.
@@ -109,9 +109,8 @@ fn listed(node_dir: &Path) -> Vec<Value> {
 /// with them.
 #[track_caller]
 fn joes_line(store: &Value) -> (Gateway, Vec<String>, Vec<Client>) {
-    let service =
-        tracked().with("cookie", json!({ "store": null })).with("cookie", json!({ "store": store }));
-    let gateway = Gateway::start(&web(&service.with("auth", ticket_auth().with("cookie", json!({})))));
+    let auth = ticket_auth().with("cookie", json!({}));
+    let gateway = Gateway::start(&web(&tracked_in(store).with("auth", auth)));
     Client::open(&gateway, &mut Jar::default()).join_by_ticket("joe", TICKET).unwrap();
     let (mut jar, mut ids, mut clients) = (Jar::default(), Vec::new(), Vec::new());
     for _ in 0..3 {

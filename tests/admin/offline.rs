@@ -9,7 +9,7 @@ use crate::{
     CROSSBAR, JOES, PLAIN, cookies, cookies_with, joes_line, listed, public_id,
     support::{
         Gateway,
-        config::{tracked, tracked_in_file, web, web_paths},
+        config::{is_durable, stores, tracked, tracked_in_file, web, web_paths},
     },
 };
 
@@ -130,11 +130,9 @@ fn revoked_cookies_are_gone_for_good() {
 
 #[test]
 fn a_revocation_by_any_id_of_a_client_takes_all_that_it_had_before_and_after() {
-    for store in
-        [json!({ "type": "file", "filename": "cookies.dat" }), json!({ "type": "lmdb", "path": "cookies" })]
-    {
+    for store in stores().iter().filter(|store| is_durable(store)) {
         for named in 0..4 {
-            let (mut gateway, ids, clients) = joes_line(&store);
+            let (mut gateway, ids, clients) = joes_line(store);
             drop(clients);
             assert!(gateway.terminate().success());
             let name = ids.get(named).cloned().unwrap_or_else(|| public_id(gateway.path(), &ids[0]));

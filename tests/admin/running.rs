@@ -6,7 +6,7 @@ use crate::{
     CROSSBAR, JOES, PLAIN, cookies, cookies_with, joes_line, listed, public_id,
     support::{
         Client, Gateway, Handshake, Jar, code,
-        config::{With as _, anonymous_auth, ticket_auth, tracked, tracked_in_file, web, web_paths},
+        config::{With as _, anonymous_auth, stores, ticket_auth, tracked, tracked_in_file, web, web_paths},
     },
 };
 
@@ -102,11 +102,7 @@ fn a_revocation_ends_the_cookies_connections_and_no_other() {
 
 #[test]
 fn a_revocation_by_any_id_of_a_client_ends_all_that_it_had_before_and_after() {
-    for store in [
-        json!({ "type": "memory" }),
-        json!({ "type": "file", "filename": "cookies.dat" }),
-        json!({ "type": "lmdb", "path": "cookies" }),
-    ] {
+    for store in stores() {
         for named in 0..4 {
             let (gateway, ids, mut clients) = joes_line(&store);
             // The last one by its public ID, which all of them share.

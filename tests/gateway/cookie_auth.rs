@@ -10,7 +10,10 @@ use crate::support::{
     auth::{METHODS, every_method, joe},
     client::Refused,
     code,
-    config::{TICKET, With as _, anonymous_auth, ticket_auth, tracked, tracked_in_file, untracked, web},
+    config::{
+        TICKET, With as _, anonymous_auth, is_durable, stores, ticket_auth, tracked, tracked_in,
+        tracked_in_file, untracked, web,
+    },
 };
 
 /// `ticket` and `cookie`.
@@ -243,20 +246,43 @@ fn an_anonymous_client_that_crossbar_remembered_is_just_anonymous() {
 // === Attempts to become somebody else ===
 
 #[test]
-fn a_failed_attempt_leaves_the_authentication_as_it_was() {
-    let gateway = gateway(every_method().with("cookie", json!({})));
+fn a_failed_attempt_leaves_the_authentication_as_it_was_in_every_store() {
+    for store in stores() {
+        let auth = every_method().with("cookie", json!({}));
+        let mut gateway = Gateway::start(&web(&tracked_in(&store).with("auth", auth)));
+        let mut jar = logged_in(&gateway);
+        let wrong = Client::open(&gateway, &mut jar).join_by_ticket("joe", "guess").unwrap_err();
+        assert_eq!(wrong.reason, "wamp.error.not_authorized");
+        Client::open(&gateway, &mut jar).join_by_ticket("eve", TICKET).unwrap_err();
+        // Without any method, as an anonymous client, which is not configured here.
+        offer(&gateway, &mut jar, &[]).unwrap_err();
+        offer(&gateway, &mut jar, &["anonymous"]).unwrap_err();
+        offer(&gateway, &mut jar, &["wampcra"]).unwrap_err();
+        Client::open(&gateway, &mut jar).join("nope", json!({ "authmethods": ["cookie"] })).unwrap_err();
+        // Challenged, and gone.
+        Client::open(&gateway, &mut jar).challenged(&joe("ticket"));
+        if is_durable(&store) {
+            gateway.kill9();
+            gateway.restart();
+        }
+        assert_is_joe(&offer(&gateway, &mut jar, &["cookie", "ticket"]).unwrap());
+    }
+}
+
+#[test]
+fn a_client_that_comes_as_anonymous_ends_nobodys_login() {
+    let auth = with_cookie().with("anonymous", anonymous_auth()["anonymous"].clone());
+    let gateway = gateway(auth);
     let mut jar = logged_in(&gateway);
-    let wrong = Client::open(&gateway, &mut jar).join_by_ticket("joe", "guess").unwrap_err();
-    assert_eq!(wrong.reason, "wamp.error.not_authorized");
-    Client::open(&gateway, &mut jar).join_by_ticket("eve", TICKET).unwrap_err();
-    // Without any method, as an anonymous client, which is not configured here.
-    offer(&gateway, &mut jar, &[]).unwrap_err();
-    offer(&gateway, &mut jar, &["anonymous"]).unwrap_err();
-    offer(&gateway, &mut jar, &["wampcra"]).unwrap_err();
-    Client::open(&gateway, &mut jar).join("nope", json!({ "authmethods": ["cookie"] })).unwrap_err();
-    // Challenged, and gone.
-    Client::open(&gateway, &mut jar).challenged(&joe("ticket"));
-    assert_is_joe(&offer(&gateway, &mut jar, &["cookie", "ticket"]).unwrap());
+    for offered in [&[][..], &["anonymous"], &["anonymous", "ticket"]] {
+        let welcome = offer(&gateway, &mut jar, offered).unwrap();
+        assert_eq!(
+            (&welcome["authmethod"], &welcome["authrole"]),
+            (&json!("anonymous"), &json!("anonymous"))
+        );
+        assert_eq!(welcome["authid"], welcome["x_wampgate_public_id"]);
+    }
+    assert_is_joe(&offer(&gateway, &mut jar, &["cookie"]).unwrap());
 }
 
 #[test]
@@ -272,28 +298,52 @@ fn a_cookie_is_not_moved_to_another_realm() {
     assert_is_joe(&offer(&gateway, &mut jar, &["cookie"]).unwrap());
 }
 
+/// Starts again with another configuration.
+#[track_caller]
+fn reconfigure(gateway: &mut Gateway, config: &Value) {
+    gateway.kill9();
+    std::fs::write(gateway.path().join("config.json"), config.to_string()).unwrap();
+    gateway.restart();
+}
+
 #[test]
 fn a_removed_principal_is_denied_and_forgotten() {
-    let service = |auth: Value| web(&tracked_in_file().with("auth", auth));
-    let mut gateway = Gateway::start(&service(with_cookie()));
-    let mut jar = logged_in(&gateway);
-    let restart = |gateway: &mut Gateway, config: Value| {
-        gateway.kill9();
-        std::fs::write(gateway.path().join("config.json"), config.to_string()).unwrap();
-        gateway.restart();
-    };
-    // It survives a restart as long as the configuration still has him.
-    restart(&mut gateway, service(with_cookie()));
-    assert_is_joe(&offer(&gateway, &mut jar, &["cookie", "ticket"]).unwrap());
+    for store in stores().iter().filter(|store| is_durable(store)) {
+        let service = |auth: Value| web(&tracked_in(store).with("auth", auth));
+        let mut gateway = Gateway::start(&service(with_cookie()));
+        let mut jar = logged_in(&gateway);
+        // It survives a restart as long as the configuration still has him.
+        reconfigure(&mut gateway, &service(with_cookie()));
+        assert_is_joe(&offer(&gateway, &mut jar, &["cookie", "ticket"]).unwrap());
 
-    let mut without_joe = with_cookie();
-    without_joe["ticket"]["principals"] = json!({ "eve": { "ticket": "tulip-ladder", "role": "frontend" } });
-    restart(&mut gateway, service(without_joe));
+        let mut without_joe = with_cookie();
+        without_joe["ticket"]["principals"] =
+            json!({ "eve": { "ticket": "tulip-ladder", "role": "frontend" } });
+        reconfigure(&mut gateway, &service(without_joe));
+        let refused = offer(&gateway, &mut jar, &["cookie", "ticket"]).unwrap_err();
+        assert_eq!(refused.reason, "wamp.error.not_authorized");
+        // Dropped: nothing is left to stand on, neither now nor when he is back.
+        assert_eq!(offer(&gateway, &mut jar, &["cookie"]).unwrap_err().reason, "wamp.error.no_auth_method");
+        reconfigure(&mut gateway, &service(with_cookie()));
+        assert!(is_challenged(&gateway, &mut jar));
+    }
+}
+
+#[test]
+fn a_principal_whose_role_is_gone_from_the_realm_is_denied_and_forgotten() {
+    let config = |roles: &[&str]| {
+        let roles: Vec<_> = roles.iter().map(|name| json!({ "name": name, "permissions": [] })).collect();
+        // Another realm keeps the role, or it could not be configured at all.
+        let other = json!({ "name": "realm2", "roles": [{ "name": "frontend", "permissions": [] }] });
+        web(&tracked_in_file().with("auth", with_cookie()))
+            .with("realms", json!([{ "name": "realm1", "roles": roles }, other]))
+    };
+    let mut gateway = Gateway::start(&config(&["frontend"]));
+    let mut jar = logged_in(&gateway);
+    reconfigure(&mut gateway, &config(&["backend"]));
     let refused = offer(&gateway, &mut jar, &["cookie", "ticket"]).unwrap_err();
-    assert_eq!(refused.reason, "wamp.error.not_authorized");
-    // Dropped: nothing is left to stand on, neither now nor when he is back.
-    assert_eq!(offer(&gateway, &mut jar, &["cookie"]).unwrap_err().reason, "wamp.error.no_auth_method");
-    restart(&mut gateway, service(with_cookie()));
+    assert_eq!(refused.reason, "wamp.error.no_such_role");
+    reconfigure(&mut gateway, &config(&["frontend"]));
     assert!(is_challenged(&gateway, &mut jar));
 }
 
@@ -304,9 +354,7 @@ fn a_principal_has_the_role_that_the_configuration_gives_it_now() {
     let mut jar = logged_in(&gateway);
     let mut demoted = with_cookie();
     demoted["ticket"]["principals"]["joe"]["role"] = "guest".into();
-    gateway.kill9();
-    std::fs::write(gateway.path().join("config.json"), service(demoted).to_string()).unwrap();
-    gateway.restart();
+    reconfigure(&mut gateway, &service(demoted));
     assert_eq!(offer(&gateway, &mut jar, &["cookie"]).unwrap()["authrole"], "guest");
 }
 

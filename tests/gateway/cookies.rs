@@ -109,6 +109,15 @@ fn a_header_name_in_any_case_is_a_cookie_header() {
 }
 
 #[test]
+fn a_client_that_sends_a_set_cookie_header_is_not_recognised_by_it() {
+    let gateway = tracking_gateway();
+    let id = first_visit(&gateway);
+    let (_, response) = Handshake::default().header("Set-Cookie", &format!("cbtid={id}")).opens(&gateway);
+    assert!(response.tracking_id().is_some_and(|fresh| fresh != id), "{response:?}");
+    assert_known(&gateway, &id);
+}
+
+#[test]
 fn two_connections_at_once_are_one_client() {
     let gateway = tracking_gateway();
     let mut jar = Jar::default();

@@ -8,31 +8,20 @@ use crate::support::{
     Client, Gateway, Handshake, Jar, Serializer,
     client::uri,
     code,
-    config::{TICKET, With as _, anonymous_auth, ticket_auth, tracked, untracked, web, web_paths},
+    config::{
+        TICKET, With as _, anonymous_auth, is_durable, stores, ticket_auth, tracked_in, untracked, web,
+        web_paths,
+    },
 };
 
 /// How soon other connections are to be closed.
 const SOON: Duration = Duration::from_secs(1);
-
-/// A store of each kind, and whether it survives a restart.
-fn stores() -> [(Value, bool); 3] {
-    [
-        (json!({ "type": "memory" }), false),
-        (json!({ "type": "file", "filename": "cookies.dat" }), true),
-        (json!({ "type": "lmdb", "path": "cookies" }), true),
-    ]
-}
 
 /// A gateway with a store, on which joe (`frontend`) may do everything, the meta API included.
 #[track_caller]
 fn gateway(store: &Value) -> Gateway {
     let auth = ticket_auth().with("anonymous", anonymous_auth()["anonymous"].clone());
     Gateway::start(&web(&tracked_in(store).with("auth", auth)).with("realms", json!([realm()])))
-}
-
-/// A service with a store, and only what belongs to that store.
-fn tracked_in(store: &Value) -> Value {
-    tracked().with("cookie", json!({ "store": null })).with("cookie", json!({ "store": store }))
 }
 
 /// A realm on which only `frontend` may kill sessions.
@@ -95,7 +84,7 @@ fn log_out_who_is_away(admin: &mut Client, authid: &Value) {
 
 #[test]
 fn a_logout_ends_the_cookie_and_all_of_its_connections_in_every_store() {
-    for (store, is_durable) in stores() {
+    for store in stores() {
         let mut gateway = gateway(&store);
         let mut jar = Jar::default();
         let mut leaving = Client::open(&gateway, &mut jar);
@@ -113,7 +102,7 @@ fn a_logout_ends_the_cookie_and_all_of_its_connections_in_every_store() {
         assert!(before.elapsed() < SOON, "{:?}", before.elapsed());
         bystander.echoes();
         assert_unknown(&gateway, &id);
-        if is_durable {
+        if is_durable(&store) {
             gateway.kill9();
             gateway.restart();
             assert_unknown(&gateway, &id);
@@ -143,7 +132,7 @@ fn a_logout_without_a_cookie_is_a_goodbye() {
 
 #[test]
 fn somebody_with_the_right_to_kill_logs_all_devices_of_an_authid_out() {
-    for (store, is_durable) in stores() {
+    for store in stores() {
         let mut gateway = gateway(&store);
         let mut admins = Jar::default();
         let mut admin = Client::open(&gateway, &mut admins);
@@ -176,7 +165,7 @@ fn somebody_with_the_right_to_kill_logs_all_devices_of_an_authid_out() {
         admin.echoes();
         let (_, welcome) = Client::joined(&gateway, &mut admins);
         assert_eq!(welcome["x_wampgate_known"], true, "the caller's own cookie stays");
-        if is_durable {
+        if is_durable(&store) {
             gateway.kill9();
             gateway.restart();
             assert_unknown(&gateway, &away);
@@ -187,7 +176,7 @@ fn somebody_with_the_right_to_kill_logs_all_devices_of_an_authid_out() {
 
 #[test]
 fn an_anonymous_client_that_is_away_is_logged_out_by_the_name_that_others_know() {
-    for (store, is_durable) in stores() {
+    for store in stores() {
         let auth = ticket_auth().with("anonymous", anonymous_auth()["anonymous"].clone());
         // Its authid is the public ID, is the public ID over a line of cookies, or is the cookie ID.
         let services = [
@@ -208,7 +197,7 @@ fn an_anonymous_client_that_is_away_is_logged_out_by_the_name_that_others_know()
             for id in &first {
                 await_unknown(&gateway, id);
             }
-            if is_durable {
+            if is_durable(&store) {
                 gateway.kill9();
                 gateway.restart();
                 for id in &first {

@@ -19,6 +19,7 @@ mod limits;
 mod logout;
 mod meta;
 mod metrics;
+mod permissions;
 mod policies;
 mod protocol;
 mod rotation;

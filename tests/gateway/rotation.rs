@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Client, Gateway, Handshake, Jar, code,
-    config::{TICKET, With as _, anonymous_auth, ticket_auth, tracked, web},
+    config::{TICKET, With as _, anonymous_auth, is_durable, stores, ticket_auth, tracked_in, web},
 };
 
 /// Crossbar.io has none of the options of `cookie`, so these tests say what the defaults are.
@@ -12,17 +12,7 @@ use crate::support::{
 fn gateway(store: &Value, cookie: &Value) -> Gateway {
     let auth =
         ticket_auth().with("anonymous", anonymous_auth()["anonymous"].clone()).with("cookie", cookie.clone());
-    let service =
-        tracked().with("cookie", json!({ "store": null })).with("cookie", json!({ "store": store }));
-    Gateway::start(&web(&service.with("auth", auth)))
-}
-
-fn stores() -> [Value; 3] {
-    [
-        json!({ "type": "memory" }),
-        json!({ "type": "file", "filename": "cookies.dat" }),
-        json!({ "type": "lmdb", "path": "cookies" }),
-    ]
+    Gateway::start(&web(&tracked_in(store).with("auth", auth)))
 }
 
 #[track_caller]
@@ -49,19 +39,18 @@ const NOBODY: &str = "wamp.error.no_auth_method";
 #[test]
 fn a_login_is_followed_by_a_new_cookie_in_every_store_and_across_a_restart() {
     for store in stores() {
-        let is_durable = store["type"] != "memory";
         let mut gateway = gateway(&store, &json!({}));
         let mut jar = Jar::default();
         drop(log_in(&gateway, &mut jar));
         let first = jar.id.clone().unwrap();
-        if is_durable {
+        if is_durable(&store) {
             gateway.kill9();
             gateway.restart();
         }
         assert_eq!(by_cookie(&gateway, &mut jar).unwrap(), "joe");
         let second = jar.id.clone().unwrap();
         assert_ne!(first, second);
-        if is_durable {
+        if is_durable(&store) {
             gateway.kill9();
             gateway.restart();
         }
@@ -75,24 +64,31 @@ fn a_login_is_followed_by_a_new_cookie_in_every_store_and_across_a_restart() {
 }
 
 #[test]
-fn a_planted_cookie_is_nobodys_whoever_comes_first() {
-    let gateway = gateway(&stores()[0], &json!({}));
-    let mut planted = Jar::default();
-    let (mut attacker, _) = Client::joined(&gateway, &mut planted);
-    let planted = planted.id.unwrap();
-    let mut victims = with(&planted);
-    let victim = log_in(&gateway, &mut victims);
-    for _ in 0..2 {
+fn a_planted_cookie_is_nobodys_whoever_comes_first_in_every_store_and_across_a_restart() {
+    for store in stores() {
+        let mut gateway = gateway(&store, &json!({}));
+        let mut planted = Jar::default();
+        let (mut attacker, _) = Client::joined(&gateway, &mut planted);
+        let planted = planted.id.unwrap();
+        let mut victims = with(&planted);
+        let victim = log_in(&gateway, &mut victims);
+        for _ in 0..2 {
+            assert_eq!(by_cookie(&gateway, &mut with(&planted)).unwrap_err(), NOBODY);
+        }
+        // A connection that is open since before the login.
+        attacker.send(&json!([code::GOODBYE, {}, "wamp.close.normal"]));
+        attacker.expect(code::GOODBYE);
+        let refused = attacker.join("realm1", json!({ "authmethods": ["cookie"] })).unwrap_err();
+        assert_eq!(refused.reason, NOBODY);
+        drop(victim);
+        if is_durable(&store) {
+            gateway.kill9();
+            gateway.restart();
+            assert_eq!(by_cookie(&gateway, &mut with(&planted)).unwrap_err(), NOBODY);
+        }
+        assert_eq!(by_cookie(&gateway, &mut victims).unwrap(), "joe");
         assert_eq!(by_cookie(&gateway, &mut with(&planted)).unwrap_err(), NOBODY);
     }
-    // A connection that is open since before the login.
-    attacker.send(&json!([code::GOODBYE, {}, "wamp.close.normal"]));
-    attacker.expect(code::GOODBYE);
-    let refused = attacker.join("realm1", json!({ "authmethods": ["cookie"] })).unwrap_err();
-    assert_eq!(refused.reason, NOBODY);
-    drop(victim);
-    assert_eq!(by_cookie(&gateway, &mut victims).unwrap(), "joe");
-    assert_eq!(by_cookie(&gateway, &mut with(&planted)).unwrap_err(), NOBODY);
 }
 
 #[test]
@@ -114,8 +110,8 @@ fn a_client_keeps_its_public_name_whatever_becomes_of_its_cookie() {
 }
 
 #[test]
-fn a_replaced_cookie_that_comes_back_later_logs_everybody_out() {
-    // The file of a gateway on which joe's cookie was replaced an hour ago.
+fn a_replaced_cookie_that_comes_back_later_logs_everybody_out_in_every_store() {
+    // Joe's cookies as they are an hour after the one was replaced by the other.
     let line = |id: &str, created: &str, rest: &str| {
         let record = format!(
             r#"{{"cbtid": "{id}", "status": "created", "created": "{created}", "modified": "{created}", "deleted": null, "max_age": 86400, "authid": "joe", "authrole": "frontend", "authmethod": "ticket", "authrealm": "realm1", "authextra": {{}}{rest}, "seen": "{created}", "v": 2"#
@@ -130,41 +126,46 @@ fn a_replaced_cookie_that_comes_back_later_logs_everybody_out() {
     let lines = line(old, &ago(7200), &replaced)
         + &line(new, &ago(3600), &format!(r#", "public": "Public-Id-of-Joe", "before": "{old}""#));
 
-    let auth = ticket_auth().with("cookie", json!({}));
-    let service = tracked().with("cookie", json!({ "store": null }));
-    let store = json!({ "store": { "type": "file", "filename": "cookies.dat" } });
-    let service = service.with("cookie", store).with("auth", auth);
-    let mut gateway = Gateway::prepare(&web(&service)).file("cookies.dat", lines).run();
+    for store in stores() {
+        let service = tracked_in(&store).with("auth", ticket_auth().with("cookie", json!({})));
+        let mut gateway = Gateway::prepare(&web(&service)).file("lines.jsonl", &lines).run();
+        gateway.command("cookies", &["import", "lines.jsonl"]);
 
-    let mut jar = with(new);
-    let mut client = Client::open(&gateway, &mut jar);
-    let welcome = client.join("realm1", json!({ "authmethods": ["cookie"] })).unwrap();
-    assert_eq!(
-        (&welcome["authid"], &welcome["x_wampgate_public_id"]),
-        (&json!("joe"), &json!("Public-Id-of-Joe"))
-    );
+        let mut jar = with(new);
+        let mut client = Client::open(&gateway, &mut jar);
+        let welcome = client.join("realm1", json!({ "authmethods": ["cookie"] })).unwrap();
+        assert_eq!(
+            (&welcome["authid"], &welcome["x_wampgate_public_id"]),
+            (&json!("joe"), &json!("Public-Id-of-Joe"))
+        );
 
-    let mut thief = with(old);
-    assert_eq!(by_cookie(&gateway, &mut thief).unwrap_err(), NOBODY);
-    assert!(![old, new].contains(&thief.id.as_deref().unwrap()));
-    let goodbye = client.receive();
-    assert_eq!((&goodbye[0], &goodbye[2]), (&json!(code::GOODBYE), &json!("wamp.close.killed")), "{goodbye}");
-    assert_eq!(client.socket().await_close(), 1008);
-    for _ in 0..2 {
-        for id in [old, new] {
-            assert_eq!(by_cookie(&gateway, &mut with(id)).unwrap_err(), NOBODY, "{id}");
+        let mut thief = with(old);
+        assert_eq!(by_cookie(&gateway, &mut thief).unwrap_err(), NOBODY);
+        assert!(![old, new].contains(&thief.id.as_deref().unwrap()));
+        let goodbye = client.receive();
+        assert_eq!(
+            (&goodbye[0], &goodbye[2]),
+            (&json!(code::GOODBYE), &json!("wamp.close.killed")),
+            "{goodbye}"
+        );
+        assert_eq!(client.socket().await_close(), 1008);
+        for restarted in [false, true] {
+            for id in [old, new] {
+                assert_eq!(by_cookie(&gateway, &mut with(id)).unwrap_err(), NOBODY, "{id}");
+            }
+            let said = gateway.output().text();
+            assert!(!said.contains(old) && !said.contains(new), "{said}");
+            if is_durable(&store) && !restarted {
+                gateway.kill9();
+                gateway.restart();
+            }
         }
-        gateway.kill9();
-        gateway.restart();
     }
-    let said = gateway.output().text();
-    assert!(!said.contains(old) && !said.contains(new), "{said}");
 }
 
 #[test]
 fn a_logout_ends_the_cookies_before_and_after_it() {
     for store in stores() {
-        let is_durable = store["type"] != "memory";
         let mut gateway = gateway(&store, &json!({}));
         let mut jar = Jar::default();
         let mut first = log_in(&gateway, &mut jar);
@@ -179,7 +180,7 @@ fn a_logout_ends_the_cookies_before_and_after_it() {
             for id in [&old, &new] {
                 assert_eq!(by_cookie(&gateway, &mut with(id)).unwrap_err(), NOBODY);
             }
-            if is_durable && !restarted {
+            if is_durable(&store) && !restarted {
                 gateway.kill9();
                 gateway.restart();
             }

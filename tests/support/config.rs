@@ -32,6 +32,25 @@ pub(crate) fn tracked_in_file() -> Value {
     json!({ "type": "websocket", "cookie": { "store": { "type": "file", "filename": "cookies.dat" } } })
 }
 
+/// A store of each kind.
+pub(crate) fn stores() -> [Value; 3] {
+    [
+        json!({ "type": "memory" }),
+        json!({ "type": "file", "filename": "cookies.dat" }),
+        json!({ "type": "lmdb", "path": "cookies" }),
+    ]
+}
+
+/// Whether such a store survives a restart.
+pub(crate) fn is_durable(store: &Value) -> bool {
+    store["type"] != "memory"
+}
+
+/// A WebSocket service with tracking in such a store.
+pub(crate) fn tracked_in(store: &Value) -> Value {
+    json!({ "type": "websocket", "cookie": { "store": store } })
+}
+
 /// The principal `joe`, whose ticket is [`TICKET`].
 pub(crate) fn ticket_auth() -> Value {
     json!({ "ticket": { "type": "static", "principals": { "joe": { "ticket": TICKET, "role": "frontend" } } } })

@@ -122,6 +122,32 @@ impl Gateway {
         self.output.clone()
     }
 
+    /// Runs another command on the node directory, in which it starts. It must succeed.
+    #[track_caller]
+    pub(crate) fn command(&self, command: &str, arguments: &[&str]) {
+        let (status, said) = self.run_command(command, arguments);
+        assert!(status.success(), "{said}{}", self.output);
+    }
+
+    /// The same for a command that may fail; what it has printed.
+    #[track_caller]
+    pub(crate) fn command_said(&self, command: &str, arguments: &[&str]) -> String {
+        self.run_command(command, arguments).1
+    }
+
+    #[track_caller]
+    fn run_command(&self, command: &str, arguments: &[&str]) -> (ExitStatus, String) {
+        let ran = Command::new(env!("CARGO_BIN_EXE_wampgate"))
+            .arg(command)
+            .args(arguments)
+            .arg("--node-dir")
+            .arg(self.dir.path())
+            .current_dir(self.dir.path())
+            .output()
+            .unwrap();
+        (ran.status, String::from_utf8(ran.stdout).unwrap() + &String::from_utf8(ran.stderr).unwrap())
+    }
+
     /// Asks the process to end, and does not wait.
     #[track_caller]
     pub(crate) fn signal_term(&self) {
