@@ -22,6 +22,7 @@ mod component;
 mod host;
 mod inspect;
 mod options;
+mod pace;
 mod penalty;
 mod record;
 mod reload;

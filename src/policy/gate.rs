@@ -12,7 +12,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
-use super::{Decision, JoinRequest, Policy, PolicyError, Recorder, penalty::PenaltyBox};
+use super::{Decision, JoinRequest, Policy, PolicyError, Recorder, pace::Pace, penalty::PenaltyBox};
 
 /// Decisions that may wait for a free place. At the default deadline two cores work off so many in ten
 /// seconds, which is how long a client has to say HELLO: whoever came later would wait in vain.
@@ -24,6 +24,7 @@ pub const MAX_WAITING: usize = 1024;
 pub struct PolicyGate {
     /// The policy that serves; two pointers deep, because a pointer to a trait object cannot be swapped.
     policy: ArcSwap<Arc<dyn Policy>>,
+    pace: Pace,
     penalties: PenaltyBox,
     places: Semaphore,
     waiting: AtomicUsize,
@@ -39,6 +40,7 @@ impl PolicyGate {
         let places = Semaphore::new(max_concurrent.clamp(1, Semaphore::MAX_PERMITS));
         Self {
             policy: ArcSwap::from_pointee(policy),
+            pace: Pace::new(),
             penalties: PenaltyBox::default(),
             places,
             waiting: AtomicUsize::new(0),
@@ -68,7 +70,7 @@ impl PolicyGate {
             Ok(place) => place,
             Err(_) => self.wait().await?,
         };
-        let answer = self.policy.load().decide(request);
+        let answer = self.pace.run(|| self.policy.load().decide(request));
         if matches!(answer, Err(PolicyError::Deadline(_))) {
             self.penalties.count(peer, Instant::now());
         }
