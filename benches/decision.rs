@@ -1,14 +1,19 @@
 //! What one decision of the default policy costs: store, fresh instance, call, drop, with all limits on.
 //!
 //! `native` copies the same request on the heap and drops it again, in the same run: the yardstick, because
-//! it scales with the machine's state as the decisions do. `two-threads` is the time per decision of two
-//! threads that share one engine.
+//! it scales with the machine's state as the decisions do. `scaling` says how many times as many decisions two
+//! threads make that share one engine, and what the machine has to give: the same of `native`.
 
 #![allow(
     missing_docs,
     clippy::expect_used,
-    reason = "a benchmark: criterion's macros, and failing loudly is fine"
+    clippy::print_stdout,
+    reason = "a benchmark: criterion's macros, figures of its own, and failing loudly is fine"
 )]
+
+#[allow(dead_code, reason = "the tests need more of it")]
+#[path = "../tests/support/full_request.rs"]
+mod full_request;
 
 use std::{
     hint::black_box,
@@ -17,72 +22,16 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use wampgate::{
-    policy::{
-        ConnectionView, CookieView, EngineOptions, HelloView, JoinRequest, Policy, PolicyEngine,
-        default_policy,
-    },
-    store::Authentication,
-    time::Timestamp,
-};
+use wampgate::policy::{EngineOptions, JoinRequest, Policy, PolicyEngine, WasmPolicy, default_policy};
 
-const HEADERS: [(&str, &str); 8] = [
-    ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"),
-    ("accept-language", "de-CH,de;q=0.8,en-US;q=0.5,en;q=0.3"),
-    ("accept-encoding", "gzip, deflate, br, zstd"),
-    ("cache-control", "no-cache"),
-    ("sec-fetch-dest", "empty"),
-    ("sec-fetch-mode", "websocket"),
-    ("sec-fetch-site", "same-origin"),
-    ("x-forwarded-for", "203.0.113.9, 198.51.100.7"),
-];
+use self::full_request::full_request;
 
-fn authentication() -> Authentication {
-    Authentication {
-        authid: "joe".to_owned(),
-        authrole: "frontend".to_owned(),
-        authmethod: "ticket".to_owned(),
-        authrealm: "realm1".to_owned(),
-        authextra: "{}".to_owned(),
-        at: Timestamp::from_millis(1_790_000_000_000),
-        succession: None,
-    }
-}
-
-fn request<'a>(authentication: &'a Authentication, headers: &'a [(&'a str, &'a str)]) -> JoinRequest<'a> {
-    JoinRequest {
-        connection: ConnectionView {
-            id: "c-17",
-            peer: "203.0.113.9:52100",
-            tls: true,
-            host: "chat.example.org",
-            path: "/ws",
-            origin: Some("https://chat.example.org"),
-            subprotocol: "wamp.2.json",
-            headers,
-        },
-        cookie: Some(CookieView {
-            id: "abcdefABCDEF-_0123456789",
-            public_id: "pub-5f3a91c2d4e6",
-            is_new: false,
-            created: 1_789_999_000_000,
-            last_seen: 1_790_000_000_000,
-            max_age: 86_400,
-            connections: 1,
-            authentication: Some(authentication),
-        }),
-        hello: Some(HelloView {
-            realm: Some("realm1"),
-            authmethods: &["anonymous"],
-            authid: None,
-            authrole: None,
-            authextra: "{}",
-        }),
-        methods: &[],
-        roles: &["anonymous", "frontend"],
-        now: 1_790_000_000_500,
-    }
-}
+/// Decisions of one thread in one measurement of the scaling: some tens of milliseconds.
+const SCALING_DECISIONS: usize = 5_000;
+/// Copies of a request for each decision.
+const COPIES: usize = 10;
+/// Measurements of each kind.
+const SCALING_ROUNDS: usize = 15;
 
 /// The request's texts on the heap, as a plugin in the same process would take them.
 fn native(request: &JoinRequest<'_>) -> (Vec<String>, Vec<(String, String)>) {
@@ -110,37 +59,68 @@ fn native(request: &JoinRequest<'_>) -> (Vec<String>, Vec<(String, String)>) {
     (texts, headers.collect())
 }
 
-fn decision(criterion: &mut Criterion) {
+fn policy() -> WasmPolicy {
     let options = EngineOptions { cache: None, ..EngineOptions::default() };
     let engine = PolicyEngine::new(&options).expect("an engine");
-    let policy = default_policy(&engine).expect("the default policy");
-    let authentication = authentication();
-    let full = request(&authentication, &HEADERS);
+    default_policy(&engine).expect("the default policy")
+}
+
+fn decision(criterion: &mut Criterion) {
+    let policy = policy();
     let decide = |request: &JoinRequest<'_>| policy.decide(black_box(request)).expect("a decision");
+    let full = full_request();
+    let mut no_headers = full.clone();
+    no_headers.connection.headers.clear();
 
     let mut group = criterion.benchmark_group("decision");
-    group.bench_function("native", |bench| bench.iter(|| native(black_box(&full))));
-    group.bench_function("8-headers", |bench| bench.iter(|| decide(&full)));
-    let no_headers = request(&authentication, &[]);
-    group.bench_function("no-headers", |bench| bench.iter(|| decide(&no_headers)));
-    group.bench_function("two-threads", |bench| {
-        bench.iter_custom(|rounds| {
-            let each = rounds.div_ceil(2);
-            let begun = Instant::now();
-            thread::scope(|scope| {
-                for _ in 0..2 {
-                    scope.spawn(|| (0..each).for_each(|_| drop(decide(&full))));
-                }
-            });
-            begun.elapsed()
-        });
+    full.with(|full| {
+        group.bench_function("native", |bench| bench.iter(|| native(black_box(full))));
+        group.bench_function("8-headers", |bench| bench.iter(|| decide(full)));
     });
+    no_headers.with(|request| group.bench_function("no-headers", |bench| bench.iter(|| decide(request))));
     group.finish();
+}
+
+/// How many times as much two threads do as one, in the same time.
+fn scaling(_: &mut Criterion) {
+    let policy = policy();
+    full_request().with(|request| {
+        let decide = || drop(policy.decide(black_box(request)).expect("a decision"));
+        // As many copies as take about as long as a decision.
+        let native = || (0..COPIES).for_each(|_| drop(native(black_box(request))));
+        // In turns, so that whatever else the machine does meets all of them.
+        let mut factors = (Vec::new(), Vec::new());
+        for _ in 0..SCALING_ROUNDS {
+            factors.0.push(2.0 * on_threads(1, decide) / on_threads(2, decide));
+            factors.1.push(2.0 * on_threads(1, native) / on_threads(2, native));
+        }
+        println!(
+            "decision/scaling: two threads decide {:.2} x as often as one; native copies {:.2} x\n",
+            median(factors.0),
+            median(factors.1)
+        );
+    });
+}
+
+/// How long so many threads take, each of which does as much, in seconds.
+fn on_threads(threads: usize, work: impl Fn() + Sync) -> f64 {
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| (0..SCALING_DECISIONS).for_each(|_| work()));
+        }
+    });
+    begun.elapsed().as_secs_f64()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().expect("a value")
 }
 
 criterion_group! {
     name = benches;
     config = Criterion::default().measurement_time(Duration::from_secs(5)).warm_up_time(Duration::from_secs(1));
-    targets = decision
+    targets = decision, scaling
 }
 criterion_main!(benches);

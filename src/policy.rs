@@ -24,6 +24,7 @@ mod contract;
 mod host;
 mod inspect;
 mod options;
+mod pace;
 mod penalty;
 mod record;
 mod reload;

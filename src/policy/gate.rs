@@ -12,7 +12,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
-use super::{Decision, JoinRequest, Policy, PolicyError, Recorder, Tally, penalty::PenaltyBox};
+use super::{Decision, JoinRequest, Policy, PolicyError, Recorder, Tally, pace::Pace, penalty::PenaltyBox};
 
 /// Decisions that may wait for a free place. At the default deadline two cores work off so many in ten
 /// seconds, which is how long a client has to say HELLO: whoever came later would wait in vain.
@@ -26,6 +26,7 @@ pub struct PolicyGate {
     tally: Tally,
     /// The policy that serves; two pointers deep, because a pointer to a trait object cannot be swapped.
     policy: ArcSwap<Arc<dyn Policy>>,
+    pace: Pace,
     penalties: PenaltyBox,
     places: Semaphore,
     waiting: AtomicUsize,
@@ -44,6 +45,7 @@ impl PolicyGate {
             name: name.into(),
             tally: Tally::default(),
             policy: ArcSwap::from_pointee(policy),
+            pace: Pace::new(),
             penalties: PenaltyBox::default(),
             places,
             waiting: AtomicUsize::new(0),
@@ -89,7 +91,7 @@ impl PolicyGate {
             Ok(place) => place,
             Err(_) => self.wait().await?,
         };
-        let answer = self.policy.load().decide(request);
+        let answer = self.pace.run(|| self.policy.load().decide(request));
         if matches!(answer, Err(PolicyError::Deadline(_))) {
             self.penalties.count(peer, Instant::now());
         }

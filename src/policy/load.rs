@@ -113,8 +113,11 @@ pub(super) fn read(path: &Path, pinned: Option<&[u8; 32]>) -> Result<Vec<u8>, Lo
     if !metadata.is_file() {
         return Err(LoadFault::NotAFile);
     }
+    if metadata.len() > MAX_COMPONENT_BYTES {
+        return Err(LoadFault::TooLarge);
+    }
     let mut bytes = Vec::new();
-    // The length that was announced is not trusted: the file may still be growing.
+    // A smaller length is not trusted: the file may still be growing.
     file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(LoadFault::Read)?;
     if bytes.len() as u64 > MAX_COMPONENT_BYTES {
         return Err(LoadFault::TooLarge);

@@ -184,8 +184,8 @@ impl Request {
         self
     }
 
-    /// Lends the request to somebody who asks a policy.
-    pub(crate) fn with<T>(&self, ask: impl FnOnce(&JoinRequest<'_>) -> T) -> T {
+    /// Lends the request, as policies are asked, to somebody who asks one: once or, to measure it, a thousand times.
+    pub fn with<T>(&self, ask: impl FnOnce(&JoinRequest<'_>) -> T) -> T {
         let headers: Vec<(&str, &str)> =
             self.connection.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let methods: Vec<&str> = self.methods.iter().map(String::as_str).collect();

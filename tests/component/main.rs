@@ -8,13 +8,15 @@
     reason = "a test's helpers fail as loudly as the test itself"
 )]
 
+// A guest that no test uses is dead code, and a build with dead code fails.
+#[deny(dead_code)]
+mod guests;
 mod support;
 
 mod custom;
 mod default_policy;
 mod examples;
 mod hostile;
-mod hostile_load;
 mod loading;
 mod logging;
 mod reload;

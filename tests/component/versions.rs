@@ -63,7 +63,7 @@ fn the_second_version_tells_the_roles_and_the_time() {
     let named_by_role = policy(
         r#"(func (export "decide") (param $arguments i32) (result i32)
           (local $role i32)
-          (if (i64.ne (i64.load offset=256 (local.get $arguments)) (i64.const 1790000000500)) (then (unreachable)))
+          (if (i64.ne (i64.load offset=256 (local.get $arguments)) (i64.const 1790000120000)) (then (unreachable)))
           (if (i32.ne (i32.load offset=252 (local.get $arguments)) (i32.const 2)) (then (unreachable)))
           (local.set $role (i32.load offset=248 (local.get $arguments)))
           (i32.store8 (i32.const 8) (i32.const 1))

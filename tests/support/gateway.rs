@@ -25,6 +25,8 @@ pub(crate) struct Gateway {
     process: Option<Child>,
     addresses: Vec<SocketAddr>,
     output: Output,
+    /// How long it may take until it listens.
+    pub(crate) patience: Duration,
     /// Read the output until the process has closed it.
     readers: Vec<JoinHandle<()>>,
 }
@@ -53,6 +55,7 @@ impl Gateway {
             process: None,
             addresses: Vec::new(),
             output: Output::default(),
+            patience: PATIENCE,
             readers: Vec::new(),
         }
     }
@@ -148,6 +151,12 @@ impl Gateway {
         (ran.status, String::from_utf8(ran.stdout).unwrap() + &String::from_utf8(ran.stderr).unwrap())
     }
 
+    /// The process's number.
+    #[track_caller]
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().map(Child::id).expect("the gateway runs")
+    }
+
     /// Asks the process to end, and does not wait.
     #[track_caller]
     pub(crate) fn signal_term(&self) {
@@ -157,7 +166,7 @@ impl Gateway {
     /// Sends the process a signal, by its name without SIG.
     #[track_caller]
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.process.as_ref().map(Child::id).expect("the gateway runs");
+        let pid = self.pid();
         // The shell's own `kill` is there on every Unix, and needs no unsafe code.
         let status = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().unwrap();
         assert!(status.success(), "no process {pid} to signal{}", self.output);
@@ -229,7 +238,7 @@ impl Gateway {
 
     #[track_caller]
     fn await_listeners(&mut self) -> Vec<SocketAddr> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience;
         loop {
             let addresses = listening(&self.output.text());
             if addresses.len() == self.listeners {
@@ -270,6 +279,17 @@ impl Output {
     /// All lines so far.
     pub(crate) fn text(&self) -> String {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until a text has been said so many times.
+    #[track_caller]
+    pub(crate) fn until(&self, text: &str, times: usize) {
+        let (said, more) = &*self.0;
+        let said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_missing = |said: &mut String| said.matches(text).count() < times;
+        let waited = more.wait_timeout_while(said, PATIENCE, is_missing);
+        let timed_out = waited.is_ok_and(|(_, outcome)| outcome.timed_out());
+        assert!(!timed_out, "no {times} times {text:?}{self}");
     }
 
     fn collect(&self, stream: impl Read + Send + 'static) -> JoinHandle<()> {

@@ -2,9 +2,11 @@
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
-    net::{Shutdown, SocketAddr, TcpStream},
+    net::{IpAddr, Shutdown, SocketAddr, TcpStream},
     time::Duration,
 };
+
+use socket2::{Domain, Socket, Type};
 
 use super::{Gateway, Jar, PATIENCE, WebSocket, gateway::Output};
 
@@ -36,6 +38,8 @@ pub(crate) struct Handshake {
     path: String,
     version: String,
     headers: Vec<(String, String)>,
+    /// The address that the client has; none: the system chooses.
+    pub(crate) source: Option<IpAddr>,
 }
 
 impl Connection {
@@ -46,13 +50,22 @@ impl Connection {
 
     #[track_caller]
     pub(crate) fn open_at(gateway: &Gateway, address: SocketAddr) -> Self {
+        Self::open_from(gateway, None, address)
+    }
+
+    /// Opens from an address of the client's own, or from any.
+    #[track_caller]
+    fn open_from(gateway: &Gateway, source: Option<IpAddr>, address: SocketAddr) -> Self {
         let output = gateway.output();
-        let stream = match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(stream) => stream,
-            Err(error) => panic!("cannot connect: {error}{output}"),
-        };
-        stream.set_nodelay(true).unwrap();
-        Self { stream, ahead: Vec::new(), output }
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        if let Some(source) = source {
+            socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+        }
+        if let Err(error) = socket.connect_timeout(&address.into(), PATIENCE) {
+            panic!("cannot connect: {error}{output}");
+        }
+        socket.set_tcp_nodelay(true).unwrap();
+        Self { stream: socket.into(), ahead: Vec::new(), output }
     }
 
     pub(crate) fn output(&self) -> &Output {
@@ -211,6 +224,7 @@ impl Default for Handshake {
             path: "/ws".to_owned(),
             version: "HTTP/1.1".to_owned(),
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            source: None,
         }
     }
 }
@@ -270,7 +284,7 @@ impl Handshake {
     /// Sends the request and reads the answer.
     #[track_caller]
     pub(crate) fn send(&self, gateway: &Gateway) -> (Connection, Response) {
-        let mut connection = Connection::open(gateway);
+        let mut connection = Connection::open_from(gateway, self.source, gateway.address());
         connection.send(self.bytes());
         let response = connection.response();
         (connection, response)

@@ -1,0 +1,198 @@
+//! What a policy costs in each language: the table of `docs/policies.md`, measured with the components that
+//! `plugins/build-all.sh` has left in `plugins/`.
+//!
+//! `cargo bench --bench languages` measures what is there and says what is missing; names behind `--` (`default`,
+//! `returning-js`) choose some of them. All limits are on, and the question is a full one. What is measured:
+//!
+//! - *compiled*: loading without a compile cache.
+//! - *started*: loading with a warm one, up to the first decision; the median of a few.
+//! - *fresh*, *warm*: the median of decisions with a fresh instance for each, and with one instance for all.
+//! - *grown*: the largest resident memory of the process during the warm decisions, less what it was when they had
+//!   settled. The instance is the same all the time: one that fails fails the run, and one is replaced for its size
+//!   only when it has doubled.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark prints figures, and failing loudly is fine"
+)]
+
+#[allow(dead_code, reason = "the tests need more of it")]
+#[path = "../tests/support/full_request.rs"]
+mod full_request;
+#[path = "../tests/support/resident.rs"]
+mod resident;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+use wampgate::policy::{
+    EngineOptions, Instances, JoinRequest, Policy, PolicyEngine, PolicyOptions, WasmPolicy,
+};
+
+use self::full_request::full_request;
+
+/// Decisions in one warm instance.
+const WARM_DECISIONS: usize = 30_000;
+/// Decisions after which a language's memory must have settled.
+const SETTLED: usize = 3_000;
+/// Between two looks at the memory.
+const LOOK_EVERY: usize = 500;
+/// What the process as a whole may take more in the meantime, in KiB: a leak of some 40 bytes a decision shows.
+const MAX_GROWTH_KIB: u64 = 1024;
+/// How long fresh instances are measured.
+const FRESH_TIME: Duration = Duration::from_secs(3);
+/// Starts whose median counts.
+const STARTS: usize = 5;
+/// Nobody is refused here: what is measured is how long it takes.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Twice the default, for an instance that is to be seen growing before it is replaced.
+const MAX_MEMORY: usize = 64 * 1024 * 1024;
+
+struct Component {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+struct Figures {
+    compiled: Duration,
+    started: Duration,
+    fresh: Duration,
+    warm: Duration,
+    grown_kib: u64,
+}
+
+fn main() {
+    let chosen: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let (components, missing) = components(&chosen);
+    println!(
+        "| policy | component | compiled once in | started in | fresh | warm | grown in {WARM_DECISIONS} decisions |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for Component { name, bytes } in components {
+        let figures = measure(&name, &bytes);
+        println!(
+            "| {name} | {} kB | {} | {} | {} | {} | {} KiB |",
+            bytes.len().div_ceil(1000),
+            shown(figures.compiled),
+            shown(figures.started),
+            shown(figures.fresh),
+            shown(figures.warm),
+            figures.grown_kib
+        );
+        assert!(figures.grown_kib <= MAX_GROWTH_KIB, "{name} keeps memory of its decisions");
+    }
+    if !missing.is_empty() {
+        println!(
+            "\nNot built, and so not measured: {}. `plugins/build-all.sh` builds them.",
+            missing.join(", ")
+        );
+    }
+}
+
+/// The default policy and the examples; the names of those that have not been built.
+fn components(chosen: &[String]) -> (Vec<Component>, Vec<String>) {
+    let plugins = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/plugins"));
+    let mut folders: Vec<PathBuf> = fs::read_dir(plugins)
+        .expect("plugins/")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.join("build.sh").is_file() || path.ends_with("default"))
+        .collect();
+    folders.sort();
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for folder in folders {
+        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).expect("a name");
+        if !chosen.is_empty() && !chosen.contains(&name) {
+            continue;
+        }
+        let text = folder.join("component.wat");
+        let component = match name.as_str() {
+            "default" => fs::read(folder.join("wampgate-default-policy.wasm")).ok(),
+            _ if text.is_file() => Some(wat::parse_file(text).expect("a component")),
+            _ => fs::read(folder.join("component.wasm")).ok(),
+        };
+        match component {
+            Some(bytes) => found.push(Component { name, bytes }),
+            None => missing.push(name),
+        }
+    }
+    (found, missing)
+}
+
+fn measure(name: &str, bytes: &[u8]) -> Figures {
+    let cache = TempDir::new().expect("a folder");
+    let engine = || {
+        let cache = Some(cache.path().to_owned());
+        PolicyEngine::new(&EngineOptions { max_memory: MAX_MEMORY, cache }).expect("an engine")
+    };
+    let load = |engine: &PolicyEngine, instances| {
+        let options = PolicyOptions {
+            instances,
+            deadline: DEADLINE,
+            max_memory: MAX_MEMORY,
+            ..PolicyOptions::default()
+        };
+        WasmPolicy::from_bytes(engine, name, bytes, options).unwrap_or_else(|error| panic!("{error}"))
+    };
+    full_request().with(|request| {
+        let begun = Instant::now();
+        drop(load(&engine(), Instances::Fresh));
+        let compiled = begun.elapsed();
+        let started = median((0..STARTS).map(|_| {
+            let engine = engine();
+            let begun = Instant::now();
+            decide(&load(&engine, Instances::Fresh), request);
+            begun.elapsed()
+        }));
+
+        let policy = load(&engine(), Instances::Fresh);
+        let end = Instant::now() + FRESH_TIME;
+        let fresh = median(std::iter::from_fn(|| (Instant::now() < end).then(|| decide(&policy, request))));
+
+        let policy = load(&engine(), Instances::Warm);
+        // All of it is taken before the memory is looked at.
+        let mut times = vec![Duration::ZERO; WARM_DECISIONS];
+        let (mut settled, mut largest) = (0, 0);
+        for (count, time) in times.iter_mut().enumerate() {
+            if count == SETTLED {
+                settled = resident::kib("self");
+            } else if count > SETTLED && count.is_multiple_of(LOOK_EVERY) {
+                largest = largest.max(resident::kib("self"));
+            }
+            *time = decide(&policy, request);
+        }
+        Figures { compiled, started, fresh, warm: median(times), grown_kib: largest.saturating_sub(settled) }
+    })
+}
+
+fn decide(policy: &WasmPolicy, request: &JoinRequest<'_>) -> Duration {
+    let begun = Instant::now();
+    let decision = policy.decide(request);
+    let taken = begun.elapsed();
+    decision.unwrap_or_else(|error| panic!("{error}"));
+    taken
+}
+
+fn median(times: impl IntoIterator<Item = Duration>) -> Duration {
+    let mut times: Vec<Duration> = times.into_iter().collect();
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().expect("a measurement")
+}
+
+/// With two digits or three, as people write it.
+fn shown(time: Duration) -> String {
+    let micros = time.as_secs_f64() * 1e6;
+    match micros {
+        ..10.0 => format!("{micros:.1} µs"),
+        ..1e3 => format!("{micros:.0} µs"),
+        ..1e4 => format!("{:.1} ms", micros / 1e3),
+        ..1e6 => format!("{:.0} ms", micros / 1e3),
+        _ => format!("{:.1} s", micros / 1e6),
+    }
+}
