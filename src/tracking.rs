@@ -2,6 +2,7 @@
 
 mod clients;
 mod connections;
+mod family;
 mod logout;
 mod rotation;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use rand::rngs::SysRng;
 
 pub use clients::Clients;
 pub use connections::{Closed, Connections, Parting, Presence};
+pub use family::{Families, Family};
 pub use logout::{Logout, LogoutOrders, Visit, carry_out};
 
 use crate::{
@@ -56,6 +58,8 @@ pub struct Tracked {
     pub set_cookie: Option<HeaderValue>,
     /// Counts this connection for as long as it is held.
     pub presence: Presence,
+    /// The client's other connections that are open; none where IDs are not replaced, for then all have the same ID.
+    pub family: Option<Family>,
 }
 
 /// A client whose cookie counts.
@@ -161,10 +165,11 @@ impl Tracker {
         let Known { id, record, is_replaced: _, is_exclusive } = known;
         let public_id = self.clients.public_id(&id, &record);
         let (presence, connections) = self.clients.connections.enter(&id);
+        let family = self.rotates.then(|| self.clients.families.enter(&public_id));
         // What was opened before the ID was replaced is the same client's.
         let before =
             record.lineage.as_ref().map_or(0, |line| self.clients.connections.count(&line.predecessor));
         let connections = connections.saturating_add(before);
-        Tracked { id, public_id, record, is_new, is_exclusive, connections, set_cookie, presence }
+        Tracked { id, public_id, record, is_new, is_exclusive, connections, set_cookie, presence, family }
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn tracked() -> Tracked {
         connections,
         set_cookie: None,
         presence,
+        family: None,
     }
 }
 

@@ -68,7 +68,7 @@ impl Client {
     /// Revokes the client's cookie for good, and ends whatever else is open with it.
     pub async fn log_out(&self) -> Result<(), StoreError> {
         let (Some(tracked), Some(tracker)) = (&self.tracked, &self.service.tracker) else { return Ok(()) };
-        let done = tracker.log_out(std::slice::from_ref(&tracked.id), Timestamp::now()).await;
+        let done = tracker.log_out(tracked, Timestamp::now()).await;
         match &done {
             Ok(()) => debug!(connection = %self.id, public_id = &*tracked.public_id, "logged out"),
             Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{Connections, rotation::successor};
+use super::{Connections, Families, rotation::successor};
 use crate::{
     cookie::{PublicIdKey, TrackingId},
     store::{CookieRecord, CookieStore, StoreError},
@@ -20,6 +20,8 @@ pub struct Clients {
     pub store: Arc<dyn CookieStore>,
     /// Which of their connections are open.
     pub connections: Arc<Connections>,
+    /// Which of those connections belong together although their IDs differ.
+    pub families: Arc<Families>,
     /// What makes public IDs: one key for the whole node.
     pub key: Arc<PublicIdKey>,
 }
@@ -27,7 +29,7 @@ pub struct Clients {
 impl Clients {
     /// The clients of a store that nobody has asked yet.
     pub fn new(store: Arc<dyn CookieStore>, key: Arc<PublicIdKey>) -> Self {
-        Self { store, connections: Arc::default(), key }
+        Self { store, connections: Arc::default(), families: Arc::default(), key }
     }
 
     /// Whether these are the clients of the same store.

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
-use super::{Parting, Tracker};
+use super::{Family, Parting, Tracked, Tracker};
 use crate::{
     cookie::{PublicIdKey, TrackingId},
     store::StoreError,
@@ -38,11 +38,18 @@ pub struct Logout {
 pub type LogoutOrders = mpsc::UnboundedSender<Logout>;
 
 impl Tracker {
+    /// Logs a client out: by the ID of this connection, and by those on which it has logged in beside it.
+    pub async fn log_out(&self, tracked: &Tracked, now: Timestamp) -> Result<(), StoreError> {
+        let mut ids = tracked.family.as_ref().map(Family::logins).unwrap_or_default();
+        ids.push(tracked.id.clone());
+        self.log_out_all(&ids, now).await
+    }
+
     /// Revokes these IDs and all that came before or after them, and closes their connections.
     ///
     /// When this returns, the records are as gone as the store promises. Connections are closed in any case; an error
     /// says that a record may come back when the gateway is started again.
-    pub async fn log_out(&self, ids: &[TrackingId], now: Timestamp) -> Result<(), StoreError> {
+    async fn log_out_all(&self, ids: &[TrackingId], now: Timestamp) -> Result<(), StoreError> {
         self.end(ids, Parting::LoggedOut, now).await
     }
 
@@ -98,7 +105,7 @@ pub async fn carry_out(mut orders: mpsc::UnboundedReceiver<Logout>, trackers: Ve
             }
             let spared = spared.as_ref().filter(is_here).map(|visit| tracker.clients.line(&visit.id, now));
             ids.retain(|id| spared.as_ref().is_none_or(|spared| !spared.contains(id)));
-            match tracker.log_out(&ids, now).await {
+            match tracker.log_out_all(&ids, now).await {
                 Ok(()) => debug!(cookies = ids.len(), "logged out"),
                 Err(error) => warn!(%error, "logout not recorded"),
             }

@@ -171,6 +171,9 @@ impl Tracker {
         authentication: Authentication,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        if let Some(family) = &tracked.family {
+            family.note_login(&tracked.id);
+        }
         let Some((id, record)) = self.latest(&tracked.id, now)? else { return Ok(()) };
         if !self.rotates {
             return self.clients.store.authenticate(&id, Some(authentication), now).await;

@@ -239,7 +239,7 @@ async fn a_client_that_is_revoked_while_it_is_looked_up_does_not_get_in() {
     remembering.create(&known, CookieRecord::new(NOW, MaxAge::DEFAULT)).wait().unwrap();
     let store = Arc::new(Revoking { remembering, connections: Arc::clone(&connections) });
     let key = Arc::new(PublicIdKey::random().unwrap());
-    let clients = Clients { store, connections: Arc::clone(&connections), key };
+    let clients = Clients { connections: Arc::clone(&connections), ..Clients::new(store, key) };
     let tracker = Tracker::new(CookieOptions::default(), clients);
     let tracked = tracker.track(&headers(&["cbtid=known-known"]), false, NOW).await.unwrap();
     assert!(tracked.is_new && tracked.id != known);

@@ -25,4 +25,5 @@ mod protocol;
 mod rotation;
 mod secrets;
 mod shutdown;
+mod takeover;
 mod traffic;

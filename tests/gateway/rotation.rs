@@ -189,6 +189,30 @@ fn a_logout_ends_the_cookies_before_and_after_it() {
 }
 
 #[test]
+fn a_logout_in_one_tab_logs_the_browser_out() {
+    for store in stores() {
+        let mut gateway = gateway(&store, &json!({}));
+        let mut jar = Jar::default();
+        // Both are there before anybody logs in, so that the browser's cookie is the other one's.
+        let mut leaving = Client::open(&gateway, &mut jar);
+        let mut tab = Client::open(&gateway, &mut jar);
+        let mut closed = Client::open(&gateway, &mut jar);
+        for client in [&mut leaving, &mut tab, &mut closed] {
+            client.join_by_ticket("joe", TICKET).unwrap();
+        }
+        drop(closed);
+        leaving.send(&json!([code::GOODBYE, {}, "wamp.close.logout"]));
+        assert_eq!(leaving.receive()[2], "wamp.close.goodbye_and_out");
+        assert_eq!(tab.receive()[2], "wamp.close.logout");
+        if is_durable(&store) {
+            gateway.kill9();
+            gateway.restart();
+        }
+        assert_eq!(by_cookie(&gateway, &mut jar).unwrap_err(), NOBODY);
+    }
+}
+
+#[test]
 fn without_rotation_the_cookie_stays() {
     let gateway = gateway(&stores()[0], &json!({ "rotate": false }));
     let mut jar = Jar::default();

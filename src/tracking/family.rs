@@ -1,0 +1,127 @@
+//! A client's connections that are open side by side, and what has logged in on them.
+//!
+//! Tabs that are opened before a login have IDs of their own, and so have the logins on them: neither ID comes before the
+//! other one in a line. Who logs out in one tab means the browser, and the browser has the cookie of the tab that was
+//! opened last. What such tabs have in common is their public ID.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use crate::cookie::TrackingId;
+
+/// How many logins of one client are kept: a browser has one cookie, and hardly as many tabs that log in by themselves.
+const MAX_LOGINS: usize = 64;
+
+/// The clients that have connections, by public ID.
+#[derive(Default)]
+pub struct Families(Mutex<HashMap<Arc<str>, Weak<Logins>>>);
+
+/// The IDs on which somebody has logged in, oldest first.
+type Logins = Mutex<Vec<TrackingId>>;
+
+/// One connection's share in its family. The family is forgotten with its last connection: a browser that opens the next
+/// one has one cookie again.
+pub struct Family {
+    families: Arc<Families>,
+    public_id: Arc<str>,
+    logins: Arc<Logins>,
+}
+
+impl Families {
+    /// The family of a client, for one more connection.
+    pub(super) fn enter(self: &Arc<Self>, public_id: &Arc<str>) -> Family {
+        let mut families = lock(&self.0);
+        let logins = families.get(public_id).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let logins = Arc::default();
+            families.insert(Arc::clone(public_id), Arc::downgrade(&logins));
+            logins
+        });
+        drop(families);
+        Family { families: Arc::clone(self), public_id: Arc::clone(public_id), logins }
+    }
+}
+
+impl Family {
+    /// Notes that somebody has logged in on a connection that came with this ID.
+    pub(super) fn note_login(&self, id: &TrackingId) {
+        let mut logins = lock(&self.logins);
+        logins.retain(|other| other != id);
+        if logins.len() == MAX_LOGINS {
+            logins.remove(0);
+        }
+        logins.push(id.clone());
+    }
+
+    /// The IDs on which somebody has logged in.
+    pub fn logins(&self) -> Vec<TrackingId> {
+        lock(&self.logins).clone()
+    }
+}
+
+// Held for one operation and never across an await; what a panic leaves is still whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        let mut families = lock(&self.families.0);
+        // Nobody else has it, and whoever looks for it waits for the lock.
+        if Arc::strong_count(&self.logins) == 1 {
+            families.remove(&self.public_id);
+        }
+    }
+}
+
+impl fmt::Debug for Families {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Families(..)")
+    }
+}
+
+impl fmt::Debug for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Family({})", self.public_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: usize) -> TrackingId {
+        TrackingId::parse(&format!("secret-{number:04}")).unwrap()
+    }
+
+    #[test]
+    fn a_family_lasts_as_long_as_one_of_its_connections() {
+        let families = Arc::new(Families::default());
+        let (joe, ann) = (Arc::from("joe"), Arc::from("ann"));
+        let (first, other) = (families.enter(&joe), families.enter(&ann));
+        first.note_login(&id(1));
+        let second = families.enter(&joe);
+        second.note_login(&id(2));
+        drop(first);
+        assert_eq!(second.logins(), [id(1), id(2)]);
+        assert!(other.logins().is_empty());
+        drop(second);
+        assert!(families.enter(&joe).logins().is_empty());
+        drop(other);
+        assert!(lock(&families.0).is_empty(), "nothing stays behind");
+    }
+
+    #[test]
+    fn the_last_logins_are_kept_each_once() {
+        let family = Arc::new(Families::default()).enter(&Arc::from("joe"));
+        (0..MAX_LOGINS).for_each(|number| family.note_login(&id(number)));
+        family.note_login(&id(0));
+        family.note_login(&id(MAX_LOGINS));
+        let logins = family.logins();
+        assert_eq!((logins.len(), &logins[0]), (MAX_LOGINS, &id(2)));
+        assert_eq!(logins[MAX_LOGINS - 2..], [id(0), id(MAX_LOGINS)]);
+        assert!(!format!("{family:?}").contains("secret"));
+    }
+}

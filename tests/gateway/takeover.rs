@@ -1,0 +1,172 @@
+//! Attempts to become somebody else by a cookie that is somebody's, or to end somebody's login: all refused.
+//!
+//! Planted and replayed cookies stand in `rotation`, logouts that last in `logout`, replayed answers to a challenge in `auth`,
+//! the session meta API in `meta`, and credentials that get out in `secrets`.
+
+use serde_json::{Value, json};
+
+use super::cookie_auth::{assert_is_joe, gateway, is_challenged, logged_in, offer, with_cookie};
+use crate::support::{
+    Client, Gateway, Handshake,
+    auth::{every_method, joe},
+    config::{
+        TICKET, With as _, anonymous_auth, is_durable, stores, ticket_auth, tracked, tracked_in,
+        tracked_in_file, web,
+    },
+};
+
+#[test]
+fn a_failed_attempt_leaves_the_authentication_as_it_was_in_every_store() {
+    for store in stores() {
+        let auth = every_method().with("cookie", json!({}));
+        let mut gateway = Gateway::start(&web(&tracked_in(&store).with("auth", auth)));
+        let mut jar = logged_in(&gateway);
+        let wrong = Client::open(&gateway, &mut jar).join_by_ticket("joe", "guess").unwrap_err();
+        assert_eq!(wrong.reason, "wamp.error.not_authorized");
+        Client::open(&gateway, &mut jar).join_by_ticket("eve", TICKET).unwrap_err();
+        // Without any method, as an anonymous client, which is not configured here.
+        offer(&gateway, &mut jar, &[]).unwrap_err();
+        offer(&gateway, &mut jar, &["anonymous"]).unwrap_err();
+        offer(&gateway, &mut jar, &["wampcra"]).unwrap_err();
+        Client::open(&gateway, &mut jar).join("nope", json!({ "authmethods": ["cookie"] })).unwrap_err();
+        // Challenged, and gone.
+        Client::open(&gateway, &mut jar).challenged(&joe("ticket"));
+        if is_durable(&store) {
+            gateway.kill9();
+            gateway.restart();
+        }
+        assert_is_joe(&offer(&gateway, &mut jar, &["cookie", "ticket"]).unwrap());
+    }
+}
+
+#[test]
+fn a_client_that_comes_as_anonymous_ends_nobodys_login() {
+    let auth = with_cookie().with("anonymous", anonymous_auth()["anonymous"].clone());
+    let gateway = gateway(auth);
+    let mut jar = logged_in(&gateway);
+    for offered in [&[][..], &["anonymous"], &["anonymous", "ticket"]] {
+        let welcome = offer(&gateway, &mut jar, offered).unwrap();
+        assert_eq!(
+            (&welcome["authmethod"], &welcome["authrole"]),
+            (&json!("anonymous"), &json!("anonymous"))
+        );
+        assert_eq!(welcome["authid"], welcome["x_wampgate_public_id"]);
+    }
+    assert_is_joe(&offer(&gateway, &mut jar, &["cookie"]).unwrap());
+}
+
+#[test]
+fn a_cookie_is_not_moved_to_another_realm() {
+    let roles = json!([{ "name": "frontend", "permissions": [] }]);
+    let config = web(&tracked().with("auth", with_cookie()))
+        .with("realms", json!([{ "name": "realm1", "roles": roles }, { "name": "realm2", "roles": roles }]));
+    let gateway = Gateway::start(&config);
+    let mut jar = logged_in(&gateway);
+    let elsewhere = Client::open(&gateway, &mut jar)
+        .join("realm2", json!({ "authmethods": ["cookie", "ticket"], "authid": "joe" }));
+    assert_eq!(elsewhere.unwrap_err().reason, "wamp.error.not_authorized");
+    assert_is_joe(&offer(&gateway, &mut jar, &["cookie"]).unwrap());
+}
+
+/// Starts again with another configuration.
+#[track_caller]
+fn reconfigure(gateway: &mut Gateway, config: &Value) {
+    gateway.kill9();
+    std::fs::write(gateway.path().join("config.json"), config.to_string()).unwrap();
+    gateway.restart();
+}
+
+#[test]
+fn a_removed_principal_is_denied_and_forgotten() {
+    for store in stores().iter().filter(|store| is_durable(store)) {
+        let service = |auth: Value| web(&tracked_in(store).with("auth", auth));
+        let mut gateway = Gateway::start(&service(with_cookie()));
+        let mut jar = logged_in(&gateway);
+        // It survives a restart as long as the configuration still has him.
+        reconfigure(&mut gateway, &service(with_cookie()));
+        assert_is_joe(&offer(&gateway, &mut jar, &["cookie", "ticket"]).unwrap());
+
+        let mut without_joe = with_cookie();
+        without_joe["ticket"]["principals"] =
+            json!({ "eve": { "ticket": "tulip-ladder", "role": "frontend" } });
+        reconfigure(&mut gateway, &service(without_joe));
+        let refused = offer(&gateway, &mut jar, &["cookie", "ticket"]).unwrap_err();
+        assert_eq!(refused.reason, "wamp.error.not_authorized");
+        // Dropped: nothing is left to stand on, neither now nor when he is back.
+        assert_eq!(offer(&gateway, &mut jar, &["cookie"]).unwrap_err().reason, "wamp.error.no_auth_method");
+        reconfigure(&mut gateway, &service(with_cookie()));
+        assert!(is_challenged(&gateway, &mut jar));
+    }
+}
+
+#[test]
+fn a_principal_whose_role_is_gone_from_the_realm_is_denied_and_forgotten() {
+    let config = |roles: &[&str]| {
+        let roles: Vec<_> = roles.iter().map(|name| json!({ "name": name, "permissions": [] })).collect();
+        // Another realm keeps the role, or it could not be configured at all.
+        let other = json!({ "name": "realm2", "roles": [{ "name": "frontend", "permissions": [] }] });
+        web(&tracked_in_file().with("auth", with_cookie()))
+            .with("realms", json!([{ "name": "realm1", "roles": roles }, other]))
+    };
+    let mut gateway = Gateway::start(&config(&["frontend"]));
+    let mut jar = logged_in(&gateway);
+    reconfigure(&mut gateway, &config(&["backend"]));
+    let refused = offer(&gateway, &mut jar, &["cookie", "ticket"]).unwrap_err();
+    assert_eq!(refused.reason, "wamp.error.no_such_role");
+    reconfigure(&mut gateway, &config(&["frontend"]));
+    assert!(is_challenged(&gateway, &mut jar));
+}
+
+#[test]
+fn a_principal_has_the_role_that_the_configuration_gives_it_now() {
+    let service = |auth: Value| web(&tracked_in_file().with("auth", auth));
+    let mut gateway = Gateway::start(&service(with_cookie()));
+    let mut jar = logged_in(&gateway);
+    let mut demoted = with_cookie();
+    demoted["ticket"]["principals"]["joe"]["role"] = "guest".into();
+    reconfigure(&mut gateway, &service(demoted));
+    assert_eq!(offer(&gateway, &mut jar, &["cookie"]).unwrap()["authrole"], "guest");
+}
+
+#[test]
+fn a_page_of_a_foreign_origin_cannot_use_a_visitors_cookie() {
+    let gateway = gateway(with_cookie());
+    let jar = logged_in(&gateway);
+    let from =
+        |origin: &str| Handshake::default().cookie(jar.id.as_deref().unwrap()).header("Origin", origin);
+    for foreign in [
+        "https://evil.example",
+        "http://gateway.example.evil.example",
+        "http://evil.example:80",
+        "http://gateway.example:8080",
+        "http://evil-gateway.example",
+        "http://sub.gateway.example",
+        "null",
+        "file://",
+        "",
+        "gateway.example",
+    ] {
+        let refused = from(foreign).is_refused(&gateway, 403);
+        assert!(!refused.body.contains("evil"), "{refused:?}");
+    }
+    for own in ["http://gateway.example", "https://gateway.example", "http://GATEWAY.example:80"] {
+        from(own).opens(&gateway);
+    }
+    // A client that is no browser.
+    Handshake::default().opens(&gateway);
+}
+
+#[test]
+fn configured_origins_stand_in_place_of_the_own_one() {
+    let options = json!({ "allowed_origins": ["https://app.example"] });
+    let service = tracked().with("auth", with_cookie()).with("options", options);
+    let gateway = Gateway::start(&web(&service));
+    Handshake::default().header("Origin", "https://app.example").opens(&gateway);
+    Handshake::default().header("Origin", "http://gateway.example").is_refused(&gateway, 403);
+    Handshake::default().header("Origin", "null").is_refused(&gateway, 403);
+    // Without cookie authentication everybody may come, as in Crossbar.
+    let open = self::gateway(ticket_auth());
+    for origin in ["https://evil.example", "null"] {
+        Handshake::default().header("Origin", origin).opens(&open);
+    }
+}
