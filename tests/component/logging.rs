@@ -60,7 +60,10 @@ fn lines_are_bounded_and_neither_forged_nor_telling() {
     assert!(lines[0].contains("WARN") && lines[0].contains("fine\\nERROR forged"), "{written}");
     assert!(lines[1].contains("INFO") && lines[1].contains("[tracking ID]"), "{written}");
     assert!(lines[16].contains("5 more lines"), "{written}");
-    assert!(lines.iter().all(|line| line.contains("c-17") && line.contains(PUBLIC_ID)), "{written}");
+    assert!(
+        lines.iter().all(|line| line.contains("connection=\"c1\"") && line.contains(PUBLIC_ID)),
+        "{written}"
+    );
     assert!(!written.contains(TRACKING_ID), "{written}");
 }
 
@@ -69,7 +72,7 @@ fn a_failure_is_one_line_with_policy_connection_and_public_id() {
     let (written, decision) = logged(guest::TRAP);
     assert!(matches!(decision, Err(PolicyError::Trap(_))), "{decision:?}");
     assert_eq!(written.lines().count(), 1, "{written}");
-    for part in ["WARN", "policy=\"guest\"", "c-17", PUBLIC_ID, "the policy trapped"] {
+    for part in ["WARN", "policy=\"guest\"", "connection=\"c1\"", PUBLIC_ID, "the policy trapped"] {
         assert!(written.contains(part), "{part}: {written}");
     }
     assert!(!written.contains(TRACKING_ID), "{written}");
