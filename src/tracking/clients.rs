@@ -45,6 +45,11 @@ impl Clients {
         }
     }
 
+    /// The public ID of the client that has a live record with this ID.
+    pub(super) fn name(&self, id: &TrackingId, now: Timestamp) -> Option<Arc<str>> {
+        self.live(id, now).ok().flatten().map(|record| self.public_id(id, &record))
+    }
+
     /// The live record of an ID.
     pub fn live(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
         Ok(self.store.look_up(id, now)?.filter(|record| !record.is_expired(now)))

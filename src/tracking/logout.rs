@@ -30,7 +30,7 @@ pub struct Logout {
     /// A realm and an authid: whatever cookies are authenticated as that, or belong to the client whose public ID it is,
     /// here or not.
     pub principal: Option<(Uri, String)>,
-    /// A cookie that stays: whose session has ordered this.
+    /// A client that stays: whose session has ordered this.
     pub spared: Option<Visit>,
 }
 
@@ -72,8 +72,8 @@ impl Tracker {
         outcome
     }
 
-    /// The IDs of whoever has a name in a realm: those that are authenticated as that, and those of the client that others
-    /// know by it since it is nobody in particular. Reads the whole store: call it where blocking is allowed.
+    /// The IDs of whoever has a name in a realm: those that are authenticated as that, and those of the client whose public
+    /// ID it is. Reads the whole store: call it where blocking is allowed.
     fn ids_of(&self, realm: &Uri, authid: &str, now: Timestamp) -> Result<Vec<TrackingId>, StoreError> {
         // To make every record's public ID takes longer than all the rest.
         let may_be_public = PublicIdKey::may_have_made(authid);
@@ -103,8 +103,11 @@ pub async fn carry_out(mut orders: mpsc::UnboundedReceiver<Logout>, trackers: Ve
                     Err(error) => warn!(%error, "logout: the search did not end"),
                 }
             }
-            let spared = spared.as_ref().filter(is_here).map(|visit| tracker.clients.line(&visit.id, now));
-            ids.retain(|id| spared.as_ref().is_none_or(|spared| !spared.contains(id)));
+            let name = |id: &TrackingId| tracker.clients.name(id, now);
+            // By name, which all IDs of a client have in common, those of its other tabs included.
+            if let Some(spared) = spared.as_ref().filter(is_here).and_then(|visit| name(&visit.id)) {
+                ids.retain(|id| name(id).as_ref() != Some(&spared));
+            }
             match tracker.log_out_all(&ids, now).await {
                 Ok(()) => debug!(cookies = ids.len(), "logged out"),
                 Err(error) => warn!(%error, "logout not recorded"),

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, Gateway, Jar,
-    config::{TICKET, With as _, anonymous_auth, ticket_auth, tracked, untracked, web},
+    Client, Gateway, Jar, code,
+    config::{TICKET, With as _, anonymous_auth, ticket_auth, tracked, tracked_in_file, untracked, web},
     gateway::tracking_gateway,
 };
 
@@ -88,6 +88,24 @@ fn an_authid_that_an_anonymous_client_asks_for_is_not_given() {
     let welcome = join(&gateway, &mut jar, json!({ "authid": "joe", "authrole": "admin" }));
     assert_eq!(welcome["authid"].as_str(), jar.id.as_deref());
     assert_eq!(welcome["authrole"], "anonymous");
+}
+
+#[test]
+fn what_a_client_says_about_itself_is_neither_echoed_nor_stored() {
+    let auth =
+        ticket_auth().with("anonymous", anonymous_auth()["anonymous"].clone()).with("cookie", json!({}));
+    let gateway = Gateway::start(&web(&tracked_in_file().with("auth", auth)));
+    let extra = json!({ "note": "remember-me" });
+    let welcome = join(&gateway, &mut Jar::default(), json!({ "authextra": extra }));
+    let mut client = Client::open(&gateway, &mut Jar::default());
+    client.hello("realm1", json!({ "authmethods": ["ticket"], "authid": "joe", "authextra": extra }));
+    client.expect(code::CHALLENGE);
+    client.send(&json!([code::AUTHENTICATE, TICKET, extra]));
+    for welcome in [welcome, client.outcome().unwrap()] {
+        assert!(!welcome.to_string().contains("remember-me"), "{welcome}");
+    }
+    let stored = std::fs::read_to_string(gateway.path().join("cookies.dat")).unwrap();
+    assert!(stored.contains("\"joe\"") && !stored.contains("remember-me"), "{stored}");
 }
 
 #[test]

@@ -216,6 +216,38 @@ fn an_anonymous_client_that_is_away_is_logged_out_by_the_name_that_others_know()
     }
 }
 
+#[test]
+fn who_logs_all_other_devices_out_keeps_its_own_tabs() {
+    for store in stores() {
+        let auth = ticket_auth().with("cookie", json!({}));
+        let service = tracked_in(&store).with("auth", auth);
+        let gateway = Gateway::start(&web(&service).with("realms", json!([realm()])));
+        let mut own = Jar::default();
+        let mut admin = Client::open(&gateway, &mut own);
+        // The browser's cookie is the one of this tab, and comes after the one of the tab that asks.
+        let mut tab = Client::open(&gateway, &mut own);
+        let mut others = Jar::default();
+        let mut other = Client::open(&gateway, &mut others);
+        for client in [&mut admin, &mut tab, &mut other] {
+            client.join_by_ticket("joe", TICKET).unwrap();
+        }
+        let kwargs = json!({ "reason": "wamp.close.logout" });
+        let call = admin.call("wamp.session.kill_by_authid", &json!(["joe"]), &kwargs);
+        assert_eq!(admin.result(call).unwrap()[3][0].as_array().map(Vec::len), Some(2));
+        let by_cookie = |jar: &Jar| {
+            let mut client = Client::open(&gateway, &mut jar.clone());
+            client.join("realm1", json!({ "authmethods": ["cookie"] }))
+        };
+        other.socket().await_close();
+        let deadline = Instant::now() + SOON;
+        while by_cookie(&others).is_ok() {
+            assert!(Instant::now() < deadline, "the other device is logged in still");
+        }
+        admin.echoes();
+        assert_eq!(by_cookie(&own).unwrap()["authid"], "joe");
+    }
+}
+
 /// An anonymous client that was there three times and is gone: its cookies, and its name towards others.
 #[track_caller]
 fn away(gateway: &Gateway) -> (Vec<String>, Value) {
