@@ -31,8 +31,9 @@ use std::{
 };
 
 use tempfile::TempDir;
-use wampgate::policy::{
-    EngineOptions, Instances, JoinRequest, Policy, PolicyEngine, PolicyOptions, WasmPolicy,
+use wampgate::{
+    policy::{EngineOptions, Instances, JoinRequest, Policy, PolicyEngine, PolicyOptions, WasmPolicy},
+    testkit::Cases,
 };
 
 use self::full_request::full_request;
@@ -57,6 +58,8 @@ const MAX_MEMORY: usize = 64 * 1024 * 1024;
 struct Component {
     name: String,
     bytes: Vec<u8>,
+    /// Its configuration, as its cases have it.
+    config: String,
 }
 
 struct Figures {
@@ -75,8 +78,9 @@ fn main() {
         "| policy | component | compiled once in | started in | fresh | warm | grown in {WARM_DECISIONS} decisions |"
     );
     println!("|---|---|---|---|---|---|---|");
-    for Component { name, bytes } in components {
-        let figures = measure(&name, &bytes);
+    for component in components {
+        let figures = measure(&component);
+        let Component { name, bytes, .. } = component;
         println!(
             "| {name} | {} kB | {} | {} | {} | {} | {} KiB |",
             bytes.len().div_ceil(1000),
@@ -118,14 +122,17 @@ fn components(chosen: &[String]) -> (Vec<Component>, Vec<String>) {
             _ => fs::read(folder.join("component.wasm")).ok(),
         };
         match component {
-            Some(bytes) => found.push(Component { name, bytes }),
+            Some(bytes) => {
+                let cases = Cases::read(&folder.join("cases.json")).unwrap_or_default();
+                found.push(Component { name, bytes, config: cases.options.config });
+            }
             None => missing.push(name),
         }
     }
     (found, missing)
 }
 
-fn measure(name: &str, bytes: &[u8]) -> Figures {
+fn measure(Component { name, bytes, config }: &Component) -> Figures {
     let cache = TempDir::new().expect("a folder");
     let engine = || {
         let cache = Some(cache.path().to_owned());
@@ -133,6 +140,7 @@ fn measure(name: &str, bytes: &[u8]) -> Figures {
     };
     let load = |engine: &PolicyEngine, instances| {
         let options = PolicyOptions {
+            config: config.clone(),
             instances,
             deadline: DEADLINE,
             max_memory: MAX_MEMORY,
