@@ -113,7 +113,8 @@ impl fmt::Display for Peer {
 }
 
 impl Edge {
-    /// Builds the routes of a transport; `metrics` is what its monitoring shows, and `services` gives the running service for each WebSocket path.
+    /// Builds the routes of a transport. `metrics` is what monitoring is shown; `services` gives the running service for
+    /// each WebSocket path.
     pub fn new<E>(
         config: &TransportConfig,
         metrics: &Arc<Metrics>,

@@ -95,7 +95,7 @@ object! {
         /// How long an HTTP head may take to arrive, in milliseconds. Default 5,000.
         head_timeout: optional Millis<10, 3_600_000>,
         /// Proxies whose `X-Forwarded-For` is believed: addresses, networks such as "10.0.0.0/8", or "unix" for whoever
-        /// comes over a Unix socket. Default nobody.
+        /// comes over a Unix socket. Not a network with clients in it, who could tell anything. Default nobody.
         trusted_proxies: optional Vec<TrustedProxy>,
         /// Crossbar's switch for Python tracebacks in replies, of which there are none.
         display_tracebacks: optional Only<false>,

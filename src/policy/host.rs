@@ -14,7 +14,7 @@ use super::{
 use crate::time::Timestamp;
 
 /// Bytes that `random` gives in one call: what the contract says.
-const MAX_RANDOM_BYTES: u32 = 1024;
+const MAX_RANDOM_BYTES: u64 = 1024;
 
 /// What a component imports. It may have all of it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,7 +33,7 @@ pub(super) struct Instance {
 
 /// The error that ends a decision which asks for more than the contract's share of randomness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("more than {MAX_RANDOM_BYTES} random bytes in one call")]
+#[error("more random bytes in one call than a policy may have")]
 pub(super) struct TooManyBytes;
 
 /// A linker that is empty but for what a component imports.
@@ -65,8 +65,9 @@ impl Drop for Instance {
     }
 }
 
-fn random_bytes(count: u32) -> Result<Vec<u8>> {
-    if count > MAX_RANDOM_BYTES {
+/// Bytes from the operating system, as many as a guest asks for and no more than it may have in one call.
+pub(super) fn random_bytes(count: u64, most: u64) -> Result<Vec<u8>> {
+    if count > most {
         return Err(TooManyBytes.into());
     }
     let mut bytes = vec![0; usize::try_from(count)?];
@@ -117,7 +118,7 @@ macro_rules! serve {
 
             impl random::Host for Instance {
                 fn bytes(&mut self, count: u32) -> Result<Vec<u8>> {
-                    random_bytes(count)
+                    random_bytes(count.into(), MAX_RANDOM_BYTES)
                 }
             }
         }

@@ -18,7 +18,7 @@ use std::{
 use wasmtime::Engine;
 
 /// The length of a tick: how exactly a deadline is kept.
-pub(super) const TICK: Duration = Duration::from_millis(1);
+const TICK: Duration = Duration::from_millis(1);
 
 /// How many ticks without a decision go by before the thread parks. Waking it takes a system call of some
 /// microseconds, which a gateway under load must not pay per decision; 50 ms of ticking after a decision cost

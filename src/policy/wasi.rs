@@ -28,7 +28,7 @@ use self::{
     streams::{InputStream, OutputStream},
 };
 use super::{
-    host::Instance,
+    host::{Instance, random_bytes},
     log::{DecisionLog, Level},
 };
 
@@ -59,10 +59,10 @@ pub(super) enum NotThere {
     Exit,
 }
 
-/// The error that ends a decision which takes more than its share.
+/// The error that ends a decision which only ever opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("more handles or random bytes than a policy may have")]
-pub(super) struct TooMuch;
+#[error("more than {MAX_HANDLES} handles")]
+pub(super) struct TooManyHandles;
 
 /// Something to wait for; it is always ready.
 struct Pollable;
@@ -148,7 +148,7 @@ fn resource(linker: &mut LinkerInstance<'_, Instance>, name: &str) -> Result<()>
 fn own<T: 'static>(mut store: StoreContextMut<'_, Instance>, which: u32) -> Result<(Resource<T>,)> {
     let handles = &mut store.data_mut().wasi.handles;
     if *handles >= MAX_HANDLES {
-        return Err(TooMuch.into());
+        return Err(TooManyHandles.into());
     }
     *handles += 1;
     Ok((Resource::new_own(which),))
@@ -206,7 +206,7 @@ fn function(
             linker.func_wrap(name, move |_, ()| Ok((resolution(),)))
         }
         ("random/random", "get-random-bytes") | ("random/insecure", "get-insecure-random-bytes") => {
-            linker.func_wrap(name, |_, (count,): (u64,)| Ok((random_bytes(count)?,)))
+            linker.func_wrap(name, |_, (count,): (u64,)| Ok((random_bytes(count, MAX_RANDOM_BYTES)?,)))
         }
         ("random/random", "get-random-u64") | ("random/insecure", "get-insecure-random-u64") => {
             linker.func_wrap(name, |_, ()| Ok((SysRng.try_next_u64()?,)))
@@ -233,13 +233,4 @@ fn wall() -> Datetime {
     let millis = crate::time::Timestamp::now().as_millis();
     let nanoseconds = u32::try_from(millis % 1000).unwrap_or_default() * 1_000_000;
     Datetime { seconds: millis / 1000, nanoseconds }
-}
-
-fn random_bytes(count: u64) -> Result<Vec<u8>> {
-    if count > MAX_RANDOM_BYTES {
-        return Err(TooMuch.into());
-    }
-    let mut bytes = vec![0; usize::try_from(count)?];
-    SysRng.try_fill_bytes(&mut bytes)?;
-    Ok(bytes)
 }

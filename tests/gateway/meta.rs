@@ -36,8 +36,9 @@ fn gateway_with_roles() -> Gateway {
     Gateway::start(&web(&tracked().with("auth", auth)).with("realms", json!([realm])))
 }
 
+/// Joe, logged in by his ticket.
 #[track_caller]
-fn joe(gateway: &Gateway) -> Client {
+pub(super) fn joe(gateway: &Gateway) -> Client {
     let mut client = Client::open(gateway, &mut Jar::default());
     client.join_by_ticket("joe", TICKET).unwrap();
     client

@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    Client, Gateway, Jar,
-    client::uri,
-    code,
-    config::{TICKET, With as _, anonymous_auth, ticket_auth, tracked, web},
+use crate::{
+    meta::joe,
+    support::{
+        Client, Gateway, Jar,
+        client::uri,
+        code,
+        config::{With as _, anonymous_auth, ticket_auth, tracked, web},
+    },
 };
 
 const DENIED: &str = "wamp.error.not_authorized";
@@ -22,13 +25,6 @@ fn gateway(permissions: &Value) -> Gateway {
     ] });
     let auth = ticket_auth().with("anonymous", anonymous_auth()["anonymous"].clone());
     Gateway::start(&web(&tracked().with("auth", auth)).with("realms", json!([realm])))
-}
-
-#[track_caller]
-fn joe(gateway: &Gateway) -> Client {
-    let mut client = Client::open(gateway, &mut Jar::default());
-    client.join_by_ticket("joe", TICKET).unwrap();
-    client
 }
 
 /// Whether a client may call a procedure that nobody has registered.
