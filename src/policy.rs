@@ -19,8 +19,10 @@ mod load;
 mod gate;
 
 mod answer;
+mod aside;
 mod component;
 mod contract;
+mod deadline;
 mod host;
 mod inspect;
 mod options;
@@ -73,6 +75,12 @@ pub fn default_policy(engine: &PolicyEngine) -> Result<WasmPolicy, LoadError> {
 pub trait Policy: Send + Sync + fmt::Debug {
     /// Decides about one HELLO.
     fn decide(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError>;
+
+    /// The same on a thread that does nothing else, after a decision of this policy took long: it may let others have the core
+    /// now and then.
+    fn decide_slowly(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+        self.decide(request)
+    }
 }
 
 /// What a policy may answer.

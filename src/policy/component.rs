@@ -1,17 +1,13 @@
 //! A policy that is a WebAssembly component.
 
-use std::{
-    path::Path,
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use super::{
     Decision, JoinRequest, Policy, PolicyEngine, PolicyError, PolicyOptions, answer,
     contract::{Component, Guest},
+    deadline::{self, Thread},
     host::{self, Instance},
     limits::{Limits, OutOfMemory},
     load::{self, LoadError, LoadFault},
@@ -29,10 +25,6 @@ const HOST_CALL_BYTES: usize = 64 * 1024;
 const ERROR_BYTES: usize = 1024;
 /// Errors of `check-config` that are shown.
 const CONFIG_ERRORS: usize = 32;
-/// Ticks beyond the deadline in which a decision must be seen running before it is stopped. A busy machine may
-/// keep a thread waiting for longer than the whole deadline, and an honest decision that then gets the processor
-/// back is done within microseconds; a loop is still stopped 3 to 5 ms late.
-const GRACE_TICKS: u32 = 3;
 /// At least so long may `check-config` take: it runs once, and no client waits for it.
 const CHECK_CONFIG_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -137,7 +129,9 @@ impl WasmPolicy {
         let deadline = self.options.deadline.max(CHECK_CONFIG_DEADLINE);
         // Lines of `check-config` are not kept: it has its errors to say what is wrong.
         let checked = self
-            .run(deadline, None, |guest, store| guest.check_config(store, &self.options.config))
+            .run(deadline, Thread::Shared, None, |guest, store| {
+                guest.check_config(store, &self.options.config)
+            })
             .map_err(|error| match error {
                 // Also what wasmtime says when the functions have other types than the contract's.
                 PolicyError::Contract(text) => LoadFault::Export(text),
@@ -150,11 +144,11 @@ impl WasmPolicy {
         })
     }
 
-    fn ask(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+    fn ask(&self, request: &JoinRequest<'_>, on: Thread) -> Result<Decision, PolicyError> {
         request::check_size(request)?;
         let secret = request.cookie.as_ref().map(|cookie| cookie.id);
         let log = self.logs.then(|| DecisionLog::new(&self.log, request));
-        let answer = self.run(self.options.deadline, log, |guest, store| {
+        let answer = self.run(self.options.deadline, on, log, |guest, store| {
             guest.decide(store, &self.options.config, request)
         })?;
         match answer {
@@ -168,23 +162,24 @@ impl WasmPolicy {
     fn run<T>(
         &self,
         deadline: Duration,
+        on: Thread,
         log: Option<DecisionLog>,
         call: impl FnOnce(&Guest, &mut Store<Instance>) -> wasmtime::Result<T>,
     ) -> Result<T, PolicyError> {
-        let _running = self.engine.in_flight();
+        let _running = self.engine.in_flight(on);
         let explained = |error: wasmtime::Error| explain(&error, deadline);
         let Some(pool) = &self.warm else {
             let mut store = self.store();
-            prepare(&mut store, deadline, log);
+            prepare(&mut store, deadline, on, log);
             let guest = self.component.instantiate(&mut store).map_err(explained)?;
             return call(&guest, &mut store).map_err(explained);
         };
         let mut running = if let Some(mut running) = pool.take() {
-            prepare(&mut running.store, deadline, log);
+            prepare(&mut running.store, deadline, on, log);
             running
         } else {
             let mut store = self.store();
-            prepare(&mut store, deadline, log);
+            prepare(&mut store, deadline, on, log);
             let guest = self.component.instantiate(&mut store).map_err(explained)?;
             Running { store, guest }
         };
@@ -202,34 +197,20 @@ impl WasmPolicy {
 }
 
 /// Gives an instance the time, the log and the fuel of its next call.
-fn prepare(store: &mut Store<Instance>, deadline: Duration, log: Option<DecisionLog>) {
+fn prepare(store: &mut Store<Instance>, deadline: Duration, on: Thread, log: Option<DecisionLog>) {
     store.data_mut().log = log;
-    let end = Instant::now().checked_add(deadline);
-    let mut grace = GRACE_TICKS;
-    // The first tick may come at once, and most decisions are over before the second one.
-    store.set_epoch_deadline(2);
-    store.epoch_deadline_callback(move |_| {
-        // Whoever waits for this core is let in now, and not when the system finds that the guest has had its share.
-        thread::yield_now();
-        if end.is_none_or(|end| Instant::now() < end) {
-            return Ok(UpdateDeadline::Continue(1));
-        }
-        // Called only while the guest runs: ticks that it has slept through do not add up.
-        Ok(match grace.checked_sub(1) {
-            Some(left) => {
-                grace = left;
-                UpdateDeadline::Continue(1)
-            }
-            None => UpdateDeadline::Interrupt,
-        })
-    });
+    deadline::set(store, deadline, on);
     store.set_hostcall_fuel(HOST_CALL_BYTES);
 }
 
 impl Policy for WasmPolicy {
     /// A failure is in the log when this returns: with the policy, the connection and the client's public ID.
     fn decide(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
-        self.ask(request).inspect_err(|error| self.log.failure(request, error))
+        self.ask(request, Thread::Shared).inspect_err(|error| self.log.failure(request, error))
+    }
+
+    fn decide_slowly(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+        self.ask(request, Thread::Own).inspect_err(|error| self.log.failure(request, error))
     }
 }
 

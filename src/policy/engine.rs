@@ -11,14 +11,15 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 
 use super::{
     Instances, cache,
+    deadline::Thread,
     ticker::{InFlight, Ticker},
 };
 use crate::config::PolicyConfig;
 
-/// How many decisions of all policies together may be in flight. Decisions run on the calling thread, so that
-/// more than the number of worker threads is never needed; each slot reserves address space for the largest
-/// memory that a policy may have.
-const SLOTS: u32 = 64;
+/// How many decisions of all policies together may be in flight; each slot reserves address space for the largest memory
+/// that a policy may have. The fewest that wasmtime divides among its threads: each thread then finds the slots that it used
+/// last, whose memory is in the cache of its core, and waits for nobody's lock.
+const SLOTS: u32 = 128;
 
 /// How large a component may be, apart from its memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,7 @@ const ROOMY_GUEST_STACK: usize = 1024 * 1024;
 /// Memory that a policy may have if nothing else is configured, in bytes. Some tool chains start with 16 MiB
 /// and one page.
 pub const DEFAULT_MAX_MEMORY: usize = 32 * 1024 * 1024;
-/// The largest `max_memory`, in bytes: every slot reserves that much address space, 64 GiB in all.
+/// The largest `max_memory`, in bytes: every slot reserves that much address space, 128 GiB in all.
 pub const MAX_MEMORY_LIMIT: usize = 1024 * 1024 * 1024;
 
 /// What an engine is made with.
@@ -164,8 +165,8 @@ impl PolicyEngine {
     }
 
     /// Keeps the deadlines running for as long as the guard lives.
-    pub(super) fn in_flight(&self) -> InFlight<'_> {
-        self.ticker.in_flight()
+    pub(super) fn in_flight(&self, on: Thread) -> InFlight<'_> {
+        self.ticker.in_flight(on)
     }
 }
 

@@ -11,8 +11,11 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
+use tracing::warn;
 
-use super::{Decision, JoinRequest, Policy, PolicyError, Recorder, Tally, pace::Pace, penalty::PenaltyBox};
+use super::{
+    Decision, JoinRequest, Policy, PolicyError, Recorder, Tally, aside, pace::Pace, penalty::PenaltyBox,
+};
 
 /// Decisions that may wait for a free place. At the default deadline two cores work off so many in ten
 /// seconds, which is how long a client has to say HELLO: whoever came later would wait in vain.
@@ -91,7 +94,7 @@ impl PolicyGate {
             Ok(place) => place,
             Err(_) => self.wait().await?,
         };
-        let answer = self.pace.run(|| self.policy.load().decide(request));
+        let answer = self.ask_at_its_pace(request);
         if matches!(answer, Err(PolicyError::Deadline(_))) {
             self.penalties.count(peer, Instant::now());
         }
@@ -99,6 +102,18 @@ impl PolicyGate {
             recorder.record(request, &answer);
         }
         answer
+    }
+
+    /// Among the other things that this thread has to do, or aside.
+    fn ask_at_its_pace(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+        if !self.pace.is_slow(Instant::now()) {
+            return self.pace.watch(|| self.policy.load().decide(request));
+        }
+        let decide = || self.pace.watch(|| self.policy.load().decide_slowly(request));
+        aside::run(decide).unwrap_or_else(|error| {
+            warn!(policy = self.name(), %error, "no thread for a decision");
+            Err(PolicyError::Overloaded)
+        })
     }
 
     async fn wait(&self) -> Result<tokio::sync::SemaphorePermit<'_>, PolicyError> {

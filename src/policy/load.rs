@@ -42,6 +42,9 @@ pub enum LoadFault {
     /// The file is too large to be a policy.
     #[error("the file is larger than {MAX_COMPONENT_BYTES} bytes")]
     TooLarge,
+    /// The system has no thread that could compile the component.
+    #[error("no thread to compile the component: {0}")]
+    Thread(io::Error),
     /// The file is not the one that has been pinned.
     #[error("sha256 is {}, and the configuration says {}", Hex(found), Hex(pinned))]
     Hash {

@@ -1,19 +1,15 @@
-//! Slow policies are asked where nobody waits behind them.
+//! Whether a policy is slow.
 //!
 //! A decision runs on the thread of the connection's task, which is the fastest place for one of some microseconds. One that
 //! takes milliseconds there keeps everybody waiting whom the runtime has put on the same thread. So a policy that has been
-//! slow is asked on a thread that the runtime lends, while another one goes on with the work of this one; lending takes
-//! some ten microseconds, which a policy that is fast does not pay.
+//! slow is asked on a thread of its own (`aside.rs`), which takes some fifty microseconds that a fast one does not pay.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
-use tokio::{
-    runtime::{Handle, RuntimeFlavor},
-    task::block_in_place,
-};
+use rustix::time::{ClockId, clock_gettime};
 
 /// A decision that takes longer is slow: a fresh instance of C, Rust or Zig and a warm one of any language take a tenth
 /// of this.
@@ -35,21 +31,22 @@ impl Pace {
         Self { begun: Instant::now(), slow_until: AtomicU64::new(0) }
     }
 
-    /// Runs a decision where it belongs.
-    pub(super) fn run<T>(&self, decide: impl FnOnce() -> T) -> T {
-        let begun = Instant::now();
-        let answer = if self.is_slow(begun) { aside(decide) } else { decide() };
-        self.took(begun, Instant::now());
-        answer
-    }
-
-    fn is_slow(&self, now: Instant) -> bool {
+    /// Whether the next decision must be expected to be slow.
+    pub(super) fn is_slow(&self, now: Instant) -> bool {
         self.millis(now) < self.slow_until.load(Relaxed)
     }
 
-    fn took(&self, begun: Instant, now: Instant) {
-        if now.saturating_duration_since(begun) > SLOW {
-            self.slow_until.fetch_max(self.millis(now + SLOW_FOR), Relaxed);
+    /// Takes a decision, and remembers whether it was a slow one.
+    pub(super) fn watch<T>(&self, decide: impl FnOnce() -> T) -> T {
+        let begun = processor_time();
+        let answer = decide();
+        self.took(processor_time().saturating_sub(begun), Instant::now);
+        answer
+    }
+
+    fn took(&self, time: Duration, now: impl FnOnce() -> Instant) {
+        if time > SLOW {
+            self.slow_until.fetch_max(self.millis(now() + SLOW_FOR), Relaxed);
         }
     }
 
@@ -58,57 +55,43 @@ impl Pace {
     }
 }
 
-/// Runs something slow while another thread takes over the other tasks of this one. Outside of a runtime with several
-/// threads there is nobody to take over.
-fn aside<T>(slow: impl FnOnce() -> T) -> T {
-    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => block_in_place(slow),
-        _ => slow(),
-    }
+/// What this thread has had of its core. Not what has passed: a thread whose core is given to somebody else in the middle of a
+/// decision says nothing about the policy.
+fn processor_time() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use std::{
-        sync::mpsc::channel,
+        thread,
         time::{Duration, Instant},
     };
 
-    use super::{Pace, SLOW, SLOW_FOR};
+    use super::{Pace, SLOW, SLOW_FOR, processor_time};
 
     #[test]
     fn a_policy_is_slow_for_a_while_after_a_slow_decision() {
         let (pace, now) = (Pace::new(), Instant::now());
         assert!(!pace.is_slow(now));
-        pace.took(now, now + SLOW);
+        pace.took(SLOW, || now);
         assert!(!pace.is_slow(now));
-        pace.took(now, now + 2 * SLOW);
-        assert!(pace.is_slow(now) && pace.is_slow(now + SLOW_FOR));
-        pace.took(now, now);
+        pace.took(2 * SLOW, || now);
+        assert!(pace.is_slow(now) && pace.is_slow(now + SLOW_FOR / 2));
+        pace.took(Duration::ZERO, || now);
         assert!(pace.is_slow(now), "a fast decision makes up for a slow one");
         assert!(!pace.is_slow(now + 2 * SLOW_FOR));
     }
 
-    /// A decision that is over when another task of the same thread has run: without somebody to take over it never is.
     #[test]
-    fn nobody_waits_behind_a_slow_policy() {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
-        let answer = runtime.spawn(async {
-            let pace = Pace::new();
-            pace.took(pace.begun, pace.begun + 2 * SLOW);
-            let (has_run, waits) = channel();
-            tokio::spawn(async move { has_run.send(()) });
-            pace.run(|| waits.recv_timeout(Duration::from_secs(20)))
-        });
-        assert_eq!(runtime.block_on(answer).unwrap(), Ok(()));
-    }
-
-    #[test]
-    fn where_nobody_can_take_over_the_decision_runs_all_the_same() {
+    fn what_counts_is_the_time_in_which_it_runs() {
         let pace = Pace::new();
-        pace.took(pace.begun, pace.begun + 2 * SLOW);
-        assert_eq!(pace.run(|| 1), 1);
-        let alone = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        assert_eq!(alone.block_on(async { pace.run(|| 2) }), 2);
+        assert_eq!(pace.watch(|| thread::sleep(2 * SLOW)), ());
+        assert!(!pace.is_slow(Instant::now()));
+        pace.watch(|| {
+            let begun = processor_time();
+            while processor_time() - begun < 2 * SLOW {}
+        });
+        assert!(pace.is_slow(Instant::now()));
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{LoadError, PolicyEngine, PolicyGate, WasmPolicy, load};
+use super::{LoadError, LoadFault, PolicyEngine, PolicyGate, WasmPolicy, aside, load};
 use crate::config::PolicyConfig;
 
 /// Every policy of a gateway that comes from a file.
@@ -93,7 +93,7 @@ impl Reloader {
         }
         let loaded = load::check_pin(&found, config.sha256.as_ref())
             .map_err(|fault| LoadError { policy: config.component.display().to_string(), fault })
-            .and_then(|()| self.compile(config, &found));
+            .and_then(|()| self.compile_aside(config, &found));
         gate.tally().count_reload(loaded.is_ok());
         Some(match loaded {
             Ok(new) => {
@@ -101,6 +101,14 @@ impl Reloader {
                 Reload::Replaced(config.component.clone())
             }
             Err(error) => Reload::Kept(error),
+        })
+    }
+
+    /// Compiling takes a core for up to seconds, in which the connections have work to do.
+    fn compile_aside(&self, config: &PolicyConfig, bytes: &[u8]) -> Result<WasmPolicy, LoadError> {
+        aside::run(|| self.compile(config, bytes)).unwrap_or_else(|error| {
+            let policy = config.component.display().to_string();
+            Err(LoadError { policy, fault: LoadFault::Thread(error) })
         })
     }
 

@@ -17,8 +17,12 @@ use std::{
 
 use wasmtime::Engine;
 
+use super::deadline::Thread;
+
 /// The length of a tick: how exactly a deadline is kept.
 const TICK: Duration = Duration::from_millis(1);
+/// The same while a decision runs aside, which lets others have its core at every tick: so long they may have to wait.
+const SHORT_TICK: Duration = Duration::from_micros(250);
 
 /// How many ticks without a decision go by before the thread parks. Waking it takes a system call of some
 /// microseconds, which a gateway under load must not pay per decision; 50 ms of ticking after a decision cost
@@ -35,6 +39,8 @@ pub(super) struct Ticker {
 #[derive(Debug, Default)]
 struct Shared {
     in_flight: AtomicUsize,
+    /// Those of them that have a thread of their own.
+    aside: AtomicUsize,
     /// Whether the thread is parked, or about to.
     parked: AtomicBool,
     stopped: AtomicBool,
@@ -42,7 +48,10 @@ struct Shared {
 
 /// A decision in flight.
 #[derive(Debug)]
-pub(super) struct InFlight<'a>(&'a Shared);
+pub(super) struct InFlight<'a> {
+    shared: &'a Shared,
+    on: Thread,
+}
 
 // === impl Ticker ===
 
@@ -60,7 +69,10 @@ impl Ticker {
     }
 
     /// Keeps the clock running until the guard is dropped.
-    pub(super) fn in_flight(&self) -> InFlight<'_> {
+    pub(super) fn in_flight(&self, on: Thread) -> InFlight<'_> {
+        if on == Thread::Own {
+            self.shared.aside.fetch_add(1, SeqCst);
+        }
         self.shared.in_flight.fetch_add(1, SeqCst);
         // Either this sees `parked`, or the thread, which sets it before it looks at the counter, sees the
         // counter: in one total order of the four accesses at least one comes after the other's store. No
@@ -68,7 +80,7 @@ impl Ticker {
         if self.shared.parked.load(SeqCst) {
             self.wake();
         }
-        InFlight(&self.shared)
+        InFlight { shared: &self.shared, on }
     }
 
     fn wake(&self) {
@@ -91,7 +103,10 @@ impl Drop for Ticker {
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, SeqCst);
+        self.shared.in_flight.fetch_sub(1, SeqCst);
+        if self.on == Thread::Own {
+            self.shared.aside.fetch_sub(1, SeqCst);
+        }
     }
 }
 
@@ -106,9 +121,10 @@ impl Shared {
             // A busy machine wakes the thread late. The ticks of the meantime are made up for: otherwise guests that keep
             // the machine busy would stretch their own deadlines.
             let now = Instant::now();
+            let length = self.length();
             while next <= now {
                 tick();
-                next += TICK;
+                next += length;
             }
             idle = if self.in_flight.load(SeqCst) == 0 { idle + 1 } else { 0 };
             if idle >= LINGER {
@@ -117,6 +133,11 @@ impl Shared {
                 next = Instant::now() + TICK;
             }
         }
+    }
+
+    /// How long a tick is now.
+    fn length(&self) -> Duration {
+        if self.aside.load(SeqCst) == 0 { TICK } else { SHORT_TICK }
     }
 
     /// Sleeps until a decision is in flight or the ticker is dropped.
@@ -138,7 +159,7 @@ mod tests {
         time::{Duration, Instant},
     };
 
-    use super::{LINGER, SeqCst, TICK, Ticker};
+    use super::{LINGER, SeqCst, TICK, Thread, Ticker};
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -166,7 +187,7 @@ mod tests {
             wait_until_parked(&ticker);
             while seen.try_recv().is_ok() {}
             assert!(seen.recv_timeout(20 * TICK).is_err(), "it ticks although it is parked");
-            let decision = ticker.in_flight();
+            let decision = ticker.in_flight(Thread::Shared);
             for _ in 0..2 * LINGER {
                 seen.recv_timeout(PATIENCE).expect("it does not park during a decision");
             }
@@ -185,11 +206,24 @@ mod tests {
                 thread::yield_now();
             }
             while seen.try_recv().is_ok() {}
-            let _decision = ticker.in_flight();
+            let _decision = ticker.in_flight(Thread::Shared);
             for _ in 0..2 {
                 seen.recv_timeout(PATIENCE).expect("a tick for every decision");
             }
         }
+    }
+
+    #[test]
+    fn ticks_are_short_while_a_decision_runs_aside() {
+        const TICKS: u32 = 2_000;
+        let (ticker, seen) = ticker();
+        let _decision = ticker.in_flight(Thread::Own);
+        let begun = Instant::now();
+        for _ in 0..TICKS {
+            seen.recv_timeout(PATIENCE).expect("a tick");
+        }
+        // A busy machine delays ticks, but takes none away.
+        assert!(begun.elapsed() < TICKS * TICK, "they take {:?}", begun.elapsed() / TICKS);
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use wampgate::policy::{
-    DEFAULT_MAX_MEMORY, EngineOptions, LoadFault, PolicyEngine, PolicyError, PolicyOptions, WasmPolicy,
+    DEFAULT_MAX_MEMORY, EngineOptions, LoadFault, Policy as _, PolicyEngine, PolicyError, PolicyOptions, WasmPolicy,
     default_policy,
 };
 
 use crate::support::{
-    Cookie, DEADLINE, ENGINE, SLACK, TRACKING_ID, ask, authid, bytes, fault, guest, policy,
+    Cookie, DEADLINE, ENGINE, SLACK, TRACKING_ID, ask, authid, bytes, fault, full_request, guest, policy,
 };
 
 /// What a guest's decision fails with, within its time, and with an honest decision right behind it.
@@ -32,6 +32,15 @@ fn endless_loop_is_stopped_at_the_deadline() {
     let begun = Instant::now();
     assert_eq!(failure(guest::ENDLESS_LOOP), PolicyError::Deadline(DEADLINE));
     assert!(begun.elapsed() >= 3 * DEADLINE, "stopped before its time");
+}
+
+#[test]
+fn a_thread_of_its_own_gives_no_more_time() {
+    let begun = Instant::now();
+    let ask_aside = |policy: &WasmPolicy| full_request().with(|request| policy.decide_slowly(request));
+    assert_eq!(ask_aside(&policy(guest::ENDLESS_LOOP)), Err(PolicyError::Deadline(DEADLINE)));
+    assert!(begun.elapsed() >= DEADLINE, "stopped before its time");
+    assert_eq!(authid(ask_aside(&default_policy(&ENGINE).expect("the default policy"))), TRACKING_ID);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What monitoring reads of a running gateway.
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -98,7 +99,7 @@ fn sessions_and_reloads_are_counted() {
     let file = gateway.path().join("trap.wasm");
     let (client, _) = Client::joined(&gateway, &mut Jar::default());
     std::fs::write(&file, "nonsense").unwrap();
-    gateway.signal("HUP");
+    gateway.signal(Signal::HUP);
     let begun = std::time::Instant::now();
     // Both services that use the file keep what they have.
     while value(&metrics(&gateway), "wampgate_policy_reloads_total", &["trap.wasm", "kept"]) < 2 {

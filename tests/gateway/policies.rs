@@ -7,6 +7,7 @@ use std::{
     time::Instant,
 };
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -36,7 +37,7 @@ fn a_hundred_reloads_fail_no_join_and_a_bad_file_changes_nothing() {
         for round in 1..=100 {
             let before = joins.load(Relaxed);
             fs::write(&file, &components[round % 2]).unwrap();
-            gateway.signal("HUP");
+            gateway.signal(Signal::HUP);
             gateway.output().until("policy reloaded", round);
             while joins.load(Relaxed) == before {
                 assert!(!joining.is_finished(), "a join failed");
@@ -47,7 +48,7 @@ fn a_hundred_reloads_fail_no_join_and_a_bad_file_changes_nothing() {
     });
 
     fs::write(&file, "nonsense").unwrap();
-    gateway.signal("HUP");
+    gateway.signal(Signal::HUP);
     gateway.output().until("the old policy goes on", 1);
     Client::open(&gateway, &mut Jar::default()).join("realm1", json!({})).unwrap();
 

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::Signal;
+
 use crate::{
     guests::{bytes, guest},
     support::Gateway,
@@ -46,7 +48,7 @@ pub(crate) fn attack(gateway: &Gateway, rounds: usize) -> Vec<Duration> {
             fs::hard_link(gateway.path().join(name), &next).unwrap();
             fs::rename(&next, &file).unwrap();
             let begun = Instant::now();
-            gateway.signal("HUP");
+            gateway.signal(Signal::HUP);
             gateway.output().until(told, before + times.len() + 1);
             times.push(begun.elapsed());
             let text = gateway.output().text();

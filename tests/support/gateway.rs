@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -160,16 +161,17 @@ impl Gateway {
     /// Asks the process to end, and does not wait.
     #[track_caller]
     pub(crate) fn signal_term(&self) {
-        self.signal("TERM");
+        self.signal(Signal::TERM);
     }
 
-    /// Sends the process a signal, by its name without SIG.
+    /// Sends the process a signal.
     #[track_caller]
-    pub(crate) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.pid();
-        // The shell's own `kill` is there on every Unix, and needs no unsafe code.
-        let status = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().unwrap();
-        assert!(status.success(), "no process {pid} to signal{}", self.output);
+        let process = i32::try_from(pid).ok().and_then(Pid::from_raw).unwrap();
+        if let Err(error) = kill_process(process, signal) {
+            panic!("{pid}: {error}{}", self.output);
+        }
     }
 
     /// SIGTERM, and waits for the end.

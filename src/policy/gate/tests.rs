@@ -8,6 +8,8 @@ use std::{
         mpsc::{Receiver, Sender, channel},
     },
     task::Poll,
+    thread::ThreadId,
+    time::Duration,
 };
 
 use super::{MAX_WAITING, PolicyGate, Relaxed};
@@ -113,4 +115,40 @@ fn a_waiting_decision_may_move_between_threads() {
     fn must_be_send<T: Send>(_: &T) {}
     let (gate, _begun, _go_on) = gate(1);
     must_be_send(&gate.decide(&REQUEST));
+}
+
+/// Takes its time, and says on which thread.
+#[derive(Debug)]
+struct Slow(Sender<(&'static str, ThreadId)>);
+
+impl Slow {
+    fn decide(&self, how: &'static str) -> Result<Decision, PolicyError> {
+        let now = || rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        let begun = now();
+        while now() - begun < rustix::time::Timespec::try_from(Duration::from_millis(2)).unwrap() {}
+        self.0.send((how, std::thread::current().id())).unwrap();
+        Ok(Decision::None)
+    }
+}
+
+impl Policy for Slow {
+    fn decide(&self, _: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+        self.decide("among others")
+    }
+
+    fn decide_slowly(&self, _: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+        self.decide("aside")
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_was_slow_is_asked_aside() {
+    let (asked, was_asked) = channel();
+    let gate = PolicyGate::new("test", Arc::new(Slow(asked)), 1);
+    for _ in 0..2 {
+        assert_eq!(gate.decide(&REQUEST).await, Ok(Decision::None));
+    }
+    let (here, [first, second]) = (std::thread::current().id(), [(); 2].map(|()| was_asked.recv().unwrap()));
+    assert_eq!(first, ("among others", here));
+    assert!(second.0 == "aside" && second.1 != here, "{second:?}");
 }

@@ -1,0 +1,54 @@
+//! How a decision's time runs out, and how it lets others run meanwhile.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use wasmtime::{Store, UpdateDeadline};
+
+use super::{aside, host::Instance};
+
+/// Ticks beyond the deadline in which a decision must be seen running before it is stopped. A busy machine may
+/// keep a thread waiting for longer than the whole deadline, and an honest decision that then gets the processor
+/// back is done within microseconds; a loop is still stopped 1 to 5 ms late.
+const GRACE_TICKS: u32 = 3;
+
+/// The thread that a decision runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Thread {
+    /// One that has other things to do: for decisions of some microseconds.
+    Shared,
+    /// One of its own ([`aside::run`]).
+    Own,
+}
+
+/// Gives what the store runs next so much time.
+pub(super) fn set(store: &mut Store<Instance>, deadline: Duration, on: Thread) {
+    let end = Instant::now().checked_add(deadline);
+    let mut grace = GRACE_TICKS;
+    store.set_epoch_deadline(match on {
+        // The first tick may come at once, and most decisions are over before the second one.
+        Thread::Shared => 2,
+        Thread::Own => 1,
+    });
+    store.epoch_deadline_callback(move |_| {
+        if end.is_none_or(|end| Instant::now() < end) {
+            match on {
+                // It has turned out to be slow.
+                Thread::Shared => aside::hand_over(),
+                // A system looks seldom whether it is somebody else's turn. Asked, it looks at once.
+                Thread::Own => thread::yield_now(),
+            }
+            return Ok(UpdateDeadline::Continue(1));
+        }
+        // Called only while the guest runs: ticks that it has slept through do not add up.
+        Ok(match grace.checked_sub(1) {
+            Some(left) => {
+                grace = left;
+                UpdateDeadline::Continue(1)
+            }
+            None => UpdateDeadline::Interrupt,
+        })
+    });
+}
