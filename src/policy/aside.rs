@@ -82,7 +82,7 @@ fn step_back() {}
 mod tests {
     use std::{
         panic::catch_unwind,
-        sync::mpsc::{Receiver, channel},
+        sync::mpsc::{Receiver, RecvTimeoutError, channel},
         time::Duration,
     };
 
@@ -106,12 +106,14 @@ mod tests {
     /// A task that is over when another one of the same thread has run: without somebody to take over it never is.
     #[test]
     fn the_other_tasks_of_the_thread_go_on() {
-        let wait = |other: Receiver<()>| other.recv_timeout(Duration::from_secs(20));
-        let waits: [fn(_) -> _; 2] = [
-            |other| run(move || wait(other)).unwrap(),
+        fn wait(other: &Receiver<()>) -> Result<(), RecvTimeoutError> {
+            other.recv_timeout(Duration::from_secs(20))
+        }
+        let waits: [fn(Receiver<()>) -> _; 2] = [
+            |other| run(move || wait(&other)).unwrap(),
             |other| {
                 hand_over();
-                wait(other)
+                wait(&other)
             },
         ];
         for waits in waits {

@@ -106,7 +106,7 @@ impl PolicyGate {
 
     /// Among the other things that this thread has to do, or aside.
     fn ask_at_its_pace(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
-        if !self.pace.is_slow(Instant::now()) {
+        if !self.pace.is_slow() {
             return self.pace.watch(|| self.policy.load().decide(request));
         }
         let decide = || self.pace.watch(|| self.policy.load().decide_slowly(request));

@@ -3,6 +3,10 @@
 //! A decision runs on the thread of the connection's task, which is the fastest place for one of some microseconds. One that
 //! takes milliseconds there keeps everybody waiting whom the runtime has put on the same thread. So a policy that has been
 //! slow is asked on a thread of its own (`aside.rs`), which takes some fifty microseconds that a fast one does not pay.
+//!
+//! What counts is the processor's time. A decision that takes long may have had to wait for its core, which says nothing about
+//! the policy; but looking at the processor's time costs a system call. So the first decision that takes long only casts
+//! suspicion, and those that follow are looked at more closely.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -14,40 +18,49 @@ use rustix::time::{ClockId, clock_gettime};
 /// A decision that takes longer is slow: a fresh instance of C, Rust or Zig and a warm one of any language take a tenth
 /// of this.
 const SLOW: Duration = Duration::from_micros(500);
-/// How long a policy counts as slow after a slow decision. Whoever knows how to make a policy slow makes others wait for
-/// one decision in this time.
-const SLOW_FOR: Duration = Duration::from_secs(10);
+/// How long a policy is suspected, or counts as slow, after a slow decision. Whoever knows how to make a policy slow makes
+/// others wait for two decisions in this time.
+const MEMORY: Duration = Duration::from_secs(10);
 
-/// Whether a policy has been slow lately.
+/// How long a policy has been taking lately. Times are milliseconds since `begun`.
 #[derive(Debug)]
 pub(super) struct Pace {
     begun: Instant,
-    /// Until when it counts as slow, in milliseconds since `begun`.
+    suspected_until: AtomicU64,
     slow_until: AtomicU64,
 }
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Self { begun: Instant::now(), slow_until: AtomicU64::new(0) }
+        Self { begun: Instant::now(), suspected_until: AtomicU64::new(0), slow_until: AtomicU64::new(0) }
     }
 
     /// Whether the next decision must be expected to be slow.
-    pub(super) fn is_slow(&self, now: Instant) -> bool {
-        self.millis(now) < self.slow_until.load(Relaxed)
+    pub(super) fn is_slow(&self) -> bool {
+        self.is_before(&self.slow_until, Instant::now())
     }
 
     /// Takes a decision, and remembers whether it was a slow one.
     pub(super) fn watch<T>(&self, decide: impl FnOnce() -> T) -> T {
-        let begun = processor_time();
+        let begun = Instant::now();
+        let processor = self.is_before(&self.suspected_until, begun).then(processor_time);
         let answer = decide();
-        self.took(processor_time().saturating_sub(begun), Instant::now);
+        let now = Instant::now();
+        if now.saturating_duration_since(begun) > SLOW {
+            self.remember(&self.suspected_until, now);
+            if processor.is_some_and(|begun| processor_time().saturating_sub(begun) > SLOW) {
+                self.remember(&self.slow_until, now);
+            }
+        }
         answer
     }
 
-    fn took(&self, time: Duration, now: impl FnOnce() -> Instant) {
-        if time > SLOW {
-            self.slow_until.fetch_max(self.millis(now() + SLOW_FOR), Relaxed);
-        }
+    fn is_before(&self, end: &AtomicU64, now: Instant) -> bool {
+        self.millis(now) < end.load(Relaxed)
+    }
+
+    fn remember(&self, end: &AtomicU64, now: Instant) {
+        end.fetch_max(self.millis(now + MEMORY), Relaxed);
     }
 
     fn millis(&self, now: Instant) -> u64 {
@@ -55,43 +68,40 @@ impl Pace {
     }
 }
 
-/// What this thread has had of its core. Not what has passed: a thread whose core is given to somebody else in the middle of a
-/// decision says nothing about the policy.
+/// How long the processor has worked for this thread.
 fn processor_time() -> Duration {
     clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        thread,
-        time::{Duration, Instant},
-    };
+    use std::{thread, time::Instant};
 
-    use super::{Pace, SLOW, SLOW_FOR, processor_time};
+    use super::{MEMORY, Pace, SLOW, processor_time};
 
-    #[test]
-    fn a_policy_is_slow_for_a_while_after_a_slow_decision() {
-        let (pace, now) = (Pace::new(), Instant::now());
-        assert!(!pace.is_slow(now));
-        pace.took(SLOW, || now);
-        assert!(!pace.is_slow(now));
-        pace.took(2 * SLOW, || now);
-        assert!(pace.is_slow(now) && pace.is_slow(now + SLOW_FOR / 2));
-        pace.took(Duration::ZERO, || now);
-        assert!(pace.is_slow(now), "a fast decision makes up for a slow one");
-        assert!(!pace.is_slow(now + 2 * SLOW_FOR));
+    fn work() {
+        let end = processor_time() + 2 * SLOW;
+        while processor_time() < end {}
     }
 
     #[test]
-    fn what_counts_is_the_time_in_which_it_runs() {
+    fn a_policy_is_slow_for_a_while_after_the_second_slow_decision() {
         let pace = Pace::new();
-        assert_eq!(pace.watch(|| thread::sleep(2 * SLOW)), ());
-        assert!(!pace.is_slow(Instant::now()));
-        pace.watch(|| {
-            let begun = processor_time();
-            while processor_time() - begun < 2 * SLOW {}
-        });
-        assert!(pace.is_slow(Instant::now()));
+        pace.watch(work);
+        assert!(!pace.is_slow(), "the first one may have had to wait");
+        pace.watch(work);
+        assert!(pace.is_slow());
+        pace.watch(|| ());
+        assert!(pace.is_slow(), "a fast decision makes up for a slow one");
+        assert!(!pace.is_before(&pace.slow_until, Instant::now() + MEMORY));
+    }
+
+    #[test]
+    fn waiting_does_not_make_it_slow() {
+        let pace = Pace::new();
+        for _ in 0..3 {
+            pace.watch(|| thread::sleep(2 * SLOW));
+        }
+        assert!(!pace.is_slow());
     }
 }

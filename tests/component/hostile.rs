@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use wampgate::policy::{
-    DEFAULT_MAX_MEMORY, EngineOptions, LoadFault, Policy as _, PolicyEngine, PolicyError, PolicyOptions, WasmPolicy,
-    default_policy,
+    DEFAULT_MAX_MEMORY, EngineOptions, LoadFault, Policy as _, PolicyEngine, PolicyError, PolicyOptions,
+    WasmPolicy, default_policy,
 };
 
 use crate::support::{

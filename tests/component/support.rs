@@ -13,8 +13,7 @@ use wampgate::{
     testkit::{Hello, Request},
 };
 
-use self::full_request::full_request;
-pub(crate) use self::full_request::{PUBLIC_ID, TRACKING_ID};
+pub(crate) use self::full_request::{PUBLIC_ID, TRACKING_ID, full_request};
 pub(crate) use crate::guests::{GUEST_FILES, bytes, guest, text};
 
 /// The deadline of every guest.
