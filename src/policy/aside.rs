@@ -141,10 +141,12 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn only_a_thread_that_ends_with_its_work_loses_priority() {
-        let niceness = || rustix::process::getpriority_process(None).unwrap();
-        let before = niceness();
-        assert_eq!(run(niceness).unwrap(), (before + super::NICENESS).min(19));
-        assert_eq!(niceness(), before);
+    fn only_a_thread_that_ends_with_its_work_steps_back() {
+        use rustix::{process::getpriority_process, thread::sched_getaffinity};
+
+        let place = || (getpriority_process(None).unwrap(), sched_getaffinity(None).unwrap().count());
+        let (niceness, cores) = place();
+        assert_eq!(run(place).unwrap(), ((niceness + super::NICENESS).min(19), (cores - 1).max(1)));
+        assert_eq!(place(), (niceness, cores));
     }
 }

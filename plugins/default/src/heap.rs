@@ -2,7 +2,7 @@
 //!
 //! A decision runs in a fresh instance, so whatever an instance needs to set up is paid for by every decision. An
 //! allocator that fetches its first segment with `memory.grow` costs as much again as the whole decision, and one that
-//! keeps lists of free blocks about a tenth of it. A call takes some hundred small blocks and gives all of them back
+//! keeps lists of free blocks about a tenth of it. A call takes some fifty small blocks and gives all of them back
 //! before the next one begins: this heap only goes forward, and begins anew when nothing of it is in use. An instance that
 //! stays warm does not grow by it.
 
