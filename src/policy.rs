@@ -72,6 +72,9 @@ pub fn default_policy(engine: &PolicyEngine) -> Result<WasmPolicy, LoadError> {
 /// Runs on the calling thread and must come back within its own deadline. Whatever goes wrong is a
 /// [`PolicyError`], and every error refuses the session: there is no answer that lets a client in by
 /// accident.
+///
+/// A component that turns out to be slow lets the other tasks of the thread go on with tokio's `block_in_place`, which
+/// panics inside of a `LocalSet` on a runtime with several threads: ask it on a thread that may block there.
 pub trait Policy: Send + Sync + fmt::Debug {
     /// Decides about one HELLO.
     fn decide(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError>;
