@@ -6,6 +6,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    thread,
     time::Instant,
 };
 
@@ -32,6 +33,8 @@ pub struct PolicyGate {
     pace: Pace,
     penalties: PenaltyBox,
     places: Semaphore,
+    /// Those of a slow policy: one for each core. More at once would only make all of them late.
+    slow_places: Semaphore,
     waiting: AtomicUsize,
     recorder: OnceLock<Arc<Recorder>>,
 }
@@ -51,6 +54,7 @@ impl PolicyGate {
             pace: Pace::new(),
             penalties: PenaltyBox::default(),
             places,
+            slow_places: Semaphore::new(thread::available_parallelism().map_or(1, usize::from)),
             waiting: AtomicUsize::new(0),
             recorder: OnceLock::new(),
         }
@@ -94,7 +98,7 @@ impl PolicyGate {
             Ok(place) => place,
             Err(_) => self.wait().await?,
         };
-        let answer = self.ask_at_its_pace(request);
+        let answer = self.ask_at_its_pace(request).await;
         if matches!(answer, Err(PolicyError::Deadline(_))) {
             self.penalties.count(peer, Instant::now());
         }
@@ -105,10 +109,12 @@ impl PolicyGate {
     }
 
     /// Among the other things that this thread has to do, or aside.
-    fn ask_at_its_pace(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+    async fn ask_at_its_pace(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
         if !self.pace.is_slow() {
             return self.pace.watch(|| self.policy.load().decide(request));
         }
+        // Nobody closes the semaphore.
+        let _place = self.slow_places.acquire().await.map_err(|_| PolicyError::Overloaded)?;
         let decide = || self.pace.watch(|| self.policy.load().decide_slowly(request));
         aside::run(decide).unwrap_or_else(|error| {
             warn!(policy = self.name(), %error, "no thread for a decision");
