@@ -153,3 +153,26 @@ async fn a_policy_that_was_slow_is_asked_aside() {
     let asked: Vec<_> = was_asked.try_iter().map(|(how, thread)| (how, thread == here)).collect();
     assert_eq!(asked, [("among others", true), ("among others", true), ("aside", false)]);
 }
+
+#[test]
+fn of_a_slow_policy_one_for_each_core_is_asked_and_the_others_wait() {
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let (gate, begun, go_on) = gate(cores + 1);
+    for _ in 0..2 {
+        let end = std::time::Instant::now() + Duration::from_millis(5);
+        gate.pace.watch(|| while std::time::Instant::now() < end {});
+    }
+    assert!(gate.pace.is_slow());
+    let running: Vec<_> = (0..cores).map(|_| decide_on_a_thread(&gate)).collect();
+    running.iter().for_each(|_| begun.recv().unwrap());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut one_more = pin!(gate.decide(&REQUEST));
+    // Asked here, it would not come back before somebody lets it go on.
+    assert!(one_more.as_mut().poll(&mut context).is_pending());
+    assert!(begun.try_recv().is_err(), "more than there are cores");
+    (0..=cores).for_each(|_| go_on.send(()).unwrap());
+    for decision in running {
+        assert_eq!(decision.join().unwrap(), Ok(Decision::None));
+    }
+    assert_eq!(one_more.as_mut().poll(&mut context), Poll::Ready(Ok(Decision::None)));
+}
