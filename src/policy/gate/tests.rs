@@ -164,13 +164,17 @@ fn of_a_slow_policy_one_for_each_core_is_asked_and_the_others_wait() {
     }
     assert!(gate.pace.is_slow());
     let running: Vec<_> = (0..cores).map(|_| decide_on_a_thread(&gate)).collect();
-    running.iter().for_each(|_| begun.recv().unwrap());
+    for _ in &running {
+        begun.recv().unwrap();
+    }
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let mut one_more = pin!(gate.decide(&REQUEST));
     // Asked here, it would not come back before somebody lets it go on.
     assert!(one_more.as_mut().poll(&mut context).is_pending());
     assert!(begun.try_recv().is_err(), "more than there are cores");
-    (0..=cores).for_each(|_| go_on.send(()).unwrap());
+    for _ in 0..=cores {
+        go_on.send(()).unwrap();
+    }
     for decision in running {
         assert_eq!(decision.join().unwrap(), Ok(Decision::None));
     }
