@@ -41,6 +41,7 @@ pub use options::{HttpOptions, TrustedProxy, WebSocketOptions};
 pub use schema::schema;
 pub use secret::Secret;
 
+pub use crate::realm::{Permission, RealmOptions, RoleOptions, Roles, UriMatch};
 use crate::{
     cookie::CookieOptions,
     policy::{Grants, Instances},
@@ -53,64 +54,9 @@ pub struct Config {
     /// The node directory; every path below is absolute or has been joined to it.
     pub node_dir: PathBuf,
     /// The realms; at least one.
-    pub realms: Vec<RealmConfig>,
+    pub realms: Vec<RealmOptions>,
     /// Where the gateway listens; at least one.
     pub transports: Vec<TransportConfig>,
-}
-
-/// A realm and who may do what there.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RealmConfig {
-    /// The realm's name.
-    pub name: Uri,
-    /// The roles and their permissions.
-    pub roles: Roles,
-}
-
-/// The roles of a realm.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Roles {
-    /// The realm of a configuration that names no realms: any role, everything allowed, publishers and callers
-    /// disclosed by their public authid.
-    Open,
-    /// The configured roles; what no permission allows is denied.
-    Listed(Vec<RoleConfig>),
-}
-
-/// A role.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RoleConfig {
-    /// The role's name.
-    pub name: String,
-    /// Its permissions, as configured; the most specific one that matches a URI counts.
-    pub permissions: Vec<Permission>,
-}
-
-/// One of a role's permissions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields carry the configuration's own names")]
-#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
-pub struct Permission {
-    /// The pattern. For `prefix` it may be empty and may end in a dot; for `wildcard` components may be empty.
-    pub uri: String,
-    pub matching: UriMatch,
-    pub call: bool,
-    pub register: bool,
-    pub publish: bool,
-    pub subscribe: bool,
-    /// Whether callees see who called.
-    pub disclose_caller: bool,
-    /// Whether subscribers see who published.
-    pub disclose_publisher: bool,
-}
-
-/// How a permission's pattern is compared with a URI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the variants carry the specification's own names")]
-pub enum UriMatch {
-    Exact,
-    Prefix,
-    Wildcard,
 }
 
 /// One listening endpoint and what it serves.

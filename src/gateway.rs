@@ -11,20 +11,19 @@ use std::{
 };
 
 use http::HeaderName;
-use tokio::sync::mpsc;
 
 use crate::{
     admin::{self, ManagedStore},
     auth,
-    config::{Config, CookieConfig, RealmConfig, Service, StoreConfig, TransportConfig, WebSocketConfig},
+    config::{Config, CookieConfig, RealmOptions, Service, StoreConfig, TransportConfig, WebSocketConfig},
     cookie::{PublicIdKey, PublicIdKeyError},
     edge::Edge,
     metrics::Metrics,
     policy::{self, EngineError, LoadError, PolicyEngine, PolicyGate, Recorder, Reloader},
-    realm::Realm,
+    realm::{Logout, Logouts, Realm, TooManyLogouts},
     store::{self, OpenError},
     time::Timestamp,
-    tracking::{self, Logout, Tracker},
+    tracking::{LogoutQueue, Tracker},
 };
 
 /// The file in the node directory that holds the key of the public IDs.
@@ -153,7 +152,7 @@ struct Parts {
     node_dir: PathBuf,
     /// One tracker for each store.
     trackers: Vec<Arc<Tracker>>,
-    logouts: Option<mpsc::UnboundedReceiver<Logout>>,
+    logouts: Arc<LogoutQueue>,
     realms: Arc<HashMap<String, Realm>>,
     metrics: Arc<Metrics>,
     stores: Vec<ManagedStore>,
@@ -167,13 +166,19 @@ struct Parts {
 impl Parts {
     fn new(config: &Config) -> Result<Self, StartError> {
         let engine = PolicyEngine::for_policies(config.policies())?;
-        let (orders, logouts) = mpsc::unbounded_channel();
-        let start = |realm: &RealmConfig| Realm::start_with(realm.clone(), Some(orders.clone()));
+        let logouts = Arc::new(LogoutQueue::default());
+        let orders = {
+            let logouts = Arc::clone(&logouts);
+            Logouts::to(move |Logout { sessions, principal, spared }| {
+                logouts.order(&sessions, principal, spared).map_err(|_| TooManyLogouts)
+            })
+        };
+        let start = |realm: &RealmOptions| Realm::start_with(realm.clone(), Some(orders.clone()));
         let realms = config.realms.iter().map(|realm| (realm.name.to_string(), start(realm)));
         let realms: Arc<HashMap<_, _>> = Arc::new(realms.collect());
         Ok(Self {
             trackers: Vec::new(),
-            logouts: Some(logouts),
+            logouts,
             node_dir: config.node_dir.clone(),
             metrics: Arc::new(Metrics::new(Arc::clone(&realms))),
             realms,
@@ -236,11 +241,9 @@ impl Parts {
         Ok(tracker)
     }
 
-    /// From here on realms can have somebody logged out, whichever store has the cookies.
+    /// From here on realms can have clients logged out, whichever store has the cookies.
     fn start_logouts(&mut self) {
-        if let Some(orders) = self.logouts.take() {
-            tokio::spawn(tracking::carry_out(orders, mem::take(&mut self.trackers)));
-        }
+        self.logouts.start(mem::take(&mut self.trackers));
     }
 
     /// Opens a store, or finds the one that another service has opened at the same place.

@@ -15,8 +15,10 @@ mod broker;
 mod dealer;
 mod deliveries;
 mod inbox;
+mod logout;
 mod member;
 mod meta;
+mod options;
 mod owner;
 mod permissions;
 mod router;
@@ -28,11 +30,13 @@ use self::{
     owner::Owner,
     permissions::Permissions,
 };
+pub use self::{
+    logout::{Logout, Logouts, TooManyLogouts},
+    options::{Permission, RealmOptions, RoleOptions, Roles, UriMatch},
+};
 use crate::{
-    config::RealmConfig,
     identity::Identity,
     outbox::Outbox,
-    tracking::{LogoutOrders, Visit},
     wamp::{ClientMessage, SessionId, Uri},
 };
 
@@ -49,15 +53,6 @@ pub struct Realm {
 pub struct Attachment {
     key: Key,
     inbox: Arc<Inbox>,
-}
-
-/// What a realm knows of the connection behind a session.
-#[derive(Debug, Clone, Default)]
-pub struct Link {
-    /// What the connection came in by.
-    pub channel: Channel,
-    /// The cookie that it came with, for when the session is logged out.
-    pub visit: Option<Visit>,
 }
 
 /// What a connection comes in by, as far as others may know.
@@ -93,8 +88,8 @@ impl Realm {
     /// # Panics
     ///
     /// Outside of a tokio runtime, on which the owner is to run.
-    pub fn start(config: RealmConfig) -> Self {
-        Self::start_with(config, None)
+    pub fn start(options: RealmOptions) -> Self {
+        Self::start_with(options, None)
     }
 
     /// Starts the owner of a realm which can have sessions logged out.
@@ -102,10 +97,10 @@ impl Realm {
     /// # Panics
     ///
     /// Outside of a tokio runtime, on which the owner is to run.
-    pub fn start_with(config: RealmConfig, logouts: Option<LogoutOrders>) -> Self {
-        let permissions = Arc::new(Permissions::new(&config.roles));
-        let name = config.name.clone();
-        let (inbox, entries) = Inbox::new(config.name, Arc::clone(&permissions));
+    pub fn start_with(options: RealmOptions, logouts: Option<Logouts>) -> Self {
+        let permissions = Arc::new(Permissions::new(&options.roles));
+        let name = options.name.clone();
+        let (inbox, entries) = Inbox::new(options.name, Arc::clone(&permissions));
         tokio::spawn(Owner::new(name, entries, Arc::clone(&inbox.gate), permissions, logouts).run());
         Self { inbox: Arc::new(inbox) }
     }
@@ -145,10 +140,10 @@ impl Realm {
         session: SessionId,
         identity: Arc<Identity>,
         outbox: Arc<Outbox>,
-        link: Arc<Link>,
+        channel: Channel,
     ) -> Result<Attachment, RealmClosed> {
         let key = self.inbox.next_key(session);
-        self.inbox.send(Entry::Attach { key, identity, outbox, link }).await?;
+        self.inbox.send(Entry::Attach { key, identity, outbox, channel }).await?;
         Ok(Attachment { key, inbox: Arc::clone(&self.inbox) })
     }
 

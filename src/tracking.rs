@@ -16,7 +16,7 @@ use rand::rngs::SysRng;
 pub use clients::Clients;
 pub use connections::{Closed, Connections, Parting, Presence};
 pub use family::{Families, Family};
-pub use logout::{Logout, LogoutOrders, Visit, carry_out};
+pub use logout::{LogoutQueue, TooManyOrders};
 
 use crate::{
     cookie::{self, CookieOptions, TrackingId},

@@ -18,7 +18,7 @@ use self::{
     wampcra::RawWampCra,
 };
 use super::{
-    AnonymousConfig, AuthConfig, CookieConfig, RealmConfig, Roles, Secret, TicketConfig, TicketPrincipal,
+    AnonymousConfig, AuthConfig, CookieConfig, RealmOptions, Roles, Secret, TicketConfig, TicketPrincipal,
     macros::{object, words},
     realm::Label,
     value::Table,
@@ -117,7 +117,7 @@ pub(super) enum Tracking<'a> {
 
 /// The realms that roles and principals are checked against.
 #[derive(Clone, Copy)]
-pub(super) struct Realms<'a>(pub(super) &'a [RealmConfig]);
+pub(super) struct Realms<'a>(pub(super) &'a [RealmOptions]);
 
 impl RawAuth {
     /// Checks the methods, and that the roles and realms that they name exist. `path` is where they stand.
@@ -232,7 +232,7 @@ impl Realms<'_> {
 }
 
 /// Whether a session can have a role in the given realm, or in any.
-pub(super) fn role_exists(role: &str, realm: Option<&Uri>, realms: &[RealmConfig]) -> bool {
+pub(super) fn role_exists(role: &str, realm: Option<&Uri>, realms: &[RealmOptions]) -> bool {
     realms.iter().filter(|known| realm.is_none_or(|name| known.name == *name)).any(|known| {
         match &known.roles {
             Roles::Open => true,

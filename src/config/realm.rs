@@ -3,7 +3,7 @@
 use schemars::json_schema;
 
 use super::{
-    Permission, RealmConfig, RoleConfig, Roles, UriMatch,
+    Permission, RealmOptions, RoleOptions, Roles, UriMatch,
     json::Json,
     macros::{object, words},
     value::{checked_text, inline_schema},
@@ -142,11 +142,11 @@ inline_schema!(Uri, "Uri", |_generator| json_schema!({
 }));
 
 /// Checks all realms of a configuration. None at all: the default realm, which is open.
-pub(super) fn realms(raw: Option<Vec<RawRealm>>, walk: &mut Walk<'_>) -> Vec<RealmConfig> {
+pub(super) fn realms(raw: Option<Vec<RawRealm>>, walk: &mut Walk<'_>) -> Vec<RealmOptions> {
     let Some(raw) = raw else {
-        return vec![RealmConfig { name: Uri::known(DEFAULT_REALM), roles: Roles::Open }];
+        return vec![RealmOptions { name: Uri::known(DEFAULT_REALM), roles: Roles::Open }];
     };
-    let mut realms: Vec<RealmConfig> = Vec::new();
+    let mut realms: Vec<RealmOptions> = Vec::new();
     for realm in raw {
         let roles = roles(realm.roles.unwrap_or_default(), walk);
         let Some(name) = realm.name else { continue };
@@ -156,13 +156,13 @@ pub(super) fn realms(raw: Option<Vec<RawRealm>>, walk: &mut Walk<'_>) -> Vec<Rea
                 format!("{} is a realm already, use another name", quoted(name.value.as_str())),
             );
         }
-        realms.push(RealmConfig { name: name.value, roles: Roles::Listed(roles) });
+        realms.push(RealmOptions { name: name.value, roles: Roles::Listed(roles) });
     }
     realms
 }
 
-fn roles(raw: Vec<RawRole>, walk: &mut Walk<'_>) -> Vec<RoleConfig> {
-    let mut roles: Vec<RoleConfig> = Vec::new();
+fn roles(raw: Vec<RawRole>, walk: &mut Walk<'_>) -> Vec<RoleOptions> {
+    let mut roles: Vec<RoleOptions> = Vec::new();
     for role in raw {
         let permissions = permissions(role.permissions.unwrap_or_default(), walk);
         let Some(Located { path, value: Label(name) }) = role.name else { continue };
@@ -172,7 +172,7 @@ fn roles(raw: Vec<RawRole>, walk: &mut Walk<'_>) -> Vec<RoleConfig> {
                 format!("{} is a role of this realm already, use another name", quoted(&name)),
             );
         }
-        roles.push(RoleConfig { name, permissions });
+        roles.push(RoleOptions { name, permissions });
     }
     roles
 }

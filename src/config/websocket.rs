@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use schemars::json_schema;
 
 use super::{
-    RealmConfig, WebSocketConfig, WebSocketOptions,
+    RealmOptions, WebSocketConfig, WebSocketOptions,
     auth::{
         ANONYMOUS, RawAuth, Realms, Tracking,
         cookie::{UseOfIds, warn_of_unsafe},
@@ -206,7 +206,7 @@ words! {
 /// What the services of a configuration have in common.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) realms: Vec<RealmConfig>,
+    pub(super) realms: Vec<RealmOptions>,
     pub(super) policies: Policies,
     pub(super) stores: Stores,
     /// What each service makes of tracking IDs.

@@ -16,11 +16,11 @@ use crate::{
     identity::Identity,
     outbox::Outbox,
     policy::Decision,
-    realm::{Attachment, Channel, Link, Realm},
+    realm::{Attachment, Channel, Realm},
     session,
     socket::{Received, Socket},
     time::Timestamp,
-    tracking::{Tracked, Visit},
+    tracking::Tracked,
     wamp::{
         ClientMessage, RouterMessage, Serializer, SessionId, Uri,
         batch::Framing,
@@ -236,20 +236,19 @@ impl Client {
         self.is_welcome = true;
         debug!(connection = %self.id, session = session.0, authid = identity.authid.public(), role = &*identity.authrole,
               method = identity.authmethod, realm = realm.name(), "joined");
-        let attached = realm.attach(session, Arc::new(identity), self.outbox(), self.link()).await;
+        if let Some(tracked) = &self.tracked {
+            tracked.presence.has_session(session);
+        }
+        let attached = realm.attach(session, Arc::new(identity), self.outbox(), self.channel()).await;
         attached.map_err(|_| Ending::Refused(Refusal::NoSuchRealm(None)))
     }
 
-    /// What the realm is to know of the connection.
-    fn link(&self) -> Arc<Link> {
-        let channel = match self.peer {
+    /// What others may know of the way by which the client came.
+    const fn channel(&self) -> Channel {
+        match self.peer {
             Peer::Tcp(_) => Channel::Tcp,
             Peer::Unix => Channel::Unix,
-        };
-        let tracked = self.tracked.as_ref().zip(self.service.tracker.as_ref());
-        let visit =
-            tracked.map(|(tracked, tracker)| Visit { tracker: Arc::clone(tracker), id: tracked.id.clone() });
-        Arc::new(Link { channel, visit })
+        }
     }
 
     /// The next message of a client that has not joined yet.

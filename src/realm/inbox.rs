@@ -12,7 +12,7 @@ use std::sync::{
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{Link, RealmClosed, permissions::Permissions};
+use super::{Channel, RealmClosed, permissions::Permissions};
 use crate::{
     identity::Identity,
     outbox::Outbox,
@@ -37,7 +37,7 @@ pub(super) struct Key {
 /// What the owner is told.
 #[derive(Debug)]
 pub(super) enum Entry {
-    Attach { key: Key, identity: Arc<Identity>, outbox: Arc<Outbox>, link: Arc<Link> },
+    Attach { key: Key, identity: Arc<Identity>, outbox: Arc<Outbox>, channel: Channel },
     Message { key: Key, slots: u32, message: ClientMessage },
     Detach { key: Key },
     Close,

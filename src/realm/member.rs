@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
-use super::{Link, permissions::RoleId, router::Peer};
+use super::{Channel, permissions::RoleId, router::Peer};
 use crate::{
     identity::Identity,
     outbox::Outbox,
@@ -24,7 +24,8 @@ pub(super) struct Member {
     pub(super) outbox: Arc<Outbox>,
     /// The identity's role, looked up in the realm's permissions.
     pub(super) role: RoleId,
-    pub(super) link: Arc<Link>,
+    /// What its connection came in by.
+    pub(super) channel: Channel,
 }
 
 impl Member {
@@ -50,7 +51,7 @@ impl Member {
             "authrole": &**authrole,
             "authmethod": authmethod,
             "authprovider": authprovider,
-            "transport": { "type": "websocket", "channel": self.link.channel.name(), "serializer": serializer },
+            "transport": { "type": "websocket", "channel": self.channel.name(), "serializer": serializer },
         })
     }
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::{
-    Link,
+    Channel, Logout, Logouts,
     deliveries::{Deliveries, Refusal, Violation},
     inbox::{Entry, Gate, Key},
     member::{Member, Members},
@@ -24,7 +24,6 @@ use super::{
 use crate::{
     identity::Identity,
     outbox::{Closing, Outbox},
-    tracking::{Logout, LogoutOrders},
     wamp::{ClientMessage, RouterMessage, Serializer, SessionId, Uri, message::code, random_id, uri::error},
 };
 
@@ -35,7 +34,7 @@ const BATCH: usize = 64;
 /// A realm's state.
 pub(super) struct Owner {
     name: Uri,
-    logouts: Option<LogoutOrders>,
+    logouts: Option<Logouts>,
     entries: mpsc::UnboundedReceiver<Entry>,
     gate: Arc<Gate>,
     permissions: Arc<Permissions>,
@@ -58,7 +57,7 @@ impl Owner {
         entries: mpsc::UnboundedReceiver<Entry>,
         gate: Arc<Gate>,
         permissions: Arc<Permissions>,
-        logouts: Option<LogoutOrders>,
+        logouts: Option<Logouts>,
     ) -> Self {
         let router = Router::new(Arc::clone(&permissions));
         let (members, deliveries) = (Members::default(), Deliveries::default());
@@ -75,7 +74,9 @@ impl Owner {
             for entry in batch.drain(..) {
                 slots += entry.slots() as usize;
                 match entry {
-                    Entry::Attach { key, identity, outbox, link } => self.attach(key, identity, outbox, link),
+                    Entry::Attach { key, identity, outbox, channel } => {
+                        self.attach(key, identity, outbox, channel);
+                    }
                     Entry::Message { key, message, .. } => self.route(key, message),
                     Entry::Detach { key } => self.detach(key),
                     // The rest of the batch is served: what is in it must not be dropped without a word.
@@ -88,11 +89,11 @@ impl Owner {
         }
     }
 
-    fn attach(&mut self, key: Key, identity: Arc<Identity>, outbox: Arc<Outbox>, link: Arc<Link>) {
+    fn attach(&mut self, key: Key, identity: Arc<Identity>, outbox: Arc<Outbox>, channel: Channel) {
         match self.members.entry(key.session) {
             hash_map::Entry::Vacant(vacant) => {
                 let role = self.permissions.role(&identity.authrole);
-                let member = vacant.insert(Member { number: key.number, identity, outbox, role, link });
+                let member = vacant.insert(Member { number: key.number, identity, outbox, role, channel });
                 let details = || meta::json_arguments(&[member.details(key.session)]);
                 self.router.announce(&self.topics.on_join, details, random_id, &mut self.deliveries);
                 self.deliver();
@@ -147,8 +148,11 @@ impl Owner {
         }
     }
 
-    /// Answers a call of the meta API, and ends whom it kills.
+    /// Answers a call of the meta API, and ends the sessions that it kills.
     fn carry_out(&mut self, caller: SessionId, request: u64, answer: Result<Answer, Refusal>) {
+        let answer = answer.and_then(|answer| {
+            answer.killed.as_ref().map_or(Ok(()), |killed| self.log_out(caller, killed)).map(|()| answer)
+        });
         let (answer, killed) = match answer {
             Ok(answer) => (RouterMessage::Result { request, payload: answer.payload() }, answer.killed),
             Err(refusal) => (refusal.into_error(code::CALL, request), None),
@@ -156,24 +160,22 @@ impl Owner {
         self.deliveries.one(caller, answer);
         self.deliver();
         if let Some(killed) = killed {
-            self.log_out(caller, &killed);
             self.kill(killed);
         }
     }
 
-    /// Whoever is killed with Crossbar.io's reason for a logout does not come back with its cookie.
-    fn log_out(&self, caller: SessionId, killed: &Killed) {
+    /// A client that is killed with Crossbar.io's reason for a logout does not come back with its cookie. Where that
+    /// cannot be ordered, no session is killed either.
+    fn log_out(&self, caller: SessionId, killed: &Killed) -> Result<(), Refusal> {
         let Some(logouts) = self.logouts.as_ref().filter(|_| killed.reason.as_str() == error::LOGOUT) else {
-            return;
+            return Ok(());
         };
-        let visit = |session: &SessionId| self.members.get(session)?.link.visit.clone();
         let order = Logout {
-            visits: killed.sessions.iter().filter_map(visit).collect(),
+            sessions: killed.sessions.clone(),
             principal: killed.authid.clone().map(|authid| (self.name.clone(), authid)),
-            spared: visit(&caller),
+            spared: Some(caller),
         };
-        // Without anybody to carry it out the gateway is going down.
-        drop(logouts.send(order));
+        logouts.order(order).map_err(|full| Refusal::new(error::UNAVAILABLE, full.to_string()))
     }
 
     fn kill(&mut self, killed: Killed) {

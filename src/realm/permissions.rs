@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 
 use rustc_hash::FxHashMap;
 
-use crate::config::{Permission, RoleConfig, Roles, UriMatch};
+use super::options::{Permission, RoleOptions, Roles, UriMatch};
 
 /// What a session wants to do with a URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl Permissions {
 // === impl Rules ===
 
 impl Rules {
-    fn new(role: &RoleConfig) -> Self {
+    fn new(role: &RoleOptions) -> Self {
         let mut rules = Self::default();
         for permission in &role.permissions {
             let rights = Rights::new(permission);

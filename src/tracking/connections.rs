@@ -12,7 +12,7 @@ use std::{
     task::{Poll, Waker},
 };
 
-use crate::cookie::TrackingId;
+use crate::{cookie::TrackingId, wamp::SessionId};
 
 /// The open connections of one store's clients, by ID.
 ///
@@ -32,9 +32,14 @@ enum Signals {
     Many(Vec<Arc<Signal>>),
 }
 
-/// Between a connection and whoever ends it. The lock is held for a few instructions, by the two of them alone.
+/// Between a connection and the part of the gateway that ends it. The lock is held for a few instructions, by the two of
+/// them alone.
 #[derive(Debug, Default)]
-struct Signal(Mutex<State>);
+struct Signal {
+    state: Mutex<State>,
+    /// The identifier of the connection's latest session; 0 before the first one.
+    session: AtomicU64,
+}
 
 #[derive(Debug)]
 enum State {
@@ -114,6 +119,19 @@ impl Connections {
         self.closings.load(Ordering::Acquire)
     }
 
+    /// Calls back for every open connection that has or had a session, with its latest one. Holds up other calls
+    /// meanwhile.
+    pub(super) fn each_session(&self, mut each: impl FnMut(SessionId, &TrackingId)) {
+        for (id, signals) in &*self.lock() {
+            for signal in signals.list() {
+                match signal.session.load(Ordering::Relaxed) {
+                    0 => {}
+                    session => each(SessionId(session), id),
+                }
+            }
+        }
+    }
+
     fn leave(&self, id: &TrackingId, signal: &Arc<Signal>) {
         let mut open = self.lock();
         if open.get_mut(id).is_some_and(|signals| signals.remove(signal)) {
@@ -146,7 +164,7 @@ impl Signal {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -196,6 +214,14 @@ impl Presence {
     /// Where this connection learns that it is to end.
     pub fn closed(&self) -> Closed {
         Closed(Arc::clone(&self.signal))
+    }
+
+    /// Notes which session the connection has now. To be called before a realm knows of the session.
+    ///
+    /// The note stays when the session ends: the realm hears of that a little later, and may have the client logged out
+    /// until then.
+    pub fn has_session(&self, session: SessionId) {
+        self.signal.session.store(session.0, Ordering::Relaxed);
     }
 }
 
@@ -291,6 +317,31 @@ mod tests {
         let before = connections.closings();
         assert_eq!(connections.close_all(&ids().0), 0);
         assert_ne!(connections.closings(), before);
+    }
+
+    #[test]
+    fn sessions_lead_to_the_ids_of_their_connections() {
+        let connections = Arc::new(Connections::default());
+        let (a, b) = ids();
+        let (first, second, other, silent) = (
+            connections.enter(&a).0,
+            connections.enter(&a).0,
+            connections.enter(&b).0,
+            connections.enter(&b).0,
+        );
+        first.has_session(SessionId(1));
+        second.has_session(SessionId(2));
+        other.has_session(SessionId(3));
+        other.has_session(SessionId(4));
+        let sessions = || {
+            let mut sessions = Vec::new();
+            connections.each_session(|session, id| sessions.push((session.0, id.clone())));
+            sessions.sort_by_key(|(session, _)| *session);
+            sessions
+        };
+        assert_eq!(sessions(), [(1, a.clone()), (2, a), (4, b.clone())]);
+        drop((first, second, silent));
+        assert_eq!(sessions(), [(4, b)]);
     }
 
     #[test]

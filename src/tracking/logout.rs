@@ -1,7 +1,11 @@
 //! Logging out: a client's IDs are revoked for good, and everything that is open with them is closed.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
+use rustc_hash::FxHashSet;
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
@@ -10,32 +14,81 @@ use crate::{
     cookie::{PublicIdKey, TrackingId},
     store::StoreError,
     time::Timestamp,
-    wamp::Uri,
+    wamp::{SessionId, Uri},
 };
 
-/// A cookie that somebody is here with, for whoever may have to revoke it.
-#[derive(Clone)]
-pub struct Visit {
-    /// Who tracks it.
-    pub tracker: Arc<Tracker>,
-    /// The ID.
-    pub id: TrackingId,
-}
+/// How many orders may wait. A privileged client gives one with each call that kills sessions; each may read all stores.
+const MAX_ORDERS: usize = 256;
 
-/// Somebody is to be logged out who does not ask for it.
+/// The orders of the realms to log clients out, for the whole gateway. They are carried out one after the other.
+#[derive(Debug, Default)]
+pub struct LogoutQueue(OnceLock<Working>);
+
 #[derive(Debug)]
-pub struct Logout {
-    /// The cookies of those sessions that are here.
-    pub visits: Vec<Visit>,
-    /// A realm and an authid: whatever cookies are authenticated as that, or belong to the client whose public ID it is,
-    /// here or not.
-    pub principal: Option<(Uri, String)>,
-    /// A client that stays: whose session has ordered this.
-    pub spared: Option<Visit>,
+struct Working {
+    /// One for each store.
+    trackers: Arc<[Arc<Tracker>]>,
+    orders: mpsc::Sender<Order>,
 }
 
-/// Where a realm leaves its orders. Without a bound: only those who may kill sessions fill it.
-pub type LogoutOrders = mpsc::UnboundedSender<Logout>;
+/// The queue is full; the order was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooManyOrders;
+
+/// Clients that are to be logged out without asking for it.
+#[derive(Debug)]
+struct Order {
+    /// The cookies of those that are connected, tracker by tracker.
+    connected: Vec<Connected>,
+    /// A realm and an authid: whatever cookies are authenticated as that, or belong to the client whose public ID it is,
+    /// connected or not.
+    principal: Option<(Uri, String)>,
+}
+
+/// What an order means for the connections of one tracker's store.
+#[derive(Default)]
+struct Connected {
+    ids: Vec<TrackingId>,
+    /// The cookie of the client that stays.
+    spared: Option<TrackingId>,
+}
+
+impl LogoutQueue {
+    /// Begins to carry out orders, until the queue is dropped. `trackers` has one for each store. A second call changes
+    /// nothing.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, on which the work is done.
+    pub fn start(&self, trackers: Vec<Arc<Tracker>>) {
+        let trackers: Arc<[_]> = trackers.into();
+        self.0.get_or_init(|| {
+            let (orders, waiting) = mpsc::channel(MAX_ORDERS);
+            tokio::spawn(carry_out(waiting, Arc::clone(&trackers)));
+            Working { trackers, orders }
+        });
+    }
+
+    /// Orders that the clients of these sessions be logged out, and those that are known under a name in a realm; but
+    /// not the client of the session that is `spared`.
+    ///
+    /// When this returns, it is settled which cookies are meant: the sessions may end. Takes one pass over the open
+    /// connections.
+    pub fn order(
+        &self,
+        sessions: &[SessionId],
+        principal: Option<(Uri, String)>,
+        spared: Option<SessionId>,
+    ) -> Result<(), TooManyOrders> {
+        // Before the start there are no connections.
+        let Some(Working { trackers, orders }) = self.0.get() else { return Ok(()) };
+        let place = orders.try_reserve().map_err(|_| TooManyOrders)?;
+        let sessions: FxHashSet<SessionId> = sessions.iter().copied().collect();
+        let connected = trackers.iter().map(|tracker| tracker.connected(&sessions, spared)).collect();
+        place.send(Order { connected, principal });
+        Ok(())
+    }
+}
 
 impl Tracker {
     /// Logs a client out: by the ID of this connection, and by those on which it has logged in beside it.
@@ -72,7 +125,21 @@ impl Tracker {
         outcome
     }
 
-    /// The IDs of whoever has a name in a realm: those that are authenticated as that, and those of the client whose public
+    /// The cookies with which these sessions are connected here.
+    fn connected(&self, sessions: &FxHashSet<SessionId>, spared: Option<SessionId>) -> Connected {
+        let mut connected = Connected::default();
+        self.clients.connections.each_session(|session, id| {
+            if sessions.contains(&session) {
+                connected.ids.push(id.clone());
+            }
+            if Some(session) == spared {
+                connected.spared = Some(id.clone());
+            }
+        });
+        connected
+    }
+
+    /// The IDs of the clients that have a name in a realm: those that are authenticated as that, and those of the client whose public
     /// ID it is. Reads the whole store: call it where blocking is allowed.
     fn ids_of(&self, realm: &Uri, authid: &str, now: Timestamp) -> Result<Vec<TrackingId>, StoreError> {
         // To make every record's public ID takes longer than all the rest.
@@ -86,14 +153,10 @@ impl Tracker {
     }
 }
 
-/// Carries out the orders of the realms until the last realm is gone. `trackers` has one for each store.
-pub async fn carry_out(mut orders: mpsc::UnboundedReceiver<Logout>, trackers: Vec<Arc<Tracker>>) {
-    while let Some(Logout { visits, principal, spared }) = orders.recv().await {
+async fn carry_out(mut orders: mpsc::Receiver<Order>, trackers: Arc<[Arc<Tracker>]>) {
+    while let Some(Order { connected, principal }) = orders.recv().await {
         let now = Timestamp::now();
-        for tracker in &trackers {
-            let is_here = |visit: &&Visit| visit.tracker.clients.is_same(&tracker.clients);
-            let mut ids: Vec<TrackingId> =
-                visits.iter().filter(is_here).map(|visit| visit.id.clone()).collect();
+        for (tracker, Connected { mut ids, spared }) in trackers.iter().zip(connected) {
             if let Some((realm, authid)) = principal.clone() {
                 let scanning = Arc::clone(tracker);
                 let found = tokio::task::spawn_blocking(move || scanning.ids_of(&realm, &authid, now)).await;
@@ -105,7 +168,7 @@ pub async fn carry_out(mut orders: mpsc::UnboundedReceiver<Logout>, trackers: Ve
             }
             let name = |id: &TrackingId| tracker.clients.name(id, now);
             // By name, which all IDs of a client have in common, those of its other tabs included.
-            if let Some(spared) = spared.as_ref().filter(is_here).and_then(|visit| name(&visit.id)) {
+            if let Some(spared) = spared.as_ref().and_then(name) {
                 ids.retain(|id| name(id).as_ref() != Some(&spared));
             }
             match tracker.log_out_all(&ids, now).await {
@@ -116,8 +179,11 @@ pub async fn carry_out(mut orders: mpsc::UnboundedReceiver<Logout>, trackers: Ve
     }
 }
 
-impl fmt::Debug for Visit {
+impl fmt::Debug for Connected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Visit(..)")
+        write!(f, "Connected({})", self.ids.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

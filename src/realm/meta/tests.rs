@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    config::Roles,
     outbox::Outbox,
     realm::{
+        Channel, Roles,
         member::Member,
         permissions::Permissions,
         router::testing::{identity, payload},
@@ -25,7 +25,7 @@ fn members() -> Members {
         }
         let role = permissions.role(&identity.authrole);
         let outbox = Arc::new(Outbox::new(Serializer::Cbor, 1024));
-        (SessionId(session), Member { number: session, identity, outbox, role, link: Arc::default() })
+        (SessionId(session), Member { number: session, identity, outbox, role, channel: Channel::Tcp })
     };
     (1..=4).map(member).collect()
 }

@@ -1,22 +1,25 @@
-use std::{task::Poll, time::Duration};
+use std::{sync::Mutex, task::Poll, time::Duration};
 
 use futures_util::poll;
 
 use super::*;
 use crate::{
-    config::{RealmConfig, Roles},
     outbox::Taken,
     realm::{
-        Attachment, Realm, RealmClosed,
-        router::testing::{call, identity, publish, register, subscribe, uri, yields},
+        Attachment, Permission, Realm, RealmClosed, RealmOptions, RoleOptions, Roles, TooManyLogouts,
+        UriMatch,
+        router::testing::{call, identity, publish, register, rule, subscribe, uri, yields},
     },
-    wamp::message::PublishOptions,
+    wamp::{
+        Payload,
+        message::{CallOptions, PublishOptions},
+    },
 };
 
 const PLENTY: usize = 1 << 20;
 
 fn realm() -> Realm {
-    Realm::start(RealmConfig { name: uri("realm1"), roles: Roles::Open })
+    Realm::start(RealmOptions { name: uri("realm1"), roles: Roles::Open })
 }
 
 /// A session in the realm and what comes out of it.
@@ -29,7 +32,7 @@ impl Client {
     async fn join(realm: &Realm, session: u64, limit: usize) -> Self {
         let outbox = Arc::new(Outbox::new(Serializer::Json, limit));
         let attachment = realm
-            .attach(SessionId(session), identity(session), Arc::clone(&outbox), Arc::default())
+            .attach(SessionId(session), identity(session), Arc::clone(&outbox), Channel::Tcp)
             .await
             .unwrap();
         Self { attachment, outbox }
@@ -99,7 +102,7 @@ async fn sessions_meet_in_the_realm() {
 #[tokio::test]
 async fn has_role_is_answered_by_the_configuration() {
     assert!(realm().has_role("anything"));
-    let listed = Realm::start(RealmConfig { name: uri("realm1"), roles: Roles::Listed(vec![]) });
+    let listed = Realm::start(RealmOptions { name: uri("realm1"), roles: Roles::Listed(vec![]) });
     assert!(!listed.has_role("anything"));
 }
 
@@ -107,7 +110,7 @@ async fn has_role_is_answered_by_the_configuration() {
 async fn attaching_waits_for_no_answer() {
     let realm = realm();
     let outbox = Arc::new(Outbox::new(Serializer::Json, PLENTY));
-    let attaching = std::pin::pin!(realm.attach(SessionId(1), identity(1), outbox, Arc::default()));
+    let attaching = std::pin::pin!(realm.attach(SessionId(1), identity(1), outbox, Channel::Tcp));
     // The runtime has one thread, so the owner has not had a turn yet.
     assert!(matches!(poll!(attaching), Poll::Ready(Ok(_))));
 }
@@ -240,6 +243,67 @@ async fn protocol_violation_aborts_the_session_and_disposes_of_what_it_has() {
     assert!(poll!(std::pin::pin!(alice.outbox.take(&mut frames, PLENTY))).is_pending(), "one answer only");
 }
 
+/// A realm in which everybody may kill, and whose orders to log clients out go to `logouts`.
+fn killing_realm(logouts: Logouts) -> Realm {
+    let rule = Permission { matching: UriMatch::Prefix, ..rule("wamp.session.") };
+    let roles = Roles::Listed(vec![RoleOptions { name: "user".to_owned(), permissions: vec![rule] }]);
+    Realm::start_with(RealmOptions { name: uri("realm1"), roles }, Some(logouts))
+}
+
+fn kill(authid: &str, reason: &str) -> ClientMessage {
+    let (args, kwargs) = (format!("[\"{authid}\"]"), format!("{{\"reason\":\"{reason}\"}}"));
+    ClientMessage::Call {
+        request: 1,
+        options: CallOptions::default(),
+        procedure: uri("wamp.session.kill_by_authid"),
+        payload: Payload {
+            serializer: Serializer::Json,
+            args: Some(args.into()),
+            kwargs: Some(kwargs.into()),
+        },
+    }
+}
+
+#[tokio::test]
+async fn a_logout_names_the_sessions_and_the_principal_and_spares_the_caller() {
+    let orders = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&orders);
+    let realm = killing_realm(Logouts::to(move |order| {
+        kept.lock().unwrap().push(order);
+        Ok(())
+    }));
+    let (alice, bob) = (Client::join(&realm, 1, PLENTY).await, Client::join(&realm, 2, PLENTY).await);
+    alice.send(kill("public2", "wamp.close.killed")).await;
+    alice.receive(1).await;
+    assert_eq!(closing(&bob.outbox).await, Closing::Normal);
+    assert_eq!(*orders.lock().unwrap(), [], "another reason leaves the cookies");
+
+    let bob = Client::join(&realm, 2, PLENTY).await;
+    alice.send(kill("public2", "wamp.close.logout")).await;
+    alice.receive(1).await;
+    assert_eq!(closing(&bob.outbox).await, Closing::Normal);
+    let expected = Logout {
+        sessions: vec![SessionId(2)],
+        principal: Some((uri("realm1"), "public2".to_owned())),
+        spared: Some(SessionId(1)),
+    };
+    assert_eq!(*orders.lock().unwrap(), [expected]);
+}
+
+#[tokio::test]
+async fn a_logout_that_cannot_be_ordered_is_refused_and_ends_no_session() {
+    let realm = killing_realm(Logouts::to(|_| Err(TooManyLogouts)));
+    let (alice, bob) = (Client::join(&realm, 1, PLENTY).await, Client::join(&realm, 2, PLENTY).await);
+    alice.send(kill("public2", "wamp.close.logout")).await;
+    let mut frames = Vec::new();
+    soon(alice.outbox.take(&mut frames, PLENTY)).await;
+    let answer: serde_json::Value = serde_json::from_slice(&frames[0]).unwrap();
+    assert_eq!((&answer[0], &answer[4]), (&8.into(), &"wamp.error.unavailable".into()), "{answer}");
+    bob.send(kill("public3", "wamp.close.killed")).await;
+    bob.receive(1).await;
+    assert_eq!(realm.sessions(), 2);
+}
+
 #[tokio::test]
 async fn closed_realm_says_goodbye_and_takes_nobody_any_more() {
     let realm = realm();
@@ -253,7 +317,7 @@ async fn closed_realm_says_goodbye_and_takes_nobody_any_more() {
         assert_eq!(client.attachment.send(event("com.t")).await, Err(RealmClosed));
     }
     let outbox = Arc::new(Outbox::new(Serializer::Json, PLENTY));
-    let refused = realm.attach(SessionId(3), identity(3), outbox, Arc::default()).await;
+    let refused = realm.attach(SessionId(3), identity(3), outbox, Channel::Tcp).await;
     assert_eq!(refused.err(), Some(RealmClosed));
     assert_eq!(realm.sessions(), 0);
 }

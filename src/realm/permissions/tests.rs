@@ -32,7 +32,7 @@ fn may_call(permission: Permission) -> Permission {
 }
 
 fn compile(permissions: Vec<Permission>) -> Permissions {
-    Permissions::new(&Roles::Listed(vec![RoleConfig { name: "user".to_owned(), permissions }]))
+    Permissions::new(&Roles::Listed(vec![RoleOptions { name: "user".to_owned(), permissions }]))
 }
 
 fn allowed(permissions: &Permissions, action: Action, uri: &str) -> bool {

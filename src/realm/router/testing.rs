@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::*;
 use crate::{
-    config::{Permission, RoleConfig, Roles, UriMatch},
     cookie::TrackingId,
     identity::AuthId,
+    realm::{Permission, RoleOptions, Roles, UriMatch},
     wamp::{Serializer, message::CallOptions},
 };
 
@@ -37,7 +37,7 @@ impl World {
         permissions: Vec<Permission>,
         sessions: impl IntoIterator<Item = u64>,
     ) -> Self {
-        Self::new(&Roles::Listed(vec![RoleConfig { name: "user".to_owned(), permissions }]), sessions)
+        Self::new(&Roles::Listed(vec![RoleOptions { name: "user".to_owned(), permissions }]), sessions)
     }
 
     fn new(roles: &Roles, sessions: impl IntoIterator<Item = u64>) -> Self {

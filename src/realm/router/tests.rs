@@ -1,6 +1,6 @@
 use super::{testing::*, *};
 use crate::{
-    config::Permission,
+    realm::Permission,
     wamp::message::{CallOptions, HelloDetails},
 };
 

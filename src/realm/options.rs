@@ -1,0 +1,58 @@
+//! What an operator decides about a realm: its name, its roles, and what each role may do.
+
+use crate::wamp::Uri;
+
+/// A realm and who may do what there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RealmOptions {
+    /// The realm's name.
+    pub name: Uri,
+    /// The roles and their permissions.
+    pub roles: Roles,
+}
+
+/// The roles of a realm.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Roles {
+    /// The realm of a configuration that names no realms: sessions may have any role and do everything; publishers and
+    /// callers are disclosed by their public authid.
+    Open,
+    /// The configured roles. What no permission allows is denied.
+    Listed(Vec<RoleOptions>),
+}
+
+/// A role.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoleOptions {
+    /// The role's name.
+    pub name: String,
+    /// Its permissions, in the order of the configuration. The most specific one that matches a URI counts.
+    pub permissions: Vec<Permission>,
+}
+
+/// One of a role's permissions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields carry the configuration's own names")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
+pub struct Permission {
+    /// The pattern. For `prefix` it may be empty and may end in a dot; for `wildcard` components may be empty.
+    pub uri: String,
+    pub matching: UriMatch,
+    pub call: bool,
+    pub register: bool,
+    pub publish: bool,
+    pub subscribe: bool,
+    /// Whether callees see who called.
+    pub disclose_caller: bool,
+    /// Whether subscribers see who published.
+    pub disclose_publisher: bool,
+}
+
+/// How a permission's pattern is compared with a URI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the variants carry the specification's own names")]
+pub enum UriMatch {
+    Exact,
+    Prefix,
+    Wildcard,
+}

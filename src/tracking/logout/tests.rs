@@ -1,0 +1,94 @@
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    cookie::{CookieOptions, MaxAge},
+    store::{CookieRecord, CookieStore, MemoryStore},
+    tracking::{Clients, Presence},
+};
+
+/// A tracker with a store of its own.
+fn tracker() -> Arc<Tracker> {
+    let store = Arc::new(MemoryStore::new(100)) as Arc<dyn CookieStore>;
+    let clients = Clients::new(store, Arc::new(PublicIdKey::random().unwrap()));
+    Arc::new(Tracker::new(CookieOptions::default(), clients))
+}
+
+fn id(text: &str) -> TrackingId {
+    TrackingId::parse(text).unwrap()
+}
+
+/// A client with a record and an open connection that has a session.
+async fn connect(tracker: &Tracker, text: &str, session: u64) -> Presence {
+    let record = CookieRecord::new(Timestamp::now(), MaxAge::DEFAULT);
+    tracker.clients.store.create(&id(text), record).await.unwrap();
+    let (presence, _) = tracker.clients.connections.enter(&id(text));
+    presence.has_session(SessionId(session));
+    presence
+}
+
+/// Waits until the connection is told to end.
+async fn parting(presence: &Presence) -> Parting {
+    let closed = presence.closed();
+    tokio::time::timeout(Duration::from_mins(1), closed.wait()).await.expect("the connection goes on")
+}
+
+fn is_known(tracker: &Tracker, text: &str) -> bool {
+    tracker.clients.live(&id(text), Timestamp::now()).unwrap().is_some()
+}
+
+#[tokio::test]
+async fn sessions_are_logged_out_in_whichever_store_their_cookies_are() {
+    let (one, two) = (tracker(), tracker());
+    let first = connect(&one, "first-of-one", 1).await;
+    let other = connect(&one, "other-of-one", 2).await;
+    let second = connect(&two, "first-of-two", 3).await;
+    let queue = LogoutQueue::default();
+    assert_eq!(queue.order(&[SessionId(1)], None, None), Ok(()), "nothing runs yet");
+    queue.start(vec![Arc::clone(&one), Arc::clone(&two)]);
+    queue.order(&[SessionId(1), SessionId(3), SessionId(9)], None, None).unwrap();
+    assert_eq!((parting(&first).await, parting(&second).await), (Parting::LoggedOut, Parting::LoggedOut));
+    assert_eq!([is_known(&one, "first-of-one"), is_known(&two, "first-of-two")], [false; 2]);
+    assert!(is_known(&one, "other-of-one"));
+    drop(other);
+}
+
+#[tokio::test]
+async fn a_session_that_ends_right_after_the_order_is_logged_out() {
+    let tracker = tracker();
+    let leaving = connect(&tracker, "leaving", 1).await;
+    let witness = connect(&tracker, "witness", 2).await;
+    let queue = LogoutQueue::default();
+    queue.start(vec![Arc::clone(&tracker)]);
+    queue.order(&[SessionId(1)], None, None).unwrap();
+    drop(leaving);
+    queue.order(&[SessionId(2)], None, None).unwrap();
+    parting(&witness).await;
+    assert!(!is_known(&tracker, "leaving"));
+}
+
+#[tokio::test]
+async fn the_client_that_is_spared_keeps_its_cookie() {
+    let tracker = tracker();
+    let kept = connect(&tracker, "kept-kept", 1).await;
+    let beside = tracker.clients.connections.enter(&id("kept-kept")).0;
+    beside.has_session(SessionId(2));
+    let gone = connect(&tracker, "gone-gone", 3).await;
+    let queue = LogoutQueue::default();
+    queue.start(vec![Arc::clone(&tracker)]);
+    queue.order(&[SessionId(2), SessionId(3)], None, Some(SessionId(1))).unwrap();
+    parting(&gone).await;
+    assert!(is_known(&tracker, "kept-kept") && !is_known(&tracker, "gone-gone"));
+    drop((kept, beside));
+}
+
+#[tokio::test]
+async fn orders_beyond_the_bound_are_refused() {
+    let queue = LogoutQueue::default();
+    queue.start(vec![tracker()]);
+    // The runtime has one thread, so none of them is carried out meanwhile.
+    for _ in 0..MAX_ORDERS {
+        queue.order(&[], None, None).unwrap();
+    }
+    assert_eq!(queue.order(&[], None, None), Err(TooManyOrders));
+}
