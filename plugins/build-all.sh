@@ -67,7 +67,7 @@ for name in "$@"; do
     # Its cases once more, through the library and read by somebody else: the line that it prints has size, compile time and
     # the median decision.
     if (cd .. && WAMPGATE_GUESTS=$cases=$folder/component.wasm cargo test --quiet --locked \
-        --test component examples_that_have_been_built -- --nocapture) >"$work/$name" 2>&1 && line=$(grep -E '^measured: ' "$work/$name"); then
+        --test integration examples_that_have_been_built -- --nocapture) >"$work/$name" 2>&1 && line=$(grep -E '^measured: ' "$work/$name"); then
         passed=$((passed + 1))
         read -r _ bytes compile decision <<<"$line"
         printf '%-8s %10s %10s s %12s   %s\n' "$name" "$bytes" "$took" "$compile" "$decision"

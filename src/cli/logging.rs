@@ -5,7 +5,9 @@ use std::io::{IsTerminal, stderr};
 use anyhow::Context;
 use tracing::Level;
 use tracing_subscriber::{
-    EnvFilter, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    filter::{Targets, filter_fn},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 use super::LogFormat;
@@ -16,7 +18,7 @@ const TALKATIVE: [&str; 3] = ["tungstenite", "tokio_tungstenite", "hyper"];
 
 /// Starts logging; `filter` is a level or a list of directives.
 pub(super) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::builder().parse(filter).with_context(|| {
+    let filter = filter.parse::<Targets>().with_context(|| {
         format!("--log {filter}: use a level (error, warn, info, debug, trace) or target=level")
     })?;
     let discreet = filter_fn(|event| {

@@ -191,9 +191,6 @@ fn with_arbitrary_part() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    // A failure is turned into a test with a name, not into a file of seeds.
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
     #[test]
     fn arbitrary_json_is_checked_to_the_end(value in with_arbitrary_part()) {
         if let Err(faults) = check_text(&value.to_string()) {

@@ -78,32 +78,47 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<'_, S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use std::future::poll_fn;
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream},
+        time::Instant,
+    };
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_write_that_nobody_reads_fails_after_the_stall_limit() {
-        let (mut near, _far) = tokio::io::duplex(16);
-        let started = tokio::time::Instant::now();
-        let error = Patience::new(&mut near).write_all(&[0; 64]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert_eq!(started.elapsed().as_secs(), MAX_STALL.as_secs());
+    /// Writes a byte for which there is no room.
+    async fn get_stuck(patience: &mut Patience<'_, DuplexStream>) {
+        let stuck =
+            poll_fn(|cx| Poll::Ready(Pin::new(&mut *patience).poll_write(cx, b".").is_pending())).await;
+        assert!(stuck, "there was room for a byte");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_slow_reader_is_not_cut_off() {
+    #[tokio::test]
+    async fn a_write_that_no_peer_reads_fails_after_the_stall_limit() {
+        let (mut near, _far) = tokio::io::duplex(16);
+        let mut patience = Patience::new(&mut near);
+        patience.write_all(&[0; 16]).await.unwrap();
+        let before = Instant::now();
+        get_stuck(&mut patience).await;
+        let limit = patience.stalled.as_mut().unwrap();
+        assert!((before..=Instant::now()).contains(&(limit.deadline() - MAX_STALL)));
+        // The limit is over.
+        limit.as_mut().reset(before);
+        let error = patience.write_all(b".").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn each_byte_that_a_slow_reader_takes_starts_the_limit_again() {
         let (mut near, mut far) = tokio::io::duplex(1);
-        let reader = tokio::spawn(async move {
-            let mut got = Vec::new();
-            while let Ok(byte) = far.read_u8().await {
-                got.push(byte);
-                tokio::time::sleep(MAX_STALL / 2).await;
-            }
-            got
-        });
-        Patience::new(&mut near).write_all(b"slowly").await.unwrap();
-        drop(near);
-        assert_eq!(reader.await.unwrap(), b"slowly");
+        let mut patience = Patience::new(&mut near);
+        for byte in b"slowly" {
+            patience.write_all(&[*byte]).await.unwrap();
+            assert!(patience.stalled.is_none(), "no clock runs while bytes move");
+            get_stuck(&mut patience).await;
+            assert!(patience.stalled.is_some());
+            assert_eq!(far.read_u8().await.unwrap(), *byte);
+        }
     }
 }

@@ -62,8 +62,7 @@ impl Heartbeat {
         if let Some(schedule) = &mut self.schedule
             && schedule.any_traffic_counts
         {
-            schedule.restarted = Instant::now();
-            schedule.awaited = None;
+            schedule.traffic(Instant::now());
         }
     }
 
@@ -89,6 +88,12 @@ impl Heartbeat {
 }
 
 impl Schedule {
+    /// Traffic that counts: a full interval begins.
+    fn traffic(&mut self, now: Instant) {
+        self.restarted = now;
+        self.awaited = None;
+    }
+
     /// The timer has fired: what is due now, after moving the timer to what may be due next.
     fn due(&mut self, now: Instant) -> Option<Beat> {
         if self.awaited.is_some() {
@@ -129,42 +134,74 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_silent_peer_is_pinged_and_then_given_up() {
-        let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(&options(true));
-        assert_eq!(payload(heartbeat.next().await).len(), 12);
-        assert_eq!(start.elapsed().as_secs(), 25);
-        assert_eq!(heartbeat.next().await, Beat::Dead);
-        assert_eq!(start.elapsed().as_secs(), 33);
+    fn schedule(heartbeat: &mut Heartbeat) -> &mut Schedule {
+        heartbeat.schedule.as_mut().expect("pings")
     }
 
-    #[tokio::test(start_paused = true)]
+    /// What is due next, and when: the clock jumps to each moment that the timer waits for.
+    fn next(heartbeat: &mut Heartbeat) -> (Instant, Beat) {
+        let schedule = schedule(heartbeat);
+        loop {
+            let now = schedule.timer.deadline();
+            if let Some(beat) = schedule.due(now) {
+                return (now, beat);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_peer_is_pinged_and_then_given_up() {
+        let mut heartbeat = Heartbeat::new(&options(true));
+        let start = schedule(&mut heartbeat).restarted;
+        let (pinged, ping) = next(&mut heartbeat);
+        assert_eq!(payload(ping).len(), 12);
+        assert_eq!(pinged - start, Duration::from_secs(25));
+        let (given_up, beat) = next(&mut heartbeat);
+        assert_eq!(beat, Beat::Dead);
+        assert_eq!(given_up - start, Duration::from_secs(33));
+    }
+
+    #[tokio::test]
     async fn a_matching_pong_keeps_the_connection() {
         let mut heartbeat = Heartbeat::new(&options(false));
-        let first = payload(heartbeat.next().await);
+        let first = payload(next(&mut heartbeat).1);
         heartbeat.pong(b"something else");
         heartbeat.pong(&first);
-        assert_ne!(payload(heartbeat.next().await), first, "each ping has a payload of its own");
-        assert_eq!(heartbeat.next().await, Beat::Dead);
+        assert_ne!(payload(next(&mut heartbeat).1), first, "each ping has a payload of its own");
+        assert_eq!(next(&mut heartbeat).1, Beat::Dead);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn traffic_puts_the_ping_off() {
-        let start = Instant::now();
         let mut heartbeat = Heartbeat::new(&options(true));
-        tokio::time::advance(Duration::from_secs(20)).await;
-        heartbeat.traffic();
-        payload(heartbeat.next().await);
-        assert_eq!(start.elapsed().as_secs(), 45);
+        let start = schedule(&mut heartbeat).restarted;
+        schedule(&mut heartbeat).traffic(start + Duration::from_secs(20));
+        let (pinged, ping) = next(&mut heartbeat);
+        payload(ping);
+        assert_eq!(pinged - start, Duration::from_secs(45));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_wrong_pong_does_not_count() {
         let mut heartbeat = Heartbeat::new(&options(false));
-        payload(heartbeat.next().await);
+        payload(next(&mut heartbeat).1);
         heartbeat.traffic();
         heartbeat.pong(b"no");
+        assert_eq!(next(&mut heartbeat).1, Beat::Dead);
+    }
+
+    #[tokio::test]
+    async fn the_timer_tells_what_is_due() {
+        let soon = Duration::from_millis(1);
+        let mut heartbeat = Heartbeat::new(&WebSocketOptions {
+            auto_ping_interval: Some(soon),
+            auto_ping_timeout: soon,
+            ..options(true)
+        });
+        let start = schedule(&mut heartbeat).restarted;
+        payload(heartbeat.next().await);
+        assert!(start.elapsed() >= soon);
         assert_eq!(heartbeat.next().await, Beat::Dead);
+        assert!(start.elapsed() >= 2 * soon);
     }
 }

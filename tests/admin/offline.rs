@@ -5,12 +5,10 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{
-    CROSSBAR, JOES, PLAIN, cookies, cookies_with, joes_line, listed, public_id,
-    support::{
-        Gateway,
-        config::{is_durable, stores, tracked, tracked_in_file, web, web_paths},
-    },
+use super::{CROSSBAR, JOES, PLAIN, cookies, cookies_with, joes_line, listed, public_id};
+use crate::support::{
+    Gateway,
+    config::{is_durable, stores, tracked, tracked_in_file, web, web_paths},
 };
 
 /// A node directory with a configuration.

@@ -2,12 +2,10 @@
 
 use serde_json::json;
 
-use crate::{
-    CROSSBAR, JOES, PLAIN, cookies, cookies_with, joes_line, listed, public_id,
-    support::{
-        Client, Gateway, Handshake, Jar, code,
-        config::{With as _, anonymous_auth, stores, ticket_auth, tracked, tracked_in_file, web, web_paths},
-    },
+use super::{CROSSBAR, JOES, PLAIN, cookies, cookies_with, joes_line, listed, public_id};
+use crate::support::{
+    Client, Gateway, Handshake, Jar, code,
+    config::{With as _, anonymous_auth, stores, ticket_auth, tracked, tracked_in_file, web, web_paths},
 };
 
 /// A gateway whose file store holds Crossbar's two cookies.

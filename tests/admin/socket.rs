@@ -7,12 +7,10 @@ use std::{
     os::unix::{fs::PermissionsExt as _, net::UnixStream},
 };
 
-use crate::{
-    cookies, listed,
-    support::{
-        Gateway, PATIENCE,
-        config::{tracked, tracked_in_file, untracked, web},
-    },
+use super::{cookies, listed};
+use crate::support::{
+    Gateway, PATIENCE,
+    config::{tracked, tracked_in_file, untracked, web},
 };
 
 #[test]

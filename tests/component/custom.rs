@@ -2,7 +2,7 @@
 
 use wampgate::policy::{Decision, LoadFault, PolicyOptions};
 
-use crate::support::{Cookie, PUBLIC_ID, ask, ask_as, authid, guest, load, policy};
+use super::support::{Cookie, PUBLIC_ID, ask, ask_as, authid, guest, load, options, policy};
 
 #[test]
 fn its_answers_reach_the_host() {
@@ -22,7 +22,7 @@ fn its_answers_reach_the_host() {
 
 #[test]
 fn its_configuration_is_checked_when_it_is_loaded() {
-    let options = PolicyOptions { config: "[]".to_owned(), ..PolicyOptions::default() };
+    let options = PolicyOptions { config: "[]".to_owned(), ..options() };
     match load(guest::CUSTOM, options).expect_err("it loads").fault {
         LoadFault::Config(errors) => assert_eq!(errors, ["config: not a JSON object"]),
         other => panic!("{other}"),

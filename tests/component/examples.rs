@@ -14,8 +14,7 @@ use wampgate::{
     testkit::{Cases, TestPolicy},
 };
 
-/// An interpreter on a busy machine takes its time, and what is asked here is what it answers.
-const DEADLINE: Duration = Duration::from_secs(2);
+use super::support::PATIENT;
 
 #[test]
 fn the_example_in_text_passes_the_cases() {
@@ -37,7 +36,7 @@ fn examples_that_have_been_built_pass_their_cases() {
 fn passes(name: &str, component: &[u8], cases: &Path) {
     let cases = Cases::read(cases).expect("a cases file");
     assert!(cases.cases.len() > 10);
-    let options = PolicyOptions { deadline: DEADLINE, ..cases.options.clone() };
+    let options = PolicyOptions { deadline: PATIENT, ..cases.options.clone() };
     let begun = Instant::now();
     let policy = TestPolicy::from_bytes(name, component, options).expect(name);
     let loaded = begun.elapsed();

@@ -5,28 +5,16 @@ use std::{fs, path::Path};
 use wampgate::{
     config::PolicyConfig,
     policy::{
-        DEFAULT_DEADLINE, DEFAULT_MAX_MEMORY, EngineOptions, Grants, Instances, LoadError, LoadFault,
-        MAX_COMPONENT_BYTES, PolicyEngine, PolicyError, WasmPolicy, default_policy,
+        EngineOptions, LoadError, LoadFault, MAX_COMPONENT_BYTES, PolicyEngine, PolicyError, WasmPolicy,
     },
 };
 
-use crate::support::{Cookie, ENGINE, TRACKING_ID, ask, authid, bytes, fault, guest, text};
+use super::support::{
+    Cookie, DEFAULT, ENGINE, TRACKING_ID, ask, authid, bytes, config, fault, guest, options, text,
+};
 
 fn load_file(path: &Path, sha256: Option<[u8; 32]>) -> Result<WasmPolicy, LoadError> {
-    WasmPolicy::load(
-        &ENGINE,
-        &PolicyConfig {
-            component: path.to_owned(),
-            sha256,
-            config: "{}".to_owned(),
-            headers: Vec::new(),
-            deadline: DEFAULT_DEADLINE,
-            max_memory: DEFAULT_MAX_MEMORY,
-            max_concurrent: 16,
-            grants: Grants::default(),
-            instances: Instances::Fresh,
-        },
-    )
+    WasmPolicy::load(&ENGINE, &PolicyConfig { sha256, ..config(path) })
 }
 
 #[test]
@@ -142,9 +130,9 @@ fn compiled_code_is_kept_in_the_cache() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
     for _ in 0..2 {
-        let options = EngineOptions { cache: Some(cache.clone()), ..EngineOptions::default() };
-        let engine = PolicyEngine::new(&options).unwrap();
-        let policy = default_policy(&engine).unwrap();
+        let cached = EngineOptions { cache: Some(cache.clone()), ..EngineOptions::default() };
+        let engine = PolicyEngine::new(&cached).unwrap();
+        let policy = WasmPolicy::from_bytes(&engine, "default", DEFAULT, options()).unwrap();
         assert_eq!(authid(ask(&policy, &[], Cookie::Known, &[])), TRACKING_ID);
         assert!(fs::read_dir(&cache).unwrap().next().is_some(), "nothing was kept");
     }

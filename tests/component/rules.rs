@@ -2,11 +2,11 @@
 
 use wampgate::policy::{Decision, PolicyError, PolicyOptions};
 
-use crate::support::{Cookie, TRACKING_ID, ask, authid, guest, load};
+use super::support::{Cookie, TRACKING_ID, ask, authid, guest, load, options};
 
 /// What becomes of an answer: its first letter is its kind.
 fn say(answer: &str) -> Result<Decision, PolicyError> {
-    let options = PolicyOptions { config: answer.to_owned(), ..PolicyOptions::default() };
+    let options = PolicyOptions { config: answer.to_owned(), ..options() };
     let policy = load(guest::SAY, options).unwrap_or_else(|error| panic!("{error}"));
     ask(&policy, &[], Cookie::Known, &[])
 }

@@ -1,32 +1,24 @@
 //! `wampgate policy new`, through the command itself. `plugins/build-all.sh` builds and tests what it writes in every language;
 //! the one in component text needs no tool chain, and is tested here.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    process::{Command, Output},
-};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use tempfile::TempDir;
 use wampgate::testkit::{Cases, TestPolicy};
 
-/// Runs `wampgate policy new` in a folder, without a gateway on PATH.
-fn new(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wampgate"));
-    command.args(["policy", "new"]).args(args).current_dir(folder);
-    command.env("PATH", folder).env_remove("WAMPGATE").output().unwrap()
-}
+use crate::support::command::{Ran, run, wampgate};
 
-fn said(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
+/// Runs `wampgate policy new` in a folder, without a gateway on PATH.
+fn new(folder: &Path, args: &[&str]) -> Ran {
+    let mut command = wampgate();
+    command.args(["policy", "new"]).args(args).current_dir(folder);
+    run(command.env("PATH", folder).env_remove("WAMPGATE"), "")
 }
 
 #[test]
 fn a_project_in_component_text_passes_its_test() {
     let folder = TempDir::new().unwrap();
-    let output = new(folder.path(), &["my-policy", "--lang", "wat"]);
-    assert!(output.status.success(), "{}", said(&output.stderr));
+    new(folder.path(), &["my-policy", "--lang", "wat"]).printed();
     let project = folder.path().join("my-policy");
     let component = wat::parse_file(project.join("component.wat")).unwrap();
     let cases = Cases::read(&project.join("cases.json")).unwrap();
@@ -39,8 +31,7 @@ fn a_project_in_component_text_passes_its_test() {
 fn every_file_that_is_named_is_there_and_the_scripts_can_be_run() {
     for language in ["rust", "c", "zig", "js", "ts", "python", "go", "wat"] {
         let folder = TempDir::new().unwrap();
-        let output = new(folder.path(), &["my-policy", "--lang", language]);
-        let out = said(&output.stdout);
+        let out = new(folder.path(), &["my-policy", "--lang", language]).printed();
         let (files, next) = out.split_once("\nNext:\n").unwrap();
         let project = folder.path().join("my-policy");
         let files: Vec<&str> = files.lines().filter_map(|line| line.strip_prefix("    ")).collect();
@@ -61,12 +52,13 @@ fn every_file_that_is_named_is_there_and_the_scripts_can_be_run() {
 fn nothing_of_anybodys_is_overwritten() {
     let folder = TempDir::new().unwrap();
     let refused = |args: &[&str], why: &str| {
-        let output = new(folder.path(), args);
-        assert!(!output.status.success() && said(&output.stderr).contains(why), "{}", said(&output.stderr));
+        let complaint = new(folder.path(), args).complained();
+        assert!(complaint.contains(why), "{complaint}");
     };
     let args = ["mine", "--lang", "c"];
     fs::create_dir(folder.path().join("mine")).unwrap();
-    assert!(new(folder.path(), &args).status.success(), "an empty folder is fine");
+    // An empty folder is fine.
+    new(folder.path(), &args).printed();
     let policy = folder.path().join("mine/policy.c");
     fs::write(&policy, "mine").unwrap();
     refused(&args, "mine is not empty: choose another name, or another folder with --dir");
@@ -74,8 +66,8 @@ fn nothing_of_anybodys_is_overwritten() {
     refused(&["other", "--lang", "zig", "--dir", "mine/policy.c"], "cannot use mine/policy.c as a folder");
     assert_eq!(fs::read_to_string(policy).unwrap(), "mine");
 
-    let elsewhere = new(folder.path(), &["other", "--lang", "zig", "--dir", "some/where else"]);
-    assert!(said(&elsewhere.stdout).contains("cd 'some/where else'\n"));
+    let elsewhere = new(folder.path(), &["other", "--lang", "zig", "--dir", "some/where else"]).printed();
+    assert!(elsewhere.contains("cd 'some/where else'\n"), "{elsewhere}");
     assert!(folder.path().join("some/where else/policy.zig").is_file());
     assert!(!folder.path().join("other").exists());
 }
@@ -88,8 +80,8 @@ fn bad_names_and_languages_leave_nothing_behind() {
         (["My_Policy", "--lang", "c"], "use a-z, 0-9 and single hyphens between them"),
         (["mine", "--lang", "perl"], "[possible values: rust, c, zig, js, ts, python, go, wat]"),
     ] {
-        let output = new(folder.path(), &args);
-        assert!(!output.status.success() && said(&output.stderr).contains(why), "{}", said(&output.stderr));
+        let complaint = new(folder.path(), &args).complained();
+        assert!(complaint.contains(why), "{complaint}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -3,23 +3,27 @@
 #[path = "../support/full_request.rs"]
 mod full_request;
 
-use std::{sync::LazyLock, time::Duration};
+use std::{path::Path, sync::LazyLock, time::Duration};
 
 use wampgate::{
+    config::PolicyConfig,
     policy::{
-        Decision, EngineOptions, LoadError, LoadFault, Policy, PolicyEngine, PolicyError, PolicyOptions,
-        WasmPolicy,
+        DEFAULT_MAX_MEMORY, Decision, EngineOptions, Grants, Instances, LoadError, LoadFault, Policy,
+        PolicyEngine, PolicyError, PolicyOptions, WasmPolicy,
     },
     testkit::{Hello, Request},
 };
 
 pub(crate) use self::full_request::{PUBLIC_ID, TRACKING_ID, full_request};
-pub(crate) use crate::guests::{GUEST_FILES, bytes, guest, text};
+pub(crate) use super::guests::{GUEST_FILES, bytes, guest, text};
 
-/// The deadline of every guest.
+/// The deadline of guests that do not end by themselves.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(20);
-/// What a busy machine may add to it.
-pub(crate) const SLACK: Duration = Duration::from_secs(2);
+/// The deadline of all others: what is tested is what they answer, however busy the machine is.
+pub(crate) const PATIENT: Duration = Duration::from_secs(10);
+
+/// The component of the policy that is built in.
+pub(crate) const DEFAULT: &[u8] = include_bytes!("../../plugins/default/wampgate-default-policy.wasm");
 
 /// Without a cache, so that the tests leave nothing behind.
 pub(crate) static ENGINE: LazyLock<PolicyEngine> = LazyLock::new(|| {
@@ -30,16 +34,40 @@ pub(crate) fn load(guest: &str, options: PolicyOptions) -> Result<WasmPolicy, Lo
     WasmPolicy::from_bytes(&ENGINE, "guest", &bytes(guest), options)
 }
 
-/// A guest that loads, with the default limits.
+/// The default options, with time enough.
+pub(crate) fn options() -> PolicyOptions {
+    PolicyOptions { deadline: PATIENT, ..PolicyOptions::default() }
+}
+
+/// A guest that loads, with these options.
 pub(crate) fn policy(guest: &str) -> WasmPolicy {
-    load(guest, PolicyOptions { deadline: DEADLINE, ..PolicyOptions::default() })
-        .unwrap_or_else(|error| panic!("{error}"))
+    load(guest, options()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The policy that is built in, with time enough.
+pub(crate) fn honest() -> WasmPolicy {
+    WasmPolicy::from_bytes(&ENGINE, "default", DEFAULT, options()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Why bytes are no policy.
 pub(crate) fn fault(bytes: &[u8]) -> LoadFault {
     let loaded = WasmPolicy::from_bytes(&ENGINE, "guest", bytes, PolicyOptions::default());
     loaded.expect_err("it loads").fault
+}
+
+/// The configuration of a policy that is this file, with time enough.
+pub(crate) fn config(component: &Path) -> PolicyConfig {
+    PolicyConfig {
+        component: component.to_owned(),
+        sha256: None,
+        config: "{}".to_owned(),
+        headers: Vec::new(),
+        deadline: PATIENT,
+        max_memory: DEFAULT_MAX_MEMORY,
+        max_concurrent: 16,
+        grants: Grants::default(),
+        instances: Instances::Fresh,
+    }
 }
 
 /// How the client of a request is tracked.

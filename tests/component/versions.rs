@@ -1,8 +1,10 @@
 //! Two versions of the contract side by side.
 
-use wampgate::policy::{CONTRACT_VERSIONS, Decision, PolicyOptions, WasmPolicy, default_policy};
+use wampgate::policy::{CONTRACT_VERSIONS, Decision, WasmPolicy};
 
-use crate::support::{Cookie, ENGINE, TRACKING_ID, ask, ask_as, authid, guest, policy, text};
+use super::support::{
+    Cookie, ENGINE, TRACKING_ID, ask, ask_as, authid, guest, honest, options, policy, text,
+};
 
 /// The default policy as it was built for the contract's first version. It is never rebuilt: it stands for the
 /// components that people have.
@@ -17,12 +19,12 @@ fn for_the_first_version(guest: &str) -> Vec<u8> {
 }
 
 fn load(component: &[u8]) -> WasmPolicy {
-    WasmPolicy::from_bytes(&ENGINE, "guest", component, PolicyOptions::default()).unwrap()
+    WasmPolicy::from_bytes(&ENGINE, "guest", component, options()).unwrap()
 }
 
 #[test]
 fn a_component_of_the_first_version_decides_as_todays_default_policy_does() {
-    let (first, todays) = (load(FIRST), default_policy(&ENGINE).unwrap());
+    let (first, todays) = (load(FIRST), honest());
     let mut decisions = Vec::new();
     for methods in [&[][..], &["anonymous"], &["ticket"], &["anonymous", "ticket", "cookie"]] {
         for cookie in [Cookie::Off, Cookie::New, Cookie::Known, Cookie::Authenticated] {

@@ -2,10 +2,10 @@
 
 use wampgate::policy::{Grants, Instances, LoadFault, PolicyError, PolicyOptions};
 
-use crate::support::{Cookie, ask, authid, guest, load};
+use super::support::{Cookie, ask, authid, guest, load, options};
 
 fn warm() -> PolicyOptions {
-    PolicyOptions { instances: Instances::Warm, ..PolicyOptions::default() }
+    PolicyOptions { instances: Instances::Warm, ..options() }
 }
 
 /// How many decisions the instance has seen, with this one.
@@ -17,7 +17,7 @@ fn mark(policy: &wampgate::policy::WasmPolicy) -> String {
 fn a_warm_instance_lives_for_many_decisions_and_a_fresh_one_for_one() {
     let kept = load(guest::MARK, warm()).unwrap();
     assert_eq!([mark(&kept), mark(&kept), mark(&kept)], ["11", "22", "33"]);
-    let fresh = load(guest::MARK, PolicyOptions::default()).unwrap();
+    let fresh = load(guest::MARK, options()).unwrap();
     assert_eq!([mark(&fresh), mark(&fresh)], ["11", "11"]);
 }
 
@@ -68,8 +68,7 @@ fn thirty_thousand_decisions_do_not_wear_an_instance_out() {
 
 #[test]
 fn a_grant_is_what_makes_the_difference() {
-    let exporting_nothing =
-        |grants| load(guest::WANTS_CLOCK, PolicyOptions { grants, ..PolicyOptions::default() });
+    let exporting_nothing = |grants| load(guest::WANTS_CLOCK, PolicyOptions { grants, ..options() });
     let fault = exporting_nothing(Grants::default()).expect_err("it loads").fault;
     assert!(matches!(fault, LoadFault::Import { .. }), "{fault}");
     // Past its import, it is refused for what it does not export.

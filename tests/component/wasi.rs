@@ -2,9 +2,9 @@
 
 use wampgate::policy::{Grants, LoadFault, PolicyError, PolicyOptions, WasmPolicy};
 
-use crate::{
+use super::{
     logging::logged_by,
-    support::{self, Cookie, DEADLINE, ENGINE, TRACKING_ID, ask, authid, text},
+    support::{self, Cookie, DEADLINE, ENGINE, TRACKING_ID, ask, authid, options, text},
 };
 
 /// Imports of a guest in text, each with the name under which its functions are called.
@@ -79,8 +79,10 @@ fn guest(decide: &str) -> Vec<u8> {
 }
 
 fn load(component: &[u8], wasi: bool) -> Result<WasmPolicy, LoadFault> {
-    let grants = Grants { wasi, ..Grants::default() };
-    let options = PolicyOptions { grants, deadline: DEADLINE, ..PolicyOptions::default() };
+    load_with(component, PolicyOptions { grants: Grants { wasi, ..Grants::default() }, ..options() })
+}
+
+fn load_with(component: &[u8], options: PolicyOptions) -> Result<WasmPolicy, LoadFault> {
     WasmPolicy::from_bytes(&ENGINE, "guest", component, options).map_err(|error| error.fault)
 }
 
@@ -121,7 +123,10 @@ fn nothing_waits() {
     assert!(decide("(call $block (call $sleep (i64.const 3600000000000)))").is_ok());
     // A guest that sleeps for ever is a loop like any other.
     let sleepless = "(local $p i32) (local.set $p (call $sleep (i64.const 1))) (loop (call $block (local.get $p)) (br 0))";
-    assert_eq!(decide(sleepless), Err(PolicyError::Deadline(DEADLINE)));
+    let grants = Grants { wasi: true, ..Grants::default() };
+    let options = PolicyOptions { grants, deadline: DEADLINE, ..options() };
+    let sleepless = load_with(&guest(sleepless), options).unwrap_or_else(|fault| panic!("{fault}"));
+    assert_eq!(ask(&sleepless, &[], Cookie::Known, &[]), Err(PolicyError::Deadline(DEADLINE)));
 }
 
 #[test]

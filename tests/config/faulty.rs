@@ -4,7 +4,7 @@ use std::fs;
 
 use wampgate::{cli::check::check, config::ConfigSource};
 
-use crate::{compare, env, json_files};
+use super::{compare, env, json_files};
 
 #[test]
 fn every_faulty_configuration_is_refused_with_path_and_remedy() {

@@ -12,7 +12,7 @@ use wampgate::{
     wamp::Serializer,
 };
 
-use crate::{compare, env, json_files};
+use super::{compare, env, json_files};
 
 fn loaded(file: &str) -> Loaded {
     load_with(&ConfigSource::File(file.into()), &env).unwrap_or_else(|faults| panic!("{file}:\n{faults}"))

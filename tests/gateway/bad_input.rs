@@ -183,7 +183,7 @@ fn frames_that_break_rfc_6455_close_the_connection() {
         let (mut socket, _) = Handshake::default().opens(&gateway);
         socket.connection().send(bytes);
         let got = socket.await_close();
-        assert_eq!(got, close, "{name}{}", gateway.output());
+        assert_eq!(got, close, "{name}");
     }
     gateway.assert_next_client_is_served();
 }
@@ -213,9 +213,9 @@ fn connections_that_break_off_anywhere_do_no_harm() {
 
 /// What a gateway may close with for a message that it cannot read; the specification asks for ABORT before it.
 #[track_caller]
-fn assert_thrown_out(gateway: &Gateway, name: &str, client: &mut Client) {
+fn assert_thrown_out(name: &str, client: &mut Client) {
     let close = client.socket().await_close();
-    assert!(matches!(close, 1002 | 1003 | 1007), "{name}: closed with {close}{}", gateway.output());
+    assert!(matches!(close, 1002 | 1003 | 1007), "{name}: closed with {close}");
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn messages_that_cannot_be_read_end_the_session() {
                 client.joins();
             }
             client.socket().send(&Frame::new(kind, bytes));
-            assert_thrown_out(&gateway, &name, &mut client);
+            assert_thrown_out(&name, &mut client);
         }
     }
     gateway.assert_next_client_is_served();
@@ -269,7 +269,7 @@ fn messages_in_frames_of_the_wrong_kind_end_the_session() {
         client.joins();
         let message = serializer.encode(&json!([code::SUBSCRIBE, 1, {}, "com.example.topic"]));
         client.socket().send(&Frame::new(wrong, message));
-        assert_thrown_out(&gateway, &format!("{serializer:?}"), &mut client);
+        assert_thrown_out(&format!("{serializer:?}"), &mut client);
     }
     gateway.assert_next_client_is_served();
 }
@@ -288,7 +288,7 @@ fn batches_that_cannot_be_taken_apart_end_the_session() {
         let mut client = Client::open_with(&gateway, &mut Jar::default(), *serializer, true);
         client.joins();
         client.socket().send(&Frame::new(kind, bytes));
-        assert_thrown_out(&gateway, &format!("{serializer:?} {bytes:?}"), &mut client);
+        assert_thrown_out(&format!("{serializer:?} {bytes:?}"), &mut client);
     }
     gateway.assert_next_client_is_served();
 }
@@ -312,13 +312,9 @@ fn a_component_that_is_none_keeps_the_gateway_from_starting() {
         let mut gateway = Gateway::prepare(&web(&service)).file("broken.wasm", component);
         let status = gateway.run_to_end();
         let said = gateway.output().text();
-        assert!(!status.success(), "started with {name}{}", gateway.output());
-        assert!(
-            said.contains("broken.wasm"),
-            "{name}: the message does not name the file{}",
-            gateway.output()
-        );
-        assert!(!said.contains("panicked"), "{name}{}", gateway.output());
+        assert!(!status.success(), "started with {name}");
+        assert!(said.contains("broken.wasm"), "{name}: the message does not name the file");
+        assert!(!said.contains("panicked"), "{name}");
     }
 }
 
@@ -330,8 +326,8 @@ fn a_missing_component_and_a_wrong_hash_keep_the_gateway_from_starting() {
     ];
     for policy in policies {
         let mut gateway = Gateway::prepare(&web(&tracked().with("policy", policy)));
-        assert!(!gateway.run_to_end().success(), "started{}", gateway.output());
-        assert!(!gateway.output().text().contains("panicked"), "{}", gateway.output());
+        assert!(!gateway.run_to_end().success(), "started");
+        assert!(!gateway.output().text().contains("panicked"));
     }
 }
 
@@ -342,7 +338,7 @@ fn cookie_files_with_broken_lines_load_what_is_sound() {
     for content in [format!("{sound}\n{torn}"), format!("{sound}\r\n"), sound.to_owned()] {
         let gateway = Gateway::prepare(&web(&tracked_in_file())).file("cookies.dat", &content).run();
         let (_, response) = Handshake::default().cookie("dsI6D8i7pycVhma20uj5gvZG").opens(&gateway);
-        assert_eq!(response.tracking_id(), None, "lost a sound line of {content:?}{}", gateway.output());
+        assert_eq!(response.tracking_id(), None, "lost a sound line of {content:?}");
         gateway.assert_next_client_is_served();
     }
 }

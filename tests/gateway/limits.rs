@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, Frame, Gateway, Handshake, Jar, PATIENCE, code,
-    config::{With as _, tracked, web},
+    Client, Frame, Gateway, Handshake, Jar, PATIENCE, Serializer, code,
+    config::{With as _, tracked, web, web_paths},
     http::Connection,
     websocket::opcode,
 };
@@ -25,6 +25,25 @@ fn gateway_with_http(options: Value) -> Gateway {
     Gateway::start(&config)
 }
 
+/// A gateway of which only the second transport has these options: the clients of the first one are never too slow.
+#[track_caller]
+fn gateway_with_a_hasty_transport(options: &Value) -> Gateway {
+    let patient = web(&tracked())["transports"][0].clone();
+    let hasty = patient.clone().with("options", options.clone());
+    Gateway::start(&json!({ "transports": [patient, hasty] }))
+}
+
+/// A gateway of which only the path `/hasty` has these WebSocket options.
+#[track_caller]
+fn gateway_with_a_hasty_path(options: &Value) -> Gateway {
+    let hasty = tracked().with("options", options.clone());
+    Gateway::start(&web_paths(&json!({ "ws": tracked(), "hasty": hasty })))
+}
+
+fn at_the_hasty_path() -> Handshake {
+    Handshake::default().path("/hasty")
+}
+
 /// The gateway hangs up on its own, no sooner than `limit` and before a test loses patience.
 #[track_caller]
 fn assert_ends_after(gateway: &Gateway, limit: Duration, end: impl FnOnce()) {
@@ -32,7 +51,7 @@ fn assert_ends_after(gateway: &Gateway, limit: Duration, end: impl FnOnce()) {
     end();
     // The clock of the limit started a little before this one.
     let least = limit.mul_f64(0.8);
-    assert!(begun.elapsed() >= least, "ended after {:?}{}", begun.elapsed(), gateway.output());
+    assert!(begun.elapsed() >= least, "ended after {:?}", begun.elapsed());
     gateway.assert_next_client_is_served();
 }
 
@@ -58,9 +77,7 @@ fn a_head_without_an_end_is_refused() {
     let mut connection = Connection::open(&gateway);
     // The gateway may hang up before all of it has been sent.
     let _ = connection.try_send(format!("GET /{}", "x".repeat(64 * 1024)));
-    if let Some(response) = connection.try_response() {
-        assert!(matches!(response.status, 400 | 414 | 431), "{response:?}");
-    }
+    assert_eq!(connection.response().status, 431);
     connection.assert_ends();
     gateway.assert_next_client_is_served();
 }
@@ -79,14 +96,12 @@ fn a_head_with_too_many_headers_is_refused() {
 
 #[test]
 fn a_head_that_takes_too_long_is_refused() {
-    let gateway = gateway_with_http(json!({ "head_timeout": 1000 }));
+    let gateway = gateway_with_a_hasty_transport(&json!({ "head_timeout": 1000 }));
     for beginning in ["", "GET /ws HTTP/1.1\r\nHost: gateway.example\r\n"] {
-        let mut connection = Connection::open(&gateway);
+        let mut connection = Connection::open_at(gateway.address_of(1));
         connection.send(beginning);
         assert_ends_after(&gateway, Duration::from_secs(1), || {
-            if let Some(response) = connection.try_response() {
-                assert_eq!(response.status, 408, "{response:?}");
-            }
+            assert_eq!(connection.response().status, 408, "{beginning:?}");
             connection.assert_ends();
         });
     }
@@ -94,15 +109,16 @@ fn a_head_that_takes_too_long_is_refused() {
 
 #[test]
 fn a_head_that_trickles_is_refused() {
-    let gateway = gateway_with_http(json!({ "head_timeout": 1000 }));
-    let mut connection = Connection::open(&gateway);
+    let gateway = gateway_with_a_hasty_transport(&json!({ "head_timeout": 1000 }));
+    let mut connection = Connection::open_at(gateway.address_of(1));
     let begun = Instant::now();
     connection.send("GET /ws HTTP/1.1\r\n");
     // Each byte is in time, the head is not.
     while !connection.is_readable(Duration::from_millis(100)) {
         let _ = connection.try_send("X");
-        assert!(begun.elapsed() < PATIENCE, "still listening{}", gateway.output());
+        assert!(begun.elapsed() < PATIENCE, "still listening");
     }
+    assert_eq!(connection.response().status, 408);
     gateway.assert_next_client_is_served();
 }
 
@@ -110,28 +126,26 @@ fn a_head_that_trickles_is_refused() {
 
 #[test]
 fn a_client_that_does_not_say_hello_is_closed() {
-    let gateway = gateway_with(json!({ "hello_timeout": 1000 }));
-    let (mut silent, _) = Handshake::default().opens(&gateway);
-    assert_ends_after(&gateway, Duration::from_secs(1), || {
-        silent.await_close();
-    });
+    let gateway = gateway_with_a_hasty_path(&json!({ "hello_timeout": 1000 }));
+    let (mut silent, _) = at_the_hasty_path().opens(&gateway);
+    assert_ends_after(&gateway, Duration::from_secs(1), || silent.is_closed_with(1002));
 }
 
 #[test]
 fn pings_do_not_put_hello_off() {
-    let gateway = gateway_with(json!({ "hello_timeout": 1000 }));
-    let (mut chatty, _) = Handshake::default().opens(&gateway);
+    let gateway = gateway_with_a_hasty_path(&json!({ "hello_timeout": 1000 }));
+    let (mut chatty, _) = at_the_hasty_path().opens(&gateway);
     let begun = Instant::now();
-    loop {
+    let end = loop {
         chatty.connection().try_send(Frame::new(opcode::PING, "still here").masked()).ok();
-        match chatty.receive() {
-            Some(frame) if frame.opcode == opcode::PONG => {
-                std::thread::park_timeout(Duration::from_millis(50));
-            }
-            _ => break,
+        let frame = chatty.receive().expect("a close frame");
+        if frame.opcode != opcode::PONG {
+            break frame;
         }
-        assert!(begun.elapsed() < PATIENCE, "kept open by pings{}", gateway.output());
-    }
+        assert!(begun.elapsed() < PATIENCE, "kept open by pings");
+        std::thread::park_timeout(Duration::from_millis(50));
+    };
+    assert_eq!(end.close_code(), Some(1002), "{end:?}");
     gateway.assert_next_client_is_served();
 }
 
@@ -233,52 +247,64 @@ fn a_client_that_does_not_read_is_dropped_and_holds_up_nobody() {
 
 #[test]
 fn a_client_that_does_not_answer_pings_is_dropped() {
-    let options = json!({ "auto_ping_interval": 1000, "auto_ping_timeout": 1000 });
-    let gateway = gateway_with(options);
-    let (mut absent, _) = Client::joined(&gateway, &mut Jar::default());
+    let pings = |timeout| json!({ "auto_ping_interval": 1000, "auto_ping_timeout": timeout });
+    let hasty = tracked().with("options", pings(1000));
+    // A client that answers has time to do so, also on a busy machine.
+    let patient = tracked().with("options", pings(60_000));
+    let gateway = Gateway::start(&web_paths(&json!({ "ws": patient, "hasty": hasty })));
+
+    let jar = &mut Jar::default();
+    let mut absent = Client::open_by(&gateway, jar, at_the_hasty_path(), Serializer::Json, false);
+    absent.joins();
     absent.socket().ignore_pings();
-    let (mut present, _) = Client::joined(&gateway, &mut Jar::default());
-    let ping = present.socket().receive_any().unwrap();
-    assert_eq!(ping.opcode, opcode::PING);
-    present.socket().send(&Frame::new(opcode::PONG, &ping.payload));
     absent.socket().connection().assert_ends();
-    // Whoever answers stays: the next ping comes, and requests are served.
-    let ping = present.socket().receive_any().unwrap();
-    assert_eq!(ping.opcode, opcode::PING);
-    present.socket().send(&Frame::new(opcode::PONG, &ping.payload));
+
+    // After a ping without an answer there is no other one.
+    let (mut present, _) = Client::joined(&gateway, &mut Jar::default());
+    for _ in 0..2 {
+        let ping = present.socket().receive_any().unwrap();
+        assert_eq!(ping.opcode, opcode::PING);
+        present.socket().send(&Frame::new(opcode::PONG, &ping.payload));
+    }
     present.echoes();
-    gateway.assert_next_client_is_served();
 }
 
 // === Connections ===
 
 #[test]
-fn connections_beyond_the_limit_wait_or_are_refused() {
+fn connections_beyond_the_limit_are_refused() {
     let mut config = web(&tracked());
     config["transports"][0]["max_connections"] = json!(2);
     let gateway = Gateway::start(&config);
     let (first, _) = Client::joined(&gateway, &mut Jar::default());
     let (mut second, _) = Client::joined(&gateway, &mut Jar::default());
 
-    let mut third = Connection::open(&gateway);
-    let _ = third.try_send(Handshake::default().bytes());
-    if third.is_readable(Duration::from_millis(300))
-        && let Some(response) = third.try_response()
-    {
+    for request in [Vec::new(), Handshake::default().bytes()] {
+        let mut third = Connection::open(&gateway);
+        // The gateway does not wait for the request.
+        let _ = third.try_send(request);
+        let response = third.response();
         assert_eq!(response.status, 503, "{response:?}");
+        assert_eq!(response.header("retry-after"), Some("5"), "{response:?}");
+        assert_eq!(response.header("connection"), Some("close"), "{response:?}");
+        // The body is as long as the head says: a text that is whole, and nothing behind it.
+        assert_eq!(response.body, "too many connections, come later\n");
+        assert_eq!(third.rest(), b"");
     }
     second.echoes();
-    drop((first, third));
+    drop(first);
 
     // The gateway notices in its own time that there is room again.
     let deadline = Instant::now() + PATIENCE;
     loop {
         let mut connection = Connection::open(&gateway);
         let _ = connection.try_send(Handshake::default().bytes());
-        if connection.try_response().is_some_and(|response| response.status == 101) {
+        let response = connection.response();
+        if response.status == 101 {
             break;
         }
-        assert!(Instant::now() < deadline, "no room any more{}", gateway.output());
+        assert_eq!(response.status, 503, "{response:?}");
+        assert!(Instant::now() < deadline, "no room any more");
     }
     second.echoes();
 }

@@ -2,14 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    meta::joe,
-    support::{
-        Client, Gateway, Jar,
-        client::uri,
-        code,
-        config::{With as _, anonymous_auth, ticket_auth, tracked, web},
-    },
+use super::meta::joe;
+use crate::support::{
+    Client, Gateway, Jar,
+    client::uri,
+    code,
+    config::{With as _, anonymous_auth, ticket_auth, tracked, web},
 };
 
 const DENIED: &str = "wamp.error.not_authorized";

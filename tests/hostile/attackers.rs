@@ -17,8 +17,11 @@ use crate::{
     },
 };
 
-/// The time that every guest has.
+/// The time that a guest has, unless a busy machine may keep it from doing what it is there for.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(20);
+
+/// The time that all guests have then which end by themselves.
+const PATIENT: Duration = Duration::from_secs(5);
 
 /// What the operator is told about a guest that was stopped at its deadline.
 const TOO_LATE: &str = "did not decide within";
@@ -47,9 +50,10 @@ pub(crate) struct Refusals {
 }
 
 /// The files of the guests, and the services at their paths.
-pub(crate) fn services() -> impl Iterator<Item = (&'static str, Vec<u8>, Value)> {
-    GUESTS.into_iter().map(|(name, text, _)| {
-        let deadline = format!("{}ms", DEADLINE.as_millis());
+pub(crate) fn services(patient: bool) -> impl Iterator<Item = (&'static str, Vec<u8>, Value)> {
+    GUESTS.into_iter().map(move |(name, text, why)| {
+        let deadline = if patient && why != TOO_LATE { PATIENT } else { DEADLINE };
+        let deadline = format!("{}ms", deadline.as_millis());
         let policy = json!({ "component": format!("{name}.wasm"), "deadline": deadline });
         (name, bytes(text), untracked().with("policy", policy))
     })

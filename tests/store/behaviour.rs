@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use wampgate::store::{Authentication, CookieRecord, Lineage, StoreError, Succession};
 
-use crate::support::{
+use super::support::{
     Kind, Place, at, authentication, authid, for_every_store, id, knows, record, wait, wait_all,
 };
 
@@ -234,14 +234,14 @@ fn many_changes_at_once_are_all_made(kind: Kind) {
             });
         }
     });
-    let reopened = kind.is_durable().then(|| {
+    let store = if kind.is_durable() {
         drop(store);
         place.open(2)
-    });
-    if let Some(store) = reopened {
-        for n in 0..THREADS * EACH {
-            assert_eq!(authid(&*store, &id(n), 2), Some(format!("joe-{n}")));
-        }
+    } else {
+        store
+    };
+    for n in 0..THREADS * EACH {
+        assert_eq!(authid(&*store, &id(n), 2), Some(format!("joe-{n}")));
     }
 }
 

@@ -1,6 +1,6 @@
 //! A clock that jumps a year either way and comes back does no harm.
 
-use crate::support::{Kind, Place, at, authentication, authid, for_every_store, id, knows, record, wait};
+use super::support::{Kind, Place, at, authentication, authid, for_every_store, id, knows, record, wait};
 
 for_every_store!(
     leap_forward_and_back_loses_nothing,

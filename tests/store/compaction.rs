@@ -3,12 +3,13 @@
 use std::{
     fs,
     sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use wampgate::{config::SyncMode, store::CookieStore};
 
-use crate::support::{Kind, Place, at, authentication, authid, id, knows, record, wait, wait_all};
+use super::support::{Kind, Place, at, authentication, authid, id, knows, record, wait, wait_all};
+use crate::support::PATIENCE;
 
 /// A file of no more lines than this is not compacted.
 const SMALL: usize = 1000;
@@ -34,7 +35,7 @@ fn fill(store: &dyn CookieStore) {
 
 /// A compaction runs beside the changes: waits for its effect, not for a time.
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(30);
+    let patience = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < patience, "{what} did not happen");
         std::thread::yield_now();

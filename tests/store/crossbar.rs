@@ -4,7 +4,7 @@ use std::io::Write;
 
 use wampgate::cookie::TrackingId;
 
-use crate::support::{Kind, Place, at, authid, id, knows, record, wait};
+use super::support::{Kind, Place, at, authid, id, knows, record, wait};
 
 /// 2026-11-22T10:14:34Z.
 const NOW: u64 = 1_795_342_474_000;
@@ -106,7 +106,7 @@ fn our_lines_begin_with_crossbars_keys_in_its_order_and_spacing() {
     let place = Place::new(Kind::File);
     let store = place.open(NOW);
     wait(store.create(&id(1), record_now())).unwrap();
-    wait(store.authenticate(&id(1), Some(crate::support::authentication("joe", NOW)), at(NOW))).unwrap();
+    wait(store.authenticate(&id(1), Some(super::support::authentication("joe", NOW)), at(NOW))).unwrap();
     wait(store.revoke(&id(1), at(NOW))).unwrap();
     let text = std::fs::read_to_string(place.path()).unwrap();
     assert_eq!(text.lines().count(), 3);

@@ -2,7 +2,7 @@
 
 use wampgate::store::{self, OpenError};
 
-use crate::support::{Kind, Place, at, authentication, authid, id, knows, record, wait};
+use super::support::{Kind, Place, at, authentication, authid, id, knows, record, wait};
 
 /// What is known of the clients 1, 2 and 3: their authid if they have a record.
 type State = [Option<Option<String>>; 3];

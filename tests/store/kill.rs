@@ -6,7 +6,6 @@ use std::{
     io::{BufRead, BufReader, Write},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
 };
 
 use rand::RngExt as _;
@@ -15,7 +14,7 @@ use wampgate::{
     store::CookieStore,
 };
 
-use crate::support::{Kind, Place, at, authentication, authid, id, knows, record, wait};
+use super::support::{Kind, Place, at, authentication, authid, id, knows, record, wait};
 
 /// Told to the process that is killed: where the store is, and the first client that it may make.
 const PATH: &str = "WAMPGATE_TEST_KILL_PATH";
@@ -25,12 +24,17 @@ const FIRST: &str = "WAMPGATE_TEST_KILL_FIRST";
 const LONG: &str = "WAMPGATE_KILL_ROUNDS";
 
 const ROUNDS: usize = 10;
+/// The most changes that a round makes before the kill: enough that each round falls into another part of the work.
+const CHANGES: usize = 1000;
+/// The same without fsync: a file with fewer than a thousand lines is not compacted.
+const CHANGES_WITHOUT_SYNC: usize = 8000;
 const THREADS: usize = 8;
 const AGE: u64 = 86_400;
 
 #[test]
 fn file_store_loses_nothing_that_was_acknowledged() {
-    survive(&Place::new(Kind::File), "kill::file_store_loses_nothing_that_was_acknowledged");
+    let place = Place::new(Kind::File);
+    survive(&place, CHANGES, "store::kill::file_store_loses_nothing_that_was_acknowledged", |_| true);
 }
 
 /// Without fsync there are so many more changes that compactions follow each other; `kill -9` takes nothing
@@ -38,14 +42,15 @@ fn file_store_loses_nothing_that_was_acknowledged() {
 #[test]
 fn compacting_file_store_loses_nothing_that_was_acknowledged() {
     let place = Place { sync: SyncMode::Never, ..Place::new(Kind::File) };
-    let changes = survive(&place, "kill::compacting_file_store_loses_nothing_that_was_acknowledged");
-    let lines = std::fs::read_to_string(place.path()).unwrap().lines().count();
-    assert!(lines < changes, "{changes} changes were never compacted");
+    let was_compacted = |changes| std::fs::read_to_string(place.path()).unwrap().lines().count() < changes;
+    let test = "store::kill::compacting_file_store_loses_nothing_that_was_acknowledged";
+    survive(&place, CHANGES_WITHOUT_SYNC, test, was_compacted);
 }
 
 #[test]
 fn lmdb_store_loses_nothing_that_was_acknowledged() {
-    survive(&Place::new(Kind::Lmdb), "kill::lmdb_store_loses_nothing_that_was_acknowledged");
+    let place = Place::new(Kind::Lmdb);
+    survive(&place, CHANGES, "store::kill::lmdb_store_loses_nothing_that_was_acknowledged", |_| true);
 }
 
 /// What a record may be in: the states from the last acknowledged one on.
@@ -58,17 +63,15 @@ struct Story {
 /// The steps that each client goes through, in order.
 const STEPS: [&str; 5] = ["unknown", "created", "joe", "eve", "revoked"];
 
-/// Rounds of work and kill; how many changes were made in all of them.
-fn survive(place: &Place, test: &str) -> usize {
+/// Rounds of work and kill, until all of them together have done what the test wants: it is told how many changes there were.
+fn survive(place: &Place, most_changes: usize, test: &str, is_enough: impl Fn(usize) -> bool) {
     if let Some(path) = std::env::var_os(PATH) {
         work(&place.config_at(path.into()));
     }
     let rounds = std::env::var(LONG).ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
     let mut stories: HashMap<usize, Story> = HashMap::new();
     let mut first = 0;
-    for round in 0..rounds {
-        // A random moment from the first change on, within what some thousand changes take.
-        let delay = rand::rng().random_range(0..150);
+    for round in 0.. {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture"])
             .env(PATH, place.path())
@@ -76,7 +79,7 @@ fn survive(place: &Place, test: &str) -> usize {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        for (number, story) in kill_after(child, Duration::from_millis(delay)) {
+        for (number, story) in kill_after(child, rand::rng().random_range(1..=most_changes)) {
             first = first.max(number + 1);
             stories.insert(number, story);
         }
@@ -94,8 +97,12 @@ fn survive(place: &Place, test: &str) -> usize {
             *story = Story { acknowledged: found, begun: found };
         }
         assert!(acknowledged > 0, "round {round}: nothing was acknowledged before the kill");
+        drop(store);
+        if round + 1 >= rounds && is_enough(stories.values().map(|story| story.acknowledged).sum()) {
+            break;
+        }
+        assert!(round < 10 * rounds, "{round} rounds were not enough");
     }
-    stories.values().map(|story| story.acknowledged).sum()
 }
 
 /// The step that a client's record shows. One without a record is revoked, or if that has not begun yet,
@@ -110,12 +117,12 @@ fn state(store: &dyn CookieStore, number: usize, story: &Story) -> usize {
     }
 }
 
-/// Reads what the child begins and completes; kills it a while after the first completed change.
-fn kill_after(mut child: Child, delay: Duration) -> HashMap<usize, Story> {
+/// Reads what the child begins and completes, and kills it after so many changes. It has gone on meanwhile, so that the kill
+/// comes at any moment of its work.
+fn kill_after(mut child: Child, changes: usize) -> HashMap<usize, Story> {
     let mut stories: HashMap<usize, Story> = HashMap::new();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut killer = None;
-    let mut child = Some(child);
+    let mut completed = 0;
     // A line that was cut by the kill does not parse, or says less than happened, which is no harm.
     while let Some(Ok(line)) = lines.next() {
         let mut words = line.split(' ');
@@ -127,18 +134,16 @@ fn kill_after(mut child: Child, delay: Duration) -> HashMap<usize, Story> {
             "begin" => story.begun = story.begun.max(step),
             "done" => {
                 story.acknowledged = story.acknowledged.max(step);
-                if let Some(mut child) = child.take() {
-                    killer = Some(std::thread::spawn(move || {
-                        std::thread::sleep(delay);
-                        child.kill().unwrap();
-                        child.wait().unwrap();
-                    }));
+                completed += 1;
+                if completed == changes {
+                    child.kill().unwrap();
                 }
             }
             _ => {}
         }
     }
-    killer.expect("the child has completed something").join().unwrap();
+    child.wait().unwrap();
+    assert!(completed >= changes, "the child ended after {completed} changes");
     stories
 }
 

@@ -5,7 +5,7 @@ use wampgate::{
     store::{self, CookieStore, StoreError},
 };
 
-use crate::support::{at, authentication, authid, id, knows, record, wait};
+use super::support::{at, authentication, authid, id, knows, record, wait};
 
 const SIZE: usize = 1 << 20;
 

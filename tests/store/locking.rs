@@ -7,7 +7,7 @@ use std::{
 
 use wampgate::store::OpenError;
 
-use crate::support::{Kind, Place, id, record, wait};
+use super::support::{Kind, Place, id, record, wait};
 
 /// Told to a second process: which folder to try.
 const CHILD: &str = "WAMPGATE_TEST_LOCKED_STORE";
@@ -17,7 +17,7 @@ fn second_process_is_refused_with_the_files_name() {
     if let Some(path) = std::env::var_os(CHILD) {
         let kind = if path.to_string_lossy().ends_with(".dat") { Kind::File } else { Kind::Lmdb };
         let config = Place::new(kind).config_at(path.into());
-        match wampgate::store::open(&config, crate::support::at(0)) {
+        match wampgate::store::open(&config, super::support::at(0)) {
             Ok(_) => println!("opened"),
             Err(error) => println!("refused: {error}"),
         }
@@ -37,7 +37,7 @@ fn second_process_is_refused_with_the_files_name() {
 
 fn try_elsewhere(place: &Place) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "locking::second_process_is_refused_with_the_files_name", "--nocapture"])
+        .args(["--exact", "store::locking::second_process_is_refused_with_the_files_name", "--nocapture"])
         .env(CHILD, place.path())
         .stderr(Stdio::inherit())
         .output()

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use wampgate::store::{CookieRecord, StoreError};
 
-use crate::support::{Kind, Place, at, authentication, for_every_store, id, record, wait};
+use super::support::{Kind, Place, at, authentication, for_every_store, id, record, wait};
 
 for_every_store!(any_history_is_answered_like_by_the_model);
 
@@ -109,7 +109,7 @@ impl Model {
 }
 
 fn any_history_is_answered_like_by_the_model(kind: Kind) {
-    let config = ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig::with_cases(48);
     // LMDB is bounded in bytes, not in records.
     let limit =
         if kind == Kind::Lmdb { Just(1_000).boxed() } else { prop_oneof![Just(1_000), 1..5_usize].boxed() };

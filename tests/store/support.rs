@@ -27,7 +27,7 @@ macro_rules! for_every_store {
     };
     (@ $name:ident $kind:ident $($test:ident)+) => {
         mod $name {
-            $(#[test] fn $test() { super::$test(crate::support::Kind::$kind); })+
+            $(#[test] fn $test() { super::$test(crate::store::support::Kind::$kind); })+
         }
     };
 }

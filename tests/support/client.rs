@@ -4,9 +4,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::{
-    Frame, Gateway, Handshake, Response, Serializer, WebSocket, code, gateway::Output, websocket::opcode,
-};
+use super::{Frame, Gateway, Handshake, Response, Serializer, WebSocket, code, websocket::opcode};
 
 /// A client's cookie jar, for the one cookie that matters.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +24,6 @@ pub(crate) struct Client {
     aside: VecDeque<Value>,
     /// The answer to the handshake.
     pub(crate) handshake: Response,
-    output: Output,
 }
 
 /// Why a client could not join: the ABORT, and the close code after it.
@@ -69,9 +66,8 @@ impl Client {
         let protocol = serializer.protocol(batched);
         let (socket, response) = handshake.protocol(protocol).opens_with(gateway, jar);
         assert_eq!(response.header("sec-websocket-protocol"), Some(protocol), "{response:?}");
-        let output = gateway.output();
         let aside = VecDeque::new();
-        Self { socket, serializer, batched, next_request: 1, aside, handshake: response, output }
+        Self { socket, serializer, batched, next_request: 1, aside, handshake: response }
     }
 
     /// Opens `/ws` with JSON and joins `realm1` anonymously.
@@ -136,7 +132,7 @@ impl Client {
             }
             // Neither of them is ever put aside on purpose: whoever waits for something else would wait for ever.
             if let Some(end) = self.aside.iter().find(|m| m[0] == code::ABORT || m[0] == code::GOODBYE) {
-                panic!("{end} instead of {what}{}", self.output);
+                panic!("{end} instead of {what}");
             }
             self.read();
         }
@@ -145,10 +141,10 @@ impl Client {
     #[track_caller]
     fn read(&mut self) {
         let Some(frame) = self.socket.receive() else {
-            panic!("the connection ended without a message{}", self.output);
+            panic!("the connection ended without a message");
         };
         let kind = if self.serializer == Serializer::Json { opcode::TEXT } else { opcode::BINARY };
-        assert_eq!(frame.opcode, kind, "{frame:?} is no message{}", self.output);
+        assert_eq!(frame.opcode, kind, "{frame:?} is no message");
         if self.batched {
             self.aside.extend(self.serializer.unbatch(&frame.payload));
         } else {
@@ -172,7 +168,7 @@ impl Client {
     pub(crate) fn joins(&mut self) -> Value {
         match self.join("realm1", json!({})) {
             Ok(welcome) => welcome,
-            Err(refused) => panic!("{refused:?}{}", self.output),
+            Err(refused) => panic!("{refused:?}"),
         }
     }
 
@@ -181,7 +177,7 @@ impl Client {
     pub(crate) fn join_by_ticket(&mut self, authid: &str, ticket: &str) -> Result<Value, Refused> {
         self.hello("realm1", json!({ "authmethods": ["ticket"], "authid": authid }));
         let challenge = self.receive();
-        assert_eq!(challenge[0], code::CHALLENGE, "{challenge} is no CHALLENGE{}", self.output);
+        assert_eq!(challenge[0], code::CHALLENGE, "{challenge} is no CHALLENGE");
         assert_eq!(challenge[1], "ticket");
         self.send(&json!([code::AUTHENTICATE, ticket, {}]));
         self.outcome()
@@ -204,7 +200,7 @@ impl Client {
             assert!(answer[1].as_u64().is_some_and(|id| (1..=1 << 53).contains(&id)), "{answer}");
             return Ok(answer[2].clone());
         }
-        assert_eq!(answer[0], code::ABORT, "{answer} is neither WELCOME nor ABORT{}", self.output);
+        assert_eq!(answer[0], code::ABORT, "{answer} is neither WELCOME nor ABORT");
         Err(self.refusal(&answer))
     }
 
@@ -212,12 +208,7 @@ impl Client {
     #[track_caller]
     pub(crate) fn is_aborted(&mut self, reason: &str) -> Refused {
         let answer = self.receive();
-        assert_eq!(
-            (&answer[0], &answer[2]),
-            (&json!(code::ABORT), &json!(reason)),
-            "{answer}{}",
-            self.output
-        );
+        assert_eq!((&answer[0], &answer[2]), (&json!(code::ABORT), &json!(reason)), "{answer}");
         self.refusal(&answer)
     }
 

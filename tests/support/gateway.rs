@@ -4,17 +4,32 @@ use std::{
     io::{BufRead as _, BufReader, Read},
     net::{Ipv4Addr, SocketAddr},
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
-    thread::JoinHandle,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Client, Jar, PATIENCE, config};
+use super::{
+    Client, Jar, PATIENCE,
+    command::{Ran, run, wampgate},
+    config,
+};
+
+/// The longest deadline that a policy may have. With the default of 20 ms a gateway that was built without optimization
+/// refuses honest clients when the machine is busy.
+const DEADLINE: &str = "10s";
+
+/// The policy that is built in, as a file.
+const BUILT_IN_POLICY: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/default/wampgate-default-policy.wasm");
+
+/// So many of the last lines show what went wrong, and a failure can still be read.
+const SHOWN_LINES: usize = 50;
 
 /// A running gateway. Dropping it kills the process and removes the node directory.
 #[derive(Debug)]
@@ -43,9 +58,16 @@ impl Gateway {
         Self::prepare(config).run()
     }
 
-    /// A gateway that has not been started: its node directory is there, with the configuration in it.
+    /// A gateway that has not been started: its node directory is there, with the configuration in it. Where the
+    /// configuration says nothing else, its policies have time enough on the busiest machine.
     #[track_caller]
     pub(crate) fn prepare(config: &Value) -> Self {
+        Self::prepare_exactly(&patient(config.clone()))
+    }
+
+    /// The same with nothing added to the configuration.
+    #[track_caller]
+    pub(crate) fn prepare_exactly(config: &Value) -> Self {
         let dir = TempDir::new().unwrap();
         std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
         Self {
@@ -129,27 +151,22 @@ impl Gateway {
     /// Runs another command on the node directory, in which it starts. It must succeed.
     #[track_caller]
     pub(crate) fn command(&self, command: &str, arguments: &[&str]) {
-        let (status, said) = self.run_command(command, arguments);
-        assert!(status.success(), "{said}{}", self.output);
+        self.run_command(command, arguments).printed();
     }
 
     /// The same for a command that may fail; what it has printed.
     #[track_caller]
     pub(crate) fn command_said(&self, command: &str, arguments: &[&str]) -> String {
-        self.run_command(command, arguments).1
+        let ran = self.run_command(command, arguments);
+        ran.stdout + &ran.stderr
     }
 
     #[track_caller]
-    fn run_command(&self, command: &str, arguments: &[&str]) -> (ExitStatus, String) {
-        let ran = Command::new(env!("CARGO_BIN_EXE_wampgate"))
-            .arg(command)
-            .args(arguments)
-            .arg("--node-dir")
-            .arg(self.dir.path())
-            .current_dir(self.dir.path())
-            .output()
-            .unwrap();
-        (ran.status, String::from_utf8(ran.stdout).unwrap() + &String::from_utf8(ran.stderr).unwrap())
+    fn run_command(&self, command: &str, arguments: &[&str]) -> Ran {
+        let folder = self.dir.path();
+        let mut process = wampgate();
+        process.arg(command).args(arguments).arg("--node-dir").arg(folder).current_dir(folder);
+        run(&mut process, "")
     }
 
     /// The process's number.
@@ -170,7 +187,7 @@ impl Gateway {
         let pid = self.pid();
         let process = i32::try_from(pid).ok().and_then(Pid::from_raw).unwrap();
         if let Err(error) = kill_process(process, signal) {
-            panic!("{pid}: {error}{}", self.output);
+            panic!("{pid}: {error}");
         }
     }
 
@@ -203,10 +220,10 @@ impl Gateway {
             if Instant::now() > deadline {
                 process.kill().unwrap();
                 process.wait().unwrap();
-                panic!("the gateway did not end within {PATIENCE:?}{}", self.output);
+                panic!("the gateway did not end within {PATIENCE:?}");
             }
             // There is no portable wait with a limit; the process is not asked more often than needed.
-            std::thread::park_timeout(Duration::from_millis(10));
+            thread::park_timeout(Duration::from_millis(10));
         }
     }
 
@@ -221,7 +238,7 @@ impl Gateway {
 
     #[track_caller]
     fn launch(&mut self) {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_wampgate"))
+        let mut process = wampgate()
             .arg("run")
             .arg("--node-dir")
             .arg(self.dir.path())
@@ -247,19 +264,24 @@ impl Gateway {
                 return addresses;
             }
             if let Some(status) = self.process.as_mut().and_then(|process| process.try_wait().unwrap()) {
-                panic!("the gateway ended with {status} instead of listening{}", self.output);
+                panic!("the gateway ended with {status} instead of listening");
             }
-            assert!(Instant::now() < deadline, "the gateway does not listen{}", self.output);
+            assert!(Instant::now() < deadline, "the gateway does not listen");
             self.output.await_more(Duration::from_millis(50));
         }
     }
 }
 
+/// A test that fails shows the last lines of each gateway that it has.
 impl Drop for Gateway {
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
             let _ = process.wait();
+        }
+        if thread::panicking() {
+            self.readers.drain(..).for_each(|reader| drop(reader.join()));
+            eprintln!("{}", self.output.last_lines());
         }
     }
 }
@@ -291,12 +313,24 @@ impl Output {
         let is_missing = |said: &mut String| said.matches(text).count() < times;
         let waited = more.wait_timeout_while(said, PATIENCE, is_missing);
         let timed_out = waited.is_ok_and(|(_, outcome)| outcome.timed_out());
-        assert!(!timed_out, "no {times} times {text:?}{self}");
+        assert!(!timed_out, "no {times} times {text:?}");
+    }
+
+    fn last_lines(&self) -> String {
+        let text = self.text();
+        let lines: Vec<&str> = text.lines().collect();
+        let shown = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+        format!(
+            "--- the gateway's last {} lines of {} ---\n{}\n---",
+            shown.len(),
+            lines.len(),
+            shown.join("\n")
+        )
     }
 
     fn collect(&self, stream: impl Read + Send + 'static) -> JoinHandle<()> {
         let shared = Arc::clone(&self.0);
-        std::thread::spawn(move || {
+        thread::spawn(move || {
             let mut stream = BufReader::new(stream);
             let mut line = Vec::new();
             while stream.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
@@ -315,10 +349,39 @@ impl Output {
     }
 }
 
-/// Shown at the end of every failure.
-impl std::fmt::Display for Output {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "\n--- the gateway's output ---\n{}---", self.text())
+/// Gives the policies time. The built-in one becomes the same component from its file, since only those have options.
+fn patient(mut config: Value) -> Value {
+    if let Some(transports) = config.get_mut("transports") {
+        let services = &mut |service: &mut Value| {
+            let policy = &mut service["policy"];
+            if policy.is_null() {
+                *policy = json!({ "component": BUILT_IN_POLICY });
+            }
+            give_time(policy);
+        };
+        each_websocket(transports, services);
+    }
+    if let Some(policies) = config.get_mut("policies").and_then(Value::as_object_mut) {
+        policies.values_mut().for_each(give_time);
+    }
+    config
+}
+
+/// Sets the deadline of a policy that has none. One that is only named is set where it is defined.
+fn give_time(policy: &mut Value) {
+    if let Some(policy) = policy.as_object_mut() {
+        policy.entry("deadline").or_insert_with(|| DEADLINE.into());
+    }
+}
+
+fn each_websocket(value: &mut Value, action: &mut impl FnMut(&mut Value)) {
+    if value["type"] == "websocket" {
+        return action(value);
+    }
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(|value| each_websocket(value, action)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| each_websocket(value, action)),
+        _ => {}
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use socket2::{Domain, Socket, Type};
 
-use super::{Gateway, Jar, PATIENCE, WebSocket, gateway::Output};
+use super::{Gateway, Jar, PATIENCE, WebSocket};
 
 /// The example of RFC 6455, 1.3, and what a server must answer to it.
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -20,7 +20,6 @@ pub(crate) struct Connection {
     stream: TcpStream,
     /// Read from the stream, not used up yet.
     ahead: Vec<u8>,
-    output: Output,
 }
 
 /// The head of an answer, and its body if the head tells its length.
@@ -45,38 +44,33 @@ pub(crate) struct Handshake {
 impl Connection {
     #[track_caller]
     pub(crate) fn open(gateway: &Gateway) -> Self {
-        Self::open_at(gateway, gateway.address())
+        Self::open_at(gateway.address())
     }
 
     #[track_caller]
-    pub(crate) fn open_at(gateway: &Gateway, address: SocketAddr) -> Self {
-        Self::open_from(gateway, None, address)
+    pub(crate) fn open_at(address: SocketAddr) -> Self {
+        Self::open_from(None, address)
     }
 
     /// Opens from an address of the client's own, or from any.
     #[track_caller]
-    fn open_from(gateway: &Gateway, source: Option<IpAddr>, address: SocketAddr) -> Self {
-        let output = gateway.output();
+    fn open_from(source: Option<IpAddr>, address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
         if let Some(source) = source {
             socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
         }
         if let Err(error) = socket.connect_timeout(&address.into(), PATIENCE) {
-            panic!("cannot connect: {error}{output}");
+            panic!("cannot connect: {error}");
         }
         socket.set_tcp_nodelay(true).unwrap();
-        Self { stream: socket.into(), ahead: Vec::new(), output }
-    }
-
-    pub(crate) fn output(&self) -> &Output {
-        &self.output
+        Self { stream: socket.into(), ahead: Vec::new() }
     }
 
     /// Sends bytes.
     #[track_caller]
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         if let Err(error) = self.try_send(bytes) {
-            panic!("cannot send: {error}{}", self.output);
+            panic!("cannot send: {error}");
         }
     }
 
@@ -105,7 +99,7 @@ impl Connection {
     /// Reads an answer.
     #[track_caller]
     pub(crate) fn response(&mut self) -> Response {
-        self.try_response().unwrap_or_else(|| panic!("the connection ended without an answer{}", self.output))
+        self.try_response().unwrap_or_else(|| panic!("the connection ended without an answer"))
     }
 
     /// Reads an answer; nothing if the connection ends first.
@@ -136,6 +130,13 @@ impl Connection {
         }
     }
 
+    /// All that comes until the connection ends.
+    #[track_caller]
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        while self.read_more(PATIENCE) {}
+        std::mem::take(&mut self.ahead)
+    }
+
     /// Whether something can be read within a limit, without taking it.
     #[track_caller]
     pub(crate) fn is_readable(&mut self, limit: Duration) -> bool {
@@ -159,7 +160,7 @@ impl Connection {
                 true
             }
             Err(error) if is_timeout(error.kind()) => {
-                panic!("the gateway said nothing and did not hang up for {limit:?}{}", self.output)
+                panic!("the gateway said nothing and did not hang up for {limit:?}")
             }
             // A reset is an end as well: the gateway need not read what it has no use for.
             Err(_) => false,
@@ -284,7 +285,7 @@ impl Handshake {
     /// Sends the request and reads the answer.
     #[track_caller]
     pub(crate) fn send(&self, gateway: &Gateway) -> (Connection, Response) {
-        let mut connection = Connection::open_from(gateway, self.source, gateway.address());
+        let mut connection = Connection::open_from(self.source, gateway.address());
         connection.send(self.bytes());
         let response = connection.response();
         (connection, response)
@@ -294,7 +295,7 @@ impl Handshake {
     #[track_caller]
     pub(crate) fn is_refused(&self, gateway: &Gateway, status: u16) -> Response {
         let (_, response) = self.send(gateway);
-        assert_eq!(response.status, status, "{response:?}{}", gateway.output());
+        assert_eq!(response.status, status, "{response:?}");
         assert_eq!(response.set_cookies(), Vec::<&str>::new(), "a refused client got a cookie");
         response
     }
@@ -303,7 +304,7 @@ impl Handshake {
     #[track_caller]
     pub(crate) fn opens(&self, gateway: &Gateway) -> (WebSocket, Response) {
         let (connection, response) = self.send(gateway);
-        assert_eq!(response.status, 101, "{response:?}{}", gateway.output());
+        assert_eq!(response.status, 101, "{response:?}");
         assert_eq!(response.header("sec-websocket-accept"), Some(ACCEPT), "{response:?}");
         (WebSocket::new(connection), response)
     }

@@ -7,9 +7,11 @@
 pub(crate) mod auth;
 pub(crate) mod client;
 pub(crate) mod codec;
+pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod gateway;
 pub(crate) mod http;
+pub(crate) mod resident;
 pub(crate) mod websocket;
 
 use std::time::Duration;
@@ -22,7 +24,7 @@ pub(crate) use websocket::{Frame, WebSocket};
 
 /// How long anything that must happen may take. Generous, for machines that do much else; a passing test never waits
 /// this long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Message type codes, by the specification's names.
 pub(crate) mod code {

@@ -1,4 +1,4 @@
-//! How much memory a process really has. Included where it is needed with `#[path]`.
+//! How much memory a process really has. A benchmark includes this file alone.
 
 /// Resident memory in KiB, of a process by its number or of `self`.
 #[track_caller]

@@ -179,7 +179,7 @@ impl<R: Read> Lines<R> {
             if available.is_empty() {
                 break;
             }
-            let line_break = available.iter().position(|byte| *byte == b'\n');
+            let line_break = memchr::memchr(b'\n', available);
             let (piece, used) = match line_break {
                 Some(at) => (available.get(..at).unwrap_or_default(), at + 1),
                 None => (available, available.len()),

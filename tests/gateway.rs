@@ -1,14 +1,4 @@
 //! The gateway as its clients see it: the real binary, over loopback, through the front door.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a helper of a test fails as loudly as the test itself"
-)]
-
-#[path = "../support/lib.rs"]
-mod support;
 
 mod auth;
 mod bad_input;
@@ -16,7 +6,9 @@ mod cookie_auth;
 mod cookies;
 mod joins;
 mod limits;
+mod log;
 mod logout;
+mod memory;
 mod meta;
 mod metrics;
 mod permissions;

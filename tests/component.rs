@@ -1,12 +1,5 @@
 //! Policies as components: the one that ships, honest ones, broken ones and hostile ones, on the production
 //! engine.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test's helpers fail as loudly as the test itself"
-)]
 
 // A guest that no test uses is dead code, and a build with dead code fails.
 #[deny(dead_code)]

@@ -1,13 +1,6 @@
 //! Configurations, through the front door: what `wampgate check` prints about each file of a folder.
 //!
-//! `UPDATE_GOLDEN=1 cargo test --test config` writes down what is printed now.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests may fail as loudly as tests"
-)]
+//! `UPDATE_GOLDEN=1 cargo test --test integration config::` writes down what is printed now.
 
 mod faulty;
 mod good;
@@ -39,6 +32,7 @@ fn json_files(folder: &str) -> Vec<PathBuf> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .collect();
     files.sort();
+    assert!(!files.is_empty(), "{folder} holds no configuration");
     files
 }
 

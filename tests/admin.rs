@@ -1,30 +1,16 @@
 //! `wampgate cookies`: each command on a store that nobody has open, and on the one of a running gateway.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a helper of a test fails as loudly as the test itself"
-)]
-
-#[allow(dead_code, unused_imports, reason = "the other black-box tests need more of it")]
-#[path = "../support/lib.rs"]
-mod support;
 
 mod offline;
 mod running;
 mod socket;
 
-use std::{
-    io::Write as _,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
-use self::support::{
+use crate::support::{
     Client, Gateway, Jar,
+    command::{Ran, run, wampgate},
     config::{TICKET, With as _, ticket_auth, tracked_in, web},
 };
 
@@ -37,14 +23,6 @@ const CROSSBAR: &str = r#"{"cbtid": "dsI6D8i7pycVhma20uj5g+/G", "status": "creat
 const PLAIN: &str = "dsI6D8i7pycVhma20uj5g+/G";
 const JOES: &str = "ynxeF9djpFhvdtla3T/sM+2N";
 
-/// What a command has said.
-#[derive(Debug)]
-struct Ran {
-    success: bool,
-    stdout: String,
-    stderr: String,
-}
-
 /// Runs `wampgate cookies` on a node directory.
 #[track_caller]
 fn cookies(node_dir: &Path, arguments: &[&str]) -> Ran {
@@ -55,46 +33,7 @@ fn cookies(node_dir: &Path, arguments: &[&str]) -> Ran {
 #[track_caller]
 fn cookies_with(node_dir: &Path, arguments: &[&str], input: &str) -> Ran {
     let (command, rest) = arguments.split_first().unwrap();
-    let mut process = Command::new(env!("CARGO_BIN_EXE_wampgate"))
-        .args(["cookies", command, "--node-dir"])
-        .arg(node_dir)
-        .args(rest)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that reads nothing may be gone already.
-    let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = process.wait_with_output().unwrap();
-    Ran {
-        success: output.status.success(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-impl Ran {
-    /// What it has printed; it must have succeeded.
-    #[track_caller]
-    fn printed(self) -> String {
-        assert!(self.success, "{self:?}");
-        self.stdout
-    }
-
-    /// Why it has failed; it must have.
-    #[track_caller]
-    fn complained(self) -> String {
-        assert!(!self.success, "{self:?}");
-        assert_eq!(self.stdout, "");
-        self.stderr
-    }
-
-    /// The JSON Lines that it has printed.
-    #[track_caller]
-    fn json(self) -> Vec<Value> {
-        self.printed().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
+    run(wampgate().args(["cookies", command, "--node-dir"]).arg(node_dir).args(rest), input)
 }
 
 /// The live cookies with their IDs, by ID.
