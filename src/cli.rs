@@ -1,23 +1,23 @@
 //! The command line: one file per subcommand.
 
-pub mod check;
-pub mod cookies;
+mod check;
+mod cookies;
 mod logging;
-pub mod policy;
+mod policy;
 mod reload;
-pub mod run;
-pub mod schema;
+mod run;
+mod schema;
 
 use std::{io, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::ConfigSource;
+use wampgate::config::ConfigSource;
 
 /// A WebSocket gateway that gives every client an identity that survives reconnects.
 #[derive(Debug, Parser)]
 #[command(name = "wampgate", version, about, max_term_width = 100)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -42,7 +42,7 @@ enum Command {
 
 /// Where the configuration is.
 #[derive(Debug, Clone, Default, Args)]
-pub struct SourceArgs {
+pub(crate) struct SourceArgs {
     /// The node directory, which holds config.json; relative paths in it are relative to this directory
     /// [default: .crossbar; without a config.json there, a built-in configuration runs]
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
@@ -64,7 +64,7 @@ struct CheckArgs {
 
 /// How to run.
 #[derive(Debug, Clone, Default, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     #[command(flatten)]
     source: SourceArgs,
     /// How log lines are written to standard error
@@ -81,7 +81,7 @@ pub struct RunArgs {
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     #[default]
     Text,
@@ -100,15 +100,14 @@ impl SourceArgs {
 }
 
 /// Runs the command. An error is printed by `main` with its causes.
-pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let passed = |ok| if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     match cli.command {
         None => run::run(&cli.run),
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Check(args)) => {
-            let env = |name: &str| std::env::var(name).ok();
             let (source, policies) = (args.source.source(), !args.without_policies);
-            Ok(passed(check::check(&source, policies, &env, &mut io::stdout().lock())?))
+            Ok(passed(check::check(&source, policies, &mut io::stdout().lock())?))
         }
         Some(Command::Schema) => {
             schema::schema(&mut io::stdout().lock())?;

@@ -1,13 +1,11 @@
 //! The configuration: what the file says, checked, with every default filled in.
 //!
-//! The types here are the result of checking: whatever holds one may rely on its ranges and on its references.
+//! The types here are the result of checking: code that holds one may rely on its ranges and on its references.
 //!
-//! How a file becomes one: [`load()`] finds it and bounds its size, `json` parses it, `walk` goes through it and collects
-//! every fault with its path. Each of the other modules declares the keys of one part with their types and their
-//! documentation (`macros` makes both the loader and the JSON [`schema()`] of that), and turns what was read
-//! into the types here.
+//! [`load()`] finds the file and `reader` walks through it, collecting every fault with its path. Each of the other modules
+//! declares the keys of one part with their types and their documentation, from which `reader` makes both the loader and
+//! the JSON [`schema()`]; the module then turns what was read into the types here.
 
-mod fault;
 mod load;
 mod schema;
 
@@ -24,20 +22,19 @@ mod service;
 mod transport;
 mod websocket;
 
-mod json;
-mod macros;
-mod value;
-mod walk;
+mod reader;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
-pub use fault::{Fault, Faults, Place, Warning};
-pub use load::{ConfigSource, Loaded, load, load_with};
+use http::{HeaderName, HeaderValue};
+
+pub use load::{ConfigSource, LoadedConfig, load, load_with};
 pub use methods::{
     CookieAuthConfig, CryptosignConfig, CryptosignPrincipal, Kdf, Salting, ScramConfig, ScramPrincipal,
     SecretKey, WampCraConfig, WampCraPrincipal,
 };
 pub use options::{HttpOptions, TrustedProxy, WebSocketOptions};
+pub use reader::{ConfigError, ConfigFault, ConfigWarning, FaultPlace};
 pub use schema::schema;
 pub use secret::Secret;
 
@@ -111,8 +108,8 @@ pub enum Service {
     WebSocket(Box<WebSocketConfig>),
     /// A fixed JSON value.
     Json(serde_json::Value),
-    /// A redirect to a URL.
-    Redirect(String),
+    /// A redirect: what stands in the `Location` header.
+    Redirect(HeaderValue),
     /// The page that is built in.
     Page,
     /// Counters and gauges for monitoring.
@@ -129,7 +126,7 @@ pub struct StaticConfig {
     /// `default_file`. Default `index.html`.
     pub index: String,
     /// `mime_types`: file extension with its dot (`.md`) to media type, before the built-in table.
-    pub media_types: BTreeMap<String, String>,
+    pub media_types: BTreeMap<String, HeaderValue>,
     /// `cache_timeout` in seconds; none: no `Cache-Control`. Default 12 hours, as in Crossbar.
     pub cache_timeout: Option<u32>,
 }
@@ -248,8 +245,8 @@ pub struct PolicyConfig {
     pub sha256: Option<[u8; 32]>,
     /// `config`, passed to the component as JSON text. Default `{}`.
     pub config: String,
-    /// `headers`: the request headers that the policy may see, in lower case. Default none.
-    pub headers: Vec<String>,
+    /// `headers`: the request headers that the policy may see. Default none.
+    pub headers: Vec<HeaderName>,
     /// `deadline`. Default 20 ms.
     pub deadline: Duration,
     /// `max_memory`. Default 32 MiB.

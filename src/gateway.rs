@@ -217,7 +217,7 @@ impl Parts {
         let headers = config.policy.iter().flat_map(|policy| &policy.headers);
         Ok(Arc::new(WebSocketService {
             methods: auth::configured(config.auth.as_ref()).collect(),
-            policy_headers: headers.filter_map(|name| name.parse().ok()).collect(),
+            policy_headers: headers.cloned().collect(),
             config: config.clone(),
             key,
             tracker,

@@ -18,7 +18,6 @@
 //! below stand in that order; `wamp` (the protocol, without I/O) and `config` serve all of them.
 
 pub mod admin;
-pub mod cli;
 pub mod config;
 pub mod gateway;
 pub mod server;
@@ -32,6 +31,7 @@ pub mod identity;
 pub mod metrics;
 pub mod outbox;
 pub mod policy;
+mod quantity;
 pub mod realm;
 pub mod session;
 pub mod socket;

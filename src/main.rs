@@ -1,12 +1,17 @@
 //! The `wampgate` command: arguments, logging, configuration, run, exit code.
+//!
+//! The command is a program on top of the library: it uses the library's public items and nothing else. What only the
+//! command needs (clap, anyhow, tracing-subscriber, signals) therefore stays out of the crate that policy authors and
+//! embedders compile.
+
+mod cli;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use wampgate::cli::Cli;
+use clap::Parser as _;
 
 fn main() -> ExitCode {
-    match wampgate::cli::run(Cli::parse()) {
+    match cli::run(cli::Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("wampgate: {error:#}");

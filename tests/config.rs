@@ -10,18 +10,28 @@ mod validator;
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// The environment of all configurations here; tests leave the process's own alone.
+const ENVIRONMENT: [(&str, &str); 4] = [
+    ("PORT", "8443"),
+    ("NOT_A_PORT", "http"),
+    ("TICKET", "from the environment"),
+    ("SCRAM_KEY", "a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf"),
+];
+
 fn env(name: &str) -> Option<String> {
-    let value = match name {
-        "PORT" => "8443",
-        "NOT_A_PORT" => "http",
-        "TICKET" => "from the environment",
-        "SCRAM_KEY" => "a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf",
-        _ => return None,
-    };
-    Some(value.to_owned())
+    ENVIRONMENT.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+}
+
+/// What `wampgate check` prints about a file, and whether it finds the file sound.
+fn check(file: &Path) -> (String, bool) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wampgate"));
+    command.arg("check").arg("--config").arg(file).arg("--without-policies");
+    let ran = command.env_clear().envs(ENVIRONMENT).output().unwrap();
+    assert!(ran.stderr.is_empty(), "{}", String::from_utf8_lossy(&ran.stderr));
+    (String::from_utf8(ran.stdout).unwrap(), ran.status.success())
 }
 
 /// The JSON files of a folder of the repository, in order, by paths that are the same on every machine.

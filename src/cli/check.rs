@@ -2,24 +2,19 @@
 
 use std::io::{self, Write};
 
-use crate::{
-    config::{self, Config, ConfigSource, Faults, Loaded},
+use wampgate::{
+    config::{self, Config, ConfigError, ConfigSource, LoadedConfig},
     policy::{EngineError, LoadError, PolicyEngine, WasmPolicy},
 };
 
 /// Checks a configuration and writes the outcome. True if it can be run, with or without warnings.
 ///
-/// With `policies` each of them is loaded as `run` would do it; `env` gives environment variables.
-pub fn check(
-    source: &ConfigSource,
-    policies: bool,
-    env: &dyn Fn(&str) -> Option<String>,
-    out: &mut impl Write,
-) -> anyhow::Result<bool> {
-    let loaded = match config::load_with(source, env) {
+/// With `policies` it also loads each policy as `run` would.
+pub(crate) fn check(source: &ConfigSource, policies: bool, out: &mut impl Write) -> anyhow::Result<bool> {
+    let loaded = match config::load(source) {
         Ok(loaded) => loaded,
-        Err(faults) => {
-            report_faulty(&faults, out)?;
+        Err(error) => {
+            report_faulty(&error, out)?;
             return Ok(false);
         }
     };
@@ -45,29 +40,29 @@ fn load_policies(config: &Config) -> Result<Vec<LoadError>, EngineError> {
     Ok(policies.into_iter().filter_map(|policy| WasmPolicy::load(&engine, policy).err()).collect())
 }
 
-fn report_unusable(loaded: &Loaded, unusable: &[LoadError], out: &mut impl Write) -> io::Result<()> {
+fn report_unusable(loaded: &LoadedConfig, unusable: &[LoadError], out: &mut impl Write) -> io::Result<()> {
     for error in unusable {
         writeln!(out, "{error}")?;
     }
     writeln!(out, "{}: {}", name(loaded), counted(unusable.len(), "fault"))
 }
 
-fn report_sound(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> {
+fn report_sound(loaded: &LoadedConfig, out: &mut impl Write) -> io::Result<()> {
     let realms = counted(loaded.config.realms.len(), "realm");
     let transports = counted(loaded.config.transports.len(), "transport");
     writeln!(out, "{}: OK, {realms}, {transports}", name(loaded))
 }
 
-fn name(loaded: &Loaded) -> String {
+fn name(loaded: &LoadedConfig) -> String {
     match &loaded.file {
         Some(file) => file.display().to_string(),
         None => "no configuration found, so the built-in one".to_owned(),
     }
 }
 
-fn report_faulty(faults: &Faults, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{faults}")?;
-    writeln!(out, "{}: {}", faults.file, counted(faults.list.len() + faults.omitted, "fault"))
+fn report_faulty(error: &ConfigError, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{error}")?;
+    writeln!(out, "{}: {}", error.file, counted(error.count(), "fault"))
 }
 
 fn counted(number: usize, noun: &str) -> String {

@@ -17,7 +17,7 @@ use self::{
     place::{Chosen, Place},
 };
 use super::{LogFormat, SourceArgs, logging};
-use crate::{
+use wampgate::{
     admin::{ClientError, Command, Failure, IdArgument, Reply, Selection},
     config::StoreConfig,
     store,
@@ -25,7 +25,7 @@ use crate::{
 
 /// What to do with the cookies.
 #[derive(Debug, Subcommand)]
-pub enum CookiesCommand {
+pub(crate) enum CookiesCommand {
     /// List the live cookies
     Ls {
         /// Only those that are authenticated as AUTHID
@@ -60,7 +60,7 @@ pub enum CookiesCommand {
 
 /// Which store, and how to print.
 #[derive(Debug, Clone, Default, Args)]
-pub struct StoreArgs {
+pub(crate) struct StoreArgs {
     #[command(flatten)]
     source: SourceArgs,
     /// The path of the service whose store is meant, such as /ws; needed if the configuration has several stores
@@ -80,7 +80,7 @@ pub struct StoreArgs {
 /// Which cookies to revoke.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["id", "authid", "all"])))]
-pub struct RevokeArgs {
+pub(crate) struct RevokeArgs {
     /// A tracking ID or a public ID (write -- before one that begins with -h)
     #[arg(allow_hyphen_values = true)]
     id: Option<String>,
@@ -96,7 +96,7 @@ pub struct RevokeArgs {
 
 /// A format of cookies as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// Crossbar's cookies.dat.
     Crossbar,
     /// The same with last sightings and checksums: the file store's own.
@@ -104,7 +104,7 @@ pub enum Format {
 }
 
 /// Runs one of the commands. An error is printed by `main`.
-pub fn run(command: CookiesCommand) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(command: CookiesCommand) -> anyhow::Result<ExitCode> {
     logging::start(LogFormat::Text, "warn")?;
     let outcome = match command {
         CookiesCommand::Ls { authid, store } => perform(&store, Command::List { authid }, Listing::Table),

@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
 
-use crate::{
+use wampgate::{
     policy::{Grants, Instances, PolicyOptions},
     testkit::{Cases, Request, TestPolicy, answer_json},
 };
@@ -23,7 +23,7 @@ const MAX_REQUEST: u64 = 1024 * 1024;
 
 /// What to do with a policy.
 #[derive(Debug, Subcommand)]
-pub enum PolicyCommand {
+pub(crate) enum PolicyCommand {
     /// Write a project that a policy can start from: it builds, and passes its own test
     New(new::NewArgs),
     /// Ask a policy the cases of a file and those that every policy must survive
@@ -36,7 +36,7 @@ pub enum PolicyCommand {
 
 /// How to test.
 #[derive(Debug, Args)]
-pub struct TestArgs {
+pub(crate) struct TestArgs {
     /// The component
     #[arg(value_name = "FILE")]
     component: PathBuf,
@@ -49,7 +49,7 @@ pub struct TestArgs {
 
 /// How to ask.
 #[derive(Debug, Args)]
-pub struct DecideArgs {
+pub(crate) struct DecideArgs {
     /// The component
     #[arg(value_name = "FILE")]
     component: PathBuf,
@@ -59,7 +59,7 @@ pub struct DecideArgs {
 
 /// What to look at.
 #[derive(Debug, Args)]
-pub struct InspectArgs {
+pub(crate) struct InspectArgs {
     /// The component
     #[arg(value_name = "FILE")]
     component: PathBuf,
@@ -149,7 +149,11 @@ impl PolicyCommand {
 }
 
 /// Runs the command; true if there is nothing to complain about.
-pub fn run(command: &PolicyCommand, input: &mut impl Read, out: &mut impl Write) -> anyhow::Result<bool> {
+pub(crate) fn run(
+    command: &PolicyCommand,
+    input: &mut impl Read,
+    out: &mut impl Write,
+) -> anyhow::Result<bool> {
     match command {
         PolicyCommand::New(args) => new::new(args, out),
         PolicyCommand::Test(args) => test(args, out),

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tracing::error;
 
-use crate::policy::{Reload, Reloader};
+use wampgate::policy::{Reload, Reloader};
 
 /// How often the files are looked at. A look is one system call a file; the file systems of containers and
 /// networks do not report their changes, and so nothing else works everywhere.

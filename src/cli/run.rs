@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use super::{RunArgs, logging, reload};
-use crate::{
+use wampgate::{
     admin::{AdminSocket, SocketError},
     config::{self, Config},
     gateway::Gateway,
@@ -28,12 +28,12 @@ use crate::{
 const INTERRUPTED: u8 = 130;
 
 /// Runs until a signal, then drains.
-pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     logging::start(args.log_format, &args.log)?;
     let loaded = match config::load(&args.source.source()) {
         Ok(loaded) => loaded,
-        Err(faults) => {
-            eprint!("{faults}");
+        Err(error) => {
+            eprint!("{error}");
             return Ok(ExitCode::FAILURE);
         }
     };

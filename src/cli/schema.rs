@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use crate::config;
+use wampgate::config;
 
 /// Writes the schema, for an editor to check a configuration against.
-pub fn schema(out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn schema(out: &mut impl Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, &config::schema())?;
     writeln!(out)
 }

@@ -19,10 +19,8 @@ use self::{
 };
 use super::{
     AnonymousConfig, AuthConfig, CookieConfig, RealmOptions, Roles, Secret, TicketConfig, TicketPrincipal,
-    macros::{object, words},
+    reader::{Located, Table, Walk, alternatives, object, quoted, words},
     realm::Label,
-    value::Table,
-    walk::{Located, Walk, alternatives, quoted},
 };
 use crate::wamp::Uri;
 

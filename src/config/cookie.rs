@@ -6,10 +6,10 @@ use schemars::json_schema;
 
 use super::{
     CookieConfig, StoreConfig, SyncMode,
-    json::Json,
-    macros::{choice, object, words},
-    value::{NodePath, Only, Whole, checked_text, inline_schema, whole},
-    walk::{Located, Raw, Walk},
+    reader::{
+        Json, Located, NodePath, Only, Raw, Walk, Whole, checked_text, choice, inline_schema, object, whole,
+        words,
+    },
 };
 use crate::cookie::{CookieName, CookieOptions, IdLength, MaxAge, Prefix, SameSite};
 

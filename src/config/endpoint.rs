@@ -6,11 +6,10 @@ use schemars::json_schema;
 
 use super::{
     Endpoint,
-    json::Json,
-    macros::{choice, object},
-    secret::variable,
-    value::{NodePath, Whole, checked_text, inline_schema, whole},
-    walk::{Located, Raw, Walk, quoted},
+    reader::{
+        Json, Located, NodePath, Raw, Walk, Whole, checked_text, choice, inline_schema, object, quoted,
+        variable, whole,
+    },
 };
 
 /// A burst of this many connections may wait to be accepted; the kernel's own bound may be lower.

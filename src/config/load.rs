@@ -1,38 +1,26 @@
 //! Where a configuration comes from.
 
-use std::{
-    fs::File,
-    io::{self, Read as _},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::{
-    Config, Faults, Place, Warning,
-    json::Json,
+    Config, ConfigError, ConfigWarning, FaultPlace,
     node::RawNode,
-    secret::describe,
-    walk::{Raw as _, Surroundings, Walk},
+    reader::{self, Surroundings},
 };
 
-/// The node directory if none is named.
+/// The node directory, unless the caller names another one.
 const DEFAULT_NODE_DIR: &str = ".crossbar";
 
 /// The configuration's name in a node directory.
 const FILE_NAME: &str = "config.json";
 
-/// Crossbar's other format.
-const YAML_FILE_NAME: &str = "config.yaml";
-
-/// The largest file: a configuration that people write is a hundred times smaller.
-const MAX_FILE_SIZE: u64 = 1024 * 1024;
-
-/// What runs where nothing has been configured.
+/// The configuration that is built in.
 const EMBEDDED: &str = include_str!("../../examples/default.json");
 
 /// Where to look for a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigSource {
-    /// In `.crossbar`; if there is nothing, the configuration that is built in.
+    /// In `.crossbar`. Without a file there, the configuration that is built in.
     Default,
     /// In this node directory.
     NodeDir(PathBuf),
@@ -42,24 +30,27 @@ pub enum ConfigSource {
 
 /// A configuration that has passed every check.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// The configuration.
     pub config: Config,
     /// What is unwise about it.
-    pub warnings: Vec<Warning>,
+    pub warnings: Vec<ConfigWarning>,
     /// The file; none: the configuration that is built in.
     pub file: Option<PathBuf>,
 }
 
-/// Finds, reads and checks a configuration; environment variables are the process's own.
+/// Finds, reads and checks a configuration, with the environment variables of the process.
 ///
-/// Fails with everything that is wrong with it at once.
-pub fn load(source: &ConfigSource) -> Result<Loaded, Box<Faults>> {
+/// The error holds everything that is wrong with the configuration.
+pub fn load(source: &ConfigSource) -> Result<LoadedConfig, Box<ConfigError>> {
     load_with(source, &|name| std::env::var(name).ok())
 }
 
-/// [`load`] with the given environment variables.
-pub fn load_with(source: &ConfigSource, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Box<Faults>> {
+/// Like [`load`], with the environment variables that `env` gives.
+pub fn load_with(
+    source: &ConfigSource,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<LoadedConfig, Box<ConfigError>> {
     match source {
         ConfigSource::Default => {
             let dir = Path::new(DEFAULT_NODE_DIR);
@@ -73,45 +64,26 @@ pub fn load_with(source: &ConfigSource, env: &dyn Fn(&str) -> Option<String>) ->
     }
 }
 
-/// Loads a file; if there is none, the text to use instead, unless the file was asked for by name.
+/// Loads a file. If it does not exist, loads the text `instead`, which is there unless the caller named the file.
 fn load_from(
     node_dir: &Path,
     file: PathBuf,
     instead: Option<&str>,
     env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Loaded, Box<Faults>> {
+) -> Result<LoadedConfig, Box<ConfigError>> {
     let node_dir = std::path::absolute(node_dir).unwrap_or_else(|_| node_dir.to_owned());
     let surroundings = Surroundings { node_dir: &node_dir, env };
     let name = file.display().to_string();
-    match read(&file) {
-        Ok(bytes) => {
-            let (config, warnings) = check(&name, &bytes, surroundings)?;
-            Ok(Loaded { config, warnings, file: Some(file) })
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let yaml = file.with_file_name(YAML_FILE_NAME);
-            if yaml.exists() {
-                let message = format!("only JSON is read, convert this file to {FILE_NAME}");
-                return Err(Box::new(Faults::one(yaml.display().to_string(), Place::File, message)));
-            }
-            let Some(text) = instead else {
-                let message = "there is no such file, write one or name another";
-                return Err(Box::new(Faults::one(name, Place::File, message)));
-            };
-            let (config, warnings) = check("the built-in configuration", text.as_bytes(), surroundings)?;
-            Ok(Loaded { config, warnings, file: None })
-        }
-        Err(error) => {
-            let message = format!("cannot be read: {}", describe(&error));
-            Err(Box::new(Faults::one(name, Place::File, message)))
-        }
+    if let Some(bytes) = reader::find(&file)? {
+        let (config, warnings) = check(&name, &bytes, surroundings)?;
+        return Ok(LoadedConfig { config, warnings, file: Some(file) });
     }
-}
-
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(file)?.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let Some(text) = instead else {
+        let message = "there is no such file, write one or name another";
+        return Err(Box::new(ConfigError::one(name, FaultPlace::File, message)));
+    };
+    let (config, warnings) = check("the built-in configuration", text.as_bytes(), surroundings)?;
+    Ok(LoadedConfig { config, warnings, file: None })
 }
 
 /// Checks the text of a configuration.
@@ -119,18 +91,8 @@ fn check(
     name: &str,
     bytes: &[u8],
     surroundings: Surroundings<'_>,
-) -> Result<(Config, Vec<Warning>), Box<Faults>> {
-    if bytes.len() as u64 > MAX_FILE_SIZE {
-        let message = format!("more than {MAX_FILE_SIZE} bytes are no configuration, name another file");
-        return Err(Box::new(Faults::one(name, Place::File, message)));
-    }
-    let json = Json::parse(name, bytes)?;
-    let mut walk = Walk::new(surroundings);
-    let config = RawNode::read(&json, &mut walk).map(|node| node.check(&mut walk));
-    match config {
-        Some(config) if walk.faults.is_empty() => Ok((config, walk.warnings)),
-        _ => Err(Box::new(Faults { file: name.to_owned(), list: walk.faults, omitted: walk.omitted })),
-    }
+) -> Result<(Config, Vec<ConfigWarning>), Box<ConfigError>> {
+    reader::read(name, bytes, surroundings, RawNode::check)
 }
 
 #[cfg(test)]

@@ -4,12 +4,10 @@ use super::{
     Config,
     auth::cookie::warn_of_shared_ids,
     cookie::Stores,
-    macros::{choice, object},
     policy::{Policies, RawPolicy},
+    reader::{Located, Table, Walk, Whole, choice, object},
     realm::{Label, RawRealm, realms},
     transport::{RawTransport, transports},
-    value::{Table, Whole},
-    walk::{Located, Walk},
     websocket::Shared,
 };
 

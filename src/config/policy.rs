@@ -2,14 +2,15 @@
 
 use std::{borrow::Cow, collections::HashSet, time::Duration};
 
+use http::HeaderName;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
     PolicyConfig,
-    json::Json,
-    macros::{object, words},
-    value::{NodePath, Table, Whole, checked_text, inline_schema},
-    walk::{Located, Raw, Walk, quoted, suggest},
+    reader::{
+        Json, Located, NodePath, Raw, Size, Table, Time, Walk, Whole, checked_text, inline_schema, object,
+        quoted, suggest, words,
+    },
 };
 use crate::policy::{Grants, Instances};
 
@@ -35,11 +36,11 @@ object! {
         /// Passed to the component as it stands. Default {}.
         config: optional PolicyObject,
         /// The request headers that the policy may see. Default none.
-        headers: optional Located<Vec<HeaderName>>,
+        headers: optional Located<Vec<PolicyHeader>>,
         /// How long a decision may take: "20ms", "1s", or a number of milliseconds; 1 ms to 10 s. Default 20 ms.
-        deadline: optional Deadline,
+        deadline: optional Time<1, 10_000>,
         /// How much memory a decision may use: "32MiB", "512KiB", or a number of bytes; 64 KiB to 1 GiB. Default 32 MiB.
-        max_memory: optional Memory,
+        max_memory: optional Size<65_536, { 1 << 30 }>,
         /// How many decisions may run at once. Default 16.
         max_concurrent: optional Whole<1, 1024>,
         /// What the policy may import beyond `log`: "clock", "random", "wasi" (without files, network or environment). Default nothing.
@@ -87,17 +88,9 @@ pub(super) struct Sha256([u8; 32]);
 #[derive(Debug)]
 pub(super) struct PolicyObject(String);
 
-/// A header's name in lower case.
+/// The name of a header that a policy may see.
 #[derive(Debug)]
-pub(super) struct HeaderName(String);
-
-/// 1 ms to 10 s.
-#[derive(Debug)]
-pub(super) struct Deadline(Duration);
-
-/// 64 KiB to 1 GiB.
-#[derive(Debug)]
-pub(super) struct Memory(usize);
+pub(super) struct PolicyHeader(HeaderName);
 
 impl Raw for RawPolicyRef {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
@@ -159,76 +152,21 @@ impl Raw for PolicyObject {
 
 inline_schema!(PolicyObject, "PolicyObject", |_generator| json_schema!({ "type": "object" }));
 
-impl Raw for HeaderName {
+impl Raw for PolicyHeader {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
         let name = checked_text(json, "a header's name such as \"user-agent\"", walk, |text| {
-            http::HeaderName::from_bytes(text.as_bytes()).ok()
+            HeaderName::from_bytes(text.as_bytes()).ok()
         })?;
         if name == http::header::COOKIE {
             walk.fault(
                 "a policy gets the cookie's record, not the header with everybody's cookies: leave it out",
             );
         }
-        Some(Self(name.as_str().to_owned()))
+        Some(Self(name))
     }
 }
 
-inline_schema!(HeaderName, "HeaderName", |_generator| json_schema!({ "type": "string", "minLength": 1 }));
-
-impl Raw for Deadline {
-    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        let millis = quantity(json, &[("ms", 1), ("s", 1000)], 1..=10_000, "\"1ms\" to \"10s\"", walk)?;
-        Some(Self(Duration::from_millis(millis)))
-    }
-}
-
-inline_schema!(Deadline, "Deadline", |_generator| json_schema!({ "anyOf": [
-    { "type": "integer", "minimum": 1, "maximum": 10_000 },
-    { "type": "string", "pattern": "^[0-9]+(ms|s)$" },
-] }));
-
-impl Raw for Memory {
-    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
-        let bytes = quantity(json, &units, 65_536..=(1 << 30), "\"64KiB\" to \"1GiB\"", walk)?;
-        usize::try_from(bytes).ok().map(Self)
-    }
-}
-
-inline_schema!(Memory, "Memory", |_generator| json_schema!({ "anyOf": [
-    { "type": "integer", "minimum": 65_536, "maximum": 1 << 30 },
-    { "type": "string", "pattern": "^[0-9]+(KiB|MiB|GiB)$" },
-] }));
-
-/// A number, or a number with a unit.
-fn quantity(
-    json: &Json,
-    units: &[(&str, u64)],
-    range: std::ops::RangeInclusive<u64>,
-    hint: &str,
-    walk: &mut Walk<'_>,
-) -> Option<u64> {
-    let (value, written) = match json {
-        Json::Number(number) => (number.as_u64(), number.to_string()),
-        Json::Text(text) => {
-            let value = units.iter().find_map(|(unit, factor)| {
-                let digits = text.strip_suffix(unit)?;
-                let sound = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-                if sound { digits.parse::<u64>().ok()?.checked_mul(*factor) } else { None }
-            });
-            (value, quoted(text))
-        }
-        _ => {
-            walk.wrong_kind(hint, json);
-            return None;
-        }
-    };
-    let value = value.filter(|value| range.contains(value));
-    if value.is_none() {
-        walk.fault(format!("{written} is not valid, use {hint}"));
-    }
-    value
-}
+inline_schema!(PolicyHeader, "HeaderName", |_generator| json_schema!({ "type": "string", "minLength": 1 }));
 
 impl RawPolicy {
     fn check(self, walk: &mut Walk<'_>) -> Option<PolicyConfig> {
@@ -264,14 +202,14 @@ fn checked_grants(located: Located<Vec<Grant>>, walk: &mut Walk<'_>) -> Grants {
     grants
 }
 
-fn checked_headers(located: Located<Vec<HeaderName>>, walk: &mut Walk<'_>) -> Vec<String> {
+fn checked_headers(located: Located<Vec<PolicyHeader>>, walk: &mut Walk<'_>) -> Vec<HeaderName> {
     let Located { path, value } = located;
     if value.len() > MAX_HEADERS {
         walk.fault_at(&path, format!("{} headers are too many, use at most {MAX_HEADERS}", value.len()));
     }
     let mut seen = HashSet::new();
     let mut headers = Vec::new();
-    for HeaderName(name) in value {
+    for PolicyHeader(name) in value {
         if seen.insert(name.clone()) {
             headers.push(name);
         } else {

@@ -4,10 +4,7 @@ use schemars::json_schema;
 
 use super::{
     Permission, RealmOptions, RoleOptions, Roles, UriMatch,
-    json::Json,
-    macros::{object, words},
-    value::{checked_text, inline_schema},
-    walk::{Located, Raw, Walk, quoted},
+    reader::{Json, Located, Raw, Walk, checked_text, inline_schema, object, quoted, words},
 };
 use crate::wamp::Uri;
 

@@ -1,15 +1,10 @@
 //! Secrets: written in the file, in the environment, or in a file of their own.
 
-use std::{borrow::Cow, fs::File, io, io::Read as _};
+use std::{borrow::Cow, fs::File, io::Read as _};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{
-    json::Json,
-    macros::object,
-    value::NodePath,
-    walk::{Raw, Walk},
-};
+use super::reader::{Json, NodePath, Raw, Walk, describe, object, variable};
 
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -102,26 +97,6 @@ fn from_file(json: &Json, walk: &mut Walk<'_>) -> Option<String> {
                 text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
             Some(secret.to_owned())
         }
-    }
-}
-
-/// The name in `$NAME`.
-pub(super) fn variable(text: &str) -> Option<&str> {
-    let name = text.strip_prefix('$')?;
-    let sound = !name.starts_with(|first: char| first.is_ascii_digit())
-        && !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    sound.then_some(name)
-}
-
-/// An error of the operating system in plain words, the same everywhere for the common ones.
-pub(super) fn describe(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "the permission is missing".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
-        io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
-        _ => error.to_string(),
     }
 }
 

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use http::HeaderValue;
 use schemars::json_schema;
 
 use super::{
     PathTree, Service, StaticConfig,
-    json::Json,
-    macros::{choice, object},
+    reader::{
+        Anything, Json, Located, NodePath, Raw, Table, Walk, Whole, checked_text, choice, inline_schema,
+        object, quoted,
+    },
     realm::Label,
-    value::{Anything, NodePath, Table, Whole, checked_text, inline_schema},
-    walk::{Located, Raw, Walk, quoted},
     websocket::{Shared, websocket_object},
 };
 
@@ -137,7 +138,7 @@ pub(super) struct CacheTimeout(Option<u32>);
 
 /// A media type.
 #[derive(Debug)]
-pub(super) struct MediaType(String);
+pub(super) struct MediaType(HeaderValue);
 
 /// The name of a file, without a path.
 #[derive(Debug)]
@@ -145,7 +146,7 @@ pub(super) struct FileName(String);
 
 /// What may stand in a `Location` header.
 #[derive(Debug)]
-pub(super) struct Url(String);
+pub(super) struct Url(HeaderValue);
 
 impl Raw for CacheTimeout {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
@@ -167,8 +168,10 @@ impl Raw for MediaType {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
         checked_text(json, "a media type such as \"text/markdown\"", walk, |text| {
             let (kind, rest) = text.split_once('/')?;
-            let sound = !kind.is_empty() && !rest.is_empty() && http::HeaderValue::from_str(text).is_ok();
-            sound.then(|| Self(text.to_owned()))
+            if kind.is_empty() || rest.is_empty() {
+                return None;
+            }
+            HeaderValue::from_str(text).ok().map(Self)
         })
     }
 }
@@ -198,8 +201,10 @@ impl Raw for Url {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
         // Nothing that could end the header line, or be taken for another one.
         checked_text(json, "a URL or a path, percent-encoded", walk, |text| {
-            let sound = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-            sound.then(|| Self(text.to_owned()))
+            if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return None;
+            }
+            HeaderValue::from_str(text).ok().map(Self)
         })
     }
 }

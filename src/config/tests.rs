@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{Endpoint, Roles, Service, StoreConfig, fault::MAX_FAULTS};
+use crate::config::{Endpoint, Roles, Service, StoreConfig};
 
-fn check_text(text: &str) -> Result<Config, Box<Faults>> {
+fn check_text(text: &str) -> Result<Config, Box<ConfigError>> {
     let surroundings = Surroundings { node_dir: Path::new("/node"), env: &|_| None };
     check("config.json", text.as_bytes(), surroundings).map(|(config, _)| config)
 }
@@ -38,8 +38,8 @@ fn the_built_in_configuration_runs_only_where_there_is_no_file() {
 
     std::fs::create_dir(&node_dir).unwrap();
     assert!(load(Some(EMBEDDED)).is_ok());
-    std::fs::write(node_dir.join(YAML_FILE_NAME), "version: 2").unwrap();
-    assert!(load(Some(EMBEDDED)).unwrap_err().to_string().contains("only JSON is read"));
+    std::fs::write(node_dir.join("config.yaml"), "version: 2").unwrap();
+    assert!(load(Some(EMBEDDED)).unwrap_err().to_string().contains("reads only JSON"));
     std::fs::write(node_dir.join(FILE_NAME), "{").unwrap();
     assert!(load(Some(EMBEDDED)).unwrap_err().to_string().contains("the file ends too early"));
 }
@@ -48,7 +48,7 @@ fn the_built_in_configuration_runs_only_where_there_is_no_file() {
 fn only_so_many_faults_are_listed() {
     let keys: serde_json::Map<String, Value> = (0..1000).map(|n| (format!("key{n}"), json!(0))).collect();
     let faults = check_text(&Value::Object(keys).to_string()).unwrap_err();
-    assert_eq!(faults.list.len(), MAX_FAULTS);
+    assert_eq!((faults.faults.len(), faults.count()), (100, 1001));
     assert!(faults.to_string().ends_with(" more)"), "{faults}");
 }
 
@@ -194,7 +194,7 @@ proptest! {
     #[test]
     fn arbitrary_json_is_checked_to_the_end(value in with_arbitrary_part()) {
         if let Err(faults) = check_text(&value.to_string()) {
-            prop_assert!(!faults.list.is_empty());
+            prop_assert!(!faults.faults.is_empty());
             // What people or logs read cannot be made to move a cursor.
             prop_assert!(!faults.to_string().chars().any(|c| c.is_control() && c != '\n'));
         }

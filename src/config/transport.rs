@@ -8,12 +8,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::{
     Endpoint, HttpOptions, PathTree, Service, TransportConfig, TrustedProxy,
     endpoint::RawEndpoint,
-    json::Json,
-    macros::{choice, object},
+    reader::{
+        Json, Located, Millis, Only, Raw, Walk, Whole, checked_text, choice, entry, inline_schema, object,
+        quoted,
+    },
     realm::Label,
     service::{HeadTimeouts, RawPaths},
-    value::{Millis, Only, Whole, checked_text, inline_schema},
-    walk::{Located, Raw, Walk, entry, quoted},
     websocket::{Shared, websocket_object},
 };
 

@@ -12,11 +12,11 @@ use super::{
         role_exists,
     },
     cookie::{RawCookie, Stores},
-    json::Json,
-    macros::{object, words},
     policy::{Policies, RawPolicyRef},
-    value::{Millis, MillisOrOff, Only, Whole, checked_text, inline_schema},
-    walk::{Located, Raw, Walk},
+    reader::{
+        Json, Located, Millis, MillisOrOff, Only, Raw, Walk, Whole, checked_text, inline_schema, object,
+        words,
+    },
 };
 use crate::wamp::Serializer;
 
@@ -32,30 +32,30 @@ macro_rules! websocket_object {
         $(#[doc = $doc:literal])+
         struct $name:ident { $($own:tt)* }
     ) => {
-        $crate::config::macros::object! {
+        $crate::config::reader::object! {
             $(#[doc = $doc])+
             struct $name {
                 $($own)*
                 /// A name for the log.
-                id: optional $crate::config::walk::Located<$crate::config::realm::Label>,
+                id: optional $crate::config::reader::Located<$crate::config::realm::Label>,
                 /// The URL that Crossbar's clients are told; unused.
-                url: optional $crate::config::walk::Located<String>,
+                url: optional $crate::config::reader::Located<String>,
                 /// The serializers on offer, the preferred one first; each also in its batched form. Default: `json`,
                 /// `msgpack`, `cbor`.
                 serializers: optional
-                    $crate::config::walk::Located<Vec<$crate::config::websocket::SerializerName>>,
+                    $crate::config::reader::Located<Vec<$crate::config::websocket::SerializerName>>,
                 /// Cookie tracking. Default: off.
                 cookie: optional $crate::config::cookie::RawCookie,
                 /// Authentication. Default: none, every client joins as `anonymous`.
-                auth: optional $crate::config::walk::Located<$crate::config::auth::RawAuth>,
+                auth: optional $crate::config::reader::Located<$crate::config::auth::RawAuth>,
                 /// The policy that decides who a client is: an object, or a name out of `policies`. Default: the
                 /// policy that is built in.
                 policy: optional
-                    $crate::config::walk::Located<$crate::config::policy::RawPolicyRef>,
+                    $crate::config::reader::Located<$crate::config::policy::RawPolicyRef>,
                 /// WebSocket options.
                 options: optional $crate::config::websocket::RawWebSocketOptions,
                 /// Crossbar's switch for more logging; only false is possible, see `--log-format` and `RUST_LOG`.
-                debug: optional $crate::config::value::Only<false>,
+                debug: optional $crate::config::reader::Only<false>,
             }
         }
 

@@ -44,9 +44,9 @@ impl Socket {
         });
         let for_policy = service.config.policy.iter().flat_map(|policy| &policy.headers);
         let mut kept = vec![header::HOST, header::ORIGIN];
-        for name in for_policy.filter_map(|name| HeaderName::try_from(name.as_str()).ok()) {
-            if !kept.contains(&name) {
-                kept.push(name);
+        for name in for_policy {
+            if !kept.contains(name) {
+                kept.push(name.clone());
             }
         }
         Self { service, origins, kept, server }

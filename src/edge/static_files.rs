@@ -54,9 +54,8 @@ enum Found {
 
 impl StaticFiles {
     pub(crate) fn new(config: &StaticConfig) -> Self {
-        let media_types = config.media_types.iter().filter_map(|(extension, media_type)| {
-            let value = HeaderValue::try_from(media_type).ok()?;
-            Some((extension.trim_start_matches('.').to_ascii_lowercase(), value))
+        let media_types = config.media_types.iter().map(|(extension, media_type)| {
+            (extension.trim_start_matches('.').to_ascii_lowercase(), media_type.clone())
         });
         let cache_control = config
             .cache_timeout

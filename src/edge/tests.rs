@@ -89,7 +89,7 @@ fn web_socket(options: WebSocketOptions, max_cookies: Option<usize>) -> Service 
             component: "policy.wasm".into(),
             sha256: None,
             config: "{}".to_owned(),
-            headers: vec!["user-agent".to_owned(), "host".to_owned()],
+            headers: vec![http::header::USER_AGENT, http::header::HOST],
             deadline: Duration::from_millis(20),
             max_memory: 0,
             max_concurrent: 1,
@@ -116,7 +116,7 @@ fn edge(http: HttpOptions) -> Arc<Edge> {
         ("strict", leaf(web_socket(strict, None))),
         ("tracked", leaf(web_socket(versioned, Some(1)))),
         ("info", leaf(Service::Json(serde_json::json!({"a": 1})))),
-        ("old", leaf(Service::Redirect("/info".to_owned()))),
+        ("old", leaf(Service::Redirect(http::HeaderValue::from_static("/info")))),
         ("demo", leaf(Service::Page)),
     ];
     let config = TransportConfig {

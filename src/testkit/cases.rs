@@ -7,7 +7,10 @@ use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value};
 
 use super::{Expectation, Request};
-use crate::policy::{Grants, Instances, PolicyOptions};
+use crate::{
+    policy::{Grants, Instances, PolicyOptions},
+    quantity::{self, SIZES, TIMES, Units},
+};
 
 /// The largest cases file that is read, in bytes: some ten thousand recorded requests.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -149,27 +152,25 @@ impl Cases {
 
 /// A duration as the configuration has it.
 fn deadline<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    quantity(deserializer, &[("ms", 1), ("s", 1000)], "deadline: use \"20ms\", \"1s\" or milliseconds")
+    read_quantity(deserializer, TIMES, "deadline: use \"20ms\", \"1s\" or milliseconds")
         .map(|millis| Some(Duration::from_millis(millis)))
 }
 
 /// A number of bytes as the configuration has it.
 fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     let hint = "max_memory: use \"32MiB\", \"512KiB\" or bytes";
-    let bytes = quantity(deserializer, &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)], hint)?;
+    let bytes = read_quantity(deserializer, SIZES, hint)?;
     usize::try_from(bytes).map(Some).map_err(|_| D::Error::custom(hint))
 }
 
-fn quantity<'de, D: Deserializer<'de>>(
+fn read_quantity<'de, D: Deserializer<'de>>(
     deserializer: D,
-    units: &[(&str, u64)],
+    units: Units,
     hint: &str,
 ) -> Result<u64, D::Error> {
     let value = Value::deserialize(deserializer)?;
     let number = match &value {
-        Value::String(text) => units
-            .iter()
-            .find_map(|(unit, factor)| text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(*factor)),
+        Value::String(text) => quantity::parse(text, units),
         value => value.as_u64(),
     };
     number.filter(|&number| number > 0).ok_or_else(|| D::Error::custom(hint))

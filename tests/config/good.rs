@@ -3,18 +3,18 @@
 use std::{fs, path::Path, time::Duration};
 
 use wampgate::{
-    cli::check::check,
     config::{
-        AuthConfig, Config, ConfigSource, CookieAuthConfig, Endpoint, Kdf, Loaded, PathTree, Roles, Salting,
-        SecretKey, Service, StoreConfig, SyncMode, TrustedProxy, UriMatch, WebSocketConfig, load_with,
+        AuthConfig, Config, ConfigSource, CookieAuthConfig, Endpoint, Kdf, LoadedConfig, PathTree, Roles,
+        Salting, SecretKey, Service, StoreConfig, SyncMode, TrustedProxy, UriMatch, WebSocketConfig,
+        load_with,
     },
     cookie::SameSite,
     wamp::Serializer,
 };
 
-use super::{compare, env, json_files};
+use super::{check, compare, env, json_files};
 
-fn loaded(file: &str) -> Loaded {
+fn loaded(file: &str) -> LoadedConfig {
     load_with(&ConfigSource::File(file.into()), &env).unwrap_or_else(|faults| panic!("{file}:\n{faults}"))
 }
 
@@ -43,10 +43,8 @@ fn every_sound_configuration_is_accepted_with_its_warnings() {
     let files = [json_files("tests/config/good"), json_files("examples")].concat();
     assert!(files.len() >= 10, "only {} configurations were found", files.len());
     for file in files {
-        let mut printed = Vec::new();
-        let sound = check(&ConfigSource::File(file.clone()), false, &env, &mut printed).unwrap();
-        let printed = String::from_utf8(printed).unwrap();
-        assert!(sound, "{printed}");
+        let (printed, is_sound) = check(&file);
+        assert!(is_sound, "{printed}");
         let folder = if file.starts_with("examples") { "tests/config/examples" } else { "tests/config/good" };
         let golden = Path::new(folder).join(file.file_name().unwrap()).with_extension("txt");
         differences.extend(compare(&golden, &printed));
@@ -139,7 +137,7 @@ fn every_key_arrives_where_it_belongs() {
     assert!(files.listing);
     assert_eq!((files.index.as_str(), files.cache_timeout), ("start.html", None));
     assert_eq!(files.media_types[".md"], "text/markdown");
-    assert_eq!(tree(&config, &["old"]).service, Some(Service::Redirect("/new".to_owned())));
+    assert_eq!(tree(&config, &["old"]).service, Some(Service::Redirect("/new".parse().unwrap())));
     let value = serde_json::json!({ "answer": [42] });
     assert_eq!(tree(&config, &["value"]).service, Some(Service::Json(value)));
     assert_eq!(tree(&config, &["nested"]).service, Some(Service::Page));
@@ -270,7 +268,7 @@ fn what_is_named_has_to_exist() {
     }
     fs::write(dir.path().join("config.yaml"), "version: 2").unwrap();
     let faults = load_with(&ConfigSource::NodeDir(dir.path().to_owned()), &env).unwrap_err().to_string();
-    assert!(faults.contains("only JSON is read"), "{faults}");
+    assert!(faults.contains("reads only JSON"), "{faults}");
 }
 
 #[test]
@@ -279,5 +277,5 @@ fn a_file_that_is_no_configuration_by_its_size_is_not_parsed() {
     let file = dir.path().join("config.json");
     fs::write(&file, " ".repeat(1024 * 1024 + 1)).unwrap();
     let faults = load_with(&ConfigSource::File(file), &env).unwrap_err().to_string();
-    assert!(faults.contains("more than 1048576 bytes"), "{faults}");
+    assert!(faults.contains("larger than 1048576 bytes"), "{faults}");
 }

@@ -1,12 +1,9 @@
 //! The JSON Schema agrees with the loader.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use serde_json::Value;
-use wampgate::{
-    cli::schema::schema,
-    config::{ConfigSource, load_with},
-};
+use wampgate::config::{ConfigSource, load_with};
 
 use super::{env, json_files, validator::validate};
 
@@ -43,9 +40,8 @@ const BEYOND: &[&str] = &[
 ];
 
 fn printed_schema() -> Value {
-    let mut printed = Vec::new();
-    schema(&mut printed).unwrap();
-    serde_json::from_slice(&printed).unwrap()
+    let printed = Command::new(env!("CARGO_BIN_EXE_wampgate")).arg("schema").output().unwrap();
+    serde_json::from_slice(&printed.stdout).unwrap()
 }
 
 /// Whether a file is valid; nothing if it is no JSON.

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::{
+use wampgate::{
     admin::{Authenticated, Entry, Summary},
     cookie::TrackingId,
     store::Repaired,

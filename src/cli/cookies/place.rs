@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use super::StoreArgs;
-use crate::{
+use wampgate::{
     admin::{
         self, Client, ClientError, Command, Failure, ManagedStore, Reply, Request, SOCKET, Summary, VERSION,
     },

@@ -15,7 +15,7 @@ use super::{
     output::{Listing, Output, Progress},
     place::{self, Place},
 };
-use crate::{
+use wampgate::{
     admin::{Command, Reply},
     store::{read_lines, write_line},
 };
@@ -25,7 +25,7 @@ const STANDARD: &str = "-";
 
 /// What to export.
 #[derive(Debug, Args)]
-pub struct ExportArgs {
+pub(crate) struct ExportArgs {
     /// The file to make, with mode 0600; - is standard output
     #[arg(default_value = STANDARD)]
     file: PathBuf,
@@ -38,7 +38,7 @@ pub struct ExportArgs {
 
 /// What to import.
 #[derive(Debug, Args)]
-pub struct ImportArgs {
+pub(crate) struct ImportArgs {
     /// The file to read; - is standard input
     #[arg(default_value = STANDARD)]
     file: PathBuf,

@@ -5,7 +5,7 @@ use std::{io::Write, path::Path};
 use serde_json::{Value, json};
 
 use super::grant_names;
-use crate::policy::{EngineOptions, Inspection, Instances, PolicyEngine};
+use wampgate::policy::{EngineOptions, Inspection, Instances, PolicyEngine};
 
 /// Writes what there is to know about a component. True if the gateway would take it with the grants that it
 /// needs.

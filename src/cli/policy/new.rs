@@ -20,7 +20,7 @@ const MAX_NAME: usize = 64;
 
 /// What to start.
 #[derive(Debug, Args)]
-pub struct NewArgs {
+pub(crate) struct NewArgs {
     /// The project's name: a-z, 0-9, and hyphens between them; it begins with a letter
     #[arg(value_name = "NAME")]
     name: Name,

@@ -4,9 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::config::{
     AuthConfig, CookieAuthConfig, CookieConfig, StoreConfig, WebSocketConfig,
-    macros::object,
-    value::Whole,
-    walk::{Located, Walk},
+    reader::{Located, Walk, Whole, object},
 };
 
 /// Ten years in seconds: as long as a cookie may live.

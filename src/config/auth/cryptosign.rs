@@ -6,10 +6,8 @@ use super::{Hex, Realms, Static, principals};
 use crate::{
     config::{
         CryptosignConfig, CryptosignPrincipal,
-        macros::object,
+        reader::{Located, Table, Walk, object},
         realm::Label,
-        value::Table,
-        walk::{Located, Walk},
     },
     wamp::Uri,
 };

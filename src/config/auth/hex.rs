@@ -6,10 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::config::{
     Secret, SecretKey,
-    json::Json,
+    reader::{Json, Raw, Walk, checked_text, inline_schema},
     secret::RawSecretFile,
-    value::{checked_text, inline_schema},
-    walk::{Raw, Walk},
 };
 
 /// `MIN` to `MAX` bytes in hexadecimal digits, which may be shown.

@@ -4,10 +4,8 @@ use super::{Hex, HexSecret, Realms, Static, principals};
 use crate::{
     config::{
         Kdf, ScramConfig, ScramPrincipal,
-        macros::{object, words},
+        reader::{Located, Table, Walk, Whole, object, words},
         realm::Label,
-        value::{Table, Whole},
-        walk::{Located, Walk},
     },
     wamp::Uri,
 };

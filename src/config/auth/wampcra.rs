@@ -6,10 +6,8 @@ use super::{Realms, Static, principals};
 use crate::{
     config::{
         Salting, Secret, WampCraConfig, WampCraPrincipal,
-        macros::object,
+        reader::{Located, Table, Walk, Whole, object},
         realm::Label,
-        value::{Table, Whole},
-        walk::{Located, Walk},
     },
     wamp::Uri,
 };

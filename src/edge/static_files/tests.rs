@@ -44,7 +44,7 @@ fn site(change: impl FnOnce(&mut StaticConfig)) -> Site {
         directory,
         listing: false,
         index: "index.html".to_owned(),
-        media_types: BTreeMap::from([(".md".to_owned(), "text/markdown".to_owned())]),
+        media_types: BTreeMap::from([(".md".to_owned(), HeaderValue::from_static("text/markdown"))]),
         cache_timeout: Some(60),
     };
     change(&mut config);

@@ -1,4 +1,4 @@
-//! The kinds of values that keys have. A range is part of the type, so that the check and the schema agree.
+//! The kinds of values that keys have. A range is part of its type, so that the check and the schema agree.
 
 use std::{
     path::{Component, Path, PathBuf},
@@ -7,45 +7,42 @@ use std::{
 
 use schemars::{JsonSchema, json_schema};
 
-use super::{
-    json::Json,
-    walk::{Located, Raw, Walk, quoted},
-};
+use super::{Json, Located, Raw, Walk, quoted};
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Whole<const MIN: u64, const MAX: u64>(pub(super) u64);
+pub(crate) struct Whole<const MIN: u64, const MAX: u64>(pub(crate) u64);
 
 /// A time in milliseconds from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Millis<const MIN: u64, const MAX: u64>(pub(super) Duration);
+pub(crate) struct Millis<const MIN: u64, const MAX: u64>(pub(crate) Duration);
 
 /// A time in milliseconds: 0 for "off", or `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct MillisOrOff<const MIN: u64, const MAX: u64>(pub(super) Option<Duration>);
+pub(crate) struct MillisOrOff<const MIN: u64, const MAX: u64>(pub(crate) Option<Duration>);
 
-/// A switch of Crossbar's that has only this one position here.
+/// A switch of Crossbar's that the gateway accepts in only one position.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Only<const POSITION: bool>;
+pub(crate) struct Only<const POSITION: bool>;
 
 /// A path of the file system, joined to the node directory.
 #[derive(Debug)]
-pub(super) struct NodePath {
-    pub(super) path: PathBuf,
+pub(crate) struct NodePath {
+    pub(crate) path: PathBuf,
     /// As it stands in the file: for messages.
-    pub(super) written: String,
+    pub(crate) written: String,
 }
 
-/// Entries by names that the user chooses, in the order of the file.
+/// Entries by names that the operator chooses, in the order of the file.
 #[derive(Debug)]
-pub(super) struct Table<T>(pub(super) Vec<(String, Located<T>)>);
+pub(crate) struct Table<T>(pub(crate) Vec<(String, Located<T>)>);
 
 /// Any JSON at all.
 #[derive(Debug)]
-pub(super) struct Anything(pub(super) serde_json::Value);
+pub(crate) struct Anything(pub(crate) serde_json::Value);
 
-/// Reads a whole number; `hint` says what is allowed.
-pub(super) fn whole(
+/// Reads a whole number that `allowed` accepts; `hint` says which ones those are.
+pub(crate) fn whole(
     json: &Json,
     allowed: impl Fn(u64) -> bool,
     hint: &str,
@@ -80,14 +77,14 @@ impl<const MIN: u64, const MAX: u64> Raw for Whole<MIN, MAX> {
 }
 
 impl<const MIN: u64, const MAX: u64> Whole<MIN, MAX> {
-    /// The number as a size; what does not fit is cut, which no range in use can reach.
-    pub(super) fn get<T: TryFrom<u64> + Bounded>(self) -> T {
+    /// The number in another type. A number that does not fit becomes the largest one, which no range in use reaches.
+    pub(crate) fn get<T: TryFrom<u64> + Bounded>(self) -> T {
         T::try_from(self.0).unwrap_or(T::MAX)
     }
 }
 
 /// Types with a largest value.
-pub(super) trait Bounded {
+pub(crate) trait Bounded {
     const MAX: Self;
 }
 
@@ -146,8 +143,8 @@ impl Raw for String {
     }
 }
 
-/// Reads text that passes a check; `hint` says what is allowed.
-pub(super) fn checked_text<T>(
+/// Reads text with `parse`; `hint` says what is allowed.
+pub(crate) fn checked_text<T>(
     json: &Json,
     hint: &str,
     walk: &mut Walk<'_>,
@@ -202,14 +199,23 @@ impl Raw for NodePath {
     }
 }
 
-/// A path that is relative to a folder. Superfluous dots go, so that one file is not known under two names; `..`
-/// stays, since what it leads to depends on symbolic links.
-pub(super) fn join(folder: &Path, path: &str) -> PathBuf {
+/// Joins a path to a folder. `.` goes, so that one file does not have two names. `..` stays, since its target depends
+/// on symbolic links.
+fn join(folder: &Path, path: &str) -> PathBuf {
     let joined = folder.join(path);
     joined.components().filter(|part| !matches!(part, Component::CurDir)).collect()
 }
 
-/// A schema for a type that stands wherever it is used.
+/// The name in `$NAME`, which stands for an environment variable.
+pub(crate) fn variable(text: &str) -> Option<&str> {
+    let name = text.strip_prefix('$')?;
+    let sound = !name.starts_with(|first: char| first.is_ascii_digit())
+        && !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    sound.then_some(name)
+}
+
+/// Implements `JsonSchema` with a schema that stands in place wherever the type is used.
 macro_rules! inline_schema {
     (for [$($generic:tt)+] $type:ty, $name:expr, |$generator:ident| $schema:expr) => {
         inline_schema!(@ [<$($generic)+>] $type, $name, |$generator| $schema);
@@ -258,4 +264,4 @@ inline_schema!(for [T: JsonSchema] Table<T>, format!("Table_{}", T::schema_name(
     json_schema!({ "type": "object", "additionalProperties": value })
 });
 
-pub(super) use inline_schema;
+pub(crate) use inline_schema;

@@ -1,65 +1,62 @@
-//! The walk through a configuration: where it is, what it has found wrong, and what it may look up outside.
+//! The walk through a configuration: where it is, what it has reported, and what it may look up outside.
 
 use std::{collections::HashSet, path::Path};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
-use super::{
-    fault::{Fault, MAX_FAULTS, Place, Warning},
-    json::Json,
-};
+use super::{ConfigFault, ConfigWarning, FaultPlace, Json, fault::MAX_FAULTS};
 
-/// How similar a known key must be to an unknown one to be suggested; by experience, below this it only confuses.
+/// How similar a known key must be to an unknown one before a message suggests it. By experience, less only confuses.
 const SIMILAR: f64 = 0.75;
 
-/// How much of a key or a value is repeated in a message.
+/// How many characters of a key or a value a message repeats.
 const MAX_QUOTED: usize = 64;
 
-/// What surrounds a configuration: everything that it can refer to.
+/// What a configuration can refer to outside itself.
 #[derive(Clone, Copy)]
-pub(super) struct Surroundings<'a> {
-    /// What relative paths are relative to.
-    pub(super) node_dir: &'a Path,
+pub(crate) struct Surroundings<'a> {
+    /// The folder to which relative paths are joined.
+    pub(crate) node_dir: &'a Path,
     /// The value of an environment variable.
-    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
+    pub(crate) env: &'a dyn Fn(&str) -> Option<String>,
 }
 
 /// A value that can be read from JSON, and described as JSON Schema.
 ///
-/// Reading reports what is wrong to the walk and goes on, so that one pass finds every fault. Nothing is returned
-/// for a value that is of no use; its fault has been reported by then.
-pub(super) trait Raw: JsonSchema + Sized {
+/// `read` reports what is wrong to the walk, so that one pass finds every fault. It returns `None` for a value that
+/// cannot be used, and only after it has reported the fault.
+pub(crate) trait Raw: JsonSchema + Sized {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self>;
 }
 
-/// The state of the walk.
-pub(super) struct Walk<'a> {
-    pub(super) surroundings: Surroundings<'a>,
-    pub(super) faults: Vec<Fault>,
-    pub(super) omitted: usize,
-    pub(super) warnings: Vec<Warning>,
+/// The state of the walk: where it is, and what it has reported.
+pub(crate) struct Walk<'a> {
+    pub(crate) surroundings: Surroundings<'a>,
+    pub(crate) faults: Vec<ConfigFault>,
+    pub(crate) omitted: usize,
+    pub(crate) warnings: Vec<ConfigWarning>,
     path: String,
 }
 
 /// An object's entries, each key once.
-pub(super) type Entries<'j> = Vec<(&'j str, &'j Json)>;
+pub(crate) type Entries<'j> = Vec<(&'j str, &'j Json)>;
 
 /// Words with what to do instead.
-pub(super) type Refused = [(&'static str, &'static str)];
+pub(crate) type Refused = [(&'static str, &'static str)];
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(surroundings: Surroundings<'a>) -> Self {
+    pub(crate) fn new(surroundings: Surroundings<'a>) -> Self {
         Self { surroundings, faults: Vec::new(), omitted: 0, warnings: Vec::new(), path: String::new() }
     }
 
     /// Where the walk is.
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
     /// Steps to the value of a key.
-    pub(super) fn at_key<R>(&mut self, key: &str, visit: impl FnOnce(&mut Self) -> R) -> R {
+    pub(crate) fn at_key<R>(&mut self, key: &str, visit: impl FnOnce(&mut Self) -> R) -> R {
         let plain = !key.is_empty()
             && key.len() <= MAX_QUOTED
             && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'$'));
@@ -72,7 +69,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Steps to an item of a list.
-    pub(super) fn at_index<R>(&mut self, index: usize, visit: impl FnOnce(&mut Self) -> R) -> R {
+    pub(crate) fn at_index<R>(&mut self, index: usize, visit: impl FnOnce(&mut Self) -> R) -> R {
         self.step(&format!("[{index}]"), visit)
     }
 
@@ -85,49 +82,49 @@ impl<'a> Walk<'a> {
     }
 
     /// Reports a fault of the value where the walk is.
-    pub(super) fn fault(&mut self, message: impl Into<String>) {
+    pub(crate) fn fault(&mut self, message: impl Into<String>) {
         self.fault_at(self.path.clone(), message);
     }
 
     /// Reports a fault of a value that the walk has left.
-    pub(super) fn fault_at(&mut self, path: impl Into<String>, message: impl Into<String>) {
+    pub(crate) fn fault_at(&mut self, path: impl Into<String>, message: impl Into<String>) {
         if self.faults.len() < MAX_FAULTS {
             let message = printable(message.into());
-            self.faults.push(Fault { place: Place::Path(path.into()), message });
+            self.faults.push(ConfigFault { place: FaultPlace::Path(path.into()), message });
         } else {
             self.omitted += 1;
         }
     }
 
     /// Reports something unwise about the value where the walk is.
-    pub(super) fn warn(&mut self, message: impl Into<String>) {
+    pub(crate) fn warn(&mut self, message: impl Into<String>) {
         self.warn_at(self.path.clone(), message);
     }
 
     /// Reports something unwise about a value that the walk has left.
-    pub(super) fn warn_at(&mut self, path: impl Into<String>, message: impl Into<String>) {
+    pub(crate) fn warn_at(&mut self, path: impl Into<String>, message: impl Into<String>) {
         if self.warnings.len() < MAX_FAULTS {
-            self.warnings.push(Warning { path: path.into(), message: printable(message.into()) });
+            self.warnings.push(ConfigWarning { path: path.into(), message: printable(message.into()) });
         }
     }
 
     /// Whether a fault has been reported for a value or for anything inside it.
-    pub(super) fn has_fault_below(&self, path: &str) -> bool {
+    pub(crate) fn has_fault_below(&self, path: &str) -> bool {
         self.faults.iter().any(|fault| match &fault.place {
-            Place::Path(place) => {
+            FaultPlace::Path(place) => {
                 place.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
             }
             _ => false,
         })
     }
 
-    /// Reports a value of the wrong kind. The value itself is not repeated: it may be a secret.
-    pub(super) fn wrong_kind(&mut self, expected: &str, found: &Json) {
+    /// Reports a value of the wrong kind. The message does not repeat the value, which may be a secret.
+    pub(crate) fn wrong_kind(&mut self, expected: &str, found: &Json) {
         self.fault(format!("expected {expected}, found {}", found.kind()));
     }
 
-    /// An object's entries. Reports other values, and keys that stand there twice.
-    pub(super) fn entries<'j>(&mut self, json: &'j Json) -> Option<Entries<'j>> {
+    /// An object's entries. Reports a value that is not an object, and keys that stand twice.
+    pub(crate) fn entries<'j>(&mut self, json: &'j Json) -> Option<Entries<'j>> {
         let Json::Object(pairs) = json else {
             self.wrong_kind("an object", json);
             return None;
@@ -144,9 +141,9 @@ impl<'a> Walk<'a> {
         Some(entries)
     }
 
-    /// Reports the entries whose key is neither known nor the tag by which their object was chosen: `refused` are
-    /// Crossbar's keys that do not exist here, `misplaced` are keys of other places.
-    pub(super) fn unknown_keys(
+    /// Reports the entries whose key is neither known nor the `tag` that chose the object. `refused` are keys that
+    /// Crossbar has and the gateway does not support, `misplaced` are keys that belong elsewhere.
+    pub(crate) fn unknown_keys(
         &mut self,
         entries: &Entries<'_>,
         known: &[&'static str],
@@ -168,8 +165,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Takes a value as it is, for whoever gives it its meaning. Only keys that stand twice are reported.
-    pub(super) fn free_form(&mut self, json: &Json) -> Value {
+    /// Takes a value as it is; another part knows what it means. The walk reports only keys that stand twice.
+    pub(crate) fn free_form(&mut self, json: &Json) -> Value {
         match json {
             Json::Null => Value::Null,
             Json::Bool(value) => Value::Bool(*value),
@@ -190,17 +187,17 @@ impl<'a> Walk<'a> {
 }
 
 /// The value of a key.
-pub(super) fn entry<'j>(entries: &Entries<'j>, key: &str) -> Option<&'j Json> {
+pub(crate) fn entry<'j>(entries: &Entries<'j>, key: &str) -> Option<&'j Json> {
     entries.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
 }
 
 /// What to do instead of using a word.
-pub(super) fn instead_of(word: &str, refused: &Refused) -> Option<&'static str> {
+pub(crate) fn instead_of(word: &str, refused: &Refused) -> Option<&'static str> {
     refused.iter().find(|(name, _)| *name == word).map(|(_, instead)| *instead)
 }
 
-/// "did you mean …?" if something known is similar, else everything that is known.
-pub(super) fn suggest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -> String {
+/// "did you mean …?" if a known word is similar, or else all known words.
+pub(crate) fn suggest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -> String {
     let known: Vec<&str> = known.collect();
     let nearest = known
         .iter()
@@ -214,7 +211,7 @@ pub(super) fn suggest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -
 }
 
 /// `a`, `b` or `c`
-pub(super) fn alternatives<T: std::fmt::Display>(names: &[T]) -> String {
+pub(crate) fn alternatives<T: std::fmt::Display>(names: &[T]) -> String {
     match names {
         [] => String::new(),
         [one] => format!("`{one}`"),
@@ -225,14 +222,14 @@ pub(super) fn alternatives<T: std::fmt::Display>(names: &[T]) -> String {
     }
 }
 
-/// A text as JSON writes it, cut where it gets long.
-pub(super) fn quoted(text: &str) -> String {
+/// A text as JSON writes it, cut after [`MAX_QUOTED`] characters.
+pub(crate) fn quoted(text: &str) -> String {
     let short: String = text.chars().take(MAX_QUOTED).collect();
     let ellipsis = if short.len() < text.len() { "…" } else { "" };
     printable(Value::String(short + ellipsis).to_string())
 }
 
-/// A text without control characters: what a file holds must not move a terminal's cursor.
+/// A text without control characters: a file must not move the cursor of a terminal that shows its faults.
 fn printable(text: String) -> String {
     if !text.contains(char::is_control) {
         return text;
@@ -241,11 +238,11 @@ fn printable(text: String) -> String {
     text.chars().map(escape).collect()
 }
 
-/// A value with the path where it stands, for checks that come after the walk.
+/// A value with its path, for checks that come after the walk.
 #[derive(Debug)]
-pub(super) struct Located<T> {
-    pub(super) path: String,
-    pub(super) value: T,
+pub(crate) struct Located<T> {
+    pub(crate) path: String,
+    pub(crate) value: T,
 }
 
 impl<T: Raw> Raw for Located<T> {

@@ -1,4 +1,4 @@
-//! JSON as it stands in the file: keys in their order, and duplicates still there to be complained about.
+//! JSON as it stands in the file: keys in their order, and duplicates kept, so that the walk can report them.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use serde::{
 };
 use serde_json::Number;
 
-use super::fault::{Faults, Place};
+use super::{ConfigError, FaultPlace};
 
-/// A JSON value. Unlike [`serde_json::Value`] it keeps what a file says twice.
+/// A JSON value. Unlike [`serde_json::Value`] it keeps keys that stand twice.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Json {
+pub(crate) enum Json {
     Null,
     Bool(bool),
     Number(Number),
@@ -24,25 +24,25 @@ pub(super) enum Json {
 impl Json {
     /// Reads a file's bytes.
     ///
-    /// Depth is bounded by the parser, at 127 levels.
-    pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Self, Box<Faults>> {
-        // Editors on Windows like to put a byte order mark there; it says nothing.
+    /// The parser bounds the depth, at 127 levels.
+    pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Self, Box<ConfigError>> {
+        // Editors on Windows write a byte order mark, which means nothing in UTF-8.
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let sound = bytes.get(..error.valid_up_to()).unwrap_or_default();
             let line = sound.split(|byte| *byte == b'\n').count();
             let column = 1 + sound.iter().rev().take_while(|byte| **byte != b'\n').count();
-            let place = Place::Position { line, column };
-            Box::new(Faults::one(file, place, "this is not UTF-8, save the file in that encoding"))
+            let place = FaultPlace::Position { line, column };
+            Box::new(ConfigError::one(file, place, "this is not UTF-8, save the file in that encoding"))
         })?;
         serde_json::from_str(text).map_err(|error| {
-            let place = Place::Position { line: error.line(), column: error.column().max(1) };
-            Box::new(Faults::one(file, place, explain(&error)))
+            let place = FaultPlace::Position { line: error.line(), column: error.column().max(1) };
+            Box::new(ConfigError::one(file, place, explain(&error)))
         })
     }
 
     /// What kind of value this is, for "found …".
-    pub(super) const fn kind(&self) -> &'static str {
+    pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(true) => "true",
@@ -55,7 +55,7 @@ impl Json {
     }
 }
 
-/// The parser's message, with what to write where it does not say so itself.
+/// The parser's message, with the remedy where the parser names none.
 fn explain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     // The parser appends its position, which stands in front here.
