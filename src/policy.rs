@@ -60,7 +60,7 @@ pub use self::{
 use crate::wamp::Uri;
 
 /// The default policy's component, built from `plugins/default`. CI rebuilds it and compares the bytes.
-const DEFAULT_POLICY: &[u8] = include_bytes!("../plugins/default/wampgate-default-policy.wasm");
+const DEFAULT_POLICY: &[u8] = include_bytes!("../embedded/default-policy.wasm");
 
 /// The policy of a service that names none.
 pub fn default_policy(engine: &PolicyEngine) -> Result<WasmPolicy, LoadError> {

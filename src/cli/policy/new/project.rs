@@ -1,5 +1,5 @@
-//! The files of a project. They are those of the examples in `plugins/returning-*`, as they are there: `wit`, `cases.json`,
-//! `test.sh` and `tools.sh` are links in an example and files in a project.
+//! The files of a project. They are those of the examples in `plugins/returning-*`, which `embedded/` links to. `wit`,
+//! `cases.json`, `test.sh` and `tools.sh` are links in an example and files in a project.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 /// The package's name in the examples.
 const NAME: &str = "wampgate-returning-policy";
-/// The end of every README: what no language changes.
+/// The end of every README, which is the same for all languages.
 const DEPLOY: &str = include_str!("deploy.md");
 
 /// A language that policies are written in.
@@ -34,14 +34,24 @@ pub(super) struct File {
 
 type Sources = &'static [(&'static str, &'static str)];
 
+/// The files of a folder, by their paths in a project. `= "…"` gives the name in `embedded/` where that is another one.
 macro_rules! sources {
-    ($($folder:literal: $($path:literal)*;)*) => {
-        &[$($(($path, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $folder, "/", $path)))),*),*]
+    ($($folder:literal: $($path:literal $(= $embedded:literal)?)*;)*) => {
+        &[$($(($path, embedded!($folder, $path $(, $embedded)?))),*),*]
+    };
+}
+
+macro_rules! embedded {
+    ($folder:literal, $path:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $folder, "/", $path))
+    };
+    ($folder:literal, $path:literal, $embedded:literal) => {
+        embedded!($folder, $embedded)
     };
 }
 
 impl Language {
-    /// As people write it.
+    /// The language's name, as people write it.
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Rust => "Rust",
@@ -55,7 +65,7 @@ impl Language {
         }
     }
 
-    /// What to run in the project's folder, to have it built and tested.
+    /// The commands that build and test the project, in its folder.
     pub(super) fn commands(self) -> &'static [&'static str] {
         match self {
             Self::Js | Self::Ts => &["npm install", "npm test"],
@@ -66,37 +76,38 @@ impl Language {
     fn sources(self) -> Sources {
         match self {
             Self::Rust => sources! {
-                "plugins/returning-rust": ".cargo/config.toml" ".gitignore" "Cargo.lock" "Cargo.toml" "README.md" "build.rs"
-                    "build.sh" "src/lib.rs" "test.sh";
+                "embedded/rust": ".cargo/config.toml" = "config.toml" ".gitignore" = "gitignore"
+                    "Cargo.lock" = "manifest.lock" "Cargo.toml" = "manifest.toml" "README.md" "build.rs" "build.sh"
+                    "src/lib.rs" = "lib.rs" "test.sh";
             },
             Self::C => sources! {
-                "plugins/returning-c": ".gitignore" "README.md" "build.sh" "contract.c" "contract.h" "policy.c";
-                "plugins": "test.sh" "tools.sh";
+                "embedded/c": ".gitignore" "README.md" "build.sh" "contract.c" "contract.h" "policy.c";
+                "embedded": "test.sh" "tools.sh";
             },
             Self::Zig => sources! {
-                "plugins/returning-zig": ".gitignore" "README.md" "build.sh" "contract.zig" "policy.zig";
-                "plugins": "test.sh" "tools.sh";
+                "embedded/zig": ".gitignore" "README.md" "build.sh" "contract.zig" "policy.zig";
+                "embedded": "test.sh" "tools.sh";
             },
             Self::Js => sources! {
-                "plugins/returning-js": ".gitignore" "README.md" "build.sh" "package.json" "policy.js";
-                "plugins": "test.sh";
+                "embedded/js": ".gitignore" "README.md" "build.sh" "package.json" "policy.js";
+                "embedded": "test.sh";
             },
             Self::Ts => sources! {
-                "plugins/returning-ts": ".gitignore" "README.md" "build.sh" "contract.d.ts" "package.json" "policy.ts"
+                "embedded/ts": ".gitignore" "README.md" "build.sh" "contract.d.ts" "package.json" "policy.ts"
                     "tsconfig.json";
-                "plugins": "test.sh";
+                "embedded": "test.sh";
             },
             Self::Python => sources! {
-                "plugins/returning-python": ".gitignore" "README.md" "build.sh" "policy.py";
-                "plugins": "test.sh" "tools.sh";
+                "embedded/python": ".gitignore" "README.md" "build.sh" "policy.py";
+                "embedded": "test.sh" "tools.sh";
             },
             Self::Go => sources! {
-                "plugins/returning-go": ".gitignore" "README.md" "build.sh" "contract.go" "go.mod" "no-wasi.wat" "policy.go";
-                "plugins": "test.sh" "tools.sh";
+                "embedded/go": ".gitignore" "README.md" "build.sh" "contract.go" "go.mod" "no-wasi.wat" "policy.go";
+                "embedded": "test.sh" "tools.sh";
             },
             Self::Wat => sources! {
-                "plugins/returning-wat": ".gitignore" "README.md" "build.sh" "component.wat";
-                "plugins": "test.sh" "tools.sh";
+                "embedded/wat": ".gitignore" "README.md" "build.sh" "component.wat";
+                "embedded": "test.sh" "tools.sh";
             },
         }
     }
@@ -114,13 +125,13 @@ pub(super) fn files(language: Language, name: &str) -> Vec<File> {
         File { path, text }
     });
     let shared = [
-        ("cases.json", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/returning-cases.json"))),
-        ("wit/policy.wit", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/wit/policy.wit"))),
+        ("cases.json", embedded!("embedded", "cases.json")),
+        ("wit/policy.wit", embedded!("wit", "policy.wit")),
     ];
     own.chain(shared.map(|(path, text)| File { path, text: Cow::Borrowed(text) })).collect()
 }
 
-/// Cargo keeps its packages in the order of their names, and rewrites a lock file that has another.
+/// Cargo keeps packages in the order of their names, and rewrites a lock file that has another order.
 fn renamed_lock(lock: &str, name: &str) -> String {
     let renamed = lock.replace(NAME, name);
     let mut parts: Vec<&str> = renamed.trim_end().split("\n\n").collect();

@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use clap::ValueEnum;
 
 use super::{File, Language, NAME, files};
-use crate::policy::{CONTRACT_VERSIONS, DEFAULT_DEADLINE, DEFAULT_MAX_MEMORY};
+use wampgate::policy::{CONTRACT_VERSIONS, DEFAULT_DEADLINE, DEFAULT_MAX_MEMORY};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 

@@ -1,0 +1,1 @@
+../../plugins/returning-rust/build.rs
