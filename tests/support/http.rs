@@ -96,30 +96,22 @@ impl Connection {
         Some(self.ahead.drain(..length).collect())
     }
 
-    /// Reads an answer.
+    /// Reads an answer, which must come.
     #[track_caller]
     pub(crate) fn response(&mut self) -> Response {
-        self.try_response().unwrap_or_else(|| panic!("the connection ended without an answer"))
-    }
-
-    /// Reads an answer; nothing if the connection ends first.
-    #[track_caller]
-    pub(crate) fn try_response(&mut self) -> Option<Response> {
         let end = loop {
             if let Some(end) = self.ahead.windows(4).position(|window| window == b"\r\n\r\n") {
                 break end + 4;
             }
-            if !self.read_more(PATIENCE) {
-                return None;
-            }
+            assert!(self.read_more(PATIENCE), "the connection ended without an answer");
         };
         let head: Vec<u8> = self.ahead.drain(..end).collect();
         let mut response = Response::parse(&String::from_utf8_lossy(&head));
         if let Some(length) = response.header("content-length").and_then(|length| length.parse().ok()) {
-            let body = self.read_exactly(length)?;
+            let body = self.read_exactly(length).expect("a body as long as its head says");
             response.body = String::from_utf8_lossy(&body).into_owned();
         }
-        Some(response)
+        response
     }
 
     /// Whether the gateway ends the connection, whatever it sends before.
