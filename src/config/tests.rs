@@ -183,9 +183,7 @@ fn with_arbitrary_part() -> impl Strategy<Value = Value> {
     ]);
     (places, arbitrary_json()).prop_map(move |(place, part)| {
         let mut value = sound.clone();
-        if let Some(slot) = value.pointer_mut(place) {
-            *slot = part;
-        }
+        *value.pointer_mut(place).expect("a place in the sound configuration") = part;
         value
     })
 }
