@@ -24,8 +24,8 @@ use serde_json::Map;
 use wampgate::{
     auth::{self, Applicant, Method, Step},
     config::{
-        AuthConfig, CryptosignConfig, CryptosignPrincipal, Kdf, Salting, ScramConfig, ScramPrincipal, Secret,
-        SecretKey, TicketConfig, TicketPrincipal, WampCraConfig, WampCraPrincipal,
+        AuthOptions, CryptosignOptions, CryptosignPrincipal, Kdf, Salting, ScramOptions, ScramPrincipal,
+        Secret, SecretKey, TicketOptions, TicketPrincipal, WampCraOptions, WampCraPrincipal,
     },
     cookie::PublicIdKey,
     time::Timestamp,
@@ -41,7 +41,7 @@ const TOLERANCE: f64 = 0.05;
 /// How often all principals of each kind are met, for each method.
 const ROUNDS: usize = 3000;
 
-fn config() -> AuthConfig {
+fn config() -> AuthOptions {
     fn everybody<P>(principal: impl Fn() -> P) -> BTreeMap<String, P> {
         (0..PRINCIPALS).map(|number| (format!("user{number:03}b"), principal())).collect()
     }
@@ -61,12 +61,12 @@ fn config() -> AuthConfig {
         realm: None,
     };
     let cryptosign = || CryptosignPrincipal { keys: vec![[1; 32]], role: role(), realm: None };
-    AuthConfig {
-        ticket: Some(TicketConfig { principals: everybody(ticket) }),
-        wampcra: Some(WampCraConfig { principals: everybody(wampcra) }),
-        scram: Some(ScramConfig { principals: everybody(scram) }),
-        cryptosign: Some(CryptosignConfig { principals: everybody(cryptosign) }),
-        ..AuthConfig::default()
+    AuthOptions {
+        ticket: Some(TicketOptions { principals: everybody(ticket) }),
+        wampcra: Some(WampCraOptions { principals: everybody(wampcra) }),
+        scram: Some(ScramOptions { principals: everybody(scram) }),
+        cryptosign: Some(CryptosignOptions { principals: everybody(cryptosign) }),
+        ..AuthOptions::default()
     }
 }
 

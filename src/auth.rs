@@ -14,6 +14,7 @@
 
 mod authid;
 mod method;
+mod options;
 mod plan;
 mod principals;
 mod refusal;
@@ -34,12 +35,16 @@ use serde_json::{Map, Value};
 use subtle::Choice;
 
 pub use cookie::{Stale, is_over, remembered};
-pub use method::{Method, configured};
+pub use method::{ANONYMOUS, Method, configured};
+pub use options::{
+    AnonymousOptions, AuthOptions, CookieAuthOptions, CryptosignOptions, CryptosignPrincipal, Kdf, Salting,
+    ScramOptions, ScramPrincipal, Secret, SecretKey, TicketOptions, TicketPrincipal, WampCraOptions,
+    WampCraPrincipal,
+};
 pub use plan::{Plan, plan};
 pub use refusal::Refusal;
 
 use crate::{
-    config::AuthConfig,
     cookie::PublicIdKey,
     identity::{AuthId, Identity},
     time::Timestamp,
@@ -54,7 +59,7 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy)]
 pub struct Applicant<'a> {
     /// The authentication that the service has configured, if any.
-    pub config: Option<&'a AuthConfig>,
+    pub config: Option<&'a AuthOptions>,
     /// The realm of the HELLO.
     pub realm: &'a Uri,
     /// The rest of the HELLO.

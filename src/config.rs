@@ -12,7 +12,6 @@ mod schema;
 mod auth;
 mod cookie;
 mod endpoint;
-mod methods;
 mod node;
 mod options;
 mod policy;
@@ -24,26 +23,25 @@ mod websocket;
 
 mod reader;
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 
 pub use load::{ConfigSource, LoadedConfig, load, load_with};
-pub use methods::{
-    CookieAuthConfig, CryptosignConfig, CryptosignPrincipal, Kdf, Salting, ScramConfig, ScramPrincipal,
-    SecretKey, WampCraConfig, WampCraPrincipal,
-};
 pub use options::{HttpOptions, TrustedProxy, WebSocketOptions};
 pub use reader::{ConfigError, ConfigFault, ConfigWarning, FaultPlace};
 pub use schema::schema;
-pub use secret::Secret;
 
-pub use crate::realm::{Permission, RealmOptions, RoleOptions, Roles, UriMatch};
-use crate::{
-    cookie::CookieOptions,
-    policy::{Grants, Instances},
-    wamp::{Serializer, Uri},
+pub use crate::{
+    auth::{
+        AnonymousOptions, AuthOptions, CookieAuthOptions, CryptosignOptions, CryptosignPrincipal, Kdf,
+        Salting, ScramOptions, ScramPrincipal, Secret, SecretKey, TicketOptions, TicketPrincipal,
+        WampCraOptions, WampCraPrincipal,
+    },
+    policy::{PolicyFile, PolicyOptions},
+    realm::{Permission, RealmOptions, RoleOptions, Roles, UriMatch},
 };
+use crate::{cookie::CookieOptions, wamp::Serializer};
 
 /// Everything that a gateway runs by.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,9 +135,9 @@ pub struct WebSocketConfig {
     /// Cookie tracking, if on.
     pub cookie: Option<CookieConfig>,
     /// Authentication; none: no authentication is configured at all (the seeds' case 1).
-    pub auth: Option<AuthConfig>,
+    pub auth: Option<AuthOptions>,
     /// A policy of the operator's own; none: the default policy.
-    pub policy: Option<PolicyConfig>,
+    pub policy: Option<PolicyFile>,
     /// The serializers on offer, in the order of preference. Default: all three.
     pub serializers: Vec<Serializer>,
     /// Everything else.
@@ -194,73 +192,9 @@ pub enum SyncMode {
     Never,
 }
 
-/// The authentication methods of a service.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct AuthConfig {
-    /// `anonymous`
-    pub anonymous: Option<AnonymousConfig>,
-    /// `ticket`
-    pub ticket: Option<TicketConfig>,
-    /// `wampcra`
-    pub wampcra: Option<WampCraConfig>,
-    /// `scram`
-    pub scram: Option<ScramConfig>,
-    /// `cryptosign`
-    pub cryptosign: Option<CryptosignConfig>,
-    /// `cookie`
-    pub cookie: Option<CookieAuthConfig>,
-}
-
-/// `auth.anonymous`, static.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnonymousConfig {
-    /// `role`. Default `anonymous`.
-    pub role: String,
-}
-
-/// `auth.ticket`, static.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TicketConfig {
-    /// The principals by authid.
-    pub principals: BTreeMap<String, TicketPrincipal>,
-}
-
-/// A principal of the ticket method.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TicketPrincipal {
-    /// The shared secret.
-    pub ticket: Secret,
-    /// The role.
-    pub role: String,
-    /// The realm that the principal belongs to; none: whichever it asks for.
-    pub realm: Option<Uri>,
-}
-
-/// A policy component.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyConfig {
-    /// `component`, joined to the node directory.
-    pub component: PathBuf,
-    /// `sha256`: what the component's bytes must hash to.
-    pub sha256: Option<[u8; 32]>,
-    /// `config`, passed to the component as JSON text. Default `{}`.
-    pub config: String,
-    /// `headers`: the request headers that the policy may see. Default none.
-    pub headers: Vec<HeaderName>,
-    /// `deadline`. Default 20 ms.
-    pub deadline: Duration,
-    /// `max_memory`. Default 32 MiB.
-    pub max_memory: usize,
-    /// `max_concurrent`: decisions at once; more wait. Default 16.
-    pub max_concurrent: usize,
-    /// `grants`: what the policy may import beyond `log`. Default nothing.
-    pub grants: Grants,
-    /// `instances`: how long its instances live. Default for one decision.
-    pub instances: Instances,
-}
 impl Config {
     /// The policies of all services, each of them once.
-    pub fn policies(&self) -> Vec<&PolicyConfig> {
+    pub fn policies(&self) -> Vec<&PolicyFile> {
         let services = self.transports.iter().flat_map(|transport| transport.root.services());
         let mut found = Vec::new();
         for (_, service) in services {

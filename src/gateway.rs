@@ -103,6 +103,7 @@ impl Gateway {
         });
         let transports = transports.collect::<Result<_, StartError>>()?;
         parts.start_logouts();
+        parts.reloader.gates().for_each(|gate| metrics.add(gate));
         Ok(Self {
             node_dir: config.node_dir,
             transports,
@@ -207,14 +208,10 @@ impl Parts {
             None => None,
         };
         let policy = match &config.policy {
-            Some(policy) => {
-                let gate = self.reloader.load(policy)?;
-                self.metrics.add(&gate);
-                gate
-            }
+            Some(policy) => self.reloader.load(policy)?,
             None => self.default_policy()?,
         };
-        let headers = config.policy.iter().flat_map(|policy| &policy.headers);
+        let headers = config.policy.iter().flat_map(|policy| &policy.options.headers);
         Ok(Arc::new(WebSocketService {
             methods: auth::configured(config.auth.as_ref()).collect(),
             policy_headers: headers.cloned().collect(),

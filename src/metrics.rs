@@ -50,7 +50,7 @@ impl Metrics {
             .collect();
         family(&mut out, "wampgate_sessions", "gauge", "Sessions that are joined.", sessions);
 
-        // One policy may serve several services, and each of them has a gate of its own.
+        // Policies of one component that are configured differently have a gate each, and one name.
         let (mut decisions, mut reloads) = (BTreeMap::new(), BTreeMap::new());
         for policy in &*self.policies.lock().unwrap_or_else(PoisonError::into_inner) {
             let name = policy.name();

@@ -48,11 +48,11 @@ use std::fmt;
 pub use self::{
     component::WasmPolicy,
     contract::CONTRACT_VERSIONS,
-    engine::{DEFAULT_MAX_MEMORY, EngineError, EngineOptions, MAX_MEMORY_LIMIT, PolicyEngine},
+    engine::{EngineError, EngineOptions, MAX_MEMORY_LIMIT, PolicyEngine},
     gate::{MAX_WAITING, PolicyGate},
     inspect::Inspection,
     load::{LoadError, LoadFault, MAX_COMPONENT_BYTES},
-    options::{DEFAULT_DEADLINE, Grants, Instances, PolicyOptions},
+    options::{Grants, Instances, PolicyFile, PolicyOptions},
     record::Recorder,
     reload::{Reload, Reloader},
     tally::Tally,

@@ -38,7 +38,7 @@ pub use self::{
 };
 use crate::policy::{
     Decision, EngineError, EngineOptions, LoadError, LoadFault, Policy, PolicyEngine, PolicyError,
-    PolicyOptions, WasmPolicy,
+    PolicyFile, PolicyOptions, WasmPolicy,
 };
 
 /// A component with an engine of its own.
@@ -71,7 +71,8 @@ impl TestPolicy {
     pub fn load_with(component: impl AsRef<Path>, options: PolicyOptions) -> Result<Self, TestError> {
         let engine = engine(&options)?;
         let is_deterministic = is_deterministic(&options);
-        let policy = WasmPolicy::from_file(&engine, component.as_ref(), None, options)?;
+        let policy =
+            WasmPolicy::load(&engine, &PolicyFile { options, ..PolicyFile::new(component.as_ref()) })?;
         Ok(Self { policy, is_deterministic })
     }
 

@@ -8,9 +8,8 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use super::{Applicant, Method, Principal, Refusal};
+use super::{Applicant, AuthOptions, CookieAuthOptions, Method, Principal, Refusal};
 use crate::{
-    config::{AuthConfig, CookieAuthConfig},
     identity::Identity,
     store::{Authentication, CookieRecord},
     time::Timestamp,
@@ -45,8 +44,8 @@ impl Stale {
 }
 
 pub(super) fn begin(
-    config: &AuthConfig,
-    options: CookieAuthConfig,
+    config: &AuthOptions,
+    options: CookieAuthOptions,
     applicant: &Applicant<'_>,
     now: Timestamp,
 ) -> Result<Principal, Refusal> {
@@ -55,7 +54,7 @@ pub(super) fn begin(
 }
 
 /// Whether a record's authentication is too old, or its client has been away for too long.
-pub fn is_over(options: CookieAuthConfig, record: &CookieRecord, now: Timestamp) -> bool {
+pub fn is_over(options: CookieAuthOptions, record: &CookieRecord, now: Timestamp) -> bool {
     let is_past = |since: Timestamp, limit: Option<Duration>| {
         limit.is_some_and(|limit| now >= since.plus_seconds(limit.as_secs()))
     };
@@ -69,8 +68,8 @@ pub fn is_over(options: CookieAuthConfig, record: &CookieRecord, now: Timestamp)
 /// The role is the configured one: who has lost rights since has lost them here as well. What HELLO says
 /// about authid and role is not looked at, as in Crossbar.io: WELCOME tells who the client is.
 fn standing(
-    config: &AuthConfig,
-    options: CookieAuthConfig,
+    config: &AuthOptions,
+    options: CookieAuthOptions,
     record: &CookieRecord,
     realm: &Uri,
     now: Timestamp,
@@ -99,7 +98,11 @@ fn standing(
 }
 
 /// Role and realm of a configured principal.
-fn principal<'a>(config: &'a AuthConfig, method: Method, authid: &str) -> Option<(&'a str, Option<&'a Uri>)> {
+fn principal<'a>(
+    config: &'a AuthOptions,
+    method: Method,
+    authid: &str,
+) -> Option<(&'a str, Option<&'a Uri>)> {
     match method {
         Method::Ticket => {
             let principal = config.ticket.as_ref()?.principals.get(authid)?;

@@ -11,8 +11,10 @@ use rand::CryptoRng;
 use serde_json::{Map, Value};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use super::{Applicant, Challenge, Claim, Method, Principal, Refusal, State, principals};
-use crate::config::{CryptosignConfig, CryptosignPrincipal};
+use super::{
+    Applicant, Challenge, Claim, CryptosignOptions, CryptosignPrincipal, Method, Principal, Refusal, State,
+    principals,
+};
 
 /// "The challenge sent by the router is a 32 bytes random value, encoded as a Hex string".
 const CHALLENGE_SIZE: usize = 32;
@@ -28,7 +30,7 @@ pub(super) struct Pending {
 }
 
 pub(super) fn begin(
-    config: &CryptosignConfig,
+    config: &CryptosignOptions,
     applicant: &Applicant<'_>,
     rng: &mut impl CryptoRng,
 ) -> Result<Challenge, Refusal> {

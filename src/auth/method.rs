@@ -1,6 +1,6 @@
 //! The methods by name, and which of them a configuration has.
 
-use crate::config::AuthConfig;
+use super::AuthOptions;
 
 /// A method that verifies something, other than `anonymous`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub enum Method {
     Cookie,
 }
 
-/// The method that verifies nothing.
-pub(super) const ANONYMOUS: &str = "anonymous";
+/// The method that verifies nothing, and the role of its clients if no other is configured.
+pub const ANONYMOUS: &str = "anonymous";
 
 impl Method {
     /// In the order of the list that a policy sees.
@@ -45,7 +45,7 @@ impl Method {
     }
 
     /// Whether the configuration has the method.
-    pub const fn is_configured(self, config: &AuthConfig) -> bool {
+    pub const fn is_configured(self, config: &AuthOptions) -> bool {
         match self {
             Self::Ticket => config.ticket.is_some(),
             Self::WampCra => config.wampcra.is_some(),
@@ -58,7 +58,7 @@ impl Method {
 
 /// The names of the configured methods, for the policy and in the gateway's own order; `anonymous` is one of
 /// them.
-pub fn configured(config: Option<&AuthConfig>) -> impl Iterator<Item = &'static str> {
+pub fn configured(config: Option<&AuthOptions>) -> impl Iterator<Item = &'static str> {
     let anonymous = config.is_some_and(|config| config.anonymous.is_some()).then_some(ANONYMOUS);
     let methods = config.into_iter().flat_map(|config| {
         Method::ALL.into_iter().filter(|method| method.is_configured(config)).map(Method::name)

@@ -16,8 +16,9 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use super::{Applicant, Challenge, Claim, Method, Principal, Refusal, State, principals};
-use crate::config::{Kdf, ScramConfig, SecretKey};
+use super::{
+    Applicant, Challenge, Claim, Kdf, Method, Principal, Refusal, ScramOptions, SecretKey, State, principals,
+};
 
 /// "A length of 16 octets (128 bits) is recommended for each of the client and server-generated nonces."
 const NONCE_SIZE: usize = 16;
@@ -69,7 +70,7 @@ pub(super) struct Pending {
 
 pub(super) fn begin(
     method: Method,
-    config: &ScramConfig,
+    config: &ScramOptions,
     applicant: &Applicant<'_>,
     rng: &mut impl CryptoRng,
 ) -> Result<Challenge, Refusal> {

@@ -4,10 +4,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::*;
 use crate::{
-    config::{
-        AnonymousConfig, CookieAuthConfig, CryptosignConfig, CryptosignPrincipal, Kdf, ScramConfig,
-        ScramPrincipal, Secret, SecretKey, TicketConfig, TicketPrincipal, WampCraConfig, WampCraPrincipal,
-    },
     cookie::{MaxAge, TrackingId},
     store::CookieRecord,
     tracking::Connections,
@@ -45,12 +41,12 @@ pub(super) fn hello(authmethods: &[&str], authid: Option<&str>) -> HelloDetails 
     }
 }
 
-pub(super) fn anonymous(role: &str) -> AuthConfig {
-    AuthConfig { anonymous: Some(AnonymousConfig { role: role.to_owned() }), ..AuthConfig::default() }
+pub(super) fn anonymous(role: &str) -> AuthOptions {
+    AuthOptions { anonymous: Some(AnonymousOptions { role: role.to_owned() }), ..AuthOptions::default() }
 }
 
 /// `joe` may join anywhere, `ann` only `home`.
-pub(super) fn ticket() -> AuthConfig {
+pub(super) fn ticket() -> AuthOptions {
     let principal = |ticket: &str, role: &str, realm| TicketPrincipal {
         ticket: Secret::new(ticket.to_owned()),
         role: role.to_owned(),
@@ -61,11 +57,11 @@ pub(super) fn ticket() -> AuthConfig {
         ("ann".to_owned(), principal("hidden", "backend", Some(uri("home")))),
         ("nil".to_owned(), principal("", "frontend", None)),
     ]);
-    AuthConfig { ticket: Some(TicketConfig { principals }), ..AuthConfig::default() }
+    AuthOptions { ticket: Some(TicketOptions { principals }), ..AuthOptions::default() }
 }
 
 /// Every method, with `joe` in each: `secret!!!` where a secret is shared, keys of 77s for SCRAM.
-pub(super) fn every_method() -> AuthConfig {
+pub(super) fn every_method() -> AuthOptions {
     let key = || SecretKey([77; 32]);
     let role = || "frontend".to_owned();
     let cra =
@@ -81,18 +77,18 @@ pub(super) fn every_method() -> AuthConfig {
     };
     let cryptosign = CryptosignPrincipal { keys: vec![[1; 32]], role: role(), realm: None };
     let joe = || "joe".to_owned();
-    AuthConfig {
-        wampcra: Some(WampCraConfig { principals: BTreeMap::from([(joe(), cra)]) }),
-        scram: Some(ScramConfig { principals: BTreeMap::from([(joe(), scram)]) }),
-        cryptosign: Some(CryptosignConfig { principals: BTreeMap::from([(joe(), cryptosign)]) }),
-        cookie: Some(CookieAuthConfig::default()),
+    AuthOptions {
+        wampcra: Some(WampCraOptions { principals: BTreeMap::from([(joe(), cra)]) }),
+        scram: Some(ScramOptions { principals: BTreeMap::from([(joe(), scram)]) }),
+        cryptosign: Some(CryptosignOptions { principals: BTreeMap::from([(joe(), cryptosign)]) }),
+        cookie: Some(CookieAuthOptions::default()),
         ..ticket()
     }
 }
 
 /// An applicant together with what it borrows.
 pub(super) struct Scene {
-    pub(super) config: Option<AuthConfig>,
+    pub(super) config: Option<AuthOptions>,
     pub(super) realm: Uri,
     pub(super) hello: HelloDetails,
     pub(super) tracked: Option<Tracked>,
@@ -102,7 +98,7 @@ pub(super) struct Scene {
 
 impl Scene {
     /// A client of `realm1`, untracked.
-    pub(super) fn new(config: Option<AuthConfig>, hello: HelloDetails) -> Self {
+    pub(super) fn new(config: Option<AuthOptions>, hello: HelloDetails) -> Self {
         let key = PublicIdKey::random().unwrap();
         Self { config, realm: uri("realm1"), hello, tracked: None, key, tls_exporter: None }
     }
@@ -232,11 +228,11 @@ fn a_principal_is_admitted_only_with_a_role_of_the_realm() {
 
 #[test]
 fn configured_methods_are_listed_for_the_policy() {
-    let listed = |config: Option<&AuthConfig>| configured(config).collect::<Vec<_>>();
+    let listed = |config: Option<&AuthOptions>| configured(config).collect::<Vec<_>>();
     assert!(listed(None).is_empty());
-    assert!(listed(Some(&AuthConfig::default())).is_empty());
+    assert!(listed(Some(&AuthOptions::default())).is_empty());
     assert_eq!(listed(Some(&anonymous("guest"))), ["anonymous"]);
-    let both = AuthConfig { anonymous: anonymous("guest").anonymous, ..ticket() };
+    let both = AuthOptions { anonymous: anonymous("guest").anonymous, ..ticket() };
     assert_eq!(listed(Some(&both)), ["anonymous", "ticket"]);
     let every = listed(Some(&every_method()));
     assert_eq!(every, ["cookie", "cryptosign", "wamp-scram", "scram", "wampcra", "ticket"]);

@@ -4,8 +4,7 @@ use serde_json::Map;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use super::{Applicant, Challenge, Claim, Method, Principal, Refusal, State, principals};
-use crate::config::TicketConfig;
+use super::{Applicant, Challenge, Claim, Method, Principal, Refusal, State, TicketOptions, principals};
 
 /// A ticket that is awaited.
 pub(super) struct Pending {
@@ -17,7 +16,7 @@ pub(super) struct Pending {
 }
 
 /// Looks the principal up. One that does not exist gets the same challenge, and fails in the same way later.
-pub(super) fn begin(config: &TicketConfig, applicant: &Applicant<'_>) -> Result<Challenge, Refusal> {
+pub(super) fn begin(config: &TicketOptions, applicant: &Applicant<'_>) -> Result<Challenge, Refusal> {
     // "For Ticket-based authentication, this MUST be provided."
     let authid = applicant.authid(Method::Ticket)?;
     let (principal, is_known) =

@@ -17,11 +17,11 @@ use serde_json::{Map, json};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use super::{Applicant, Challenge, Claim, Method, Principal, Refusal, STATIC, State, principals};
-use crate::{
-    config::{Salting, Secret, WampCraConfig},
-    time::Timestamp,
+use super::{
+    Applicant, Challenge, Claim, Method, Principal, Refusal, STATIC, Salting, Secret, State, WampCraOptions,
+    principals,
 };
+use crate::time::Timestamp;
 
 /// 144 random bits: no challenge is ever made twice, and 18 bytes are whole base64 groups.
 const NONCE_SIZE: usize = 18;
@@ -35,7 +35,7 @@ pub(super) struct Pending {
 }
 
 pub(super) fn begin(
-    config: &WampCraConfig,
+    config: &WampCraOptions,
     applicant: &Applicant<'_>,
     now: Timestamp,
     rng: &mut impl CryptoRng,

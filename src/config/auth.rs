@@ -18,14 +18,11 @@ use self::{
     wampcra::RawWampCra,
 };
 use super::{
-    AnonymousConfig, AuthConfig, CookieConfig, RealmOptions, Roles, Secret, TicketConfig, TicketPrincipal,
+    AnonymousOptions, AuthOptions, CookieConfig, RealmOptions, Roles, Secret, TicketOptions, TicketPrincipal,
     reader::{Located, Table, Walk, alternatives, object, quoted, words},
     realm::Label,
 };
 use crate::wamp::Uri;
-
-/// The role of clients that bring no credentials.
-pub(super) const ANONYMOUS: &str = "anonymous";
 
 object! {
     /// The authentication methods on offer. Without `auth`, every client joins as `anonymous`.
@@ -125,7 +122,7 @@ impl RawAuth {
         tracking: Tracking<'_>,
         realms: Realms<'_>,
         walk: &mut Walk<'_>,
-    ) -> AuthConfig {
+    ) -> AuthOptions {
         let names = ["ticket", "wampcra", "scram", "cryptosign"];
         let is_there =
             [self.ticket.is_some(), self.wampcra.is_some(), self.scram.is_some(), self.cryptosign.is_some()];
@@ -144,14 +141,14 @@ impl RawAuth {
             has_verifier,
             has_anonymous: self.anonymous.is_some(),
         };
-        AuthConfig {
+        AuthOptions {
             anonymous: self.anonymous.map(|method| {
                 // The default role has to exist like any other, but stands nowhere.
                 let role = method.role.unwrap_or_else(|| Located {
                     path: format!("{path}.anonymous.role"),
-                    value: Label(ANONYMOUS.to_owned()),
+                    value: Label(AnonymousOptions::default().role),
                 });
-                AnonymousConfig { role: realms.role(role, None, walk) }
+                AnonymousOptions { role: realms.role(role, None, walk) }
             }),
             ticket: self.ticket.map(|method| method.check(realms, walk)),
             wampcra: self.wampcra.map(|Located { path, value }| value.check(&path, realms, walk)),
@@ -163,13 +160,13 @@ impl RawAuth {
 }
 
 impl RawTicket {
-    fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> TicketConfig {
+    fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> TicketOptions {
         let check = |principal: RawPrincipal, walk: &mut Walk<'_>| {
             let place = realms.place(principal.role, principal.realm, walk);
             let (ticket, (role, realm)) = (principal.ticket?, place?);
             Some(TicketPrincipal { ticket, role, realm })
         };
-        TicketConfig { principals: principals(self.principals, "ticket", walk, check) }
+        TicketOptions { principals: principals(self.principals, "ticket", walk, check) }
     }
 }
 

@@ -1,27 +1,18 @@
 //! Policy components: which one, and within which limits.
 
-use std::{borrow::Cow, collections::HashSet, time::Duration};
+use std::{borrow::Cow, collections::HashSet};
 
 use http::HeaderName;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    PolicyConfig,
+    PolicyFile, PolicyOptions,
     reader::{
         Json, Located, NodePath, Raw, Size, Table, Time, Walk, Whole, checked_text, inline_schema, object,
         quoted, suggest, words,
     },
 };
 use crate::policy::{Grants, Instances};
-
-/// Default deadline: a decision takes microseconds, a slow guest's a few milliseconds.
-const DEFAULT_DEADLINE: Duration = Duration::from_millis(20);
-
-/// Default memory: some tool chains start with 16 MiB and one page.
-const DEFAULT_MAX_MEMORY: usize = 32 << 20;
-
-/// Default number of decisions at once: they are short, and run on the connections' own threads.
-const DEFAULT_MAX_CONCURRENT: usize = 16;
 
 /// More headers than this are not about who a client is.
 const MAX_HEADERS: usize = 64;
@@ -169,19 +160,18 @@ impl Raw for PolicyHeader {
 inline_schema!(PolicyHeader, "HeaderName", |_generator| json_schema!({ "type": "string", "minLength": 1 }));
 
 impl RawPolicy {
-    fn check(self, walk: &mut Walk<'_>) -> Option<PolicyConfig> {
-        let headers = self.headers.map(|located| checked_headers(located, walk)).unwrap_or_default();
-        Some(PolicyConfig {
-            component: self.component?.path,
-            sha256: self.sha256.map(|hash| hash.0),
-            config: self.config.map_or_else(|| "{}".to_owned(), |config| config.0),
-            headers,
-            deadline: self.deadline.map_or(DEFAULT_DEADLINE, |deadline| deadline.0),
-            max_memory: self.max_memory.map_or(DEFAULT_MAX_MEMORY, |memory| memory.0),
-            max_concurrent: self.max_concurrent.map_or(DEFAULT_MAX_CONCURRENT, Whole::get),
-            grants: self.grants.map(|located| checked_grants(located, walk)).unwrap_or_default(),
-            instances: self.instances.unwrap_or_default(),
-        })
+    fn check(self, walk: &mut Walk<'_>) -> Option<PolicyFile> {
+        let defaults = PolicyOptions::default();
+        let options = PolicyOptions {
+            config: self.config.map_or(defaults.config, |config| config.0),
+            headers: self.headers.map_or(defaults.headers, |located| checked_headers(located, walk)),
+            deadline: self.deadline.map_or(defaults.deadline, |deadline| deadline.0),
+            max_memory: self.max_memory.map_or(defaults.max_memory, |memory| memory.0),
+            max_concurrent: self.max_concurrent.map_or(defaults.max_concurrent, Whole::get),
+            grants: self.grants.map_or(defaults.grants, |located| checked_grants(located, walk)),
+            instances: self.instances.unwrap_or(defaults.instances),
+        };
+        Some(PolicyFile { component: self.component?.path, sha256: self.sha256.map(|hash| hash.0), options })
     }
 }
 
@@ -227,7 +217,7 @@ pub(super) struct Policies(Vec<NamedPolicy>);
 struct NamedPolicy {
     name: String,
     path: String,
-    policy: Option<PolicyConfig>,
+    policy: Option<PolicyFile>,
     used: bool,
 }
 
@@ -247,7 +237,7 @@ impl Policies {
         &mut self,
         reference: Located<RawPolicyRef>,
         walk: &mut Walk<'_>,
-    ) -> Option<PolicyConfig> {
+    ) -> Option<PolicyFile> {
         let name = match reference.value {
             RawPolicyRef::Policy(policy) => return policy.check(walk),
             RawPolicyRef::Name(name) => name,

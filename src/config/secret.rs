@@ -4,29 +4,10 @@ use std::{borrow::Cow, fs::File, io::Read as _};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::reader::{Json, NodePath, Raw, Walk, describe, object, variable};
-
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a text.
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
+use super::{
+    Secret,
+    reader::{Json, NodePath, Raw, Walk, describe, object, variable},
+};
 
 /// No secret is longer; a path to something else entirely is found out early.
 const MAX_SECRET_FILE: u64 = 64 * 1024;
@@ -64,7 +45,7 @@ impl Raw for Secret {
             walk.fault("the secret is empty, anybody could guess it: use a longer one");
             return None;
         }
-        Some(Self(secret))
+        Some(Self::new(secret))
     }
 }
 

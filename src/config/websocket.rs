@@ -7,7 +7,7 @@ use schemars::json_schema;
 use super::{
     RealmOptions, WebSocketConfig, WebSocketOptions,
     auth::{
-        ANONYMOUS, RawAuth, Realms, Tracking,
+        RawAuth, Realms, Tracking,
         cookie::{UseOfIds, warn_of_unsafe},
         role_exists,
     },
@@ -18,7 +18,7 @@ use super::{
         words,
     },
 };
-use crate::wamp::Serializer;
+use crate::{auth::ANONYMOUS, wamp::Serializer};
 
 /// The largest frame and message, as in Crossbar: 64 MiB.
 const MAX_SIZE: u64 = 64 << 20;

@@ -42,7 +42,7 @@ impl Socket {
         } else {
             "wampgate"
         });
-        let for_policy = service.config.policy.iter().flat_map(|policy| &policy.headers);
+        let for_policy = service.config.policy.iter().flat_map(|policy| &policy.options.headers);
         let mut kept = vec![header::HOST, header::ORIGIN];
         for name in for_policy {
             if !kept.contains(name) {

@@ -18,7 +18,9 @@ use tokio::{
 
 use super::*;
 use crate::{
-    config::{CookieConfig, Endpoint, PathTree, PolicyConfig, Service, StoreConfig, WebSocketOptions},
+    config::{
+        CookieConfig, Endpoint, PathTree, PolicyFile, PolicyOptions, Service, StoreConfig, WebSocketOptions,
+    },
     cookie::{CookieOptions, PublicIdKey, TrackingId},
     policy::{Decision, JoinRequest, Policy, PolicyError, PolicyGate},
     store::{Authentication, Commit, CookieRecord, CookieStore, StoreError},
@@ -85,16 +87,12 @@ fn web_socket(options: WebSocketOptions, max_cookies: Option<usize>) -> Service 
             store: StoreConfig::Memory { max_cookies },
         }),
         auth: None,
-        policy: Some(PolicyConfig {
-            component: "policy.wasm".into(),
-            sha256: None,
-            config: "{}".to_owned(),
-            headers: vec![http::header::USER_AGENT, http::header::HOST],
-            deadline: Duration::from_millis(20),
-            max_memory: 0,
-            max_concurrent: 1,
-            grants: crate::policy::Grants::default(),
-            instances: crate::policy::Instances::Fresh,
+        policy: Some(PolicyFile {
+            options: PolicyOptions {
+                headers: vec![http::header::USER_AGENT, http::header::HOST],
+                ..PolicyOptions::default()
+            },
+            ..PolicyFile::new("policy.wasm")
         }),
         serializers: vec![Serializer::Json, Serializer::Cbor],
         options,

@@ -1,11 +1,11 @@
 //! A policy that is a WebAssembly component.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use super::{
-    Decision, JoinRequest, Policy, PolicyEngine, PolicyError, PolicyOptions, answer,
+    Decision, JoinRequest, Policy, PolicyEngine, PolicyError, PolicyFile, PolicyOptions, answer,
     contract::{Component, Guest},
     deadline::{self, Thread},
     host::{self, Instance},
@@ -17,7 +17,6 @@ use super::{
     warm::{Running, WarmPool},
     wasi,
 };
-use crate::config::PolicyConfig;
 
 /// What a guest may pass to the host in one call, in bytes. wasmtime's default lets 128 MiB through.
 const HOST_CALL_BYTES: usize = 64 * 1024;
@@ -47,22 +46,11 @@ pub struct WasmPolicy {
 // === impl WasmPolicy ===
 
 impl WasmPolicy {
-    /// Loads the component that a configuration names. Reads the file and compiles: not for a connection's
-    /// task.
-    pub fn load(engine: &PolicyEngine, config: &PolicyConfig) -> Result<Self, LoadError> {
-        Self::from_file(engine, &config.component, config.sha256.as_ref(), config.into())
-    }
-
-    /// Loads a component from a file whose bytes hash to `sha256`, if one is given.
-    pub fn from_file(
-        engine: &PolicyEngine,
-        file: &Path,
-        sha256: Option<&[u8; 32]>,
-        options: PolicyOptions,
-    ) -> Result<Self, LoadError> {
-        let name = file.display().to_string();
-        match load::read(file, sha256) {
-            Ok(bytes) => Self::from_bytes(engine, &name, &bytes, options),
+    /// Loads a component from its file. Reads and compiles: not for a connection's task.
+    pub fn load(engine: &PolicyEngine, file: &PolicyFile) -> Result<Self, LoadError> {
+        let name = file.component.display().to_string();
+        match load::read(&file.component, file.sha256.as_ref()) {
+            Ok(bytes) => Self::from_bytes(engine, &name, &bytes, file.options.clone()),
             Err(fault) => Err(LoadError { policy: name, fault }),
         }
     }

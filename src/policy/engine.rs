@@ -10,11 +10,11 @@ use std::{path::PathBuf, sync::Arc};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::{
-    Instances, cache,
+    Instances, PolicyFile, cache,
     deadline::Thread,
+    options::DEFAULT_MAX_MEMORY,
     ticker::{InFlight, Ticker},
 };
-use crate::config::PolicyConfig;
 
 /// How many decisions of all policies together may be in flight; each slot reserves address space for the largest memory
 /// that a policy may have. The fewest that wasmtime divides among its threads: each thread then finds the slots that it used
@@ -60,9 +60,6 @@ const GUEST_STACK: usize = 512 * 1024;
 /// The same for warm instances: interpreters that recurse for every level of the guest's program.
 const ROOMY_GUEST_STACK: usize = 1024 * 1024;
 
-/// Memory that a policy may have if nothing else is configured, in bytes. Some tool chains start with 16 MiB
-/// and one page.
-pub const DEFAULT_MAX_MEMORY: usize = 32 * 1024 * 1024;
 /// The largest `max_memory`, in bytes: every slot reserves that much address space, 128 GiB in all.
 pub const MAX_MEMORY_LIMIT: usize = 1024 * 1024 * 1024;
 
@@ -133,12 +130,10 @@ impl PolicyEngine {
     }
 
     /// Makes an engine with room for these policies and for the default policy.
-    pub fn for_policies<'a>(
-        policies: impl IntoIterator<Item = &'a PolicyConfig>,
-    ) -> Result<Self, EngineError> {
+    pub fn for_policies<'a>(policies: impl IntoIterator<Item = &'a PolicyFile>) -> Result<Self, EngineError> {
         let mut options = EngineOptions::default();
         for policy in policies {
-            options.max_memory = options.max_memory.max(policy.max_memory);
+            options.max_memory = options.max_memory.max(policy.options.max_memory);
         }
         Self::new(&options)
     }

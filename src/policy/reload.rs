@@ -10,20 +10,19 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{LoadError, LoadFault, PolicyEngine, PolicyGate, WasmPolicy, aside, load};
-use crate::config::PolicyConfig;
+use super::{LoadError, LoadFault, PolicyEngine, PolicyFile, PolicyGate, WasmPolicy, aside, load};
 
 /// Every policy of a gateway that comes from a file.
 #[derive(Debug)]
 pub struct Reloader {
     engine: PolicyEngine,
-    policies: Vec<Loaded>,
+    policies: Vec<Reloadable>,
 }
 
-/// A policy and where it came from.
+/// A policy and where it comes from.
 #[derive(Debug)]
-struct Loaded {
-    config: PolicyConfig,
+struct Reloadable {
+    file: PolicyFile,
     gate: Arc<PolicyGate>,
     /// What was read last, whether it was any good or not: the same bytes are not tried, nor complained about,
     /// a second time.
@@ -45,15 +44,19 @@ impl Reloader {
         Self { engine, policies: Vec::new() }
     }
 
-    /// Loads a policy, and remembers it. Reads and compiles: not for a connection's task.
-    pub fn load(&mut self, config: &PolicyConfig) -> Result<Arc<PolicyGate>, LoadError> {
-        let named = |fault| LoadError { policy: config.component.display().to_string(), fault };
-        let bytes = load::read(&config.component, config.sha256.as_ref()).map_err(named)?;
-        let policy = self.compile(config, &bytes)?;
-        let name = config.component.display().to_string();
-        let gate = Arc::new(PolicyGate::new(&name, Arc::new(policy), config.max_concurrent));
+    /// Loads a policy, and remembers it: the next service with the same policy gets the same gate. Reads and compiles:
+    /// not for a connection's task.
+    pub fn load(&mut self, file: &PolicyFile) -> Result<Arc<PolicyGate>, LoadError> {
+        if let Some(known) = self.policies.iter().find(|known| known.file == *file) {
+            return Ok(Arc::clone(&known.gate));
+        }
+        let named = |fault| LoadError { policy: file.component.display().to_string(), fault };
+        let bytes = load::read(&file.component, file.sha256.as_ref()).map_err(named)?;
+        let policy = self.compile(file, &bytes)?;
+        let name = file.component.display().to_string();
+        let gate = Arc::new(PolicyGate::new(&name, Arc::new(policy), file.options.max_concurrent));
         let last = Mutex::new(Some(Sha256::digest(&bytes).into()));
-        self.policies.push(Loaded { config: config.clone(), gate: Arc::clone(&gate), last });
+        self.policies.push(Reloadable { file: file.clone(), gate: Arc::clone(&gate), last });
         Ok(gate)
     }
 
@@ -64,7 +67,7 @@ impl Reloader {
 
     /// The files that the policies came from.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.policies.iter().map(|policy| &policy.config.component)
+        self.policies.iter().map(|policy| &policy.file.component)
     }
 
     /// Loads every policy whose file has other bytes than before. Reads and compiles: not for a connection's
@@ -73,17 +76,17 @@ impl Reloader {
         self.policies.iter().filter_map(|policy| self.reload_one(policy)).collect()
     }
 
-    fn reload_one(&self, policy: &Loaded) -> Option<Reload> {
-        let Loaded { config, gate, last } = policy;
+    fn reload_one(&self, policy: &Reloadable) -> Option<Reload> {
+        let Reloadable { file, gate, last } = policy;
         // Held throughout: of two reloads at once the later one must win.
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = match load::read(&config.component, None) {
+        let found = match load::read(&file.component, None) {
             Ok(bytes) => bytes,
             Err(fault) => {
                 // A file that is gone is complained about once, too.
                 last.take()?;
                 gate.tally().count_reload(false);
-                let policy = config.component.display().to_string();
+                let policy = file.component.display().to_string();
                 return Some(Reload::Kept(LoadError { policy, fault }));
             }
         };
@@ -91,30 +94,30 @@ impl Reloader {
         if last.replace(hash) == Some(hash) {
             return None;
         }
-        let loaded = load::check_pin(&found, config.sha256.as_ref())
-            .map_err(|fault| LoadError { policy: config.component.display().to_string(), fault })
-            .and_then(|()| self.compile_aside(config, &found));
+        let loaded = load::check_pin(&found, file.sha256.as_ref())
+            .map_err(|fault| LoadError { policy: file.component.display().to_string(), fault })
+            .and_then(|()| self.compile_aside(file, &found));
         gate.tally().count_reload(loaded.is_ok());
         Some(match loaded {
             Ok(new) => {
                 gate.replace(Arc::new(new));
-                Reload::Replaced(config.component.clone())
+                Reload::Replaced(file.component.clone())
             }
             Err(error) => Reload::Kept(error),
         })
     }
 
     /// Compiling takes a core for up to seconds, in which the connections have work to do.
-    fn compile_aside(&self, config: &PolicyConfig, bytes: &[u8]) -> Result<WasmPolicy, LoadError> {
-        aside::run(|| self.compile(config, bytes)).unwrap_or_else(|error| {
-            let policy = config.component.display().to_string();
+    fn compile_aside(&self, file: &PolicyFile, bytes: &[u8]) -> Result<WasmPolicy, LoadError> {
+        aside::run(|| self.compile(file, bytes)).unwrap_or_else(|error| {
+            let policy = file.component.display().to_string();
             Err(LoadError { policy, fault: LoadFault::Thread(error) })
         })
     }
 
-    fn compile(&self, config: &PolicyConfig, bytes: &[u8]) -> Result<WasmPolicy, LoadError> {
-        let name = config.component.display().to_string();
-        WasmPolicy::from_bytes(&self.engine, &name, bytes, config.into())
+    fn compile(&self, file: &PolicyFile, bytes: &[u8]) -> Result<WasmPolicy, LoadError> {
+        let name = file.component.display().to_string();
+        WasmPolicy::from_bytes(&self.engine, &name, bytes, file.options.clone())
     }
 }
 

@@ -31,7 +31,7 @@ impl WarmPool {
             Instances::Fresh => None,
             Instances::Warm => Some(Self {
                 waiting: Mutex::default(),
-                max: options.max_warm,
+                max: options.max_concurrent,
                 max_kept_memory: options.max_memory / 2,
             }),
         }

@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use wampgate::policy::{
-    DEFAULT_MAX_MEMORY, EngineOptions, LoadFault, Policy as _, PolicyEngine, PolicyError, PolicyOptions,
-    WasmPolicy,
+    EngineOptions, LoadFault, Policy as _, PolicyEngine, PolicyError, PolicyOptions, WasmPolicy,
 };
 
 use super::support::{
@@ -58,7 +57,7 @@ fn endless_start_is_stopped_when_it_is_loaded() {
 
 #[test]
 fn memory_bomb_is_stopped_at_its_limit() {
-    assert_eq!(failure(guest::MEMORY_BOMB), PolicyError::Memory(DEFAULT_MAX_MEMORY));
+    assert_eq!(failure(guest::MEMORY_BOMB), PolicyError::Memory(PolicyOptions::default().max_memory));
 }
 
 #[test]
@@ -68,7 +67,7 @@ fn table_bomb_is_stopped_at_its_limit() {
 
 #[test]
 fn memory_is_given_as_configured_and_no_more() {
-    assert_eq!(failure(guest::FORTY_MEGABYTES), PolicyError::Memory(DEFAULT_MAX_MEMORY));
+    assert_eq!(failure(guest::FORTY_MEGABYTES), PolicyError::Memory(PolicyOptions::default().max_memory));
 
     let max_memory = 48 * 1024 * 1024;
     let options = PolicyOptions { max_memory, ..options() };

@@ -2,19 +2,17 @@
 
 use std::{fs, path::Path};
 
-use wampgate::{
-    config::PolicyConfig,
-    policy::{
-        EngineOptions, LoadError, LoadFault, MAX_COMPONENT_BYTES, PolicyEngine, PolicyError, WasmPolicy,
-    },
+use wampgate::policy::{
+    EngineOptions, LoadError, LoadFault, MAX_COMPONENT_BYTES, PolicyEngine, PolicyError, PolicyFile,
+    WasmPolicy,
 };
 
 use super::support::{
-    Cookie, DEFAULT, ENGINE, TRACKING_ID, ask, authid, bytes, config, fault, guest, options, text,
+    Cookie, DEFAULT, ENGINE, TRACKING_ID, ask, authid, bytes, fault, file, guest, options, text,
 };
 
 fn load_file(path: &Path, sha256: Option<[u8; 32]>) -> Result<WasmPolicy, LoadError> {
-    WasmPolicy::load(&ENGINE, &PolicyConfig { sha256, ..config(path) })
+    WasmPolicy::load(&ENGINE, &PolicyFile { sha256, ..file(path) })
 }
 
 #[test]

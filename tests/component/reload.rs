@@ -12,12 +12,13 @@ use std::{
 };
 
 use wampgate::{
-    config::PolicyConfig,
-    policy::{Decision, Instances, LoadFault, PolicyError, PolicyGate, Reload, Reloader},
+    policy::{
+        Decision, Instances, LoadFault, PolicyError, PolicyFile, PolicyGate, PolicyOptions, Reload, Reloader,
+    },
     testkit::Request,
 };
 
-use super::support::{DEADLINE, ENGINE, bytes, config, guest};
+use super::support::{DEADLINE, ENGINE, bytes, file, guest, options};
 
 /// Answers with its authid, which is as long as the placeholder.
 fn named(name: &str) -> Vec<u8> {
@@ -41,17 +42,17 @@ struct Watched {
 
 impl Watched {
     fn new(component: &[u8], instances: Instances) -> Self {
-        Self::with(component, |config| PolicyConfig { instances, ..config })
+        Self::with(component, |options| PolicyOptions { instances, ..options })
     }
 
-    /// One whose configuration is changed like this.
-    fn with(component: &[u8], change: impl FnOnce(PolicyConfig) -> PolicyConfig) -> Self {
+    /// One whose options are changed like this.
+    fn with(component: &[u8], change: impl FnOnce(PolicyOptions) -> PolicyOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("policy.wasm");
-        fs::write(&file, component).unwrap();
+        let path = folder.path().join("policy.wasm");
+        fs::write(&path, component).unwrap();
         let mut reloader = Reloader::new(ENGINE.clone());
-        let gate = reloader.load(&change(config(&file))).unwrap();
-        Self { _folder: folder, file, reloader, gate }
+        let gate = reloader.load(&PolicyFile { options: change(options()), ..file(&path) }).unwrap();
+        Self { _folder: folder, file: path, reloader, gate }
     }
 }
 
@@ -68,6 +69,18 @@ fn decide_for(gate: &PolicyGate, peer: &str) -> Result<Decision, PolicyError> {
 
 fn authid(gate: &PolicyGate) -> String {
     super::support::authid(decide(gate))
+}
+
+#[test]
+fn services_with_the_same_policy_share_its_gate_and_others_have_their_own() {
+    let mut watched = Watched::new(&named("one "), Instances::Fresh);
+    let file = file(&watched.file);
+    let again = watched.reloader.load(&file).unwrap();
+    assert!(Arc::ptr_eq(&watched.gate, &again));
+    let options = PolicyOptions { max_concurrent: 1, ..options() };
+    let other = watched.reloader.load(&PolicyFile { options, ..file }).unwrap();
+    assert!(!Arc::ptr_eq(&watched.gate, &other));
+    assert_eq!(watched.reloader.files().count(), 2, "one is compiled for each");
 }
 
 #[test]
@@ -132,7 +145,7 @@ fn a_hundred_reloads_under_load_fail_no_decision() {
 #[test]
 fn a_peer_whose_decisions_never_end_is_refused_early_and_others_are_not() {
     let guest = bytes(guest::ENDLESS_LOOP);
-    let watched = Watched::with(&guest, |config| PolicyConfig { deadline: DEADLINE, ..config });
+    let watched = Watched::with(&guest, |options| PolicyOptions { deadline: DEADLINE, ..options });
     let failures_of = |peer: &str| {
         let mut answers = (0..100).map(|_| decide_for(&watched.gate, peer));
         answers.position(|answer| answer == Err(PolicyError::Penalty))

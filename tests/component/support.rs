@@ -6,10 +6,9 @@ mod full_request;
 use std::{path::Path, sync::LazyLock, time::Duration};
 
 use wampgate::{
-    config::PolicyConfig,
     policy::{
-        DEFAULT_MAX_MEMORY, Decision, EngineOptions, Grants, Instances, LoadError, LoadFault, Policy,
-        PolicyEngine, PolicyError, PolicyOptions, WasmPolicy,
+        Decision, EngineOptions, LoadError, LoadFault, Policy, PolicyEngine, PolicyError, PolicyFile,
+        PolicyOptions, WasmPolicy,
     },
     testkit::{Hello, Request},
 };
@@ -55,19 +54,9 @@ pub(crate) fn fault(bytes: &[u8]) -> LoadFault {
     loaded.expect_err("it loads").fault
 }
 
-/// The configuration of a policy that is this file, with time enough.
-pub(crate) fn config(component: &Path) -> PolicyConfig {
-    PolicyConfig {
-        component: component.to_owned(),
-        sha256: None,
-        config: "{}".to_owned(),
-        headers: Vec::new(),
-        deadline: PATIENT,
-        max_memory: DEFAULT_MAX_MEMORY,
-        max_concurrent: 16,
-        grants: Grants::default(),
-        instances: Instances::Fresh,
-    }
+/// A policy that is this file, with time enough.
+pub(crate) fn file(component: &Path) -> PolicyFile {
+    PolicyFile { options: options(), ..PolicyFile::new(component) }
 }
 
 /// How the client of a request is tracked.

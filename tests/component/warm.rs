@@ -48,7 +48,7 @@ fn an_instance_that_has_grown_is_replaced() {
 
 #[test]
 fn no_more_instances_are_kept_than_configured() {
-    let policy = load(guest::MARK, PolicyOptions { max_warm: 0, ..warm() }).unwrap();
+    let policy = load(guest::MARK, PolicyOptions { max_concurrent: 0, ..warm() }).unwrap();
     assert_eq!([mark(&policy), mark(&policy)], ["11", "11"]);
 }
 

@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use wampgate::{
     config::{
-        AuthConfig, Config, ConfigSource, CookieAuthConfig, Endpoint, Kdf, LoadedConfig, PathTree, Roles,
+        AuthOptions, Config, ConfigSource, CookieAuthOptions, Endpoint, Kdf, LoadedConfig, PathTree, Roles,
         Salting, SecretKey, Service, StoreConfig, SyncMode, TrustedProxy, UriMatch, WebSocketConfig,
         load_with,
     },
@@ -103,8 +103,9 @@ fn a_crossbar_node_brings_its_roles_and_methods() {
         assert!(all.call && all.register && all.publish && all.subscribe);
         assert!(!all.disclose_caller && !all.disclose_publisher);
         let auth = &websocket(tree(&config, &["ws"])).auth;
-        let configured =
-            auth.as_ref().map(|AuthConfig { anonymous, ticket, .. }| (anonymous.is_some(), ticket.is_some()));
+        let configured = auth
+            .as_ref()
+            .map(|AuthOptions { anonymous, ticket, .. }| (anonymous.is_some(), ticket.is_some()));
         assert_eq!(configured, methods, "{name}");
     }
     let config = good("crossbar_ticket");
@@ -162,10 +163,10 @@ fn every_key_arrives_where_it_belongs() {
     let policy = service.policy.as_ref().unwrap();
     assert_eq!(policy.component, config.node_dir.join("policies/vip.wasm"));
     assert_eq!(policy.sha256.unwrap()[..8], [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]);
-    assert_eq!(policy.config, r#"{"a":null,"b":[1,2]}"#);
-    assert_eq!(policy.headers, ["user-agent"]);
-    assert_eq!(policy.deadline, Duration::from_millis(50));
-    assert_eq!((policy.max_memory, policy.max_concurrent), (64 << 20, 4));
+    assert_eq!(policy.options.config, r#"{"a":null,"b":[1,2]}"#);
+    assert_eq!(policy.options.headers, ["user-agent"]);
+    assert_eq!(policy.options.deadline, Duration::from_millis(50));
+    assert_eq!((policy.options.max_memory, policy.options.max_concurrent), (64 << 20, 4));
     let options = &service.options;
     assert_eq!(options.allowed_origins, ["https://*.example.com"]);
     assert!(!options.allow_null_origin && !options.enable_webstatus);
@@ -178,7 +179,7 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!((back.id.as_str(), &back.endpoint), ("1", &Endpoint::Unix { path, backlog: 1024 }));
     assert_eq!(back.http.head_timeout, Duration::from_millis(100));
     let service = websocket(&back.root);
-    assert_eq!(service.policy.as_ref().unwrap().config, "{}");
+    assert_eq!(service.policy.as_ref().unwrap().options.config, "{}");
     let expected = StoreConfig::File {
         path: config.node_dir.join("cookies.dat"),
         max_cookies: 10,
@@ -215,7 +216,7 @@ fn every_method_arrives_with_its_principals() {
 
     let keys = &auth.cryptosign.as_ref().unwrap().principals["joe"].keys;
     assert_eq!(keys.iter().map(|key| key[0]).collect::<Vec<_>>(), [0xd7, 0x3d]);
-    let expected = CookieAuthConfig {
+    let expected = CookieAuthOptions {
         max_age: Some(Duration::from_hours(1)),
         idle_timeout: Some(Duration::from_hours(2)),
         rotate: false,

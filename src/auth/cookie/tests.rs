@@ -3,12 +3,9 @@
 use serde_json::Map;
 
 use super::*;
-use crate::{
-    auth::{
-        Step,
-        tests::{NOW, Scene, every_method, hello, ticket, tracked, uri},
-    },
-    config::AuthConfig,
+use crate::auth::{
+    Step,
+    tests::{NOW, Scene, every_method, hello, ticket, tracked, uri},
 };
 
 fn stored(authid: &str, method: &str, realm: &str) -> Authentication {
@@ -24,7 +21,7 @@ fn stored(authid: &str, method: &str, realm: &str) -> Authentication {
 }
 
 /// A client with `stored` on its cookie, in `realm1`.
-fn scene(config: AuthConfig, stored: Option<Authentication>) -> Scene {
+fn scene(config: AuthOptions, stored: Option<Authentication>) -> Scene {
     let mut tracked = tracked();
     tracked.record.authentication = stored.map(Arc::new);
     // What HELLO says about the client does not count.
@@ -38,8 +35,8 @@ fn run(scene: &Scene) -> Result<Principal, Refusal> {
     }
 }
 
-fn options(options: CookieAuthConfig) -> AuthConfig {
-    AuthConfig { cookie: Some(options), ..every_method() }
+fn options(options: CookieAuthOptions) -> AuthOptions {
+    AuthOptions { cookie: Some(options), ..every_method() }
 }
 
 #[test]
@@ -62,8 +59,8 @@ fn a_cookie_without_authentication_stands_for_nobody() {
 
 #[test]
 fn what_the_configuration_no_longer_has_does_not_stand() {
-    let only_cookie = AuthConfig { cookie: Some(CookieAuthConfig::default()), ..AuthConfig::default() };
-    let moved = AuthConfig { cookie: Some(CookieAuthConfig::default()), ..ticket() };
+    let only_cookie = AuthOptions { cookie: Some(CookieAuthOptions::default()), ..AuthOptions::default() };
+    let moved = AuthOptions { cookie: Some(CookieAuthOptions::default()), ..ticket() };
     for (config, stored) in [
         (every_method(), stored("removed", "ticket", "realm1")),
         (only_cookie, stored("joe", "ticket", "realm1")),
@@ -88,15 +85,15 @@ fn a_cookie_of_another_realm_is_not_moved_and_keeps_its_authentication() {
 #[test]
 fn an_authentication_ends_with_its_age_and_with_absence() {
     let minute = Some(Duration::from_mins(1));
-    let aged = CookieAuthConfig { max_age: minute, ..CookieAuthConfig::default() };
-    let idle = CookieAuthConfig { idle_timeout: minute, ..CookieAuthConfig::default() };
+    let aged = CookieAuthOptions { max_age: minute, ..CookieAuthOptions::default() };
+    let idle = CookieAuthOptions { idle_timeout: minute, ..CookieAuthOptions::default() };
     let at = |seconds: u64| Timestamp::from_millis(NOW.as_millis() - seconds * 1000);
     for (options_of, at_of, seen, stands) in [
         (aged, at(59), at(0), true),
         (aged, at(60), at(0), false),
         (idle, at(3600), at(59), true),
         (idle, at(3600), at(60), false),
-        (CookieAuthConfig::default(), at(3600), at(3600), true),
+        (CookieAuthOptions::default(), at(3600), at(3600), true),
     ] {
         let stored = Authentication { at: at_of, ..stored("joe", "ticket", "realm1") };
         let mut scene = scene(options(options_of), Some(stored));

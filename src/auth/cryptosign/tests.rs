@@ -3,9 +3,9 @@
 use ed25519_dalek::{Signer as _, SigningKey};
 
 use super::*;
-use crate::{
-    auth::tests::{NOW, Scene, hello, uri},
-    config::AuthConfig,
+use crate::auth::{
+    AuthOptions,
+    tests::{NOW, Scene, hello, uri},
 };
 
 /// Section "Computing the Signature", "Test Vectors": channel, private key, challenge, signature.
@@ -70,7 +70,7 @@ fn scene(authid: Option<&str>, seed: u8, realm: &str) -> Scene {
     let principals =
         [("joe".to_owned(), principal([1, 2], None)), ("ann".to_owned(), principal([2, 3], Some("home")))]
             .into();
-    let config = AuthConfig { cryptosign: Some(CryptosignConfig { principals }), ..AuthConfig::default() };
+    let config = AuthOptions { cryptosign: Some(CryptosignOptions { principals }), ..AuthOptions::default() };
     let mut hello = hello(&["cryptosign"], authid);
     hello.authextra.insert("pubkey".to_owned(), to_hex(&signing(seed).verifying_key().to_bytes()).into());
     Scene { realm: uri(realm), ..Scene::new(Some(config), hello) }

@@ -4,8 +4,10 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    auth::tests::{ID, PUBLIC, Scene, anonymous, hello, ticket, tracked, uri},
-    config::AuthConfig,
+    auth::{
+        AuthOptions,
+        tests::{ID, PUBLIC, Scene, anonymous, hello, ticket, tracked, uri},
+    },
     wamp::Uri,
 };
 
@@ -13,7 +15,7 @@ const ROLES: [&str; 3] = ["anonymous", "guest", "frontend"];
 
 /// Plans for a client of a realm with `ROLES`.
 fn planned(
-    config: Option<&AuthConfig>,
+    config: Option<&AuthOptions>,
     is_tracked: bool,
     offered: &[&str],
     decision: Decision,

@@ -3,9 +3,9 @@
 use argon2::{Algorithm, Argon2, Params, Version};
 
 use super::*;
-use crate::{
-    auth::tests::{NOW, Scene, hello, uri},
-    config::{AuthConfig, ScramPrincipal},
+use crate::auth::{
+    AuthOptions, ScramPrincipal,
+    tests::{NOW, Scene, hello, uri},
 };
 
 const PASSWORD: &str = "pencil";
@@ -48,7 +48,7 @@ fn scene(method: Method, authid: &str, realm: &str) -> Scene {
         ("a,b=c".to_owned(), principal(pbkdf2, b"eight by", None)),
     ]
     .into();
-    let config = AuthConfig { scram: Some(ScramConfig { principals }), ..AuthConfig::default() };
+    let config = AuthOptions { scram: Some(ScramOptions { principals }), ..AuthOptions::default() };
     let mut hello = hello(&[method.name()], Some(authid));
     hello.authextra.insert("nonce".to_owned(), "egVDf3DMJh0=".into());
     Scene { realm: uri(realm), ..Scene::new(Some(config), hello) }

@@ -3,12 +3,9 @@
 use serde_json::Value;
 
 use super::*;
-use crate::{
-    auth::{
-        Method,
-        tests::{NOW, Scene, hello, uri},
-    },
-    config::{AuthConfig, WampCraPrincipal},
+use crate::auth::{
+    AuthOptions, WampCraPrincipal,
+    tests::{NOW, Scene, hello, uri},
 };
 
 /// `joe` has the key; `ann` derives it from a password, and belongs to `home`.
@@ -27,7 +24,7 @@ fn scene(authid: &str, realm: &str) -> Scene {
         realm: Some(uri("home")),
     };
     let principals = [("joe".to_owned(), joe), ("ann".to_owned(), ann)].into();
-    let config = AuthConfig { wampcra: Some(WampCraConfig { principals }), ..AuthConfig::default() };
+    let config = AuthOptions { wampcra: Some(WampCraOptions { principals }), ..AuthOptions::default() };
     Scene { realm: uri(realm), ..Scene::new(Some(config), hello(&["wampcra"], Some(authid))) }
 }
 

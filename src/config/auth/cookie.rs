@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use crate::config::{
-    AuthConfig, CookieAuthConfig, CookieConfig, StoreConfig, WebSocketConfig,
+    AuthOptions, CookieAuthOptions, CookieConfig, StoreConfig, WebSocketConfig,
     reader::{Located, Walk, Whole, object},
 };
 
@@ -41,7 +41,7 @@ pub(super) struct Beside<'a> {
 
 impl RawCookieAuth {
     /// Checks the method, which stands at `path`.
-    pub(super) fn check(self, path: &str, beside: &Beside<'_>, walk: &mut Walk<'_>) -> CookieAuthConfig {
+    pub(super) fn check(self, path: &str, beside: &Beside<'_>, walk: &mut Walk<'_>) -> CookieAuthOptions {
         if !beside.is_tracked {
             walk.fault_at(
                 path,
@@ -65,10 +65,10 @@ impl RawCookieAuth {
         let seconds = |time: Option<Located<Whole<1, TEN_YEARS>>>| {
             time.map(|Located { value, .. }| Duration::from_secs(value.0))
         };
-        CookieAuthConfig {
+        CookieAuthOptions {
             max_age: seconds(self.max_age),
             idle_timeout: seconds(self.idle_timeout),
-            rotate: self.rotate.unwrap_or(CookieAuthConfig::default().rotate),
+            rotate: self.rotate.unwrap_or(CookieAuthOptions::default().rotate),
         }
     }
 
@@ -107,7 +107,7 @@ pub(in crate::config) fn warn_of_unsafe(path: &str, service: &WebSocketConfig, w
             "lets a sandboxed frame of any web page connect as whoever visits it: leave it out, which means false beside `auth.cookie`",
         );
     }
-    if service.policy.as_ref().is_some_and(|policy| names_clients_by_id(&policy.config)) {
+    if service.policy.as_ref().is_some_and(|policy| names_clients_by_id(&policy.options.config)) {
         walk.warn_at(
             format!("{path}.policy.config.authid"),
             "makes the cookie's ID, which is a credential beside `auth.cookie`, the authid that applications show and log: use \"public-id\"",
@@ -129,8 +129,8 @@ pub(in crate::config) struct UseOfIds {
 impl UseOfIds {
     /// The use in a service that stands at `path`.
     pub(in crate::config) fn of(path: &str, service: &WebSocketConfig) -> Self {
-        let only_anonymous = |auth: &AuthConfig| {
-            *auth == AuthConfig { anonymous: auth.anonymous.clone(), ..AuthConfig::default() }
+        let only_anonymous = |auth: &AuthOptions| {
+            *auth == AuthOptions { anonymous: auth.anonymous.clone(), ..AuthOptions::default() }
         };
         let store = service.cookie.as_ref().and_then(|cookie| match &cookie.store {
             StoreConfig::Memory { .. } => None,

@@ -5,7 +5,7 @@ use ed25519_dalek::VerifyingKey;
 use super::{Hex, Realms, Static, principals};
 use crate::{
     config::{
-        CryptosignConfig, CryptosignPrincipal,
+        CryptosignOptions, CryptosignPrincipal,
         reader::{Located, Table, Walk, object},
         realm::Label,
     },
@@ -44,12 +44,12 @@ object! {
 }
 
 impl RawCryptosign {
-    pub(super) fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> CryptosignConfig {
+    pub(super) fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> CryptosignOptions {
         let mut owned: Vec<([u8; 32], String)> = Vec::new();
         let principals = principals(self.principals, "cryptosign", walk, |principal, walk| {
             principal.check(realms, &mut owned, walk)
         });
-        CryptosignConfig { principals }
+        CryptosignOptions { principals }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Hex, HexSecret, Realms, Static, principals};
 use crate::{
     config::{
-        Kdf, ScramConfig, ScramPrincipal,
+        Kdf, ScramOptions, ScramPrincipal,
         reader::{Located, Table, Walk, Whole, object, words},
         realm::Label,
     },
@@ -73,9 +73,9 @@ words! {
 const MIN_PBKDF2_ITERATIONS: u32 = 4096;
 
 impl RawScram {
-    pub(super) fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> ScramConfig {
+    pub(super) fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> ScramOptions {
         let check = |principal: RawScramPrincipal, walk: &mut Walk<'_>| principal.check(realms, walk);
-        ScramConfig { principals: principals(self.principals, "scram", walk, check) }
+        ScramOptions { principals: principals(self.principals, "scram", walk, check) }
     }
 }
 

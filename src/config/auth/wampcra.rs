@@ -5,18 +5,12 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use super::{Realms, Static, principals};
 use crate::{
     config::{
-        Salting, Secret, WampCraConfig, WampCraPrincipal,
+        Salting, Secret, WampCraOptions, WampCraPrincipal,
         reader::{Located, Table, Walk, Whole, object},
         realm::Label,
     },
     wamp::Uri,
 };
-
-/// Crossbar's default, which Autobahn's clients share. Nobody can try passwords here without a challenge.
-const DEFAULT_ITERATIONS: u32 = 1000;
-
-/// Crossbar's default: as long as the hash.
-const DEFAULT_KEY_LENGTH: u8 = 32;
 
 object! {
     /// Joining by signing a challenge with a shared secret (WAMP-CRA).
@@ -58,7 +52,7 @@ object! {
 
 impl RawWampCra {
     /// Checks the method, which stands at `path`.
-    pub(super) fn check(self, path: &str, realms: Realms<'_>, walk: &mut Walk<'_>) -> WampCraConfig {
+    pub(super) fn check(self, path: &str, realms: Realms<'_>, walk: &mut Walk<'_>) -> WampCraOptions {
         match (&self.users, &self.principals) {
             (Some(_), Some(Located { path, .. })) => {
                 walk.fault_at(path, "stands beside `users`, which means the same: keep one of them");
@@ -70,7 +64,7 @@ impl RawWampCra {
         }
         let users = self.users.or(self.principals);
         let principals = principals(users, "wampcra", walk, |user, walk| user.check(realms, walk));
-        WampCraConfig { principals }
+        WampCraOptions { principals }
     }
 }
 
@@ -79,8 +73,9 @@ impl RawUser {
         let place = realms.place(self.role, self.realm, walk);
         let Located { path, value: key } = self.secret?;
         let salting = if let Some(Label(salt)) = self.salt {
-            let iterations = self.iterations.map_or(DEFAULT_ITERATIONS, |located| located.value.get());
-            let key_length = self.keylen.map_or(DEFAULT_KEY_LENGTH, |located| located.value.get());
+            let iterations =
+                self.iterations.map_or(Salting::DEFAULT_ITERATIONS, |located| located.value.get());
+            let key_length = self.keylen.map_or(Salting::DEFAULT_KEY_LENGTH, |located| located.value.get());
             // A client signs with the base64 text of the derived bytes, so nothing else can ever be right.
             let is_derived = BASE64_STANDARD
                 .decode(key.expose())

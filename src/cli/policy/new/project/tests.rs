@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use clap::ValueEnum;
 
 use super::{File, Language, NAME, files};
-use wampgate::policy::{CONTRACT_VERSIONS, DEFAULT_DEADLINE, DEFAULT_MAX_MEMORY};
+use wampgate::policy::{CONTRACT_VERSIONS, PolicyOptions};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -92,8 +92,8 @@ fn a_project_has_its_name_and_the_newest_contract() {
 fn the_readme_gives_the_limits_that_hold() {
     let limits = format!(
         "It has {} ms and {} MiB for a decision",
-        DEFAULT_DEADLINE.as_millis(),
-        DEFAULT_MAX_MEMORY / 1024 / 1024
+        PolicyOptions::default().deadline.as_millis(),
+        PolicyOptions::default().max_memory / 1024 / 1024
     );
     assert!(text(&project(Language::C), "README.md").contains(&limits), "{limits}");
 }

@@ -1,13 +1,57 @@
-//! The principals of the methods that verify more than a ticket, and the options of cookie authentication.
+//! What the configuration says about authentication: the methods of a service and their principals.
+//!
+//! `config` reads the file into these types. Their defaults stand here and nowhere else.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::Secret;
+use super::method::ANONYMOUS;
 use crate::wamp::Uri;
+
+/// The authentication methods of a service.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct AuthOptions {
+    /// `anonymous`
+    pub anonymous: Option<AnonymousOptions>,
+    /// `ticket`
+    pub ticket: Option<TicketOptions>,
+    /// `wampcra`
+    pub wampcra: Option<WampCraOptions>,
+    /// `scram`
+    pub scram: Option<ScramOptions>,
+    /// `cryptosign`
+    pub cryptosign: Option<CryptosignOptions>,
+    /// `cookie`
+    pub cookie: Option<CookieAuthOptions>,
+}
+
+/// `auth.anonymous`, static.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnonymousOptions {
+    /// `role`. Default `anonymous`.
+    pub role: String,
+}
+
+/// `auth.ticket`, static.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketOptions {
+    /// The principals by authid.
+    pub principals: BTreeMap<String, TicketPrincipal>,
+}
+
+/// A principal of the ticket method.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketPrincipal {
+    /// The shared secret.
+    pub ticket: Secret,
+    /// The role.
+    pub role: String,
+    /// The realm that the principal belongs to; none: whichever it asks for.
+    pub realm: Option<Uri>,
+}
 
 /// `auth.wampcra`, static.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WampCraConfig {
+pub struct WampCraOptions {
     /// `users`: the principals by authid.
     pub principals: BTreeMap<String, WampCraPrincipal>,
 }
@@ -38,7 +82,7 @@ pub struct Salting {
 
 /// `auth.scram`, static.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScramConfig {
+pub struct ScramOptions {
     /// The principals by authid.
     pub principals: BTreeMap<String, ScramPrincipal>,
 }
@@ -79,7 +123,7 @@ pub enum Kdf {
 
 /// `auth.cryptosign`, static.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CryptosignConfig {
+pub struct CryptosignOptions {
     /// The principals by authid.
     pub principals: BTreeMap<String, CryptosignPrincipal>,
 }
@@ -97,7 +141,7 @@ pub struct CryptosignPrincipal {
 
 /// `auth.cookie`: a cookie's record remembers who authenticated with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CookieAuthConfig {
+pub struct CookieAuthOptions {
     /// `max_age`: how long an authentication stands; none: as long as the record.
     pub max_age: Option<Duration>,
     /// `idle_timeout`: how long it stands when its client stays away; none: as long as the record.
@@ -106,7 +150,7 @@ pub struct CookieAuthConfig {
     pub rotate: bool,
 }
 
-impl Default for CookieAuthConfig {
+impl Default for CookieAuthOptions {
     fn default() -> Self {
         Self { max_age: None, idle_timeout: None, rotate: true }
     }
@@ -119,5 +163,46 @@ pub struct SecretKey(pub [u8; 32]);
 impl fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretKey(..)")
+    }
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+// === impl AnonymousOptions ===
+
+impl Default for AnonymousOptions {
+    fn default() -> Self {
+        Self { role: ANONYMOUS.to_owned() }
+    }
+}
+
+// === impl Salting ===
+
+impl Salting {
+    /// Crossbar's default, which Autobahn's clients share. Without a challenge nobody can try passwords here.
+    pub const DEFAULT_ITERATIONS: u32 = 1000;
+    /// Crossbar's default: as long as the hash.
+    pub const DEFAULT_KEY_LENGTH: u8 = 32;
+}
+
+// === impl Secret ===
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
     }
 }
