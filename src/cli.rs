@@ -11,7 +11,6 @@ mod schema;
 use std::{io, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-
 use wampgate::config::ConfigSource;
 
 /// A WebSocket gateway that gives every client an identity that survives reconnects.
@@ -28,14 +27,14 @@ pub(crate) struct Cli {
 enum Command {
     /// Run the gateway (also without naming a subcommand)
     Run(RunArgs),
-    /// Check a configuration with its policies, and print every fault with what to write instead
+    /// Check a configuration with its policies, and print every fault with its remedy
     Check(CheckArgs),
     /// Print the JSON Schema of the configuration
     Schema,
-    /// Look into a cookie store and put it in order, also while a gateway runs on it
+    /// Show, revoke and move the cookies of a store, also while a gateway runs on it
     #[command(subcommand)]
     Cookies(cookies::CookiesCommand),
-    /// Start a policy, test it, ask it, look at it
+    /// Start, test, ask and inspect a policy
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
 }
@@ -57,7 +56,7 @@ pub(crate) struct SourceArgs {
 struct CheckArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// Do not load the policies: neither look at their components nor ask them about their configuration
+    /// Do not load the policies: their components and their configurations stay unchecked
     #[arg(long)]
     without_policies: bool,
 }
@@ -67,25 +66,25 @@ struct CheckArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// How log lines are written to standard error
+    /// The form of the log lines on standard error
     #[arg(long, value_enum, default_value_t)]
     log_format: LogFormat,
-    /// What is logged: a level (error, warn, info, debug, trace), or directives such as `info,wampgate::policy=debug`
+    /// What the gateway logs: a level (error, warn, info, debug, trace), or directives such as `info,wampgate::policy=debug`
     #[arg(long, value_name = "FILTER", default_value = "info", env = "WAMPGATE_LOG")]
     log: String,
-    /// Append every request that a policy is asked to this file, with the answer: cases for `policy test`. Tracking
-    /// IDs are replaced; the name must end in .jsonl
+    /// Append every request to a policy to this file, with the answer: cases for `policy test`. The gateway replaces
+    /// tracking IDs; the name must end in .jsonl
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 }
 
-/// How log lines are written.
+/// The form of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object for each line.
     Json,
 }
 
@@ -99,7 +98,7 @@ impl SourceArgs {
     }
 }
 
-/// Runs the command. An error is printed by `main` with its causes.
+/// Runs the command. `main` prints an error with its causes.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let passed = |ok| if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     match cli.command {

@@ -1,4 +1,4 @@
-//! `wampgate check`: says everything that is wrong with a configuration, or that nothing is.
+//! `wampgate check`: prints everything that is wrong with a configuration, or that it is sound.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use wampgate::{
     policy::{EngineError, LoadError, PolicyEngine, WasmPolicy},
 };
 
-/// Checks a configuration and writes the outcome. True if it can be run, with or without warnings.
+/// Checks a configuration and writes the outcome. True if a gateway can run it, with or without warnings.
 ///
 /// With `policies` it also loads each policy as `run` would.
 pub(crate) fn check(source: &ConfigSource, policies: bool, out: &mut impl Write) -> anyhow::Result<bool> {
@@ -30,7 +30,7 @@ pub(crate) fn check(source: &ConfigSource, policies: bool, out: &mut impl Write)
     Ok(unusable.is_empty())
 }
 
-/// Why policies cannot be used, one by one.
+/// The policies that a gateway cannot use, each with the reason.
 fn load_policies(config: &Config) -> Result<Vec<LoadError>, EngineError> {
     let policies = config.policies();
     if policies.is_empty() {

@@ -1,7 +1,7 @@
-//! `wampgate cookies`: looks into a cookie store and puts it in order.
+//! `wampgate cookies`: shows, revokes and moves the cookies of a store.
 //!
-//! While a gateway runs on the node directory, the gateway does it, through its socket; otherwise this process opens the
-//! store itself. Tracking IDs are credentials, so that nothing prints them without `--reveal`.
+//! While a gateway runs on the node directory, the gateway carries the command out, through its socket. Otherwise this
+//! process opens the store itself. Tracking IDs are credentials, so that the command prints them only with `--reveal`.
 
 mod output;
 mod place;
@@ -28,14 +28,14 @@ use wampgate::{
 pub(crate) enum CookiesCommand {
     /// List the live cookies
     Ls {
-        /// Only those that are authenticated as AUTHID
+        /// Only cookies that are authenticated as AUTHID
         #[arg(long, value_name = "AUTHID")]
         authid: Option<String>,
         /// The store.
         #[command(flatten)]
         store: StoreArgs,
     },
-    /// Show one cookie with everything that is known of it
+    /// Show one cookie with everything that the store knows about it
     Show {
         /// A tracking ID or a public ID (write -- before one that begins with -h)
         #[arg(allow_hyphen_values = true)]
@@ -46,15 +46,15 @@ pub(crate) enum CookiesCommand {
     },
     /// Remove cookies for good, and end their connections
     Revoke(RevokeArgs),
-    /// Drop expired cookies now; a running gateway does so every minute
+    /// Drop expired cookies now; a running gateway drops them every minute
     Purge(StoreArgs),
-    /// Write the file of a store anew without what is dead in it; happens by itself when half of it is dead
+    /// Rewrite the file of a store without its dead lines; the gateway does so when half of the lines are dead
     Compact(StoreArgs),
-    /// Keep what is whole in a damaged file; the damaged file stays beside it
+    /// Keep the whole lines of a damaged file; the damaged file stays beside it
     Repair(StoreArgs),
     /// Write all live cookies, with their IDs, as JSON Lines
     Export(transfer::ExportArgs),
-    /// Add the cookies of another file, also of Crossbar's cookies.dat; cookies that are there already stay as they are
+    /// Add the cookies of another file, also of Crossbar's cookies.dat; cookies that the store has stay as they are
     Import(transfer::ImportArgs),
 }
 
@@ -63,7 +63,7 @@ pub(crate) enum CookiesCommand {
 pub(crate) struct StoreArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// The path of the service whose store is meant, such as /ws; needed if the configuration has several stores
+    /// The path of the service that has the store, such as /ws; needed if the configuration has several stores
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
     /// The transport that the path belongs to: its id, or its place in the list from 0 on
@@ -72,7 +72,7 @@ pub(crate) struct StoreArgs {
     /// Print JSON, one object a line
     #[arg(long)]
     json: bool,
-    /// Print tracking IDs. Whoever has one is that client: mind who sees them
+    /// Print tracking IDs. A tracking ID is a credential: keep the output to yourself
     #[arg(long)]
     reveal: bool,
 }
@@ -99,11 +99,11 @@ pub(crate) struct RevokeArgs {
 pub(crate) enum Format {
     /// Crossbar's cookies.dat.
     Crossbar,
-    /// The same with last sightings and checksums: the file store's own.
+    /// The file store's own: the same with last visits and checksums.
     Wampgate,
 }
 
-/// Runs one of the commands. An error is printed by `main`.
+/// Runs one of the commands. `main` prints an error.
 pub(crate) fn run(command: CookiesCommand) -> anyhow::Result<ExitCode> {
     logging::start(LogFormat::Text, "warn")?;
     let outcome = match command {
@@ -115,7 +115,7 @@ pub(crate) fn run(command: CookiesCommand) -> anyhow::Result<ExitCode> {
             let selection = match (args.id, args.authid) {
                 (Some(id), _) => Selection::Id(IdArgument(id)),
                 (None, Some(authid)) => Selection::Authid(authid),
-                // The group of arguments demands one of them, so that this is `--all`.
+                // The group requires one of its arguments, so that this is `--all`.
                 (None, None) => Selection::All,
             };
             perform(&args.store, Command::Revoke(selection), Listing::None)
@@ -128,7 +128,7 @@ pub(crate) fn run(command: CookiesCommand) -> anyhow::Result<ExitCode> {
     };
     match outcome {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        // Whoever reads has seen enough, as `head` does.
+        // The reader has seen enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error),
     }

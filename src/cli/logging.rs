@@ -12,7 +12,7 @@ use tracing_subscriber::{
 
 use super::LogFormat;
 
-/// Libraries that log what passes through them, tickets and cookies included, below this level. No filter of the
+/// Libraries that log what passes through them below the level `warn`, tickets and cookies included. No filter of the
 /// operator's may show that.
 const TALKATIVE: [&str; 3] = ["tungstenite", "tokio_tungstenite", "hyper"];
 

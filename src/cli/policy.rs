@@ -1,4 +1,4 @@
-//! `wampgate policy`: starts a policy, tests it, asks it, looks at it, without a gateway.
+//! `wampgate policy`: starts, tests, asks and inspects a policy, without a gateway.
 
 mod inspect;
 mod new;
@@ -18,19 +18,19 @@ use wampgate::{
     testkit::{Cases, Request, TestPolicy, answer_json},
 };
 
-/// The largest request that is read, in bytes; no HELLO is larger.
+/// The largest request that the command reads, in bytes; no HELLO is larger.
 const MAX_REQUEST: u64 = 1024 * 1024;
 
 /// What to do with a policy.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
-    /// Write a project that a policy can start from: it builds, and passes its own test
+    /// Write a project to start a policy from, which builds and passes its own test
     New(new::NewArgs),
-    /// Ask a policy the cases of a file and those that every policy must survive
+    /// Ask a policy the cases of a file, and the cases that every policy must survive
     Test(TestArgs),
     /// Ask a policy one request, read as JSON from standard input, and print its decision as JSON
     Decide(DecideArgs),
-    /// Print what a component is: contract, imports, needed grants, size, time to compile
+    /// Print the facts about a component: contract, imports, needed grants, size, time to compile
     Inspect(InspectArgs),
 }
 
@@ -68,7 +68,7 @@ pub(crate) struct InspectArgs {
     json: bool,
 }
 
-/// How the policy is run, where a cases file does not say so.
+/// How the policy runs, unless a cases file says so.
 #[derive(Debug, Default, Args)]
 struct OptionArgs {
     /// The policy's configuration, a JSON object [default: that of the cases, or {}]
@@ -83,7 +83,7 @@ struct OptionArgs {
     /// Keep instances from one decision to the next
     #[arg(long)]
     warm: bool,
-    /// The lines of the policy's log to write to standard error: those of this level and above
+    /// Write the policy's log lines of this level and above to standard error
     /// [default: debug for `decide`, off for `test`]
     #[arg(long, value_name = "LEVEL", value_enum)]
     log: Option<LogLevel>,
@@ -106,7 +106,7 @@ enum GrantArg {
 }
 
 impl OptionArgs {
-    /// These options over others.
+    /// Puts these options over others.
     fn over(&self, mut options: PolicyOptions) -> anyhow::Result<PolicyOptions> {
         if let Some(config) = &self.config {
             let parsed: Map<String, Value> =
@@ -131,7 +131,7 @@ impl OptionArgs {
 }
 
 impl PolicyCommand {
-    /// What of the log is to be written while it runs.
+    /// The filter of the log while the command runs.
     pub(super) fn log_filter(&self) -> &'static str {
         let level = match self {
             Self::Test(args) => args.options.log.unwrap_or(LogLevel::Off),
@@ -148,7 +148,7 @@ impl PolicyCommand {
     }
 }
 
-/// Runs the command; true if there is nothing to complain about.
+/// Runs the command. False if the policy failed.
 pub(crate) fn run(
     command: &PolicyCommand,
     input: &mut impl Read,

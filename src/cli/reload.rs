@@ -1,4 +1,4 @@
-//! Policies are loaded anew on SIGHUP and when their files change.
+//! Loads policies anew on SIGHUP and when their files change.
 
 use std::{
     collections::HashMap,
@@ -17,14 +17,14 @@ use tracing::error;
 
 use wampgate::policy::{Reload, Reloader};
 
-/// How often the files are looked at. A look is one system call a file; the file systems of containers and
-/// networks do not report their changes, and so nothing else works everywhere.
+/// How often the gateway looks at the files. A look is one system call for each file. File systems of containers and
+/// networks do not report changes, so that only looking works everywhere.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What tells that a file has been written: its size and the time of its last change. None: it is not there.
+/// A file's size and the time of its last change, which tell whether it was written. None: there is no such file.
 type Seen = Option<(u64, SystemTime)>;
 
-/// Reloads on a task of its own. SIGHUP no longer ends the process from here on.
+/// Reloads on a task of its own. From here on SIGHUP no longer ends the process.
 pub(super) fn start(policies: Arc<Reloader>) -> io::Result<JoinHandle<()>> {
     let hang_up = signal(SignalKind::hangup())?;
     Ok(tokio::spawn(reload(policies, hang_up)))
@@ -40,7 +40,7 @@ async fn reload(policies: Arc<Reloader>, mut hang_up: Signal) {
             Some(()) = hang_up.recv() => {}
             _ = looks.tick() => {
                 let now = look(&policies);
-                // A file that is still being written is left alone until it has been the same for a second.
+                // A program may still be writing a file: the gateway waits until it has stayed the same for a second.
                 let is_settled = now == last;
                 last.clone_from(&now);
                 if !is_settled || now == loaded {

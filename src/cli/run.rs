@@ -24,7 +24,7 @@ use wampgate::{
     server::Server,
 };
 
-/// The exit code of a process that a second signal ended: 128 and the number of SIGINT, as a shell would report it.
+/// The exit code after a second signal: 128 and the number of SIGINT, as a shell reports it.
 const INTERRUPTED: u8 = 130;
 
 /// Runs until a signal, then drains.
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     }
     let runtime =
         runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    // On a worker rather than on this thread: accepting then needs no switch between threads.
+    // On a worker rather than on this thread, so that accepting needs no switch between threads.
     runtime
         .block_on(runtime.spawn(serve(loaded.config, args.record.clone())))
         .context("the gateway crashed")?
@@ -57,7 +57,7 @@ async fn serve(config: Config, record: Option<PathBuf>) -> anyhow::Result<ExitCo
     let shutdown = CancellationToken::new();
     let admin = listen_for_commands(&gateway, &shutdown)?;
     let server = Server::bind(gateway)?;
-    // Before anybody is told that the gateway is there: a signal must not find it without a handler.
+    // Before the gateway announces itself: a signal must find a handler.
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let reloading =
@@ -83,8 +83,8 @@ async fn serve(config: Config, record: Option<PathBuf>) -> anyhow::Result<ExitCo
     }
 }
 
-/// Opens the socket for `wampgate cookies`, where there is a node directory to put it. Without the socket the gateway does
-/// as well, but next to another gateway it does not start.
+/// Opens the socket for `wampgate cookies`, if there is a node directory to put it in. The gateway runs without the socket
+/// as well, but it does not start next to another gateway.
 fn listen_for_commands(gateway: &Gateway, shutdown: &CancellationToken) -> Result<TaskTracker, SocketError> {
     let tasks = TaskTracker::new();
     if gateway.stores().is_empty() || !gateway.node_dir().is_dir() {
@@ -98,7 +98,7 @@ fn listen_for_commands(gateway: &Gateway, shutdown: &CancellationToken) -> Resul
     Ok(tasks)
 }
 
-/// Tells where the gateway is, for people and for scripts: one line per listener, and one per service.
+/// Prints where the gateway listens, for people and for scripts: one line for each listener, and one for each service.
 fn announce(server: &Server) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "wampgate {}", env!("CARGO_PKG_VERSION"))?;

@@ -230,7 +230,7 @@ fn an_exported_file_is_its_owners_alone_and_replaces_nothing() {
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", "exported 2 cookies\n"));
     let metadata = fs::metadata(&file).unwrap();
     assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
-    assert!(cookies(dir.path(), &arguments).complained().contains("cannot make"));
+    assert!(cookies(dir.path(), &arguments).complained().contains("cannot create"));
     assert_eq!(fs::metadata(&file).unwrap().len(), metadata.len());
 }
 

@@ -1,4 +1,4 @@
-//! What the commands print: tables for people, JSON Lines for programs, and how far they are.
+//! What the commands print: tables for people, JSON Lines for programs, and the progress.
 
 use std::{
     io::{self, IsTerminal as _, StdoutLock, Write as _, stderr, stdout},
@@ -16,11 +16,11 @@ use wampgate::{
 /// How records are printed for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Listing {
-    /// There are none.
+    /// The command prints no records.
     None,
-    /// One a line.
+    /// One line for each record.
     Table,
-    /// One field a line.
+    /// One line for each field.
     Details,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Output {
     progress: Progress,
 }
 
-/// A line on standard error that changes; nothing where that is no terminal.
+/// A line on standard error that changes. Without a terminal there is none.
 #[derive(Debug)]
 pub(super) struct Progress {
     is_shown: bool,
@@ -42,7 +42,7 @@ pub(super) struct Progress {
 
 impl Output {
     pub(super) fn new(json: bool, listing: Listing) -> Self {
-        // A listing that runs over the same terminal is progress enough.
+        // A listing on the same terminal shows the progress.
         let is_shown = listing == Listing::None || !stdout().is_terminal();
         let out = io::BufWriter::new(stdout().lock());
         Self { out, json, listing, has_heading: false, progress: Progress::new(is_shown) }
@@ -109,7 +109,7 @@ impl Output {
         self.progress.clear();
     }
 
-    /// Prints what was done. A listing speaks for itself.
+    /// Prints the summary of a command, except that of a listing.
     pub(super) fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         match (self.json, summary) {
             (_, Summary::Listed { .. }) => {}
@@ -139,7 +139,7 @@ impl Output {
             )?;
             writeln!(
                 self.out,
-                "a dropped line may have been a revocation: revoke again what must not come back"
+                "a dropped line may have been a revocation: revoke again the cookies that must not come back"
             )?;
         } else {
             writeln!(self.out, "{}: {}, none is damaged", path.display(), counted(*kept, "line"))?;
@@ -149,7 +149,7 @@ impl Output {
 }
 
 impl Progress {
-    /// One that is shown if standard error is a terminal.
+    /// A progress that shows itself if standard error is a terminal.
     pub(super) fn new(is_wanted: bool) -> Self {
         Self { is_shown: is_wanted && stderr().is_terminal(), last: None }
     }
@@ -168,7 +168,7 @@ impl Progress {
         }
     }
 
-    /// Leaves an empty line to print on.
+    /// Clears the line, so that other text can use it.
     pub(super) fn clear(&mut self) {
         if let Some(text) = self.last.take() {
             eprint!("\r{:width$}\r", "", width = text.len());
@@ -176,7 +176,7 @@ impl Progress {
     }
 }
 
-/// What was done, in words.
+/// A summary in words.
 pub(super) fn sentence(summary: &Summary) -> String {
     match *summary {
         Summary::Listed { records } => counted(records, "cookie"),
@@ -213,7 +213,7 @@ fn identity(authentication: &Authenticated) -> String {
     printable(&format!("{authid} ({authrole}, {authmethod})"))
 }
 
-/// The text without what a terminal would obey: clients choose some of it.
+/// The text without control characters, which a terminal would obey. Clients choose some of the text.
 fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| {

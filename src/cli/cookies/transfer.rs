@@ -1,4 +1,4 @@
-//! `export` and `import`: cookies from and to files of this gateway's and of Crossbar's.
+//! `export` and `import`: moves cookies to and from files, in the format of the file store or of Crossbar.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -26,7 +26,7 @@ const STANDARD: &str = "-";
 /// What to export.
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// The file to make, with mode 0600; - is standard output
+    /// The file to create, with mode 0600; - is standard output
     #[arg(default_value = STANDARD)]
     file: PathBuf,
     /// The format to write
@@ -42,10 +42,10 @@ pub(crate) struct ImportArgs {
     /// The file to read; - is standard input
     #[arg(default_value = STANDARD)]
     file: PathBuf,
-    /// The only format to accept [default: either, told apart line by line]
+    /// The only format to accept [default: both, even mixed]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Leave out lines that are not whole; otherwise the first one ends the import before it begins
+    /// Leave out damaged lines; without this option a damaged line ends the import before it adds a cookie
     #[arg(long)]
     skip_damaged: bool,
     #[command(flatten)]
@@ -54,19 +54,17 @@ pub(crate) struct ImportArgs {
 
 pub(super) fn export(args: &ExportArgs) -> anyhow::Result<()> {
     if !args.store.reveal {
-        bail!(
-            "an export holds tracking IDs, and whoever has one is that client: add --reveal to have it nevertheless"
-        );
+        bail!("an export holds tracking IDs, which are credentials: add --reveal if you want to write them");
     }
     let place = Place::reach(place::choose(&args.store)?, false)?;
     if is_standard(&args.file) {
         return write_to(BufWriter::new(stdout().lock()), place, args);
     }
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&args.file);
-    let file = file.with_context(|| format!("cannot make {}", args.file.display()))?;
+    let file = file.with_context(|| format!("cannot create {}", args.file.display()))?;
     let outcome = write_to(BufWriter::new(&file), place, args).and_then(|()| Ok(file.sync_all()?));
     if outcome.is_err() {
-        // Half an export would pass for a whole one.
+        // A reader could take half an export for a whole one.
         drop(fs::remove_file(&args.file));
     }
     outcome
@@ -105,7 +103,7 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<()> {
     } else {
         Box::new(File::open(&args.file).with_context(|| format!("cannot open {name}"))?)
     };
-    // All of it is read before the first cookie is added: a damaged file changes nothing.
+    // Reads everything before it adds the first cookie, so that a damaged file changes nothing.
     let (records, skipped) = read_lines(text, args.format.map(Into::into), args.skip_damaged)
         .with_context(|| format!("nothing was imported from {name}"))?;
     let place = Place::reach(chosen, true)?;

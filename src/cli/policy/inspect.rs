@@ -1,4 +1,4 @@
-//! `wampgate policy inspect`: what a component is, and whether the gateway would take it.
+//! `wampgate policy inspect`: the facts about a component, and whether the gateway would load it.
 
 use std::{io::Write, path::Path};
 
@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 use super::grant_names;
 use wampgate::policy::{EngineOptions, Inspection, Instances, PolicyEngine};
 
-/// Writes what there is to know about a component. True if the gateway would take it with the grants that it
-/// needs.
+/// Writes the facts about a component. True if the gateway would load it with the grants that it needs.
 pub(super) fn inspect(component: &Path, as_json: bool, out: &mut impl Write) -> anyhow::Result<bool> {
-    // Without the cache: the time to compile is one of the things to know.
+    // Without the cache, since the time to compile is one of the facts.
     let engine = PolicyEngine::new(&EngineOptions { cache: None, ..EngineOptions::default() })?;
     let inspection = Inspection::of_file(&engine, component, Instances::Fresh)?;
     if as_json {

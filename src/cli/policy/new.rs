@@ -1,4 +1,4 @@
-//! `wampgate policy new`: a project to start a policy from, complete with its build and its cases.
+//! `wampgate policy new`: writes a project to start a policy from, with its build and its cases.
 
 mod project;
 
@@ -27,12 +27,12 @@ pub(crate) struct NewArgs {
     /// The language to write the policy in
     #[arg(long, value_name = "LANGUAGE", value_enum)]
     lang: Language,
-    /// The folder to write it into; it must be empty, or not there yet [default: NAME]
+    /// The folder to write it into, which must be empty or not exist yet [default: NAME]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
 
-/// A name that every language's package manager takes.
+/// A name that the package manager of every language accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Name(String);
 
@@ -62,7 +62,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// Writes a project, and says what to do next.
+/// Writes a project, and prints what to do next.
 pub(super) fn new(args: &NewArgs, out: &mut impl Write) -> anyhow::Result<bool> {
     let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.name.0));
     let files = project::files(args.lang, &args.name.0);
@@ -75,7 +75,7 @@ pub(super) fn new(args: &NewArgs, out: &mut impl Write) -> anyhow::Result<bool> 
     Ok(true)
 }
 
-/// Makes sure that the folder is there, and that nothing of anybody's is in it.
+/// Makes sure that the folder exists and is empty.
 fn claim(folder: &Path) -> anyhow::Result<()> {
     let shown = folder.display();
     match fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
@@ -88,7 +88,7 @@ fn claim(folder: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Never over a file that is there. Scripts become executable, as far as the umask allows it.
+/// Writes a new file, never over an existing one. Scripts become executable, as far as the umask allows.
 fn write(path: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -104,17 +104,17 @@ fn tell(language: Language, folder: &Path, files: &[File], out: &mut impl Write)
         writeln!(out, "    {}", file.path)?;
     }
     writeln!(out, "\nNext:\n\n    cd {}", quoted(folder))?;
-    // Its test looks for the gateway.
+    // The project's test needs the gateway.
     if let Some(gateway) = gateway_off_path() {
         writeln!(out, "    export WAMPGATE={}", quoted(&gateway))?;
     }
     for command in language.commands() {
         writeln!(out, "    {command}")?;
     }
-    writeln!(out, "\nREADME.md tells how to go on from there.")
+    writeln!(out, "\nREADME.md says how to go on.")
 }
 
-/// This program, if neither `$WAMPGATE` nor PATH lead to one.
+/// This program, unless `$WAMPGATE` or PATH leads to one.
 fn gateway_off_path() -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let found = env::var_os("WAMPGATE").is_some()
