@@ -18,27 +18,33 @@ fn welcome_says_who_the_router_is() {
     assert!(welcome["roles"]["dealer"].is_object(), "{welcome}");
 }
 
-#[test]
-fn messages_before_hello_are_violations() {
+/// Each of the messages ends a session of its own.
+#[track_caller]
+fn assert_violations(messages: &[Value], open: impl Fn(&Gateway) -> Client) {
     let gateway = tracking_gateway();
-    for message in [
-        json!([code::SUBSCRIBE, 1, {}, "com.example.topic"]),
-        json!([code::PUBLISH, 1, {}, "com.example.topic"]),
-        json!([code::CALL, 1, {}, "com.example.procedure"]),
-        json!([code::AUTHENTICATE, "ticket", {}]),
-        json!([code::YIELD, 1, {}]),
-    ] {
-        let mut client = Client::open(&gateway, &mut Jar::default());
-        client.send(&message);
+    for message in messages {
+        let mut client = open(&gateway);
+        client.send(message);
         client.is_aborted(VIOLATION);
     }
     gateway.assert_next_client_is_served();
 }
 
 #[test]
+fn messages_before_hello_are_violations() {
+    let messages = [
+        json!([code::SUBSCRIBE, 1, {}, "com.example.topic"]),
+        json!([code::PUBLISH, 1, {}, "com.example.topic"]),
+        json!([code::CALL, 1, {}, "com.example.procedure"]),
+        json!([code::AUTHENTICATE, "ticket", {}]),
+        json!([code::YIELD, 1, {}]),
+    ];
+    assert_violations(&messages, |gateway| Client::open(gateway, &mut Jar::default()));
+}
+
+#[test]
 fn messages_in_a_session_that_have_no_place_there_are_violations() {
-    let gateway = tracking_gateway();
-    for message in [
+    let messages = [
         json!([code::HELLO, "realm1", { "roles": roles() }]),
         json!([code::AUTHENTICATE, "ticket", {}]),
         json!([code::WELCOME, 1, {}]),
@@ -50,18 +56,13 @@ fn messages_in_a_session_that_have_no_place_there_are_violations() {
         json!([0]),
         json!(["HELLO"]),
         json!([-1, 1, {}]),
-    ] {
-        let (mut client, _) = Client::joined(&gateway, &mut Jar::default());
-        client.send(&message);
-        client.is_aborted(VIOLATION);
-    }
-    gateway.assert_next_client_is_served();
+    ];
+    assert_violations(&messages, |gateway| Client::joined(gateway, &mut Jar::default()).0);
 }
 
 #[test]
 fn messages_of_the_wrong_shape_are_violations() {
-    let gateway = tracking_gateway();
-    for message in [
+    let messages = [
         json!([code::SUBSCRIBE]),
         json!([code::SUBSCRIBE, 1, {}]),
         json!([code::SUBSCRIBE, "1", {}, "com.example.topic"]),
@@ -74,12 +75,8 @@ fn messages_of_the_wrong_shape_are_violations() {
         json!([code::PUBLISH, 1, {}, "com.example.topic", [], []]),
         json!([code::CALL, 1, null, "com.example.procedure"]),
         json!([code::ERROR, code::CALL, 1, {}, "com.example.error"]),
-    ] {
-        let (mut client, _) = Client::joined(&gateway, &mut Jar::default());
-        client.send(&message);
-        client.is_aborted(VIOLATION);
-    }
-    gateway.assert_next_client_is_served();
+    ];
+    assert_violations(&messages, |gateway| Client::joined(gateway, &mut Jar::default()).0);
 }
 
 #[test]

@@ -34,6 +34,16 @@ fn with(id: &str) -> Jar {
     Jar { id: Some(id.to_owned()) }
 }
 
+/// Checks what must hold also after a restart, where the store survives one.
+fn now_and_after_a_restart(gateway: &mut Gateway, store: &Value, check: impl Fn(&Gateway)) {
+    check(gateway);
+    if is_durable(store) {
+        gateway.kill9();
+        gateway.restart();
+        check(gateway);
+    }
+}
+
 const NOBODY: &str = "wamp.error.no_auth_method";
 
 #[test]
@@ -149,18 +159,14 @@ fn a_replaced_cookie_that_comes_back_later_logs_everybody_out_in_every_store() {
             "{goodbye}"
         );
         assert_eq!(client.socket().await_close(), 1008);
-        for restarted in [false, true] {
+        now_and_after_a_restart(&mut gateway, &store, |gateway| {
             for id in [old, new] {
-                assert_eq!(by_cookie(&gateway, &mut with(id)).unwrap_err(), NOBODY, "{id}");
+                assert_eq!(by_cookie(gateway, &mut with(id)).unwrap_err(), NOBODY, "{id}");
             }
             let said = gateway.output().text();
             let line = said.lines().find(|line| line.contains(old) || line.contains(new));
             assert_eq!(line, None, "the log holds a tracking ID");
-            if is_durable(&store) && !restarted {
-                gateway.kill9();
-                gateway.restart();
-            }
-        }
+        });
     }
 }
 
@@ -177,15 +183,11 @@ fn a_logout_ends_the_cookies_before_and_after_it() {
         second.send(&json!([code::GOODBYE, {}, "wamp.close.logout"]));
         assert_eq!(second.receive()[2], "wamp.close.goodbye_and_out");
         assert_eq!(first.receive()[2], "wamp.close.logout");
-        for restarted in [false, true] {
+        now_and_after_a_restart(&mut gateway, &store, |gateway| {
             for id in [&old, &new] {
-                assert_eq!(by_cookie(&gateway, &mut with(id)).unwrap_err(), NOBODY);
+                assert_eq!(by_cookie(gateway, &mut with(id)).unwrap_err(), NOBODY);
             }
-            if is_durable(&store) && !restarted {
-                gateway.kill9();
-                gateway.restart();
-            }
-        }
+        });
     }
 }
 
