@@ -1,101 +1,143 @@
 //! One connection, top to bottom.
 
-mod client;
-mod decide;
-mod ending;
-mod record;
+mod join;
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-
-pub use client::Client;
-pub use ending::Ending;
+use tracing::debug;
 
 use crate::{
-    edge::{Edge, Peer, Stream},
-    session::Session,
+    admission::Visitor,
+    edge::{Edge, Upgrade},
+    service::WebSocketService,
+    session::Ending,
+    stream::Incoming,
     tracking::{Closed, Parting},
+    wire::Wire,
 };
 
 /// How long requests that are under way have to finish once the gateway drains.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
+
+/// A connection that speaks WAMP.
+#[derive(Debug)]
+struct Connection {
+    service: Arc<WebSocketService>,
+    wire: Wire,
+    visitor: Visitor,
+    /// Whether WELCOME is on its way: only then is there a session to say GOODBYE to.
+    has_joined: bool,
+}
 
 /// Serves one connection until it ends.
 ///
 /// HTTP requests first, until one of them becomes a WebSocket; then one WAMP session after the other. What comes
 /// before and after a session is boxed: its state is several times that of the session, in which a connection spends
 /// its life.
-pub async fn run(stream: Stream, peer: Peer, edge: Arc<Edge>, shutdown: CancellationToken) {
-    let Some(mut client) = Box::pin(open(stream, peer, edge, &shutdown)).await else { return };
-    let revoked = client.revoked();
+pub async fn run(incoming: Incoming, edge: Arc<Edge>, shutdown: CancellationToken) {
+    let Some(mut connection) = Box::pin(open(incoming, edge, &shutdown)).await else { return };
+    let revoked = connection.visitor.revoked();
     let ending = loop {
         // Whatever the client is doing: a revocation ends it where it waits.
-        let outcome = tokio::select! {
-            outcome = converse(&mut client, &shutdown) => outcome,
-            why = closed(revoked.as_ref()) => Err(Ending::Revoked(why)),
+        let ending = tokio::select! {
+            ending = connection.converse(&shutdown) => ending,
+            why = closed(revoked.as_ref()) => Ending::Revoked(why),
         };
-        if let Err(ending) = outcome {
+        if !matches!(ending, Ending::Left) {
             break ending;
         }
     };
-    Box::pin(client.end(ending)).await;
+    Box::pin(connection.end(ending)).await;
 }
 
 /// HTTP, until a request becomes a WebSocket.
-async fn open(
-    stream: Stream,
-    peer: Peer,
-    edge: Arc<Edge>,
-    shutdown: &CancellationToken,
-) -> Option<Box<Client>> {
+async fn open(incoming: Incoming, edge: Arc<Edge>, shutdown: &CancellationToken) -> Option<Box<Connection>> {
     let upgrade = tokio::select! {
-        upgrade = edge.serve(stream, peer) => upgrade?,
+        upgrade = edge.serve(incoming) => upgrade?,
         () = expired(shutdown) => return None,
     };
-    Some(Box::new(Client::new(upgrade)))
+    Some(Box::new(Connection::new(upgrade)))
 }
 
-/// One session, from HELLO to GOODBYE. Whatever else ends it ends the connection.
-async fn converse(client: &mut Client, shutdown: &CancellationToken) -> Result<(), Ending> {
-    let session = Box::pin(join(client, shutdown)).await?;
-    session.run(client, shutdown).await
-}
+impl Connection {
+    /// Takes over a stream whose 101 has been sent.
+    fn new(upgrade: Upgrade) -> Self {
+        let Upgrade { stream, early, service, subprotocol, visitor } = upgrade;
+        debug!(connection = %visitor.id, peer = %visitor.peer, public_id = visitor.public_id(), "websocket open");
+        let wire = Wire::new(stream, early, subprotocol, Arc::clone(&service.wire));
+        Self { service, wire, visitor, has_joined: false }
+    }
 
-/// From HELLO to WELCOME.
-async fn join(client: &mut Client, shutdown: &CancellationToken) -> Result<Session, Ending> {
-    let hello = client.hello(shutdown).await?;
-    let realm = client.realm(&hello)?;
-    let decision = client.decide(&hello, &realm).await?;
-    let identity = client.establish(&hello, &realm, decision).await?;
-    client.record(&realm, &identity).await;
-    let attachment = client.welcome(&hello, &realm, identity).await?;
-    Ok(Session::new(attachment))
+    /// One session, from HELLO to GOODBYE.
+    async fn converse(&mut self, shutdown: &CancellationToken) -> Ending {
+        let session = match Box::pin(self.join(shutdown)).await {
+            Ok(session) => session,
+            Err(ending) => return ending,
+        };
+        let ending = session.run(&mut self.wire, shutdown).await;
+        match ending {
+            Ending::Left => Box::pin(self.part()).await,
+            ending => ending,
+        }
+    }
+
+    /// Answers a GOODBYE. The client may say HELLO again.
+    async fn part(&mut self) -> Ending {
+        if let Some(message) = Ending::Left.last_words(true).and_then(|words| words.message) {
+            self.wire.push(&message);
+        }
+        if let Err(error) = self.wire.flush().await {
+            return error.into();
+        }
+        self.wire.close_session();
+        self.has_joined = false;
+        Ending::Left
+    }
+
+    /// Tells the client what there is to tell, and closes.
+    async fn end(mut self: Box<Self>, ending: Ending) {
+        let admission = &self.service.admission;
+        admission.depart(&self.visitor);
+        debug!(connection = %self.visitor.id, how = %ending, "connection ends");
+        let ending = match ending {
+            Ending::Closed => return self.wire.finish().await,
+            Ending::Logout(_) => Ending::Logout(admission.log_out(&self.visitor).await.err()),
+            ending => ending,
+        };
+        let Some(words) = ending.last_words(self.has_joined) else { return };
+        if let Some(message) = &words.message {
+            self.wire.push(message);
+        }
+        // A client that stops reading does not delay the close.
+        if let Ok(Ok(())) = timeout(words.patience, self.wire.flush()).await {
+            self.wire.close(words.code, &words.reason).await;
+        }
+    }
 }
 
 async fn closed(revoked: Option<&Closed>) -> Parting {
     match revoked {
         Some(revoked) => revoked.wait().await,
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }
 
 async fn expired(shutdown: &CancellationToken) {
     shutdown.cancelled().await;
-    tokio::time::sleep(HTTP_GRACE).await;
+    sleep(HTTP_GRACE).await;
 }
 
 #[cfg(test)]
 mod tests {
-    fn size<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
+    fn size<A, B, C, F>(_: impl Fn(A, B, C) -> F) -> usize {
         size_of::<F>()
     }
 
     #[test]
-    fn a_connections_future_stays_small() {
-        let size = size(super::run);
-        assert!(size <= 1664, "{size} bytes for as long as the connection lives");
-        let client = size_of::<super::Client>();
-        assert!(client <= 768, "{client} bytes for as long as the connection lives");
+    fn what_lives_as_long_as_a_connection_stays_small() {
+        let (task, connection) = (size(super::run), size_of::<super::Connection>());
+        assert!(task + connection <= 2432, "{task} + {connection} bytes for as long as the connection lives");
     }
 }

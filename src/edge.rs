@@ -6,35 +6,27 @@
 mod body;
 mod hang_up;
 mod listing;
+mod options;
 mod page;
 mod patience;
 mod proxies;
 mod reply;
 mod routes;
-mod socket;
 mod static_files;
 #[cfg(test)]
 mod tests;
+mod websocket;
 
 use std::{
     convert::Infallible,
-    fmt,
-    net::SocketAddr,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
-use hyper::{
-    body::{Body as _, Incoming},
-    server::conn::http1,
-    service::service_fn,
-};
+use hyper::{body::Body as _, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, UnixStream},
-};
 
 use self::{
     body::Body,
@@ -42,21 +34,28 @@ use self::{
     patience::Patience,
     reply::Problem,
     routes::{RequestPath, Routes, Target},
-    socket::Opened,
+    websocket::Handover,
 };
 use crate::{
-    config::{HttpOptions, TransportConfig, TrustedProxy, WebSocketConfig},
-    gateway::WebSocketService,
-    handshake::{Accepted, Refused},
+    admission::Visitor,
+    handshake::HandshakeError,
     metrics::{self, Metrics},
-    tracking::Tracked,
+    service::WebSocketService,
+    stream::{Incoming, PeerAddr, Stream, Tls},
+    wamp::Subprotocol,
 };
+
+pub use options::{EdgeOptions, HttpOptions, PathTree, StaticOptions, TargetOptions, TrustedProxy};
+pub use routes::Services;
 
 /// hyper's own lower bound for its buffers; smaller heads are limited by `max_header_size`.
 const MIN_BUFFER: usize = 8 * 1024;
 
-/// Connections are not encrypted here; whoever terminates TLS in front sets `secure` for the cookie.
-const TLS: bool = false;
+/// How long a client has to read the last reply and to close.
+const MAX_LINGER: Duration = Duration::from_secs(1);
+
+/// The same for a client that the transport has no room for. Short, because such connections are not counted.
+const TURNING_AWAY: Duration = Duration::from_millis(100);
 
 /// A transport's requests: its routes and its limits.
 #[derive(Debug)]
@@ -70,98 +69,73 @@ pub struct Edge {
     transport: String,
 }
 
-/// An accepted byte stream.
-pub type Stream = tokio_util::either::Either<TcpStream, UnixStream>;
-
-/// Who is at the other end of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peer {
-    /// A TCP address.
-    Tcp(SocketAddr),
-    /// A process of this machine.
-    Unix,
-}
-
 /// A connection whose 101 has been sent: from here on it speaks WebSocket.
 #[derive(Debug)]
-pub struct Upgrade<S = Stream> {
-    /// The client: who is at the other end, or whom a trusted proxy tells of.
-    pub peer: Peer,
+pub struct Upgrade {
     /// The stream.
-    pub stream: S,
+    pub stream: Stream,
     /// What the client sent behind its head already.
     pub early: Bytes,
     /// The service at the path.
     pub service: Arc<WebSocketService>,
-    /// The handshake's outcome.
-    pub accepted: Accepted,
-    /// The tracked client, if tracking is on. Its `set_cookie` has gone out with the 101.
-    pub tracked: Option<Tracked>,
-    /// The request's path.
-    pub path: String,
-    /// The request's headers: only `Host`, `Origin`, and those that the service's policy may see.
-    pub headers: HeaderMap,
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix => f.write_str("unix"),
-        }
-    }
+    /// What the handshake has agreed on.
+    pub subprotocol: Subprotocol,
+    /// The client. Its `Set-Cookie`, if it is a new one, has gone out with the 101.
+    pub visitor: Visitor,
 }
 
 impl Edge {
     /// Builds the routes of a transport. `metrics` is what monitoring is shown; `services` gives the running service for
     /// each WebSocket path.
     pub fn new<E>(
-        config: &TransportConfig,
+        options: &EdgeOptions,
         metrics: &Arc<Metrics>,
-        services: &mut dyn FnMut(&WebSocketConfig) -> Result<Arc<WebSocketService>, E>,
+        services: &mut Services<'_, E>,
     ) -> Result<Self, E> {
-        let hsts = config
-            .http
-            .hsts_max_age
-            .and_then(|seconds| HeaderValue::try_from(format!("max-age={seconds}")).ok());
+        let EdgeOptions { id, http, root } = options;
+        let hsts = http.hsts_max_age.map(|seconds| HeaderValue::try_from(format!("max-age={seconds}")));
         Ok(Self {
-            routes: Routes::new(&config.root, services)?,
+            routes: Routes::new(root, services)?,
             metrics: Arc::clone(metrics),
-            trusted_proxies: config.http.trusted_proxies.clone(),
-            http: builder(&config.http),
-            hsts,
-            access_log: config.http.access_log,
-            transport: config.id.clone(),
+            trusted_proxies: http.trusted_proxies.clone(),
+            http: builder(http),
+            hsts: hsts.and_then(Result::ok),
+            access_log: http.access_log,
+            transport: id.clone(),
         })
     }
 
-    /// Serves the requests on a connection until one of them becomes a WebSocket, or the connection ends.
-    pub async fn serve(self: &Arc<Self>, stream: Stream, peer: Peer) -> Option<Upgrade> {
-        // One box holds everything that HTTP needs, hyper's state included, and is gone when HTTP is: the caller's
-        // own future lives as long as the connection and stays small.
-        Box::pin(self.drive(stream, peer)).await
+    /// Turns a connection away that the transport has no room for.
+    pub async fn turn_away(incoming: Incoming) {
+        let Incoming { mut stream, .. } = incoming;
+        hang_up(&mut stream, &reply::bytes(&Problem::Full), TURNING_AWAY).await;
     }
 
-    async fn drive<S>(&self, mut stream: S, peer: Peer) -> Option<Upgrade<S>>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let slot: OnceLock<(Peer, Opened)> = OnceLock::new();
-        let service = service_fn(|request| self.respond(request, peer, &slot));
+    /// Serves the requests on a connection until one of them becomes a WebSocket, or the connection ends.
+    pub async fn serve(self: &Arc<Self>, incoming: Incoming) -> Option<Upgrade> {
+        // One box holds everything that HTTP needs, hyper's state included, and is gone when HTTP is: the caller's
+        // own future lives as long as the connection and stays small.
+        Box::pin(self.drive(incoming)).await
+    }
+
+    async fn drive(&self, incoming: Incoming) -> Option<Upgrade> {
+        let Incoming { mut stream, peer, tls } = incoming;
+        let slot = OnceLock::new();
+        let service = service_fn(|request| self.respond(request, peer, tls, &slot));
         let io = TokioIo::new(Patience::new(&mut stream));
         let ended = self.http.serve_connection(io, service).without_shutdown().await;
         // hyper's buffer is several kilobytes, full or not.
         let early = ended.map(|parts| Bytes::copy_from_slice(&parts.read_buf));
         match (early, slot.into_inner()) {
-            (Ok(early), Some((peer, opened))) => {
-                let Opened { service, accepted, tracked, path, headers } = opened;
-                return Some(Upgrade { peer, stream, early, service, accepted, tracked, path, headers });
+            (Ok(early), Some(Handover { service, subprotocol, visitor })) => {
+                return Some(Upgrade { stream, early, service, subprotocol, visitor });
             }
-            (Ok(_), None) => hang_up(&mut stream, b"").await,
+            (Ok(_), None) => hang_up(&mut stream, b"", MAX_LINGER).await,
             (Err(error), _) => {
                 tracing::debug!(transport = %self.transport, %peer, %error, "an HTTP connection broke off");
-                let last_words = if error.is_timeout() { reply::HEAD_TIMEOUT } else { b"" };
-                hang_up(&mut stream, last_words).await;
+                let last_words =
+                    if error.is_timeout() { reply::bytes(&Problem::HeadTimeout) } else { Vec::new() };
+                hang_up(&mut stream, &last_words, MAX_LINGER).await;
             }
         }
         None
@@ -169,9 +143,10 @@ impl Edge {
 
     async fn respond(
         &self,
-        request: Request<Incoming>,
-        peer: Peer,
-        slot: &OnceLock<(Peer, Opened)>,
+        request: Request<hyper::body::Incoming>,
+        peer: PeerAddr,
+        tls: Option<Tls>,
+        slot: &OnceLock<Handover>,
     ) -> Result<Response<Body>, Infallible> {
         let (parts, body) = request.into_parts();
         let peer = proxies::client(peer, &parts.headers, &self.trusted_proxies);
@@ -179,7 +154,7 @@ impl Edge {
         let has_body = !body.is_end_stream();
         drop(body);
         let mut response = self
-            .answer(&parts, has_body, peer, slot)
+            .answer(&parts, has_body, peer, tls, slot)
             .await
             .unwrap_or_else(|problem| self.refuse(&problem, peer));
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -196,8 +171,9 @@ impl Edge {
         &self,
         request: &Parts,
         has_body: bool,
-        peer: Peer,
-        slot: &OnceLock<(Peer, Opened)>,
+        peer: PeerAddr,
+        tls: Option<Tls>,
+        slot: &OnceLock<Handover>,
     ) -> Result<Response<Body>, Problem> {
         if !matches!(request.method, Method::GET | Method::HEAD) {
             return Err(Problem::Method);
@@ -205,13 +181,15 @@ impl Edge {
         let path = RequestPath::parse(request.uri.path())?;
         let (target, depth) = self.routes.find(&path).ok_or(Problem::NotFound)?;
         match target {
-            Target::WebSocket(socket) => match socket.open(request, has_body, TLS).await {
-                Ok((response, opened)) => {
+            Target::WebSocket(websocket) => match websocket.open(request, has_body, peer, tls).await {
+                Ok((response, handover)) => {
                     // The slot is still empty: a 101 is the last reply on its connection.
-                    let _ = slot.set((peer, opened));
+                    let _ = slot.set(handover);
                     Ok(response)
                 }
-                Err(Problem::Handshake(Refused::NoUpgrade)) if socket.has_status_page() => Ok(page::status()),
+                Err(Problem::Handshake(HandshakeError::NoUpgrade)) if websocket.has_status_page() => {
+                    Ok(page::status())
+                }
                 Err(problem) => Err(problem),
             },
             // Boxed: files are not what the size of a handshake's future is to be measured by.
@@ -229,13 +207,13 @@ impl Edge {
         }
     }
 
-    fn refuse(&self, problem: &Problem, peer: Peer) -> Response<Body> {
+    fn refuse(&self, problem: &Problem, peer: PeerAddr) -> Response<Body> {
         match problem {
             Problem::Store(error) => {
                 tracing::warn!(transport = %self.transport, %peer, %error, "a handshake was refused");
             }
-            Problem::Handshake(refused) => {
-                tracing::debug!(transport = %self.transport, %peer, %refused, "a handshake was refused");
+            Problem::Handshake(error) => {
+                tracing::debug!(transport = %self.transport, %peer, %error, "a handshake was refused");
             }
             _ => {}
         }
@@ -243,7 +221,7 @@ impl Edge {
     }
 
     fn finish(&self, headers: &mut HeaderMap, has_body: bool) {
-        headers.insert(header::SERVER, HeaderValue::from_static("wampgate"));
+        headers.insert(header::SERVER, reply::SERVER);
         if let Some(hsts) = &self.hsts {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
         }

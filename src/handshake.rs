@@ -1,8 +1,9 @@
 //! The opening handshake of RFC 6455: version, key, Origin, subprotocol.
 //!
-//! [`check`] is pure: a request's head and a service's configuration in, a verdict out. What a refusal looks like on
-//! the wire is in `edge::reply`.
+//! [`Handshake::check`] is pure: a request's head in, a verdict out. What a refusal looks like on the wire is in
+//! `edge::reply`.
 
+mod options;
 mod origin;
 #[cfg(test)]
 mod tests;
@@ -11,12 +12,10 @@ use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurp
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::{
-    config::WebSocketConfig,
-    wamp::{Serializer, Subprotocol},
-};
+pub use options::HandshakeOptions;
+use origin::Origins;
 
-pub use origin::Origins;
+use crate::wamp::{Serializer, Subprotocol};
 
 /// RFC 6455, 4.1: the only version of the protocol that was ever standardized.
 const VERSION: &str = "13";
@@ -38,6 +37,13 @@ const KEY_ENCODING: GeneralPurpose = GeneralPurpose::new(
 /// What a client that names no subprotocol speaks, where the configuration lets it in.
 const ASSUMED: Subprotocol = Subprotocol { serializer: Serializer::Json, batched: false };
 
+/// What a service asks of its handshakes, its patterns compiled.
+#[derive(Debug)]
+pub struct Handshake {
+    options: HandshakeOptions,
+    origins: Origins,
+}
+
 /// A handshake that may be answered with 101.
 #[derive(Debug, Clone)]
 pub struct Accepted {
@@ -51,7 +57,7 @@ pub struct Accepted {
 
 /// Why a handshake is refused. The messages go to the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum HandshakeError {
     /// The request asks for a page, not for a WebSocket: 426.
     #[error("this is a WebSocket endpoint: open it with a WebSocket client, at ws:// or wss://")]
     NoUpgrade,
@@ -96,42 +102,87 @@ pub enum Refused {
     Body,
 }
 
-/// Checks the head of a request for a WebSocket path; `origins` are the service's compiled `allowed_origins`.
-pub fn check(
-    method: &Method,
-    version: Version,
-    headers: &HeaderMap,
-    config: &WebSocketConfig,
-    origins: &Origins,
-) -> Result<Accepted, Refused> {
-    // RFC 9110, 7.8: a server may ignore an Upgrade to something that it does not speak (such as h2c).
-    if !has_token(headers, &header::UPGRADE, "websocket") {
-        return Err(Refused::NoUpgrade);
+impl Handshake {
+    /// Compiles the patterns.
+    pub fn new(options: HandshakeOptions) -> Self {
+        Self { origins: Origins::new(&options.allowed_origins), options }
     }
-    // RFC 6455, 4.2.1, in its order.
-    if method != Method::GET {
-        return Err(Refused::Method);
+
+    /// Checks the head of a request for a WebSocket path.
+    pub fn check(
+        &self,
+        method: &Method,
+        version: Version,
+        headers: &HeaderMap,
+    ) -> Result<Accepted, HandshakeError> {
+        // RFC 9110, 7.8: a server may ignore an Upgrade to something that it does not speak (such as h2c).
+        if !has_token(headers, &header::UPGRADE, "websocket") {
+            return Err(HandshakeError::NoUpgrade);
+        }
+        // RFC 6455, 4.2.1, in its order.
+        if method != Method::GET {
+            return Err(HandshakeError::Method);
+        }
+        if version != Version::HTTP_11 {
+            return Err(HandshakeError::HttpVersion);
+        }
+        only(headers, &header::HOST).ok_or(HandshakeError::Host)?;
+        if !has_token(headers, &header::CONNECTION, "upgrade") {
+            return Err(HandshakeError::Connection);
+        }
+        // The version comes before the key: other versions may not have one.
+        match only(headers, &header::SEC_WEBSOCKET_VERSION) {
+            Some(value) if value == VERSION => {}
+            _ => return Err(HandshakeError::Version),
+        }
+        let key = only(headers, &header::SEC_WEBSOCKET_KEY).ok_or(HandshakeError::Key)?.as_bytes();
+        if !is_key(key) {
+            return Err(HandshakeError::Key);
+        }
+        self.check_origin(headers)?;
+        let (subprotocol, announce) = self.negotiate(headers)?;
+        let accept_key = HeaderValue::try_from(derive_accept_key(key)).map_err(|_| HandshakeError::Key)?;
+        Ok(Accepted { accept_key, subprotocol, announce })
     }
-    if version != Version::HTTP_11 {
-        return Err(Refused::HttpVersion);
+
+    fn check_origin(&self, headers: &HeaderMap) -> Result<(), HandshakeError> {
+        // RFC 6455, 4.2.1: only browsers have to send an Origin, so a client without one is no browser.
+        if !headers.contains_key(header::ORIGIN) {
+            return Ok(());
+        }
+        let text = |name| only(headers, &name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let origin = text(header::ORIGIN);
+        // RFC 6454, 7.1: "null" stands for a page whose origin must not be told. Old engines send file:// for it.
+        if origin == "null" || origin.starts_with("file:") {
+            let is_allowed = self.options.allow_null_origin;
+            return if is_allowed { Ok(()) } else { Err(HandshakeError::NullOrigin) };
+        }
+        let is_same = || self.options.same_origin && origin::is_same(origin, text(header::HOST));
+        if self.origins.allow(origin) || is_same() { Ok(()) } else { Err(HandshakeError::Origin) }
     }
-    only(headers, &header::HOST).ok_or(Refused::Host)?;
-    if !has_token(headers, &header::CONNECTION, "upgrade") {
-        return Err(Refused::Connection);
+
+    /// The first subprotocol in the client's order that the service speaks, and whether it is to be announced.
+    fn negotiate(&self, headers: &HeaderMap) -> Result<(Subprotocol, bool), HandshakeError> {
+        let HandshakeOptions { serializers, require_websocket_subprotocol, .. } = &self.options;
+        let mut offered = headers
+            .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+            .map(<[u8]>::trim_ascii)
+            .filter(|name| !name.is_empty())
+            .peekable();
+        if offered.peek().is_none() {
+            return if !require_websocket_subprotocol && serializers.contains(&ASSUMED.serializer) {
+                Ok((ASSUMED, false))
+            } else {
+                Err(HandshakeError::NoSubprotocol { supported: serializers.clone() })
+            };
+        }
+        let names = offered.filter_map(|name| str::from_utf8(name).ok());
+        Subprotocol::select(names, serializers)
+            .map(|subprotocol| (subprotocol, true))
+            .ok_or_else(|| HandshakeError::Subprotocol { supported: serializers.clone() })
     }
-    // The version comes before the key: other versions may not have one.
-    match only(headers, &header::SEC_WEBSOCKET_VERSION) {
-        Some(value) if value == VERSION => {}
-        _ => return Err(Refused::Version),
-    }
-    let key = only(headers, &header::SEC_WEBSOCKET_KEY).ok_or(Refused::Key)?.as_bytes();
-    if !is_key(key) {
-        return Err(Refused::Key);
-    }
-    check_origin(headers, config, origins)?;
-    let (subprotocol, announce) = negotiate(headers, config)?;
-    let accept_key = HeaderValue::try_from(derive_accept_key(key)).map_err(|_| Refused::Key)?;
-    Ok(Accepted { accept_key, subprotocol, announce })
 }
 
 /// Whether one of the header's lines has the token in its comma-separated list, in whatever case.
@@ -154,45 +205,6 @@ fn is_key(key: &[u8]) -> bool {
     let mut decoded = [0; KEY_CHARS / 4 * 3];
     key.len() == KEY_CHARS
         && KEY_ENCODING.decode_slice(key, &mut decoded).is_ok_and(|length| length == KEY_BYTES)
-}
-
-fn check_origin(headers: &HeaderMap, config: &WebSocketConfig, origins: &Origins) -> Result<(), Refused> {
-    // RFC 6455, 4.2.1: only browsers have to send an Origin, so a client without one is no browser.
-    if !headers.contains_key(header::ORIGIN) {
-        return Ok(());
-    }
-    let origin = only(headers, &header::ORIGIN).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    // RFC 6454, 7.1: "null" stands for a page whose origin must not be told. Old engines send file:// for it.
-    if origin == "null" || origin.starts_with("file:") {
-        return if config.options.allow_null_origin { Ok(()) } else { Err(Refused::NullOrigin) };
-    }
-    let host = || only(headers, &header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let is_allowed = origins.allow(origin) || (config.options.same_origin && origin::is_same(origin, host()));
-    if is_allowed { Ok(()) } else { Err(Refused::Origin) }
-}
-
-/// The first subprotocol in the client's order that the service speaks, and whether it is to be announced.
-fn negotiate(headers: &HeaderMap, config: &WebSocketConfig) -> Result<(Subprotocol, bool), Refused> {
-    let mut offered = headers
-        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|b| *b == b','))
-        .map(<[u8]>::trim_ascii)
-        .filter(|name| !name.is_empty())
-        .peekable();
-    if offered.peek().is_none() {
-        return if !config.options.require_websocket_subprotocol
-            && config.serializers.contains(&ASSUMED.serializer)
-        {
-            Ok((ASSUMED, false))
-        } else {
-            Err(Refused::NoSubprotocol { supported: config.serializers.clone() })
-        };
-    }
-    let names = offered.filter_map(|name| str::from_utf8(name).ok());
-    Subprotocol::select(names, &config.serializers)
-        .map(|subprotocol| (subprotocol, true))
-        .ok_or_else(|| Refused::Subprotocol { supported: config.serializers.clone() })
 }
 
 /// The subprotocols of the serializers, as a list for people.

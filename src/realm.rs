@@ -36,8 +36,8 @@ pub use self::{
 };
 use crate::{
     identity::Identity,
-    outbox::Outbox,
     wamp::{ClientMessage, SessionId, Uri},
+    wire::Outbox,
 };
 
 /// A way to a realm. Cheap to clone; the realm ends when the last way and the last session are gone.

@@ -56,14 +56,13 @@ async fn serve(config: Config, record: Option<PathBuf>) -> anyhow::Result<ExitCo
     }
     let shutdown = CancellationToken::new();
     let admin = listen_for_commands(&gateway, &shutdown)?;
-    let server = Server::bind(gateway)?;
+    let server = gateway.bind()?;
     // Before the gateway announces itself: a signal must find a handler.
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let reloading =
-        reload::start(Arc::clone(server.gateway().policies())).context("cannot listen for SIGHUP")?;
-    announce(&server).context("cannot write to standard output")?;
-    let serving = server.run(shutdown.clone());
+    let reloading = reload::start(Arc::clone(gateway.policies())).context("cannot listen for SIGHUP")?;
+    announce(&gateway, &server).context("cannot write to standard output")?;
+    let serving = gateway.serve(server, shutdown.clone());
     let serving = tokio::spawn(async move {
         serving.await;
         admin.close();
@@ -99,13 +98,13 @@ fn listen_for_commands(gateway: &Gateway, shutdown: &CancellationToken) -> Resul
 }
 
 /// Prints where the gateway listens, for people and for scripts: one line for each listener, and one for each service.
-fn announce(server: &Server) -> io::Result<()> {
+fn announce(gateway: &Gateway, server: &Server) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "wampgate {}", env!("CARGO_PKG_VERSION"))?;
-    for (url, transport) in server.urls().iter().zip(server.gateway().transports()) {
+    for (url, transport) in server.urls().iter().zip(gateway.transports()) {
         writeln!(out, "listening on {url}")?;
-        for (path, service) in transport.config.root.services() {
-            writeln!(out, "  {:<9} {url}{path}", service.kind())?;
+        for (path, target) in transport.config.edge.root.targets() {
+            writeln!(out, "  {:<9} {url}{path}", target.kind())?;
         }
         if transport.has_page_at_root() {
             // A browser on this machine finds a listener at all interfaces here.

@@ -12,9 +12,6 @@ use super::{
     },
 };
 
-/// A burst of this many connections may wait to be accepted; the kernel's own bound may be lower.
-const DEFAULT_BACKLOG: u32 = 1024;
-
 /// `sun_path` has 108 bytes on Linux, with the NUL at its end.
 const MAX_SOCKET_PATH: usize = 107;
 
@@ -163,7 +160,7 @@ impl RawTcp {
         Some(Endpoint::Tcp {
             interface,
             port: self.port?.0,
-            backlog: self.backlog.map_or(DEFAULT_BACKLOG, Whole::get),
+            backlog: self.backlog.map_or(Endpoint::DEFAULT_BACKLOG, Whole::get),
             shared: self.shared.unwrap_or(false),
         })
     }
@@ -176,6 +173,9 @@ impl RawUnix {
         if length > MAX_SOCKET_PATH {
             walk.fault_at(path, format!("the whole path has {length} bytes, use at most {MAX_SOCKET_PATH}"));
         }
-        Some(Endpoint::Unix { path: value.path, backlog: self.backlog.map_or(DEFAULT_BACKLOG, Whole::get) })
+        Some(Endpoint::Unix {
+            path: value.path,
+            backlog: self.backlog.map_or(Endpoint::DEFAULT_BACKLOG, Whole::get),
+        })
     }
 }

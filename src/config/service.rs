@@ -6,7 +6,7 @@ use http::HeaderValue;
 use schemars::json_schema;
 
 use super::{
-    PathTree, Service, StaticConfig,
+    PathTree, StaticOptions, TargetOptions,
     reader::{
         Anything, Json, Located, NodePath, Raw, Table, Walk, Whole, checked_text, choice, inline_schema,
         object, quoted,
@@ -14,9 +14,6 @@ use super::{
     realm::Label,
     websocket::{Shared, websocket_object},
 };
-
-/// Browsers may keep a static file for half a day, as in Crossbar.
-const DEFAULT_CACHE_TIMEOUT: u32 = 43_200;
 
 /// One year: longer counts as forever (RFC 9111 leaves it open, browsers treat it so).
 const MAX_CACHE_TIMEOUT: u64 = 31_536_000;
@@ -263,14 +260,13 @@ impl RawPaths {
                     Some(paths) => paths.check(shared, timeouts, walk),
                     None => continue,
                 },
-                other => PathTree {
-                    service: other.check(&path, shared, timeouts, walk),
-                    children: BTreeMap::new(),
-                },
+                other => {
+                    PathTree { target: other.check(&path, shared, timeouts, walk), children: BTreeMap::new() }
+                }
             };
             if component == "/" {
                 // `/` may itself be a `path`: its children are then this place's children, unless they stand here too.
-                tree.service = branch.service;
+                tree.target = branch.target;
                 for (name, child) in branch.children {
                     if tree.children.insert(name.clone(), child).is_some() {
                         walk.fault_at(&path, format!("`{name}` stands beside this path as well, keep one"));
@@ -294,18 +290,18 @@ impl RawService {
         shared: &mut Shared,
         timeouts: &mut HeadTimeouts,
         walk: &mut Walk<'_>,
-    ) -> Option<Service> {
+    ) -> Option<TargetOptions> {
         match self {
             Self::WebSocket(mut raw) => {
                 let service = raw.parts().check(path, shared, walk);
                 timeouts.extend(service.open_handshake_timeout);
-                Some(Service::WebSocket(Box::new(service.config)))
+                Some(TargetOptions::WebSocket(Box::new(service.options)))
             }
-            Self::Static(raw) => raw.check(walk).map(Service::Static),
-            Self::Json(raw) => raw.value.map(|value| Service::Json(value.0)),
-            Self::Redirect(raw) => raw.url.map(|url| Service::Redirect(url.0)),
-            Self::Page(_) => Some(Service::Page),
-            Self::Metrics(_) => Some(Service::Metrics),
+            Self::Static(raw) => raw.check(walk).map(TargetOptions::Static),
+            Self::Json(raw) => raw.value.map(|value| TargetOptions::Json(value.0)),
+            Self::Redirect(raw) => raw.url.map(|url| TargetOptions::Redirect(url.0)),
+            Self::Page(_) => Some(TargetOptions::Page),
+            Self::Metrics(_) => Some(TargetOptions::Metrics),
             // Its children are taken before it comes to this.
             Self::Path(_) => None,
         }
@@ -313,7 +309,7 @@ impl RawService {
 }
 
 impl RawStatic {
-    fn check(self, walk: &mut Walk<'_>) -> Option<StaticConfig> {
+    fn check(self, walk: &mut Walk<'_>) -> Option<StaticOptions> {
         let Located { path, value: directory } = self.directory?;
         if !directory.path.is_dir() {
             let written = quoted(&directory.written);
@@ -335,12 +331,13 @@ impl RawStatic {
             }
             media_types.insert(extension, media_type.value.0);
         }
-        Some(StaticConfig {
-            directory: directory.path,
-            listing: options.enable_directory_listing.unwrap_or(false),
-            index: options.default_file.map_or_else(|| "index.html".to_owned(), |name| name.0),
+        let default = StaticOptions::new(directory.path);
+        Some(StaticOptions {
+            listing: options.enable_directory_listing.unwrap_or(default.listing),
+            index: options.default_file.map_or(default.index, |name| name.0),
             media_types,
-            cache_timeout: options.cache_timeout.map_or(Some(DEFAULT_CACHE_TIMEOUT), |timeout| timeout.0),
+            cache_timeout: options.cache_timeout.map_or(default.cache_timeout, |timeout| timeout.0),
+            directory: default.directory,
         })
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{Endpoint, Roles, Service, StoreConfig};
+use crate::config::{Endpoint, Roles, StoreConfig, TargetOptions};
 
 fn check_text(text: &str) -> Result<Config, Box<ConfigError>> {
     let surroundings = Surroundings { node_dir: Path::new("/node"), env: &|_| None };
@@ -19,10 +19,12 @@ fn the_built_in_configuration_is_a_page_and_a_tracked_open_realm_on_loopback() {
     assert_eq!(config.realms[0].roles, Roles::Open);
     let [transport] = &config.transports[..] else { panic!("{:?}", config.transports) };
     assert!(
-        matches!(transport.endpoint, Endpoint::Tcp { interface, port: 8080, .. } if interface.is_loopback())
+        matches!(transport.listener.endpoint, Endpoint::Tcp { interface, port: 8080, .. } if interface.is_loopback())
     );
-    assert_eq!(transport.root.service, Some(Service::Page));
-    let Some(Service::WebSocket(service)) = &transport.root.children["ws"].service else { panic!() };
+    assert_eq!(transport.edge.root.target, Some(TargetOptions::Page));
+    let Some(TargetOptions::WebSocket(service)) = &transport.edge.root.children["ws"].target else {
+        panic!()
+    };
     assert!(service.auth.is_none() && service.policy.is_none());
     assert!(matches!(service.cookie.as_ref().unwrap().store, StoreConfig::Memory { .. }));
 }
@@ -61,9 +63,9 @@ fn relative_paths_are_joined_to_the_node_directory() {
     }] });
     let config = check_text(&text.to_string()).unwrap();
     assert!(
-        matches!(&config.transports[0].endpoint, Endpoint::Unix { path, .. } if path == Path::new("/run/gate.sock"))
+        matches!(&config.transports[0].listener.endpoint, Endpoint::Unix { path, .. } if path == Path::new("/run/gate.sock"))
     );
-    let Some(Service::WebSocket(service)) = &config.transports[0].root.service else { panic!() };
+    let Some(TargetOptions::WebSocket(service)) = &config.transports[0].edge.root.target else { panic!() };
     let StoreConfig::File { path, .. } = &service.cookie.as_ref().unwrap().store else { panic!() };
     assert_eq!(path, Path::new("/node/data/cookies.dat"));
 }
@@ -81,7 +83,9 @@ fn sync_takes_crossbars_switch() {
             "cookie": { "store": { "type": "database", "path": "db", "maxsize": 131_072, "sync": written } },
         }] });
         let config = check_text(&text.to_string()).unwrap();
-        let Some(Service::WebSocket(service)) = &config.transports[0].root.service else { panic!() };
+        let Some(TargetOptions::WebSocket(service)) = &config.transports[0].edge.root.target else {
+            panic!()
+        };
         let StoreConfig::Lmdb { sync, max_size, .. } = &service.cookie.as_ref().unwrap().store else {
             panic!()
         };

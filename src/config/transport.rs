@@ -6,7 +6,8 @@ use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    Endpoint, HttpOptions, PathTree, Service, TransportConfig, TrustedProxy,
+    EdgeOptions, Endpoint, HttpOptions, ListenerOptions, PathTree, TargetOptions, TransportConfig,
+    TrustedProxy,
     endpoint::RawEndpoint,
     reader::{
         Json, Located, Millis, Only, Raw, Walk, Whole, checked_text, choice, entry, inline_schema, object,
@@ -16,9 +17,6 @@ use super::{
     service::{HeadTimeouts, RawPaths},
     websocket::{Shared, websocket_object},
 };
-
-/// Default number of connections: at 9 KiB each, half a gigabyte.
-const DEFAULT_MAX_CONNECTIONS: usize = 50_000;
 
 /// Default of `hsts_max_age`: one year, as in Crossbar.
 const DEFAULT_HSTS_MAX_AGE: u32 = 31_536_000;
@@ -203,11 +201,11 @@ pub(super) fn transports(
         }
         warn_of_public_metrics(&endpoint, &checked.root, walk);
         transports.push(TransportConfig {
-            id,
-            endpoint: endpoint.value.clone(),
-            max_connections: checked.max_connections,
-            http: checked.http,
-            root: checked.root,
+            listener: ListenerOptions {
+                endpoint: endpoint.value.clone(),
+                max_connections: checked.max_connections,
+            },
+            edge: EdgeOptions { id, http: checked.http, root: checked.root },
         });
         endpoints.push(endpoint);
     }
@@ -217,7 +215,7 @@ pub(super) fn transports(
 /// Metrics are for whoever runs the gateway.
 fn warn_of_public_metrics(endpoint: &Located<Endpoint>, root: &PathTree, walk: &mut Walk<'_>) {
     let is_public = matches!(endpoint.value, Endpoint::Tcp { interface, .. } if !interface.is_loopback());
-    if is_public && root.services().iter().any(|(_, service)| **service == Service::Metrics) {
+    if is_public && root.targets().iter().any(|(_, target)| **target == TargetOptions::Metrics) {
         walk.warn_at(
             &endpoint.path,
             "everybody who reaches this transport can read its \"metrics\": give them a transport of their own, with \"interface\": \"127.0.0.1\"",
@@ -244,7 +242,9 @@ impl RawWeb {
         Checked {
             id: self.id,
             endpoint,
-            max_connections: self.max_connections.map_or(DEFAULT_MAX_CONNECTIONS, Whole::get),
+            max_connections: self
+                .max_connections
+                .map_or(ListenerOptions::DEFAULT_MAX_CONNECTIONS, Whole::get),
             http: http_options(self.options, &timeouts, walk),
             root,
         }
@@ -257,12 +257,13 @@ impl RawWebSocketTransport {
         let endpoint = checked_endpoint(self.endpoint, walk);
         let path = endpoint.as_ref().and_then(|endpoint| endpoint.path.strip_suffix(".endpoint"));
         let service = parts.check(path.unwrap_or_default(), shared, walk);
-        let root =
-            PathTree { service: Some(Service::WebSocket(Box::new(service.config))), ..PathTree::default() };
+        let root = PathTree::of(TargetOptions::WebSocket(Box::new(service.options)));
         Checked {
             id: self.id,
             endpoint,
-            max_connections: self.max_connections.map_or(DEFAULT_MAX_CONNECTIONS, Whole::get),
+            max_connections: self
+                .max_connections
+                .map_or(ListenerOptions::DEFAULT_MAX_CONNECTIONS, Whole::get),
             http: http_options(self.http_options, service.open_handshake_timeout.as_slice(), walk),
             root,
         }

@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use schemars::json_schema;
 
 use super::{
-    RealmOptions, WebSocketConfig, WebSocketOptions,
+    HandshakeOptions, PingOptions, RealmOptions, ServiceOptions, WireOptions,
     auth::{
         RawAuth, Realms, Tracking,
         cookie::{UseOfIds, warn_of_unsafe},
@@ -215,7 +215,7 @@ pub(super) struct Shared {
 
 /// A service, and the time that its transport should give a head to arrive.
 pub(super) struct CheckedService {
-    pub(super) config: WebSocketConfig,
+    pub(super) options: ServiceOptions,
     pub(super) open_handshake_timeout: Option<Located<Duration>>,
 }
 
@@ -240,32 +240,36 @@ impl Parts {
         };
         let realms = Realms(&shared.realms);
         let auth = self.auth.map(|auth| auth.value.check(&auth.path, tracking, realms, walk));
-        // Whoever opens a WebSocket with a cookie that authenticates is its owner, so that no other page may.
-        let default = match &auth {
-            Some(auth) if auth.cookie.is_some() => WebSocketOptions::same_origin(),
-            _ => WebSocketOptions::default(),
+        // A WebSocket that comes with a cookie that authenticates is its owner's, so that no other page may open one.
+        let handshake = match &auth {
+            Some(auth) if auth.cookie.is_some() => HandshakeOptions::same_origin(),
+            _ => HandshakeOptions::default(),
+        };
+        let default = ServiceOptions {
+            handshake: HandshakeOptions {
+                serializers: serializers(self.serializers, handshake.serializers, walk),
+                ..handshake
+            },
+            ..ServiceOptions::default()
         };
         let (options, open_handshake_timeout) = match self.options {
             Some(raw) => raw.check(default, walk),
             None => (default, None),
         };
-        let config = WebSocketConfig {
-            cookie,
-            auth,
-            policy: self.policy.and_then(|policy| shared.policies.resolve(policy, walk)),
-            serializers: serializers(self.serializers, walk),
-            options,
-        };
-        warn_of_unsafe(path, &config, walk);
-        shared.ids.push(UseOfIds::of(path, &config));
-        CheckedService { config, open_handshake_timeout }
+        let policy = self.policy.and_then(|policy| shared.policies.resolve(policy, walk));
+        let options = ServiceOptions { cookie, auth, policy, ..options };
+        warn_of_unsafe(path, &options, walk);
+        shared.ids.push(UseOfIds::of(path, &options));
+        CheckedService { options, open_handshake_timeout }
     }
 }
 
-fn serializers(named: Option<Located<Vec<SerializerName>>>, walk: &mut Walk<'_>) -> Vec<Serializer> {
-    let Some(Located { path, value }) = named else {
-        return vec![Serializer::Json, Serializer::MsgPack, Serializer::Cbor];
-    };
+fn serializers(
+    named: Option<Located<Vec<SerializerName>>>,
+    default: Vec<Serializer>,
+    walk: &mut Walk<'_>,
+) -> Vec<Serializer> {
+    let Some(Located { path, value }) = named else { return default };
     let serializers: Vec<Serializer> = value.into_iter().map(|name| name.0).collect();
     if serializers.is_empty() && !walk.has_fault_below(&path) {
         walk.fault_at(&path, "offers nothing: name a serializer, or leave `serializers` out");
@@ -279,63 +283,78 @@ fn serializers(named: Option<Located<Vec<SerializerName>>>, walk: &mut Walk<'_>)
 impl RawWebSocketOptions {
     fn check(
         self,
-        default: WebSocketOptions,
+        default: ServiceOptions,
         walk: &mut Walk<'_>,
-    ) -> (WebSocketOptions, Option<Located<Duration>>) {
-        let max_message_size = self.max_message_size.map_or(default.max_message_size, Whole::get);
+    ) -> (ServiceOptions, Option<Located<Duration>>) {
+        let ServiceOptions { handshake, wire, .. } = &default;
+        let max_message_size = self.max_message_size.map_or(wire.max_message_size, Whole::get);
         let max_frame_size = match self.max_frame_size {
             None | Some(Whole(0)) => max_message_size,
             Some(size) => size.get::<usize>(),
         };
-        let auto_ping_interval =
-            self.auto_ping_interval.map_or(default.auto_ping_interval, |interval| interval.0);
-        let auto_ping_timeout = match self.auto_ping_timeout {
-            None => default.auto_ping_timeout,
-            Some(Located { value: MillisOrOff(Some(timeout)), .. }) => timeout,
-            Some(Located { path, value: MillisOrOff(None) }) => {
-                if auto_ping_interval.is_some() {
-                    walk.fault_at(
-                        path,
-                        format!(
-                            "0 would keep dead connections, use 1000 to {HOUR}, or \"auto_ping_interval\": 0"
-                        ),
-                    );
-                }
-                default.auto_ping_timeout
-            }
+        let handshake = HandshakeOptions {
+            serializers: handshake.serializers.clone(),
+            same_origin: handshake.same_origin && self.allowed_origins.is_none(),
+            allowed_origins: self.allowed_origins.map_or_else(
+                || handshake.allowed_origins.clone(),
+                |origins| origins.into_iter().map(|origin| origin.0).collect(),
+            ),
+            allow_null_origin: self.allow_null_origin.unwrap_or(handshake.allow_null_origin),
+            require_websocket_subprotocol: self
+                .require_websocket_subprotocol
+                .unwrap_or(handshake.require_websocket_subprotocol),
         };
-        let options = WebSocketOptions {
-            same_origin: default.same_origin && self.allowed_origins.is_none(),
-            allowed_origins: self.allowed_origins.map_or(default.allowed_origins, |origins| {
-                origins.into_iter().map(|origin| origin.0).collect()
-            }),
-            allow_null_origin: self.allow_null_origin.unwrap_or(default.allow_null_origin),
+        let pings = PingOptions {
+            interval: self.auto_ping_interval.map_or(wire.pings.interval, |interval| interval.0),
+            timeout: wire.pings.timeout,
+            size: self.auto_ping_size.map_or(wire.pings.size, Whole::get),
+            restart_on_any_traffic: self
+                .auto_ping_restart_on_any_traffic
+                .unwrap_or(wire.pings.restart_on_any_traffic),
+        };
+        let wire = WireOptions {
             max_frame_size,
             max_message_size,
             max_message_size_before_welcome: self
                 .max_message_size_before_welcome
-                .map_or(default.max_message_size_before_welcome.min(max_message_size), Whole::get),
-            max_nesting_depth: self.max_nesting_depth.map_or(default.max_nesting_depth, Whole::get),
-            max_unsent: self.max_unsent.map_or(default.max_unsent, Whole::get),
-            hello_timeout: self.hello_timeout.map_or(default.hello_timeout, |timeout| timeout.0),
+                .map_or(wire.max_message_size_before_welcome.min(max_message_size), Whole::get),
+            max_nesting_depth: self.max_nesting_depth.map_or(wire.max_nesting_depth, Whole::get),
+            max_unsent: self.max_unsent.map_or(wire.max_unsent, Whole::get),
             close_handshake_timeout: self
                 .close_handshake_timeout
-                .map_or(default.close_handshake_timeout, |timeout| timeout.0),
-            auto_ping_interval,
-            auto_ping_timeout,
-            auto_ping_size: self.auto_ping_size.map_or(default.auto_ping_size, Whole::get),
-            auto_ping_restart_on_any_traffic: self
-                .auto_ping_restart_on_any_traffic
-                .unwrap_or(default.auto_ping_restart_on_any_traffic),
-            tcp_nodelay: self.tcp_nodelay.unwrap_or(default.tcp_nodelay),
-            require_websocket_subprotocol: self
-                .require_websocket_subprotocol
-                .unwrap_or(default.require_websocket_subprotocol),
+                .map_or(wire.close_handshake_timeout, |timeout| timeout.0),
+            tcp_nodelay: self.tcp_nodelay.unwrap_or(wire.tcp_nodelay),
+            pings: pings.answered_within(self.auto_ping_timeout, walk),
+        };
+        let options = ServiceOptions {
+            handshake,
+            wire,
+            hello_timeout: self.hello_timeout.map_or(default.hello_timeout, |timeout| timeout.0),
             enable_webstatus: self.enable_webstatus.unwrap_or(default.enable_webstatus),
             show_server_version: self.show_server_version.unwrap_or(default.show_server_version),
+            ..default
         };
         let timeout =
             self.open_handshake_timeout.map(|Located { path, value }| Located { path, value: value.0 });
         (options, timeout)
+    }
+}
+
+impl PingOptions {
+    /// Without a time to answer, a dead connection would be kept: that is possible only without pings.
+    fn answered_within(self, raw: Option<Located<MillisOrOff<1000, HOUR>>>, walk: &mut Walk<'_>) -> Self {
+        match raw {
+            None => self,
+            Some(Located { value: MillisOrOff(Some(timeout)), .. }) => Self { timeout, ..self },
+            Some(Located { path, value: MillisOrOff(None) }) => {
+                if self.interval.is_some() {
+                    let fault = format!(
+                        "0 would keep dead connections, use 1000 to {HOUR}, or \"auto_ping_interval\": 0"
+                    );
+                    walk.fault_at(path, fault);
+                }
+                self
+            }
+        }
     }
 }

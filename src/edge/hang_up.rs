@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-/// How long a client has to read the last reply and to close.
-const MAX_LINGER: Duration = Duration::from_secs(1);
-
 /// How much of what the client is still sending is thrown away; behind that it is cut off.
 const MAX_DISCARDED: usize = 256 * 1024;
 
 const CHUNK: usize = 4 * 1024;
 
 /// Ends a connection so that the client gets to read what was sent last: a socket that is closed while something in
-/// it is unread is reset, and a reset overtakes the reply.
-pub(crate) async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, last_words: &[u8]) {
+/// it is unread is reset, and a reset overtakes the reply. The client has `patience` to read it and to close.
+pub(crate) async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    last_words: &[u8],
+    patience: Duration,
+) {
     let linger = async {
         stream.write_all(last_words).await?;
         stream.shutdown().await?;
@@ -28,6 +29,6 @@ pub(crate) async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, l
         }
         std::io::Result::Ok(())
     };
-    // Nobody is left to be told of an error here.
-    let _ = tokio::time::timeout(MAX_LINGER, linger).await;
+    // No client is left to be told of an error here.
+    let _ = tokio::time::timeout(patience, linger).await;
 }

@@ -7,31 +7,31 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName};
 
-use super::Peer;
-use crate::config::TrustedProxy;
+use super::TrustedProxy;
+use crate::stream::PeerAddr;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The client behind a peer: the peer itself, unless it is a trusted proxy that tells of somebody. A port is not told
 /// of, and is then 0.
-pub(super) fn client(peer: Peer, headers: &HeaderMap, trusted: &[TrustedProxy]) -> Peer {
+pub(super) fn client(peer: PeerAddr, headers: &HeaderMap, trusted: &[TrustedProxy]) -> PeerAddr {
     let mut client = peer;
     let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
     let mut told = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
     while is_trusted(client, trusted) {
         // Without an address, or with nonsense in its place, the one who wrote it is the last who is known.
         let Some(address) = told.next().and_then(address) else { break };
-        client = Peer::Tcp(SocketAddr::new(address, 0));
+        client = PeerAddr::Tcp(SocketAddr::new(address, 0));
     }
     client
 }
 
-fn is_trusted(peer: Peer, trusted: &[TrustedProxy]) -> bool {
+fn is_trusted(peer: PeerAddr, trusted: &[TrustedProxy]) -> bool {
     trusted.iter().any(|proxy| match (proxy, peer) {
-        (TrustedProxy::Network(network), Peer::Tcp(address)) => {
+        (TrustedProxy::Network(network), PeerAddr::Tcp(address)) => {
             network.contains(&address.ip().to_canonical())
         }
-        (TrustedProxy::Unix, Peer::Unix) => true,
+        (TrustedProxy::Unix, PeerAddr::Unix) => true,
         _ => false,
     })
 }
@@ -46,13 +46,13 @@ fn address(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Peer, TrustedProxy, client};
+    use super::{PeerAddr, TrustedProxy, client};
 
-    fn tcp(address: &str) -> Peer {
-        Peer::Tcp(address.parse().unwrap())
+    fn tcp(address: &str) -> PeerAddr {
+        PeerAddr::Tcp(address.parse().unwrap())
     }
 
-    fn behind(peer: Peer, lines: &[&str], trusted: &[TrustedProxy]) -> Peer {
+    fn behind(peer: PeerAddr, lines: &[&str], trusted: &[TrustedProxy]) -> PeerAddr {
         let line = |line: &&str| (super::X_FORWARDED_FOR, line.parse().unwrap());
         client(peer, &lines.iter().map(line).collect(), trusted)
     }
@@ -79,8 +79,8 @@ mod tests {
         ] {
             assert_eq!(behind(peer, lines, &proxies), tcp(expected), "{peer} {lines:?}");
         }
-        assert_eq!(behind(Peer::Unix, &["198.51.100.7"], &proxies), Peer::Unix);
-        assert_eq!(behind(Peer::Unix, &["198.51.100.7"], &[TrustedProxy::Unix]), tcp("198.51.100.7:0"));
+        assert_eq!(behind(PeerAddr::Unix, &["198.51.100.7"], &proxies), PeerAddr::Unix);
+        assert_eq!(behind(PeerAddr::Unix, &["198.51.100.7"], &[TrustedProxy::Unix]), tcp("198.51.100.7:0"));
         assert_eq!(behind(proxy, &["198.51.100.7"], &[]), proxy);
     }
 }

@@ -1,25 +1,20 @@
 //! Replies, and the one function that turns what goes wrong before an upgrade into one of them.
+//!
+//! hyper writes most of them. Where it is not there yet (a transport that is full) or no longer (a head that does not come),
+//! [`bytes`] writes the same reply out.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use super::{body::Body, routes::BadPath};
-use crate::{handshake::Refused, store::StoreError};
+use crate::{handshake::HandshakeError, store::StoreError};
 
-/// Sent when a head has not arrived in time: the HTTP machinery is at its end then, so the bytes go out as they are.
-///
-/// RFC 9110, 15.5.9: the reply may be sent on a connection that is idle, too.
-pub(crate) const HEAD_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
-    Server: wampgate\r\n\
-    Connection: close\r\n\
-    Content-Type: text/plain; charset=utf-8\r\n\
-    Content-Length: 40\r\n\
-    \r\n\
-    the request's head did not come in time\n";
-
-/// How long a client is asked to wait when the store fails, in seconds: a full disk takes somebody to act, and a full
-/// store takes some records to expire; nothing is gained by retrying at once.
+/// How long a client is asked to wait when the store or the transport has no room, in seconds: a full disk takes an operator to
+/// act, and a full store or transport takes some clients to go; nothing is gained by retrying at once.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+/// What names the gateway in a reply.
+pub(crate) const SERVER: HeaderValue = HeaderValue::from_static("wampgate");
 
 /// Why a request gets something else than what it asked for.
 #[derive(Debug, Clone)]
@@ -33,9 +28,13 @@ pub(crate) enum Problem {
     /// A file is there and cannot be read.
     File,
     /// A WebSocket handshake is refused.
-    Handshake(Refused),
-    /// The cookie store failed. Nobody becomes a WebSocket without the tracking that is configured.
+    Handshake(HandshakeError),
+    /// The cookie store failed. No client becomes a WebSocket without the tracking that is configured.
     Store(StoreError),
+    /// The head of a request has not arrived in time.
+    HeadTimeout,
+    /// The transport has as many connections as it may have.
+    Full,
 }
 
 impl From<BadPath> for Problem {
@@ -49,19 +48,19 @@ pub(crate) fn reply(problem: &Problem) -> Response<Body> {
     let mut response = text(status(problem), message(problem));
     let headers = response.headers_mut();
     match problem {
-        Problem::Method | Problem::Handshake(Refused::Method) => {
+        Problem::Method | Problem::Handshake(HandshakeError::Method) => {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         }
         // RFC 9110, 15.5.22: a 426 names the protocol to upgrade to; 7.8: and `Upgrade` stands in `Connection`, too.
-        Problem::Handshake(refused @ (Refused::NoUpgrade | Refused::Version)) => {
+        Problem::Handshake(refused @ (HandshakeError::NoUpgrade | HandshakeError::Version)) => {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-            if *refused == Refused::Version {
+            if *refused == HandshakeError::Version {
                 // RFC 6455, 4.4: the versions that the server does speak.
                 headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
         }
-        Problem::Store(_) => {
+        Problem::Store(_) | Problem::Full => {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         _ => {}
@@ -75,18 +74,20 @@ fn status(problem: &Problem) -> StatusCode {
         Problem::NotFound => StatusCode::NOT_FOUND,
         Problem::Method => StatusCode::METHOD_NOT_ALLOWED,
         Problem::File => StatusCode::INTERNAL_SERVER_ERROR,
-        Problem::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Problem::Store(_) | Problem::Full => StatusCode::SERVICE_UNAVAILABLE,
+        // RFC 9110, 15.5.9: the reply may be sent on a connection that is idle, too.
+        Problem::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
         Problem::Handshake(refused) => match refused {
-            Refused::NoUpgrade | Refused::Version => StatusCode::UPGRADE_REQUIRED,
-            Refused::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Refused::HttpVersion => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-            Refused::Origin | Refused::NullOrigin => StatusCode::FORBIDDEN,
-            Refused::Host
-            | Refused::Connection
-            | Refused::Key
-            | Refused::Subprotocol { .. }
-            | Refused::NoSubprotocol { .. }
-            | Refused::Body => StatusCode::BAD_REQUEST,
+            HandshakeError::NoUpgrade | HandshakeError::Version => StatusCode::UPGRADE_REQUIRED,
+            HandshakeError::Method => StatusCode::METHOD_NOT_ALLOWED,
+            HandshakeError::HttpVersion => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            HandshakeError::Origin | HandshakeError::NullOrigin => StatusCode::FORBIDDEN,
+            HandshakeError::Host
+            | HandshakeError::Connection
+            | HandshakeError::Key
+            | HandshakeError::Subprotocol { .. }
+            | HandshakeError::NoSubprotocol { .. }
+            | HandshakeError::Body => StatusCode::BAD_REQUEST,
         },
     }
 }
@@ -98,8 +99,46 @@ fn message(problem: &Problem) -> String {
         Problem::Method => "only GET and HEAD are served here".into(),
         Problem::File => "this file cannot be read".into(),
         Problem::Store(_) => "clients cannot be tracked at the moment: try again later".into(),
+        Problem::HeadTimeout => "the request's head did not come in time".into(),
+        Problem::Full => "too many connections, come later".into(),
         Problem::Handshake(refused) => refused.to_string(),
     }
+}
+
+/// A problem's reply as the bytes that end a connection.
+pub(crate) fn bytes(problem: &Problem) -> Vec<u8> {
+    let (head, body) = reply(problem).into_parts();
+    let content = match body {
+        Body::Bytes(bytes) => bytes,
+        Body::Empty | Body::File(_) => Bytes::new(),
+    };
+    let reason = head.status.canonical_reason().unwrap_or_default();
+    let mut bytes = format!("HTTP/1.1 {} {reason}\r\n", head.status.as_u16()).into_bytes();
+    let mut line = |name: &str, value: &[u8]| {
+        bytes.extend(title_case(name));
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value);
+        bytes.extend_from_slice(b"\r\n");
+    };
+    line(header::SERVER.as_str(), SERVER.as_bytes());
+    line(header::CONNECTION.as_str(), b"close");
+    for (name, value) in &head.headers {
+        line(name.as_str(), value.as_bytes());
+    }
+    line(header::CONTENT_LENGTH.as_str(), content.len().to_string().as_bytes());
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(&content);
+    bytes
+}
+
+/// Names are case-insensitive; scripts that look for `Retry-After` are not. hyper does the same for the other replies.
+fn title_case(name: &str) -> impl Iterator<Item = u8> {
+    let mut starts_word = true;
+    name.bytes().map(move |byte| {
+        let cased = if starts_word { byte.to_ascii_uppercase() } else { byte };
+        starts_word = byte == b'-';
+        cased
+    })
 }
 
 /// A reply of one line of text.
@@ -128,81 +167,4 @@ pub(crate) fn redirect(status: StatusCode, location: HeaderValue) -> Response<Bo
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::wamp::Serializer;
-
-    fn body(response: Response<Body>) -> String {
-        match response.into_body() {
-            Body::Bytes(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn every_problem_has_its_status_its_headers_and_one_line_that_says_what_to_do() {
-        use header::{ALLOW, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
-        let supported = vec![Serializer::Json, Serializer::Cbor];
-        let refused = |refused| Problem::Handshake(refused);
-        let none: &[(_, _)] = &[];
-        for (problem, status, headers, words) in [
-            (Problem::Path, 400, none, "percent-encoding"),
-            (Problem::NotFound, 404, none, "nothing"),
-            (Problem::Method, 405, &[(ALLOW, "GET, HEAD")][..], "GET"),
-            (Problem::File, 500, none, "file"),
-            (Problem::Store(StoreError::Exists), 503, &[(RETRY_AFTER, "5")][..], "try again"),
-            (Problem::Store(StoreError::Full { limit: 7 }), 503, &[(RETRY_AFTER, "5")][..], "try again"),
-            (Problem::Store(StoreError::Io(Arc::from("/x"))), 503, &[(RETRY_AFTER, "5")][..], "try again"),
-            (refused(Refused::NoUpgrade), 426, &[(UPGRADE, "websocket")][..], "WebSocket client"),
-            (refused(Refused::Method), 405, &[(ALLOW, "GET, HEAD")][..], "GET"),
-            (refused(Refused::HttpVersion), 505, none, "HTTP/1.1"),
-            (refused(Refused::Host), 400, none, "Host"),
-            (refused(Refused::Connection), 400, none, "Connection"),
-            (
-                refused(Refused::Version),
-                426,
-                &[(UPGRADE, "websocket"), (SEC_WEBSOCKET_VERSION, "13")][..],
-                "Sec-WebSocket-Version: 13",
-            ),
-            (refused(Refused::Key), 400, none, "Sec-WebSocket-Key"),
-            (refused(Refused::Origin), 403, none, "allowed_origins"),
-            (refused(Refused::NullOrigin), 403, none, "allow_null_origin"),
-            (
-                refused(Refused::Subprotocol { supported: supported.clone() }),
-                400,
-                none,
-                "wamp.2.json, wamp.2.json.batched, wamp.2.cbor, wamp.2.cbor.batched",
-            ),
-            (refused(Refused::NoSubprotocol { supported }), 400, none, "wamp.2.json, "),
-            (refused(Refused::Body), 400, none, "body"),
-        ] {
-            let response = reply(&problem);
-            assert_eq!(response.status(), status, "{problem:?}");
-            for (name, value) in headers {
-                assert_eq!(response.headers().get(name).unwrap(), value, "{problem:?}");
-            }
-            assert_eq!(response.headers()[header::CONTENT_TYPE], "text/plain; charset=utf-8");
-            let text = body(response);
-            assert!(text.contains(words), "{problem:?}: {text}");
-            assert_eq!((text.lines().count(), text.ends_with('\n')), (1, true), "{problem:?}");
-        }
-    }
-
-    #[test]
-    fn a_store_failure_tells_the_client_no_details() {
-        for error in [StoreError::Io(Arc::from("/var/secret")), StoreError::Full { limit: 4711 }] {
-            let text = body(reply(&Problem::Store(error)));
-            assert!(!text.contains("secret") && !text.contains("4711"), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_timeout_reply_counts_its_content_right() {
-        let text = str::from_utf8(HEAD_TIMEOUT).unwrap();
-        let (head, content) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("Content-Length: {}", content.len())), "{}", content.len());
-        assert!(head.lines().all(|line| !line.starts_with(' ')));
-    }
-}
+mod tests;

@@ -6,14 +6,11 @@ use bytes::Bytes;
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use super::{socket::Socket, static_files::StaticFiles};
-use crate::{
-    config::{PathTree, Service, WebSocketConfig},
-    gateway::WebSocketService,
-};
+use super::{PathTree, TargetOptions, static_files::StaticFiles, websocket::WebSocketTarget};
+use crate::service::{ServiceOptions, WebSocketService};
 
-/// Gives the running service for a WebSocket path.
-pub(crate) type Services<'a, E> = dyn FnMut(&WebSocketConfig) -> Result<Arc<WebSocketService>, E> + 'a;
+/// Gives the running service for a path and the options of the WebSocket service there.
+pub type Services<'a, E> = dyn FnMut(&str, &ServiceOptions) -> Result<Arc<WebSocketService>, E> + 'a;
 
 /// What has to be encoded in one component of a path (RFC 3986, 3.3), and what HTML would trip over.
 pub(crate) const COMPONENT: &AsciiSet = &CONTROLS
@@ -60,7 +57,7 @@ struct Node {
 #[derive(Debug)]
 pub(crate) enum Target {
     Static(StaticFiles),
-    WebSocket(Socket),
+    WebSocket(WebSocketTarget),
     Json(Bytes),
     Redirect(HeaderValue),
     Page,
@@ -119,7 +116,7 @@ fn has_controls(text: &str) -> bool {
 impl Routes {
     /// Prepares the services of a transport.
     pub(crate) fn new<E>(tree: &PathTree, services: &mut Services<'_, E>) -> Result<Self, E> {
-        Ok(Self { root: Node::new(tree, services)? })
+        Ok(Self { root: Node::new(tree, "", services)? })
     }
 
     /// The service with the longest matching path, and how many components of the path that is.
@@ -138,23 +135,31 @@ impl Routes {
 }
 
 impl Node {
-    fn new<E>(tree: &PathTree, services: &mut Services<'_, E>) -> Result<Self, E> {
-        let target = tree.service.as_ref().map(|service| Target::new(service, services)).transpose()?;
-        let children =
-            tree.children.iter().map(|(name, child)| Ok((name.clone(), Self::new(child, services)?)));
+    /// The node at a path, which is empty for the root.
+    fn new<E>(tree: &PathTree, path: &str, services: &mut Services<'_, E>) -> Result<Self, E> {
+        let target = match &tree.target {
+            Some(options) => Some(Target::new(options, if path.is_empty() { "/" } else { path }, services)?),
+            None => None,
+        };
+        let children = tree
+            .children
+            .iter()
+            .map(|(name, child)| Ok((name.clone(), Self::new(child, &format!("{path}/{name}"), services)?)));
         Ok(Self { target, children: children.collect::<Result<_, E>>()? })
     }
 }
 
 impl Target {
-    fn new<E>(service: &Service, services: &mut Services<'_, E>) -> Result<Self, E> {
-        Ok(match service {
-            Service::Static(config) => Self::Static(StaticFiles::new(config)),
-            Service::WebSocket(config) => Self::WebSocket(Socket::new(services(config)?)),
-            Service::Json(value) => Self::Json(Bytes::from(value.to_string())),
-            Service::Redirect(location) => Self::Redirect(location.clone()),
-            Service::Page => Self::Page,
-            Service::Metrics => Self::Metrics,
+    fn new<E>(options: &TargetOptions, path: &str, services: &mut Services<'_, E>) -> Result<Self, E> {
+        Ok(match options {
+            TargetOptions::Static(options) => Self::Static(StaticFiles::new(options)),
+            TargetOptions::WebSocket(options) => {
+                Self::WebSocket(WebSocketTarget::new(services(path, options)?))
+            }
+            TargetOptions::Json(value) => Self::Json(Bytes::from(value.to_string())),
+            TargetOptions::Redirect(location) => Self::Redirect(location.clone()),
+            TargetOptions::Page => Self::Page,
+            TargetOptions::Metrics => Self::Metrics,
         })
     }
 }
@@ -163,7 +168,7 @@ impl Target {
 mod tests {
     use super::*;
 
-    fn no_services(_: &WebSocketConfig) -> Result<Arc<WebSocketService>, std::fmt::Error> {
+    fn no_services(_: &str, _: &ServiceOptions) -> Result<Arc<WebSocketService>, std::fmt::Error> {
         unreachable!("no WebSocket service is configured")
     }
 
@@ -214,14 +219,14 @@ mod tests {
 
     #[test]
     fn the_longest_matching_path_wins() {
-        let json = |text: &str| Some(Service::Json(text.into()));
-        let leaf = |text| PathTree { service: json(text), ..PathTree::default() };
+        let json = |text: &str| TargetOptions::Json(text.into());
+        let leaf = |text| PathTree::of(json(text));
         let inner = PathTree {
-            service: None,
+            target: None,
             children: BTreeMap::from([("b".to_owned(), leaf("a/b")), ("b c".to_owned(), leaf("a/b c"))]),
         };
         let tree = PathTree {
-            service: json("root"),
+            target: Some(json("root")),
             children: BTreeMap::from([("a".to_owned(), inner), ("ab".to_owned(), leaf("ab"))]),
         };
         let routes = Routes::new(&tree, &mut no_services).unwrap();

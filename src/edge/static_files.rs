@@ -17,12 +17,12 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, reques
 use tower_http::services::ServeFile;
 
 use super::{
+    StaticOptions,
     body::Body,
     listing,
     reply::{self, Problem},
     routes::RequestPath,
 };
-use crate::config::StaticConfig;
 
 /// The headers that decide how a file is sent.
 const CONDITIONS: [http::HeaderName; 5] = [
@@ -53,17 +53,17 @@ enum Found {
 }
 
 impl StaticFiles {
-    pub(crate) fn new(config: &StaticConfig) -> Self {
-        let media_types = config.media_types.iter().map(|(extension, media_type)| {
+    pub(crate) fn new(options: &StaticOptions) -> Self {
+        let media_types = options.media_types.iter().map(|(extension, media_type)| {
             (extension.trim_start_matches('.').to_ascii_lowercase(), media_type.clone())
         });
-        let cache_control = config
+        let cache_control = options
             .cache_timeout
             .and_then(|seconds| HeaderValue::try_from(format!("public, max-age={seconds}")).ok());
         Self {
-            root: config.directory.clone(),
-            index: config.index.clone(),
-            listing: config.listing,
+            root: options.directory.clone(),
+            index: options.index.clone(),
+            listing: options.listing,
             media_types: media_types.collect(),
             cache_control,
         }

@@ -12,17 +12,18 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
 
 use super::*;
 use crate::{
-    config::{
-        CookieConfig, Endpoint, PathTree, PolicyFile, PolicyOptions, Service, StoreConfig, WebSocketOptions,
-    },
+    admission::Admission,
+    config::{CookieConfig, StoreConfig},
     cookie::{CookieOptions, PublicIdKey, TrackingId},
+    handshake::HandshakeOptions,
     policy::{Decision, JoinRequest, Policy, PolicyError, PolicyGate},
+    service::ServiceOptions,
     store::{Authentication, Commit, CookieRecord, CookieStore, StoreError},
     time::Timestamp,
     tracking::{Clients, Tracker},
@@ -79,75 +80,56 @@ impl CookieStore for SmallStore {
     }
 }
 
-/// A WebSocket service; with tracking if there is a number of records that its store has room for.
-fn web_socket(options: WebSocketOptions, max_cookies: Option<usize>) -> Service {
-    Service::WebSocket(Box::new(WebSocketConfig {
-        cookie: max_cookies.map(|max_cookies| CookieConfig {
-            options: CookieOptions::default(),
-            store: StoreConfig::Memory { max_cookies },
-        }),
-        auth: None,
-        policy: Some(PolicyFile {
-            options: PolicyOptions {
-                headers: vec![http::header::USER_AGENT, http::header::HOST],
-                ..PolicyOptions::default()
-            },
-            ..PolicyFile::new("policy.wasm")
-        }),
-        serializers: vec![Serializer::Json, Serializer::Cbor],
-        options,
-    }))
+/// A WebSocket service that speaks JSON and CBOR; with tracking if there is a number of records that its store has room for.
+fn web_socket(options: ServiceOptions, max_cookies: Option<usize>) -> TargetOptions {
+    let handshake =
+        HandshakeOptions { serializers: vec![Serializer::Json, Serializer::Cbor], ..options.handshake };
+    let cookie = max_cookies.map(|max_cookies| CookieConfig {
+        options: CookieOptions::default(),
+        store: StoreConfig::Memory { max_cookies },
+    });
+    TargetOptions::WebSocket(Box::new(ServiceOptions { cookie, handshake, ..options }))
+}
+
+/// A running service, with a policy that may see two headers.
+fn service(options: &ServiceOptions) -> Arc<WebSocketService> {
+    let tracker = options.cookie.as_ref().map(|cookie| {
+        let StoreConfig::Memory { max_cookies: room } = cookie.store else { unreachable!() };
+        let store = SmallStore { room, records: Mutex::default() };
+        let key = PublicIdKey::random().unwrap();
+        Arc::new(Tracker::new(cookie.options.clone(), Clients::new(Arc::new(store), Arc::new(key))))
+    });
+    let gate = Arc::new(PolicyGate::new("none", Arc::new(NoPolicy), 1));
+    let key = Arc::new(PublicIdKey::random().unwrap());
+    let admission = Admission::new(gate, vec![header::USER_AGENT, header::HOST], None, tracker, key);
+    Arc::new(WebSocketService::new(options, admission, Arc::default()))
 }
 
 /// A transport with one of everything.
 fn edge(http: HttpOptions) -> Arc<Edge> {
-    let leaf = |service| PathTree { service: Some(service), ..PathTree::default() };
-    let strict = WebSocketOptions {
-        allowed_origins: vec!["https://*.example".to_owned()],
-        enable_webstatus: false,
-        ..WebSocketOptions::default()
-    };
-    let versioned = WebSocketOptions { show_server_version: true, ..strict.clone() };
-    let children = [
-        ("ws", leaf(web_socket(WebSocketOptions::default(), None))),
-        ("full", leaf(web_socket(strict.clone(), Some(0)))),
-        ("strict", leaf(web_socket(strict, None))),
-        ("tracked", leaf(web_socket(versioned, Some(1)))),
-        ("info", leaf(Service::Json(serde_json::json!({"a": 1})))),
-        ("old", leaf(Service::Redirect(http::HeaderValue::from_static("/info")))),
-        ("demo", leaf(Service::Page)),
-    ];
-    let config = TransportConfig {
-        id: "test".to_owned(),
-        endpoint: Endpoint::Unix { path: "unused".into(), backlog: 1 },
-        max_connections: 1,
-        http,
-        root: PathTree {
-            service: None,
-            children: children
-                .into_iter()
-                .map(|(name, tree)| (name.to_owned(), tree))
-                .collect::<BTreeMap<_, _>>(),
+    let strict = ServiceOptions {
+        handshake: HandshakeOptions {
+            allowed_origins: vec!["https://*.example".to_owned()],
+            ..HandshakeOptions::default()
         },
+        enable_webstatus: false,
+        ..ServiceOptions::default()
     };
-    let mut service = |config: &WebSocketConfig| -> Result<_, std::fmt::Error> {
-        let tracker = config.cookie.as_ref().map(|cookie| {
-            let StoreConfig::Memory { max_cookies: room } = cookie.store else { unreachable!() };
-            let store = SmallStore { room, records: Mutex::default() };
-            let key = PublicIdKey::random().unwrap();
-            Arc::new(Tracker::new(cookie.options.clone(), Clients::new(Arc::new(store), Arc::new(key))))
-        });
-        Ok(Arc::new(WebSocketService {
-            config: config.clone(),
-            methods: Vec::new(),
-            policy_headers: Vec::new(),
-            tracker,
-            key: Arc::new(PublicIdKey::random().unwrap()),
-            policy: Arc::new(PolicyGate::new("none", Arc::new(NoPolicy), 1)),
-            realms: Arc::new(HashMap::new()),
-        }))
-    };
-    Arc::new(Edge::new(&config, &Arc::default(), &mut service).unwrap())
+    let versioned = ServiceOptions { show_server_version: true, ..strict.clone() };
+    let children = [
+        ("ws", web_socket(ServiceOptions::default(), None)),
+        ("full", web_socket(strict.clone(), Some(0))),
+        ("strict", web_socket(strict, None)),
+        ("tracked", web_socket(versioned, Some(1))),
+        ("info", TargetOptions::Json(serde_json::json!({"a": 1}))),
+        ("old", TargetOptions::Redirect(HeaderValue::from_static("/info"))),
+        ("demo", TargetOptions::Page),
+    ];
+    let children = children.into_iter().map(|(name, target)| (name.to_owned(), PathTree::of(target)));
+    let root = PathTree { target: None, children: children.collect::<BTreeMap<_, _>>() };
+    let options = EdgeOptions { id: "test".to_owned(), http, root };
+    let mut services = |_: &str, options: &ServiceOptions| Ok::<_, Infallible>(service(options));
+    Arc::new(Edge::new(&options, &Arc::default(), &mut services).unwrap())
 }
 
 /// A connected pair: the client's end, and the edge at work on the other.
@@ -155,8 +137,9 @@ async fn connect(edge: &Arc<Edge>) -> (TcpStream, JoinHandle<Option<Upgrade>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, address) = listener.accept().await.unwrap();
+    let incoming = Incoming { stream: Stream::Tcp(stream), peer: PeerAddr::Tcp(address), tls: None };
     let edge = Arc::clone(edge);
-    let serving = tokio::spawn(async move { edge.serve(Stream::Left(stream), Peer::Tcp(address)).await });
+    let serving = tokio::spawn(async move { edge.serve(incoming).await });
     (client, serving)
 }
 

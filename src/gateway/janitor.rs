@@ -21,7 +21,7 @@ const INTERVAL: Duration = Duration::from_mins(1);
 const STEP: usize = 10_000;
 
 /// Purges each store every minute, until `shutdown`.
-pub async fn run(stores: Vec<Arc<dyn CookieStore>>, shutdown: CancellationToken) {
+pub(super) async fn run(stores: Vec<Arc<dyn CookieStore>>, shutdown: CancellationToken) {
     let mut rounds = interval(INTERVAL);
     // After a pause of the whole machine one round is as good as many.
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -17,7 +17,7 @@
 
 /// A service's `allowed_origins`, compiled.
 #[derive(Debug, Clone)]
-pub struct Origins {
+pub(super) struct Origins {
     any: bool,
     patterns: Vec<Pattern>,
 }
@@ -31,7 +31,7 @@ struct Pattern {
 }
 
 /// An origin, or a pattern for origins, in its parts.
-struct Parts<'a> {
+struct Authority<'a> {
     scheme: Option<&'a str>,
     host: &'a str,
     port: Option<&'a str>,
@@ -39,7 +39,7 @@ struct Parts<'a> {
 
 impl Origins {
     /// Compiles the patterns. One that cannot match any origin matches none; it lets nobody in by accident.
-    pub fn new(patterns: &[String]) -> Self {
+    pub(super) fn new(patterns: &[String]) -> Self {
         let any = patterns.iter().any(|pattern| pattern.trim() == "*");
         let patterns = patterns
             .iter()
@@ -54,11 +54,11 @@ impl Origins {
     }
 
     /// Whether a page of this origin may connect; for everything but `null`, which has an option of its own.
-    pub fn allow(&self, origin: &str) -> bool {
+    pub(super) fn allow(&self, origin: &str) -> bool {
         if self.any {
             return true;
         }
-        let Some(Parts { scheme: Some(scheme), host, port }) = split(origin) else { return false };
+        let Some(Authority { scheme: Some(scheme), host, port }) = split(origin) else { return false };
         if origin.contains('*') {
             return false;
         }
@@ -72,8 +72,8 @@ impl Origins {
 /// The schemes are not compared: behind a proxy that ends TLS the page came by `https`, and the request arrives
 /// here in the clear. Cookies do not tell the two apart either, unless they are `Secure`.
 pub(super) fn is_same(origin: &str, host: &str) -> bool {
-    let Some(Parts { scheme: Some(scheme), host: name, port }) = split(origin) else { return false };
-    let Some(Parts { scheme: None, host: asked, port: asked_port }) = split(host) else { return false };
+    let Some(Authority { scheme: Some(scheme), host: name, port }) = split(origin) else { return false };
+    let Some(Authority { scheme: None, host: asked, port: asked_port }) = split(host) else { return false };
     // Others have no authority that a Host header could name.
     let Some(default) = default_port(scheme) else { return false };
     let has_star = origin.contains('*') || host.contains('*');
@@ -93,7 +93,7 @@ impl Pattern {
 }
 
 /// Takes an origin or a pattern apart; nothing if it has no host or something behind its port.
-fn split(text: &str) -> Option<Parts<'_>> {
+fn split(text: &str) -> Option<Authority<'_>> {
     let (scheme, authority) = match text.split_once("://") {
         Some((scheme, authority)) => (Some(scheme), authority),
         None => (None, text),
@@ -110,7 +110,7 @@ fn split(text: &str) -> Option<Parts<'_>> {
     let sound = !host.is_empty()
         && !authority.contains(['/', '@', '?', '#', ' '])
         && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit() || b == b'*'));
-    sound.then_some(Parts { scheme, host, port })
+    sound.then_some(Authority { scheme, host, port })
 }
 
 /// What browsers leave out of an Origin header.

@@ -1,7 +1,6 @@
 //! RFC 6455, 4.2.1 as a table: each row changes one thing in a sound handshake.
 
 use super::*;
-use crate::config::WebSocketOptions;
 
 /// The example of RFC 6455, 1.3.
 const SOUND: &[(&str, &str)] = &[
@@ -13,16 +12,11 @@ const SOUND: &[(&str, &str)] = &[
     ("sec-websocket-protocol", "wamp.2.json"),
 ];
 
-fn config() -> WebSocketConfig {
-    WebSocketConfig {
-        cookie: None,
-        auth: None,
-        policy: None,
+fn options() -> HandshakeOptions {
+    HandshakeOptions {
         serializers: vec![Serializer::Json, Serializer::Cbor],
-        options: WebSocketOptions {
-            allowed_origins: vec!["https://*.example.com".to_owned()],
-            ..WebSocketOptions::default()
-        },
+        allowed_origins: vec!["https://*.example.com".to_owned()],
+        ..HandshakeOptions::default()
     }
 }
 
@@ -41,14 +35,13 @@ fn head(changes: &[(&'static str, &[&'static str])]) -> HeaderMap {
     headers
 }
 
-fn check_with(config: &WebSocketConfig, headers: &HeaderMap) -> Result<Accepted, Refused> {
-    let origins = Origins::new(&config.options.allowed_origins);
-    check(&Method::GET, Version::HTTP_11, headers, config, &origins)
+fn check_with(options: &HandshakeOptions, headers: &HeaderMap) -> Result<Accepted, HandshakeError> {
+    Handshake::new(options.clone()).check(&Method::GET, Version::HTTP_11, headers)
 }
 
 #[test]
 fn the_rfcs_example_is_accepted_with_the_rfcs_answer() {
-    let accepted = check_with(&config(), &head(&[])).unwrap();
+    let accepted = check_with(&options(), &head(&[])).unwrap();
     assert_eq!(accepted.accept_key, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     assert_eq!(accepted.subprotocol.name(), "wamp.2.json");
     assert!(accepted.announce);
@@ -56,33 +49,37 @@ fn the_rfcs_example_is_accepted_with_the_rfcs_answer() {
 
 #[test]
 fn heads_are_checked_line_by_line() {
-    let supported = || config().serializers;
+    let supported = || options().serializers;
     for (name, values, refused) in [
         ("upgrade", &["WebSocket"][..], None),
         ("upgrade", &["h2c, websocket"], None),
         ("upgrade", &["h2c", "websocket"], None),
-        ("upgrade", &[], Some(Refused::NoUpgrade)),
-        ("upgrade", &["h2c"], Some(Refused::NoUpgrade)),
-        ("upgrade", &["websockets"], Some(Refused::NoUpgrade)),
+        ("upgrade", &[], Some(HandshakeError::NoUpgrade)),
+        ("upgrade", &["h2c"], Some(HandshakeError::NoUpgrade)),
+        ("upgrade", &["websockets"], Some(HandshakeError::NoUpgrade)),
         ("connection", &["keep-alive, upgrade"], None),
         ("connection", &["keep-alive", "UPGRADE"], None),
-        ("connection", &[], Some(Refused::Connection)),
-        ("connection", &["close"], Some(Refused::Connection)),
-        ("connection", &["upgraded"], Some(Refused::Connection)),
-        ("host", &[], Some(Refused::Host)),
-        ("host", &["a.example", "b.example"], Some(Refused::Host)),
-        ("sec-websocket-version", &[], Some(Refused::Version)),
-        ("sec-websocket-version", &["8"], Some(Refused::Version)),
-        ("sec-websocket-version", &["12"], Some(Refused::Version)),
-        ("sec-websocket-version", &["13, 8"], Some(Refused::Version)),
-        ("sec-websocket-version", &["13", "13"], Some(Refused::Version)),
-        ("sec-websocket-key", &[], Some(Refused::Key)),
-        ("sec-websocket-key", &[""], Some(Refused::Key)),
-        ("sec-websocket-key", &["dGhlIHNhbXBsZSBub25jZQ"], Some(Refused::Key)),
-        ("sec-websocket-key", &["dGhlIHNhbXBsZSBub25jZSEh"], Some(Refused::Key)),
-        ("sec-websocket-key", &["dGhlIHNhbXBsZSBub25j"], Some(Refused::Key)),
-        ("sec-websocket-key", &["dGhlIHNhbXBsZSBub25!ZQ=="], Some(Refused::Key)),
-        ("sec-websocket-key", &["dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ=="], Some(Refused::Key)),
+        ("connection", &[], Some(HandshakeError::Connection)),
+        ("connection", &["close"], Some(HandshakeError::Connection)),
+        ("connection", &["upgraded"], Some(HandshakeError::Connection)),
+        ("host", &[], Some(HandshakeError::Host)),
+        ("host", &["a.example", "b.example"], Some(HandshakeError::Host)),
+        ("sec-websocket-version", &[], Some(HandshakeError::Version)),
+        ("sec-websocket-version", &["8"], Some(HandshakeError::Version)),
+        ("sec-websocket-version", &["12"], Some(HandshakeError::Version)),
+        ("sec-websocket-version", &["13, 8"], Some(HandshakeError::Version)),
+        ("sec-websocket-version", &["13", "13"], Some(HandshakeError::Version)),
+        ("sec-websocket-key", &[], Some(HandshakeError::Key)),
+        ("sec-websocket-key", &[""], Some(HandshakeError::Key)),
+        ("sec-websocket-key", &["dGhlIHNhbXBsZSBub25jZQ"], Some(HandshakeError::Key)),
+        ("sec-websocket-key", &["dGhlIHNhbXBsZSBub25jZSEh"], Some(HandshakeError::Key)),
+        ("sec-websocket-key", &["dGhlIHNhbXBsZSBub25j"], Some(HandshakeError::Key)),
+        ("sec-websocket-key", &["dGhlIHNhbXBsZSBub25!ZQ=="], Some(HandshakeError::Key)),
+        (
+            "sec-websocket-key",
+            &["dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ=="],
+            Some(HandshakeError::Key),
+        ),
         // The last character's spare bits are noise.
         ("sec-websocket-key", &["dGhlIHNhbXBsZSBub25jZR=="], None),
         ("origin", &[], None),
@@ -90,23 +87,31 @@ fn heads_are_checked_line_by_line() {
         ("origin", &["https://a.example.com:443"], None),
         ("origin", &["null"], None),
         ("origin", &["file://"], None),
-        ("origin", &["http://a.example.com"], Some(Refused::Origin)),
-        ("origin", &["https://evil.example"], Some(Refused::Origin)),
-        ("origin", &[""], Some(Refused::Origin)),
-        ("origin", &["https://ä.example.com"], Some(Refused::Origin)),
-        ("origin", &["https://a.example.com", "https://a.example.com"], Some(Refused::Origin)),
+        ("origin", &["http://a.example.com"], Some(HandshakeError::Origin)),
+        ("origin", &["https://evil.example"], Some(HandshakeError::Origin)),
+        ("origin", &[""], Some(HandshakeError::Origin)),
+        ("origin", &["https://ä.example.com"], Some(HandshakeError::Origin)),
+        ("origin", &["https://a.example.com", "https://a.example.com"], Some(HandshakeError::Origin)),
         ("sec-websocket-protocol", &["wamp.2.cbor.batched"], None),
         (
             "sec-websocket-protocol",
             &["wamp.2.msgpack"],
-            Some(Refused::Subprotocol { supported: supported() }),
+            Some(HandshakeError::Subprotocol { supported: supported() }),
         ),
-        ("sec-websocket-protocol", &["WAMP.2.JSON"], Some(Refused::Subprotocol { supported: supported() })),
-        ("sec-websocket-protocol", &["\u{e4}"], Some(Refused::Subprotocol { supported: supported() })),
-        ("sec-websocket-protocol", &[], Some(Refused::NoSubprotocol { supported: supported() })),
-        ("sec-websocket-protocol", &["", ","], Some(Refused::NoSubprotocol { supported: supported() })),
+        (
+            "sec-websocket-protocol",
+            &["WAMP.2.JSON"],
+            Some(HandshakeError::Subprotocol { supported: supported() }),
+        ),
+        ("sec-websocket-protocol", &["\u{e4}"], Some(HandshakeError::Subprotocol { supported: supported() })),
+        ("sec-websocket-protocol", &[], Some(HandshakeError::NoSubprotocol { supported: supported() })),
+        (
+            "sec-websocket-protocol",
+            &["", ","],
+            Some(HandshakeError::NoSubprotocol { supported: supported() }),
+        ),
     ] {
-        let outcome = check_with(&config(), &head(&[(name, values)]));
+        let outcome = check_with(&options(), &head(&[(name, values)]));
         assert_eq!(outcome.err(), refused, "{name}: {values:?}");
     }
 }
@@ -119,48 +124,47 @@ fn the_clients_order_of_subprotocols_counts_over_several_headers() {
         (&["wamp.2.msgpack", "soap", "wamp.2.cbor", "wamp.2.json"], "wamp.2.cbor"),
         (&["", " wamp.2.json "], "wamp.2.json"),
     ] {
-        let accepted = check_with(&config(), &head(&[("sec-websocket-protocol", offered)])).unwrap();
+        let accepted = check_with(&options(), &head(&[("sec-websocket-protocol", offered)])).unwrap();
         assert_eq!((accepted.subprotocol.name(), accepted.announce), (chosen, true), "{offered:?}");
     }
 }
 
 #[test]
 fn a_client_without_a_subprotocol_is_let_in_only_where_the_configuration_says_so() {
-    let mut config = config();
-    config.options.require_websocket_subprotocol = false;
-    let accepted = check_with(&config, &head(&[("sec-websocket-protocol", &[])])).unwrap();
+    let mut options = options();
+    options.require_websocket_subprotocol = false;
+    let accepted = check_with(&options, &head(&[("sec-websocket-protocol", &[])])).unwrap();
     assert_eq!((accepted.subprotocol.name(), accepted.announce), ("wamp.2.json", false));
 
     // One that names a wrong one is still refused, and so is everybody where JSON is not spoken.
-    let wrong = check_with(&config, &head(&[("sec-websocket-protocol", &["soap"])]));
-    assert!(matches!(wrong, Err(Refused::Subprotocol { .. })));
-    config.serializers = vec![Serializer::Cbor];
-    let none = check_with(&config, &head(&[("sec-websocket-protocol", &[])]));
-    assert!(matches!(none, Err(Refused::NoSubprotocol { .. })));
+    let wrong = check_with(&options, &head(&[("sec-websocket-protocol", &["soap"])]));
+    assert!(matches!(wrong, Err(HandshakeError::Subprotocol { .. })));
+    options.serializers = vec![Serializer::Cbor];
+    let none = check_with(&options, &head(&[("sec-websocket-protocol", &[])]));
+    assert!(matches!(none, Err(HandshakeError::NoSubprotocol { .. })));
 }
 
 #[test]
 fn the_null_origin_has_an_option_of_its_own() {
-    let mut config = config();
-    config.options.allow_null_origin = false;
-    config.options.allowed_origins = vec!["*".to_owned()];
+    let mut options = options();
+    options.allow_null_origin = false;
+    options.allowed_origins = vec!["*".to_owned()];
     for origin in ["null", "file://"] {
-        let refused = check_with(&config, &head(&[("origin", &[origin])])).unwrap_err();
-        assert_eq!(refused, Refused::NullOrigin, "{origin}");
+        let refused = check_with(&options, &head(&[("origin", &[origin])])).unwrap_err();
+        assert_eq!(refused, HandshakeError::NullOrigin, "{origin}");
     }
-    assert!(check_with(&config, &head(&[("origin", &["https://any.example"])])).is_ok());
+    assert!(check_with(&options, &head(&[("origin", &["https://any.example"])])).is_ok());
 }
 
 #[test]
 fn method_and_http_version_are_checked() {
-    let (config, headers) = (config(), head(&[]));
-    let origins = Origins::new(&[]);
+    let (handshake, headers) = (Handshake::new(options()), head(&[]));
     for (method, version, refused) in [
-        (Method::HEAD, Version::HTTP_11, Refused::Method),
-        (Method::POST, Version::HTTP_11, Refused::Method),
-        (Method::GET, Version::HTTP_10, Refused::HttpVersion),
-        (Method::GET, Version::HTTP_2, Refused::HttpVersion),
+        (Method::HEAD, Version::HTTP_11, HandshakeError::Method),
+        (Method::POST, Version::HTTP_11, HandshakeError::Method),
+        (Method::GET, Version::HTTP_10, HandshakeError::HttpVersion),
+        (Method::GET, Version::HTTP_2, HandshakeError::HttpVersion),
     ] {
-        assert_eq!(check(&method, version, &headers, &config, &origins).unwrap_err(), refused);
+        assert_eq!(handshake.check(&method, version, &headers).unwrap_err(), refused);
     }
 }

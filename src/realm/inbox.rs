@@ -15,8 +15,8 @@ use tokio::sync::{Semaphore, mpsc};
 use super::{Channel, RealmClosed, permissions::Permissions};
 use crate::{
     identity::Identity,
-    outbox::Outbox,
     wamp::{ClientMessage, Payload, SessionId, Uri},
+    wire::Outbox,
 };
 
 /// How many messages may wait for the owner: deep enough that it never runs dry between two turns of the senders.

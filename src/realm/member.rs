@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::{Channel, permissions::RoleId, router::Peer};
 use crate::{
     identity::Identity,
-    outbox::Outbox,
     wamp::{Serializer, SessionId},
+    wire::Outbox,
 };
 
 /// The sessions of a realm. The gateway draws their identifiers itself, so a fast hash without a secret will do.

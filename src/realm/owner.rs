@@ -23,8 +23,8 @@ use super::{
 };
 use crate::{
     identity::Identity,
-    outbox::{Closing, Outbox},
     wamp::{ClientMessage, RouterMessage, Serializer, SessionId, Uri, message::code, random_id, uri::error},
+    wire::{Closing, Outbox},
 };
 
 /// How many entries the owner takes at once: enough to share the cost of a wake-up, few enough that their slots come

@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use wampgate::{
     config::{
         AuthOptions, Config, ConfigSource, CookieAuthOptions, Endpoint, Kdf, LoadedConfig, PathTree, Roles,
-        Salting, SecretKey, Service, StoreConfig, SyncMode, TrustedProxy, UriMatch, WebSocketConfig,
+        Salting, SecretKey, ServiceOptions, StoreConfig, SyncMode, TargetOptions, TrustedProxy, UriMatch,
         load_with,
     },
     cookie::SameSite,
@@ -23,18 +23,18 @@ fn good(name: &str) -> Config {
 }
 
 fn tree<'c>(config: &'c Config, path: &[&str]) -> &'c PathTree {
-    path.iter().fold(&config.transports[0].root, |tree, component| &tree.children[*component])
+    path.iter().fold(&config.transports[0].edge.root, |tree, component| &tree.children[*component])
 }
 
-fn websocket(tree: &PathTree) -> &WebSocketConfig {
-    match &tree.service {
-        Some(Service::WebSocket(config)) => config,
+fn websocket(tree: &PathTree) -> &ServiceOptions {
+    match &tree.target {
+        Some(TargetOptions::WebSocket(service)) => service,
         other => panic!("{other:?}"),
     }
 }
 
-fn store(config: &WebSocketConfig) -> &StoreConfig {
-    &config.cookie.as_ref().unwrap().store
+fn store(service: &ServiceOptions) -> &StoreConfig {
+    &service.cookie.as_ref().unwrap().store
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn the_documents_examples_are_tracked_and_open() {
         let config = good(name);
         assert_eq!(config.realms[0].name.as_str(), "realm1");
         assert_eq!(config.realms[0].roles, Roles::Open);
-        let endpoint = &config.transports[0].endpoint;
+        let endpoint = &config.transports[0].listener.endpoint;
         assert!(
             matches!(endpoint, Endpoint::Tcp { interface, port: 8080, backlog: 1024, shared: false }
                 if interface.is_unspecified()),
@@ -66,7 +66,7 @@ fn the_documents_examples_are_tracked_and_open() {
         );
         let files = tree(&config, &[]);
         assert!(
-            matches!(&files.service, Some(Service::Static(files)) if files.directory.ends_with("../web"))
+            matches!(&files.target, Some(TargetOptions::Static(files)) if files.directory.ends_with("../web"))
         );
         let service = websocket(tree(&config, &["ws"]));
         assert_eq!(service.auth, None);
@@ -128,23 +128,26 @@ fn every_key_arrives_where_it_belongs() {
 
     let front = &config.transports[0];
     let interface = std::net::Ipv6Addr::LOCALHOST.into();
-    assert_eq!((front.id.as_str(), front.max_connections), ("front", 100));
-    assert_eq!(front.endpoint, Endpoint::Tcp { interface, port: 8443, backlog: 50, shared: true });
-    assert_eq!((front.http.max_head_size, front.http.max_headers), (8192, 32));
-    assert_eq!((front.http.access_log, front.http.hsts_max_age), (true, Some(60)));
-    assert_eq!(front.http.head_timeout, Duration::from_millis(2500));
-    assert_eq!((front.http.trusted_proxies.len(), front.http.trusted_proxies[3]), (4, TrustedProxy::Unix));
-    let Some(Service::Static(files)) = &front.root.service else { panic!("{:?}", front.root) };
+    assert_eq!((front.edge.id.as_str(), front.listener.max_connections), ("front", 100));
+    assert_eq!(front.listener.endpoint, Endpoint::Tcp { interface, port: 8443, backlog: 50, shared: true });
+    assert_eq!((front.edge.http.max_head_size, front.edge.http.max_headers), (8192, 32));
+    assert_eq!((front.edge.http.access_log, front.edge.http.hsts_max_age), (true, Some(60)));
+    assert_eq!(front.edge.http.head_timeout, Duration::from_millis(2500));
+    assert_eq!(
+        (front.edge.http.trusted_proxies.len(), front.edge.http.trusted_proxies[3]),
+        (4, TrustedProxy::Unix)
+    );
+    let Some(TargetOptions::Static(files)) = &front.edge.root.target else { panic!("{:?}", front.edge.root) };
     assert!(files.listing);
     assert_eq!((files.index.as_str(), files.cache_timeout), ("start.html", None));
     assert_eq!(files.media_types[".md"], "text/markdown");
-    assert_eq!(tree(&config, &["old"]).service, Some(Service::Redirect("/new".parse().unwrap())));
+    assert_eq!(tree(&config, &["old"]).target, Some(TargetOptions::Redirect("/new".parse().unwrap())));
     let value = serde_json::json!({ "answer": [42] });
-    assert_eq!(tree(&config, &["value"]).service, Some(Service::Json(value)));
-    assert_eq!(tree(&config, &["nested"]).service, Some(Service::Page));
+    assert_eq!(tree(&config, &["value"]).target, Some(TargetOptions::Json(value)));
+    assert_eq!(tree(&config, &["nested"]).target, Some(TargetOptions::Page));
 
     let service = websocket(tree(&config, &["nested", "ws"]));
-    assert_eq!(service.serializers, [Serializer::Cbor, Serializer::Json]);
+    assert_eq!(service.handshake.serializers, [Serializer::Cbor, Serializer::Json]);
     let cookie = &service.cookie.as_ref().unwrap().options;
     assert_eq!((cookie.name.as_str(), cookie.length.get()), ("sid_x", 32));
     assert_eq!((cookie.secure, cookie.http_only, cookie.same_site), (Some(true), false, SameSite::Strict));
@@ -167,18 +170,21 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!(policy.options.headers, ["user-agent"]);
     assert_eq!(policy.options.deadline, Duration::from_millis(50));
     assert_eq!((policy.options.max_memory, policy.options.max_concurrent), (64 << 20, 4));
-    let options = &service.options;
-    assert_eq!(options.allowed_origins, ["https://*.example.com"]);
-    assert!(!options.allow_null_origin && !options.enable_webstatus);
-    assert_eq!((options.max_message_size, options.max_frame_size), (2000, 2000));
-    assert_eq!(options.max_message_size_before_welcome, 2000);
-    assert_eq!(options.auto_ping_interval, None);
+    let ServiceOptions { handshake, wire, .. } = service;
+    assert_eq!(handshake.allowed_origins, ["https://*.example.com"]);
+    assert!(!handshake.allow_null_origin && !service.enable_webstatus);
+    assert_eq!((wire.max_message_size, wire.max_frame_size), (2000, 2000));
+    assert_eq!(wire.max_message_size_before_welcome, 2000);
+    assert_eq!(wire.pings.interval, None);
 
     let back = &config.transports[1];
     let path = config.node_dir.join("ws.sock");
-    assert_eq!((back.id.as_str(), &back.endpoint), ("1", &Endpoint::Unix { path, backlog: 1024 }));
-    assert_eq!(back.http.head_timeout, Duration::from_millis(100));
-    let service = websocket(&back.root);
+    assert_eq!(
+        (back.edge.id.as_str(), &back.listener.endpoint),
+        ("1", &Endpoint::Unix { path, backlog: 1024 })
+    );
+    assert_eq!(back.edge.http.head_timeout, Duration::from_millis(100));
+    let service = websocket(&back.edge.root);
     assert_eq!(service.policy.as_ref().unwrap().options.config, "{}");
     let expected = StoreConfig::File {
         path: config.node_dir.join("cookies.dat"),
@@ -228,13 +234,13 @@ fn every_method_arrives_with_its_principals() {
 #[test]
 fn beside_cookie_authentication_pages_of_the_same_origin_may_come() {
     let config = good("methods");
-    let options = &websocket(tree(&config, &["ws"])).options;
+    let options = &websocket(tree(&config, &["ws"])).handshake;
     assert!(options.same_origin && options.allowed_origins.is_empty() && !options.allow_null_origin);
     let config = good("warnings_auth");
-    let options = &websocket(tree(&config, &["ws"])).options;
+    let options = &websocket(tree(&config, &["ws"])).handshake;
     assert!(!options.same_origin && options.allow_null_origin);
     assert_eq!(options.allowed_origins, ["https://example.com", "*"]);
-    let options = &websocket(tree(&config, &["open"])).options;
+    let options = &websocket(tree(&config, &["open"])).handshake;
     assert!(!options.same_origin && options.allow_null_origin);
     assert_eq!(options.allowed_origins, ["*"]);
 }

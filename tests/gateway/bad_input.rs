@@ -280,7 +280,8 @@ fn messages_in_frames_of_the_wrong_kind_end_the_session() {
 fn batches_that_cannot_be_taken_apart_end_the_session() {
     let gateway = tracking_gateway();
     let cases: &[(Serializer, &[u8])] = &[
-        (Serializer::Json, b"[32,1,{},\"a.b\"]\x18nonsense\x18"),
+        // The first message is one without an answer, which could come before the ABORT.
+        (Serializer::Json, b"[16,1,{},\"a.b\"]\x18nonsense\x18"),
         (Serializer::MsgPack, b"\x00\x00"),
         (Serializer::MsgPack, b"\x00\x00\x00\xff\x94"),
         (Serializer::Cbor, b"\xff\xff\xff\xff\x84"),

@@ -14,7 +14,7 @@ use wampgate::{
     admin::{
         self, Client, ClientError, Command, Failure, ManagedStore, Reply, Request, SOCKET, Summary, VERSION,
     },
-    config::{self, Config, Service, StoreConfig},
+    config::{self, Config, StoreConfig},
     cookie::{PublicIdKey, TrackingId},
     gateway::PUBLIC_ID_KEY,
     store::{self, CookieRecord},
@@ -74,12 +74,11 @@ pub(super) fn choose(args: &StoreArgs) -> anyhow::Result<Chosen> {
 
 fn candidates(config: &Config) -> Vec<Candidate<'_>> {
     let services = config.transports.iter().flat_map(|transport| {
-        transport.root.services().into_iter().map(|(path, service)| (&*transport.id, path, service))
+        transport.edge.root.services().map(|(path, service)| (&*transport.edge.id, path, service))
     });
     services
         .filter_map(|(transport, path, service)| {
-            let Service::WebSocket(websocket) = service else { return None };
-            let store = &websocket.cookie.as_ref()?.store;
+            let store = &service.cookie.as_ref()?.store;
             let name = admin::store_name(store, transport, &path);
             Some(Candidate { transport, path, store, name })
         })

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use crate::config::{
-    AuthOptions, CookieAuthOptions, CookieConfig, StoreConfig, WebSocketConfig,
+    AuthOptions, CookieAuthOptions, CookieConfig, ServiceOptions, StoreConfig,
     reader::{Located, Walk, Whole, object},
 };
 
@@ -90,18 +90,18 @@ impl RawCookieAuth {
 }
 
 /// Warns of what makes cookie authentication unsafe in a service that stands at `path`.
-pub(in crate::config) fn warn_of_unsafe(path: &str, service: &WebSocketConfig, walk: &mut Walk<'_>) {
+pub(in crate::config) fn warn_of_unsafe(path: &str, service: &ServiceOptions, walk: &mut Walk<'_>) {
     if !authenticates_by_cookie(service) {
         return;
     }
     let options = format!("{path}.options");
-    if service.options.allowed_origins.iter().any(|origin| names_every_host(origin)) {
+    if service.handshake.allowed_origins.iter().any(|origin| names_every_host(origin)) {
         walk.warn_at(
             format!("{options}.allowed_origins"),
             "lets every web page connect as whoever visits it, since cookies are credentials here: name your own origins, or leave it out for pages of the same origin",
         );
     }
-    if service.options.allow_null_origin {
+    if service.handshake.allow_null_origin {
         walk.warn_at(
             format!("{options}.allow_null_origin"),
             "lets a sandboxed frame of any web page connect as whoever visits it: leave it out, which means false beside `auth.cookie`",
@@ -128,7 +128,7 @@ pub(in crate::config) struct UseOfIds {
 
 impl UseOfIds {
     /// The use in a service that stands at `path`.
-    pub(in crate::config) fn of(path: &str, service: &WebSocketConfig) -> Self {
+    pub(in crate::config) fn of(path: &str, service: &ServiceOptions) -> Self {
         let only_anonymous = |auth: &AuthOptions| {
             *auth == AuthOptions { anonymous: auth.anonymous.clone(), ..AuthOptions::default() }
         };
@@ -159,7 +159,7 @@ pub(in crate::config) fn warn_of_shared_ids(uses: &[UseOfIds], walk: &mut Walk<'
     }
 }
 
-fn authenticates_by_cookie(service: &WebSocketConfig) -> bool {
+fn authenticates_by_cookie(service: &ServiceOptions) -> bool {
     service.auth.as_ref().is_some_and(|auth| auth.cookie.is_some())
 }
 

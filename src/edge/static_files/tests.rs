@@ -17,7 +17,7 @@ struct Reply {
     text: String,
 }
 
-fn site(change: impl FnOnce(&mut StaticConfig)) -> Site {
+fn site(change: impl FnOnce(&mut StaticOptions)) -> Site {
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("public");
     fs::create_dir_all(directory.join("sub/deeper")).unwrap();
@@ -40,15 +40,13 @@ fn site(change: impl FnOnce(&mut StaticConfig)) -> Site {
     symlink(folder.path(), directory.join("outer")).unwrap();
     symlink(directory.join(".htpasswd"), directory.join("hidden-link.txt")).unwrap();
     symlink(directory.join("loop"), directory.join("loop")).unwrap();
-    let mut config = StaticConfig {
-        directory,
-        listing: false,
-        index: "index.html".to_owned(),
+    let mut options = StaticOptions {
         media_types: BTreeMap::from([(".md".to_owned(), HeaderValue::from_static("text/markdown"))]),
         cache_timeout: Some(60),
+        ..StaticOptions::new(directory)
     };
-    change(&mut config);
-    Site { files: StaticFiles::new(&config), _folder: folder }
+    change(&mut options);
+    Site { files: StaticFiles::new(&options), _folder: folder }
 }
 
 impl Site {

@@ -1,5 +1,7 @@
 //! Requests that become a WebSocket, and those that are refused.
 
+use tokio::net::UnixStream;
+
 use super::*;
 
 #[tokio::test]
@@ -24,10 +26,11 @@ async fn a_handshake_yields_the_stream_and_what_the_policy_may_see() {
     assert!(!head.contains("content-length") && !head.contains("set-cookie"), "{head}");
 
     let upgrade = serving.await.unwrap().unwrap();
-    assert_eq!((&*upgrade.path, upgrade.early.len()), ("/ws/room", 0));
-    assert_eq!(upgrade.accepted.subprotocol.serializer, Serializer::Cbor);
-    assert!(upgrade.tracked.is_none());
-    let mut kept: Vec<_> = upgrade.headers.iter().map(|(name, value)| (name.as_str(), value)).collect();
+    assert_eq!((upgrade.visitor.path(), upgrade.early.len()), ("/ws/room", 0));
+    assert_eq!(upgrade.subprotocol.serializer, Serializer::Cbor);
+    assert!(upgrade.visitor.tracked.is_none());
+    let mut kept: Vec<_> =
+        upgrade.visitor.headers().iter().map(|(name, value)| (name.as_str(), value)).collect();
     kept.sort_unstable();
     assert_eq!(
         format!("{kept:?}"),
@@ -100,7 +103,7 @@ async fn a_refused_handshake_never_reaches_the_store() {
 async fn the_connections_future_is_small() {
     let edge = edge(HttpOptions::default());
     let (near, _far) = UnixStream::pair().unwrap();
-    let future = edge.serve(Stream::Right(near), Peer::Unix);
+    let future = edge.serve(Incoming { stream: Stream::Unix(near), peer: PeerAddr::Unix, tls: None });
     // Not more than what it hands back, and a little state.
     let size = size_of_val(&future);
     assert!(size <= size_of::<Upgrade>() + 256, "{size}");
@@ -115,7 +118,7 @@ async fn a_new_client_gets_its_cookie_on_the_101_and_a_known_one_keeps_it() {
     assert_eq!(status(&head), 101);
     assert!(head.contains(concat!("Server: wampgate/", env!("CARGO_PKG_VERSION"))), "{head}");
     let cookie = head.split("Set-Cookie: ").nth(1).unwrap().split(';').next().unwrap();
-    let tracked = serving.await.unwrap().unwrap().tracked.unwrap();
+    let tracked = serving.await.unwrap().unwrap().visitor.tracked.unwrap();
     assert_eq!((cookie, tracked.is_new), (&*format!("cbtid={}", tracked.id.expose()), true));
 
     let with = |cookie: &str| handshake("/tracked").replace("Host", &format!("Cookie: {cookie}\r\nHost"));
@@ -123,7 +126,7 @@ async fn a_new_client_gets_its_cookie_on_the_101_and_a_known_one_keeps_it() {
     client.write_all(with(cookie).as_bytes()).await.unwrap();
     let head = read_head(&mut client).await;
     assert!(status(&head) == 101 && !head.contains("set-cookie"), "{head}");
-    let again = serving.await.unwrap().unwrap().tracked.unwrap();
+    let again = serving.await.unwrap().unwrap().visitor.tracked.unwrap();
     assert_eq!((again.id, again.is_new, again.connections), (tracked.id, false, 2));
 
     // The store is full now: whoever is not known to it is refused, and let in nowhere without tracking.

@@ -4,13 +4,13 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    outbox::Outbox,
     realm::{
         Channel, Roles,
         member::Member,
         permissions::Permissions,
         router::testing::{identity, payload},
     },
+    wire::Outbox,
 };
 
 const CALLER: SessionId = SessionId(1);

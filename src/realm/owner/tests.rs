@@ -4,7 +4,6 @@ use futures_util::poll;
 
 use super::*;
 use crate::{
-    outbox::Taken,
     realm::{
         Attachment, Permission, Realm, RealmClosed, RealmOptions, RoleOptions, Roles, TooManyLogouts,
         UriMatch,
@@ -14,6 +13,7 @@ use crate::{
         Payload,
         message::{CallOptions, PublishOptions},
     },
+    wire::Taken,
 };
 
 const PLENTY: usize = 1 << 20;

@@ -16,15 +16,12 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::KEPT_PLACES;
 use crate::wamp::Serializer;
 
 /// What a waiting frame counts besides its bytes: its place in the queue and its share of an allocation. Without it, a
 /// limit in bytes would not bound the number of small frames.
 pub const FRAME_OVERHEAD: usize = 64;
-
-/// How many places an empty queue keeps for the next frames. What a burst has needed beyond that is given back, so
-/// that thousands of idle connections hold nothing for bursts of long ago.
-const KEPT_PLACES: usize = 16;
 
 /// The queue of one connection.
 #[derive(Debug)]
@@ -136,6 +133,7 @@ impl Outbox {
             into.extend(queue.frames.pop_front());
         }
         if queue.frames.is_empty() && queue.frames.capacity() > KEPT_PLACES {
+            // What a burst has needed is given back.
             queue.frames.shrink_to(KEPT_PLACES);
         }
         Some(Taken::Frames)

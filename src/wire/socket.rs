@@ -23,7 +23,8 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext, frame::coding::CloseCode},
 };
 
-use crate::{edge::Stream, wamp::Serializer};
+use super::WireError;
+use crate::{stream::Stream, wamp::Serializer};
 
 /// How much is read from the socket at once, and what an idle connection keeps for it: the largest part of what it
 /// costs. Most messages fit; a larger one makes the buffer grow while it arrives.
@@ -34,7 +35,7 @@ const WRITE_BUFFER: usize = 64 * 1024;
 
 /// A WebSocket connection.
 #[derive(Debug)]
-pub struct Socket {
+pub(super) struct Socket {
     stream: Stream,
     engine: WebSocketContext,
     serializer: Serializer,
@@ -42,7 +43,7 @@ pub struct Socket {
 
 /// What arrived.
 #[derive(Debug)]
-pub enum Received {
+pub(super) enum Received {
     /// A whole message of the subprotocol's frame type.
     Message(Bytes),
     /// A pong with its payload.
@@ -51,23 +52,9 @@ pub enum Received {
     Ping,
 }
 
-/// Why nothing more will arrive.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Ended {
-    /// The closing handshake is through, or the peer began it.
-    #[error("closed by the peer")]
-    Closed,
-    /// The connection broke.
-    #[error("connection lost")]
-    Lost,
-    /// The peer broke the WebSocket protocol or a limit; this is what to close with.
-    #[error("{1}")]
-    Broken(CloseCode, String),
-}
-
 impl Socket {
     /// Takes over a stream after the 101; `early` is what the client had sent already.
-    pub fn new(
+    pub(super) fn new(
         stream: Stream,
         early: Bytes,
         serializer: Serializer,
@@ -87,8 +74,17 @@ impl Socket {
         Self { stream, engine, serializer }
     }
 
+    /// Whether small writes leave at once.
+    #[cfg(test)]
+    pub(super) fn is_nodelay(&self) -> bool {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.nodelay().unwrap(),
+            Stream::Unix(_) => true,
+        }
+    }
+
     /// Changes how large messages and frames may be from now on.
-    pub fn set_limits(&mut self, max_message: usize, max_frame: usize) {
+    pub(super) fn set_limits(&mut self, max_message: usize, max_frame: usize) {
         self.engine.set_config(|config| {
             config.max_message_size = Some(max_message);
             config.max_frame_size = Some(max_frame.min(max_message));
@@ -96,16 +92,16 @@ impl Socket {
     }
 
     /// The next message. Cancel-safe: what has arrived is kept.
-    pub async fn receive(&mut self) -> Result<Received, Ended> {
+    pub(super) async fn receive(&mut self) -> Result<Received, WireError> {
         poll_fn(|cx| self.poll_receive(cx)).await
     }
 
     /// Queues a message of the subprotocol's frame type. Nothing is lost where the socket is full; flush to send.
-    pub fn feed(&mut self, message: Bytes) -> Result<(), Ended> {
+    pub(super) fn feed(&mut self, message: Bytes) -> Result<(), WireError> {
         let frame = match self.serializer {
             Serializer::Json => match Utf8Bytes::try_from(message) {
                 Ok(text) => Message::Text(text),
-                Err(_) => return Err(Ended::Lost),
+                Err(_) => return Err(WireError::Lost),
             },
             Serializer::MsgPack | Serializer::Cbor => Message::Binary(message),
         };
@@ -113,12 +109,12 @@ impl Socket {
     }
 
     /// Queues a ping.
-    pub fn ping(&mut self, payload: Bytes) -> Result<(), Ended> {
+    pub(super) fn ping(&mut self, payload: Bytes) -> Result<(), WireError> {
         self.queue(Message::Ping(payload))
     }
 
     /// Sends what is queued.
-    pub async fn flush(&mut self) -> Result<(), Ended> {
+    pub(super) async fn flush(&mut self) -> Result<(), WireError> {
         poll_fn(|cx| {
             let (engine, mut io) = self.split(cx);
             match engine.flush(&mut io) {
@@ -132,7 +128,7 @@ impl Socket {
 
     /// Ends the connection in order: sends what is queued and a close frame, waits for the peer's, and shuts the
     /// stream down. All of it may take `patience` at most.
-    pub async fn close(mut self, code: CloseCode, reason: &str, patience: Duration) {
+    pub(super) async fn close(mut self, code: CloseCode, reason: &str, patience: Duration) {
         // RFC 6455, 5.5: a control frame carries 125 bytes at most, two of them the code.
         let reason = reason.chars().take(100).filter(char::is_ascii).collect::<String>();
         let frame = CloseFrame { code, reason: reason.into() };
@@ -147,7 +143,7 @@ impl Socket {
     }
 
     /// Answers the peer's close frame, if it sent one, and shuts the stream down.
-    pub async fn finish(mut self, patience: Duration) {
+    pub(super) async fn finish(mut self, patience: Duration) {
         let farewell = async {
             drop(self.flush().await);
             drop(self.stream.shutdown().await);
@@ -161,8 +157,8 @@ impl Socket {
         loop {
             match self.receive().await {
                 Ok(_) => {}
-                Err(Ended::Closed | Ended::Lost) => return,
-                Err(Ended::Broken(..)) => break,
+                Err(WireError::Broken(..)) => break,
+                Err(_) => return,
             }
         }
         // The engine has lost its place between the frames; bytes are all that is left.
@@ -170,7 +166,7 @@ impl Socket {
         while matches!(self.stream.read(&mut scrap).await, Ok(1..)) {}
     }
 
-    fn queue(&mut self, message: Message) -> Result<(), Ended> {
+    fn queue(&mut self, message: Message) -> Result<(), WireError> {
         let (engine, mut io) = Self::parts(&mut self.engine, &mut self.stream, None);
         match engine.write(&mut io, message) {
             Ok(()) => Ok(()),
@@ -179,7 +175,7 @@ impl Socket {
         }
     }
 
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Ended>> {
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, WireError>> {
         let serializer = self.serializer;
         let (engine, mut io) = self.split(cx);
         let message = match engine.read(&mut io) {
@@ -192,13 +188,13 @@ impl Socket {
             (Message::Binary(bytes), Serializer::MsgPack | Serializer::Cbor) => Ok(Received::Message(bytes)),
             (Message::Pong(payload), _) => Ok(Received::Pong(payload)),
             (Message::Ping(_) | Message::Frame(_), _) => Ok(Received::Ping),
-            (Message::Close(_), _) => Err(Ended::Closed),
+            (Message::Close(_), _) => Err(WireError::Closed),
             // RFC 6455, 7.4.1: 1003 is for a type of data that cannot be accepted.
             (Message::Text(_), _) => {
-                Err(Ended::Broken(CloseCode::Unsupported, "this subprotocol uses binary frames".into()))
+                Err(WireError::Broken(CloseCode::Unsupported, "this subprotocol uses binary frames".into()))
             }
             (Message::Binary(_), _) => {
-                Err(Ended::Broken(CloseCode::Unsupported, "this subprotocol uses text frames".into()))
+                Err(WireError::Broken(CloseCode::Unsupported, "this subprotocol uses text frames".into()))
             }
         })
     }
@@ -254,17 +250,20 @@ fn would_block(error: &tungstenite::Error) -> bool {
     matches!(error, tungstenite::Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
-fn ended(error: tungstenite::Error) -> Ended {
+fn ended(error: tungstenite::Error) -> WireError {
     match error {
-        tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => Ended::Closed,
+        tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => WireError::Closed,
         tungstenite::Error::Io(_)
         | tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
-            Ended::Lost
+            WireError::Lost
         }
-        tungstenite::Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
-            Ended::Broken(CloseCode::Size, format!("message of {size} bytes exceeds the limit of {max_size}"))
+        tungstenite::Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => WireError::Broken(
+            CloseCode::Size,
+            format!("message of {size} bytes exceeds the limit of {max_size}"),
+        ),
+        tungstenite::Error::Utf8(_) => {
+            WireError::Broken(CloseCode::Invalid, "text frame is not UTF-8".into())
         }
-        tungstenite::Error::Utf8(_) => Ended::Broken(CloseCode::Invalid, "text frame is not UTF-8".into()),
-        other => Ended::Broken(CloseCode::Protocol, other.to_string()),
+        other => WireError::Broken(CloseCode::Protocol, other.to_string()),
     }
 }

@@ -1,0 +1,222 @@
+//! Who is it: from a request, the record of its cookie and a HELLO, if there is one, to an identity.
+//!
+//! ```text
+//! meet    request               -> Visitor                       its cookie is tracked; the record is in the store
+//! decide  Visitor, Application  -> Step::Admitted(Identity)      the policy decides, the host checks, a method runs
+//!                                | Step::Challenge(Challenge)
+//! answer  Challenge, Answer     -> Identity
+//! ```
+//!
+//! Each step may end in a [`Refusal`] instead, and there is no other way to an identity. Nothing here knows of sockets or
+//! messages: how a visitor is asked and how it answers is its connection's business, so a request that never becomes a WebSocket
+//! takes the same way, without a HELLO.
+
+mod question;
+mod record;
+#[cfg(test)]
+mod tests;
+mod visitor;
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, header};
+use serde_json::{Map, Value};
+use tracing::debug;
+
+pub use visitor::{Facts, Visitor};
+
+use crate::{
+    auth::{self, Applicant, AuthOptions, Method, Pending, Plan, Refusal},
+    backend::Backend,
+    cookie::PublicIdKey,
+    identity::Identity,
+    policy::{Decision, PolicyGate},
+    store::StoreError,
+    stream::Tls,
+    time::Timestamp,
+    tracking::Tracker,
+    wamp::{SessionId, Uri, message::HelloDetails},
+};
+
+/// How one target finds out who its visitors are.
+#[derive(Debug)]
+pub struct Admission {
+    tracker: Option<Arc<Tracker>>,
+    policy: Arc<PolicyGate>,
+    /// The request headers that the policy may see.
+    shown: Vec<HeaderName>,
+    /// The request headers that a visitor keeps: those, `Host` and `Origin`.
+    kept: Vec<HeaderName>,
+    auth: Option<AuthOptions>,
+    /// The names of the configured methods, for the policy; empty if no authentication is configured.
+    methods: Vec<&'static str>,
+    key: Arc<PublicIdKey>,
+}
+
+/// A HELLO with what it says.
+#[derive(Debug)]
+pub struct Hello {
+    /// The realm that the client would like to join.
+    pub realm: Option<Uri>,
+    /// Everything else.
+    pub details: HelloDetails,
+}
+
+/// What a visitor asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Application<'a> {
+    /// The identifier that the session will have.
+    pub session: SessionId,
+    /// The realm that the identity is for.
+    pub realm: &'a Uri,
+    /// The backend whose roles count; none: any role will do.
+    pub backend: Option<&'a Backend>,
+    /// The HELLO. A request without one offers what it brings along: its cookie, or nothing.
+    pub hello: Option<&'a Hello>,
+}
+
+/// How an admission goes on after a decision.
+#[derive(Debug)]
+pub enum Step {
+    /// The visitor is known.
+    Admitted(Identity),
+    /// The visitor has to prove who it is.
+    Challenge(Challenge),
+}
+
+/// A challenge that waits for its answer. Answering consumes it: a challenge counts once.
+#[derive(Debug)]
+pub struct Challenge {
+    /// `CHALLENGE.AuthMethod`
+    pub method: &'static str,
+    /// `CHALLENGE.Extra`
+    pub extra: Map<String, Value>,
+    pending: Pending,
+}
+
+/// What a visitor answers to a challenge: the fields of AUTHENTICATE.
+#[derive(Debug)]
+pub struct Answer {
+    /// `AUTHENTICATE.Signature`
+    pub signature: String,
+    /// `AUTHENTICATE.Extra`
+    pub extra: Map<String, Value>,
+}
+
+impl Admission {
+    /// An admission by this policy. `shown` are the request headers that the policy may see; `key` makes public IDs.
+    pub fn new(
+        policy: Arc<PolicyGate>,
+        shown: Vec<HeaderName>,
+        auth: Option<AuthOptions>,
+        tracker: Option<Arc<Tracker>>,
+        key: Arc<PublicIdKey>,
+    ) -> Self {
+        let mut kept = vec![header::HOST, header::ORIGIN];
+        for name in &shown {
+            if !kept.contains(name) {
+                kept.push(name.clone());
+            }
+        }
+        let methods = auth::configured(auth.as_ref()).collect();
+        Self { tracker, policy, shown, kept, auth, methods, key }
+    }
+
+    /// Makes a visitor of a request: tracks its cookie, and keeps what the policy will be asked about.
+    pub async fn meet(
+        &self,
+        facts: Facts<'_>,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Visitor, StoreError> {
+        let tracked = self.track(facts.tls.as_ref(), headers, now).await?;
+        Ok(Visitor::new(facts, visitor::copy(headers, &self.kept), tracked))
+    }
+
+    /// Asks the policy who a visitor is, and does what it decides as far as that takes no answer of the visitor.
+    pub async fn decide(&self, visitor: &Visitor, application: &Application<'_>) -> Result<Step, Refusal> {
+        let decision = self.ask(visitor, application).await?;
+        match self.begin(visitor, application, decision) {
+            Ok(step) => Ok(step),
+            Err((method, refusal)) => {
+                if method.is_some_and(|method| refusal.ends_stored_authentication(method)) {
+                    self.forget(visitor).await;
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Judges a visitor's answer.
+    pub fn answer(
+        &self,
+        challenge: Challenge,
+        answer: &Answer,
+        application: &Application<'_>,
+    ) -> Result<Identity, Refusal> {
+        let Challenge { pending, .. } = challenge;
+        let principal = pending.finish(&answer.signature, &answer.extra, Timestamp::now())?;
+        principal.admit(|role| application.has_role(role))
+    }
+
+    async fn ask(&self, visitor: &Visitor, application: &Application<'_>) -> Result<Decision, Refusal> {
+        let question = question::Question::new(self, visitor, application);
+        self.policy.decide(&question.request(self, visitor, application)).await.map_err(|error| {
+            // The policy has logged what went wrong inside of it, once and not once for every client.
+            debug!(connection = %visitor.id, policy = self.policy.name(), %error, "no decision");
+            Refusal::Policy(error)
+        })
+    }
+
+    /// Checks a decision, and runs the method that it names up to the point where the visitor is asked. A refusal comes with
+    /// the method that gave it.
+    fn begin(
+        &self,
+        visitor: &Visitor,
+        application: &Application<'_>,
+        decision: Decision,
+    ) -> Result<Step, (Option<Method>, Refusal)> {
+        let brought;
+        let hello = if let Some(hello) = application.hello {
+            &hello.details
+        } else {
+            brought = brought_along();
+            &brought
+        };
+        let applicant = Applicant {
+            config: self.auth.as_ref(),
+            realm: application.realm,
+            hello,
+            tracked: visitor.tracked.as_ref(),
+            session: application.session,
+            key: &self.key,
+            tls_exporter: visitor.tls.as_ref().map(Tls::exporter),
+        };
+        let has_role = |role: &str| application.has_role(role);
+        let plan = auth::plan(decision, &applicant, has_role, &mut rand::rng());
+        let method = match plan.map_err(|refusal| (None, refusal))? {
+            Plan::Join(identity) => return Ok(Step::Admitted(identity)),
+            Plan::Run(method) => method,
+        };
+        let step = match auth::begin(method, &applicant, Timestamp::now(), &mut rand::rng()) {
+            Ok(auth::Step::Done(principal)) => principal.admit(has_role).map(Step::Admitted),
+            Ok(auth::Step::Challenge { method, extra, pending }) => {
+                Ok(Step::Challenge(Challenge { method, extra, pending }))
+            }
+            Err(refusal) => Err(refusal),
+        };
+        step.map_err(|refusal| (Some(method), refusal))
+    }
+}
+
+impl Application<'_> {
+    fn has_role(&self, role: &str) -> bool {
+        self.backend.is_none_or(|backend| backend.has_role(role))
+    }
+}
+
+/// What a request without a HELLO offers: the login on its cookie, or to be nobody in particular.
+fn brought_along() -> HelloDetails {
+    let authmethods = vec![Method::Cookie.name().to_owned(), auth::ANONYMOUS.to_owned()];
+    HelloDetails { authmethods, ..HelloDetails::default() }
+}

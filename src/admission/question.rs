@@ -1,0 +1,84 @@
+//! What a policy is asked about a visitor.
+
+use http::header;
+use serde_json::Value;
+
+use super::{Admission, Application, Visitor};
+use crate::{
+    backend::Backend,
+    policy::{ConnectionView, CookieView, HelloView, JoinRequest},
+    time::Timestamp,
+    wamp::{Subprotocol, Uri},
+};
+
+/// What a [`JoinRequest`] borrows and nothing else holds.
+pub(super) struct Question<'a> {
+    peer: String,
+    headers: Vec<(&'a str, &'a str)>,
+    offered: Vec<&'a str>,
+    roles: Vec<&'a str>,
+    authextra: String,
+}
+
+impl<'a> Question<'a> {
+    pub(super) fn new(admission: &'a Admission, visitor: &'a Visitor, application: &Application<'a>) -> Self {
+        let shown = admission.shown.iter();
+        let lines =
+            shown.flat_map(|name| visitor.headers.get_all(name).iter().map(move |value| (name, value)));
+        let details = application.hello.map(|hello| &hello.details);
+        let authextra = match details {
+            Some(details) if !details.authextra.is_empty() => {
+                Value::Object(details.authextra.clone()).to_string()
+            }
+            _ => "{}".to_owned(),
+        };
+        Self {
+            peer: visitor.peer.to_string(),
+            headers: lines.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect(),
+            offered: details.into_iter().flat_map(|d| d.authmethods.iter().map(String::as_str)).collect(),
+            roles: application.backend.into_iter().flat_map(Backend::roles).collect(),
+            authextra,
+        }
+    }
+
+    pub(super) fn request(
+        &'a self,
+        admission: &'a Admission,
+        visitor: &'a Visitor,
+        application: &Application<'a>,
+    ) -> JoinRequest<'a> {
+        let text = |name: header::HeaderName| visitor.headers.get(name).and_then(|value| value.to_str().ok());
+        JoinRequest {
+            connection: ConnectionView {
+                id: &visitor.id,
+                peer: &self.peer,
+                tls: visitor.tls.is_some(),
+                host: text(header::HOST).unwrap_or_default(),
+                path: &visitor.path,
+                origin: text(header::ORIGIN),
+                subprotocol: visitor.subprotocol.map_or("", Subprotocol::name),
+                headers: &self.headers,
+            },
+            cookie: visitor.tracked.as_ref().map(|tracked| CookieView {
+                id: tracked.id.expose(),
+                public_id: &tracked.public_id,
+                is_new: tracked.is_new,
+                created: tracked.record.created.as_millis(),
+                last_seen: tracked.record.last_seen.as_millis(),
+                max_age: tracked.record.max_age.as_seconds(),
+                connections: tracked.connections,
+                authentication: tracked.record.authentication.as_deref(),
+            }),
+            hello: application.hello.map(|hello| HelloView {
+                realm: hello.realm.as_ref().map(Uri::as_str),
+                authmethods: &self.offered,
+                authid: hello.details.authid.as_deref(),
+                authrole: hello.details.authrole.as_deref(),
+                authextra: &self.authextra,
+            }),
+            methods: &admission.methods,
+            roles: &self.roles,
+            now: Timestamp::now().as_millis(),
+        }
+    }
+}

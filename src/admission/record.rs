@@ -1,0 +1,113 @@
+//! What an admission reads from the record of a visitor's cookie, and what it leaves there.
+
+use http::HeaderMap;
+use tracing::{debug, warn};
+
+use super::{Admission, Visitor};
+use crate::{
+    auth,
+    identity::Identity,
+    store::{Authentication, StoreError},
+    stream::Tls,
+    time::Timestamp,
+    tracking::Tracked,
+    wamp::Uri,
+};
+
+impl Admission {
+    /// Tracks a request's cookie. A login on it that is too old ends here.
+    pub(super) async fn track(
+        &self,
+        tls: Option<&Tls>,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Option<Tracked>, StoreError> {
+        let Some(tracker) = &self.tracker else { return Ok(None) };
+        let mut tracked = tracker.track(headers, tls.is_some(), now).await?;
+        if let Some(options) = self.auth.as_ref().and_then(|auth| auth.cookie) {
+            // A client that has another connection open has not been away.
+            if tracked.connections > 1 {
+                tracked.record.last_seen = now;
+            }
+            if auth::is_over(options, &tracked.record, now) {
+                // At once: this very visit counts as a sighting, and the next one would find it recent.
+                tracker.clients.store.authenticate(&tracked.id, None, now).await?;
+                tracked.record.authentication = None;
+            }
+        }
+        Ok(Some(tracked))
+    }
+
+    /// Looks up what the cookie's record says by now, when a visitor says HELLO: another connection may have logged in or out
+    /// since the handshake, or this one in an earlier session.
+    ///
+    /// The rest of the record stays as the handshake found it: when the client was seen before that is what a
+    /// policy asks for. From the second HELLO on, the client has been there all the time.
+    pub fn greet(&self, visitor: &mut Visitor) {
+        let was_greeted = std::mem::replace(&mut visitor.is_greeted, true);
+        let (Some(tracked), Some(tracker)) = (&mut visitor.tracked, &self.tracker) else { return };
+        let now = Timestamp::now();
+        let found = tracker.authentication(&tracked.id, now);
+        if was_greeted {
+            tracked.record.last_seen = now;
+        }
+        // A record that is gone, or that cannot be read, vouches for no login.
+        tracked.record.authentication = found
+            .inspect_err(|error| {
+                warn!(connection = %visitor.id, public_id = &*tracked.public_id, %error, "cookie record not read");
+            })
+            .ok()
+            .flatten()
+            // Crossbar.io's files hold what anonymous clients left as well, and that stands for nothing.
+            .filter(|stored| auth::Method::parse(&stored.authmethod).is_some());
+    }
+
+    /// Keeps on the cookie's record what a method has verified.
+    pub async fn remember(&self, visitor: &Visitor, realm: &Uri, identity: &Identity) {
+        let now = Timestamp::now();
+        if let Some(authentication) = auth::remembered(identity, realm.as_str(), now) {
+            self.write(visitor, Some(authentication), now).await;
+        }
+    }
+
+    /// Drops the login from the cookie's record.
+    pub(super) async fn forget(&self, visitor: &Visitor) {
+        self.write(visitor, None, Timestamp::now()).await;
+    }
+
+    /// Revokes the visitor's cookie for good, and ends whatever else is open with it.
+    pub async fn log_out(&self, visitor: &Visitor) -> Result<(), StoreError> {
+        let (Some(tracked), Some(tracker)) = (&visitor.tracked, &self.tracker) else { return Ok(()) };
+        let done = tracker.log_out(tracked, Timestamp::now()).await;
+        match &done {
+            Ok(()) => debug!(connection = %visitor.id, public_id = &*tracked.public_id, "logged out"),
+            Err(error) => {
+                warn!(connection = %visitor.id, public_id = &*tracked.public_id, %error, "logout not recorded");
+            }
+        }
+        done
+    }
+
+    /// Notes that a visitor was there until now, where it counts how long a client stays away.
+    pub fn depart(&self, visitor: &Visitor) {
+        let is_noted = self.auth.as_ref().and_then(|auth| auth.cookie?.idle_timeout).is_some();
+        if let (Some(tracked), Some(tracker), true) = (&visitor.tracked, &self.tracker, is_noted)
+            // Looking a record up is what notes a sighting.
+            && let Err(error) = tracker.clients.store.look_up(&tracked.id, Timestamp::now())
+        {
+            warn!(connection = %visitor.id, public_id = &*tracked.public_id, %error, "departure not noted");
+        }
+    }
+
+    async fn write(&self, visitor: &Visitor, authentication: Option<Authentication>, now: Timestamp) {
+        let (Some(tracked), Some(tracker)) = (&visitor.tracked, &self.tracker) else { return };
+        let written = match authentication {
+            Some(authentication) => tracker.remember(tracked, authentication, now).await,
+            None => tracker.clients.store.authenticate(&tracked.id, None, now).await,
+        };
+        if let Err(error) = written {
+            // The session is good without it; only the next visit will not know of this one.
+            warn!(connection = %visitor.id, public_id = &*tracked.public_id, %error, "authentication not recorded");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A visitor: what is known of the other end before it says who it is.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::{
+    stream::{PeerAddr, Tls},
+    tracking::{Closed, Tracked},
+    wamp::Subprotocol,
+};
+
+/// What a request says of the connection that it came by.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The peer, or the address that a trusted proxy gives.
+    pub peer: PeerAddr,
+    /// The TLS session of the connection.
+    pub tls: Option<Tls>,
+    /// The path of the request.
+    pub path: &'a str,
+    /// The WebSocket subprotocol that was agreed on; none where there is no WebSocket.
+    pub subprotocol: Option<Subprotocol>,
+}
+
+/// Somebody who has come with a request, and is here until this is dropped.
+#[derive(Debug)]
+pub struct Visitor {
+    /// Names the connection in logs and towards the policy: a random number in hexadecimal.
+    pub id: Box<str>,
+    /// The peer, or the address that a trusted proxy gives.
+    pub peer: PeerAddr,
+    /// The tracked client, if cookie tracking is on.
+    pub tracked: Option<Tracked>,
+    pub(super) tls: Option<Tls>,
+    pub(super) path: Box<str>,
+    pub(super) subprotocol: Option<Subprotocol>,
+    pub(super) headers: HeaderMap,
+    /// Whether it has said HELLO before.
+    pub(super) is_greeted: bool,
+}
+
+impl Visitor {
+    pub(super) fn new(facts: Facts<'_>, headers: HeaderMap, tracked: Option<Tracked>) -> Self {
+        let Facts { peer, tls, path, subprotocol } = facts;
+        Self {
+            id: format!("{:016x}", rand::random::<u64>()).into(),
+            peer,
+            tracked,
+            tls,
+            path: path.into(),
+            subprotocol,
+            headers,
+            is_greeted: false,
+        }
+    }
+
+    /// Where the visitor's connection learns that its cookie was revoked, if it has one.
+    pub fn revoked(&self) -> Option<Closed> {
+        self.tracked.as_ref().map(|tracked| tracked.presence.closed())
+    }
+
+    /// The `Set-Cookie` for the reply to the visitor's request, the first time that it is asked for.
+    pub fn take_set_cookie(&mut self) -> Option<HeaderValue> {
+        self.tracked.as_mut().and_then(|tracked| tracked.set_cookie.take())
+    }
+
+    /// The path of the visitor's request.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The headers of the visitor's request that it keeps.
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The public ID of the visitor's cookie, for logs.
+    pub fn public_id(&self) -> Option<&str> {
+        self.tracked.as_ref().map(|tracked| &*tracked.public_id)
+    }
+}
+
+/// Copies the headers that outlive their request: a value taken as it is would keep all of the head in memory, and a map that
+/// grows by itself begins with room for six headers.
+pub(super) fn copy(headers: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
+    let count = names.iter().map(|name| headers.get_all(name).iter().count()).sum();
+    let mut copies = HeaderMap::with_capacity(count);
+    for name in names {
+        for value in headers.get_all(name) {
+            if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {
+                copies.append(name, copy);
+            }
+        }
+    }
+    copies
+}

@@ -1,0 +1,103 @@
+//! What stands behind a WebSocket service: a joined session talks to a backend.
+//!
+//! There is one kind, the embedded realm. What a session and an admission need of a backend is asked here, so that a second kind is
+//! one more variant.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    identity::Identity,
+    realm::{self, Channel, Realm},
+    wamp::{ClientMessage, SessionId, Uri},
+    wire::Outbox,
+};
+
+/// A backend. Cheap to clone.
+#[derive(Debug, Clone)]
+pub enum Backend {
+    /// A realm that is embedded in the gateway.
+    Realm(Realm),
+}
+
+/// A session's place in its backend; dropping it leaves the backend, after what the session has sent.
+#[derive(Debug)]
+pub enum Attachment {
+    /// In an embedded realm.
+    Realm(realm::Attachment),
+}
+
+/// The backend takes no sessions and no messages any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the backend has been closed")]
+pub struct BackendClosed;
+
+/// The backends of a gateway, by the realm that a HELLO names.
+#[derive(Debug, Default)]
+pub struct Backends(HashMap<String, Backend>);
+
+impl Backend {
+    /// The realm's name, as a URI.
+    pub fn realm(&self) -> &Uri {
+        match self {
+            Self::Realm(realm) => realm.uri(),
+        }
+    }
+
+    /// Whether sessions may have this role.
+    pub fn has_role(&self, role: &str) -> bool {
+        match self {
+            Self::Realm(realm) => realm.has_role(role),
+        }
+    }
+
+    /// The names of the roles that sessions may have; none where they may have any.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        match self {
+            Self::Realm(realm) => realm.roles(),
+        }
+    }
+
+    /// Adds a session; what is for its client is pushed to `outbox`, encoded.
+    pub async fn attach(
+        &self,
+        session: SessionId,
+        identity: Arc<Identity>,
+        outbox: Arc<Outbox>,
+        channel: Channel,
+    ) -> Result<Attachment, BackendClosed> {
+        match self {
+            Self::Realm(realm) => {
+                let attached = realm.attach(session, identity, outbox, channel).await;
+                attached.map(Attachment::Realm).map_err(|_| BackendClosed)
+            }
+        }
+    }
+}
+
+impl Attachment {
+    /// Hands a message of the session to the backend, waiting while the backend has no room for it.
+    pub async fn send(&self, message: ClientMessage) -> Result<(), BackendClosed> {
+        match self {
+            Self::Realm(attachment) => attachment.send(message).await.map_err(|_| BackendClosed),
+        }
+    }
+}
+
+impl Backends {
+    /// The backend of the realm that a client asks for.
+    ///
+    /// A client may leave the choice to the gateway, which has one only where there is one realm.
+    pub fn find(&self, realm: Option<&Uri>) -> Option<&Backend> {
+        match realm {
+            Some(name) => self.0.get(name.as_str()),
+            None if self.0.len() == 1 => self.0.values().next(),
+            None => None,
+        }
+    }
+}
+
+impl FromIterator<Backend> for Backends {
+    fn from_iter<I: IntoIterator<Item = Backend>>(backends: I) -> Self {
+        Self(backends.into_iter().map(|backend| (backend.realm().to_string(), backend)).collect())
+    }
+}

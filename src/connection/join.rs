@@ -1,0 +1,145 @@
+//! From HELLO to WELCOME.
+
+use std::sync::Arc;
+
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::Connection;
+use crate::{
+    admission::{Answer, Application, Hello, Step},
+    auth::{self, Refusal},
+    backend::{Attachment, Backend},
+    identity::Identity,
+    realm::Channel,
+    session::{Ending, Session},
+    stream::PeerAddr,
+    wamp::{ClientMessage, RouterMessage, SessionId, message::WelcomeDetails},
+};
+
+impl Connection {
+    /// A session: who the client is, and its place in the backend that it asks for.
+    pub(super) async fn join(&mut self, shutdown: &CancellationToken) -> Result<Session, Ending> {
+        let hello = self.hello(shutdown).await?;
+        let backend = self.backend(&hello)?;
+        let session = SessionId::random();
+        let identity = self.admit(&hello, &backend, session).await?;
+        self.service.admission.remember(&self.visitor, backend.realm(), &identity).await;
+        let attachment = self.welcome(session, &backend, identity).await?;
+        Ok(Session::new(attachment, self.visitor.tracked.is_some()))
+    }
+
+    /// Waits for HELLO, which begins a session.
+    async fn hello(&mut self, shutdown: &CancellationToken) -> Result<Hello, Ending> {
+        let patience = self.service.hello_timeout;
+        let message = tokio::select! {
+            message = timeout(patience, self.message()) => message,
+            () = shutdown.cancelled() => return Err(Ending::Shutdown),
+        };
+        match message {
+            Ok(Ok(ClientMessage::Hello { realm, details })) => {
+                // Section "HELLO": a client announces the roles that it plays, at least one.
+                if details.roles.is_empty() {
+                    return Err(Ending::violation("HELLO.Details.roles must name at least one role"));
+                }
+                self.service.admission.greet(&mut self.visitor);
+                Ok(Hello { realm, details })
+            }
+            Ok(Ok(ClientMessage::Abort { .. })) => Err(Ending::Close(CloseCode::Normal, String::new())),
+            Ok(Ok(_)) => Err(Ending::violation("the first message of a session must be HELLO")),
+            Ok(Err(ending)) => Err(ending),
+            Err(_) => Err(Ending::Close(CloseCode::Protocol, format!("no HELLO within {patience:?}"))),
+        }
+    }
+
+    /// The backend of the realm that the client asks for.
+    fn backend(&self, hello: &Hello) -> Result<Backend, Refusal> {
+        let found = self.service.backends.find(hello.realm.as_ref());
+        found.cloned().ok_or_else(|| Refusal::NoSuchRealm(hello.realm.clone()))
+    }
+
+    /// Finds out who the client is, with a challenge if that is what the policy defers to.
+    async fn admit(
+        &mut self,
+        hello: &Hello,
+        backend: &Backend,
+        session: SessionId,
+    ) -> Result<Identity, Ending> {
+        let service = Arc::clone(&self.service);
+        let application =
+            Application { session, realm: backend.realm(), backend: Some(backend), hello: Some(hello) };
+        match service.admission.decide(&self.visitor, &application).await? {
+            Step::Admitted(identity) => Ok(identity),
+            Step::Challenge(challenge) => {
+                self.wire.push(&RouterMessage::Challenge {
+                    method: challenge.method,
+                    extra: challenge.extra.clone(),
+                });
+                let answer = self.answer().await?;
+                Ok(service.admission.answer(challenge, &answer, &application)?)
+            }
+        }
+    }
+
+    /// Waits for AUTHENTICATE.
+    async fn answer(&mut self) -> Result<Answer, Ending> {
+        match timeout(auth::ANSWER_TIMEOUT, self.message()).await {
+            Ok(Ok(ClientMessage::Authenticate { signature, extra })) => Ok(Answer { signature, extra }),
+            Ok(Ok(ClientMessage::Abort { .. })) => Err(Ending::Close(CloseCode::Normal, String::new())),
+            Ok(Ok(_)) => Err(Ending::violation("the answer to CHALLENGE must be AUTHENTICATE or ABORT")),
+            Ok(Err(ending)) => Err(ending),
+            Err(_) => Err(Refusal::TooLate.into()),
+        }
+    }
+
+    /// Enters the backend and tells the client who it is.
+    async fn welcome(
+        &mut self,
+        session: SessionId,
+        backend: &Backend,
+        identity: Identity,
+    ) -> Result<Attachment, Ending> {
+        let tracked = self.visitor.tracked.as_ref();
+        let details = WelcomeDetails {
+            realm: backend.realm().clone(),
+            authid: identity.authid.own().into(),
+            authrole: Arc::clone(&identity.authrole),
+            authmethod: identity.authmethod,
+            authprovider: identity.authprovider,
+            authextra: identity.authextra.clone(),
+            known: tracked.map(|tracked| !tracked.is_new),
+            public_id: tracked.map(|tracked| Arc::clone(&tracked.public_id)),
+        };
+        if let Some(tracked) = tracked {
+            tracked.presence.has_session(session);
+        }
+        self.wire.open_session();
+        // WELCOME is queued before the backend knows of the session, so nothing of the backend can come before it.
+        self.wire.push(&RouterMessage::Welcome { session, details: Box::new(details) });
+        self.has_joined = true;
+        debug!(connection = %self.visitor.id, session = session.0, authid = identity.authid.public(),
+              role = &*identity.authrole, method = identity.authmethod, realm = %backend.realm(), "joined");
+        let outbox = Arc::clone(self.wire.outbox());
+        let attached = backend.attach(session, Arc::new(identity), outbox, self.channel()).await;
+        attached.map_err(|_| Ending::Refused(Refusal::NoSuchRealm(None)))
+    }
+
+    /// What the connection came in by, as other sessions may know it.
+    const fn channel(&self) -> Channel {
+        match self.visitor.peer {
+            PeerAddr::Tcp(_) => Channel::Tcp,
+            PeerAddr::Unix => Channel::Unix,
+        }
+    }
+
+    /// The next message of a client that has not joined yet: it comes alone.
+    async fn message(&mut self) -> Result<ClientMessage, Ending> {
+        let message = self.wire.next_message().await?;
+        if self.wire.has_unread() {
+            return Err(Ending::violation("a client may send one message at a time before WELCOME"));
+        }
+        Ok(message)
+    }
+}

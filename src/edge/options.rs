@@ -1,0 +1,162 @@
+//! What a transport serves at which path, and its limits for requests.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use http::HeaderValue;
+use ipnet::IpNet;
+
+use crate::service::ServiceOptions;
+
+const KIB: usize = 1024;
+
+/// The HTTP side of a transport.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EdgeOptions {
+    /// The transport's `id`, or its place in the list as text: for logs.
+    pub id: String,
+    /// Limits and switches for requests.
+    pub http: HttpOptions,
+    /// What is served where. A `websocket` transport has its WebSocket service at `/` and below.
+    pub root: PathTree,
+}
+
+/// Limits for requests, per transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpOptions {
+    /// Default 16 KiB.
+    pub max_head_size: usize,
+    /// Default 64.
+    pub max_headers: usize,
+    /// How long a head may take to arrive, also after an earlier request. Default 5 s.
+    pub head_timeout: Duration,
+    /// Whether requests are logged. Default false.
+    pub access_log: bool,
+    /// `Strict-Transport-Security: max-age=…` in seconds, if `hsts` is on.
+    pub hsts_max_age: Option<u32>,
+    /// The proxies that are believed about the address of a client. Default none.
+    pub trusted_proxies: Vec<TrustedProxy>,
+}
+
+/// A proxy whose `X-Forwarded-For` is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrustedProxy {
+    /// At an address of this network.
+    Network(IpNet),
+    /// Any peer of a Unix socket.
+    Unix,
+}
+
+/// Targets by path: `/a/b` is the child `b` of the child `a`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PathTree {
+    /// What is served at this very place and below it where no child matches.
+    pub target: Option<TargetOptions>,
+    /// The next path components.
+    pub children: BTreeMap<String, PathTree>,
+}
+
+/// What is served at a path.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TargetOptions {
+    /// Files of a directory.
+    Static(StaticOptions),
+    /// WAMP over WebSocket.
+    WebSocket(Box<ServiceOptions>),
+    /// A fixed JSON value.
+    Json(serde_json::Value),
+    /// A redirect: what stands in the `Location` header.
+    Redirect(HeaderValue),
+    /// The page that is built in.
+    Page,
+    /// Counters and gauges for monitoring.
+    Metrics,
+}
+
+/// Static files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticOptions {
+    /// The directory.
+    pub directory: PathBuf,
+    /// `enable_directory_listing`. Default false.
+    pub listing: bool,
+    /// `default_file`. Default `index.html`.
+    pub index: String,
+    /// `mime_types`: file extension with its dot (`.md`) to media type, before the built-in table.
+    pub media_types: BTreeMap<String, HeaderValue>,
+    /// `cache_timeout` in seconds; none: no `Cache-Control`. Default 12 hours, as in Crossbar.
+    pub cache_timeout: Option<u32>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            max_head_size: 16 * KIB,
+            max_headers: 64,
+            head_timeout: Duration::from_secs(5),
+            access_log: false,
+            hsts_max_age: None,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+impl PathTree {
+    /// A tree that serves one target everywhere.
+    pub fn of(target: TargetOptions) -> Self {
+        Self { target: Some(target), children: BTreeMap::new() }
+    }
+
+    /// Every target with its path, parents first.
+    pub fn targets(&self) -> Vec<(String, &TargetOptions)> {
+        let mut found = Vec::new();
+        self.collect("", &mut found);
+        found
+    }
+
+    /// Every WebSocket service with its path, parents first.
+    pub fn services(&self) -> impl Iterator<Item = (String, &ServiceOptions)> {
+        self.targets().into_iter().filter_map(|(path, target)| match target {
+            TargetOptions::WebSocket(service) => Some((path, &**service)),
+            _ => None,
+        })
+    }
+
+    fn collect<'a>(&'a self, path: &str, found: &mut Vec<(String, &'a TargetOptions)>) {
+        if let Some(target) = &self.target {
+            found.push((if path.is_empty() { "/".to_owned() } else { path.to_owned() }, target));
+        }
+        for (name, child) in &self.children {
+            child.collect(&format!("{path}/{name}"), found);
+        }
+    }
+}
+
+impl TargetOptions {
+    /// The target's type, as the configuration names it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Static(_) => "static",
+            Self::WebSocket(_) => "websocket",
+            Self::Json(_) => "json",
+            Self::Redirect(_) => "redirect",
+            Self::Page => "page",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+impl StaticOptions {
+    /// Half a day, as in Crossbar: the default of `cache_timeout`.
+    const CACHE_TIMEOUT: u32 = 43_200;
+
+    /// The files of a directory, with the defaults.
+    pub fn new(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            listing: false,
+            index: "index.html".to_owned(),
+            media_types: BTreeMap::new(),
+            cache_timeout: Some(Self::CACHE_TIMEOUT),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A WebSocket path: from a request to a checked and tracked handshake, and its 101.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+
+use super::{body::Body, reply::Problem};
+use crate::{
+    admission::{Facts, Visitor},
+    handshake::{Accepted, HandshakeError},
+    service::WebSocketService,
+    stream::{PeerAddr, Tls},
+    time::Timestamp,
+    wamp::Subprotocol,
+};
+
+/// A WebSocket service at its path.
+#[derive(Debug)]
+pub(crate) struct WebSocketTarget {
+    service: Arc<WebSocketService>,
+    server: HeaderValue,
+}
+
+/// A handshake that has been accepted: what a connection goes on with once the 101 is sent.
+#[derive(Debug)]
+pub(crate) struct Handover {
+    pub(crate) service: Arc<WebSocketService>,
+    pub(crate) subprotocol: Subprotocol,
+    pub(crate) visitor: Visitor,
+}
+
+impl WebSocketTarget {
+    pub(crate) fn new(service: Arc<WebSocketService>) -> Self {
+        let server = HeaderValue::from_static(if service.shows_version {
+            concat!("wampgate/", env!("CARGO_PKG_VERSION"))
+        } else {
+            "wampgate"
+        });
+        Self { service, server }
+    }
+
+    /// Whether a plain request gets a page about the service.
+    pub(crate) fn has_status_page(&self) -> bool {
+        self.service.has_status_page
+    }
+
+    /// Checks the handshake, then tracks the client. A handshake that is refused leaves no record in the store.
+    pub(crate) async fn open(
+        &self,
+        request: &Parts,
+        has_body: bool,
+        peer: PeerAddr,
+        tls: Option<Tls>,
+    ) -> Result<(Response<Body>, Handover), Problem> {
+        let Parts { method, version, headers, uri, .. } = request;
+        let checked = self.service.handshake.check(method, *version, headers);
+        let accepted = checked.map_err(Problem::Handshake)?;
+        if has_body {
+            return Err(Problem::Handshake(HandshakeError::Body));
+        }
+        let subprotocol = accepted.subprotocol;
+        let facts = Facts { peer, tls, path: uri.path(), subprotocol: Some(subprotocol) };
+        let met = self.service.admission.meet(facts, headers, Timestamp::now()).await;
+        let mut visitor = met.map_err(Problem::Store)?;
+        let response = switching_protocols(&accepted, visitor.take_set_cookie(), &self.server);
+        Ok((response, Handover { service: Arc::clone(&self.service), subprotocol, visitor }))
+    }
+}
+
+/// RFC 6455, 4.2.2: the answer that ends HTTP on this connection.
+fn switching_protocols(
+    accepted: &Accepted,
+    set_cookie: Option<HeaderValue>,
+    server: &HeaderValue,
+) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::SERVER, server.clone());
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accepted.accept_key.clone());
+    if accepted.announce {
+        let name = HeaderValue::from_static(accepted.subprotocol.name());
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, name);
+    }
+    if let Some(set_cookie) = set_cookie {
+        headers.insert(header::SET_COOKIE, set_cookie);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wamp::{Serializer, Subprotocol};
+
+    #[test]
+    fn a_101_carries_the_cookie_and_announces_only_what_was_asked_for() {
+        let mut accepted = Accepted {
+            accept_key: HeaderValue::from_static("key"),
+            subprotocol: Subprotocol { serializer: Serializer::Cbor, batched: true },
+            announce: true,
+        };
+        let server = HeaderValue::from_static("wampgate");
+        let cookie = HeaderValue::from_static("cbtid=x; Path=/");
+        let response = switching_protocols(&accepted, Some(cookie.clone()), &server);
+        assert_eq!(response.status(), 101);
+        assert_eq!(response.headers()[header::UPGRADE], "websocket");
+        assert_eq!(response.headers()[header::CONNECTION], "Upgrade");
+        assert_eq!(response.headers()[header::SEC_WEBSOCKET_ACCEPT], "key");
+        assert_eq!(response.headers()[header::SEC_WEBSOCKET_PROTOCOL], "wamp.2.cbor.batched");
+        assert_eq!(response.headers()[header::SET_COOKIE], cookie);
+        assert_eq!(response.headers()[header::SERVER], "wampgate");
+
+        accepted.announce = false;
+        let response = switching_protocols(&accepted, None, &server);
+        assert!(!response.headers().contains_key(header::SEC_WEBSOCKET_PROTOCOL));
+        assert!(!response.headers().contains_key(header::SET_COOKIE));
+    }
+}

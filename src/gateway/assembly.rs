@@ -1,0 +1,162 @@
+//! How a gateway is put together: each part once, shared by the services that name it.
+
+use std::{collections::HashMap, mem, path::PathBuf, sync::Arc};
+
+use super::{PUBLIC_ID_KEY, StartError};
+use crate::{
+    admin::{self, ManagedStore},
+    admission::Admission,
+    backend::{Backend, Backends},
+    config::{Config, CookieConfig, RealmOptions, StoreConfig},
+    cookie::PublicIdKey,
+    edge::{Edge, EdgeOptions},
+    metrics::Metrics,
+    policy::{self, PolicyEngine, PolicyGate, Reloader},
+    realm::{Logout, Logouts, Realm, TooManyLogouts},
+    service::{ServiceOptions, WebSocketService},
+    store,
+    time::Timestamp,
+    tracking::{LogoutQueue, Tracker},
+};
+
+/// Decisions of the default policy at once. One takes a few microseconds on the thread that asks for it, so that
+/// more than there are worker threads never run.
+const DEFAULT_POLICY_CONCURRENT: usize = 64;
+
+/// A gateway that is being put together: what its services share.
+pub(super) struct Assembly {
+    node_dir: PathBuf,
+    /// One tracker for each store.
+    trackers: Vec<Arc<Tracker>>,
+    logouts: Arc<LogoutQueue>,
+    backends: Arc<Backends>,
+    metrics: Arc<Metrics>,
+    pub(super) stores: Vec<ManagedStore>,
+    durable_key: Option<Arc<PublicIdKey>>,
+    passing_key: Option<Arc<PublicIdKey>>,
+    engine: PolicyEngine,
+    pub(super) reloader: Reloader,
+    pub(super) default_policy: Option<Arc<PolicyGate>>,
+}
+
+impl Assembly {
+    pub(super) fn new(config: &Config) -> Result<Self, StartError> {
+        let engine = PolicyEngine::for_policies(config.policies())?;
+        let logouts = Arc::new(LogoutQueue::default());
+        let orders = {
+            let logouts = Arc::clone(&logouts);
+            Logouts::to(move |Logout { sessions, principal, spared }| {
+                logouts.order(&sessions, principal, spared).map_err(|_| TooManyLogouts)
+            })
+        };
+        let start = |realm: &RealmOptions| Realm::start_with(realm.clone(), Some(orders.clone()));
+        let realms = config.realms.iter().map(|realm| (realm.name.to_string(), start(realm)));
+        let realms: Arc<HashMap<_, _>> = Arc::new(realms.collect());
+        Ok(Self {
+            trackers: Vec::new(),
+            logouts,
+            node_dir: config.node_dir.clone(),
+            backends: Arc::new(realms.values().cloned().map(Backend::Realm).collect()),
+            metrics: Arc::new(Metrics::new(realms)),
+            stores: Vec::new(),
+            durable_key: None,
+            passing_key: None,
+            reloader: Reloader::new(engine.clone()),
+            engine,
+            default_policy: None,
+        })
+    }
+
+    /// The HTTP side of a transport.
+    pub(super) fn edge(&mut self, options: &EdgeOptions) -> Result<Edge, StartError> {
+        let metrics = Arc::clone(&self.metrics);
+        Edge::new(options, &metrics, &mut |path, service| self.service(service, &options.id, path))
+    }
+
+    fn service(
+        &mut self,
+        options: &ServiceOptions,
+        transport: &str,
+        path: &str,
+    ) -> Result<Arc<WebSocketService>, StartError> {
+        let key = self.public_id_key(options.cookie.as_ref().map(|cookie| &cookie.store))?;
+        let rotates = options.auth.as_ref().and_then(|auth| auth.cookie).is_some_and(|cookie| cookie.rotate);
+        let tracker = match &options.cookie {
+            Some(cookie) => {
+                let name = admin::store_name(&cookie.store, transport, path);
+                Some(self.tracker(cookie, name, &key, rotates)?)
+            }
+            None => None,
+        };
+        let policy = match &options.policy {
+            Some(policy) => self.reloader.load(policy)?,
+            None => self.default_policy()?,
+        };
+        let shown = options.policy.iter().flat_map(|policy| &policy.options.headers).cloned().collect();
+        let admission = Admission::new(policy, shown, options.auth.clone(), tracker, key);
+        Ok(Arc::new(WebSocketService::new(options, admission, Arc::clone(&self.backends))))
+    }
+
+    fn tracker(
+        &mut self,
+        config: &CookieConfig,
+        name: String,
+        key: &Arc<PublicIdKey>,
+        rotates: bool,
+    ) -> Result<Arc<Tracker>, StartError> {
+        let clients = self.store(&config.store, name, key)?.clients;
+        let tracker = Arc::new(Tracker::new(config.options.clone(), clients).rotating(rotates));
+        if !self.trackers.iter().any(|other| other.clients.is_same(&tracker.clients)) {
+            self.trackers.push(Arc::clone(&tracker));
+        }
+        Ok(tracker)
+    }
+
+    /// All services are there: realms can have clients logged out, whichever store has the cookies, and all policies are
+    /// measured.
+    pub(super) fn finish(&mut self) {
+        self.logouts.start(mem::take(&mut self.trackers));
+        self.reloader.gates().for_each(|gate| self.metrics.add(gate));
+    }
+
+    /// Opens a store, or finds the one that another service has opened at the same place.
+    fn store(
+        &mut self,
+        config: &StoreConfig,
+        name: String,
+        key: &Arc<PublicIdKey>,
+    ) -> Result<ManagedStore, StartError> {
+        if let Some(found) = self.stores.iter().find(|store| store.name == name) {
+            return Ok(found.clone());
+        }
+        let opened = store::open_maintained(config, Timestamp::now())?;
+        let store = ManagedStore::new(name, opened, Arc::clone(key));
+        self.stores.push(store.clone());
+        Ok(store)
+    }
+
+    /// Public IDs are stable for as long as their records: the key is kept on disk where records are.
+    fn public_id_key(&mut self, store: Option<&StoreConfig>) -> Result<Arc<PublicIdKey>, StartError> {
+        let is_durable = store.is_some_and(|store| !matches!(store, StoreConfig::Memory { .. }));
+        let slot = if is_durable { &mut self.durable_key } else { &mut self.passing_key };
+        if let Some(key) = slot {
+            return Ok(Arc::clone(key));
+        }
+        let key = if is_durable {
+            PublicIdKey::load_or_create(&self.node_dir.join(PUBLIC_ID_KEY))?
+        } else {
+            PublicIdKey::random()?
+        };
+        Ok(Arc::clone(slot.insert(Arc::new(key))))
+    }
+
+    fn default_policy(&mut self) -> Result<Arc<PolicyGate>, StartError> {
+        if let Some(policy) = &self.default_policy {
+            return Ok(Arc::clone(policy));
+        }
+        let policy = policy::default_policy(&self.engine)?;
+        let gate = Arc::new(PolicyGate::new("default", Arc::new(policy), DEFAULT_POLICY_CONCURRENT));
+        self.metrics.add(&gate);
+        Ok(Arc::clone(self.default_policy.insert(gate)))
+    }
+}

@@ -1,0 +1,42 @@
+//! Where a transport listens, and how many connections it takes.
+
+use std::{net::IpAddr, path::PathBuf};
+
+/// A listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerOptions {
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// How many connections may be open at once. Default [`DEFAULT_MAX_CONNECTIONS`](Self::DEFAULT_MAX_CONNECTIONS).
+    pub max_connections: usize,
+}
+
+/// An address to listen at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields carry the configuration's own names")]
+pub enum Endpoint {
+    Tcp {
+        /// Absent: all interfaces, IPv4, as Crossbar does.
+        interface: IpAddr,
+        port: u16,
+        /// Default [`DEFAULT_BACKLOG`](Self::DEFAULT_BACKLOG).
+        backlog: u32,
+        /// `SO_REUSEPORT`. Default false.
+        shared: bool,
+    },
+    Unix {
+        path: PathBuf,
+        /// Default [`DEFAULT_BACKLOG`](Self::DEFAULT_BACKLOG).
+        backlog: u32,
+    },
+}
+
+impl ListenerOptions {
+    /// At 9 KiB for each connection, half a gigabyte.
+    pub const DEFAULT_MAX_CONNECTIONS: usize = 50_000;
+}
+
+impl Endpoint {
+    /// A burst of this many connections may wait to be accepted; the kernel's own bound may be lower.
+    pub const DEFAULT_BACKLOG: u32 = 1024;
+}

@@ -1,0 +1,43 @@
+//! What a WebSocket path of the configuration becomes: everything that a connection to it needs.
+
+mod options;
+
+use std::{sync::Arc, time::Duration};
+
+pub use options::ServiceOptions;
+
+use crate::{admission::Admission, backend::Backends, handshake::Handshake, wire::WireOptions};
+
+/// A running WebSocket service.
+#[derive(Debug)]
+pub struct WebSocketService {
+    /// Which handshakes it accepts.
+    pub handshake: Handshake,
+    /// Who its clients are.
+    pub admission: Admission,
+    /// What its clients can join.
+    pub backends: Arc<Backends>,
+    /// Limits and pings of its connections.
+    pub wire: Arc<WireOptions>,
+    /// How long a client may take to say HELLO.
+    pub hello_timeout: Duration,
+    /// Whether a plain GET gets a page about the service.
+    pub has_status_page: bool,
+    /// Whether replies name the gateway's version.
+    pub shows_version: bool,
+}
+
+impl WebSocketService {
+    /// A service with these options, as far as they are not its admission's.
+    pub fn new(options: &ServiceOptions, admission: Admission, backends: Arc<Backends>) -> Self {
+        Self {
+            handshake: Handshake::new(options.handshake.clone()),
+            admission,
+            backends,
+            wire: Arc::new(options.wire.clone()),
+            hello_timeout: options.hello_timeout,
+            has_status_page: options.enable_webstatus,
+            shows_version: options.show_server_version,
+        }
+    }
+}

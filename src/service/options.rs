@@ -1,0 +1,44 @@
+//! What a WebSocket path of the configuration says.
+
+use std::time::Duration;
+
+use crate::{
+    auth::AuthOptions, config::CookieConfig, handshake::HandshakeOptions, policy::PolicyFile,
+    wire::WireOptions,
+};
+
+/// A WebSocket service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceOptions {
+    /// Cookie tracking, if on.
+    pub cookie: Option<CookieConfig>,
+    /// Authentication; none: no authentication is configured at all (the seeds' case 1).
+    pub auth: Option<AuthOptions>,
+    /// A policy of the operator's own; none: the default policy.
+    pub policy: Option<PolicyFile>,
+    /// Which handshakes are accepted.
+    pub handshake: HandshakeOptions,
+    /// Limits and pings of its connections.
+    pub wire: WireOptions,
+    /// `hello_timeout`. Default 10 s.
+    pub hello_timeout: Duration,
+    /// `enable_webstatus`: whether a plain GET gets a status page rather than 426. Default true.
+    pub enable_webstatus: bool,
+    /// `show_server_version`: `Server: wampgate/x.y.z` instead of `Server: wampgate`. Default false.
+    pub show_server_version: bool,
+}
+
+impl Default for ServiceOptions {
+    fn default() -> Self {
+        Self {
+            cookie: None,
+            auth: None,
+            policy: None,
+            handshake: HandshakeOptions::default(),
+            wire: WireOptions::default(),
+            hello_timeout: Duration::from_secs(10),
+            enable_webstatus: true,
+            show_server_version: false,
+        }
+    }
+}

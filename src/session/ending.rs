@@ -1,0 +1,245 @@
+//! How a session and its connection end, and what the client is told: the one place where an end becomes a message and a close
+//! code.
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use crate::{
+    auth::Refusal,
+    store::StoreError,
+    tracking::Parting,
+    wamp::{
+        RouterMessage, Uri,
+        uri::error::{GOODBYE_AND_OUT, KILLED, LOGOUT, PROTOCOL_VIOLATION, SYSTEM_SHUTDOWN},
+    },
+    wire::{Closing, WireError},
+};
+
+/// How long a client may take to read what comes before the close.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The same when the gateway shuts down, which itself bounds how long that takes: nothing else presses.
+const LAST_WORDS_AT_SHUTDOWN: Duration = Duration::from_secs(30);
+
+/// What clients are told of a shutdown.
+const SHUTTING_DOWN: &str = "the gateway is shutting down";
+
+/// Why a session ends. All but [`Left`](Self::Left) end the connection as well.
+#[derive(Debug)]
+pub enum Ending {
+    /// The client said GOODBYE; it may say HELLO again.
+    Left,
+    /// The peer closed.
+    Closed,
+    /// The connection broke, or was given up.
+    Lost,
+    /// The session is refused: ABORT, then close.
+    Refused(Refusal),
+    /// The client broke the WAMP protocol: ABORT `wamp.error.protocol_violation`, then close 1002.
+    Violation(String),
+    /// The client's cookie was revoked: GOODBYE `wamp.close.killed` or `wamp.close.logout` in a session, then close 1008.
+    Revoked(Parting),
+    /// The client logs out: its cookie is revoked, and with it all of its connections; GOODBYE, then close 1000. With why the
+    /// store may not remember it, if that is so.
+    Logout(Option<StoreError>),
+    /// The gateway shuts down: GOODBYE `wamp.close.system_shutdown` in a session, then close 1001.
+    Shutdown,
+    /// Close with this code and reason.
+    Close(CloseCode, String),
+}
+
+/// What is left to say to a client whose session ends.
+#[derive(Debug, PartialEq)]
+pub struct LastWords {
+    /// GOODBYE or ABORT.
+    pub message: Option<RouterMessage>,
+    /// The close code.
+    pub code: CloseCode,
+    /// The reason beside the close code.
+    pub reason: Cow<'static, str>,
+    /// How long the client may take to read what is queued.
+    pub patience: Duration,
+}
+
+impl Ending {
+    /// The client broke the WAMP protocol.
+    pub fn violation(message: impl Into<String>) -> Self {
+        Self::Violation(message.into())
+    }
+
+    /// What the client is told; nothing if it is not there any more. `has_joined` tells whether there is a session to say
+    /// GOODBYE to.
+    pub fn last_words(self, has_joined: bool) -> Option<LastWords> {
+        let goodbye = |reason: &'static str, message: Option<&str>| RouterMessage::Goodbye {
+            message: message.map(str::to_owned),
+            reason: Uri::known(reason),
+        };
+        let (message, code, reason, patience) = match self {
+            Self::Closed | Self::Lost => return None,
+            Self::Left => (Some(goodbye(GOODBYE_AND_OUT, None)), CloseCode::Normal, "".into(), LAST_WORDS),
+            Self::Logout(failure) => {
+                let failure = failure.map(|error| error.to_string());
+                let goodbye = goodbye(GOODBYE_AND_OUT, failure.as_deref());
+                (Some(goodbye), CloseCode::Normal, "".into(), LAST_WORDS)
+            }
+            Self::Refused(refusal) => {
+                let (reason, message) = refusal.abort();
+                let close_reason = reason.to_string().into();
+                (Some(RouterMessage::Abort { message, reason }), CloseCode::Normal, close_reason, LAST_WORDS)
+            }
+            Self::Violation(message) => {
+                let abort = RouterMessage::Abort { message, reason: Uri::known(PROTOCOL_VIOLATION) };
+                (Some(abort), CloseCode::Protocol, PROTOCOL_VIOLATION.into(), LAST_WORDS)
+            }
+            Self::Revoked(why) => {
+                let reason = match why {
+                    Parting::Killed => KILLED,
+                    Parting::LoggedOut => LOGOUT,
+                };
+                (has_joined.then(|| goodbye(reason, None)), CloseCode::Policy, reason.into(), LAST_WORDS)
+            }
+            Self::Shutdown => {
+                let goodbye = has_joined.then(|| goodbye(SYSTEM_SHUTDOWN, Some(SHUTTING_DOWN)));
+                (goodbye, CloseCode::Away, SHUTTING_DOWN.into(), LAST_WORDS_AT_SHUTDOWN)
+            }
+            Self::Close(code, reason) => (None, code, reason.into(), LAST_WORDS),
+        };
+        Some(LastWords { message, code, reason, patience })
+    }
+}
+
+/// For the log: without anything that a client chose, which may be a credential that it put in the wrong place.
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Left => f.write_str("left"),
+            Self::Closed => f.write_str("closed by the peer"),
+            Self::Lost => f.write_str("lost"),
+            Self::Refused(refusal) => write!(f, "refused, {}", refusal.abort().0),
+            Self::Violation(_) => f.write_str("protocol violation"),
+            Self::Revoked(Parting::Killed) => f.write_str("cookie revoked"),
+            Self::Revoked(Parting::LoggedOut) => f.write_str("logged out elsewhere"),
+            Self::Logout(_) => f.write_str("logging out"),
+            Self::Shutdown => f.write_str("shutting down"),
+            Self::Close(code, _) => write!(f, "closed with {}", u16::from(*code)),
+        }
+    }
+}
+
+impl From<WireError> for Ending {
+    fn from(error: WireError) -> Self {
+        match error {
+            WireError::Closed => Self::Closed,
+            WireError::Lost => Self::Lost,
+            WireError::Broken(code, reason) => Self::Close(code, reason),
+            WireError::Malformed(error) => Self::Violation(error.to_string()),
+            WireError::Ended(how) => how.into(),
+        }
+    }
+}
+
+/// The realm has said its last words already.
+impl From<Closing> for Ending {
+    fn from(how: Closing) -> Self {
+        match how {
+            Closing::Normal => Self::Close(CloseCode::Normal, String::new()),
+            Closing::GoingAway => Self::Close(CloseCode::Away, SHUTTING_DOWN.to_owned()),
+            Closing::ProtocolError => Self::Close(CloseCode::Protocol, PROTOCOL_VIOLATION.to_owned()),
+            Closing::Overflow => Self::Lost,
+        }
+    }
+}
+
+impl From<Refusal> for Ending {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a client is told, in short: the message's reason, the close code and its reason.
+    fn told(ending: Ending, has_joined: bool) -> Option<(Option<String>, u16, String)> {
+        let LastWords { message, code, reason, .. } = ending.last_words(has_joined)?;
+        let message = message.map(|message| match message {
+            RouterMessage::Goodbye { reason, message } => {
+                format!("GOODBYE {reason} {}", message.unwrap_or_default())
+            }
+            RouterMessage::Abort { reason, message } => format!("ABORT {reason} {message}"),
+            other => panic!("{other:?} is no last word"),
+        });
+        Some((message, code.into(), reason.into_owned()))
+    }
+
+    #[test]
+    fn every_ending_has_its_message_and_its_close_code() {
+        let close = || Ending::Close(CloseCode::Size, "too large".to_owned());
+        let refused = || Ending::Refused(Refusal::TooLate);
+        let wrong = "wamp.error.protocol_violation";
+        let too_late = "wamp.error.not_authorized";
+        let going = "the gateway is shutting down";
+        for (ending, has_joined, message, code, reason) in [
+            (Ending::Left, true, "GOODBYE wamp.close.goodbye_and_out ", 1000, ""),
+            (Ending::Logout(None), true, "GOODBYE wamp.close.goodbye_and_out ", 1000, ""),
+            (
+                Ending::Logout(Some(StoreError::Exists)),
+                true,
+                "GOODBYE wamp.close.goodbye_and_out the tracking ID exists already",
+                1000,
+                "",
+            ),
+            (Ending::Revoked(Parting::Killed), true, "GOODBYE wamp.close.killed ", 1008, "wamp.close.killed"),
+            (Ending::Revoked(Parting::Killed), false, "", 1008, "wamp.close.killed"),
+            (
+                Ending::Revoked(Parting::LoggedOut),
+                true,
+                "GOODBYE wamp.close.logout ",
+                1008,
+                "wamp.close.logout",
+            ),
+            (Ending::Revoked(Parting::LoggedOut), false, "", 1008, "wamp.close.logout"),
+            (
+                refused(),
+                false,
+                "ABORT wamp.error.not_authorized the answer to CHALLENGE came too late",
+                1000,
+                too_late,
+            ),
+            (Ending::violation("no"), true, "ABORT wamp.error.protocol_violation no", 1002, wrong),
+            (Ending::violation("no"), false, "ABORT wamp.error.protocol_violation no", 1002, wrong),
+            (
+                Ending::Shutdown,
+                true,
+                "GOODBYE wamp.close.system_shutdown the gateway is shutting down",
+                1001,
+                going,
+            ),
+            (Ending::Shutdown, false, "", 1001, going),
+            (close(), true, "", 1009, "too large"),
+            (Closing::Normal.into(), true, "", 1000, ""),
+            (Closing::GoingAway.into(), true, "", 1001, going),
+            (Closing::ProtocolError.into(), true, "", 1002, wrong),
+        ] {
+            let name = format!("{ending:?}");
+            let message = Some(message).filter(|message| !message.is_empty()).map(str::to_owned);
+            assert_eq!(told(ending, has_joined), Some((message, code, reason.to_owned())), "{name}");
+        }
+        for gone in [Ending::Closed, Ending::Lost, Closing::Overflow.into()] {
+            assert_eq!(gone.last_words(true), None);
+        }
+    }
+
+    #[test]
+    fn what_a_client_chose_does_not_reach_the_log() {
+        for ending in [
+            Ending::violation("secret"),
+            Ending::Close(CloseCode::Normal, "secret".to_owned()),
+            Ending::Refused(Refusal::NotOffered("secret".to_owned())),
+        ] {
+            assert!(!ending.to_string().contains("secret"), "{ending}");
+        }
+    }
+}

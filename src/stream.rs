@@ -1,0 +1,130 @@
+//! How bytes arrive: an accepted connection, who is at its other end, and whether TLS protects it.
+//!
+//! A listener makes an [`Incoming`]; nothing behind it knows what kind of stream carries a connection. One more kind of stream
+//! is one more variant of [`Stream`], and what later stages must know of it travels in [`Incoming`].
+
+use std::{
+    fmt,
+    io::{self, IoSlice},
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpStream, UnixStream},
+};
+
+/// A connection that a listener has accepted.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Its bytes.
+    pub stream: Stream,
+    /// Who is at the other end.
+    pub peer: PeerAddr,
+    /// The TLS session that protects it, if the gateway itself ended TLS.
+    pub tls: Option<Tls>,
+}
+
+/// An accepted byte stream.
+#[derive(Debug)]
+pub enum Stream {
+    /// A TCP connection.
+    Tcp(TcpStream),
+    /// A connection to a Unix socket.
+    Unix(UnixStream),
+}
+
+/// Who is at the other end of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerAddr {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// A process of this machine.
+    Unix,
+}
+
+/// A TLS session that the gateway has ended.
+///
+/// No listener speaks TLS, so no value of this type exists, and an `Option<Tls>` takes no room. The stages that depend on TLS
+/// (`Secure` on the tracking cookie, what a policy is told, channel binding) ask this one place nevertheless: a listener that
+/// speaks TLS gives the type a value and changes none of them.
+#[derive(Debug, Clone, Copy)]
+pub enum Tls {}
+
+impl Tls {
+    /// What the session exports for channel binding (RFC 9266, `tls-exporter`).
+    pub const fn exporter(&self) -> [u8; 32] {
+        match *self {}
+    }
+}
+
+impl fmt::Display for PeerAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
+impl Stream {
+    /// Whether small writes leave at once (`TCP_NODELAY`). A Unix socket never holds anything back.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nodelay(nodelay),
+            Self::Unix(_) => Ok(()),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Unix(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
