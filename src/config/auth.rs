@@ -1,4 +1,4 @@
-//! Authentication methods, and the roles that they hand out.
+//! Authentication methods, and the roles that they give.
 
 pub(super) mod cookie;
 
@@ -25,7 +25,7 @@ use super::{
 use crate::wamp::Uri;
 
 object! {
-    /// The authentication methods on offer. Without `auth`, every client joins as `anonymous`.
+    /// The authentication methods that the service offers. Without `auth`, every client joins as `anonymous`.
     struct RawAuth {
         /// Clients without credentials.
         anonymous: optional RawAnonymous,
@@ -33,15 +33,15 @@ object! {
         ticket: optional RawTicket,
         /// Clients that sign a challenge with a shared secret.
         wampcra: optional Located<RawWampCra>,
-        /// Clients that prove to have a password.
+        /// Clients that prove to know a password.
         scram: optional RawScram,
         /// Clients that sign a challenge with an Ed25519 key.
         cryptosign: optional RawCryptosign,
-        /// Clients that a cookie remembers: whoever authenticated before by one of the other methods.
+        /// Clients that have authenticated before by one of the other methods, and whose cookie remembers it.
         cookie: optional Located<RawCookieAuth>,
     }
     refuses {
-        "tls" => "client certificates are not asked for, use `cryptosign`",
+        "tls" => "the gateway asks for no client certificates, use `cryptosign`",
         "anonymous-proxy" => "use `anonymous`",
         "cryptosign-proxy" => "use `cryptosign`",
     }
@@ -56,7 +56,7 @@ object! {
         role: optional Located<Label>,
     }
     refuses {
-        "authid" => "the authid comes from cookie tracking, or is drawn at random; a policy can set another one",
+        "authid" => "the authid comes from cookie tracking or is random; a policy can set another one",
         "realm" => "clients join the realm that they ask for",
         "authenticator" => "use \"type\": \"static\" with a `role`, or a policy",
         "create" => "use \"type\": \"static\" with a `role`, or a policy",
@@ -84,7 +84,7 @@ object! {
         ticket: required Secret,
         /// The role that the principal gets.
         role: required Located<Label>,
-        /// The realm that the principal belongs to. Default: whichever it asks for.
+        /// The realm that the principal belongs to. Default: any realm.
         realm: optional Located<Uri>,
     }
 }
@@ -96,8 +96,8 @@ pub(super) struct Static;
 words! {
     Static as "Static" { "static" => Self }
     refuses {
-        "dynamic" => "no procedure is asked, use \"static\", or a policy",
-        "function" => "no function is called, use \"static\", or a policy",
+        "dynamic" => "the gateway calls no procedure, use \"static\" or a policy",
+        "function" => "the gateway calls no function, use \"static\" or a policy",
     }
 }
 
@@ -126,13 +126,13 @@ impl RawAuth {
         let names = ["ticket", "wampcra", "scram", "cryptosign"];
         let is_there =
             [self.ticket.is_some(), self.wampcra.is_some(), self.scram.is_some(), self.cryptosign.is_some()];
-        // A method that could not be read at all is there as well.
+        // A method that is there counts even if its declaration is faulty.
         let is_faulty = |name: &&str| walk.has_fault_below(&format!("{path}.{name}"));
         let has_verifier = is_there.contains(&true) || names.iter().any(is_faulty);
         if !has_verifier && self.anonymous.is_none() && self.cookie.is_none() && !walk.has_fault_below(path) {
             walk.fault_at(
                 path,
-                "names no method, so nobody could join: name one such as `anonymous` or `ticket`, or leave `auth` out",
+                "names no method, so no client could join: name one such as `anonymous` or `ticket`, or leave `auth` out",
             );
         }
         let beside = Beside {
@@ -143,7 +143,7 @@ impl RawAuth {
         };
         AuthOptions {
             anonymous: self.anonymous.map(|method| {
-                // The default role has to exist like any other, but stands nowhere.
+                // The default role must exist like any other, and has no place of its own in the file.
                 let role = method.role.unwrap_or_else(|| Located {
                     path: format!("{path}.anonymous.role"),
                     value: Label(AnonymousOptions::default().role),
@@ -182,7 +182,7 @@ fn principals<R, P>(
     if entries.is_empty() && !walk.has_fault_below(&path) {
         walk.fault_at(
             &path,
-            format!("names nobody, so nobody could join: name a principal, or leave `{method}` out"),
+            format!("names no principal, so no client could join: name one, or leave `{method}` out"),
         );
     }
     for (authid, Located { path, value }) in entries {
@@ -195,7 +195,7 @@ fn principals<R, P>(
 }
 
 impl Realms<'_> {
-    /// Checks where a principal belongs: its role, and its realm if it has one.
+    /// Checks a principal's role, and its realm if it has one.
     fn place(
         self,
         role: Option<Located<Label>>,
@@ -207,7 +207,10 @@ impl Realms<'_> {
             if !exists {
                 let names: Vec<&Uri> = self.0.iter().map(|known| &known.name).collect();
                 let unknown = quoted(realm.value.as_str());
-                walk.fault_at(realm.path, format!("{unknown} is no realm, use {}", alternatives(&names)));
+                walk.fault_at(
+                    realm.path,
+                    format!("there is no realm {unknown}, use {}", alternatives(&names)),
+                );
             }
             exists.then_some(realm.value)
         });
@@ -218,9 +221,14 @@ impl Realms<'_> {
     fn role(self, role: Located<Label>, realm: Option<&Uri>, walk: &mut Walk<'_>) -> String {
         let Located { path, value: Label(name) } = role;
         if !role_exists(&name, realm, self.0) {
-            let place = realm.map_or("any realm".to_owned(), |realm| format!("the realm `{realm}`"));
-            let name = quoted(&name);
-            walk.fault_at(path, format!("{name} is no role of {place}, add it to a realm's `roles`"));
+            let role = quoted(&name);
+            walk.fault_at(
+                path,
+                match realm {
+                    Some(realm) => format!("the realm `{realm}` has no role {role}, add it to its `roles`"),
+                    None => format!("no realm has a role {role}, add it to a realm's `roles`"),
+                },
+            );
         }
         name
     }

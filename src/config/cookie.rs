@@ -26,16 +26,16 @@ const UNGUESSABLE_LENGTH: usize = 22;
 const BROWSERS_MAX_AGE: u32 = 400 * 86_400;
 
 object! {
-    /// Cookie tracking: an ID that the browser keeps, so that the client is recognised when it comes back.
+    /// Cookie tracking: the browser keeps an ID, so that the gateway recognizes the client when it comes back.
     struct RawCookie {
         /// The cookie's name. Default `cbtid`.
         name: optional CookieName,
-        /// What browsers are to hold the cookie to, by a prefix of its name: `host` (`__Host-`, only this very host has
-        /// set it) or `secure` (`__Secure-`). Needs `secure`. Default: no prefix.
+        /// A prefix of the cookie's name, by which browsers restrict it: `host` (`__Host-`, only this very host can set
+        /// it) or `secure` (`__Secure-`). Needs `secure`. Default: no prefix.
         prefix: optional Located<Prefix>,
         /// How many characters of 6 random bits an ID has. Default 24.
         length: optional IdLength,
-        /// How long a cookie counts, in seconds. Default one day.
+        /// How long a cookie is valid, in seconds. Default one day.
         max_age: optional MaxAge,
         /// The `Secure` attribute. Default: on TLS connections.
         secure: optional bool,
@@ -60,7 +60,7 @@ choice! {
 object! {
     /// Records in memory, gone when the gateway stops.
     struct RawMemoryStore {
-        /// How many records are kept at most. Default 1,000,000.
+        /// The largest number of records. Default 1,000,000.
         max_cookies: optional Whole<1, 100_000_000>,
     }
     misplaced {
@@ -74,15 +74,15 @@ object! {
     struct RawFileStore {
         /// The file's path, absolute or relative to the node directory.
         filename: required NodePath,
-        /// How many records are kept at most. Default 1,000,000.
+        /// The largest number of records. Default 1,000,000.
         max_cookies: optional Whole<1, 100_000_000>,
         /// When the store waits for the disk: `always` (the default), `interval` (once a second), or `never`.
         sync: optional SyncMode,
-        /// Crossbar's switch for dropping expired records; they are always dropped.
+        /// Crossbar's switch for dropping expired records, which the gateway always drops.
         purge_on_startup: optional bool,
     }
     misplaced {
-        "path" => "the file's path is called `filename`",
+        "path" => "write the file's path as `filename`",
     }
 }
 
@@ -91,21 +91,21 @@ object! {
     struct RawLmdbStore {
         /// The environment's directory, absolute or relative to the node directory.
         path: required NodePath,
-        /// How large the environment may become, in bytes. Default 1 GiB.
+        /// The largest size of the environment, in bytes. Default 1 GiB.
         max_size: optional Located<Whole<131_072, 137_438_953_472>>,
         /// Crossbar's name for `max_size`.
         maxsize: optional Whole<131_072, 137_438_953_472>,
         /// When the store waits for the disk: `always` (the default; also true), `interval` (once a second), or
         /// `never` (also false).
         sync: optional Sync,
-        /// Crossbar's switch for a store that is only read; only false is possible.
+        /// Crossbar's switch for a read-only store; only false is possible.
         readonly: optional Only<false>,
-        /// Crossbar's switch for dropping expired records; they are always dropped.
+        /// Crossbar's switch for dropping expired records, which the gateway always drops.
         purge_on_startup: optional bool,
     }
     misplaced {
-        "filename" => "the directory's path is called `path`",
-        "max_cookies" => "an LMDB store is bounded by `max_size`",
+        "filename" => "write the directory's path as `path`",
+        "max_cookies" => "use `max_size`, which bounds an LMDB store",
     }
 }
 
@@ -171,7 +171,7 @@ impl Raw for IdLength {
         if length.get() < UNGUESSABLE_LENGTH {
             let (bits, length) = (length.get() * 6, length.get());
             walk.warn(format!(
-                "{length} characters are {bits} bits, which can be guessed; use at least {UNGUESSABLE_LENGTH}"
+                "{length} characters are {bits} bits, which an attacker can guess; use at least {UNGUESSABLE_LENGTH}"
             ));
         }
         Some(length)
@@ -191,7 +191,7 @@ impl Raw for MaxAge {
         let age = whole(json, |age| range.contains(&age), &hint, walk).and_then(Self::from_seconds)?;
         if age.as_seconds() > BROWSERS_MAX_AGE {
             walk.warn(format!(
-                "browsers forget a cookie after 400 days, so more than {BROWSERS_MAX_AGE} gains nothing"
+                "browsers forget a cookie after 400 days, so that more than {BROWSERS_MAX_AGE} has no effect"
             ));
         }
         Some(age)
@@ -262,8 +262,8 @@ impl RawStore {
     }
 }
 
-/// The stores on disk that the configuration has named so far. Services share a store by naming it alike; one that
-/// is named twice with different settings would be opened twice.
+/// The stores on disk that the walk has met. Services share a store if they describe it alike. Two different descriptions
+/// of one place are a fault, since the gateway would open it twice.
 #[derive(Debug, Default)]
 pub(super) struct Stores(Vec<(String, StoreConfig)>);
 
@@ -274,7 +274,7 @@ impl Stores {
             Some((_, other)) if other == store => {}
             Some((first, _)) => {
                 let message = format!(
-                    "differs from {first}, which names the same place: write both alike, or use another place"
+                    "differs from {first}, which names the same store: write both alike, or use another store"
                 );
                 walk.fault_at(path, message);
             }

@@ -23,7 +23,7 @@ choice! {
     }
     refuses {
         "twisted" => "use \"tcp\" or \"unix\"",
-        "onion" => "let Tor forward to a \"tcp\" endpoint",
+        "onion" => "make Tor forward to a \"tcp\" endpoint",
     }
 }
 
@@ -36,14 +36,14 @@ object! {
         interface: optional Located<Interface>,
         /// The IP version, 4 or 6. Default: the interface's, or 4.
         version: optional IpVersion,
-        /// How many connections may wait to be accepted. Default 1024.
+        /// How many connections may wait for the gateway to accept them. Default 1024.
         backlog: optional Whole<1, 65_535>,
         /// Whether other processes may listen at the same port (`SO_REUSEPORT`). Default false.
         shared: optional bool,
     }
     refuses {
         "tls" => "terminate TLS in front of wampgate and forward to this endpoint",
-        "portrange" => "write one transport with one `port` for each",
+        "portrange" => "write one transport for each port",
         "user_timeout" => "leave it out; `auto_ping_timeout` finds dead connections",
     }
 }
@@ -53,7 +53,7 @@ object! {
     struct RawUnix {
         /// The socket's path, absolute or relative to the node directory; at most 107 bytes.
         path: required Located<NodePath>,
-        /// How many connections may wait to be accepted. Default 1024.
+        /// How many connections may wait for the gateway to accept them. Default 1024.
         backlog: optional Whole<1, 65_535>,
     }
 }
@@ -81,7 +81,7 @@ impl Raw for Port {
             return u16::try_from(port).ok().map(Self);
         };
         let Some(name) = variable(text) else {
-            walk.fault(format!("{} is no port, use {HINT}", quoted(text)));
+            walk.fault(format!("{} is not a port, use {HINT}", quoted(text)));
             return None;
         };
         let Some(value) = (walk.surroundings.env)(name) else {
@@ -150,8 +150,9 @@ impl RawTcp {
                 if let Some(IpVersion(wanted)) = self.version
                     && wanted != version
                 {
-                    let message =
-                        format!("{address} is no IPv{wanted} address, as `version` says: change one");
+                    let message = format!(
+                        "{address} is not an IPv{wanted} address, although `version` is {wanted}: change one"
+                    );
                     walk.fault_at(path, message);
                 }
                 address

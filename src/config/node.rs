@@ -23,32 +23,32 @@ object! {
         realms: optional Vec<RawRealm>,
         /// Where the gateway listens, and what it serves there.
         transports: optional Vec<RawTransport>,
-        /// Crossbar's workers: routers, whose realms and transports are taken together.
+        /// Crossbar's workers. They must be routers; the gateway joins their realms and transports.
         workers: optional Located<Vec<RawWorker>>,
-        /// Crossbar's controller, which has nothing to set here.
+        /// Crossbar's controller. The gateway has none, so that there is nothing to set.
         controller: optional RawController,
-        /// Policies by name, for services to refer to.
+        /// Policies by name, to which services refer.
         policies: optional Table<RawPolicy>,
     }
     refuses {
-        "components" => "application components are clients of their own, start them separately",
-        "connections" => "connections to databases do not exist here, leave them out",
-        "manhole" => "there is no manhole, leave it out",
+        "components" => "the gateway runs no components, start them separately as clients",
+        "connections" => "the gateway connects to no databases, leave them out",
+        "manhole" => "the gateway has no manhole, leave it out",
     }
 }
 
 object! {
-    /// Crossbar's controller, which has nothing to set here.
+    /// Crossbar's controller. The gateway has none, so that there is nothing to set.
     struct RawController {
         /// A name for Crossbar's management; unused.
         id: optional Label,
     }
     refuses {
-        "options" => "there is no controller to set up, leave them out",
-        "manhole" => "there is no manhole, leave it out",
-        "connections" => "connections to databases do not exist here, leave them out",
-        "keyring" => "there is no node key, leave it out",
-        "fabric" => "there is no management service, leave it out",
+        "options" => "the gateway has no controller, leave them out",
+        "manhole" => "the gateway has no manhole, leave it out",
+        "connections" => "the gateway connects to no databases, leave them out",
+        "keyring" => "the gateway has no node key, leave it out",
+        "fabric" => "the gateway uses no management service, leave it out",
     }
 }
 
@@ -58,13 +58,13 @@ choice! {
         Router(RawRouter) = "router",
     }
     refuses {
-        "container" => "application components are clients of their own, start them separately",
-        "guest" => "other programs are not run from here, start them separately",
+        "container" => "the gateway runs no components, start them separately as clients",
+        "guest" => "the gateway runs no other programs, start them separately",
         "proxy" => "use a \"router\" worker",
-        "websocket-testee" => "this is no test peer, use a \"router\" worker",
-        "hostmonitor" => "hosts are not monitored from here, leave this worker out",
-        "marketplace" => "there is no market maker, leave this worker out",
-        "xbrmm" => "there is no market maker, leave this worker out",
+        "websocket-testee" => "the gateway is not a test peer, use a \"router\" worker",
+        "hostmonitor" => "the gateway does not monitor hosts, leave this worker out",
+        "marketplace" => "the gateway has no market maker, leave this worker out",
+        "xbrmm" => "the gateway has no market maker, leave this worker out",
     }
 }
 
@@ -79,27 +79,27 @@ object! {
         id: optional Label,
     }
     refuses {
-        "options" => "there are no Python processes to set up, leave them out",
-        "manhole" => "there is no manhole, leave it out",
-        "components" => "application components are clients of their own, start them separately",
-        "connections" => "connections to databases do not exist here, leave them out",
+        "options" => "the gateway has no Python processes to set up, leave them out",
+        "manhole" => "the gateway has no manhole, leave it out",
+        "components" => "the gateway runs no components, start them separately as clients",
+        "connections" => "the gateway connects to no databases, leave them out",
     }
 }
 
 impl RawNode {
-    /// Checks everything that goes beyond a single value.
+    /// Checks what a single value cannot tell.
     pub(super) fn check(self, walk: &mut Walk<'_>) -> Config {
         let (mut raw_realms, mut raw_transports) = (self.realms, self.transports);
         if let Some(Located { path, value: workers }) = self.workers {
             if raw_realms.is_some() || raw_transports.is_some() {
                 walk.fault_at(
                     &path,
-                    "stands beside `realms` or `transports`: write everything inside `workers`, or nothing",
+                    "stands beside `realms` or `transports`: write all of them inside `workers`, or none",
                 );
             }
             if workers.len() > 1 {
                 // A Crossbar worker's transports lead to its own realms only.
-                walk.warn_at(path, "every transport leads to the realms of all workers; where that is too much, run one gateway for each");
+                walk.warn_at(path, "every transport leads to the realms of all workers; if that is too much, run one gateway for each worker");
             }
             for RawWorker::Router(router) in workers {
                 if let Some(more) = router.realms {
@@ -118,7 +118,7 @@ impl RawNode {
         if realms.is_empty() && !["realms", "workers"].iter().any(|path| walk.has_fault_below(path)) {
             walk.fault_at(
                 "realms",
-                "an empty list leaves nothing to join: name a realm, or leave `realms` out",
+                "the list is empty, so no client could join: name a realm, or leave `realms` out",
             );
         }
         let policies = self.policies.map(|table| Policies::new(table, walk)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Policy components: which one, and within which limits.
+//! Policy components and their limits.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::policy::{Grants, Instances};
 
-/// More headers than this are not about who a client is.
+/// The largest number of headers. A decision about an identity needs no more.
 const MAX_HEADERS: usize = 64;
 
 object! {
@@ -24,7 +24,7 @@ object! {
         component: required NodePath,
         /// The SHA-256 of the component's bytes, in 64 hexadecimal digits.
         sha256: optional Sha256,
-        /// Passed to the component as it stands. Default {}.
+        /// The policy's own configuration, which the gateway passes on as it stands. Default {}.
         config: optional PolicyObject,
         /// The request headers that the policy may see. Default none.
         headers: optional Located<Vec<PolicyHeader>>,
@@ -41,7 +41,7 @@ object! {
     }
 }
 
-/// Something that a policy may import if the operator lets it.
+/// Something that a policy may import if the operator grants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grant {
     Clock,
@@ -150,7 +150,7 @@ impl Raw for PolicyHeader {
         })?;
         if name == http::header::COOKIE {
             walk.fault(
-                "a policy gets the cookie's record, not the header with everybody's cookies: leave it out",
+                "a policy gets the cookie's record, and never the header with all cookies: leave it out",
             );
         }
         Some(Self(name))
@@ -185,7 +185,7 @@ fn checked_grants(located: Located<Vec<Grant>>, walk: &mut Walk<'_>) -> Grants {
             Grant::Wasi => ("wasi", &mut grants.wasi),
         };
         if *given {
-            walk.fault_at(&path, format!("`{name}` stands in the list more than once, keep one"));
+            walk.fault_at(&path, format!("`{name}` stands in the list twice, keep one"));
         }
         *given = true;
     }
@@ -203,13 +203,13 @@ fn checked_headers(located: Located<Vec<PolicyHeader>>, walk: &mut Walk<'_>) -> 
         if seen.insert(name.clone()) {
             headers.push(name);
         } else {
-            walk.fault_at(&path, format!("`{name}` stands in the list more than once, keep one"));
+            walk.fault_at(&path, format!("`{name}` stands in the list twice, keep one"));
         }
     }
     headers
 }
 
-/// The node's policies by name, and whether anything uses them.
+/// The node's policies by name, and whether a service uses each.
 #[derive(Debug, Default)]
 pub(super) struct Policies(Vec<NamedPolicy>);
 
@@ -248,11 +248,11 @@ impl Policies {
         }
         let unknown = quoted(&name);
         let remedy = if self.0.is_empty() {
-            "describe it under `policies` at the top, or write the policy here".to_owned()
+            "describe it in `policies` at the top of the file, or write the policy here".to_owned()
         } else {
             suggest(&name, self.0.iter().map(|named| named.name.as_str()))
         };
-        walk.fault_at(reference.path, format!("{unknown} is none of the `policies`, {remedy}"));
+        walk.fault_at(reference.path, format!("`policies` has no policy {unknown}, {remedy}"));
         None
     }
 

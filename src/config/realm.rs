@@ -8,7 +8,7 @@ use super::{
 };
 use crate::wamp::Uri;
 
-/// The realm of a configuration that names none.
+/// The realm of a configuration without `realms`.
 pub(super) const DEFAULT_REALM: &str = "realm1";
 
 object! {
@@ -23,13 +23,13 @@ object! {
     }
     refuses {
         "options" => "leave a realm's options out",
-        "store" => "there is no event history, leave `store` out",
-        "schemas" => "payloads are not validated, leave `schemas` out",
+        "store" => "the gateway keeps no event history, leave `store` out",
+        "schemas" => "the gateway does not validate payloads, leave `schemas` out",
     }
 }
 
 object! {
-    /// A role and what it may do. What no permission allows is denied.
+    /// A role and what it may do. The gateway denies what no permission allows.
     struct RawRole {
         /// The role's name.
         name: required Located<Label>,
@@ -49,17 +49,17 @@ object! {
         /// The URI, or the pattern that `match` says. Without `match`, `*` at the end makes it a prefix, and `*` for
         /// whole components a wildcard.
         uri: required String,
-        /// How `uri` is compared: `exact` (the default), `prefix`, or `wildcard` (empty components match anything).
+        /// How the gateway compares `uri`: `exact` (the default), `prefix`, or `wildcard` (empty components match anything).
         matching: optional UriMatch = "match",
-        /// What is allowed.
+        /// What the role may do.
         allow: optional RawAllow,
-        /// Who is shown to whom.
+        /// Who sees whom.
         disclose: optional RawDisclose,
-        /// Crossbar's switch for remembering the outcome; the outcome is the same either way.
+        /// Crossbar's switch for remembering the outcome, which is the same either way.
         cache: optional bool,
     }
     refuses {
-        "validate" => "payloads are not validated, leave `validate` out",
+        "validate" => "the gateway does not validate payloads, leave `validate` out",
     }
     misplaced {
         "call" => "write it inside `allow`",
@@ -70,7 +70,7 @@ object! {
 }
 
 object! {
-    /// What is allowed; what is left out is not.
+    /// What the role may do; the gateway denies the rest.
     struct RawAllow {
         /// Calling the procedure.
         call: optional bool,
@@ -84,7 +84,7 @@ object! {
 }
 
 object! {
-    /// Who is shown to whom; by default nobody.
+    /// Who sees whom. By default, clients do not see each other.
     struct RawDisclose {
         /// Whether callees see who called.
         caller: optional bool,
@@ -138,7 +138,7 @@ inline_schema!(Uri, "Uri", |_generator| json_schema!({
     "pattern": r"^([^\s.#]+\.)*[^\s.#]+$",
 }));
 
-/// Checks all realms of a configuration. None at all: the default realm, which is open.
+/// Checks all realms of a configuration. Without `realms` it has the default realm, which is open.
 pub(super) fn realms(raw: Option<Vec<RawRealm>>, walk: &mut Walk<'_>) -> Vec<RealmOptions> {
     let Some(raw) = raw else {
         return vec![RealmOptions { name: Uri::known(DEFAULT_REALM), roles: Roles::Open }];
@@ -150,7 +150,7 @@ pub(super) fn realms(raw: Option<Vec<RawRealm>>, walk: &mut Walk<'_>) -> Vec<Rea
         if realms.iter().any(|other| other.name == name.value) {
             walk.fault_at(
                 name.path,
-                format!("{} is a realm already, use another name", quoted(name.value.as_str())),
+                format!("there is a realm {} already, use another name", quoted(name.value.as_str())),
             );
         }
         realms.push(RealmOptions { name: name.value, roles: Roles::Listed(roles) });
@@ -164,10 +164,7 @@ fn roles(raw: Vec<RawRole>, walk: &mut Walk<'_>) -> Vec<RoleOptions> {
         let permissions = permissions(role.permissions.unwrap_or_default(), walk);
         let Some(Located { path, value: Label(name) }) = role.name else { continue };
         if roles.iter().any(|other| other.name == name) {
-            walk.fault_at(
-                path,
-                format!("{} is a role of this realm already, use another name", quoted(&name)),
-            );
+            walk.fault_at(path, format!("this realm has a role {} already, use another name", quoted(&name)));
         }
         roles.push(RoleOptions { name, permissions });
     }
@@ -180,7 +177,7 @@ fn permissions(raw: Vec<Located<RawPermission>>, walk: &mut Walk<'_>) -> Vec<Per
         let Some(permission) = permission(&path, value, walk) else { continue };
         let same = |other: &Permission| other.uri == permission.uri && other.matching == permission.matching;
         if permissions.iter().any(same) {
-            walk.fault_at(path, "this role has a permission for the same URIs already, join the two");
+            walk.fault_at(path, "this role has another permission for the same URIs, join the two");
         }
         permissions.push(permission);
     }
@@ -221,7 +218,7 @@ fn permission(path: &str, raw: RawPermission, walk: &mut Walk<'_>) -> Option<Per
     })
 }
 
-/// Crossbar's short form for a permission that says no `match`: `com.app.*` is a prefix, `com.*.created` a wildcard.
+/// Crossbar's short form for a permission without `match`: `com.app.*` is a prefix, `com.*.created` a wildcard.
 fn starred(uri: &str) -> (String, UriMatch) {
     match uri.strip_suffix('*') {
         _ if !uri.contains('*') => (uri.to_owned(), UriMatch::Exact),

@@ -9,7 +9,7 @@ use super::{
     reader::{Json, NodePath, Raw, Walk, describe, object, variable},
 };
 
-/// No secret is longer; a path to something else entirely is found out early.
+/// The largest file of a secret. The path of a larger file is a mistake.
 const MAX_SECRET_FILE: u64 = 64 * 1024;
 
 object! {
@@ -21,13 +21,13 @@ object! {
 }
 
 impl Raw for Secret {
-    // No message repeats what was found.
+    // No message repeats the value.
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
         let secret = match json {
             Json::Text(text) => match variable(text) {
                 Some(name) => from_environment(name, walk)?,
                 None if text.starts_with('$') => {
-                    walk.fault("this is no name of an environment variable; a secret that begins with `$` goes into a file: {\"file\": …}");
+                    walk.fault("this is not the name of an environment variable; write a secret that begins with `$` into a file: {\"file\": …}");
                     return None;
                 }
                 None => text.clone(),
@@ -42,7 +42,7 @@ impl Raw for Secret {
             }
         };
         if secret.is_empty() {
-            walk.fault("the secret is empty, anybody could guess it: use a longer one");
+            walk.fault("the secret is empty: use one that is hard to guess");
             return None;
         }
         Some(Self::new(secret))

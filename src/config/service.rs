@@ -15,7 +15,7 @@ use super::{
     websocket::{Shared, websocket_object},
 };
 
-/// One year: longer counts as forever (RFC 9111 leaves it open, browsers treat it so).
+/// One year. Browsers treat longer times as forever, which RFC 9111 leaves open.
 const MAX_CACHE_TIMEOUT: u64 = 31_536_000;
 
 /// Services by path component; `/` is the place itself.
@@ -34,20 +34,20 @@ choice! {
         Metrics(RawMetrics) = "metrics",
     }
     refuses {
-        "resource" => "Python resources do not exist here, run them in a server of their own",
-        "wsgi" => "Python does not run here, run it in a server of its own",
-        "cgi" => "programs are not run here, run them in a server of their own",
+        "resource" => "the gateway runs no Python, run the resource in a server of its own",
+        "wsgi" => "the gateway runs no Python, run the application in a server of its own",
+        "cgi" => "the gateway runs no programs, run them in a server of their own",
         "reverseproxy" => "put a reverse proxy in front of wampgate instead",
         "websocket-reverseproxy" => "put a reverse proxy in front of wampgate instead",
-        "nodeinfo" => "there is no such page, leave it out",
-        "longpoll" => "HTTP long-polling is not spoken, use \"websocket\"",
-        "caller" => "the HTTP bridge does not exist here, leave it out",
-        "publisher" => "the HTTP bridge does not exist here, leave it out",
-        "webhook" => "the HTTP bridge does not exist here, leave it out",
-        "upload" => "files are not received, leave it out",
-        "archive" => "archives are not served, unpack it and use \"static\"",
-        "wap" => "there are no WAMP application pages, leave it out",
-        "catalog" => "there is no catalog, leave it out",
+        "nodeinfo" => "the gateway has no such page, leave it out",
+        "longpoll" => "the gateway does not speak HTTP long-polling, use \"websocket\"",
+        "caller" => "the gateway has no HTTP bridge, leave it out",
+        "publisher" => "the gateway has no HTTP bridge, leave it out",
+        "webhook" => "the gateway has no HTTP bridge, leave it out",
+        "upload" => "the gateway receives no files, leave it out",
+        "archive" => "the gateway serves no archives, unpack it and use \"static\"",
+        "wap" => "the gateway has no WAMP application pages, leave it out",
+        "catalog" => "the gateway has no catalog, leave it out",
     }
 }
 
@@ -61,21 +61,21 @@ object! {
     struct RawStatic {
         /// The directory, absolute or relative to the node directory.
         directory: required Located<NodePath>,
-        /// How the files are served.
+        /// How the gateway serves the files.
         options: optional RawStaticOptions,
         /// A name for Crossbar's management; unused.
         id: optional Label,
     }
     refuses {
-        "package" => "Python packages do not exist here, name a `directory`",
-        "resource" => "Python packages do not exist here, name a `directory`",
+        "package" => "the gateway reads no Python packages, name a `directory`",
+        "resource" => "the gateway reads no Python packages, name a `directory`",
     }
 }
 
 object! {
-    /// How static files are served.
+    /// How the gateway serves static files.
     struct RawStaticOptions {
-        /// Whether a directory without a default file is listed. Default false.
+        /// Whether the gateway lists a directory without a default file. Default false.
         enable_directory_listing: optional bool,
         /// Media types by file extension, before the built-in table: {".md": "text/markdown"}.
         mime_types: optional Table<MediaType>,
@@ -120,7 +120,7 @@ object! {
 }
 
 object! {
-    /// The page that is built in: it joins over `/ws` and shows who one is.
+    /// The page that is built in. It joins over `/ws` and shows the visitor's identity.
     struct RawPage {}
 }
 
@@ -141,7 +141,7 @@ pub(super) struct MediaType(HeaderValue);
 #[derive(Debug)]
 pub(super) struct FileName(String);
 
-/// What may stand in a `Location` header.
+/// The value of a `Location` header.
 #[derive(Debug)]
 pub(super) struct Url(HeaderValue);
 
@@ -212,13 +212,13 @@ impl Raw for RawPaths {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
         let Table(entries) = Table::<RawService>::read(json, walk)?;
         if matches!(json, Json::Object(pairs) if pairs.is_empty()) {
-            walk.fault("serves nothing: write a service, such as \"ws\": {\"type\": \"websocket\"}");
+            walk.fault("the list is empty: write a service, such as \"ws\": {\"type\": \"websocket\"}");
         }
         for (component, _) in &entries {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
             if component != "/" && (component.is_empty() || !component.bytes().all(plain)) {
                 let message = format!(
-                    "{} is no path component, use letters, digits, `_` and `-`, or \"/\" for the place itself{}",
+                    "{} is not a path component, use letters, digits, `_` and `-`, or \"/\" for this path itself{}",
                     quoted(component),
                     if component.contains('/') {
                         "; for more components nest with \"type\": \"path\""
@@ -243,7 +243,7 @@ inline_schema!(RawPaths, "Paths", |generator| {
     })
 });
 
-/// What the WebSocket services of a tree ask their transport for.
+/// The times that the WebSocket services of a tree ask their transport for.
 pub(super) type HeadTimeouts = Vec<Located<std::time::Duration>>;
 
 impl RawPaths {
@@ -293,7 +293,7 @@ impl RawService {
     ) -> Option<TargetOptions> {
         match self {
             Self::WebSocket(mut raw) => {
-                let service = raw.parts().check(path, shared, walk);
+                let service = raw.service_keys().check(path, shared, walk);
                 timeouts.extend(service.open_handshake_timeout);
                 Some(TargetOptions::WebSocket(Box::new(service.options)))
             }
@@ -313,7 +313,10 @@ impl RawStatic {
         let Located { path, value: directory } = self.directory?;
         if !directory.path.is_dir() {
             let written = quoted(&directory.written);
-            walk.warn_at(path, format!("{written} is no directory (yet), requests get 404 until it is"));
+            walk.warn_at(
+                path,
+                format!("there is no directory {written} (yet), requests get 404 until there is"),
+            );
         }
         let options = self.options.unwrap_or(RawStaticOptions {
             enable_directory_listing: None,
@@ -326,7 +329,7 @@ impl RawStatic {
             if !extension.starts_with('.') || extension.len() < 2 {
                 walk.fault_at(
                     media_type.path,
-                    "this is no file extension, write it with its dot, such as \".md\"",
+                    "this is not a file extension, write it with its dot, such as \".md\"",
                 );
             }
             media_types.insert(extension, media_type.value.0);

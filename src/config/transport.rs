@@ -36,8 +36,8 @@ choice! {
         "mqtt" => "use \"websocket\" or \"web\"",
         "universal" => "write one \"web\" transport, with a \"websocket\" service among its paths",
         "flashpolicy" => "Flash is gone, leave this transport out",
-        "websocket.testee" => "this is no test peer, use \"websocket\" or \"web\"",
-        "stream.testee" => "this is no test peer, use \"websocket\" or \"web\"",
+        "websocket.testee" => "the gateway is not a test peer, use \"websocket\" or \"web\"",
+        "stream.testee" => "the gateway is not a test peer, use \"websocket\" or \"web\"",
     }
 }
 
@@ -80,9 +80,9 @@ websocket_object! {
 object! {
     /// Limits and switches for requests.
     struct RawWebOptions {
-        /// Whether requests are logged. Default false.
+        /// Whether the gateway logs requests. Default false.
         access_log: optional bool,
-        /// Whether `Strict-Transport-Security` is sent, for a TLS proxy in front. Default false.
+        /// Whether replies have `Strict-Transport-Security`, for a TLS proxy in front of the gateway. Default false.
         hsts: optional bool,
         /// The age in that header, in seconds. Default 31,536,000 (one year).
         hsts_max_age: optional Located<Whole<0, 4_294_967_295>>,
@@ -92,10 +92,10 @@ object! {
         max_headers: optional Whole<8, 1024>,
         /// How long an HTTP head may take to arrive, in milliseconds. Default 5,000.
         head_timeout: optional Millis<10, 3_600_000>,
-        /// Proxies whose `X-Forwarded-For` is believed: addresses, networks such as "10.0.0.0/8", or "unix" for whoever
-        /// comes over a Unix socket. Not a network with clients in it, who could tell anything. Default nobody.
+        /// Proxies whose `X-Forwarded-For` the gateway believes: addresses, networks such as "10.0.0.0/8", or "unix" for
+        /// peers on a Unix socket. Do not list a network with clients, which could claim any address. Default none.
         trusted_proxies: optional Vec<TrustedProxy>,
-        /// Crossbar's switch for Python tracebacks in replies, of which there are none.
+        /// Crossbar's switch for Python tracebacks in replies, which the gateway does not have.
         display_tracebacks: optional Only<false>,
     }
     refuses {
@@ -118,7 +118,7 @@ impl Raw for TrustedProxy {
             }
             let network =
                 text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
-            // `10.1.2.3/8` is meant to be something else.
+            // The author of `10.1.2.3/8` means another network, or one address.
             (network.trunc() == network).then_some(Self::Network(network))
         })
     }
@@ -130,8 +130,8 @@ inline_schema!(
     |_generator| json_schema!({ "type": "string", "pattern": r"^(unix|[0-9A-Fa-f.:]+(/[0-9]{1,3})?)$" })
 );
 
-/// Cookie tracking is asked for where no HTTP handshake could carry a cookie: that is worth a word of its own, beside
-/// the transport's not being supported.
+/// Reports `cookie` on a transport whose handshake cannot carry a cookie. That deserves a fault of its own beside the one
+/// about the unsupported transport.
 fn refuse_stray_cookies(json: &Json, walk: &mut Walk<'_>) {
     const MESSAGE: &str = "cookie tracking needs the HTTP handshake of a WebSocket, move `cookie` to a \"websocket\" transport or path";
     let Json::Object(pairs) = json else { return };
@@ -164,7 +164,7 @@ impl JsonSchema for RawTransport {
     }
 }
 
-/// A transport with the places of what must not be there twice.
+/// A transport, with the paths of the values that must be unique.
 struct Checked {
     id: Option<Located<Label>>,
     endpoint: Option<Located<Endpoint>>,
@@ -190,13 +190,16 @@ pub(super) fn transports(
         let id = checked.id.as_ref().map_or_else(|| place.to_string(), |id| id.value.0.clone());
         if let Some(id) = checked.id {
             if ids.iter().any(|other| other.value == id.value) {
-                walk.fault_at(&id.path, format!("{} is the `id` of another transport", quoted(&id.value.0)));
+                walk.fault_at(
+                    &id.path,
+                    format!("another transport has the `id` {}, use another one", quoted(&id.value.0)),
+                );
             }
             ids.push(id);
         }
         let Some(endpoint) = checked.endpoint else { continue };
         if let Some(other) = endpoints.iter().find(|other| clash(&other.value, &endpoint.value)) {
-            let message = format!("{} listens there already, use another place", other.path);
+            let message = format!("{} listens there already, use another endpoint", other.path);
             walk.fault_at(&endpoint.path, message);
         }
         warn_of_public_metrics(&endpoint, &checked.root, walk);
@@ -212,13 +215,13 @@ pub(super) fn transports(
     transports
 }
 
-/// Metrics are for whoever runs the gateway.
+/// Metrics are for the operator.
 fn warn_of_public_metrics(endpoint: &Located<Endpoint>, root: &PathTree, walk: &mut Walk<'_>) {
     let is_public = matches!(endpoint.value, Endpoint::Tcp { interface, .. } if !interface.is_loopback());
     if is_public && root.targets().iter().any(|(_, target)| **target == TargetOptions::Metrics) {
         walk.warn_at(
             &endpoint.path,
-            "everybody who reaches this transport can read its \"metrics\": give them a transport of their own, with \"interface\": \"127.0.0.1\"",
+            "every client that reaches this transport can read its \"metrics\": give them a transport of their own, with \"interface\": \"127.0.0.1\"",
         );
     }
 }
@@ -253,7 +256,7 @@ impl RawWeb {
 
 impl RawWebSocketTransport {
     fn check(mut self, shared: &mut Shared, walk: &mut Walk<'_>) -> Checked {
-        let parts = self.parts();
+        let parts = self.service_keys();
         let endpoint = checked_endpoint(self.endpoint, walk);
         let path = endpoint.as_ref().and_then(|endpoint| endpoint.path.strip_suffix(".endpoint"));
         let service = parts.check(path.unwrap_or_default(), shared, walk);
@@ -275,8 +278,8 @@ fn checked_endpoint(raw: Option<Located<RawEndpoint>>, walk: &mut Walk<'_>) -> O
     Some(Located { path, value: value.check(walk)? })
 }
 
-/// The path of a request is known only once its head is there, so one time counts for all paths of a transport: the
-/// transport's own, or else the longest that one of its WebSocket services asks for.
+/// The gateway knows a request's path only after it has the head, so that one time counts for all paths of a transport:
+/// the transport's own, or else the longest that one of its WebSocket services asks for.
 fn http_options(
     raw: Option<RawWebOptions>,
     timeouts: &[Located<Duration>],
@@ -292,13 +295,13 @@ fn http_options(
             let millis = own.as_millis();
             walk.fault_at(
                 &timeout.path,
-                format!("`head_timeout` of the transport says {millis} already, keep one of the two"),
+                format!("the transport's `head_timeout` is {millis}, keep one of the two"),
             );
         }
     }
     let hsts = raw.hsts.unwrap_or(false);
     if let (Some(age), false) = (&raw.hsts_max_age, hsts) {
-        walk.warn_at(&age.path, "changes nothing without \"hsts\": true");
+        walk.warn_at(&age.path, "has no effect without \"hsts\": true");
     }
     HttpOptions {
         max_head_size: raw.max_head_size.map_or(default.max_head_size, Whole::get),

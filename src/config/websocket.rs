@@ -23,7 +23,7 @@ use crate::{auth::ANONYMOUS, wamp::Serializer};
 /// The largest frame and message, as in Crossbar: 64 MiB.
 const MAX_SIZE: u64 = 64 << 20;
 
-/// The longest that anything may be waited for: an hour.
+/// The longest wait: an hour, in milliseconds.
 const HOUR: u64 = 3_600_000;
 
 /// Declares an object that has all the keys of a WebSocket service, and some of its own.
@@ -40,8 +40,8 @@ macro_rules! websocket_object {
                 id: optional $crate::config::reader::Located<$crate::config::realm::Label>,
                 /// The URL that Crossbar's clients are told; unused.
                 url: optional $crate::config::reader::Located<String>,
-                /// The serializers on offer, the preferred one first; each also in its batched form. Default: `json`,
-                /// `msgpack`, `cbor`.
+                /// The serializers that the service offers, the preferred one first; each also in its batched form. Default:
+                /// `json`, `msgpack`, `cbor`.
                 serializers: optional
                     $crate::config::reader::Located<Vec<$crate::config::websocket::SerializerName>>,
                 /// Cookie tracking. Default: off.
@@ -60,9 +60,9 @@ macro_rules! websocket_object {
         }
 
         impl $name {
-            /// Takes out what makes a WebSocket service.
-            pub(in $crate::config) fn parts(&mut self) -> $crate::config::websocket::Parts {
-                $crate::config::websocket::Parts {
+            /// Takes the keys of the service out.
+            pub(in $crate::config) fn service_keys(&mut self) -> $crate::config::websocket::ServiceKeys {
+                $crate::config::websocket::ServiceKeys {
                     url: self.url.take(),
                     serializers: self.serializers.take(),
                     cookie: self.cookie.take(),
@@ -77,9 +77,9 @@ macro_rules! websocket_object {
 
 pub(super) use websocket_object;
 
-/// What makes a WebSocket service, wherever it stands.
+/// The keys of a WebSocket service, on a path or as a transport.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(super) struct ServiceKeys {
     pub(super) url: Option<Located<String>>,
     pub(super) serializers: Option<Located<Vec<SerializerName>>>,
     pub(super) cookie: Option<RawCookie>,
@@ -105,7 +105,7 @@ object! {
         max_message_size_before_welcome: optional Whole<1, MAX_SIZE>,
         /// How deeply lists and dictionaries may be nested in a message. Default 128.
         max_nesting_depth: optional Whole<4, 1024>,
-        /// How much may wait to be sent to a client before it is given up. Default 1 MiB.
+        /// How much unsent data may wait for a client before the gateway drops it. Default 1 MiB.
         max_unsent: optional Whole<1024, { 1 << 30 }>,
         /// How long the HTTP head of the opening handshake may take. Default 5,000.
         open_handshake_timeout: optional Located<Millis<1000, HOUR>>,
@@ -113,37 +113,37 @@ object! {
         hello_timeout: optional Millis<10, HOUR>,
         /// How long a client may take to answer a close. Default 2,000.
         close_handshake_timeout: optional Millis<1000, HOUR>,
-        /// How often a client is pinged; 0: never. Default 25,000.
+        /// How often the gateway pings a client; 0: never. Default 25,000.
         auto_ping_interval: optional MillisOrOff<1000, { 24 * HOUR }>,
         /// How long a client may take to answer a ping; 0 only where there are no pings. Default 8,000.
         auto_ping_timeout: optional Located<MillisOrOff<1000, HOUR>>,
         /// The size of a ping. Default 12.
         auto_ping_size: optional Whole<12, 125>,
-        /// Whether anything that arrives counts as a sign of life. Default true.
+        /// Whether any data from the client counts as a sign of life. Default true.
         auto_ping_restart_on_any_traffic: optional bool,
-        /// Whether small messages are sent at once. Default true.
+        /// Whether the gateway sends small messages at once. Default true.
         tcp_nodelay: optional bool,
-        /// Whether a client has to name a subprotocol; false: one that names none speaks `wamp.2.json`. Default true.
+        /// Whether a client must name a subprotocol; false: a client that names none speaks `wamp.2.json`. Default true.
         require_websocket_subprotocol: optional bool,
-        /// Whether an ordinary GET is answered with a status page. Default true.
+        /// Whether the gateway answers an ordinary GET with a status page. Default true.
         enable_webstatus: optional bool,
         /// Whether the `Server` header tells the version. Default false.
         show_server_version: optional bool,
-        /// Crossbar's switch for RFC 6455, which is what is spoken.
+        /// Crossbar's switch for RFC 6455, which the gateway always speaks.
         enable_rfc6455: optional Only<true>,
-        /// Crossbar's switch for an old draft of the protocol, which is not spoken.
+        /// Crossbar's switch for an old draft of the protocol, which the gateway does not speak.
         enable_hybi10: optional Only<false>,
-        /// Crossbar's switch for checking text to be UTF-8, which is always done.
+        /// Crossbar's switch for checking that text is UTF-8, which the gateway always does.
         validate_utf8: optional Only<true>,
-        /// Crossbar's switch for masking what the server sends, which RFC 6455 forbids.
+        /// Crossbar's switch for masking the server's frames, which RFC 6455 forbids.
         mask_server_frames: optional Only<false>,
-        /// Crossbar's switch for refusing unmasked frames, which RFC 6455 asks for.
+        /// Crossbar's switch for refusing unmasked frames, which RFC 6455 requires.
         require_masked_client_frames: optional Only<true>,
-        /// Crossbar's switch for unmasking what clients send, which is always done.
+        /// Crossbar's switch for unmasking the clients' frames, which the gateway always does.
         apply_mask: optional Only<true>,
-        /// Crossbar's size of automatic fragments; messages are sent in one piece.
+        /// Crossbar's size of automatic fragments; the gateway sends each message in one piece.
         auto_fragment_size: optional Whole<0, 0>,
-        /// Crossbar's switch for failing without a close, which is not done.
+        /// Crossbar's switch for failing without a close, which the gateway does not do.
         fail_by_drop: optional Only<false>,
         /// Crossbar's switch for repeating a client's close code and reason.
         echo_close_codereason: optional Only<false>,
@@ -151,8 +151,8 @@ object! {
         enable_flash_policy: optional Only<false>,
     }
     refuses {
-        "compression" => "messages are not compressed, leave `compression` out",
-        "external_port" => "leave it out: `allowed_origins` are compared with what the browser sends, its port included",
+        "compression" => "the gateway does not compress messages, leave `compression` out",
+        "external_port" => "leave it out: the gateway compares `allowed_origins` with the origin that the browser sends, including its port",
         "flash_policy" => "Flash is gone, leave it out",
     }
 }
@@ -203,32 +203,32 @@ words! {
     }
 }
 
-/// What the services of a configuration have in common.
+/// What the services of a configuration share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) realms: Vec<RealmOptions>,
     pub(super) policies: Policies,
     pub(super) stores: Stores,
-    /// What each service makes of tracking IDs.
+    /// How each service uses tracking IDs.
     pub(super) ids: Vec<UseOfIds>,
 }
 
-/// A service, and the time that its transport should give a head to arrive.
+/// A service, and the time that its transport should allow for a head.
 pub(super) struct CheckedService {
     pub(super) options: ServiceOptions,
     pub(super) open_handshake_timeout: Option<Located<Duration>>,
 }
 
-impl Parts {
+impl ServiceKeys {
     /// Checks a service that stands at `path`.
     pub(super) fn check(self, path: &str, shared: &mut Shared, walk: &mut Walk<'_>) -> CheckedService {
         if let Some(url) = self.url {
-            walk.warn_at(url.path, "changes nothing: clients find their URL themselves; leave it out");
+            walk.warn_at(url.path, "has no effect: clients find their URL themselves; leave it out");
         }
         if self.auth.is_none() && self.policy.is_none() && !role_exists(ANONYMOUS, None, &shared.realms) {
             walk.warn_at(
                 path,
-                format!("clients join as `{ANONYMOUS}`, which is a role of no realm, so nobody can join: add the role, or `auth`"),
+                format!("clients join with the role `{ANONYMOUS}`, which no realm has, so no client can join: add the role, or `auth`"),
             );
         }
         let is_tracked = self.cookie.is_some() || walk.has_fault_below(&format!("{path}.cookie"));
@@ -240,7 +240,7 @@ impl Parts {
         };
         let realms = Realms(&shared.realms);
         let auth = self.auth.map(|auth| auth.value.check(&auth.path, tracking, realms, walk));
-        // A WebSocket that comes with a cookie that authenticates is its owner's, so that no other page may open one.
+        // A cookie that authenticates gives its owner's rights to any page that may connect, so other pages may not.
         let handshake = match &auth {
             Some(auth) if auth.cookie.is_some() => HandshakeOptions::same_origin(),
             _ => HandshakeOptions::default(),

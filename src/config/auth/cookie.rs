@@ -1,4 +1,4 @@
-//! `auth.cookie`: clients that a cookie remembers, and what has to go with it so that it is of use and is safe.
+//! `auth.cookie`: clients that a cookie remembers, and what the method needs to be useful and safe.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -11,30 +11,30 @@ use crate::config::{
 const TEN_YEARS: u64 = 315_360_000;
 
 object! {
-    /// Joining as whoever authenticated with the same cookie before.
+    /// Joins a client as the principal that authenticated with the same cookie before.
     struct RawCookieAuth {
-        /// How long an authentication stands, in seconds. Default: as long as the cookie.
+        /// How long an authentication is valid, in seconds. Default: as long as the cookie.
         max_age: optional Located<Whole<1, TEN_YEARS>>,
-        /// How long it stands while its client stays away, in seconds. Default: as long as the cookie.
+        /// How long it stays valid while the client is away, in seconds. Default: as long as the cookie.
         idle_timeout: optional Located<Whole<1, TEN_YEARS>>,
-        /// Whether a login is followed by a new cookie ID. Default true.
+        /// Whether a client gets a new cookie ID after a login. Default true.
         rotate: optional bool,
     }
     misplaced {
-        "name" => "belongs into `cookie` of the service, beside `auth`",
-        "length" => "belongs into `cookie` of the service, beside `auth`",
-        "store" => "belongs into `cookie` of the service, beside `auth`",
+        "name" => "belongs in `cookie` of the service, beside `auth`",
+        "length" => "belongs in `cookie` of the service, beside `auth`",
+        "store" => "belongs in `cookie` of the service, beside `auth`",
         "type" => "leave it out: the principals are those of the other methods",
     }
 }
 
-/// What a service has besides `auth.cookie`.
+/// What a service has beside `auth.cookie`.
 pub(super) struct Beside<'a> {
     /// The cookie tracking; none: it is off, or faulty.
     pub(super) tracking: Option<&'a CookieConfig>,
     /// Whether there is a `cookie` at all.
     pub(super) is_tracked: bool,
-    /// Whether another method is configured that verifies something, be it faulty.
+    /// Whether another method is configured that verifies something, even a faulty one.
     pub(super) has_verifier: bool,
     pub(super) has_anonymous: bool,
 }
@@ -45,18 +45,18 @@ impl RawCookieAuth {
         if !beside.is_tracked {
             walk.fault_at(
                 path,
-                "can never work without cookie tracking, which keeps who authenticated: add `cookie` to the service, or leave this out",
+                "works only with cookie tracking, which remembers authentications: add `cookie` to the service, or leave this out",
             );
         }
         if !beside.has_verifier && beside.has_anonymous {
             walk.warn_at(
                 path,
-                "remembers nobody: `anonymous` verifies nothing that it could stand for; add a method such as `ticket`, or leave this out",
+                "has nothing to remember: `anonymous` verifies nothing; add a method such as `ticket`, or leave this out",
             );
         } else if !beside.has_verifier {
             walk.fault_at(
                 path,
-                "can never work alone: it remembers who authenticated by another method, and there is none; add one such as `ticket`",
+                "cannot work alone: it remembers authentications by other methods; add one such as `ticket`",
             );
         }
         if let Some(tracking) = beside.tracking {
@@ -83,13 +83,13 @@ impl RawCookieAuth {
         if let Some(Located { path, value }) = &self.idle_timeout {
             let noted = lifetime.coarseness().as_secs();
             if value.0 < noted {
-                walk.warn_at(path, format!("visits are noted only every {noted} seconds, so that clients who have been away for less may be forgotten: use more, or a shorter `cookie.max_age`"));
+                walk.warn_at(path, format!("the store notes visits only every {noted} seconds, so that it may forget clients that were away for less: use more, or a shorter `cookie.max_age`"));
             }
         }
     }
 }
 
-/// Warns of what makes cookie authentication unsafe in a service that stands at `path`.
+/// Warns of settings that make cookie authentication unsafe. The service stands at `path`.
 pub(in crate::config) fn warn_of_unsafe(path: &str, service: &ServiceOptions, walk: &mut Walk<'_>) {
     if !authenticates_by_cookie(service) {
         return;
@@ -98,30 +98,30 @@ pub(in crate::config) fn warn_of_unsafe(path: &str, service: &ServiceOptions, wa
     if service.handshake.allowed_origins.iter().any(|origin| names_every_host(origin)) {
         walk.warn_at(
             format!("{options}.allowed_origins"),
-            "lets every web page connect as whoever visits it, since cookies are credentials here: name your own origins, or leave it out for pages of the same origin",
+            "lets every web page connect in the name of its visitors, since cookies are credentials here: name your own origins, or leave it out for pages of the same origin",
         );
     }
     if service.handshake.allow_null_origin {
         walk.warn_at(
             format!("{options}.allow_null_origin"),
-            "lets a sandboxed frame of any web page connect as whoever visits it: leave it out, which means false beside `auth.cookie`",
+            "lets a sandboxed frame of any web page connect in the name of its visitors: leave it out, which means false beside `auth.cookie`",
         );
     }
     if service.policy.as_ref().is_some_and(|policy| names_clients_by_id(&policy.options.config)) {
         walk.warn_at(
             format!("{path}.policy.config.authid"),
-            "makes the cookie's ID, which is a credential beside `auth.cookie`, the authid that applications show and log: use \"public-id\"",
+            "makes the cookie's ID the authid, which applications show and log, although it is a credential beside `auth.cookie`: use \"public-id\"",
         );
     }
 }
 
-/// What a service makes of its clients' tracking IDs.
+/// How a service uses its clients' tracking IDs.
 #[derive(Debug)]
 pub(in crate::config) struct UseOfIds {
     path: String,
-    /// Where the store is, if it is one that others can share.
+    /// The store's place, if other services can share the store.
     store: Option<PathBuf>,
-    /// Whether IDs are the authids of anonymous clients: the default policy's cases 1 and 2.
+    /// Whether IDs become the authids of anonymous clients, as in the default policy's first two cases.
     as_authids: bool,
     as_logins: bool,
 }
@@ -145,7 +145,7 @@ impl UseOfIds {
     }
 }
 
-/// Warns where one service makes names of IDs that are credentials in another one, which shares its store.
+/// Warns if one service uses IDs as names while another one shares its store and uses them as credentials.
 pub(in crate::config) fn warn_of_shared_ids(uses: &[UseOfIds], walk: &mut Walk<'_>) {
     for one in uses.iter().filter(|one| one.as_authids && one.store.is_some()) {
         let Some(other) = uses.iter().find(|other| other.as_logins && other.store == one.store) else {
@@ -154,7 +154,7 @@ pub(in crate::config) fn warn_of_shared_ids(uses: &[UseOfIds], walk: &mut Walk<'
         let other = &other.path;
         walk.warn_at(
             one.path.as_str(),
-            format!("makes the cookie's ID the authid, which applications show and log, while {other} shares the store and takes the ID for a login: use another store, or a policy that names clients by their public ID"),
+            format!("makes the cookie's ID the authid, which applications show and log, while {other} shares the store and accepts the ID as a login: use another store, or a policy that names clients by their public ID"),
         );
     }
 }
@@ -163,14 +163,14 @@ fn authenticates_by_cookie(service: &ServiceOptions) -> bool {
     service.auth.as_ref().is_some_and(|auth| auth.cookie.is_some())
 }
 
-/// Whether a pattern leaves the host open, its last label included.
+/// Whether a pattern leaves the whole host open, including its last label.
 fn names_every_host(pattern: &str) -> bool {
     let host = pattern.split_once("://").map_or(pattern, |(_, host)| host);
     let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
     !host.is_empty() && host.bytes().all(|byte| matches!(byte, b'*' | b'.'))
 }
 
-/// The default policy's option, which those made after it share.
+/// Reads the default policy's option `authid`, which policies modeled on it share.
 fn names_clients_by_id(config: &str) -> bool {
     let config: Option<serde_json::Value> = serde_json::from_str(config).ok();
     config.is_some_and(|config| config.get("authid").is_some_and(|authid| authid == "cookie-id"))

@@ -1,4 +1,4 @@
-//! `auth.cryptosign`: principals who sign a challenge with an Ed25519 key.
+//! `auth.cryptosign`: principals that sign a challenge with an Ed25519 key.
 
 use ed25519_dalek::VerifyingKey;
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 object! {
-    /// Joining by signing a challenge with an Ed25519 key.
+    /// Joins clients that sign a challenge with an Ed25519 key (cryptosign).
     struct RawCryptosign {
         /// Where the principals come from: `static`, from this file.
         kind: required Static = "type",
@@ -23,18 +23,18 @@ object! {
     refuses {
         "authenticator" => "use \"type\": \"static\" with `principals`",
         "create" => "use \"type\": \"static\" with `principals`",
-        "trustroots" => "certificates are not followed, use \"type\": \"static\" with `principals`",
+        "trustroots" => "the gateway follows no certificates, use \"type\": \"static\" with `principals`",
     }
 }
 
 object! {
     /// A principal of cryptosign.
     struct RawCryptosignPrincipal {
-        /// The public keys of the principal, each in 64 hexadecimal digits; any of them will do.
+        /// The public keys of the principal, each in 64 hexadecimal digits. The client needs one of them.
         authorized_keys: required Located<Vec<Located<Hex<32, 32>>>>,
         /// The role that the principal gets.
         role: required Located<Label>,
-        /// The realm that the principal belongs to. Default: whichever it asks for.
+        /// The realm that the principal belongs to. Default: any realm.
         realm: optional Located<Uri>,
     }
     misplaced {
@@ -68,7 +68,7 @@ impl RawCryptosignPrincipal {
         let mut keys = Vec::new();
         for Located { path, value: Hex(bytes) } in written {
             let Ok(bytes) = <[u8; 32]>::try_from(bytes) else { continue };
-            // RFC 8032 leaves keys of small order in, under which anybody can sign.
+            // RFC 8032 permits keys of small order, for which anyone can make signatures.
             match VerifyingKey::from_bytes(&bytes) {
                 Ok(key) if !key.is_weak() => {}
                 _ => walk.fault_at(

@@ -10,11 +10,11 @@ use crate::config::{
     secret::RawSecretFile,
 };
 
-/// `MIN` to `MAX` bytes in hexadecimal digits, which may be shown.
+/// `MIN` to `MAX` bytes in hexadecimal digits. Messages may show them.
 #[derive(Debug)]
 pub(in crate::config) struct Hex<const MIN: usize, const MAX: usize>(pub(super) Vec<u8>);
 
-/// 32 bytes in hexadecimal digits that are never shown, written like any secret.
+/// 32 bytes in hexadecimal digits, written like any secret. No message shows them.
 #[derive(Debug)]
 pub(in crate::config) struct HexSecret(pub(super) SecretKey);
 
@@ -32,7 +32,7 @@ impl<const MIN: usize, const MAX: usize> Raw for Hex<MIN, MAX> {
 }
 
 impl Raw for HexSecret {
-    // No message repeats what was found.
+    // No message repeats the value.
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
         let secret = Secret::read(json, walk)?;
         let bytes = decode(secret.expose().trim()).and_then(|bytes| bytes.try_into().ok());

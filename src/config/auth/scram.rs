@@ -1,4 +1,4 @@
-//! `auth.scram`: principals of whose passwords the gateway only keeps what checks them.
+//! `auth.scram`: principals whose passwords the gateway does not know; it keeps what verifies them.
 
 use super::{Hex, HexSecret, Realms, Static, principals};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 
 object! {
-    /// Joining by proving to have a password (SCRAM).
+    /// Joins clients that prove to know a password (SCRAM).
     struct RawScram {
         /// Where the principals come from: `static`, from this file.
         kind: required Static = "type",
@@ -29,28 +29,28 @@ object! {
     struct RawScramPrincipal {
         /// How the client derives its keys from its password: `argon2id-13` or `pbkdf2`.
         kdf: required RawKdf,
-        /// How often the derivation goes over its memory, or hashes.
+        /// How often the derivation passes over its memory, or hashes.
         iterations: required Located<Whole<1, 10_000_000>>,
-        /// How much memory the derivation takes, in KiB; for `argon2id-13` only.
+        /// How much memory the derivation uses, in KiB; only for `argon2id-13`.
         memory: optional Located<Whole<8, 4_194_304>>,
         /// The salt: 8 to 32 bytes in hexadecimal digits.
         salt: required Hex<8, 32>,
         /// The SHA-256 of the client's key, in 64 hexadecimal digits; also `"$NAME"` for an environment variable, or
         /// {"file": …}.
         stored_key: required HexSecret = "stored-key",
-        /// The key by which the gateway proves itself to the client, in 64 hexadecimal digits; also `"$NAME"` for an
+        /// The key with which the gateway proves itself to the client, in 64 hexadecimal digits; also `"$NAME"` for an
         /// environment variable, or {"file": …}.
         server_key: required HexSecret = "server-key",
         /// The role that the principal gets.
         role: required Located<Label>,
-        /// The realm that the principal belongs to. Default: whichever it asks for.
+        /// The realm that the principal belongs to. Default: any realm.
         realm: optional Located<Uri>,
     }
     misplaced {
         "stored_key" => "write `stored-key`",
         "server_key" => "write `server-key`",
-        "password" => "no password is kept here: derive `stored-key` and `server-key` from it",
-        "secret" => "no password is kept here: derive `stored-key` and `server-key` from it",
+        "password" => "the gateway keeps no passwords: derive `stored-key` and `server-key` from it",
+        "secret" => "the gateway keeps no passwords: derive `stored-key` and `server-key` from it",
     }
 }
 
@@ -69,7 +69,7 @@ words! {
     }
 }
 
-/// RFC 7677, 4: what `SCRAM-SHA-256` should have at least.
+/// RFC 7677, 4: the least that `SCRAM-SHA-256` should have.
 const MIN_PBKDF2_ITERATIONS: u32 = 4096;
 
 impl RawScram {
@@ -90,14 +90,14 @@ impl RawScramPrincipal {
                 let parent = path.strip_suffix(".iterations").unwrap_or(&path);
                 walk.fault_at(
                     format!("{parent}.memory"),
-                    "missing, but required for `argon2id-13`: how much memory the derivation takes, in KiB",
+                    "missing, but required for `argon2id-13`: how much memory the derivation uses, in KiB",
                 );
                 return None;
             }
-            // Crossbar asks for it there as well, and it says nothing.
+            // Crossbar requires `memory` for PBKDF2 as well, where it has no meaning.
             (RawKdf::Pbkdf2, _) => {
                 if iterations < MIN_PBKDF2_ITERATIONS {
-                    walk.warn_at(path, format!("makes passwords easy to find for whoever reads this file: use at least {MIN_PBKDF2_ITERATIONS}, and derive the keys anew"));
+                    walk.warn_at(path, format!("makes passwords easy to find for a reader of this file: use at least {MIN_PBKDF2_ITERATIONS}, and derive the keys anew"));
                 }
                 Kdf::Pbkdf2 { iterations }
             }

@@ -1,4 +1,4 @@
-//! `auth.wampcra`: principals who sign a challenge with a shared secret.
+//! `auth.wampcra`: principals that sign a challenge with a shared secret.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
@@ -13,13 +13,13 @@ use crate::{
 };
 
 object! {
-    /// Joining by signing a challenge with a shared secret (WAMP-CRA).
+    /// Joins clients that sign a challenge with a shared secret (WAMP-CRA).
     struct RawWampCra {
         /// Where the principals come from: `static`, from this file.
         kind: required Static = "type",
         /// The principals by authid.
         users: optional Located<Table<RawUser>>,
-        /// Another name for `users`, as the other methods have it.
+        /// Another name for `users`, which the other methods use.
         principals: optional Located<Table<RawUser>>,
     }
     refuses {
@@ -36,9 +36,9 @@ object! {
         secret: required Located<Secret>,
         /// The role that the principal gets.
         role: required Located<Label>,
-        /// The realm that the principal belongs to. Default: whichever it asks for.
+        /// The realm that the principal belongs to. Default: any realm.
         realm: optional Located<Uri>,
-        /// The salt from which the client derives the key out of its password. Default: the client has the secret itself.
+        /// The salt with which the client derives the key from its password. Default: the client has the secret itself.
         salt: optional Label,
         /// How often the derivation hashes. Default 1000.
         iterations: optional Located<Whole<1, 10_000_000>>,
@@ -76,18 +76,18 @@ impl RawUser {
             let iterations =
                 self.iterations.map_or(Salting::DEFAULT_ITERATIONS, |located| located.value.get());
             let key_length = self.keylen.map_or(Salting::DEFAULT_KEY_LENGTH, |located| located.value.get());
-            // A client signs with the base64 text of the derived bytes, so nothing else can ever be right.
+            // A client signs with the base64 text of the derived bytes, so that no other value can be right.
             let is_derived = BASE64_STANDARD
                 .decode(key.expose())
                 .is_ok_and(|bytes| bytes.len() == usize::from(key_length));
             if !is_derived {
-                walk.fault_at(path, format!("no client could sign with this: beside `salt` it must be the key derived from the password, {key_length} bytes (`keylen`) in base64; or leave `salt` out"));
+                walk.fault_at(path, format!("no client could sign with this: beside `salt` it must be the key that is derived from the password, {key_length} bytes (`keylen`) in base64; or leave `salt` out"));
             }
             Some(Salting { salt, iterations, key_length })
         } else {
             let idle = [self.iterations.map(|it| it.path), self.keylen.map(|it| it.path)];
             for path in idle.into_iter().flatten() {
-                walk.warn_at(path, "means nothing without `salt`: leave it out, or add the salt");
+                walk.warn_at(path, "has no effect without `salt`: leave it out, or add the salt");
             }
             None
         };
