@@ -45,6 +45,7 @@ mod wasi;
 
 use std::fmt;
 
+pub(crate) use self::options::{DEADLINES, MEMORIES};
 pub use self::{
     component::WasmPolicy,
     contract::CONTRACT_VERSIONS,

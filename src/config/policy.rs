@@ -12,7 +12,7 @@ use super::{
         quoted, suggest, words,
     },
 };
-use crate::policy::{Grants, Instances};
+use crate::policy::{DEADLINES, Grants, Instances, MEMORIES};
 
 /// The largest number of headers. A decision about an identity needs no more.
 const MAX_HEADERS: usize = 64;
@@ -29,9 +29,9 @@ object! {
         /// The request headers that the policy may see. Default none.
         headers: optional Located<Vec<PolicyHeader>>,
         /// How long a decision may take: "20ms", "1s", or a number of milliseconds; 1 ms to 10 s. Default 20 ms.
-        deadline: optional Time<1, 10_000>,
+        deadline: optional Time<{ *DEADLINES.start() }, { *DEADLINES.end() }>,
         /// How much memory a decision may use: "32MiB", "512KiB", or a number of bytes; 64 KiB to 1 GiB. Default 32 MiB.
-        max_memory: optional Size<65_536, { 1 << 30 }>,
+        max_memory: optional Size<{ *MEMORIES.start() }, { *MEMORIES.end() }>,
         /// How many decisions may run at once. Default 16.
         max_concurrent: optional Whole<1, 1024>,
         /// What the policy may import beyond `log`: "clock", "random", "wasi" (without files, network or environment). Default nothing.

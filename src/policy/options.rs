@@ -2,7 +2,7 @@
 //!
 //! `config` and the testkit read files into these types. Their defaults stand here and nowhere else.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use http::HeaderName;
 
@@ -12,6 +12,11 @@ const DEFAULT_DEADLINE: Duration = Duration::from_millis(20);
 pub(super) const DEFAULT_MAX_MEMORY: usize = 32 * 1024 * 1024;
 /// Decisions at once: they are short, and run on the connections' own threads.
 const DEFAULT_MAX_CONCURRENT: usize = 16;
+
+/// What files may give a decision as its time, in milliseconds.
+pub(crate) const DEADLINES: RangeInclusive<u64> = 1..=10_000;
+/// What files may give a decision as its memory, in bytes.
+pub(crate) const MEMORIES: RangeInclusive<u64> = 65_536..=1 << 30;
 
 /// A policy whose component is in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

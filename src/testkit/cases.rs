@@ -1,14 +1,14 @@
 //! Cases files: recorded or invented questions with the answers that are expected. `docs/policy-cases.md`
 //! describes the format.
 
-use std::{fs::File, io, io::Read, path::Path, time::Duration};
+use std::{fs::File, io, io::Read, ops::RangeInclusive, path::Path, time::Duration};
 
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value};
 
 use super::{Expectation, Request};
 use crate::{
-    policy::{Grants, Instances, PolicyOptions},
+    policy::{DEADLINES, Grants, Instances, MEMORIES, PolicyOptions},
     quantity::{self, SIZES, TIMES, Units},
 };
 
@@ -150,30 +150,31 @@ impl Cases {
     }
 }
 
-/// A duration as the configuration has it.
 fn deadline<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    read_quantity(deserializer, TIMES, "deadline: use \"20ms\", \"1s\" or milliseconds")
+    read_quantity(deserializer, "deadline", TIMES, &DEADLINES)
         .map(|millis| Some(Duration::from_millis(millis)))
 }
 
-/// A number of bytes as the configuration has it.
 fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
-    let hint = "max_memory: use \"32MiB\", \"512KiB\" or bytes";
-    let bytes = read_quantity(deserializer, SIZES, hint)?;
-    usize::try_from(bytes).map(Some).map_err(|_| D::Error::custom(hint))
+    let bytes = read_quantity(deserializer, "max_memory", SIZES, &MEMORIES)?;
+    usize::try_from(bytes).map(Some).map_err(D::Error::custom)
 }
 
+/// A number with or without a unit, within the range that the configuration has for it.
 fn read_quantity<'de, D: Deserializer<'de>>(
     deserializer: D,
+    key: &str,
     units: Units,
-    hint: &str,
+    range: &RangeInclusive<u64>,
 ) -> Result<u64, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    let number = match &value {
-        Value::String(text) => quantity::parse(text, units),
+    let number = match Value::deserialize(deserializer)? {
+        Value::String(text) => quantity::parse(&text, units),
         value => value.as_u64(),
     };
-    number.filter(|&number| number > 0).ok_or_else(|| D::Error::custom(hint))
+    number.filter(|number| range.contains(number)).ok_or_else(|| {
+        let [least, most] = [range.start(), range.end()].map(|end| quantity::write(*end, units));
+        D::Error::custom(format_args!("{key}: use \"{least}\" to \"{most}\""))
+    })
 }
 
 #[cfg(test)]
@@ -225,8 +226,11 @@ mod tests {
             ("{\"cases\": []}", "no cases in it"),
             ("{\"cases\": [{}]}", "missing field `name`"),
             ("{\"case\": []}", "unknown field `case`"),
-            ("{\"deadline\": \"20\", \"cases\": []}", "deadline: use"),
-            ("{\"max_memory\": -1, \"cases\": []}", "max_memory: use"),
+            ("{\"deadline\": \"20\", \"cases\": []}", "deadline: use \"1ms\" to \"10s\""),
+            ("{\"deadline\": \"+5ms\", \"cases\": []}", "deadline: use"),
+            ("{\"deadline\": \"11s\", \"cases\": []}", "deadline: use"),
+            ("{\"max_memory\": -1, \"cases\": []}", "max_memory: use \"64KiB\" to \"1GiB\""),
+            ("{\"max_memory\": \"2GiB\", \"cases\": []}", "max_memory: use"),
             ("{\"cases\": [{\"name\": \"a\", \"expect\": \"maybe\"}]}", "expect: use"),
             ("nonsense", "line 1"),
         ] {
