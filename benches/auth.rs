@@ -29,7 +29,7 @@ use wampgate::{
     },
     cookie::PublicIdKey,
     time::Timestamp,
-    wamp::{SessionId, Uri, message::HelloDetails},
+    wamp::{Dictionary, SessionId, Uri, message::HelloDetails},
 };
 
 /// As many principals as a configuration file may well have.
@@ -78,7 +78,8 @@ fn hellos(is_known: bool) -> Vec<HelloDetails> {
         authextra: Map::from_iter([
             ("nonce".to_owned(), "c2l4dGVlbiBieXRlcyAhIQ==".into()),
             ("pubkey".to_owned(), "01".repeat(32).into()),
-        ]),
+        ])
+        .into(),
         ..HelloDetails::default()
     };
     (0..PRINCIPALS).map(hello).collect()
@@ -86,7 +87,7 @@ fn hellos(is_known: bool) -> Vec<HelloDetails> {
 
 /// Runs each of these clients to its refusal; how long one takes.
 fn refuse(method: Method, applicants: &[Applicant<'_>], now: Timestamp) -> Duration {
-    let extra = Map::new();
+    let extra = Dictionary::default();
     let mut rng = rand::rng();
     let begin = Instant::now();
     for applicant in applicants {

@@ -35,7 +35,7 @@ use crate::{
     stream::Tls,
     time::Timestamp,
     tracking::Tracker,
-    wamp::{SessionId, Uri, message::HelloDetails},
+    wamp::{Dictionary, SessionId, Uri, message::HelloDetails},
 };
 
 /// How one target finds out who its visitors are.
@@ -59,7 +59,7 @@ pub struct Hello {
     /// The realm that the client would like to join.
     pub realm: Option<Uri>,
     /// Everything else.
-    pub details: HelloDetails,
+    pub details: Box<HelloDetails>,
 }
 
 /// What a visitor asks for.
@@ -100,7 +100,7 @@ pub struct Answer {
     /// `AUTHENTICATE.Signature`
     pub signature: String,
     /// `AUTHENTICATE.Extra`
-    pub extra: Map<String, Value>,
+    pub extra: Dictionary,
 }
 
 impl Admission {

@@ -49,7 +49,7 @@ use crate::{
     identity::{AuthId, Identity},
     time::Timestamp,
     tracking::Tracked,
-    wamp::{SessionId, Uri, message::HelloDetails},
+    wamp::{Dictionary, SessionId, Uri, dictionary::Member, message::HelloDetails},
 };
 
 /// How long a client may take to answer a CHALLENGE: long enough to ask a person for a password.
@@ -171,12 +171,7 @@ const STATIC: &str = "static";
 
 impl Pending {
     /// Judges an AUTHENTICATE.
-    pub fn finish(
-        self,
-        signature: &str,
-        extra: &Map<String, Value>,
-        now: Timestamp,
-    ) -> Result<Principal, Refusal> {
+    pub fn finish(self, signature: &str, extra: &Dictionary, now: Timestamp) -> Result<Principal, Refusal> {
         if now >= self.expires {
             return Err(Refusal::TooLate);
         }
@@ -198,11 +193,11 @@ impl Applicant<'_> {
     }
 
     /// The channel binding that the client asks for.
-    fn channel_binding(&self, method: Method) -> Result<Option<&str>, Refusal> {
-        match self.hello.authextra.get("channel_binding") {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(kind)) => Ok(Some(kind)),
-            Some(_) => Err(Refusal::Missing(method.name(), "authextra.channel_binding as a string")),
+    fn channel_binding(&self, method: Method) -> Result<Option<String>, Refusal> {
+        match self.hello.authextra.member("channel_binding") {
+            Member::Absent => Ok(None),
+            Member::Text(kind) => Ok(Some(kind)),
+            Member::Other => Err(Refusal::Missing(method.name(), "authextra.channel_binding as a string")),
         }
     }
 

@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     identity::Identity,
     realm::{self, Channel, Realm},
-    wamp::{ClientMessage, SessionId, Uri},
+    wamp::{ClientMessage, RouterFeatures, SessionId, Uri},
     wire::Outbox,
 };
 
@@ -54,6 +54,13 @@ impl Backend {
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         match self {
             Self::Realm(realm) => realm.roles(),
+        }
+    }
+
+    /// What the backend can do, for WELCOME.
+    pub fn features(&self) -> RouterFeatures {
+        match self {
+            Self::Realm(realm) => realm.features(),
         }
     }
 

@@ -38,9 +38,10 @@ pub use crate::{
     edge::{EdgeOptions, HttpOptions, PathTree, StaticOptions, TargetOptions, TrustedProxy},
     handshake::HandshakeOptions,
     policy::{PolicyFile, PolicyOptions},
-    realm::{Permission, RealmOptions, RoleOptions, Roles, UriMatch},
+    realm::{Permission, RealmOptions, RoleOptions, Roles},
     server::{Endpoint, ListenerOptions},
     service::ServiceOptions,
+    wamp::pattern::UriMatch,
     wire::{PingOptions, WireOptions},
 };
 

@@ -14,6 +14,7 @@
 mod broker;
 mod dealer;
 mod deliveries;
+mod features;
 mod inbox;
 mod logout;
 mod member;
@@ -25,18 +26,20 @@ mod router;
 
 use std::sync::{Arc, atomic::Ordering};
 
+pub use self::{
+    inbox::RealmClosed,
+    logout::{Logout, Logouts, TooManyLogouts},
+    member::Channel,
+    options::{Permission, RealmOptions, RoleOptions, Roles},
+};
 use self::{
-    inbox::{Entry, Inbox, Key},
+    inbox::{Arrival, Inbox, SessionKey},
     owner::Owner,
     permissions::Permissions,
 };
-pub use self::{
-    logout::{Logout, Logouts, TooManyLogouts},
-    options::{Permission, RealmOptions, RoleOptions, Roles, UriMatch},
-};
 use crate::{
     identity::Identity,
-    wamp::{ClientMessage, SessionId, Uri},
+    wamp::{ClientMessage, RouterFeatures, SessionId, Uri},
     wire::Outbox,
 };
 
@@ -51,34 +54,9 @@ pub struct Realm {
 /// Leaving always succeeds at once, however busy the realm is.
 #[derive(Debug)]
 pub struct Attachment {
-    key: Key,
+    key: SessionKey,
     inbox: Arc<Inbox>,
 }
-
-/// What a connection comes in by, as far as others may know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Channel {
-    /// TCP.
-    #[default]
-    Tcp,
-    /// A Unix socket.
-    Unix,
-}
-
-impl Channel {
-    /// Its name in session details.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Unix => "unix",
-        }
-    }
-}
-
-/// The realm's owner has stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the realm has been closed")]
-pub struct RealmClosed;
 
 // === impl Realm ===
 
@@ -92,7 +70,7 @@ impl Realm {
         Self::start_with(options, None)
     }
 
-    /// Starts the owner of a realm which can have sessions logged out.
+    /// Starts the owner of a realm which can have clients logged out.
     ///
     /// # Panics
     ///
@@ -100,8 +78,9 @@ impl Realm {
     pub fn start_with(options: RealmOptions, logouts: Option<Logouts>) -> Self {
         let permissions = Arc::new(Permissions::new(&options.roles));
         let name = options.name.clone();
-        let (inbox, entries) = Inbox::new(options.name, Arc::clone(&permissions));
-        tokio::spawn(Owner::new(name, entries, Arc::clone(&inbox.gate), permissions, logouts).run());
+        let (inbox, arrivals) = Inbox::new(options.name, Arc::clone(&permissions));
+        let gate = Arc::clone(&inbox.gate);
+        tokio::spawn(Owner::new(name, arrivals, gate, permissions, logouts).run());
         Self { inbox: Arc::new(inbox) }
     }
 
@@ -125,6 +104,11 @@ impl Realm {
         self.inbox.permissions.role_names()
     }
 
+    /// What the realm can do, for WELCOME.
+    pub fn features(&self) -> RouterFeatures {
+        self.inbox.features.clone()
+    }
+
     /// How many sessions are attached, as of the owner's latest turn.
     pub fn sessions(&self) -> usize {
         self.inbox.gate.sessions.load(Ordering::Relaxed)
@@ -143,14 +127,14 @@ impl Realm {
         channel: Channel,
     ) -> Result<Attachment, RealmClosed> {
         let key = self.inbox.next_key(session);
-        self.inbox.send(Entry::Attach { key, identity, outbox, channel }).await?;
+        self.inbox.send(Arrival::Attach { key, identity, outbox, channel }).await?;
         Ok(Attachment { key, inbox: Arc::clone(&self.inbox) })
     }
 
     /// Ends the realm: every session gets GOODBYE `wamp.close.system_shutdown` after what was sent before, and its
     /// outbox is closed. Whoever comes later gets [`RealmClosed`].
     pub fn close(&self) {
-        self.inbox.send_now(Entry::Close);
+        self.inbox.send_now(Arrival::Close);
     }
 }
 
@@ -167,12 +151,12 @@ impl Attachment {
     /// Takes the messages of broker and dealer; the session's own (HELLO, GOODBYE, …) are a protocol violation here,
     /// like an answer to an invocation that was never sent: the session gets ABORT, and its outbox is closed.
     pub async fn send(&self, message: ClientMessage) -> Result<(), RealmClosed> {
-        self.inbox.send(Entry::message(self.key, message)).await
+        self.inbox.send(Arrival::message(self.key, message)).await
     }
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        self.inbox.send_now(Entry::Detach { key: self.key });
+        self.inbox.send_now(Arrival::Detach { key: self.key });
     }
 }

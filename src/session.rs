@@ -49,7 +49,7 @@ impl Session {
     async fn handle(&self, message: ClientMessage) -> Result<(), Ending> {
         match message {
             // Crossbar.io's reason: the client wants its cookie to stand for nothing any more.
-            ClientMessage::Goodbye { reason } if reason.as_str() == LOGOUT && self.is_tracked => {
+            ClientMessage::Goodbye { reason, .. } if reason.as_str() == LOGOUT && self.is_tracked => {
                 Err(Ending::Logout(None))
             }
             ClientMessage::Goodbye { .. } => Err(Ending::Left),

@@ -3,16 +3,19 @@
 //! Nothing here does I/O or knows of tokio. Section numbers are those of the WAMP specification,
 //! basic profile (<https://wamp-proto.org/wamp_bp_latest_ietf.html>).
 
+pub mod dictionary;
+pub mod features;
 pub mod message;
+pub mod pattern;
 pub mod payload;
 pub mod serializer;
 pub mod uri;
 
 pub mod batch;
 mod decode;
-mod details;
 mod encode;
 mod envelope;
+mod options;
 mod transcode;
 
 mod read;
@@ -27,6 +30,8 @@ mod msgpack;
 mod tests;
 
 pub use batch::Framing;
+pub use dictionary::Dictionary;
+pub use features::RouterFeatures;
 pub use message::{ClientMessage, RouterMessage};
 pub use payload::Payload;
 pub use serializer::{DecodeError, Serializer, Subprotocol};

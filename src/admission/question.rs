@@ -1,7 +1,6 @@
 //! What a policy is asked about a visitor.
 
 use http::header;
-use serde_json::Value;
 
 use super::{Admission, Application, Visitor};
 use crate::{
@@ -26,18 +25,12 @@ impl<'a> Question<'a> {
         let lines =
             shown.flat_map(|name| visitor.headers.get_all(name).iter().map(move |value| (name, value)));
         let details = application.hello.map(|hello| &hello.details);
-        let authextra = match details {
-            Some(details) if !details.authextra.is_empty() => {
-                Value::Object(details.authextra.clone()).to_string()
-            }
-            _ => "{}".to_owned(),
-        };
         Self {
             peer: visitor.peer.to_string(),
             headers: lines.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect(),
             offered: details.into_iter().flat_map(|d| d.authmethods.iter().map(String::as_str)).collect(),
             roles: application.backend.into_iter().flat_map(Backend::roles).collect(),
-            authextra,
+            authextra: details.map(|details| details.authextra.to_json()).unwrap_or_default(),
         }
     }
 

@@ -104,7 +104,7 @@ impl Scene {
             panic!("no challenge")
         };
         assert_eq!(challenge.method, "ticket");
-        let answer = Answer { signature: signature.to_owned(), extra: Map::new() };
+        let answer = Answer { signature: signature.to_owned(), extra: Dictionary::default() };
         self.admission.answer(challenge, &answer, &application)
     }
 
@@ -119,7 +119,7 @@ impl Scene {
 fn hello(authmethods: &[&str]) -> Hello {
     let authmethods = authmethods.iter().map(|&name| name.to_owned()).collect();
     let details = HelloDetails { authmethods, authid: Some("joe".to_owned()), ..HelloDetails::default() };
-    Hello { realm: None, details }
+    Hello { realm: None, details: Box::new(details) }
 }
 
 fn defer(method: &str) -> Decision {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt};
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use rand::CryptoRng;
-use serde_json::{Map, Value};
+use serde_json::Map;
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::{
@@ -34,14 +34,14 @@ pub(super) fn begin(
     applicant: &Applicant<'_>,
     rng: &mut impl CryptoRng,
 ) -> Result<Challenge, Refusal> {
-    let key = applicant.hello.authextra.get("pubkey").and_then(Value::as_str).and_then(from_hex::<32>);
+    let key = applicant.hello.authextra.text("pubkey").as_deref().and_then(from_hex::<32>);
     let key =
         key.ok_or(Refusal::Missing(Method::Cryptosign.name(), "authextra.pubkey, 64 hexadecimal digits,"))?;
     let binding = match applicant.channel_binding(Method::Cryptosign)? {
         // The specification lets a router go on without the binding. A client that asks for one has a reason.
         Some(kind) => match applicant.tls_exporter {
             Some(channel) if kind == "tls-exporter" => Some((kind, channel)),
-            _ => return Err(Refusal::ChannelBinding(kind.to_owned())),
+            _ => return Err(Refusal::ChannelBinding(kind)),
         },
         None => None,
     };
@@ -57,8 +57,8 @@ pub(super) fn begin(
     rng.fill_bytes(&mut challenge);
     let mut extra = Map::new();
     extra.insert("challenge".to_owned(), to_hex(&challenge).into());
+    let message = bound(challenge, binding.as_ref().map(|(_, channel)| *channel));
     extra.insert("channel_binding".to_owned(), binding.map(|(kind, _)| kind).into());
-    let message = bound(challenge, binding.map(|(_, channel)| channel));
     let pending = Pending { claim, is_known: is_known & is_authorized, key, message };
     Ok(Challenge { extra, state: State::Cryptosign(pending) })
 }

@@ -12,13 +12,14 @@ use std::fmt;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand::CryptoRng;
-use serde_json::{Map, Value};
+use serde_json::Map;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::{
     Applicant, Challenge, Claim, Kdf, Method, Principal, Refusal, ScramOptions, SecretKey, State, principals,
 };
+use crate::wamp::Dictionary;
 
 /// "A length of 16 octets (128 bits) is recommended for each of the client and server-generated nonces."
 const NONCE_SIZE: usize = 16;
@@ -79,9 +80,9 @@ pub(super) fn begin(
     // "The server MUST terminate [..] if the server does not support the requested channel_binding type": it
     // supports none for this method.
     if let Some(kind) = applicant.channel_binding(method)? {
-        return Err(Refusal::ChannelBinding(kind.to_owned()));
+        return Err(Refusal::ChannelBinding(kind));
     }
-    let client_nonce = applicant.hello.authextra.get("nonce").and_then(Value::as_str);
+    let client_nonce = applicant.hello.authextra.text("nonce");
     let client_nonce = client_nonce
         .filter(|nonce| !nonce.is_empty() && nonce.len() <= MAX_CLIENT_NONCE && is_base64(nonce))
         .ok_or(Refusal::Missing(method.name(), "authextra.nonce, base64 of 1 to 96 bytes,"))?;
@@ -110,7 +111,7 @@ pub(super) fn begin(
         }
     };
     extra.insert("iterations".to_owned(), iterations.into());
-    let messages = messages(dialect, authid, client_nonce, &nonce, &salt, iterations);
+    let messages = messages(dialect, authid, &client_nonce, &nonce, &salt, iterations);
     extra.insert("salt".to_owned(), salt.into());
     extra.insert("nonce".to_owned(), nonce.clone().into());
     let (stored_key, server_key) = (principal.stored_key.clone(), principal.server_key.clone());
@@ -134,9 +135,9 @@ fn messages(
 }
 
 impl Pending {
-    pub(super) fn finish(self, proof: &str, extra: &Map<String, Value>) -> Result<Principal, Refusal> {
+    pub(super) fn finish(self, proof: &str, extra: &Dictionary) -> Result<Principal, Refusal> {
         // RFC 5802, 7: the proof stands for the nonce as well; a client that repeats it must repeat this one.
-        let repeated = extra.get("nonce").and_then(Value::as_str);
+        let repeated = extra.text("nonce");
         let is_repeated = repeated.map_or(!self.dialect.is_strict, |repeated| repeated == self.nonce);
         let message = format!("{},c={},r={}", self.messages, self.dialect.channel_binding, self.nonce);
 

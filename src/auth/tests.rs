@@ -136,7 +136,7 @@ fn run(authid: &str, realm: &str, answer: &str, seconds: u64) -> Result<Principa
     let scene = Scene { realm: uri(realm), ..Scene::new(Some(ticket()), hello(&["ticket"], Some(authid))) };
     let (extra, pending) = scene.challenge(Method::Ticket);
     assert!(extra.is_empty(), "the challenge is the same for everybody");
-    pending.finish(answer, &Map::new(), NOW.plus_seconds(seconds))
+    pending.finish(answer, &Dictionary::default(), NOW.plus_seconds(seconds))
 }
 
 #[test]
@@ -208,8 +208,8 @@ fn a_method_without_principals_lets_nobody_in() {
     config.scram.as_mut().unwrap().principals.clear();
     config.cryptosign.as_mut().unwrap().principals.clear();
     let mut hello = hello(&[], Some("joe"));
-    hello.authextra.insert("nonce".into(), "egVDf3DMJh0=".into());
-    hello.authextra.insert("pubkey".into(), "00".repeat(32).into());
+    hello.authextra.insert("nonce", "egVDf3DMJh0=");
+    hello.authextra.insert("pubkey", "00".repeat(32));
     let scene = Scene::new(Some(config), hello);
     for method in Method::ALL.into_iter().filter(|method| *method != Method::Cookie) {
         assert_eq!(scene.begin(method).unwrap_err(), Refusal::Credentials(method.name()));
@@ -242,8 +242,8 @@ fn configured_methods_are_listed_for_the_policy() {
 #[test]
 fn debug_shows_no_secret() {
     let mut hello = hello(&[], Some("joe"));
-    hello.authextra.insert("nonce".into(), "egVDf3DMJh0=".into());
-    hello.authextra.insert("pubkey".into(), "00".repeat(32).into());
+    hello.authextra.insert("nonce", "egVDf3DMJh0=");
+    hello.authextra.insert("pubkey", "00".repeat(32));
     let scene = Scene::new(Some(every_method()), hello);
     let digest = format!("{:?}", <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest("secret!!!")));
     let key = format!("{:?}", [77_u8; 32]);

@@ -109,6 +109,7 @@ impl Connection {
             authmethod: identity.authmethod,
             authprovider: identity.authprovider,
             authextra: identity.authextra.clone(),
+            features: backend.features(),
             known: tracked.map(|tracked| !tracked.is_new),
             public_id: tracked.map(|tracked| Arc::clone(&tracked.public_id)),
         };

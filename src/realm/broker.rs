@@ -8,8 +8,8 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::deliveries::Refusal;
-use crate::wamp::{SessionId, Uri, uri::error};
+use super::deliveries::RequestError;
+use crate::wamp::{SessionId, Uri, message::PublishLists, uri::error};
 
 /// How many topics a session may be subscribed to; keeps one client from filling the memory of all.
 pub(super) const MAX_SUBSCRIPTIONS: usize = 10_000;
@@ -34,18 +34,16 @@ struct Topic {
 
 /// The receivers of an event as its publisher limits them.
 #[derive(Debug)]
-pub(super) struct Receivers {
+pub(super) struct Audience {
     /// A session that gets no event: the publisher.
     pub(super) except: Option<SessionId>,
-    /// More sessions that get no event.
-    pub(super) exclude: Vec<u64>,
-    /// The only sessions that get one, if there is a list.
-    pub(super) eligible: Option<Vec<u64>>,
+    /// What the publisher says of others.
+    pub(super) lists: Option<Box<PublishLists>>,
 }
 
 impl Broker {
     /// Subscribes a session to a topic. A second time gives the same subscription (section "SUBSCRIBED").
-    pub(super) fn subscribe(&mut self, session: SessionId, topic: Uri) -> Result<u64, Refusal> {
+    pub(super) fn subscribe(&mut self, session: SessionId, topic: Uri) -> Result<u64, RequestError> {
         let held = self.by_session.get(&session).map_or(0, FxHashSet::len);
         let entry = self.topics.entry(topic);
         if let Entry::Occupied(topic) = &entry
@@ -54,7 +52,7 @@ impl Broker {
             return Ok(topic.get().subscription);
         }
         if held >= MAX_SUBSCRIPTIONS {
-            return Err(Refusal::new(
+            return Err(RequestError::new(
                 error::UNAVAILABLE,
                 format!("a session may have {MAX_SUBSCRIPTIONS} subscriptions: unsubscribe from some first"),
             ));
@@ -74,10 +72,10 @@ impl Broker {
     }
 
     /// Ends a subscription that the session has.
-    pub(super) fn unsubscribe(&mut self, session: SessionId, subscription: u64) -> Result<(), Refusal> {
+    pub(super) fn unsubscribe(&mut self, session: SessionId, subscription: u64) -> Result<(), RequestError> {
         let held = self.by_session.get_mut(&session).filter(|held| held.contains(&subscription));
         let Some(held) = held else {
-            return Err(Refusal::new(
+            return Err(RequestError::new(
                 error::NO_SUCH_SUBSCRIPTION,
                 format!("this session has no subscription {subscription}"),
             ));
@@ -94,22 +92,26 @@ impl Broker {
     pub(super) fn receivers<'a>(
         &'a self,
         topic: &Uri,
-        limits: &'a mut Receivers,
+        audience: &'a mut Audience,
     ) -> Option<(u64, impl Iterator<Item = SessionId> + 'a)> {
         let Topic { subscription, subscribers } = self.topics.get(topic)?;
         // Clients write these lists, as long as a message may be: sorted, a session is found in them quickly.
-        limits.exclude.sort_unstable();
-        if let Some(eligible) = &mut limits.eligible {
-            eligible.sort_unstable();
-            eligible.dedup();
+        if let Some(lists) = &mut audience.lists {
+            lists.exclude.sort_unstable();
+            if let Some(eligible) = &mut lists.eligible {
+                eligible.sort_unstable();
+                eligible.dedup();
+            }
         }
-        let limits = &*limits;
-        let listed = limits.eligible.as_deref().unwrap_or_default().iter().map(|id| SessionId(*id));
+        let Audience { except, lists } = &*audience;
+        let exclude = lists.as_ref().map(|lists| lists.exclude.as_slice()).unwrap_or_default();
+        let eligible = lists.as_ref().and_then(|lists| lists.eligible.as_deref());
+        let listed = eligible.unwrap_or_default().iter().map(|id| SessionId(*id));
         let listed = listed.filter(|session| subscribers.contains(session));
-        let everybody = limits.eligible.is_none().then(|| subscribers.iter().copied());
-        let receivers = listed.chain(everybody.into_iter().flatten()).filter(|session| {
-            Some(*session) != limits.except && limits.exclude.binary_search(&session.0).is_err()
-        });
+        let all = eligible.is_none().then(|| subscribers.iter().copied());
+        let receivers = listed
+            .chain(all.into_iter().flatten())
+            .filter(|session| Some(*session) != *except && exclude.binary_search(&session.0).is_err());
         Some((*subscription, receivers))
     }
 

@@ -7,7 +7,7 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::deliveries::{Refusal, Violation};
+use super::deliveries::{RequestError, Violation};
 use crate::wamp::{MAX_ID, SessionId, Uri, uri::error};
 
 /// How many procedures a session may register; keeps one client from filling the memory of all.
@@ -21,7 +21,7 @@ pub(super) const MAX_PENDING_CALLS: usize = 10_000;
 pub(super) struct Dealer {
     // Clients choose the procedures, so this map keeps the standard library's keyed hash. The others have keys that
     // the gateway draws itself, so a fast hash without a secret will do.
-    procedures: HashMap<Uri, Procedure>,
+    procedures: HashMap<Uri, Registration>,
     by_id: FxHashMap<u64, Uri>,
     /// The sessions that have registered or called something.
     parties: FxHashMap<SessionId, Party>,
@@ -29,7 +29,7 @@ pub(super) struct Dealer {
 }
 
 #[derive(Debug)]
-struct Procedure {
+struct Registration {
     registration: u64,
     callee: SessionId,
 }
@@ -68,16 +68,16 @@ pub(super) struct Invocation {
 
 impl Dealer {
     /// Registers a procedure for a session. Who comes first has it, also against itself.
-    pub(super) fn register(&mut self, callee: SessionId, procedure: Uri) -> Result<u64, Refusal> {
+    pub(super) fn register(&mut self, callee: SessionId, procedure: Uri) -> Result<u64, RequestError> {
         let Entry::Vacant(vacant) = self.procedures.entry(procedure) else {
-            return Err(Refusal::new(
+            return Err(RequestError::new(
                 error::PROCEDURE_ALREADY_EXISTS,
                 "the procedure is registered already, and this router has no shared registrations",
             ));
         };
         let party = self.parties.entry(callee).or_default();
         if party.registrations.len() >= MAX_REGISTRATIONS {
-            return Err(Refusal::new(
+            return Err(RequestError::new(
                 error::UNAVAILABLE,
                 format!("a session may have {MAX_REGISTRATIONS} registrations: unregister some first"),
             ));
@@ -85,16 +85,16 @@ impl Dealer {
         self.last_registration += 1;
         let registration = self.last_registration;
         self.by_id.insert(registration, vacant.key().clone());
-        vacant.insert(Procedure { registration, callee });
+        vacant.insert(Registration { registration, callee });
         party.registrations.insert(registration);
         Ok(registration)
     }
 
     /// Ends a registration that the session has. Calls that were passed on before may still be answered.
-    pub(super) fn unregister(&mut self, callee: SessionId, registration: u64) -> Result<(), Refusal> {
+    pub(super) fn unregister(&mut self, callee: SessionId, registration: u64) -> Result<(), RequestError> {
         let held = self.parties.get_mut(&callee).is_some_and(|p| p.registrations.remove(&registration));
         if !held {
-            return Err(Refusal::new(
+            return Err(RequestError::new(
                 error::NO_SUCH_REGISTRATION,
                 format!("this session has no registration {registration}"),
             ));
@@ -104,15 +104,15 @@ impl Dealer {
     }
 
     /// Finds the callee of a procedure and notes that the caller waits for it.
-    pub(super) fn call(&mut self, call: Call, procedure: &Uri) -> Result<Invocation, Refusal> {
-        let Some(&Procedure { registration, callee }) = self.procedures.get(procedure) else {
-            return Err(Refusal::new(
+    pub(super) fn call(&mut self, call: Call, procedure: &Uri) -> Result<Invocation, RequestError> {
+        let Some(&Registration { registration, callee }) = self.procedures.get(procedure) else {
+            return Err(RequestError::new(
                 error::NO_SUCH_PROCEDURE,
                 format!("no procedure {procedure} is registered in this realm"),
             ));
         };
         if self.parties.get(&call.caller).is_some_and(|caller| caller.calls.len() >= MAX_PENDING_CALLS) {
-            return Err(Refusal::new(
+            return Err(RequestError::new(
                 error::UNAVAILABLE,
                 format!(
                     "{MAX_PENDING_CALLS} calls of this session may wait for answers: wait for some first"

@@ -49,14 +49,14 @@ impl Deliveries {
 
 /// Why a request is answered with ERROR.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct RequestError {
     /// One of the predefined URIs.
     pub(super) error: &'static str,
     /// For the people who write the client: the only argument of the ERROR.
     pub(super) message: Cow<'static, str>,
 }
 
-impl Refusal {
+impl RequestError {
     /// A refusal for a reason, explained.
     pub(super) fn new(error: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { error, message: message.into() }
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn refusal_explains_itself_in_one_json_argument() {
-        let refusal = Refusal::new(uri::error::INVALID_URI, "a \"quoted\" reason");
+        let refusal = RequestError::new(uri::error::INVALID_URI, "a \"quoted\" reason");
         let RouterMessage::Error { request_type, request, error, payload } =
             refusal.into_error(code::REGISTER, 9)
         else {

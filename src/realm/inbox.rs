@@ -12,34 +12,39 @@ use std::sync::{
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{Channel, RealmClosed, permissions::Permissions};
+use super::{features::features, member::Channel, permissions::Permissions};
 use crate::{
     identity::Identity,
-    wamp::{ClientMessage, Payload, SessionId, Uri},
+    wamp::{ClientMessage, RouterFeatures, SessionId, Uri},
     wire::Outbox,
 };
+
+/// The realm's owner has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the realm has been closed")]
+pub struct RealmClosed;
 
 /// How many messages may wait for the owner: deep enough that it never runs dry between two turns of the senders.
 const SLOTS: u32 = 4096;
 
-/// How much payload a message may bring along for one slot, in bytes. With [`SLOTS`], a realm's inbox holds at most
-/// 16 MiB of payload, or one message that is larger.
+/// How much payload and how many options a message may bring along for one slot, in bytes. With [`SLOTS`], a realm's
+/// inbox holds at most 16 MiB of them, or one message that is larger.
 const SLOT_BYTES: usize = 4096;
 
 /// One of a realm's sessions: its identifier, and a number that no other attachment to the realm has. Should an
 /// identifier be drawn twice, the number tells which of the two sessions is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Key {
+pub(super) struct SessionKey {
     pub(super) session: SessionId,
     pub(super) number: u64,
 }
 
 /// What the owner is told.
 #[derive(Debug)]
-pub(super) enum Entry {
-    Attach { key: Key, identity: Arc<Identity>, outbox: Arc<Outbox>, channel: Channel },
-    Message { key: Key, slots: u32, message: ClientMessage },
-    Detach { key: Key },
+pub(super) enum Arrival {
+    Attach { key: SessionKey, identity: Arc<Identity>, outbox: Arc<Outbox>, channel: Channel },
+    Message { key: SessionKey, slots: u32, message: ClientMessage },
+    Detach { key: SessionKey },
     Close,
 }
 
@@ -57,55 +62,58 @@ pub(super) struct Gate {
 pub(super) struct Inbox {
     pub(super) name: Uri,
     pub(super) permissions: Arc<Permissions>,
+    pub(super) features: RouterFeatures,
     pub(super) gate: Arc<Gate>,
-    queue: mpsc::UnboundedSender<Entry>,
+    queue: mpsc::UnboundedSender<Arrival>,
     attached: AtomicU64,
 }
 
 impl Inbox {
     /// An inbox, and the end from which its owner takes.
-    pub(super) fn new(name: Uri, permissions: Arc<Permissions>) -> (Self, mpsc::UnboundedReceiver<Entry>) {
-        let (queue, entries) = mpsc::unbounded_channel();
+    pub(super) fn new(name: Uri, permissions: Arc<Permissions>) -> (Self, mpsc::UnboundedReceiver<Arrival>) {
+        let (queue, arrivals) = mpsc::unbounded_channel();
         let gate = Gate { slots: Semaphore::new(SLOTS as usize), sessions: AtomicUsize::new(0) };
-        (Self { name, permissions, gate: Arc::new(gate), queue, attached: AtomicU64::new(0) }, entries)
+        let inbox = Self {
+            name,
+            permissions,
+            features: features(),
+            gate: Arc::new(gate),
+            queue,
+            attached: AtomicU64::new(0),
+        };
+        (inbox, arrivals)
     }
 
-    /// A key for one more attachment.
-    pub(super) fn next_key(&self, session: SessionId) -> Key {
-        Key { session, number: self.attached.fetch_add(1, Ordering::Relaxed) }
+    /// A key for one more session.
+    pub(super) fn next_key(&self, session: SessionId) -> SessionKey {
+        SessionKey { session, number: self.attached.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// Adds an entry, waiting for its slots. Dropped while it waits, it has added nothing.
-    pub(super) async fn send(&self, entry: Entry) -> Result<(), RealmClosed> {
-        let slots = self.gate.slots.acquire_many(entry.slots()).await.map_err(|_| RealmClosed)?;
-        self.queue.send(entry).map_err(|_| RealmClosed)?;
-        // The owner gives them back when it has taken the entry.
+    /// Adds an arrival, waiting for its slots. Dropped while it waits, it has added nothing.
+    pub(super) async fn send(&self, arrival: Arrival) -> Result<(), RealmClosed> {
+        let slots = self.gate.slots.acquire_many(arrival.slots()).await.map_err(|_| RealmClosed)?;
+        self.queue.send(arrival).map_err(|_| RealmClosed)?;
+        // The owner gives them back when it has taken the arrival.
         slots.forget();
         Ok(())
     }
 
-    /// Adds an entry that needs no slots. Where there is no owner any more, nothing is left to be told.
-    pub(super) fn send_now(&self, entry: Entry) {
-        debug_assert_eq!(entry.slots(), 0);
-        drop(self.queue.send(entry));
+    /// Adds an arrival that needs no slots. Where there is no owner any more, nothing is left to be told.
+    pub(super) fn send_now(&self, arrival: Arrival) {
+        debug_assert_eq!(arrival.slots(), 0);
+        drop(self.queue.send(arrival));
     }
 }
 
-impl Entry {
-    /// A message's entry.
-    pub(super) fn message(key: Key, message: ClientMessage) -> Self {
-        let payload = match &message {
-            ClientMessage::InvocationError { payload, .. }
-            | ClientMessage::Publish { payload, .. }
-            | ClientMessage::Call { payload, .. }
-            | ClientMessage::Yield { payload, .. } => bytes(payload),
-            _ => 0,
-        };
-        let slots = u32::try_from(payload / SLOT_BYTES).unwrap_or(u32::MAX).saturating_add(1);
+impl Arrival {
+    /// A message's arrival.
+    pub(super) fn message(key: SessionKey, message: ClientMessage) -> Self {
+        let slots =
+            u32::try_from(message.serialized_size() / SLOT_BYTES).unwrap_or(u32::MAX).saturating_add(1);
         Self::Message { key, slots: slots.min(SLOTS), message }
     }
 
-    /// How many slots the entry occupies while it waits.
+    /// How many slots the arrival occupies while it waits.
     pub(super) const fn slots(&self) -> u32 {
         match self {
             Self::Attach { .. } => 1,
@@ -113,10 +121,6 @@ impl Entry {
             Self::Detach { .. } | Self::Close => 0,
         }
     }
-}
-
-fn bytes(payload: &Payload) -> usize {
-    [&payload.args, &payload.kwargs].into_iter().flatten().map(bytes::Bytes::len).sum()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
-use super::{Channel, permissions::RoleId, router::Peer};
+use super::permissions::RoleId;
 use crate::{
     identity::Identity,
     wamp::{Serializer, SessionId},
@@ -28,10 +28,39 @@ pub(super) struct Member {
     pub(super) channel: Channel,
 }
 
+/// The session that a message comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Actor<'a> {
+    pub(super) session: SessionId,
+    pub(super) identity: &'a Identity,
+    /// The identity's role, looked up in this realm's permissions.
+    pub(super) role: RoleId,
+}
+
+/// What a connection comes in by, as far as others may know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Channel {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// A Unix socket.
+    Unix,
+}
+
+impl Channel {
+    /// Its name in session details.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Unix => "unix",
+        }
+    }
+}
+
 impl Member {
-    /// The session as the router sees it.
-    pub(super) fn peer(&self, session: SessionId) -> Peer<'_> {
-        Peer { session, identity: &self.identity, role: self.role }
+    /// The session as the author of a message.
+    pub(super) fn actor(&self, session: SessionId) -> Actor<'_> {
+        Actor { session, identity: &self.identity, role: self.role }
     }
 
     /// What any other session may know of this one: the details of `wamp.session.get` and `on_join`.

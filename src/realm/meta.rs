@@ -1,6 +1,6 @@
 //! The session meta API (section "Session Meta API"): who is in the realm, and who has to leave it.
 //!
-//! Pure: arguments and sessions give an [`Answer`], which the owner carries out. What is told of a session is what
+//! Pure: arguments and sessions give an [`MetaAnswer`], which the owner carries out. What is told of a session is what
 //! [`Member::details`](super::member::Member::details) shows, and nothing of it is a credential.
 //!
 //! *Who may*: reading follows the realm's permissions like any call. To end other people's sessions takes a permission
@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::{deliveries::Refusal, member::Members};
+use super::{deliveries::RequestError, member::Members};
 use crate::wamp::{
     Payload, Serializer, SessionId, Uri,
     uri::error::{INVALID_ARGUMENT, INVALID_URI, KILLED, NO_SUCH_SESSION},
@@ -37,7 +37,7 @@ const PREFIX: &str = "wamp.session.";
 
 /// A procedure of the meta API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Procedure {
+pub(super) enum MetaProcedure {
     Count,
     List,
     Get,
@@ -49,7 +49,7 @@ pub(super) enum Procedure {
 
 /// What a call comes to.
 #[derive(Debug, PartialEq)]
-pub(super) struct Answer {
+pub(super) struct MetaAnswer {
     /// The only argument of the RESULT; null: it has none.
     pub(super) result: Value,
     /// Whose sessions end, and what they are told.
@@ -68,7 +68,7 @@ pub(super) struct Killed {
     pub(super) authid: Option<String>,
 }
 
-impl Procedure {
+impl MetaProcedure {
     /// The procedure of that URI, if it is one of these.
     pub(super) fn parse(uri: &str) -> Option<Self> {
         Some(match uri.strip_prefix(PREFIX)? {
@@ -94,24 +94,24 @@ impl Procedure {
         caller: SessionId,
         payload: &Payload,
         members: &Members,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<MetaAnswer, RequestError> {
         let arguments = Arguments::read(payload)?;
         match self {
             Self::Count => {
                 let roles = arguments.roles()?;
                 let count = members.values().filter(|member| roles.admit(&member.identity.authrole)).count();
-                Ok(Answer::only(count.into()))
+                Ok(MetaAnswer::only(count.into()))
             }
             Self::List => {
                 let roles = arguments.roles()?;
                 let listed = members.iter().filter(|(_, member)| roles.admit(&member.identity.authrole));
                 let listed: Vec<u64> = listed.map(|(session, _)| session.0).take(MAX_LISTED).collect();
-                Ok(Answer::only(listed.into()))
+                Ok(MetaAnswer::only(listed.into()))
             }
             Self::Get => {
                 let session = arguments.session()?;
                 let member = members.get(&session).ok_or_else(|| no_such_session(session))?;
-                Ok(Answer::only(member.details(session)))
+                Ok(MetaAnswer::only(member.details(session)))
             }
             Self::Kill => {
                 // "Specifying the caller's own session will result in a `wamp.error.no_such_session`."
@@ -120,14 +120,14 @@ impl Procedure {
                     return Err(no_such_session(session));
                 }
                 let killed = arguments.killed(vec![session], None)?;
-                Ok(Answer { result: Value::Null, killed: Some(killed) })
+                Ok(MetaAnswer { result: Value::Null, killed: Some(killed) })
             }
             Self::KillByAuthid => {
                 let authid = arguments.text("an authid")?;
                 let sessions = others(caller, members, |member| member.identity.authid.public() == authid);
                 let result = sessions.iter().map(|session| session.0).collect::<Vec<_>>().into();
                 let killed = arguments.killed(sessions, Some(authid.to_owned()))?;
-                Ok(Answer { result, killed: Some(killed) })
+                Ok(MetaAnswer { result, killed: Some(killed) })
             }
             Self::KillByAuthrole => {
                 let role = arguments.text("an authrole")?;
@@ -149,11 +149,14 @@ fn others(
     sessions.map(|(session, _)| *session).collect()
 }
 
-fn no_such_session(session: SessionId) -> Refusal {
-    Refusal::new(NO_SUCH_SESSION, format!("no other session of this realm has the identifier {}", session.0))
+fn no_such_session(session: SessionId) -> RequestError {
+    RequestError::new(
+        NO_SUCH_SESSION,
+        format!("no other session of this realm has the identifier {}", session.0),
+    )
 }
 
-impl Answer {
+impl MetaAnswer {
     const fn only(result: Value) -> Self {
         Self { result, killed: None }
     }
@@ -189,7 +192,7 @@ impl Roles<'_> {
 }
 
 impl Arguments {
-    fn read(payload: &Payload) -> Result<Self, Refusal> {
+    fn read(payload: &Payload) -> Result<Self, RequestError> {
         let payload = payload.transcoded(Serializer::Json);
         let invalid = |_| invalid("arguments that can be written as JSON");
         let read = |bytes: &Option<bytes::Bytes>| bytes.as_deref().map(serde_json::from_slice::<Value>);
@@ -207,17 +210,17 @@ impl Arguments {
         })
     }
 
-    fn session(&self) -> Result<SessionId, Refusal> {
+    fn session(&self) -> Result<SessionId, RequestError> {
         let id = self.args.first().and_then(Value::as_u64);
         id.map(SessionId).ok_or_else(|| invalid("a session's identifier as the first argument"))
     }
 
-    fn text(&self, what: &str) -> Result<&str, Refusal> {
+    fn text(&self, what: &str) -> Result<&str, RequestError> {
         let text = self.args.first().and_then(Value::as_str);
         text.ok_or_else(|| invalid(format!("{what} as the first argument")))
     }
 
-    fn roles(&self) -> Result<Roles<'_>, Refusal> {
+    fn roles(&self) -> Result<Roles<'_>, RequestError> {
         let roles = match self.args.first() {
             None | Some(Value::Null) => return Ok(Roles(None)),
             Some(Value::Array(roles)) => roles.iter().map(Value::as_str).collect::<Option<Vec<_>>>(),
@@ -226,11 +229,11 @@ impl Arguments {
         roles.map(|roles| Roles(Some(roles))).ok_or_else(|| invalid("a list of roles as the first argument"))
     }
 
-    fn killed(&self, sessions: Vec<SessionId>, authid: Option<String>) -> Result<Killed, Refusal> {
+    fn killed(&self, sessions: Vec<SessionId>, authid: Option<String>) -> Result<Killed, RequestError> {
         let reason = match self.kwargs.get("reason") {
             None | Some(Value::Null) => Uri::known(KILLED),
             Some(reason) => reason.as_str().and_then(|reason| Uri::parse(reason).ok()).ok_or_else(|| {
-                Refusal::new(INVALID_URI, "the keyword argument `reason` must be a URI, or be left out")
+                RequestError::new(INVALID_URI, "the keyword argument `reason` must be a URI, or be left out")
             })?,
         };
         let message = match self.kwargs.get("message") {
@@ -243,14 +246,14 @@ impl Arguments {
         Ok(Killed { sessions, reason, message, authid })
     }
 
-    fn counting(&self, sessions: Vec<SessionId>) -> Result<Answer, Refusal> {
+    fn counting(&self, sessions: Vec<SessionId>) -> Result<MetaAnswer, RequestError> {
         let result = sessions.len().into();
-        Ok(Answer { result, killed: Some(self.killed(sessions, None)?) })
+        Ok(MetaAnswer { result, killed: Some(self.killed(sessions, None)?) })
     }
 }
 
-fn invalid(what: impl Into<Cow<'static, str>>) -> Refusal {
-    Refusal::new(INVALID_ARGUMENT, format!("this procedure takes {}", what.into()))
+fn invalid(what: impl Into<Cow<'static, str>>) -> RequestError {
+    RequestError::new(INVALID_ARGUMENT, format!("this procedure takes {}", what.into()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What an operator decides about a realm: its name, its roles, and what each role may do.
 
-use crate::wamp::Uri;
+use crate::wamp::{Uri, pattern::UriMatch};
 
 /// A realm and who may do what there.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,13 +46,4 @@ pub struct Permission {
     pub disclose_caller: bool,
     /// Whether subscribers see who published.
     pub disclose_publisher: bool,
-}
-
-/// How a permission's pattern is compared with a URI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the variants carry the specification's own names")]
-pub enum UriMatch {
-    Exact,
-    Prefix,
-    Wildcard,
 }

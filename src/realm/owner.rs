@@ -13,11 +13,11 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::{
-    Channel, Logout, Logouts,
-    deliveries::{Deliveries, Refusal, Violation},
-    inbox::{Entry, Gate, Key},
-    member::{Member, Members},
-    meta::{self, Answer, Killed, Procedure},
+    deliveries::{Deliveries, RequestError, Violation},
+    inbox::{Arrival, Gate, SessionKey},
+    logout::{Logout, Logouts},
+    member::{Channel, Member, Members},
+    meta::{self, Killed, MetaAnswer, MetaProcedure},
     permissions::Permissions,
     router::Router,
 };
@@ -27,7 +27,7 @@ use crate::{
     wire::{Closing, Outbox},
 };
 
-/// How many entries the owner takes at once: enough to share the cost of a wake-up, few enough that their slots come
+/// How many arrivals the owner takes at once: enough to share the cost of a wake-up, few enough that their slots come
 /// back before the senders notice.
 const BATCH: usize = 64;
 
@@ -35,17 +35,17 @@ const BATCH: usize = 64;
 pub(super) struct Owner {
     name: Uri,
     logouts: Option<Logouts>,
-    entries: mpsc::UnboundedReceiver<Entry>,
+    arrivals: mpsc::UnboundedReceiver<Arrival>,
     gate: Arc<Gate>,
     permissions: Arc<Permissions>,
     router: Router,
     members: Members,
     deliveries: Deliveries,
-    topics: Topics,
+    topics: MetaTopics,
 }
 
 /// The topics of the session meta API.
-struct Topics {
+struct MetaTopics {
     on_join: Uri,
     on_leave: Uri,
 }
@@ -54,33 +54,33 @@ impl Owner {
     /// An owner without sessions.
     pub(super) fn new(
         name: Uri,
-        entries: mpsc::UnboundedReceiver<Entry>,
+        arrivals: mpsc::UnboundedReceiver<Arrival>,
         gate: Arc<Gate>,
         permissions: Arc<Permissions>,
         logouts: Option<Logouts>,
     ) -> Self {
         let router = Router::new(Arc::clone(&permissions));
         let (members, deliveries) = (Members::default(), Deliveries::default());
-        let topics = Topics { on_join: Uri::known(meta::ON_JOIN), on_leave: Uri::known(meta::ON_LEAVE) };
-        Self { name, logouts, entries, gate, permissions, router, members, deliveries, topics }
+        let topics = MetaTopics { on_join: Uri::known(meta::ON_JOIN), on_leave: Uri::known(meta::ON_LEAVE) };
+        Self { name, logouts, arrivals, gate, permissions, router, members, deliveries, topics }
     }
 
     /// Serves the realm until it is closed, or until nobody has a way to it any more.
     pub(super) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut closed = false;
-        while !closed && self.entries.recv_many(&mut batch, BATCH).await > 0 {
+        while !closed && self.arrivals.recv_many(&mut batch, BATCH).await > 0 {
             let mut slots = 0;
-            for entry in batch.drain(..) {
-                slots += entry.slots() as usize;
-                match entry {
-                    Entry::Attach { key, identity, outbox, channel } => {
+            for arrival in batch.drain(..) {
+                slots += arrival.slots() as usize;
+                match arrival {
+                    Arrival::Attach { key, identity, outbox, channel } => {
                         self.attach(key, identity, outbox, channel);
                     }
-                    Entry::Message { key, message, .. } => self.route(key, message),
-                    Entry::Detach { key } => self.detach(key),
+                    Arrival::Message { key, message, .. } => self.route(key, message),
+                    Arrival::Detach { key } => self.detach(key),
                     // The rest of the batch is served: what is in it must not be dropped without a word.
-                    Entry::Close => closed = true,
+                    Arrival::Close => closed = true,
                 }
                 // A long queue of events with many receivers must not keep the connections from writing them.
                 tokio::task::consume_budget().await;
@@ -89,7 +89,7 @@ impl Owner {
         }
     }
 
-    fn attach(&mut self, key: Key, identity: Arc<Identity>, outbox: Arc<Outbox>, channel: Channel) {
+    fn attach(&mut self, key: SessionKey, identity: Arc<Identity>, outbox: Arc<Outbox>, channel: Channel) {
         match self.members.entry(key.session) {
             hash_map::Entry::Vacant(vacant) => {
                 let role = self.permissions.role(&identity.authrole);
@@ -108,22 +108,22 @@ impl Owner {
         self.count();
     }
 
-    fn route(&mut self, key: Key, message: ClientMessage) {
+    fn route(&mut self, key: SessionKey, message: ClientMessage) {
         // A session that was refused or has been aborted may have sent more before it noticed.
         let Some(member) = self.members.get(&key.session).filter(|member| member.number == key.number) else {
             return;
         };
-        let peer = member.peer(key.session);
+        let actor = member.actor(key.session);
         if let ClientMessage::Call { request, procedure, payload, .. } = &message
-            && let Some(meta) = Procedure::parse(procedure.as_str())
+            && let Some(meta) = MetaProcedure::parse(procedure.as_str())
         {
             let answer = self
                 .router
-                .authorize_meta(&peer, meta, procedure)
+                .authorize_meta(&actor, meta, procedure)
                 .and_then(|()| meta.answer(key.session, payload, &self.members));
             return self.carry_out(key.session, *request, answer);
         }
-        if let Err(Violation(what)) = self.router.handle(&peer, message, random_id, &mut self.deliveries) {
+        if let Err(Violation(what)) = self.router.handle(&actor, message, random_id, &mut self.deliveries) {
             // Section "Protocol Errors": send ABORT, dispose of what the session has, process nothing further.
             let reason = Uri::known(error::PROTOCOL_VIOLATION);
             end(
@@ -136,7 +136,7 @@ impl Owner {
         self.deliver();
     }
 
-    fn detach(&mut self, key: Key) {
+    fn detach(&mut self, key: SessionKey) {
         if let hash_map::Entry::Occupied(member) = self.members.entry(key.session)
             && member.get().number == key.number
         {
@@ -149,7 +149,7 @@ impl Owner {
     }
 
     /// Answers a call of the meta API, and ends the sessions that it kills.
-    fn carry_out(&mut self, caller: SessionId, request: u64, answer: Result<Answer, Refusal>) {
+    fn carry_out(&mut self, caller: SessionId, request: u64, answer: Result<MetaAnswer, RequestError>) {
         let answer = answer.and_then(|answer| {
             answer.killed.as_ref().map_or(Ok(()), |killed| self.log_out(caller, killed)).map(|()| answer)
         });
@@ -166,7 +166,7 @@ impl Owner {
 
     /// A client that is killed with Crossbar.io's reason for a logout does not come back with its cookie. Where that
     /// cannot be ordered, no session is killed either.
-    fn log_out(&self, caller: SessionId, killed: &Killed) -> Result<(), Refusal> {
+    fn log_out(&self, caller: SessionId, killed: &Killed) -> Result<(), RequestError> {
         let Some(logouts) = self.logouts.as_ref().filter(|_| killed.reason.as_str() == error::LOGOUT) else {
             return Ok(());
         };
@@ -175,7 +175,7 @@ impl Owner {
             principal: killed.authid.clone().map(|authid| (self.name.clone(), authid)),
             spared: Some(caller),
         };
-        logouts.order(order).map_err(|full| Refusal::new(error::UNAVAILABLE, full.to_string()))
+        logouts.order(order).map_err(|full| RequestError::new(error::UNAVAILABLE, full.to_string()))
     }
 
     fn kill(&mut self, killed: Killed) {
@@ -226,13 +226,13 @@ impl Drop for Owner {
     /// However the realm ends, nobody waits for it any more and no session that it knows stays behind.
     fn drop(&mut self) {
         self.gate.slots.close();
-        self.entries.close();
+        self.arrivals.close();
         let goodbye = RouterMessage::Goodbye {
             message: Some("the realm has been closed".to_owned()),
             reason: Uri::known(error::SYSTEM_SHUTDOWN),
         };
-        while let Ok(entry) = self.entries.try_recv() {
-            if let Entry::Attach { outbox, .. } = entry {
+        while let Ok(arrival) = self.arrivals.try_recv() {
+            if let Arrival::Attach { outbox, .. } = arrival {
                 end(&outbox, &goodbye, Closing::GoingAway);
             }
         }

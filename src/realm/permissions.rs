@@ -1,20 +1,11 @@
 //! Who may do what: a realm's roles, compiled once for fast look-up.
 //!
-//! The most specific rule that matches a URI counts, and it alone: rules are not added up.
-//!
-//! 1. A rule for exactly this URI.
-//! 2. Otherwise the longest matching prefix. A prefix is compared character by character, as Crossbar does it:
-//!    `com.app` covers `com.application` too, `com.app.` does not; the empty prefix covers everything.
-//! 3. Otherwise the matching wildcard pattern with the most literal components; among equals, the one whose
-//!    first difference has the literal component rather than the empty one.
-//!
-//! Of two rules with the same pattern the first one configured counts. Where no rule matches, nothing is allowed.
+//! The most specific rule that matches a URI counts (see [`pattern`](crate::wamp::pattern)), and it alone: rules are not
+//! added up. Of two rules with the same pattern the first one configured counts. Where no rule matches, nothing is
+//! allowed.
 
-use std::cmp::Reverse;
-
-use rustc_hash::FxHashMap;
-
-use super::options::{Permission, RoleOptions, Roles, UriMatch};
+use super::options::{Permission, RoleOptions, Roles};
+use crate::wamp::pattern::Patterns;
 
 /// What a session wants to do with a URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,34 +38,11 @@ pub(super) enum Permissions {
 }
 
 /// The rules of one role.
-#[derive(Debug, Default)]
-pub(super) struct Rules {
-    // The keys are the operator's, so a hash that a client could aim at collides with nothing of the client's.
-    exact: FxHashMap<Box<str>, Rights>,
-    prefixes: Vec<Prefix>,
-    wildcards: Vec<Wildcard>,
-}
-
-/// A prefix rule. They are sorted by text.
-#[derive(Debug)]
-struct Prefix {
-    text: Box<str>,
-    rights: Rights,
-    /// The place of the longest other rule that is a prefix of this one.
-    parent: Option<usize>,
-}
-
-/// A wildcard rule. They are sorted by how specific they are.
-#[derive(Debug)]
-struct Wildcard {
-    /// An empty component matches any.
-    components: Vec<Box<str>>,
-    rights: Rights,
-}
+pub(super) type Rules = Patterns<Rights>;
 
 /// What a rule allows, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Rights(u8);
+pub(super) struct Rights(u8);
 
 // === impl Permissions ===
 
@@ -83,9 +51,9 @@ impl Permissions {
     pub(super) fn new(roles: &Roles) -> Self {
         match roles {
             Roles::Open => Self::Open,
-            Roles::Listed(roles) => Self::Listed(
-                roles.iter().map(|role| (Box::from(role.name.as_str()), Rules::new(role))).collect(),
-            ),
+            Roles::Listed(roles) => {
+                Self::Listed(roles.iter().map(|role| (Box::from(role.name.as_str()), rules(role))).collect())
+            }
         }
     }
 
@@ -129,87 +97,13 @@ impl Permissions {
     pub(super) fn names_protocol(&self, role: RoleId, uri: &str) -> bool {
         let Self::Listed(roles) = self else { return false };
         let rules = role.0.and_then(|place| roles.get(usize::try_from(place).ok()?));
-        rules.and_then(|(_, rules)| rules.most_specific(uri)).is_some_and(Rights::names_protocol)
+        rules.and_then(|(_, rules)| rules.most_specific(uri)).is_some_and(|rights| rights.names_protocol())
     }
 }
 
-// === impl Rules ===
-
-impl Rules {
-    fn new(role: &RoleOptions) -> Self {
-        let mut rules = Self::default();
-        for permission in &role.permissions {
-            let rights = Rights::new(permission);
-            match permission.matching {
-                UriMatch::Exact => {
-                    rules.exact.entry(Box::from(permission.uri.as_str())).or_insert(rights);
-                }
-                UriMatch::Prefix => {
-                    rules.prefixes.push(Prefix {
-                        text: Box::from(permission.uri.as_str()),
-                        rights,
-                        parent: None,
-                    });
-                }
-                UriMatch::Wildcard => {
-                    let components = permission.uri.split('.').map(Box::from).collect();
-                    rules.wildcards.push(Wildcard { components, rights });
-                }
-            }
-        }
-        rules.prefixes.sort_by(|a, b| a.text.cmp(&b.text));
-        rules.prefixes.dedup_by(|later, first| later.text == first.text);
-        link_parents(&mut rules.prefixes);
-        rules.wildcards.sort_by_cached_key(Wildcard::specificity);
-        rules
-    }
-
-    fn most_specific(&self, uri: &str) -> Option<Rights> {
-        self.exact
-            .get(uri)
-            .copied()
-            .or_else(|| self.longest_prefix(uri))
-            .or_else(|| self.wildcards.iter().find(|rule| rule.matches(uri)).map(|rule| rule.rights))
-    }
-
-    /// Every prefix of `uri` that is sorted at or before some text at or before `uri` is a prefix of that text
-    /// too. So the nearest rule at or before `uri` and its chain of parents have all that match, longest first.
-    fn longest_prefix(&self, uri: &str) -> Option<Rights> {
-        let mut place = self.prefixes.partition_point(|rule| *rule.text <= *uri).checked_sub(1)?;
-        loop {
-            let rule = self.prefixes.get(place)?;
-            if uri.starts_with(&*rule.text) {
-                return Some(rule.rights);
-            }
-            place = rule.parent?;
-        }
-    }
-}
-
-fn link_parents(sorted: &mut [Prefix]) {
-    // The rules that are prefixes of the one before, shortest first.
-    let mut open: Vec<(usize, Box<str>)> = Vec::new();
-    for (place, rule) in sorted.iter_mut().enumerate() {
-        while open.pop_if(|(_, text)| !rule.text.starts_with(&**text)).is_some() {}
-        rule.parent = open.last().map(|(parent, _)| *parent);
-        open.push((place, rule.text.clone()));
-    }
-}
-
-impl Wildcard {
-    /// Sorts the most specific pattern first.
-    fn specificity(&self) -> (Reverse<usize>, Vec<bool>) {
-        let empty: Vec<bool> = self.components.iter().map(|component| component.is_empty()).collect();
-        (Reverse(empty.iter().filter(|empty| !**empty).count()), empty)
-    }
-
-    fn matches(&self, uri: &str) -> bool {
-        let mut others = uri.split('.');
-        let all = self.components.iter().all(|component| {
-            others.next().is_some_and(|other| component.is_empty() || **component == *other)
-        });
-        all && others.next().is_none()
-    }
+fn rules(role: &RoleOptions) -> Rules {
+    let rules = role.permissions.iter();
+    rules.map(|rule| (rule.matching, rule.uri.as_str(), Rights::new(rule))).collect()
 }
 
 // === impl Rights ===

@@ -16,19 +16,17 @@
 use std::sync::Arc;
 
 use super::{
-    broker::{Broker, Receivers},
+    broker::{Audience, Broker},
     dealer::{Call, Dealer, Invocation},
-    deliveries::{Deliveries, Refusal, Violation},
-    meta::Procedure,
-    permissions::{Action, Grant, Permissions, RoleId},
+    deliveries::{Deliveries, RequestError, Violation},
+    member::Actor,
+    meta::MetaProcedure,
+    permissions::{Action, Grant, Permissions},
 };
-use crate::{
-    identity::Identity,
-    wamp::{
-        ClientMessage, Payload, RouterMessage, SessionId, Uri,
-        message::{EventDetails, InvocationDetails, MatchOptions, PublishOptions, code},
-        uri::error,
-    },
+use crate::wamp::{
+    ClientMessage, Payload, RouterMessage, SessionId, Uri,
+    message::{EventDetails, InvocationDetails, MatchOptions, PublishOptions, code},
+    uri::error,
 };
 
 /// The longest URI of a topic or a procedure, in bytes. What is subscribed or registered stays in memory, so that it
@@ -41,15 +39,6 @@ pub(super) struct Router {
     permissions: Arc<Permissions>,
     broker: Broker,
     dealer: Dealer,
-}
-
-/// The session that a message comes from.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer<'a> {
-    pub(super) session: SessionId,
-    pub(super) identity: &'a Identity,
-    /// The identity's role, looked up in this realm's permissions.
-    pub(super) role: RoleId,
 }
 
 /// An event on its way to the subscribers of a topic.
@@ -72,20 +61,20 @@ impl Router {
     /// On a [`Violation`] nothing has changed; the caller aborts the session and calls [`leave`](Self::leave).
     pub(super) fn handle(
         &mut self,
-        peer: &Peer<'_>,
+        actor: &Actor<'_>,
         message: ClientMessage,
         draw: impl FnOnce() -> u64,
         out: &mut Deliveries,
     ) -> Result<(), Violation> {
         let (request_type, request, answer) = match message {
             ClientMessage::Publish { request, options, topic, payload } => {
-                match self.authorize(peer, Action::Publish, &topic) {
+                match self.authorize(actor, Action::Publish, &topic) {
                     Ok(Grant { disclose }) => {
                         let id = draw();
                         if options.acknowledge {
-                            out.one(peer.session, RouterMessage::Published { request, publication: id });
+                            out.one(actor.session, RouterMessage::Published { request, publication: id });
                         }
-                        self.publish(peer, Publication { id, disclose, options, payload }, &topic, out);
+                        self.publish(actor, Publication { id, disclose, options, payload }, &topic, out);
                         return Ok(());
                     }
                     Err(refusal) if options.acknowledge => (code::PUBLISH, request, Err(refusal)),
@@ -93,37 +82,37 @@ impl Router {
                 }
             }
             ClientMessage::Subscribe { request, options, topic } => {
-                let answer = self.subscribe(peer, &options, topic);
+                let answer = self.subscribe(actor, &options, topic);
                 let answer = answer.map(|subscription| RouterMessage::Subscribed { request, subscription });
                 (code::SUBSCRIBE, request, answer)
             }
             ClientMessage::Unsubscribe { request, subscription } => {
-                let answer = self.broker.unsubscribe(peer.session, subscription);
+                let answer = self.broker.unsubscribe(actor.session, subscription);
                 (code::UNSUBSCRIBE, request, answer.map(|()| RouterMessage::Unsubscribed { request }))
             }
             ClientMessage::Register { request, options, procedure } => {
-                let answer = self.register(peer, &options, procedure);
+                let answer = self.register(actor, &options, procedure);
                 let answer = answer.map(|registration| RouterMessage::Registered { request, registration });
                 (code::REGISTER, request, answer)
             }
             ClientMessage::Unregister { request, registration } => {
-                let answer = self.dealer.unregister(peer.session, registration);
+                let answer = self.dealer.unregister(actor.session, registration);
                 (code::UNREGISTER, request, answer.map(|()| RouterMessage::Unregistered { request }))
             }
             ClientMessage::Call { request, options, procedure, payload } => {
-                match self.call(peer, request, options.disclose_me, &procedure, payload, out) {
+                match self.call(actor, request, options.disclose_me, &procedure, payload, out) {
                     Ok(()) => return Ok(()),
                     Err(refusal) => (code::CALL, request, Err(refusal)),
                 }
             }
-            ClientMessage::Yield { request, payload } => {
-                if let Some(Call { caller, request }) = self.dealer.answer(peer.session, request)? {
+            ClientMessage::Yield { request, payload, .. } => {
+                if let Some(Call { caller, request }) = self.dealer.answer(actor.session, request)? {
                     out.one(caller, RouterMessage::Result { request, payload });
                 }
                 return Ok(());
             }
-            ClientMessage::InvocationError { request, error, payload } => {
-                if let Some(Call { caller, request }) = self.dealer.answer(peer.session, request)? {
+            ClientMessage::InvocationError { request, error, payload, .. } => {
+                if let Some(Call { caller, request }) = self.dealer.answer(actor.session, request)? {
                     let request_type = code::CALL;
                     out.one(caller, RouterMessage::Error { request_type, request, error, payload });
                 }
@@ -138,24 +127,24 @@ impl Router {
             }
         };
         let answer = answer.unwrap_or_else(|refusal| refusal.into_error(request_type, request));
-        out.one(peer.session, answer);
+        out.one(actor.session, answer);
         Ok(())
     }
 
     /// Whether a session may call a procedure of the meta API.
     pub(super) fn authorize_meta(
         &self,
-        peer: &Peer<'_>,
-        procedure: Procedure,
+        actor: &Actor<'_>,
+        procedure: MetaProcedure,
         uri: &Uri,
-    ) -> Result<(), Refusal> {
-        self.authorize(peer, Action::Call, uri)?;
-        if procedure.kills() && !self.permissions.names_protocol(peer.role, uri.as_str()) {
-            return Err(Refusal::new(
+    ) -> Result<(), RequestError> {
+        self.authorize(actor, Action::Call, uri)?;
+        if procedure.kills() && !self.permissions.names_protocol(actor.role, uri.as_str()) {
+            return Err(RequestError::new(
                 error::NOT_AUTHORIZED,
                 format!(
                     "the role {:?} may not call {uri}: this takes a permission whose URI begins with wamp.",
-                    peer.identity.authrole
+                    actor.identity.authrole
                 ),
             ));
         }
@@ -170,8 +159,8 @@ impl Router {
         draw: impl FnOnce() -> u64,
         out: &mut Deliveries,
     ) {
-        let mut everybody = Receivers { except: None, exclude: Vec::new(), eligible: None };
-        let Some((subscription, receivers)) = self.broker.receivers(topic, &mut everybody) else { return };
+        let mut all = Audience { except: None, lists: None };
+        let Some((subscription, receivers)) = self.broker.receivers(topic, &mut all) else { return };
         out.many(receivers, || RouterMessage::Event {
             subscription,
             publication: draw(),
@@ -185,31 +174,33 @@ impl Router {
         self.broker.leave(session);
         for Call { caller, request } in self.dealer.leave(session) {
             // Section "Callee Leaving During an RPC Invocation"; "Basic Profile URIs" spells it with one l.
-            let refusal = Refusal::new(error::CANCELED, "the callee left before it answered");
+            let refusal = RequestError::new(error::CANCELED, "the callee left before it answered");
             out.one(caller, refusal.into_error(code::CALL, request));
         }
     }
 
-    fn subscribe(&mut self, peer: &Peer<'_>, options: &MatchOptions, topic: Uri) -> Result<u64, Refusal> {
-        self.authorize(peer, Action::Subscribe, &topic)?;
+    fn subscribe(
+        &mut self,
+        actor: &Actor<'_>,
+        options: &MatchOptions,
+        topic: Uri,
+    ) -> Result<u64, RequestError> {
+        self.authorize(actor, Action::Subscribe, &topic)?;
         check_match(options)?;
-        self.broker.subscribe(peer.session, topic)
+        self.broker.subscribe(actor.session, topic)
     }
 
-    fn publish(&self, peer: &Peer<'_>, event: Publication, topic: &Uri, out: &mut Deliveries) {
+    fn publish(&self, actor: &Actor<'_>, event: Publication, topic: &Uri, out: &mut Deliveries) {
         let Publication { id: publication, disclose, options, payload } = event;
-        let mut limits = Receivers {
-            except: options.exclude_me.then_some(peer.session),
-            exclude: options.exclude,
-            eligible: options.eligible,
-        };
-        let Some((subscription, receivers)) = self.broker.receivers(topic, &mut limits) else { return };
+        let mut audience =
+            Audience { except: options.exclude_me.then_some(actor.session), lists: options.lists };
+        let Some((subscription, receivers)) = self.broker.receivers(topic, &mut audience) else { return };
         out.many(receivers, || {
             let details = if disclose || options.disclose_me {
                 EventDetails {
-                    publisher: Some(peer.session.0),
-                    publisher_authid: Some(peer.identity.authid.public().to_owned()),
-                    publisher_authrole: Some(peer.identity.authrole.to_string()),
+                    publisher: Some(actor.session.0),
+                    publisher_authid: Some(actor.identity.authid.public().to_owned()),
+                    publisher_authrole: Some(actor.identity.authrole.to_string()),
                 }
             } else {
                 EventDetails::default()
@@ -218,30 +209,35 @@ impl Router {
         });
     }
 
-    fn register(&mut self, peer: &Peer<'_>, options: &MatchOptions, procedure: Uri) -> Result<u64, Refusal> {
-        self.authorize(peer, Action::Register, &procedure)?;
+    fn register(
+        &mut self,
+        actor: &Actor<'_>,
+        options: &MatchOptions,
+        procedure: Uri,
+    ) -> Result<u64, RequestError> {
+        self.authorize(actor, Action::Register, &procedure)?;
         check_match(options)?;
         check_invoke(options)?;
-        self.dealer.register(peer.session, procedure)
+        self.dealer.register(actor.session, procedure)
     }
 
     fn call(
         &mut self,
-        peer: &Peer<'_>,
+        actor: &Actor<'_>,
         request: u64,
         disclose_me: bool,
         procedure: &Uri,
         payload: Payload,
         out: &mut Deliveries,
-    ) -> Result<(), Refusal> {
-        let grant = self.authorize(peer, Action::Call, procedure)?;
+    ) -> Result<(), RequestError> {
+        let grant = self.authorize(actor, Action::Call, procedure)?;
         let Invocation { callee, request, registration } =
-            self.dealer.call(Call { caller: peer.session, request }, procedure)?;
+            self.dealer.call(Call { caller: actor.session, request }, procedure)?;
         let details = if grant.disclose || disclose_me {
             InvocationDetails {
-                caller: Some(peer.session.0),
-                caller_authid: Some(peer.identity.authid.public().to_owned()),
-                caller_authrole: Some(peer.identity.authrole.to_string()),
+                caller: Some(actor.session.0),
+                caller_authid: Some(actor.identity.authid.public().to_owned()),
+                caller_authrole: Some(actor.identity.authrole.to_string()),
             }
         } else {
             InvocationDetails::default()
@@ -250,29 +246,29 @@ impl Router {
         Ok(())
     }
 
-    fn authorize(&self, peer: &Peer<'_>, action: Action, uri: &Uri) -> Result<Grant, Refusal> {
+    fn authorize(&self, actor: &Actor<'_>, action: Action, uri: &Uri) -> Result<Grant, RequestError> {
         if uri.as_str().len() > MAX_URI_LENGTH {
-            return Err(Refusal::new(
+            return Err(RequestError::new(
                 error::INVALID_URI,
                 format!("a URI may have {MAX_URI_LENGTH} bytes: use a shorter one"),
             ));
         }
         // Section "URIs": application URIs must not use `wamp` as a first component.
         if uri.is_reserved() && matches!(action, Action::Publish | Action::Register) {
-            return Err(Refusal::new(
+            return Err(RequestError::new(
                 error::INVALID_URI,
                 "URIs that begin with wamp. belong to the protocol: use one of your own",
             ));
         }
-        self.permissions.check(peer.role, action, uri.as_str()).ok_or_else(|| {
+        self.permissions.check(actor.role, action, uri.as_str()).ok_or_else(|| {
             let verb = match action {
                 Action::Call => "call",
                 Action::Register => "register",
                 Action::Publish => "publish to",
                 Action::Subscribe => "subscribe to",
             };
-            let role = &peer.identity.authrole;
-            Refusal::new(error::NOT_AUTHORIZED, format!("the role {role:?} may not {verb} {uri}"))
+            let role = &actor.identity.authrole;
+            RequestError::new(error::NOT_AUTHORIZED, format!("the role {role:?} may not {verb} {uri}"))
         })
     }
 
@@ -283,20 +279,20 @@ impl Router {
     }
 }
 
-fn check_match(options: &MatchOptions) -> Result<(), Refusal> {
+fn check_match(options: &MatchOptions) -> Result<(), RequestError> {
     match options.r#match.as_deref() {
         None | Some("exact") => Ok(()),
-        Some(_) => Err(Refusal::new(
+        Some(_) => Err(RequestError::new(
             error::OPTION_NOT_ALLOWED,
             "option match: this router supports only \"exact\", without patterns",
         )),
     }
 }
 
-fn check_invoke(options: &MatchOptions) -> Result<(), Refusal> {
+fn check_invoke(options: &MatchOptions) -> Result<(), RequestError> {
     match options.invoke.as_deref() {
         None | Some("single") => Ok(()),
-        Some(_) => Err(Refusal::new(
+        Some(_) => Err(RequestError::new(
             error::OPTION_NOT_ALLOWED,
             "option invoke: this router supports only \"single\", one callee for a procedure",
         )),

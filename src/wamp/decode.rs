@@ -62,32 +62,32 @@ fn hello<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessag
         Token::Text(realm) => Some(realm.into_str()),
         _ => return Err(message.complaint("Realm", "expected a string")),
     };
-    let details = message.details("Details")?;
+    let details = message.options("Details")?;
     message.end()?;
     let realm = realm.map(|realm| message.uri("Realm", &realm)).transpose()?;
-    Ok(ClientMessage::Hello { realm, details })
+    Ok(ClientMessage::Hello { realm, details: Box::new(details) })
 }
 
 fn abort<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
-    message.skip_dict("Details")?;
+    let details = message.dictionary("Details")?;
     let reason = message.text("Reason")?;
     // The session ends, so nobody reads the arguments.
     message.payload()?;
-    Ok(ClientMessage::Abort { reason: message.uri("Reason", &reason)? })
+    Ok(ClientMessage::Abort { details, reason: message.uri("Reason", &reason)? })
 }
 
 fn authenticate<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
     let signature = message.text("Signature")?.into_owned();
-    let extra = message.details("Extra")?;
+    let extra = message.dictionary("Extra")?;
     message.end()?;
     Ok(ClientMessage::Authenticate { signature, extra })
 }
 
 fn goodbye<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
-    message.skip_dict("Details")?;
+    let details = message.dictionary("Details")?;
     let reason = message.text("Reason")?;
     message.end()?;
-    Ok(ClientMessage::Goodbye { reason: message.uri("Reason", &reason)? })
+    Ok(ClientMessage::Goodbye { details, reason: message.uri("Reason", &reason)? })
 }
 
 fn invocation_error<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
@@ -95,15 +95,15 @@ fn invocation_error<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<C
         return Err(message.complaint("REQUEST.Type", "a client can only answer an INVOCATION, which is 68"));
     }
     let request = message.id("REQUEST.Request")?;
-    message.skip_dict("Details")?;
+    let details = message.dictionary("Details")?;
     let error = message.text("Error")?;
     let payload = message.payload()?;
-    Ok(ClientMessage::InvocationError { request, error: message.uri("Error", &error)?, payload })
+    Ok(ClientMessage::InvocationError { request, details, error: message.uri("Error", &error)?, payload })
 }
 
 fn publish<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
     let request = message.id("Request")?;
-    let options: PublishOptions = message.details("Options")?;
+    let options: PublishOptions = message.options("Options")?;
     let topic = message.text("Topic")?;
     let payload = message.payload()?;
     let topic = Uri::parse(&topic).map_err(|_| DecodeError::InvalidUri {
@@ -116,7 +116,7 @@ fn publish<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMess
 
 fn subscribe<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
     let request = message.id("Request")?;
-    let options = message.details("Options")?;
+    let options = message.options("Options")?;
     let topic = message.text("Topic")?;
     message.end()?;
     let topic = request_uri(code::SUBSCRIBE, request, &topic)?;
@@ -125,7 +125,7 @@ fn subscribe<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMe
 
 fn call<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
     let request = message.id("Request")?;
-    let options = message.details("Options")?;
+    let options = message.options("Options")?;
     let procedure = message.text("Procedure")?;
     let payload = message.payload()?;
     let procedure = request_uri(code::CALL, request, &procedure)?;
@@ -134,7 +134,7 @@ fn call<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage
 
 fn register<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
     let request = message.id("Request")?;
-    let options = message.details("Options")?;
+    let options = message.options("Options")?;
     let procedure = message.text("Procedure")?;
     message.end()?;
     let procedure = request_uri(code::REGISTER, request, &procedure)?;
@@ -143,9 +143,9 @@ fn register<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMes
 
 fn yield_<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
     let request = message.id("Request")?;
-    message.skip_dict("Options")?;
+    let options = message.dictionary("Options")?;
     let payload = message.payload()?;
-    Ok(ClientMessage::Yield { request, payload })
+    Ok(ClientMessage::Yield { request, options, payload })
 }
 
 /// A request's topic or procedure, which is refused with ERROR.

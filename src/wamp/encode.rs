@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{
-    Payload, RouterMessage, Serializer, Uri,
+    Payload, RouterFeatures, RouterMessage, Serializer, Uri,
     cbor::CborWriter,
     json::JsonWriter,
     message::{EventDetails, InvocationDetails, WelcomeDetails, code},
@@ -107,10 +107,19 @@ fn write_message<W: Writer>(message: &RouterMessage, target: Serializer) -> Byte
     }
 }
 
-/// WELCOME.Details, roles and features included.
+/// WELCOME.Details.
 fn welcome(details: &WelcomeDetails) -> [Option<(&str, Detail<'_>)>; 9] {
-    let WelcomeDetails { realm, authid, authrole, authmethod, authprovider, authextra, known, public_id } =
-        details;
+    let WelcomeDetails {
+        realm,
+        authid,
+        authrole,
+        authmethod,
+        authprovider,
+        authextra,
+        features,
+        known,
+        public_id,
+    } = details;
     [
         Some(("realm", Detail::Text(realm.as_str()))),
         Some(("authid", Detail::Text(authid))),
@@ -118,7 +127,7 @@ fn welcome(details: &WelcomeDetails) -> [Option<(&str, Detail<'_>)>; 9] {
         Some(("authmethod", Detail::Text(authmethod))),
         Some(("authprovider", Detail::Text(authprovider))),
         authextra.as_ref().map(|extra| ("authextra", Detail::Object(extra))),
-        Some(("roles", Detail::Dict(ROLES))),
+        Some(("roles", Detail::Roles(features))),
         known.map(|known| ("x_wampgate_known", Detail::Bool(known))),
         public_id.as_deref().map(|id| ("x_wampgate_public_id", Detail::Text(id))),
     ]
@@ -144,49 +153,29 @@ enum Detail<'a> {
     Id(u64),
     Bool(bool),
     Text(&'a str),
-    Dict(Details<'a>),
+    Roles(&'a RouterFeatures),
     Object(&'a Map<String, Value>),
 }
 
 /// The entries of a dictionary, as far as there are any.
 type Details<'a> = &'a [Option<(&'a str, Detail<'a>)>];
 
-/// What this router can do beyond the basic profile (section "Client: Role and Feature Announcement").
-const ROLES: Details<'static> = &[
-    Some((
-        "broker",
-        Detail::Dict(&[Some((
-            "features",
-            Detail::Dict(&[
-                Some(("publisher_identification", Detail::Bool(true))),
-                Some(("publisher_exclusion", Detail::Bool(true))),
-                Some(("subscriber_blackwhite_listing", Detail::Bool(true))),
-                Some(("session_meta_api", Detail::Bool(true))),
-            ]),
-        ))]),
-    )),
-    Some((
-        "dealer",
-        Detail::Dict(&[Some((
-            "features",
-            Detail::Dict(&[
-                Some(("caller_identification", Detail::Bool(true))),
-                Some(("session_meta_api", Detail::Bool(true))),
-            ]),
-        ))]),
-    )),
-];
-
 /// About how many bytes the details take.
 fn size(details: Details<'_>) -> usize {
     let entry = |(key, value): &(&str, Detail<'_>)| match value {
         Detail::Id(_) => key.len() + 20,
         Detail::Bool(_) => key.len() + 10,
-        Detail::Dict(details) => key.len() + 8 + size(details),
+        Detail::Roles(features) => key.len() + roles_size(features),
         Detail::Object(_) => key.len() + OBJECT_SIZE,
         Detail::Text(text) => key.len() + text.len() + 6,
     };
     details.iter().flatten().map(entry).sum()
+}
+
+/// About how many bytes the roles take.
+fn roles_size(features: &RouterFeatures) -> usize {
+    let names = features.broker().iter().chain(features.dealer());
+    64 + names.map(|name| name.len() + 8).sum::<usize>()
 }
 
 /// A payload in the target's serializer.
@@ -208,7 +197,7 @@ impl Arguments {
     }
 
     fn size(&self) -> usize {
-        [&self.0.args, &self.0.kwargs].into_iter().flatten().map(Bytes::len).sum()
+        self.0.size()
     }
 }
 
@@ -237,11 +226,6 @@ impl<W: Writer> Message<W> {
     }
 
     fn details(mut self, details: Details<'_>) -> Self {
-        self.dict(details);
-        self
-    }
-
-    fn dict(&mut self, details: Details<'_>) {
         self.writer.dict(details.iter().flatten().count());
         for &(key, value) in details.iter().flatten() {
             self.writer.key(Token::text(key));
@@ -249,9 +233,27 @@ impl<W: Writer> Message<W> {
                 Detail::Id(id) => self.writer.unsigned(id),
                 Detail::Bool(value) => self.writer.bool(value),
                 Detail::Text(text) => self.writer.text(text),
-                Detail::Dict(details) => self.dict(details),
+                Detail::Roles(features) => self.roles(features),
                 Detail::Object(object) => write::object(&mut self.writer, object),
             }
+        }
+        self.writer.end(Kind::Dict);
+        self
+    }
+
+    fn roles(&mut self, features: &RouterFeatures) {
+        self.writer.dict(2);
+        for (role, features) in [("broker", features.broker()), ("dealer", features.dealer())] {
+            self.writer.key(Token::text(role));
+            self.writer.dict(1);
+            self.writer.key(Token::text("features"));
+            self.writer.dict(features.len());
+            for feature in features {
+                self.writer.key(Token::text(feature));
+                self.writer.bool(true);
+            }
+            self.writer.end(Kind::Dict);
+            self.writer.end(Kind::Dict);
         }
         self.writer.end(Kind::Dict);
     }

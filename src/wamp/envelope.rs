@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
 
 use super::{
-    DecodeError, MAX_ID, Payload, Serializer, Uri, details,
+    DecodeError, Dictionary, MAX_ID, Payload, Serializer, Uri,
+    options::{self, Options, Source, whole_number},
     read::{Container, Depth, Ignore, Reader, Token, walk, walk_from},
 };
 
@@ -66,11 +66,7 @@ impl<'a, R: Reader<'a>> Envelope<'a, R> {
 
     /// An identifier.
     pub(super) fn id(&mut self, element: &str) -> Result<u64, DecodeError> {
-        let id = match self.next(element)? {
-            Token::Unsigned(id) => Some(id),
-            Token::Float(id) => details::whole_number::<R>(id),
-            _ => None,
-        };
+        let id = whole_number::<R>(&self.next(element)?);
         id.filter(|id| (1..=MAX_ID).contains(id))
             .ok_or_else(|| self.complaint(element, "expected an integer from 1 to 2^53"))
     }
@@ -89,19 +85,28 @@ impl<'a, R: Reader<'a>> Envelope<'a, R> {
     }
 
     /// Typed options or details.
-    pub(super) fn details<T: DeserializeOwned>(&mut self, element: &str) -> Result<T, DecodeError> {
+    pub(super) fn options<T: Options>(&mut self, element: &str) -> Result<T, DecodeError> {
         self.require(element)?;
-        details::read(&mut self.reader, self.depth).map_err(|error| match error {
-            DecodeError::Invalid(what) => self.complaint(element, &what),
-            other => other,
-        })
+        let source = self.source();
+        options::read(&mut self.reader, source, self.depth).map_err(|error| self.within(element, error))
     }
 
-    /// A dictionary that nobody reads.
-    pub(super) fn skip_dict(&mut self, element: &str) -> Result<(), DecodeError> {
-        match self.next(element)? {
-            dict @ Token::Dict(_) => walk_from(dict, &mut self.reader, &mut Ignore, self.depth),
-            _ => Err(self.complaint(element, "expected a dictionary")),
+    /// Options or details of which nothing means anything here.
+    pub(super) fn dictionary(&mut self, element: &str) -> Result<Dictionary, DecodeError> {
+        self.require(element)?;
+        let source = self.source();
+        options::keep(&mut self.reader, source, self.depth).map_err(|error| self.within(element, error))
+    }
+
+    const fn source(&self) -> Source<'a> {
+        Source { input: self.input, serializer: self.serializer }
+    }
+
+    /// Says in which element the fault is.
+    fn within(&self, element: &str, error: DecodeError) -> DecodeError {
+        match error {
+            DecodeError::Invalid(what) => self.complaint(element, &what),
+            other => other,
         }
     }
 

@@ -1,14 +1,15 @@
 //! The messages of the basic profile, as types: what a client may send, and what a router answers.
 //!
-//! Application payload stays as the raw bytes in which it came, see [`Payload`]. Options and details are typed;
-//! keys that this router does not know are ignored, as the specification asks.
+//! Application payload stays as the raw bytes in which it came, see [`Payload`]. Options and details are typed as far as
+//! they mean something here, and kept whole beside that, see [`Dictionary`]; keys that this router does not know are
+//! ignored, as the specification asks.
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Payload, SessionId, Uri};
+use super::{Dictionary, Payload, RouterFeatures, SessionId, Uri};
 
 /// Message type codes (section "Message Codes and Direction").
 pub mod code {
@@ -42,15 +43,15 @@ pub mod code {
 #[allow(missing_docs, reason = "the fields carry the specification's own names")]
 pub enum ClientMessage {
     /// `[HELLO, Realm|uri, Details|dict]`
-    Hello { realm: Option<Uri>, details: HelloDetails },
+    Hello { realm: Option<Uri>, details: Box<HelloDetails> },
     /// `[ABORT, Details|dict, Reason|uri]`
-    Abort { reason: Uri },
+    Abort { details: Dictionary, reason: Uri },
     /// `[AUTHENTICATE, Signature|string, Extra|dict]`
-    Authenticate { signature: String, extra: Map<String, Value> },
+    Authenticate { signature: String, extra: Dictionary },
     /// `[GOODBYE, Details|dict, Reason|uri]`
-    Goodbye { reason: Uri },
+    Goodbye { details: Dictionary, reason: Uri },
     /// `[ERROR, INVOCATION, INVOCATION.Request|id, Details|dict, Error|uri, Arguments|list, ArgumentsKw|dict]`
-    InvocationError { request: u64, error: Uri, payload: Payload },
+    InvocationError { request: u64, details: Dictionary, error: Uri, payload: Payload },
     /// `[PUBLISH, Request|id, Options|dict, Topic|uri, Arguments|list, ArgumentsKw|dict]`
     Publish { request: u64, options: PublishOptions, topic: Uri, payload: Payload },
     /// `[SUBSCRIBE, Request|id, Options|dict, Topic|uri]`
@@ -64,7 +65,25 @@ pub enum ClientMessage {
     /// `[UNREGISTER, Request|id, REGISTERED.Registration|id]`
     Unregister { request: u64, registration: u64 },
     /// `[YIELD, INVOCATION.Request|id, Options|dict, Arguments|list, ArgumentsKw|dict]`
-    Yield { request: u64, payload: Payload },
+    Yield { request: u64, options: Dictionary, payload: Payload },
+}
+
+impl ClientMessage {
+    /// How many bytes of the message are kept as they came: its payload, its options or details.
+    pub fn serialized_size(&self) -> usize {
+        match self {
+            Self::Hello { details, .. } => details.written.size(),
+            Self::Authenticate { extra: details, .. }
+            | Self::Abort { details, .. }
+            | Self::Goodbye { details, .. } => details.size(),
+            Self::InvocationError { details, payload, .. }
+            | Self::Yield { options: details, payload, .. } => details.size() + payload.size(),
+            Self::Publish { options, payload, .. } => options.written.size() + payload.size(),
+            Self::Call { options, payload, .. } => options.written.size() + payload.size(),
+            Self::Subscribe { options, .. } | Self::Register { options, .. } => options.written.size(),
+            Self::Unsubscribe { .. } | Self::Unregister { .. } => 0,
+        }
+    }
 }
 
 /// A message that a router sends to a client.
@@ -100,8 +119,7 @@ pub enum RouterMessage {
 }
 
 /// HELLO.Details, as far as the gateway reads it.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct HelloDetails {
     /// The methods that the client offers, in its order of preference; none means `anonymous`.
     pub authmethods: Vec<String>,
@@ -109,15 +127,16 @@ pub struct HelloDetails {
     pub authid: Option<String>,
     /// The role that the client would like to have.
     pub authrole: Option<String>,
-    /// Further details for the method.
-    pub authextra: Map<String, Value>,
+    /// Further details for the method; at most 16 KiB.
+    pub authextra: Dictionary,
     /// The roles that the client plays; at least one is required (section "HELLO").
-    pub roles: Map<String, Value>,
+    pub roles: Dictionary,
+    /// All of it.
+    pub written: Dictionary,
 }
 
 /// PUBLISH.Options.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PublishOptions {
     /// Whether the client wants PUBLISHED or ERROR as an answer.
     pub acknowledge: bool,
@@ -125,6 +144,15 @@ pub struct PublishOptions {
     pub exclude_me: bool,
     /// Whether subscribers may see who published.
     pub disclose_me: bool,
+    /// Who gets an event and who does not. Few publishers say; the others pay no more than a pointer for it.
+    pub lists: Option<Box<PublishLists>>,
+    /// All of the options.
+    pub written: Dictionary,
+}
+
+/// The receivers of an event as its publisher limits them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PublishLists {
     /// Sessions that get no event.
     pub exclude: Vec<u64>,
     /// The only sessions that get an event, or all of them.
@@ -133,29 +161,37 @@ pub struct PublishOptions {
 
 impl Default for PublishOptions {
     fn default() -> Self {
-        Self { acknowledge: false, exclude_me: true, disclose_me: false, exclude: Vec::new(), eligible: None }
+        Self {
+            acknowledge: false,
+            exclude_me: true,
+            disclose_me: false,
+            lists: None,
+            written: Dictionary::default(),
+        }
     }
 }
 
 /// CALL.Options.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct CallOptions {
     /// Whether the callee may see who called.
     pub disclose_me: bool,
+    /// All of the options.
+    pub written: Dictionary,
 }
 
 /// SUBSCRIBE.Options and REGISTER.Options: the basic profile knows `exact` only.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct MatchOptions {
     /// The matching policy that the client asks for; none means `exact`.
     pub r#match: Option<String>,
     /// The sharing policy of a registration; none means `single`.
     pub invoke: Option<String>,
+    /// All of the options.
+    pub written: Dictionary,
 }
 
-/// WELCOME.Details: who the client is now. What the router can do is added when it is written, the same for everybody.
+/// WELCOME.Details: who the client is now, and what the router can do.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the fields carry the specification's own names")]
 pub struct WelcomeDetails {
@@ -165,6 +201,8 @@ pub struct WelcomeDetails {
     pub authmethod: &'static str,
     pub authprovider: &'static str,
     pub authextra: Option<Map<String, Value>>,
+    /// `roles`
+    pub features: RouterFeatures,
     /// `x_wampgate_known`: whether the client came with a cookie that the gateway knows; nothing without cookie
     /// tracking.
     pub known: Option<bool>,

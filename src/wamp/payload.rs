@@ -23,4 +23,9 @@ impl Payload {
     pub const fn empty() -> Self {
         Self { serializer: Serializer::Json, args: None, kwargs: None }
     }
+
+    /// How many bytes there are.
+    pub fn size(&self) -> usize {
+        [&self.args, &self.kwargs].into_iter().flatten().map(Bytes::len).sum()
+    }
 }

@@ -40,7 +40,7 @@ impl Payload {
 }
 
 /// Transcodes one value.
-fn value(bytes: &[u8], from: Serializer, to: Serializer) -> Result<Bytes, DecodeError> {
+pub(super) fn value(bytes: &[u8], from: Serializer, to: Serializer) -> Result<Bytes, DecodeError> {
     match from {
         Serializer::Json => read_from(|| JsonReader::new(bytes), bytes.len(), to),
         Serializer::MsgPack => read_from(|| Ok(MsgPackReader::new(bytes)), bytes.len(), to),

@@ -1,11 +1,15 @@
 //! Cryptosign with the specification's test vectors.
 
 use ed25519_dalek::{Signer as _, SigningKey};
+use serde_json::Value;
 
 use super::*;
-use crate::auth::{
-    AuthOptions,
-    tests::{NOW, Scene, hello, uri},
+use crate::{
+    auth::{
+        AuthOptions,
+        tests::{NOW, Scene, hello, uri},
+    },
+    wamp::Dictionary,
 };
 
 /// Section "Computing the Signature", "Test Vectors": channel, private key, challenge, signature.
@@ -72,7 +76,7 @@ fn scene(authid: Option<&str>, seed: u8, realm: &str) -> Scene {
             .into();
     let config = AuthOptions { cryptosign: Some(CryptosignOptions { principals }), ..AuthOptions::default() };
     let mut hello = hello(&["cryptosign"], authid);
-    hello.authextra.insert("pubkey".to_owned(), to_hex(&signing(seed).verifying_key().to_bytes()).into());
+    hello.authextra.insert("pubkey", to_hex(&signing(seed).verifying_key().to_bytes()));
     Scene { realm: uri(realm), ..Scene::new(Some(config), hello) }
 }
 
@@ -90,7 +94,7 @@ fn answer(key: &SigningKey, challenge: &Map<String, Value>, channel: Option<[u8;
 fn run(authid: Option<&str>, seed: u8, realm: &str) -> Result<Principal, Refusal> {
     let (challenge, pending) = scene(authid, seed, realm).challenge(Method::Cryptosign);
     assert_eq!(challenge["channel_binding"], Value::Null);
-    pending.finish(&answer(&signing(seed), &challenge, None), &Map::new(), NOW)
+    pending.finish(&answer(&signing(seed), &challenge, None), &Dictionary::default(), NOW)
 }
 
 #[test]
@@ -150,11 +154,11 @@ fn a_signature_counts_for_its_own_challenge_and_key_only() {
     let ((old, _), (new, pending)) =
         (scene.challenge(Method::Cryptosign), scene.challenge(Method::Cryptosign));
     assert_ne!(old, new);
-    let replayed = pending.finish(&answer(&signing(1), &old, None), &Map::new(), NOW);
+    let replayed = pending.finish(&answer(&signing(1), &old, None), &Dictionary::default(), NOW);
     assert_eq!(replayed, Err(Refusal::Credentials("cryptosign")));
     // Signed with the principal's other key, which is not the one that was announced.
     let (challenge, pending) = scene.challenge(Method::Cryptosign);
-    let other = pending.finish(&answer(&signing(2), &challenge, None), &Map::new(), NOW);
+    let other = pending.finish(&answer(&signing(2), &challenge, None), &Dictionary::default(), NOW);
     assert_eq!(other, Err(Refusal::Credentials("cryptosign")));
 }
 
@@ -164,7 +168,7 @@ fn a_public_key_is_required() {
         [Value::Null, "".into(), "00".repeat(31).into(), "zz".repeat(32).into(), "\u{e9}".repeat(32).into()]
     {
         let mut scene = scene(Some("joe"), 1, "realm1");
-        scene.hello.authextra.insert("pubkey".to_owned(), pubkey.clone());
+        scene.hello.authextra.insert("pubkey", pubkey.clone());
         assert!(
             matches!(scene.begin(Method::Cryptosign), Err(Refusal::Missing("cryptosign", _))),
             "{pubkey}"
@@ -182,12 +186,12 @@ fn a_channel_binding_that_the_connection_has_not_is_refused() {
     ] {
         let mut scene = scene(Some("joe"), 1, "realm1");
         scene.tls_exporter = channel;
-        scene.hello.authextra.insert("channel_binding".to_owned(), kind.into());
+        scene.hello.authextra.insert("channel_binding", kind);
         let refused = scene.begin(Method::Cryptosign).unwrap_err();
         assert_eq!(refused, Refusal::ChannelBinding(kind.into()));
     }
     let mut scene = scene(Some("joe"), 1, "realm1");
-    scene.hello.authextra.insert("channel_binding".to_owned(), true.into());
+    scene.hello.authextra.insert("channel_binding", true);
     assert!(matches!(scene.begin(Method::Cryptosign), Err(Refusal::Missing(..))));
 }
 
@@ -196,10 +200,10 @@ fn a_bound_channel_is_part_of_what_is_signed() {
     let run = |signed: [u8; 32]| {
         let mut scene = scene(Some("joe"), 1, "realm1");
         scene.tls_exporter = Some([7; 32]);
-        scene.hello.authextra.insert("channel_binding".to_owned(), "tls-exporter".into());
+        scene.hello.authextra.insert("channel_binding", "tls-exporter");
         let (challenge, pending) = scene.challenge(Method::Cryptosign);
         assert_eq!(challenge["channel_binding"], "tls-exporter");
-        pending.finish(&answer(&signing(1), &challenge, Some(signed)), &Map::new(), NOW)
+        pending.finish(&answer(&signing(1), &challenge, Some(signed)), &Dictionary::default(), NOW)
     };
     assert!(run([7; 32]).is_ok());
     assert_eq!(run([8; 32]), Err(Refusal::Credentials("cryptosign")), "another channel's");

@@ -1,6 +1,7 @@
 //! SCRAM with a client of both dialects, and the example of RFC 7677 that the specification quotes.
 
 use argon2::{Algorithm, Argon2, Params, Version};
+use serde_json::Value;
 
 use super::*;
 use crate::auth::{
@@ -50,14 +51,14 @@ fn scene(method: Method, authid: &str, realm: &str) -> Scene {
     .into();
     let config = AuthOptions { scram: Some(ScramOptions { principals }), ..AuthOptions::default() };
     let mut hello = hello(&[method.name()], Some(authid));
-    hello.authextra.insert("nonce".to_owned(), "egVDf3DMJh0=".into());
+    hello.authextra.insert("nonce", "egVDf3DMJh0=");
     Scene { realm: uri(realm), ..Scene::new(Some(config), hello) }
 }
 
 /// What a client makes of a challenge.
 struct Client {
     proof: String,
-    extra: Map<String, Value>,
+    extra: Dictionary,
     verifier: Value,
 }
 
@@ -84,9 +85,9 @@ fn answer(method: Method, authid: &str, password: &str, challenge: &Map<String, 
     let proof: Vec<u8> = client_key.iter().zip(signature).map(|(a, b)| a ^ b).collect();
     let verifier = BASE64_STANDARD.encode(hmac(&SecretKey(hmac(&salted, "Server Key")), &message));
     let is_strict = method == Method::WampScram;
-    let mut extra = Map::new();
+    let mut extra = Dictionary::default();
     if is_strict {
-        extra.insert("nonce".to_owned(), nonce.into());
+        extra.insert("nonce", nonce);
     }
     let verifier = if is_strict { format!("v={verifier}") } else { verifier }.into();
     Client { proof: BASE64_STANDARD.encode(proof), extra, verifier }
@@ -110,7 +111,8 @@ fn verifies_the_specifications_example() {
     let scene = scene(Method::WampScram, "user", "realm1");
     let client_nonce = "rOprNGfwEbeRWgbNEkqO";
     let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0".to_owned();
-    let extra = Map::from_iter([("nonce".to_owned(), nonce.clone().into())]);
+    let mut extra = Dictionary::default();
+    extra.insert("nonce", nonce.clone());
     let pending = Pending {
         claim: scene.applicant().claim(Method::WampScram, "user", &role, None),
         is_known: Choice::from(1),
@@ -161,8 +163,9 @@ fn a_proof_counts_for_its_own_challenge_only() {
 #[test]
 fn the_specified_dialect_repeats_the_nonce() {
     let method = Method::WampScram;
-    let other = Map::from_iter([("nonce".to_owned(), "egVDf3DMJh0=".into())]);
-    for extra in [Map::new(), other] {
+    let mut other = Dictionary::default();
+    other.insert("nonce", "egVDf3DMJh0=");
+    for extra in [Dictionary::default(), other] {
         let (challenge, pending) = scene(method, "joe", "realm1").challenge(method);
         let client = answer(method, "joe", PASSWORD, &challenge);
         let refused = pending.finish(&client.proof, &extra, NOW);
@@ -174,7 +177,7 @@ fn the_specified_dialect_repeats_the_nonce() {
 fn what_is_no_proof_is_refused() {
     for proof in ["", "x", "AAAA", &BASE64_STANDARD.encode([0; 32]), &BASE64_STANDARD.encode([0; 33])] {
         let (_, pending) = scene(Method::Scram, "joe", "realm1").challenge(Method::Scram);
-        assert_eq!(pending.finish(proof, &Map::new(), NOW), Err(Refusal::Credentials("scram")));
+        assert_eq!(pending.finish(proof, &Dictionary::default(), NOW), Err(Refusal::Credentials("scram")));
     }
 }
 
@@ -182,7 +185,7 @@ fn what_is_no_proof_is_refused() {
 fn a_nonce_is_required_and_bounded() {
     for nonce in [Value::Null, "".into(), "no base64!".into(), 7.into(), "AAAA".repeat(33).into()] {
         let mut scene = scene(Method::Scram, "joe", "realm1");
-        scene.hello.authextra.insert("nonce".to_owned(), nonce.clone());
+        scene.hello.authextra.insert("nonce", nonce.clone());
         assert!(matches!(scene.begin(Method::Scram), Err(Refusal::Missing("scram", _))), "{nonce}");
     }
 }
@@ -190,7 +193,7 @@ fn a_nonce_is_required_and_bounded() {
 #[test]
 fn a_channel_binding_is_refused() {
     let mut scene = scene(Method::WampScram, "joe", "realm1");
-    scene.hello.authextra.insert("channel_binding".to_owned(), "tls-unique".into());
+    scene.hello.authextra.insert("channel_binding", "tls-unique");
     let refused = scene.begin(Method::WampScram).unwrap_err();
     assert_eq!(refused, Refusal::ChannelBinding("tls-unique".into()));
 }

@@ -3,9 +3,12 @@
 use serde_json::Value;
 
 use super::*;
-use crate::auth::{
-    AuthOptions, WampCraPrincipal,
-    tests::{NOW, Scene, hello, uri},
+use crate::{
+    auth::{
+        AuthOptions, WampCraPrincipal,
+        tests::{NOW, Scene, hello, uri},
+    },
+    wamp::Dictionary,
 };
 
 /// `joe` has the key; `ann` derives it from a password, and belongs to `home`.
@@ -40,7 +43,7 @@ fn run(scene: &Scene, secret: &str) -> Result<Principal, Refusal> {
         }
     };
     let signature = sign(&key, extra["challenge"].as_str().unwrap());
-    pending.finish(&signature, &Map::new(), NOW)
+    pending.finish(&signature, &Dictionary::default(), NOW)
 }
 
 #[test]
@@ -88,7 +91,7 @@ fn a_challenge_has_all_members_and_is_never_repeated() {
     }
     assert_ne!(one, other);
     // An answer to one challenge is none to another one.
-    let replayed = pending.finish(&sign(&Secret::new("secret!!!".into()), &one), &Map::new(), NOW);
+    let replayed = pending.finish(&sign(&Secret::new("secret!!!".into()), &one), &Dictionary::default(), NOW);
     assert_eq!(replayed, Err(Refusal::Credentials("wampcra")));
 }
 

@@ -22,6 +22,11 @@ fn receivers(sent: &Sent) -> Vec<u64> {
     receivers
 }
 
+fn limited(exclude: &[u64], eligible: Option<&[u64]>) -> PublishOptions {
+    let lists = PublishLists { exclude: exclude.to_vec(), eligible: eligible.map(<[u64]>::to_vec) };
+    PublishOptions { lists: Some(Box::new(lists)), ..PublishOptions::default() }
+}
+
 fn published(world: &mut World, options: PublishOptions) -> Vec<u64> {
     receivers(&world.send(1, publish(9, "com.t", options)))
 }
@@ -133,7 +138,7 @@ fn excluded_sessions_get_no_event() {
     for session in [2, 3, 4] {
         world.subscribe(session, "com.t");
     }
-    let options = PublishOptions { exclude: vec![4, 99, 2, 4], ..PublishOptions::default() };
+    let options = limited(&[4, 99, 2, 4], None);
     assert_eq!(published(&mut world, options), [3]);
 }
 
@@ -143,9 +148,9 @@ fn only_eligible_subscribers_get_the_event_and_each_gets_it_once() {
     for session in [2, 3] {
         world.subscribe(session, "com.t");
     }
-    let options = PublishOptions { eligible: Some(vec![4, 3, 99, 3]), ..PublishOptions::default() };
+    let options = limited(&[], Some(&[4, 3, 99, 3]));
     assert_eq!(published(&mut world, options), [3], "4 is eligible but not subscribed");
-    let nobody = PublishOptions { eligible: Some(vec![]), ..PublishOptions::default() };
+    let nobody = limited(&[], Some(&[]));
     assert_eq!(published(&mut world, nobody), [0; 0]);
 }
 
@@ -155,8 +160,7 @@ fn exclude_and_exclude_me_count_among_the_eligible_too() {
     for session in [1, 2, 3] {
         world.subscribe(session, "com.t");
     }
-    let options =
-        PublishOptions { eligible: Some(vec![1, 2, 3]), exclude: vec![2], ..PublishOptions::default() };
+    let options = limited(&[2], Some(&[1, 2, 3]));
     assert_eq!(published(&mut world, options), [3]);
 }
 

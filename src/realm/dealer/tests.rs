@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     realm::router::testing::{Sent, World, call, only, payload, refused, register, rule, uri, yields},
     wamp::{
-        ClientMessage, RouterMessage,
+        ClientMessage, Dictionary, RouterMessage,
         message::{InvocationDetails, code},
     },
 };
@@ -12,7 +12,8 @@ fn unregister(request: u64, registration: u64) -> ClientMessage {
 }
 
 fn fails(request: u64) -> ClientMessage {
-    ClientMessage::InvocationError { request, error: uri("com.failed"), payload: payload("[\"why\"]") }
+    let (details, error) = (Dictionary::default(), uri("com.failed"));
+    ClientMessage::InvocationError { request, details, error, payload: payload("[\"why\"]") }
 }
 
 fn result(caller: u64, request: u64) -> Sent {

@@ -30,23 +30,27 @@ fn members() -> Members {
     (1..=4).map(member).collect()
 }
 
-fn ask(procedure: Procedure, args: &'static str, kwargs: &'static str) -> Result<Answer, Refusal> {
+fn ask(
+    procedure: MetaProcedure,
+    args: &'static str,
+    kwargs: &'static str,
+) -> Result<MetaAnswer, RequestError> {
     let kwargs =
         Some(kwargs).filter(|text| !text.is_empty()).map(|text| bytes::Bytes::from_static(text.as_bytes()));
     procedure.answer(CALLER, &Payload { kwargs, ..payload(args) }, &members())
 }
 
-fn result(procedure: Procedure, args: &'static str) -> Value {
+fn result(procedure: MetaProcedure, args: &'static str) -> Value {
     ask(procedure, args, "").unwrap().result
 }
 
-fn killed(procedure: Procedure, args: &'static str, kwargs: &'static str) -> Killed {
+fn killed(procedure: MetaProcedure, args: &'static str, kwargs: &'static str) -> Killed {
     let mut killed = ask(procedure, args, kwargs).unwrap().killed.unwrap();
     killed.sessions.sort_unstable();
     killed
 }
 
-fn refused(procedure: Procedure, args: &'static str, kwargs: &'static str) -> &'static str {
+fn refused(procedure: MetaProcedure, args: &'static str, kwargs: &'static str) -> &'static str {
     ask(procedure, args, kwargs).unwrap_err().error
 }
 
@@ -58,15 +62,15 @@ fn sorted(list: Value) -> Vec<u64> {
 
 #[test]
 fn sessions_are_counted_and_listed_by_role() {
-    assert_eq!(result(Procedure::Count, "[]"), 4);
-    assert_eq!(result(Procedure::Count, "[null]"), 4);
-    assert_eq!(result(Procedure::Count, r#"[["user"]]"#), 3);
-    assert_eq!(result(Procedure::Count, r#"[["user", "admin"]]"#), 4);
-    assert_eq!(result(Procedure::Count, "[[]]"), 0);
-    assert_eq!(sorted(result(Procedure::List, "[]")), [1, 2, 3, 4]);
-    assert_eq!(sorted(result(Procedure::List, r#"[["admin"]]"#)), [4]);
-    assert_eq!(refused(Procedure::List, r#"["admin"]"#, ""), INVALID_ARGUMENT);
-    assert_eq!(refused(Procedure::Count, "[[1]]", ""), INVALID_ARGUMENT);
+    assert_eq!(result(MetaProcedure::Count, "[]"), 4);
+    assert_eq!(result(MetaProcedure::Count, "[null]"), 4);
+    assert_eq!(result(MetaProcedure::Count, r#"[["user"]]"#), 3);
+    assert_eq!(result(MetaProcedure::Count, r#"[["user", "admin"]]"#), 4);
+    assert_eq!(result(MetaProcedure::Count, "[[]]"), 0);
+    assert_eq!(sorted(result(MetaProcedure::List, "[]")), [1, 2, 3, 4]);
+    assert_eq!(sorted(result(MetaProcedure::List, r#"[["admin"]]"#)), [4]);
+    assert_eq!(refused(MetaProcedure::List, r#"["admin"]"#, ""), INVALID_ARGUMENT);
+    assert_eq!(refused(MetaProcedure::Count, "[[1]]", ""), INVALID_ARGUMENT);
 }
 
 #[test]
@@ -75,27 +79,27 @@ fn session_is_told_by_its_public_names_only() {
         "session": 2, "authid": "public2", "authrole": "user", "authmethod": "anonymous", "authprovider": "policy",
         "transport": { "type": "websocket", "channel": "tcp", "serializer": "cbor" },
     });
-    assert_eq!(result(Procedure::Get, "[2]"), details);
-    assert_eq!(refused(Procedure::Get, "[9]", ""), NO_SUCH_SESSION);
+    assert_eq!(result(MetaProcedure::Get, "[2]"), details);
+    assert_eq!(refused(MetaProcedure::Get, "[9]", ""), NO_SUCH_SESSION);
     for args in ["[]", r#"["2"]"#, "[-2]", "[2.5]"] {
-        assert_eq!(refused(Procedure::Get, args, ""), INVALID_ARGUMENT, "{args}");
+        assert_eq!(refused(MetaProcedure::Get, args, ""), INVALID_ARGUMENT, "{args}");
     }
 }
 
 #[test]
 fn no_answer_of_any_procedure_holds_a_credential() {
     let calls = [
-        (Procedure::Count, "[]"),
-        (Procedure::List, "[]"),
-        (Procedure::Get, "[1]"),
-        (Procedure::Get, "[2]"),
-        (Procedure::Get, "[9]"),
-        (Procedure::Kill, "[2]"),
-        (Procedure::Kill, "[9]"),
-        (Procedure::KillByAuthid, r#"["public2"]"#),
-        (Procedure::KillByAuthid, r#"["secret2"]"#),
-        (Procedure::KillByAuthrole, r#"["user"]"#),
-        (Procedure::KillAll, "[]"),
+        (MetaProcedure::Count, "[]"),
+        (MetaProcedure::List, "[]"),
+        (MetaProcedure::Get, "[1]"),
+        (MetaProcedure::Get, "[2]"),
+        (MetaProcedure::Get, "[9]"),
+        (MetaProcedure::Kill, "[2]"),
+        (MetaProcedure::Kill, "[9]"),
+        (MetaProcedure::KillByAuthid, r#"["public2"]"#),
+        (MetaProcedure::KillByAuthid, r#"["secret2"]"#),
+        (MetaProcedure::KillByAuthrole, r#"["user"]"#),
+        (MetaProcedure::KillAll, "[]"),
     ];
     for (procedure, args) in calls {
         let answer = match ask(procedure, args, "") {
@@ -114,38 +118,38 @@ fn sessions_are_killed_one_by_one_or_by_name_and_never_the_caller() {
         message: None,
         authid: authid.map(str::to_owned),
     };
-    assert_eq!(killed(Procedure::Kill, "[2]", ""), plain(&[2], None));
-    assert_eq!(refused(Procedure::Kill, "[1]", ""), NO_SUCH_SESSION, "the caller itself");
-    assert_eq!(refused(Procedure::Kill, "[9]", ""), NO_SUCH_SESSION);
-    assert_eq!(killed(Procedure::KillByAuthid, r#"["public2"]"#, ""), plain(&[2], Some("public2")));
-    assert_eq!(killed(Procedure::KillByAuthid, r#"["public1"]"#, ""), plain(&[], Some("public1")));
-    assert_eq!(killed(Procedure::KillByAuthrole, r#"["user"]"#, ""), plain(&[2, 3], None));
-    assert_eq!(killed(Procedure::KillAll, "[]", ""), plain(&[2, 3, 4], None));
-    assert_eq!(result(Procedure::KillByAuthid, r#"["public2"]"#), json!([2]));
-    assert_eq!(result(Procedure::KillByAuthrole, r#"["user"]"#), 2);
-    assert_eq!(result(Procedure::KillAll, "[]"), 3);
-    assert_eq!(ask(Procedure::Kill, "[2]", "").unwrap().payload(), Payload::empty());
+    assert_eq!(killed(MetaProcedure::Kill, "[2]", ""), plain(&[2], None));
+    assert_eq!(refused(MetaProcedure::Kill, "[1]", ""), NO_SUCH_SESSION, "the caller itself");
+    assert_eq!(refused(MetaProcedure::Kill, "[9]", ""), NO_SUCH_SESSION);
+    assert_eq!(killed(MetaProcedure::KillByAuthid, r#"["public2"]"#, ""), plain(&[2], Some("public2")));
+    assert_eq!(killed(MetaProcedure::KillByAuthid, r#"["public1"]"#, ""), plain(&[], Some("public1")));
+    assert_eq!(killed(MetaProcedure::KillByAuthrole, r#"["user"]"#, ""), plain(&[2, 3], None));
+    assert_eq!(killed(MetaProcedure::KillAll, "[]", ""), plain(&[2, 3, 4], None));
+    assert_eq!(result(MetaProcedure::KillByAuthid, r#"["public2"]"#), json!([2]));
+    assert_eq!(result(MetaProcedure::KillByAuthrole, r#"["user"]"#), 2);
+    assert_eq!(result(MetaProcedure::KillAll, "[]"), 3);
+    assert_eq!(ask(MetaProcedure::Kill, "[2]", "").unwrap().payload(), Payload::empty());
 }
 
 #[test]
 fn nobody_is_killed_by_a_credential() {
-    assert_eq!(killed(Procedure::KillByAuthid, r#"["secret2"]"#, "").sessions, []);
+    assert_eq!(killed(MetaProcedure::KillByAuthid, r#"["secret2"]"#, "").sessions, []);
 }
 
 #[test]
 fn reason_and_message_are_passed_on_if_they_are_sound() {
-    let killed = killed(Procedure::Kill, "[2]", r#"{"reason": "com.example.bye", "message": "see you"}"#);
+    let killed = killed(MetaProcedure::Kill, "[2]", r#"{"reason": "com.example.bye", "message": "see you"}"#);
     assert_eq!((killed.reason.as_str(), killed.message.as_deref()), ("com.example.bye", Some("see you")));
     for kwargs in [r#"{"reason": ""}"#, r#"{"reason": "a b"}"#, r#"{"reason": 1}"#] {
-        assert_eq!(refused(Procedure::KillAll, "[]", kwargs), INVALID_URI, "{kwargs}");
+        assert_eq!(refused(MetaProcedure::KillAll, "[]", kwargs), INVALID_URI, "{kwargs}");
     }
-    assert_eq!(refused(Procedure::KillAll, "[]", r#"{"message": 1}"#), INVALID_ARGUMENT);
+    assert_eq!(refused(MetaProcedure::KillAll, "[]", r#"{"message": 1}"#), INVALID_ARGUMENT);
 }
 
 #[test]
 fn only_the_specifications_procedures_are_known() {
     for known in ["count", "list", "get", "kill", "kill_by_authid", "kill_by_authrole", "kill_all"] {
-        let procedure = Procedure::parse(&format!("{PREFIX}{known}")).unwrap();
+        let procedure = MetaProcedure::parse(&format!("{PREFIX}{known}")).unwrap();
         assert_eq!(procedure.kills(), known.starts_with("kill"));
     }
     for unknown in [
@@ -155,6 +159,6 @@ fn only_the_specifications_procedures_are_known() {
         "session.count",
         "wamp.session.count.x",
     ] {
-        assert_eq!(Procedure::parse(unknown), None, "{unknown}");
+        assert_eq!(MetaProcedure::parse(unknown), None, "{unknown}");
     }
 }

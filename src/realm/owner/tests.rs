@@ -6,12 +6,12 @@ use super::*;
 use crate::{
     realm::{
         Attachment, Permission, Realm, RealmClosed, RealmOptions, RoleOptions, Roles, TooManyLogouts,
-        UriMatch,
         router::testing::{call, identity, publish, register, rule, subscribe, uri, yields},
     },
     wamp::{
         Payload,
         message::{CallOptions, PublishOptions},
+        pattern::UriMatch,
     },
     wire::Taken,
 };
@@ -247,7 +247,8 @@ async fn protocol_violation_aborts_the_session_and_disposes_of_what_it_has() {
 fn killing_realm(logouts: Logouts) -> Realm {
     let rule = Permission { matching: UriMatch::Prefix, ..rule("wamp.session.") };
     let roles = Roles::Listed(vec![RoleOptions { name: "user".to_owned(), permissions: vec![rule] }]);
-    Realm::start_with(RealmOptions { name: uri("realm1"), roles }, Some(logouts))
+    let options = RealmOptions { name: uri("realm1"), roles };
+    Realm::start_with(options, Some(logouts))
 }
 
 fn kill(authid: &str, reason: &str) -> ClientMessage {

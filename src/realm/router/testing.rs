@@ -7,9 +7,9 @@ use bytes::Bytes;
 use super::*;
 use crate::{
     cookie::TrackingId,
-    identity::AuthId,
-    realm::{Permission, RoleOptions, Roles, UriMatch},
-    wamp::{Serializer, message::CallOptions},
+    identity::{AuthId, Identity},
+    realm::{Permission, RoleOptions, Roles},
+    wamp::{Dictionary, Serializer, message::CallOptions, pattern::UriMatch},
 };
 
 /// A router and the identities of its sessions.
@@ -60,13 +60,13 @@ impl World {
     ) -> Result<Sent, Violation> {
         let identity = &self.identities[&session];
         let role = self.permissions.role(&identity.authrole);
-        let peer = Peer { session: SessionId(session), identity, role };
+        let actor = Actor { session: SessionId(session), identity, role };
         let mut out = Deliveries::default();
         let draw = || {
             self.drawn += 1;
             self.drawn
         };
-        self.router.handle(&peer, message, draw, &mut out)?;
+        self.router.handle(&actor, message, draw, &mut out)?;
         Ok(flatten(&mut out))
     }
 
@@ -186,5 +186,5 @@ pub(in crate::realm) fn call(request: u64, procedure: &str) -> ClientMessage {
 }
 
 pub(in crate::realm) fn yields(request: u64) -> ClientMessage {
-    ClientMessage::Yield { request, payload: payload("[\"result\"]") }
+    ClientMessage::Yield { request, options: Dictionary::default(), payload: payload("[\"result\"]") }
 }

@@ -1,7 +1,7 @@
 use super::{testing::*, *};
 use crate::{
     realm::Permission,
-    wamp::message::{CallOptions, HelloDetails},
+    wamp::{Dictionary, message::CallOptions},
 };
 
 mod interleavings;
@@ -11,7 +11,11 @@ fn error(sent: Sent) -> String {
 }
 
 fn match_options(policy: Option<&str>, invoke: Option<&str>) -> MatchOptions {
-    MatchOptions { r#match: policy.map(str::to_owned), invoke: invoke.map(str::to_owned) }
+    MatchOptions {
+        r#match: policy.map(str::to_owned),
+        invoke: invoke.map(str::to_owned),
+        ..MatchOptions::default()
+    }
 }
 
 fn acknowledged() -> PublishOptions {
@@ -19,7 +23,7 @@ fn acknowledged() -> PublishOptions {
 }
 
 fn call_disclosing(procedure: &str) -> ClientMessage {
-    let options = CallOptions { disclose_me: true };
+    let options = CallOptions { disclose_me: true, ..CallOptions::default() };
     ClientMessage::Call { request: 1, options, procedure: uri(procedure), payload: payload("[]") }
 }
 
@@ -198,10 +202,10 @@ fn messages_of_the_session_itself_are_a_protocol_violation() {
     let mut world = World::open([1]);
     let reason = || uri("wamp.close.normal");
     let messages = [
-        ClientMessage::Hello { realm: None, details: HelloDetails::default() },
-        ClientMessage::Abort { reason: reason() },
-        ClientMessage::Goodbye { reason: reason() },
-        ClientMessage::Authenticate { signature: String::new(), extra: serde_json::Map::new() },
+        ClientMessage::Hello { realm: None, details: Box::default() },
+        ClientMessage::Abort { details: Dictionary::default(), reason: reason() },
+        ClientMessage::Goodbye { details: Dictionary::default(), reason: reason() },
+        ClientMessage::Authenticate { signature: String::new(), extra: Dictionary::default() },
     ];
     for message in messages {
         world.try_send(1, message).unwrap_err();

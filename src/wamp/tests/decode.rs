@@ -1,18 +1,24 @@
 //! Every message that a client may send, in every serializer, from bytes written by hand.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::*;
-use crate::wamp::message::{CallOptions, HelloDetails, MatchOptions, PublishOptions};
+use crate::wamp::{
+    Dictionary,
+    message::{CallOptions, HelloDetails, MatchOptions, PublishLists, PublishOptions},
+};
 
 const ARGS: Forms = ("[1,\"x\"]", b"\x92\x01\xa1x", b"\x82\x01\x61x");
 const KWARGS: Forms = ("{\"a\":-1}", b"\x81\xa1a\xff", b"\xa1\x61a\x20");
 
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        other => panic!("{other} is no object"),
-    }
+/// A dictionary as it came.
+fn written(serializer: Serializer, forms: Forms) -> Dictionary {
+    Dictionary::written(serializer, form(forms, serializer))
+}
+
+/// What a dictionary says.
+fn said(dictionary: &Dictionary) -> Value {
+    serde_json::from_str(&dictionary.to_json()).unwrap()
 }
 
 #[track_caller]
@@ -25,44 +31,51 @@ fn check(forms: Forms, expected: impl Fn(Serializer) -> ClientMessage) {
 
 #[test]
 fn hello() {
-    check(
-        (
-            r#"[1,"realm1",{"roles":{"caller":{}},"authmethods":["ticket"],"authid":"joe","x_unknown":[{}]}]"#,
-            b"\x93\x01\xa6realm1\x84\xa5roles\x81\xa6caller\x80\xabauthmethods\x91\xa6ticket\xa6authid\xa3joe\
-              \xa9x_unknown\x91\x80",
-            b"\x83\x01\x66realm1\xa4\x65roles\xa1\x66caller\xa0\x6bauthmethods\x81\x66ticket\x66authid\x63joe\
-              \x69x_unknown\x81\xa0",
-        ),
-        |_| ClientMessage::Hello {
-            realm: Some(uri("realm1")),
-            details: HelloDetails {
-                authmethods: vec!["ticket".into()],
-                authid: Some("joe".into()),
-                roles: object(json!({"caller": {}})),
-                ..HelloDetails::default()
-            },
-        },
+    const ROLES: Forms = ("{\"caller\":{}}", b"\x81\xa6caller\x80", b"\xa1\x66caller\xa0");
+    const EXTRA: Forms = ("{\"k\":1}", b"\x81\xa1k\x01", b"\xa1\x61k\x01");
+    const DETAILS: Forms = (
+        r#"{"roles":{"caller":{}},"authmethods":["ticket"],"authid":"joe","authextra":{"k":1},"x_unknown":[{}]}"#,
+        b"\x85\xa5roles\x81\xa6caller\x80\xabauthmethods\x91\xa6ticket\xa6authid\xa3joe\xa9authextra\x81\xa1k\x01\
+          \xa9x_unknown\x91\x80",
+        b"\xa5\x65roles\xa1\x66caller\xa0\x6bauthmethods\x81\x66ticket\x66authid\x63joe\x69authextra\xa1\x61k\x01\
+          \x69x_unknown\x81\xa0",
     );
+    let json = format!("[1,\"realm1\",{}]", DETAILS.0);
+    let msgpack = [b"\x93\x01\xa6realm1", DETAILS.1].concat();
+    let cbor = [b"\x83\x01\x66realm1", DETAILS.2].concat();
+    for (serializer, message) in ALL.into_iter().zip([json.as_bytes(), &msgpack, &cbor]) {
+        let details = HelloDetails {
+            authmethods: vec!["ticket".into()],
+            authid: Some("joe".into()),
+            authrole: None,
+            authextra: written(serializer, EXTRA),
+            roles: written(serializer, ROLES),
+            written: written(serializer, DETAILS),
+        };
+        let expected = ClientMessage::Hello { realm: Some(uri("realm1")), details: Box::new(details) };
+        assert_eq!(decode(serializer, message), Ok(expected), "{serializer:?}");
+    }
 }
 
 #[test]
 fn hello_without_a_realm_leaves_the_choice_to_the_router() {
     check(("[1,null,{}]", b"\x93\x01\xc0\x80", b"\x83\x01\xf6\xa0"), |_| ClientMessage::Hello {
         realm: None,
-        details: HelloDetails::default(),
+        details: Box::default(),
     });
 }
 
 #[test]
 fn abort_with_and_without_arguments() {
-    let expected = |_| ClientMessage::Abort { reason: uri("wamp.close.normal") };
+    const DETAILS: Forms = ("{\"message\":\"bye\"}", b"\x81\xa7message\xa3bye", b"\xa1\x67message\x63bye");
+    let abort = |details| ClientMessage::Abort { details, reason: uri("wamp.close.normal") };
     check(
         (
             r#"[3,{"message":"bye"},"wamp.close.normal"]"#,
             b"\x93\x03\x81\xa7message\xa3bye\xb1wamp.close.normal",
             b"\x83\x03\xa1\x67message\x63bye\x71wamp.close.normal",
         ),
-        expected,
+        |serializer| abort(written(serializer, DETAILS)),
     );
     check(
         (
@@ -70,19 +83,24 @@ fn abort_with_and_without_arguments() {
             b"\x95\x03\x80\xb1wamp.close.normal\x91\x01\x80",
             b"\x85\x03\xa0\x71wamp.close.normal\x81\x01\xa0",
         ),
-        expected,
+        |_| abort(Dictionary::default()),
     );
 }
 
 #[test]
 fn authenticate() {
+    const EXTRA: Forms = (
+        r#"{"n":null,"k":1.5}"#,
+        b"\x82\xa1n\xc0\xa1k\xcb\x3f\xf8\0\0\0\0\0\0",
+        b"\xa2\x61n\xf6\x61k\xf9\x3e\x00",
+    );
     check(
         (
             r#"[5,"s",{"n":null,"k":1.5}]"#,
             b"\x93\x05\xa1s\x82\xa1n\xc0\xa1k\xcb\x3f\xf8\0\0\0\0\0\0",
             b"\x83\x05\x61s\xa2\x61n\xf6\x61k\xf9\x3e\x00",
         ),
-        |_| ClientMessage::Authenticate { signature: "s".into(), extra: object(json!({"k": 1.5})) },
+        |serializer| ClientMessage::Authenticate { signature: "s".into(), extra: written(serializer, EXTRA) },
     );
 }
 
@@ -94,7 +112,7 @@ fn goodbye() {
             b"\x93\x06\x80\xb1wamp.close.normal",
             b"\x83\x06\xa0\x71wamp.close.normal",
         ),
-        |_| ClientMessage::Goodbye { reason: uri("wamp.close.normal") },
+        |_| ClientMessage::Goodbye { details: Dictionary::default(), reason: uri("wamp.close.normal") },
     );
 }
 
@@ -108,6 +126,7 @@ fn error_of_an_invocation() {
         ),
         |serializer| ClientMessage::InvocationError {
             request: 7,
+            details: Dictionary::default(),
             error: uri("com.err"),
             payload: payload(serializer, Some(ARGS), None),
         },
@@ -116,6 +135,11 @@ fn error_of_an_invocation() {
 
 #[test]
 fn publish() {
+    const OPTIONS: Forms = (
+        r#"{"acknowledge":true,"exclude_me":false,"exclude":[9007199254740992]}"#,
+        b"\x83\xabacknowledge\xc3\xaaexclude_me\xc2\xa7exclude\x91\xcf\0\x20\0\0\0\0\0\0",
+        b"\xa3\x6backnowledge\xf5\x6aexclude_me\xf4\x67exclude\x81\x1b\0\x20\0\0\0\0\0\0",
+    );
     let publish = |serializer, options, args, kwargs| ClientMessage::Publish {
         request: 1000,
         options,
@@ -142,7 +166,8 @@ fn publish() {
             let options = PublishOptions {
                 acknowledge: true,
                 exclude_me: false,
-                exclude: vec![1 << 53],
+                lists: Some(Box::new(PublishLists { exclude: vec![1 << 53], eligible: None })),
+                written: written(serializer, OPTIONS),
                 ..PublishOptions::default()
             };
             publish(serializer, options, Some(ARGS), Some(KWARGS))
@@ -158,9 +183,16 @@ fn subscribe() {
             b"\x94\x20\xcf\0\x20\0\0\0\0\0\0\x81\xa5match\xa5exact\xa9com.topic",
             b"\x84\x18\x20\x1b\0\x20\0\0\0\0\0\0\xa1\x65match\x65exact\x69com.topic",
         ),
-        |_| ClientMessage::Subscribe {
+        |serializer| ClientMessage::Subscribe {
             request: 1 << 53,
-            options: MatchOptions { r#match: Some("exact".into()), invoke: None },
+            options: MatchOptions {
+                r#match: Some("exact".into()),
+                invoke: None,
+                written: written(
+                    serializer,
+                    (r#"{"match":"exact"}"#, b"\x81\xa5match\xa5exact", b"\xa1\x65match\x65exact"),
+                ),
+            },
             topic: uri("com.topic"),
         },
     );
@@ -184,7 +216,13 @@ fn call() {
         ),
         |serializer| ClientMessage::Call {
             request: 1,
-            options: CallOptions { disclose_me: true },
+            options: CallOptions {
+                disclose_me: true,
+                written: written(
+                    serializer,
+                    (r#"{"disclose_me":true}"#, b"\x81\xabdisclose_me\xc3", b"\xa1\x6bdisclose_me\xf5"),
+                ),
+            },
             procedure: uri("com.add"),
             payload: payload(serializer, Some(ARGS), Some(KWARGS)),
         },
@@ -199,9 +237,16 @@ fn register_and_unregister() {
             b"\x94\x40\x01\x81\xa6invoke\xa6single\xa7com.add",
             b"\x84\x18\x40\x01\xa1\x66invoke\x66single\x67com.add",
         ),
-        |_| ClientMessage::Register {
+        |serializer| ClientMessage::Register {
             request: 1,
-            options: MatchOptions { r#match: None, invoke: Some("single".into()) },
+            options: MatchOptions {
+                r#match: None,
+                invoke: Some("single".into()),
+                written: written(
+                    serializer,
+                    (r#"{"invoke":"single"}"#, b"\x81\xa6invoke\xa6single", b"\xa1\x66invoke\x66single"),
+                ),
+            },
             procedure: uri("com.add"),
         },
     );
@@ -214,8 +259,19 @@ fn register_and_unregister() {
 #[test]
 fn yield_with_a_result() {
     check(
-        (r#"[70,1,{},[1,"x"]]"#, b"\x94\x46\x01\x80\x92\x01\xa1x", b"\x84\x18\x46\x01\xa0\x82\x01\x61x"),
-        |serializer| ClientMessage::Yield { request: 1, payload: payload(serializer, Some(ARGS), None) },
+        (
+            r#"[70,1,{"progress":true},[1,"x"]]"#,
+            b"\x94\x46\x01\x81\xa8progress\xc3\x92\x01\xa1x",
+            b"\x84\x18\x46\x01\xa1\x68progress\xf5\x82\x01\x61x",
+        ),
+        |serializer| ClientMessage::Yield {
+            request: 1,
+            options: written(
+                serializer,
+                (r#"{"progress":true}"#, b"\x81\xa8progress\xc3", b"\xa1\x68progress\xf5"),
+            ),
+            payload: payload(serializer, Some(ARGS), None),
+        },
     );
 }
 
@@ -224,6 +280,7 @@ fn null_stands_for_no_arguments_and_the_empty_list_is_filled_in_before_keyword_a
     const EMPTY: Forms = ("[]", b"\x90", b"\x80");
     let result = |serializer, args, kwargs| ClientMessage::Yield {
         request: 1,
+        options: Dictionary::default(),
         payload: payload(serializer, args, kwargs),
     };
     check(("[70,1,{},null]", b"\x94\x46\x01\x80\xc0", b"\x84\x18\x46\x01\xa0\xf6"), |s| {
@@ -267,7 +324,7 @@ fn cbor_of_indefinite_length_is_read() {
 
 #[test]
 fn binary_data_in_details_takes_its_json_form() {
-    let expected = object(json!({"key": "\0AQI=", "7": [1, null], "big": 1.844_674_407_370_955_2e19}));
+    let expected = json!({"key": "\0AQI=", "7": [1, null], "big": 1.844_674_407_370_955_2e19});
     let messages: [(Serializer, &[u8]); 2] = [
         (
             Serializer::MsgPack,
@@ -284,7 +341,7 @@ fn binary_data_in_details_takes_its_json_form() {
         let Ok(ClientMessage::Hello { details, .. }) = decode(serializer, message) else {
             panic!("{serializer:?}")
         };
-        assert_eq!(details.authextra, expected, "{serializer:?}");
+        assert_eq!(said(&details.authextra), expected, "{serializer:?}");
     }
 }
 
@@ -296,7 +353,7 @@ fn null_for_a_known_option_counts_as_absent() {
         panic!()
     };
     assert_eq!((details.authmethods.len(), details.authid), (0, None));
-    assert_eq!(details.authextra, object(json!({"kept": null})));
+    assert_eq!(said(&details.authextra), json!({"kept": null}));
 }
 
 #[test]
@@ -318,5 +375,10 @@ fn json_escapes_are_undone_in_what_is_read() {
         panic!()
     };
     assert_eq!(signature, "A\"\\/\u{8}\u{c}\n\r\té😀 plain");
-    assert_eq!(extra, object(json!({"k": "\0AQI="})));
+    assert_eq!(extra.text("k").as_deref(), Some("\0AQI="));
+}
+
+#[test]
+fn a_message_stays_small_since_thousands_may_wait_for_a_realm() {
+    assert!(size_of::<ClientMessage>() <= 152, "{}", size_of::<ClientMessage>());
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::wamp::{
-    RouterMessage, SessionId,
+    RouterFeatures, RouterMessage, SessionId,
     message::{EventDetails, InvocationDetails, WelcomeDetails},
 };
 
@@ -40,6 +40,7 @@ fn welcome_tells_who_the_client_is_and_what_the_router_can_do() {
         authmethod: "ticket",
         authprovider: "static",
         authextra: object(&json!({"n": 1})).into(),
+        features: RouterFeatures::new(["publisher_exclusion", "session_meta_api"], ["caller_identification"]),
         known: Some(true),
         public_id: Some("abc".into()),
     };
@@ -47,11 +48,8 @@ fn welcome_tells_who_the_client_is_and_what_the_router_can_do() {
         "realm": "realm1", "authid": "joe", "authrole": "frontend", "authmethod": "ticket",
         "authprovider": "static", "authextra": {"n": 1},
         "roles": {
-            "broker": {"features": {
-                "publisher_identification": true, "publisher_exclusion": true, "subscriber_blackwhite_listing": true,
-                "session_meta_api": true
-            }},
-            "dealer": {"features": {"caller_identification": true, "session_meta_api": true}},
+            "broker": {"features": {"publisher_exclusion": true, "session_meta_api": true}},
+            "dealer": {"features": {"caller_identification": true}},
         },
         "x_wampgate_known": true, "x_wampgate_public_id": "abc",
     }]);

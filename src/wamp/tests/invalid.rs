@@ -125,12 +125,23 @@ fn a_wrong_option_is_named_and_not_repeated() {
             "[16,1,{\"acknowledge\":\"yes, my secret\"},\"t\"]",
             "invalid WAMP message: PUBLISH.Options: acknowledge: expected a boolean",
         ),
-        ("[16,1,{\"exclude\":[1,-2]},\"t\"]", "invalid WAMP message: PUBLISH.Options: exclude: expected u64"),
-        ("[16,1,{\"exclude\":[1.0]},\"t\"]", "invalid WAMP message: PUBLISH.Options: exclude: expected u64"),
-        ("[1,\"r\",{\"roles\":[]}]", "invalid WAMP message: HELLO.Details: roles: expected a map"),
+        (
+            "[16,1,{\"exclude\":[1,-2]},\"t\"]",
+            "invalid WAMP message: PUBLISH.Options: exclude: expected a list of session IDs",
+        ),
+        (
+            "[16,1,{\"exclude\":[1.0]},\"t\"]",
+            "invalid WAMP message: PUBLISH.Options: exclude: expected a list of session IDs",
+        ),
+        ("[1,\"r\",{\"authid\":5}]", "invalid WAMP message: HELLO.Details: authid: expected a string"),
+        (
+            "[1,\"r\",{\"authmethods\":[1]}]",
+            "invalid WAMP message: HELLO.Details: authmethods: expected a list of strings",
+        ),
+        ("[1,\"r\",{\"roles\":[]}]", "invalid WAMP message: HELLO.Details: roles: expected a dictionary"),
         (
             "[48,1,{\"disclose_me\":true,\"disclose_me\":true},\"p\"]",
-            "invalid WAMP message: CALL.Options: duplicate field `disclose_me`",
+            "invalid WAMP message: CALL.Options: disclose_me: is there twice",
         ),
     ]);
     let integer_key = decode(Serializer::MsgPack, b"\x94\x20\x01\x81\x01\x02\xa1t").unwrap_err();

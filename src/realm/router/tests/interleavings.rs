@@ -154,7 +154,8 @@ impl Model {
                 let invocation = if oldest { list.remove(0) } else { list.pop().unwrap() };
                 let message = if with_error {
                     let (error, payload) = (uri("com.failed"), payload("[]"));
-                    ClientMessage::InvocationError { request: invocation, error, payload }
+                    let details = Dictionary::default();
+                    ClientMessage::InvocationError { request: invocation, details, error, payload }
                 } else {
                     yields(invocation)
                 };

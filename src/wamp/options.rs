@@ -1,0 +1,315 @@
+//! Reading options and details: dictionaries of which some keys mean something here.
+//!
+//! - What a key means goes into a typed struct. The whole dictionary is kept beside it as it came, see [`Dictionary`].
+//! - A key whose value is null counts as absent: several client libraries send one for what was not set.
+//! - Errors name the key and what it should be, and do not repeat what was sent, which may be a secret.
+
+use bytes::Bytes;
+
+use super::{
+    DecodeError, Dictionary, Serializer,
+    message::{CallOptions, HelloDetails, MatchOptions, PublishLists, PublishOptions},
+    read::{Container, Depth, Ignore, Kind, Reader, Token, walk, walk_from},
+};
+
+/// How deeply details may be nested even where the limit for arguments is higher: some of them are handed to policies,
+/// whose parsers may call themselves.
+const MAX_DEPTH: usize = 128;
+
+/// How long HELLO.Details.authextra may be, in bytes: it is kept while a client is asked to authenticate, and handed to
+/// policies. Keys, signatures and tokens take less than a tenth of this.
+const MAX_AUTHEXTRA: usize = 16 * 1024;
+
+/// What a dictionary is read into.
+pub(super) trait Options: Default {
+    /// The keys that mean something; at most 32.
+    const KEYS: &'static [&'static str];
+
+    /// Takes the value of one of the keys.
+    fn set<'a, R: Reader<'a>>(
+        &mut self,
+        key: &'static str,
+        value: OptionValue<'_, 'a, R>,
+    ) -> Result<(), DecodeError>;
+
+    /// Takes the dictionary itself.
+    fn keep(&mut self, written: Dictionary);
+}
+
+/// Where messages are read from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) input: &'a Bytes,
+    pub(super) serializer: Serializer,
+}
+
+/// A value whose first piece has been read. It must be taken to its end.
+pub(super) struct OptionValue<'r, 'a, R> {
+    reader: &'r mut R,
+    source: Source<'a>,
+    /// Where it begins.
+    start: usize,
+    token: Token<'a>,
+    depth: Depth,
+}
+
+/// Reads a dictionary that stands `depth` deep in a message.
+pub(super) fn read<'a, R: Reader<'a>, T: Options>(
+    reader: &mut R,
+    source: Source<'a>,
+    depth: Depth,
+) -> Result<T, DecodeError> {
+    let start = reader.skip_to_value();
+    let mut dict = open(reader)?;
+    let depth = depth.at_most(MAX_DEPTH).deeper()?;
+    let mut options = T::default();
+    let (mut seen, mut is_empty) = (0_u32, true);
+    while reader.more(&mut dict)? {
+        is_empty = false;
+        let key = match reader.key()? {
+            Token::Text(text) => text.into_str(),
+            _ => return Err(invalid("keys must be strings")),
+        };
+        let start = reader.skip_to_value();
+        let token = reader.value()?;
+        let value = OptionValue { reader, source, start, token, depth };
+        let known = T::KEYS.iter().enumerate().find(|(_, known)| ***known == *key);
+        let Some((place, known)) = known.filter(|_| !matches!(value.token, Token::Null)) else {
+            value.skip()?;
+            continue;
+        };
+        if seen & (1 << place) != 0 {
+            return Err(invalid(format!("{known}: is there twice")));
+        }
+        seen |= 1 << place;
+        options.set(known, value).map_err(|error| match error {
+            DecodeError::Invalid(what) => invalid(format!("{known}: {what}")),
+            other => other,
+        })?;
+    }
+    if !is_empty {
+        options.keep(source.slice(start, reader));
+    }
+    Ok(options)
+}
+
+/// Keeps a dictionary of which nothing means anything here.
+pub(super) fn keep<'a, R: Reader<'a>>(
+    reader: &mut R,
+    source: Source<'a>,
+    depth: Depth,
+) -> Result<Dictionary, DecodeError> {
+    let start = reader.skip_to_value();
+    let dict = open(reader)?;
+    rest(reader, source, start, dict, depth)
+}
+
+/// Keeps a dictionary whose head has been read.
+fn rest<'a, R: Reader<'a>>(
+    reader: &mut R,
+    source: Source<'a>,
+    start: usize,
+    mut dict: Container,
+    depth: Depth,
+) -> Result<Dictionary, DecodeError> {
+    let depth = depth.deeper()?;
+    let mut is_empty = true;
+    while reader.more(&mut dict)? {
+        is_empty = false;
+        reader.key()?;
+        walk(reader, &mut Ignore, depth)?;
+    }
+    Ok(if is_empty { Dictionary::default() } else { source.slice(start, reader) })
+}
+
+fn open<'a>(reader: &mut impl Reader<'a>) -> Result<Container, DecodeError> {
+    dictionary(&reader.value()?)
+}
+
+fn dictionary(token: &Token<'_>) -> Result<Container, DecodeError> {
+    let dict = token.container().filter(|head| head.kind == Kind::Dict);
+    dict.ok_or_else(|| invalid("expected a dictionary"))
+}
+
+fn invalid(what: impl Into<String>) -> DecodeError {
+    DecodeError::Invalid(what.into())
+}
+
+impl Source<'_> {
+    /// What has been read since `start`.
+    fn slice<'a>(self, start: usize, reader: &impl Reader<'a>) -> Dictionary {
+        Dictionary::written(self.serializer, self.input.slice(start..reader.position()))
+    }
+}
+
+// === impl OptionValue ===
+
+impl<'a, R: Reader<'a>> OptionValue<'_, 'a, R> {
+    fn skip(self) -> Result<(), DecodeError> {
+        walk_from(self.token, self.reader, &mut Ignore, self.depth)
+    }
+
+    fn bool(self) -> Result<bool, DecodeError> {
+        match self.token {
+            Token::Bool(value) => Ok(value),
+            _ => Err(invalid("expected a boolean")),
+        }
+    }
+
+    fn text(self) -> Result<String, DecodeError> {
+        text(self.token).ok_or_else(|| invalid("expected a string"))
+    }
+
+    fn texts(self) -> Result<Vec<String>, DecodeError> {
+        self.list(text, "expected a list of strings")
+    }
+
+    /// Identifiers; or what clients take for some, which then means nothing.
+    fn ids(self) -> Result<Vec<u64>, DecodeError> {
+        self.list(|token| whole_number::<R>(&token), "expected a list of session IDs")
+    }
+
+    fn list<T>(
+        self,
+        item: impl Fn(Token<'a>) -> Option<T>,
+        expected: &'static str,
+    ) -> Result<Vec<T>, DecodeError> {
+        let list = self.token.container().filter(|head| head.kind == Kind::List);
+        let mut list = list.ok_or_else(|| invalid(expected))?;
+        self.depth.deeper()?;
+        let mut items = Vec::new();
+        while self.reader.more(&mut list)? {
+            items.push(item(self.reader.value()?).ok_or_else(|| invalid(expected))?);
+        }
+        Ok(items)
+    }
+
+    fn dictionary(self) -> Result<Dictionary, DecodeError> {
+        let dict = dictionary(&self.token)?;
+        rest(self.reader, self.source, self.start, dict, self.depth)
+    }
+}
+
+fn text(token: Token<'_>) -> Option<String> {
+    match token {
+        Token::Text(text) => Some(text.into_str().into_owned()),
+        _ => None,
+    }
+}
+
+/// The integer that a client meant.
+///
+/// JavaScript's usual encoders for `MessagePack` and CBOR write an integer of more than 32 bits, such as a session's
+/// identifier, as a float. In JSON an integer is always written as one.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "whole and in range, as just checked"
+)]
+pub(super) fn whole_number<'a, R: Reader<'a>>(token: &Token<'a>) -> Option<u64> {
+    const RANGE: std::ops::RangeInclusive<f64> = 4_294_967_296.0..=9_007_199_254_740_992.0;
+    match *token {
+        Token::Unsigned(value) => Some(value),
+        Token::Float(value) => {
+            (!R::TEXT && RANGE.contains(&value) && value.fract() == 0.0).then_some(value as u64)
+        }
+        _ => None,
+    }
+}
+
+// === impl Options ===
+
+impl Options for HelloDetails {
+    const KEYS: &'static [&'static str] = &["authmethods", "authid", "authrole", "authextra", "roles"];
+
+    fn set<'a, R: Reader<'a>>(
+        &mut self,
+        key: &'static str,
+        value: OptionValue<'_, 'a, R>,
+    ) -> Result<(), DecodeError> {
+        match key {
+            "authmethods" => self.authmethods = value.texts()?,
+            "authid" => self.authid = Some(value.text()?),
+            "authrole" => self.authrole = Some(value.text()?),
+            "authextra" => {
+                self.authextra = value.dictionary()?;
+                if self.authextra.size() > MAX_AUTHEXTRA {
+                    return Err(invalid(format!("may have {MAX_AUTHEXTRA} bytes")));
+                }
+            }
+            _ => self.roles = value.dictionary()?,
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, written: Dictionary) {
+        self.written = written;
+    }
+}
+
+impl PublishOptions {
+    fn lists(&mut self) -> &mut PublishLists {
+        self.lists.get_or_insert_with(Box::<PublishLists>::default)
+    }
+}
+
+impl Options for PublishOptions {
+    const KEYS: &'static [&'static str] =
+        &["acknowledge", "exclude_me", "disclose_me", "exclude", "eligible"];
+
+    fn set<'a, R: Reader<'a>>(
+        &mut self,
+        key: &'static str,
+        value: OptionValue<'_, 'a, R>,
+    ) -> Result<(), DecodeError> {
+        match key {
+            "acknowledge" => self.acknowledge = value.bool()?,
+            "exclude_me" => self.exclude_me = value.bool()?,
+            "disclose_me" => self.disclose_me = value.bool()?,
+            "exclude" => self.lists().exclude = value.ids()?,
+            _ => self.lists().eligible = Some(value.ids()?),
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, written: Dictionary) {
+        self.written = written;
+    }
+}
+
+impl Options for CallOptions {
+    const KEYS: &'static [&'static str] = &["disclose_me"];
+
+    fn set<'a, R: Reader<'a>>(
+        &mut self,
+        _: &'static str,
+        value: OptionValue<'_, 'a, R>,
+    ) -> Result<(), DecodeError> {
+        self.disclose_me = value.bool()?;
+        Ok(())
+    }
+
+    fn keep(&mut self, written: Dictionary) {
+        self.written = written;
+    }
+}
+
+impl Options for MatchOptions {
+    const KEYS: &'static [&'static str] = &["match", "invoke"];
+
+    fn set<'a, R: Reader<'a>>(
+        &mut self,
+        key: &'static str,
+        value: OptionValue<'_, 'a, R>,
+    ) -> Result<(), DecodeError> {
+        match key {
+            "match" => self.r#match = Some(value.text()?),
+            _ => self.invoke = Some(value.text()?),
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, written: Dictionary) {
+        self.written = written;
+    }
+}

@@ -1,0 +1,78 @@
+use proptest::prelude::*;
+
+use super::{UriMatch::*, *};
+
+/// The pattern that counts for a URI.
+fn winner<'a>(patterns: &[(UriMatch, &'a str)], uri: &str) -> Option<(UriMatch, &'a str)> {
+    let all = patterns.iter().map(|&(matching, pattern)| (matching, pattern, (matching, pattern)));
+    all.collect::<Patterns<_>>().most_specific(uri).copied()
+}
+
+#[test]
+fn without_a_pattern_that_matches_there_is_no_value() {
+    assert_eq!(winner(&[], "com.x"), None);
+    assert_eq!(winner(&[(Exact, "com.y"), (Prefix, "com.y"), (Wildcard, ".y")], "com.x"), None);
+}
+
+#[test]
+fn an_exact_pattern_beats_a_prefix_and_a_prefix_beats_a_wildcard() {
+    assert_eq!(
+        winner(&[(Prefix, "com.app.x"), (Exact, "com.app.x")], "com.app.x"),
+        Some((Exact, "com.app.x"))
+    );
+    assert_eq!(winner(&[(Wildcard, "com.app."), (Prefix, "com.")], "com.app.x"), Some((Prefix, "com.")));
+}
+
+#[test]
+fn the_longest_prefix_wins() {
+    let patterns = [(Prefix, "com."), (Prefix, "com.app."), (Prefix, "com.app.public.")];
+    assert_eq!(winner(&patterns, "com.other"), Some((Prefix, "com.")));
+    assert_eq!(winner(&patterns, "com.app.secret"), Some((Prefix, "com.app.")));
+    assert_eq!(winner(&patterns, "com.app.public.x"), Some((Prefix, "com.app.public.")));
+    assert_eq!(winner(&patterns, "org.other"), None);
+}
+
+#[test]
+fn a_prefix_is_compared_by_characters_and_may_be_empty() {
+    assert!(winner(&[(Prefix, "com.app")], "com.application").is_some());
+    assert!(winner(&[(Prefix, "com.app.")], "com.application").is_none());
+    assert!(winner(&[(Prefix, "")], "anything.at.all").is_some());
+}
+
+#[test]
+fn a_wildcard_matches_one_component_each() {
+    let matches = |uri| winner(&[(Wildcard, "com..status")], uri).is_some();
+    assert!(matches("com.a.status"));
+    for other in ["com.a.b.status", "com.a.status.b", "com.a", "com"] {
+        assert!(!matches(other), "{other}");
+    }
+}
+
+#[test]
+fn the_wildcard_with_most_literals_wins_then_the_one_with_the_earlier_literal() {
+    assert_eq!(winner(&[(Wildcard, "com.."), (Wildcard, "com.a.")], "com.a.b"), Some((Wildcard, "com.a.")));
+    for patterns in [[(Wildcard, ".a.b"), (Wildcard, "com.a.")], [(Wildcard, "com.a."), (Wildcard, ".a.b")]] {
+        assert_eq!(winner(&patterns, "com.a.b"), Some((Wildcard, "com.a.")));
+    }
+}
+
+#[test]
+fn of_two_equal_patterns_the_first_counts() {
+    for matching in [Exact, Prefix, Wildcard] {
+        let patterns: Patterns<u8> = [(matching, "com.x", 1), (matching, "com.x", 2)].into_iter().collect();
+        assert_eq!(patterns.most_specific("com.x"), Some(&1), "{matching:?}");
+    }
+}
+
+proptest! {
+    /// The chain of parents finds what trying every prefix would find.
+    #[test]
+    fn the_longest_prefix_agrees_with_trying_them_all(
+        prefixes in proptest::collection::btree_set("[ab.]{0,5}", 0..12),
+        uri in "[ab.]{1,7}",
+    ) {
+        let longest = prefixes.iter().filter(|prefix| uri.starts_with(prefix.as_str())).max_by_key(|p| p.len());
+        let patterns: Vec<_> = prefixes.iter().map(|prefix| (Prefix, prefix.as_str())).collect();
+        prop_assert_eq!(winner(&patterns, &uri), longest.map(|prefix| (Prefix, prefix.as_str())));
+    }
+}
