@@ -8,9 +8,10 @@
 //! how fast it is at the moment, then meets both of them.
 
 #![allow(
+    clippy::unwrap_used,
     clippy::print_stdout,
     clippy::cast_precision_loss,
-    reason = "a bench reports to its terminal, and its figures are far below 2^52"
+    reason = "a bench reports to its terminal, its figures are far below 2^52, and failing loudly is fine"
 )]
 
 use std::{
@@ -28,6 +29,7 @@ use wampgate::{
         Secret, SecretKey, TicketOptions, TicketPrincipal, WampCraOptions, WampCraPrincipal,
     },
     cookie::PublicIdKey,
+    identity::Name,
     time::Timestamp,
     wamp::{Dictionary, SessionId, Uri, message::HelloDetails},
 };
@@ -41,11 +43,15 @@ const TOLERANCE: f64 = 0.05;
 /// How often all principals of each kind are met, for each method.
 const ROUNDS: usize = 3000;
 
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
 fn config() -> AuthOptions {
-    fn everybody<P>(principal: impl Fn() -> P) -> BTreeMap<String, P> {
-        (0..PRINCIPALS).map(|number| (format!("user{number:03}b"), principal())).collect()
+    fn everybody<P>(principal: impl Fn() -> P) -> BTreeMap<Name, P> {
+        (0..PRINCIPALS).map(|number| (name(&format!("user{number:03}b")), principal())).collect()
     }
-    let role = || "frontend".to_owned();
+    let role = || name("frontend");
     let salting = Salting { salt: "salt123".to_owned(), iterations: 1000, key_length: 32 };
     let key = salting.derive("secret!!!");
     let ticket =

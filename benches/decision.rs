@@ -22,7 +22,7 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use wampgate::policy::{EngineOptions, JoinRequest, Policy, PolicyEngine, WasmPolicy, default_policy};
+use wampgate::policy::{EngineOptions, JoinRequest, PolicyEngine, WasmPolicy, default_policy};
 
 use self::full_request::full_request;
 

@@ -32,7 +32,7 @@ use std::{
 
 use tempfile::TempDir;
 use wampgate::{
-    policy::{EngineOptions, Instances, JoinRequest, Policy, PolicyEngine, PolicyOptions, WasmPolicy},
+    policy::{EngineOptions, Instances, JoinRequest, PolicyEngine, PolicyOptions, WasmPolicy},
     testkit::Cases,
 };
 

@@ -29,7 +29,7 @@ use crate::{
     auth::{self, Applicant, AuthOptions, Method, Pending, Plan, Refusal},
     backend::Backend,
     cookie::PublicIdKey,
-    identity::Identity,
+    identity::{ANONYMOUS, Identity},
     policy::{Decision, PolicyGate},
     store::StoreError,
     stream::Tls,
@@ -217,6 +217,6 @@ impl Application<'_> {
 
 /// What a request without a HELLO offers: the login on its cookie, or to be nobody in particular.
 fn brought_along() -> HelloDetails {
-    let authmethods = vec![Method::Cookie.name().to_owned(), auth::ANONYMOUS.to_owned()];
+    let authmethods = vec![Method::Cookie.name().to_owned(), ANONYMOUS.to_owned()];
     HelloDetails { authmethods, ..HelloDetails::default() }
 }

@@ -12,11 +12,11 @@
 //! pure: they see the HELLO, the configuration, random bytes and the time as arguments, and give back what to
 //! send. Waiting for AUTHENTICATE is the session's business, for [`ANSWER_TIMEOUT`] at most.
 
-mod authid;
 mod method;
 mod options;
 mod plan;
 mod principals;
+mod random;
 mod refusal;
 
 mod cookie;
@@ -28,14 +28,14 @@ mod wampcra;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use rand::CryptoRng;
 use serde_json::{Map, Value};
 use subtle::Choice;
 
 pub use cookie::{Stale, is_over, remembered};
-pub use method::{ANONYMOUS, Method, configured};
+pub use method::{Method, configured};
 pub use options::{
     AnonymousOptions, AuthOptions, CookieAuthOptions, CryptosignOptions, CryptosignPrincipal, Kdf, Salting,
     ScramOptions, ScramPrincipal, Secret, SecretKey, TicketOptions, TicketPrincipal, WampCraOptions,
@@ -46,7 +46,7 @@ pub use refusal::Refusal;
 
 use crate::{
     cookie::PublicIdKey,
-    identity::{AuthId, Identity},
+    identity::{AuthId, Identity, Name},
     time::Timestamp,
     tracking::Tracked,
     wamp::{Dictionary, SessionId, Uri, dictionary::Member, message::HelloDetails},
@@ -123,8 +123,8 @@ struct Claim {
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the fields carry the specification's own names")]
 pub struct Principal {
-    pub authid: Arc<str>,
-    pub authrole: Arc<str>,
+    pub authid: Name,
+    pub authrole: Name,
     pub authmethod: &'static str,
     pub authprovider: &'static str,
     pub authextra: Option<Map<String, Value>>,
@@ -201,10 +201,11 @@ impl Applicant<'_> {
         }
     }
 
-    fn claim(&self, method: Method, authid: &str, role: &str, home: Option<&Uri>) -> Claim {
+    /// The claim to be a principal of the configuration, which has this name, role and realm.
+    fn claim(&self, method: Method, authid: &Name, role: &Name, home: Option<&Uri>) -> Claim {
         let principal = Principal {
-            authid: Arc::from(authid),
-            authrole: Arc::from(role),
+            authid: authid.clone(),
+            authrole: role.clone(),
             authmethod: method.name(),
             authprovider: STATIC,
             authextra: None,
@@ -235,7 +236,7 @@ impl Principal {
     /// Makes the identity to join with, if the realm has the principal's role.
     pub fn admit(self, has_role: impl Fn(&str) -> bool) -> Result<Identity, Refusal> {
         if !has_role(&self.authrole) {
-            return Err(Refusal::NoSuchRole(self.authrole.as_ref().to_owned()));
+            return Err(Refusal::NoSuchRole(self.authrole));
         }
         Ok(Identity {
             authid: AuthId::Open(self.authid),

@@ -1,8 +1,17 @@
 //! Who a session is, once a decision and a principal have said so.
 
+mod name;
+
 use std::sync::Arc;
 
+pub(crate) use self::name::is_printable;
+pub use self::name::{Name, NameError};
 use crate::cookie::TrackingId;
+
+/// The method that verifies nothing, and the role of its clients if no other is configured.
+pub const ANONYMOUS: &str = "anonymous";
+/// The method that takes an earlier login's word: what a request brings along that says no HELLO.
+pub const COOKIE: &str = "cookie";
 
 /// The identity under which a session joins: what WELCOME tells its client, and what others may see.
 ///
@@ -14,7 +23,7 @@ pub struct Identity {
     /// Told to the client itself in WELCOME.
     pub authid: AuthId,
     /// The role that the realm's permissions are looked up by.
-    pub authrole: Arc<str>,
+    pub authrole: Name,
     /// The method that vouched: `anonymous`, `ticket`, ….
     pub authmethod: &'static str,
     /// Where the principal was found: `static`, `cookie`, `policy`, ….
@@ -27,7 +36,7 @@ pub struct Identity {
 #[derive(Clone, PartialEq, Eq)]
 pub enum AuthId {
     /// A name that may be shown to anybody.
-    Open(Arc<str>),
+    Open(Name),
     /// The tracking ID itself; other clients see the record's public ID.
     Tracking {
         /// The credential, told only to the client that presented it.

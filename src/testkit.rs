@@ -23,7 +23,6 @@ mod answer;
 mod cases;
 mod generic;
 mod report;
-mod request;
 
 use std::{
     path::Path,
@@ -31,14 +30,17 @@ use std::{
 };
 
 pub use self::{
-    answer::{Expectation, Identity, answer_json},
+    answer::{Expectation, Identity},
     cases::{Case, Cases, CasesError},
     report::{Outcome, Report},
-    request::{Connection, Cookie, Hello, Login, Request},
 };
 use crate::policy::{
-    Decision, EngineError, EngineOptions, LoadError, LoadFault, Policy, PolicyEngine, PolicyError,
-    PolicyFile, PolicyOptions, WasmPolicy,
+    Decision, EngineError, EngineOptions, LoadError, LoadFault, PolicyEngine, PolicyError, PolicyFile,
+    PolicyOptions, WasmPolicy,
+};
+pub use crate::policy::{
+    answer_json,
+    question::{Connection, Cookie, Hello, Login, Request},
 };
 
 /// A component with an engine of its own.

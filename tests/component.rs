@@ -3,7 +3,7 @@
 
 // A guest that no test uses is dead code, and a build with dead code fails.
 #[deny(dead_code)]
-mod guests;
+pub(crate) mod guests;
 mod support;
 
 mod custom;

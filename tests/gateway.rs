@@ -2,6 +2,7 @@
 
 mod auth;
 mod bad_input;
+mod contract;
 mod cookie_auth;
 mod cookies;
 mod joins;

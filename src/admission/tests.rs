@@ -12,7 +12,8 @@ use super::*;
 use crate::{
     auth::{AnonymousOptions, CookieAuthOptions, Secret, TicketOptions, TicketPrincipal},
     cookie::CookieOptions,
-    policy::{AnonymousIdentity, JoinRequest, Policy, PolicyError},
+    identity::Name,
+    policy::{ContractError, JoinRequest, Policy, PolicyError, RawDecision},
     store::{CookieStore, MemoryStore},
     stream::PeerAddr,
     tracking::Clients,
@@ -23,12 +24,12 @@ const SECRET: &str = "secret!!!";
 /// Decides always the same, and keeps what it was asked.
 #[derive(Debug)]
 struct Scripted {
-    decision: Decision,
+    decision: RawDecision,
     asked: Mutex<Vec<String>>,
 }
 
 impl Policy for Scripted {
-    fn decide(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+    fn answer(&self, request: &JoinRequest<'_>) -> Result<RawDecision, PolicyError> {
         let JoinRequest { connection, hello, methods, .. } = request;
         let methods = methods.join(",");
         let hello = hello.as_ref().map(|hello| hello.authmethods.join(","));
@@ -52,15 +53,15 @@ struct Scene {
 
 impl Scene {
     /// `joe` may log in by `ticket`, and come back by `cookie`.
-    fn new(decision: Decision) -> Self {
+    fn new(decision: RawDecision) -> Self {
         let joe = TicketPrincipal {
             ticket: Secret::new(SECRET.to_owned()),
-            role: "frontend".to_owned(),
+            role: Name::known("frontend"),
             realm: None,
         };
         let auth = AuthOptions {
-            anonymous: Some(AnonymousOptions { role: "guest".to_owned() }),
-            ticket: Some(TicketOptions { principals: BTreeMap::from([("joe".to_owned(), joe)]) }),
+            anonymous: Some(AnonymousOptions { role: Name::known("guest") }),
+            ticket: Some(TicketOptions { principals: BTreeMap::from([(Name::known("joe"), joe)]) }),
             cookie: Some(CookieAuthOptions { rotate: false, ..CookieAuthOptions::default() }),
             ..AuthOptions::default()
         };
@@ -122,14 +123,14 @@ fn hello(authmethods: &[&str]) -> Hello {
     Hello { realm: None, details: Box::new(details) }
 }
 
-fn defer(method: &str) -> Decision {
-    Decision::Defer(method.to_owned())
+fn defer(method: &str) -> RawDecision {
+    RawDecision::Defer(method.to_owned())
 }
 
 #[tokio::test]
 async fn a_request_without_a_websocket_becomes_an_identity() {
-    let named = AnonymousIdentity { authid: Some("reader".to_owned()), ..AnonymousIdentity::default() };
-    let scene = Scene::new(Decision::Anonymous(named));
+    let authid = Some("reader".to_owned());
+    let scene = Scene::new(RawDecision::Anonymous { authid, authrole: None, authextra: None });
     let visitor = scene.visitor(None).await;
     let identity = scene.decide(&visitor, None).await.unwrap();
     assert_eq!((identity.authid.public(), &*identity.authrole), ("reader", "guest"));
@@ -143,7 +144,8 @@ async fn a_request_without_a_hello_offers_its_cookie_and_no_other_method() {
     let scene = Scene::new(defer("ticket"));
     let visitor = scene.visitor(None).await;
     let refused = scene.decide(&visitor, None).await;
-    assert_eq!(refused, Err(Refusal::NotOffered("ticket".to_owned())));
+    let not_offered = PolicyError::Contract(ContractError::NotOffered("ticket".to_owned()));
+    assert_eq!(refused, Err(Refusal::Policy(not_offered)));
 
     let joe = scene.log_in(&visitor, SECRET).await.unwrap();
     scene.admission.remember(&visitor, &scene.realm, &joe).await;

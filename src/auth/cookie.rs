@@ -4,13 +4,13 @@
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{Applicant, AuthOptions, CookieAuthOptions, Method, Principal, Refusal};
 use crate::{
-    identity::Identity,
+    identity::{Identity, Name},
     store::{Authentication, CookieRecord},
     time::Timestamp,
     wamp::Uri,
@@ -80,7 +80,7 @@ fn standing(
     }
     // A stored `anonymous`, which Crossbar.io's files have, has never verified anything.
     let method = Method::parse(&stored.authmethod).ok_or(Stale::Removed)?;
-    let (role, home) = principal(config, method, &stored.authid).ok_or(Stale::Removed)?;
+    let (authid, role, home) = principal(config, method, &stored.authid).ok_or(Stale::Removed)?;
     if home.is_some_and(|home| home.as_str() != stored.authrealm) {
         return Err(Stale::Removed);
     }
@@ -88,8 +88,8 @@ fn standing(
         return Err(Stale::OtherRealm);
     }
     Ok(Principal {
-        authid: Arc::from(stored.authid.as_str()),
-        authrole: Arc::from(role),
+        authid: authid.clone(),
+        authrole: role.clone(),
         authmethod: method.name(),
         authprovider: PROVIDER,
         authextra: serde_json::from_str(&stored.authextra).ok(),
@@ -97,28 +97,28 @@ fn standing(
     })
 }
 
-/// Role and realm of a configured principal.
+/// A configured principal as the stored authentication names it: its name, role and realm.
 fn principal<'a>(
-    config: &'a AuthOptions,
+    options: &'a AuthOptions,
     method: Method,
     authid: &str,
-) -> Option<(&'a str, Option<&'a Uri>)> {
+) -> Option<(&'a Name, &'a Name, Option<&'a Uri>)> {
     match method {
         Method::Ticket => {
-            let principal = config.ticket.as_ref()?.principals.get(authid)?;
-            Some((&principal.role, principal.realm.as_ref()))
+            let (name, principal) = options.ticket.as_ref()?.principals.get_key_value(authid)?;
+            Some((name, &principal.role, principal.realm.as_ref()))
         }
         Method::WampCra => {
-            let principal = config.wampcra.as_ref()?.principals.get(authid)?;
-            Some((&principal.role, principal.realm.as_ref()))
+            let (name, principal) = options.wampcra.as_ref()?.principals.get_key_value(authid)?;
+            Some((name, &principal.role, principal.realm.as_ref()))
         }
         Method::Scram | Method::WampScram => {
-            let principal = config.scram.as_ref()?.principals.get(authid)?;
-            Some((&principal.role, principal.realm.as_ref()))
+            let (name, principal) = options.scram.as_ref()?.principals.get_key_value(authid)?;
+            Some((name, &principal.role, principal.realm.as_ref()))
         }
         Method::Cryptosign => {
-            let principal = config.cryptosign.as_ref()?.principals.get(authid)?;
-            Some((&principal.role, principal.realm.as_ref()))
+            let (name, principal) = options.cryptosign.as_ref()?.principals.get_key_value(authid)?;
+            Some((name, &principal.role, principal.realm.as_ref()))
         }
         // A record keeps the method that verified something, never this one.
         Method::Cookie => None,

@@ -15,6 +15,7 @@ use super::{
     Applicant, Challenge, Claim, CryptosignOptions, CryptosignPrincipal, Method, Principal, Refusal, State,
     principals,
 };
+use crate::identity::Name;
 
 /// "The challenge sent by the router is a 32 bytes random value, encoded as a Hex string".
 const CHALLENGE_SIZE: usize = 32;
@@ -48,10 +49,10 @@ pub(super) fn begin(
     let owner = applicant.hello.authid.as_deref().or_else(|| owner(&config.principals, &key));
     // Nobody's key, like a name that nobody has, is asked to sign and refused afterwards.
     let authid = owner.unwrap_or_default();
-    let (principal, is_known) = principals::find(&config.principals, authid)
+    let (name, principal, is_known) = principals::find(&config.principals, authid)
         .ok_or(Refusal::Credentials(Method::Cryptosign.name()))?;
     let is_authorized = principal.keys.iter().fold(Choice::from(0), |any, known| any | known.ct_eq(&key));
-    let claim = applicant.claim(Method::Cryptosign, authid, &principal.role, principal.realm.as_ref());
+    let claim = applicant.claim(Method::Cryptosign, name, &principal.role, principal.realm.as_ref());
 
     let mut challenge = [0; CHALLENGE_SIZE];
     rng.fill_bytes(&mut challenge);
@@ -64,7 +65,7 @@ pub(super) fn begin(
 }
 
 /// The one principal with this key; a key that several have names nobody.
-fn owner<'a>(principals: &'a BTreeMap<String, CryptosignPrincipal>, key: &[u8; 32]) -> Option<&'a str> {
+fn owner<'a>(principals: &'a BTreeMap<Name, CryptosignPrincipal>, key: &[u8; 32]) -> Option<&'a str> {
     let mut owners = principals.iter().filter(|(_, principal)| principal.keys.contains(key));
     match (owners.next(), owners.next()) {
         (Some((authid, _)), None) => Some(authid),

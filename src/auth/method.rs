@@ -1,6 +1,7 @@
 //! The methods by name, and which of them a configuration has.
 
 use super::AuthOptions;
+use crate::identity::{ANONYMOUS, COOKIE};
 
 /// A method that verifies something, other than `anonymous`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,9 +19,6 @@ pub enum Method {
     /// `cookie`: an earlier authentication by one of the others.
     Cookie,
 }
-
-/// The method that verifies nothing, and the role of its clients if no other is configured.
-pub const ANONYMOUS: &str = "anonymous";
 
 impl Method {
     /// In the order of the list that a policy sees.
@@ -40,7 +38,7 @@ impl Method {
             Self::WampScram => "wamp-scram",
             Self::Scram => "scram",
             Self::Cryptosign => "cryptosign",
-            Self::Cookie => "cookie",
+            Self::Cookie => COOKIE,
         }
     }
 

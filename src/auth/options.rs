@@ -4,8 +4,10 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::method::ANONYMOUS;
-use crate::wamp::Uri;
+use crate::{
+    identity::{ANONYMOUS, Name},
+    wamp::Uri,
+};
 
 /// The authentication methods of a service.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -28,14 +30,14 @@ pub struct AuthOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnonymousOptions {
     /// `role`. Default `anonymous`.
-    pub role: String,
+    pub role: Name,
 }
 
 /// `auth.ticket`, static.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TicketOptions {
     /// The principals by authid.
-    pub principals: BTreeMap<String, TicketPrincipal>,
+    pub principals: BTreeMap<Name, TicketPrincipal>,
 }
 
 /// A principal of the ticket method.
@@ -44,7 +46,7 @@ pub struct TicketPrincipal {
     /// The shared secret.
     pub ticket: Secret,
     /// The role.
-    pub role: String,
+    pub role: Name,
     /// The realm that the principal belongs to; none: whichever it asks for.
     pub realm: Option<Uri>,
 }
@@ -53,7 +55,7 @@ pub struct TicketPrincipal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WampCraOptions {
     /// `users`: the principals by authid.
-    pub principals: BTreeMap<String, WampCraPrincipal>,
+    pub principals: BTreeMap<Name, WampCraPrincipal>,
 }
 
 /// A principal of WAMP-CRA.
@@ -64,7 +66,7 @@ pub struct WampCraPrincipal {
     /// How the client is to derive the key from its password; none: it has the key.
     pub salting: Option<Salting>,
     /// The role.
-    pub role: String,
+    pub role: Name,
     /// The realm that the principal belongs to; none: whichever it asks for.
     pub realm: Option<Uri>,
 }
@@ -84,7 +86,7 @@ pub struct Salting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScramOptions {
     /// The principals by authid.
-    pub principals: BTreeMap<String, ScramPrincipal>,
+    pub principals: BTreeMap<Name, ScramPrincipal>,
 }
 
 /// A principal of SCRAM: nothing in it opens a session by itself.
@@ -99,7 +101,7 @@ pub struct ScramPrincipal {
     /// `server-key`: proves to the client that it talks to its own server.
     pub server_key: SecretKey,
     /// The role.
-    pub role: String,
+    pub role: Name,
     /// The realm that the principal belongs to; none: whichever it asks for.
     pub realm: Option<Uri>,
 }
@@ -125,7 +127,7 @@ pub enum Kdf {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CryptosignOptions {
     /// The principals by authid.
-    pub principals: BTreeMap<String, CryptosignPrincipal>,
+    pub principals: BTreeMap<Name, CryptosignPrincipal>,
 }
 
 /// A principal of cryptosign.
@@ -134,7 +136,7 @@ pub struct CryptosignPrincipal {
     /// `authorized_keys`: Ed25519 public keys, any of which will do.
     pub keys: Vec<[u8; 32]>,
     /// The role.
-    pub role: String,
+    pub role: Name,
     /// The realm that the principal belongs to; none: whichever it asks for.
     pub realm: Option<Uri>,
 }
@@ -174,7 +176,7 @@ pub struct Secret(String);
 
 impl Default for AnonymousOptions {
     fn default() -> Self {
-        Self { role: ANONYMOUS.to_owned() }
+        Self { role: Name::known(ANONYMOUS) }
     }
 }
 

@@ -7,15 +7,20 @@ use std::{
 
 use subtle::{Choice, ConditionallySelectable as _};
 
+use crate::identity::Name;
+
 /// The principal of this authid, or another one to go through the same steps with.
 ///
 /// A client whose authid is unknown is taken through the exchange of the principal next to it in order, and
 /// refused at its end whatever it answers. So it costs the same time, and its challenge looks like everybody
 /// else's: same kind of salt, same parameters. The neighbour of a name changes only with the configuration.
-pub(super) fn find<'a, P>(principals: &'a BTreeMap<String, P>, authid: &str) -> Option<(&'a P, Choice)> {
+pub(super) fn find<'a, P>(
+    principals: &'a BTreeMap<Name, P>,
+    authid: &str,
+) -> Option<(&'a Name, &'a P, Choice)> {
     let mut following = principals.range::<str, _>((Included(authid), Unbounded));
     let (name, principal) = following.next().or_else(|| principals.first_key_value())?;
-    Some((principal, Choice::from(u8::from(name == authid))))
+    Some((name, principal, Choice::from(u8::from(name.as_str() == authid))))
 }
 
 /// What a challenge carries of the principal's own, or as much of what stands in for that.
@@ -32,7 +37,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_gets_its_neighbour_and_is_known_to_be_unknown() {
-        let principals = BTreeMap::from([("b".to_owned(), 1), ("d".to_owned(), 2)]);
+        let principals = BTreeMap::from([(Name::known("b"), 1), (Name::known("d"), 2)]);
         for (name, expected, is_known) in [
             ("b", 1, true),
             ("d", 2, true),
@@ -41,10 +46,10 @@ mod tests {
             ("e", 1, false),
             ("", 1, false),
         ] {
-            let (principal, known) = find(&principals, name).unwrap();
+            let (_, principal, known) = find(&principals, name).unwrap();
             assert_eq!((*principal, bool::from(known)), (expected, is_known), "{name}");
         }
-        assert!(find(&BTreeMap::<String, u8>::new(), "a").is_none());
+        assert!(find(&BTreeMap::<Name, u8>::new(), "a").is_none());
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use super::{Method, Stale};
 use crate::{
-    policy::{Denial, PolicyError},
+    identity::Name,
+    policy::{ContractError, Denial, PolicyError},
     wamp::{Uri, uri::error},
 };
 
@@ -15,18 +16,15 @@ pub enum Refusal {
     /// The policy failed or broke its contract.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// The policy defers to a method that the service has not.
-    #[error("the policy defers to {0:?}, which is not configured for this service")]
+    /// The service does not have the method.
+    #[error("the method {0:?} is not configured for this service")]
     NotConfigured(String),
-    /// The policy defers to a method that the client has not offered.
-    #[error("the policy defers to {0:?}, which the client did not offer")]
-    NotOffered(String),
     /// The gateway has no such realm, or the client left a choice that the gateway cannot make.
     #[error("no such realm: {}", .0.as_ref().map_or("none was named", Uri::as_str))]
     NoSuchRealm(Option<Uri>),
     /// The realm has no such role.
     #[error("the realm has no role {0:?}: add it to the realm's `roles`")]
-    NoSuchRole(String),
+    NoSuchRole(Name),
     /// The method needs something in HELLO.Details that is not there, or is not what it must be.
     #[error("`{0}` needs HELLO.Details.{1}, and the client did not send that")]
     Missing(&'static str, &'static str),
@@ -71,18 +69,20 @@ impl Refusal {
             Self::Policy(PolicyError::Overloaded | PolicyError::Penalty) => {
                 (error::UNAVAILABLE, "the gateway is busy, try again".to_owned())
             }
-            Self::Policy(_) | Self::NotConfigured(_) => {
-                (error::AUTHENTICATION_FAILED, "the gateway could not decide who you are".to_owned())
-            }
-            Self::NotOffered(method) => (
+            Self::Policy(PolicyError::Contract(ContractError::NotOffered(method))) => (
                 error::NO_AUTH_METHOD,
                 format!("offer the authentication method {method:?} in HELLO.Details.authmethods"),
             ),
+            Self::Policy(PolicyError::Contract(ContractError::NoSuchRole(role))) | Self::NoSuchRole(role) => {
+                (error::NO_SUCH_ROLE, format!("the realm has no role {role:?}"))
+            }
+            Self::Policy(_) | Self::NotConfigured(_) => {
+                (error::AUTHENTICATION_FAILED, "the gateway could not decide who you are".to_owned())
+            }
             Self::NoSuchRealm(Some(realm)) => {
                 (error::NO_SUCH_REALM, format!("no realm {:?} exists on this router", realm.as_str()))
             }
             Self::NoSuchRealm(None) => (error::NO_SUCH_REALM, "name a realm in HELLO".to_owned()),
-            Self::NoSuchRole(role) => (error::NO_SUCH_ROLE, format!("the realm has no role {role:?}")),
             Self::Missing(method, field) => {
                 (error::NOT_AUTHORIZED, format!("the method {method:?} needs HELLO.Details.{field}"))
             }
@@ -118,20 +118,24 @@ mod tests {
 
     fn refusals() -> Vec<(Refusal, &'static str)> {
         let internal = || INTERNAL.to_owned();
+        let contract = |error| Refusal::Policy(PolicyError::Contract(error));
         vec![
             (PolicyError::Refused(internal()).into(), "wamp.error.authentication_failed"),
             (PolicyError::Trap(internal()).into(), "wamp.error.authentication_failed"),
             (PolicyError::Deadline(Duration::from_millis(20)).into(), "wamp.error.authentication_failed"),
             (PolicyError::Memory(1).into(), "wamp.error.authentication_failed"),
             (PolicyError::HostCalls.into(), "wamp.error.authentication_failed"),
-            (PolicyError::Contract(internal()).into(), "wamp.error.authentication_failed"),
+            (contract(ContractError::Types(internal())), "wamp.error.authentication_failed"),
+            (contract(ContractError::NotConfigured(internal())), "wamp.error.authentication_failed"),
+            (contract(ContractError::Leak("authrole")), "wamp.error.authentication_failed"),
+            (contract(ContractError::NotOffered("ticket".into())), "wamp.error.no_auth_method"),
+            (contract(ContractError::NoSuchRole(Name::known("guest"))), "wamp.error.no_such_role"),
             (PolicyError::Overloaded.into(), "wamp.error.unavailable"),
             (PolicyError::Penalty.into(), "wamp.error.unavailable"),
             (Refusal::NotConfigured(internal()), "wamp.error.authentication_failed"),
-            (Refusal::NotOffered("ticket".into()), "wamp.error.no_auth_method"),
             (Refusal::NoSuchRealm(None), "wamp.error.no_such_realm"),
             (Refusal::NoSuchRealm(Some(Uri::known("com.example"))), "wamp.error.no_such_realm"),
-            (Refusal::NoSuchRole("guest".into()), "wamp.error.no_such_role"),
+            (Refusal::NoSuchRole(Name::known("guest")), "wamp.error.no_such_role"),
             (Refusal::Missing("ticket", "authid"), "wamp.error.not_authorized"),
             (Refusal::ChannelBinding(internal()), "wamp.error.not_authorized"),
             (Stale::Nobody.into(), "wamp.error.no_auth_method"),
@@ -155,7 +159,7 @@ mod tests {
 
     #[test]
     fn only_a_cookie_that_stands_for_nobody_any_more_loses_its_authentication() {
-        let (over, role): (Refusal, _) = (Stale::Removed.into(), Refusal::NoSuchRole("guest".into()));
+        let (over, role): (Refusal, _) = (Stale::Removed.into(), Refusal::NoSuchRole(Name::known("guest")));
         assert!(over.ends_stored_authentication(Method::Cookie));
         assert!(Refusal::from(Stale::Expired).ends_stored_authentication(Method::Cookie));
         assert!(role.ends_stored_authentication(Method::Cookie));

@@ -86,9 +86,9 @@ pub(super) fn begin(
     let client_nonce = client_nonce
         .filter(|nonce| !nonce.is_empty() && nonce.len() <= MAX_CLIENT_NONCE && is_base64(nonce))
         .ok_or(Refusal::Missing(method.name(), "authextra.nonce, base64 of 1 to 96 bytes,"))?;
-    let (principal, is_known) =
+    let (name, principal, is_known) =
         principals::find(&config.principals, authid).ok_or(Refusal::Credentials(method.name()))?;
-    let claim = applicant.claim(method, authid, &principal.role, principal.realm.as_ref());
+    let claim = applicant.claim(method, name, &principal.role, principal.realm.as_ref());
 
     let mut drawn = [0; NONCE_SIZE];
     rng.fill_bytes(&mut drawn);

@@ -17,6 +17,10 @@ pub(super) fn uri(text: &str) -> Uri {
     Uri::parse(text).unwrap()
 }
 
+pub(super) fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
 pub(super) fn tracked() -> Tracked {
     let id = TrackingId::parse(ID).unwrap();
     let (presence, connections) = Arc::new(Connections::default()).enter(&id);
@@ -42,20 +46,20 @@ pub(super) fn hello(authmethods: &[&str], authid: Option<&str>) -> HelloDetails 
 }
 
 pub(super) fn anonymous(role: &str) -> AuthOptions {
-    AuthOptions { anonymous: Some(AnonymousOptions { role: role.to_owned() }), ..AuthOptions::default() }
+    AuthOptions { anonymous: Some(AnonymousOptions { role: name(role) }), ..AuthOptions::default() }
 }
 
 /// `joe` may join anywhere, `ann` only `home`.
 pub(super) fn ticket() -> AuthOptions {
     let principal = |ticket: &str, role: &str, realm| TicketPrincipal {
         ticket: Secret::new(ticket.to_owned()),
-        role: role.to_owned(),
+        role: name(role),
         realm,
     };
     let principals = BTreeMap::from([
-        ("joe".to_owned(), principal("secret!!!", "frontend", None)),
-        ("ann".to_owned(), principal("hidden", "backend", Some(uri("home")))),
-        ("nil".to_owned(), principal("", "frontend", None)),
+        (name("joe"), principal("secret!!!", "frontend", None)),
+        (name("ann"), principal("hidden", "backend", Some(uri("home")))),
+        (name("nil"), principal("", "frontend", None)),
     ]);
     AuthOptions { ticket: Some(TicketOptions { principals }), ..AuthOptions::default() }
 }
@@ -63,7 +67,7 @@ pub(super) fn ticket() -> AuthOptions {
 /// Every method, with `joe` in each: `secret!!!` where a secret is shared, keys of 77s for SCRAM.
 pub(super) fn every_method() -> AuthOptions {
     let key = || SecretKey([77; 32]);
-    let role = || "frontend".to_owned();
+    let role = || name("frontend");
     let cra =
         WampCraPrincipal { key: Secret::new("secret!!!".into()), salting: None, role: role(), realm: None };
     let kdf = Kdf::Pbkdf2 { iterations: 4096 };
@@ -76,7 +80,7 @@ pub(super) fn every_method() -> AuthOptions {
         realm: None,
     };
     let cryptosign = CryptosignPrincipal { keys: vec![[1; 32]], role: role(), realm: None };
-    let joe = || "joe".to_owned();
+    let joe = || name("joe");
     AuthOptions {
         wampcra: Some(WampCraOptions { principals: BTreeMap::from([(joe(), cra)]) }),
         scram: Some(ScramOptions { principals: BTreeMap::from([(joe(), scram)]) }),
@@ -220,7 +224,7 @@ fn a_method_without_principals_lets_nobody_in() {
 fn a_principal_is_admitted_only_with_a_role_of_the_realm() {
     let principal = run("joe", "realm1", "secret!!!", 1).unwrap();
     let refused = principal.clone().admit(|_| false);
-    assert_eq!(refused, Err(Refusal::NoSuchRole("frontend".into())));
+    assert_eq!(refused, Err(Refusal::NoSuchRole(name("frontend"))));
     let identity = principal.admit(|role| role == "frontend").unwrap();
     assert_eq!((identity.authid.own(), identity.authid.public()), ("joe", "joe"));
     assert_eq!((identity.authmethod, identity.authprovider), ("ticket", "static"));

@@ -19,9 +19,9 @@ pub(super) struct Pending {
 pub(super) fn begin(config: &TicketOptions, applicant: &Applicant<'_>) -> Result<Challenge, Refusal> {
     // "For Ticket-based authentication, this MUST be provided."
     let authid = applicant.authid(Method::Ticket)?;
-    let (principal, is_known) =
+    let (name, principal, is_known) =
         principals::find(&config.principals, authid).ok_or(Refusal::Credentials(Method::Ticket.name()))?;
-    let claim = applicant.claim(Method::Ticket, authid, &principal.role, principal.realm.as_ref());
+    let claim = applicant.claim(Method::Ticket, name, &principal.role, principal.realm.as_ref());
     let expected = Sha256::digest(principal.ticket.expose()).into();
     Ok(Challenge { extra: Map::new(), state: State::Ticket(Pending { claim, expected, is_known }) })
 }

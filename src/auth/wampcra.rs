@@ -42,16 +42,16 @@ pub(super) fn begin(
 ) -> Result<Challenge, Refusal> {
     // "For WAMP-CRA, this MUST be provided."
     let authid = applicant.authid(Method::WampCra)?;
-    let (principal, is_known) =
+    let (name, principal, is_known) =
         principals::find(&config.principals, authid).ok_or(Refusal::Credentials(Method::WampCra.name()))?;
-    let claim = applicant.claim(Method::WampCra, authid, &principal.role, principal.realm.as_ref());
+    let claim = applicant.claim(Method::WampCra, name, &principal.role, principal.realm.as_ref());
 
     let mut nonce = [0; NONCE_SIZE];
     rng.fill_bytes(&mut nonce);
     // The seven members that "MUST" be there; the session makes the challenge useless to any other one.
     let challenge = json!({
         "authid": authid,
-        "authrole": principal.role,
+        "authrole": principal.role.as_str(),
         "authmethod": Method::WampCra.name(),
         "authprovider": STATIC,
         "nonce": BASE64_URL_SAFE_NO_PAD.encode(nonce),

@@ -20,9 +20,8 @@ use self::{
 use super::{
     AnonymousOptions, AuthOptions, CookieConfig, RealmOptions, Roles, Secret, TicketOptions, TicketPrincipal,
     reader::{Located, Table, Walk, alternatives, object, quoted, words},
-    realm::Label,
 };
-use crate::wamp::Uri;
+use crate::{identity::Name, wamp::Uri};
 
 object! {
     /// The authentication methods that the service offers. Without `auth`, every client joins as `anonymous`.
@@ -53,7 +52,7 @@ object! {
         /// Where the role comes from: `static`, from this file.
         kind: required Static = "type",
         /// The role of the clients. Default `anonymous`.
-        role: optional Located<Label>,
+        role: optional Located<Name>,
     }
     refuses {
         "authid" => "the authid comes from cookie tracking or is random; a policy can set another one",
@@ -83,7 +82,7 @@ object! {
         /// The shared secret: text, `"$NAME"` for an environment variable, or {"file": …}.
         ticket: required Secret,
         /// The role that the principal gets.
-        role: required Located<Label>,
+        role: required Located<Name>,
         /// The realm that the principal belongs to. Default: any realm.
         realm: optional Located<Uri>,
     }
@@ -146,7 +145,7 @@ impl RawAuth {
                 // The default role must exist like any other, and has no place of its own in the file.
                 let role = method.role.unwrap_or_else(|| Located {
                     path: format!("{path}.anonymous.role"),
-                    value: Label(AnonymousOptions::default().role),
+                    value: AnonymousOptions::default().role,
                 });
                 AnonymousOptions { role: realms.role(role, None, walk) }
             }),
@@ -176,7 +175,7 @@ fn principals<R, P>(
     method: &str,
     walk: &mut Walk<'_>,
     mut check: impl FnMut(R, &mut Walk<'_>) -> Option<P>,
-) -> BTreeMap<String, P> {
+) -> BTreeMap<Name, P> {
     let mut principals = BTreeMap::new();
     let Some(Located { path, value: Table(entries) }) = table else { return principals };
     if entries.is_empty() && !walk.has_fault_below(&path) {
@@ -186,10 +185,11 @@ fn principals<R, P>(
         );
     }
     for (authid, Located { path, value }) in entries {
-        if Label::parse(&authid).is_none() {
-            walk.fault_at(&path, format!("the authid is not valid, use {}", Label::HINT));
+        let name = Name::parse(&authid);
+        if let Err(error) = &name {
+            walk.fault_at(&path, format!("the authid is not valid ({error}), use {}", Name::RULE));
         }
-        principals.extend(check(value, walk).map(|principal| (authid, principal)));
+        principals.extend(name.ok().zip(check(value, walk)));
     }
     principals
 }
@@ -198,10 +198,10 @@ impl Realms<'_> {
     /// Checks a principal's role, and its realm if it has one.
     fn place(
         self,
-        role: Option<Located<Label>>,
+        role: Option<Located<Name>>,
         realm: Option<Located<Uri>>,
         walk: &mut Walk<'_>,
-    ) -> Option<(String, Option<Uri>)> {
+    ) -> Option<(Name, Option<Uri>)> {
         let realm = realm.and_then(|realm| {
             let exists = self.0.iter().any(|known| known.name == realm.value);
             if !exists {
@@ -218,8 +218,8 @@ impl Realms<'_> {
         Some((role?, realm))
     }
 
-    fn role(self, role: Located<Label>, realm: Option<&Uri>, walk: &mut Walk<'_>) -> String {
-        let Located { path, value: Label(name) } = role;
+    fn role(self, role: Located<Name>, realm: Option<&Uri>, walk: &mut Walk<'_>) -> Name {
+        let Located { path, value: name } = role;
         if !role_exists(&name, realm, self.0) {
             let role = quoted(&name);
             walk.fault_at(
@@ -239,7 +239,7 @@ pub(super) fn role_exists(role: &str, realm: Option<&Uri>, realms: &[RealmOption
     realms.iter().filter(|known| realm.is_none_or(|name| known.name == *name)).any(|known| {
         match &known.roles {
             Roles::Open => true,
-            Roles::Listed(roles) => roles.iter().any(|known| known.name == role),
+            Roles::Listed(roles) => roles.iter().any(|known| known.name.as_str() == role),
         }
     })
 }

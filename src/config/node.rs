@@ -6,10 +6,11 @@ use super::{
     cookie::Stores,
     policy::{Policies, RawPolicy},
     reader::{Located, Table, Walk, Whole, choice, object},
-    realm::{Label, RawRealm, realms},
+    realm::{RawRealm, realms},
     transport::{RawTransport, transports},
     websocket::Shared,
 };
+use crate::identity::Name;
 
 object! {
     /// A wampgate configuration: `transports`, with `realms` where roles matter; or a Crossbar node configuration with
@@ -41,7 +42,7 @@ object! {
     /// Crossbar's controller. The gateway has none, so that there is nothing to set.
     struct RawController {
         /// A name for Crossbar's management; unused.
-        id: optional Label,
+        id: optional Name,
     }
     refuses {
         "options" => "the gateway has no controller, leave them out",
@@ -76,7 +77,7 @@ object! {
         /// The router's transports.
         transports: optional Vec<RawTransport>,
         /// A name for Crossbar's management; unused.
-        id: optional Label,
+        id: optional Name,
     }
     refuses {
         "options" => "the gateway has no Python processes to set up, leave them out",

@@ -6,7 +6,7 @@ use super::{
     Permission, RealmOptions, RoleOptions, Roles, UriMatch,
     reader::{Json, Located, Raw, Walk, checked_text, inline_schema, object, quoted, words},
 };
-use crate::wamp::Uri;
+use crate::{identity::Name, wamp::Uri};
 
 /// The realm of a configuration without `realms`.
 pub(super) const DEFAULT_REALM: &str = "realm1";
@@ -19,7 +19,7 @@ object! {
         /// The roles that sessions may have in the realm.
         roles: required Vec<RawRole>,
         /// A name for Crossbar's management; unused.
-        id: optional Label,
+        id: optional Name,
     }
     refuses {
         "options" => "leave a realm's options out",
@@ -32,11 +32,11 @@ object! {
     /// A role and what it may do. The gateway denies what no permission allows.
     struct RawRole {
         /// The role's name.
-        name: required Located<Label>,
+        name: required Located<Name>,
         /// What the role may do; the most specific permission that matches a URI counts.
         permissions: optional Vec<Located<RawPermission>>,
         /// A name for Crossbar's management; unused.
-        id: optional Label,
+        id: optional Name,
     }
     refuses {
         "authorizer" => "list `permissions` instead of asking a procedure",
@@ -101,26 +101,13 @@ words! {
     }
 }
 
-/// A name that people choose: 1 to 255 printable characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Label(pub(super) String);
-
-impl Label {
-    pub(super) const HINT: &'static str = "1 to 255 printable characters";
-
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let sound = (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        sound.then(|| Self(text.to_owned()))
-    }
-}
-
-impl Raw for Label {
+impl Raw for Name {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        checked_text(json, Self::HINT, walk, Self::parse)
+        checked_text(json, Self::RULE, walk, |text| Self::parse(text).ok())
     }
 }
 
-inline_schema!(Label, "Label", |_generator| json_schema!({
+inline_schema!(Name, "Name", |_generator| json_schema!({
     "type": "string",
     "minLength": 1,
     "maxLength": 255,
@@ -162,7 +149,7 @@ fn roles(raw: Vec<RawRole>, walk: &mut Walk<'_>) -> Vec<RoleOptions> {
     let mut roles: Vec<RoleOptions> = Vec::new();
     for role in raw {
         let permissions = permissions(role.permissions.unwrap_or_default(), walk);
-        let Some(Located { path, value: Label(name) }) = role.name else { continue };
+        let Some(Located { path, value: name }) = role.name else { continue };
         if roles.iter().any(|other| other.name == name) {
             walk.fault_at(path, format!("this realm has a role {} already, use another name", quoted(&name)));
         }

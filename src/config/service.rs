@@ -11,9 +11,9 @@ use super::{
         Anything, Json, Located, NodePath, Raw, Table, Walk, Whole, checked_text, choice, inline_schema,
         object, quoted,
     },
-    realm::Label,
     websocket::{Shared, websocket_object},
 };
+use crate::identity::Name;
 
 /// One year. Browsers treat longer times as forever, which RFC 9111 leaves open.
 const MAX_CACHE_TIMEOUT: u64 = 31_536_000;
@@ -64,7 +64,7 @@ object! {
         /// How the gateway serves the files.
         options: optional RawStaticOptions,
         /// A name for Crossbar's management; unused.
-        id: optional Label,
+        id: optional Name,
     }
     refuses {
         "package" => "the gateway reads no Python packages, name a `directory`",
@@ -92,7 +92,7 @@ object! {
         /// The services below, by their next path component; `/` for the place itself.
         paths: required RawPaths,
         /// A name for Crossbar's management; unused.
-        id: optional Label,
+        id: optional Name,
     }
 }
 
@@ -102,7 +102,7 @@ object! {
         /// The value.
         value: required Anything,
         /// A name for Crossbar's management; unused.
-        id: optional Label,
+        id: optional Name,
     }
     refuses {
         "options" => "leave the options of a JSON value out",
@@ -115,7 +115,7 @@ object! {
         /// Where to: a URL, or a path of this server.
         url: required Url,
         /// A name for Crossbar's management; unused.
-        id: optional Label,
+        id: optional Name,
     }
 }
 

@@ -13,10 +13,10 @@ use super::{
         Json, Located, Millis, Only, Raw, Walk, Whole, checked_text, choice, entry, inline_schema, object,
         quoted,
     },
-    realm::Label,
     service::{HeadTimeouts, RawPaths},
     websocket::{Shared, websocket_object},
 };
+use crate::identity::Name;
 
 /// Default of `hsts_max_age`: one year, as in Crossbar.
 const DEFAULT_HSTS_MAX_AGE: u32 = 31_536_000;
@@ -47,7 +47,7 @@ object! {
     /// HTTP: services by path, WAMP over WebSocket among them.
     struct RawWeb {
         /// A name for the log. Default: the transport's place in the list, from 0.
-        id: optional Located<Label>,
+        id: optional Located<Name>,
         /// Where the transport listens: an object such as {"type": "tcp", "port": 8080}.
         endpoint: required Located<RawEndpoint>,
         /// The services by path component; `/` for the root.
@@ -166,7 +166,7 @@ impl JsonSchema for RawTransport {
 
 /// A transport, with the paths of the values that must be unique.
 struct Checked {
-    id: Option<Located<Label>>,
+    id: Option<Located<Name>>,
     endpoint: Option<Located<Endpoint>>,
     max_connections: usize,
     http: HttpOptions,
@@ -180,19 +180,19 @@ pub(super) fn transports(
     walk: &mut Walk<'_>,
 ) -> Vec<TransportConfig> {
     let mut transports: Vec<TransportConfig> = Vec::new();
-    let mut ids: Vec<Located<Label>> = Vec::new();
+    let mut ids: Vec<Located<Name>> = Vec::new();
     let mut endpoints: Vec<Located<Endpoint>> = Vec::new();
     for (place, RawTransport(choice)) in raw.into_iter().enumerate() {
         let checked = match choice {
             TransportChoice::Web(web) => web.check(shared, walk),
             TransportChoice::WebSocket(websocket) => websocket.check(shared, walk),
         };
-        let id = checked.id.as_ref().map_or_else(|| place.to_string(), |id| id.value.0.clone());
+        let id = checked.id.as_ref().map_or_else(|| place.to_string(), |id| id.value.to_string());
         if let Some(id) = checked.id {
             if ids.iter().any(|other| other.value == id.value) {
                 walk.fault_at(
                     &id.path,
-                    format!("another transport has the `id` {}, use another one", quoted(&id.value.0)),
+                    format!("another transport has the `id` {}, use another one", quoted(&id.value)),
                 );
             }
             ids.push(id);

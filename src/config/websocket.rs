@@ -18,7 +18,7 @@ use super::{
         words,
     },
 };
-use crate::{auth::ANONYMOUS, wamp::Serializer};
+use crate::{identity::ANONYMOUS, wamp::Serializer};
 
 /// The largest frame and message, as in Crossbar: 64 MiB.
 const MAX_SIZE: u64 = 64 << 20;
@@ -37,7 +37,7 @@ macro_rules! websocket_object {
             struct $name {
                 $($own)*
                 /// A name for the log.
-                id: optional $crate::config::reader::Located<$crate::config::realm::Label>,
+                id: optional $crate::config::reader::Located<$crate::identity::Name>,
                 /// The URL that Crossbar's clients are told; unused.
                 url: optional $crate::config::reader::Located<String>,
                 /// The serializers that the service offers, the preferred one first; each also in its batched form. Default:

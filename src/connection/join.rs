@@ -105,7 +105,7 @@ impl Connection {
         let details = WelcomeDetails {
             realm: backend.realm().clone(),
             authid: identity.authid.own().into(),
-            authrole: Arc::clone(&identity.authrole),
+            authrole: identity.authrole.clone().into(),
             authmethod: identity.authmethod,
             authprovider: identity.authprovider,
             authextra: identity.authextra.clone(),

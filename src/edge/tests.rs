@@ -22,7 +22,7 @@ use crate::{
     config::{CookieConfig, StoreConfig},
     cookie::{CookieOptions, PublicIdKey, TrackingId},
     handshake::HandshakeOptions,
-    policy::{Decision, JoinRequest, Policy, PolicyError, PolicyGate},
+    policy::{JoinRequest, Policy, PolicyError, PolicyGate, RawDecision},
     service::ServiceOptions,
     store::{Authentication, Commit, CookieRecord, CookieStore, StoreError},
     time::Timestamp,
@@ -42,8 +42,8 @@ fn handshake(path: &str) -> String {
 struct NoPolicy;
 
 impl Policy for NoPolicy {
-    fn decide(&self, _: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
-        Ok(Decision::None)
+    fn answer(&self, _: &JoinRequest<'_>) -> Result<RawDecision, PolicyError> {
+        Ok(RawDecision::None)
     }
 }
 

@@ -1,17 +1,26 @@
-//! From the contract's types to a [`Decision`]: the host's check of what a policy answered.
+//! The one check of what a policy answers: gateway, testkit and command take the same answers.
 //!
-//! A policy may be wrong or written by somebody who wants it to be. Whatever is behind this module may rely
-//! on the ranges that the contract names. No error repeats the answer, in which the tracking ID may stand.
+//! A policy may be wrong, or its author hostile. What is behind this module may rely on what the contract says. No
+//! error repeats the answer, which may hold the tracking ID.
 
+mod json;
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+pub use self::json::answer_json;
+pub(crate) use self::json::identity_json;
 use super::{
-    AnonymousIdentity, Decision, Denial, PolicyError,
-    bindings::{v0_1::wampgate::authid::types as v0_1, v0_2::wampgate::authid::types as wit},
-    text::{clean, is_printable},
+    AnonymousIdentity, ContractError, Decision, Denial, JoinRequest, PolicyError,
+    bindings::{v0_1::wampgate::authid::types as v0_1, v0_2::wampgate::authid::types as v0_2},
+    text::clean,
 };
-use crate::wamp::Uri;
+use crate::{
+    identity::{Name, is_printable},
+    wamp::Uri,
+};
 
-/// Characters of an authid or a role.
-const MAX_NAME: usize = 255;
 /// Bytes of `authextra`, which is sent in WELCOME and may be kept on the cookie record.
 const MAX_EXTRA_BYTES: usize = 16 * 1024;
 /// Bytes of an ABORT's reason.
@@ -21,94 +30,144 @@ const MAX_MESSAGE_BYTES: usize = 1024;
 /// Bytes of a method's name.
 const MAX_METHOD_BYTES: usize = 64;
 
-/// What a policy answered, as the newest version of the contract has it.
-pub(super) type Answer = wit::Decision;
+/// What a policy answered, unchecked: the contract's `decision` (`wit/`).
+///
+/// `Debug` shows its kind only: an authid may be the tracking ID.
+#[derive(Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "described item by item in wit/")]
+pub enum RawDecision {
+    Anonymous { authid: Option<String>, authrole: Option<String>, authextra: Option<String> },
+    None,
+    Defer(String),
+    Deny { reason: String, message: String },
+}
 
-impl From<v0_1::Decision> for Answer {
-    fn from(answer: v0_1::Decision) -> Self {
-        match answer {
-            v0_1::Decision::Anonymous(v0_1::Identity { authid, authrole, authextra }) => {
-                Self::Anonymous(wit::Identity { authid, authrole, authextra })
-            }
-            v0_1::Decision::None => Self::None,
-            v0_1::Decision::Defer(method) => Self::Defer(method),
-            v0_1::Decision::Deny(v0_1::Denial { reason, message }) => {
-                Self::Deny(wit::Denial { reason, message })
+/// The contract's versions have the same answers.
+macro_rules! answers {
+    ($wit:ident) => {
+        impl From<$wit::Decision> for RawDecision {
+            fn from(answer: $wit::Decision) -> Self {
+                match answer {
+                    $wit::Decision::Anonymous($wit::Identity { authid, authrole, authextra }) => {
+                        Self::Anonymous { authid, authrole, authextra }
+                    }
+                    $wit::Decision::None => Self::None,
+                    $wit::Decision::Defer(method) => Self::Defer(method),
+                    $wit::Decision::Deny($wit::Denial { reason, message }) => Self::Deny { reason, message },
+                }
             }
         }
+    };
+}
+
+answers!(v0_1);
+answers!(v0_2);
+
+impl RawDecision {
+    /// Checks the answer to a request: what the contract says of it, and of its place beside the request.
+    pub fn check(self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+        Ok(match self {
+            Self::Anonymous { authid, authrole, authextra } => Decision::Anonymous(AnonymousIdentity {
+                authid: authid.map(|authid| checked_authid(&authid, request)).transpose()?,
+                authrole: authrole.map(|role| checked_role(&role, request)).transpose()?,
+                authextra: authextra.map(|extra| checked_extra(&extra, request)).transpose()?,
+            }),
+            Self::None => Decision::None,
+            Self::Defer(method) => Decision::Defer(checked_method(method, request)?),
+            Self::Deny { reason, message } => Decision::Deny(checked_denial(&reason, &message, request)?),
+        })
     }
 }
 
-/// Checks an answer. `secret` is the tracking ID, which is blanked out in messages, because those are logged.
-pub(super) fn check(answer: Answer, secret: Option<&str>) -> Result<Decision, PolicyError> {
-    match answer {
-        wit::Decision::Anonymous(identity) => Ok(Decision::Anonymous(AnonymousIdentity {
-            authid: identity.authid.map(|name| checked_name("authid", name)).transpose()?,
-            authrole: identity.authrole.map(|name| checked_name("authrole", name)).transpose()?,
-            authextra: identity.authextra.as_deref().map(checked_extra).transpose()?,
-        })),
-        wit::Decision::None => Ok(Decision::None),
-        wit::Decision::Defer(method) => checked_method(method).map(Decision::Defer),
-        wit::Decision::Deny(denial) => Ok(Decision::Deny(checked_denial(&denial, secret)?)),
+/// The tracking ID itself may be the authid: only its own client sees it then.
+fn checked_authid(text: &str, request: &JoinRequest<'_>) -> Result<Name, ContractError> {
+    let name = Name::parse(text).map_err(ContractError::Authid)?;
+    match request.secret() {
+        // A reader of a longer authid could cut the credential out of it.
+        Some(secret) if secret != text && text.contains(secret) => Err(ContractError::Leak("authid")),
+        _ => Ok(name),
     }
 }
 
-fn checked_name(which: &str, name: String) -> Result<String, PolicyError> {
-    let characters = name.chars().count();
-    if !(1..=MAX_NAME).contains(&characters) {
-        return broken(format!("{which}: {characters} characters, use 1 to {MAX_NAME}"));
+fn checked_role(text: &str, request: &JoinRequest<'_>) -> Result<Name, ContractError> {
+    let name = Name::parse(text).map_err(ContractError::Authrole)?;
+    // First of all, because the other error repeats the role.
+    if request.gives_away(text) {
+        return Err(ContractError::Leak("authrole"));
     }
-    if !name.chars().all(is_printable) {
-        return broken(format!("{which}: control characters, use printable ones"));
-    }
-    Ok(name)
-}
-
-fn checked_extra(text: &str) -> Result<serde_json::Map<String, serde_json::Value>, PolicyError> {
-    if text.len() > MAX_EXTRA_BYTES {
-        return broken(format!("authextra: {} bytes, use at most {MAX_EXTRA_BYTES}", text.len()));
-    }
-    serde_json::from_str(text).or_else(|fault| {
-        // serde_json's own message may quote the text.
-        broken(format!("authextra: not a JSON object (line {}, column {})", fault.line(), fault.column()))
-    })
-}
-
-fn checked_method(method: String) -> Result<String, PolicyError> {
-    let sound =
-        (1..=MAX_METHOD_BYTES).contains(&method.len()) && method.bytes().all(|byte| byte.is_ascii_graphic());
-    if sound {
-        Ok(method)
+    if request.roles.is_empty() || request.roles.contains(&text) {
+        Ok(name)
     } else {
-        broken(format!(
-            "defer: a method's name has 1 to {MAX_METHOD_BYTES} printable ASCII characters and no blanks"
-        ))
+        Err(ContractError::NoSuchRole(name))
     }
 }
 
-fn checked_denial(denial: &wit::Denial, secret: Option<&str>) -> Result<Denial, PolicyError> {
-    let message = &denial.message;
-    if message.len() > MAX_MESSAGE_BYTES {
-        return broken(format!(
-            "deny: a message of {} bytes, use at most {MAX_MESSAGE_BYTES}",
-            message.len()
-        ));
+fn checked_extra(text: &str, request: &JoinRequest<'_>) -> Result<Map<String, Value>, ContractError> {
+    if text.len() > MAX_EXTRA_BYTES {
+        return Err(ContractError::ExtraSize { bytes: text.len(), most: MAX_EXTRA_BYTES });
     }
-    let sound = denial.reason.len() <= MAX_REASON_BYTES
-        && denial.reason.chars().all(is_printable)
-        && secret.is_none_or(|secret| secret.is_empty() || !denial.reason.contains(secret));
-    match Uri::parse(&denial.reason) {
+    // The message of serde_json may quote the text.
+    let extra = serde_json::from_str(text)
+        .map_err(|error| ContractError::Extra { line: error.line(), column: error.column() })?;
+    // Not the text, where escapes could hide the ID.
+    if members_give_away(&extra, request) { Err(ContractError::Leak("authextra")) } else { Ok(extra) }
+}
+
+fn members_give_away(members: &Map<String, Value>, request: &JoinRequest<'_>) -> bool {
+    members.iter().any(|(key, value)| request.gives_away(key) || value_gives_away(value, request))
+}
+
+fn value_gives_away(value: &Value, request: &JoinRequest<'_>) -> bool {
+    match value {
+        Value::String(text) => request.gives_away(text),
+        Value::Array(items) => items.iter().any(|item| value_gives_away(item, request)),
+        Value::Object(members) => members_give_away(members, request),
+        Value::Number(_) | Value::Null | Value::Bool(_) => false,
+    }
+}
+
+fn checked_method(method: String, request: &JoinRequest<'_>) -> Result<String, ContractError> {
+    let is_name =
+        (1..=MAX_METHOD_BYTES).contains(&method.len()) && method.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_name {
+        return Err(ContractError::Method(MAX_METHOD_BYTES));
+    }
+    if request.gives_away(&method) {
+        return Err(ContractError::Leak("defer"));
+    }
+    if !request.methods.contains(&method.as_str()) {
+        return Err(ContractError::NotConfigured(method));
+    }
+    if request.offers(&method) { Ok(method) } else { Err(ContractError::NotOffered(method)) }
+}
+
+fn checked_denial(reason: &str, message: &str, request: &JoinRequest<'_>) -> Result<Denial, ContractError> {
+    if message.len() > MAX_MESSAGE_BYTES {
+        return Err(ContractError::MessageSize { bytes: message.len(), most: MAX_MESSAGE_BYTES });
+    }
+    if request.gives_away(reason) {
+        return Err(ContractError::Leak("deny"));
+    }
+    let is_short = reason.len() <= MAX_REASON_BYTES && reason.chars().all(is_printable);
+    match Uri::parse(reason) {
         // Blanks and escapes may be longer than what they stand for: the bound above is the contract's, this
         // one is only for them.
-        Ok(reason) if sound => Ok(Denial { reason, message: clean(message, secret, 8 * MAX_MESSAGE_BYTES) }),
-        _ => broken(format!(
-            "deny: the reason is no WAMP URI of at most {MAX_REASON_BYTES} bytes, such as wamp.error.not_authorized"
-        )),
+        Ok(reason) if is_short => {
+            Ok(Denial { reason, message: clean(message, request.secret(), 8 * MAX_MESSAGE_BYTES) })
+        }
+        _ => Err(ContractError::Reason(MAX_REASON_BYTES)),
     }
 }
 
-fn broken<T>(fault: String) -> Result<T, PolicyError> {
-    Err(PolicyError::Contract(fault))
+impl fmt::Debug for RawDecision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Anonymous { .. } => "Anonymous(..)",
+            Self::None => "None",
+            Self::Defer(_) => "Defer(..)",
+            Self::Deny { .. } => "Deny(..)",
+        })
+    }
 }
 
 #[cfg(test)]

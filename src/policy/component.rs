@@ -5,14 +5,15 @@ use std::{sync::Arc, time::Duration};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use super::{
-    Decision, JoinRequest, Policy, PolicyEngine, PolicyError, PolicyFile, PolicyOptions, answer,
+    ContractError, Decision, JoinRequest, Policy, PolicyEngine, PolicyError, PolicyFile, PolicyOptions,
+    RawDecision,
     contract::{Component, Guest},
     deadline::{self, Thread},
     host::{self, Instance},
     limits::{Limits, OutOfMemory},
     load::{self, LoadError, LoadFault},
     log::{DecisionLog, PolicyLog, TooManyCalls},
-    request,
+    lower,
     text::clean,
     warm::{Running, WarmPool},
     wasi,
@@ -122,7 +123,7 @@ impl WasmPolicy {
             })
             .map_err(|error| match error {
                 // Also what wasmtime says when the functions have other types than the contract's.
-                PolicyError::Contract(text) => LoadFault::Export(text),
+                PolicyError::Contract(error) => LoadFault::Export(error.to_string()),
                 error => LoadFault::CheckConfig(error),
             })?;
         checked.map_err(|errors| {
@@ -132,17 +133,18 @@ impl WasmPolicy {
         })
     }
 
-    fn ask(&self, request: &JoinRequest<'_>, on: Thread) -> Result<Decision, PolicyError> {
-        request::check_size(request)?;
-        let secret = request.cookie.as_ref().map(|cookie| cookie.id);
+    /// Asks, and checks the answer, as the gateway does.
+    pub fn decide(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+        super::decide(self, request)
+    }
+
+    fn ask(&self, request: &JoinRequest<'_>, on: Thread) -> Result<RawDecision, PolicyError> {
+        lower::check_size(request)?;
         let log = self.logs.then(|| DecisionLog::new(&self.log, request));
         let answer = self.run(self.options.deadline, on, log, |guest, store| {
             guest.decide(store, &self.options.config, request)
         })?;
-        match answer {
-            Ok(decision) => answer::check(decision, secret),
-            Err(text) => Err(PolicyError::Refused(clean(&text, secret, ERROR_BYTES))),
-        }
+        answer.map_err(|text| PolicyError::Refused(clean(&text, request.secret(), ERROR_BYTES)))
     }
 
     /// Makes an instance, or takes a warm one, and calls it. A fresh one is dropped with everything that it
@@ -192,13 +194,12 @@ fn prepare(store: &mut Store<Instance>, deadline: Duration, on: Thread, log: Opt
 }
 
 impl Policy for WasmPolicy {
-    /// A failure is in the log when this returns: with the policy, the connection and the client's public ID.
-    fn decide(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
-        self.ask(request, Thread::Shared).inspect_err(|error| self.log.failure(request, error))
+    fn answer(&self, request: &JoinRequest<'_>) -> Result<RawDecision, PolicyError> {
+        self.ask(request, Thread::Shared)
     }
 
-    fn decide_slowly(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
-        self.ask(request, Thread::Own).inspect_err(|error| self.log.failure(request, error))
+    fn answer_slowly(&self, request: &JoinRequest<'_>) -> Result<RawDecision, PolicyError> {
+        self.ask(request, Thread::Own)
     }
 }
 
@@ -234,6 +235,6 @@ fn explain(error: &wasmtime::Error, deadline: Duration) -> PolicyError {
         // wasmtime keeps this error's type to itself.
         None if cause.contains("fuel allocated for hostcalls") => PolicyError::HostCalls,
         // What is left are values that do not fit the contract's types.
-        None => PolicyError::Contract(clean(&format!("{error:#}"), None, ERROR_BYTES)),
+        None => ContractError::Types(clean(&format!("{error:#}"), None, ERROR_BYTES)).into(),
     }
 }

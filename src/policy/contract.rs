@@ -4,11 +4,11 @@
 //! have, and an older answer becomes a newer one.
 //!
 //! A new version takes its bindings (`bindings.rs`), a line in [`versions!`], and, of the version before it, how its
-//! answers become the new ones (`answer.rs`) and its requests are made of ours (`request.rs`).
+//! answers become the new ones (`answer.rs`) and its requests are made of ours (`lower.rs`).
 
 use wasmtime::{Result, Store, component::InstancePre};
 
-use super::{JoinRequest, answer::Answer, bindings, host::Instance};
+use super::{JoinRequest, RawDecision, bindings, host::Instance};
 
 /// The package that the contract is.
 pub(super) const PACKAGE: &str = "wampgate:authid/";
@@ -84,7 +84,7 @@ macro_rules! versions {
                 store: &mut Store<Instance>,
                 config: &str,
                 request: &JoinRequest<'_>,
-            ) -> Result<Result<Answer, String>> {
+            ) -> Result<Result<RawDecision, String>> {
                 Ok(match self {
                     $(Self::$version(guest) => guest
                         .wampgate_authid_policy()

@@ -15,7 +15,8 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 
 use super::{
-    Decision, JoinRequest, Policy, PolicyError, Recorder, Tally, aside, pace::Pace, penalty::PenaltyBox,
+    Decision, JoinRequest, Policy, PolicyError, Recorder, Tally, aside, log::PolicyLog, pace::Pace,
+    penalty::PenaltyBox,
 };
 
 /// Decisions that may wait for a free place. At the default deadline two cores work off so many in ten
@@ -26,7 +27,7 @@ pub const MAX_WAITING: usize = 1024;
 /// arrival.
 #[derive(Debug)]
 pub struct PolicyGate {
-    name: Arc<str>,
+    log: PolicyLog,
     tally: Tally,
     /// The policy that serves; two pointers deep, because a pointer to a trait object cannot be swapped.
     policy: ArcSwap<Arc<dyn Policy>>,
@@ -48,7 +49,7 @@ impl PolicyGate {
     pub fn new(name: &str, policy: Arc<dyn Policy>, max_concurrent: usize) -> Self {
         let places = Semaphore::new(max_concurrent.clamp(1, Semaphore::MAX_PERMITS));
         Self {
-            name: name.into(),
+            log: PolicyLog::new(name.into()),
             tally: Tally::default(),
             policy: ArcSwap::from_pointee(policy),
             pace: Pace::new(),
@@ -62,7 +63,7 @@ impl PolicyGate {
 
     /// The policy's name.
     pub fn name(&self) -> &str {
-        &self.name
+        self.log.policy()
     }
 
     /// What came of its decisions.
@@ -99,6 +100,9 @@ impl PolicyGate {
             Err(_) => self.wait().await?,
         };
         let answer = self.ask_at_its_pace(request).await;
+        if let Err(error) = &answer {
+            self.log.failure(request, error);
+        }
         if matches!(answer, Err(PolicyError::Deadline(_))) {
             self.penalties.count(peer, Instant::now());
         }
@@ -111,11 +115,11 @@ impl PolicyGate {
     /// Among the other things that this thread has to do, or aside.
     async fn ask_at_its_pace(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
         if !self.pace.is_slow() {
-            return self.pace.watch(|| self.policy.load().decide(request));
+            return self.pace.watch(|| super::decide(&***self.policy.load(), request));
         }
         // Nobody closes the semaphore.
         let _place = self.slow_places.acquire().await.map_err(|_| PolicyError::Overloaded)?;
-        let decide = || self.pace.watch(|| self.policy.load().decide_slowly(request));
+        let decide = || self.pace.watch(|| self.policy.load().answer_slowly(request)?.check(request));
         aside::run(decide).unwrap_or_else(|error| {
             warn!(policy = self.name(), %error, "no thread for a decision");
             Err(PolicyError::Overloaded)

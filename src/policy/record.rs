@@ -20,8 +20,7 @@ use rand::{TryRng as _, rngs::SysRng};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{Decision, JoinRequest, PolicyError};
-use crate::testkit::{Request, answer_json};
+use super::{Decision, JoinRequest, PolicyError, answer_json, question::Request};
 
 /// Lines that wait to be written. With a disk that is slower than the joins, lines are lost rather than joins.
 const MAX_WAITING: usize = 1024;
@@ -113,6 +112,7 @@ fn write(file: File, lines: &Receiver<String>) -> io::Result<()> {
 mod tests {
     use super::{Decision, PolicyError, Recorder};
     use crate::{
+        identity::Name,
         policy::AnonymousIdentity,
         testkit::{Case, Cookie, Expectation, Request},
     };
@@ -131,7 +131,8 @@ mod tests {
     fn a_line_is_a_case_without_the_ids_and_with_one_stand_in_for_each() {
         let folder = tempfile::tempdir().unwrap();
         let recorder = Recorder::open(&folder.path().join("cases.jsonl")).unwrap();
-        let identity = AnonymousIdentity { authid: Some(ID.to_owned()), ..AnonymousIdentity::default() };
+        let authid = Name::parse(ID).ok();
+        let identity = AnonymousIdentity { authid, ..AnonymousIdentity::default() };
         let (line, case) = record(&recorder, &Ok(Decision::Anonymous(identity)));
         assert!(line.ends_with('\n') && !line.contains(ID) && !line.contains("the-public-id"), "{line}");
         assert_eq!(case.name, "7: /ws from 203.0.113.9:52100");

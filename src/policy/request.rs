@@ -1,138 +1,130 @@
-//! From a [`JoinRequest`] to the types of the contract's versions, which borrow from it.
+//! What a policy is asked, borrowed from where it is. `question.rs` owns the same parts.
 
-use super::{
-    ConnectionView, CookieView, HelloView, JoinRequest, PolicyError,
-    bindings::{v0_1::wampgate::authid::types as v0_1, v0_2::wampgate::authid::types as v0_2},
+use std::fmt;
+
+use crate::{
+    identity::{ANONYMOUS, COOKIE},
+    store::Authentication,
 };
 
-/// Headers that a policy is shown. Each costs a decision 0.13 µs.
-const MAX_HEADERS: usize = 64;
-/// Bytes of names and values in them.
-const MAX_HEADER_BYTES: usize = 16 * 1024;
-/// Authentication methods that a client may offer; there are about ten.
-const MAX_OFFERED: usize = 64;
-
-/// Refuses a request that is larger than the contract says. To leave something out would be worse: a client
-/// could push out a header that a proxy in front of the gateway has added.
-pub(super) fn check_size(request: &JoinRequest<'_>) -> Result<(), PolicyError> {
-    let headers = request.connection.headers;
-    let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
-        let count = headers.len();
-        return Err(PolicyError::Refused(format!(
-            "{count} headers with {bytes} bytes, and it is asked about {MAX_HEADERS} with {MAX_HEADER_BYTES} at most"
-        )));
-    }
-    let offered = request.hello.as_ref().map_or(0, |hello| hello.authmethods.len());
-    if offered > MAX_OFFERED {
-        return Err(PolicyError::Refused(format!(
-            "{offered} authentication methods offered, and it is asked about {MAX_OFFERED} at most"
-        )));
-    }
-    Ok(())
+/// What a policy is asked. Times are milliseconds since the epoch.
+#[derive(Debug, Clone)]
+pub struct JoinRequest<'a> {
+    /// The connection.
+    pub connection: ConnectionView<'a>,
+    /// The tracked client, if cookie tracking is on.
+    pub cookie: Option<CookieView<'a>>,
+    /// The HELLO.
+    pub hello: Option<HelloView<'a>>,
+    /// The names of the configured authentication methods; empty if no authentication is configured.
+    pub methods: &'a [&'a str],
+    /// The names of the realm's roles; empty if any name will do.
+    pub roles: &'a [&'a str],
+    /// The time of the question.
+    pub now: u64,
 }
 
-/// The parts of a request that are the same in two versions of the contract.
-macro_rules! parts {
-    ($wit:ident) => {
-        impl<'a> From<&'a ConnectionView<'a>> for $wit::Connection<'a> {
-            fn from(connection: &'a ConnectionView<'a>) -> Self {
-                let &ConnectionView { id, peer, tls, host, path, origin, subprotocol, headers } = connection;
-                Self { id, peer, tls, host, path, origin, subprotocol, headers }
-            }
-        }
+/// The connection, as a policy sees it.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "described item by item in wit/")]
+pub struct ConnectionView<'a> {
+    pub id: &'a str,
+    pub peer: &'a str,
+    pub tls: bool,
+    pub host: &'a str,
+    pub path: &'a str,
+    pub origin: Option<&'a str>,
+    pub subprotocol: &'a str,
+    pub headers: &'a [(&'a str, &'a str)],
+}
 
-        impl<'a> From<&'a CookieView<'a>> for $wit::CookieRecord<'a> {
-            fn from(cookie: &'a CookieView<'a>) -> Self {
-                let &CookieView { id, public_id, is_new, created, last_seen, max_age, connections, .. } =
-                    cookie;
-                let authentication = cookie.authentication.map(|was| $wit::Authentication {
-                    authid: &was.authid,
-                    authrole: &was.authrole,
-                    authmethod: &was.authmethod,
-                    authrealm: &was.authrealm,
-                    authextra: &was.authextra,
-                    at: was.at.as_millis(),
-                });
-                Self { id, public_id, is_new, created, last_seen, max_age, connections, authentication }
-            }
-        }
+/// The cookie record, as a policy sees it.
+#[derive(Clone)]
+#[allow(missing_docs, reason = "described item by item in wit/")]
+pub struct CookieView<'a> {
+    pub id: &'a str,
+    pub public_id: &'a str,
+    pub is_new: bool,
+    pub created: u64,
+    pub last_seen: u64,
+    pub max_age: u32,
+    pub connections: u32,
+    pub authentication: Option<&'a Authentication>,
+}
 
-        impl<'a> From<&'a HelloView<'a>> for $wit::Hello<'a> {
-            fn from(hello: &'a HelloView<'a>) -> Self {
-                let &HelloView { realm, authmethods, authid, authrole, authextra } = hello;
-                Self { realm, authmethods, authid, authrole, authextra }
-            }
-        }
+/// The HELLO, as a policy sees it.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "described item by item in wit/")]
+pub struct HelloView<'a> {
+    pub realm: Option<&'a str>,
+    pub authmethods: &'a [&'a str],
+    pub authid: Option<&'a str>,
+    pub authrole: Option<&'a str>,
+    /// A JSON object, as text.
+    pub authextra: &'a str,
+}
+
+impl JoinRequest<'static> {
+    /// A question that says nothing of the client, for tests to fill in.
+    pub const EMPTY: Self = Self {
+        connection: ConnectionView {
+            id: "",
+            peer: "",
+            tls: false,
+            host: "",
+            path: "",
+            origin: None,
+            subprotocol: "",
+            headers: &[],
+        },
+        cookie: None,
+        hello: None,
+        methods: &[],
+        roles: &[],
+        now: 0,
     };
 }
 
-parts!(v0_1);
-parts!(v0_2);
+impl JoinRequest<'_> {
+    /// The tracking ID, which no answer may give away. None if nothing is tracked.
+    pub(super) fn secret(&self) -> Option<&str> {
+        self.cookie.as_ref().map(|cookie| cookie.id).filter(|id| !id.is_empty())
+    }
 
-impl<'a> From<&'a JoinRequest<'a>> for v0_1::JoinRequest<'a> {
-    fn from(request: &'a JoinRequest<'a>) -> Self {
-        Self {
-            connection: (&request.connection).into(),
-            cookie: request.cookie.as_ref().map(Into::into),
-            hello: request.hello.as_ref().map(Into::into),
-            methods: request.methods,
+    /// Whether a text holds the tracking ID.
+    pub(super) fn gives_away(&self, text: &str) -> bool {
+        self.secret().is_some_and(|secret| text.contains(secret))
+    }
+
+    /// The authentication methods that the HELLO offers.
+    pub(super) fn offered(&self) -> &[&str] {
+        self.hello.as_ref().map_or(&[], |hello| hello.authmethods)
+    }
+
+    /// Whether the client offers a method.
+    pub(super) fn offers(&self, method: &str) -> bool {
+        match &self.hello {
+            // A client that offers nothing comes as anonymous.
+            Some(HelloView { authmethods: [], .. }) => method == ANONYMOUS,
+            Some(hello) => hello.authmethods.contains(&method),
+            // A request without a HELLO offers what it brings along.
+            None => method == ANONYMOUS || method == COOKIE,
         }
     }
 }
 
-impl<'a> From<&'a JoinRequest<'a>> for v0_2::JoinRequest<'a> {
-    fn from(request: &'a JoinRequest<'a>) -> Self {
-        Self {
-            connection: (&request.connection).into(),
-            cookie: request.cookie.as_ref().map(Into::into),
-            hello: request.hello.as_ref().map(Into::into),
-            methods: request.methods,
-            roles: request.roles,
-            now: request.now,
-        }
+impl Default for HelloView<'_> {
+    /// A HELLO that offers and asks for nothing.
+    fn default() -> Self {
+        Self { realm: None, authmethods: &[], authid: None, authrole: None, authextra: "{}" }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{MAX_HEADERS, MAX_OFFERED, check_size};
-    use crate::policy::{ConnectionView, HelloView, JoinRequest, PolicyError};
-
-    fn check(headers: &[(&str, &str)], offered: &[&str]) -> Result<(), PolicyError> {
-        let connection = ConnectionView {
-            id: "1",
-            peer: "unix",
-            tls: false,
-            host: "",
-            path: "/",
-            origin: None,
-            subprotocol: "wamp.2.json",
-            headers,
-        };
-        let hello =
-            HelloView { realm: None, authmethods: offered, authid: None, authrole: None, authextra: "{}" };
-        check_size(&JoinRequest {
-            connection,
-            cookie: None,
-            hello: Some(hello),
-            methods: &[],
-            roles: &[],
-            now: 0,
-        })
-    }
-
-    #[test]
-    fn what_the_contract_allows_is_asked() {
-        assert_eq!(check(&[("a", "b"); MAX_HEADERS], &["ticket"; MAX_OFFERED]), Ok(()));
-        assert_eq!(check(&[("a", &"b".repeat(16 * 1024 - 1))], &[]), Ok(()));
-    }
-
-    #[test]
-    fn more_is_refused_rather_than_cut() {
-        let refused = |outcome| assert!(matches!(outcome, Err(PolicyError::Refused(_))), "{outcome:?}");
-        refused(check(&[("a", "b"); MAX_HEADERS + 1], &[]));
-        refused(check(&[("a", &"b".repeat(16 * 1024))], &[]));
-        refused(check(&[], &["ticket"; MAX_OFFERED + 1]));
+impl fmt::Debug for CookieView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CookieView")
+            .field("public_id", &self.public_id)
+            .field("is_new", &self.is_new)
+            .finish_non_exhaustive()
     }
 }

@@ -92,7 +92,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{Decision, OUTCOMES, PolicyError, Tally};
-    use crate::policy::{AnonymousIdentity, Denial};
+    use crate::policy::{AnonymousIdentity, ContractError, Denial};
 
     #[test]
     fn every_outcome_counts_once_under_its_own_name() {
@@ -107,7 +107,7 @@ mod tests {
             Err(PolicyError::Deadline(Duration::ZERO)),
             Err(PolicyError::Memory(0)),
             Err(PolicyError::HostCalls),
-            Err(PolicyError::Contract(String::new())),
+            Err(ContractError::Types(String::new()).into()),
             Err(PolicyError::Overloaded),
             Err(PolicyError::Penalty),
         ];

@@ -15,7 +15,7 @@ pub(super) fn clean(text: &str, secret: Option<&str>, limit: usize) -> String {
     let mut cleaned = String::with_capacity(blanked.len().min(limit));
     for sign in blanked.chars() {
         let before = cleaned.len();
-        if is_printable(sign) {
+        if stays_in_its_line(sign) {
             cleaned.push(sign);
         } else {
             cleaned.extend(sign.escape_default());
@@ -29,9 +29,9 @@ pub(super) fn clean(text: &str, secret: Option<&str>, limit: usize) -> String {
     cleaned
 }
 
-/// Whether a character may stand in a name or a line of the log: no control characters, no line or paragraph
-/// separators, nothing that turns the direction of the text around it.
-pub(super) fn is_printable(sign: char) -> bool {
+/// Whether a character may stand in a line of the log or in a message: no control characters, no line or paragraph
+/// separators, nothing that turns the direction of the text around it. Names are stricter ([`crate::identity::Name`]).
+fn stays_in_its_line(sign: char) -> bool {
     !sign.is_control()
         && !matches!(sign, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

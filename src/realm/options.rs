@@ -1,6 +1,9 @@
 //! What an operator decides about a realm: its name, its roles, and what each role may do.
 
-use crate::wamp::{Uri, pattern::UriMatch};
+use crate::{
+    identity::Name,
+    wamp::{Uri, pattern::UriMatch},
+};
 
 /// A realm and who may do what there.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +28,7 @@ pub enum Roles {
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoleOptions {
     /// The role's name.
-    pub name: String,
+    pub name: Name,
     /// Its permissions, in the order of the configuration. The most specific one that matches a URI counts.
     pub permissions: Vec<Permission>,
 }

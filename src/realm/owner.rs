@@ -202,7 +202,7 @@ impl Owner {
     fn announce_leave(&mut self, session: SessionId, member: &Member) {
         let Identity { authid, authrole, .. } = &*member.identity;
         let arguments =
-            || meta::json_arguments(&[session.0.into(), authid.public().into(), authrole.as_ref().into()]);
+            || meta::json_arguments(&[session.0.into(), authid.public().into(), authrole.as_str().into()]);
         self.router.announce(&self.topics.on_leave, arguments, random_id, &mut self.deliveries);
     }
 

@@ -237,7 +237,7 @@ mod tests {
         for ending in [
             Ending::violation("secret"),
             Ending::Close(CloseCode::Normal, "secret".to_owned()),
-            Ending::Refused(Refusal::NotOffered("secret".to_owned())),
+            Ending::Refused(Refusal::NotConfigured("secret".to_owned())),
         ] {
             assert!(!ending.to_string().contains("secret"), "{ending}");
         }

@@ -1,9 +1,9 @@
-//! Answers as JSON, and what a case expects of one.
+//! What a case expects of an answer.
 
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value, json};
 
-use crate::policy::{Decision, Denial, PolicyError};
+use crate::policy::{Decision, PolicyError, identity_json};
 
 /// What a policy is expected to answer.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -64,8 +64,8 @@ impl Expectation {
             | (Self::AnyAnonymous, Ok(Decision::Anonymous(_)))
             | (Self::AnyDefer, Ok(Decision::Defer(_))) => true,
             (Self::Anonymous(expected), Ok(Decision::Anonymous(got))) => {
-                (&expected.authid, &expected.authrole, &expected.authextra)
-                    == (&got.authid, &got.authrole, &got.authextra)
+                (expected.authid.as_deref(), expected.authrole.as_deref(), &expected.authextra)
+                    == (got.authid.as_deref(), got.authrole.as_deref(), &got.authextra)
             }
             (Self::Defer(expected), Ok(Decision::Defer(got))) => expected == got,
             (Self::Deny { reason, message }, Ok(Decision::Deny(got))) => {
@@ -84,7 +84,8 @@ impl Expectation {
             Self::None => json!("none"),
             Self::AnyAnonymous => json!("anonymous"),
             Self::Anonymous(Identity { authid, authrole, authextra }) => {
-                json!({ "anonymous": identity(authid.as_ref(), authrole.as_ref(), authextra.as_ref()) })
+                let identity = identity_json(authid.as_deref(), authrole.as_deref(), authextra.as_ref());
+                json!({ "anonymous": identity })
             }
             Self::AnyDefer => json!("defer"),
             Self::Defer(method) => json!({ "defer": method }),
@@ -133,44 +134,14 @@ impl<'de> Deserialize<'de> for Expectation {
     }
 }
 
-/// An answer, in the form of an expectation that only this answer meets. It shows an authid, which may be
-/// the tracking ID.
-pub fn answer_json(answer: &Result<Decision, PolicyError>) -> Value {
-    match answer {
-        Ok(Decision::None) => json!("none"),
-        Ok(Decision::Anonymous(got)) => {
-            let identity = identity(got.authid.as_ref(), got.authrole.as_ref(), got.authextra.as_ref());
-            json!({ "anonymous": identity })
-        }
-        Ok(Decision::Defer(method)) => json!({ "defer": method }),
-        Ok(Decision::Deny(Denial { reason, message })) => {
-            json!({ "deny": { "reason": reason.as_str(), "message": message } })
-        }
-        Err(error) => json!({ "error": error.to_string() }),
-    }
-}
-
-fn identity(
-    authid: Option<&String>,
-    authrole: Option<&String>,
-    authextra: Option<&Map<String, Value>>,
-) -> Value {
-    let fields = [
-        ("authid", authid.map(|text| json!(text))),
-        ("authrole", authrole.map(|text| json!(text))),
-        ("authextra", authextra.map(|extra| json!(extra))),
-    ];
-    fields
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-        .collect::<Map<_, _>>()
-        .into()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Decision, Denial, Expectation, PolicyError, answer_json, json};
-    use crate::{policy::AnonymousIdentity, wamp::Uri};
+    use super::{Decision, Expectation, PolicyError, json};
+    use crate::{
+        identity::Name,
+        policy::{AnonymousIdentity, Denial, answer_json},
+        wamp::Uri,
+    };
 
     fn expectation(value: serde_json::Value) -> Expectation {
         serde_json::from_value(value).unwrap()
@@ -179,8 +150,8 @@ mod tests {
     fn answers() -> Vec<Result<Decision, PolicyError>> {
         let anonymous = |authid: &str, authrole: Option<&str>| {
             Ok(Decision::Anonymous(AnonymousIdentity {
-                authid: Some(authid.to_owned()),
-                authrole: authrole.map(str::to_owned),
+                authid: Name::parse(authid).ok(),
+                authrole: authrole.map(|role| Name::parse(role).unwrap()),
                 authextra: None,
             }))
         };

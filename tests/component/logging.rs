@@ -7,9 +7,11 @@ use std::{
 };
 
 use tracing_subscriber::fmt::MakeWriter;
-use wampgate::policy::{Decision, PolicyError, PolicyOptions, WasmPolicy};
+use wampgate::policy::{Decision, PolicyError, PolicyGate, PolicyOptions, WasmPolicy};
 
-use super::support::{Cookie, DEADLINE, PUBLIC_ID, TRACKING_ID, ask, guest, load, options, policy};
+use super::support::{
+    Cookie, DEADLINE, PUBLIC_ID, TRACKING_ID, ask, full_request, guest, load, options, policy,
+};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -34,16 +36,20 @@ impl<'a> MakeWriter<'a> for Lines {
 
 /// What a policy's answer leaves in the log, and the answer.
 pub(crate) fn logged_by(policy: &WasmPolicy) -> (String, Result<Decision, PolicyError>) {
+    logged_while(|| ask(policy, &[], Cookie::Known, &[]))
+}
+
+fn logged_while<T>(action: impl FnOnce() -> T) -> (String, T) {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::DEBUG)
         .with_ansi(false)
         .with_writer(lines.clone())
         .finish();
-    let decision = tracing::subscriber::with_default(subscriber, || ask(policy, &[], Cookie::Known, &[]));
+    let outcome = tracing::subscriber::with_default(subscriber, action);
     let written = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let ours = written.lines().filter(|line| line.contains("wampgate::policy"));
-    (ours.flat_map(|line| [line, "\n"]).collect(), decision)
+    (ours.flat_map(|line| [line, "\n"]).collect(), outcome)
 }
 
 fn logged(guest: &str) -> (String, Result<Decision, PolicyError>) {
@@ -69,7 +75,10 @@ fn lines_are_bounded_and_neither_forged_nor_telling() {
 
 #[test]
 fn a_failure_is_one_line_with_policy_connection_and_public_id() {
-    let (written, decision) = logged(guest::TRAP);
+    let gate = PolicyGate::new("guest", Arc::new(policy(guest::TRAP)), 1);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let decide = || full_request().with(|request| runtime.block_on(gate.decide(request)));
+    let (written, decision) = logged_while(decide);
     assert!(matches!(decision, Err(PolicyError::Trap(_))), "{decision:?}");
     assert_eq!(written.lines().count(), 1, "{written}");
     for part in ["WARN", "policy=\"guest\"", "connection=\"c1\"", PUBLIC_ID, "the policy trapped"] {

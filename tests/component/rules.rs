@@ -8,7 +8,9 @@ use super::support::{Cookie, TRACKING_ID, ask, authid, guest, load, options};
 fn say(answer: &str) -> Result<Decision, PolicyError> {
     let options = PolicyOptions { config: answer.to_owned(), ..options() };
     let policy = load(guest::SAY, options).unwrap_or_else(|error| panic!("{error}"));
-    ask(&policy, &[], Cookie::Known, &[])
+    // A method that it defers to is configured and offered.
+    let method = answer.strip_prefix('d').unwrap_or("anonymous");
+    ask(&policy, &[method], Cookie::Known, &[method])
 }
 
 #[test]
@@ -16,9 +18,13 @@ fn answers_inside_the_bounds_are_taken() {
     assert_eq!(authid(say("ijoe")), "joe");
     assert_eq!(authid(say(&format!("i{}", "ü".repeat(255)))), "ü".repeat(255));
     assert_eq!(say(&format!("d{}", "x".repeat(64))), Ok(Decision::Defer("x".repeat(64))));
-    for answer in
-        ["radmin", r#"x{"level": 3}"#, "ycom.example.closed", "mgo away", &format!("m{}", "x".repeat(1024))]
-    {
+    for answer in [
+        "rfrontend",
+        r#"x{"level": 3}"#,
+        "ycom.example.closed",
+        "mgo away",
+        &format!("m{}", "x".repeat(1024)),
+    ] {
         assert!(say(answer).is_ok(), "{answer}");
     }
 }
@@ -47,7 +53,9 @@ fn answers_outside_the_bounds_break_the_contract() {
         (long("m", 1025), "deny"),
     ] {
         match say(&answer) {
-            Err(PolicyError::Contract(fault)) => assert!(fault.starts_with(what), "{answer}: {fault}"),
+            Err(PolicyError::Contract(error)) => {
+                assert!(error.to_string().starts_with(what), "{answer}: {error}");
+            }
             other => panic!("{answer}: {other:?}"),
         }
     }

@@ -7,8 +7,8 @@ use std::{path::Path, sync::LazyLock, time::Duration};
 
 use wampgate::{
     policy::{
-        Decision, EngineOptions, LoadError, LoadFault, Policy, PolicyEngine, PolicyError, PolicyFile,
-        PolicyOptions, WasmPolicy,
+        Decision, EngineOptions, LoadError, LoadFault, PolicyEngine, PolicyError, PolicyFile, PolicyOptions,
+        WasmPolicy,
     },
     testkit::{Hello, Request},
 };
@@ -107,7 +107,7 @@ pub(crate) fn ask_as(
 /// An anonymous answer's authid.
 pub(crate) fn authid(decision: Result<Decision, PolicyError>) -> String {
     match decision {
-        Ok(Decision::Anonymous(identity)) => identity.authid.expect("an authid"),
+        Ok(Decision::Anonymous(identity)) => identity.authid.expect("an authid").to_string(),
         other => panic!("not anonymous: {other:?}"),
     }
 }

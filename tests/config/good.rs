@@ -158,7 +158,7 @@ fn every_key_arrives_where_it_belongs() {
     };
     assert_eq!(store(service), &lmdb);
     let auth = service.auth.as_ref().unwrap();
-    assert_eq!(auth.anonymous.as_ref().unwrap().role, "anonymous");
+    assert_eq!(auth.anonymous.as_ref().unwrap().role.as_str(), "anonymous");
     let principals = &auth.ticket.as_ref().unwrap().principals;
     assert_eq!(principals["joe"].ticket.expose(), "from the environment");
     assert_eq!(principals["joe"].realm.as_ref().unwrap().as_str(), "realm1");

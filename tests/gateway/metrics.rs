@@ -42,7 +42,8 @@ fn gateway() -> Gateway {
         .run()
 }
 
-fn metrics(gateway: &Gateway) -> String {
+/// What the second transport of a gateway serves.
+pub(super) fn metrics(gateway: &Gateway) -> String {
     let mut connection = Connection::open_at(gateway.address_of(1));
     connection.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let response = connection.response();

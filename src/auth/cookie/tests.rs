@@ -1,5 +1,7 @@
 //! Whether a stored principal stands, against changing configurations.
 
+use std::sync::Arc;
+
 use serde_json::Map;
 
 use super::*;

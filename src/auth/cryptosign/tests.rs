@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     auth::{
         AuthOptions,
-        tests::{NOW, Scene, hello, uri},
+        tests::{NOW, Scene, hello, name, uri},
     },
     wamp::Dictionary,
 };
@@ -68,12 +68,11 @@ const VECTORS: [(Option<&str>, &str, &str, &str); 6] = [
 fn scene(authid: Option<&str>, seed: u8, realm: &str) -> Scene {
     let principal = |seeds: [u8; 2], realm: Option<&str>| CryptosignPrincipal {
         keys: seeds.map(|seed| signing(seed).verifying_key().to_bytes()).to_vec(),
-        role: "frontend".to_owned(),
+        role: name("frontend"),
         realm: realm.map(uri),
     };
     let principals =
-        [("joe".to_owned(), principal([1, 2], None)), ("ann".to_owned(), principal([2, 3], Some("home")))]
-            .into();
+        [(name("joe"), principal([1, 2], None)), (name("ann"), principal([2, 3], Some("home")))].into();
     let config = AuthOptions { cryptosign: Some(CryptosignOptions { principals }), ..AuthOptions::default() };
     let mut hello = hello(&["cryptosign"], authid);
     hello.authextra.insert("pubkey", to_hex(&signing(seed).verifying_key().to_bytes()));

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::auth::{
     AuthOptions, ScramPrincipal,
-    tests::{NOW, Scene, hello, uri},
+    tests::{NOW, Scene, hello, name, uri},
 };
 
 const PASSWORD: &str = "pencil";
@@ -34,7 +34,7 @@ fn principal(kdf: Kdf, salt: &[u8], realm: Option<&str>) -> ScramPrincipal {
         salt: salt.to_vec(),
         stored_key: SecretKey(Sha256::digest(hmac(&salted, "Client Key")).into()),
         server_key: SecretKey(hmac(&salted, "Server Key")),
-        role: "frontend".to_owned(),
+        role: name("frontend"),
         realm: realm.map(uri),
     }
 }
@@ -44,9 +44,9 @@ fn scene(method: Method, authid: &str, realm: &str) -> Scene {
     let pbkdf2 = Kdf::Pbkdf2 { iterations: 64 };
     let argon2 = Kdf::Argon2id13 { iterations: 1, memory: 64 };
     let principals = [
-        ("joe".to_owned(), principal(pbkdf2, b"sixteen bytes !!", None)),
-        ("ann".to_owned(), principal(argon2, b"other 16 bytes !", Some("home"))),
-        ("a,b=c".to_owned(), principal(pbkdf2, b"eight by", None)),
+        (name("joe"), principal(pbkdf2, b"sixteen bytes !!", None)),
+        (name("ann"), principal(argon2, b"other 16 bytes !", Some("home"))),
+        (name("a,b=c"), principal(pbkdf2, b"eight by", None)),
     ]
     .into();
     let config = AuthOptions { scram: Some(ScramOptions { principals }), ..AuthOptions::default() };
@@ -114,7 +114,7 @@ fn verifies_the_specifications_example() {
     let mut extra = Dictionary::default();
     extra.insert("nonce", nonce.clone());
     let pending = Pending {
-        claim: scene.applicant().claim(Method::WampScram, "user", &role, None),
+        claim: scene.applicant().claim(Method::WampScram, &name("user"), &role, None),
         is_known: Choice::from(1),
         dialect: &SPECIFIED,
         stored_key,

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     auth::{
         AuthOptions, WampCraPrincipal,
-        tests::{NOW, Scene, hello, uri},
+        tests::{NOW, Scene, hello, name, uri},
     },
     wamp::Dictionary,
 };
@@ -17,16 +17,16 @@ fn scene(authid: &str, realm: &str) -> Scene {
     let joe = WampCraPrincipal {
         key: Secret::new("secret!!!".to_owned()),
         salting: None,
-        role: "frontend".to_owned(),
+        role: name("frontend"),
         realm: None,
     };
     let ann = WampCraPrincipal {
         key: salting.derive("hidden"),
         salting: Some(salting),
-        role: "backend".to_owned(),
+        role: name("backend"),
         realm: Some(uri("home")),
     };
-    let principals = [("joe".to_owned(), joe), ("ann".to_owned(), ann)].into();
+    let principals = [(name("joe"), joe), (name("ann"), ann)].into();
     let config = AuthOptions { wampcra: Some(WampCraOptions { principals }), ..AuthOptions::default() };
     Scene { realm: uri(realm), ..Scene::new(Some(config), hello(&["wampcra"], Some(authid))) }
 }

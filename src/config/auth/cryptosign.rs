@@ -7,8 +7,8 @@ use crate::{
     config::{
         CryptosignOptions, CryptosignPrincipal,
         reader::{Located, Table, Walk, object},
-        realm::Label,
     },
+    identity::Name,
     wamp::Uri,
 };
 
@@ -33,7 +33,7 @@ object! {
         /// The public keys of the principal, each in 64 hexadecimal digits. The client needs one of them.
         authorized_keys: required Located<Vec<Located<Hex<32, 32>>>>,
         /// The role that the principal gets.
-        role: required Located<Label>,
+        role: required Located<Name>,
         /// The realm that the principal belongs to. Default: any realm.
         realm: optional Located<Uri>,
     }

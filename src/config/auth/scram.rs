@@ -5,8 +5,8 @@ use crate::{
     config::{
         Kdf, ScramOptions, ScramPrincipal,
         reader::{Located, Table, Walk, Whole, object, words},
-        realm::Label,
     },
+    identity::Name,
     wamp::Uri,
 };
 
@@ -42,7 +42,7 @@ object! {
         /// environment variable, or {"file": …}.
         server_key: required HexSecret = "server-key",
         /// The role that the principal gets.
-        role: required Located<Label>,
+        role: required Located<Name>,
         /// The realm that the principal belongs to. Default: any realm.
         realm: optional Located<Uri>,
     }

@@ -7,8 +7,8 @@ use crate::{
     config::{
         Salting, Secret, WampCraOptions, WampCraPrincipal,
         reader::{Located, Table, Walk, Whole, object},
-        realm::Label,
     },
+    identity::Name,
     wamp::Uri,
 };
 
@@ -35,11 +35,11 @@ object! {
         /// variable, or {"file": …}.
         secret: required Located<Secret>,
         /// The role that the principal gets.
-        role: required Located<Label>,
+        role: required Located<Name>,
         /// The realm that the principal belongs to. Default: any realm.
         realm: optional Located<Uri>,
         /// The salt with which the client derives the key from its password. Default: the client has the secret itself.
-        salt: optional Label,
+        salt: optional Name,
         /// How often the derivation hashes. Default 1000.
         iterations: optional Located<Whole<1, 10_000_000>>,
         /// The size of the derived key in bytes. Default 32.
@@ -72,7 +72,7 @@ impl RawUser {
     fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> Option<WampCraPrincipal> {
         let place = realms.place(self.role, self.realm, walk);
         let Located { path, value: key } = self.secret?;
-        let salting = if let Some(Label(salt)) = self.salt {
+        let salting = if let Some(salt) = self.salt.map(|salt| salt.to_string()) {
             let iterations =
                 self.iterations.map_or(Salting::DEFAULT_ITERATIONS, |located| located.value.get());
             let key_length = self.keylen.map_or(Salting::DEFAULT_KEY_LENGTH, |located| located.value.get());

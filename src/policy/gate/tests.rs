@@ -13,25 +13,7 @@ use std::{
 };
 
 use super::{MAX_WAITING, PolicyGate, Relaxed};
-use crate::policy::{ConnectionView, Decision, JoinRequest, Policy, PolicyError};
-
-const REQUEST: JoinRequest<'static> = JoinRequest {
-    connection: ConnectionView {
-        id: "1",
-        peer: "unix",
-        tls: false,
-        host: "",
-        path: "/",
-        origin: None,
-        subprotocol: "wamp.2.json",
-        headers: &[],
-    },
-    cookie: None,
-    hello: None,
-    methods: &[],
-    roles: &[],
-    now: 0,
-};
+use crate::policy::{Decision, JoinRequest, Policy, PolicyError, RawDecision};
 
 /// Says that it has begun, and then waits until it may go on.
 #[derive(Debug)]
@@ -41,10 +23,10 @@ struct OnDemand {
 }
 
 impl Policy for OnDemand {
-    fn decide(&self, _: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+    fn answer(&self, _: &JoinRequest<'_>) -> Result<RawDecision, PolicyError> {
         self.begun.send(()).unwrap();
         self.go_on.lock().unwrap().recv().unwrap();
-        Ok(Decision::None)
+        Ok(RawDecision::None)
     }
 }
 
@@ -58,7 +40,10 @@ fn gate(max_concurrent: usize) -> (Arc<PolicyGate>, Receiver<()>, Sender<()>) {
 fn decide_on_a_thread(gate: &Arc<PolicyGate>) -> std::thread::JoinHandle<Result<Decision, PolicyError>> {
     let gate = Arc::clone(gate);
     std::thread::spawn(move || {
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(gate.decide(&REQUEST))
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(gate.decide(&JoinRequest::EMPTY))
     })
 }
 
@@ -66,7 +51,7 @@ fn decide_on_a_thread(gate: &Arc<PolicyGate>) -> std::thread::JoinHandle<Result<
 fn a_free_place_is_taken_without_waiting() {
     let (gate, begun, go_on) = gate(1);
     go_on.send(()).unwrap();
-    let mut decision = pin!(gate.decide(&REQUEST));
+    let mut decision = pin!(gate.decide(&JoinRequest::EMPTY));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     assert_eq!(decision.as_mut().poll(&mut context), Poll::Ready(Ok(Decision::None)));
     begun.try_recv().unwrap();
@@ -94,7 +79,7 @@ fn the_one_too_many_waits_for_its_turn() {
 async fn a_full_queue_refuses_and_those_who_give_up_make_room() {
     let (gate, _begun, go_on) = gate(1);
     let place = gate.places.try_acquire().unwrap();
-    let mut waiting: Vec<_> = (0..MAX_WAITING).map(|_| Box::pin(gate.decide(&REQUEST))).collect();
+    let mut waiting: Vec<_> = (0..MAX_WAITING).map(|_| Box::pin(gate.decide(&JoinRequest::EMPTY))).collect();
     poll_fn(|context| {
         for decision in &mut waiting {
             assert!(decision.as_mut().poll(context).is_pending());
@@ -102,19 +87,19 @@ async fn a_full_queue_refuses_and_those_who_give_up_make_room() {
         Poll::Ready(())
     })
     .await;
-    assert_eq!(gate.decide(&REQUEST).await, Err(PolicyError::Overloaded));
+    assert_eq!(gate.decide(&JoinRequest::EMPTY).await, Err(PolicyError::Overloaded));
 
     drop(waiting);
     drop(place);
     go_on.send(()).unwrap();
-    assert_eq!(gate.decide(&REQUEST).await, Ok(Decision::None));
+    assert_eq!(gate.decide(&JoinRequest::EMPTY).await, Ok(Decision::None));
 }
 
 #[test]
 fn a_waiting_decision_may_move_between_threads() {
     fn must_be_send<T: Send>(_: &T) {}
     let (gate, _begun, _go_on) = gate(1);
-    must_be_send(&gate.decide(&REQUEST));
+    must_be_send(&gate.decide(&JoinRequest::EMPTY));
 }
 
 /// Works for longer than a fast decision does, by the processor's clock: by any other, a busy machine would work for others.
@@ -136,14 +121,14 @@ impl Slow {
 }
 
 impl Policy for Slow {
-    fn decide(&self, _: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+    fn answer(&self, _: &JoinRequest<'_>) -> Result<RawDecision, PolicyError> {
         self.take_time("among others");
-        Ok(Decision::None)
+        Ok(RawDecision::None)
     }
 
-    fn decide_slowly(&self, _: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+    fn answer_slowly(&self, _: &JoinRequest<'_>) -> Result<RawDecision, PolicyError> {
         self.take_time("aside");
-        Ok(Decision::None)
+        Ok(RawDecision::None)
     }
 }
 
@@ -153,7 +138,7 @@ async fn a_policy_that_was_slow_is_asked_aside() {
     let (asked, was_asked) = channel();
     let gate = PolicyGate::new("test", Arc::new(Slow(asked)), 1);
     for _ in 0..3 {
-        assert_eq!(gate.decide(&REQUEST).await, Ok(Decision::None));
+        assert_eq!(gate.decide(&JoinRequest::EMPTY).await, Ok(Decision::None));
     }
     let asked: Vec<_> = was_asked.try_iter().map(|(how, thread)| (how, thread == here)).collect();
     assert_eq!(asked, [("among others", true), ("among others", true), ("aside", false)]);
@@ -172,7 +157,7 @@ fn of_a_slow_policy_one_for_each_core_is_asked_and_the_others_wait() {
         begun.recv().unwrap();
     }
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    let mut one_more = pin!(gate.decide(&REQUEST));
+    let mut one_more = pin!(gate.decide(&JoinRequest::EMPTY));
     // Asked here, it would not come back before somebody lets it go on.
     assert!(one_more.as_mut().poll(&mut context).is_pending());
     assert!(begun.try_recv().is_err(), "more than there are cores");

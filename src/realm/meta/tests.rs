@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
+    identity::Name,
     realm::{
         Channel, Roles,
         member::Member,
@@ -21,7 +22,7 @@ fn members() -> Members {
     let member = |session: u64| {
         let mut identity = identity(session);
         if session == 4 {
-            Arc::make_mut(&mut identity).authrole = Arc::from("admin");
+            Arc::make_mut(&mut identity).authrole = Name::known("admin");
         }
         let role = permissions.role(&identity.authrole);
         let outbox = Arc::new(Outbox::new(Serializer::Cbor, 1024));

@@ -246,7 +246,10 @@ async fn protocol_violation_aborts_the_session_and_disposes_of_what_it_has() {
 /// A realm in which everybody may kill, and whose orders to log clients out go to `logouts`.
 fn killing_realm(logouts: Logouts) -> Realm {
     let rule = Permission { matching: UriMatch::Prefix, ..rule("wamp.session.") };
-    let roles = Roles::Listed(vec![RoleOptions { name: "user".to_owned(), permissions: vec![rule] }]);
+    let roles = Roles::Listed(vec![RoleOptions {
+        name: crate::identity::Name::known("user"),
+        permissions: vec![rule],
+    }]);
     let options = RealmOptions { name: uri("realm1"), roles };
     Realm::start_with(options, Some(logouts))
 }

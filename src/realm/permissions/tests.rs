@@ -31,7 +31,10 @@ fn may_call(permission: Permission) -> Permission {
 }
 
 fn compile(permissions: Vec<Permission>) -> Permissions {
-    Permissions::new(&Roles::Listed(vec![RoleOptions { name: "user".to_owned(), permissions }]))
+    Permissions::new(&Roles::Listed(vec![RoleOptions {
+        name: crate::identity::Name::known("user"),
+        permissions,
+    }]))
 }
 
 fn allowed(permissions: &Permissions, action: Action, uri: &str) -> bool {

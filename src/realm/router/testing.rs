@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::*;
 use crate::{
     cookie::TrackingId,
-    identity::{AuthId, Identity},
+    identity::{AuthId, Identity, Name},
     realm::{Permission, RoleOptions, Roles},
     wamp::{Dictionary, Serializer, message::CallOptions, pattern::UriMatch},
 };
@@ -37,7 +37,7 @@ impl World {
         permissions: Vec<Permission>,
         sessions: impl IntoIterator<Item = u64>,
     ) -> Self {
-        Self::new(&Roles::Listed(vec![RoleOptions { name: "user".to_owned(), permissions }]), sessions)
+        Self::new(&Roles::Listed(vec![RoleOptions { name: Name::known("user"), permissions }]), sessions)
     }
 
     fn new(roles: &Roles, sessions: impl IntoIterator<Item = u64>) -> Self {
@@ -114,7 +114,7 @@ pub(in crate::realm) fn identity(session: u64) -> Arc<Identity> {
             id: TrackingId::parse(&format!("secret{session}")).unwrap(),
             public: Arc::from(format!("public{session}")),
         },
-        authrole: Arc::from("user"),
+        authrole: Name::known("user"),
         authmethod: "anonymous",
         authprovider: "policy",
         authextra: None,

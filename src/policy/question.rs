@@ -3,11 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Map, Value};
 
-use crate::{
-    policy::{ConnectionView, CookieView, HelloView, JoinRequest},
-    store::Authentication,
-    time::Timestamp,
-};
+use super::{ConnectionView, CookieView, HelloView, JoinRequest};
+use crate::{store::Authentication, time::Timestamp};
 
 /// What a policy is asked. The default is an untracked client that says an ordinary HELLO to a service without
 /// authentication.

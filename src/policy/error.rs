@@ -1,0 +1,91 @@
+//! What goes wrong with a decision. Each error refuses the session.
+
+use std::time::Duration;
+
+use crate::identity::{Name, NameError};
+
+/// Why a policy came to no decision.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// The policy returned an error of its own, or the request is larger than the contract allows.
+    #[error("the policy failed: {0}")]
+    Refused(String),
+    /// The policy panicked, ran out of stack, or trapped otherwise.
+    #[error("the policy trapped: {0}")]
+    Trap(String),
+    /// The policy did not come back in time.
+    #[error("the policy did not decide within {0:?}")]
+    Deadline(Duration),
+    /// The policy wanted more memory than it may have: the limit in bytes. Its tables count apart from its
+    /// memory.
+    #[error("the policy wanted more than {0} bytes of memory")]
+    Memory(usize),
+    /// The policy passed too much data to the host.
+    #[error("the policy passed too much data to the gateway")]
+    HostCalls,
+    /// The policy's answer breaks the contract.
+    #[error("the policy broke the contract: {0}")]
+    Contract(#[from] ContractError),
+    /// Too many decisions are waiting already.
+    #[error("too many decisions are waiting")]
+    Overloaded,
+    /// Too many decisions about this peer ran into their deadline lately; the policy was not asked.
+    #[error("too many decisions about this peer's clients ran into their deadline")]
+    Penalty,
+}
+
+/// How an answer breaks the contract. No message repeats what may be the tracking ID.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ContractError {
+    /// The answer does not have the contract's types.
+    #[error("{0}")]
+    Types(String),
+    /// The authid is no name.
+    #[error("authid: {0}")]
+    Authid(NameError),
+    /// The role is no name.
+    #[error("authrole: {0}")]
+    Authrole(NameError),
+    /// The realm does not have the role.
+    #[error("authrole: {0:?} is none of the realm's `roles`")]
+    NoSuchRole(Name),
+    /// The extra is too large.
+    #[error("authextra: {bytes} bytes, use at most {most}")]
+    ExtraSize {
+        /// What it has.
+        bytes: usize,
+        /// What it may have.
+        most: usize,
+    },
+    /// The extra is something else.
+    #[error("authextra: not a JSON object (line {line}, column {column})")]
+    Extra {
+        /// Where reading ended.
+        line: usize,
+        /// Where in that line.
+        column: usize,
+    },
+    /// What the policy defers to is no method's name.
+    #[error("defer: a method's name has 1 to {0} printable ASCII characters and no blanks")]
+    Method(usize),
+    /// The policy defers to a method that the service does not have.
+    #[error("defer: {0:?} is not configured for this service, defer to one of `methods`")]
+    NotConfigured(String),
+    /// The policy defers to a method that the client has not offered.
+    #[error("defer: the client did not offer {0:?}, defer to one of its `authmethods` or deny")]
+    NotOffered(String),
+    /// The reason of a denial is no URI.
+    #[error("deny: the reason is no WAMP URI of at most {0} bytes, such as wamp.error.not_authorized")]
+    Reason(usize),
+    /// The message of a denial is too long.
+    #[error("deny: a message of {bytes} bytes, use at most {most}")]
+    MessageSize {
+        /// What it has.
+        bytes: usize,
+        /// What it may have.
+        most: usize,
+    },
+    /// The tracking ID stands where others could read it.
+    #[error("{0}: the cookie's `id` is a credential and stands in it, use `public-id`")]
+    Leak(&'static str),
+}
