@@ -26,6 +26,13 @@ pub enum ConfigSource {
     NodeDir(PathBuf),
     /// In this file, whose folder is the node directory.
     File(PathBuf),
+    /// In this text, for a program that embeds a gateway.
+    Text {
+        /// The node directory, to which the gateway joins relative paths.
+        node_dir: PathBuf,
+        /// The configuration as JSON.
+        text: String,
+    },
 }
 
 /// A configuration that has passed every check.
@@ -35,7 +42,7 @@ pub struct LoadedConfig {
     pub config: Config,
     /// What is unwise about it.
     pub warnings: Vec<ConfigWarning>,
-    /// The file; none: the configuration that is built in.
+    /// The file; none: the text came from the caller, or is built in.
     pub file: Option<PathBuf>,
 }
 
@@ -57,6 +64,12 @@ pub fn load_with(
             load_from(dir, dir.join(FILE_NAME), Some(EMBEDDED), env)
         }
         ConfigSource::NodeDir(dir) => load_from(dir, dir.join(FILE_NAME), None, env),
+        ConfigSource::Text { node_dir, text } => {
+            let node_dir = absolute(node_dir);
+            let (config, warnings) =
+                check("the configuration", text.as_bytes(), Surroundings { node_dir: &node_dir, env })?;
+            Ok(LoadedConfig { config, warnings, file: None })
+        }
         ConfigSource::File(file) => {
             let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
             load_from(folder.unwrap_or(Path::new(".")), file.clone(), None, env)
@@ -71,7 +84,7 @@ fn load_from(
     instead: Option<&str>,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<LoadedConfig, Box<ConfigError>> {
-    let node_dir = std::path::absolute(node_dir).unwrap_or_else(|_| node_dir.to_owned());
+    let node_dir = absolute(node_dir);
     let surroundings = Surroundings { node_dir: &node_dir, env };
     let name = file.display().to_string();
     if let Some(bytes) = reader::find(&file)? {
@@ -84,6 +97,10 @@ fn load_from(
     };
     let (config, warnings) = check("the built-in configuration", text.as_bytes(), surroundings)?;
     Ok(LoadedConfig { config, warnings, file: None })
+}
+
+fn absolute(node_dir: &Path) -> PathBuf {
+    std::path::absolute(node_dir).unwrap_or_else(|_| node_dir.to_owned())
 }
 
 /// Checks the text of a configuration.

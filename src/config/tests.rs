@@ -47,6 +47,16 @@ fn the_built_in_configuration_runs_only_where_there_is_no_file() {
 }
 
 #[test]
+fn a_program_can_bring_its_own_text() {
+    let load = |text: &str| {
+        load_with(&ConfigSource::Text { node_dir: "/node".into(), text: text.to_owned() }, &|_| None)
+    };
+    let loaded = load(EMBEDDED).unwrap();
+    assert_eq!((loaded.file, loaded.config.node_dir.as_path()), (None, Path::new("/node")));
+    assert_eq!(load("[]").unwrap_err().to_string(), "the configuration: expected an object, found a list");
+}
+
+#[test]
 fn only_so_many_faults_are_listed() {
     let keys: serde_json::Map<String, Value> = (0..1000).map(|n| (format!("key{n}"), json!(0))).collect();
     let faults = check_text(&Value::Object(keys).to_string()).unwrap_err();
