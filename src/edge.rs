@@ -39,7 +39,7 @@ use self::{
 use crate::{
     admission::Visitor,
     handshake::HandshakeError,
-    metrics::{self, Metrics},
+    metrics::{self, Registry},
     service::WebSocketService,
     stream::{Incoming, PeerAddr, Stream, Tls},
     wamp::Subprotocol,
@@ -61,7 +61,7 @@ const TURNING_AWAY: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Edge {
     routes: Routes,
-    metrics: Arc<Metrics>,
+    metrics: Registry,
     trusted_proxies: Vec<TrustedProxy>,
     http: http1::Builder,
     hsts: Option<HeaderValue>,
@@ -89,14 +89,14 @@ impl Edge {
     /// each WebSocket path.
     pub fn new<E>(
         options: &EdgeOptions,
-        metrics: &Arc<Metrics>,
+        metrics: &Registry,
         services: &mut Services<'_, E>,
     ) -> Result<Self, E> {
         let EdgeOptions { id, http, root } = options;
         let hsts = http.hsts_max_age.map(|seconds| HeaderValue::try_from(format!("max-age={seconds}")));
         Ok(Self {
             routes: Routes::new(root, services)?,
-            metrics: Arc::clone(metrics),
+            metrics: metrics.clone(),
             trusted_proxies: http.trusted_proxies.clone(),
             http: builder(http),
             hsts: hsts.and_then(Result::ok),

@@ -1,114 +1,143 @@
-//! What monitoring reads: counters and gauges in the text format of Prometheus.
+//! What monitoring reads: the registry at the bottom, which is handed to every part that counts.
 //!
-//! No label names a client: neither tracking IDs nor public IDs, addresses or authids. Which client a failure was about
-//! stands in the log, with the name that the counter has here.
+//! A part has a small struct of its own metrics, made once when the gateway is put together
+//! (`realm::RealmMetrics`, `policy::PolicyMetrics`), and keeps the handles that it needs:
+//!
+//! - *counting* is one relaxed atomic addition on a [`Counter`] that was looked up beforehand. A [`Family`] is a map
+//!   behind a lock; asking it with each message would cost more than the message;
+//! - *what is there anyway*, such as sessions or the length of a queue, is not counted again: [`Readings`] ask for it
+//!   when a request for metrics comes;
+//! - *a default* of such a struct counts as well and is shown nowhere: for tests.
+//!
+//! Labels are known when the gateway starts: realms, policies, outcomes. No label names a client, neither by tracking ID
+//! nor by public ID, address or authid. Which client a failure was about stands in the log, with the name that the counter
+//! has here.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    fmt::{self, Write as _},
-    sync::{Arc, Mutex, PoisonError},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{policy::PolicyGate, realm::Realm};
+use prometheus_client::{
+    encoding::{EncodeMetric, MetricEncoder, prometheus_text},
+    metrics::{MetricType, info::Info},
+    registry::{Metric, Registry as Inner},
+};
 
-/// The media type of what [`Metrics::render`] gives.
-pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram};
 
-/// What is measured.
-#[derive(Debug, Default)]
-pub struct Metrics {
-    realms: Arc<HashMap<String, Realm>>,
-    policies: Mutex<Vec<Arc<PolicyGate>>>,
-}
+/// The media type of what [`Registry::render`] gives.
+pub const MEDIA_TYPE: &str = prometheus_text::CONTENT_TYPE;
 
-impl Metrics {
-    /// Measures these realms, and no policy yet.
-    pub fn new(realms: Arc<HashMap<String, Realm>>) -> Self {
-        Self { realms, policies: Mutex::default() }
+/// The labels of one value: names and values.
+pub type Labels<const N: usize> = [(&'static str, String); N];
+
+/// Counters of one name, told apart by their labels.
+pub type Counters<const N: usize> = Family<Labels<N>, Counter>;
+
+/// Every metric of a gateway. Cheap to clone.
+///
+/// ```
+/// use wampgate::metrics::{Counters, Registry};
+///
+/// let registry = Registry::new();
+/// let refused = Counters::<1>::default();
+/// registry.register("wampgate_refused", "Clients that were refused.", refused.clone());
+/// let refused = refused.get_or_create_owned(&[("reason", "realm".to_owned())]);
+/// refused.inc();
+/// assert!(registry.render().contains("wampgate_refused_total{reason=\"realm\"} 1\n"));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Registry(Arc<Mutex<Inner>>);
+
+/// Gauges of one name whose values are read when monitoring asks. Cheap to clone.
+#[derive(Clone)]
+pub struct Readings<const N: usize>(Arc<Mutex<Vec<Reading<N>>>>);
+
+/// A value's labels and where to read it.
+type Reading<const N: usize> = (Labels<N>, Box<dyn Fn() -> usize + Send + Sync>);
+
+// === impl Registry ===
+
+impl Registry {
+    /// A registry of nothing but the gateway's version.
+    pub fn new() -> Self {
+        let mut inner = Inner::default();
+        inner.register(
+            "wampgate",
+            "The gateway's version",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        Self(Arc::new(Mutex::new(inner)))
     }
 
-    /// Measures one more policy.
-    pub fn add(&self, policy: &Arc<PolicyGate>) {
-        self.policies.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(policy));
+    /// Adds a metric; the caller keeps a clone to count with. A counter's `name` gets the ending `_total` by itself.
+    pub fn register(&self, name: &'static str, help: &'static str, metric: impl Metric) {
+        // The full stop is added when the text is written.
+        self.lock().register(name, help.trim_end_matches('.'), metric);
     }
 
-    /// Everything, as text.
+    /// Everything, in the text format of Prometheus. Families and their values stand in no particular order.
     pub fn render(&self) -> String {
         let mut out = String::new();
-        family(
-            &mut out,
-            "wampgate_info",
-            "gauge",
-            "The gateway's version.",
-            [(labels(&[("version", env!("CARGO_PKG_VERSION"))]), 1)],
-        );
-
-        let sessions: BTreeMap<_, _> = self
-            .realms
-            .iter()
-            .map(|(name, realm)| (labels(&[("realm", name)]), count(realm.sessions())))
-            .collect();
-        family(&mut out, "wampgate_sessions", "gauge", "Sessions that are joined.", sessions);
-
-        // Policies of one component that are configured differently have a gate each, and one name.
-        let (mut decisions, mut reloads) = (BTreeMap::new(), BTreeMap::new());
-        for policy in &*self.policies.lock().unwrap_or_else(PoisonError::into_inner) {
-            let name = policy.name();
-            for (outcome, count) in policy.tally().decisions() {
-                *decisions.entry(labels(&[("policy", name), ("outcome", outcome)])).or_default() += count;
-            }
-            for (outcome, count) in policy.tally().reloads() {
-                *reloads.entry(labels(&[("policy", name), ("outcome", outcome)])).or_default() += count;
-            }
-        }
-        let help = "Decisions of a policy by what came of them; from `refused` on they are failures.";
-        family(&mut out, "wampgate_policy_decisions_total", "counter", help, decisions);
-        let help = "New files of a policy: `replaced` it, or could not and the old one was `kept`.";
-        family(&mut out, "wampgate_policy_reloads_total", "counter", help, reloads);
+        // A `String` takes everything, and no metric here fails to be written.
+        let _ = prometheus_text::encode(&mut out, &self.lock());
         out
     }
-}
 
-/// A metric with all its values.
-fn family(
-    out: &mut String,
-    name: &str,
-    kind: &str,
-    help: &str,
-    values: impl IntoIterator<Item = (String, u64)>,
-) {
-    let mut write = |text: fmt::Arguments<'_>| {
-        // A `String` takes everything.
-        let _ = out.write_fmt(text);
-    };
-    write(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
-    for (labels, value) in values {
-        write(format_args!("{name}{labels} {value}\n"));
+    // Held while a part registers or a request is answered, and never across an await.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// `{name="value",…}`, with what the format asks to be escaped in a value.
-fn labels(pairs: &[(&str, &str)]) -> String {
-    let pairs: Vec<String> = pairs
-        .iter()
-        .map(|(name, value)| {
-            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            format!("{name}=\"{value}\"")
-        })
-        .collect();
-    format!("{{{}}}", pairs.join(","))
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
+// === impl Readings ===
+
+impl<const N: usize> Readings<N> {
+    /// Adds a value. `read` must be quick and must not wait.
+    pub fn add(&self, labels: Labels<N>, read: impl Fn() -> usize + Send + Sync + 'static) {
+        self.lock().push((labels, Box::new(read)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Reading<N>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<const N: usize> Default for Readings<N> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<const N: usize> fmt::Debug for Readings<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.lock().iter().map(|(labels, _)| labels)).finish()
+    }
+}
+
+impl<const N: usize> EncodeMetric for Readings<N> {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        for (labels, read) in &*self.lock() {
+            encoder.encode_family(labels)?.encode_gauge(&read())?;
+        }
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::labels;
-
-    #[test]
-    fn a_value_cannot_end_its_label() {
-        assert_eq!(labels(&[("a", "x\"y\\z\n"), ("b", "")]), r#"{a="x\"y\\z\n",b=""}"#);
-    }
-}
+mod tests;

@@ -69,7 +69,7 @@ pub use self::{
     record::Recorder,
     reload::{Reload, Reloader},
     request::{ConnectionView, CookieView, HelloView, JoinRequest},
-    tally::Tally,
+    tally::{PolicyMetrics, Tally},
 };
 
 /// The default policy's component, built from `plugins/default`. CI rebuilds it and compares the bytes.

@@ -19,6 +19,7 @@ mod inbox;
 mod logout;
 mod member;
 mod meta;
+mod metrics;
 mod options;
 mod owner;
 mod permissions;
@@ -30,6 +31,7 @@ pub use self::{
     inbox::RealmClosed,
     logout::{Logout, Logouts, TooManyLogouts},
     member::Channel,
+    metrics::RealmMetrics,
     options::{Permission, RealmOptions, RoleOptions, Roles},
 };
 use self::{
@@ -67,20 +69,21 @@ impl Realm {
     ///
     /// Outside of a tokio runtime, on which the owner is to run.
     pub fn start(options: RealmOptions) -> Self {
-        Self::start_with(options, None)
+        Self::start_with(options, None, &RealmMetrics::default())
     }
 
-    /// Starts the owner of a realm which can have clients logged out.
+    /// Starts the owner of a realm which can have clients logged out, and is measured.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime, on which the owner is to run.
-    pub fn start_with(options: RealmOptions, logouts: Option<Logouts>) -> Self {
+    pub fn start_with(options: RealmOptions, logouts: Option<Logouts>, metrics: &RealmMetrics) -> Self {
         let permissions = Arc::new(Permissions::new(&options.roles));
         let name = options.name.clone();
         let (inbox, arrivals) = Inbox::new(options.name, Arc::clone(&permissions));
         let gate = Arc::clone(&inbox.gate);
-        tokio::spawn(Owner::new(name, arrivals, gate, permissions, logouts).run());
+        let counters = metrics.of(name.as_str(), &gate);
+        tokio::spawn(Owner::new(name, arrivals, gate, permissions, logouts, counters).run());
         Self { inbox: Arc::new(inbox) }
     }
 

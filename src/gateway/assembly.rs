@@ -1,6 +1,6 @@
 //! How a gateway is put together: each part once, shared by the services that name it.
 
-use std::{collections::HashMap, mem, path::PathBuf, sync::Arc};
+use std::{mem, path::PathBuf, sync::Arc};
 
 use super::{PUBLIC_ID_KEY, StartError};
 use crate::{
@@ -10,9 +10,9 @@ use crate::{
     config::{Config, CookieConfig, RealmOptions, StoreConfig},
     cookie::PublicIdKey,
     edge::{Edge, EdgeOptions},
-    metrics::Metrics,
-    policy::{self, PolicyEngine, PolicyGate, Reloader},
-    realm::{Logout, Logouts, Realm, TooManyLogouts},
+    metrics::Registry,
+    policy::{self, PolicyEngine, PolicyGate, PolicyMetrics, Reloader},
+    realm::{Logout, Logouts, Realm, RealmMetrics, TooManyLogouts},
     service::{ServiceOptions, WebSocketService},
     store,
     time::Timestamp,
@@ -30,7 +30,9 @@ pub(super) struct Assembly {
     trackers: Vec<Arc<Tracker>>,
     logouts: Arc<LogoutQueue>,
     backends: Arc<Backends>,
-    metrics: Arc<Metrics>,
+    /// What every part registers its metrics with.
+    registry: Registry,
+    policy_metrics: PolicyMetrics,
     pub(super) stores: Vec<ManagedStore>,
     durable_key: Option<Arc<PublicIdKey>>,
     passing_key: Option<Arc<PublicIdKey>>,
@@ -49,19 +51,23 @@ impl Assembly {
                 logouts.order(&sessions, principal, spared).map_err(|_| TooManyLogouts)
             })
         };
-        let start = |realm: &RealmOptions| Realm::start_with(realm.clone(), Some(orders.clone()));
-        let realms = config.realms.iter().map(|realm| (realm.name.to_string(), start(realm)));
-        let realms: Arc<HashMap<_, _>> = Arc::new(realms.collect());
+        let registry = Registry::new();
+        let (realm_metrics, policy_metrics) =
+            (RealmMetrics::register(&registry), PolicyMetrics::register(&registry));
+        let start = |realm: &RealmOptions| {
+            Backend::Realm(Realm::start_with(realm.clone(), Some(orders.clone()), &realm_metrics))
+        };
         Ok(Self {
             trackers: Vec::new(),
             logouts,
             node_dir: config.node_dir.clone(),
-            backends: Arc::new(realms.values().cloned().map(Backend::Realm).collect()),
-            metrics: Arc::new(Metrics::new(realms)),
+            backends: Arc::new(config.realms.iter().map(start).collect()),
+            registry,
             stores: Vec::new(),
             durable_key: None,
             passing_key: None,
-            reloader: Reloader::new(engine.clone()),
+            reloader: Reloader::measured(engine.clone(), policy_metrics.clone()),
+            policy_metrics,
             engine,
             default_policy: None,
         })
@@ -69,8 +75,8 @@ impl Assembly {
 
     /// The HTTP side of a transport.
     pub(super) fn edge(&mut self, options: &EdgeOptions) -> Result<Edge, StartError> {
-        let metrics = Arc::clone(&self.metrics);
-        Edge::new(options, &metrics, &mut |path, service| self.service(service, &options.id, path))
+        let registry = self.registry.clone();
+        Edge::new(options, &registry, &mut |path, service| self.service(service, &options.id, path))
     }
 
     fn service(
@@ -112,11 +118,9 @@ impl Assembly {
         Ok(tracker)
     }
 
-    /// All services are there: realms can have clients logged out, whichever store has the cookies, and all policies are
-    /// measured.
+    /// All services are there: realms can have clients logged out, whichever store has the cookies.
     pub(super) fn finish(&mut self) {
         self.logouts.start(mem::take(&mut self.trackers));
-        self.reloader.gates().for_each(|gate| self.metrics.add(gate));
     }
 
     /// Opens a store, or finds the one that another service has opened at the same place.
@@ -155,8 +159,8 @@ impl Assembly {
             return Ok(Arc::clone(policy));
         }
         let policy = policy::default_policy(&self.engine)?;
-        let gate = Arc::new(PolicyGate::new("default", Arc::new(policy), DEFAULT_POLICY_CONCURRENT));
-        self.metrics.add(&gate);
+        let gate = PolicyGate::new("default", Arc::new(policy), DEFAULT_POLICY_CONCURRENT);
+        let gate = Arc::new(gate.counting(self.policy_metrics.tally("default")));
         Ok(Arc::clone(self.default_policy.insert(gate)))
     }
 }

@@ -61,6 +61,12 @@ impl PolicyGate {
         }
     }
 
+    /// Counts there what comes of the decisions, instead of nowhere.
+    #[must_use]
+    pub fn counting(self, tally: Tally) -> Self {
+        Self { tally, ..self }
+    }
+
     /// The policy's name.
     pub fn name(&self) -> &str {
         self.log.policy()

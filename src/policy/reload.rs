@@ -10,12 +10,15 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{LoadError, LoadFault, PolicyEngine, PolicyFile, PolicyGate, WasmPolicy, aside, load};
+use super::{
+    LoadError, LoadFault, PolicyEngine, PolicyFile, PolicyGate, PolicyMetrics, WasmPolicy, aside, load,
+};
 
 /// Every policy of a gateway that comes from a file.
 #[derive(Debug)]
 pub struct Reloader {
     engine: PolicyEngine,
+    metrics: PolicyMetrics,
     policies: Vec<Reloadable>,
 }
 
@@ -41,7 +44,12 @@ pub enum Reload {
 impl Reloader {
     /// A reloader without policies.
     pub fn new(engine: PolicyEngine) -> Self {
-        Self { engine, policies: Vec::new() }
+        Self::measured(engine, PolicyMetrics::default())
+    }
+
+    /// A reloader without policies, which counts what comes of those that it loads.
+    pub fn measured(engine: PolicyEngine, metrics: PolicyMetrics) -> Self {
+        Self { engine, metrics, policies: Vec::new() }
     }
 
     /// Loads a policy, and remembers it: the next service with the same policy gets the same gate. Reads and compiles:
@@ -54,7 +62,8 @@ impl Reloader {
         let bytes = load::read(&file.component, file.sha256.as_ref()).map_err(named)?;
         let policy = self.compile(file, &bytes)?;
         let name = file.component.display().to_string();
-        let gate = Arc::new(PolicyGate::new(&name, Arc::new(policy), file.options.max_concurrent));
+        let gate = PolicyGate::new(&name, Arc::new(policy), file.options.max_concurrent);
+        let gate = Arc::new(gate.counting(self.metrics.tally(&name)));
         let last = Mutex::new(Some(Sha256::digest(&bytes).into()));
         self.policies.push(Reloadable { file: file.clone(), gate: Arc::clone(&gate), last });
         Ok(gate)

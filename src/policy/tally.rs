@@ -1,8 +1,7 @@
 //! What came of a policy's decisions, counted: which policy failed, how, and how often.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
 use super::{Decision, PolicyError};
+use crate::metrics::{Counter, Counters, Registry};
 
 /// What can come of a decision. The names are those of the metric's label and of the log's `failure`.
 const OUTCOMES: [&str; 12] = [
@@ -20,12 +19,43 @@ const OUTCOMES: [&str; 12] = [
     "penalty",
 ];
 
+/// The metrics of all policies of a gateway, by policy. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct PolicyMetrics {
+    decisions: Counters<2>,
+    reloads: Counters<2>,
+}
+
 /// Counters of one policy, since the gateway started.
 #[derive(Debug, Default)]
 pub struct Tally {
-    decisions: [AtomicU64; OUTCOMES.len()],
-    replaced: AtomicU64,
-    kept: AtomicU64,
+    decisions: [Counter; OUTCOMES.len()],
+    replaced: Counter,
+    kept: Counter,
+}
+
+impl PolicyMetrics {
+    /// Metrics that monitoring is shown.
+    pub fn register(registry: &Registry) -> Self {
+        let metrics = Self::default();
+        let help = "Decisions of a policy by what came of them; from `refused` on they are failures.";
+        registry.register("wampgate_policy_decisions", help, metrics.decisions.clone());
+        let help = "New files of a policy: `replaced` it, or could not and the old one was `kept`.";
+        registry.register("wampgate_policy_reloads", help, metrics.reloads.clone());
+        metrics
+    }
+
+    /// The counters of a policy. Policies of one name share them.
+    pub fn tally(&self, policy: &str) -> Tally {
+        let counter = |family: &Counters<2>, outcome: &str| {
+            family.get_or_create_owned(&[("policy", policy.to_owned()), ("outcome", outcome.to_owned())])
+        };
+        Tally {
+            decisions: OUTCOMES.map(|outcome| counter(&self.decisions, outcome)),
+            replaced: counter(&self.reloads, "replaced"),
+            kept: counter(&self.reloads, "kept"),
+        }
+    }
 }
 
 impl Tally {
@@ -38,24 +68,24 @@ impl Tally {
         if let Some(place) = OUTCOMES.iter().position(|&name| name == outcome)
             && let Some(count) = self.decisions.get(place)
         {
-            count.fetch_add(1, Relaxed);
+            count.inc();
         }
     }
 
     /// Counts a new file that decides from now on, or one that cannot.
     pub(super) fn count_reload(&self, is_replaced: bool) {
         let count = if is_replaced { &self.replaced } else { &self.kept };
-        count.fetch_add(1, Relaxed);
+        count.inc();
     }
 
     /// How many decisions came to what.
     pub fn decisions(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        OUTCOMES.into_iter().zip(&self.decisions).map(|(name, count)| (name, count.load(Relaxed)))
+        OUTCOMES.into_iter().zip(&self.decisions).map(|(name, count)| (name, count.get()))
     }
 
     /// How many new files decide (`replaced`), and how many could not (`kept`: the old one goes on).
     pub fn reloads(&self) -> [(&'static str, u64); 2] {
-        [("replaced", self.replaced.load(Relaxed)), ("kept", self.kept.load(Relaxed))]
+        [("replaced", self.replaced.get()), ("kept", self.kept.get())]
     }
 }
 

@@ -57,6 +57,13 @@ pub(super) struct Gate {
     pub(super) sessions: AtomicUsize,
 }
 
+impl Gate {
+    /// How many slots are taken.
+    pub(super) fn used(&self) -> usize {
+        (SLOTS as usize).saturating_sub(self.slots.available_permits())
+    }
+}
+
 /// The senders' side of a realm.
 #[derive(Debug)]
 pub(super) struct Inbox {

@@ -18,6 +18,7 @@ use super::{
     logout::{Logout, Logouts},
     member::{Channel, Member, Members},
     meta::{self, Killed, MetaAnswer, MetaProcedure},
+    metrics::{Counted, RealmCounters},
     permissions::Permissions,
     router::Router,
 };
@@ -42,6 +43,8 @@ pub(super) struct Owner {
     members: Members,
     deliveries: Deliveries,
     topics: MetaTopics,
+    counters: RealmCounters,
+    counted: Counted,
 }
 
 /// The topics of the session meta API.
@@ -58,11 +61,25 @@ impl Owner {
         gate: Arc<Gate>,
         permissions: Arc<Permissions>,
         logouts: Option<Logouts>,
+        counters: RealmCounters,
     ) -> Self {
         let router = Router::new(Arc::clone(&permissions));
         let (members, deliveries) = (Members::default(), Deliveries::default());
         let topics = MetaTopics { on_join: Uri::known(meta::ON_JOIN), on_leave: Uri::known(meta::ON_LEAVE) };
-        Self { name, logouts, arrivals, gate, permissions, router, members, deliveries, topics }
+        let counted = Counted::default();
+        Self {
+            name,
+            logouts,
+            arrivals,
+            gate,
+            permissions,
+            router,
+            members,
+            deliveries,
+            topics,
+            counters,
+            counted,
+        }
     }
 
     /// Serves the realm until it is closed, or until nobody has a way to it any more.
@@ -86,6 +103,7 @@ impl Owner {
                 tokio::task::consume_budget().await;
             }
             self.gate.slots.add_permits(slots);
+            self.counted.flush(&self.counters);
         }
     }
 
@@ -113,6 +131,11 @@ impl Owner {
         let Some(member) = self.members.get(&key.session).filter(|member| member.number == key.number) else {
             return;
         };
+        match &message {
+            ClientMessage::Publish { .. } => self.counted.publications += 1,
+            ClientMessage::Call { .. } => self.counted.calls += 1,
+            _ => {}
+        }
         let actor = member.actor(key.session);
         if let ClientMessage::Call { request, procedure, payload, .. } = &message
             && let Some(meta) = MetaProcedure::parse(procedure.as_str())
@@ -207,8 +230,11 @@ impl Owner {
     }
 
     fn deliver(&mut self) {
-        let Self { deliveries, members, .. } = self;
+        let Self { deliveries, members, counted, .. } = self;
         deliveries.drain(|receivers, message| {
+            if let RouterMessage::Event { .. } = message {
+                counted.events += receivers.len() as u64;
+            }
             let mut encoded = EncodedOnce::default();
             for member in receivers.iter().filter_map(|session| members.get(session)) {
                 let serializer = member.outbox.serializer();

@@ -110,6 +110,26 @@ fn an_operator_sees_from_one_line_and_one_counter_which_policy_failed_how_and_fo
 }
 
 #[test]
+fn every_metric_is_documented_and_what_a_realm_passes_on_is_counted() {
+    const DOCUMENTED: &str = include_str!("../../docs/metrics.md");
+    let gateway = gateway();
+    let mut client = joined(&gateway, &mut Jar::default());
+    client.echoes();
+    let seen = metrics(&gateway);
+    let names = seen.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let names: Vec<_> = names.collect();
+    assert!(names.len() >= 8, "{names:?}");
+    for name in names {
+        assert!(DOCUMENTED.contains(&format!("| `{name}` |")), "{name} is missing in docs/metrics.md");
+    }
+    let count = |name| value(&seen, name, &["realm=\"realm1\""]);
+    let passed = ["wampgate_publications_total", "wampgate_events_total", "wampgate_calls_total"];
+    assert_eq!(passed.map(count), [1, 1, 1], "{seen}");
+    // The realm may have answered the last message a moment ago.
+    assert!(count("wampgate_realm_inbox_slots") <= 1, "{seen}");
+}
+
+#[test]
 fn sessions_and_reloads_are_counted() {
     let gateway = gateway();
     let file = gateway.path().join("trap.wasm");

@@ -4,8 +4,10 @@ use futures_util::poll;
 
 use super::*;
 use crate::{
+    metrics::Registry,
     realm::{
-        Attachment, Permission, Realm, RealmClosed, RealmOptions, RoleOptions, Roles, TooManyLogouts,
+        Attachment, Permission, Realm, RealmClosed, RealmMetrics, RealmOptions, RoleOptions, Roles,
+        TooManyLogouts,
         router::testing::{call, identity, publish, register, rule, subscribe, uri, yields},
     },
     wamp::{
@@ -251,7 +253,7 @@ fn killing_realm(logouts: Logouts) -> Realm {
         permissions: vec![rule],
     }]);
     let options = RealmOptions { name: uri("realm1"), roles };
-    Realm::start_with(options, Some(logouts))
+    Realm::start_with(options, Some(logouts), &RealmMetrics::default())
 }
 
 fn kill(authid: &str, reason: &str) -> ClientMessage {
@@ -306,6 +308,38 @@ async fn a_logout_that_cannot_be_ordered_is_refused_and_ends_no_session() {
     bob.send(kill("public3", "wamp.close.killed")).await;
     bob.receive(1).await;
     assert_eq!(realm.sessions(), 2);
+}
+
+#[tokio::test]
+async fn what_passes_is_counted_by_realm() {
+    let registry = Registry::new();
+    let options = RealmOptions { name: uri("realm1"), roles: Roles::Open };
+    let realm = Realm::start_with(options, None, &RealmMetrics::register(&registry));
+    let (alice, bob) = (Client::join(&realm, 1, PLENTY).await, Client::join(&realm, 2, PLENTY).await);
+    let carol = Client::join(&realm, 3, PLENTY).await;
+    for client in [&bob, &carol] {
+        client.send(subscribe(1, "com.t")).await;
+        client.receive(1).await;
+    }
+    alice.send(event("com.t")).await;
+    alice.send(event("com.t")).await;
+    alice.send(event("com.nobody")).await;
+    alice.send(call(1, "com.p")).await;
+    alice.receive(1).await;
+    let expected = [
+        "wampgate_sessions{realm=\"realm1\"} 3\n",
+        "wampgate_realm_inbox_slots{realm=\"realm1\"} 0\n",
+        "wampgate_publications_total{realm=\"realm1\"} 3\n",
+        "wampgate_events_total{realm=\"realm1\"} 4\n",
+        "wampgate_calls_total{realm=\"realm1\"} 1\n",
+    ];
+    // The owner adds up when it has answered.
+    soon(async {
+        while !expected.iter().all(|line| registry.render().contains(line)) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

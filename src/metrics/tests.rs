@@ -1,0 +1,57 @@
+use super::*;
+
+#[test]
+fn the_text_is_what_prometheus_reads() {
+    let registry = Registry::new();
+    let (served, sessions) = (Counters::<2>::default(), Readings::<1>::default());
+    registry.register("wampgate_served", "What was served.", served.clone());
+    registry.register("wampgate_sessions", "Sessions that are joined.", sessions.clone());
+    let version = format!(
+        "# HELP wampgate_info The gateway's version.\n# TYPE wampgate_info gauge\n\
+         wampgate_info{{version=\"{}\"}} 1\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!(registry.render(), version, "what has no value is not there");
+
+    served.get_or_create_owned(&[("path", "/a".to_owned()), ("status", "200".to_owned())]).inc_by(2);
+    sessions.add([("realm", "realm1".to_owned())], || 3);
+    let expected = version
+        + "# HELP wampgate_served_total What was served.\n# TYPE wampgate_served_total counter\n\
+           wampgate_served_total{path=\"/a\",status=\"200\"} 2\n\
+           # HELP wampgate_sessions Sessions that are joined.\n# TYPE wampgate_sessions gauge\n\
+           wampgate_sessions{realm=\"realm1\"} 3\n";
+    assert_eq!(registry.render(), expected);
+}
+
+#[test]
+fn a_value_cannot_end_its_label() {
+    let registry = Registry::new();
+    let counters = Counters::<1>::default();
+    registry.register("a", "A.", counters.clone());
+    counters.get_or_create(&[("b", "x\"y\\z\n".to_owned())]).inc();
+    assert!(registry.render().contains(r#"a_total{b="x\"y\\z\n"} 1"#), "{}", registry.render());
+}
+
+#[test]
+fn a_handle_counts_wherever_it_came_from() {
+    let counters = Counters::<1>::default();
+    let labels = [("policy", "default".to_owned())];
+    let (one, other) = (counters.get_or_create_owned(&labels), counters.get_or_create_owned(&labels));
+    one.inc();
+    other.inc();
+    assert_eq!((one.get(), other.get()), (2, 2));
+}
+
+#[test]
+fn what_is_read_is_read_anew_each_time() {
+    let registry = Registry::new();
+    let sessions = Readings::<0>::default();
+    registry.register("wampgate_sessions", "Sessions.", sessions.clone());
+    let count = Gauge::<i64>::default();
+    let counted = count.clone();
+    sessions.add([], move || usize::try_from(counted.get()).unwrap_or_default());
+    for value in [1, 5, 0] {
+        count.set(value);
+        assert!(registry.render().contains(&format!("wampgate_sessions {value}\n")), "{}", registry.render());
+    }
+}
