@@ -22,9 +22,8 @@ use std::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures_util::future::join_all;
 use wampgate::{
-    config::{StoreConfig, SyncMode},
     cookie::{MaxAge, TrackingId},
-    store::{self, CookieRecord, CookieStore},
+    store::{self, CookieRecord, CookieStore, StoreOptions, SyncMode},
     time::Timestamp,
 };
 
@@ -52,17 +51,17 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap()
 }
 
-fn config(kind: &str, folder: &tempfile::TempDir, sync: SyncMode) -> StoreConfig {
+fn config(kind: &str, folder: &tempfile::TempDir, sync: SyncMode) -> StoreOptions {
     let path = folder.path().join(kind);
     match kind {
-        "memory" => StoreConfig::Memory { max_cookies: 2_000_000 },
-        "file" => StoreConfig::File { path, max_cookies: 2_000_000, sync },
-        _ => StoreConfig::Lmdb { path, max_size: 1 << 30, sync },
+        "memory" => StoreOptions::Memory { max_cookies: 2_000_000 },
+        "file" => StoreOptions::File { path, max_cookies: 2_000_000, sync },
+        _ => StoreOptions::Lmdb { path, max_size: 1 << 30, sync },
     }
 }
 
-fn open(config: &StoreConfig) -> Arc<dyn CookieStore> {
-    store::open(config, at(0)).unwrap()
+fn open(config: &StoreOptions) -> Arc<dyn CookieStore> {
+    store::open(config, at(0)).unwrap().store
 }
 
 fn fill(store: &dyn CookieStore, numbers: std::ops::Range<u64>) {
@@ -125,7 +124,7 @@ fn figures() {
             let begin = Instant::now();
             let store = open(&config);
             println!("{kind}: {count} records opened in {:?}", begin.elapsed());
-            assert!(store.look_up(&id(count - 1), at(0)).unwrap().is_some());
+            assert!(store.look_up(&id(count - 1), at(0)).wait().unwrap().is_some());
         }
     }
 
@@ -172,7 +171,7 @@ fn look_ups(criterion: &mut Criterion) {
         let ids: Vec<_> = (0..MILLION).step_by(7).map(id).collect();
         let mut next = ids.iter().cycle();
         group.bench_function(kind, |bench| {
-            bench.iter(|| black_box(store.look_up(next.next().unwrap(), at(1000)).unwrap()));
+            bench.iter(|| black_box(store.look_up(next.next().unwrap(), at(1000)).wait().unwrap()));
         });
     }
 }

@@ -33,9 +33,8 @@ pub use operations::{Failure, perform};
 pub use socket::{AdminSocket, SOCKET, SocketError};
 
 use crate::{
-    config::StoreConfig,
     cookie::PublicIdKey,
-    store::{self, FileStore, Opened},
+    store::{FileStore, OpenedStore, StoreOptions},
     tracking::Clients,
 };
 
@@ -145,16 +144,19 @@ pub enum Summary {
 
 impl ManagedStore {
     /// A store that was just opened.
-    pub fn new(name: String, opened: Opened, key: Arc<PublicIdKey>) -> Self {
-        Self { name, clients: Clients::new(opened.store, key), file: opened.file }
+    pub fn new(name: String, opened: &OpenedStore, key: Arc<PublicIdKey>) -> Self {
+        Self { name, clients: Clients::new(opened, key), file: opened.file.clone() }
     }
 }
 
-/// What requests call a store: its [place](store::same_place), or for one in memory the service that has it.
-pub fn store_name(config: &StoreConfig, transport: &str, path: &str) -> String {
-    match store::same_place(config) {
-        Some(place) => place.display().to_string(),
-        None => format!("memory of {path} at transport {transport}"),
+/// What requests call a store: its [place](StoreOptions::place), or for one that its service shares with no other the
+/// service that has it.
+pub fn store_name(options: &StoreOptions, transport: &str, path: &str) -> String {
+    let place = options.place();
+    if place.is_shared() {
+        place.resolved().to_string()
+    } else {
+        format!("{place} of {path} at transport {transport}")
     }
 }
 

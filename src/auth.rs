@@ -34,7 +34,7 @@ use rand::CryptoRng;
 use serde_json::{Map, Value};
 use subtle::Choice;
 
-pub use cookie::{Stale, is_over, remembered};
+pub use cookie::{Stale, remembered};
 pub use method::{Method, configured};
 pub use options::{
     AnonymousOptions, AuthOptions, CookieAuthOptions, CryptosignOptions, CryptosignPrincipal, Kdf, Salting,

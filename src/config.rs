@@ -28,7 +28,6 @@ pub use load::{ConfigSource, LoadedConfig, load, load_with};
 pub use reader::{ConfigError, ConfigFault, ConfigWarning, FaultPlace};
 pub use schema::schema;
 
-use crate::cookie::CookieOptions;
 pub use crate::{
     auth::{
         AnonymousOptions, AuthOptions, CookieAuthOptions, CryptosignOptions, CryptosignPrincipal, Kdf,
@@ -41,6 +40,8 @@ pub use crate::{
     realm::{Permission, RealmOptions, RoleOptions, Roles},
     server::{Endpoint, ListenerOptions},
     service::ServiceOptions,
+    store::{StoreOptions, SyncMode},
+    tracking::TrackingOptions,
     wamp::pattern::UriMatch,
     wire::{PingOptions, WireOptions},
 };
@@ -63,54 +64,6 @@ pub struct TransportConfig {
     pub listener: ListenerOptions,
     /// What it serves there. A `websocket` transport has its WebSocket service at `/` and below.
     pub edge: EdgeOptions,
-}
-
-/// Cookie tracking.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CookieConfig {
-    /// How the cookie is written.
-    pub options: CookieOptions,
-    /// Where the records live. Services that name the same store share it.
-    pub store: StoreConfig,
-}
-
-/// A cookie store.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum StoreConfig {
-    /// In memory, gone when the gateway stops. Two services have two stores.
-    Memory {
-        /// `max_cookies`. Default 1,000,000.
-        max_cookies: usize,
-    },
-    /// Append-only JSON Lines.
-    File {
-        /// `filename`, joined to the node directory.
-        path: PathBuf,
-        /// `max_cookies`. Default 1,000,000.
-        max_cookies: usize,
-        /// `sync`. Default `always`.
-        sync: SyncMode,
-    },
-    /// LMDB; `database` is Crossbar's name for it.
-    Lmdb {
-        /// `path` of the environment's directory, joined to the node directory.
-        path: PathBuf,
-        /// `max_size` of the map in bytes. Default 1 GiB.
-        max_size: usize,
-        /// `sync`. Default `always`.
-        sync: SyncMode,
-    },
-}
-
-/// When a store waits for the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SyncMode {
-    /// Before a change is acknowledged; many changes share one fsync.
-    Always,
-    /// Once a second.
-    Interval,
-    /// Whenever the operating system likes.
-    Never,
 }
 
 impl Config {

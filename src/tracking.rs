@@ -4,7 +4,10 @@ mod clients;
 mod connections;
 mod family;
 mod logout;
+mod options;
 mod rotation;
+#[cfg(test)]
+pub(crate) mod scripted;
 #[cfg(test)]
 mod tests;
 
@@ -14,13 +17,15 @@ use http::{HeaderMap, HeaderValue};
 use rand::rngs::SysRng;
 
 pub use clients::Clients;
-pub use connections::{Closed, Connections, Parting, Presence};
+pub use connections::{Closed, Connections, Presence};
 pub use family::{Families, Family};
 pub use logout::{LogoutQueue, TooManyOrders};
+pub use options::{LoginOptions, TrackingOptions};
 
+pub use crate::store::Parting;
 use crate::{
     cookie::{self, CookieOptions, TrackingId},
-    store::{CookieRecord, Lineage, StoreError},
+    store::{CookieRecord, StoreError},
     time::Timestamp,
 };
 
@@ -29,14 +34,15 @@ use crate::{
 const MAX_DRAWS: usize = 4;
 
 /// Tracks the clients of one path: its cookie options, and the store that it may share with other paths.
+///
+/// Nothing else of a connection reaches the store: what a connection may do with its record is a method here.
 #[derive(Debug)]
 pub struct Tracker {
-    /// How the cookie is written.
-    pub options: CookieOptions,
+    options: CookieOptions,
     /// Whom it tracks, together with the other paths that have the same store.
-    pub clients: Clients,
-    /// Whether IDs are replaced around a login: see the module `rotation`.
-    pub rotates: bool,
+    clients: Clients,
+    /// How logins stand on cookies here, if they do.
+    logins: Option<LoginOptions>,
 }
 
 /// A client that was tracked in an opening handshake. Not `Clone`: there is one for each open connection.
@@ -62,7 +68,7 @@ pub struct Tracked {
     pub family: Option<Family>,
 }
 
-/// A client whose cookie counts.
+/// A client whose cookie counts, in its handshake.
 #[derive(Debug)]
 struct Known {
     /// The ID from now on.
@@ -71,86 +77,113 @@ struct Known {
     /// Whether that is another one than it came with.
     is_replaced: bool,
     is_exclusive: bool,
+    presence: Presence,
 }
 
 impl Tracker {
     /// A tracker for one path.
     pub const fn new(options: CookieOptions, clients: Clients) -> Self {
-        Self { options, clients, rotates: false }
+        Self { options, clients, logins: None }
     }
 
-    /// Replaces IDs around a login, or does not.
+    /// The same tracker for a service on which logins stand on cookies.
     #[must_use]
-    pub fn rotating(self, rotates: bool) -> Self {
-        Self { rotates, ..self }
+    pub fn with_logins(self, logins: Option<LoginOptions>) -> Self {
+        Self { logins, ..self }
     }
 
-    /// Finds the client's record or makes one. The record is in the store before this returns.
+    /// Whether the other tracker has the same store.
+    pub fn shares_store_with(&self, other: &Self) -> bool {
+        self.clients.is_same(&other.clients)
+    }
+
+    /// Whether IDs are replaced around a login: see the module `rotation`.
+    fn rotates(&self) -> bool {
+        self.logins.is_some_and(|logins| logins.rotate)
+    }
+
+    /// Finds the client's record or makes one, and ends a login on it whose time is over. All of that is in the store
+    /// before this returns.
     ///
     /// An ID that the store does not know is never adopted, whatever its shape: a client could plant it on
     /// another one and be that client later.
-    pub async fn track(&self, headers: &HeaderMap, tls: bool, now: Timestamp) -> Result<Tracked, StoreError> {
+    pub async fn admit(&self, headers: &HeaderMap, tls: bool, now: Timestamp) -> Result<Tracked, StoreError> {
+        let mut tracked = self.track(headers, tls, now).await?;
+        let Some(logins) = &self.logins else { return Ok(tracked) };
+        // A client that has another connection open has not been away.
+        if tracked.connections > 1 {
+            tracked.record.last_seen = now;
+        }
+        if logins.is_over(&tracked.record, now) {
+            // At once: this very visit counts as a sighting, and the next one would find it recent.
+            self.forget(&tracked, now).await?;
+            tracked.record.authentication = None;
+        }
+        Ok(tracked)
+    }
+
+    /// Notes that the client was there until now, where it counts how long a client stays away.
+    pub fn depart(&self, tracked: &Tracked, now: Timestamp) {
+        if self.logins.is_some_and(|logins| logins.idle_timeout.is_some()) {
+            self.clients.store.seen(&tracked.id, now);
+        }
+    }
+
+    /// Ends the login that stands on the client's ID, if one does.
+    pub async fn forget(&self, tracked: &Tracked, now: Timestamp) -> Result<(), StoreError> {
+        self.clients.store.authenticate(&tracked.id, None, now).await
+    }
+
+    async fn track(&self, headers: &HeaderMap, tls: bool, now: Timestamp) -> Result<Tracked, StoreError> {
         for _ in 0..MAX_DRAWS {
-            let closings = self.clients.connections.closings();
-            let tracked = self.find_or_create(headers, tls, now).await?;
-            // Somebody was revoked meanwhile. If it was this client, that missed this connection.
-            if self.clients.connections.closings() == closings
-                || self.clients.store.look_up(&tracked.id, now)?.is_some()
-            {
-                return Ok(tracked);
+            let (known, is_new) = self.find_or_create(headers, now).await?;
+            // A client that was revoked in the middle of its handshake goes on as one that was revoked before.
+            if !known.presence.is_revoked() {
+                return Ok(self.tracked(known, is_new, tls));
             }
         }
         Err(StoreError::Busy)
     }
 
-    async fn find_or_create(
-        &self,
-        headers: &HeaderMap,
-        tls: bool,
-        now: Timestamp,
-    ) -> Result<Tracked, StoreError> {
-        if let Some((id, record)) = self.find(headers, now)?
-            && let Some(known) = self.admit(id, record, now).await?
+    async fn find_or_create(&self, headers: &HeaderMap, now: Timestamp) -> Result<(Known, bool), StoreError> {
+        if let Some(found) = self.find(headers, now).await?
+            && let Some(known) = self.go_on(found, now).await?
         {
-            let set_cookie = known.is_replaced.then(|| cookie::set_cookie(&self.options, &known.id, tls));
-            return Ok(self.tracked(known, false, set_cookie.flatten()));
+            return Ok((known, false));
         }
-        let (id, record) = self.create(None, now).await?;
-        let set_cookie = cookie::set_cookie(&self.options, &id, tls);
-        let known = Known { id, record, is_replaced: true, is_exclusive: true };
-        Ok(self.tracked(known, true, set_cookie))
+        Ok((self.create(now).await?, true))
     }
 
     /// The first of the request's candidates that the store knows.
-    fn find(
-        &self,
-        headers: &HeaderMap,
-        now: Timestamp,
-    ) -> Result<Option<(TrackingId, CookieRecord)>, StoreError> {
+    async fn find(&self, headers: &HeaderMap, now: Timestamp) -> Result<Option<Known>, StoreError> {
         for id in cookie::candidates(headers, &self.options.name) {
-            // A store gives no expired record; that expiry holds does not depend on each store's keeping
-            // that.
-            if let Some(record) =
-                self.clients.store.look_up(&id, now)?.filter(|record| !record.is_expired(now))
-            {
-                return Ok(Some((id, record)));
+            if let Some(known) = self.enter(id, now).await? {
+                if known.record.is_sighting_due(now) {
+                    self.clients.store.seen(&known.id, now);
+                }
+                return Ok(Some(known));
             }
         }
         Ok(None)
     }
 
-    async fn create(
-        &self,
-        lineage: Option<Lineage>,
-        now: Timestamp,
-    ) -> Result<(TrackingId, CookieRecord), StoreError> {
-        let lineage = lineage.map(Arc::new);
-        let record = CookieRecord { lineage, ..CookieRecord::new(now, self.options.max_age) };
+    /// A client that comes with this ID, if it has a live record.
+    async fn enter(&self, id: TrackingId, now: Timestamp) -> Result<Option<Known>, StoreError> {
+        // In this order: a revocation removes the record first, and tells connections then.
+        let presence = self.clients.connections.enter(&id);
+        let record = self.clients.live(&id, now).await?;
+        Ok(record.map(|record| Known { id, record, is_replaced: false, is_exclusive: false, presence }))
+    }
+
+    async fn create(&self, now: Timestamp) -> Result<Known, StoreError> {
+        let record = CookieRecord::new(now, self.options.max_age);
         for _ in 0..MAX_DRAWS {
             let id = self.draw()?;
+            let presence = self.clients.connections.enter(&id);
             match self.clients.store.create(&id, record.clone()).await {
+                Ok(()) => return Ok(Known { id, record, is_replaced: true, is_exclusive: true, presence }),
                 Err(StoreError::Exists) => {}
-                outcome => return outcome.map(|()| (id, record)),
+                Err(error) => return Err(error),
             }
         }
         Err(StoreError::Exists)
@@ -161,11 +194,12 @@ impl Tracker {
             .map_err(|error| StoreError::Io(format!("no random bytes for an ID: {error}").into()))
     }
 
-    fn tracked(&self, known: Known, is_new: bool, set_cookie: Option<HeaderValue>) -> Tracked {
-        let Known { id, record, is_replaced: _, is_exclusive } = known;
+    fn tracked(&self, known: Known, is_new: bool, tls: bool) -> Tracked {
+        let Known { id, record, is_replaced, is_exclusive, mut presence } = known;
+        let set_cookie = is_replaced.then(|| cookie::set_cookie(&self.options, &id, tls)).flatten();
         let public_id = self.clients.public_id(&id, &record);
-        let (presence, connections) = self.clients.connections.enter(&id);
-        let family = self.rotates.then(|| self.clients.families.enter(&public_id));
+        let connections = presence.count();
+        let family = self.rotates().then(|| self.clients.families.enter(&public_id));
         // What was opened before the ID was replaced is the same client's.
         let before =
             record.lineage.as_ref().map_or(0, |line| self.clients.connections.count(&line.predecessor));

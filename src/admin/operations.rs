@@ -4,8 +4,8 @@ use std::io;
 
 use super::{Command, Entry, IdArgument, ManagedStore, Reply, Request, Selection, Summary};
 use crate::{
-    cookie::TrackingId,
-    store::{Commit, CookieRecord, StoreError, Unreadable},
+    cookie::{PublicIdKey, TrackingId},
+    store::{CookieRecord, Parting, StoreError, Unreadable, block_on},
     time::Timestamp,
 };
 
@@ -88,44 +88,55 @@ impl Job<'_> {
     }
 
     fn show(&self, wanted: &IdArgument, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
-        // By a walk, for a look-up would count as a visit of the client.
-        let mut found = None;
-        self.store.clients.store.scan(self.now, &mut |id, record| {
-            if found.is_none() && self.is_it(wanted, id, record) {
-                found = Some(Entry::new(self.store, id, record, self.reveal));
-            }
-        })?;
-        reply(Reply::Record(Box::new(found.ok_or(Failure::NoSuchCookie)?)))?;
+        let id = self.ids_of(wanted)?.into_iter().next().ok_or(Failure::NoSuchCookie)?;
+        let record = self.look_up(&id)?.ok_or(Failure::NoSuchCookie)?;
+        reply(Reply::Record(Box::new(Entry::new(self.store, &id, &record, self.reveal))))?;
         Ok(Summary::Listed { records: 1 })
+    }
+
+    /// The ID itself if that is a tracking ID, or all IDs of the client whose public ID it is.
+    fn ids_of(&self, wanted: &IdArgument) -> Result<Vec<TrackingId>, StoreError> {
+        if let Ok(id) = TrackingId::parse(&wanted.0)
+            && self.look_up(&id)?.is_some()
+        {
+            return Ok(vec![id]);
+        }
+        // A public ID does not tell its tracking IDs, so this takes a walk; a text of any other form is none.
+        if !PublicIdKey::may_have_made(&wanted.0) {
+            return Ok(Vec::new());
+        }
+        let clients = &self.store.clients;
+        clients.find(self.now, |id, record| *clients.public_id(id, record) == *wanted.0)
+    }
+
+    fn look_up(&self, id: &TrackingId) -> Result<Option<CookieRecord>, StoreError> {
+        self.store.clients.store.look_up(id, self.now).wait()
     }
 
     fn revoke(&self, selection: &Selection, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
         let clients = &self.store.clients;
-        let mut ids = clients.find(self.now, |id, record| match selection {
-            Selection::Id(wanted) => self.is_it(wanted, id, record),
-            Selection::Authid(authid) => is_authenticated_as(record, authid),
-            Selection::All => true,
-        })?;
+        let mut ids = match selection {
+            Selection::Id(wanted) => self.ids_of(wanted)?,
+            Selection::Authid(authid) => {
+                clients.find(self.now, |_, record| is_authenticated_as(record, authid))?
+            }
+            Selection::All => clients.find(self.now, |_, _| true)?,
+        };
         if ids.is_empty() && matches!(selection, Selection::Id(_)) {
             return Err(Failure::NoSuchCookie);
         }
         let mut records = ids.len() as u64;
         if !matches!(selection, Selection::All) {
-            // As at a logout: whoever is left with another ID of the line comes back with it.
-            ids = clients.lines(&ids, self.now);
-            let is_there = |id: &&TrackingId| clients.live(id, self.now).is_ok_and(|record| record.is_some());
+            // As at a logout: a client that is left with another ID of the line would come back with it.
+            ids = block_on(clients.lines(&ids, self.now));
+            let is_there = |id: &&TrackingId| self.look_up(id).is_ok_and(|record| record.is_some());
             records = ids.iter().filter(is_there).count() as u64;
         }
         let total = ids.len() as u64;
         let (mut done, mut connections) = (0, 0);
         for batch in ids.chunks(BATCH) {
-            let commits: Vec<Commit> = batch.iter().map(|id| clients.store.revoke(id, self.now)).collect();
-            let outcome = wait_for(commits);
-            // Also after a failure: until the gateway stops, what was revoked stays revoked.
-            for id in batch {
-                connections += u64::from(clients.connections.close_all(id));
-            }
-            outcome?;
+            let ended = block_on(clients.revoke(batch.to_vec(), Parting::Killed, self.now))?;
+            connections += ended as u64;
             done += batch.len() as u64;
             reply(Reply::Progress { done, total: Some(total) })?;
         }
@@ -190,17 +201,8 @@ impl Job<'_> {
             reply(Reply::Progress { done, total: Some(total) })?;
         }
     }
-
-    fn is_it(&self, wanted: &IdArgument, id: &TrackingId, record: &CookieRecord) -> bool {
-        id.expose() == wanted.0 || *self.store.clients.public_id(id, record) == *wanted.0
-    }
 }
 
 fn is_authenticated_as(record: &CookieRecord, authid: &str) -> bool {
     record.authentication.as_ref().is_some_and(|authentication| authentication.authid == authid)
-}
-
-/// Waits for all of them, and gives the first failure.
-fn wait_for(commits: Vec<Commit>) -> Result<(), StoreError> {
-    commits.into_iter().map(Commit::wait).fold(Ok(()), Result::and)
 }

@@ -14,7 +14,7 @@ fn id(number: usize) -> TrackingId {
 }
 
 fn store(plain: usize, joes: usize) -> ManagedStore {
-    let opened = Opened { store: Arc::new(MemoryStore::new(100_000)), file: None };
+    let opened = OpenedStore::local(Arc::new(MemoryStore::new(100_000)));
     for number in 0..plain + joes {
         let authentication = (number >= plain).then(|| {
             Arc::new(Authentication {
@@ -30,7 +30,7 @@ fn store(plain: usize, joes: usize) -> ManagedStore {
         let record = CookieRecord { authentication, ..CookieRecord::new(NOW, MaxAge::DEFAULT) };
         opened.store.create(&id(number), record).wait().unwrap();
     }
-    ManagedStore::new("test".into(), opened, Arc::new(PublicIdKey::random().unwrap()))
+    ManagedStore::new("test".into(), &opened, Arc::new(PublicIdKey::random().unwrap()))
 }
 
 fn run(store: &ManagedStore, reveal: bool, command: Command) -> (Result<Summary, Failure>, Vec<String>) {
@@ -70,10 +70,10 @@ fn a_record_is_found_by_either_of_its_ids_and_no_visit_is_noted() {
 #[test]
 fn revoking_by_authid_leaves_the_others_and_ends_connections() {
     let store = store(2, 2);
-    let entered = [0, 2, 3, 3].map(|number| store.clients.connections.enter(&id(number)).0);
+    let entered = [0, 2, 3, 3].map(|number| store.clients.connections.enter(&id(number)));
     let (outcome, _) = run(&store, false, Command::Revoke(Selection::Authid("joe".into())));
     assert_eq!(outcome.unwrap(), Summary::Revoked { records: 2, connections: 3 });
-    let left = (0..4).filter(|n| store.clients.store.look_up(&id(*n), NOW).unwrap().is_some());
+    let left = (0..4).filter(|n| store.clients.store.look_up(&id(*n), NOW).wait().unwrap().is_some());
     assert_eq!(left.collect::<Vec<_>>(), [0, 1]);
     drop(entered);
 }
@@ -131,7 +131,7 @@ fn only_a_file_is_compacted() {
 fn an_entry_becomes_its_record_again() {
     let store = store(1, 1);
     for number in [0, 1] {
-        let record = store.clients.store.look_up(&id(number), NOW).unwrap().unwrap();
+        let record = store.clients.store.look_up(&id(number), NOW).wait().unwrap().unwrap();
         let text = serde_json::to_string(&Entry::new(&store, &id(number), &record, true)).unwrap();
         let entry: Entry = serde_json::from_str(&text).unwrap();
         assert_eq!(entry.into_record(), Some((id(number), record)));

@@ -15,27 +15,17 @@ use crate::{
 };
 
 impl Admission {
-    /// Tracks a request's cookie. A login on it that is too old ends here.
+    /// Tracks a request's cookie, where the service does that.
     pub(super) async fn track(
         &self,
         tls: Option<&Tls>,
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<Option<Tracked>, StoreError> {
-        let Some(tracker) = &self.tracker else { return Ok(None) };
-        let mut tracked = tracker.track(headers, tls.is_some(), now).await?;
-        if let Some(options) = self.auth.as_ref().and_then(|auth| auth.cookie) {
-            // A client that has another connection open has not been away.
-            if tracked.connections > 1 {
-                tracked.record.last_seen = now;
-            }
-            if auth::is_over(options, &tracked.record, now) {
-                // At once: this very visit counts as a sighting, and the next one would find it recent.
-                tracker.clients.store.authenticate(&tracked.id, None, now).await?;
-                tracked.record.authentication = None;
-            }
+        match &self.tracker {
+            Some(tracker) => tracker.admit(headers, tls.is_some(), now).await.map(Some),
+            None => Ok(None),
         }
-        Ok(Some(tracked))
     }
 
     /// Looks up what the cookie's record says by now, when a visitor says HELLO: another connection may have logged in or out
@@ -43,11 +33,11 @@ impl Admission {
     ///
     /// The rest of the record stays as the handshake found it: when the client was seen before that is what a
     /// policy asks for. From the second HELLO on, the client has been there all the time.
-    pub fn greet(&self, visitor: &mut Visitor) {
+    pub async fn greet(&self, visitor: &mut Visitor) {
         let was_greeted = std::mem::replace(&mut visitor.is_greeted, true);
         let (Some(tracked), Some(tracker)) = (&mut visitor.tracked, &self.tracker) else { return };
         let now = Timestamp::now();
-        let found = tracker.authentication(&tracked.id, now);
+        let found = tracker.authentication(tracked, now).await;
         if was_greeted {
             tracked.record.last_seen = now;
         }
@@ -90,12 +80,8 @@ impl Admission {
 
     /// Notes that a visitor was there until now, where it counts how long a client stays away.
     pub fn depart(&self, visitor: &Visitor) {
-        let is_noted = self.auth.as_ref().and_then(|auth| auth.cookie?.idle_timeout).is_some();
-        if let (Some(tracked), Some(tracker), true) = (&visitor.tracked, &self.tracker, is_noted)
-            // Looking a record up is what notes a sighting.
-            && let Err(error) = tracker.clients.store.look_up(&tracked.id, Timestamp::now())
-        {
-            warn!(connection = %visitor.id, public_id = &*tracked.public_id, %error, "departure not noted");
+        if let (Some(tracked), Some(tracker)) = (&visitor.tracked, &self.tracker) {
+            tracker.depart(tracked, Timestamp::now());
         }
     }
 
@@ -103,7 +89,7 @@ impl Admission {
         let (Some(tracked), Some(tracker)) = (&visitor.tracked, &self.tracker) else { return };
         let written = match authentication {
             Some(authentication) => tracker.remember(tracked, authentication, now).await,
-            None => tracker.clients.store.authenticate(&tracked.id, None, now).await,
+            None => tracker.forget(tracked, now).await,
         };
         if let Err(error) = written {
             // The session is good without it; only the next visit will not know of this one.

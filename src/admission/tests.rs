@@ -14,9 +14,9 @@ use crate::{
     cookie::CookieOptions,
     identity::Name,
     policy::{ContractError, JoinRequest, Policy, PolicyError, RawDecision},
-    store::{CookieStore, MemoryStore},
+    store::{CookieStore, MemoryStore, OpenedStore},
     stream::PeerAddr,
-    tracking::Clients,
+    tracking::{Clients, LoginOptions},
 };
 
 const SECRET: &str = "secret!!!";
@@ -68,7 +68,7 @@ impl Scene {
         let policy = Arc::new(Scripted { decision, asked: Mutex::default() });
         let store: Arc<dyn CookieStore> = Arc::new(MemoryStore::new(100));
         let key = Arc::new(PublicIdKey::random().unwrap());
-        let clients = Clients::new(Arc::clone(&store), Arc::clone(&key));
+        let clients = Clients::new(&OpenedStore::local(Arc::clone(&store)), Arc::clone(&key));
         let tracker = Arc::new(Tracker::new(CookieOptions::default(), clients));
         let gate = Arc::new(PolicyGate::new("scripted", Arc::clone(&policy) as _, 1));
         let shown = vec![header::USER_AGENT];
@@ -173,7 +173,7 @@ async fn a_login_that_no_longer_stands_is_forgotten() {
     let joe = scene.log_in(&visitor, SECRET).await.unwrap();
     scene.admission.remember(&visitor, &scene.realm, &joe).await;
     let id = &visitor.tracked.as_ref().unwrap().id;
-    let stored = || scene.store.look_up(id, Timestamp::now()).unwrap().unwrap().authentication;
+    let stored = || scene.store.look_up(id, Timestamp::now()).wait().unwrap().unwrap().authentication;
     assert_eq!(stored().unwrap().authid, "joe");
 
     let mut admission = Scene::new(defer("cookie")).admission.on(&scene);
@@ -190,8 +190,12 @@ async fn a_login_that_is_too_old_ends_with_the_visit() {
     let visitor = scene.visitor(None).await;
     let joe = scene.log_in(&visitor, SECRET).await.unwrap();
     scene.admission.remember(&visitor, &scene.realm, &joe).await;
-    let mut admission = Scene::new(defer("cookie")).admission.on(&scene);
-    admission.auth.as_mut().unwrap().cookie.as_mut().unwrap().max_age = Some(std::time::Duration::ZERO);
+    let over_at_once =
+        LoginOptions { max_age: Some(std::time::Duration::ZERO), rotate: false, ..LoginOptions::default() };
+    let clients =
+        Clients::new(&OpenedStore::local(Arc::clone(&scene.store)), Arc::clone(&scene.admission.key));
+    let tracker = Tracker::new(CookieOptions::default(), clients).with_logins(Some(over_at_once));
+    let admission = Admission { tracker: Some(Arc::new(tracker)), ..scene.admission };
     let scene = Scene { admission, ..scene };
     let again = scene.visitor(Some(&visitor)).await;
     assert_eq!(again.tracked.unwrap().record.authentication, None);

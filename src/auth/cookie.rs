@@ -4,8 +4,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::{Applicant, AuthOptions, CookieAuthOptions, Method, Principal, Refusal};
@@ -53,16 +51,6 @@ pub(super) fn begin(
     standing(config, options, record, applicant.realm, now).map_err(Refusal::Stale)
 }
 
-/// Whether a record's authentication is too old, or its client has been away for too long.
-pub fn is_over(options: CookieAuthOptions, record: &CookieRecord, now: Timestamp) -> bool {
-    let is_past = |since: Timestamp, limit: Option<Duration>| {
-        limit.is_some_and(|limit| now >= since.plus_seconds(limit.as_secs()))
-    };
-    record.authentication.as_ref().is_some_and(|stored| {
-        is_past(stored.at, options.max_age) || is_past(record.last_seen, options.idle_timeout)
-    })
-}
-
 /// The stored principal, checked against the configuration as it is now.
 ///
 /// The role is the configured one: who has lost rights since has lost them here as well. What HELLO says
@@ -75,7 +63,7 @@ fn standing(
     now: Timestamp,
 ) -> Result<Principal, Stale> {
     let stored: &Authentication = record.authentication.as_ref().ok_or(Stale::Nobody)?;
-    if is_over(options, record, now) {
+    if options.is_over(record, now) {
         return Err(Stale::Expired);
     }
     // A stored `anonymous`, which Crossbar.io's files have, has never verified anything.

@@ -2,8 +2,10 @@
 //!
 //! `config` reads the file into these types. Their defaults stand here and nowhere else.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt};
 
+/// `auth.cookie`: how a login stands on a cookie is kept by tracking, which ends it.
+pub use crate::tracking::LoginOptions as CookieAuthOptions;
 use crate::{
     identity::{ANONYMOUS, Name},
     wamp::Uri,
@@ -139,23 +141,6 @@ pub struct CryptosignPrincipal {
     pub role: Name,
     /// The realm that the principal belongs to; none: whichever it asks for.
     pub realm: Option<Uri>,
-}
-
-/// `auth.cookie`: a cookie's record remembers who authenticated with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CookieAuthOptions {
-    /// `max_age`: how long an authentication stands; none: as long as the record.
-    pub max_age: Option<Duration>,
-    /// `idle_timeout`: how long it stands when its client stays away; none: as long as the record.
-    pub idle_timeout: Option<Duration>,
-    /// `rotate`: whether a login is followed by a new tracking ID. Default true.
-    pub rotate: bool,
-}
-
-impl Default for CookieAuthOptions {
-    fn default() -> Self {
-        Self { max_age: None, idle_timeout: None, rotate: true }
-    }
 }
 
 /// A key of 32 bytes that is never shown.

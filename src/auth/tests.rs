@@ -23,7 +23,8 @@ pub(super) fn name(text: &str) -> Name {
 
 pub(super) fn tracked() -> Tracked {
     let id = TrackingId::parse(ID).unwrap();
-    let (presence, connections) = Arc::new(Connections::default()).enter(&id);
+    let mut presence = Arc::new(Connections::default()).enter(&id);
+    let connections = presence.count();
     Tracked {
         id,
         public_id: Arc::from(PUBLIC),

@@ -19,8 +19,7 @@ use self::{
 use super::{LogFormat, SourceArgs, logging};
 use wampgate::{
     admin::{ClientError, Command, Failure, IdArgument, Reply, Selection},
-    config::StoreConfig,
-    store,
+    store::{self, StoreOptions},
 };
 
 /// What to do with the cookies.
@@ -152,13 +151,13 @@ fn perform(args: &StoreArgs, command: Command, listing: Listing) -> anyhow::Resu
 fn repair(args: &StoreArgs) -> anyhow::Result<()> {
     let Chosen { store, .. } = place::choose(args)?;
     let path: PathBuf = match store {
-        StoreConfig::File { path, .. } => path,
-        StoreConfig::Lmdb { path, .. } => bail!(
+        StoreOptions::File { path, .. } => path,
+        StoreOptions::Lmdb { path, .. } => bail!(
             "{} is an LMDB environment, whose changes are never half done: if the disk has damaged it, put a sound copy \
              in its place",
             path.display()
         ),
-        StoreConfig::Memory { .. } => bail!("a store in memory has no file to repair"),
+        StoreOptions::Memory { .. } => bail!("a store in memory has no file to repair"),
     };
     place::must_exist(&path)?;
     let repaired = store::repair(&path)?;

@@ -18,7 +18,8 @@ use self::{
     wampcra::RawWampCra,
 };
 use super::{
-    AnonymousOptions, AuthOptions, CookieConfig, RealmOptions, Roles, Secret, TicketOptions, TicketPrincipal,
+    AnonymousOptions, AuthOptions, RealmOptions, Roles, Secret, TicketOptions, TicketPrincipal,
+    TrackingOptions,
     reader::{Located, Table, Walk, alternatives, object, quoted, words},
 };
 use crate::{identity::Name, wamp::Uri};
@@ -106,7 +107,7 @@ pub(super) enum Tracking<'a> {
     Off,
     /// On, but for its faults.
     Faulty,
-    On(&'a CookieConfig),
+    On(&'a TrackingOptions),
 }
 
 /// The realms that roles and principals are checked against.

@@ -1,23 +1,16 @@
 //! Cookie tracking: how the cookie is written, and where the records live.
 
-use std::path::Path;
-
 use schemars::json_schema;
 
-use super::{
-    CookieConfig, StoreConfig, SyncMode,
-    reader::{
-        Json, Located, NodePath, Only, Raw, Walk, Whole, checked_text, choice, inline_schema, object, whole,
-        words,
-    },
+use super::reader::{
+    Json, Located, NodePath, Only, Raw, Walk, Whole, checked_text, choice, inline_schema, object, whole,
+    words,
 };
-use crate::cookie::{CookieName, CookieOptions, IdLength, MaxAge, Prefix, SameSite};
-
-/// About 100 MB of records in memory.
-pub(super) const DEFAULT_MAX_COOKIES: usize = 1_000_000;
-
-/// LMDB reserves address space, not memory. Crossbar's default, for the same kind of store.
-const DEFAULT_MAP_SIZE: usize = 1 << 30;
+use crate::{
+    cookie::{CookieName, CookieOptions, IdLength, MaxAge, Prefix, SameSite},
+    store::{DEFAULT_MAX_COOKIES, DEFAULT_MAX_SIZE, StoreOptions, SyncMode},
+    tracking::TrackingOptions,
+};
 
 /// 128 bits in characters of 6 bits: what OWASP asks of a session ID, and some to spare.
 const UNGUESSABLE_LENGTH: usize = 22;
@@ -205,7 +198,7 @@ inline_schema!(MaxAge, "MaxAge", |_generator| json_schema!({
 }));
 
 impl RawCookie {
-    pub(super) fn check(self, stores: &mut Stores, walk: &mut Walk<'_>) -> Option<CookieConfig> {
+    pub(super) fn check(self, stores: &mut Stores, walk: &mut Walk<'_>) -> Option<TrackingOptions> {
         if let Some(Located { path, value: SameSite::None }) = &self.same_site
             && self.secure != Some(true)
         {
@@ -222,8 +215,8 @@ impl RawCookie {
         stores.claim(path, &store, walk);
         let default = CookieOptions::default();
         let name = self.name.unwrap_or(default.name);
-        Some(CookieConfig {
-            options: CookieOptions {
+        Some(TrackingOptions {
+            cookie: CookieOptions {
                 name: self.prefix.map_or(name.clone(), |prefix| name.with_prefix(prefix.value)),
                 length: self.length.unwrap_or(default.length),
                 max_age: self.max_age.unwrap_or(default.max_age),
@@ -237,25 +230,25 @@ impl RawCookie {
 }
 
 impl RawStore {
-    fn check(self, walk: &mut Walk<'_>) -> Option<StoreConfig> {
+    fn check(self, walk: &mut Walk<'_>) -> Option<StoreOptions> {
         match self {
-            Self::Memory(store) => Some(StoreConfig::Memory {
+            Self::Memory(store) => Some(StoreOptions::Memory {
                 max_cookies: store.max_cookies.map_or(DEFAULT_MAX_COOKIES, Whole::get),
             }),
-            Self::File(store) => Some(StoreConfig::File {
+            Self::File(store) => Some(StoreOptions::File {
                 path: store.filename?.path,
                 max_cookies: store.max_cookies.map_or(DEFAULT_MAX_COOKIES, Whole::get),
-                sync: store.sync.unwrap_or(SyncMode::Always),
+                sync: store.sync.unwrap_or_default(),
             }),
             Self::Lmdb(store) => {
                 if let (Some(Located { path, .. }), Some(_)) = (&store.max_size, &store.maxsize) {
                     walk.fault_at(path, "stands beside `maxsize`, which means the same: keep one of them");
                 }
                 let max_size = store.max_size.map(|located| located.value.get());
-                Some(StoreConfig::Lmdb {
+                Some(StoreOptions::Lmdb {
                     path: store.path?.path,
-                    max_size: max_size.or(store.maxsize.map(Whole::get)).unwrap_or(DEFAULT_MAP_SIZE),
-                    sync: store.sync.map_or(SyncMode::Always, |sync| sync.0),
+                    max_size: max_size.or(store.maxsize.map(Whole::get)).unwrap_or(DEFAULT_MAX_SIZE),
+                    sync: store.sync.map_or_else(SyncMode::default, |sync| sync.0),
                 })
             }
         }
@@ -265,12 +258,15 @@ impl RawStore {
 /// The stores on disk that the walk has met. Services share a store if they describe it alike. Two different descriptions
 /// of one place are a fault, since the gateway would open it twice.
 #[derive(Debug, Default)]
-pub(super) struct Stores(Vec<(String, StoreConfig)>);
+pub(super) struct Stores(Vec<(String, StoreOptions)>);
 
 impl Stores {
-    fn claim(&mut self, path: String, store: &StoreConfig, walk: &mut Walk<'_>) {
-        let Some(location) = location(store) else { return };
-        match self.0.iter().find(|(_, other)| self::location(other) == Some(location)) {
+    fn claim(&mut self, path: String, store: &StoreOptions, walk: &mut Walk<'_>) {
+        let place = store.place();
+        if !place.is_shared() {
+            return;
+        }
+        match self.0.iter().find(|(_, other)| other.place() == place) {
             Some((_, other)) if other == store => {}
             Some((first, _)) => {
                 let message = format!(
@@ -280,12 +276,5 @@ impl Stores {
             }
             None => self.0.push((path, store.clone())),
         }
-    }
-}
-
-fn location(store: &StoreConfig) -> Option<&Path> {
-    match store {
-        StoreConfig::Memory { .. } => None,
-        StoreConfig::File { path, .. } | StoreConfig::Lmdb { path, .. } => Some(path),
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{Endpoint, Roles, StoreConfig, TargetOptions};
+use crate::config::{Endpoint, Roles, StoreOptions, TargetOptions};
 
 fn check_text(text: &str) -> Result<Config, Box<ConfigError>> {
     let surroundings = Surroundings { node_dir: Path::new("/node"), env: &|_| None };
@@ -26,7 +26,7 @@ fn the_built_in_configuration_is_a_page_and_a_tracked_open_realm_on_loopback() {
         panic!()
     };
     assert!(service.auth.is_none() && service.policy.is_none());
-    assert!(matches!(service.cookie.as_ref().unwrap().store, StoreConfig::Memory { .. }));
+    assert!(matches!(service.cookie.as_ref().unwrap().store, StoreOptions::Memory { .. }));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn relative_paths_are_joined_to_the_node_directory() {
         matches!(&config.transports[0].listener.endpoint, Endpoint::Unix { path, .. } if path == Path::new("/run/gate.sock"))
     );
     let Some(TargetOptions::WebSocket(service)) = &config.transports[0].edge.root.target else { panic!() };
-    let StoreConfig::File { path, .. } = &service.cookie.as_ref().unwrap().store else { panic!() };
+    let StoreOptions::File { path, .. } = &service.cookie.as_ref().unwrap().store else { panic!() };
     assert_eq!(path, Path::new("/node/data/cookies.dat"));
 }
 
@@ -96,7 +96,7 @@ fn sync_takes_crossbars_switch() {
         let Some(TargetOptions::WebSocket(service)) = &config.transports[0].edge.root.target else {
             panic!()
         };
-        let StoreConfig::Lmdb { sync, max_size, .. } = &service.cookie.as_ref().unwrap().store else {
+        let StoreOptions::Lmdb { sync, max_size, .. } = &service.cookie.as_ref().unwrap().store else {
             panic!()
         };
         assert_eq!((*sync, *max_size), (expected, 131_072));

@@ -44,7 +44,7 @@ impl Connection {
                 if details.roles.is_empty() {
                     return Err(Ending::violation("HELLO.Details.roles must name at least one role"));
                 }
-                self.service.admission.greet(&mut self.visitor);
+                self.service.admission.greet(&mut self.visitor).await;
                 Ok(Hello { realm, details })
             }
             Ok(Ok(ClientMessage::Abort { .. })) => Err(Ending::Close(CloseCode::Normal, String::new())),

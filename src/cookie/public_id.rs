@@ -146,7 +146,7 @@ fn random_key() -> Result<[u8; KEY_SIZE], KeyError> {
 
 /// Puts a key in place: whole or not at all, and never over another one.
 fn create(path: &Path, key: &[u8; KEY_SIZE]) -> io::Result<()> {
-    let draft = path.with_added_extension(format!("{:x}.new", crate::wamp::random_id()));
+    let draft = path.with_added_extension(format!("{:x}.new", rand::random::<u64>()));
     let outcome = fs::OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -4,11 +4,7 @@ mod heads;
 mod requests;
 mod upgrades;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Mutex,
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -19,14 +15,15 @@ use tokio::{
 use super::*;
 use crate::{
     admission::Admission,
-    config::{CookieConfig, StoreConfig},
-    cookie::{CookieOptions, PublicIdKey, TrackingId},
+    cookie::{CookieOptions, PublicIdKey},
     handshake::HandshakeOptions,
     policy::{JoinRequest, Policy, PolicyError, PolicyGate, RawDecision},
     service::ServiceOptions,
-    store::{Authentication, Commit, CookieRecord, CookieStore, StoreError},
-    time::Timestamp,
-    tracking::{Clients, Tracker},
+    store::{StoreError, StoreOptions},
+    tracking::{
+        TrackingOptions,
+        scripted::{self, Call, Scripted},
+    },
     wamp::Serializer,
 };
 
@@ -47,46 +44,13 @@ impl Policy for NoPolicy {
     }
 }
 
-/// A store with room for so many records.
-#[derive(Debug)]
-struct SmallStore {
-    room: usize,
-    records: Mutex<HashMap<TrackingId, CookieRecord>>,
-}
-
-impl CookieStore for SmallStore {
-    fn look_up(&self, id: &TrackingId, _: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
-        Ok(self.records.lock().unwrap().get(id).cloned())
-    }
-    fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit {
-        let mut records = self.records.lock().unwrap();
-        if records.len() == self.room {
-            return Commit::done(Err(StoreError::Full { limit: 4711 }));
-        }
-        records.insert(id.clone(), record);
-        Commit::done(Ok(()))
-    }
-    fn authenticate(&self, _: &TrackingId, _: Option<Authentication>, _: Timestamp) -> Commit {
-        unreachable!("a handshake authenticates nobody")
-    }
-    fn revoke(&self, _: &TrackingId, _: Timestamp) -> Commit {
-        unreachable!("a handshake revokes nothing")
-    }
-    fn purge(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
-        unreachable!("a handshake purges nothing")
-    }
-    fn scan(&self, _: Timestamp, _: &mut dyn FnMut(&TrackingId, &CookieRecord)) -> Result<(), StoreError> {
-        unreachable!("a handshake scans nothing")
-    }
-}
-
 /// A WebSocket service that speaks JSON and CBOR; with tracking if there is a number of records that its store has room for.
 fn web_socket(options: ServiceOptions, max_cookies: Option<usize>) -> TargetOptions {
     let handshake =
         HandshakeOptions { serializers: vec![Serializer::Json, Serializer::Cbor], ..options.handshake };
-    let cookie = max_cookies.map(|max_cookies| CookieConfig {
-        options: CookieOptions::default(),
-        store: StoreConfig::Memory { max_cookies },
+    let cookie = max_cookies.map(|max_cookies| TrackingOptions {
+        cookie: CookieOptions::default(),
+        store: StoreOptions::Memory { max_cookies },
     });
     TargetOptions::WebSocket(Box::new(ServiceOptions { cookie, handshake, ..options }))
 }
@@ -94,10 +58,15 @@ fn web_socket(options: ServiceOptions, max_cookies: Option<usize>) -> TargetOpti
 /// A running service, with a policy that may see two headers.
 fn service(options: &ServiceOptions) -> Arc<WebSocketService> {
     let tracker = options.cookie.as_ref().map(|cookie| {
-        let StoreConfig::Memory { max_cookies: room } = cookie.store else { unreachable!() };
-        let store = SmallStore { room, records: Mutex::default() };
-        let key = PublicIdKey::random().unwrap();
-        Arc::new(Tracker::new(cookie.options.clone(), Clients::new(Arc::new(store), Arc::new(key))))
+        let StoreOptions::Memory { max_cookies: mut room } = cookie.store else { unreachable!() };
+        Arc::new(scripted::tracker(&Scripted::new(move |_, call| match (call, room.checked_sub(1)) {
+            (Call::Create, None) => Err(StoreError::Full { limit: 4711 }),
+            (Call::Create, Some(left)) => {
+                room = left;
+                Ok(())
+            }
+            _ => Ok(()),
+        })))
     });
     let gate = Arc::new(PolicyGate::new("none", Arc::new(NoPolicy), 1));
     let key = Arc::new(PublicIdKey::random().unwrap());

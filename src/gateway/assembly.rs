@@ -7,16 +7,16 @@ use crate::{
     admin::{self, ManagedStore},
     admission::Admission,
     backend::{Backend, Backends},
-    config::{Config, CookieConfig, RealmOptions, StoreConfig},
+    config::{Config, RealmOptions},
     cookie::PublicIdKey,
     edge::{Edge, EdgeOptions},
     metrics::Registry,
     policy::{self, PolicyEngine, PolicyGate, PolicyMetrics, Reloader},
     realm::{Logout, Logouts, Realm, RealmMetrics, TooManyLogouts},
     service::{ServiceOptions, WebSocketService},
-    store,
+    store::{self, StoreOptions},
     time::Timestamp,
-    tracking::{LogoutQueue, Tracker},
+    tracking::{LoginOptions, LogoutQueue, Tracker, TrackingOptions},
 };
 
 /// Decisions of the default policy at once. One takes a few microseconds on the thread that asks for it, so that
@@ -86,11 +86,11 @@ impl Assembly {
         path: &str,
     ) -> Result<Arc<WebSocketService>, StartError> {
         let key = self.public_id_key(options.cookie.as_ref().map(|cookie| &cookie.store))?;
-        let rotates = options.auth.as_ref().and_then(|auth| auth.cookie).is_some_and(|cookie| cookie.rotate);
+        let logins = options.auth.as_ref().and_then(|auth| auth.cookie);
         let tracker = match &options.cookie {
             Some(cookie) => {
                 let name = admin::store_name(&cookie.store, transport, path);
-                Some(self.tracker(cookie, name, &key, rotates)?)
+                Some(self.tracker(cookie, name, &key, logins)?)
             }
             None => None,
         };
@@ -105,14 +105,14 @@ impl Assembly {
 
     fn tracker(
         &mut self,
-        config: &CookieConfig,
+        config: &TrackingOptions,
         name: String,
         key: &Arc<PublicIdKey>,
-        rotates: bool,
+        logins: Option<LoginOptions>,
     ) -> Result<Arc<Tracker>, StartError> {
         let clients = self.store(&config.store, name, key)?.clients;
-        let tracker = Arc::new(Tracker::new(config.options.clone(), clients).rotating(rotates));
-        if !self.trackers.iter().any(|other| other.clients.is_same(&tracker.clients)) {
+        let tracker = Arc::new(Tracker::new(config.cookie.clone(), clients).with_logins(logins));
+        if !self.trackers.iter().any(|other| other.shares_store_with(&tracker)) {
             self.trackers.push(Arc::clone(&tracker));
         }
         Ok(tracker)
@@ -126,22 +126,22 @@ impl Assembly {
     /// Opens a store, or finds the one that another service has opened at the same place.
     fn store(
         &mut self,
-        config: &StoreConfig,
+        config: &StoreOptions,
         name: String,
         key: &Arc<PublicIdKey>,
     ) -> Result<ManagedStore, StartError> {
         if let Some(found) = self.stores.iter().find(|store| store.name == name) {
             return Ok(found.clone());
         }
-        let opened = store::open_maintained(config, Timestamp::now())?;
-        let store = ManagedStore::new(name, opened, Arc::clone(key));
+        let opened = store::open(config, Timestamp::now())?;
+        let store = ManagedStore::new(name, &opened, Arc::clone(key));
         self.stores.push(store.clone());
         Ok(store)
     }
 
     /// Public IDs are stable for as long as their records: the key is kept on disk where records are.
-    fn public_id_key(&mut self, store: Option<&StoreConfig>) -> Result<Arc<PublicIdKey>, StartError> {
-        let is_durable = store.is_some_and(|store| !matches!(store, StoreConfig::Memory { .. }));
+    fn public_id_key(&mut self, store: Option<&StoreOptions>) -> Result<Arc<PublicIdKey>, StartError> {
+        let is_durable = store.is_some_and(|store| store.place().is_durable());
         let slot = if is_durable { &mut self.durable_key } else { &mut self.passing_key };
         if let Some(key) = slot {
             return Ok(Arc::clone(key));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    auth::AuthOptions, config::CookieConfig, handshake::HandshakeOptions, policy::PolicyFile,
+    auth::AuthOptions, handshake::HandshakeOptions, policy::PolicyFile, tracking::TrackingOptions,
     wire::WireOptions,
 };
 
@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServiceOptions {
     /// Cookie tracking, if on.
-    pub cookie: Option<CookieConfig>,
+    pub cookie: Option<TrackingOptions>,
     /// Authentication; none: no authentication is configured at all (the seeds' case 1).
     pub auth: Option<AuthOptions>,
     /// A policy of the operator's own; none: the default policy.

@@ -1,9 +1,12 @@
 //! Records in a file: an append-only log of JSON Lines, replayed at start.
 //!
-//! # The format, versions 1 and 2
+//! # The format, versions 1 to 3
 //!
 //! A UTF-8 text of one JSON object a line, in Crossbar's keys and spacing (`json.dumps`), so that `jq` and
 //! Crossbar read it. A line is the whole state of one record after one change; the last line of an ID counts.
+//! A line of version 3 also marks a second record: it makes the next ID of an authenticated client, and the ID in
+//! `before` is replaced by it from the time in `replaced` on. One line holds both, so that a crash keeps both or
+//! neither.
 //!
 //! ```text
 //! {"cbtid": "dsI6D8i7pycVhma20uj5gvZG",      the ID
@@ -15,9 +18,11 @@
 //!  "authid": null, "authrole": null, "authmethod": null, "authrealm": null,
 //!  "authextra": null,                        a JSON object; all five are null without an authentication
 //!  "public": "…", "before": "…",             ours, where the ID replaced one: its client's public ID, and that ID
+//!  "replaced": "2026-11-22T10:14:33.139Z",   ours, in version 3: since when the ID in `before` is replaced
 //!  "next": "…", "since": null,               ours, where the ID is to be replaced: by which, and since when it is
 //!  "seen": "2026-11-22T10:14:33.139Z",       ours: the last noted sighting
-//!  "v": 1,                                   ours: the version of this format; 2 with one of those four keys
+//!  "v": 1,                                   ours: the version of this format; 3 with `replaced`, or else 2 with
+//!                                            one of the other four keys
 //!  "crc": "89abcdef"}                        ours: CRC-32 (IEEE) of the line's bytes before `, "crc"`
 //! ```
 //!
@@ -61,13 +66,13 @@ use self::{
     log::{Line, Log, Undo},
 };
 use super::{
-    Authentication, Commit, CookieRecord, CookieStore, OpenError, StoreError,
+    Authentication, Commit, CookieRecord, CookieStore, Lookup, OpenError, Replacement, StoreError, SyncMode,
+    commit,
     group::Group,
-    index::Index,
-    memory::{self, lock},
+    index::{self, Index, lock, purge, scan},
     rules::SettledClock,
 };
-use crate::{config::SyncMode, cookie::TrackingId, time::Timestamp};
+use crate::{cookie::TrackingId, time::Timestamp};
 
 /// The store in a file.
 ///
@@ -108,28 +113,61 @@ impl FileStore {
     pub fn compact(&self) -> Result<Compacted, StoreError> {
         let (sender, receiver) = mpsc::sync_channel(1);
         // The request has been seen once this is committed, but is done only later.
-        drop(self.group.push(Line::compaction(sender))?);
-        receiver.recv().unwrap_or_else(|_| Err(super::stopped()))
+        drop(self.group.push(Line::compaction(sender)).map_err(|rejected| rejected.error)?);
+        receiver.recv().unwrap_or_else(|_| Err(commit::stopped()))
+    }
+}
+
+impl FileStore {
+    /// Makes a change and queues its line, both under the lock.
+    fn change(&self, make: impl FnOnce(&mut Index) -> Result<Line, StoreError>) -> Commit {
+        let mut index = lock(&self.index);
+        let made = self.group.admit().and_then(|()| make(&mut index));
+        let pushed = match made {
+            Ok(line) => self.group.push(line),
+            // Its caller may hand out the next ID: not before that is written.
+            Err(error @ StoreError::Replaced { .. }) => self.group.push_for(Err(error), Line::empty()),
+            Err(error) => return Commit::done(Err(error)),
+        };
+        pushed.unwrap_or_else(|rejected| {
+            rejected.work.take_back(&mut index);
+            Commit::done(Err(rejected.error))
+        })
     }
 }
 
 impl CookieStore for FileStore {
-    fn look_up(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
+    fn look_up(&self, id: &TrackingId, now: Timestamp) -> Lookup {
+        Lookup::done(Ok(lock(&self.index).look_up(id, now)))
+    }
+
+    fn seen(&self, id: &TrackingId, now: Timestamp) {
         let mut index = lock(&self.index);
-        Ok(index.see(id, now).map(|sighting| {
-            if let Some(noted) = &sighting.noted {
-                self.group.note(Line::new(id, noted, Change::Modified, None));
-            }
-            sighting.record
-        }))
+        if let Some(noted) = index.see(id, now) {
+            self.group.note(Line::new(id, &noted, Change::Modified, None));
+        }
     }
 
     fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit {
         let line = Line::new(id, &record, Change::Created, Some(Undo::Create(id.clone())));
-        let mut index = lock(&self.index);
-        let created = self.group.admit().and_then(|()| index.create(id, record));
-        let pushed = created.and_then(|()| self.group.push(line).inspect_err(|_| drop(index.remove(id))));
-        pushed.unwrap_or_else(|error| Commit::done(Err(error)))
+        self.change(|index| {
+            index.create(id, record)?;
+            Ok(line)
+        })
+    }
+
+    fn replace(&self, id: &TrackingId, next: &Replacement, now: Timestamp) -> Commit {
+        self.change(|index| {
+            Ok(match index.replace(id, next, now)? {
+                index::Change::Replaced(record) => {
+                    let undo = Undo::Replace { id: id.clone(), next: next.id.clone(), now };
+                    Line::new(&next.id, &record, Change::Replacing, Some(undo))
+                }
+                index::Change::Marked(record) => {
+                    Line::new(id, &record, Change::Modified, Some(Undo::Authenticate(id.clone(), now)))
+                }
+            })
+        })
     }
 
     fn authenticate(
@@ -142,19 +180,16 @@ impl CookieStore for FileStore {
             return Commit::done(Err(unfit));
         }
         let authentication = authentication.map(Arc::new);
-        let mut index = lock(&self.index);
-        let pushed = self.group.admit().and_then(|()| {
-            let line = match index.authenticate(id, authentication.as_ref(), now) {
+        self.change(|index| {
+            Ok(match index.authenticate(id, authentication.as_ref(), now) {
                 Some(changed) => {
                     let undo = Undo::Authenticate(id.clone(), now);
                     Line::new(id, &changed, Change::Modified, Some(undo))
                 }
                 // Nothing to write; but what made it so may still be waiting to be written.
                 None => Line::empty(),
-            };
-            self.group.push(line).inspect_err(|_| drop(index.authenticate(id, None, now)))
-        });
-        pushed.unwrap_or_else(|error| Commit::done(Err(error)))
+            })
+        })
     }
 
     fn revoke(&self, id: &TrackingId, now: Timestamp) -> Commit {
@@ -164,11 +199,11 @@ impl CookieStore for FileStore {
             Some(record) => Line::new(id, &record, Change::Deleted(now), None),
             None => Line::empty(),
         };
-        self.group.push(line).unwrap_or_else(|error| Commit::done(Err(error)))
+        self.group.push(line).unwrap_or_else(|rejected| Commit::done(Err(rejected.error)))
     }
 
     fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        let dropped = memory::purge(&self.index, now, limit);
+        let dropped = purge(&self.index, now, limit);
         if dropped > 0 {
             // Wakes the writer, which may find that the file is worth compacting now.
             self.group.note(Line::empty());
@@ -181,7 +216,7 @@ impl CookieStore for FileStore {
         now: Timestamp,
         each: &mut dyn FnMut(&TrackingId, &CookieRecord),
     ) -> Result<(), StoreError> {
-        memory::scan(&self.index, now, each);
+        scan(&self.index, now, each);
         Ok(())
     }
 }

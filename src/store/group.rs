@@ -56,6 +56,13 @@ pub(super) struct Item<W> {
     waiter: Option<oneshot::Sender<Result<(), StoreError>>>,
 }
 
+/// A change that is not taken any more.
+#[derive(Debug)]
+pub(super) struct Rejected<W> {
+    pub(super) work: W,
+    pub(super) error: StoreError,
+}
+
 /// The queue and its thread. Dropping it waits until everything has been written.
 #[derive(Debug)]
 pub(super) struct Group<S: Sink> {
@@ -104,11 +111,22 @@ impl<S: Sink> Group<S> {
     }
 
     /// Queues a change. Fails only after a failure of the sink.
-    pub(super) fn push(&self, work: S::Work) -> Result<Commit, StoreError> {
+    pub(super) fn push(&self, work: S::Work) -> Result<Commit, Rejected<S::Work>> {
+        self.push_for(Ok(()), work)
+    }
+
+    /// Queues a change whose outcome is known: it is told once everything up to it has been written.
+    pub(super) fn push_for(
+        &self,
+        outcome: Result<(), StoreError>,
+        work: S::Work,
+    ) -> Result<Commit, Rejected<S::Work>> {
         let (sender, receiver) = oneshot::channel();
         let queue = self.shared.lock();
-        queue.check()?;
-        self.shared.add(queue, work, S::weigh, Some(sender));
+        if let Err(error) = queue.check() {
+            return Err(Rejected { work, error });
+        }
+        self.shared.add(queue, Item { work, outcome, waiter: Some(sender) }, S::weigh);
         Ok(Commit::Waiting(receiver))
     }
 
@@ -116,7 +134,7 @@ impl<S: Sink> Group<S> {
     pub(super) fn note(&self, work: S::Work) {
         let queue = self.shared.lock();
         if queue.check().is_ok() && queue.weight < MAX_QUEUED_NOTES {
-            self.shared.add(queue, work, S::weigh, None);
+            self.shared.add(queue, Item { work, outcome: Ok(()), waiter: None }, S::weigh);
         }
     }
 }
@@ -137,15 +155,9 @@ impl<W> Shared<W> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(
-        &self,
-        mut queue: MutexGuard<'_, Queue<W>>,
-        work: W,
-        weigh: fn(&W) -> usize,
-        waiter: Option<oneshot::Sender<Result<(), StoreError>>>,
-    ) {
-        queue.weight = queue.weight.saturating_add(weigh(&work));
-        queue.items.push(Item { work, outcome: Ok(()), waiter });
+    fn add(&self, mut queue: MutexGuard<'_, Queue<W>>, item: Item<W>, weigh: fn(&W) -> usize) {
+        queue.weight = queue.weight.saturating_add(weigh(&item.work));
+        queue.items.push(item);
         let wake = mem::replace(&mut queue.is_idle, false);
         drop(queue);
         if wake {
@@ -314,7 +326,7 @@ mod tests {
         let (group, log) = start();
         group.push("fine").unwrap().await.unwrap();
         assert!(matches!(group.push("break").unwrap().await, Err(StoreError::Io(_))));
-        assert!(matches!(group.push("fine"), Err(StoreError::Io(_))));
+        assert!(matches!(group.push("fine"), Err(Rejected { work: "fine", error: StoreError::Io(_) })));
         assert!(matches!(group.admit(), Err(StoreError::Io(_))));
         drop(group);
         assert_eq!(*log.lock().unwrap(), ["break"]);

@@ -13,6 +13,7 @@
 
 mod expiry;
 mod recency;
+mod shared;
 mod slots;
 
 use std::{
@@ -22,6 +23,7 @@ use std::{
 
 use hashbrown::HashTable;
 
+pub(super) use self::shared::{lock, purge, scan};
 use self::{
     expiry::Expiry,
     recency::Recency,
@@ -30,7 +32,7 @@ use self::{
 use crate::{
     cookie::TrackingId,
     store::{
-        Authentication, CookieRecord, StoreError,
+        Authentication, CookieRecord, Replacement, StoreError,
         rules::{self, SettledClock},
     },
     time::Timestamp,
@@ -54,13 +56,13 @@ struct Entry {
     place: Place,
 }
 
-/// A live record that was looked up.
+/// What a replacement has changed.
 #[derive(Debug)]
-pub(super) struct Sighting {
-    /// As it was before.
-    pub(super) record: CookieRecord,
-    /// As it is now, if the sighting was noted.
-    pub(super) noted: Option<CookieRecord>,
+pub(super) enum Change {
+    /// The next ID has this record, and the one before is marked if there is an authentication.
+    Replaced(CookieRecord),
+    /// The next ID had its record already; the one before has this one now.
+    Marked(CookieRecord),
 }
 
 impl Index {
@@ -81,15 +83,18 @@ impl Index {
         self.expiry.len()
     }
 
-    /// The live record of an ID, noting that its client was seen.
-    pub(super) fn see(&mut self, id: &TrackingId, now: Timestamp) -> Option<Sighting> {
+    /// The live record of an ID.
+    pub(super) fn look_up(&self, id: &TrackingId, now: Timestamp) -> Option<CookieRecord> {
+        self.find_live(id, now).map(|(_, record)| record)
+    }
+
+    /// Notes that a client was seen; the record after that, if it has changed.
+    pub(super) fn see(&mut self, id: &TrackingId, now: Timestamp) -> Option<CookieRecord> {
         self.clock.settle(now);
         let (place, record) = self.find_live(id, now)?;
-        let noted = rules::seen(&record, now);
-        if let Some(noted) = &noted {
-            self.replace(place, noted.clone());
-        }
-        Some(Sighting { record, noted })
+        let noted = rules::seen(&record, now)?;
+        self.set(place, noted.clone());
+        Some(noted)
     }
 
     /// Adds a record, and makes room for it if it must.
@@ -109,6 +114,34 @@ impl Index {
         Ok(())
     }
 
+    /// Puts another ID in place of one; what that has changed.
+    pub(super) fn replace(
+        &mut self,
+        id: &TrackingId,
+        next: &Replacement,
+        now: Timestamp,
+    ) -> Result<Change, StoreError> {
+        let settled = self.clock.settle(now);
+        let (place, record) = self.find_live(id, now).ok_or(StoreError::Outdated)?;
+        let replacing = rules::replaced(id, &record, next, now)?;
+        if let Some(taken) = self.find(&next.id) {
+            match (self.slots.record(taken).filter(|found| !found.is_expired(now)), &replacing.before) {
+                (None, _) => self.remove_at(taken),
+                (Some(found), Some(before)) if replacing.is_half_done(&found) => {
+                    self.set(place, before.clone());
+                    return Ok(Change::Marked(before.clone()));
+                }
+                (Some(_), _) => return Err(StoreError::Exists),
+            }
+        }
+        if let Some(before) = replacing.before {
+            self.set(place, before);
+        }
+        self.make_room_beside(place, settled);
+        self.insert(&next.id, replacing.next.clone());
+        Ok(Change::Replaced(replacing.next))
+    }
+
     /// Sets or drops the authentication of a live record; the record after that, if it has changed.
     pub(super) fn authenticate(
         &mut self,
@@ -119,7 +152,7 @@ impl Index {
         self.clock.settle(now);
         let (place, record) = self.find_live(id, now)?;
         let changed = rules::authenticated(&record, authentication, now)?;
-        self.replace(place, changed.clone());
+        self.set(place, changed.clone());
         Some(changed)
     }
 
@@ -137,12 +170,29 @@ impl Index {
     /// A line's time is its `last_seen`: judged by that, a replay drops the same records as were dropped then.
     pub(super) fn restore(&mut self, id: &TrackingId, record: CookieRecord) {
         if let Some(place) = self.find(id) {
-            return self.replace(place, record);
+            return self.set(place, record);
         }
         if self.len() >= self.limit {
             self.evict(record.last_seen);
         }
         self.insert(id, record);
+    }
+
+    /// Does a replacement again, as it stands in a log: the record of the next ID, and when it took the place of the one
+    /// that its lineage names.
+    pub(super) fn restore_replacing(&mut self, id: &TrackingId, record: CookieRecord, since: Timestamp) {
+        let before = record.lineage.as_ref().and_then(|lineage| self.find(&lineage.predecessor));
+        if let Some(place) = before {
+            if let Some(marked) =
+                self.slots.record(place).and_then(|before| rules::marked(&before, id, since))
+            {
+                self.set(place, marked);
+            }
+            if self.find(id).is_none() {
+                self.make_room_beside(place, record.last_seen);
+            }
+        }
+        self.restore(id, record);
     }
 
     /// Orders the recency of restored records by when they were last seen.
@@ -187,6 +237,13 @@ impl Index {
         (!record.is_expired(now)).then_some((place, record))
     }
 
+    /// Makes room for a record that comes in place of another one: if nothing else may go, that one goes.
+    fn make_room_beside(&mut self, place: Place, settled: Timestamp) {
+        if self.len() >= self.limit && !self.evict(settled) {
+            self.remove_at(place);
+        }
+    }
+
     /// Drops the record that may go first; whether there was one.
     fn evict(&mut self, settled: Timestamp) -> bool {
         self.drop_expired(settled)
@@ -209,7 +266,7 @@ impl Index {
         }
     }
 
-    fn replace(&mut self, place: Place, record: CookieRecord) {
+    fn set(&mut self, place: Place, record: CookieRecord) {
         let is_authenticated = record.authentication.is_some();
         self.recency.remove(&mut self.slots, place);
         if self.slots.expires(place) == record.expires() {

@@ -25,10 +25,10 @@ use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, WithoutTls, t
 
 use self::writer::{Work, Writer};
 use super::{
-    Authentication, Commit, CookieRecord, CookieStore, OpenError, StoreError, exclusive::Exclusive,
-    group::Group, rules, rules::SettledClock,
+    Authentication, Commit, CookieRecord, CookieStore, Lookup, OpenError, Replacement, StoreError, SyncMode,
+    exclusive::Exclusive, group::Group, rules::SettledClock,
 };
-use crate::{config::SyncMode, cookie::TrackingId, time::Timestamp};
+use crate::{cookie::TrackingId, time::Timestamp};
 
 /// The version of the layout, kept under `format` in `meta`.
 const FORMAT: u64 = 1;
@@ -160,6 +160,14 @@ impl Tables {
         })
     }
 
+    /// The live record of an ID.
+    fn live(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
+        let failed = |error| StoreError::Io(self.failure(&error));
+        let txn = self.env.read_txn().map_err(failed)?;
+        let value = self.records.get(&txn, id.expose().as_bytes()).map_err(failed)?;
+        Ok(value.and_then(record::decode).filter(|record| !record.is_expired(now)))
+    }
+
     fn settle(&self, now: Timestamp) -> Timestamp {
         self.clock.lock().unwrap_or_else(PoisonError::into_inner).settle(now)
     }
@@ -191,19 +199,23 @@ impl Tables {
 }
 
 impl CookieStore for LmdbStore {
-    fn look_up(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
-        let failed = |error| StoreError::Io(self.tables.failure(&error));
-        let txn = self.tables.env.read_txn().map_err(failed)?;
-        let value = self.tables.records.get(&txn, id.expose().as_bytes()).map_err(failed)?;
-        let record = value.and_then(record::decode).filter(|record| !record.is_expired(now));
-        if record.as_ref().is_some_and(|record| rules::seen(record, now).is_some()) {
+    fn look_up(&self, id: &TrackingId, now: Timestamp) -> Lookup {
+        Lookup::done(self.tables.live(id, now))
+    }
+
+    fn seen(&self, id: &TrackingId, now: Timestamp) {
+        // The writer asks again; here it is asked so that it need not be bothered.
+        if self.tables.live(id, now).is_ok_and(|record| record.is_some_and(|r| r.is_sighting_due(now))) {
             self.group.note(Work::See { id: id.clone(), now });
         }
-        Ok(record)
     }
 
     fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit {
         self.push(Work::Create { id: id.clone(), record })
+    }
+
+    fn replace(&self, id: &TrackingId, next: &Replacement, now: Timestamp) -> Commit {
+        self.push(Work::Replace { id: id.clone(), next: next.clone(), now })
     }
 
     fn authenticate(
@@ -249,7 +261,9 @@ impl CookieStore for LmdbStore {
 
 impl LmdbStore {
     fn push(&self, work: Work) -> Commit {
-        let pushed = self.group.admit().and_then(|()| self.group.push(work));
-        pushed.unwrap_or_else(|error| Commit::done(Err(error)))
+        match self.group.admit() {
+            Ok(()) => self.group.push(work).unwrap_or_else(|rejected| Commit::done(Err(rejected.error))),
+            Err(error) => Commit::done(Err(error)),
+        }
     }
 }

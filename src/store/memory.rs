@@ -4,15 +4,14 @@
 //! rest of a handshake costs, so that dozens of cores would have to do nothing but handshakes to queue for
 //! it. In return "the least recently seen" is exact, which shards could only approximate.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::{
-    Authentication, Commit, CookieRecord, CookieStore, StoreError, index::Index, rules::SettledClock,
+    Authentication, Commit, CookieRecord, CookieStore, Lookup, Replacement, StoreError,
+    index::{Index, lock, purge, scan},
+    rules::SettledClock,
 };
 use crate::{cookie::TrackingId, time::Timestamp};
-
-/// How many records are dropped or copied before other calls get their turn: some 50 µs of work.
-const CHUNK: usize = 256;
 
 /// The store in memory.
 #[derive(Debug)]
@@ -28,12 +27,20 @@ impl MemoryStore {
 }
 
 impl CookieStore for MemoryStore {
-    fn look_up(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
-        Ok(lock(&self.index).see(id, now).map(|sighting| sighting.record))
+    fn look_up(&self, id: &TrackingId, now: Timestamp) -> Lookup {
+        Lookup::done(Ok(lock(&self.index).look_up(id, now)))
+    }
+
+    fn seen(&self, id: &TrackingId, now: Timestamp) {
+        lock(&self.index).see(id, now);
     }
 
     fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit {
         Commit::done(lock(&self.index).create(id, record))
+    }
+
+    fn replace(&self, id: &TrackingId, next: &Replacement, now: Timestamp) -> Commit {
+        Commit::done(lock(&self.index).replace(id, next, now).map(drop))
     }
 
     fn authenticate(
@@ -65,38 +72,5 @@ impl CookieStore for MemoryStore {
     ) -> Result<(), StoreError> {
         scan(&self.index, now, each);
         Ok(())
-    }
-}
-
-/// A thread that panicked while it held the lock has left at worst one record half changed; the others are
-/// sound.
-pub(super) fn lock(index: &Mutex<Index>) -> MutexGuard<'_, Index> {
-    index.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Drops expired records chunk by chunk.
-pub(super) fn purge(index: &Mutex<Index>, now: Timestamp, limit: usize) -> usize {
-    let mut dropped = 0;
-    while dropped < limit {
-        let wanted = CHUNK.min(limit - dropped);
-        let got = lock(index).purge(now, wanted);
-        dropped += got;
-        if got < wanted {
-            break;
-        }
-    }
-    dropped
-}
-
-/// Calls back with every live record, outside the lock.
-pub(super) fn scan(index: &Mutex<Index>, now: Timestamp, each: &mut dyn FnMut(&TrackingId, &CookieRecord)) {
-    let mut from = 0;
-    loop {
-        let chunk = lock(index).chunk(from, CHUNK);
-        let Some((records, next)) = chunk else { return };
-        from = next;
-        for (id, record) in records.iter().filter(|(_, record)| !record.is_expired(now)) {
-            each(id, record);
-        }
     }
 }

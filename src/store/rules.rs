@@ -17,8 +17,8 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    cookie::MaxAge,
-    store::{Authentication, CookieRecord, StoreError},
+    cookie::TrackingId,
+    store::{Authentication, CookieRecord, Lineage, Replacement, StoreError, Succession, record::is_apart},
     time::Timestamp,
 };
 
@@ -36,7 +36,7 @@ pub(super) const MAX_AUTHENTICATION: usize = 64 * 1024;
 
 /// The record after its client was seen; nothing if the sighting is not worth a note.
 pub(super) fn seen(record: &CookieRecord, now: Timestamp) -> Option<CookieRecord> {
-    is_apart(record.last_seen, now, record.max_age).then(|| CookieRecord { last_seen: now, ..record.clone() })
+    record.is_sighting_due(now).then(|| CookieRecord { last_seen: now, ..record.clone() })
 }
 
 /// The record after an authentication was set or dropped; nothing if that changes nothing.
@@ -60,9 +60,67 @@ pub(super) fn authenticated(
     })
 }
 
-/// In either direction: a sighting from the future is corrected like an old one.
-fn is_apart(noted: Timestamp, now: Timestamp, max_age: MaxAge) -> bool {
-    u128::from(noted.as_millis().abs_diff(now.as_millis())) >= max_age.coarseness().as_millis()
+/// What a replacement makes of a record.
+#[derive(Debug)]
+pub(super) struct Replacing {
+    /// The record of the next ID.
+    pub(super) next: CookieRecord,
+    /// The record before it, if that changes.
+    pub(super) before: Option<CookieRecord>,
+}
+
+/// What a replacement makes of the live record of an ID.
+pub(super) fn replaced(
+    id: &TrackingId,
+    record: &CookieRecord,
+    next: &Replacement,
+    now: Timestamp,
+) -> Result<Replacing, StoreError> {
+    let before = match (&record.authentication, record.succession()) {
+        (None, _) => None,
+        (Some(_), Some(Succession { id: by, since: Some(_) })) => {
+            return Err(StoreError::Replaced { by: by.clone() });
+        }
+        (Some(_), Some(Succession { id: successor, since: None })) if *successor == next.id => {
+            marked(record, &next.id, now)
+        }
+        (Some(_), _) => return Err(StoreError::Outdated),
+    };
+    let lineage = Lineage { public_id: Arc::clone(&next.public_id), predecessor: id.clone() };
+    let authentication = record
+        .authentication
+        .as_deref()
+        .map(|authentication| Arc::new(Authentication { succession: None, ..authentication.clone() }));
+    let next = CookieRecord {
+        authentication,
+        lineage: Some(Arc::new(lineage)),
+        ..CookieRecord::new(now, next.max_age)
+    };
+    Ok(Replacing { next, before })
+}
+
+impl Replacing {
+    /// Whether the record that the next ID has already is the very one that this is about to make.
+    ///
+    /// Gateways of before made the next record first and marked the one before it in a second step, so that a crash
+    /// could come in between. The rest is done now.
+    pub(super) fn is_half_done(&self, found: &CookieRecord) -> bool {
+        let predecessor = |record: &CookieRecord| record.lineage.as_ref().map(|l| l.predecessor.clone());
+        self.before.is_some() && predecessor(found) == predecessor(&self.next)
+    }
+}
+
+/// The record with a mark that says since when it is replaced; nothing if it names another successor, or none.
+pub(super) fn marked(
+    record: &CookieRecord,
+    successor: &TrackingId,
+    since: Timestamp,
+) -> Option<CookieRecord> {
+    let authentication = record.authentication.as_deref()?;
+    let succession = authentication.succession.as_ref().filter(|succession| succession.id == *successor)?;
+    let succession = Some(Succession { id: succession.id.clone(), since: Some(since) });
+    let authentication = Arc::new(Authentication { succession, ..authentication.clone() });
+    Some(CookieRecord { last_seen: since, authentication: Some(authentication), ..record.clone() })
 }
 
 impl Authentication {
@@ -145,6 +203,7 @@ fn after(moment: Timestamp, wait: Duration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cookie::MaxAge;
 
     const DAY: u64 = 86_400;
 

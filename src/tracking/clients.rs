@@ -2,10 +2,12 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{Connections, Families, rotation::successor};
+use super::{Connections, Families};
 use crate::{
     cookie::{PublicIdKey, TrackingId},
-    store::{CookieRecord, CookieStore, StoreError},
+    store::{
+        CookieRecord, CookieStore, OpenConnections, OpenedStore, Parting, Revocation, Revocations, StoreError,
+    },
     time::Timestamp,
 };
 
@@ -22,14 +24,41 @@ pub struct Clients {
     pub connections: Arc<Connections>,
     /// Which of those connections belong together although their IDs differ.
     pub families: Arc<Families>,
+    /// Where revocations are told, to those connections and to other gateways that have the store.
+    revocations: Arc<dyn Revocations>,
     /// What makes public IDs: one key for the whole node.
     pub key: Arc<PublicIdKey>,
 }
 
 impl Clients {
-    /// The clients of a store that nobody has asked yet.
-    pub fn new(store: Arc<dyn CookieStore>, key: Arc<PublicIdKey>) -> Self {
-        Self { store, connections: Arc::default(), families: Arc::default(), key }
+    /// The clients of a store that was just opened.
+    pub fn new(opened: &OpenedStore, key: Arc<PublicIdKey>) -> Self {
+        let (store, revocations) = (Arc::clone(&opened.store), Arc::clone(&opened.revocations));
+        let connections: Arc<Connections> = Arc::default();
+        let open: Arc<dyn OpenConnections> = Arc::clone(&connections) as _;
+        revocations.subscribe(Arc::downgrade(&open));
+        Self { store, connections, families: Arc::default(), revocations, key }
+    }
+
+    /// Removes the records of these IDs, in this order, and ends all connections that are open with them; how many of
+    /// this gateway's.
+    ///
+    /// When this returns, the records are as gone as the store promises. Connections end in any case: an error says that
+    /// a record may come back when the gateway is started again.
+    pub async fn revoke(
+        &self,
+        ids: Vec<TrackingId>,
+        why: Parting,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        // All of them are handed over before the first is waited for: they share what it costs to make them durable.
+        let commits: Vec<_> = ids.iter().map(|id| self.store.revoke(id, now)).collect();
+        let mut outcome = Ok(());
+        for commit in commits {
+            outcome = outcome.and(commit.await);
+        }
+        let ended = self.revocations.publish(&Revocation { ids, why });
+        outcome.map(|()| ended)
     }
 
     /// Whether these are the clients of the same store.
@@ -46,13 +75,14 @@ impl Clients {
     }
 
     /// The public ID of the client that has a live record with this ID.
-    pub(super) fn name(&self, id: &TrackingId, now: Timestamp) -> Option<Arc<str>> {
-        self.live(id, now).ok().flatten().map(|record| self.public_id(id, &record))
+    pub(super) async fn name(&self, id: &TrackingId, now: Timestamp) -> Option<Arc<str>> {
+        self.live(id, now).await.ok().flatten().map(|record| self.public_id(id, &record))
     }
 
     /// The live record of an ID.
-    pub fn live(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
-        Ok(self.store.look_up(id, now)?.filter(|record| !record.is_expired(now)))
+    pub async fn live(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
+        // A store gives no expired record; that expiry holds does not depend on each store's keeping that.
+        Ok(self.store.look_up(id, now).await?.filter(|record| !record.is_expired(now)))
     }
 
     /// The IDs whose records are wanted. Reads the whole store: call it where blocking is allowed.
@@ -72,29 +102,46 @@ impl Clients {
 
     /// These IDs and all that came before or after them, each once, and each before those that came after it.
     ///
-    /// Whoever revokes them has to keep that order: a handshake that is about to hand out the next ID looks afterwards
-    /// whether the one before it is still there.
-    pub fn lines<'a>(
-        &self,
-        ids: impl IntoIterator<Item = &'a TrackingId>,
-        now: Timestamp,
-    ) -> Vec<TrackingId> {
+    /// A caller that revokes them has to keep that order: a handshake that is about to hand out the next ID looks
+    /// afterwards whether the one before it is still there.
+    pub async fn lines(&self, ids: &[TrackingId], now: Timestamp) -> Vec<TrackingId> {
         let mut met = HashSet::new();
-        let lines = ids.into_iter().flat_map(|id| self.line(id, now));
-        lines.filter(|id| met.insert(id.clone())).collect()
+        let mut lines = Vec::with_capacity(ids.len());
+        for id in ids {
+            for id in self.line(id, now).await {
+                if met.insert(id.clone()) {
+                    lines.push(id);
+                }
+            }
+        }
+        lines
     }
 
     /// An ID and all others of its line that have a record, and the next one that has none yet.
-    pub(super) fn line(&self, id: &TrackingId, now: Timestamp) -> Vec<TrackingId> {
-        // A store that cannot be read does not keep from ending what is known.
-        let look_up = |id: &TrackingId| self.live(id, now).ok().flatten();
-        let before =
-            |id: &TrackingId| look_up(id)?.lineage.as_ref().map(|lineage| lineage.predecessor.clone());
-        let after = |id: &TrackingId| look_up(id).as_ref().and_then(successor).map(|next| next.id.clone());
-        let mut line: Vec<_> = std::iter::successors(before(id), before).take(MAX_LINE).collect();
+    pub(super) async fn line(&self, id: &TrackingId, now: Timestamp) -> Vec<TrackingId> {
+        let (before, after) = self.neighbours(id, now).await;
+        let mut line = Vec::new();
+        let mut next = before;
+        while let Some(id) = next.take().filter(|_| line.len() < MAX_LINE) {
+            next = self.neighbours(&id, now).await.0;
+            line.push(id);
+        }
         line.reverse();
         line.push(id.clone());
-        line.extend(std::iter::successors(after(id), after).take(MAX_LINE));
+        let limit = line.len() + MAX_LINE;
+        let mut next = after;
+        while let Some(id) = next.take().filter(|_| line.len() < limit) {
+            next = self.neighbours(&id, now).await.1;
+            line.push(id);
+        }
         line
+    }
+
+    /// The IDs right before and right after one in its line.
+    async fn neighbours(&self, id: &TrackingId, now: Timestamp) -> (Option<TrackingId>, Option<TrackingId>) {
+        // That the store cannot be read must not keep what is known from being ended.
+        let Ok(Some(record)) = self.live(id, now).await else { return (None, None) };
+        let before = record.lineage.as_ref().map(|lineage| lineage.predecessor.clone());
+        (before, record.succession().map(|next| next.id.clone()))
     }
 }

@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     fmt,
     future::poll_fn,
-    mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -12,7 +11,11 @@ use std::{
     task::{Poll, Waker},
 };
 
-use crate::{cookie::TrackingId, wamp::SessionId};
+use crate::{
+    cookie::TrackingId,
+    store::{OpenConnections, Parting, Revocation},
+    wamp::SessionId,
+};
 
 /// The open connections of one store's clients, by ID.
 ///
@@ -21,15 +24,24 @@ use crate::{cookie::TrackingId, wamp::SessionId};
 /// only while it is open, so that the listeners' limit bounds the whole.
 #[derive(Default)]
 pub struct Connections {
-    open: Mutex<HashMap<TrackingId, Signals>>,
-    closings: AtomicU64,
+    open: Mutex<HashMap<TrackingId, Open>>,
+}
+
+/// The connections of one ID.
+#[derive(Debug)]
+struct Open {
+    signals: Signals,
+    /// How many of them are through with their handshake.
+    counted: u32,
 }
 
 /// The signals of one ID's connections. Nearly every client has one connection, which then costs no list.
 #[derive(Debug)]
 enum Signals {
     One(Arc<Signal>),
-    Many(Vec<Arc<Signal>>),
+    // Boxed, so that the usual case takes one pointer and not three.
+    #[allow(clippy::box_collection, reason = "a third of the memory, for all who have one connection")]
+    Many(Box<Vec<Arc<Signal>>>),
 }
 
 /// Between a connection and the part of the gateway that ends it. The lock is held for a few instructions, by the two of
@@ -48,22 +60,15 @@ enum State {
     Closed(Parting),
 }
 
-/// Why the gateway ends the connections of an ID.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parting {
-    /// The ID was revoked: `wamp.close.killed`.
-    Killed,
-    /// The client has logged out: `wamp.close.logout`.
-    LoggedOut,
-}
-
-/// A connection that counts; dropping it ends that.
+/// A connection that is told when its ID is revoked; dropping it ends that.
 #[derive(Debug)]
-#[must_use = "a connection counts only while its presence is held"]
+#[must_use = "a connection is told of revocations only while its presence is held"]
 pub struct Presence {
     connections: Arc<Connections>,
     id: TrackingId,
     signal: Arc<Signal>,
+    /// Whether it counts among the ID's open connections.
+    is_counted: bool,
 }
 
 /// Tells one connection that its ID is no longer welcome.
@@ -71,59 +76,36 @@ pub struct Presence {
 pub struct Closed(Arc<Signal>);
 
 impl Connections {
-    /// Counts one more connection of this ID; also gives how many there are now, this one included.
-    pub fn enter(self: &Arc<Self>, id: &TrackingId) -> (Presence, u32) {
+    /// One more connection of this ID, which from now on is told if the ID is revoked. It does not
+    /// [count](Presence::count) yet.
+    ///
+    /// To be called before the ID's record is looked up, as [`Revocations`](crate::store::Revocations) says.
+    pub fn enter(self: &Arc<Self>, id: &TrackingId) -> Presence {
         let signal = Arc::new(Signal::default());
         let mut open = self.lock();
-        let count = if let Some(signals) = open.get_mut(id) {
-            signals.add(Arc::clone(&signal))
+        if let Some(open) = open.get_mut(id) {
+            open.signals.add(Arc::clone(&signal));
         } else {
-            open.insert(id.clone(), Signals::One(Arc::clone(&signal)));
-            1
-        };
+            open.insert(id.clone(), Open { signals: Signals::One(Arc::clone(&signal)), counted: 0 });
+        }
         drop(open);
-        (Presence { connections: Arc::clone(self), id: id.clone(), signal }, count)
+        Presence { connections: Arc::clone(self), id: id.clone(), signal, is_counted: false }
     }
 
-    /// How many connections of this ID are open.
+    /// How many connections of this ID are open. One that is still in its handshake does not count.
     pub fn count(&self, id: &TrackingId) -> u32 {
-        self.lock().get(id).map_or(0, Signals::count)
+        self.lock().get(id).map_or(0, |open| open.counted)
     }
 
-    /// How many IDs have an open connection.
+    /// How many IDs have a connection.
     pub fn ids(&self) -> usize {
         self.lock().len()
     }
 
-    /// Ends every open connection of this ID: each gets GOODBYE `wamp.close.killed` if it has a session, and is
-    /// closed with 1008. How many that are; they go on counting until they are gone.
-    ///
-    /// To lock an ID out, revoke its record first: [`closings`](Self::closings) tells why.
-    pub fn close_all(&self, id: &TrackingId) -> u32 {
-        self.part_from_all(id, Parting::Killed)
-    }
-
-    /// [`close_all`](Self::close_all) for a reason, which the GOODBYE tells.
-    pub fn part_from_all(&self, id: &TrackingId, why: Parting) -> u32 {
-        let open = self.lock();
-        // Counted under the lock: whoever enters later sees that there was a closing.
-        self.closings.fetch_add(1, Ordering::AcqRel);
-        let Some(signals) = open.get(id) else { return 0 };
-        signals.list().iter().for_each(|signal| signal.close(why));
-        signals.count()
-    }
-
-    /// How many closings there were. A connection that looked its record up before one of them and entered
-    /// after it was missed: it sees this number changed, and must look its record up once more.
-    pub fn closings(&self) -> u64 {
-        self.closings.load(Ordering::Acquire)
-    }
-
-    /// Calls back for every open connection that has or had a session, with its latest one. Holds up other calls
-    /// meanwhile.
+    /// Calls back for every connection that has or had a session, with its latest one. Holds up other calls meanwhile.
     pub(super) fn each_session(&self, mut each: impl FnMut(SessionId, &TrackingId)) {
-        for (id, signals) in &*self.lock() {
-            for signal in signals.list() {
+        for (id, open) in &*self.lock() {
+            for signal in open.signals.list() {
                 match signal.session.load(Ordering::Relaxed) {
                     0 => {}
                     session => each(SessionId(session), id),
@@ -132,16 +114,45 @@ impl Connections {
         }
     }
 
-    fn leave(&self, id: &TrackingId, signal: &Arc<Signal>) {
+    fn count_in(&self, id: &TrackingId) -> u32 {
         let mut open = self.lock();
-        if open.get_mut(id).is_some_and(|signals| signals.remove(signal)) {
-            open.remove(id);
+        open.get_mut(id).map_or(0, |open| {
+            open.counted = open.counted.saturating_add(1);
+            open.counted
+        })
+    }
+
+    fn leave(&self, id: &TrackingId, signal: &Arc<Signal>, was_counted: bool) {
+        let mut connections = self.lock();
+        let Some(open) = connections.get_mut(id) else { return };
+        open.counted = open.counted.saturating_sub(u32::from(was_counted));
+        if open.signals.remove(signal) {
+            connections.remove(id);
         }
     }
 
-    // Held for one operation on the map and never across an await; a poisoned map is still whole.
-    fn lock(&self) -> MutexGuard<'_, HashMap<TrackingId, Signals>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TrackingId, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OpenConnections for Connections {
+    /// Each connection gets GOODBYE with the reason if it has a session, and is closed with 1008.
+    fn end(&self, revocation: &Revocation) -> usize {
+        let connections = self.lock();
+        let mut ended = 0;
+        for open in revocation.ids.iter().filter_map(|id| connections.get(id)) {
+            let signals = open.signals.list();
+            for signal in signals {
+                signal.close(revocation.why);
+            }
+            ended += signals.len();
+        }
+        ended
+    }
+
+    fn open(&self, is_wanted: &dyn Fn(&TrackingId) -> bool) -> Vec<TrackingId> {
+        self.lock().keys().filter(|id| is_wanted(id)).cloned().collect()
     }
 }
 
@@ -176,17 +187,11 @@ impl Signals {
         }
     }
 
-    fn count(&self) -> u32 {
-        u32::try_from(self.list().len()).unwrap_or(u32::MAX)
-    }
-
-    /// How many there are now.
-    fn add(&mut self, signal: Arc<Signal>) -> u32 {
+    fn add(&mut self, signal: Arc<Signal>) {
         match self {
-            Self::One(first) => *self = Self::Many(vec![Arc::clone(first), signal]),
+            Self::One(first) => *self = Self::Many(Box::new(vec![Arc::clone(first), signal])),
             Self::Many(signals) => signals.push(signal),
         }
-        self.count()
     }
 
     /// Whether nothing is left.
@@ -195,14 +200,14 @@ impl Signals {
             Self::One(one) => return Arc::ptr_eq(one, signal),
             Self::Many(signals) => {
                 signals.retain(|other| !Arc::ptr_eq(other, signal));
-                let mut left = mem::take(signals);
-                match (left.pop(), left.is_empty()) {
-                    (None, _) => return true,
-                    (Some(last), true) => *self = Self::One(last),
-                    (Some(last), false) => {
-                        left.push(last);
-                        *self = Self::Many(left);
-                    }
+                if signals.len() < 2 {
+                    return match signals.pop() {
+                        Some(last) => {
+                            *self = Self::One(last);
+                            false
+                        }
+                        None => true,
+                    };
                 }
             }
         }
@@ -211,6 +216,20 @@ impl Signals {
 }
 
 impl Presence {
+    /// Counts this connection from now on; how many of its ID count now, this one included.
+    pub fn count(&mut self) -> u32 {
+        if self.is_counted {
+            return self.connections.count(&self.id);
+        }
+        self.is_counted = true;
+        self.connections.count_in(&self.id)
+    }
+
+    /// Whether the ID was revoked since the connection entered.
+    pub fn is_revoked(&self) -> bool {
+        matches!(*self.signal.lock(), State::Closed(_))
+    }
+
     /// Where this connection learns that it is to end.
     pub fn closed(&self) -> Closed {
         Closed(Arc::clone(&self.signal))
@@ -226,7 +245,7 @@ impl Presence {
 }
 
 impl Closed {
-    /// Resolves once [`Connections::close_all`] was called. One task may wait at a time.
+    /// Resolves once the ID was revoked. One task may wait at a time.
     pub async fn wait(&self) -> Parting {
         poll_fn(|cx| match &mut *self.0.lock() {
             State::Closed(why) => Poll::Ready(*why),
@@ -244,7 +263,7 @@ impl Closed {
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        self.connections.leave(&self.id, &self.signal);
+        self.connections.leave(&self.id, &self.signal, self.is_counted);
     }
 }
 
@@ -256,27 +275,37 @@ impl fmt::Debug for Connections {
 
 #[cfg(test)]
 mod tests {
-    use std::{pin::pin, task::Context};
+    use futures_util::FutureExt as _;
 
     use super::*;
 
-    fn is_told(presence: &Presence) -> bool {
-        let closed = presence.closed();
-        pin!(closed.wait()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    fn told(presence: &Presence) -> Option<Parting> {
+        presence.closed().wait().now_or_never()
     }
 
     fn ids() -> (TrackingId, TrackingId) {
         (TrackingId::parse("aaaaaa").unwrap(), TrackingId::parse("bbbbbb").unwrap())
     }
 
+    /// A connection whose handshake is done, and how many there are then.
+    fn connect(connections: &Arc<Connections>, id: &TrackingId) -> (Presence, u32) {
+        let mut presence = connections.enter(id);
+        let count = presence.count();
+        (presence, count)
+    }
+
+    fn revoke(connections: &Connections, id: &TrackingId) -> usize {
+        connections.end(&Revocation { ids: vec![id.clone()], why: Parting::LoggedOut })
+    }
+
     #[test]
     fn connections_count_while_they_are_held_and_leave_nothing_behind() {
         let connections = Arc::new(Connections::default());
         let (a, b) = ids();
-        let (first, one) = connections.enter(&a);
-        let (second, two) = connections.enter(&a);
-        let (third, three) = connections.enter(&a);
-        let (other, other_one) = connections.enter(&b);
+        let (first, one) = connect(&connections, &a);
+        let (second, two) = connect(&connections, &a);
+        let (third, three) = connect(&connections, &a);
+        let (other, other_one) = connect(&connections, &b);
         assert_eq!((one, two, three, other_one, connections.ids()), (1, 2, 3, 1, 2));
         drop(first);
         assert_eq!((connections.count(&a), connections.count(&b)), (2, 1));
@@ -287,48 +316,61 @@ mod tests {
     }
 
     #[test]
-    fn closing_reaches_every_connection_of_the_id_and_no_other() {
+    fn handshake_under_way_is_told_but_does_not_count() {
+        let connections = Arc::new(Connections::default());
+        let (a, _) = ids();
+        let (there, _) = connect(&connections, &a);
+        let mut coming = connections.enter(&a);
+        let given_up = connections.enter(&a);
+        assert_eq!(connections.count(&a), 1);
+        drop(given_up);
+        assert_eq!((connections.count(&a), coming.count(), coming.count()), (1, 2, 2));
+        drop(there);
+        assert_eq!((connections.count(&a), coming.is_revoked()), (1, false));
+        revoke(&connections, &a);
+        assert!(coming.is_revoked());
+    }
+
+    #[test]
+    fn revocation_reaches_every_connection_of_the_id_and_no_other() {
         let connections = Arc::new(Connections::default());
         let (a, b) = ids();
-        let entered = [&a, &a, &a, &b].map(|id| connections.enter(id).0);
-        assert_eq!(entered.each_ref().map(is_told), [false; 4]);
-        assert_eq!(connections.close_all(&a), 3);
-        assert_eq!(entered.each_ref().map(is_told), [true, true, true, false]);
+        let entered = [&a, &a, &a, &b].map(|id| connect(&connections, id).0);
+        assert_eq!(entered.each_ref().map(told), [None; 4]);
+        assert_eq!(revoke(&connections, &a), 3);
+        let why = Some(Parting::LoggedOut);
+        assert_eq!(entered.each_ref().map(told), [why, why, why, None]);
         assert_eq!(connections.count(&a), 3, "until they are gone");
-        let (later, _) = connections.enter(&a);
-        assert!(!is_told(&later), "a later one is another matter");
+        let (later, _) = connect(&connections, &a);
+        assert_eq!(told(&later), None, "a later one is another matter");
+    }
+
+    #[test]
+    fn open_ids_are_given_each_once() {
+        let connections = Arc::new(Connections::default());
+        let (a, b) = ids();
+        let _entered = [&a, &a, &b].map(|id| connections.enter(id));
+        assert_eq!(connections.open(&|_| true).len(), 2);
+        assert_eq!(connections.open(&|id| *id == a), [a]);
     }
 
     #[tokio::test]
     async fn waiting_connection_is_woken() {
         let connections = Arc::new(Connections::default());
         let (a, _) = ids();
-        let (presence, _) = connections.enter(&a);
+        let presence = connections.enter(&a);
         let closed = presence.closed();
         let waiting = tokio::spawn(async move { closed.wait().await });
         tokio::task::yield_now().await;
-        connections.close_all(&a);
+        revoke(&connections, &a);
         waiting.await.unwrap();
-    }
-
-    #[test]
-    fn closings_are_counted_also_where_nobody_is_met() {
-        let connections = Connections::default();
-        let before = connections.closings();
-        assert_eq!(connections.close_all(&ids().0), 0);
-        assert_ne!(connections.closings(), before);
     }
 
     #[test]
     fn sessions_lead_to_the_ids_of_their_connections() {
         let connections = Arc::new(Connections::default());
         let (a, b) = ids();
-        let (first, second, other, silent) = (
-            connections.enter(&a).0,
-            connections.enter(&a).0,
-            connections.enter(&b).0,
-            connections.enter(&b).0,
-        );
+        let [first, second, other, silent] = [&a, &a, &b, &b].map(|id| connections.enter(id));
         first.has_session(SessionId(1));
         second.has_session(SessionId(2));
         other.has_session(SessionId(3));
@@ -347,7 +389,12 @@ mod tests {
     #[test]
     fn debug_shows_no_id() {
         let connections = Arc::new(Connections::default());
-        let (presence, _) = connections.enter(&TrackingId::parse("secretsecret").unwrap());
+        let presence = connections.enter(&TrackingId::parse("secretsecret").unwrap());
         assert!(!format!("{connections:?} {presence:?}").contains("secret"));
+    }
+
+    #[test]
+    fn open_connection_takes_little() {
+        assert_eq!(size_of::<(TrackingId, Open)>(), 40);
     }
 }

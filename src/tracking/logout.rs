@@ -9,10 +9,10 @@ use rustc_hash::FxHashSet;
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
-use super::{Family, Parting, Tracked, Tracker};
+use super::{Family, Tracked, Tracker};
 use crate::{
     cookie::{PublicIdKey, TrackingId},
-    store::StoreError,
+    store::{Parting, StoreError},
     time::Timestamp,
     wamp::{SessionId, Uri},
 };
@@ -95,34 +95,18 @@ impl Tracker {
     pub async fn log_out(&self, tracked: &Tracked, now: Timestamp) -> Result<(), StoreError> {
         let mut ids = tracked.family.as_ref().map(Family::logins).unwrap_or_default();
         ids.push(tracked.id.clone());
-        self.log_out_all(&ids, now).await
+        self.end(&ids, Parting::LoggedOut, now).await
     }
 
-    /// Revokes these IDs and all that came before or after them, and closes their connections.
-    ///
-    /// When this returns, the records are as gone as the store promises. Connections are closed in any case; an error
-    /// says that a record may come back when the gateway is started again.
-    async fn log_out_all(&self, ids: &[TrackingId], now: Timestamp) -> Result<(), StoreError> {
-        self.end(ids, Parting::LoggedOut, now).await
-    }
-
+    /// Revokes these IDs and all that came before or after them, and ends their connections.
     pub(super) async fn end(
         &self,
         ids: &[TrackingId],
         why: Parting,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let line = self.clients.lines(ids, now);
-        // All of them are handed over before the first is waited for: they share what it costs to make them durable.
-        let commits: Vec<_> = line.iter().map(|id| self.clients.store.revoke(id, now)).collect();
-        let mut outcome = Ok(());
-        for commit in commits {
-            outcome = outcome.and(commit.await);
-        }
-        for id in &line {
-            self.clients.connections.part_from_all(id, why);
-        }
-        outcome
+        let line = self.clients.lines(ids, now).await;
+        self.clients.revoke(line, why, now).await.map(drop)
     }
 
     /// The cookies with which these sessions are connected here.
@@ -137,6 +121,19 @@ impl Tracker {
             }
         });
         connected
+    }
+
+    /// Takes those out that belong to the same client as one ID: that have its name, which all IDs of a client have in
+    /// common, those of its other tabs included.
+    async fn spare(&self, ids: &mut Vec<TrackingId>, spared: &TrackingId, now: Timestamp) {
+        let Some(spared) = self.clients.name(spared, now).await else { return };
+        let mut left = Vec::with_capacity(ids.len());
+        for id in ids.drain(..) {
+            if self.clients.name(&id, now).await.as_ref() != Some(&spared) {
+                left.push(id);
+            }
+        }
+        *ids = left;
     }
 
     /// The IDs of the clients that have a name in a realm: those that are authenticated as that, and those of the client whose public
@@ -166,12 +163,10 @@ async fn carry_out(mut orders: mpsc::Receiver<Order>, trackers: Arc<[Arc<Tracker
                     Err(error) => warn!(%error, "logout: the search did not end"),
                 }
             }
-            let name = |id: &TrackingId| tracker.clients.name(id, now);
-            // By name, which all IDs of a client have in common, those of its other tabs included.
-            if let Some(spared) = spared.as_ref().and_then(name) {
-                ids.retain(|id| name(id).as_ref() != Some(&spared));
+            if let Some(spared) = &spared {
+                tracker.spare(&mut ids, spared, now).await;
             }
-            match tracker.log_out_all(&ids, now).await {
+            match tracker.end(&ids, Parting::LoggedOut, now).await {
                 Ok(()) => debug!(cookies = ids.len(), "logged out"),
                 Err(error) => warn!(%error, "logout not recorded"),
             }

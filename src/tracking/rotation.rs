@@ -28,10 +28,10 @@ use std::{sync::Arc, time::Duration};
 
 use tracing::warn;
 
-use super::{Known, Parting, Tracked, Tracker, clients::MAX_LINE};
+use super::{Known, MAX_DRAWS, Parting, Tracked, Tracker, clients::MAX_LINE};
 use crate::{
     cookie::TrackingId,
-    store::{Authentication, CookieRecord, Lineage, StoreError, Succession},
+    store::{Authentication, CookieRecord, Lineage, Replacement, StoreError, Succession},
     time::Timestamp,
 };
 
@@ -70,88 +70,84 @@ fn standing(record: &CookieRecord, rotates: bool, now: Timestamp) -> Standing<'_
 }
 
 impl Tracker {
-    /// The ID and the record by which a client with a known ID goes on; nothing if the ID counts no more.
-    pub(super) async fn admit(
-        &self,
-        presented: TrackingId,
-        record: CookieRecord,
-        now: Timestamp,
-    ) -> Result<Option<Known>, StoreError> {
-        self.retire_predecessor(&record, now)?;
-        let (mut id, mut record, mut is_replaced) = (presented, record, false);
+    /// The client by the ID with which it goes on; nothing if the ID that it came with counts no more.
+    pub(super) async fn go_on(&self, found: Known, now: Timestamp) -> Result<Option<Known>, StoreError> {
+        self.retire_predecessor(&found.record, now).await?;
+        let mut here = found;
         for _ in 0..MAX_LINE {
-            // A new ID makes nobody seen who was away: an authentication may end by that.
-            let mut last_seen = None;
-            let next = match standing(&record, self.rotates, now) {
-                Standing::Current => return Ok(Some(Known { id, record, is_replaced, is_exclusive: false })),
-                Standing::Unclaimed => {
-                    let lineage =
-                        Lineage { public_id: self.clients.public_id(&id, &record), predecessor: id };
-                    let (id, record) = self.create(Some(lineage), now).await?;
-                    return Ok(Some(Known { id, record, is_replaced: true, is_exclusive: true }));
-                }
-                Standing::Due(next) => {
+            let outcome = match standing(&here.record, self.rotates(), now) {
+                Standing::Current => return Ok(Some(here)),
+                Standing::Unclaimed => match self.replace_unclaimed(&here, now).await {
+                    Ok(known) => return Ok(Some(known)),
+                    Err(StoreError::Exists) => return Err(StoreError::Exists),
+                    Err(error) => Err(error),
+                },
+                // Also where it is replaced already: the next ID must not go out before it is in the store for good.
+                Standing::Due(next) | Standing::Replaced(next) => {
                     let next = next.clone();
-                    self.replace(&id, &record, &next, now).await?;
-                    last_seen = Some(record.last_seen);
-                    next
+                    self.replace(&here, next.clone(), now).await.map(|()| next)
                 }
-                Standing::Replaced(next) => next.clone(),
                 Standing::Replayed => {
                     warn!(
-                        public_id = &*self.clients.public_id(&id, &record),
+                        public_id = &*self.clients.public_id(&here.id, &here.record),
                         "a replaced cookie came back: logged out"
                     );
-                    self.end(&[id], Parting::Killed, now).await?;
+                    self.end(&[here.id], Parting::Killed, now).await?;
                     return Ok(None);
                 }
             };
+            let (id, last_seen) = match outcome {
+                // A new ID makes nobody seen who was away: an authentication may end by that.
+                Ok(next) => (next, Some(here.record.last_seen)),
+                // Another connection came first.
+                Err(StoreError::Replaced { by }) => (by, None),
+                Err(StoreError::Outdated) => (here.id.clone(), None),
+                // The next ID was free when it was drawn, and is another client's by now. Without its authentication the
+                // record can be replaced by any ID.
+                Err(StoreError::Exists) => {
+                    self.clients.store.authenticate(&here.id, None, now).await?;
+                    (here.id.clone(), None)
+                }
+                Err(error) => return Err(error),
+            };
             // Gone: the client has logged out meanwhile, or the store has dropped it.
-            let Some(mut found) = self.clients.live(&next, now)? else { return Ok(None) };
-            found.last_seen = last_seen.unwrap_or(found.last_seen);
-            (id, record, is_replaced) = (next, found, true);
+            let Some(mut next) = self.enter(id, now).await? else { return Ok(None) };
+            next.is_replaced = here.is_replaced || next.id != here.id;
+            next.record.last_seen = last_seen.unwrap_or(next.record.last_seen);
+            here = next;
         }
         Ok(None)
     }
 
-    /// Hands an authentication on to the next ID, then marks the old one.
-    ///
-    /// In this order: a crash in between leaves an ID that is to be replaced still. A connection that does the same at
-    /// the same moment finds the next ID there already, which is as good.
-    ///
-    /// A logout at the same moment may have missed the next ID, which was not there yet. It revokes an ID before those that
-    /// come after it: either it revokes the next one as well, or the old one is gone by now.
-    async fn replace(
-        &self,
-        id: &TrackingId,
-        record: &CookieRecord,
-        next: &TrackingId,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let Some(authentication) = record.authentication.as_deref() else { return Ok(()) };
-        let lineage = Lineage { public_id: self.clients.public_id(id, record), predecessor: id.clone() };
-        let successor = CookieRecord {
-            lineage: Some(lineage.into()),
-            authentication: Some(Authentication { succession: None, ..authentication.clone() }.into()),
-            ..CookieRecord::new(now, self.options.max_age)
-        };
-        match self.clients.store.create(next, successor).await {
-            Ok(()) | Err(StoreError::Exists) => {}
-            Err(error) => return Err(error),
+    /// Puts an ID that nobody else can have in place of one with which nobody is logged in.
+    async fn replace_unclaimed(&self, known: &Known, now: Timestamp) -> Result<Known, StoreError> {
+        for _ in 0..MAX_DRAWS {
+            let id = self.draw()?;
+            let presence = self.clients.connections.enter(&id);
+            match self.replace(known, id.clone(), now).await {
+                Ok(()) => {
+                    let public_id = self.clients.public_id(&known.id, &known.record);
+                    let lineage = Some(Arc::new(Lineage { public_id, predecessor: known.id.clone() }));
+                    let record = CookieRecord { lineage, ..CookieRecord::new(now, self.options.max_age) };
+                    return Ok(Known { id, record, is_replaced: true, is_exclusive: true, presence });
+                }
+                Err(StoreError::Exists) => {}
+                Err(error) => return Err(error),
+            }
         }
-        let succession = Some(Succession { id: next.clone(), since: Some(now) });
-        let replaced = Authentication { succession, ..authentication.clone() };
-        self.clients.store.authenticate(id, Some(replaced), now).await?;
-        if self.clients.live(id, now)?.is_none() {
-            self.clients.store.revoke(next, now).await?;
-        }
-        Ok(())
+        Err(StoreError::Exists)
+    }
+
+    async fn replace(&self, known: &Known, next: TrackingId, now: Timestamp) -> Result<(), StoreError> {
+        let public_id = self.clients.public_id(&known.id, &known.record);
+        let next = Replacement { id: next, public_id, max_age: self.options.max_age };
+        self.clients.store.replace(&known.id, &next, now).await
     }
 
     /// A client that comes with an ID has it for good: the anonymous one before it is of no use any more.
-    fn retire_predecessor(&self, record: &CookieRecord, now: Timestamp) -> Result<(), StoreError> {
+    async fn retire_predecessor(&self, record: &CookieRecord, now: Timestamp) -> Result<(), StoreError> {
         if let Some(lineage) = &record.lineage
-            && let Some(before) = self.clients.live(&lineage.predecessor, now)?
+            && let Some(before) = self.clients.live(&lineage.predecessor, now).await?
             && before.authentication.is_none()
         {
             // Not waited for: nobody is logged in with it.
@@ -174,8 +170,8 @@ impl Tracker {
         if let Some(family) = &tracked.family {
             family.note_login(&tracked.id);
         }
-        let Some((id, record)) = self.latest(&tracked.id, now)? else { return Ok(()) };
-        if !self.rotates {
+        let Some((id, record)) = self.latest(&tracked.id, now).await? else { return Ok(()) };
+        if !self.rotates() {
             return self.clients.store.authenticate(&id, Some(authentication), now).await;
         }
         let before = record.authentication.as_deref();
@@ -188,42 +184,48 @@ impl Tracker {
         }
         let succession = match before.and_then(|before| before.succession.clone()) {
             Some(succession) => succession,
-            None => Succession { id: self.draw()?, since: None },
+            None => Succession { id: self.draw_free(now).await?, since: None },
         };
         let authentication = Authentication { succession: Some(succession), ..authentication };
         self.clients.store.authenticate(&id, Some(authentication), now).await
     }
 
-    /// Who is logged in by now with an ID, or with the one that has replaced it.
-    pub fn authentication(
+    /// Draws an ID that nobody has. It is not taken by that: whether it is still free turns out when it is handed out.
+    async fn draw_free(&self, now: Timestamp) -> Result<TrackingId, StoreError> {
+        for _ in 0..MAX_DRAWS {
+            let id = self.draw()?;
+            if self.clients.live(&id, now).await?.is_none() {
+                return Ok(id);
+            }
+        }
+        Err(StoreError::Exists)
+    }
+
+    /// Who is logged in by now with the client's ID, or with the one that has replaced it.
+    pub async fn authentication(
         &self,
-        id: &TrackingId,
+        tracked: &Tracked,
         now: Timestamp,
     ) -> Result<Option<Arc<Authentication>>, StoreError> {
-        Ok(self.latest(id, now)?.and_then(|(_, record)| record.authentication))
+        Ok(self.latest(&tracked.id, now).await?.and_then(|(_, record)| record.authentication))
     }
 
     /// The ID that has replaced this one by now, or itself.
-    fn latest(
+    async fn latest(
         &self,
         id: &TrackingId,
         now: Timestamp,
     ) -> Result<Option<(TrackingId, CookieRecord)>, StoreError> {
         let mut id = id.clone();
         for _ in 0..MAX_LINE {
-            let Some(record) = self.clients.live(&id, now)? else { return Ok(None) };
-            match successor(&record) {
+            let Some(record) = self.clients.live(&id, now).await? else { return Ok(None) };
+            match record.succession() {
                 Some(Succession { id: next, since: Some(_) }) => id = next.clone(),
                 _ => return Ok(Some((id, record))),
             }
         }
         Ok(None)
     }
-}
-
-/// What replaces the ID of a record, or is to replace it.
-pub(super) fn successor(record: &CookieRecord) -> Option<&Succession> {
-    record.authentication.as_ref()?.succession.as_ref()
 }
 
 #[cfg(test)]

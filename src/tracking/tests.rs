@@ -1,74 +1,39 @@
-//! Tracking against a store that only remembers.
+//! Tracking, one handshake after the other.
 
 use std::{
-    collections::HashMap,
     sync::{
-        Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use http::header::COOKIE;
 
-use super::*;
+use super::{
+    scripted::{Call, Scripted, tracker},
+    *,
+};
 use crate::{
-    cookie::{MaxAge, PublicIdKey},
-    store::{Commit, CookieStore},
+    cookie::MaxAge,
+    store::{Authentication, CookieStore, MemoryStore, block_on},
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// Keeps records, also expired ones, counts look-ups, and refuses to create as often as told.
-#[derive(Debug, Default)]
-struct Remembering {
-    records: Mutex<HashMap<String, CookieRecord>>,
-    look_ups: AtomicUsize,
-    taken: AtomicUsize,
-    broken: bool,
+fn memory() -> Arc<MemoryStore> {
+    Arc::new(MemoryStore::new(1000))
 }
 
-impl CookieStore for Remembering {
-    fn look_up(&self, id: &TrackingId, _: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
-        self.look_ups.fetch_add(1, Ordering::Relaxed);
-        if self.broken {
-            return Err(StoreError::Io("the disk is gone".into()));
-        }
-        Ok(self.records.lock().unwrap().get(id.expose()).cloned())
-    }
-
-    fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit {
-        if self.broken {
-            return Commit::done(Err(StoreError::Full { limit: 0 }));
-        }
-        let left = self.taken.load(Ordering::Relaxed);
-        if left > 0 {
-            self.taken.store(left - 1, Ordering::Relaxed);
-            return Commit::done(Err(StoreError::Exists));
-        }
-        self.records.lock().unwrap().insert(id.expose().to_owned(), record);
-        Commit::done(Ok(()))
-    }
-
-    fn authenticate(&self, _: &TrackingId, _: Option<crate::store::Authentication>, _: Timestamp) -> Commit {
-        unreachable!("tracking authenticates nobody")
-    }
-
-    fn revoke(&self, _: &TrackingId, _: Timestamp) -> Commit {
-        unreachable!("tracking revokes nothing")
-    }
-
-    fn purge(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
-        unreachable!("tracking purges nothing")
-    }
-
-    fn scan(&self, _: Timestamp, _: &mut dyn FnMut(&TrackingId, &CookieRecord)) -> Result<(), StoreError> {
-        unreachable!("tracking scans nothing")
-    }
+/// The live record of an ID.
+fn record(tracker: &Tracker, id: &TrackingId, now: Timestamp) -> Option<CookieRecord> {
+    tracker.clients.store.look_up(id, now).wait().unwrap()
 }
 
-fn tracker(store: &Arc<Remembering>) -> Tracker {
-    let store = Arc::clone(store) as Arc<dyn CookieStore>;
-    Tracker::new(CookieOptions::default(), Clients::new(store, Arc::new(PublicIdKey::random().unwrap())))
+fn records(tracker: &Tracker) -> usize {
+    let mut records = 0;
+    tracker.clients.store.scan(NOW, &mut |_, _| records += 1).unwrap();
+    records
 }
 
 fn headers(lines: &[&str]) -> HeaderMap {
@@ -88,20 +53,19 @@ fn cookie_of(tracked: &Tracked) -> String {
 
 #[tokio::test]
 async fn a_newcomer_gets_a_record_and_a_cookie() {
-    let store = Arc::default();
-    let tracked = tracker(&store).track(&headers(&[]), false, NOW).await.unwrap();
+    let tracker = tracker(&memory());
+    let tracked = tracker.admit(&headers(&[]), false, NOW).await.unwrap();
     assert!(tracked.is_new);
     assert_eq!(tracked.record, CookieRecord::new(NOW, MaxAge::DEFAULT));
     assert_eq!(cookie_of(&tracked), format!("cbtid={}", tracked.id.expose()));
-    assert_eq!(store.records.lock().unwrap().get(tracked.id.expose()), Some(&tracked.record));
+    assert_eq!(record(&tracker, &tracked.id, NOW).as_ref(), Some(&tracked.record));
     assert_ne!(&*tracked.public_id, tracked.id.expose());
 }
 
 #[tokio::test]
 async fn a_known_client_keeps_its_record_and_gets_no_cookie() {
-    let store = Arc::default();
-    let tracker = tracker(&store);
-    let first = tracker.track(&headers(&[]), false, NOW).await.unwrap();
+    let tracker = tracker(&memory());
+    let first = tracker.admit(&headers(&[]), false, NOW).await.unwrap();
     let cookie = cookie_of(&first);
     for lines in [
         &[cookie.as_str()] as &[&str],
@@ -109,139 +73,192 @@ async fn a_known_client_keeps_its_record_and_gets_no_cookie() {
         &["cbtid=AAAAAAAAAAAAAAAAAAAAAAAA", &cookie],
         &[&cookie, "cbtid=AAAAAAAAAAAAAAAAAAAAAAAA"],
     ] {
-        let again = tracker.track(&headers(lines), true, NOW.plus_seconds(1)).await.unwrap();
+        let again = tracker.admit(&headers(lines), true, NOW.plus_seconds(1)).await.unwrap();
         assert!(!again.is_new && again.set_cookie.is_none());
         assert_eq!((&again.id, &again.public_id), (&first.id, &first.public_id));
         assert_eq!(again.record, first.record);
     }
-    assert_eq!(store.records.lock().unwrap().len(), 1);
+    assert_eq!(records(&tracker), 1);
 }
 
 #[tokio::test]
 async fn an_unknown_id_is_never_adopted() {
-    let store = Arc::default();
+    let tracker = tracker(&memory());
     let planted = "AAAAAAAAAAAAAAAAAAAAAAAA";
     let cookie = format!("cbtid={planted}");
-    let tracked = tracker(&store).track(&headers(&[&cookie]), false, NOW).await.unwrap();
+    let tracked = tracker.admit(&headers(&[&cookie]), false, NOW).await.unwrap();
     assert!(tracked.is_new && tracked.id.expose() != planted);
-    assert!(!store.records.lock().unwrap().contains_key(planted));
+    assert_eq!(records(&tracker), 1);
 }
 
 #[tokio::test]
 async fn an_expired_record_counts_as_unknown() {
-    let store = Arc::default();
-    let tracker = tracker(&store);
-    let first = tracker.track(&headers(&[]), false, NOW).await.unwrap();
+    let tracker = tracker(&Scripted::careless());
+    let first = tracker.admit(&headers(&[]), false, NOW).await.unwrap();
     let lines = [&*cookie_of(&first)];
     let lives_until = NOW.plus_seconds(u64::from(MaxAge::DEFAULT.as_seconds()));
     let last = Timestamp::from_millis(lives_until.as_millis() - 1);
-    assert!(!tracker.track(&headers(&lines), false, last).await.unwrap().is_new);
-    let renewed = tracker.track(&headers(&lines), false, lives_until).await.unwrap();
+    assert!(!tracker.admit(&headers(&lines), false, last).await.unwrap().is_new);
+    let renewed = tracker.admit(&headers(&lines), false, lives_until).await.unwrap();
     assert!(renewed.is_new && renewed.id != first.id);
 }
 
 #[tokio::test]
 async fn values_of_another_shape_do_not_reach_the_store_and_look_ups_are_bounded() {
-    let store = Arc::default();
-    let tracker = tracker(&store);
+    let look_ups = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&look_ups);
+    let tracker = tracker(&Scripted::new(move |_, call| {
+        counted.fetch_add(usize::from(matches!(call, Call::LookUp)), Ordering::Relaxed);
+        Ok(())
+    }));
     let wrong = headers(&["cbtid=short; cbtid=not an id; cbtid=; cbtid={}", &format!("cbtid={:065}", 1)]);
-    tracker.track(&wrong, false, NOW).await.unwrap();
-    assert_eq!(store.look_ups.load(Ordering::Relaxed), 0);
-    tracker.track(&headers(&["cbtid=unknown; "; 1].repeat(50)), false, NOW).await.unwrap();
-    assert_eq!(store.look_ups.load(Ordering::Relaxed), 8);
+    tracker.admit(&wrong, false, NOW).await.unwrap();
+    assert_eq!(look_ups.load(Ordering::Relaxed), 0);
+    tracker.admit(&headers(&["cbtid=unknown; "; 1].repeat(50)), false, NOW).await.unwrap();
+    assert_eq!(look_ups.load(Ordering::Relaxed), 8);
+    assert_eq!(tracker.clients.connections.ids(), 0);
 }
 
 #[tokio::test]
 async fn trackers_of_one_store_count_connections_together() {
-    let store: Arc<Remembering> = Arc::default();
-    let one = tracker(&store);
+    let one = tracker(&memory());
     let other = Tracker::new(CookieOptions::default(), one.clients.clone());
-    let first = one.track(&headers(&[]), false, NOW).await.unwrap();
+    let first = one.admit(&headers(&[]), false, NOW).await.unwrap();
     let lines = headers(&[&cookie_of(&first)]);
-    let second = other.track(&lines, false, NOW).await.unwrap();
+    let second = other.admit(&lines, false, NOW).await.unwrap();
     assert_eq!((first.connections, second.connections), (1, 2));
     drop(first);
-    let third = one.track(&lines, false, NOW).await.unwrap();
+    let third = one.admit(&lines, false, NOW).await.unwrap();
     assert_eq!(third.connections, 2);
     drop((second, third));
     assert_eq!(one.clients.connections.ids(), 0);
 }
 
+/// A store in which so many IDs are taken before one is free.
+fn taken(mut times: usize) -> Arc<Scripted> {
+    Scripted::new(move |_, call| match (call, times.checked_sub(1)) {
+        (Call::Create | Call::Replace, Some(left)) => {
+            times = left;
+            Err(StoreError::Exists)
+        }
+        _ => Ok(()),
+    })
+}
+
 #[tokio::test]
 async fn a_taken_id_is_drawn_again_a_few_times() {
-    let store = Arc::new(Remembering { taken: AtomicUsize::new(MAX_DRAWS - 1), ..Remembering::default() });
-    assert!(tracker(&store).track(&headers(&[]), false, NOW).await.unwrap().is_new);
-    store.taken.store(MAX_DRAWS, Ordering::Relaxed);
-    let refused = tracker(&store).track(&headers(&[]), false, NOW).await;
+    let tracked = tracker(&taken(MAX_DRAWS - 1)).admit(&headers(&[]), false, NOW).await;
+    assert!(tracked.unwrap().is_new);
+    let refused = tracker(&taken(MAX_DRAWS)).admit(&headers(&[]), false, NOW).await;
     assert!(matches!(refused, Err(StoreError::Exists)), "{refused:?}");
 }
 
 #[tokio::test]
 async fn a_store_that_fails_refuses_the_client_and_counts_nobody() {
-    let store = Arc::new(Remembering { broken: true, ..Remembering::default() });
-    let tracker = tracker(&store);
-    let known = tracker.track(&headers(&["cbtid=AAAAAAAAAAAAAAAAAAAAAAAA"]), false, NOW).await;
+    let tracker = tracker(&Scripted::new(|_, call| match call {
+        Call::LookUp => Err(StoreError::Io("the disk is gone".into())),
+        _ => Err(StoreError::Full { limit: 0 }),
+    }));
+    let known = tracker.admit(&headers(&["cbtid=AAAAAAAAAAAAAAAAAAAAAAAA"]), false, NOW).await;
     assert!(matches!(known, Err(StoreError::Io(_))), "{known:?}");
-    let new = tracker.track(&headers(&[]), false, NOW).await;
+    let new = tracker.admit(&headers(&[]), false, NOW).await;
     assert!(matches!(new, Err(StoreError::Full { .. })), "{new:?}");
     assert_eq!(tracker.clients.connections.ids(), 0);
 }
 
 #[tokio::test]
 async fn debug_shows_no_id() {
-    let store = Arc::default();
-    let tracked = tracker(&store).track(&headers(&[]), false, NOW).await.unwrap();
+    let tracked = tracker(&memory()).admit(&headers(&[]), false, NOW).await.unwrap();
     assert!(!format!("{tracked:?}").contains(tracked.id.expose()));
 }
 
-/// Revokes whoever is looked up, once, right behind the look-up.
-#[derive(Debug)]
-struct Revoking {
-    remembering: Remembering,
-    connections: Arc<Connections>,
+#[tokio::test]
+async fn a_client_that_is_revoked_in_its_handshake_does_not_get_in() {
+    let known = TrackingId::parse("known-known").unwrap();
+    // Right behind the look-up, before the connection counts.
+    let clients: Arc<std::sync::OnceLock<Clients>> = Arc::default();
+    let (their_clients, theirs) = (Arc::clone(&clients), known.clone());
+    let store = Scripted::new(move |store, call| {
+        let is_theirs = matches!(call, Call::LookedUp(id) if *id == theirs);
+        if is_theirs && store.look_up(&theirs, NOW).wait()?.is_some() {
+            let revocation = their_clients.get().unwrap().revoke(vec![theirs.clone()], Parting::Killed, NOW);
+            assert_eq!(block_on(revocation).unwrap(), 1, "the handshake is told of it");
+        }
+        Ok(())
+    });
+    store.store.create(&known, CookieRecord::new(NOW, MaxAge::DEFAULT)).wait().unwrap();
+    let tracker = tracker(&store);
+    clients.set(tracker.clients.clone()).unwrap();
+    let tracked = tracker.admit(&headers(&["cbtid=known-known"]), false, NOW).await.unwrap();
+    assert!(tracked.is_new && tracked.id != known);
+    assert_eq!((tracker.clients.connections.count(&known), tracker.clients.connections.ids()), (0, 1));
 }
 
-impl CookieStore for Revoking {
-    fn look_up(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
-        let found = self.remembering.look_up(id, now);
-        if self.remembering.records.lock().unwrap().remove(id.expose()).is_some() {
-            assert_eq!(self.connections.close_all(id), 0, "the connection has not entered yet");
-        }
-        found
-    }
+/// Joins as joe, and leaves.
+async fn log_in(tracker: &Tracker, now: Timestamp) -> String {
+    let tracked = tracker.admit(&headers(&[]), false, now).await.unwrap();
+    let joe = Authentication {
+        authid: "joe".into(),
+        authrole: "frontend".into(),
+        authmethod: "ticket".into(),
+        authrealm: "realm1".into(),
+        authextra: "{}".into(),
+        at: now,
+        succession: None,
+    };
+    tracker.remember(&tracked, joe, now).await.unwrap();
+    cookie_of(&tracked)
+}
 
-    fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit {
-        self.remembering.create(id, record)
-    }
+fn is_joe(tracked: &Tracked) -> bool {
+    tracked.record.authentication.is_some()
+}
 
-    fn authenticate(&self, _: &TrackingId, _: Option<crate::store::Authentication>, _: Timestamp) -> Commit {
-        unreachable!("tracking authenticates nobody")
-    }
+const MINUTE: Duration = Duration::from_mins(1);
 
-    fn revoke(&self, _: &TrackingId, _: Timestamp) -> Commit {
-        unreachable!("tracking revokes nothing")
-    }
-
-    fn purge(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
-        unreachable!("tracking purges nothing")
-    }
-
-    fn scan(&self, _: Timestamp, _: &mut dyn FnMut(&TrackingId, &CookieRecord)) -> Result<(), StoreError> {
-        unreachable!("tracking scans nothing")
+#[tokio::test]
+async fn a_login_ends_when_its_time_is_over_or_its_client_was_away_for_too_long() {
+    let stands = LoginOptions { rotate: false, ..LoginOptions::default() };
+    let aged = LoginOptions { max_age: Some(MINUTE), ..stands };
+    let idle = LoginOptions { idle_timeout: Some(MINUTE), ..stands };
+    for (logins, after, is_kept) in
+        [(stands, 80_000, true), (aged, 59, true), (aged, 60, false), (idle, 59, true), (idle, 60, false)]
+    {
+        let tracker = tracker(&memory()).with_logins(Some(logins));
+        let lines = headers(&[&log_in(&tracker, NOW).await]);
+        let later = NOW.plus_seconds(after);
+        let tracked = tracker.admit(&lines, false, later).await.unwrap();
+        assert!(!tracked.is_new && is_joe(&tracked) == is_kept, "{logins:?} after {after} s");
+        // In the store as well: the next visit finds a recent one.
+        let again = tracker.admit(&lines, false, later).await.unwrap();
+        assert_eq!(is_joe(&again), is_kept);
     }
 }
 
 #[tokio::test]
-async fn a_client_that_is_revoked_while_it_is_looked_up_does_not_get_in() {
-    let connections: Arc<Connections> = Arc::default();
-    let remembering = Remembering::default();
-    let known = TrackingId::parse("known-known").unwrap();
-    remembering.create(&known, CookieRecord::new(NOW, MaxAge::DEFAULT)).wait().unwrap();
-    let store = Arc::new(Revoking { remembering, connections: Arc::clone(&connections) });
-    let key = Arc::new(PublicIdKey::random().unwrap());
-    let clients = Clients { connections: Arc::clone(&connections), ..Clients::new(store, key) };
-    let tracker = Tracker::new(CookieOptions::default(), clients);
-    let tracked = tracker.track(&headers(&["cbtid=known-known"]), false, NOW).await.unwrap();
-    assert!(tracked.is_new && tracked.id != known);
-    assert_eq!(connections.count(&known), 0);
+async fn a_client_with_an_open_connection_has_not_been_away() {
+    let idle = LoginOptions { rotate: false, idle_timeout: Some(MINUTE), ..LoginOptions::default() };
+    let tracker = tracker(&memory()).with_logins(Some(idle));
+    let lines = headers(&[&log_in(&tracker, NOW).await]);
+    let open = tracker.admit(&lines, false, NOW).await.unwrap();
+    let other = tracker.admit(&lines, false, NOW.plus_seconds(10_000)).await.unwrap();
+    assert!(is_joe(&other), "one stays open");
+    drop(other);
+    // Until here the client was there.
+    tracker.depart(&open, NOW.plus_seconds(20_000));
+    drop(open);
+    let back = tracker.admit(&lines, false, NOW.plus_seconds(20_059)).await.unwrap();
+    assert!(is_joe(&back));
+    drop(back);
+    assert!(!is_joe(&tracker.admit(&lines, false, NOW.plus_seconds(40_000)).await.unwrap()));
+}
+
+#[tokio::test]
+async fn a_login_that_is_to_be_forgotten_is_gone_from_the_store() {
+    let tracker = tracker(&memory()).with_logins(Some(LoginOptions::default()));
+    let lines = headers(&[&log_in(&tracker, NOW).await]);
+    let tracked = tracker.admit(&lines, false, NOW).await.unwrap();
+    assert!(is_joe(&tracked));
+    tracker.forget(&tracked, NOW).await.unwrap();
+    assert_eq!(tracker.authentication(&tracked, NOW).await.unwrap(), None);
 }

@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use wampgate::{
     config::{
         AuthOptions, Config, ConfigSource, CookieAuthOptions, Endpoint, Kdf, LoadedConfig, PathTree, Roles,
-        Salting, SecretKey, ServiceOptions, StoreConfig, SyncMode, TargetOptions, TrustedProxy, UriMatch,
+        Salting, SecretKey, ServiceOptions, StoreOptions, SyncMode, TargetOptions, TrustedProxy, UriMatch,
         load_with,
     },
     cookie::SameSite,
@@ -33,7 +33,7 @@ fn websocket(tree: &PathTree) -> &ServiceOptions {
     }
 }
 
-fn store(service: &ServiceOptions) -> &StoreConfig {
+fn store(service: &ServiceOptions) -> &StoreOptions {
     &service.cookie.as_ref().unwrap().store
 }
 
@@ -70,15 +70,15 @@ fn the_documents_examples_are_tracked_and_open() {
         );
         let service = websocket(tree(&config, &["ws"]));
         assert_eq!(service.auth, None);
-        let cookie = &service.cookie.as_ref().unwrap().options;
+        let cookie = &service.cookie.as_ref().unwrap().cookie;
         assert_eq!((cookie.name.as_str(), cookie.length.get()), ("cbtid", 24));
         assert_eq!(cookie.max_age.as_seconds(), 864_000);
         assert_eq!((cookie.secure, cookie.http_only, cookie.same_site), (None, true, SameSite::Lax));
     }
     let memory = good("cookie_memory");
-    assert_eq!(store(websocket(tree(&memory, &["ws"]))), &StoreConfig::Memory { max_cookies: 1_000_000 });
+    assert_eq!(store(websocket(tree(&memory, &["ws"]))), &StoreOptions::Memory { max_cookies: 1_000_000 });
     let file = good("cookie_file");
-    let expected = StoreConfig::File {
+    let expected = StoreOptions::File {
         path: file.node_dir.join("cookies.dat"),
         max_cookies: 1_000_000,
         sync: SyncMode::Always,
@@ -112,7 +112,7 @@ fn a_crossbar_node_brings_its_roles_and_methods() {
     let service = websocket(tree(&config, &["ws"]));
     let joe = &service.auth.as_ref().unwrap().ticket.as_ref().unwrap().principals["joe"];
     assert_eq!((joe.ticket.expose(), joe.role.as_str(), &joe.realm), ("secret1", "frontend", &None));
-    assert!(matches!(store(service), StoreConfig::Lmdb { path, max_size: 1_073_741_824, .. }
+    assert!(matches!(store(service), StoreOptions::Lmdb { path, max_size: 1_073_741_824, .. }
         if path.ends_with("cookies.db")));
 }
 
@@ -148,10 +148,10 @@ fn every_key_arrives_where_it_belongs() {
 
     let service = websocket(tree(&config, &["nested", "ws"]));
     assert_eq!(service.handshake.serializers, [Serializer::Cbor, Serializer::Json]);
-    let cookie = &service.cookie.as_ref().unwrap().options;
+    let cookie = &service.cookie.as_ref().unwrap().cookie;
     assert_eq!((cookie.name.as_str(), cookie.length.get()), ("sid_x", 32));
     assert_eq!((cookie.secure, cookie.http_only, cookie.same_site), (Some(true), false, SameSite::Strict));
-    let lmdb = StoreConfig::Lmdb {
+    let lmdb = StoreOptions::Lmdb {
         path: config.node_dir.join("cookies.lmdb"),
         max_size: 1_048_576,
         sync: SyncMode::Never,
@@ -186,7 +186,7 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!(back.edge.http.head_timeout, Duration::from_millis(100));
     let service = websocket(&back.edge.root);
     assert_eq!(service.policy.as_ref().unwrap().options.config, "{}");
-    let expected = StoreConfig::File {
+    let expected = StoreOptions::File {
         path: config.node_dir.join("cookies.dat"),
         max_cookies: 10,
         sync: SyncMode::Interval,
@@ -228,7 +228,7 @@ fn every_method_arrives_with_its_principals() {
         rotate: false,
     };
     assert_eq!(auth.cookie, Some(expected));
-    assert_eq!(service.cookie.as_ref().unwrap().options.name.as_str(), "__Host-sid");
+    assert_eq!(service.cookie.as_ref().unwrap().cookie.name.as_str(), "__Host-sid");
 }
 
 #[test]

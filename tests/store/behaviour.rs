@@ -34,19 +34,19 @@ const DAY: u64 = 86_400;
 fn created_record_is_found(kind: Kind) {
     let store = &*Place::new(kind).open(0);
     wait(store.create(&id(1), record(5, DAY))).unwrap();
-    assert_eq!(store.look_up(&id(1), at(6)).unwrap(), Some(record(5, DAY)));
+    assert_eq!(store.look_up(&id(1), at(6)).wait().unwrap(), Some(record(5, DAY)));
 }
 
 fn unknown_id_has_no_record(kind: Kind) {
     let store = &*Place::new(kind).open(0);
-    assert_eq!(store.look_up(&id(1), at(0)).unwrap(), None);
+    assert_eq!(store.look_up(&id(1), at(0)).wait().unwrap(), None);
 }
 
 fn live_id_is_not_given_twice(kind: Kind) {
     let store = &*Place::new(kind).open(0);
     wait(store.create(&id(1), record(0, DAY))).unwrap();
     assert!(matches!(wait(store.create(&id(1), record(1, 5))), Err(StoreError::Exists)));
-    assert_eq!(store.look_up(&id(1), at(2)).unwrap(), Some(record(0, DAY)), "the first one stays");
+    assert_eq!(store.look_up(&id(1), at(2)).wait().unwrap(), Some(record(0, DAY)), "the first one stays");
 }
 
 fn expired_record_is_not_answered_and_gives_its_id_free(kind: Kind) {
@@ -55,7 +55,7 @@ fn expired_record_is_not_answered_and_gives_its_id_free(kind: Kind) {
     assert!(knows(store, &id(1), 9_999));
     assert!(!knows(store, &id(1), 10_000));
     wait(store.create(&id(1), record(10_000, 10))).unwrap();
-    assert_eq!(store.look_up(&id(1), at(10_001)).unwrap(), Some(record(10_000, 10)));
+    assert_eq!(store.look_up(&id(1), at(10_001)).wait().unwrap(), Some(record(10_000, 10)));
     assert_eq!(store.purge(at(10_002), 10).unwrap(), 0, "nothing of the old one is left");
 }
 
@@ -63,18 +63,27 @@ fn sighting_is_noted_coarsely(kind: Kind) {
     let place = Place::new(kind);
     let store = place.open(0);
     wait(store.create(&id(1), record(0, DAY))).unwrap();
-    let last_seen = |now| store.look_up(&id(1), at(now)).unwrap().unwrap().last_seen;
+    let look_up = |now| store.look_up(&id(1), at(now)).wait().unwrap().unwrap();
     let hour = 3_600_000;
-    assert_eq!(last_seen(hour - 1), at(0));
-    assert_eq!(last_seen(hour - 1), at(0), "too soon to be noted");
-    assert_eq!(last_seen(hour), at(0), "as it was before");
-    // A change that is made after the note comes after it.
-    wait(store.create(&id(2), record(hour, DAY))).unwrap();
-    assert_eq!(last_seen(hour + 1), at(hour));
+    // A change that is made after a note comes after it.
+    let seen = |now| {
+        store.seen(&id(1), at(now));
+        wait(store.revoke(&id(2), at(now))).unwrap();
+    };
+    assert!(!look_up(hour - 1).is_sighting_due(at(hour - 1)));
+    seen(hour - 1);
+    assert_eq!(look_up(hour - 1).last_seen, at(0), "too soon to be noted");
+    assert!(look_up(hour).is_sighting_due(at(hour)));
+    wait(store.revoke(&id(2), at(hour))).unwrap();
+    assert_eq!(look_up(hour).last_seen, at(0), "a look-up is no sighting");
+    seen(hour);
+    assert_eq!(look_up(hour + 1).last_seen, at(hour));
+    store.seen(&id(3), at(hour));
+    assert!(!knows(&*store, &id(3), hour), "whom nobody knows a sighting does not bring in");
     if kind.is_durable() {
         drop(store);
         let store = place.open(hour + 2);
-        assert_eq!(store.look_up(&id(1), at(hour + 2)).unwrap().unwrap().last_seen, at(hour));
+        assert_eq!(store.look_up(&id(1), at(hour + 2)).wait().unwrap().unwrap().last_seen, at(hour));
     }
 }
 
@@ -83,19 +92,20 @@ fn authentication_is_kept_replaced_and_dropped(kind: Kind) {
     wait(store.create(&id(1), record(0, DAY))).unwrap();
     let joe = authentication("joe", 10);
     wait(store.authenticate(&id(1), Some(joe.clone()), at(10))).unwrap();
-    let found = store.look_up(&id(1), at(11)).unwrap().unwrap();
+    let found = store.look_up(&id(1), at(11)).wait().unwrap().unwrap();
     assert_eq!(found.authentication.as_deref(), Some(&joe));
     assert_eq!((found.created, found.last_seen), (at(0), at(10)), "logging in is being seen");
     wait(store.authenticate(&id(1), Some(authentication("eve", 20)), at(20))).unwrap();
     assert_eq!(authid(store, &id(1), 21).as_deref(), Some("eve"));
     wait(store.authenticate(&id(1), None, at(30))).unwrap();
-    assert_eq!(store.look_up(&id(1), at(31)).unwrap().unwrap().authentication, None);
+    assert_eq!(store.look_up(&id(1), at(31)).wait().unwrap().unwrap().authentication, None);
 }
 
 fn same_identity_again_changes_nothing_within_the_coarseness(kind: Kind) {
     let store = &*Place::new(kind).open(0);
     wait(store.create(&id(1), record(0, DAY))).unwrap();
-    let when = |now| store.look_up(&id(1), at(now)).unwrap().unwrap().authentication.clone().unwrap().at;
+    let when =
+        |now| store.look_up(&id(1), at(now)).wait().unwrap().unwrap().authentication.clone().unwrap().at;
     for (now, expected) in [(10, 10), (3_600_000, 10), (3_600_010, 3_600_010)] {
         wait(store.authenticate(&id(1), Some(authentication("joe", now)), at(now))).unwrap();
         assert_eq!(when(now), at(expected));
@@ -178,7 +188,7 @@ fn unfit_authentication_is_refused(kind: Kind) {
         let unfit = Authentication { authextra: authextra.to_owned(), ..authentication("joe", 1) };
         assert!(matches!(wait(store.authenticate(&id(1), Some(unfit), at(1))), Err(StoreError::Unfit(_))));
     }
-    assert_eq!(store.look_up(&id(1), at(2)).unwrap(), Some(record(0, DAY)), "unchanged");
+    assert_eq!(store.look_up(&id(1), at(2)).wait().unwrap(), Some(record(0, DAY)), "unchanged");
 }
 
 fn ids_differ_in_every_character_and_case(kind: Kind) {
@@ -190,7 +200,7 @@ fn ids_differ_in_every_character_and_case(kind: Kind) {
         wait(store.create(&parse(text), record(n as u64, DAY))).unwrap();
     }
     for (n, text) in texts.iter().enumerate() {
-        assert_eq!(store.look_up(&parse(text), at(100)).unwrap(), Some(record(n as u64, DAY)));
+        assert_eq!(store.look_up(&parse(text), at(100)).wait().unwrap(), Some(record(n as u64, DAY)));
     }
     assert!(!knows(store, &parse("aaaaaaaa"), 100));
 }
@@ -201,10 +211,10 @@ fn records_survive_a_restart(kind: Kind) {
     wait(store.create(&id(1), record(1, DAY))).unwrap();
     wait(store.create(&id(2), record(2, DAY))).unwrap();
     wait(store.authenticate(&id(2), Some(authentication("joe", 3)), at(3))).unwrap();
-    let before = [1, 2].map(|n| store.look_up(&id(n), at(4)).unwrap());
+    let before = [1, 2].map(|n| store.look_up(&id(n), at(4)).wait().unwrap());
     drop(store);
     let store = place.open(5);
-    let after = [1, 2].map(|n| store.look_up(&id(n), at(5)).unwrap());
+    let after = [1, 2].map(|n| store.look_up(&id(n), at(5)).wait().unwrap());
     if kind.is_durable() {
         assert_eq!(after, before);
     } else {
@@ -249,7 +259,7 @@ fn nothing_shows_an_id(kind: Kind) {
     let store = &*Place::new(kind).open(0);
     wait(store.create(&id(1), record(0, DAY))).unwrap();
     let error = wait(store.create(&id(1), record(0, DAY))).unwrap_err();
-    let shown = format!("{store:?} {error} {error:?} {:?}", store.look_up(&id(1), at(1)));
+    let shown = format!("{store:?} {error} {error:?} {:?}", store.look_up(&id(1), at(1)).wait());
     assert!(!shown.contains(id(1).expose()), "{shown}");
 }
 
@@ -268,7 +278,7 @@ fn line_of_ids_is_kept(kind: Kind) {
     };
     // Made with an authentication, which keeps the time at which it happened.
     wait(store.create(&id(2), authenticated(replaced(None)))).unwrap();
-    assert_eq!(store.look_up(&id(2), at(11)).unwrap(), Some(authenticated(replaced(None))));
+    assert_eq!(store.look_up(&id(2), at(11)).wait().unwrap(), Some(authenticated(replaced(None))));
     // That the ID was replaced is a change, although the identity is the same.
     wait(store.authenticate(&id(2), Some(replaced(Some(at(20)))), at(10))).unwrap();
     let store = if kind.is_durable() {
@@ -277,9 +287,9 @@ fn line_of_ids_is_kept(kind: Kind) {
     } else {
         store
     };
-    assert_eq!(store.look_up(&id(2), at(21)).unwrap(), Some(authenticated(replaced(Some(at(20))))));
+    assert_eq!(store.look_up(&id(2), at(21)).wait().unwrap(), Some(authenticated(replaced(Some(at(20))))));
     // A lineage outlives the authentication.
     wait(store.authenticate(&id(2), None, at(10))).unwrap();
     let anonymous = CookieRecord { authentication: None, ..authenticated(replaced(None)) };
-    assert_eq!(store.look_up(&id(2), at(22)).unwrap(), Some(anonymous));
+    assert_eq!(store.look_up(&id(2), at(22)).wait().unwrap(), Some(anonymous));
 }

@@ -42,7 +42,7 @@ fn extremes_do_not_overflow(kind: Kind) {
     let store = &*Place::new(kind).open(0);
     for (number, now) in [0, 1, u64::MAX - 1, u64::MAX].into_iter().enumerate() {
         wait(store.create(&id(number), record(now, 315_360_000))).unwrap();
-        store.look_up(&id(number), at(u64::MAX - now)).unwrap();
+        store.look_up(&id(number), at(u64::MAX - now)).wait().unwrap();
         wait(store.authenticate(&id(number), Some(authentication("joe", now)), at(now))).unwrap();
         store.purge(at(now), 10).unwrap();
     }

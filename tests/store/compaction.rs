@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use wampgate::{config::SyncMode, store::CookieStore};
+use wampgate::store::{CookieStore, SyncMode};
 
 use super::support::{Kind, Place, at, authentication, authid, id, knows, record, wait, wait_all};
 use crate::support::PATIENCE;

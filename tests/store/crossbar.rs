@@ -61,12 +61,12 @@ fn last_line_of_an_id_counts() {
         let place = place(&(lines.join(separator) + end));
         let store = place.open(NOW);
         assert_eq!(authid(&*store, &parse(ids[0]), NOW).as_deref(), Some("joe"));
-        let record = store.look_up(&parse(ids[0]), at(NOW)).unwrap().unwrap();
+        let record = store.look_up(&parse(ids[0]), at(NOW)).wait().unwrap().unwrap();
         let authentication = record.authentication.unwrap();
         assert_eq!(authentication.authextra, r#"{"foo": "b\u00e4r", "x_cb_pid": 27891}"#);
         assert_eq!((authentication.at, record.last_seen), (at(1_795_342_473_195), at(1_795_342_473_195)));
         assert_eq!((record.created, record.max_age.as_seconds()), (at(1_795_342_473_139), 864_000));
-        assert_eq!(store.look_up(&parse(ids[1]), at(NOW)).unwrap().unwrap().authentication, None);
+        assert_eq!(store.look_up(&parse(ids[1]), at(NOW)).wait().unwrap().unwrap().authentication, None);
         // What is appended does not stick to a last line without a line break.
         wait(store.create(&id(1), record_now())).unwrap();
         drop(store);
@@ -129,11 +129,11 @@ fn file_of_a_later_version_is_refused_as_such() {
     let store = place.open(NOW);
     wait(store.create(&id(1), record_now())).unwrap();
     drop(store);
-    let text = std::fs::read_to_string(place.path()).unwrap().replace("\"v\": 1", "\"v\": 3");
+    let text = std::fs::read_to_string(place.path()).unwrap().replace("\"v\": 1", "\"v\": 4");
     let covered = text.rsplit_once(", \"crc\"").unwrap().0;
     let later = format!("{covered}, \"crc\": \"{:08x}\"}}\n", crc32fast::hash(covered.as_bytes()));
     std::fs::File::create(place.path()).unwrap().write_all(later.as_bytes()).unwrap();
     let error = place.try_open(NOW).unwrap_err().to_string();
-    assert!(error.contains("later version") && error.contains("format 3"), "{error}");
+    assert!(error.contains("later version") && error.contains("format 4"), "{error}");
     assert_eq!(std::fs::read_to_string(place.path()).unwrap(), later, "and left alone");
 }

@@ -1,16 +1,17 @@
 //! Cuts, flips and zeros at every byte of a file: whole records, or a clear refusal, never a wrong record.
 
-use wampgate::{
-    config::SyncMode,
-    store::{self, OpenError},
-};
+use wampgate::store::{self, CookieRecord, OpenError, SyncMode};
 
-use super::support::{Kind, Place, at, authentication, authid, id, knows, record, wait};
+use super::support::{Kind, Place, at, id, look_up, planned, record, replacement, wait};
 
-/// What is known of the clients 1, 2 and 3: their authid if they have a record.
-type State = [Option<Option<String>>; 3];
+/// How many lines the sample has.
+const LINES: usize = 6;
 
-/// Three records, one of them authenticated and one revoked; the states after each line; and the file.
+/// What is known of the clients 1 to 4.
+type State = [Option<CookieRecord>; 4];
+
+/// Four records, of which one is authenticated, one has replaced it, and one is revoked; the states after each line; and
+/// the file.
 fn sample() -> (Vec<State>, Vec<u8>) {
     let place = Place::new(Kind::File);
     let store = place.open(0);
@@ -20,7 +21,9 @@ fn sample() -> (Vec<State>, Vec<u8>) {
     note();
     wait(store.create(&id(2), record(0, 600))).unwrap();
     note();
-    wait(store.authenticate(&id(1), Some(authentication("joe", 0)), at(0))).unwrap();
+    wait(store.authenticate(&id(1), Some(planned("joe", 0, 4, None)), at(0))).unwrap();
+    note();
+    wait(store.replace(&id(1), &replacement(4), at(0))).unwrap();
     note();
     wait(store.create(&id(3), record(0, 600))).unwrap();
     note();
@@ -28,12 +31,12 @@ fn sample() -> (Vec<State>, Vec<u8>) {
     note();
     drop(store);
     let bytes = std::fs::read(place.path()).unwrap();
-    assert_eq!(line_of(&bytes, bytes.len()), 5);
+    assert_eq!(line_of(&bytes, bytes.len()), LINES);
     (states, bytes)
 }
 
 fn state(store: &dyn store::CookieStore) -> State {
-    [1, 2, 3].map(|n| knows(store, &id(n), 0).then(|| authid(store, &id(n), 0)))
+    [1, 2, 3, 4].map(|n| look_up(store, &id(n), 0))
 }
 
 /// Opens a damaged file: the number of whole lines that it shows, or the error.
@@ -54,7 +57,7 @@ fn open(bytes: &[u8], states: &[State]) -> Result<usize, OpenError> {
         }
         Err(error) => {
             let text = error.to_string();
-            assert!((1..=3).all(|n| !text.contains(id(n).expose())), "{text}");
+            assert!((1..=4).all(|n| !text.contains(id(n).expose())), "{text}");
             assert_eq!(std::fs::read(place.path()).unwrap(), bytes, "a refused file is left alone");
             Err(error)
         }
@@ -86,7 +89,7 @@ fn every_flip_is_refused_by_line_and_offset_or_cuts_the_end() {
         let line = line_of(&bytes, at);
         match open(&flipped, &states) {
             // Only the last line break can be taken for one that was never written.
-            Ok(whole) => assert_eq!((at, whole), (bytes.len() - 1, 4), "byte {at}, bit {bit}"),
+            Ok(whole) => assert_eq!((at, whole), (bytes.len() - 1, LINES - 1), "byte {at}, bit {bit}"),
             Err(OpenError::Damaged { line: found, offset, .. }) => {
                 assert_eq!(found, line as u64 + 1, "byte {at}, bit {bit}");
                 assert_eq!(line_of(&bytes, usize::try_from(offset).unwrap()), line);
@@ -115,8 +118,8 @@ fn zero_at_every_byte_is_refused_or_cuts_the_end() {
         zeroed[at] = 0;
         match open(&zeroed, &states) {
             Ok(whole) => {
-                let is_last_line = line_of(&bytes, at) == 4;
-                assert!(is_last_line && whole == 4 || at % 512 == 511, "zero at {at}");
+                let is_last_line = line_of(&bytes, at) == LINES - 1;
+                assert!(is_last_line && whole == LINES - 1 || at % 512 == 511, "zero at {at}");
             }
             Err(OpenError::Damaged { line, .. }) => assert_eq!(line, line_of(&bytes, at) as u64 + 1),
             Err(other) => panic!("{other}"),
@@ -135,7 +138,7 @@ fn sectors_that_were_never_written_are_cut_unless_whole_lines_follow() {
     let mut torn = bytes[..last].to_vec();
     torn.resize(last.next_multiple_of(512) + 512, 0);
     torn.extend_from_slice(b"\"crc\": \"00000000\"}\n");
-    assert_eq!(open(&torn, &states).unwrap(), 4);
+    assert_eq!(open(&torn, &states).unwrap(), LINES - 1);
 }
 
 #[test]
@@ -163,13 +166,13 @@ fn repair_keeps_what_is_whole_and_a_copy_of_the_rest() {
 
     let repaired = store::repair(&place.path()).unwrap();
     let dropped = bytes[second..].iter().position(|byte| *byte == b'\n').unwrap() as u64 + 1;
-    assert_eq!((repaired.kept, repaired.dropped, repaired.dropped_bytes), (4, 1, dropped));
+    assert_eq!((repaired.kept, repaired.dropped, repaired.dropped_bytes), (LINES as u64 - 1, 1, dropped));
     assert_eq!(std::fs::read(repaired.damaged_copy.unwrap()).unwrap(), damaged);
     // Without its first line the second client was never there, and ends revoked as before.
     assert_eq!(state(&*place.open(0)), *states.last().unwrap());
 
     let again = store::repair(&place.path()).unwrap();
-    assert_eq!((again.kept, again.dropped, again.damaged_copy), (4, 0, None), "nothing to do");
+    assert_eq!((again.kept, again.dropped, again.damaged_copy), (LINES as u64 - 1, 0, None), "nothing to do");
 }
 
 #[test]

@@ -9,12 +9,9 @@ use std::{
 };
 
 use rand::RngExt as _;
-use wampgate::{
-    config::{StoreConfig, SyncMode},
-    store::CookieStore,
-};
+use wampgate::store::{CookieStore, StoreOptions, SyncMode};
 
-use super::support::{Kind, Place, at, authentication, authid, id, knows, record, wait};
+use super::support::{Kind, Place, at, authentication, id, look_up, planned, record, replacement, wait};
 
 /// Told to the process that is killed: where the store is, and the first client that it may make.
 const PATH: &str = "WAMPGATE_TEST_KILL_PATH";
@@ -61,7 +58,12 @@ struct Story {
 }
 
 /// The steps that each client goes through, in order.
-const STEPS: [&str; 5] = ["unknown", "created", "joe", "eve", "revoked"];
+const STEPS: [&str; 6] = ["unknown", "created", "joe", "eve", "replaced", "revoked"];
+
+/// The number of the ID that replaces a client's.
+fn next_of(number: usize) -> usize {
+    number + 50_000_000
+}
 
 /// Rounds of work and kill, until all of them together have done what the test wants: it is told how many changes there were.
 fn survive(place: &Place, most_changes: usize, test: &str, is_enough: impl Fn(usize) -> bool) {
@@ -105,15 +107,20 @@ fn survive(place: &Place, most_changes: usize, test: &str, is_enough: impl Fn(us
     }
 }
 
-/// The step that a client's record shows. One without a record is revoked, or if that has not begun yet,
+/// The step that a client's records show. One without a record is revoked, or if that has not begun yet,
 /// unknown.
 fn state(store: &dyn CookieStore, number: usize, story: &Story) -> usize {
-    match (knows(store, &id(number), 1), authid(store, &id(number), 1).as_deref()) {
-        (true, None) => 1,
-        (true, Some("joe")) => 2,
-        (true, Some("eve")) => 3,
-        _ if story.begun == 4 => 4,
-        _ => 0,
+    let Some(record) = look_up(store, &id(number), 1) else {
+        return if story.begun == 5 { 5 } else { 0 };
+    };
+    let next = look_up(store, &id(next_of(number)), 1);
+    let is_marked = record.succession().is_some_and(|succession| succession.since.is_some());
+    assert_eq!(is_marked, next.is_some(), "client {number} is half replaced");
+    match record.authentication.as_ref().map(|authentication| authentication.authid.as_str()) {
+        None => 1,
+        Some("joe") => 2,
+        Some(_) if next.is_none() => 3,
+        Some(_) => 4,
     }
 }
 
@@ -148,8 +155,8 @@ fn kill_after(mut child: Child, changes: usize) -> HashMap<usize, Story> {
 }
 
 /// The child: works until it is killed.
-fn work(config: &StoreConfig) {
-    let store = wampgate::store::open(config, at(1)).unwrap();
+fn work(config: &StoreOptions) {
+    let store = wampgate::store::open(config, at(1)).unwrap().store;
     let next = AtomicU64::new(std::env::var(FIRST).unwrap().parse().unwrap());
     let say = |word: &str, number: usize, step: usize| {
         // One write a line, past the buffer of `println!`.
@@ -167,11 +174,18 @@ fn work(config: &StoreConfig) {
                         let commit = match step {
                             1 => store.create(&id(number), record(1, AGE)),
                             2 => store.authenticate(&id(number), Some(authentication("joe", 1)), at(1)),
-                            3 => store.authenticate(&id(number), Some(authentication("eve", 1)), at(1)),
+                            3 => {
+                                let eve = planned("eve", 1, next_of(number), None);
+                                store.authenticate(&id(number), Some(eve), at(1))
+                            }
+                            4 => store.replace(&id(number), &replacement(next_of(number)), at(1)),
                             // Every other client stays, so that the file has live records as well as dead
                             // lines.
                             _ if number % 2 == 0 => break,
-                            _ => store.revoke(&id(number), at(1)),
+                            _ => {
+                                wait(store.revoke(&id(number), at(1))).unwrap();
+                                store.revoke(&id(next_of(number)), at(1))
+                            }
                         };
                         wait(commit).unwrap();
                         say("done", number, step);

@@ -1,17 +1,14 @@
 //! What only the LMDB store has: a map that fills up.
 
-use wampgate::{
-    config::{StoreConfig, SyncMode},
-    store::{self, CookieStore, StoreError},
-};
+use wampgate::store::{self, CookieStore, StoreError, StoreOptions, SyncMode};
 
-use super::support::{at, authentication, authid, id, knows, record, wait};
+use super::support::{at, authentication, authid, id, knows, planned, record, replacement, wait};
 
 const SIZE: usize = 1 << 20;
 
 fn open(folder: &tempfile::TempDir, max_size: usize) -> std::sync::Arc<dyn CookieStore> {
     let path = folder.path().join("cookies");
-    store::open(&StoreConfig::Lmdb { path, max_size, sync: SyncMode::Never }, at(0)).unwrap()
+    store::open(&StoreOptions::Lmdb { path, max_size, sync: SyncMode::Never }, at(0)).unwrap().store
 }
 
 /// Creates records until no more fit; how many did.
@@ -42,6 +39,23 @@ fn full_map_refuses_new_records_and_nothing_else() {
     }
     assert!(knows(&*store, &id(0), 3) && !knows(&*store, &id(1), 3));
     assert!(fill(&*store, 100_000, 3) > count * 9 / 10, "the room is there again");
+}
+
+#[test]
+fn replacements_go_on_in_a_full_map() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder, SIZE);
+    wait(store.create(&id(0), record(0, 600))).unwrap();
+    fill(&*store, 1, 0);
+    let mut places_taken = 0;
+    for round in 0..50 {
+        let (from, to) = (if round == 0 { 0 } else { 200_000 + round - 1 }, 200_000 + round);
+        wait(store.authenticate(&id(from), Some(planned("joe", 1, to, None)), at(1))).unwrap();
+        wait(store.replace(&id(from), &replacement(to), at(1))).unwrap();
+        assert_eq!(authid(&*store, &id(to), 2).as_deref(), Some("joe"));
+        places_taken += usize::from(!knows(&*store, &id(from), 2));
+    }
+    assert!(places_taken > 0, "the map was full");
 }
 
 #[test]

@@ -1,9 +1,16 @@
 //! Random histories: every store answers like a model that is too simple to be wrong.
 
-use proptest::prelude::*;
-use wampgate::store::{CookieRecord, StoreError};
+use std::sync::Arc;
 
-use super::support::{Kind, Place, at, authentication, for_every_store, id, record, wait};
+use proptest::prelude::*;
+use wampgate::{
+    cookie::TrackingId,
+    store::{Authentication, CookieRecord, StoreError, Succession},
+};
+
+use super::support::{
+    Kind, Place, at, authentication, for_every_store, id, in_place_of, record, replacement, wait,
+};
 
 for_every_store!(any_history_is_answered_like_by_the_model);
 
@@ -15,11 +22,32 @@ const MAX_AGES: [u64; 4] = [1, 90, 1_500, 86_400];
 
 #[derive(Debug, Clone)]
 enum Step {
-    Create { id: usize, max_age: u64 },
-    LookUp { id: usize },
-    Authenticate { id: usize, authid: Option<&'static str> },
-    Revoke { id: usize },
-    Purge { limit: usize },
+    Create {
+        id: usize,
+        max_age: u64,
+    },
+    LookUp {
+        id: usize,
+    },
+    Seen {
+        id: usize,
+    },
+    /// With a successor: the ID is to be replaced.
+    Authenticate {
+        id: usize,
+        authid: Option<&'static str>,
+        next: Option<usize>,
+    },
+    Replace {
+        id: usize,
+        next: usize,
+    },
+    Revoke {
+        id: usize,
+    },
+    Purge {
+        limit: usize,
+    },
     Reopen,
 }
 
@@ -27,14 +55,37 @@ enum Step {
 fn step() -> impl Strategy<Value = (u64, Step)> {
     let step = prop_oneof![
         4 => (0..IDS, proptest::sample::select(&MAX_AGES)).prop_map(|(id, max_age)| Step::Create { id, max_age }),
-        4 => (0..IDS).prop_map(|id| Step::LookUp { id }),
-        3 => (0..IDS, proptest::sample::select(&[None, Some("joe"), Some("eve")]))
-            .prop_map(|(id, authid)| Step::Authenticate { id, authid }),
+        2 => (0..IDS).prop_map(|id| Step::LookUp { id }),
+        4 => (0..IDS).prop_map(|id| Step::Seen { id }),
+        3 => (0..IDS, proptest::sample::select(&[None, Some("joe"), Some("eve")]), proptest::option::of(0..IDS))
+            .prop_map(|(id, authid, next)| Step::Authenticate { id, authid, next }),
+        4 => (0..IDS, 0..IDS).prop_map(|(id, next)| Step::Replace { id, next }),
         1 => (0..IDS).prop_map(|id| Step::Revoke { id }),
         1 => (0..4_usize).prop_map(|limit| Step::Purge { limit }),
         1 => Just(Step::Reopen),
     ];
     (prop_oneof![1..2_000_u64, 1..200_000_u64, 1..20_000_000_u64], step)
+}
+
+/// Why the model does not make a change.
+#[derive(Debug, PartialEq)]
+enum Refused {
+    Exists,
+    Full,
+    Outdated,
+    Replaced(TrackingId),
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Exists => Self::Exists,
+            StoreError::Full { .. } => Self::Full,
+            StoreError::Outdated => Self::Outdated,
+            StoreError::Replaced { by } => Self::Replaced(by),
+            other => panic!("{other}"),
+        }
+    }
 }
 
 /// Records by ID in the order in which they were noted.
@@ -68,43 +119,88 @@ impl Model {
         self.records.push((id, record));
     }
 
-    fn look_up(&mut self, id: usize, now: u64) -> Option<CookieRecord> {
-        let place = self.find_live(id, now)?;
-        let before = self.records[place].1.clone();
-        if now - before.last_seen.as_millis() >= Self::coarseness(&before) {
-            self.renew(place, |_| (), now);
-        }
-        Some(before)
+    fn look_up(&self, id: usize, now: u64) -> Option<CookieRecord> {
+        self.find_live(id, now).map(|place| self.records[place].1.clone())
     }
 
-    /// Whether a record was made; if not, whether for lack of room.
-    fn create(&mut self, id: usize, max_age: u64, now: u64) -> Result<(), bool> {
-        if self.find_live(id, now).is_some() {
-            return Err(false);
+    fn seen(&mut self, id: usize, now: u64) {
+        let Some(place) = self.find_live(id, now) else { return };
+        let record = &self.records[place].1;
+        if now - record.last_seen.as_millis() >= Self::coarseness(record) {
+            self.renew(place, |_| (), now);
         }
-        self.records.retain(|(other, record)| *other != id && now < Self::expires(record));
-        if self.records.len() >= self.limit {
-            let oldest = self.records.iter().position(|(_, record)| record.authentication.is_none());
-            self.records.remove(oldest.ok_or(true)?);
+    }
+
+    fn create(&mut self, id: usize, max_age: u64, now: u64) -> Result<(), Refused> {
+        if self.find_live(id, now).is_some() {
+            return Err(Refused::Exists);
+        }
+        if !self.makes_room(id, now) {
+            return Err(Refused::Full);
         }
         self.records.push((id, record(now, max_age)));
         Ok(())
     }
 
-    fn authenticate(&mut self, id: usize, authid: Option<&str>, now: u64) {
+    /// Drops what has expired or had the ID before, and what must go for one more; whether there is room then.
+    fn makes_room(&mut self, id: usize, now: u64) -> bool {
+        self.records.retain(|(other, record)| *other != id && now < Self::expires(record));
+        if self.records.len() >= self.limit {
+            let oldest = self.records.iter().position(|(_, record)| record.authentication.is_none());
+            return oldest.map(|oldest| self.records.remove(oldest)).is_some();
+        }
+        true
+    }
+
+    fn authenticate(&mut self, id: usize, authentication: Option<Authentication>, now: u64) {
         let Some(place) = self.find_live(id, now) else { return };
         let record = &self.records[place].1;
-        let is_same = match (&record.authentication, authid) {
+        let is_same = match (&record.authentication, &authentication) {
             (None, None) => true,
             (Some(old), Some(new)) => {
-                old.authid == new && now - old.at.as_millis() < Self::coarseness(record)
+                (&old.authid, &old.succession) == (&new.authid, &new.succession)
+                    && now - old.at.as_millis() < Self::coarseness(record)
             }
             _ => false,
         };
         if !is_same {
-            let authentication = authid.map(|authid| authentication(authid, now).into());
-            self.renew(place, |record| record.authentication = authentication, now);
+            self.renew(place, |record| record.authentication = authentication.map(Into::into), now);
         }
+    }
+
+    fn replace(&mut self, number: usize, next: usize, now: u64) -> Result<(), Refused> {
+        let place = self.find_live(number, now).ok_or(Refused::Outdated)?;
+        let before = self.records[place].1.clone();
+        match before.authentication.as_ref().map(|authentication| &authentication.succession) {
+            None => {}
+            Some(Some(Succession { id: by, since: Some(_) })) => return Err(Refused::Replaced(by.clone())),
+            Some(Some(Succession { id: planned, since: None })) if *planned == id(next) => {}
+            Some(_) => return Err(Refused::Outdated),
+        }
+        let authentication = before.authentication.as_deref().cloned();
+        let mark = |model: &mut Self| {
+            if let (Some(place), Some(who)) = (model.find(number), authentication.clone()) {
+                let succession = Some(Succession { id: id(next), since: Some(at(now)) });
+                let who = Authentication { succession, ..who };
+                model.renew(place, |record| record.authentication = Some(who.into()), now);
+            }
+        };
+        if let Some(taken) = self.find_live(next, now) {
+            let found = self.records[taken].1.lineage.as_ref();
+            if authentication.is_none() || found.is_none_or(|found| found.predecessor != id(number)) {
+                return Err(Refused::Exists);
+            }
+            mark(self);
+            return Ok(());
+        }
+        mark(self);
+        if !self.makes_room(next, now) {
+            self.records.retain(|(other, _)| *other != number);
+        }
+        let authentication = authentication.map(|who| Arc::new(Authentication { succession: None, ..who }));
+        let made = CookieRecord { authentication, ..in_place_of(number, record(now, 600)) };
+        self.records.push((next, made));
+        Ok(())
     }
 }
 
@@ -128,22 +224,28 @@ fn run(kind: Kind, limit: usize, steps: Vec<(u64, Step)>) -> Result<(), TestCase
         match step {
             Step::Create { id: number, max_age } => {
                 let made = wait(store.create(&id(number), record(now, max_age)));
-                match model.create(number, max_age, now) {
-                    Ok(()) => prop_assert!(made.is_ok(), "{made:?}"),
-                    Err(false) => prop_assert!(matches!(made, Err(StoreError::Exists)), "{made:?}"),
-                    Err(true) => prop_assert!(matches!(made, Err(StoreError::Full { .. })), "{made:?}"),
-                }
+                prop_assert_eq!(made.map_err(Refused::from), model.create(number, max_age, now));
             }
             Step::LookUp { id: number } => {
-                let found = store.look_up(&id(number), at(now)).unwrap();
+                let found = store.look_up(&id(number), at(now)).wait().unwrap();
                 prop_assert_eq!(found, model.look_up(number, now));
+            }
+            Step::Seen { id: number } => {
+                store.seen(&id(number), at(now));
+                model.seen(number, now);
                 // A note is not waited for; a change behind it is.
                 wait(store.revoke(&id(IDS), at(now))).unwrap();
             }
-            Step::Authenticate { id: number, authid } => {
-                let authentication = authid.map(|authid| authentication(authid, now));
-                wait(store.authenticate(&id(number), authentication, at(now))).unwrap();
-                model.authenticate(number, authid, now);
+            Step::Authenticate { id: number, authid, next } => {
+                let succession = next.map(|next| Succession { id: id(next), since: None });
+                let authentication =
+                    authid.map(|authid| Authentication { succession, ..authentication(authid, now) });
+                wait(store.authenticate(&id(number), authentication.clone(), at(now))).unwrap();
+                model.authenticate(number, authentication, now);
+            }
+            Step::Replace { id: number, next } => {
+                let replaced = wait(store.replace(&id(number), &replacement(next), at(now)));
+                prop_assert_eq!(replaced.map_err(Refused::from), model.replace(number, next, now));
             }
             Step::Revoke { id: number } => {
                 wait(store.revoke(&id(number), at(now))).unwrap();

@@ -4,9 +4,11 @@ use std::{path::PathBuf, sync::Arc};
 
 use tempfile::TempDir;
 use wampgate::{
-    config::{StoreConfig, SyncMode},
     cookie::{MaxAge, TrackingId},
-    store::{self, Authentication, Commit, CookieRecord, CookieStore, OpenError, StoreError},
+    store::{
+        self, Authentication, Commit, CookieRecord, CookieStore, Lineage, OpenError, Replacement, StoreError,
+        StoreOptions, Succession, SyncMode,
+    },
     time::Timestamp,
 };
 
@@ -56,22 +58,22 @@ impl Place {
         self.folder.path().join(if self.kind == Kind::Lmdb { "cookies" } else { "cookies.dat" })
     }
 
-    pub(crate) fn config(&self) -> StoreConfig {
+    pub(crate) fn config(&self) -> StoreOptions {
         self.config_at(self.path())
     }
 
     /// The same store elsewhere.
-    pub(crate) fn config_at(&self, path: PathBuf) -> StoreConfig {
+    pub(crate) fn config_at(&self, path: PathBuf) -> StoreOptions {
         let (max_cookies, sync) = (self.limit, self.sync);
         match self.kind {
-            Kind::Memory => StoreConfig::Memory { max_cookies },
-            Kind::File => StoreConfig::File { path, max_cookies, sync },
-            Kind::Lmdb => StoreConfig::Lmdb { path, max_size: 16 << 20, sync },
+            Kind::Memory => StoreOptions::Memory { max_cookies },
+            Kind::File => StoreOptions::File { path, max_cookies, sync },
+            Kind::Lmdb => StoreOptions::Lmdb { path, max_size: 16 << 20, sync },
         }
     }
 
     pub(crate) fn try_open(&self, now: u64) -> Result<Arc<dyn CookieStore>, OpenError> {
-        store::open(&self.config(), at(now))
+        store::open(&self.config(), at(now)).map(|opened| opened.store)
     }
 
     pub(crate) fn open(&self, now: u64) -> Arc<dyn CookieStore> {
@@ -116,13 +118,35 @@ pub(crate) fn authentication(authid: &str, now: u64) -> Authentication {
     }
 }
 
+/// An authentication on an ID that is to be replaced, or was since a moment.
+pub(crate) fn planned(authid: &str, now: u64, next: usize, since: Option<u64>) -> Authentication {
+    let succession = Some(Succession { id: id(next), since: since.map(at) });
+    Authentication { succession, ..authentication(authid, now) }
+}
+
+/// An ID that is to replace another one, for ten minutes.
+pub(crate) fn replacement(next: usize) -> Replacement {
+    Replacement { id: id(next), public_id: "public-id".into(), max_age: MaxAge::from_seconds(600).unwrap() }
+}
+
+/// The record of an ID that has replaced another one by [`replacement`].
+pub(crate) fn in_place_of(predecessor: usize, record: CookieRecord) -> CookieRecord {
+    let lineage = Lineage { public_id: "public-id".into(), predecessor: id(predecessor) };
+    CookieRecord { lineage: Some(lineage.into()), ..record }
+}
+
+/// The live record of an ID.
+pub(crate) fn look_up(store: &dyn CookieStore, id: &TrackingId, now: u64) -> Option<CookieRecord> {
+    store.look_up(id, at(now)).wait().unwrap()
+}
+
 /// The authid that a live record carries; nothing for a record without, or for none.
 pub(crate) fn authid(store: &dyn CookieStore, id: &TrackingId, now: u64) -> Option<String> {
-    let record = store.look_up(id, at(now)).unwrap()?;
+    let record = look_up(store, id, now)?;
     record.authentication.as_ref().map(|authentication| authentication.authid.clone())
 }
 
 /// Whether an ID has a live record.
 pub(crate) fn knows(store: &dyn CookieStore, id: &TrackingId, now: u64) -> bool {
-    store.look_up(id, at(now)).unwrap().is_some()
+    look_up(store, id, now).is_some()
 }

@@ -1,6 +1,6 @@
 //! Whether a stored principal stands, against changing configurations.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Map;
 

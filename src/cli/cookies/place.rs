@@ -14,17 +14,17 @@ use wampgate::{
     admin::{
         self, Client, ClientError, Command, Failure, ManagedStore, Reply, Request, SOCKET, Summary, VERSION,
     },
-    config::{self, Config, StoreConfig},
+    config::{self, Config},
     cookie::{PublicIdKey, TrackingId},
     gateway::PUBLIC_ID_KEY,
-    store::{self, CookieRecord},
+    store::{self, CookieRecord, StoreOptions},
     time::Timestamp,
 };
 
 /// A store of a configuration.
 #[derive(Debug, Clone)]
 pub(super) struct Chosen {
-    pub(super) store: StoreConfig,
+    pub(super) store: StoreOptions,
     name: String,
     node_dir: PathBuf,
     /// Whether only one that exists will do.
@@ -43,7 +43,7 @@ pub(super) enum Place {
 struct Candidate<'a> {
     transport: &'a str,
     path: String,
-    store: &'a StoreConfig,
+    store: &'a StoreOptions,
     name: String,
 }
 
@@ -151,19 +151,19 @@ impl Place {
 
 impl Chosen {
     fn open(self) -> anyhow::Result<Place> {
-        match &self.store {
-            StoreConfig::Memory { .. } => bail!(
+        let place = self.store.place();
+        if !place.is_durable() {
+            bail!(
                 "this cookie store is in memory, and no gateway runs on {}: there are no cookies",
                 self.node_dir.display()
-            ),
-            StoreConfig::File { path, .. } | StoreConfig::Lmdb { path, .. } if !self.may_create => {
-                must_exist(path)?;
-            }
-            _ => {}
+            );
         }
-        let opened = store::open_maintained(&self.store, Timestamp::now())?;
+        if let Some(path) = place.path().filter(|_| !self.may_create) {
+            must_exist(path)?;
+        }
+        let opened = store::open(&self.store, Timestamp::now())?;
         let key = PublicIdKey::load_or_create(&self.node_dir.join(PUBLIC_ID_KEY))?;
-        let store = ManagedStore::new(self.name, opened, Arc::new(key));
+        let store = ManagedStore::new(self.name, &opened, Arc::new(key));
         Ok(Place::Here(Box::new(store)))
     }
 }

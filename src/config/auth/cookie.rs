@@ -1,10 +1,13 @@
 //! `auth.cookie`: clients that a cookie remembers, and what the method needs to be useful and safe.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use crate::config::{
-    AuthOptions, CookieAuthOptions, CookieConfig, ServiceOptions, StoreConfig,
-    reader::{Located, Walk, Whole, object},
+use crate::{
+    config::{
+        AuthOptions, CookieAuthOptions, ServiceOptions, TrackingOptions,
+        reader::{Located, Walk, Whole, object},
+    },
+    store::StorePlace,
 };
 
 /// Ten years in seconds: as long as a cookie may live.
@@ -31,7 +34,7 @@ object! {
 /// What a service has beside `auth.cookie`.
 pub(super) struct Beside<'a> {
     /// The cookie tracking; none: it is off, or faulty.
-    pub(super) tracking: Option<&'a CookieConfig>,
+    pub(super) tracking: Option<&'a TrackingOptions>,
     /// Whether there is a `cookie` at all.
     pub(super) is_tracked: bool,
     /// Whether another method is configured that verifies something, even a faulty one.
@@ -72,8 +75,8 @@ impl RawCookieAuth {
         }
     }
 
-    fn warn_of_times(&self, tracking: &CookieConfig, walk: &mut Walk<'_>) {
-        let lifetime = tracking.options.max_age;
+    fn warn_of_times(&self, tracking: &TrackingOptions, walk: &mut Walk<'_>) {
+        let lifetime = tracking.cookie.max_age;
         for Located { path, value } in [&self.max_age, &self.idle_timeout].into_iter().flatten() {
             if value.0 > u64::from(lifetime.as_seconds()) {
                 let lifetime = lifetime.as_seconds();
@@ -120,7 +123,7 @@ pub(in crate::config) fn warn_of_unsafe(path: &str, service: &ServiceOptions, wa
 pub(in crate::config) struct UseOfIds {
     path: String,
     /// The store's place, if other services can share the store.
-    store: Option<PathBuf>,
+    store: Option<StorePlace>,
     /// Whether IDs become the authids of anonymous clients, as in the default policy's first two cases.
     as_authids: bool,
     as_logins: bool,
@@ -132,13 +135,10 @@ impl UseOfIds {
         let only_anonymous = |auth: &AuthOptions| {
             *auth == AuthOptions { anonymous: auth.anonymous.clone(), ..AuthOptions::default() }
         };
-        let store = service.cookie.as_ref().and_then(|cookie| match &cookie.store {
-            StoreConfig::Memory { .. } => None,
-            StoreConfig::File { path, .. } | StoreConfig::Lmdb { path, .. } => Some(path.clone()),
-        });
+        let place = service.cookie.as_ref().map(|cookie| cookie.store.place());
         Self {
             path: path.to_owned(),
-            store,
+            store: place.filter(StorePlace::is_shared),
             as_authids: service.policy.is_none() && service.auth.as_ref().is_none_or(only_anonymous),
             as_logins: authenticates_by_cookie(service),
         }

@@ -25,7 +25,10 @@ use super::{
     line::{self, Change},
     lock::{self, Locked},
 };
-use crate::store::{exclusive::Exclusive, index::Index, memory};
+use crate::store::{
+    exclusive::Exclusive,
+    index::{self, Index},
+};
 
 /// How many records are copied while the index is locked: some 50 µs.
 const CHUNK: usize = 256;
@@ -167,7 +170,7 @@ impl Copied {
         let mut buffer = Vec::with_capacity(WRITE_BUFFER + WRITE_BUFFER / 2);
         let mut from = 0;
         loop {
-            let chunk = memory::lock(index).chunk(from, CHUNK);
+            let chunk = index::lock(index).chunk(from, CHUNK);
             let Some((records, next)) = chunk else { break };
             from = next;
             for (id, record) in &records {

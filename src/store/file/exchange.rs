@@ -3,10 +3,13 @@
 use std::{collections::HashMap, io::Read};
 
 use super::{
-    line::{self, Change, Entry, Fault},
+    line::{self, Change, Fault, Statement},
     load::Lines,
 };
-use crate::{cookie::TrackingId, store::CookieRecord};
+use crate::{
+    cookie::TrackingId,
+    store::{CookieRecord, rules},
+};
 
 /// A format of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,10 +70,16 @@ pub fn read_lines(
                 let what = "it is sound, but not in the format that was asked for";
                 return Err(Unreadable::Damaged { line: raw.number, offset: raw.offset, what });
             }
-            Ok(Some(Entry::Deleted(id))) => drop(records.insert(id, None)),
-            Ok(Some(Entry::State { id, record, revives })) => {
+            Ok(Some(Statement::Deleted(id))) => drop(records.insert(id, None)),
+            Ok(Some(Statement::State { id, record, revives, replaces })) => {
                 // As in a replay: after `deleted` only a `created` brings an ID back.
                 let is_dead = matches!(records.get(&id), Some(None));
+                if let (Some(since), Some(lineage)) = (replaces, &record.lineage)
+                    && let Some(Some(before)) = records.get_mut(&lineage.predecessor)
+                    && let Some(marked) = rules::marked(before, &id, since)
+                {
+                    *before = marked;
+                }
                 if revives || !is_dead {
                     records.insert(id, Some(record));
                 }
@@ -92,9 +101,7 @@ pub fn write_line(id: &TrackingId, record: &CookieRecord, format: Format, out: &
     match format {
         Format::Crossbar => {
             // Crossbar knows of no replaced IDs: one that has had its time must not open anything there.
-            let is_replaced = record.authentication.as_ref().is_some_and(|authentication| {
-                authentication.succession.as_ref().is_some_and(|succession| succession.since.is_some())
-            });
+            let is_replaced = record.succession().is_some_and(|succession| succession.since.is_some());
             let authentication = record.authentication.clone().filter(|_| !is_replaced);
             line::write_for_crossbar(id, &CookieRecord { authentication, ..record.clone() }, change, out);
         }

@@ -24,6 +24,9 @@ const VERSION: u64 = 1;
 /// The version of a line with the keys of a line of IDs. Gateways that do not know of them must not drop them.
 const IN_LINE: u64 = 2;
 
+/// The version of a line that says of two records at once what has become of them.
+const REPLACING: u64 = 3;
+
 const CRC_KEY: &[u8] = b", \"crc\": \"";
 const CRC_END: &[u8] = b"\"}";
 
@@ -31,15 +34,24 @@ const CRC_END: &[u8] = b"\"}";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     Created,
+    /// Created, and the ID before it in its line is replaced by it from that moment on.
+    Replacing,
     Modified,
     Deleted(Timestamp),
 }
 
-/// A line that was read.
+/// What a line says that was read.
 #[derive(Debug, PartialEq)]
-pub(super) enum Entry {
-    /// The state of a record; `revives` says whether it counts after a deletion.
-    State { id: TrackingId, record: CookieRecord, revives: bool },
+pub(super) enum Statement {
+    /// The state of a record.
+    State {
+        id: TrackingId,
+        record: CookieRecord,
+        /// Whether it counts after a deletion.
+        revives: bool,
+        /// Since when the ID before it in its line is replaced by it, if this line says that.
+        replaces: Option<Timestamp>,
+    },
     /// The end of a record.
     Deleted(TrackingId),
 }
@@ -58,10 +70,15 @@ pub(super) fn write(id: &TrackingId, record: &CookieRecord, change: Change, out:
     let is_deleted = matches!(change, Change::Deleted(_));
     let lineage = record.lineage.as_deref().filter(|_| !is_deleted);
     let authentication = record.authentication.as_deref().filter(|_| !is_deleted);
-    let succession = authentication.and_then(|authentication| authentication.succession.as_ref());
+    let succession = record.succession().filter(|_| !is_deleted);
     if let Some(lineage) = lineage {
         write_text("public", Some(&lineage.public_id), out);
         write_text("before", Some(lineage.predecessor.expose()), out);
+    }
+    // Without an authentication there is no mark on the record before, and an older gateway may read the line.
+    let is_replacing = change == Change::Replacing && lineage.is_some() && authentication.is_some();
+    if is_replacing {
+        write_stamp("replaced", Some(record.created), out);
     }
     if let Some(succession) = succession {
         write_text("next", Some(succession.id.expose()), out);
@@ -69,7 +86,11 @@ pub(super) fn write(id: &TrackingId, record: &CookieRecord, change: Change, out:
     }
     write_stamp("seen", Some(record.last_seen), out);
     write_key("v", out);
-    let version = if lineage.is_some() || succession.is_some() { IN_LINE } else { VERSION };
+    let version = match () {
+        () if is_replacing => REPLACING,
+        () if lineage.is_some() || succession.is_some() => IN_LINE,
+        () => VERSION,
+    };
     out.extend_from_slice(version.to_string().as_bytes());
     let checksum = checksum(out.get(start..).unwrap_or_default());
     out.extend_from_slice(CRC_KEY);
@@ -89,7 +110,9 @@ fn write_crossbars_keys(id: &TrackingId, record: &CookieRecord, change: Change, 
     let authentication = record.authentication.as_deref().filter(|_| !matches!(change, Change::Deleted(_)));
     let (status, modified, deleted) = match change {
         // A record that comes with its authentication, from another store, keeps the time of that.
-        Change::Created => ("created", authentication.map(|authentication| authentication.at), None),
+        Change::Created | Change::Replacing => {
+            ("created", authentication.map(|authentication| authentication.at), None)
+        }
         Change::Modified => (
             "modified",
             Some(authentication.map_or(record.last_seen, |authentication| authentication.at)),
@@ -170,6 +193,7 @@ struct Keys<'a> {
     authextra: Option<&'a RawValue>,
     public: Option<&'a str>,
     before: Option<&'a str>,
+    replaced: Option<&'a str>,
     next: Option<&'a str>,
     since: Option<&'a str>,
     seen: Option<&'a str>,
@@ -178,7 +202,7 @@ struct Keys<'a> {
 }
 
 /// Reads a line without its line break; nothing for a blank one.
-pub(super) fn parse(line: &[u8]) -> Result<Option<Entry>, Fault> {
+pub(super) fn parse(line: &[u8]) -> Result<Option<Statement>, Fault> {
     if line.trim_ascii().is_empty() {
         return Ok(None);
     }
@@ -190,8 +214,11 @@ pub(super) fn parse(line: &[u8]) -> Result<Option<Entry>, Fault> {
         return Err(Fault::Damaged("its checksum is missing"));
     }
     match keys.v {
-        Some(version) if version != VERSION && version != IN_LINE => Err(Fault::Newer(version)),
-        _ => keys.entry().map(Some),
+        Some(version) if !(VERSION..=REPLACING).contains(&version) => Err(Fault::Newer(version)),
+        version if keys.replaced.is_some() != (version == Some(REPLACING)) => {
+            Err(Fault::Damaged("its `replaced` does not go with its version"))
+        }
+        _ => keys.statement().map(Some),
     }
 }
 
@@ -209,7 +236,7 @@ pub(super) fn is_ours(line: &[u8]) -> bool {
 }
 
 impl Keys<'_> {
-    fn entry(self) -> Result<Entry, Fault> {
+    fn statement(self) -> Result<Statement, Fault> {
         let id = TrackingId::parse(self.cbtid).map_err(|_| Fault::Damaged("its cbtid is no tracking ID"))?;
         let created = read_stamp(self.created)?;
         let modified = self.modified.map(read_stamp).transpose()?;
@@ -223,13 +250,17 @@ impl Keys<'_> {
             Some(_) => return Err(Fault::Damaged("its status is unknown")),
         };
         if is_deleted {
-            return Ok(Entry::Deleted(id));
+            return Ok(Statement::Deleted(id));
         }
         let revives = self.status == Some("created");
+        let replaces = self.replaced.map(read_stamp).transpose()?;
         let lineage = self.lineage()?;
         let authentication = self.authentication(modified.unwrap_or(created))?;
         let record = CookieRecord { created, last_seen, max_age, authentication, lineage };
-        Ok(Entry::State { id, record, revives })
+        if replaces.is_some() && (record.lineage.is_none() || record.authentication.is_none()) {
+            return Err(Fault::Damaged("it replaces an ID and does not say which, or by whose login"));
+        }
+        Ok(Statement::State { id, record, revives, replaces })
     }
 
     fn lineage(&self) -> Result<Option<Arc<Lineage>>, Fault> {
@@ -309,7 +340,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    fn read(line: &str) -> Result<Option<Entry>, Fault> {
+    fn read(line: &str) -> Result<Option<Statement>, Fault> {
         parse(line.trim_end_matches('\n').as_bytes())
     }
 
@@ -321,7 +352,7 @@ mod tests {
             CROSSBAR.strip_suffix('}').unwrap()
         );
         assert_eq!(line, format!("{ours}\n"));
-        let expected = Entry::State { id: id(), record: record(), revives: true };
+        let expected = Statement::State { id: id(), record: record(), revives: true, replaces: None };
         assert_eq!(read(&line), Ok(Some(expected)));
     }
 
@@ -330,7 +361,7 @@ mod tests {
         let line = written(&joe(), Change::Modified);
         assert!(line.contains(r#""modified": "2026-11-22T10:14:33.195Z", "deleted": null"#), "{line}");
         assert_eq!(line.matches('\n').count(), 1);
-        let expected = Entry::State { id: id(), record: joe(), revives: false };
+        let expected = Statement::State { id: id(), record: joe(), revives: false, replaces: None };
         assert_eq!(read(&line), Ok(Some(expected)));
     }
 
@@ -347,7 +378,7 @@ mod tests {
             for (change, revives) in [(Change::Created, true), (Change::Modified, false)] {
                 let line = written(&record, change);
                 assert!(line.contains(r#""v": 2"#), "{line}");
-                let expected = Entry::State { id: id(), record: record.clone(), revives };
+                let expected = Statement::State { id: id(), record: record.clone(), revives, replaces: None };
                 assert_eq!(read(&line), Ok(Some(expected)));
             }
             let line = written(&record, Change::Deleted(Timestamp::from_millis(1_795_342_473_400)));
@@ -359,22 +390,57 @@ mod tests {
     }
 
     #[test]
+    fn line_that_replaces_an_id_survives_the_round_trip() {
+        let before =
+            Lineage { public_id: "Public-1".into(), predecessor: TrackingId::parse("old-id").unwrap() };
+        let record = CookieRecord { lineage: Some(Arc::new(before)), ..joe() };
+        let line = written(&record, Change::Replacing);
+        assert!(line.contains(r#""replaced": "2026-11-22T10:14:33.139Z""#) && line.contains(r#""v": 3"#));
+        let replaces = Some(record.created);
+        let expected = Statement::State { id: id(), record: record.clone(), revives: true, replaces };
+        assert_eq!(read(&line), Ok(Some(expected)));
+
+        // Without a login nothing is marked, so that this is a line as any other.
+        let anonymous = CookieRecord { authentication: None, ..record };
+        assert_eq!(written(&anonymous, Change::Replacing), written(&anonymous, Change::Created));
+    }
+
+    #[test]
+    fn line_that_replaces_an_id_must_say_which_and_whose() {
+        for (record, what) in [
+            (joe(), "it replaces an ID and does not say which, or by whose login"),
+            (record(), "it replaces"),
+        ] {
+            let line = written(&record, Change::Created);
+            let (covered, _) = line.split_once(", \"seen\"").unwrap();
+            let covered = format!(r#"{covered}, "replaced": "2026-11-22T10:14:33.139Z", "v": 3"#);
+            let sum = String::from_utf8(checksum(covered.as_bytes()).to_vec()).unwrap();
+            let fault = read(&format!("{covered}, \"crc\": \"{sum}\"}}"));
+            assert!(matches!(fault, Err(Fault::Damaged(why)) if why.starts_with(what)), "{fault:?}");
+            let unversioned = covered.replace("\"v\": 3", "\"v\": 2");
+            let sum = String::from_utf8(checksum(unversioned.as_bytes()).to_vec()).unwrap();
+            let fault = read(&format!("{unversioned}, \"crc\": \"{sum}\"}}"));
+            assert_eq!(fault, Err(Fault::Damaged("its `replaced` does not go with its version")));
+        }
+    }
+
+    #[test]
     fn deleted_line_keeps_no_authentication() {
         let line = written(&joe(), Change::Deleted(Timestamp::from_millis(1_795_342_473_200)));
         assert!(line.contains(r#""deleted": "2026-11-22T10:14:33.200Z""#) && !line.contains("frontend"));
-        assert_eq!(read(&line), Ok(Some(Entry::Deleted(id()))));
+        assert_eq!(read(&line), Ok(Some(Statement::Deleted(id()))));
     }
 
     #[test]
     fn crossbars_lines_are_taken_as_they_are() {
-        let expected = Entry::State { id: id(), record: record(), revives: true };
+        let expected = Statement::State { id: id(), record: record(), revives: true, replaces: None };
         assert_eq!(read(CROSSBAR), Ok(Some(expected)));
         let deleted = CROSSBAR
             .replace(r#""status": "created""#, r#""status": "deleted""#)
             .replace(r#""deleted": null"#, r#""deleted": "2026-11-22T10:14:34.000Z""#);
-        assert_eq!(read(&deleted), Ok(Some(Entry::Deleted(id()))));
+        assert_eq!(read(&deleted), Ok(Some(Statement::Deleted(id()))));
         let eight_keys = r#"{"cbtid": "dsI6D8i7pycVhma20uj5g+/G", "created": "2026-11-22T10:14:33.139Z", "max_age": 864000, "authid": "joe", "authrole": "frontend", "authmethod": "ticket", "authrealm": "realm1", "authextra": {"foo": "b\u00e4r"}}"#;
-        let Ok(Some(Entry::State { record, .. })) = read(eight_keys) else { panic!("not taken") };
+        let Ok(Some(Statement::State { record, .. })) = read(eight_keys) else { panic!("not taken") };
         assert_eq!(record.authentication.unwrap().authextra, r#"{"foo": "b\u00e4r"}"#);
     }
 
@@ -409,9 +475,9 @@ mod tests {
 
     #[test]
     fn line_of_a_later_version_is_told_from_a_damaged_one() {
-        let line = written(&record(), Change::Created).replace("\"v\": 1", "\"v\": 3");
+        let line = written(&record(), Change::Created).replace("\"v\": 1", "\"v\": 4");
         let (covered, _) = line.split_once(", \"crc\"").unwrap();
         let sum = String::from_utf8(checksum(covered.as_bytes()).to_vec()).unwrap();
-        assert_eq!(read(&format!("{covered}, \"crc\": \"{sum}\"}}")), Err(Fault::Newer(3)));
+        assert_eq!(read(&format!("{covered}, \"crc\": \"{sum}\"}}")), Err(Fault::Newer(4)));
     }
 }

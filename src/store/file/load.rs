@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    line::{self, Entry, Fault, MAX_LINE},
+    line::{self, Fault, MAX_LINE, Statement},
     lock::{self, Locked},
 };
 use crate::{
@@ -67,8 +67,8 @@ pub(super) fn load(locked: &Locked, index: &mut Index) -> Result<Loaded, OpenErr
         is_open = !raw.has_newline;
         match raw.parse() {
             Ok(None) => {}
-            Ok(Some(entry)) => match bad {
-                None => replay.apply(entry),
+            Ok(Some(statement)) => match bad {
+                None => replay.apply(statement),
                 Some(Bad { number, offset, what, .. }) => {
                     return Err(OpenError::Damaged { path: path.clone(), line: number, offset, what });
                 }
@@ -120,14 +120,14 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    fn apply(&mut self, entry: Entry) {
+    fn apply(&mut self, statement: Statement) {
         self.lines += 1;
-        match entry {
-            Entry::Deleted(id) => {
+        match statement {
+            Statement::Deleted(id) => {
                 self.index.remove(&id);
                 self.deleted.insert(id);
             }
-            Entry::State { id, record, revives } => {
+            Statement::State { id, record, revives, replaces } => {
                 if !self.deleted.is_empty() {
                     if revives {
                         self.deleted.remove(&id);
@@ -135,7 +135,10 @@ impl Replay<'_> {
                         return;
                     }
                 }
-                self.index.restore(&id, record);
+                match replaces {
+                    Some(since) => self.index.restore_replacing(&id, record, since),
+                    None => self.index.restore(&id, record),
+                }
             }
         }
     }
@@ -143,7 +146,7 @@ impl Replay<'_> {
 
 impl RawLine<'_> {
     /// What the line says; nothing for a blank one.
-    pub(super) fn parse(&self) -> Result<Option<Entry>, Fault> {
+    pub(super) fn parse(&self) -> Result<Option<Statement>, Fault> {
         if self.is_too_long { Err(Fault::Damaged("it is too long")) } else { line::parse(self.text) }
     }
 

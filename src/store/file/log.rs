@@ -15,13 +15,11 @@ use super::{
     lock::Locked,
 };
 use crate::{
-    config::SyncMode,
     cookie::TrackingId,
     store::{
-        CookieRecord, StoreError,
+        CookieRecord, StoreError, SyncMode,
         group::{Item, Sink},
-        index::Index,
-        memory::lock,
+        index::{Index, lock},
     },
     time::Timestamp,
 };
@@ -64,6 +62,7 @@ type Asker = mpsc::SyncSender<Result<Compacted, StoreError>>;
 pub(super) enum Undo {
     Create(TrackingId),
     Authenticate(TrackingId, Timestamp),
+    Replace { id: TrackingId, next: TrackingId, now: Timestamp },
 }
 
 impl Line {
@@ -77,6 +76,20 @@ impl Line {
     /// Nothing to write: answered when everything before it has been written.
     pub(super) const fn empty() -> Self {
         Self { bytes: Vec::new(), undo: None, compaction: None }
+    }
+
+    /// Takes the change out of the index that this line was to record. What was not acknowledged counts against the
+    /// client: the record or the authentication goes.
+    pub(super) fn take_back(&self, index: &mut Index) {
+        match &self.undo {
+            Some(Undo::Create(id)) => drop(index.remove(id)),
+            Some(Undo::Authenticate(id, now)) => drop(index.authenticate(id, None, *now)),
+            Some(Undo::Replace { id, next, now }) => {
+                index.remove(next);
+                index.authenticate(id, None, *now);
+            }
+            None => {}
+        }
     }
 
     /// Asks for a compaction, whether it is due or not.
@@ -231,11 +244,7 @@ impl Sink for Log {
     }
 
     fn abandon(&mut self, work: &Line) {
-        match &work.undo {
-            Some(Undo::Create(id)) => drop(lock(&self.index).remove(id)),
-            Some(Undo::Authenticate(id, now)) => drop(lock(&self.index).authenticate(id, None, *now)),
-            None => {}
-        }
+        work.take_back(&mut lock(&self.index));
     }
 
     fn tick(&mut self) -> Result<Option<Duration>, Arc<str>> {

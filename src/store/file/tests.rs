@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use super::*;
 use crate::{
     cookie::MaxAge,
-    store::{exclusive::Exclusive, file::load::Loaded, file::lock::Locked},
+    store::{Succession, exclusive::Exclusive, file::load::Loaded, file::lock::Locked},
 };
 
 fn id(number: u32) -> TrackingId {
@@ -58,16 +58,20 @@ async fn nothing_is_acknowledged_after_a_failed_write_or_fsync() {
     for (device, sync) in [("/dev/full", SyncMode::Never), ("/dev/null", SyncMode::Always)] {
         let store = store_on(device, sync);
         fails(store.create(&id(3), record()), device).await;
-        assert_eq!(store.look_up(&id(3), at(1)).unwrap(), None, "its client was refused");
+        assert_eq!(store.look_up(&id(3), at(1)).await.unwrap(), None, "its client was refused");
         fails(store.create(&id(4), record()), device).await;
         fails(store.authenticate(&id(2), Some(joe()), at(1)), device).await;
         assert_eq!(
-            store.look_up(&id(2), at(1)).unwrap(),
+            store.look_up(&id(2), at(1)).await.unwrap(),
             Some(record()),
             "look-ups go on, without what failed"
         );
         fails(store.revoke(&id(1), at(1)), device).await;
-        assert_eq!(store.look_up(&id(1), at(1)).unwrap(), None, "revoked for as long as the gateway runs");
+        assert_eq!(
+            store.look_up(&id(1), at(1)).await.unwrap(),
+            None,
+            "revoked for as long as the gateway runs"
+        );
     }
 }
 
@@ -76,7 +80,23 @@ async fn authentication_that_cannot_be_written_is_dropped_with_the_one_before() 
     let store = store_on("/dev/full", SyncMode::Always);
     let eve = Authentication { authid: "eve".into(), ..joe() };
     fails(store.authenticate(&id(1), Some(eve), at(1)), "/dev/full").await;
-    assert_eq!(store.look_up(&id(1), at(1)).unwrap().unwrap().authentication, None);
+    assert_eq!(store.look_up(&id(1), at(1)).await.unwrap().unwrap().authentication, None);
+}
+
+#[tokio::test]
+async fn replacement_that_cannot_be_written_leaves_neither_id_logged_in() {
+    let store = store_on("/dev/full", SyncMode::Always);
+    let succession = Some(Succession { id: id(3), since: None });
+    let due = Arc::new(Authentication { succession, ..joe() });
+    lock(&store.index).authenticate(&id(1), Some(&due), at(1)).unwrap();
+    let next = Replacement { id: id(3), public_id: "public-id".into(), max_age: MaxAge::DEFAULT };
+    // Handed over together: the second is told of the first only if that gets into the file.
+    let commits = [at(2), at(3)].map(|now| store.replace(&id(1), &next, now));
+    for commit in commits {
+        fails(commit, "/dev/full").await;
+    }
+    assert_eq!(store.look_up(&id(3), at(4)).await.unwrap(), None);
+    assert_eq!(store.look_up(&id(1), at(4)).await.unwrap().unwrap().authentication, None);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::cookie::MaxAge;
+use crate::{cookie::MaxAge, store::Succession};
 
 fn id(number: u32) -> TrackingId {
     TrackingId::parse(&format!("client-{number:04}")).unwrap()
@@ -29,6 +29,16 @@ fn joe() -> Arc<Authentication> {
     })
 }
 
+/// Joe on an ID that is to be replaced by another one.
+fn joe_before(next: u32) -> Arc<Authentication> {
+    let succession = Some(Succession { id: id(next), since: None });
+    Arc::new(Authentication { succession, ..(*joe()).clone() })
+}
+
+fn replacement(next: u32) -> Replacement {
+    Replacement { id: id(next), public_id: "public-id".into(), max_age: MaxAge::from_seconds(600).unwrap() }
+}
+
 fn ids(index: &Index) -> Vec<String> {
     let (records, _) = index.chunk(0, usize::MAX).unwrap_or_default();
     records.iter().map(|(id, _)| id.expose().to_owned()).collect()
@@ -43,7 +53,7 @@ fn full_index_drops_expired_records_first_then_the_longest_unseen() {
     index.create(&id(4), record(5_000, 600)).unwrap();
     assert_eq!(ids(&index), ["client-0001", "client-0002", "client-0004"], "the expired one went");
 
-    assert!(index.see(&id(1), at(70_000)).unwrap().noted.is_some());
+    assert!(index.see(&id(1), at(70_000)).is_some());
     index.create(&id(5), record(70_001, 600)).unwrap();
     assert_eq!(ids(&index), ["client-0001", "client-0005", "client-0004"], "the longest unseen went");
 }
@@ -72,24 +82,54 @@ fn restoring_evicts_over_the_limit_but_no_authenticated_record() {
 }
 
 #[test]
+fn replacement_takes_the_place_of_the_record_before_only_if_there_is_no_other() {
+    let mut index = Index::new(2, SettledClock::default());
+    index.create(&id(1), record(0, 600)).unwrap();
+    index.authenticate(&id(1), Some(&joe_before(3)), at(1)).unwrap();
+    index.create(&id(2), record(2, 600)).unwrap();
+    index.replace(&id(1), &replacement(3), at(3)).unwrap();
+    assert_eq!(ids(&index), ["client-0001", "client-0003"], "the one without an authentication went");
+    index.authenticate(&id(3), Some(&joe_before(4)), at(4)).unwrap();
+    index.replace(&id(3), &replacement(4), at(5)).unwrap();
+    assert_eq!(ids(&index), ["client-0001", "client-0004"]);
+}
+
+#[test]
+fn replacement_that_is_done_again_ends_in_the_same_state() {
+    let mut index = Index::new(3, SettledClock::default());
+    index.create(&id(1), record(0, 600)).unwrap();
+    index.authenticate(&id(1), Some(&joe_before(2)), at(1)).unwrap();
+    let Ok(Change::Replaced(next)) = index.replace(&id(1), &replacement(2), at(2)) else { panic!() };
+    let state = |index: &Index| index.chunk(0, usize::MAX).unwrap().0;
+    let expected = state(&index);
+    index.restore_replacing(&id(2), next.clone(), at(2));
+    assert_eq!(state(&index), expected);
+    // The record before has another successor by now: a later line will say so once more.
+    index.authenticate(&id(1), Some(&joe_before(9)), at(3)).unwrap();
+    let expected = state(&index);
+    index.restore_replacing(&id(2), next, at(2));
+    assert_eq!(state(&index), expected);
+}
+
+#[test]
 fn leap_of_the_clock_drops_nothing() {
     const YEAR: u64 = 365 * 86_400_000;
     let mut index = Index::new(2, SettledClock::starting(at(0)));
     index.create(&id(1), record(0, 600)).unwrap();
     index.authenticate(&id(1), Some(&joe()), at(1)).unwrap();
-    assert!(index.see(&id(1), at(YEAR)).is_none(), "its time is over by that clock");
+    assert!(index.look_up(&id(1), at(YEAR)).is_none(), "its time is over by that clock");
     assert_eq!(index.purge(at(YEAR), 10), 0);
     index.create(&id(2), record(YEAR, 600)).unwrap();
     index.create(&id(3), record(YEAR, 600)).unwrap();
-    assert!(index.see(&id(1), at(1_000)).is_some(), "the clock came back");
-    assert!(index.see(&id(3), at(2_000)).unwrap().noted.is_some(), "a record from the future");
+    assert!(index.look_up(&id(1), at(1_000)).is_some(), "the clock came back");
+    assert!(index.see(&id(3), at(2_000)).is_some(), "a record from the future");
 }
 
 proptest! {
     /// After any history the heap and the list hold what they should, in the order in which they should give
     /// it.
     #[test]
-    fn any_history_leaves_heap_and_list_in_order(steps in proptest::collection::vec((0..5_u8, 0..24_u32, 1..900_u64), 1..300)) {
+    fn any_history_leaves_heap_and_list_in_order(steps in proptest::collection::vec((0..7_u8, 0..24_u32, 1..900_u64), 1..300)) {
         let mut index = Index::new(16, SettledClock::default());
         let mut now = 0;
         for (step, number, span) in steps {
@@ -98,6 +138,8 @@ proptest! {
                 0 | 1 => { let _ = index.create(&id(number), record(now, span)); }
                 2 => { let _ = index.see(&id(number), at(now)); }
                 3 => { let _ = index.authenticate(&id(number), (span % 2 == 0).then(joe).as_ref(), at(now)); }
+                4 => { let _ = index.authenticate(&id(number), Some(&joe_before(number / 2)), at(now)); }
+                5 => { let _ = index.replace(&id(number), &replacement(number / 2), at(now)); }
                 _ => { let _ = index.remove(&id(number)); }
             }
         }

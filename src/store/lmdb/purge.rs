@@ -68,6 +68,6 @@ fn id_of(key: &[u8]) -> &[u8] {
 fn step(group: &Group<Writer>, work: impl FnOnce(Done) -> Work) -> Result<(), StoreError> {
     let (done, finished) = mpsc::sync_channel(1);
     // Its outcome comes through the channel, on which a thread can wait outside of any runtime.
-    drop(group.push(work(done))?);
+    drop(group.push(work(done)).map_err(|rejected| rejected.error)?);
     finished.recv().map_err(|_| StoreError::Io(Arc::from("its writer has stopped")))
 }

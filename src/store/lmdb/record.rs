@@ -35,7 +35,7 @@ type Line<T> = (Option<Fields<T>>, Option<(T, T)>, Option<(T, Option<u64>)>);
 pub(super) fn encode(record: &CookieRecord) -> Vec<u8> {
     let mut out = Vec::with_capacity(21);
     let authentication = record.authentication.as_deref();
-    let succession = authentication.and_then(|authentication| authentication.succession.as_ref());
+    let succession = record.succession();
     let is_in_line = record.lineage.is_some() || succession.is_some();
     out.push(if is_in_line { IN_LINE } else { VERSION });
     out.extend_from_slice(&record.created.as_millis().to_be_bytes());

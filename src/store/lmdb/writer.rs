@@ -12,10 +12,9 @@ use super::{
     record::{self, expiry_key},
 };
 use crate::{
-    config::SyncMode,
     cookie::TrackingId,
     store::{
-        Authentication, CookieRecord, StoreError,
+        Authentication, CookieRecord, Replacement, StoreError, SyncMode,
         group::{Item, Sink},
         rules,
     },
@@ -46,6 +45,11 @@ pub(super) enum Work {
     Create {
         id: TrackingId,
         record: CookieRecord,
+    },
+    Replace {
+        id: TrackingId,
+        next: Replacement,
+        now: Timestamp,
     },
     Authenticate {
         id: TrackingId,
@@ -97,6 +101,7 @@ impl Writer {
                 self.change(txn, id, *now, |record| rules::seen(record, *now))?;
             }
             Work::Create { id, record } => return self.create(txn, id, record),
+            Work::Replace { id, next, now } => return self.replace(txn, id, next, *now),
             Work::Authenticate { id, authentication, now } => {
                 self.tables.settle(*now);
                 self.change(txn, id, *now, |record| {
@@ -104,10 +109,8 @@ impl Writer {
                 })?;
             }
             Work::Revoke { id } => {
-                if let Some(record) = self.tables.get(txn, id)? {
-                    self.tables.expiry.delete(txn, &expiry_key(record.expires(), id.expose().as_bytes()))?;
-                }
-                self.tables.records.delete(txn, id.expose().as_bytes())?;
+                let record = self.tables.get(txn, id)?;
+                self.tables.remove(txn, id, record.as_ref())?;
             }
             Work::DropRecords { keys, settled, .. } => self.tables.drop_records(txn, keys, *settled)?,
             Work::DropKeys { keys, .. } => {
@@ -134,19 +137,59 @@ impl Writer {
             }
             self.tables.expiry.delete(txn, &expiry_key(old.expires(), key))?;
         }
-        if self.is_full(txn)? {
-            let expired = self.tables.expired(txn, settled, ROOM)?;
-            self.tables.drop_records(txn, &expired, settled)?;
-            for key in &expired {
-                self.tables.expiry.delete(txn, key)?;
-            }
-            if self.is_full(txn)? {
-                return Ok(Err(StoreError::MapFull { max_size: self.max_size }));
-            }
+        if !self.make_room(txn, settled)? {
+            return Ok(Err(StoreError::MapFull { max_size: self.max_size }));
         }
-        self.tables.records.put(txn, key, &record::encode(record))?;
-        self.tables.expiry.put(txn, &expiry_key(record.expires(), key), &[])?;
+        self.tables.put(txn, id, record)?;
         Ok(Ok(()))
+    }
+
+    fn replace(
+        &self,
+        txn: &mut RwTxn<'_>,
+        id: &TrackingId,
+        next: &Replacement,
+        now: Timestamp,
+    ) -> heed::Result<Result<(), StoreError>> {
+        let settled = self.tables.settle(now);
+        let Some(record) = self.tables.get(txn, id)?.filter(|record| !record.is_expired(now)) else {
+            return Ok(Err(StoreError::Outdated));
+        };
+        let replacing = match rules::replaced(id, &record, next, now) {
+            Ok(replacing) => replacing,
+            Err(error) => return Ok(Err(error)),
+        };
+        let taken = self.tables.get(txn, &next.id)?;
+        let live = taken.as_ref().filter(|found| !found.is_expired(now));
+        let is_half_done = live.is_some_and(|found| replacing.is_half_done(found));
+        if live.is_some() && !is_half_done {
+            return Ok(Err(StoreError::Exists));
+        }
+        if is_half_done || self.make_room(txn, settled)? {
+            if let Some(before) = &replacing.before {
+                self.tables.records.put(txn, id.expose().as_bytes(), &record::encode(before))?;
+            }
+        } else {
+            self.tables.remove(txn, id, Some(&record))?;
+        }
+        if !is_half_done {
+            self.tables.remove(txn, &next.id, taken.as_ref())?;
+            self.tables.put(txn, &next.id, &replacing.next)?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Makes room for a record that comes, if it must; whether there is room.
+    fn make_room(&self, txn: &mut RwTxn<'_>, settled: Timestamp) -> heed::Result<bool> {
+        if !self.is_full(txn)? {
+            return Ok(true);
+        }
+        let expired = self.tables.expired(txn, settled, ROOM)?;
+        self.tables.drop_records(txn, &expired, settled)?;
+        for key in &expired {
+            self.tables.expiry.delete(txn, key)?;
+        }
+        Ok(!self.is_full(txn)?)
     }
 
     /// Puts a live record in its changed state, if it changes. No change moves the moment when it expires.
@@ -187,6 +230,23 @@ fn pages(table: Table, txn: &RwTxn<'_>) -> heed::Result<u64> {
 impl Tables {
     fn get(&self, txn: &RwTxn<'_>, id: &TrackingId) -> heed::Result<Option<CookieRecord>> {
         Ok(self.records.get(txn, id.expose().as_bytes())?.and_then(record::decode))
+    }
+
+    /// Puts a record in with its key of expiry.
+    fn put(&self, txn: &mut RwTxn<'_>, id: &TrackingId, record: &CookieRecord) -> heed::Result<()> {
+        let key = id.expose().as_bytes();
+        self.records.put(txn, key, &record::encode(record))?;
+        self.expiry.put(txn, &expiry_key(record.expires(), key), &[])
+    }
+
+    /// Takes the record that was found under an ID out, with its key of expiry.
+    fn remove(&self, txn: &mut RwTxn<'_>, id: &TrackingId, found: Option<&CookieRecord>) -> heed::Result<()> {
+        let key = id.expose().as_bytes();
+        if let Some(record) = found {
+            self.expiry.delete(txn, &expiry_key(record.expires(), key))?;
+        }
+        self.records.delete(txn, key)?;
+        Ok(())
     }
 
     /// The keys of the expiry index up to a moment, in its order.

@@ -2,16 +2,14 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    cookie::{CookieOptions, MaxAge},
-    store::{CookieRecord, CookieStore, MemoryStore},
-    tracking::{Clients, Presence},
+    cookie::MaxAge,
+    store::{CookieRecord, MemoryStore},
+    tracking::{Presence, scripted},
 };
 
 /// A tracker with a store of its own.
 fn tracker() -> Arc<Tracker> {
-    let store = Arc::new(MemoryStore::new(100)) as Arc<dyn CookieStore>;
-    let clients = Clients::new(store, Arc::new(PublicIdKey::random().unwrap()));
-    Arc::new(Tracker::new(CookieOptions::default(), clients))
+    Arc::new(scripted::tracker(&Arc::new(MemoryStore::new(100))))
 }
 
 fn id(text: &str) -> TrackingId {
@@ -22,7 +20,7 @@ fn id(text: &str) -> TrackingId {
 async fn connect(tracker: &Tracker, text: &str, session: u64) -> Presence {
     let record = CookieRecord::new(Timestamp::now(), MaxAge::DEFAULT);
     tracker.clients.store.create(&id(text), record).await.unwrap();
-    let (presence, _) = tracker.clients.connections.enter(&id(text));
+    let presence = tracker.clients.connections.enter(&id(text));
     presence.has_session(SessionId(session));
     presence
 }
@@ -34,7 +32,7 @@ async fn parting(presence: &Presence) -> Parting {
 }
 
 fn is_known(tracker: &Tracker, text: &str) -> bool {
-    tracker.clients.live(&id(text), Timestamp::now()).unwrap().is_some()
+    tracker.clients.store.look_up(&id(text), Timestamp::now()).wait().unwrap().is_some()
 }
 
 #[tokio::test]
@@ -71,7 +69,7 @@ async fn a_session_that_ends_right_after_the_order_is_logged_out() {
 async fn the_client_that_is_spared_keeps_its_cookie() {
     let tracker = tracker();
     let kept = connect(&tracker, "kept-kept", 1).await;
-    let beside = tracker.clients.connections.enter(&id("kept-kept")).0;
+    let beside = tracker.clients.connections.enter(&id("kept-kept"));
     beside.has_session(SessionId(2));
     let gone = connect(&tracker, "gone-gone", 3).await;
     let queue = LogoutQueue::default();

@@ -1,13 +1,19 @@
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex, OnceLock, Weak,
+    atomic::{AtomicBool, Ordering},
+};
 
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, header::COOKIE};
 
 use super::*;
 use crate::{
-    cookie::{CookieOptions, PublicIdKey},
-    store::{Commit, CookieStore, MemoryStore},
-    tracking::Clients,
+    cookie::MaxAge,
+    store::{MemoryStore, block_on},
+    tracking::{
+        LoginOptions,
+        scripted::{self, Scripted},
+    },
 };
 
 /// A moment in seconds.
@@ -16,9 +22,7 @@ const fn at(seconds: u64) -> Timestamp {
 }
 
 fn tracker() -> Tracker {
-    let store = Arc::new(MemoryStore::new(1000));
-    let clients = Clients::new(store, Arc::new(PublicIdKey::random().unwrap()));
-    Tracker::new(CookieOptions::default(), clients).rotating(true)
+    scripted::tracker(&Arc::new(MemoryStore::new(1000))).with_logins(Some(LoginOptions::default()))
 }
 
 /// Comes with an ID, or with none.
@@ -27,7 +31,7 @@ async fn visit(tracker: &Tracker, id: Option<&TrackingId>, now: Timestamp) -> Tr
     if let Some(id) = id {
         headers.insert(COOKIE, HeaderValue::try_from(format!("cbtid={}", id.expose())).unwrap());
     }
-    let tracked = tracker.track(&headers, false, now).await.unwrap();
+    let tracked = tracker.admit(&headers, false, now).await.unwrap();
     let is_told = tracked.set_cookie.is_some();
     assert_eq!(is_told, id != Some(&tracked.id), "a client is told its ID exactly if it has another one");
     tracked
@@ -52,7 +56,7 @@ fn name(tracked: &Tracked) -> Option<&str> {
 }
 
 fn is_known(tracker: &Tracker, id: &TrackingId, now: Timestamp) -> bool {
-    tracker.clients.store.look_up(id, now).unwrap().is_some()
+    tracker.clients.store.look_up(id, now).wait().unwrap().is_some()
 }
 
 fn is_told_to_end(tracked: &Tracked) -> Option<Parting> {
@@ -68,7 +72,6 @@ async fn after_a_login_the_next_handshake_gets_another_id() {
     assert_ne!(second.id, first.id);
     assert_eq!((name(&second), second.is_new), (Some("joe"), false));
     assert_eq!(second.record.authentication.as_ref().unwrap().at, at(1), "rotating renews no authentication");
-    assert_eq!(second.record.last_seen, at(1), "nor makes it anybody seen who was away");
     assert_eq!(second.connections, 2, "the one of the old ID is the client's as well");
     assert_eq!(second.public_id, first.public_id, "others know it by the same name");
     let third = visit(&tracker, Some(&second.id), at(100)).await;
@@ -77,6 +80,17 @@ async fn after_a_login_the_next_handshake_gets_another_id() {
     let fourth = visit(&tracker, Some(&second.id), at(102)).await;
     assert_eq!((fourth.id != second.id, name(&fourth)), (true, Some("joe")));
     assert_eq!(fourth.public_id, first.public_id);
+}
+
+#[tokio::test]
+async fn a_new_id_makes_no_client_seen_that_was_away() {
+    let tracker = tracker();
+    let first = visit(&tracker, None, at(0)).await;
+    log_in(&tracker, &first, "joe", at(1)).await;
+    let presented = first.id.clone();
+    drop(first);
+    let second = visit(&tracker, Some(&presented), at(200)).await;
+    assert_eq!((second.record.last_seen, second.connections), (at(1), 1));
 }
 
 #[tokio::test]
@@ -163,19 +177,6 @@ async fn anonymous_client_keeps_its_public_name_and_leaves_no_records_behind() {
 }
 
 #[tokio::test]
-async fn handshakes_at_the_same_moment_are_given_the_same_id() {
-    let tracker = tracker();
-    let first = visit(&tracker, None, at(0)).await;
-    log_in(&tracker, &first, "joe", at(0)).await;
-    let due = tracker.clients.store.look_up(&first.id, at(1)).unwrap().unwrap();
-    // Both have seen the ID before either has replaced it.
-    let one = tracker.admit(first.id.clone(), due.clone(), at(1)).await.unwrap().unwrap();
-    let other = tracker.admit(first.id.clone(), due, at(1)).await.unwrap().unwrap();
-    assert_eq!((&one.id, one.is_replaced), (&other.id, true));
-    assert!(other.record.authentication.is_some());
-}
-
-#[tokio::test]
 async fn logout_with_any_id_of_a_line_ends_all_of_it() {
     for from in 0..3 {
         let tracker = tracker();
@@ -196,62 +197,121 @@ async fn logout_with_any_id_of_a_line_ends_all_of_it() {
     }
 }
 
-/// In the moment before it makes a record, somebody logs out who has met all IDs that were there.
-#[derive(Debug)]
-struct LoggedOutBefore {
-    store: MemoryStore,
-    /// The IDs, oldest first.
-    line: Mutex<Vec<TrackingId>>,
+/// Lets something happen at the `n`th call of the store, counted from when the tracker is put into the cell; whether
+/// it came to that.
+fn interrupted(
+    n: usize,
+    mut what: impl FnMut(&Tracker) + Send + 'static,
+) -> (Arc<Tracker>, Arc<OnceLock<Weak<Tracker>>>, Arc<AtomicBool>) {
+    let (cell, happened): (Arc<OnceLock<Weak<Tracker>>>, Arc<AtomicBool>) = Default::default();
+    let (their_cell, theirs) = (Arc::clone(&cell), Arc::clone(&happened));
+    let mut calls = 0;
+    let store = Scripted::new(move |_, _| {
+        if let Some(tracker) = their_cell.get().and_then(Weak::upgrade) {
+            if calls == n {
+                what(&tracker);
+                theirs.store(true, Ordering::Relaxed);
+            }
+            calls += 1;
+        }
+        Ok(())
+    });
+    let tracker = scripted::tracker(&store).with_logins(Some(LoginOptions::default()));
+    (Arc::new(tracker), cell, happened)
 }
 
-impl CookieStore for LoggedOutBefore {
-    fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit {
-        for id in self.line.lock().unwrap().drain(..) {
-            self.store.revoke(&id, at(2)).wait().unwrap();
+#[tokio::test]
+async fn logout_at_any_moment_of_the_next_handshake_leaves_nobody_logged_in() {
+    // Met before the handshake, as by a logout that has looked its IDs up a moment ago; or at that very moment.
+    for is_met_before in [true, false] {
+        for n in 0.. {
+            let line: Arc<Mutex<Vec<TrackingId>>> = Arc::default();
+            let theirs = Arc::clone(&line);
+            let (tracker, cell, happened) = interrupted(n, move |tracker| {
+                let mut ids = theirs.lock().unwrap().clone();
+                if !is_met_before {
+                    ids = block_on(tracker.clients.lines(&ids[..1], at(2)));
+                }
+                block_on(tracker.clients.revoke(ids, Parting::LoggedOut, at(2))).unwrap();
+            });
+            let first = visit(&tracker, None, at(0)).await;
+            log_in(&tracker, &first, "joe", at(1)).await;
+            *line.lock().unwrap() = tracker.clients.line(&first.id, at(2)).await;
+            let ids = line.lock().unwrap().clone();
+            assert_eq!((ids.len(), &ids[0]), (2, &first.id), "the next ID is drawn and has no record");
+            cell.set(Arc::downgrade(&tracker)).unwrap();
+
+            let second = visit(&tracker, Some(&first.id), at(2)).await;
+            if !happened.load(Ordering::Relaxed) {
+                assert!(n > 3, "a handshake that replaces an ID makes more than {n} calls");
+                break;
+            }
+            let is_out = name(&second).is_none() || is_told_to_end(&second).is_some();
+            assert!(is_out, "logged out at call {n}");
+            assert!(ids.iter().all(|id| !is_known(&tracker, id, at(2))), "call {n}");
         }
-        self.store.create(id, record)
-    }
-
-    fn look_up(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
-        self.store.look_up(id, now)
-    }
-
-    fn authenticate(&self, id: &TrackingId, who: Option<Authentication>, now: Timestamp) -> Commit {
-        self.store.authenticate(id, who, now)
-    }
-
-    fn revoke(&self, id: &TrackingId, now: Timestamp) -> Commit {
-        self.store.revoke(id, now)
-    }
-
-    fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        self.store.purge(now, limit)
-    }
-
-    fn scan(
-        &self,
-        now: Timestamp,
-        each: &mut dyn FnMut(&TrackingId, &CookieRecord),
-    ) -> Result<(), StoreError> {
-        self.store.scan(now, each)
     }
 }
 
 #[tokio::test]
-async fn logout_during_the_next_handshake_leaves_nobody_logged_in() {
-    let store = Arc::new(LoggedOutBefore { store: MemoryStore::new(1000), line: Mutex::default() });
-    let key = Arc::new(PublicIdKey::random().unwrap());
-    let clients = Clients::new(Arc::clone(&store) as Arc<dyn CookieStore>, key);
-    let tracker = Tracker::new(CookieOptions::default(), clients).rotating(true);
+async fn handshake_at_any_moment_of_another_one_is_given_the_same_id() {
+    for n in 0.. {
+        let (presented, other): (Arc<OnceLock<TrackingId>>, Arc<OnceLock<Tracked>>) = Default::default();
+        let (theirs, met) = (Arc::clone(&presented), Arc::clone(&other));
+        let (tracker, cell, happened) = interrupted(n, move |tracker| {
+            met.set(block_on(visit(tracker, theirs.get(), at(2)))).unwrap();
+        });
+        let first = visit(&tracker, None, at(0)).await;
+        log_in(&tracker, &first, "joe", at(1)).await;
+        presented.set(first.id.clone()).unwrap();
+        cell.set(Arc::downgrade(&tracker)).unwrap();
+        let one = visit(&tracker, Some(&first.id), at(2)).await;
+        if !happened.load(Ordering::Relaxed) {
+            assert!(n > 3, "a handshake that replaces an ID makes more than {n} calls");
+            break;
+        }
+        let other = other.get().unwrap();
+        assert_eq!((&other.id, name(other)), (&one.id, Some("joe")), "call {n}");
+        assert_eq!(name(&one), Some("joe"), "call {n}");
+    }
+}
+
+#[tokio::test]
+async fn login_that_ends_at_any_moment_of_a_handshake_does_not_go_on_with_the_next_id() {
+    for n in 0.. {
+        let presented: Arc<OnceLock<TrackingId>> = Arc::default();
+        let theirs = Arc::clone(&presented);
+        let (tracker, cell, happened) = interrupted(n, move |tracker| {
+            // As where the principal's role is gone.
+            tracker.clients.store.authenticate(theirs.get().unwrap(), None, at(2)).wait().unwrap();
+        });
+        let first = visit(&tracker, None, at(0)).await;
+        log_in(&tracker, &first, "joe", at(1)).await;
+        presented.set(first.id.clone()).unwrap();
+        cell.set(Arc::downgrade(&tracker)).unwrap();
+        let second = visit(&tracker, Some(&first.id), at(2)).await;
+        if !happened.load(Ordering::Relaxed) {
+            break;
+        }
+        // Once the ID is replaced, the login is the next one's.
+        let is_replaced = second.record.authentication.is_some();
+        let found = tracker.authentication(&second, at(2)).await.unwrap();
+        assert_eq!(found.is_some(), is_replaced, "call {n}");
+        let again = visit(&tracker, Some(&first.id), at(3)).await;
+        assert!(is_replaced || name(&again).is_none(), "a login that has ended came back, call {n}");
+    }
+}
+
+#[tokio::test]
+async fn next_id_that_another_client_has_by_now_is_not_handed_out() {
+    let tracker = tracker();
     let first = visit(&tracker, None, at(0)).await;
     log_in(&tracker, &first, "joe", at(1)).await;
-    let line = tracker.clients.line(&first.id, at(2));
-    assert_eq!((line.len(), &line[0]), (2, &first.id), "the next ID is drawn and has no record");
-    *store.line.lock().unwrap() = line.clone();
-
-    let second = visit(&tracker, Some(&first.id), at(2)).await;
-    assert_eq!((second.is_new, name(&second)), (true, None));
-    assert!(line.iter().all(|id| !is_known(&tracker, id, at(2))));
+    let line = tracker.clients.line(&first.id, at(2)).await;
+    tracker.clients.store.create(&line[1], CookieRecord::new(at(2), MaxAge::DEFAULT)).wait().unwrap();
+    let second = visit(&tracker, Some(&first.id), at(3)).await;
+    assert!(second.id != line[1] && name(&second).is_none());
+    assert_eq!((second.is_new, &second.public_id), (false, &first.public_id), "only the login is lost");
 }
 
 #[tokio::test]
@@ -298,7 +358,7 @@ async fn logout_reaches_what_a_tab_has_logged_in_that_is_closed_by_now() {
 
 #[tokio::test]
 async fn without_rotation_an_id_stays_whatever_happens() {
-    let tracker = tracker().rotating(false);
+    let tracker = tracker().with_logins(None);
     let first = visit(&tracker, None, at(0)).await;
     assert_eq!(visit(&tracker, Some(&first.id), at(1)).await.id, first.id);
     log_in(&tracker, &first, "joe", at(2)).await;

@@ -1,0 +1,97 @@
+//! What goes wrong with a store. No message names an ID.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use crate::cookie::TrackingId;
+
+/// Why a store could not do as asked. No message names an ID.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The ID is taken; draw another one.
+    #[error("the tracking ID exists already")]
+    Exists,
+    /// Another call has replaced the ID before. Nothing was changed by this one.
+    #[error("the tracking ID has been replaced already")]
+    Replaced {
+        /// What it was replaced by.
+        by: TrackingId,
+    },
+    /// The record is gone, or is not in the state in which it could be replaced as asked. Nothing was changed.
+    #[error("the record has changed meanwhile: look it up again")]
+    Outdated,
+    /// Everything in the store is in use and none of it may be evicted.
+    #[error("the cookie store is full ({limit} records): raise `max_cookies`")]
+    Full {
+        /// The configured bound.
+        limit: usize,
+    },
+    /// The map of an LMDB store is full, and nothing in it has expired.
+    #[error("the cookie store is full ({max_size} bytes): raise `max_size`")]
+    MapFull {
+        /// The configured bound in bytes.
+        max_size: usize,
+    },
+    /// More changes wait for the disk than the store holds in memory; it may catch up.
+    #[error("the cookie store's disk does not keep up: find out what slows it down, or relax `sync`")]
+    Busy,
+    /// An authentication that no store takes. Nothing was changed.
+    #[error("the authentication cannot be recorded: {0}")]
+    Unfit(&'static str),
+    /// The medium failed; nothing is acknowledged any more until the operator has acted.
+    #[error("the cookie store failed: {0}")]
+    Io(Arc<str>),
+}
+
+/// Why a store cannot be opened. No message names an ID; every one names the file and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process, or another store of this one, has it.
+    #[error("the cookie store {} is in use already: stop the other process, or name another file", path.display())]
+    InUse {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} the cookie store {}: {source}; {remedy}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What to do.
+        remedy: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A record that was whole once is not any more. Nothing was changed.
+    #[error(
+        "the cookie store {} is damaged at line {line} (byte {offset}): {what}; put a sound copy in its place, \
+         or keep what is whole with `wampgate cookies repair`", path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The first damaged line, counted from 1.
+        line: u64,
+        /// Where that line begins.
+        offset: u64,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A format that a later version has introduced.
+    #[error("the cookie store {} was written by a later version of wampgate (format {found}): run that version", path.display())]
+    Newer {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+    },
+    /// LMDB refused the environment.
+    #[error("cannot open the LMDB cookie store {}: {what}; if it is damaged, put a sound copy in its place", path.display())]
+    Lmdb {
+        /// The folder.
+        path: PathBuf,
+        /// What LMDB said.
+        what: String,
+    },
+}

@@ -1,0 +1,156 @@
+//! What a configuration says about a store, and where the store lives.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+/// `max_cookies`, unless the configuration says otherwise: about 100 MB of records in memory.
+pub const DEFAULT_MAX_COOKIES: usize = 1_000_000;
+
+/// `max_size`, unless the configuration says otherwise: 1 GiB. LMDB reserves address space, not memory. This is also
+/// Crossbar's default for the same kind of store.
+pub const DEFAULT_MAX_SIZE: usize = 1 << 30;
+
+/// A cookie store.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum StoreOptions {
+    /// In memory, gone when the gateway stops. Two services have two stores.
+    Memory {
+        /// `max_cookies`. Default [`DEFAULT_MAX_COOKIES`].
+        max_cookies: usize,
+    },
+    /// Append-only JSON Lines.
+    File {
+        /// `filename`, joined to the node directory.
+        path: PathBuf,
+        /// `max_cookies`. Default [`DEFAULT_MAX_COOKIES`].
+        max_cookies: usize,
+        /// `sync`. Default [`SyncMode::Always`].
+        sync: SyncMode,
+    },
+    /// LMDB; `database` is Crossbar's name for it.
+    Lmdb {
+        /// `path` of the environment's directory, joined to the node directory.
+        path: PathBuf,
+        /// `max_size` of the map in bytes. Default [`DEFAULT_MAX_SIZE`].
+        max_size: usize,
+        /// `sync`. Default [`SyncMode::Always`].
+        sync: SyncMode,
+    },
+}
+
+/// When a store waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SyncMode {
+    /// Before a change is acknowledged; many changes share one fsync.
+    #[default]
+    Always,
+    /// Once a second.
+    Interval,
+    /// Whenever the operating system likes.
+    Never,
+}
+
+/// Where a store lives: services whose stores have the same place share one store.
+///
+/// Everything that asks "which store is that, does it outlive the process, can another service share it?" asks the
+/// place, so that a new kind of store answers once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum StorePlace {
+    /// The memory of this process. Such a store is shared with no other service, whatever its options are.
+    Memory,
+    /// A file or a folder on this machine.
+    Path(PathBuf),
+}
+
+impl StoreOptions {
+    /// Where the store lives, as the configuration spells it.
+    pub fn place(&self) -> StorePlace {
+        match self {
+            Self::Memory { .. } => StorePlace::Memory,
+            Self::File { path, .. } | Self::Lmdb { path, .. } => StorePlace::Path(path.clone()),
+        }
+    }
+}
+
+impl StorePlace {
+    /// Whether records outlive the process.
+    pub fn is_durable(&self) -> bool {
+        *self != Self::Memory
+    }
+
+    /// Whether two services that name this place have one store in common.
+    pub fn is_shared(&self) -> bool {
+        *self != Self::Memory
+    }
+
+    /// The file or folder on this machine, if the store is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Memory => None,
+            Self::Path(path) => Some(path),
+        }
+    }
+
+    /// The same place in the one spelling that all spellings of it have in common.
+    #[must_use]
+    pub fn resolved(self) -> Self {
+        match self {
+            Self::Memory => Self::Memory,
+            Self::Path(path) => Self::Path(real_path(&path)),
+        }
+    }
+}
+
+impl fmt::Display for StorePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory"),
+            Self::Path(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// The path without symbolic links and dots, also of a file that does not exist yet in a folder that does.
+fn real_path(path: &Path) -> PathBuf {
+    path.canonicalize()
+        .or_else(|_| {
+            let folder = match path.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() => folder,
+                _ => Path::new("."),
+            };
+            Ok(folder.canonicalize()?.join(path.file_name().unwrap_or_default()))
+        })
+        .or_else(|_: io::Error| std::path::absolute(path))
+        .unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(path: PathBuf) -> StorePlace {
+        StoreOptions::File { path, max_cookies: 1, sync: SyncMode::Never }.place().resolved()
+    }
+
+    #[test]
+    fn same_file_is_the_same_place_however_it_is_spelled() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("cookies.dat");
+        std::fs::create_dir(folder.path().join("sub")).unwrap();
+        let detour = folder.path().join("sub").join("..").join("cookies.dat");
+        assert_eq!(place(file.clone()), place(detour.clone()), "before it exists");
+        std::fs::write(&file, "").unwrap();
+        let link = folder.path().join("link.dat");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert_eq!(place(file.clone()), place(detour));
+        assert_eq!(place(file), place(link));
+    }
+
+    #[test]
+    fn store_in_memory_is_neither_shared_nor_durable() {
+        let place = StoreOptions::Memory { max_cookies: 1 }.place();
+        assert!(!place.is_shared() && !place.is_durable() && place.path().is_none());
+    }
+}

@@ -1,0 +1,131 @@
+//! Revocations: how the end of an ID reaches the connections that are open with it.
+
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError, Weak},
+};
+
+use crate::cookie::TrackingId;
+
+/// Why the gateway ends the connections of an ID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parting {
+    /// The ID was revoked: `wamp.close.killed`.
+    Killed,
+    /// The client has logged out: `wamp.close.logout`.
+    LoggedOut,
+}
+
+/// IDs that count no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// The IDs, in the order in which their records were removed.
+    pub ids: Vec<TrackingId>,
+    /// Why.
+    pub why: Parting,
+}
+
+/// Where revocations are told. It belongs to a store: everything that has the store has these in common.
+///
+/// *Order*: the publisher removes the records first, and publishes when that is as durable as the store promises (or has
+/// failed: open connections end in any case). A connection does it the other way round: it is among those that a
+/// subscriber knows before it looks its record up. So either the look-up finds nothing, or the revocation meets the
+/// connection. A store that keeps copies of records drops a copy before it tells its subscribers.
+///
+/// *Delivery*: when [`publish`](Self::publish) returns, all subscribers of this process have been told. Where several
+/// gateways share a store, the others are told as soon as the medium allows. It may lose what it carries, so such a
+/// store compares what is [open](OpenConnections::open) with its records from time to time, and whenever it may have
+/// missed something, and ends what has no record. Told twice is as good as told once.
+///
+/// *Blocking*: no call waits for the medium. What cannot be handed over at once counts as lost.
+pub trait Revocations: Send + Sync + fmt::Debug {
+    /// Tells all subscribers. How many connections of this process that has ended; of others nothing is known.
+    fn publish(&self, revocation: &Revocation) -> usize;
+
+    /// Adds the connections of this process to those that are told, for as long as they are there.
+    fn subscribe(&self, connections: Weak<dyn OpenConnections>);
+}
+
+/// The open connections of a store's clients, as revocations need them.
+pub trait OpenConnections: Send + Sync {
+    /// Ends all connections of these IDs; how many. They go on counting until they are gone.
+    fn end(&self, revocation: &Revocation) -> usize;
+
+    /// The IDs with an open connection that are wanted, each once.
+    ///
+    /// Takes a look at all of them: for a publisher that knows IDs only by a digest, and for one that has to compare
+    /// connections with records. `is_wanted` must not call these connections.
+    fn open(&self, is_wanted: &dyn Fn(&TrackingId) -> bool) -> Vec<TrackingId>;
+}
+
+/// Revocations that stay in the process: those of a store that no other gateway has.
+#[derive(Default)]
+pub struct LocalRevocations(Mutex<Vec<Weak<dyn OpenConnections>>>);
+
+impl Revocations for LocalRevocations {
+    fn publish(&self, revocation: &Revocation) -> usize {
+        // A list of one or two, which is copied so that no subscriber is called under the lock.
+        let subscribers = self.lock().clone();
+        subscribers.iter().filter_map(Weak::upgrade).map(|connections| connections.end(revocation)).sum()
+    }
+
+    fn subscribe(&self, connections: Weak<dyn OpenConnections>) {
+        let mut subscribers = self.lock();
+        subscribers.retain(|other| other.strong_count() > 0);
+        subscribers.push(connections);
+    }
+}
+
+impl LocalRevocations {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Weak<dyn OpenConnections>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for LocalRevocations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LocalRevocations({} subscribers)", self.lock().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// Has one connection of each ID.
+    struct OneEach(Vec<TrackingId>);
+
+    impl OpenConnections for OneEach {
+        fn end(&self, revocation: &Revocation) -> usize {
+            self.0.iter().filter(|id| revocation.ids.contains(id)).count()
+        }
+
+        fn open(&self, is_wanted: &dyn Fn(&TrackingId) -> bool) -> Vec<TrackingId> {
+            self.0.iter().filter(|id| is_wanted(id)).cloned().collect()
+        }
+    }
+
+    fn ids(numbers: &[usize]) -> Vec<TrackingId> {
+        numbers.iter().map(|number| TrackingId::parse(&format!("client-{number}")).unwrap()).collect()
+    }
+
+    #[test]
+    fn every_subscriber_that_is_still_there_is_told() {
+        let revocations = LocalRevocations::default();
+        let revocation = Revocation { ids: ids(&[1, 2]), why: Parting::Killed };
+        assert_eq!(revocations.publish(&revocation), 0, "nobody is there");
+        let subscribers = [&[1, 3][..], &[1, 2]].map(|numbers| Arc::new(OneEach(ids(numbers))));
+        for subscriber in &subscribers {
+            let subscriber: Arc<dyn OpenConnections> = Arc::clone(subscriber) as _;
+            revocations.subscribe(Arc::downgrade(&subscriber));
+        }
+        assert_eq!(revocations.publish(&revocation), 3);
+        let [first, second] = subscribers;
+        drop(second);
+        assert_eq!(revocations.publish(&revocation), 1);
+        drop(first);
+        assert_eq!(revocations.publish(&revocation), 0);
+    }
+}

@@ -1,0 +1,119 @@
+//! For tests: a store in memory whose calls a test sees, answers itself, or has something happen beside.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+use super::{Clients, Tracker};
+use crate::{
+    cookie::{CookieOptions, PublicIdKey, TrackingId},
+    store::{
+        Authentication, Commit, CookieRecord, CookieStore, Lookup, MemoryStore, OpenedStore, Replacement,
+        StoreError,
+    },
+    time::Timestamp,
+};
+
+/// What is about to happen, or has just happened.
+#[derive(Debug)]
+pub(crate) enum Call<'a> {
+    LookUp,
+    LookedUp(&'a TrackingId),
+    Create,
+    Replace,
+}
+
+/// What a test does at each call; an error is the call's answer, instead of the store's.
+type Script = Box<dyn FnMut(&MemoryStore, Call<'_>) -> Result<(), StoreError> + Send>;
+
+pub(crate) struct Scripted {
+    pub(crate) store: MemoryStore,
+    script: Mutex<Script>,
+    /// Whether look-ups find expired records as well, as those of a careless store.
+    is_careless: bool,
+}
+
+impl Scripted {
+    pub(crate) fn new(
+        script: impl FnMut(&MemoryStore, Call<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store: MemoryStore::new(1000),
+            script: Mutex::new(Box::new(script)),
+            is_careless: false,
+        })
+    }
+
+    pub(crate) fn careless() -> Arc<Self> {
+        let script: Script = Box::new(|_, _| Ok(()));
+        Arc::new(Self { store: MemoryStore::new(1000), script: Mutex::new(script), is_careless: true })
+    }
+
+    fn call(&self, call: Call<'_>) -> Result<(), StoreError> {
+        // The calls that the script makes itself, by way of a tracker, are not scripted.
+        self.script.try_lock().map_or(Ok(()), |mut script| script(&self.store, call))
+    }
+}
+
+/// A tracker of a store, with the default cookie.
+pub(crate) fn tracker(store: &Arc<impl CookieStore + 'static>) -> Tracker {
+    let store = Arc::clone(store) as Arc<dyn CookieStore>;
+    let key = Arc::new(PublicIdKey::random().unwrap());
+    Tracker::new(CookieOptions::default(), Clients::new(&OpenedStore::local(store), key))
+}
+
+impl CookieStore for Scripted {
+    fn look_up(&self, id: &TrackingId, now: Timestamp) -> Lookup {
+        if let Err(error) = self.call(Call::LookUp) {
+            return Lookup::done(Err(error));
+        }
+        let now = if self.is_careless { Timestamp::from_millis(0) } else { now };
+        let found = self.store.look_up(id, now).wait();
+        Lookup::done(self.call(Call::LookedUp(id)).and(found))
+    }
+
+    fn seen(&self, id: &TrackingId, now: Timestamp) {
+        self.store.seen(id, now);
+    }
+
+    fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit {
+        match self.call(Call::Create) {
+            Ok(()) => self.store.create(id, record),
+            Err(error) => Commit::done(Err(error)),
+        }
+    }
+
+    fn replace(&self, id: &TrackingId, next: &Replacement, now: Timestamp) -> Commit {
+        match self.call(Call::Replace) {
+            Ok(()) => self.store.replace(id, next, now),
+            Err(error) => Commit::done(Err(error)),
+        }
+    }
+
+    fn authenticate(&self, id: &TrackingId, who: Option<Authentication>, now: Timestamp) -> Commit {
+        self.store.authenticate(id, who, now)
+    }
+
+    fn revoke(&self, id: &TrackingId, now: Timestamp) -> Commit {
+        self.store.revoke(id, now)
+    }
+
+    fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.store.purge(now, limit)
+    }
+
+    fn scan(
+        &self,
+        now: Timestamp,
+        each: &mut dyn FnMut(&TrackingId, &CookieRecord),
+    ) -> Result<(), StoreError> {
+        self.store.scan(now, each)
+    }
+}
+
+impl fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scripted(..)")
+    }
+}
