@@ -23,7 +23,7 @@ use std::{
 
 use serde_json::Map;
 use wampgate::{
-    auth::{self, Applicant, Method, Step},
+    auth::{self, Applicant, Method, MethodStep},
     config::{
         AuthOptions, CryptosignOptions, CryptosignPrincipal, Kdf, Salting, ScramOptions, ScramPrincipal,
         Secret, SecretKey, TicketOptions, TicketPrincipal, WampCraOptions, WampCraPrincipal,
@@ -98,8 +98,8 @@ fn refuse(method: Method, applicants: &[Applicant<'_>], now: Timestamp) -> Durat
     let begin = Instant::now();
     for applicant in applicants {
         let refused = match auth::begin(method, black_box(applicant), now, &mut rng) {
-            Ok(Step::Challenge { pending, .. }) => pending.finish("wrong", &extra, now).is_err(),
-            Ok(Step::Done(_)) | Err(_) => false,
+            Ok(MethodStep::Challenge { pending, .. }) => pending.finish("wrong", &extra, now).is_err(),
+            Ok(MethodStep::Done(_)) | Err(_) => false,
         };
         assert!(black_box(refused), "{method:?} lets somebody in, or does not ask");
     }

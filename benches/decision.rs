@@ -22,7 +22,7 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use wampgate::policy::{EngineOptions, JoinRequest, PolicyEngine, WasmPolicy, default_policy};
+use wampgate::policy::{JoinRequest, PolicyEngine, PolicyEngineOptions, WasmPolicy, default_policy};
 
 use self::full_request::full_request;
 
@@ -60,7 +60,7 @@ fn native(request: &JoinRequest<'_>) -> (Vec<String>, Vec<(String, String)>) {
 }
 
 fn policy() -> WasmPolicy {
-    let options = EngineOptions { cache: None, ..EngineOptions::default() };
+    let options = PolicyEngineOptions { cache: None, ..PolicyEngineOptions::default() };
     let engine = PolicyEngine::new(&options).expect("an engine");
     default_policy(&engine).expect("the default policy")
 }

@@ -32,7 +32,7 @@ use std::{
 
 use tempfile::TempDir;
 use wampgate::{
-    policy::{EngineOptions, Instances, JoinRequest, PolicyEngine, PolicyOptions, WasmPolicy},
+    policy::{Instances, JoinRequest, PolicyEngine, PolicyEngineOptions, PolicyOptions, WasmPolicy},
     testkit::Cases,
 };
 
@@ -136,7 +136,7 @@ fn measure(Component { name, bytes, config }: &Component) -> Figures {
     let cache = TempDir::new().expect("a folder");
     let engine = || {
         let cache = Some(cache.path().to_owned());
-        PolicyEngine::new(&EngineOptions { max_memory: MAX_MEMORY, cache }).expect("an engine")
+        PolicyEngine::new(&PolicyEngineOptions { max_memory: MAX_MEMORY, cache }).expect("an engine")
     };
     let load = |engine: &PolicyEngine, instances| {
         let options = PolicyOptions {

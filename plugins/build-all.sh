@@ -64,7 +64,7 @@ for name in "$@"; do
     fi
     took=$((SECONDS - begun))
 
-    # Its cases once more, through the library and read by somebody else: the line that it prints has size, compile time and
+    # Its cases once more, through the library and read by another program: the line that it prints has size, compile time and
     # the median decision.
     if (cd .. && WAMPGATE_GUESTS=$cases=$folder/component.wasm cargo test --quiet --locked \
         --test integration examples_that_have_been_built -- --nocapture) >"$work/$name" 2>&1 && line=$(grep -E '^measured: ' "$work/$name"); then

@@ -7,7 +7,7 @@
 //! answer  Challenge, Answer     -> Identity
 //! ```
 //!
-//! Each step may end in a [`Refusal`] instead, and there is no other way to an identity. Nothing here knows of sockets or
+//! Each step may end in a [`AuthError`] instead, and there is no other way to an identity. Nothing here knows of sockets or
 //! messages: how a visitor is asked and how it answers is its connection's business, so a request that never becomes a WebSocket
 //! takes the same way, without a HELLO.
 
@@ -26,7 +26,7 @@ use tracing::debug;
 pub use visitor::{Facts, Visitor};
 
 use crate::{
-    auth::{self, Applicant, AuthOptions, Method, Pending, Plan, Refusal},
+    auth::{self, Applicant, AuthError, AuthOptions, Method, Pending, Plan},
     backend::Backend,
     cookie::PublicIdKey,
     identity::{ANONYMOUS, Identity},
@@ -134,7 +134,7 @@ impl Admission {
     }
 
     /// Asks the policy who a visitor is, and does what it decides as far as that takes no answer of the visitor.
-    pub async fn decide(&self, visitor: &Visitor, application: &Application<'_>) -> Result<Step, Refusal> {
+    pub async fn decide(&self, visitor: &Visitor, application: &Application<'_>) -> Result<Step, AuthError> {
         let decision = self.ask(visitor, application).await?;
         match self.begin(visitor, application, decision) {
             Ok(step) => Ok(step),
@@ -153,18 +153,18 @@ impl Admission {
         challenge: Challenge,
         answer: &Answer,
         application: &Application<'_>,
-    ) -> Result<Identity, Refusal> {
+    ) -> Result<Identity, AuthError> {
         let Challenge { pending, .. } = challenge;
         let principal = pending.finish(&answer.signature, &answer.extra, Timestamp::now())?;
         principal.admit(|role| application.has_role(role))
     }
 
-    async fn ask(&self, visitor: &Visitor, application: &Application<'_>) -> Result<Decision, Refusal> {
+    async fn ask(&self, visitor: &Visitor, application: &Application<'_>) -> Result<Decision, AuthError> {
         let question = question::Question::new(self, visitor, application);
         self.policy.decide(&question.request(self, visitor, application)).await.map_err(|error| {
             // The policy has logged what went wrong inside of it, once and not once for every client.
             debug!(connection = %visitor.id, policy = self.policy.name(), %error, "no decision");
-            Refusal::Policy(error)
+            AuthError::Policy(error)
         })
     }
 
@@ -175,7 +175,7 @@ impl Admission {
         visitor: &Visitor,
         application: &Application<'_>,
         decision: Decision,
-    ) -> Result<Step, (Option<Method>, Refusal)> {
+    ) -> Result<Step, (Option<Method>, AuthError)> {
         let brought;
         let hello = if let Some(hello) = application.hello {
             &hello.details
@@ -199,8 +199,8 @@ impl Admission {
             Plan::Run(method) => method,
         };
         let step = match auth::begin(method, &applicant, Timestamp::now(), &mut rand::rng()) {
-            Ok(auth::Step::Done(principal)) => principal.admit(has_role).map(Step::Admitted),
-            Ok(auth::Step::Challenge { method, extra, pending }) => {
+            Ok(auth::MethodStep::Done(principal)) => principal.admit(has_role).map(Step::Admitted),
+            Ok(auth::MethodStep::Challenge { method, extra, pending }) => {
                 Ok(Step::Challenge(Challenge { method, extra, pending }))
             }
             Err(refusal) => Err(refusal),

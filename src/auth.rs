@@ -3,21 +3,21 @@
 //! ```text
 //! policy -> Decision
 //! plan      Decision     -> Plan::Join(Identity) | Plan::Run(Method)
-//! begin     Method       -> Step::Done(Principal) | Step::Challenge(Pending)
+//! begin     Method       -> MethodStep::Done(Principal) | MethodStep::Challenge(Pending)
 //! finish    AUTHENTICATE -> Principal
 //! admit     Principal    -> Identity
 //! ```
 //!
-//! Every step may end in a [`Refusal`] instead, and there is no other way to an identity. The methods are
-//! pure: they see the HELLO, the configuration, random bytes and the time as arguments, and give back what to
-//! send. Waiting for AUTHENTICATE is the session's business, for [`ANSWER_TIMEOUT`] at most.
+//! Every step may end in an [`AuthError`] instead, and there is no other way to an identity. The methods are
+//! pure: they get the HELLO, the configuration, random bytes and the time as arguments, and return what to
+//! send. The session waits for AUTHENTICATE, for [`ANSWER_TIMEOUT`] at most.
 
+mod error;
 mod method;
 mod options;
 mod plan;
 mod principals;
 mod random;
-mod refusal;
 
 mod cookie;
 mod cryptosign;
@@ -34,7 +34,8 @@ use rand::CryptoRng;
 use serde_json::{Map, Value};
 use subtle::Choice;
 
-pub use cookie::{Stale, remembered};
+pub use cookie::{StaleLogin, remembered};
+pub use error::AuthError;
 pub use method::{Method, configured};
 pub use options::{
     AnonymousOptions, AuthOptions, CookieAuthOptions, CryptosignOptions, CryptosignPrincipal, Kdf, Salting,
@@ -42,7 +43,6 @@ pub use options::{
     WampCraPrincipal,
 };
 pub use plan::{Plan, plan};
-pub use refusal::Refusal;
 
 use crate::{
     cookie::PublicIdKey,
@@ -55,7 +55,7 @@ use crate::{
 /// How long a client may take to answer a CHALLENGE: long enough to ask a person for a password.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Who wants to join, and where: everything that a decision and a method look at.
+/// A client that wants to join a realm: everything that a method looks at.
 #[derive(Debug, Clone, Copy)]
 pub struct Applicant<'a> {
     /// The authentication that the service has configured, if any.
@@ -68,7 +68,7 @@ pub struct Applicant<'a> {
     pub tracked: Option<&'a Tracked>,
     /// The identifier that the session will have.
     pub session: SessionId,
-    /// The node's key: what principals that do not exist have instead of a salt is made with it.
+    /// The node's key. It makes the salts of principals that do not exist.
     pub key: &'a PublicIdKey,
     /// RFC 9266: what TLS exports for channel binding; none where there is no TLS.
     pub tls_exporter: Option<[u8; 32]>,
@@ -76,7 +76,7 @@ pub struct Applicant<'a> {
 
 /// How a method goes on after the HELLO.
 #[derive(Debug)]
-pub enum Step {
+pub enum MethodStep {
     /// Send CHALLENGE with this `Extra|dict`, and hand the answer to [`Pending::finish`].
     Challenge {
         /// `CHALLENGE.AuthMethod`
@@ -86,7 +86,7 @@ pub enum Step {
         /// What is needed to judge the answer.
         pending: Pending,
     },
-    /// Nothing needs to be asked.
+    /// The client needs to prove nothing more.
     Done(Principal),
 }
 
@@ -105,13 +105,13 @@ enum State {
     Cryptosign(cryptosign::Pending),
 }
 
-/// What a method asks of its client.
-struct Challenge {
+/// The first half of a method: what the client gets, and what judges its answer.
+struct Opening {
     extra: Map<String, Value>,
     state: State,
 }
 
-/// Who a client is going to be, if its answer is right.
+/// The principal that a client becomes if its answer is right.
 #[derive(Debug)]
 struct Claim {
     principal: Principal,
@@ -119,7 +119,7 @@ struct Claim {
     is_elsewhere: bool,
 }
 
-/// Somebody whom a method has vouched for.
+/// A client that a method has vouched for.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the fields carry the specification's own names")]
 pub struct Principal {
@@ -132,14 +132,14 @@ pub struct Principal {
     pub realm: Uri,
 }
 
-/// Starts a method for an applicant. `rng` draws what a challenge must not repeat.
+/// Starts a method for an applicant. `rng` draws the parts of a challenge that must be new each time.
 pub fn begin(
     method: Method,
     applicant: &Applicant<'_>,
     now: Timestamp,
     rng: &mut impl CryptoRng,
-) -> Result<Step, Refusal> {
-    let challenge = applicant.config.and_then(|config| match method {
+) -> Result<MethodStep, AuthError> {
+    let opening = applicant.config.and_then(|config| match method {
         Method::Ticket => config.ticket.as_ref().map(|config| ticket::begin(config, applicant)),
         Method::WampCra => config.wampcra.as_ref().map(|config| wampcra::begin(config, applicant, now, rng)),
         Method::WampScram | Method::Scram => {
@@ -150,30 +150,33 @@ pub fn begin(
         }
         Method::Cookie => None,
     });
-    if let Some(challenge) = challenge {
-        let Challenge { extra, state } = challenge?;
+    if let Some(opening) = opening {
+        let Opening { extra, state } = opening?;
         let expires = now.plus_seconds(ANSWER_TIMEOUT.as_secs());
-        return Ok(Step::Challenge { method: method.name(), extra, pending: Pending { expires, state } });
+        return Ok(MethodStep::Challenge {
+            method: method.name(),
+            extra,
+            pending: Pending { expires, state },
+        });
     }
     match applicant.config.and_then(|config| Some((config, config.cookie?))) {
         Some((config, options)) if method == Method::Cookie => {
-            cookie::begin(config, options, applicant, now).map(Step::Done)
+            cookie::begin(config, options, applicant, now).map(MethodStep::Done)
         }
-        _ => Err(Refusal::NotConfigured(method.name().to_owned())),
+        _ => Err(AuthError::NotConfigured(method.name().to_owned())),
     }
 }
 
-/// `authprovider` of everybody whom the configuration itself knows, anonymous clients included, as in
-/// Crossbar.io.
+/// `authprovider` of the configuration's own principals and of anonymous clients, as in Crossbar.io.
 const STATIC: &str = "static";
 
 // === impl Pending ===
 
 impl Pending {
     /// Judges an AUTHENTICATE.
-    pub fn finish(self, signature: &str, extra: &Dictionary, now: Timestamp) -> Result<Principal, Refusal> {
+    pub fn finish(self, signature: &str, extra: &Dictionary, now: Timestamp) -> Result<Principal, AuthError> {
         if now >= self.expires {
-            return Err(Refusal::TooLate);
+            return Err(AuthError::TooLate);
         }
         match self.state {
             State::Ticket(pending) => pending.finish(signature),
@@ -187,17 +190,17 @@ impl Pending {
 // === impl Applicant ===
 
 impl Applicant<'_> {
-    /// Who the client says it is, for the methods that must be told.
-    fn authid(&self, method: Method) -> Result<&str, Refusal> {
-        self.hello.authid.as_deref().ok_or(Refusal::Missing(method.name(), "authid"))
+    /// The authid that the client claims, for the methods that need one.
+    fn authid(&self, method: Method) -> Result<&str, AuthError> {
+        self.hello.authid.as_deref().ok_or(AuthError::Missing(method.name(), "authid"))
     }
 
     /// The channel binding that the client asks for.
-    fn channel_binding(&self, method: Method) -> Result<Option<String>, Refusal> {
+    fn channel_binding(&self, method: Method) -> Result<Option<String>, AuthError> {
         match self.hello.authextra.member("channel_binding") {
             Member::Absent => Ok(None),
             Member::Text(kind) => Ok(Some(kind)),
-            Member::Other => Err(Refusal::Missing(method.name(), "authextra.channel_binding as a string")),
+            Member::Other => Err(AuthError::Missing(method.name(), "authextra.channel_binding as a string")),
         }
     }
 
@@ -218,12 +221,12 @@ impl Applicant<'_> {
 // === impl Claim ===
 
 impl Claim {
-    /// Grants the claim or not. Only who has the secret learns that the principal exists, and where not.
-    fn settle(self, is_right: Choice) -> Result<Principal, Refusal> {
+    /// Grants the claim, or refuses it. Only a client with the secret learns that the principal belongs to another realm.
+    fn settle(self, is_right: Choice) -> Result<Principal, AuthError> {
         if !bool::from(is_right) {
-            Err(Refusal::Credentials(self.principal.authmethod))
+            Err(AuthError::Credentials(self.principal.authmethod))
         } else if self.is_elsewhere {
-            Err(Refusal::OtherRealm)
+            Err(AuthError::OtherRealm)
         } else {
             Ok(self.principal)
         }
@@ -234,9 +237,9 @@ impl Claim {
 
 impl Principal {
     /// Makes the identity to join with, if the realm has the principal's role.
-    pub fn admit(self, has_role: impl Fn(&str) -> bool) -> Result<Identity, Refusal> {
+    pub fn admit(self, has_role: impl Fn(&str) -> bool) -> Result<Identity, AuthError> {
         if !has_role(&self.authrole) {
-            return Err(Refusal::NoSuchRole(self.authrole));
+            return Err(AuthError::NoSuchRole(self.authrole));
         }
         Ok(Identity {
             authid: AuthId::Open(self.authid),

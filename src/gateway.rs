@@ -16,7 +16,7 @@ use crate::{
     config::{Config, TransportConfig},
     cookie::PublicIdKeyError,
     edge::{Edge, TargetOptions},
-    policy::{EngineError, LoadError, PolicyGate, Recorder, Reloader},
+    policy::{PolicyEngineError, PolicyGate, PolicyLoadError, Recorder, Reloader},
     server::{BindError, Server},
     store::OpenError,
 };
@@ -52,9 +52,9 @@ pub enum StartError {
     #[error(transparent)]
     PublicId(#[from] PublicIdKeyError),
     #[error(transparent)]
-    Engine(#[from] EngineError),
+    Engine(#[from] PolicyEngineError),
     #[error(transparent)]
-    Policy(#[from] LoadError),
+    Policy(#[from] PolicyLoadError),
 }
 
 impl Gateway {

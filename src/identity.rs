@@ -1,4 +1,4 @@
-//! Who a session is, once a decision and a principal have said so.
+//! Names, and the identity under which a session joins.
 
 mod name;
 
@@ -10,17 +10,17 @@ use crate::cookie::TrackingId;
 
 /// The method that verifies nothing, and the role of its clients if no other is configured.
 pub const ANONYMOUS: &str = "anonymous";
-/// The method that takes an earlier login's word: what a request brings along that says no HELLO.
+/// The method of a client that its cookie remembers. A request without a HELLO can use it.
 pub const COOKIE: &str = "cookie";
 
 /// The identity under which a session joins: what WELCOME tells its client, and what others may see.
 ///
-/// The tracking ID is a credential, and the seeds' rule "the cookie ID is the authid" would hand it to every
-/// peer that a realm discloses authids to. So an identity carries two names: [`AuthId::own`] for its own
-/// client, and [`AuthId::public`] for everybody else. They differ only where the authid *is* the ID.
+/// The tracking ID is a credential. A realm that discloses authids would hand it to other clients wherever the cookie ID is
+/// the authid. So an identity has two names: [`AuthId::own`] for its own client, and [`AuthId::public`] for all others. They
+/// differ only where the authid *is* the ID.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Identity {
-    /// Told to the client itself in WELCOME.
+    /// The name that WELCOME tells the client.
     pub authid: AuthId,
     /// The role that the realm's permissions are looked up by.
     pub authrole: Name,
@@ -35,13 +35,13 @@ pub struct Identity {
 /// An authid, with the name that others see instead of it when it is a credential.
 #[derive(Clone, PartialEq, Eq)]
 pub enum AuthId {
-    /// A name that may be shown to anybody.
+    /// A name that other clients may see.
     Open(Name),
     /// The tracking ID itself; other clients see the record's public ID.
     Tracking {
         /// The credential, told only to the client that presented it.
         id: TrackingId,
-        /// What everybody else sees.
+        /// What other clients see.
         public: Arc<str>,
     },
 }

@@ -1,5 +1,4 @@
-//! The authid policy: who a client is, decided by a WebAssembly component or whatever else implements
-//! [`Policy`].
+//! The authid policy: a WebAssembly component, or another [`Policy`], decides who a client is.
 //!
 //! ```text
 //! load         read, pin, compile, check imports and exports, check-config      -> WasmPolicy
@@ -11,8 +10,7 @@
 //!   answer       the one check of what came back                             -> Decision
 //! ```
 //!
-//! Nothing that a policy does lets a client in by accident, and the contract's own types (`wit/`) stay
-//! inside.
+//! No failure of a policy lets a client in. The types that are generated from the contract (`wit/`) stay inside.
 
 pub mod question;
 
@@ -60,11 +58,11 @@ pub use self::{
     component::WasmPolicy,
     contract::CONTRACT_VERSIONS,
     decision::{AnonymousIdentity, Decision, Denial},
-    engine::{EngineError, EngineOptions, MAX_MEMORY_LIMIT, PolicyEngine},
+    engine::{MAX_MEMORY_LIMIT, PolicyEngine, PolicyEngineError, PolicyEngineOptions},
     error::{ContractError, PolicyError},
     gate::{MAX_WAITING, PolicyGate},
     inspect::Inspection,
-    load::{LoadError, LoadFault, MAX_COMPONENT_BYTES},
+    load::{MAX_COMPONENT_BYTES, PolicyLoadError, PolicyLoadFault},
     options::{Grants, Instances, PolicyFile, PolicyOptions},
     record::Recorder,
     reload::{Reload, Reloader},
@@ -76,7 +74,7 @@ pub use self::{
 const DEFAULT_POLICY: &[u8] = include_bytes!("../embedded/default-policy.wasm");
 
 /// The policy of a service that names none.
-pub fn default_policy(engine: &PolicyEngine) -> Result<WasmPolicy, LoadError> {
+pub fn default_policy(engine: &PolicyEngine) -> Result<WasmPolicy, PolicyLoadError> {
     WasmPolicy::from_bytes(engine, "default", DEFAULT_POLICY, PolicyOptions::default())
 }
 

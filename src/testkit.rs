@@ -30,13 +30,13 @@ use std::{
 };
 
 pub use self::{
-    answer::{Expectation, Identity},
+    answer::{Expectation, ExpectedIdentity},
     cases::{Case, Cases, CasesError},
     report::{Outcome, Report},
 };
 use crate::policy::{
-    Decision, EngineError, EngineOptions, LoadError, LoadFault, PolicyEngine, PolicyError, PolicyFile,
-    PolicyOptions, WasmPolicy,
+    Decision, PolicyEngine, PolicyEngineError, PolicyEngineOptions, PolicyError, PolicyFile, PolicyLoadError,
+    PolicyLoadFault, PolicyOptions, WasmPolicy,
 };
 pub use crate::policy::{
     answer_json,
@@ -56,9 +56,9 @@ pub struct TestPolicy {
 #[allow(missing_docs, reason = "the messages say it all")]
 pub enum TestError {
     #[error(transparent)]
-    Engine(#[from] EngineError),
+    Engine(#[from] PolicyEngineError),
     #[error(transparent)]
-    Load(#[from] LoadError),
+    Load(#[from] PolicyLoadError),
     #[error(transparent)]
     Cases(#[from] CasesError),
 }
@@ -141,7 +141,7 @@ impl TestPolicy {
                 return outcome(Duration::ZERO, Some(fault));
             }
             (
-                Some(Err(LoadError { fault: LoadFault::Config(errors), .. })),
+                Some(Err(PolicyLoadError { fault: PolicyLoadFault::Config(errors), .. })),
                 Expectation::ConfigError(part),
             ) if errors.iter().any(|error| error.contains(part)) => {
                 return outcome(Duration::ZERO, None);
@@ -186,9 +186,12 @@ impl TestPolicy {
 }
 
 /// An engine like the gateway's, with its cache of compiled code.
-fn engine(options: &PolicyOptions) -> Result<PolicyEngine, EngineError> {
-    let defaults = EngineOptions::default();
-    PolicyEngine::new(&EngineOptions { max_memory: defaults.max_memory.max(options.max_memory), ..defaults })
+fn engine(options: &PolicyOptions) -> Result<PolicyEngine, PolicyEngineError> {
+    let defaults = PolicyEngineOptions::default();
+    PolicyEngine::new(&PolicyEngineOptions {
+        max_memory: defaults.max_memory.max(options.max_memory),
+        ..defaults
+    })
 }
 
 fn is_deterministic(options: &PolicyOptions) -> bool {

@@ -94,7 +94,7 @@ decide_result decide(text config, const join_request *request) {
     for (uint32_t i = 0; i < offered.length; i++) {
         text method = offered.at[i];
         if (same(method, TEXT("anonymous")) || !contains(request->methods, method)) continue;
-        // `cookie` can vouch only for who has logged in with this cookie before.
+        // `cookie` can vouch only for a client that has logged in with this cookie before.
         if (same(method, TEXT("cookie")) && !(cookie && cookie->authentication.is_some)) continue;
         return answer((decision){ .kind = DEFER, .defer = method });
     }

@@ -64,7 +64,7 @@
           (br $next))))
     (i32.const 0))
 
-  ;; Nobody waits here: the first thing that is waited for has happened. An event takes 32 bytes and begins with the name
+  ;; Nothing waits here: the first thing to wait for has happened. An event takes 32 bytes and begins with the name
   ;; that its subscription has.
   (func (export "poll_oneoff") (param $wanted i32) (param $events i32) (param $count i32) (param $happened i32)
     (result i32)

@@ -40,7 +40,7 @@ func Decide(config string, request JoinRequest) (decision Decision, err error) {
 		if method == "anonymous" || !slices.Contains(request.Methods, method) {
 			continue
 		}
-		// `cookie` can vouch only for who has logged in with this cookie before.
+		// `cookie` can vouch only for a client that has logged in with this cookie before.
 		if method == "cookie" && (cookie == nil || cookie.Authentication == nil) {
 			continue
 		}

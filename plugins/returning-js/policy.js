@@ -18,7 +18,7 @@ export const policy = {
     if (hello?.realm != null && closed.includes(hello.realm)) {
       return deny("wamp.error.no_such_realm", "this realm is closed");
     }
-    // `cookie` can vouch only for who has logged in with this cookie before.
+    // `cookie` can vouch only for a client that has logged in with this cookie before.
     const loggedIn = cookie?.authentication != null;
     const method = offered.find(
       (name) => name !== "anonymous" && methods.includes(name) && (name !== "cookie" || loggedIn),

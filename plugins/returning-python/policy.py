@@ -46,7 +46,7 @@ def decide(closed: list[str], request: JoinRequest) -> Decision:
     for method in offered:
         if method == "anonymous" or method not in methods:
             continue
-        # `cookie` can vouch only for who has logged in with this cookie before.
+        # `cookie` can vouch only for a client that has logged in with this cookie before.
         if method == "cookie" and not (cookie and cookie.authentication):
             continue
         return Decision_Defer(method)

@@ -1,5 +1,5 @@
 //! Link arguments for the component. Here, and not among the flags of `.cargo/config.toml`: those would be gone as soon
-//! as somebody sets RUSTFLAGS.
+//! as RUSTFLAGS is set.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -202,7 +202,7 @@
         (br_if $next (call $same (local.get $method) (local.get $size) (i32.const 64) (i32.const 9)))
         (br_if $next (i32.eqz (call $contains
           (i32.load offset=240 (local.get $p)) (i32.load offset=244 (local.get $p)) (local.get $method) (local.get $size))))
-        ;; `cookie` can vouch only for who has logged in with this cookie before.
+        ;; `cookie` can vouch only for a client that has logged in with this cookie before.
         (if (call $same (local.get $method) (local.get $size) (i32.const 80) (i32.const 6))
           (then (br_if $next (i32.eqz (i32.and (i32.load8_u offset=72 (local.get $p)) (i32.load8_u offset=128 (local.get $p)))))))
         (i32.store8 (i32.const 4) (i32.const 2))                                               ;; defer

@@ -32,7 +32,7 @@ fn decideWith(config: Config, request: *const contract.JoinRequest) contract.Dec
     for (offered) |offer| {
         const method = offer.slice();
         if (std.mem.eql(u8, method, "anonymous") or !contains(methods, method)) continue;
-        // `cookie` can vouch only for who has logged in with this cookie before.
+        // `cookie` can vouch only for a client that has logged in with this cookie before.
         const logged_in = if (cookie) |record| record.authentication.is_some else false;
         if (std.mem.eql(u8, method, "cookie") and !logged_in) continue;
         return .{ .@"defer" = method };

@@ -98,7 +98,7 @@ impl Scene {
     }
 
     /// Has joe log in by ticket.
-    async fn log_in(&self, visitor: &Visitor, signature: &str) -> Result<Identity, Refusal> {
+    async fn log_in(&self, visitor: &Visitor, signature: &str) -> Result<Identity, AuthError> {
         let hello = hello(&["ticket"]);
         let application = self.application(Some(&hello));
         let Step::Challenge(challenge) = self.admission.decide(visitor, &application).await? else {
@@ -109,7 +109,7 @@ impl Scene {
         self.admission.answer(challenge, &answer, &application)
     }
 
-    async fn decide(&self, visitor: &Visitor, hello: Option<&Hello>) -> Result<Identity, Refusal> {
+    async fn decide(&self, visitor: &Visitor, hello: Option<&Hello>) -> Result<Identity, AuthError> {
         match self.admission.decide(visitor, &self.application(hello)).await? {
             Step::Admitted(identity) => Ok(identity),
             Step::Challenge(challenge) => panic!("{challenge:?}"),
@@ -145,7 +145,7 @@ async fn a_request_without_a_hello_offers_its_cookie_and_no_other_method() {
     let visitor = scene.visitor(None).await;
     let refused = scene.decide(&visitor, None).await;
     let not_offered = PolicyError::Contract(ContractError::NotOffered("ticket".to_owned()));
-    assert_eq!(refused, Err(Refusal::Policy(not_offered)));
+    assert_eq!(refused, Err(AuthError::Policy(not_offered)));
 
     let joe = scene.log_in(&visitor, SECRET).await.unwrap();
     scene.admission.remember(&visitor, &scene.realm, &joe).await;
@@ -155,14 +155,14 @@ async fn a_request_without_a_hello_offers_its_cookie_and_no_other_method() {
     assert_eq!((identity.authid.public(), identity.authprovider), ("joe", "cookie"));
 
     let stranger = scene.visitor(None).await;
-    assert!(matches!(scene.decide(&stranger, None).await, Err(Refusal::Stale(_))));
+    assert!(matches!(scene.decide(&stranger, None).await, Err(AuthError::Stale(_))));
 }
 
 #[tokio::test]
 async fn a_wrong_answer_to_a_challenge_is_refused() {
     let scene = Scene::new(defer("ticket"));
     let visitor = scene.visitor(None).await;
-    assert_eq!(scene.log_in(&visitor, "wrong").await, Err(Refusal::Credentials("ticket")));
+    assert_eq!(scene.log_in(&visitor, "wrong").await, Err(AuthError::Credentials("ticket")));
     assert_eq!(&*scene.log_in(&visitor, SECRET).await.unwrap().authrole, "frontend");
 }
 
@@ -180,7 +180,7 @@ async fn a_login_that_no_longer_stands_is_forgotten() {
     admission.auth.as_mut().unwrap().ticket = None;
     let again = scene.visitor(Some(&visitor)).await;
     let refused = admission.decide(&again, &scene.application(None)).await;
-    assert!(matches!(refused, Err(Refusal::Stale(_))), "{refused:?}");
+    assert!(matches!(refused, Err(AuthError::Stale(_))), "{refused:?}");
     assert_eq!(stored(), None);
 }
 

@@ -1,12 +1,12 @@
-//! `cookie`: whoever authenticated with this cookie before is taken at its word, if the configuration still
-//! is.
+//! `cookie`: a client that logged in with its cookie before joins as the same principal, as long as the configuration
+//! has that principal.
 
 #[cfg(test)]
 mod tests;
 
 use serde_json::Value;
 
-use super::{Applicant, AuthOptions, CookieAuthOptions, Method, Principal, Refusal};
+use super::{Applicant, AuthError, AuthOptions, CookieAuthOptions, Method, Principal};
 use crate::{
     identity::{Identity, Name},
     store::{Authentication, CookieRecord},
@@ -17,25 +17,25 @@ use crate::{
 /// `authprovider` of a principal that a cookie's record remembers, as in Crossbar.io.
 const PROVIDER: &str = "cookie";
 
-/// Why a cookie's stored principal does not stand.
+/// Why the login on a cookie's record no longer counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Stale {
-    /// Nobody has authenticated with the cookie.
-    #[error("nobody has authenticated with this cookie")]
-    Nobody,
-    /// It was authenticated for another realm, and is not moved.
-    #[error("the cookie was authenticated for another realm")]
+pub enum StaleLogin {
+    /// The record holds no login.
+    #[error("no client has logged in with this cookie")]
+    NoLogin,
+    /// The login was for another realm, and does not move.
+    #[error("the cookie's login is for another realm")]
     OtherRealm,
     /// The configuration no longer has the principal or its method.
     #[error("the configuration no longer has the principal, or gives it another realm")]
     Removed,
     /// `max_age` or `idle_timeout` is over.
-    #[error("the authentication is too old")]
+    #[error("the cookie's login is too old")]
     Expired,
 }
 
-impl Stale {
-    /// Whether the authentication is over for good and is to be dropped from the record.
+impl StaleLogin {
+    /// Whether the login is over for good, so that the record should drop it.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Removed | Self::Expired)
     }
@@ -46,34 +46,35 @@ pub(super) fn begin(
     options: CookieAuthOptions,
     applicant: &Applicant<'_>,
     now: Timestamp,
-) -> Result<Principal, Refusal> {
-    let record = applicant.tracked.map(|tracked| &tracked.record).ok_or(Refusal::Stale(Stale::Nobody))?;
-    standing(config, options, record, applicant.realm, now).map_err(Refusal::Stale)
+) -> Result<Principal, AuthError> {
+    let record =
+        applicant.tracked.map(|tracked| &tracked.record).ok_or(AuthError::Stale(StaleLogin::NoLogin))?;
+    standing(config, options, record, applicant.realm, now).map_err(AuthError::Stale)
 }
 
 /// The stored principal, checked against the configuration as it is now.
 ///
-/// The role is the configured one: who has lost rights since has lost them here as well. What HELLO says
-/// about authid and role is not looked at, as in Crossbar.io: WELCOME tells who the client is.
+/// The role is the one that the configuration has now: a principal that has lost rights since has lost them here as well. As
+/// in Crossbar.io, HELLO's authid and role do not matter: WELCOME tells who the client is.
 fn standing(
     config: &AuthOptions,
     options: CookieAuthOptions,
     record: &CookieRecord,
     realm: &Uri,
     now: Timestamp,
-) -> Result<Principal, Stale> {
-    let stored: &Authentication = record.authentication.as_ref().ok_or(Stale::Nobody)?;
+) -> Result<Principal, StaleLogin> {
+    let stored: &Authentication = record.authentication.as_ref().ok_or(StaleLogin::NoLogin)?;
     if options.is_over(record, now) {
-        return Err(Stale::Expired);
+        return Err(StaleLogin::Expired);
     }
     // A stored `anonymous`, which Crossbar.io's files have, has never verified anything.
-    let method = Method::parse(&stored.authmethod).ok_or(Stale::Removed)?;
-    let (authid, role, home) = principal(config, method, &stored.authid).ok_or(Stale::Removed)?;
+    let method = Method::parse(&stored.authmethod).ok_or(StaleLogin::Removed)?;
+    let (authid, role, home) = principal(config, method, &stored.authid).ok_or(StaleLogin::Removed)?;
     if home.is_some_and(|home| home.as_str() != stored.authrealm) {
-        return Err(Stale::Removed);
+        return Err(StaleLogin::Removed);
     }
     if stored.authrealm != realm.as_str() {
-        return Err(Stale::OtherRealm);
+        return Err(StaleLogin::OtherRealm);
     }
     Ok(Principal {
         authid: authid.clone(),
@@ -108,15 +109,15 @@ fn principal<'a>(
             let (name, principal) = options.cryptosign.as_ref()?.principals.get_key_value(authid)?;
             Some((name, &principal.role, principal.realm.as_ref()))
         }
-        // A record keeps the method that verified something, never this one.
+        // A record keeps the method that proved the login, never this one.
         Method::Cookie => None,
     }
 }
 
-/// What a cookie's record is to remember of somebody who joins.
+/// What a cookie's record should remember of a client that joins.
 ///
-/// Nothing of one who has verified nothing. Nor of one who came from the record itself: that would make an authentication
-/// last for ever.
+/// Nothing if the client has proved nothing. Nothing either if the login came from the record itself: it would last for
+/// ever.
 pub fn remembered(identity: &Identity, realm: &str, now: Timestamp) -> Option<Authentication> {
     let method = Method::parse(identity.authmethod)?;
     if identity.authprovider == PROVIDER {

@@ -12,7 +12,7 @@ use serde_json::Map;
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::{
-    Applicant, Challenge, Claim, CryptosignOptions, CryptosignPrincipal, Method, Principal, Refusal, State,
+    Applicant, AuthError, Claim, CryptosignOptions, CryptosignPrincipal, Method, Opening, Principal, State,
     principals,
 };
 use crate::identity::Name;
@@ -20,7 +20,7 @@ use crate::identity::Name;
 /// "The challenge sent by the router is a 32 bytes random value, encoded as a Hex string".
 const CHALLENGE_SIZE: usize = 32;
 
-/// A signature that is awaited.
+/// A challenge that waits for its signature.
 pub(super) struct Pending {
     claim: Claim,
     is_known: Choice,
@@ -34,23 +34,23 @@ pub(super) fn begin(
     config: &CryptosignOptions,
     applicant: &Applicant<'_>,
     rng: &mut impl CryptoRng,
-) -> Result<Challenge, Refusal> {
+) -> Result<Opening, AuthError> {
     let key = applicant.hello.authextra.text("pubkey").as_deref().and_then(from_hex::<32>);
     let key =
-        key.ok_or(Refusal::Missing(Method::Cryptosign.name(), "authextra.pubkey, 64 hexadecimal digits,"))?;
+        key.ok_or(AuthError::Missing(Method::Cryptosign.name(), "authextra.pubkey, 64 hexadecimal digits,"))?;
     let binding = match applicant.channel_binding(Method::Cryptosign)? {
         // The specification lets a router go on without the binding. A client that asks for one has a reason.
         Some(kind) => match applicant.tls_exporter {
             Some(channel) if kind == "tls-exporter" => Some((kind, channel)),
-            _ => return Err(Refusal::ChannelBinding(kind)),
+            _ => return Err(AuthError::ChannelBinding(kind)),
         },
         None => None,
     };
     let owner = applicant.hello.authid.as_deref().or_else(|| owner(&config.principals, &key));
-    // Nobody's key, like a name that nobody has, is asked to sign and refused afterwards.
+    // A client with an unknown key or name gets a challenge as well, and is refused afterwards.
     let authid = owner.unwrap_or_default();
     let (name, principal, is_known) = principals::find(&config.principals, authid)
-        .ok_or(Refusal::Credentials(Method::Cryptosign.name()))?;
+        .ok_or(AuthError::Credentials(Method::Cryptosign.name()))?;
     let is_authorized = principal.keys.iter().fold(Choice::from(0), |any, known| any | known.ct_eq(&key));
     let claim = applicant.claim(Method::Cryptosign, name, &principal.role, principal.realm.as_ref());
 
@@ -61,10 +61,10 @@ pub(super) fn begin(
     let message = bound(challenge, binding.as_ref().map(|(_, channel)| *channel));
     extra.insert("channel_binding".to_owned(), binding.map(|(kind, _)| kind).into());
     let pending = Pending { claim, is_known: is_known & is_authorized, key, message };
-    Ok(Challenge { extra, state: State::Cryptosign(pending) })
+    Ok(Opening { extra, state: State::Cryptosign(pending) })
 }
 
-/// The one principal with this key; a key that several have names nobody.
+/// The one principal with this key; none if several have it.
 fn owner<'a>(principals: &'a BTreeMap<Name, CryptosignPrincipal>, key: &[u8; 32]) -> Option<&'a str> {
     let mut owners = principals.iter().filter(|(_, principal)| principal.keys.contains(key));
     match (owners.next(), owners.next()) {
@@ -81,7 +81,7 @@ fn bound(mut challenge: [u8; CHALLENGE_SIZE], channel: Option<[u8; 32]>) -> [u8;
 
 impl Pending {
     /// "The client MUST return the concatenation of the signature and the message signed (96 bytes)".
-    pub(super) fn finish(self, answer: &str) -> Result<Principal, Refusal> {
+    pub(super) fn finish(self, answer: &str) -> Result<Principal, AuthError> {
         let is_right = Choice::from(u8::from(is_signed(answer, &self.key, &self.message)));
         self.claim.settle(is_right & self.is_known)
     }

@@ -49,7 +49,7 @@ pub struct TicketPrincipal {
     pub ticket: Secret,
     /// The role.
     pub role: Name,
-    /// The realm that the principal belongs to; none: whichever it asks for.
+    /// The realm that the principal belongs to; none: any realm.
     pub realm: Option<Uri>,
 }
 
@@ -69,7 +69,7 @@ pub struct WampCraPrincipal {
     pub salting: Option<Salting>,
     /// The role.
     pub role: Name,
-    /// The realm that the principal belongs to; none: whichever it asks for.
+    /// The realm that the principal belongs to; none: any realm.
     pub realm: Option<Uri>,
 }
 
@@ -104,7 +104,7 @@ pub struct ScramPrincipal {
     pub server_key: SecretKey,
     /// The role.
     pub role: Name,
-    /// The realm that the principal belongs to; none: whichever it asks for.
+    /// The realm that the principal belongs to; none: any realm.
     pub realm: Option<Uri>,
 }
 
@@ -139,7 +139,7 @@ pub struct CryptosignPrincipal {
     pub keys: Vec<[u8; 32]>,
     /// The role.
     pub role: Name,
-    /// The realm that the principal belongs to; none: whichever it asks for.
+    /// The realm that the principal belongs to; none: any realm.
     pub realm: Option<Uri>,
 }
 
@@ -168,7 +168,7 @@ impl Default for AnonymousOptions {
 // === impl Salting ===
 
 impl Salting {
-    /// Crossbar's default, which Autobahn's clients share. Without a challenge nobody can try passwords here.
+    /// Crossbar's default, which Autobahn's clients share. An attacker needs a challenge of this gateway to try passwords.
     pub const DEFAULT_ITERATIONS: u32 = 1000;
     /// Crossbar's default: as long as the hash.
     pub const DEFAULT_KEY_LENGTH: u8 = 32;

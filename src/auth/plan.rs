@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rand::CryptoRng;
 
-use super::{Applicant, Method, Refusal, STATIC, random};
+use super::{Applicant, AuthError, Method, STATIC, random};
 use crate::{
     identity::{ANONYMOUS, AuthId, Identity, Name},
     policy::{AnonymousIdentity, Decision},
@@ -31,16 +31,16 @@ pub fn plan(
     applicant: &Applicant<'_>,
     has_role: impl Fn(&str) -> bool,
     rng: &mut impl CryptoRng,
-) -> Result<Plan, Refusal> {
+) -> Result<Plan, AuthError> {
     let identity = match decision {
         Decision::Anonymous(identity) => identity,
         Decision::None => AnonymousIdentity::default(),
         // It has nothing to run.
         Decision::Defer(name) if name == ANONYMOUS => AnonymousIdentity::default(),
         Decision::Defer(name) => {
-            return Method::parse(&name).map(Plan::Run).ok_or(Refusal::NotConfigured(name));
+            return Method::parse(&name).map(Plan::Run).ok_or(AuthError::NotConfigured(name));
         }
-        Decision::Deny(denial) => return Err(Refusal::Denied(denial)),
+        Decision::Deny(denial) => return Err(AuthError::Denied(denial)),
     };
     anonymous(identity, applicant, has_role, rng).map(Plan::Join)
 }
@@ -50,7 +50,7 @@ fn anonymous(
     applicant: &Applicant<'_>,
     has_role: impl Fn(&str) -> bool,
     rng: &mut impl CryptoRng,
-) -> Result<Identity, Refusal> {
+) -> Result<Identity, AuthError> {
     let AnonymousIdentity { authid, authrole, authextra } = identity;
     let authid = match authid {
         Some(name) => named(name, applicant),
@@ -61,7 +61,7 @@ fn anonymous(
         options.cloned().unwrap_or_default().role
     });
     if !has_role(&authrole) {
-        return Err(Refusal::NoSuchRole(authrole));
+        return Err(AuthError::NoSuchRole(authrole));
     }
     Ok(Identity { authid, authrole, authmethod: ANONYMOUS, authprovider: STATIC, authextra })
 }

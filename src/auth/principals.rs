@@ -11,9 +11,9 @@ use crate::identity::Name;
 
 /// The principal of this authid, or another one to go through the same steps with.
 ///
-/// A client whose authid is unknown is taken through the exchange of the principal next to it in order, and
-/// refused at its end whatever it answers. So it costs the same time, and its challenge looks like everybody
-/// else's: same kind of salt, same parameters. The neighbour of a name changes only with the configuration.
+/// A client with an unknown authid goes through the exchange of the principal that follows in order, and is refused at
+/// its end whatever it answers. So its exchange takes as long as any other, and its challenge looks the same: same kind of
+/// salt, same parameters. The neighbor of a name changes only with the configuration.
 pub(super) fn find<'a, P>(
     principals: &'a BTreeMap<Name, P>,
     authid: &str,
@@ -23,9 +23,10 @@ pub(super) fn find<'a, P>(
     Some((name, principal, Choice::from(u8::from(name.as_str() == authid))))
 }
 
-/// What a challenge carries of the principal's own, or as much of what stands in for that.
+/// The part of a challenge that is the principal's own, or as many bytes of its stand-in.
 ///
-/// Both are made for everybody and read byte by byte, whichever is wanted, so that it takes no time to tell who exists.
+/// The caller makes both for every client, and this reads both byte by byte, so that the time does not tell which
+/// principals exist.
 pub(super) fn choose(is_known: Choice, real: &[u8], mock: &[u8]) -> Vec<u8> {
     let both = real.iter().zip(mock.iter().cycle());
     both.map(|(real, mock)| u8::conditional_select(mock, real, is_known)).collect()
@@ -36,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_name_gets_its_neighbour_and_is_known_to_be_unknown() {
+    fn an_unknown_name_gets_its_neighbor_and_is_known_to_be_unknown() {
         let principals = BTreeMap::from([(Name::known("b"), 1), (Name::known("d"), 2)]);
         for (name, expected, is_known) in [
             ("b", 1, true),

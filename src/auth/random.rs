@@ -1,10 +1,10 @@
-//! Random authids, for clients that nothing names.
+//! Random authids, for clients without a name.
 
 use rand::CryptoRng;
 
 use crate::identity::Name;
 
-/// 27 letters and digits that are not mistaken for each other: those of Crossbar.io's authids.
+/// 27 letters and digits that are hard to confuse: those of Crossbar.io's authids.
 const ALPHABET: &[u8; 27] = b"345679ACEFGHJKLMNPQRSTUVWXY";
 
 /// Crossbar.io's form, `XXXX-XXXX-XXXX-XXXX-XXXX-XXXX`: 24 characters are 114 bits.
@@ -18,8 +18,7 @@ pub(super) fn authid(rng: &mut impl CryptoRng) -> Name {
     let mut characters = 0;
     while characters < GROUPS * GROUP {
         rng.fill_bytes(&mut drawn);
-        // 243 = 9 * 27: bytes from there on are dropped, or some characters would come more often than
-        // others.
+        // 243 = 9 * 27: without the bytes from there on, no character comes more often than others.
         let letters = drawn.iter().filter(|byte| **byte < 243);
         let letters = letters.filter_map(|byte| ALPHABET.get(usize::from(byte % 27)));
         for letter in letters.take(GROUPS * GROUP - characters) {

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::{
-    Applicant, Challenge, Claim, Kdf, Method, Principal, Refusal, ScramOptions, SecretKey, State, principals,
+    Applicant, AuthError, Claim, Kdf, Method, Opening, Principal, ScramOptions, SecretKey, State, principals,
 };
 use crate::wamp::Dictionary;
 
@@ -56,7 +56,7 @@ const DRAFT: Dialect = Dialect {
     is_strict: false,
 };
 
-/// A proof that is awaited.
+/// A challenge that waits for its proof.
 pub(super) struct Pending {
     claim: Claim,
     is_known: Choice,
@@ -74,20 +74,20 @@ pub(super) fn begin(
     config: &ScramOptions,
     applicant: &Applicant<'_>,
     rng: &mut impl CryptoRng,
-) -> Result<Challenge, Refusal> {
+) -> Result<Opening, AuthError> {
     let dialect = if method == Method::WampScram { &SPECIFIED } else { &DRAFT };
     let authid = applicant.authid(method)?;
     // "The server MUST terminate [..] if the server does not support the requested channel_binding type": it
     // supports none for this method.
     if let Some(kind) = applicant.channel_binding(method)? {
-        return Err(Refusal::ChannelBinding(kind));
+        return Err(AuthError::ChannelBinding(kind));
     }
     let client_nonce = applicant.hello.authextra.text("nonce");
     let client_nonce = client_nonce
         .filter(|nonce| !nonce.is_empty() && nonce.len() <= MAX_CLIENT_NONCE && is_base64(nonce))
-        .ok_or(Refusal::Missing(method.name(), "authextra.nonce, base64 of 1 to 96 bytes,"))?;
+        .ok_or(AuthError::Missing(method.name(), "authextra.nonce, base64 of 1 to 96 bytes,"))?;
     let (name, principal, is_known) =
-        principals::find(&config.principals, authid).ok_or(Refusal::Credentials(method.name()))?;
+        principals::find(&config.principals, authid).ok_or(AuthError::Credentials(method.name()))?;
     let claim = applicant.claim(method, name, &principal.role, principal.realm.as_ref());
 
     let mut drawn = [0; NONCE_SIZE];
@@ -116,7 +116,7 @@ pub(super) fn begin(
     extra.insert("nonce".to_owned(), nonce.clone().into());
     let (stored_key, server_key) = (principal.stored_key.clone(), principal.server_key.clone());
     let pending = Pending { claim, is_known, dialect, stored_key, server_key, nonce, messages };
-    Ok(Challenge { extra, state: State::Scram(pending) })
+    Ok(Opening { extra, state: State::Scram(pending) })
 }
 
 /// `ClientFirstBare` and `ServerFirst`, joined.
@@ -135,7 +135,7 @@ fn messages(
 }
 
 impl Pending {
-    pub(super) fn finish(self, proof: &str, extra: &Dictionary) -> Result<Principal, Refusal> {
+    pub(super) fn finish(self, proof: &str, extra: &Dictionary) -> Result<Principal, AuthError> {
         // RFC 5802, 7: the proof stands for the nonce as well; a client that repeats it must repeat this one.
         let repeated = extra.text("nonce");
         let is_repeated = repeated.map_or(!self.dialect.is_strict, |repeated| repeated == self.nonce);
@@ -151,7 +151,7 @@ impl Pending {
         let verifier = BASE64_STANDARD.encode(hmac(&self.server_key, &message));
         let is_repeated = Choice::from(u8::from(is_repeated));
         let mut principal = self.claim.settle(is_right & is_proof & is_repeated & self.is_known)?;
-        // The specification's example has `v=` before it, as in RFC 5802; the draft has not.
+        // The specification's example has `v=` before it, as in RFC 5802; the draft does not.
         let verifier = if self.dialect.is_strict { format!("v={verifier}") } else { verifier };
         principal.authextra = Some(Map::from_iter([(self.dialect.verifier.to_owned(), verifier.into())]));
         Ok(principal)

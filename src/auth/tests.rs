@@ -120,24 +120,24 @@ impl Scene {
         }
     }
 
-    pub(super) fn begin(&self, method: Method) -> Result<Step, Refusal> {
+    pub(super) fn begin(&self, method: Method) -> Result<MethodStep, AuthError> {
         begin(method, &self.applicant(), NOW, &mut rand::rng())
     }
 
     /// The challenge of a method that has one.
     pub(super) fn challenge(&self, method: Method) -> (Map<String, Value>, Pending) {
         match self.begin(method).unwrap() {
-            Step::Challenge { method: named, extra, pending } => {
+            MethodStep::Challenge { method: named, extra, pending } => {
                 assert_eq!(named, method.name());
                 (extra, pending)
             }
-            Step::Done(principal) => panic!("{principal:?} without a challenge"),
+            MethodStep::Done(principal) => panic!("{principal:?} without a challenge"),
         }
     }
 }
 
 /// Runs `ticket` for an authid in a realm, answering with a ticket after some seconds.
-fn run(authid: &str, realm: &str, answer: &str, seconds: u64) -> Result<Principal, Refusal> {
+fn run(authid: &str, realm: &str, answer: &str, seconds: u64) -> Result<Principal, AuthError> {
     let scene = Scene { realm: uri(realm), ..Scene::new(Some(ticket()), hello(&["ticket"], Some(authid))) };
     let (extra, pending) = scene.challenge(Method::Ticket);
     assert!(extra.is_empty(), "the challenge is the same for everybody");
@@ -154,7 +154,7 @@ fn the_right_ticket_makes_the_configured_principal() {
 
 #[test]
 fn an_unknown_principal_and_a_wrong_ticket_are_refused_alike() {
-    let refused = Err(Refusal::Credentials("ticket"));
+    let refused = Err(AuthError::Credentials("ticket"));
     for (authid, answer) in [
         ("joe", "wrong"),
         ("joe", ""),
@@ -176,14 +176,14 @@ fn an_unknown_principal_and_a_wrong_ticket_are_refused_alike() {
 #[test]
 fn a_principal_joins_its_own_realm_only_and_only_its_ticket_tells() {
     assert_eq!(run("ann", "home", "hidden", 1).unwrap().realm, uri("home"));
-    assert_eq!(run("ann", "realm1", "hidden", 1), Err(Refusal::OtherRealm));
-    assert_eq!(run("ann", "realm1", "wrong", 1), Err(Refusal::Credentials("ticket")));
+    assert_eq!(run("ann", "realm1", "hidden", 1), Err(AuthError::OtherRealm));
+    assert_eq!(run("ann", "realm1", "wrong", 1), Err(AuthError::Credentials("ticket")));
 }
 
 #[test]
 fn an_answer_counts_for_30_seconds() {
     assert!(run("joe", "realm1", "secret!!!", 29).is_ok());
-    assert_eq!(run("joe", "realm1", "secret!!!", 30), Err(Refusal::TooLate));
+    assert_eq!(run("joe", "realm1", "secret!!!", 30), Err(AuthError::TooLate));
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn methods_with_names_need_an_authid() {
     for method in [Method::Ticket, Method::WampCra, Method::Scram, Method::WampScram] {
         let refused =
             Scene::new(Some(every_method()), hello(&[method.name()], None)).begin(method).unwrap_err();
-        assert_eq!(refused, Refusal::Missing(method.name(), "authid"));
+        assert_eq!(refused, AuthError::Missing(method.name(), "authid"));
     }
 }
 
@@ -200,7 +200,7 @@ fn a_method_that_is_not_configured_does_not_begin() {
     for config in [None, Some(anonymous("guest"))] {
         for method in Method::ALL {
             let scene = Scene::new(config.clone(), hello(&[method.name()], Some("joe")));
-            assert_eq!(scene.begin(method).unwrap_err(), Refusal::NotConfigured(method.name().into()));
+            assert_eq!(scene.begin(method).unwrap_err(), AuthError::NotConfigured(method.name().into()));
         }
     }
 }
@@ -217,7 +217,7 @@ fn a_method_without_principals_lets_nobody_in() {
     hello.authextra.insert("pubkey", "00".repeat(32));
     let scene = Scene::new(Some(config), hello);
     for method in Method::ALL.into_iter().filter(|method| *method != Method::Cookie) {
-        assert_eq!(scene.begin(method).unwrap_err(), Refusal::Credentials(method.name()));
+        assert_eq!(scene.begin(method).unwrap_err(), AuthError::Credentials(method.name()));
     }
 }
 
@@ -225,7 +225,7 @@ fn a_method_without_principals_lets_nobody_in() {
 fn a_principal_is_admitted_only_with_a_role_of_the_realm() {
     let principal = run("joe", "realm1", "secret!!!", 1).unwrap();
     let refused = principal.clone().admit(|_| false);
-    assert_eq!(refused, Err(Refusal::NoSuchRole(name("frontend"))));
+    assert_eq!(refused, Err(AuthError::NoSuchRole(name("frontend"))));
     let identity = principal.admit(|role| role == "frontend").unwrap();
     assert_eq!((identity.authid.own(), identity.authid.public()), ("joe", "joe"));
     assert_eq!((identity.authmethod, identity.authprovider), ("ticket", "static"));

@@ -4,9 +4,9 @@ use serde_json::Map;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use super::{Applicant, Challenge, Claim, Method, Principal, Refusal, State, TicketOptions, principals};
+use super::{Applicant, AuthError, Claim, Method, Opening, Principal, State, TicketOptions, principals};
 
-/// A ticket that is awaited.
+/// A challenge that waits for its ticket.
 pub(super) struct Pending {
     claim: Claim,
     /// The hash of the ticket: comparing hashes takes the same time whatever the lengths and the contents
@@ -16,18 +16,18 @@ pub(super) struct Pending {
 }
 
 /// Looks the principal up. One that does not exist gets the same challenge, and fails in the same way later.
-pub(super) fn begin(config: &TicketOptions, applicant: &Applicant<'_>) -> Result<Challenge, Refusal> {
+pub(super) fn begin(config: &TicketOptions, applicant: &Applicant<'_>) -> Result<Opening, AuthError> {
     // "For Ticket-based authentication, this MUST be provided."
     let authid = applicant.authid(Method::Ticket)?;
     let (name, principal, is_known) =
-        principals::find(&config.principals, authid).ok_or(Refusal::Credentials(Method::Ticket.name()))?;
+        principals::find(&config.principals, authid).ok_or(AuthError::Credentials(Method::Ticket.name()))?;
     let claim = applicant.claim(Method::Ticket, name, &principal.role, principal.realm.as_ref());
     let expected = Sha256::digest(principal.ticket.expose()).into();
-    Ok(Challenge { extra: Map::new(), state: State::Ticket(Pending { claim, expected, is_known }) })
+    Ok(Opening { extra: Map::new(), state: State::Ticket(Pending { claim, expected, is_known }) })
 }
 
 impl Pending {
-    pub(super) fn finish(self, ticket: &str) -> Result<Principal, Refusal> {
+    pub(super) fn finish(self, ticket: &str) -> Result<Principal, AuthError> {
         let given: [u8; 32] = Sha256::digest(ticket).into();
         self.claim.settle(given.ct_eq(&self.expected) & self.is_known)
     }

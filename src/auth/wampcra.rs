@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::{
-    Applicant, Challenge, Claim, Method, Principal, Refusal, STATIC, Salting, Secret, State, WampCraOptions,
+    Applicant, AuthError, Claim, Method, Opening, Principal, STATIC, Salting, Secret, State, WampCraOptions,
     principals,
 };
 use crate::time::Timestamp;
@@ -26,7 +26,7 @@ use crate::time::Timestamp;
 /// 144 random bits: no challenge is ever made twice, and 18 bytes are whole base64 groups.
 const NONCE_SIZE: usize = 18;
 
-/// A signature that is awaited.
+/// A challenge that waits for its signature.
 pub(super) struct Pending {
     claim: Claim,
     /// The hash of the signature's text: comparing hashes takes the same time whatever was sent.
@@ -39,11 +39,11 @@ pub(super) fn begin(
     applicant: &Applicant<'_>,
     now: Timestamp,
     rng: &mut impl CryptoRng,
-) -> Result<Challenge, Refusal> {
+) -> Result<Opening, AuthError> {
     // "For WAMP-CRA, this MUST be provided."
     let authid = applicant.authid(Method::WampCra)?;
     let (name, principal, is_known) =
-        principals::find(&config.principals, authid).ok_or(Refusal::Credentials(Method::WampCra.name()))?;
+        principals::find(&config.principals, authid).ok_or(AuthError::Credentials(Method::WampCra.name()))?;
     let claim = applicant.claim(Method::WampCra, name, &principal.role, principal.realm.as_ref());
 
     let mut nonce = [0; NONCE_SIZE];
@@ -71,11 +71,11 @@ pub(super) fn begin(
         extra.insert("iterations".to_owned(), (*iterations).into());
         extra.insert("keylen".to_owned(), (*key_length).into());
     }
-    Ok(Challenge { extra, state: State::WampCra(Pending { claim, expected, is_known }) })
+    Ok(Opening { extra, state: State::WampCra(Pending { claim, expected, is_known }) })
 }
 
 impl Pending {
-    pub(super) fn finish(self, signature: &str) -> Result<Principal, Refusal> {
+    pub(super) fn finish(self, signature: &str) -> Result<Principal, AuthError> {
         let given: [u8; 32] = Sha256::digest(signature).into();
         self.claim.settle(given.ct_eq(&self.expected) & self.is_known)
     }
@@ -107,7 +107,7 @@ fn sign(key: &Secret, challenge: &str) -> String {
     BASE64_STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// What to make a salt of that has the alphabet of the one it stands beside.
+/// A stand-in for a salt, with the alphabet of the real one.
 fn mock_salt(like: &str, mock: &[u8; 32]) -> String {
     let is_hex = like.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if is_hex {

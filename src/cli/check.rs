@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use wampgate::{
     config::{self, Config, ConfigError, ConfigSource, LoadedConfig},
-    policy::{EngineError, LoadError, PolicyEngine, WasmPolicy},
+    policy::{PolicyEngine, PolicyEngineError, PolicyLoadError, WasmPolicy},
 };
 
 /// Checks a configuration and writes the outcome. True if a gateway can run it, with or without warnings.
@@ -31,7 +31,7 @@ pub(crate) fn check(source: &ConfigSource, policies: bool, out: &mut impl Write)
 }
 
 /// The policies that a gateway cannot use, each with the reason.
-fn load_policies(config: &Config) -> Result<Vec<LoadError>, EngineError> {
+fn load_policies(config: &Config) -> Result<Vec<PolicyLoadError>, PolicyEngineError> {
     let policies = config.policies();
     if policies.is_empty() {
         return Ok(Vec::new());
@@ -40,7 +40,11 @@ fn load_policies(config: &Config) -> Result<Vec<LoadError>, EngineError> {
     Ok(policies.into_iter().filter_map(|policy| WasmPolicy::load(&engine, policy).err()).collect())
 }
 
-fn report_unusable(loaded: &LoadedConfig, unusable: &[LoadError], out: &mut impl Write) -> io::Result<()> {
+fn report_unusable(
+    loaded: &LoadedConfig,
+    unusable: &[PolicyLoadError],
+    out: &mut impl Write,
+) -> io::Result<()> {
     for error in unusable {
         writeln!(out, "{error}")?;
     }

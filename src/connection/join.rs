@@ -10,7 +10,7 @@ use tracing::debug;
 use super::Connection;
 use crate::{
     admission::{Answer, Application, Hello, Step},
-    auth::{self, Refusal},
+    auth::{self, AuthError},
     backend::{Attachment, Backend},
     identity::Identity,
     realm::Channel,
@@ -55,9 +55,9 @@ impl Connection {
     }
 
     /// The backend of the realm that the client asks for.
-    fn backend(&self, hello: &Hello) -> Result<Backend, Refusal> {
+    fn backend(&self, hello: &Hello) -> Result<Backend, AuthError> {
         let found = self.service.backends.find(hello.realm.as_ref());
-        found.cloned().ok_or_else(|| Refusal::NoSuchRealm(hello.realm.clone()))
+        found.cloned().ok_or_else(|| AuthError::NoSuchRealm(hello.realm.clone()))
     }
 
     /// Finds out who the client is, with a challenge if that is what the policy defers to.
@@ -90,7 +90,7 @@ impl Connection {
             Ok(Ok(ClientMessage::Abort { .. })) => Err(Ending::Close(CloseCode::Normal, String::new())),
             Ok(Ok(_)) => Err(Ending::violation("the answer to CHALLENGE must be AUTHENTICATE or ABORT")),
             Ok(Err(ending)) => Err(ending),
-            Err(_) => Err(Refusal::TooLate.into()),
+            Err(_) => Err(AuthError::TooLate.into()),
         }
     }
 
@@ -124,7 +124,7 @@ impl Connection {
               role = &*identity.authrole, method = identity.authmethod, realm = %backend.realm(), "joined");
         let outbox = Arc::clone(self.wire.outbox());
         let attached = backend.attach(session, Arc::new(identity), outbox, self.channel()).await;
-        attached.map_err(|_| Ending::Refused(Refusal::NoSuchRealm(None)))
+        attached.map_err(|_| Ending::Refused(AuthError::NoSuchRealm(None)))
     }
 
     /// What the connection came in by, as other sessions may know it.

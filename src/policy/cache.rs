@@ -2,7 +2,7 @@
 //!
 //! Compiling the default policy takes some 20 ms and one that brings an interpreter seconds; loading it from
 //! the cache takes half a millisecond. The cache holds native code that is executed unchecked, so that its
-//! directory must be ours alone. Doing without it is never an error: it costs time and nothing else.
+//! directory must belong to the gateway's user alone. A gateway without the cache works all the same; it starts later.
 
 use std::{
     fs, io,
@@ -42,7 +42,7 @@ pub(super) fn open(directory: &Path) -> Option<Cache> {
         .ok()
 }
 
-/// Makes the directory if it is missing, and makes sure that it can be written by nobody but us.
+/// Makes the directory if it is missing, and checks that no other user may write to it.
 fn prepare(directory: &Path) -> io::Result<PathBuf> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let directory = directory.canonicalize()?;
@@ -51,7 +51,7 @@ fn prepare(directory: &Path) -> io::Result<PathBuf> {
         let advice = format!("others may write to it (mode {:o}): chmod go-w", mode & 0o777);
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, advice));
     }
-    // Fails now rather than on a background thread: a directory of somebody else's, a read-only file system.
+    // A directory of another user or a read-only file system fails now rather than on a background thread.
     tempfile_in(&directory)?;
     Ok(directory)
 }

@@ -11,7 +11,7 @@ use super::{
     deadline::{self, Thread},
     host::{self, Instance},
     limits::{Limits, OutOfMemory},
-    load::{self, LoadError, LoadFault},
+    load::{self, PolicyLoadError, PolicyLoadFault},
     log::{DecisionLog, PolicyLog, TooManyCalls},
     lower,
     text::clean,
@@ -25,7 +25,7 @@ const HOST_CALL_BYTES: usize = 64 * 1024;
 const ERROR_BYTES: usize = 1024;
 /// Errors of `check-config` that are shown.
 const CONFIG_ERRORS: usize = 32;
-/// At least so long may `check-config` take: it runs once, and no client waits for it.
+/// The least time for `check-config`: it runs once, and no client waits for it.
 const CHECK_CONFIG_DEADLINE: Duration = Duration::from_secs(1);
 
 /// A policy component, compiled and checked.
@@ -48,11 +48,11 @@ pub struct WasmPolicy {
 
 impl WasmPolicy {
     /// Loads a component from its file. Reads and compiles: not for a connection's task.
-    pub fn load(engine: &PolicyEngine, file: &PolicyFile) -> Result<Self, LoadError> {
+    pub fn load(engine: &PolicyEngine, file: &PolicyFile) -> Result<Self, PolicyLoadError> {
         let name = file.component.display().to_string();
         match load::read(&file.component, file.sha256.as_ref()) {
             Ok(bytes) => Self::from_bytes(engine, &name, &bytes, file.options.clone()),
-            Err(fault) => Err(LoadError { policy: name, fault }),
+            Err(fault) => Err(PolicyLoadError { policy: name, fault }),
         }
     }
 
@@ -62,14 +62,14 @@ impl WasmPolicy {
         name: &str,
         bytes: &[u8],
         options: PolicyOptions,
-    ) -> Result<Self, LoadError> {
+    ) -> Result<Self, PolicyLoadError> {
         Self::prepare(engine, name, bytes, options)
             .and_then(|policy| policy.check_config().map(|()| policy))
-            .map_err(|fault| LoadError { policy: name.to_owned(), fault })
+            .map_err(|fault| PolicyLoadError { policy: name.to_owned(), fault })
     }
 
     /// The same component with another configuration, which it checks.
-    pub fn with_config(&self, config: String) -> Result<Self, LoadError> {
+    pub fn with_config(&self, config: String) -> Result<Self, PolicyLoadError> {
         let options = PolicyOptions { config, ..self.options.clone() };
         let policy = Self {
             engine: self.engine.clone(),
@@ -81,23 +81,23 @@ impl WasmPolicy {
         };
         match policy.check_config() {
             Ok(()) => Ok(policy),
-            Err(fault) => Err(LoadError { policy: self.log.policy().to_owned(), fault }),
+            Err(fault) => Err(PolicyLoadError { policy: self.log.policy().to_owned(), fault }),
         }
     }
 
-    /// Everything about loading but what runs code of the guest.
+    /// Loads all but what runs code of the guest.
     fn prepare(
         engine: &PolicyEngine,
         name: &str,
         bytes: &[u8],
         options: PolicyOptions,
-    ) -> Result<Self, LoadFault> {
+    ) -> Result<Self, PolicyLoadFault> {
         let available = engine.max_memory();
         if options.max_memory > available {
-            return Err(LoadFault::MaxMemory { asked: options.max_memory, available });
+            return Err(PolicyLoadFault::MaxMemory { asked: options.max_memory, available });
         }
         let loaded = load::compile(engine.wasmtime(options.instances), bytes, options.grants)?;
-        let export = |error: wasmtime::Error| LoadFault::Export(format!("{error:#}"));
+        let export = |error: wasmtime::Error| PolicyLoadFault::Export(format!("{error:#}"));
         let component = host::linker(engine.wasmtime(options.instances), &loaded.component, loaded.imports)
             .and_then(|linker| linker.instantiate_pre(&loaded.component))
             .and_then(|component| Component::new(loaded.version, component))
@@ -114,7 +114,7 @@ impl WasmPolicy {
         })
     }
 
-    fn check_config(&self) -> Result<(), LoadFault> {
+    fn check_config(&self) -> Result<(), PolicyLoadFault> {
         let deadline = self.options.deadline.max(CHECK_CONFIG_DEADLINE);
         // Lines of `check-config` are not kept: it has its errors to say what is wrong.
         let checked = self
@@ -123,11 +123,11 @@ impl WasmPolicy {
             })
             .map_err(|error| match error {
                 // Also what wasmtime says when the functions have other types than the contract's.
-                PolicyError::Contract(error) => LoadFault::Export(error.to_string()),
-                error => LoadFault::CheckConfig(error),
+                PolicyError::Contract(error) => PolicyLoadFault::Export(error.to_string()),
+                error => PolicyLoadFault::CheckConfig(error),
             })?;
         checked.map_err(|errors| {
-            LoadFault::Config(
+            PolicyLoadFault::Config(
                 errors.iter().take(CONFIG_ERRORS).map(|text| clean(text, None, ERROR_BYTES)).collect(),
             )
         })
@@ -205,7 +205,7 @@ impl Policy for WasmPolicy {
 
 impl std::fmt::Debug for WasmPolicy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Not its configuration, in which the operator may have put secrets.
+        // Without its configuration, in which the operator may have put secrets.
         f.debug_struct("WasmPolicy")
             .field("name", &self.log.policy())
             .field("deadline", &self.options.deadline)
@@ -214,7 +214,7 @@ impl std::fmt::Debug for WasmPolicy {
     }
 }
 
-/// Which of our errors a call's failure is.
+/// The error that a call's failure becomes.
 fn explain(error: &wasmtime::Error, deadline: Duration) -> PolicyError {
     if let Some(&OutOfMemory(limit)) = error.downcast_ref() {
         return PolicyError::Memory(limit);
@@ -234,7 +234,7 @@ fn explain(error: &wasmtime::Error, deadline: Duration) -> PolicyError {
         Some(trap) => PolicyError::Trap(trap.to_string()),
         // wasmtime keeps this error's type to itself.
         None if cause.contains("fuel allocated for hostcalls") => PolicyError::HostCalls,
-        // What is left are values that do not fit the contract's types.
+        // The rest are values that do not fit the contract's types.
         None => ContractError::Types(clean(&format!("{error:#}"), None, ERROR_BYTES)).into(),
     }
 }

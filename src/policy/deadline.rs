@@ -37,7 +37,7 @@ pub(super) fn set(store: &mut Store<Instance>, deadline: Duration, on: Thread) {
             match on {
                 // It has turned out to be slow.
                 Thread::Shared => aside::hand_over(),
-                // A system looks seldom whether it is somebody else's turn. Asked, it looks at once.
+                // A system seldom looks whether it is another thread's turn. Asked, it looks at once.
                 Thread::Own => thread::yield_now(),
             }
             return Ok(UpdateDeadline::Continue(1));

@@ -18,7 +18,7 @@ use super::{
 
 /// How many decisions of all policies together may be in flight; each slot reserves address space for the largest memory
 /// that a policy may have. The fewest that wasmtime divides among its threads: each thread then finds the slots that it used
-/// last, whose memory is in the cache of its core, and waits for nobody's lock.
+/// last, whose memory is in the cache of its core, and waits for no lock.
 const SLOTS: u32 = 128;
 
 /// How large a component may be, apart from its memory.
@@ -34,13 +34,13 @@ pub(super) struct Bounds {
     pub(super) table_elements: usize,
 }
 
-/// What fits into a slot. Components made from one module have 1 to 4 core instances, one that brings a whole
+/// The largest component that fits into a slot. Components made from one module have 1 to 4 core instances, one that brings a whole
 /// Python in shared libraries 38; a small policy has a few function pointers and an interpreter some thousands. 20,000
 /// is also wasmtime's default.
 pub(super) const LEAN: Bounds =
     Bounds { core_instances: 64, memories: 4, tables: 16, table_elements: 20_000 };
 
-/// What a warm instance may have: room for a language's whole runtime, in shared libraries or in one piece.
+/// The same for warm instances: room for a language's whole runtime, in shared libraries or in one piece.
 pub(super) const ROOMY: Bounds =
     Bounds { core_instances: 128, memories: 4, tables: 64, table_elements: 100_000 };
 
@@ -65,15 +65,15 @@ pub const MAX_MEMORY_LIMIT: usize = 1024 * 1024 * 1024;
 
 /// What an engine is made with.
 #[derive(Debug, Clone)]
-pub struct EngineOptions {
+pub struct PolicyEngineOptions {
     /// The largest memory that any of its policies may have, in bytes. At most [`MAX_MEMORY_LIMIT`].
     pub max_memory: usize,
-    /// Where compiled code is kept between runs; none: it is compiled at every start. Whoever can write there
-    /// decides what the gateway executes, so a directory that others may write to is not used.
+    /// Where compiled code is kept between runs; none: the gateway compiles at every start. A user who can write there
+    /// decides what the gateway executes, so the gateway does not use a directory that others may write to.
     pub cache: Option<PathBuf>,
 }
 
-impl Default for EngineOptions {
+impl Default for PolicyEngineOptions {
     /// The default memory, and the user's cache directory.
     fn default() -> Self {
         Self { max_memory: DEFAULT_MAX_MEMORY, cache: cache::default_directory() }
@@ -82,7 +82,7 @@ impl Default for EngineOptions {
 
 /// Why there is no engine.
 #[derive(Debug, thiserror::Error)]
-pub enum EngineError {
+pub enum PolicyEngineError {
     /// The configuration asks for more memory than a slot can have.
     #[error("max_memory: {asked} bytes are more than a policy can have, use at most {MAX_MEMORY_LIMIT}")]
     MaxMemory {
@@ -113,25 +113,27 @@ pub struct PolicyEngine {
 
 impl PolicyEngine {
     /// Makes an engine.
-    pub fn new(options: &EngineOptions) -> Result<Self, EngineError> {
+    pub fn new(options: &PolicyEngineOptions) -> Result<Self, PolicyEngineError> {
         if options.max_memory > MAX_MEMORY_LIMIT {
-            return Err(EngineError::MaxMemory { asked: options.max_memory });
+            return Err(PolicyEngineError::MaxMemory { asked: options.max_memory });
         }
         let max_memory = options.max_memory.max(PAGE).next_multiple_of(PAGE);
         let cache = options.cache.as_deref().and_then(cache::open);
         let engine = |mut config: Config| {
             config.cache(cache.clone());
-            Engine::new(&config).map_err(|error| EngineError::Setup(format!("{error:#}")))
+            Engine::new(&config).map_err(|error| PolicyEngineError::Setup(format!("{error:#}")))
         };
         let lean = engine(lean(max_memory))?;
         let roomy = engine(roomy())?;
-        let ticker = Ticker::start([lean.clone(), roomy.clone()]).map_err(EngineError::Ticker)?;
+        let ticker = Ticker::start([lean.clone(), roomy.clone()]).map_err(PolicyEngineError::Ticker)?;
         Ok(Self { lean, roomy, ticker: Arc::new(ticker), max_memory })
     }
 
     /// Makes an engine with room for these policies and for the default policy.
-    pub fn for_policies<'a>(policies: impl IntoIterator<Item = &'a PolicyFile>) -> Result<Self, EngineError> {
-        let mut options = EngineOptions::default();
+    pub fn for_policies<'a>(
+        policies: impl IntoIterator<Item = &'a PolicyFile>,
+    ) -> Result<Self, PolicyEngineError> {
+        let mut options = PolicyEngineOptions::default();
         for policy in policies {
             options.max_memory = options.max_memory.max(policy.options.max_memory);
         }
@@ -150,7 +152,6 @@ impl PolicyEngine {
         }
     }
 
-    // By the side of the engine that they belong to.
     #[allow(clippy::unused_self, reason = "asked of the engine whose instances they bound")]
     pub(super) fn bounds(&self, instances: Instances) -> Bounds {
         match instances {
@@ -219,20 +220,21 @@ fn common() -> Config {
 
 #[cfg(test)]
 mod tests {
-    use super::{DEFAULT_MAX_MEMORY, EngineError, EngineOptions, MAX_MEMORY_LIMIT, PolicyEngine};
+    use super::{DEFAULT_MAX_MEMORY, MAX_MEMORY_LIMIT, PolicyEngine, PolicyEngineError, PolicyEngineOptions};
 
     #[test]
     fn more_memory_than_a_slot_can_have_is_refused_with_the_bound() {
-        let options = EngineOptions { max_memory: MAX_MEMORY_LIMIT + 1, cache: None };
+        let options = PolicyEngineOptions { max_memory: MAX_MEMORY_LIMIT + 1, cache: None };
         let error = PolicyEngine::new(&options).expect_err("too much");
-        assert!(matches!(error, EngineError::MaxMemory { .. }));
+        assert!(matches!(error, PolicyEngineError::MaxMemory { .. }));
         assert!(error.to_string().contains("use at most 1073741824"), "{error}");
     }
 
     #[test]
     fn odd_and_largest_sizes_work() {
         for max_memory in [0, 1, 65_537, DEFAULT_MAX_MEMORY + 1, MAX_MEMORY_LIMIT] {
-            let engine = PolicyEngine::new(&EngineOptions { max_memory, cache: None }).expect("an engine");
+            let engine =
+                PolicyEngine::new(&PolicyEngineOptions { max_memory, cache: None }).expect("an engine");
             assert!(engine.max_memory() >= max_memory);
             assert_eq!(engine.max_memory() % 65_536, 0);
         }

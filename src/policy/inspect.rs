@@ -8,7 +8,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Grants, Instances, LoadError, LoadFault, PolicyEngine,
+    Grants, Instances, PolicyEngine, PolicyLoadError, PolicyLoadFault,
     load::{self, Hex},
 };
 
@@ -32,16 +32,20 @@ pub struct Inspection {
     /// How long it took to compile, if it compiles.
     pub compile_time: Option<Duration>,
     /// Why the gateway would not take it, even with these grants.
-    pub fault: Option<LoadFault>,
+    pub fault: Option<PolicyLoadFault>,
 }
 
 impl Inspection {
     /// Reads and compiles a component. An error only if it cannot be read.
-    pub fn of_file(engine: &PolicyEngine, file: &Path, instances: Instances) -> Result<Self, LoadError> {
+    pub fn of_file(
+        engine: &PolicyEngine,
+        file: &Path,
+        instances: Instances,
+    ) -> Result<Self, PolicyLoadError> {
         let policy = file.display().to_string();
         match load::read(file, None) {
             Ok(bytes) => Ok(Self::of_bytes(engine, policy, &bytes, instances)),
-            Err(fault) => Err(LoadError { policy, fault }),
+            Err(fault) => Err(PolicyLoadError { policy, fault }),
         }
     }
 

@@ -1,5 +1,4 @@
-//! From a file to a component that may be asked: everything that can be wrong with it is found here, before a
-//! client waits.
+//! From a file to a component that the gateway may ask. Whatever is wrong with it shows here, before a client waits.
 
 use std::{fmt, fs::File, io, io::Read, path::Path};
 
@@ -23,16 +22,16 @@ const CORE_MODULE: &[u8] = &[1, 0, 0, 0];
 /// Why a policy cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("policy {policy}: {fault}")]
-pub struct LoadError {
+pub struct PolicyLoadError {
     /// The policy's name: the file, or `default`.
     pub policy: String,
     /// What is wrong.
-    pub fault: LoadFault,
+    pub fault: PolicyLoadFault,
 }
 
 /// What is wrong with a policy.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadFault {
+pub enum PolicyLoadFault {
     /// The file cannot be read.
     #[error("cannot read the component: {0}")]
     Read(io::Error),
@@ -67,7 +66,7 @@ pub enum LoadFault {
     /// The component does not compile: damaged, truncated, or of a kind that is not supported.
     #[error("the component does not compile: {0}")]
     Compile(String),
-    /// The component wants something that it is not given.
+    /// The component imports something that the gateway does not give it.
     #[error("it imports `{import}`, {advice}")]
     Import {
         /// The import's name.
@@ -92,16 +91,16 @@ pub enum LoadFault {
         /// What there is.
         available: usize,
     },
-    /// `check-config` does not like the configuration.
+    /// `check-config` refuses the configuration.
     #[error("config: {}", .0.join("; "))]
     Config(Vec<String>),
-    /// `check-config` did not come to an answer.
+    /// `check-config` gave no answer.
     #[error("it could not check its configuration: {0}")]
     CheckConfig(PolicyError),
 }
 
-/// A compiled component that imports nothing but what it is given.
-pub(super) struct Loaded {
+/// A compiled component whose imports the gateway gives it.
+pub(super) struct CheckedComponent {
     pub(super) component: Component,
     /// The version of the contract that it is a policy for.
     pub(super) version: Version,
@@ -110,30 +109,30 @@ pub(super) struct Loaded {
 }
 
 /// Reads a component's file.
-pub(super) fn read(path: &Path, pinned: Option<&[u8; 32]>) -> Result<Vec<u8>, LoadFault> {
-    let file = File::open(path).map_err(LoadFault::Read)?;
-    let metadata = file.metadata().map_err(LoadFault::Read)?;
+pub(super) fn read(path: &Path, pinned: Option<&[u8; 32]>) -> Result<Vec<u8>, PolicyLoadFault> {
+    let file = File::open(path).map_err(PolicyLoadFault::Read)?;
+    let metadata = file.metadata().map_err(PolicyLoadFault::Read)?;
     if !metadata.is_file() {
-        return Err(LoadFault::NotAFile);
+        return Err(PolicyLoadFault::NotAFile);
     }
     if metadata.len() > MAX_COMPONENT_BYTES {
-        return Err(LoadFault::TooLarge);
+        return Err(PolicyLoadFault::TooLarge);
     }
     let mut bytes = Vec::new();
-    // A smaller length is not trusted: the file may still be growing.
-    file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(LoadFault::Read)?;
+    // The file may still be growing: its length says little.
+    file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(PolicyLoadFault::Read)?;
     if bytes.len() as u64 > MAX_COMPONENT_BYTES {
-        return Err(LoadFault::TooLarge);
+        return Err(PolicyLoadFault::TooLarge);
     }
     check_pin(&bytes, pinned)?;
     Ok(bytes)
 }
 
 /// Checks bytes against the hash that the configuration names, if it names one.
-pub(super) fn check_pin(bytes: &[u8], pinned: Option<&[u8; 32]>) -> Result<(), LoadFault> {
+pub(super) fn check_pin(bytes: &[u8], pinned: Option<&[u8; 32]>) -> Result<(), PolicyLoadFault> {
     let found: [u8; 32] = Sha256::digest(bytes).into();
     match pinned {
-        Some(&pinned) if pinned != found => Err(LoadFault::Hash { pinned, found }),
+        Some(&pinned) if pinned != found => Err(PolicyLoadFault::Hash { pinned, found }),
         _ => Ok(()),
     }
 }
@@ -145,16 +144,20 @@ pub(super) struct Names {
 }
 
 /// Compiles a component and checks its imports and exports by name.
-pub(super) fn compile(engine: &Engine, bytes: &[u8], grants: Grants) -> Result<Loaded, LoadFault> {
+pub(super) fn compile(
+    engine: &Engine,
+    bytes: &[u8],
+    grants: Grants,
+) -> Result<CheckedComponent, PolicyLoadFault> {
     let component = translate(engine, bytes)?;
     let (version, imports) = check_names(&names(engine, &component), grants)?;
-    Ok(Loaded { component, version, imports })
+    Ok(CheckedComponent { component, version, imports })
 }
 
 /// Compiles a component.
-pub(super) fn translate(engine: &Engine, bytes: &[u8]) -> Result<Component, LoadFault> {
+pub(super) fn translate(engine: &Engine, bytes: &[u8]) -> Result<Component, PolicyLoadFault> {
     check_kind(bytes)?;
-    Component::from_binary(engine, bytes).map_err(|error| LoadFault::Compile(format!("{error:#}")))
+    Component::from_binary(engine, bytes).map_err(|error| PolicyLoadFault::Compile(format!("{error:#}")))
 }
 
 /// What a component imports and exports.
@@ -167,22 +170,22 @@ pub(super) fn names(engine: &Engine, component: &Component) -> Names {
 }
 
 /// Checks what a component imports and exports.
-pub(super) fn check_names(names: &Names, grants: Grants) -> Result<(Version, Imports), LoadFault> {
+pub(super) fn check_names(names: &Names, grants: Grants) -> Result<(Version, Imports), PolicyLoadFault> {
     let Names { imports, exports } = names;
     // Further exports do no harm: some tool chains add their own, and a component may be a policy for another version
     // as well.
     let version = Version::of(exports);
-    // First of all, since with another version nothing else can fit either.
+    // Before anything else: with another version nothing fits.
     let own = exports.iter().filter(|_| version.is_none());
     if let Some(found) = imports.iter().chain(own).find(|name| is_of_another_version(name)) {
-        return Err(LoadFault::Version { found: found.clone() });
+        return Err(PolicyLoadFault::Version { found: found.clone() });
     }
     for import in imports {
         check_import(import, grants)?;
     }
     let Some(version) = version else {
         let exports = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
-        return Err(LoadFault::Export(format!("it exports {exports}")));
+        return Err(PolicyLoadFault::Export(format!("it exports {exports}")));
     };
     let log = imports.iter().any(|name| interface_of(name) == Some("log"));
     Ok((version, Imports { log, granted: needed_grants(imports) }))
@@ -210,15 +213,15 @@ fn newest_policy() -> String {
     Version::ALL.last().map(|version| version.policy()).unwrap_or_default()
 }
 
-fn check_kind(bytes: &[u8]) -> Result<(), LoadFault> {
+fn check_kind(bytes: &[u8]) -> Result<(), PolicyLoadFault> {
     match bytes.strip_prefix(MAGIC) {
-        Some(rest) if rest.starts_with(CORE_MODULE) => Err(LoadFault::CoreModule),
+        Some(rest) if rest.starts_with(CORE_MODULE) => Err(PolicyLoadFault::CoreModule),
         Some(_) => Ok(()),
-        None if bytes.is_empty() => Err(LoadFault::NotWasm { hint: "the file is empty" }),
+        None if bytes.is_empty() => Err(PolicyLoadFault::NotWasm { hint: "the file is empty" }),
         None if bytes.trim_ascii_start().starts_with(b"(") || bytes.starts_with(b";;") => {
-            Err(LoadFault::NotWasm { hint: "text, translate it with `wasm-tools parse`" })
+            Err(PolicyLoadFault::NotWasm { hint: "text, translate it with `wasm-tools parse`" })
         }
-        None => Err(LoadFault::NotWasm { hint: "it does not begin with \\0asm" }),
+        None => Err(PolicyLoadFault::NotWasm { hint: "it does not begin with \\0asm" }),
     }
 }
 
@@ -234,9 +237,9 @@ fn interface_of(name: &str) -> Option<&str> {
 }
 
 /// Whether a policy with these grants may have an import.
-fn check_import(import: &str, grants: Grants) -> Result<(), LoadFault> {
+fn check_import(import: &str, grants: Grants) -> Result<(), PolicyLoadFault> {
     let advice = match interface_of(import) {
-        // Types are nothing that could be called.
+        // Types cannot be called.
         Some("types" | "log") => return Ok(()),
         Some("clock") if grants.clock => return Ok(()),
         Some("random") if grants.random => return Ok(()),
@@ -251,7 +254,7 @@ fn check_import(import: &str, grants: Grants) -> Result<(), LoadFault> {
         }
         _ => "which is not granted to any policy",
     };
-    Err(LoadFault::Import { import: import.to_owned(), advice })
+    Err(PolicyLoadFault::Import { import: import.to_owned(), advice })
 }
 
 /// Bytes as hexadecimal digits.

@@ -1,8 +1,7 @@
 //! The contract's `log` interface: lines of a policy in the gateway's log.
 //!
-//! A client decides how often its policy is asked, and so how much is logged. Lines are bounded per decision
-//! and per second; what goes beyond is dropped and counted, and a policy that does nothing but log is
-//! stopped.
+//! A client decides how often its policy is asked, and so how much is logged. Lines have a bound per decision and per
+//! second; the log drops and counts the others, and the gateway stops a policy that does nothing but log.
 
 use std::{
     sync::{
@@ -53,12 +52,12 @@ pub(super) struct DecisionLog {
     log: Arc<PolicyLog>,
     connection: Box<str>,
     public_id: Box<str>,
-    secret: Secret,
+    secret: HiddenId,
     calls: u32,
 }
 
 /// The tracking ID, to be blanked out.
-struct Secret(Option<Box<str>>);
+struct HiddenId(Option<Box<str>>);
 
 // === impl PolicyLog ===
 
@@ -72,8 +71,8 @@ impl PolicyLog {
         &self.policy
     }
 
-    /// Tells the operator that a decision failed. A client can make this happen as often as it likes, so it
-    /// counts as a line of the policy's.
+    /// Tells the operator that a decision failed. A client can cause this as often as it likes, so the line counts
+    /// against the bound per second.
     pub(super) fn failure(&self, request: &JoinRequest<'_>, error: &PolicyError) {
         if self.admit(self.second()) {
             tracing::warn!(
@@ -113,7 +112,7 @@ impl DecisionLog {
             log: Arc::clone(log),
             connection: request.connection.id.into(),
             public_id: cookie.map_or("", |cookie| cookie.public_id).into(),
-            secret: Secret(cookie.map(|cookie| cookie.id.into())),
+            secret: HiddenId(cookie.map(|cookie| cookie.id.into())),
             calls: 0,
         }
     }
@@ -161,9 +160,9 @@ impl Drop for DecisionLog {
     }
 }
 
-impl std::fmt::Debug for Secret {
+impl std::fmt::Debug for HiddenId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(..)")
+        f.write_str("HiddenId(..)")
     }
 }
 

@@ -1,12 +1,12 @@
 //! Whether a policy is slow.
 //!
 //! A decision runs on the thread of the connection's task, which is the fastest place for one of some microseconds. One that
-//! takes milliseconds there keeps everybody waiting whom the runtime has put on the same thread. So a policy that has been
-//! slow is asked on a thread of its own (`aside.rs`), which takes some fifty microseconds that a fast one does not pay.
+//! takes milliseconds there delays all connections that the runtime has put on the same thread. So the gate asks a policy that
+//! has been slow on another thread, which takes some fifty microseconds that a fast one does not pay.
 //!
-//! What counts is the processor's time. A decision that takes long may have had to wait for its core, which says nothing about
-//! the policy; but looking at the processor's time costs a system call. So the first decision that takes long only casts
-//! suspicion, and those that follow are looked at more closely.
+//! What counts is the processor's time: a decision that takes long may have waited for its core, which says nothing about
+//! the policy. But asking for the processor's time is a system call. So the first decision that takes long only makes the
+//! policy suspect, and the decisions that follow are measured more closely.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -18,8 +18,8 @@ use rustix::time::{ClockId, clock_gettime};
 /// A decision that takes longer is slow: a fresh instance of C, Rust or Zig and a warm one of any language take a tenth
 /// of this.
 const SLOW: Duration = Duration::from_micros(500);
-/// How long a policy is suspected, or counts as slow, after a slow decision. Whoever knows how to make a policy slow makes
-/// others wait for two decisions in this time.
+/// How long a policy is suspect, or counts as slow, after a slow decision. A client that can make a policy slow delays
+/// others by two decisions in this time.
 const MEMORY: Duration = Duration::from_secs(10);
 
 /// How long a policy has been taking lately. Times are milliseconds since `begun`.

@@ -1,8 +1,8 @@
 //! Peers whose decisions ran into their deadline: a slow path in a policy must not let one client occupy the cores.
 //!
-//! A decision that is stopped at its deadline has held a thread for all that time. Who causes that again and
-//! again is refused without asking, until its time is over. It is counted by address and not by policy, so that
-//! no hostile client can shut out the others.
+//! A decision that is stopped at its deadline has held a thread for all that time. A peer that keeps running into the
+//! deadline is refused without asking the policy, until its time is over. Failures count for the peer's address and not for
+//! the policy, so that no hostile client can shut out the others.
 
 use std::{
     collections::HashMap,
@@ -23,7 +23,7 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// forgotten: the number of decisions at once is bounded all the same.
 const MAX_PEERS: usize = 1024;
 
-/// Who has failed how often.
+/// The peers whose decisions failed, and how often.
 #[derive(Debug, Default)]
 pub(super) struct PenaltyBox {
     failures: Mutex<HashMap<IpAddr, Failures>>,
@@ -75,7 +75,7 @@ impl Failures {
 }
 
 /// The part of a peer's address that one client cannot change at will: IPv6 hands out 64 bits at a time. None for
-/// Unix sockets and this machine's own addresses, behind which a proxy speaks for everybody: there one hostile client
+/// Unix sockets and this machine's own addresses, behind which a proxy speaks for all of its clients: there one hostile client
 /// would shut out the others. (`trusted_proxies` lets such a proxy tell who the client is.)
 fn address(peer: &str) -> Option<IpAddr> {
     let peer: SocketAddr = peer.parse().ok()?;
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn who_fails_often_is_held_until_the_window_is_over() {
+    fn a_peer_that_fails_often_is_held_until_the_window_is_over() {
         let (penalties, now) = (PenaltyBox::default(), Instant::now());
         fail(&penalties, PEER, MAX_FAILURES - 1, now);
         assert!(!penalties.holds(PEER, now));
@@ -129,7 +129,7 @@ mod tests {
         assert!(penalties.holds(PEER, now));
         for proxy in ["unix", "127.0.0.1:40000", "[::1]:40000", "[::ffff:127.0.0.1]:40000"] {
             fail(&penalties, proxy, MAX_FAILURES, now);
-            assert!(!penalties.holds(proxy, now), "{proxy} may speak for everybody");
+            assert!(!penalties.holds(proxy, now), "{proxy} may speak for many clients");
         }
     }
 

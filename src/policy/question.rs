@@ -181,7 +181,7 @@ impl Request {
         self
     }
 
-    /// Lends the request, as policies are asked, to somebody who asks one: once or, to measure it, a thousand times.
+    /// Lends the request in the form in which policies are asked, once or, to measure a policy, a thousand times.
     pub fn with<T>(&self, ask: impl FnOnce(&JoinRequest<'_>) -> T) -> T {
         let headers: Vec<(&str, &str)> =
             self.connection.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

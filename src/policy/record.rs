@@ -1,6 +1,6 @@
 //! Records what policies are asked and what they answer, as cases for `wampgate policy test`.
 //!
-//! A tracking ID is a credential and must not lie around in a file: each is replaced by a stand-in, the same one
+//! A tracking ID is a credential and must not stand in a file: a stand-in replaces it, the same one
 //! for the same client as long as the gateway runs. Everything else is as the policy saw it, addresses and
 //! headers included: the file is for its owner alone.
 
@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Decision, JoinRequest, PolicyError, answer_json, question::Request};
 
-/// Lines that wait to be written. With a disk that is slower than the joins, lines are lost rather than joins.
+/// Lines that wait to be written. If the disk is slower than the joins, the recorder drops lines rather than delay joins.
 const MAX_WAITING: usize = 1024;
 /// Bytes of a digest that a stand-in shows: enough to tell clients apart.
 const SHOWN: usize = 8;
@@ -31,7 +31,7 @@ const SHOWN: usize = 8;
 #[derive(Debug)]
 pub struct Recorder {
     lines: SyncSender<String>,
-    /// Makes stand-ins that nobody can trace back to an ID.
+    /// Makes stand-ins that cannot be traced back to an ID.
     key: [u8; 32],
     count: AtomicU64,
     lost: AtomicU64,
@@ -95,7 +95,7 @@ impl Recorder {
     }
 }
 
-/// Writes until nobody records any more; what has been sent is on its way to the disk whenever nothing waits.
+/// Writes until the recorder is gone. Whenever no line waits, all of them are on their way to the disk.
 fn write(file: File, lines: &Receiver<String>) -> io::Result<()> {
     let mut file = BufWriter::new(file);
     while let Ok(first) = lines.recv() {

@@ -1,7 +1,7 @@
 //! Policies that change while the gateway runs.
 //!
-//! A new file is read, checked against its pin, compiled and asked about its configuration before anybody depends on it;
-//! only then is it swapped in. Whatever is wrong with it, the old policy goes on serving.
+//! The reloader reads a new file, checks it against its pin, compiles it and asks it about its configuration. Only then
+//! does the new policy decide. If anything is wrong with it, the old policy goes on.
 
 use std::{
     path::PathBuf,
@@ -11,7 +11,8 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    LoadError, LoadFault, PolicyEngine, PolicyFile, PolicyGate, PolicyMetrics, WasmPolicy, aside, load,
+    PolicyEngine, PolicyFile, PolicyGate, PolicyLoadError, PolicyLoadFault, PolicyMetrics, WasmPolicy, aside,
+    load,
 };
 
 /// Every policy of a gateway that comes from a file.
@@ -27,8 +28,8 @@ pub struct Reloader {
 struct Reloadable {
     file: PolicyFile,
     gate: Arc<PolicyGate>,
-    /// What was read last, whether it was any good or not: the same bytes are not tried, nor complained about,
-    /// a second time.
+    /// The hash of what was read last, good or not: the reloader neither tries the same bytes a second time nor
+    /// complains about them again.
     last: Mutex<Option<[u8; 32]>>,
 }
 
@@ -38,7 +39,7 @@ pub enum Reload {
     /// The new component decides from now on.
     Replaced(PathBuf),
     /// The old one goes on.
-    Kept(LoadError),
+    Kept(PolicyLoadError),
 }
 
 impl Reloader {
@@ -54,11 +55,11 @@ impl Reloader {
 
     /// Loads a policy, and remembers it: the next service with the same policy gets the same gate. Reads and compiles:
     /// not for a connection's task.
-    pub fn load(&mut self, file: &PolicyFile) -> Result<Arc<PolicyGate>, LoadError> {
+    pub fn load(&mut self, file: &PolicyFile) -> Result<Arc<PolicyGate>, PolicyLoadError> {
         if let Some(known) = self.policies.iter().find(|known| known.file == *file) {
             return Ok(Arc::clone(&known.gate));
         }
-        let named = |fault| LoadError { policy: file.component.display().to_string(), fault };
+        let named = |fault| PolicyLoadError { policy: file.component.display().to_string(), fault };
         let bytes = load::read(&file.component, file.sha256.as_ref()).map_err(named)?;
         let policy = self.compile(file, &bytes)?;
         let name = file.component.display().to_string();
@@ -92,11 +93,11 @@ impl Reloader {
         let found = match load::read(&file.component, None) {
             Ok(bytes) => bytes,
             Err(fault) => {
-                // A file that is gone is complained about once, too.
+                // The operator hears once of a file that is gone.
                 last.take()?;
                 gate.tally().count_reload(false);
                 let policy = file.component.display().to_string();
-                return Some(Reload::Kept(LoadError { policy, fault }));
+                return Some(Reload::Kept(PolicyLoadError { policy, fault }));
             }
         };
         let hash: [u8; 32] = Sha256::digest(&found).into();
@@ -104,7 +105,7 @@ impl Reloader {
             return None;
         }
         let loaded = load::check_pin(&found, file.sha256.as_ref())
-            .map_err(|fault| LoadError { policy: file.component.display().to_string(), fault })
+            .map_err(|fault| PolicyLoadError { policy: file.component.display().to_string(), fault })
             .and_then(|()| self.compile_aside(file, &found));
         gate.tally().count_reload(loaded.is_ok());
         Some(match loaded {
@@ -117,14 +118,14 @@ impl Reloader {
     }
 
     /// Compiling takes a core for up to seconds, in which the connections have work to do.
-    fn compile_aside(&self, file: &PolicyFile, bytes: &[u8]) -> Result<WasmPolicy, LoadError> {
+    fn compile_aside(&self, file: &PolicyFile, bytes: &[u8]) -> Result<WasmPolicy, PolicyLoadError> {
         aside::run(|| self.compile(file, bytes)).unwrap_or_else(|error| {
             let policy = file.component.display().to_string();
-            Err(LoadError { policy, fault: LoadFault::Thread(error) })
+            Err(PolicyLoadError { policy, fault: PolicyLoadFault::Thread(error) })
         })
     }
 
-    fn compile(&self, file: &PolicyFile, bytes: &[u8]) -> Result<WasmPolicy, LoadError> {
+    fn compile(&self, file: &PolicyFile, bytes: &[u8]) -> Result<WasmPolicy, PolicyLoadError> {
         let name = file.component.display().to_string();
         WasmPolicy::from_bytes(&self.engine, &name, bytes, file.options.clone())
     }

@@ -2,8 +2,8 @@
 //! are in flight.
 //!
 //! A guest checks the epoch at every loop and call, so that no guest outruns it. A thread that ticks for
-//! nothing costs 3 % of a core; hence it parks once nothing has been in flight for a while, and only then
-//! does a decision have to wake it.
+//! nothing costs 3 % of a core. So it parks when nothing has been in flight for a while, and only then
+//! must a decision wake it.
 
 use std::{
     io,
@@ -166,7 +166,7 @@ mod tests {
     fn ticker() -> (Ticker, Receiver<()>) {
         let (ticks, seen) = channel();
         let tick = move || {
-            // Late ticks find nobody any more.
+            // The test may be over when a late tick comes.
             let _ = ticks.send(());
         };
         (Ticker::start_with(tick).unwrap(), seen)

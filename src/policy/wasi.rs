@@ -4,10 +4,10 @@
 //! standard error are lines of the policy's log, within the same limits. The clocks and the random numbers are real,
 //! the clocks to the millisecond.
 //!
-//! Nothing here waits, because a decision runs on a thread that serves connections and only the guest's own code can
-//! be stopped at the deadline: whatever a guest would wait for is ready at once, a sleep is over at once.
+//! Nothing here waits: a decision runs on a thread that serves connections, and the deadline can stop only the guest's own
+//! code. All that a guest waits for is ready at once, and a sleep is over at once.
 //!
-//! Whatever else a component imports of WASI is there to be linked and ends the decision that calls it.
+//! A component may import the rest of WASI as well; a call of it ends the decision.
 
 mod lines;
 mod streams;
@@ -72,7 +72,7 @@ struct Failure;
 struct Descriptor;
 struct TerminalInput;
 struct TerminalOutput;
-/// Everything else, of which there is nothing.
+/// The other resources, of which there are none.
 struct Nothing;
 
 #[derive(ComponentType, Lift, Lower)]
@@ -117,7 +117,7 @@ pub(super) fn add(linker: &mut Linker<Instance>, component: &Component) -> Resul
             match item.ty {
                 ComponentItem::Resource(_) => resource(&mut linker, name)?,
                 ComponentItem::ComponentFunc(_) => function(&mut linker, import, interface, name)?,
-                // Types are nothing that could be given.
+                // Types need no definition.
                 _ => {}
             }
         }
@@ -222,8 +222,8 @@ fn function(
     }
 }
 
-/// Nanoseconds since the first question, in whole milliseconds: nothing finer, with which a guest could measure
-/// what others do on this machine.
+/// Nanoseconds since the first question, in whole milliseconds. With finer ones a guest could measure what others do on
+/// this machine.
 fn monotonic() -> u64 {
     static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
     u64::try_from(BEGUN.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_mul(NANOS_PER_MILLI)

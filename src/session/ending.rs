@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::{
-    auth::Refusal,
+    auth::AuthError,
     store::StoreError,
     tracking::Parting,
     wamp::{
@@ -35,7 +35,7 @@ pub enum Ending {
     /// The connection broke, or was given up.
     Lost,
     /// The session is refused: ABORT, then close.
-    Refused(Refusal),
+    Refused(AuthError),
     /// The client broke the WAMP protocol: ABORT `wamp.error.protocol_violation`, then close 1002.
     Violation(String),
     /// The client's cookie was revoked: GOODBYE `wamp.close.killed` or `wamp.close.logout` in a session, then close 1008.
@@ -151,8 +151,8 @@ impl From<Closing> for Ending {
     }
 }
 
-impl From<Refusal> for Ending {
-    fn from(refusal: Refusal) -> Self {
+impl From<AuthError> for Ending {
+    fn from(refusal: AuthError) -> Self {
         Self::Refused(refusal)
     }
 }
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn every_ending_has_its_message_and_its_close_code() {
         let close = || Ending::Close(CloseCode::Size, "too large".to_owned());
-        let refused = || Ending::Refused(Refusal::TooLate);
+        let refused = || Ending::Refused(AuthError::TooLate);
         let wrong = "wamp.error.protocol_violation";
         let too_late = "wamp.error.not_authorized";
         let going = "the gateway is shutting down";
@@ -237,7 +237,7 @@ mod tests {
         for ending in [
             Ending::violation("secret"),
             Ending::Close(CloseCode::Normal, "secret".to_owned()),
-            Ending::Refused(Refusal::NotConfigured("secret".to_owned())),
+            Ending::Refused(AuthError::NotConfigured("secret".to_owned())),
         ] {
             assert!(!ending.to_string().contains("secret"), "{ending}");
         }

@@ -16,7 +16,7 @@ pub enum Expectation {
     /// Any [`Decision::Anonymous`].
     AnyAnonymous,
     /// A [`Decision::Anonymous`] with these fields and no others.
-    Anonymous(Identity),
+    Anonymous(ExpectedIdentity),
     /// Any [`Decision::Defer`].
     AnyDefer,
     /// [`Decision::Defer`] to this method.
@@ -38,7 +38,7 @@ pub enum Expectation {
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "the fields carry the specification's own names")]
-pub struct Identity {
+pub struct ExpectedIdentity {
     pub authid: Option<String>,
     pub authrole: Option<String>,
     pub authextra: Option<Map<String, Value>>,
@@ -83,7 +83,7 @@ impl Expectation {
             Self::Decided => json!("any decision"),
             Self::None => json!("none"),
             Self::AnyAnonymous => json!("anonymous"),
-            Self::Anonymous(Identity { authid, authrole, authextra }) => {
+            Self::Anonymous(ExpectedIdentity { authid, authrole, authextra }) => {
                 let identity = identity_json(authid.as_deref(), authrole.as_deref(), authextra.as_ref());
                 json!({ "anonymous": identity })
             }

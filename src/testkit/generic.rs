@@ -16,7 +16,7 @@ const LONG: usize = 8 * 1024;
 /// Nesting of `authextra`.
 const DEPTH: usize = 64;
 
-/// Characters that are a trap for somebody: controls, marks that turn the direction of text, combining and
+/// Characters that trip programs up: controls, marks that turn the direction of text, combining and
 /// joined characters, those beyond the basic plane, the last of all, and quotes of several languages.
 const ODD: &str = "\u{0}\t\r\n\u{1b}[31m\u{7f}\u{feff}\u{202e}e\u{301}👩\u{200d}👩\u{200d}👧ß𝒳\u{10ffff}\u{fffd}'\"\\`${x}%s";
 
@@ -41,7 +41,7 @@ pub(super) fn requests() -> Vec<(&'static str, Request)> {
         ("the smallest numbers", at(0, 0, 1).now(0)),
         ("the largest numbers", at(u64::MAX, u64::MAX, 315_360_000).now(u64::MAX)),
         ("repeated headers", repeated_headers()),
-        ("methods that nobody knows", Request::new().offers(["", "unknown", ODD]).methods(["ticket"])),
+        ("unknown methods", Request::new().offers(["", "unknown", ODD]).methods(["ticket"])),
     ]
 }
 

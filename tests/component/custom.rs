@@ -1,6 +1,6 @@
 //! An operator's own policy, honest and well-behaved.
 
-use wampgate::policy::{Decision, LoadFault, PolicyOptions};
+use wampgate::policy::{Decision, PolicyLoadFault, PolicyOptions};
 
 use super::support::{Cookie, PUBLIC_ID, ask, ask_as, authid, guest, load, options, policy};
 
@@ -24,7 +24,7 @@ fn its_answers_reach_the_host() {
 fn its_configuration_is_checked_when_it_is_loaded() {
     let options = PolicyOptions { config: "[]".to_owned(), ..options() };
     match load(guest::CUSTOM, options).expect_err("it loads").fault {
-        LoadFault::Config(errors) => assert_eq!(errors, ["config: not a JSON object"]),
+        PolicyLoadFault::Config(errors) => assert_eq!(errors, ["config: not a JSON object"]),
         other => panic!("{other}"),
     }
 }

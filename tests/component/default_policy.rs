@@ -1,13 +1,13 @@
 //! The decision table, row by row, through the component that ships.
 
-use wampgate::policy::{Decision, LoadFault, PolicyError, PolicyOptions, WasmPolicy, default_policy};
+use wampgate::policy::{Decision, PolicyError, PolicyLoadFault, PolicyOptions, WasmPolicy, default_policy};
 
 use super::support::{Cookie, DEFAULT, ENGINE, PUBLIC_ID, TRACKING_ID, ask, authid, honest, options};
 
 /// A page of WebAssembly memory, in bytes.
 const PAGE: usize = 64 * 1024;
 
-fn configured(config: &str, max_memory: usize) -> Result<WasmPolicy, LoadFault> {
+fn configured(config: &str, max_memory: usize) -> Result<WasmPolicy, PolicyLoadFault> {
     let options = PolicyOptions { config: config.to_owned(), max_memory, ..options() };
     WasmPolicy::from_bytes(&ENGINE, "default", DEFAULT, options).map_err(|error| error.fault)
 }
@@ -117,7 +117,7 @@ fn a_configuration_that_it_does_not_know_is_refused_with_what_to_write() {
         ("[]", "use {}"),
     ] {
         match configured(config, PAGE) {
-            Err(LoadFault::Config(errors)) => {
+            Err(PolicyLoadFault::Config(errors)) => {
                 assert_eq!(errors.len(), 1);
                 assert!(errors[0].contains(remedy), "{config}: {errors:?}");
             }
@@ -145,7 +145,7 @@ fn an_ordinary_decision_stays_inside_its_first_page() {
     let methods = ["anonymous", "ticket", "wampcra", "scram", "cookie"];
     assert_eq!(shown(ask(&policy, &methods, Cookie::Authenticated, &["ticket", "cookie"])), "defer cookie");
     let too_small = configured("{}", PAGE - 1);
-    assert!(matches!(too_small, Err(LoadFault::CheckConfig(PolicyError::Memory(_)))), "{too_small:?}");
+    assert!(matches!(too_small, Err(PolicyLoadFault::CheckConfig(PolicyError::Memory(_)))), "{too_small:?}");
 }
 
 #[test]

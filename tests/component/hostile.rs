@@ -1,9 +1,9 @@
-//! Guests that do what no guest should: each is stopped in time, for the right reason, and harms nobody.
+//! Guests that misbehave: the gateway stops each in time, for the right reason, and no other decision suffers.
 
 use std::time::Instant;
 
 use wampgate::policy::{
-    EngineOptions, LoadFault, Policy as _, PolicyEngine, PolicyError, PolicyOptions, WasmPolicy,
+    Policy as _, PolicyEngine, PolicyEngineOptions, PolicyError, PolicyLoadFault, PolicyOptions, WasmPolicy,
 };
 
 use super::support::{
@@ -53,7 +53,7 @@ fn a_thread_of_its_own_gives_no_more_time() {
 #[test]
 fn endless_start_is_stopped_when_it_is_loaded() {
     let fault = fault(&bytes(guest::ENDLESS_START));
-    assert!(matches!(fault, LoadFault::CheckConfig(PolicyError::Deadline(_))), "{fault}");
+    assert!(matches!(fault, PolicyLoadFault::CheckConfig(PolicyError::Deadline(_))), "{fault}");
 }
 
 #[test]
@@ -77,10 +77,10 @@ fn memory_is_given_as_configured_and_no_more() {
     // The engine for all tests has room for the default only, and says so.
     let fault = load(&ENGINE).expect_err("it loads").fault;
     assert!(
-        matches!(fault, LoadFault::MaxMemory { asked, available } if asked == max_memory && available < asked)
+        matches!(fault, PolicyLoadFault::MaxMemory { asked, available } if asked == max_memory && available < asked)
     );
 
-    let large = PolicyEngine::new(&EngineOptions { max_memory, cache: None }).expect("an engine");
+    let large = PolicyEngine::new(&PolicyEngineOptions { max_memory, cache: None }).expect("an engine");
     let policy = load(&large).unwrap_or_else(|error| panic!("{error}"));
     assert!(ask(&policy, &[], Cookie::Off, &[]).is_ok());
 }

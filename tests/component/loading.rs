@@ -3,15 +3,15 @@
 use std::{fs, path::Path};
 
 use wampgate::policy::{
-    EngineOptions, LoadError, LoadFault, MAX_COMPONENT_BYTES, PolicyEngine, PolicyError, PolicyFile,
-    WasmPolicy,
+    MAX_COMPONENT_BYTES, PolicyEngine, PolicyEngineOptions, PolicyError, PolicyFile, PolicyLoadError,
+    PolicyLoadFault, WasmPolicy,
 };
 
 use super::support::{
     Cookie, DEFAULT, ENGINE, TRACKING_ID, ask, authid, bytes, fault, file, guest, options, text,
 };
 
-fn load_file(path: &Path, sha256: Option<[u8; 32]>) -> Result<WasmPolicy, LoadError> {
+fn load_file(path: &Path, sha256: Option<[u8; 32]>) -> Result<WasmPolicy, PolicyLoadError> {
     WasmPolicy::load(&ENGINE, &PolicyFile { sha256, ..file(path) })
 }
 
@@ -26,7 +26,7 @@ fn a_file_is_loaded_and_its_hash_is_checked() {
     assert!(load_file(&path, Some(hash)).is_ok());
 
     let error = load_file(&path, Some([0xab; 32])).expect_err("it loads");
-    assert!(matches!(error.fault, LoadFault::Hash { .. }));
+    assert!(matches!(error.fault, PolicyLoadFault::Hash { .. }));
     let message = error.to_string();
     assert!(message.contains("custom.wasm: sha256 is ") && message.contains(&"ab".repeat(32)), "{message}");
 }
@@ -35,13 +35,13 @@ fn a_file_is_loaded_and_its_hash_is_checked() {
 fn what_cannot_be_read_is_no_policy() {
     let folder = tempfile::tempdir().unwrap();
     let load = |path: &Path| load_file(path, None).expect_err("it loads").fault;
-    assert!(matches!(load(&folder.path().join("missing.wasm")), LoadFault::Read(_)));
-    assert!(matches!(load(folder.path()), LoadFault::NotAFile));
-    assert!(matches!(load(Path::new("/dev/zero")), LoadFault::NotAFile));
+    assert!(matches!(load(&folder.path().join("missing.wasm")), PolicyLoadFault::Read(_)));
+    assert!(matches!(load(folder.path()), PolicyLoadFault::NotAFile));
+    assert!(matches!(load(Path::new("/dev/zero")), PolicyLoadFault::NotAFile));
 
     let large = folder.path().join("large.wasm");
     fs::File::create(&large).unwrap().set_len(MAX_COMPONENT_BYTES + 1).unwrap();
-    assert!(matches!(load(&large), LoadFault::TooLarge));
+    assert!(matches!(load(&large), PolicyLoadFault::TooLarge));
 }
 
 #[test]
@@ -53,11 +53,11 @@ fn what_is_no_component_is_told_so() {
         (b";; a comment\n(component)", "wasm-tools parse"),
     ] {
         let fault = fault(bytes);
-        assert!(matches!(fault, LoadFault::NotWasm { .. }), "{fault}");
+        assert!(matches!(fault, PolicyLoadFault::NotWasm { .. }), "{fault}");
         assert!(fault.to_string().contains(hint), "{fault}");
     }
     let core = fault(&bytes(guest::CORE_MODULE));
-    assert!(matches!(core, LoadFault::CoreModule), "{core}");
+    assert!(matches!(core, PolicyLoadFault::CoreModule), "{core}");
     assert!(core.to_string().contains("wasm-component-ld"));
 }
 
@@ -68,7 +68,7 @@ fn a_damaged_component_does_not_compile() {
     for length in (4..whole.len()).step_by(97) {
         match fault(&whole[..length]) {
             // A cut between two sections leaves a component, but none that is a policy.
-            LoadFault::Compile(_) | LoadFault::Export(_) => cuts += 1,
+            PolicyLoadFault::Compile(_) | PolicyLoadFault::Export(_) => cuts += 1,
             other => panic!("cut at {length}: {other}"),
         }
     }
@@ -83,7 +83,7 @@ fn an_import_that_is_not_granted_is_named() {
         (guest::WANTS_MORE, "`launch`", "not granted"),
     ] {
         let fault = fault(&bytes(guest));
-        assert!(matches!(fault, LoadFault::Import { .. }), "{fault}");
+        assert!(matches!(fault, PolicyLoadFault::Import { .. }), "{fault}");
         let message = fault.to_string();
         assert!(message.contains(import) && message.contains(advice), "{message}");
     }
@@ -93,7 +93,7 @@ fn an_import_that_is_not_granted_is_named() {
 fn another_version_is_named_together_with_ours() {
     let newer = text(guest::TRAP).replace("@0.2.0", "@0.3.0");
     let fault = fault(&wat::parse_str(newer).unwrap());
-    assert!(matches!(fault, LoadFault::Version { .. }), "{fault}");
+    assert!(matches!(fault, PolicyLoadFault::Version { .. }), "{fault}");
     let message = fault.to_string();
     assert!(message.contains("@0.3.0") && message.contains("0.1.0 and 0.2.0"), "{message}");
 }
@@ -107,7 +107,7 @@ fn a_missing_or_different_export_is_named() {
         (guest::OTHER_LOG, "log"),
     ] {
         let fault = fault(&bytes(guest));
-        assert!(matches!(fault, LoadFault::Export(_)), "{fault}");
+        assert!(matches!(fault, PolicyLoadFault::Export(_)), "{fault}");
         let message = fault.to_string();
         assert!(message.contains("`wampgate:authid/policy@0.2.0`") && message.contains(hint), "{message}");
     }
@@ -116,11 +116,11 @@ fn a_missing_or_different_export_is_named() {
 #[test]
 fn the_policy_has_a_say_about_its_configuration() {
     match fault(&bytes(guest::PICKY)) {
-        LoadFault::Config(errors) => assert_eq!(errors, ["no key", "two\\nlines"]),
+        PolicyLoadFault::Config(errors) => assert_eq!(errors, ["no key", "two\\nlines"]),
         other => panic!("{other}"),
     }
     let trapped = fault(&bytes(guest::TRAPPING_CHECK));
-    assert!(matches!(trapped, LoadFault::CheckConfig(PolicyError::Trap(_))), "{trapped}");
+    assert!(matches!(trapped, PolicyLoadFault::CheckConfig(PolicyError::Trap(_))), "{trapped}");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn compiled_code_is_kept_in_the_cache() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
     for _ in 0..2 {
-        let cached = EngineOptions { cache: Some(cache.clone()), ..EngineOptions::default() };
+        let cached = PolicyEngineOptions { cache: Some(cache.clone()), ..PolicyEngineOptions::default() };
         let engine = PolicyEngine::new(&cached).unwrap();
         let policy = WasmPolicy::from_bytes(&engine, "default", DEFAULT, options()).unwrap();
         assert_eq!(authid(ask(&policy, &[], Cookie::Known, &[])), TRACKING_ID);

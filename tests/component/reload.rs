@@ -13,7 +13,8 @@ use std::{
 
 use wampgate::{
     policy::{
-        Decision, Instances, LoadFault, PolicyError, PolicyFile, PolicyGate, PolicyOptions, Reload, Reloader,
+        Decision, Instances, PolicyError, PolicyFile, PolicyGate, PolicyLoadFault, PolicyOptions, Reload,
+        Reloader,
     },
     testkit::Request,
 };
@@ -104,7 +105,7 @@ fn a_bad_file_leaves_the_old_policy_serving_and_is_told_once() {
     }
     fs::remove_file(&watched.file).unwrap();
     match &watched.reloader.reload()[..] {
-        [Reload::Kept(error)] => assert!(matches!(error.fault, LoadFault::Read(_)), "{error}"),
+        [Reload::Kept(error)] => assert!(matches!(error.fault, PolicyLoadFault::Read(_)), "{error}"),
         other => panic!("{other:?}"),
     }
     assert!(watched.reloader.reload().is_empty(), "told twice");

@@ -7,8 +7,8 @@ use std::{path::Path, sync::LazyLock, time::Duration};
 
 use wampgate::{
     policy::{
-        Decision, EngineOptions, LoadError, LoadFault, PolicyEngine, PolicyError, PolicyFile, PolicyOptions,
-        WasmPolicy,
+        Decision, PolicyEngine, PolicyEngineOptions, PolicyError, PolicyFile, PolicyLoadError,
+        PolicyLoadFault, PolicyOptions, WasmPolicy,
     },
     testkit::{Hello, Request},
 };
@@ -26,10 +26,11 @@ pub(crate) const DEFAULT: &[u8] = include_bytes!("../../plugins/default/wampgate
 
 /// Without a cache, so that the tests leave nothing behind.
 pub(crate) static ENGINE: LazyLock<PolicyEngine> = LazyLock::new(|| {
-    PolicyEngine::new(&EngineOptions { cache: None, ..EngineOptions::default() }).expect("an engine")
+    PolicyEngine::new(&PolicyEngineOptions { cache: None, ..PolicyEngineOptions::default() })
+        .expect("an engine")
 });
 
-pub(crate) fn load(guest: &str, options: PolicyOptions) -> Result<WasmPolicy, LoadError> {
+pub(crate) fn load(guest: &str, options: PolicyOptions) -> Result<WasmPolicy, PolicyLoadError> {
     WasmPolicy::from_bytes(&ENGINE, "guest", &bytes(guest), options)
 }
 
@@ -49,7 +50,7 @@ pub(crate) fn honest() -> WasmPolicy {
 }
 
 /// Why bytes are no policy.
-pub(crate) fn fault(bytes: &[u8]) -> LoadFault {
+pub(crate) fn fault(bytes: &[u8]) -> PolicyLoadFault {
     let loaded = WasmPolicy::from_bytes(&ENGINE, "guest", bytes, PolicyOptions::default());
     loaded.expect_err("it loads").fault
 }

@@ -1,6 +1,6 @@
 //! Warm instances and grants.
 
-use wampgate::policy::{Grants, Instances, LoadFault, PolicyError, PolicyOptions};
+use wampgate::policy::{Grants, Instances, PolicyError, PolicyLoadFault, PolicyOptions};
 
 use super::support::{Cookie, ask, authid, guest, load, options};
 
@@ -70,8 +70,8 @@ fn thirty_thousand_decisions_do_not_wear_an_instance_out() {
 fn a_grant_is_what_makes_the_difference() {
     let exporting_nothing = |grants| load(guest::WANTS_CLOCK, PolicyOptions { grants, ..options() });
     let fault = exporting_nothing(Grants::default()).expect_err("it loads").fault;
-    assert!(matches!(fault, LoadFault::Import { .. }), "{fault}");
+    assert!(matches!(fault, PolicyLoadFault::Import { .. }), "{fault}");
     // Past its import, it is refused for what it does not export.
     let fault = exporting_nothing(Grants { clock: true, ..Grants::default() }).expect_err("it loads").fault;
-    assert!(matches!(fault, LoadFault::Export(_)), "{fault}");
+    assert!(matches!(fault, PolicyLoadFault::Export(_)), "{fault}");
 }

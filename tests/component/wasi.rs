@@ -1,6 +1,6 @@
 //! The grant `wasi`: what a guest gets of WASI, and what ends its decision.
 
-use wampgate::policy::{Grants, LoadFault, PolicyError, PolicyOptions, WasmPolicy};
+use wampgate::policy::{Grants, PolicyError, PolicyLoadFault, PolicyOptions, WasmPolicy};
 
 use super::{
     logging::logged_by,
@@ -78,11 +78,11 @@ fn guest(decide: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn load(component: &[u8], wasi: bool) -> Result<WasmPolicy, LoadFault> {
+fn load(component: &[u8], wasi: bool) -> Result<WasmPolicy, PolicyLoadFault> {
     load_with(component, PolicyOptions { grants: Grants { wasi, ..Grants::default() }, ..options() })
 }
 
-fn load_with(component: &[u8], options: PolicyOptions) -> Result<WasmPolicy, LoadFault> {
+fn load_with(component: &[u8], options: PolicyOptions) -> Result<WasmPolicy, PolicyLoadFault> {
     WasmPolicy::from_bytes(&ENGINE, "guest", component, options).map_err(|error| error.fault)
 }
 

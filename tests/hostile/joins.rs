@@ -29,7 +29,7 @@ pub(crate) struct Joins(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     is_over: AtomicBool,
-    /// How long the joins have taken since somebody asked.
+    /// How long the joins have taken since the last look.
     times: Mutex<Vec<Duration>>,
 }
 
@@ -88,7 +88,7 @@ impl Shared {
             let mut client = Client::open_by(gateway, jar, handshake, Serializer::Json, false);
             let welcome = client.joins();
             self.times.lock().unwrap_or_else(PoisonError::into_inner).push(begun.elapsed());
-            // The default policy's answer, and not somebody else's.
+            // The default policy's answer, and no other one.
             assert_eq!(welcome["authid"].as_str(), jar.id.as_deref());
             due += pause;
         }

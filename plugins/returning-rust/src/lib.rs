@@ -2,11 +2,11 @@
 //!
 //! | who comes | decision |
 //! |---|---|
-//! | anybody, to one of the `closed_realms` of the configuration | deny, `wamp.error.no_such_realm` |
+//! | any client, to one of the `closed_realms` of the configuration | deny, `wamp.error.no_such_realm` |
 //! | a client that offers a configured method other than `anonymous` | that method |
 //! | a client that may not come as `anonymous`, or does not offer to | deny, `wamp.error.no_auth_method` |
 //! | a returning visitor | anonymous, authid = public ID |
-//! | everybody else | none: a random authid each time |
+//! | all others | none: a random authid each time |
 
 use contract::{
     exports::wampgate::authid::policy::{Decision, Guest, JoinRequest},
@@ -46,7 +46,7 @@ fn decide(closed: &[String], request: JoinRequest) -> Decision {
     if realm.is_some_and(|realm| closed.contains(&realm)) {
         return deny("wamp.error.no_such_realm", "this realm is closed");
     }
-    // `cookie` can vouch only for who has logged in with this cookie before.
+    // `cookie` can vouch only for a client that has logged in with this cookie before.
     let logged_in = cookie.as_ref().is_some_and(|record| record.authentication.is_some());
     let usable = |method: &&String| {
         *method != "anonymous" && methods.contains(method) && (*method != "cookie" || logged_in)

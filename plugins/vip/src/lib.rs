@@ -5,7 +5,7 @@
 //! | a client whose last login was as one of `vips`, into the realm that it asks for now | anonymous, under that login's authid and with the role `role` |
 //! | a client that offers a configured method other than `anonymous` | that method |
 //! | a client that may not come as `anonymous`, or does not offer to | deny, `wamp.error.no_auth_method` |
-//! | everybody else | none: a random authid and the role of anonymous clients |
+//! | all others | none: a random authid and the role of anonymous clients |
 //!
 //! A name takes effect only through a login that the gateway has verified: what the client says of itself in
 //! its HELLO does not count.
@@ -59,7 +59,7 @@ fn decide(config: Config, request: JoinRequest) -> Decision {
         });
     }
     let offered = hello.map(|hello| hello.authmethods).unwrap_or_default();
-    // `cookie` can vouch only for who has logged in with this cookie before.
+    // `cookie` can vouch only for a client that has logged in with this cookie before.
     let usable = |method: &&String| {
         *method != "anonymous" && methods.contains(method) && (*method != "cookie" || login.is_some())
     };

@@ -6,7 +6,7 @@ use serde_json::Map;
 
 use super::*;
 use crate::auth::{
-    Step,
+    MethodStep,
     tests::{NOW, Scene, every_method, hello, ticket, tracked, uri},
 };
 
@@ -30,10 +30,10 @@ fn scene(config: AuthOptions, stored: Option<Authentication>) -> Scene {
     Scene { tracked: Some(tracked), ..Scene::new(Some(config), hello(&["cookie"], Some("somebody else"))) }
 }
 
-fn run(scene: &Scene) -> Result<Principal, Refusal> {
+fn run(scene: &Scene) -> Result<Principal, AuthError> {
     match scene.begin(Method::Cookie)? {
-        Step::Done(principal) => Ok(principal),
-        step @ Step::Challenge { .. } => panic!("{step:?}"),
+        MethodStep::Done(principal) => Ok(principal),
+        step @ MethodStep::Challenge { .. } => panic!("{step:?}"),
     }
 }
 
@@ -54,7 +54,7 @@ fn an_authenticated_cookie_stands_for_its_principal_with_the_role_that_is_config
 
 #[test]
 fn a_cookie_without_authentication_stands_for_nobody() {
-    let refused = Err(Refusal::Stale(Stale::Nobody));
+    let refused = Err(AuthError::Stale(StaleLogin::NoLogin));
     assert_eq!(run(&scene(every_method(), None)), refused);
     assert_eq!(run(&Scene { tracked: None, ..scene(every_method(), None) }), refused);
 }
@@ -73,14 +73,14 @@ fn what_the_configuration_no_longer_has_does_not_stand() {
         (moved, stored("ann", "ticket", "realm1")),
     ] {
         let refused = run(&scene(config, Some(stored.clone())));
-        assert_eq!(refused, Err(Refusal::Stale(Stale::Removed)), "{stored:?}");
+        assert_eq!(refused, Err(AuthError::Stale(StaleLogin::Removed)), "{stored:?}");
     }
 }
 
 #[test]
 fn a_cookie_of_another_realm_is_not_moved_and_keeps_its_authentication() {
     let refused = run(&scene(every_method(), Some(stored("joe", "ticket", "other")))).unwrap_err();
-    assert_eq!(refused, Refusal::Stale(Stale::OtherRealm));
+    assert_eq!(refused, AuthError::Stale(StaleLogin::OtherRealm));
     assert!(!refused.ends_stored_authentication(Method::Cookie));
 }
 
@@ -101,7 +101,7 @@ fn an_authentication_ends_with_its_age_and_with_absence() {
         let mut scene = scene(options(options_of), Some(stored));
         scene.tracked.as_mut().unwrap().record.last_seen = seen;
         let outcome = run(&scene).map(|_| ());
-        let expected = if stands { Ok(()) } else { Err(Refusal::Stale(Stale::Expired)) };
+        let expected = if stands { Ok(()) } else { Err(AuthError::Stale(StaleLogin::Expired)) };
         assert_eq!(outcome, expected, "{options_of:?}");
     }
 }

@@ -90,7 +90,7 @@ fn answer(key: &SigningKey, challenge: &Map<String, Value>, channel: Option<[u8;
     to_hex(&key.sign(&message).to_bytes()) + &to_hex(&message)
 }
 
-fn run(authid: Option<&str>, seed: u8, realm: &str) -> Result<Principal, Refusal> {
+fn run(authid: Option<&str>, seed: u8, realm: &str) -> Result<Principal, AuthError> {
     let (challenge, pending) = scene(authid, seed, realm).challenge(Method::Cryptosign);
     assert_eq!(challenge["channel_binding"], Value::Null);
     pending.finish(&answer(&signing(seed), &challenge, None), &Dictionary::default(), NOW)
@@ -132,7 +132,7 @@ fn a_principal_logs_in_with_any_of_its_keys_and_with_or_without_its_name() {
 
 #[test]
 fn other_keys_unknown_names_and_other_realms_are_refused() {
-    let refused = Err(Refusal::Credentials("cryptosign"));
+    let refused = Err(AuthError::Credentials("cryptosign"));
     for (authid, seed) in [
         (Some("joe"), 3),
         (Some("joe"), 9),
@@ -144,7 +144,7 @@ fn other_keys_unknown_names_and_other_realms_are_refused() {
     ] {
         assert_eq!(run(authid, seed, "realm1"), refused, "{authid:?} {seed}");
     }
-    assert_eq!(run(Some("ann"), 3, "realm1"), Err(Refusal::OtherRealm));
+    assert_eq!(run(Some("ann"), 3, "realm1"), Err(AuthError::OtherRealm));
 }
 
 #[test]
@@ -154,11 +154,11 @@ fn a_signature_counts_for_its_own_challenge_and_key_only() {
         (scene.challenge(Method::Cryptosign), scene.challenge(Method::Cryptosign));
     assert_ne!(old, new);
     let replayed = pending.finish(&answer(&signing(1), &old, None), &Dictionary::default(), NOW);
-    assert_eq!(replayed, Err(Refusal::Credentials("cryptosign")));
+    assert_eq!(replayed, Err(AuthError::Credentials("cryptosign")));
     // Signed with the principal's other key, which is not the one that was announced.
     let (challenge, pending) = scene.challenge(Method::Cryptosign);
     let other = pending.finish(&answer(&signing(2), &challenge, None), &Dictionary::default(), NOW);
-    assert_eq!(other, Err(Refusal::Credentials("cryptosign")));
+    assert_eq!(other, Err(AuthError::Credentials("cryptosign")));
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_public_key_is_required() {
         let mut scene = scene(Some("joe"), 1, "realm1");
         scene.hello.authextra.insert("pubkey", pubkey.clone());
         assert!(
-            matches!(scene.begin(Method::Cryptosign), Err(Refusal::Missing("cryptosign", _))),
+            matches!(scene.begin(Method::Cryptosign), Err(AuthError::Missing("cryptosign", _))),
             "{pubkey}"
         );
     }
@@ -187,11 +187,11 @@ fn a_channel_binding_that_the_connection_has_not_is_refused() {
         scene.tls_exporter = channel;
         scene.hello.authextra.insert("channel_binding", kind);
         let refused = scene.begin(Method::Cryptosign).unwrap_err();
-        assert_eq!(refused, Refusal::ChannelBinding(kind.into()));
+        assert_eq!(refused, AuthError::ChannelBinding(kind.into()));
     }
     let mut scene = scene(Some("joe"), 1, "realm1");
     scene.hello.authextra.insert("channel_binding", true);
-    assert!(matches!(scene.begin(Method::Cryptosign), Err(Refusal::Missing(..))));
+    assert!(matches!(scene.begin(Method::Cryptosign), Err(AuthError::Missing(..))));
 }
 
 #[test]
@@ -205,5 +205,5 @@ fn a_bound_channel_is_part_of_what_is_signed() {
         pending.finish(&answer(&signing(1), &challenge, Some(signed)), &Dictionary::default(), NOW)
     };
     assert!(run([7; 32]).is_ok());
-    assert_eq!(run([8; 32]), Err(Refusal::Credentials("cryptosign")), "another channel's");
+    assert_eq!(run([8; 32]), Err(AuthError::Credentials("cryptosign")), "another channel's");
 }

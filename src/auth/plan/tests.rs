@@ -14,7 +14,7 @@ use crate::{
 const ROLES: [&str; 3] = ["anonymous", "guest", "frontend"];
 
 /// Plans for a client of a realm with `ROLES`.
-fn planned(options: Option<&AuthOptions>, is_tracked: bool, decision: Decision) -> Result<Plan, Refusal> {
+fn planned(options: Option<&AuthOptions>, is_tracked: bool, decision: Decision) -> Result<Plan, AuthError> {
     let tracked = is_tracked.then(tracked);
     let scene = Scene { tracked, ..Scene::new(options.cloned(), hello(&[], None)) };
     plan(decision, &scene.applicant(), |role| ROLES.contains(&role), &mut rand::rng())
@@ -29,7 +29,7 @@ fn with_role(role: &str) -> Decision {
 }
 
 /// The identity of a plan to join; own authid, public authid, role.
-fn joined(plan: Result<Plan, Refusal>) -> (String, String, String) {
+fn joined(plan: Result<Plan, AuthError>) -> (String, String, String) {
     match plan {
         Ok(Plan::Join(identity)) => {
             assert_eq!((identity.authmethod, identity.authprovider), ("anonymous", "static"));
@@ -80,7 +80,7 @@ fn a_deferred_method_runs() {
     let defer = Decision::Defer("ticket".to_owned());
     assert_eq!(planned(Some(&ticket()), true, defer), Ok(Plan::Run(Method::Ticket)));
     let bogus = Decision::Defer("bogus".to_owned());
-    assert_eq!(planned(Some(&ticket()), true, bogus), Err(Refusal::NotConfigured("bogus".to_owned())));
+    assert_eq!(planned(Some(&ticket()), true, bogus), Err(AuthError::NotConfigured("bogus".to_owned())));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn deferring_to_anonymous_joins_under_a_random_authid() {
 #[test]
 fn a_role_must_exist_on_the_realm() {
     assert_eq!(joined(planned(None, true, with_role("frontend"))).2, "frontend");
-    let missing = |role: &str| Err(Refusal::NoSuchRole(name(role)));
+    let missing = |role: &str| Err(AuthError::NoSuchRole(name(role)));
     assert_eq!(planned(None, true, with_role("admin")), missing("admin"));
     // The configuration's own, which a policy that assigns none does not know.
     assert_eq!(planned(Some(&anonymous("visitors")), true, Decision::None), missing("visitors"));
@@ -113,5 +113,5 @@ fn the_policys_extra_is_handed_on() {
 #[test]
 fn a_denial_refuses_in_the_policys_words() {
     let denial = Denial { reason: uri("com.example.closed"), message: "after hours".into() };
-    assert_eq!(planned(None, true, Decision::Deny(denial.clone())), Err(Refusal::Denied(denial)));
+    assert_eq!(planned(None, true, Decision::Deny(denial.clone())), Err(AuthError::Denied(denial)));
 }

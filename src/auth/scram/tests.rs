@@ -93,7 +93,7 @@ fn answer(method: Method, authid: &str, password: &str, challenge: &Map<String, 
     Client { proof: BASE64_STANDARD.encode(proof), extra, verifier }
 }
 
-fn run(method: Method, authid: &str, realm: &str, password: &str) -> Result<Principal, Refusal> {
+fn run(method: Method, authid: &str, realm: &str, password: &str) -> Result<Principal, AuthError> {
     let (challenge, pending) = scene(method, authid, realm).challenge(method);
     let client = answer(method, authid, password, &challenge);
     let principal = pending.finish(&client.proof, &client.extra, NOW)?;
@@ -139,13 +139,13 @@ fn clients_of_both_dialects_log_in() {
 #[test]
 fn wrong_passwords_unknown_names_and_other_realms_are_refused() {
     for method in [Method::WampScram, Method::Scram] {
-        let refused = Err(Refusal::Credentials(method.name()));
+        let refused = Err(AuthError::Credentials(method.name()));
         for (authid, realm, password) in
             [("joe", "realm1", "pencils"), ("eve", "realm1", PASSWORD), ("aaa", "home", PASSWORD)]
         {
             assert_eq!(run(method, authid, realm, password), refused, "{authid} {password}");
         }
-        assert_eq!(run(method, "ann", "realm1", PASSWORD), Err(Refusal::OtherRealm));
+        assert_eq!(run(method, "ann", "realm1", PASSWORD), Err(AuthError::OtherRealm));
     }
 }
 
@@ -156,7 +156,7 @@ fn a_proof_counts_for_its_own_challenge_only() {
         let ((old, _), (_, pending)) = (scene.challenge(method), scene.challenge(method));
         let client = answer(method, "joe", PASSWORD, &old);
         let replayed = pending.finish(&client.proof, &client.extra, NOW);
-        assert_eq!(replayed, Err(Refusal::Credentials(method.name())));
+        assert_eq!(replayed, Err(AuthError::Credentials(method.name())));
     }
 }
 
@@ -169,7 +169,7 @@ fn the_specified_dialect_repeats_the_nonce() {
         let (challenge, pending) = scene(method, "joe", "realm1").challenge(method);
         let client = answer(method, "joe", PASSWORD, &challenge);
         let refused = pending.finish(&client.proof, &extra, NOW);
-        assert_eq!(refused, Err(Refusal::Credentials(method.name())));
+        assert_eq!(refused, Err(AuthError::Credentials(method.name())));
     }
 }
 
@@ -177,7 +177,7 @@ fn the_specified_dialect_repeats_the_nonce() {
 fn what_is_no_proof_is_refused() {
     for proof in ["", "x", "AAAA", &BASE64_STANDARD.encode([0; 32]), &BASE64_STANDARD.encode([0; 33])] {
         let (_, pending) = scene(Method::Scram, "joe", "realm1").challenge(Method::Scram);
-        assert_eq!(pending.finish(proof, &Dictionary::default(), NOW), Err(Refusal::Credentials("scram")));
+        assert_eq!(pending.finish(proof, &Dictionary::default(), NOW), Err(AuthError::Credentials("scram")));
     }
 }
 
@@ -186,7 +186,7 @@ fn a_nonce_is_required_and_bounded() {
     for nonce in [Value::Null, "".into(), "no base64!".into(), 7.into(), "AAAA".repeat(33).into()] {
         let mut scene = scene(Method::Scram, "joe", "realm1");
         scene.hello.authextra.insert("nonce", nonce.clone());
-        assert!(matches!(scene.begin(Method::Scram), Err(Refusal::Missing("scram", _))), "{nonce}");
+        assert!(matches!(scene.begin(Method::Scram), Err(AuthError::Missing("scram", _))), "{nonce}");
     }
 }
 
@@ -195,7 +195,7 @@ fn a_channel_binding_is_refused() {
     let mut scene = scene(Method::WampScram, "joe", "realm1");
     scene.hello.authextra.insert("channel_binding", "tls-unique");
     let refused = scene.begin(Method::WampScram).unwrap_err();
-    assert_eq!(refused, Refusal::ChannelBinding("tls-unique".into()));
+    assert_eq!(refused, AuthError::ChannelBinding("tls-unique".into()));
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn scene(authid: &str, realm: &str) -> Scene {
 }
 
 /// Plays a client that has a secret or a password.
-fn run(scene: &Scene, secret: &str) -> Result<Principal, Refusal> {
+fn run(scene: &Scene, secret: &str) -> Result<Principal, AuthError> {
     let (extra, pending) = scene.challenge(Method::WampCra);
     let key = match extra.get("salt").and_then(Value::as_str) {
         None => Secret::new(secret.to_owned()),
@@ -56,7 +56,7 @@ fn the_right_secret_makes_the_configured_principal() {
 
 #[test]
 fn wrong_secrets_unknown_names_and_other_realms_are_refused() {
-    let refused = Err(Refusal::Credentials("wampcra"));
+    let refused = Err(AuthError::Credentials("wampcra"));
     for (authid, realm, secret) in [
         ("joe", "realm1", "wrong"),
         ("joe", "realm1", ""),
@@ -67,7 +67,7 @@ fn wrong_secrets_unknown_names_and_other_realms_are_refused() {
     ] {
         assert_eq!(run(&scene(authid, realm), secret), refused, "{authid} {secret}");
     }
-    assert_eq!(run(&scene("ann", "realm1"), "hidden"), Err(Refusal::OtherRealm));
+    assert_eq!(run(&scene("ann", "realm1"), "hidden"), Err(AuthError::OtherRealm));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_challenge_has_all_members_and_is_never_repeated() {
     assert_ne!(one, other);
     // An answer to one challenge is none to another one.
     let replayed = pending.finish(&sign(&Secret::new("secret!!!".into()), &one), &Dictionary::default(), NOW);
-    assert_eq!(replayed, Err(Refusal::Credentials("wampcra")));
+    assert_eq!(replayed, Err(AuthError::Credentials("wampcra")));
 }
 
 #[test]

@@ -5,12 +5,12 @@ use std::{io::Write, path::Path};
 use serde_json::{Value, json};
 
 use super::grant_names;
-use wampgate::policy::{EngineOptions, Inspection, Instances, PolicyEngine};
+use wampgate::policy::{Inspection, Instances, PolicyEngine, PolicyEngineOptions};
 
 /// Writes the facts about a component. True if the gateway would load it with the grants that it needs.
 pub(super) fn inspect(component: &Path, as_json: bool, out: &mut impl Write) -> anyhow::Result<bool> {
     // Without the cache, since the time to compile is one of the facts.
-    let engine = PolicyEngine::new(&EngineOptions { cache: None, ..EngineOptions::default() })?;
+    let engine = PolicyEngine::new(&PolicyEngineOptions { cache: None, ..PolicyEngineOptions::default() })?;
     let inspection = Inspection::of_file(&engine, component, Instances::Fresh)?;
     if as_json {
         serde_json::to_writer_pretty(&mut *out, &to_json(&inspection))?;

@@ -1,2 +1,2 @@
-;; Wants something that nobody has heard of.
+;; Imports something unknown.
 (component (import "launch" (func (param "code" string))))

@@ -1,15 +1,15 @@
-//! Why a client does not join, and what it is told: the one place where that becomes an ABORT.
+//! Why a client does not join, and the ABORT that tells it so.
 
-use super::{Method, Stale};
+use super::{Method, StaleLogin};
 use crate::{
     identity::Name,
     policy::{ContractError, Denial, PolicyError},
     wamp::{Uri, uri::error},
 };
 
-/// Why a client does not join. `Display` is for the operator's log; the client is told [`Refusal::abort`].
+/// Why a client does not join. `Display` is for the operator's log; the client is told [`AuthError::abort`].
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Refusal {
+pub enum AuthError {
     /// The policy denies, in its own words.
     #[error("the policy denies: {:?} ({})", .0.message, .0.reason)]
     Denied(Denial),
@@ -28,12 +28,12 @@ pub enum Refusal {
     /// The method needs something in HELLO.Details that is not there, or is not what it must be.
     #[error("`{0}` needs HELLO.Details.{1}, and the client did not send that")]
     Missing(&'static str, &'static str),
-    /// The client asks for a channel binding that the connection has not.
-    #[error("the client asks for the channel binding {0:?}, which this connection has not")]
+    /// The client asks for a channel binding that the connection does not have.
+    #[error("the client asks for the channel binding {0:?}, which this connection does not have")]
     ChannelBinding(String),
-    /// The stored principal of a cookie does not stand.
+    /// The login on the cookie's record does not count.
     #[error(transparent)]
-    Stale(#[from] Stale),
+    Stale(#[from] StaleLogin),
     /// The principal does not exist, or the secret is wrong: the client cannot tell which.
     #[error("`{0}` failed: no such principal or a wrong secret")]
     Credentials(&'static str),
@@ -45,9 +45,9 @@ pub enum Refusal {
     TooLate,
 }
 
-impl Refusal {
-    /// Whether the authentication on the applicant's cookie is over for good, and is to be dropped from the
-    /// record. Nothing that goes wrong with another method touches it.
+impl AuthError {
+    /// Whether the login on the applicant's cookie is over for good, so that the record should drop it. No failure of
+    /// another method touches it.
     pub fn ends_stored_authentication(&self, method: Method) -> bool {
         method == Method::Cookie
             && match self {
@@ -59,10 +59,9 @@ impl Refusal {
 
     /// The reason and the message of the ABORT.
     ///
-    /// Wrong credentials are `wamp.error.not_authorized`, as Crossbar.io's clients expect; the
-    /// specification's basic profile has "a join" among what it stands for. What the operator must repair is
-    /// `wamp.error.authentication_failed` ("a technical runtime failure"), and the client learns no more than
-    /// that.
+    /// Wrong credentials are `wamp.error.not_authorized`, as Crossbar.io's clients expect; the specification's basic profile
+    /// names "a join" among its uses. Faults that the operator must repair are `wamp.error.authentication_failed` ("a
+    /// technical runtime failure"); the client learns no more than that.
     pub fn abort(&self) -> (Uri, String) {
         let (reason, message) = match self {
             Self::Denied(denial) => return (denial.reason.clone(), denial.message.clone()),
@@ -86,12 +85,13 @@ impl Refusal {
             Self::Missing(method, field) => {
                 (error::NOT_AUTHORIZED, format!("the method {method:?} needs HELLO.Details.{field}"))
             }
-            Self::ChannelBinding(_) => {
-                (error::NOT_AUTHORIZED, "this connection has not the channel binding asked for".to_owned())
-            }
-            Self::Stale(Stale::Nobody) => (
+            Self::ChannelBinding(_) => (
+                error::NOT_AUTHORIZED,
+                "this connection does not have the channel binding that you ask for".to_owned(),
+            ),
+            Self::Stale(StaleLogin::NoLogin) => (
                 error::NO_AUTH_METHOD,
-                "nobody has authenticated with this cookie: use another method".to_owned(),
+                "no client has logged in with this cookie: use another method".to_owned(),
             ),
             Self::Stale(_) => (
                 error::NOT_AUTHORIZED,
@@ -113,12 +113,12 @@ mod tests {
 
     use super::*;
 
-    /// Words of a policy's or of the configuration's own, which no client may see.
+    /// Words of a policy or of the configuration that no client may see.
     const INTERNAL: &str = "internal-detail";
 
-    fn refusals() -> Vec<(Refusal, &'static str)> {
+    fn refusals() -> Vec<(AuthError, &'static str)> {
         let internal = || INTERNAL.to_owned();
-        let contract = |error| Refusal::Policy(PolicyError::Contract(error));
+        let contract = |error| AuthError::Policy(PolicyError::Contract(error));
         vec![
             (PolicyError::Refused(internal()).into(), "wamp.error.authentication_failed"),
             (PolicyError::Trap(internal()).into(), "wamp.error.authentication_failed"),
@@ -132,19 +132,19 @@ mod tests {
             (contract(ContractError::NoSuchRole(Name::known("guest"))), "wamp.error.no_such_role"),
             (PolicyError::Overloaded.into(), "wamp.error.unavailable"),
             (PolicyError::Penalty.into(), "wamp.error.unavailable"),
-            (Refusal::NotConfigured(internal()), "wamp.error.authentication_failed"),
-            (Refusal::NoSuchRealm(None), "wamp.error.no_such_realm"),
-            (Refusal::NoSuchRealm(Some(Uri::known("com.example"))), "wamp.error.no_such_realm"),
-            (Refusal::NoSuchRole(Name::known("guest")), "wamp.error.no_such_role"),
-            (Refusal::Missing("ticket", "authid"), "wamp.error.not_authorized"),
-            (Refusal::ChannelBinding(internal()), "wamp.error.not_authorized"),
-            (Stale::Nobody.into(), "wamp.error.no_auth_method"),
-            (Stale::OtherRealm.into(), "wamp.error.not_authorized"),
-            (Stale::Removed.into(), "wamp.error.not_authorized"),
-            (Stale::Expired.into(), "wamp.error.not_authorized"),
-            (Refusal::Credentials("ticket"), "wamp.error.not_authorized"),
-            (Refusal::OtherRealm, "wamp.error.not_authorized"),
-            (Refusal::TooLate, "wamp.error.not_authorized"),
+            (AuthError::NotConfigured(internal()), "wamp.error.authentication_failed"),
+            (AuthError::NoSuchRealm(None), "wamp.error.no_such_realm"),
+            (AuthError::NoSuchRealm(Some(Uri::known("com.example"))), "wamp.error.no_such_realm"),
+            (AuthError::NoSuchRole(Name::known("guest")), "wamp.error.no_such_role"),
+            (AuthError::Missing("ticket", "authid"), "wamp.error.not_authorized"),
+            (AuthError::ChannelBinding(internal()), "wamp.error.not_authorized"),
+            (StaleLogin::NoLogin.into(), "wamp.error.no_auth_method"),
+            (StaleLogin::OtherRealm.into(), "wamp.error.not_authorized"),
+            (StaleLogin::Removed.into(), "wamp.error.not_authorized"),
+            (StaleLogin::Expired.into(), "wamp.error.not_authorized"),
+            (AuthError::Credentials("ticket"), "wamp.error.not_authorized"),
+            (AuthError::OtherRealm, "wamp.error.not_authorized"),
+            (AuthError::TooLate, "wamp.error.not_authorized"),
         ]
     }
 
@@ -158,12 +158,13 @@ mod tests {
     }
 
     #[test]
-    fn only_a_cookie_that_stands_for_nobody_any_more_loses_its_authentication() {
-        let (over, role): (Refusal, _) = (Stale::Removed.into(), Refusal::NoSuchRole(Name::known("guest")));
+    fn only_a_login_that_is_over_for_good_is_dropped() {
+        let (over, role): (AuthError, _) =
+            (StaleLogin::Removed.into(), AuthError::NoSuchRole(Name::known("guest")));
         assert!(over.ends_stored_authentication(Method::Cookie));
-        assert!(Refusal::from(Stale::Expired).ends_stored_authentication(Method::Cookie));
+        assert!(AuthError::from(StaleLogin::Expired).ends_stored_authentication(Method::Cookie));
         assert!(role.ends_stored_authentication(Method::Cookie));
-        assert!(!Refusal::from(Stale::OtherRealm).ends_stored_authentication(Method::Cookie));
+        assert!(!AuthError::from(StaleLogin::OtherRealm).ends_stored_authentication(Method::Cookie));
         for (refusal, _) in refusals() {
             assert!(!refusal.ends_stored_authentication(Method::Ticket), "{refusal}");
         }
@@ -172,7 +173,7 @@ mod tests {
     #[test]
     fn a_denial_is_told_in_the_policys_own_words() {
         let denial = Denial { reason: Uri::known("com.example.error.closed"), message: "after hours".into() };
-        let (reason, message) = Refusal::Denied(denial).abort();
+        let (reason, message) = AuthError::Denied(denial).abort();
         assert_eq!((reason.as_str(), message.as_str()), ("com.example.error.closed", "after hours"));
     }
 
