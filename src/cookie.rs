@@ -7,30 +7,30 @@ pub mod public_id;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-pub use public_id::{KeyError as PublicIdKeyError, PublicIdKey};
+pub use public_id::{PublicIdKey, PublicIdKeyError};
 pub use request::candidates;
 pub use response::set_cookie;
 
-/// A tracking ID: 6 to 64 characters of the base64 alphabets. A credential: whoever has it is the client.
+/// A tracking ID: 6 to 64 characters of the base64 alphabets. A credential: a client that presents it is the client.
 ///
 /// `Debug` does not show it, there is no `Display`, and [`TrackingId::expose`] is called only where the ID
 /// has to go out: to the client that owns it, to the store, and to the policy.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TrackingId(Arc<str>);
 
-/// Why a text is no tracking ID. Does not repeat the text, which may be most of a real one.
+/// The text is no tracking ID. The message does not repeat it, since it may be most of a real one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a tracking ID has 6 to 64 characters out of A-Z a-z 0-9 - _ + /")]
-pub struct InvalidTrackingId;
+pub struct TrackingIdError;
 
 impl TrackingId {
     /// Checks a text that came from a client or from a store.
     ///
     /// Both base64 alphabets count: new IDs use the URL-safe one, Crossbar's have `+` and `/`.
-    pub fn parse(text: &str) -> Result<Self, InvalidTrackingId> {
+    pub fn parse(text: &str) -> Result<Self, TrackingIdError> {
         let sound = (IdLength::MIN..=IdLength::MAX).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'+' | b'/'));
-        if sound { Ok(Self(Arc::from(text))) } else { Err(InvalidTrackingId) }
+        if sound { Ok(Self(Arc::from(text))) } else { Err(TrackingIdError) }
     }
 
     /// Draws a new ID, 6 bits a character, from `rng`: the operating system's random source but for tests.
@@ -60,13 +60,13 @@ impl fmt::Debug for TrackingId {
     }
 }
 
-/// A cookie's name: `^[a-z][a-z0-9_]+$`, with a [`Prefix`] before it or not.
+/// A cookie's name: `^[a-z][a-z0-9_]+$`, with a [`CookiePrefix`] before it or not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CookieName(String);
 
 /// What browsers take as a promise about a cookie when its name begins with it (RFC 6265bis, 4.1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prefix {
+pub enum CookiePrefix {
     /// `__Host-`: only this very host has set it, over TLS, for all of its paths.
     Host,
     /// `__Secure-`: it was set over TLS.
@@ -124,10 +124,10 @@ impl CookieName {
 
     /// The name with a prefix before it.
     ///
-    /// Browsers drop such a cookie without `Secure`, and one of [`Prefix::Host`] unless it has `Path=/` and no
+    /// Browsers drop such a cookie without `Secure`, and one of [`CookiePrefix::Host`] unless it has `Path=/` and no
     /// `Domain` as well.
     #[must_use]
-    pub fn with_prefix(&self, prefix: Prefix) -> Self {
+    pub fn with_prefix(&self, prefix: CookiePrefix) -> Self {
         Self(format!("{}{}", prefix.as_str(), self.0))
     }
 
@@ -137,7 +137,7 @@ impl CookieName {
     }
 }
 
-impl Prefix {
+impl CookiePrefix {
     /// The prefix as it stands in a name.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -207,85 +207,4 @@ impl Default for CookieOptions {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use rand::rngs::SysRng;
-
-    use super::*;
-
-    #[test]
-    fn a_generated_id_has_the_length_asked_for_and_parses() {
-        for length in IdLength::RANGE {
-            let length = IdLength::new(length).unwrap();
-            let id = TrackingId::generate(length, &mut SysRng).unwrap();
-            assert_eq!(id.expose().len(), length.get());
-            assert_eq!(TrackingId::parse(id.expose()), Ok(id));
-        }
-    }
-
-    #[test]
-    fn generated_ids_use_the_whole_alphabet_evenly_and_do_not_repeat() {
-        let mut seen = HashSet::new();
-        let mut counts = [0_u32; 128];
-        for _ in 0..4096 {
-            let id = TrackingId::generate(IdLength::DEFAULT, &mut SysRng).unwrap();
-            id.expose().bytes().for_each(|byte| counts[usize::from(byte)] += 1);
-            assert!(seen.insert(id));
-        }
-        // 4096 * 24 / 64 = 1536 of each on average, standard deviation 39: 8 of those are a chance of 1e-15.
-        for &character in URL_SAFE {
-            let count = counts[usize::from(character)];
-            assert!((1224..=1848).contains(&count), "{} occurs {count} times", character as char);
-        }
-        assert_eq!(counts.iter().filter(|count| **count > 0).count(), 64);
-    }
-
-    #[test]
-    fn a_random_source_that_fails_gives_no_id() {
-        struct Broken;
-        impl rand::TryRng for Broken {
-            type Error = std::fmt::Error;
-            fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-                Err(std::fmt::Error)
-            }
-            fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-                Err(std::fmt::Error)
-            }
-            fn try_fill_bytes(&mut self, _: &mut [u8]) -> Result<(), Self::Error> {
-                Err(std::fmt::Error)
-            }
-        }
-        impl rand::TryCryptoRng for Broken {}
-        assert!(TrackingId::generate(IdLength::DEFAULT, &mut Broken).is_err());
-    }
-
-    #[test]
-    fn an_id_has_6_to_64_characters_of_the_base64_alphabets() {
-        for sound in ["abcdef", "ynxeF9djpFhvdtla3T/sM+2N", "-_-_-_", &"a".repeat(64)] {
-            assert_eq!(TrackingId::parse(sound).unwrap().expose(), sound);
-        }
-        for unsound in ["", "abcde", "abc ef", "abcde=", "abcd\u{e9}f", "abcdef\n", &"a".repeat(65)] {
-            assert_eq!(TrackingId::parse(unsound), Err(InvalidTrackingId), "{unsound}");
-        }
-    }
-
-    #[test]
-    fn debug_does_not_show_an_id() {
-        let id = TrackingId::parse("ynxeF9djpFhvdtla3T/sM+2N").unwrap();
-        assert!(!format!("{id:?} {id:#?}").contains("ynxe"));
-    }
-
-    #[test]
-    fn names_lengths_and_ages_keep_to_their_ranges() {
-        for sound in ["cbtid", "a1", "a_", "sid_x"] {
-            assert!(CookieName::parse(sound).is_some(), "{sound}");
-        }
-        for unsound in ["", "a", "Aa", "1a", "_a", "a-b", "cbtid\n", "a b"] {
-            assert!(CookieName::parse(unsound).is_none(), "{unsound}");
-        }
-        assert_eq!([5, 6, 64, 65].map(|n| IdLength::new(n).is_some()), [false, true, true, false]);
-        let ages = [0, 1, 315_360_000, 315_360_001].map(|n| MaxAge::from_seconds(n).is_some());
-        assert_eq!(ages, [false, true, true, false]);
-    }
-}
+mod tests;

@@ -18,7 +18,7 @@ use crate::{
     edge::{Edge, TargetOptions},
     policy::{PolicyEngineError, PolicyGate, PolicyLoadError, Recorder, Reloader},
     server::{BindError, Server},
-    store::OpenError,
+    store::StoreOpenError,
 };
 
 /// The file in the node directory that holds the key of the public IDs.
@@ -48,7 +48,7 @@ pub struct RunningTransport {
 #[allow(missing_docs, reason = "the messages say it all")]
 pub enum StartError {
     #[error(transparent)]
-    Store(#[from] OpenError),
+    Store(#[from] StoreOpenError),
     #[error(transparent)]
     PublicId(#[from] PublicIdKeyError),
     #[error(transparent)]

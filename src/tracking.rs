@@ -35,11 +35,11 @@ const MAX_DRAWS: usize = 4;
 
 /// Tracks the clients of one path: its cookie options, and the store that it may share with other paths.
 ///
-/// Nothing else of a connection reaches the store: what a connection may do with its record is a method here.
+/// A connection reaches the store only through this: each thing that it may do with its record is a method here.
 #[derive(Debug)]
 pub struct Tracker {
     options: CookieOptions,
-    /// Whom it tracks, together with the other paths that have the same store.
+    /// The clients that it tracks, together with the other paths that have the same store.
     clients: Clients,
     /// How logins stand on cookies here, if they do.
     logins: Option<LoginOptions>,
@@ -56,15 +56,15 @@ pub struct Tracked {
     pub record: CookieRecord,
     /// Whether the client was unknown until this handshake.
     pub is_new: bool,
-    /// Whether the ID was drawn in this handshake, so that nobody but this client can have it.
+    /// Whether this handshake drew the ID, so that only this client can have it.
     pub is_exclusive: bool,
     /// How many connections of this ID and the one before it are open, this one included.
     pub connections: u32,
-    /// Goes on the 101, for a new record only.
+    /// The header for the 101, if the client gets an ID.
     pub set_cookie: Option<HeaderValue>,
     /// Counts this connection for as long as it is held.
     pub presence: Presence,
-    /// The client's other connections that are open; none where IDs are not replaced, for then all have the same ID.
+    /// The client's open connections. None where IDs are not replaced: there they all have the same ID.
     pub family: Option<Family>,
 }
 
@@ -105,7 +105,7 @@ impl Tracker {
     /// Finds the client's record or makes one, and ends a login on it whose time is over. All of that is in the store
     /// before this returns.
     ///
-    /// An ID that the store does not know is never adopted, whatever its shape: a client could plant it on
+    /// The tracker never adopts an ID that the store does not know, whatever its shape: a client could plant it on
     /// another one and be that client later.
     pub async fn admit(&self, headers: &HeaderMap, tls: bool, now: Timestamp) -> Result<Tracked, StoreError> {
         let mut tracked = self.track(headers, tls, now).await?;
@@ -115,7 +115,7 @@ impl Tracker {
             tracked.record.last_seen = now;
         }
         if logins.is_over(&tracked.record, now) {
-            // At once: this very visit counts as a sighting, and the next one would find it recent.
+            // At once: this visit counts as a sighting, and the next one would find it recent.
             self.forget(&tracked, now).await?;
             tracked.record.authentication = None;
         }
@@ -137,7 +137,7 @@ impl Tracker {
     async fn track(&self, headers: &HeaderMap, tls: bool, now: Timestamp) -> Result<Tracked, StoreError> {
         for _ in 0..MAX_DRAWS {
             let (known, is_new) = self.find_or_create(headers, now).await?;
-            // A client that was revoked in the middle of its handshake goes on as one that was revoked before.
+            // If the client was revoked during its handshake, it goes on like one that was revoked before.
             if !known.presence.is_revoked() {
                 return Ok(self.tracked(known, is_new, tls));
             }
@@ -169,7 +169,7 @@ impl Tracker {
 
     /// A client that comes with this ID, if it has a live record.
     async fn enter(&self, id: TrackingId, now: Timestamp) -> Result<Option<Known>, StoreError> {
-        // In this order: a revocation removes the record first, and tells connections then.
+        // In this order, because a revocation removes the record first and tells the connections then.
         let presence = self.clients.connections.enter(&id);
         let record = self.clients.live(&id, now).await?;
         Ok(record.map(|record| Known { id, record, is_replaced: false, is_exclusive: false, presence }))
@@ -200,7 +200,7 @@ impl Tracker {
         let public_id = self.clients.public_id(&id, &record);
         let connections = presence.count();
         let family = self.rotates().then(|| self.clients.families.enter(&public_id));
-        // What was opened before the ID was replaced is the same client's.
+        // Connections that were opened before the ID was replaced are the same client's.
         let before =
             record.lineage.as_ref().map_or(0, |line| self.clients.connections.count(&line.predecessor));
         let connections = connections.saturating_add(before);

@@ -11,7 +11,7 @@ use std::{
 use super::{MAX_REQUEST, Reply, Request, SOCKET, Summary};
 use crate::{
     cookie::TrackingId,
-    store::{CookieRecord, Format, MAX_LINE, write_line},
+    store::{CookieRecord, LineFormat, MAX_LINE, write_line},
 };
 
 /// The longest reply: a record with the largest authentication, escaped.
@@ -72,7 +72,7 @@ impl Client {
                 let mut line = Vec::new();
                 for (id, record) in import.into_iter().flatten() {
                     line.clear();
-                    write_line(id, record, Format::Wampgate, &mut line);
+                    write_line(id, record, LineFormat::Wampgate, &mut line);
                     output.write_all(&line)?;
                 }
                 if import.is_some() {

@@ -5,7 +5,7 @@ use std::io;
 use super::{Command, Entry, IdArgument, ManagedStore, Reply, Request, Selection, Summary};
 use crate::{
     cookie::{PublicIdKey, TrackingId},
-    store::{CookieRecord, Parting, StoreError, Unreadable, block_on},
+    store::{CookieRecord, Parting, StoreError, StoreTextError, block_on},
     time::Timestamp,
 };
 
@@ -32,7 +32,7 @@ pub enum Failure {
     Store(#[from] StoreError),
     /// A record to be imported cannot be read.
     #[error("import: {0}")]
-    Unreadable(#[from] Unreadable),
+    Unreadable(#[from] StoreTextError),
     /// Whoever asked is gone.
     #[error("the answer cannot be written: {0}")]
     Gone(#[from] io::Error),

@@ -3,7 +3,10 @@
 use super::*;
 use crate::{
     cookie::{MaxAge, TrackingId},
-    store::{Authentication, CookieRecord, MemoryStore},
+    store::{
+        Authentication, CookieRecord, MemoryStore,
+        testing::{logged_in, login},
+    },
     time::Timestamp,
 };
 
@@ -16,18 +19,9 @@ fn id(number: usize) -> TrackingId {
 fn store(plain: usize, joes: usize) -> ManagedStore {
     let opened = OpenedStore::local(Arc::new(MemoryStore::new(100_000)));
     for number in 0..plain + joes {
-        let authentication = (number >= plain).then(|| {
-            Arc::new(Authentication {
-                authid: "joe".into(),
-                authrole: "frontend".into(),
-                authmethod: "ticket".into(),
-                authrealm: "realm1".into(),
-                authextra: r#"{"n": 1.50}"#.into(),
-                at: NOW,
-                succession: None,
-            })
-        });
-        let record = CookieRecord { authentication, ..CookieRecord::new(NOW, MaxAge::DEFAULT) };
+        let joe = Authentication { authextra: r#"{"n": 1.50}"#.into(), ..login("joe", NOW) };
+        let record = CookieRecord::new(NOW, MaxAge::DEFAULT);
+        let record = if number < plain { record } else { logged_in(record, joe) };
         opened.store.create(&id(number), record).wait().unwrap();
     }
     ManagedStore::new("test".into(), &opened, Arc::new(PublicIdKey::random().unwrap()))
@@ -103,16 +97,7 @@ fn imports_keep_what_is_there_and_leave_out_what_does_not_fit() {
     let store = store(1, 0);
     let fresh = CookieRecord::new(NOW, MaxAge::DEFAULT);
     let old = CookieRecord::new(Timestamp::from_millis(0), MaxAge::DEFAULT);
-    let huge = Authentication {
-        authid: "a".repeat(70_000),
-        authrole: String::new(),
-        authmethod: String::new(),
-        authrealm: String::new(),
-        authextra: "{}".into(),
-        at: NOW,
-        succession: None,
-    };
-    let huge = CookieRecord { authentication: Some(Arc::new(huge)), ..fresh.clone() };
+    let huge = logged_in(fresh.clone(), login(&"a".repeat(70_000), NOW));
     let records = [(id(0), fresh.clone()), (id(1), fresh), (id(2), old), (id(3), huge)];
     let mut records = records.into_iter().map(Ok);
     let command = Command::Import { total: 4 };

@@ -175,7 +175,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     io.is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe)
 }
 
-impl From<Format> for store::Format {
+impl From<Format> for store::LineFormat {
     fn from(format: Format) -> Self {
         match format {
             Format::Crossbar => Self::Crossbar,

@@ -7,7 +7,7 @@ use super::reader::{
     words,
 };
 use crate::{
-    cookie::{CookieName, CookieOptions, IdLength, MaxAge, Prefix, SameSite},
+    cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, MaxAge, SameSite},
     store::{DEFAULT_MAX_COOKIES, DEFAULT_MAX_SIZE, StoreOptions, SyncMode},
     tracking::TrackingOptions,
 };
@@ -25,7 +25,7 @@ object! {
         name: optional CookieName,
         /// A prefix of the cookie's name, by which browsers restrict it: `host` (`__Host-`, only this very host can set
         /// it) or `secure` (`__Secure-`). Needs `secure`. Default: no prefix.
-        prefix: optional Located<Prefix>,
+        prefix: optional Located<CookiePrefix>,
         /// How many characters of 6 random bits an ID has. Default 24.
         length: optional IdLength,
         /// How long a cookie is valid, in seconds. Default one day.
@@ -111,7 +111,7 @@ words! {
 }
 
 words! {
-    Prefix as "CookiePrefix" {
+    CookiePrefix as "CookiePrefix" {
         "host" => Self::Host,
         "secure" => Self::Secure,
     }

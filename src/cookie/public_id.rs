@@ -36,9 +36,12 @@ pub struct PublicIdKey {
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyError {
+pub enum PublicIdKeyError {
     /// The file could not be read, written or created.
-    #[error("cannot use {} for the key of public IDs: {source}", path.display())]
+    #[error(
+        "cannot use {} for the key of public IDs: {source}; its folder must exist, and this user must be allowed to \
+         read and write it", path.display()
+    )]
     File {
         /// The key's file.
         path: PathBuf,
@@ -61,15 +64,15 @@ pub enum KeyError {
 
 impl PublicIdKey {
     /// A key that is gone when the gateway stops: for nodes whose records are gone then as well.
-    pub fn random() -> Result<Self, KeyError> {
+    pub fn random() -> Result<Self, PublicIdKeyError> {
         Ok(Self::new(&random_key()?))
     }
 
     /// Reads the key from a file, and makes the file (mode 0600) if there is none.
     ///
-    /// Whoever else does the same at the same moment gets the same key.
-    pub fn load_or_create(path: &Path) -> Result<Self, KeyError> {
-        let failed = |source| KeyError::File { path: path.to_owned(), source };
+    /// Another process that does the same at the same moment gets the same key.
+    pub fn load_or_create(path: &Path) -> Result<Self, PublicIdKeyError> {
+        let failed = |source| PublicIdKeyError::File { path: path.to_owned(), source };
         match fs::File::open(path) {
             Ok(file) => return Self::read(file, path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -86,13 +89,14 @@ impl PublicIdKey {
         Self { keyed: Hmac::new(&block.into()) }
     }
 
-    fn read(file: fs::File, path: &Path) -> Result<Self, KeyError> {
+    fn read(file: fs::File, path: &Path) -> Result<Self, PublicIdKeyError> {
         // One byte more than a key, to notice a file that is longer.
         let mut bytes = Vec::with_capacity(KEY_SIZE + 1);
         file.take(KEY_SIZE as u64 + 1)
             .read_to_end(&mut bytes)
-            .map_err(|source| KeyError::File { path: path.to_owned(), source })?;
-        let key = <[u8; KEY_SIZE]>::try_from(bytes).map_err(|_| KeyError::Size { path: path.to_owned() })?;
+            .map_err(|source| PublicIdKeyError::File { path: path.to_owned(), source })?;
+        let key = <[u8; KEY_SIZE]>::try_from(bytes)
+            .map_err(|_| PublicIdKeyError::Size { path: path.to_owned() })?;
         Ok(Self::new(&key))
     }
 
@@ -138,9 +142,9 @@ impl fmt::Debug for PublicIdKey {
     }
 }
 
-fn random_key() -> Result<[u8; KEY_SIZE], KeyError> {
+fn random_key() -> Result<[u8; KEY_SIZE], PublicIdKeyError> {
     let mut key = [0; KEY_SIZE];
-    SysRng.try_fill_bytes(&mut key).map_err(KeyError::Random)?;
+    SysRng.try_fill_bytes(&mut key).map_err(PublicIdKeyError::Random)?;
     Ok(key)
 }
 
@@ -167,89 +171,4 @@ fn create(path: &Path, key: &[u8; KEY_SIZE]) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-
-    fn id(text: &str) -> TrackingId {
-        TrackingId::parse(text).unwrap()
-    }
-
-    #[test]
-    fn a_public_id_is_the_cut_hmac_of_the_id() {
-        // printf %s ynxeF9djpFhvdtla3T/sM+2N | openssl dgst -sha256 -mac HMAC -macopt hexkey:0707… -binary
-        //   | head -c 12 | base64 | tr +/ -_
-        let key = PublicIdKey::new(&[7; KEY_SIZE]);
-        assert_eq!(&*key.public_id(&id("ynxeF9djpFhvdtla3T/sM+2N")), "nAgRtBpITBx_E3t0");
-    }
-
-    #[test]
-    fn what_looks_like_a_public_id_has_its_length_and_its_characters() {
-        assert!(PublicIdKey::may_have_made("nAgRtBpITBx_E3t0"));
-        assert!(PublicIdKey::may_have_made("-AgRtBpITBx_E3t0"));
-        for other in
-            ["", "joe", "nAgRtBpITBx_E3t", "nAgRtBpITBx_E3t00", "nAgRtBpITBx/E3t0", "joe@example.com."]
-        {
-            assert!(!PublicIdKey::may_have_made(other), "{other}");
-        }
-    }
-
-    #[test]
-    fn public_ids_differ_by_id_and_by_key() {
-        let (one, other) = (PublicIdKey::random().unwrap(), PublicIdKey::random().unwrap());
-        assert_eq!(one.public_id(&id("abcdef")), one.public_id(&id("abcdef")));
-        assert_ne!(one.public_id(&id("abcdef")), one.public_id(&id("abcdeg")));
-        assert_ne!(one.public_id(&id("abcdef")), other.public_id(&id("abcdef")));
-    }
-
-    #[test]
-    fn a_key_file_is_made_once_for_its_owner_only() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("public-id.key");
-        let made = PublicIdKey::load_or_create(&path).unwrap();
-        let loaded = PublicIdKey::load_or_create(&path).unwrap();
-        assert_eq!(made.public_id(&id("abcdef")), loaded.public_id(&id("abcdef")));
-        let metadata = fs::metadata(&path).unwrap();
-        assert_eq!((metadata.permissions().mode() & 0o777, metadata.len()), (0o600, 32));
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no draft stays behind");
-    }
-
-    #[test]
-    fn whoever_starts_at_the_same_moment_gets_the_same_key() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("public-id.key");
-        let names: std::collections::HashSet<_> = std::thread::scope(|scope| {
-            let make = || PublicIdKey::load_or_create(&path).unwrap().public_id(&id("abcdef"));
-            let makers: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
-            makers.into_iter().map(|maker| maker.join().unwrap()).collect()
-        });
-        assert_eq!(names.len(), 1);
-    }
-
-    #[test]
-    fn a_file_of_another_size_is_refused_by_name_and_left_alone() {
-        let directory = tempfile::tempdir().unwrap();
-        for size in [0, 31, 33, 1000] {
-            let path = directory.path().join(format!("key-of-{size}"));
-            fs::write(&path, vec![1; size]).unwrap();
-            let error = PublicIdKey::load_or_create(&path).unwrap_err();
-            assert!(matches!(error, KeyError::Size { .. }), "{error:?}");
-            assert!(error.to_string().contains(&format!("key-of-{size}")), "{error}");
-            assert_eq!(fs::read(&path).unwrap().len(), size);
-        }
-    }
-
-    #[test]
-    fn a_folder_that_is_not_there_is_named() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("missing").join("public-id.key");
-        let error = PublicIdKey::load_or_create(&path).unwrap_err();
-        assert!(error.to_string().contains("missing/public-id.key"), "{error}");
-    }
-
-    #[test]
-    fn debug_does_not_show_a_key() {
-        assert_eq!(format!("{:?}", PublicIdKey::new(&[7; KEY_SIZE])), "PublicIdKey(..)");
-    }
-}
+mod tests;

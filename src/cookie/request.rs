@@ -43,7 +43,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::cookie::Prefix;
+    use crate::cookie::CookiePrefix;
 
     const K: &str = "ynxeF9djpFhvdtla3T/sM+2N";
 
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_prefix_is_part_of_the_name() {
-        let name = CookieName::parse("cbtid").unwrap().with_prefix(Prefix::Host);
+        let name = CookieName::parse("cbtid").unwrap().with_prefix(CookiePrefix::Host);
         for (line, expected) in [
             (format!("__Host-cbtid={K}"), true),
             (format!("cbtid=zzzzzz; __Host-cbtid={K}"), true),

@@ -43,7 +43,7 @@ pub fn set_cookie(options: &CookieOptions, id: &TrackingId, tls: bool) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cookie::{CookieName, MaxAge, Prefix};
+    use crate::cookie::{CookieName, CookiePrefix, MaxAge};
 
     /// The attributes in any order, after the name and the value.
     fn written(options: &CookieOptions, tls: bool) -> (String, Vec<String>) {
@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn a_prefix_comes_before_the_name() {
-        for (prefix, name) in [(Prefix::Host, "__Host-cbtid"), (Prefix::Secure, "__Secure-cbtid")] {
+        for (prefix, name) in [(CookiePrefix::Host, "__Host-cbtid"), (CookiePrefix::Secure, "__Secure-cbtid")]
+        {
             let default = CookieOptions::default();
             let name_with_prefix = default.name.with_prefix(prefix);
             let options = CookieOptions { name: name_with_prefix, secure: Some(true), ..default };

@@ -22,7 +22,7 @@ use crate::{
     store::{StoreError, StoreOptions},
     tracking::{
         TrackingOptions,
-        scripted::{self, Call, Scripted},
+        scripted::{self, ScriptedStore, StoreCall},
     },
     wamp::Serializer,
 };
@@ -59,9 +59,9 @@ fn web_socket(options: ServiceOptions, max_cookies: Option<usize>) -> TargetOpti
 fn service(options: &ServiceOptions) -> Arc<WebSocketService> {
     let tracker = options.cookie.as_ref().map(|cookie| {
         let StoreOptions::Memory { max_cookies: mut room } = cookie.store else { unreachable!() };
-        Arc::new(scripted::tracker(&Scripted::new(move |_, call| match (call, room.checked_sub(1)) {
-            (Call::Create, None) => Err(StoreError::Full { limit: 4711 }),
-            (Call::Create, Some(left)) => {
+        Arc::new(scripted::tracker(&ScriptedStore::new(move |_, call| match (call, room.checked_sub(1)) {
+            (StoreCall::Create, None) => Err(StoreError::Full { limit: 4711 }),
+            (StoreCall::Create, Some(left)) => {
                 room = left;
                 Ok(())
             }

@@ -1,4 +1,4 @@
-//! Answers of a store: there at once, or later.
+//! Answers of a store, which are there at once or come later.
 
 use std::{
     pin::{Pin, pin},
@@ -12,23 +12,23 @@ use tokio::sync::oneshot;
 use super::{CookieRecord, StoreError};
 
 /// The outcome of a writing call, once it is as durable as its store promises. Dropping it withdraws nothing.
-pub type Commit = Answer<()>;
+pub type Commit = StoreAnswer<()>;
 
 /// What a look-up finds. A store that keeps its records on this machine answers at once.
-pub type Lookup = Answer<Option<CookieRecord>>;
+pub type Lookup = StoreAnswer<Option<CookieRecord>>;
 
 /// A store's answer to a call.
 #[derive(Debug)]
 #[must_use = "a change counts, and a record is known, only once the answer is there"]
-pub enum Answer<T> {
+pub enum StoreAnswer<T> {
     /// There already. Taken by the first poll.
     Done(Option<Result<T, StoreError>>),
-    /// Given by another task or thread: for a change when its group of writes has been written, for a look-up when the
+    /// Another task or thread gives it: for a change when its group of writes has been written, for a look-up when the
     /// record has come over the network.
     Waiting(oneshot::Receiver<Result<T, StoreError>>),
 }
 
-impl<T> Answer<T> {
+impl<T> StoreAnswer<T> {
     /// An answer that is there already.
     pub const fn done(outcome: Result<T, StoreError>) -> Self {
         Self::Done(Some(outcome))
@@ -43,12 +43,12 @@ impl<T> Answer<T> {
     }
 }
 
-/// The writer is gone without an answer: whether the change was written is unknown, so it counts as lost.
+/// The writer is gone without an answer. It may have written the change or not, so the change counts as lost.
 pub(super) fn stopped() -> StoreError {
     StoreError::Io(Arc::from("the writer has stopped"))
 }
 
-impl<T: Unpin> Future for Answer<T> {
+impl<T: Unpin> Future for StoreAnswer<T> {
     type Output = Result<T, StoreError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

@@ -44,7 +44,7 @@ pub enum StoreError {
 
 /// Why a store cannot be opened. No message names an ID; every one names the file and the remedy.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum StoreOpenError {
     /// Another process, or another store of this one, has it.
     #[error("the cookie store {} is in use already: stop the other process, or name another file", path.display())]
     InUse {

@@ -7,22 +7,22 @@ use std::{
     path::Path,
 };
 
-use super::OpenError;
+use super::StoreOpenError;
 
 /// An open file with an exclusive lock, which goes with it.
 ///
-/// The kernel would let go of the lock when the file is closed, but a child process that is being started has a
-/// copy of every open file for a moment; so it is let go of in so many words.
+/// The kernel would release the lock when the file is closed. But a child process that is being started has a copy of
+/// every open file for a moment, so this type releases the lock itself.
 #[derive(Debug)]
 pub(super) struct Exclusive(File);
 
 impl Exclusive {
     /// Locks a file of the store at `path`, or finds it in use.
-    pub(super) fn lock(file: File, path: &Path) -> Result<Self, OpenError> {
+    pub(super) fn lock(file: File, path: &Path) -> Result<Self, StoreOpenError> {
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
-            Err(TryLockError::Error(source)) => Err(OpenError::Io {
+            Err(TryLockError::WouldBlock) => Err(StoreOpenError::InUse { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(StoreOpenError::Io {
                 path: path.to_owned(),
                 action: "lock",
                 remedy: "put it on a file system that has locks",

@@ -26,21 +26,20 @@
 //!  "crc": "89abcdef"}                        ours: CRC-32 (IEEE) of the line's bytes before `, "crc"`
 //! ```
 //!
-//! A line without our keys is Crossbar's and is taken as it is; a line with any other key, or with ours
-//! and a wrong checksum, is damaged. After `deleted` only a `created` brings the ID back. Blank lines, CRLF
-//! and a missing last newline are tolerated. Evicted and expired records leave no line: a replay drops them
-//! by the same rules.
+//! A line without our keys is Crossbar's, and the store takes it as it is. A line with any other key, or with ours and a
+//! wrong checksum, is damaged. After `deleted` only a `created` brings the ID back. Blank lines, CRLF and a missing last
+//! newline are tolerated. Evicted and expired records leave no line: a replay drops them by the same rules.
 //!
 //! # What a crash leaves
 //!
-//! A batch that was being written is torn: no newline at the end, or zeros where the file system had not got
-//! to. From the first such line on the file is cut, which loses nothing that was acknowledged. Any other
-//! damaged line was whole once, and may have been a revocation, so opening is refused; [`repair`] keeps what
-//! is whole.
+//! A crash tears the batch that was being written: it leaves no newline at the end, or zeros where the file system had not
+//! yet written. The store cuts the file at the first such line, which loses nothing that it had acknowledged. Any other
+//! damaged line was whole once and may have been a revocation, so the store refuses to open; [`repair`] keeps what is
+//! whole.
 //!
-//! When dead lines outnumber live ones, the live records are written to `NAME.compact` beside the file, and
-//! what has been appended meanwhile behind them; that is made durable and takes the file's place by a rename.
-//! Until then the old file is complete, from then on the new one.
+//! When dead lines outnumber live ones, a thread writes the live records to `NAME.compact` beside the file, and behind
+//! them what has been appended meanwhile. The writer makes that file durable and renames it over the old one. Until then
+//! the old file is complete, from then on the new one.
 
 mod compaction;
 mod exchange;
@@ -56,28 +55,28 @@ use std::{
 };
 
 pub use self::{
-    exchange::{Format, Unreadable, read_lines, write_line},
+    exchange::{LineFormat, StoreTextError, read_lines, write_line},
     line::MAX_LINE,
     log::Compacted,
     repair::{Repaired, repair},
 };
 use self::{
-    line::Change,
-    log::{Line, Log, Undo},
+    line::LineKind,
+    log::{Log, LogWork, Undo},
 };
 use super::{
-    Authentication, Commit, CookieRecord, CookieStore, Lookup, OpenError, Replacement, StoreError, SyncMode,
-    commit,
+    Authentication, Commit, CookieRecord, CookieStore, Lookup, Replacement, StoreError, StoreOpenError,
+    SyncMode, commit,
     group::Group,
-    index::{self, Index, lock, purge, scan},
+    index::{Index, Replaced, lock, purge, scan},
     rules::SettledClock,
 };
 use crate::{cookie::TrackingId, time::Timestamp};
 
 /// The store in a file.
 ///
-/// A change is applied to the index and queued for the log under one lock, so that the log has the changes in
-/// the order in which they were seen to happen.
+/// A call applies its change to the index and queues its line under one lock, so that the log has the changes in the order
+/// in which look-ups saw them happen.
 #[derive(Debug)]
 pub struct FileStore {
     path: PathBuf,
@@ -87,14 +86,19 @@ pub struct FileStore {
 
 impl FileStore {
     /// Opens a file, or makes it, with mode 0600. Its folder must exist.
-    pub fn open(path: &Path, max_cookies: usize, sync: SyncMode, now: Timestamp) -> Result<Self, OpenError> {
+    pub fn open(
+        path: &Path,
+        max_cookies: usize,
+        sync: SyncMode,
+        now: Timestamp,
+    ) -> Result<Self, StoreOpenError> {
         let locked = lock::open(path)?;
         let mut index = Index::new(max_cookies, SettledClock::starting(now));
         let loaded = load::load(&locked, &mut index)?;
         let path = locked.path.clone();
         let index = Arc::new(Mutex::new(index));
         let log = Log::new(locked, loaded, sync, Arc::clone(&index));
-        let group = Group::start("cookie-store", log).map_err(|source| OpenError::Io {
+        let group = Group::start("cookie-store", log).map_err(|source| StoreOpenError::Io {
             path: path.clone(),
             action: "start the writer of",
             remedy: "raise the limit of threads",
@@ -108,25 +112,25 @@ impl FileStore {
         &self.path
     }
 
-    /// Writes the live records to a new file that takes this one's place, and waits for that; others are served
-    /// meanwhile. May take seconds: call it where blocking is allowed.
+    /// Writes the live records to a new file that takes this one's place, and waits for that; other calls go on meanwhile.
+    /// May take seconds: call it where blocking is allowed.
     pub fn compact(&self) -> Result<Compacted, StoreError> {
         let (sender, receiver) = mpsc::sync_channel(1);
-        // The request has been seen once this is committed, but is done only later.
-        drop(self.group.push(Line::compaction(sender)).map_err(|rejected| rejected.error)?);
+        // The commit says that the writer has seen the request; the outcome comes through the channel.
+        drop(self.group.push(LogWork::compaction(sender)).map_err(|rejected| rejected.error)?);
         receiver.recv().unwrap_or_else(|_| Err(commit::stopped()))
     }
 }
 
 impl FileStore {
     /// Makes a change and queues its line, both under the lock.
-    fn change(&self, make: impl FnOnce(&mut Index) -> Result<Line, StoreError>) -> Commit {
+    fn change(&self, make: impl FnOnce(&mut Index) -> Result<LogWork, StoreError>) -> Commit {
         let mut index = lock(&self.index);
         let made = self.group.admit().and_then(|()| make(&mut index));
         let pushed = match made {
             Ok(line) => self.group.push(line),
-            // Its caller may hand out the next ID: not before that is written.
-            Err(error @ StoreError::Replaced { .. }) => self.group.push_for(Err(error), Line::empty()),
+            // The caller may hand out the next ID, so it must not hear of it before that is written.
+            Err(error @ StoreError::Replaced { .. }) => self.group.push_for(Err(error), LogWork::empty()),
             Err(error) => return Commit::done(Err(error)),
         };
         pushed.unwrap_or_else(|rejected| {
@@ -144,12 +148,12 @@ impl CookieStore for FileStore {
     fn seen(&self, id: &TrackingId, now: Timestamp) {
         let mut index = lock(&self.index);
         if let Some(noted) = index.see(id, now) {
-            self.group.note(Line::new(id, &noted, Change::Modified, None));
+            self.group.note(LogWork::new(id, &noted, LineKind::Modified, None));
         }
     }
 
     fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit {
-        let line = Line::new(id, &record, Change::Created, Some(Undo::Create(id.clone())));
+        let line = LogWork::new(id, &record, LineKind::Created, Some(Undo::Create(id.clone())));
         self.change(|index| {
             index.create(id, record)?;
             Ok(line)
@@ -159,12 +163,12 @@ impl CookieStore for FileStore {
     fn replace(&self, id: &TrackingId, next: &Replacement, now: Timestamp) -> Commit {
         self.change(|index| {
             Ok(match index.replace(id, next, now)? {
-                index::Change::Replaced(record) => {
+                Replaced::Both(record) => {
                     let undo = Undo::Replace { id: id.clone(), next: next.id.clone(), now };
-                    Line::new(&next.id, &record, Change::Replacing, Some(undo))
+                    LogWork::new(&next.id, &record, LineKind::Replacing, Some(undo))
                 }
-                index::Change::Marked(record) => {
-                    Line::new(id, &record, Change::Modified, Some(Undo::Authenticate(id.clone(), now)))
+                Replaced::Before(record) => {
+                    LogWork::new(id, &record, LineKind::Modified, Some(Undo::Authenticate(id.clone(), now)))
                 }
             })
         })
@@ -184,10 +188,10 @@ impl CookieStore for FileStore {
             Ok(match index.authenticate(id, authentication.as_ref(), now) {
                 Some(changed) => {
                     let undo = Undo::Authenticate(id.clone(), now);
-                    Line::new(id, &changed, Change::Modified, Some(undo))
+                    LogWork::new(id, &changed, LineKind::Modified, Some(undo))
                 }
-                // Nothing to write; but what made it so may still be waiting to be written.
-                None => Line::empty(),
+                // Nothing to write. But the change that made it so may still wait to be written.
+                None => LogWork::empty(),
             })
         })
     }
@@ -196,8 +200,8 @@ impl CookieStore for FileStore {
         let mut index = lock(&self.index);
         // Also when it cannot be written: until the gateway stops, a revoked record stays revoked.
         let line = match index.remove(id) {
-            Some(record) => Line::new(id, &record, Change::Deleted(now), None),
-            None => Line::empty(),
+            Some(record) => LogWork::new(id, &record, LineKind::Deleted(now), None),
+            None => LogWork::empty(),
         };
         self.group.push(line).unwrap_or_else(|rejected| Commit::done(Err(rejected.error)))
     }
@@ -206,7 +210,7 @@ impl CookieStore for FileStore {
         let dropped = purge(&self.index, now, limit);
         if dropped > 0 {
             // Wakes the writer, which may find that the file is worth compacting now.
-            self.group.note(Line::empty());
+            self.group.note(LogWork::empty());
         }
         Ok(dropped)
     }

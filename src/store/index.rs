@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! table    ID -> place                   4 bytes of hash, 4 of place, 1 of the table's own
-//! slots    place -> record               64 bytes, and the ID on the heap
+//! slots    place -> record               56 bytes, and the ID on the heap
 //! expiry   a heap of places              the record that expires first is on top
 //! recency  a list through the slots      the unauthenticated record that was seen longest ago is at its end
 //! ```
 //!
-//! Everything is either constant or logarithmic in the number of records and forgets what is gone, so cost
-//! does not grow with history. Pure: no lock, no clock, no I/O. [`MemoryStore`](super::MemoryStore) is this
-//! behind a lock; the file store is this with a log.
+//! Everything takes constant or logarithmic time in the number of records and forgets what is gone, so that the cost does
+//! not grow with history. Pure: no lock, no clock, no I/O. [`MemoryStore`](super::MemoryStore) is an index behind a
+//! lock; the file store is an index with a log.
 
 mod expiry;
 mod recency;
@@ -27,7 +27,7 @@ pub(super) use self::shared::{lock, purge, scan};
 use self::{
     expiry::Expiry,
     recency::Recency,
-    slots::{Place, Slots},
+    slots::{SlotNumber, Slots},
 };
 use crate::{
     cookie::TrackingId,
@@ -43,7 +43,7 @@ use crate::{
 pub(super) struct Index {
     limit: usize,
     hasher: RandomState,
-    table: HashTable<Entry>,
+    table: HashTable<Bucket>,
     slots: Slots,
     expiry: Expiry,
     recency: Recency,
@@ -51,18 +51,18 @@ pub(super) struct Index {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct Bucket {
     hash: u32,
-    place: Place,
+    place: SlotNumber,
 }
 
 /// What a replacement has changed.
 #[derive(Debug)]
-pub(super) enum Change {
+pub(super) enum Replaced {
     /// The next ID has this record, and the one before is marked if there is an authentication.
-    Replaced(CookieRecord),
+    Both(CookieRecord),
     /// The next ID had its record already; the one before has this one now.
-    Marked(CookieRecord),
+    Before(CookieRecord),
 }
 
 impl Index {
@@ -114,13 +114,13 @@ impl Index {
         Ok(())
     }
 
-    /// Puts another ID in place of one; what that has changed.
+    /// Puts the next ID in place of another one; what that has changed.
     pub(super) fn replace(
         &mut self,
         id: &TrackingId,
         next: &Replacement,
         now: Timestamp,
-    ) -> Result<Change, StoreError> {
+    ) -> Result<Replaced, StoreError> {
         let settled = self.clock.settle(now);
         let (place, record) = self.find_live(id, now).ok_or(StoreError::Outdated)?;
         let replacing = rules::replaced(id, &record, next, now)?;
@@ -129,7 +129,7 @@ impl Index {
                 (None, _) => self.remove_at(taken),
                 (Some(found), Some(before)) if replacing.is_half_done(&found) => {
                     self.set(place, before.clone());
-                    return Ok(Change::Marked(before.clone()));
+                    return Ok(Replaced::Before(before.clone()));
                 }
                 (Some(_), _) => return Err(StoreError::Exists),
             }
@@ -139,7 +139,7 @@ impl Index {
         }
         self.make_room_beside(place, settled);
         self.insert(&next.id, replacing.next.clone());
-        Ok(Change::Replaced(replacing.next))
+        Ok(Replaced::Both(replacing.next))
     }
 
     /// Sets or drops the authentication of a live record; the record after that, if it has changed.
@@ -164,10 +164,10 @@ impl Index {
         record
     }
 
-    /// Puts a record in as it stands in a log, in place of an older one. Over the limit somebody goes, unless
-    /// nobody may: then the limit gives way, for what was acknowledged is not dropped.
+    /// Puts a record in as it stands in a log, in place of an older one. Over the limit another record goes. If none
+    /// may go, the limit gives way: the store does not drop what it has acknowledged.
     ///
-    /// A line's time is its `last_seen`: judged by that, a replay drops the same records as were dropped then.
+    /// The time of a line is its `last_seen`. Judged by that, a replay drops the records that were dropped then.
     pub(super) fn restore(&mut self, id: &TrackingId, record: CookieRecord) {
         if let Some(place) = self.find(id) {
             return self.set(place, record);
@@ -178,8 +178,8 @@ impl Index {
         self.insert(id, record);
     }
 
-    /// Does a replacement again, as it stands in a log: the record of the next ID, and when it took the place of the one
-    /// that its lineage names.
+    /// Does a replacement again that stands in a log: puts the record of the next ID in, and marks the ID that its lineage
+    /// names as replaced since then.
     pub(super) fn restore_replacing(&mut self, id: &TrackingId, record: CookieRecord, since: Timestamp) {
         let before = record.lineage.as_ref().and_then(|lineage| self.find(&lineage.predecessor));
         if let Some(place) = before {
@@ -200,7 +200,7 @@ impl Index {
         self.recency.order_by_last_seen(&mut self.slots);
     }
 
-    /// Drops up to `limit` expired records, those first that expired first; how many it dropped.
+    /// Drops up to `limit` expired records, in the order in which they expired; how many it dropped.
     pub(super) fn purge(&mut self, now: Timestamp, limit: usize) -> usize {
         let settled = self.clock.settle(now);
         (0..limit).take_while(|_| self.drop_expired(settled)).count()
@@ -208,7 +208,7 @@ impl Index {
 
     /// The records in the next `count` slots from `from` on, and where to go on; nothing at the end.
     ///
-    /// A record never changes its slot, so a walk that lets others in between two chunks still meets every
+    /// A record never changes its slot, so a walk that lets other calls in between two chunks still meets every
     /// record that was there all the time.
     pub(super) fn chunk(
         &self,
@@ -219,26 +219,26 @@ impl Index {
     }
 
     fn hash(&self, id: &TrackingId) -> u32 {
-        // Truncation is what is wanted: any 32 bits of a good hash are a good hash.
+        // Any 32 bits of a good hash are a good hash.
         #[allow(clippy::cast_possible_truncation, reason = "half of the hash is enough, and half the size")]
         let hash = self.hasher.hash_one(id.expose()) as u32;
         hash
     }
 
-    fn find(&self, id: &TrackingId) -> Option<Place> {
+    fn find(&self, id: &TrackingId) -> Option<SlotNumber> {
         let hash = self.hash(id);
-        let is_it = |entry: &Entry| entry.hash == hash && self.slots.is_at(entry.place, id);
+        let is_it = |entry: &Bucket| entry.hash == hash && self.slots.is_at(entry.place, id);
         self.table.find(spread(hash), is_it).map(|entry| entry.place)
     }
 
-    fn find_live(&self, id: &TrackingId, now: Timestamp) -> Option<(Place, CookieRecord)> {
+    fn find_live(&self, id: &TrackingId, now: Timestamp) -> Option<(SlotNumber, CookieRecord)> {
         let place = self.find(id)?;
         let record = self.slots.record(place)?;
         (!record.is_expired(now)).then_some((place, record))
     }
 
-    /// Makes room for a record that comes in place of another one: if nothing else may go, that one goes.
-    fn make_room_beside(&mut self, place: Place, settled: Timestamp) {
+    /// Makes room for a record that comes in place of another one. If nothing else may go, that other one goes.
+    fn make_room_beside(&mut self, place: SlotNumber, settled: Timestamp) {
         if self.len() >= self.limit && !self.evict(settled) {
             self.remove_at(place);
         }
@@ -259,14 +259,14 @@ impl Index {
         let is_authenticated = record.authentication.is_some();
         let place = self.slots.occupy(id, record);
         let hash = self.hash(id);
-        self.table.insert_unique(spread(hash), Entry { hash, place }, |entry| spread(entry.hash));
+        self.table.insert_unique(spread(hash), Bucket { hash, place }, |entry| spread(entry.hash));
         self.expiry.push(&mut self.slots, place);
         if !is_authenticated {
             self.recency.push_newest(&mut self.slots, place);
         }
     }
 
-    fn set(&mut self, place: Place, record: CookieRecord) {
+    fn set(&mut self, place: SlotNumber, record: CookieRecord) {
         let is_authenticated = record.authentication.is_some();
         self.recency.remove(&mut self.slots, place);
         if self.slots.expires(place) == record.expires() {
@@ -281,7 +281,7 @@ impl Index {
         }
     }
 
-    fn remove_at(&mut self, place: Place) {
+    fn remove_at(&mut self, place: SlotNumber) {
         if let Some(id) = self.slots.id(place) {
             let hash = self.hasher.hash_one(id);
             #[allow(clippy::cast_possible_truncation, reason = "as in `hash`")]

@@ -1,8 +1,8 @@
 //! Records in memory, gone when the gateway stops.
 //!
-//! One lock for everything: a call holds it for well under a microsecond, which is a hundredth of what the
-//! rest of a handshake costs, so that dozens of cores would have to do nothing but handshakes to queue for
-//! it. In return "the least recently seen" is exact, which shards could only approximate.
+//! One lock for everything. A call holds it for well under a microsecond, a hundredth of what the rest of a handshake
+//! costs: dozens of cores would have to do nothing but handshakes to queue for it. In return "the least recently seen" is
+//! exact, which shards could only approximate.
 
 use std::sync::{Arc, Mutex};
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    CookieStore, FileStore, LmdbStore, LocalRevocations, MemoryStore, OpenError, Revocations, StoreOptions,
+    CookieStore, FileStore, LmdbStore, LocalRevocations, MemoryStore, Revocations, StoreOpenError,
+    StoreOptions,
 };
 use crate::time::Timestamp;
 
@@ -28,7 +29,7 @@ impl OpenedStore {
 /// Opens a store. Services that name the same [place](StoreOptions::place) must share one: a second one is refused.
 ///
 /// May block for as long as it takes to read the file: a second or two for a million records.
-pub fn open(options: &StoreOptions, now: Timestamp) -> Result<OpenedStore, OpenError> {
+pub fn open(options: &StoreOptions, now: Timestamp) -> Result<OpenedStore, StoreOpenError> {
     Ok(match options {
         StoreOptions::Memory { max_cookies } => OpenedStore::local(Arc::new(MemoryStore::new(*max_cookies))),
         StoreOptions::File { path, max_cookies, sync } => {

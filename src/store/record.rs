@@ -22,19 +22,19 @@ pub struct CookieRecord {
     pub lineage: Option<Arc<Lineage>>,
 }
 
-/// Where a record comes from whose ID was handed out in place of an earlier one.
+/// Where an ID comes from that was handed out in place of an earlier one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lineage {
-    /// The public ID of the client's first ID: who is known by it stays known by it.
+    /// The public ID of the client's first ID. Others know the client by it, whichever ID it has.
     pub public_id: Arc<str>,
     /// The ID that was replaced.
     pub predecessor: TrackingId,
 }
 
-/// What replaces an ID after somebody has authenticated with it.
+/// What replaces an ID after its client has authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Succession {
-    /// The next ID. Drawn at the login, so that connections which come at the same moment are all given the same one.
+    /// The next ID. Drawn at the login, so that a logout knows it before it is handed out.
     pub id: TrackingId,
     /// Since when it is in use; none: it has not been handed out.
     pub since: Option<Timestamp>,

@@ -26,12 +26,12 @@ use crate::{
 /// purges every few minutes, and shorter than the errors of a lost clock.
 pub(super) const LEAP: Duration = Duration::from_hours(30 * 24);
 
-/// How long the clock must run on after a leap until it is believed: time synchronisation corrects it within
+/// How long the clock must run on after a leap until it is believed: time synchronization corrects it within
 /// minutes.
 pub(super) const SETTLING: Duration = Duration::from_hours(1);
 
-/// The most text that an authentication may carry, all its fields together. Enough for any profile that a
-/// client is told in WELCOME, and a bound on what a client's own authextra can make the store keep.
+/// The most text that an authentication may carry, all its fields together. Enough for any profile that WELCOME tells a
+/// client, and a bound on what a client's own authextra can make the store keep.
 pub(super) const MAX_AUTHENTICATION: usize = 64 * 1024;
 
 /// The record after its client was seen; nothing if the sighting is not worth a note.
@@ -100,10 +100,10 @@ pub(super) fn replaced(
 }
 
 impl Replacing {
-    /// Whether the record that the next ID has already is the very one that this is about to make.
+    /// Whether the next ID has its record already and only the mark is missing.
     ///
-    /// Gateways of before made the next record first and marked the one before it in a second step, so that a crash
-    /// could come in between. The rest is done now.
+    /// Earlier versions made the next record first and marked the one before it in a second step. A crash in between left
+    /// such a pair, and this replacement completes it.
     pub(super) fn is_half_done(&self, found: &CookieRecord) -> bool {
         let predecessor = |record: &CookieRecord| record.lineage.as_ref().map(|l| l.predecessor.clone());
         self.before.is_some() && predecessor(found) == predecessor(&self.next)
@@ -124,7 +124,7 @@ pub(super) fn marked(
 }
 
 impl Authentication {
-    /// Whether both name the same identity on an ID of the same standing, whenever they happened.
+    /// Whether both name the same identity and the same successor, whenever they happened.
     fn is_same_identity(&self, other: &Self) -> bool {
         self.authid == other.authid
             && self.authrole == other.authrole
@@ -201,75 +201,4 @@ fn after(moment: Timestamp, wait: Duration) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cookie::MaxAge;
-
-    const DAY: u64 = 86_400;
-
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp::from_millis(seconds * 1000)
-    }
-
-    #[test]
-    fn leap_forward_is_believed_only_after_settling() {
-        let mut clock = SettledClock::starting(at(0));
-        assert_eq!(clock.settle(at(29 * DAY)), at(29 * DAY), "an ordinary pause");
-        assert_eq!(clock.settle(at(400 * DAY)), at(29 * DAY), "a leap");
-        assert_eq!(clock.settle(at(400 * DAY + 3599)), at(29 * DAY), "not yet");
-        assert_eq!(clock.settle(at(400 * DAY + 3600)), at(400 * DAY + 3600), "believed");
-    }
-
-    #[test]
-    fn leap_taken_back_is_forgotten() {
-        let mut clock = SettledClock::starting(at(0));
-        assert_eq!(clock.settle(at(365 * DAY)), at(0));
-        assert_eq!(clock.settle(at(10)), at(10));
-        assert_eq!(clock.settle(at(20)), at(20));
-    }
-
-    #[test]
-    fn second_leap_does_not_end_the_first() {
-        let mut clock = SettledClock::starting(at(0));
-        assert_eq!(clock.settle(at(365 * DAY)), at(0));
-        assert_eq!(clock.settle(at(730 * DAY)), at(0));
-    }
-
-    #[test]
-    fn sightings_are_noted_by_a_24th_of_the_lifetime_within_a_minute_and_a_day() {
-        let age = |seconds| MaxAge::from_seconds(seconds).unwrap();
-        assert_eq!(age(1).coarseness(), Duration::from_mins(1));
-        assert_eq!(age(DAY).coarseness(), Duration::from_hours(1));
-        assert_eq!(age(3650 * DAY).coarseness(), Duration::from_secs(DAY));
-    }
-
-    #[test]
-    fn sighting_in_the_future_is_put_right_by_the_next() {
-        let record = CookieRecord::new(at(365 * DAY), MaxAge::DEFAULT);
-        let noted = seen(&record, at(0)).unwrap();
-        assert_eq!((noted.created, noted.last_seen), (at(365 * DAY), at(0)));
-        assert_eq!(seen(&noted, at(3599)), None);
-    }
-
-    #[test]
-    fn authextra_must_be_an_object_on_one_line_and_bounded() {
-        let fit = |authextra: &str| {
-            Authentication {
-                authid: "joe".into(),
-                authrole: "frontend".into(),
-                authmethod: "ticket".into(),
-                authrealm: "realm1".into(),
-                authextra: authextra.into(),
-                at: at(0),
-                succession: None,
-            }
-            .check()
-            .is_ok()
-        };
-        assert!(fit(r#"{"a": [1, "\n"]}"#));
-        for unfit in ["", "null", "[]", "{", "{}x", "{\n}", &format!("{{\"a\":\"{}\"}}", "x".repeat(70_000))]
-        {
-            assert!(!fit(unfit), "{unfit:.20}");
-        }
-    }
-}
+mod tests;

@@ -11,11 +11,11 @@ use crate::{
     time::Timestamp,
 };
 
-/// How many IDs of one line are followed. One is added at each login, and each is gone when its time is over; a year of
+/// How many IDs of one line the gateway follows. Each login adds one, and each is gone when its time is over; a year of
 /// daily logins with cookies that live for a year stays below this.
 pub(super) const MAX_LINE: usize = 512;
 
-/// A store with what belongs to it. Cheap to clone: whoever has the store shares the rest.
+/// A store with what belongs to it. Cheap to clone; clones share all of it.
 #[derive(Debug, Clone)]
 pub struct Clients {
     /// Where the records live.
@@ -24,7 +24,7 @@ pub struct Clients {
     pub connections: Arc<Connections>,
     /// Which of those connections belong together although their IDs differ.
     pub families: Arc<Families>,
-    /// Where revocations are told, to those connections and to other gateways that have the store.
+    /// Tells revocations to those connections, and to other gateways that have the store.
     revocations: Arc<dyn Revocations>,
     /// What makes public IDs: one key for the whole node.
     pub key: Arc<PublicIdKey>,
@@ -40,10 +40,10 @@ impl Clients {
         Self { store, connections, families: Arc::default(), revocations, key }
     }
 
-    /// Removes the records of these IDs, in this order, and ends all connections that are open with them; how many of
+    /// Removes the records of these IDs, in this order, and ends the connections that are open with them; how many of
     /// this gateway's.
     ///
-    /// When this returns, the records are as gone as the store promises. Connections end in any case: an error says that
+    /// When this returns, the records are as gone as the store promises. Connections end in any case. An error says that
     /// a record may come back when the gateway is started again.
     pub async fn revoke(
         &self,
@@ -51,7 +51,7 @@ impl Clients {
         why: Parting,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        // All of them are handed over before the first is waited for: they share what it costs to make them durable.
+        // Hands all of them over before it waits for the first, so that they share the cost of being made durable.
         let commits: Vec<_> = ids.iter().map(|id| self.store.revoke(id, now)).collect();
         let mut outcome = Ok(());
         for commit in commits {
@@ -66,7 +66,7 @@ impl Clients {
         Arc::ptr_eq(&self.connections, &other.connections)
     }
 
-    /// The name of a client towards others, which stays when its ID is replaced.
+    /// The name by which others know a client. It stays when the ID is replaced.
     pub fn public_id(&self, id: &TrackingId, record: &CookieRecord) -> Arc<str> {
         match &record.lineage {
             Some(lineage) => Arc::clone(&lineage.public_id),
@@ -81,7 +81,7 @@ impl Clients {
 
     /// The live record of an ID.
     pub async fn live(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
-        // A store gives no expired record; that expiry holds does not depend on each store's keeping that.
+        // A store gives no expired record. Expiry holds even if one does.
         Ok(self.store.look_up(id, now).await?.filter(|record| !record.is_expired(now)))
     }
 
@@ -102,8 +102,8 @@ impl Clients {
 
     /// These IDs and all that came before or after them, each once, and each before those that came after it.
     ///
-    /// A caller that revokes them has to keep that order: a handshake that is about to hand out the next ID looks
-    /// afterwards whether the one before it is still there.
+    /// A caller that revokes them has to keep that order. Then a handshake that replaces one of them either comes first,
+    /// so that the next ID is revoked as well, or finds the ID gone.
     pub async fn lines(&self, ids: &[TrackingId], now: Timestamp) -> Vec<TrackingId> {
         let mut met = HashSet::new();
         let mut lines = Vec::with_capacity(ids.len());
@@ -139,7 +139,7 @@ impl Clients {
 
     /// The IDs right before and right after one in its line.
     async fn neighbours(&self, id: &TrackingId, now: Timestamp) -> (Option<TrackingId>, Option<TrackingId>) {
-        // That the store cannot be read must not keep what is known from being ended.
+        // If the store cannot be read, what is known so far is ended all the same.
         let Ok(Some(record)) = self.live(id, now).await else { return (None, None) };
         let before = record.lineage.as_ref().map(|lineage| lineage.predecessor.clone());
         (before, record.succession().map(|next| next.id.clone()))

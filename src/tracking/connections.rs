@@ -19,19 +19,19 @@ use crate::{
 
 /// The open connections of one store's clients, by ID.
 ///
-/// One of these stands beside each store and is shared by all its trackers, so that a client's count is the
-/// same whichever path it comes in by. A connection takes some 120 bytes (its ID's text is shared with it) and
-/// only while it is open, so that the listeners' limit bounds the whole.
+/// Each store has one of these, which all its trackers share, so that a client's count is the same whichever path it comes
+/// in by. A connection takes some 120 bytes while it is open (it shares the ID's text), so that the listeners' limit bounds
+/// the whole.
 #[derive(Default)]
 pub struct Connections {
-    open: Mutex<HashMap<TrackingId, Open>>,
+    open: Mutex<HashMap<TrackingId, IdConnections>>,
 }
 
 /// The connections of one ID.
 #[derive(Debug)]
-struct Open {
+struct IdConnections {
     signals: Signals,
-    /// How many of them are through with their handshake.
+    /// How many of them have finished their handshake.
     counted: u32,
 }
 
@@ -40,7 +40,7 @@ struct Open {
 enum Signals {
     One(Arc<Signal>),
     // Boxed, so that the usual case takes one pointer and not three.
-    #[allow(clippy::box_collection, reason = "a third of the memory, for all who have one connection")]
+    #[allow(clippy::box_collection, reason = "a third of the memory in the usual case, one connection")]
     Many(Box<Vec<Arc<Signal>>>),
 }
 
@@ -48,14 +48,14 @@ enum Signals {
 /// them alone.
 #[derive(Debug, Default)]
 struct Signal {
-    state: Mutex<State>,
+    state: Mutex<SignalState>,
     /// The identifier of the connection's latest session; 0 before the first one.
     session: AtomicU64,
 }
 
 #[derive(Debug)]
-enum State {
-    /// With whom to wake.
+enum SignalState {
+    /// The waker of the connection's task, if it waits.
     Open(Option<Waker>),
     Closed(Parting),
 }
@@ -79,14 +79,14 @@ impl Connections {
     /// One more connection of this ID, which from now on is told if the ID is revoked. It does not
     /// [count](Presence::count) yet.
     ///
-    /// To be called before the ID's record is looked up, as [`Revocations`](crate::store::Revocations) says.
+    /// Call it before you look the ID's record up: [`Revocations`](crate::store::Revocations) says why.
     pub fn enter(self: &Arc<Self>, id: &TrackingId) -> Presence {
         let signal = Arc::new(Signal::default());
         let mut open = self.lock();
         if let Some(open) = open.get_mut(id) {
             open.signals.add(Arc::clone(&signal));
         } else {
-            open.insert(id.clone(), Open { signals: Signals::One(Arc::clone(&signal)), counted: 0 });
+            open.insert(id.clone(), IdConnections { signals: Signals::One(Arc::clone(&signal)), counted: 0 });
         }
         drop(open);
         Presence { connections: Arc::clone(self), id: id.clone(), signal, is_counted: false }
@@ -131,7 +131,7 @@ impl Connections {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TrackingId, Open>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TrackingId, IdConnections>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -156,25 +156,25 @@ impl OpenConnections for Connections {
     }
 }
 
-impl Default for State {
+impl Default for SignalState {
     fn default() -> Self {
         Self::Open(None)
     }
 }
 
 impl Signal {
-    /// Whoever comes first says why.
+    /// The first call says why.
     fn close(&self, why: Parting) {
         let mut state = self.lock();
-        if let State::Open(waker) = &mut *state {
+        if let SignalState::Open(waker) = &mut *state {
             let waker = waker.take();
-            *state = State::Closed(why);
+            *state = SignalState::Closed(why);
             drop(state);
             waker.into_iter().for_each(Waker::wake);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SignalState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -227,7 +227,7 @@ impl Presence {
 
     /// Whether the ID was revoked since the connection entered.
     pub fn is_revoked(&self) -> bool {
-        matches!(*self.signal.lock(), State::Closed(_))
+        matches!(*self.signal.lock(), SignalState::Closed(_))
     }
 
     /// Where this connection learns that it is to end.
@@ -235,7 +235,7 @@ impl Presence {
         Closed(Arc::clone(&self.signal))
     }
 
-    /// Notes which session the connection has now. To be called before a realm knows of the session.
+    /// Notes which session the connection has now. Call it before a realm knows of the session.
     ///
     /// The note stays when the session ends: the realm hears of that a little later, and may have the client logged out
     /// until then.
@@ -248,8 +248,8 @@ impl Closed {
     /// Resolves once the ID was revoked. One task may wait at a time.
     pub async fn wait(&self) -> Parting {
         poll_fn(|cx| match &mut *self.0.lock() {
-            State::Closed(why) => Poll::Ready(*why),
-            State::Open(waker) => {
+            SignalState::Closed(why) => Poll::Ready(*why),
+            SignalState::Open(waker) => {
                 // A connection polls with every message, and always from the same task.
                 if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                     *waker = Some(cx.waker().clone());
@@ -274,127 +274,4 @@ impl fmt::Debug for Connections {
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt as _;
-
-    use super::*;
-
-    fn told(presence: &Presence) -> Option<Parting> {
-        presence.closed().wait().now_or_never()
-    }
-
-    fn ids() -> (TrackingId, TrackingId) {
-        (TrackingId::parse("aaaaaa").unwrap(), TrackingId::parse("bbbbbb").unwrap())
-    }
-
-    /// A connection whose handshake is done, and how many there are then.
-    fn connect(connections: &Arc<Connections>, id: &TrackingId) -> (Presence, u32) {
-        let mut presence = connections.enter(id);
-        let count = presence.count();
-        (presence, count)
-    }
-
-    fn revoke(connections: &Connections, id: &TrackingId) -> usize {
-        connections.end(&Revocation { ids: vec![id.clone()], why: Parting::LoggedOut })
-    }
-
-    #[test]
-    fn connections_count_while_they_are_held_and_leave_nothing_behind() {
-        let connections = Arc::new(Connections::default());
-        let (a, b) = ids();
-        let (first, one) = connect(&connections, &a);
-        let (second, two) = connect(&connections, &a);
-        let (third, three) = connect(&connections, &a);
-        let (other, other_one) = connect(&connections, &b);
-        assert_eq!((one, two, three, other_one, connections.ids()), (1, 2, 3, 1, 2));
-        drop(first);
-        assert_eq!((connections.count(&a), connections.count(&b)), (2, 1));
-        drop(third);
-        assert_eq!((connections.count(&a), connections.count(&b)), (1, 1));
-        drop((second, other));
-        assert_eq!((connections.count(&a), connections.ids()), (0, 0));
-    }
-
-    #[test]
-    fn handshake_under_way_is_told_but_does_not_count() {
-        let connections = Arc::new(Connections::default());
-        let (a, _) = ids();
-        let (there, _) = connect(&connections, &a);
-        let mut coming = connections.enter(&a);
-        let given_up = connections.enter(&a);
-        assert_eq!(connections.count(&a), 1);
-        drop(given_up);
-        assert_eq!((connections.count(&a), coming.count(), coming.count()), (1, 2, 2));
-        drop(there);
-        assert_eq!((connections.count(&a), coming.is_revoked()), (1, false));
-        revoke(&connections, &a);
-        assert!(coming.is_revoked());
-    }
-
-    #[test]
-    fn revocation_reaches_every_connection_of_the_id_and_no_other() {
-        let connections = Arc::new(Connections::default());
-        let (a, b) = ids();
-        let entered = [&a, &a, &a, &b].map(|id| connect(&connections, id).0);
-        assert_eq!(entered.each_ref().map(told), [None; 4]);
-        assert_eq!(revoke(&connections, &a), 3);
-        let why = Some(Parting::LoggedOut);
-        assert_eq!(entered.each_ref().map(told), [why, why, why, None]);
-        assert_eq!(connections.count(&a), 3, "until they are gone");
-        let (later, _) = connect(&connections, &a);
-        assert_eq!(told(&later), None, "a later one is another matter");
-    }
-
-    #[test]
-    fn open_ids_are_given_each_once() {
-        let connections = Arc::new(Connections::default());
-        let (a, b) = ids();
-        let _entered = [&a, &a, &b].map(|id| connections.enter(id));
-        assert_eq!(connections.open(&|_| true).len(), 2);
-        assert_eq!(connections.open(&|id| *id == a), [a]);
-    }
-
-    #[tokio::test]
-    async fn waiting_connection_is_woken() {
-        let connections = Arc::new(Connections::default());
-        let (a, _) = ids();
-        let presence = connections.enter(&a);
-        let closed = presence.closed();
-        let waiting = tokio::spawn(async move { closed.wait().await });
-        tokio::task::yield_now().await;
-        revoke(&connections, &a);
-        waiting.await.unwrap();
-    }
-
-    #[test]
-    fn sessions_lead_to_the_ids_of_their_connections() {
-        let connections = Arc::new(Connections::default());
-        let (a, b) = ids();
-        let [first, second, other, silent] = [&a, &a, &b, &b].map(|id| connections.enter(id));
-        first.has_session(SessionId(1));
-        second.has_session(SessionId(2));
-        other.has_session(SessionId(3));
-        other.has_session(SessionId(4));
-        let sessions = || {
-            let mut sessions = Vec::new();
-            connections.each_session(|session, id| sessions.push((session.0, id.clone())));
-            sessions.sort_by_key(|(session, _)| *session);
-            sessions
-        };
-        assert_eq!(sessions(), [(1, a.clone()), (2, a), (4, b.clone())]);
-        drop((first, second, silent));
-        assert_eq!(sessions(), [(4, b)]);
-    }
-
-    #[test]
-    fn debug_shows_no_id() {
-        let connections = Arc::new(Connections::default());
-        let presence = connections.enter(&TrackingId::parse("secretsecret").unwrap());
-        assert!(!format!("{connections:?} {presence:?}").contains("secret"));
-    }
-
-    #[test]
-    fn open_connection_takes_little() {
-        assert_eq!(size_of::<(TrackingId, Open)>(), 40);
-    }
-}
+mod tests;

@@ -1,8 +1,8 @@
-//! A client's connections that are open side by side, and what has logged in on them.
+//! A client's connections that are open side by side, and the logins on them.
 //!
 //! Tabs that are opened before a login have IDs of their own, and so have the logins on them: neither ID comes before the
-//! other one in a line. Who logs out in one tab means the browser, and the browser has the cookie of the tab that was
-//! opened last. What such tabs have in common is their public ID.
+//! other one in a line. A user who logs out in one tab means the browser, and the browser has the cookie of the tab that
+//! was opened last. Such tabs have their public ID in common.
 
 use std::{
     collections::HashMap,
@@ -12,14 +12,14 @@ use std::{
 
 use crate::cookie::TrackingId;
 
-/// How many logins of one client are kept: a browser has one cookie, and hardly as many tabs that log in by themselves.
+/// How many logins of one client are kept. A browser has one cookie, and hardly as many tabs that log in by themselves.
 const MAX_LOGINS: usize = 64;
 
 /// The clients that have connections, by public ID.
 #[derive(Default)]
 pub struct Families(Mutex<HashMap<Arc<str>, Weak<Logins>>>);
 
-/// The IDs on which somebody has logged in, oldest first.
+/// The IDs on which there was a login, oldest first.
 type Logins = Mutex<Vec<TrackingId>>;
 
 /// One connection's share in its family. The family is forgotten with its last connection: a browser that opens the next
@@ -45,7 +45,7 @@ impl Families {
 }
 
 impl Family {
-    /// Notes that somebody has logged in on a connection that came with this ID.
+    /// Notes a login on a connection that came with this ID.
     pub(super) fn note_login(&self, id: &TrackingId) {
         let mut logins = lock(&self.logins);
         logins.retain(|other| other != id);
@@ -55,7 +55,7 @@ impl Family {
         logins.push(id.clone());
     }
 
-    /// The IDs on which somebody has logged in.
+    /// The IDs on which there was a login.
     pub fn logins(&self) -> Vec<TrackingId> {
         lock(&self.logins).clone()
     }
@@ -69,7 +69,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Drop for Family {
     fn drop(&mut self) {
         let mut families = lock(&self.families.0);
-        // Nobody else has it, and whoever looks for it waits for the lock.
+        // No other connection has it, and one that looks for it waits for the lock.
         if Arc::strong_count(&self.logins) == 1 {
             families.remove(&self.public_id);
         }

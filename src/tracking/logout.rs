@@ -1,4 +1,4 @@
-//! Logging out: a client's IDs are revoked for good, and everything that is open with them is closed.
+//! Logging out: the gateway revokes a client's IDs for good, and closes every connection that is open with them.
 
 use std::{
     fmt,
@@ -40,7 +40,7 @@ pub struct TooManyOrders;
 struct Order {
     /// The cookies of those that are connected, tracker by tracker.
     connected: Vec<Connected>,
-    /// A realm and an authid: whatever cookies are authenticated as that, or belong to the client whose public ID it is,
+    /// A realm and an authid: all cookies that are authenticated as that, or belong to the client whose public ID it is,
     /// connected or not.
     principal: Option<(Uri, String)>,
 }
@@ -123,8 +123,8 @@ impl Tracker {
         connected
     }
 
-    /// Takes those out that belong to the same client as one ID: that have its name, which all IDs of a client have in
-    /// common, those of its other tabs included.
+    /// Takes out all IDs of the client that has the spared one: those with the same name, which the IDs of its other tabs
+    /// have as well.
     async fn spare(&self, ids: &mut Vec<TrackingId>, spared: &TrackingId, now: Timestamp) {
         let Some(spared) = self.clients.name(spared, now).await else { return };
         let mut left = Vec::with_capacity(ids.len());
@@ -136,10 +136,10 @@ impl Tracker {
         *ids = left;
     }
 
-    /// The IDs of the clients that have a name in a realm: those that are authenticated as that, and those of the client whose public
-    /// ID it is. Reads the whole store: call it where blocking is allowed.
+    /// The IDs of the clients that have a name in a realm: those that are authenticated as that, and those of the client
+    /// whose public ID it is. Reads the whole store: call it where blocking is allowed.
     fn ids_of(&self, realm: &Uri, authid: &str, now: Timestamp) -> Result<Vec<TrackingId>, StoreError> {
-        // To make every record's public ID takes longer than all the rest.
+        // Making every record's public ID would take longer than all the rest.
         let may_be_public = PublicIdKey::may_have_made(authid);
         self.clients.find(now, |id, record| {
             let is_theirs = record.authentication.as_ref().is_some_and(|authentication| {

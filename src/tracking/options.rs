@@ -20,9 +20,9 @@ pub struct TrackingOptions {
 /// How a login stands on a cookie: `auth.cookie` of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoginOptions {
-    /// `max_age`: how long a login stands; none: as long as the record.
+    /// `max_age`: how long a login stands. None: as long as the record.
     pub max_age: Option<Duration>,
-    /// `idle_timeout`: how long it stands while its client stays away; none: as long as the record.
+    /// `idle_timeout`: how long it stands while its client stays away. None: as long as the record.
     pub idle_timeout: Option<Duration>,
     /// `rotate`: whether a login is followed by a new tracking ID. Default true.
     pub rotate: bool,

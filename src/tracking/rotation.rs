@@ -1,11 +1,12 @@
-//! Rotation: around a login a client's ID is replaced, so that nobody who had it before is logged in as well.
+//! Rotation: the gateway replaces a client's ID around a login, so that a client that had the ID before is not logged in as
+//! well.
 //!
 //! # Before the login
 //!
-//! Whoever can write into a browser's cookies may plant an ID of its own there, wait until somebody logs in, and come
-//! with the same ID. A WebSocket can be given a cookie at its handshake only, when nobody knows whether a login will
-//! follow. So on a service that rotates, every handshake without an authenticated ID gets an ID of its own, and a
-//! login is remembered only on an ID that was drawn for this very connection: nobody else can have it.
+//! An attacker that can write into a browser's cookies may plant an ID of its own there, wait until the user logs in, and
+//! come with the same ID. A WebSocket gets its cookie at the handshake only, before the gateway knows whether a login will
+//! follow. So on a service that rotates, every handshake without an authenticated ID gets an ID of its own, and the gateway
+//! remembers a login only on an ID that it drew for this very connection, which no other client can have.
 //!
 //! ```text
 //! A (anonymous, known)  --handshake-->  B, drawn for this connection; A goes on until B comes back
@@ -17,12 +18,19 @@
 //! A, authenticated      the login draws the next ID, B, and keeps it on A
 //!   --handshake-->      B is handed out and has A's authentication; A is marked as replaced
 //!   --within GRACE-->   B again: tabs that were opened side by side
-//!   --later-->          somebody has a copy of A: A, B and whatever came after are revoked and their connections
-//!                       closed; the client is a new one
+//!   --later-->          another client has a copy of A: A, B and all that came after are revoked and their connections
+//!                       closed; the client that came is a new one
 //! ```
 //!
 //! Records link forwards ([`Succession`]) and backwards ([`Lineage`]), so that a logout with any of the IDs ends all of
 //! them. A replaced record stays until its own time is over, as a trap.
+//!
+//! # At the same moment
+//!
+//! [`CookieStore::replace`](crate::store::CookieStore::replace) is one step, so two handshakes that present A are given the
+//! same B, and a crash leaves A alone or both. B is drawn at the login and kept on A, so a logout revokes both although B
+//! is not handed out yet. It revokes A first: then a handshake either replaces A before, and B goes as well, or finds A
+//! gone.
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,7 +43,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long a replaced ID still works: for tabs that a browser has opened before it had the new one.
+/// How long a replaced ID still works, for tabs that a browser has opened before it had the new one.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
 
 /// What a known ID is good for.
@@ -43,13 +51,13 @@ pub(super) const GRACE: Duration = Duration::from_secs(30);
 enum Standing<'a> {
     /// It counts as it is.
     Current,
-    /// Nobody is logged in with it, and anybody may have planted it.
+    /// There is no login on it, and an attacker may have planted it.
     Unclaimed,
-    /// Somebody has logged in with it: it is to be replaced by this one.
+    /// There is a login on it: this ID is to replace it.
     Due(&'a TrackingId),
-    /// It was replaced by this one a moment ago.
+    /// This ID has replaced it a moment ago.
     Replaced(&'a TrackingId),
-    /// It was replaced, and whoever replaced it has the new one.
+    /// It was replaced, and its client has had time to take the new one.
     Replayed,
 }
 
@@ -70,7 +78,7 @@ fn standing(record: &CookieRecord, rotates: bool, now: Timestamp) -> Standing<'_
 }
 
 impl Tracker {
-    /// The client by the ID with which it goes on; nothing if the ID that it came with counts no more.
+    /// The client with the ID by which it goes on; nothing if the ID that it came with counts no more.
     pub(super) async fn go_on(&self, found: Known, now: Timestamp) -> Result<Option<Known>, StoreError> {
         self.retire_predecessor(&found.record, now).await?;
         let mut here = found;
@@ -82,7 +90,7 @@ impl Tracker {
                     Err(StoreError::Exists) => return Err(StoreError::Exists),
                     Err(error) => Err(error),
                 },
-                // Also where it is replaced already: the next ID must not go out before it is in the store for good.
+                // An ID that is replaced already as well: the next ID must not go out before it is in the store for good.
                 Standing::Due(next) | Standing::Replaced(next) => {
                     let next = next.clone();
                     self.replace(&here, next.clone(), now).await.map(|()| next)
@@ -97,12 +105,12 @@ impl Tracker {
                 }
             };
             let (id, last_seen) = match outcome {
-                // A new ID makes nobody seen who was away: an authentication may end by that.
+                // The new record was made now, but its client may have been away for so long that its login ends.
                 Ok(next) => (next, Some(here.record.last_seen)),
                 // Another connection came first.
                 Err(StoreError::Replaced { by }) => (by, None),
                 Err(StoreError::Outdated) => (here.id.clone(), None),
-                // The next ID was free when it was drawn, and is another client's by now. Without its authentication the
+                // The next ID was free when it was drawn, and another client has it by now. Without its authentication the
                 // record can be replaced by any ID.
                 Err(StoreError::Exists) => {
                     self.clients.store.authenticate(&here.id, None, now).await?;
@@ -119,7 +127,7 @@ impl Tracker {
         Ok(None)
     }
 
-    /// Puts an ID that nobody else can have in place of one with which nobody is logged in.
+    /// Puts an ID that no other client can have in place of one on which there is no login.
     async fn replace_unclaimed(&self, known: &Known, now: Timestamp) -> Result<Known, StoreError> {
         for _ in 0..MAX_DRAWS {
             let id = self.draw()?;
@@ -144,23 +152,23 @@ impl Tracker {
         self.clients.store.replace(&known.id, &next, now).await
     }
 
-    /// A client that comes with an ID has it for good: the anonymous one before it is of no use any more.
+    /// Revokes the anonymous ID before this one: its client has come with this one, so that it has that for good.
     async fn retire_predecessor(&self, record: &CookieRecord, now: Timestamp) -> Result<(), StoreError> {
         if let Some(lineage) = &record.lineage
             && let Some(before) = self.clients.live(&lineage.predecessor, now).await?
             && before.authentication.is_none()
         {
-            // Not waited for: nobody is logged in with it.
+            // Not waited for, since there is no login on it.
             drop(self.clients.store.revoke(&lineage.predecessor, now));
         }
         Ok(())
     }
 
-    /// Keeps what a method has verified, where nobody but this client finds it.
+    /// Keeps what a method has verified, where only this client finds it.
     ///
-    /// Without rotation that is the client's record. With it, it is the record of an ID that was drawn for this
-    /// connection and is still in nobody else's hands, or one on which the same principal stands already. Otherwise it is
-    /// not kept, and who was there before is dropped: the client's next connection gets an ID of its own.
+    /// Without rotation that is the client's record. With it, it is the record of an ID that was drawn for this connection
+    /// and that no other connection has come with, or one on which the same principal stands already. Otherwise the gateway
+    /// does not keep it, and drops the login that stood there before: the client's next connection gets an ID of its own.
     pub async fn remember(
         &self,
         tracked: &Tracked,
@@ -190,7 +198,7 @@ impl Tracker {
         self.clients.store.authenticate(&id, Some(authentication), now).await
     }
 
-    /// Draws an ID that nobody has. It is not taken by that: whether it is still free turns out when it is handed out.
+    /// Draws an ID that no record has. That does not reserve it: another client may have it before it is handed out.
     async fn draw_free(&self, now: Timestamp) -> Result<TrackingId, StoreError> {
         for _ in 0..MAX_DRAWS {
             let id = self.draw()?;
@@ -201,7 +209,7 @@ impl Tracker {
         Err(StoreError::Exists)
     }
 
-    /// Who is logged in by now with the client's ID, or with the one that has replaced it.
+    /// The login that stands by now on the client's ID, or on the one that has replaced it.
     pub async fn authentication(
         &self,
         tracked: &Tracked,
@@ -210,7 +218,7 @@ impl Tracker {
         Ok(self.latest(&tracked.id, now).await?.and_then(|(_, record)| record.authentication))
     }
 
-    /// The ID that has replaced this one by now, or itself.
+    /// The ID that has replaced this one by now, or this one, with its record.
     async fn latest(
         &self,
         id: &TrackingId,

@@ -1,4 +1,4 @@
-//! For tests: a store in memory whose calls a test sees, answers itself, or has something happen beside.
+//! For tests: a store in memory whose calls a test can watch, answer itself, or interleave with others.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ use crate::{
 
 /// What is about to happen, or has just happened.
 #[derive(Debug)]
-pub(crate) enum Call<'a> {
+pub(crate) enum StoreCall<'a> {
     LookUp,
     LookedUp(&'a TrackingId),
     Create,
@@ -25,18 +25,18 @@ pub(crate) enum Call<'a> {
 }
 
 /// What a test does at each call; an error is the call's answer, instead of the store's.
-type Script = Box<dyn FnMut(&MemoryStore, Call<'_>) -> Result<(), StoreError> + Send>;
+type Script = Box<dyn FnMut(&MemoryStore, StoreCall<'_>) -> Result<(), StoreError> + Send>;
 
-pub(crate) struct Scripted {
+pub(crate) struct ScriptedStore {
     pub(crate) store: MemoryStore,
     script: Mutex<Script>,
     /// Whether look-ups find expired records as well, as those of a careless store.
     is_careless: bool,
 }
 
-impl Scripted {
+impl ScriptedStore {
     pub(crate) fn new(
-        script: impl FnMut(&MemoryStore, Call<'_>) -> Result<(), StoreError> + Send + 'static,
+        script: impl FnMut(&MemoryStore, StoreCall<'_>) -> Result<(), StoreError> + Send + 'static,
     ) -> Arc<Self> {
         Arc::new(Self {
             store: MemoryStore::new(1000),
@@ -50,8 +50,8 @@ impl Scripted {
         Arc::new(Self { store: MemoryStore::new(1000), script: Mutex::new(script), is_careless: true })
     }
 
-    fn call(&self, call: Call<'_>) -> Result<(), StoreError> {
-        // The calls that the script makes itself, by way of a tracker, are not scripted.
+    fn call(&self, call: StoreCall<'_>) -> Result<(), StoreError> {
+        // The calls that the script makes itself, through a tracker, are not scripted.
         self.script.try_lock().map_or(Ok(()), |mut script| script(&self.store, call))
     }
 }
@@ -63,14 +63,14 @@ pub(crate) fn tracker(store: &Arc<impl CookieStore + 'static>) -> Tracker {
     Tracker::new(CookieOptions::default(), Clients::new(&OpenedStore::local(store), key))
 }
 
-impl CookieStore for Scripted {
+impl CookieStore for ScriptedStore {
     fn look_up(&self, id: &TrackingId, now: Timestamp) -> Lookup {
-        if let Err(error) = self.call(Call::LookUp) {
+        if let Err(error) = self.call(StoreCall::LookUp) {
             return Lookup::done(Err(error));
         }
         let now = if self.is_careless { Timestamp::from_millis(0) } else { now };
         let found = self.store.look_up(id, now).wait();
-        Lookup::done(self.call(Call::LookedUp(id)).and(found))
+        Lookup::done(self.call(StoreCall::LookedUp(id)).and(found))
     }
 
     fn seen(&self, id: &TrackingId, now: Timestamp) {
@@ -78,14 +78,14 @@ impl CookieStore for Scripted {
     }
 
     fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit {
-        match self.call(Call::Create) {
+        match self.call(StoreCall::Create) {
             Ok(()) => self.store.create(id, record),
             Err(error) => Commit::done(Err(error)),
         }
     }
 
     fn replace(&self, id: &TrackingId, next: &Replacement, now: Timestamp) -> Commit {
-        match self.call(Call::Replace) {
+        match self.call(StoreCall::Replace) {
             Ok(()) => self.store.replace(id, next, now),
             Err(error) => Commit::done(Err(error)),
         }
@@ -112,8 +112,8 @@ impl CookieStore for Scripted {
     }
 }
 
-impl fmt::Debug for Scripted {
+impl fmt::Debug for ScriptedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Scripted(..)")
+        f.write_str("ScriptedStore(..)")
     }
 }

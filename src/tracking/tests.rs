@@ -11,12 +11,12 @@ use std::{
 use http::header::COOKIE;
 
 use super::{
-    scripted::{Call, Scripted, tracker},
+    scripted::{ScriptedStore, StoreCall, tracker},
     *,
 };
 use crate::{
     cookie::MaxAge,
-    store::{Authentication, CookieStore, MemoryStore, block_on},
+    store::{CookieStore, MemoryStore, block_on, testing::login},
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -93,7 +93,7 @@ async fn an_unknown_id_is_never_adopted() {
 
 #[tokio::test]
 async fn an_expired_record_counts_as_unknown() {
-    let tracker = tracker(&Scripted::careless());
+    let tracker = tracker(&ScriptedStore::careless());
     let first = tracker.admit(&headers(&[]), false, NOW).await.unwrap();
     let lines = [&*cookie_of(&first)];
     let lives_until = NOW.plus_seconds(u64::from(MaxAge::DEFAULT.as_seconds()));
@@ -107,8 +107,8 @@ async fn an_expired_record_counts_as_unknown() {
 async fn values_of_another_shape_do_not_reach_the_store_and_look_ups_are_bounded() {
     let look_ups = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&look_ups);
-    let tracker = tracker(&Scripted::new(move |_, call| {
-        counted.fetch_add(usize::from(matches!(call, Call::LookUp)), Ordering::Relaxed);
+    let tracker = tracker(&ScriptedStore::new(move |_, call| {
+        counted.fetch_add(usize::from(matches!(call, StoreCall::LookUp)), Ordering::Relaxed);
         Ok(())
     }));
     let wrong = headers(&["cbtid=short; cbtid=not an id; cbtid=; cbtid={}", &format!("cbtid={:065}", 1)]);
@@ -135,9 +135,9 @@ async fn trackers_of_one_store_count_connections_together() {
 }
 
 /// A store in which so many IDs are taken before one is free.
-fn taken(mut times: usize) -> Arc<Scripted> {
-    Scripted::new(move |_, call| match (call, times.checked_sub(1)) {
-        (Call::Create | Call::Replace, Some(left)) => {
+fn taken(mut times: usize) -> Arc<ScriptedStore> {
+    ScriptedStore::new(move |_, call| match (call, times.checked_sub(1)) {
+        (StoreCall::Create | StoreCall::Replace, Some(left)) => {
             times = left;
             Err(StoreError::Exists)
         }
@@ -155,8 +155,8 @@ async fn a_taken_id_is_drawn_again_a_few_times() {
 
 #[tokio::test]
 async fn a_store_that_fails_refuses_the_client_and_counts_nobody() {
-    let tracker = tracker(&Scripted::new(|_, call| match call {
-        Call::LookUp => Err(StoreError::Io("the disk is gone".into())),
+    let tracker = tracker(&ScriptedStore::new(|_, call| match call {
+        StoreCall::LookUp => Err(StoreError::Io("the disk is gone".into())),
         _ => Err(StoreError::Full { limit: 0 }),
     }));
     let known = tracker.admit(&headers(&["cbtid=AAAAAAAAAAAAAAAAAAAAAAAA"]), false, NOW).await;
@@ -178,8 +178,8 @@ async fn a_client_that_is_revoked_in_its_handshake_does_not_get_in() {
     // Right behind the look-up, before the connection counts.
     let clients: Arc<std::sync::OnceLock<Clients>> = Arc::default();
     let (their_clients, theirs) = (Arc::clone(&clients), known.clone());
-    let store = Scripted::new(move |store, call| {
-        let is_theirs = matches!(call, Call::LookedUp(id) if *id == theirs);
+    let store = ScriptedStore::new(move |store, call| {
+        let is_theirs = matches!(call, StoreCall::LookedUp(id) if *id == theirs);
         if is_theirs && store.look_up(&theirs, NOW).wait()?.is_some() {
             let revocation = their_clients.get().unwrap().revoke(vec![theirs.clone()], Parting::Killed, NOW);
             assert_eq!(block_on(revocation).unwrap(), 1, "the handshake is told of it");
@@ -197,16 +197,7 @@ async fn a_client_that_is_revoked_in_its_handshake_does_not_get_in() {
 /// Joins as joe, and leaves.
 async fn log_in(tracker: &Tracker, now: Timestamp) -> String {
     let tracked = tracker.admit(&headers(&[]), false, now).await.unwrap();
-    let joe = Authentication {
-        authid: "joe".into(),
-        authrole: "frontend".into(),
-        authmethod: "ticket".into(),
-        authrealm: "realm1".into(),
-        authextra: "{}".into(),
-        at: now,
-        succession: None,
-    };
-    tracker.remember(&tracked, joe, now).await.unwrap();
+    tracker.remember(&tracked, login("joe", now), now).await.unwrap();
     cookie_of(&tracked)
 }
 

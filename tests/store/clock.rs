@@ -1,6 +1,8 @@
 //! A clock that jumps a year either way and comes back does no harm.
 
-use super::support::{Kind, Place, at, authentication, authid, for_every_store, id, knows, record, wait};
+use super::support::{
+    Kind, StoreFolder, at, authentication, authid, for_every_store, id, knows, record, wait,
+};
 
 for_every_store!(
     leap_forward_and_back_loses_nothing,
@@ -13,7 +15,7 @@ const START: u64 = 10 * YEAR;
 const DAY: u64 = 86_400;
 
 fn leap_forward_and_back_loses_nothing(kind: Kind) {
-    let store = &*Place::new(kind).open(START);
+    let store = &*StoreFolder::new(kind).open(START);
     wait(store.create(&id(1), record(START, DAY))).unwrap();
     wait(store.authenticate(&id(1), Some(authentication("joe", START)), at(START))).unwrap();
     let ahead = START + YEAR;
@@ -26,7 +28,7 @@ fn leap_forward_and_back_loses_nothing(kind: Kind) {
 }
 
 fn leap_back_and_forward_loses_nothing(kind: Kind) {
-    let store = &*Place::new(kind).open(START);
+    let store = &*StoreFolder::new(kind).open(START);
     wait(store.create(&id(1), record(START, DAY))).unwrap();
     wait(store.authenticate(&id(1), Some(authentication("joe", START)), at(START))).unwrap();
     let behind = START - YEAR;
@@ -39,7 +41,7 @@ fn leap_back_and_forward_loses_nothing(kind: Kind) {
 }
 
 fn extremes_do_not_overflow(kind: Kind) {
-    let store = &*Place::new(kind).open(0);
+    let store = &*StoreFolder::new(kind).open(0);
     for (number, now) in [0, 1, u64::MAX - 1, u64::MAX].into_iter().enumerate() {
         wait(store.create(&id(number), record(now, 315_360_000))).unwrap();
         store.look_up(&id(number), at(u64::MAX - now)).wait().unwrap();

@@ -8,7 +8,7 @@ use std::{
 
 use wampgate::store::{CookieStore, SyncMode};
 
-use super::support::{Kind, Place, at, authentication, authid, id, knows, record, wait, wait_all};
+use super::support::{Kind, StoreFolder, at, authentication, authid, id, knows, record, wait, wait_all};
 use crate::support::PATIENCE;
 
 /// A file of no more lines than this is not compacted.
@@ -19,12 +19,12 @@ const LIVE: usize = SMALL / 2;
 
 const DAY: u64 = 86_400;
 
-fn place() -> Place {
+fn place() -> StoreFolder {
     // What is tested here is not the disk.
-    Place { sync: SyncMode::Never, ..Place::new(Kind::File) }
+    StoreFolder { sync: SyncMode::Never, ..StoreFolder::new(Kind::File) }
 }
 
-fn lines(place: &Place) -> usize {
+fn lines(place: &StoreFolder) -> usize {
     fs::read_to_string(place.path()).unwrap().lines().count()
 }
 

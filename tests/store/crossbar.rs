@@ -4,7 +4,7 @@ use std::io::Write;
 
 use wampgate::cookie::TrackingId;
 
-use super::support::{Kind, Place, at, authid, id, knows, record, wait};
+use super::support::{Kind, StoreFolder, at, authid, id, knows, record, wait};
 
 /// 2026-11-22T10:14:34Z.
 const NOW: u64 = 1_795_342_474_000;
@@ -38,8 +38,8 @@ fn line(id: &str, status: &str, authid: &str) -> String {
     )
 }
 
-fn place(text: &str) -> Place {
-    let place = Place::new(Kind::File);
+fn place(text: &str) -> StoreFolder {
+    let place = StoreFolder::new(Kind::File);
     std::fs::write(place.path(), text).unwrap();
     place
 }
@@ -103,7 +103,7 @@ fn lines_of_a_purge_on_startup_have_fewer_keys() {
 
 #[test]
 fn our_lines_begin_with_crossbars_keys_in_its_order_and_spacing() {
-    let place = Place::new(Kind::File);
+    let place = StoreFolder::new(Kind::File);
     let store = place.open(NOW);
     wait(store.create(&id(1), record_now())).unwrap();
     wait(store.authenticate(&id(1), Some(super::support::authentication("joe", NOW)), at(NOW))).unwrap();
@@ -125,7 +125,7 @@ fn our_lines_begin_with_crossbars_keys_in_its_order_and_spacing() {
 
 #[test]
 fn file_of_a_later_version_is_refused_as_such() {
-    let place = Place::new(Kind::File);
+    let place = StoreFolder::new(Kind::File);
     let store = place.open(NOW);
     wait(store.create(&id(1), record_now())).unwrap();
     drop(store);

@@ -1,8 +1,8 @@
 //! Cuts, flips and zeros at every byte of a file: whole records, or a clear refusal, never a wrong record.
 
-use wampgate::store::{self, CookieRecord, OpenError, SyncMode};
+use wampgate::store::{self, CookieRecord, StoreOpenError, SyncMode};
 
-use super::support::{Kind, Place, at, id, look_up, planned, record, replacement, wait};
+use super::support::{Kind, StoreFolder, at, id, look_up, planned, record, replacement, wait};
 
 /// How many lines the sample has.
 const LINES: usize = 6;
@@ -13,7 +13,7 @@ type State = [Option<CookieRecord>; 4];
 /// Four records, of which one is authenticated, one has replaced it, and one is revoked; the states after each line; and
 /// the file.
 fn sample() -> (Vec<State>, Vec<u8>) {
-    let place = Place::new(Kind::File);
+    let place = StoreFolder::new(Kind::File);
     let store = place.open(0);
     let mut states = vec![state(&*store)];
     let mut note = || states.push(state(&*store));
@@ -40,9 +40,9 @@ fn state(store: &dyn store::CookieStore) -> State {
 }
 
 /// Opens a damaged file: the number of whole lines that it shows, or the error.
-fn open(bytes: &[u8], states: &[State]) -> Result<usize, OpenError> {
+fn open(bytes: &[u8], states: &[State]) -> Result<usize, StoreOpenError> {
     // What is tested here is not the disk.
-    let place = Place { sync: SyncMode::Never, ..Place::new(Kind::File) };
+    let place = StoreFolder { sync: SyncMode::Never, ..StoreFolder::new(Kind::File) };
     std::fs::write(place.path(), bytes).unwrap();
     match place.try_open(0) {
         Ok(store) => {
@@ -90,7 +90,7 @@ fn every_flip_is_refused_by_line_and_offset_or_cuts_the_end() {
         match open(&flipped, &states) {
             // Only the last line break can be taken for one that was never written.
             Ok(whole) => assert_eq!((at, whole), (bytes.len() - 1, LINES - 1), "byte {at}, bit {bit}"),
-            Err(OpenError::Damaged { line: found, offset, .. }) => {
+            Err(StoreOpenError::Damaged { line: found, offset, .. }) => {
                 assert_eq!(found, line as u64 + 1, "byte {at}, bit {bit}");
                 assert_eq!(line_of(&bytes, usize::try_from(offset).unwrap()), line);
             }
@@ -121,7 +121,7 @@ fn zero_at_every_byte_is_refused_or_cuts_the_end() {
                 let is_last_line = line_of(&bytes, at) == LINES - 1;
                 assert!(is_last_line && whole == LINES - 1 || at % 512 == 511, "zero at {at}");
             }
-            Err(OpenError::Damaged { line, .. }) => assert_eq!(line, line_of(&bytes, at) as u64 + 1),
+            Err(StoreOpenError::Damaged { line, .. }) => assert_eq!(line, line_of(&bytes, at) as u64 + 1),
             Err(other) => panic!("{other}"),
         }
     }
@@ -132,7 +132,7 @@ fn sectors_that_were_never_written_are_cut_unless_whole_lines_follow() {
     let (states, bytes) = sample();
     let mut hole = bytes.clone();
     hole[512..1024].fill(0);
-    assert!(matches!(open(&hole, &states), Err(OpenError::Damaged { .. })), "whole lines follow");
+    assert!(matches!(open(&hole, &states), Err(StoreOpenError::Damaged { .. })), "whole lines follow");
     // The last line begins before a sector that was not written and ends behind it.
     let last = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
     let mut torn = bytes[..last].to_vec();
@@ -150,14 +150,14 @@ fn garbage_is_refused_whatever_it_is() {
         let mut damaged = garbage.to_vec();
         damaged.push(b'\n');
         damaged.extend_from_slice(&bytes);
-        assert!(matches!(open(&damaged, &states), Err(OpenError::Damaged { line: 1, offset: 0, .. })));
+        assert!(matches!(open(&damaged, &states), Err(StoreOpenError::Damaged { line: 1, offset: 0, .. })));
     }
 }
 
 #[test]
 fn repair_keeps_what_is_whole_and_a_copy_of_the_rest() {
     let (states, bytes) = sample();
-    let place = Place::new(Kind::File);
+    let place = StoreFolder::new(Kind::File);
     let mut damaged = bytes.clone();
     let second = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     damaged[second + 10] ^= 1;
@@ -177,7 +177,7 @@ fn repair_keeps_what_is_whole_and_a_copy_of_the_rest() {
 
 #[test]
 fn repair_is_refused_while_the_store_is_open() {
-    let place = Place::new(Kind::File);
+    let place = StoreFolder::new(Kind::File);
     let _store = place.open(0);
-    assert!(matches!(store::repair(&place.path()), Err(OpenError::InUse { .. })));
+    assert!(matches!(store::repair(&place.path()), Err(StoreOpenError::InUse { .. })));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wampgate::store::CookieRecord;
 
 use super::support::{
-    Kind, Place, at, authentication, id, in_place_of, look_up, planned, record, replacement, wait,
+    Kind, StoreFolder, at, authentication, id, in_place_of, look_up, planned, record, replacement, wait,
 };
 
 /// 2026-11-22T10:14:00Z, when the first record of each file was made; the rest follows by the second.
@@ -23,7 +23,7 @@ const fn second(seconds: u64) -> u64 {
 
 /// What a file says of the clients 1 to 3.
 fn read(file: &[u8]) -> [Option<CookieRecord>; 3] {
-    let place = Place::new(Kind::File);
+    let place = StoreFolder::new(Kind::File);
     std::fs::write(place.path(), file).unwrap();
     let store = place.open(second(10));
     [1, 2, 3].map(|number| look_up(&*store, &id(number), second(10)))
@@ -50,7 +50,7 @@ fn every_version_is_read_as_it_was_meant() {
 
 #[test]
 fn version_3_is_written_to_the_letter() {
-    let place = Place::new(Kind::File);
+    let place = StoreFolder::new(Kind::File);
     let store = place.open(second(0));
     wait(store.create(&id(1), record(second(0), 86_400))).unwrap();
     let joe = planned("joe", second(1), 2, None);

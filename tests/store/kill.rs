@@ -11,7 +11,9 @@ use std::{
 use rand::RngExt as _;
 use wampgate::store::{CookieStore, StoreOptions, SyncMode};
 
-use super::support::{Kind, Place, at, authentication, id, look_up, planned, record, replacement, wait};
+use super::support::{
+    Kind, StoreFolder, at, authentication, id, look_up, planned, record, replacement, wait,
+};
 
 /// Told to the process that is killed: where the store is, and the first client that it may make.
 const PATH: &str = "WAMPGATE_TEST_KILL_PATH";
@@ -30,7 +32,7 @@ const AGE: u64 = 86_400;
 
 #[test]
 fn file_store_loses_nothing_that_was_acknowledged() {
-    let place = Place::new(Kind::File);
+    let place = StoreFolder::new(Kind::File);
     survive(&place, CHANGES, "store::kill::file_store_loses_nothing_that_was_acknowledged", |_| true);
 }
 
@@ -38,7 +40,7 @@ fn file_store_loses_nothing_that_was_acknowledged() {
 /// from the operating system.
 #[test]
 fn compacting_file_store_loses_nothing_that_was_acknowledged() {
-    let place = Place { sync: SyncMode::Never, ..Place::new(Kind::File) };
+    let place = StoreFolder { sync: SyncMode::Never, ..StoreFolder::new(Kind::File) };
     let was_compacted = |changes| std::fs::read_to_string(place.path()).unwrap().lines().count() < changes;
     let test = "store::kill::compacting_file_store_loses_nothing_that_was_acknowledged";
     survive(&place, CHANGES_WITHOUT_SYNC, test, was_compacted);
@@ -46,7 +48,7 @@ fn compacting_file_store_loses_nothing_that_was_acknowledged() {
 
 #[test]
 fn lmdb_store_loses_nothing_that_was_acknowledged() {
-    let place = Place::new(Kind::Lmdb);
+    let place = StoreFolder::new(Kind::Lmdb);
     survive(&place, CHANGES, "store::kill::lmdb_store_loses_nothing_that_was_acknowledged", |_| true);
 }
 
@@ -66,7 +68,7 @@ fn next_of(number: usize) -> usize {
 }
 
 /// Rounds of work and kill, until all of them together have done what the test wants: it is told how many changes there were.
-fn survive(place: &Place, most_changes: usize, test: &str, is_enough: impl Fn(usize) -> bool) {
+fn survive(place: &StoreFolder, most_changes: usize, test: &str, is_enough: impl Fn(usize) -> bool) {
     if let Some(path) = std::env::var_os(PATH) {
         work(&place.config_at(path.into()));
     }

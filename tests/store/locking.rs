@@ -1,13 +1,13 @@
-//! Who may open a store.
+//! Which process may open a store.
 
 use std::{
     os::unix::fs::{PermissionsExt, symlink},
     process::{Command, Stdio},
 };
 
-use wampgate::store::OpenError;
+use wampgate::store::StoreOpenError;
 
-use super::support::{Kind, Place, id, record, wait};
+use super::support::{Kind, StoreFolder, id, record, wait};
 
 /// Told to a second process: which folder to try.
 const CHILD: &str = "WAMPGATE_TEST_LOCKED_STORE";
@@ -16,7 +16,7 @@ const CHILD: &str = "WAMPGATE_TEST_LOCKED_STORE";
 fn second_process_is_refused_with_the_files_name() {
     if let Some(path) = std::env::var_os(CHILD) {
         let kind = if path.to_string_lossy().ends_with(".dat") { Kind::File } else { Kind::Lmdb };
-        let config = Place::new(kind).config_at(path.into());
+        let config = StoreFolder::new(kind).config_at(path.into());
         match wampgate::store::open(&config, super::support::at(0)) {
             Ok(_) => println!("opened"),
             Err(error) => println!("refused: {error}"),
@@ -24,7 +24,7 @@ fn second_process_is_refused_with_the_files_name() {
         return;
     }
     for kind in [Kind::File, Kind::Lmdb] {
-        let place = Place::new(kind);
+        let place = StoreFolder::new(kind);
         let store = place.open(0);
         wait(store.create(&id(1), record(0, 60))).unwrap();
         let told = try_elsewhere(&place);
@@ -35,7 +35,7 @@ fn second_process_is_refused_with_the_files_name() {
     }
 }
 
-fn try_elsewhere(place: &Place) -> String {
+fn try_elsewhere(place: &StoreFolder) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "store::locking::second_process_is_refused_with_the_files_name", "--nocapture"])
         .env(CHILD, place.path())
@@ -47,42 +47,42 @@ fn try_elsewhere(place: &Place) -> String {
 
 #[test]
 fn second_store_of_the_same_process_is_refused_also_by_another_name() {
-    let place = Place::new(Kind::File);
+    let place = StoreFolder::new(Kind::File);
     let _store = place.open(0);
-    assert!(matches!(place.try_open(0), Err(OpenError::InUse { .. })));
-    let other = Place::new(Kind::File);
+    assert!(matches!(place.try_open(0), Err(StoreOpenError::InUse { .. })));
+    let other = StoreFolder::new(Kind::File);
     symlink(place.path(), other.path()).unwrap();
-    assert!(matches!(other.try_open(0), Err(OpenError::InUse { .. })));
+    assert!(matches!(other.try_open(0), Err(StoreOpenError::InUse { .. })));
 }
 
 #[test]
 fn file_is_readable_by_its_owner_only() {
-    let mode = |place: &Place| std::fs::metadata(place.path()).unwrap().permissions().mode() & 0o777;
-    let place = Place::new(Kind::File);
+    let mode = |place: &StoreFolder| std::fs::metadata(place.path()).unwrap().permissions().mode() & 0o777;
+    let place = StoreFolder::new(Kind::File);
     drop(place.open(0));
     assert_eq!(mode(&place), 0o600);
     std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
     drop(place.open(0));
     assert_eq!(mode(&place), 0o600, "as Crossbar leaves it");
-    let place = Place::new(Kind::Lmdb);
+    let place = StoreFolder::new(Kind::Lmdb);
     drop(place.open(0));
     assert_eq!(mode(&place), 0o700);
 }
 
 #[test]
 fn what_cannot_be_a_store_is_refused_with_a_remedy() {
-    let place = Place::new(Kind::File);
+    let place = StoreFolder::new(Kind::File);
     std::fs::create_dir(place.path()).unwrap();
     let error = place.try_open(0).unwrap_err().to_string();
     assert!(error.contains(&place.path().display().to_string()), "{error}");
 
-    let place = Place::new(Kind::Lmdb);
+    let place = StoreFolder::new(Kind::Lmdb);
     std::fs::write(place.path(), "a file").unwrap();
     let error = place.try_open(0).unwrap_err().to_string();
     assert!(error.contains(&place.path().display().to_string()), "{error}");
 
-    let place = Place::new(Kind::Lmdb);
+    let place = StoreFolder::new(Kind::Lmdb);
     std::fs::create_dir(place.path()).unwrap();
     std::fs::write(place.path().join("data.mdb"), "x".repeat(20_000)).unwrap();
-    assert!(matches!(place.try_open(0), Err(OpenError::Lmdb { .. })));
+    assert!(matches!(place.try_open(0), Err(StoreOpenError::Lmdb { .. })));
 }

@@ -9,7 +9,7 @@ use wampgate::{
 };
 
 use super::support::{
-    Kind, Place, at, authentication, for_every_store, id, in_place_of, record, replacement, wait,
+    Kind, StoreFolder, at, authentication, for_every_store, id, in_place_of, record, replacement, wait,
 };
 
 for_every_store!(any_history_is_answered_like_by_the_model);
@@ -215,7 +215,7 @@ fn any_history_is_answered_like_by_the_model(kind: Kind) {
 }
 
 fn run(kind: Kind, limit: usize, steps: Vec<(u64, Step)>) -> Result<(), TestCaseError> {
-    let place = Place { limit, ..Place::new(kind) };
+    let place = StoreFolder { limit, ..StoreFolder::new(kind) };
     let mut model = Model { limit, ..Model::default() };
     let mut now = 1_000_000;
     let mut store = place.open(now);

@@ -1,11 +1,11 @@
-//! One ID in place of another: both records change, or neither, whoever else does the same at that moment.
+//! One ID in place of another: both records change or neither, also if others do the same at that moment.
 
 use std::sync::Arc;
 
 use wampgate::store::{CookieRecord, CookieStore, StoreError};
 
 use super::support::{
-    Kind, Place, at, authentication, for_every_store, id, in_place_of, knows, look_up, planned, record,
+    Kind, StoreFolder, at, authentication, for_every_store, id, in_place_of, knows, look_up, planned, record,
     replacement, wait,
 };
 
@@ -23,8 +23,8 @@ for_every_store!(
 
 const DAY: u64 = 86_400;
 
-/// A store with client 1, who is authenticated as joe and is to be replaced by 2.
-fn with_joe(place: &Place) -> Arc<dyn CookieStore> {
+/// A store with client 1, which is authenticated as joe and is to be replaced by 2.
+fn with_joe(place: &StoreFolder) -> Arc<dyn CookieStore> {
     let store = place.open(0);
     wait(store.create(&id(1), record(0, DAY))).unwrap();
     wait(store.authenticate(&id(1), Some(planned("joe", 10, 2, None)), at(10))).unwrap();
@@ -47,14 +47,14 @@ fn both(store: &dyn CookieStore) -> [Option<CookieRecord>; 2] {
 }
 
 fn authentication_goes_on_with_the_next_id_and_the_one_before_is_marked(kind: Kind) {
-    let place = Place::new(kind);
+    let place = StoreFolder::new(kind);
     let store = with_joe(&place);
     wait(store.replace(&id(1), &replacement(2), at(20))).unwrap();
     assert_eq!(both(&*store), joes());
 }
 
 fn record_without_an_authentication_stays_as_it_is(kind: Kind) {
-    let place = Place::new(kind);
+    let place = StoreFolder::new(kind);
     let store = place.open(0);
     wait(store.create(&id(1), record(0, DAY))).unwrap();
     for next in [2, 3] {
@@ -65,7 +65,7 @@ fn record_without_an_authentication_stays_as_it_is(kind: Kind) {
 }
 
 fn replacement_survives_a_restart(kind: Kind) {
-    let place = Place::new(kind);
+    let place = StoreFolder::new(kind);
     let store = with_joe(&place);
     wait(store.replace(&id(1), &replacement(2), at(20))).unwrap();
     drop(store);
@@ -73,7 +73,7 @@ fn replacement_survives_a_restart(kind: Kind) {
 }
 
 fn replacement_that_came_second_is_told_of_the_first(kind: Kind) {
-    let place = Place::new(kind);
+    let place = StoreFolder::new(kind);
     let store = with_joe(&place);
     wait(store.replace(&id(1), &replacement(2), at(20))).unwrap();
     for next in [2, 3] {
@@ -85,7 +85,7 @@ fn replacement_that_came_second_is_told_of_the_first(kind: Kind) {
 }
 
 fn record_that_is_gone_or_has_changed_is_not_replaced(kind: Kind) {
-    let place = Place::new(kind);
+    let place = StoreFolder::new(kind);
     let store = with_joe(&place);
     let is_outdated = |number: usize, next: usize, now: u64| {
         let outcome = wait(store.replace(&id(number), &replacement(next), at(now)));
@@ -106,7 +106,7 @@ fn record_that_is_gone_or_has_changed_is_not_replaced(kind: Kind) {
 }
 
 fn id_of_another_client_is_not_given(kind: Kind) {
-    let place = Place::new(kind);
+    let place = StoreFolder::new(kind);
     let store = with_joe(&place);
     wait(store.create(&id(2), record(5, DAY))).unwrap();
     wait(store.create(&id(3), record(5, DAY))).unwrap();
@@ -119,7 +119,7 @@ fn id_of_another_client_is_not_given(kind: Kind) {
 }
 
 fn expired_record_gives_its_id_free_for_a_replacement(kind: Kind) {
-    let place = Place::new(kind);
+    let place = StoreFolder::new(kind);
     let store = with_joe(&place);
     wait(store.create(&id(2), record(5, 1))).unwrap();
     wait(store.replace(&id(1), &replacement(2), at(2_000))).unwrap();
@@ -128,7 +128,7 @@ fn expired_record_gives_its_id_free_for_a_replacement(kind: Kind) {
 }
 
 fn what_an_earlier_gateway_left_half_done_is_completed(kind: Kind) {
-    let place = Place::new(kind);
+    let place = StoreFolder::new(kind);
     let store = with_joe(&place);
     // It made the next record first, and was killed before it marked the one before.
     let [before, next] = joes();
@@ -144,7 +144,7 @@ fn what_an_earlier_gateway_left_half_done_is_completed(kind: Kind) {
 }
 
 fn of_many_replacements_at_once_one_succeeds(kind: Kind) {
-    let place = Place::new(kind);
+    let place = StoreFolder::new(kind);
     let store = with_joe(&place);
     let made = std::thread::scope(|scope| {
         let store = &*store;
@@ -164,7 +164,7 @@ fn of_many_replacements_at_once_one_succeeds(kind: Kind) {
 #[test]
 fn full_store_gives_the_place_of_the_record_before_if_it_has_no_other() {
     for kind in [Kind::Memory, Kind::File] {
-        let place = Place { limit: 2, ..Place::new(kind) };
+        let place = StoreFolder { limit: 2, ..StoreFolder::new(kind) };
         let store = with_joe(&place);
         wait(store.create(&id(7), record(0, DAY))).unwrap();
         wait(store.replace(&id(1), &replacement(2), at(20))).unwrap();

@@ -6,8 +6,8 @@ use tempfile::TempDir;
 use wampgate::{
     cookie::{MaxAge, TrackingId},
     store::{
-        self, Authentication, Commit, CookieRecord, CookieStore, Lineage, OpenError, Replacement, StoreError,
-        StoreOptions, Succession, SyncMode,
+        self, Authentication, Commit, CookieRecord, CookieStore, Lineage, Replacement, StoreError,
+        StoreOpenError, StoreOptions, Succession, SyncMode,
     },
     time::Timestamp,
 };
@@ -42,14 +42,14 @@ impl Kind {
 }
 
 /// A folder with a store in it.
-pub(crate) struct Place {
+pub(crate) struct StoreFolder {
     pub(crate) kind: Kind,
     pub(crate) limit: usize,
     pub(crate) sync: SyncMode,
     pub(crate) folder: TempDir,
 }
 
-impl Place {
+impl StoreFolder {
     pub(crate) fn new(kind: Kind) -> Self {
         Self { kind, limit: 1_000_000, sync: SyncMode::Always, folder: tempfile::tempdir().unwrap() }
     }
@@ -72,7 +72,7 @@ impl Place {
         }
     }
 
-    pub(crate) fn try_open(&self, now: u64) -> Result<Arc<dyn CookieStore>, OpenError> {
+    pub(crate) fn try_open(&self, now: u64) -> Result<Arc<dyn CookieStore>, StoreOpenError> {
         store::open(&self.config(), at(now)).map(|opened| opened.store)
     }
 

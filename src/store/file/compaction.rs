@@ -6,8 +6,9 @@
 //! writer   copies what is left, fsync, rename, fsync of the folder, and goes on with the new file
 //! ```
 //!
-//! A change that is in the snapshot already may follow in what was appended. Lines are whole states, so
-//! replaying it once more ends in the same state.
+//! A change that is in the snapshot already may follow in what was appended. Lines are whole states, so replaying one
+//! once more ends in the same state. A line that replaces an ID also marks the record of the ID before; if that record
+//! has changed since, the lines that say so follow as well.
 
 use std::{
     fs::{self, File},
@@ -22,7 +23,7 @@ use std::{
 };
 
 use super::{
-    line::{self, Change},
+    line::{self, LineKind},
     lock::{self, Locked},
 };
 use crate::store::{
@@ -36,30 +37,30 @@ const CHUNK: usize = 256;
 /// How much is written at once.
 const WRITE_BUFFER: usize = 256 * 1024;
 
-/// How often the thread runs after the end of a growing file before it leaves the rest to the writer.
+/// How often the thread follows the end of a growing file before it leaves the rest to the writer.
 const CATCH_UPS: usize = 8;
 
 /// A compaction under way. Dropping it gives it up.
 #[derive(Debug)]
 pub(super) struct Compaction {
     thread: Option<JoinHandle<io::Result<Copied>>>,
-    shared: Arc<Shared>,
+    shared: Arc<CompactionState>,
     lines_before: u64,
 }
 
-/// What has become of the file.
+/// What has happened to the file.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum CompactionOutcome {
     /// The new file is in its place.
     Replaced { file: Exclusive, end: u64, lines: u64 },
-    /// It is as it was.
+    /// The old file is in its place.
     Unchanged(io::Error),
     /// The new file is in its place, but perhaps not for good.
     Uncertain(io::Error),
 }
 
 #[derive(Debug)]
-struct Shared {
+struct CompactionState {
     /// Up to where the old file is committed.
     end: AtomicU64,
     is_given_up: AtomicBool,
@@ -82,7 +83,8 @@ impl Compaction {
     /// Starts the thread; `end` and `lines` are those of the old file now.
     pub(super) fn begin(old: &Locked, end: u64, lines: u64, index: Arc<Mutex<Index>>) -> io::Result<Self> {
         let path = lock::beside(&old.path, "compact");
-        let shared = Arc::new(Shared { end: AtomicU64::new(end), is_given_up: AtomicBool::new(false), path });
+        let shared =
+            Arc::new(CompactionState { end: AtomicU64::new(end), is_given_up: AtomicBool::new(false), path });
         let source = old.file.try_clone()?;
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new()
@@ -101,7 +103,7 @@ impl Compaction {
     }
 
     /// Puts the new file in the old one's place. Takes as long as the last appended lines need.
-    pub(super) fn end(mut self, old: &Locked, end: u64, lines: u64) -> Outcome {
+    pub(super) fn end(mut self, old: &Locked, end: u64, lines: u64) -> CompactionOutcome {
         let prepared = self.join().and_then(|mut copied| {
             copied.append(&old.file, end)?;
             copied.file.sync_all()?;
@@ -112,14 +114,14 @@ impl Compaction {
             Ok(copied) => copied,
             Err(error) => {
                 self.clear_away();
-                return Outcome::Unchanged(error);
+                return CompactionOutcome::Unchanged(error);
             }
         };
         if let Err(error) = lock::sync_folder(&old.path) {
-            return Outcome::Uncertain(error);
+            return CompactionOutcome::Uncertain(error);
         }
         let lines = copied.lines + lines.saturating_sub(self.lines_before);
-        Outcome::Replaced { file: copied.file, end: copied.end, lines }
+        CompactionOutcome::Replaced { file: copied.file, end: copied.end, lines }
     }
 
     fn join(&mut self) -> io::Result<Copied> {
@@ -143,7 +145,7 @@ impl Drop for Compaction {
     }
 }
 
-fn copy(shared: &Shared, old: &File, begin: u64, index: &Mutex<Index>) -> io::Result<Copied> {
+fn copy(shared: &CompactionState, old: &File, begin: u64, index: &Mutex<Index>) -> io::Result<Copied> {
     clear_leftover(&shared.path)?;
     let mut copied = Copied { file: lock::create(&shared.path)?, upto: begin, lines: 0, end: 0 };
     copied.snapshot(shared, index)?;
@@ -166,7 +168,7 @@ fn clear_leftover(path: &Path) -> io::Result<()> {
 }
 
 impl Copied {
-    fn snapshot(&mut self, shared: &Shared, index: &Mutex<Index>) -> io::Result<()> {
+    fn snapshot(&mut self, shared: &CompactionState, index: &Mutex<Index>) -> io::Result<()> {
         let mut buffer = Vec::with_capacity(WRITE_BUFFER + WRITE_BUFFER / 2);
         let mut from = 0;
         loop {
@@ -174,7 +176,8 @@ impl Copied {
             let Some((records, next)) = chunk else { break };
             from = next;
             for (id, record) in &records {
-                let change = if record.authentication.is_some() { Change::Modified } else { Change::Created };
+                let change =
+                    if record.authentication.is_some() { LineKind::Modified } else { LineKind::Created };
                 line::write(id, record, change, &mut buffer);
             }
             self.lines += records.len() as u64;

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, io::Read};
 
 use super::{
-    line::{self, Change, Fault, Statement},
-    load::Lines,
+    line::{self, LineFault, LineKind, Statement},
+    load::LineReader,
 };
 use crate::{
     cookie::TrackingId,
@@ -13,16 +13,16 @@ use crate::{
 
 /// A format of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum LineFormat {
     /// Crossbar's eleven keys.
     Crossbar,
-    /// Those and ours: when the client was last seen, and a checksum.
+    /// Crossbar's keys and ours: when the client was last seen, the IDs before and after, and a checksum.
     Wampgate,
 }
 
 /// Why a text was not read. No message repeats anything of a line.
 #[derive(Debug, thiserror::Error)]
-pub enum Unreadable {
+pub enum StoreTextError {
     /// A line is not whole.
     #[error(
         "line {line} (byte {offset}) is damaged: {what}; mend it, or leave such lines out with --skip-damaged"
@@ -52,23 +52,23 @@ pub enum Unreadable {
 
 /// What a text says in the end: for each ID its last line, and nothing for a deleted one.
 ///
-/// Both formats are read, also mixed, unless only one will do. With `skip_damaged` lines that are not whole are left out; the number is how
-/// many.
+/// Reads both formats, also mixed, unless `only` names one. With `skip_damaged` it leaves out lines that are not whole; the
+/// number says how many.
 pub fn read_lines(
     text: impl Read,
-    only: Option<Format>,
+    only: Option<LineFormat>,
     skip_damaged: bool,
-) -> Result<(HashMap<TrackingId, CookieRecord>, u64), Unreadable> {
-    let mut lines = Lines::new(text);
+) -> Result<(HashMap<TrackingId, CookieRecord>, u64), StoreTextError> {
+    let mut lines = LineReader::new(text);
     let mut records: HashMap<TrackingId, Option<CookieRecord>> = HashMap::new();
     let mut skipped = 0;
     while let Some(raw) = lines.next()? {
-        let is_other = only.is_some_and(|only| line::is_ours(raw.text) != (only == Format::Wampgate));
+        let is_other = only.is_some_and(|only| line::is_ours(raw.text) != (only == LineFormat::Wampgate));
         match raw.parse() {
             Ok(None) => {}
             Ok(Some(_)) if is_other => {
                 let what = "it is sound, but not in the format that was asked for";
-                return Err(Unreadable::Damaged { line: raw.number, offset: raw.offset, what });
+                return Err(StoreTextError::Damaged { line: raw.number, offset: raw.offset, what });
             }
             Ok(Some(Statement::Deleted(id))) => drop(records.insert(id, None)),
             Ok(Some(Statement::State { id, record, revives, replaces })) => {
@@ -84,10 +84,10 @@ pub fn read_lines(
                     records.insert(id, Some(record));
                 }
             }
-            Err(Fault::Newer(found)) => return Err(Unreadable::Newer { line: raw.number, found }),
-            Err(Fault::Damaged(_)) if skip_damaged => skipped += 1,
-            Err(Fault::Damaged(what)) => {
-                return Err(Unreadable::Damaged { line: raw.number, offset: raw.offset, what });
+            Err(LineFault::Newer(found)) => return Err(StoreTextError::Newer { line: raw.number, found }),
+            Err(LineFault::Damaged(_)) if skip_damaged => skipped += 1,
+            Err(LineFault::Damaged(what)) => {
+                return Err(StoreTextError::Damaged { line: raw.number, offset: raw.offset, what });
             }
         }
     }
@@ -96,25 +96,30 @@ pub fn read_lines(
 }
 
 /// Appends the line of a live record, with its newline.
-pub fn write_line(id: &TrackingId, record: &CookieRecord, format: Format, out: &mut Vec<u8>) {
-    let change = if record.authentication.is_some() { Change::Modified } else { Change::Created };
+pub fn write_line(id: &TrackingId, record: &CookieRecord, format: LineFormat, out: &mut Vec<u8>) {
+    let change = if record.authentication.is_some() { LineKind::Modified } else { LineKind::Created };
     match format {
-        Format::Crossbar => {
-            // Crossbar knows of no replaced IDs: one that has had its time must not open anything there.
+        LineFormat::Crossbar => {
+            // Crossbar does not know replaced IDs. One whose time is over must not open anything there.
             let is_replaced = record.succession().is_some_and(|succession| succession.since.is_some());
             let authentication = record.authentication.clone().filter(|_| !is_replaced);
             line::write_for_crossbar(id, &CookieRecord { authentication, ..record.clone() }, change, out);
         }
-        Format::Wampgate => line::write(id, record, change, out),
+        LineFormat::Wampgate => line::write(id, record, change, out),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::{cookie::MaxAge, store::Authentication, time::Timestamp};
+    use crate::{
+        cookie::MaxAge,
+        store::{
+            Authentication,
+            testing::{logged_in, login},
+        },
+        time::Timestamp,
+    };
 
     fn id(text: &str) -> TrackingId {
         TrackingId::parse(text).unwrap()
@@ -122,30 +127,23 @@ mod tests {
 
     fn records() -> HashMap<TrackingId, CookieRecord> {
         let plain = CookieRecord::new(Timestamp::from_millis(1_795_342_473_139), MaxAge::DEFAULT);
-        let authentication = Authentication {
-            authid: "joe".into(),
-            authrole: "frontend".into(),
-            authmethod: "ticket".into(),
-            authrealm: "realm1".into(),
-            authextra: r#"{"n": 1.50}"#.into(),
-            at: plain.last_seen,
-            succession: None,
-        };
-        let joe = CookieRecord { authentication: Some(Arc::new(authentication)), ..plain.clone() };
+        let joe = Authentication { authextra: r#"{"n": 1.50}"#.into(), ..login("joe", plain.last_seen) };
+        let joe = logged_in(plain.clone(), joe);
         [(id("plain-plain"), plain), (id("joe-joe-joe"), joe)].into()
     }
 
     #[test]
     fn records_survive_the_way_through_either_format() {
-        for format in [Format::Crossbar, Format::Wampgate] {
+        for format in [LineFormat::Crossbar, LineFormat::Wampgate] {
             let mut text = Vec::new();
             for (id, record) in &records() {
                 write_line(id, record, format, &mut text);
             }
-            assert_eq!(text.windows(5).any(|piece| piece == b"\"crc\""), format == Format::Wampgate);
+            assert_eq!(text.windows(5).any(|piece| piece == b"\"crc\""), format == LineFormat::Wampgate);
             assert_eq!(read_lines(&*text, None, false).unwrap(), (records(), 0));
             assert_eq!(read_lines(&*text, Some(format), false).unwrap(), (records(), 0));
-            let other = if format == Format::Crossbar { Format::Wampgate } else { Format::Crossbar };
+            let other =
+                if format == LineFormat::Crossbar { LineFormat::Wampgate } else { LineFormat::Crossbar };
             assert!(read_lines(&*text, Some(other), false).is_err());
         }
     }
@@ -154,11 +152,11 @@ mod tests {
     fn the_last_line_counts_and_a_deleted_one_ends_it() {
         let (id, mut record) = (id("abcdef"), records().remove(&id("joe-joe-joe")).unwrap());
         let mut text = Vec::new();
-        line::write(&id, &record, Change::Deleted(record.created), &mut text);
-        line::write(&id, &record, Change::Modified, &mut text);
+        line::write(&id, &record, LineKind::Deleted(record.created), &mut text);
+        line::write(&id, &record, LineKind::Modified, &mut text);
         assert_eq!(read_lines(&*text, None, false).unwrap().0, HashMap::new(), "not brought back");
         record.authentication = None;
-        line::write_for_crossbar(&id, &record, Change::Created, &mut text);
+        line::write_for_crossbar(&id, &record, LineKind::Created, &mut text);
         assert_eq!(read_lines(&*text, None, false).unwrap().0, [(id, record)].into());
     }
 
@@ -166,9 +164,9 @@ mod tests {
     fn damaged_line_is_named_or_left_out() {
         let mut text = b"garbage\n".to_vec();
         let (id, record) = records().into_iter().next().unwrap();
-        write_line(&id, &record, Format::Wampgate, &mut text);
+        write_line(&id, &record, LineFormat::Wampgate, &mut text);
         let error = read_lines(&*text, None, false).unwrap_err();
-        assert!(matches!(error, Unreadable::Damaged { line: 1, offset: 0, .. }), "{error}");
+        assert!(matches!(error, StoreTextError::Damaged { line: 1, offset: 0, .. }), "{error}");
         assert_eq!(read_lines(&*text, None, true).unwrap(), ([(id, record)].into(), 1));
     }
 }

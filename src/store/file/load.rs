@@ -7,12 +7,12 @@ use std::{
 };
 
 use super::{
-    line::{self, Fault, MAX_LINE, Statement},
+    line::{self, LineFault, MAX_LINE, Statement},
     lock::{self, Locked},
 };
 use crate::{
     cookie::TrackingId,
-    store::{OpenError, index::Index},
+    store::{StoreOpenError, index::Index},
 };
 
 /// Large enough that reading is sequential and calls are few.
@@ -23,7 +23,7 @@ const SECTOR: u64 = 512;
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Loaded {
+pub(super) struct Replayed {
     /// How many records and changes are in it.
     pub(super) lines: u64,
     /// Its size in bytes.
@@ -48,7 +48,7 @@ pub(super) struct RawLine<'a> {
 
 /// The first line that is not whole.
 #[derive(Debug, Clone, Copy)]
-struct Bad {
+struct BadLine {
     number: u64,
     offset: u64,
     what: &'static str,
@@ -56,12 +56,12 @@ struct Bad {
 }
 
 /// Replays a file, cuts a torn tail off, and closes an open last line.
-pub(super) fn load(locked: &Locked, index: &mut Index) -> Result<Loaded, OpenError> {
+pub(super) fn load(locked: &Locked, index: &mut Index) -> Result<Replayed, StoreOpenError> {
     let Locked { path, file } = locked;
     let unreadable = |source| lock::failed(path, "read", "check the disk", source);
-    let mut lines = Lines::new(&**file);
+    let mut lines = LineReader::new(&**file);
     let mut replay = Replay { index, deleted: HashSet::new(), lines: 0 };
-    let mut bad: Option<Bad> = None;
+    let mut bad: Option<BadLine> = None;
     let mut is_open = false;
     while let Some(raw) = lines.next().map_err(unreadable)? {
         is_open = !raw.has_newline;
@@ -69,20 +69,20 @@ pub(super) fn load(locked: &Locked, index: &mut Index) -> Result<Loaded, OpenErr
             Ok(None) => {}
             Ok(Some(statement)) => match bad {
                 None => replay.apply(statement),
-                Some(Bad { number, offset, what, .. }) => {
-                    return Err(OpenError::Damaged { path: path.clone(), line: number, offset, what });
+                Some(BadLine { number, offset, what, .. }) => {
+                    return Err(StoreOpenError::Damaged { path: path.clone(), line: number, offset, what });
                 }
             },
-            Err(Fault::Newer(found)) => return Err(OpenError::Newer { path: path.clone(), found }),
-            Err(Fault::Damaged(what)) => {
+            Err(LineFault::Newer(found)) => return Err(StoreOpenError::Newer { path: path.clone(), found }),
+            Err(LineFault::Damaged(what)) => {
                 let is_torn = raw.is_torn();
-                bad = bad.or(Some(Bad { number: raw.number, offset: raw.offset, what, is_torn }));
+                bad = bad.or(Some(BadLine { number: raw.number, offset: raw.offset, what, is_torn }));
             }
         }
     }
     let mut end = lines.offset;
     match bad {
-        Some(Bad { number, offset, is_torn: true, .. }) => {
+        Some(BadLine { number, offset, is_torn: true, .. }) => {
             tracing::warn!(
                 path = %path.display(), bytes = end - offset, offset, line = number,
                 "the end of the cookie store was torn by a crash and has been cut off; nothing that was \
@@ -92,8 +92,8 @@ pub(super) fn load(locked: &Locked, index: &mut Index) -> Result<Loaded, OpenErr
                 .map_err(|source| lock::failed(path, "cut the torn end of", "check the disk", source))?;
             end = offset;
         }
-        Some(Bad { number, offset, what, .. }) => {
-            return Err(OpenError::Damaged { path: path.clone(), line: number, offset, what });
+        Some(BadLine { number, offset, what, .. }) => {
+            return Err(StoreOpenError::Damaged { path: path.clone(), line: number, offset, what });
         }
         None if is_open => {
             (&**file)
@@ -105,7 +105,7 @@ pub(super) fn load(locked: &Locked, index: &mut Index) -> Result<Loaded, OpenErr
     }
     let lines = replay.lines;
     index.order_by_last_seen();
-    Ok(Loaded { lines, end })
+    Ok(Replayed { lines, end })
 }
 
 fn cut(file: &File, end: u64) -> io::Result<()> {
@@ -146,11 +146,11 @@ impl Replay<'_> {
 
 impl RawLine<'_> {
     /// What the line says; nothing for a blank one.
-    pub(super) fn parse(&self) -> Result<Option<Statement>, Fault> {
-        if self.is_too_long { Err(Fault::Damaged("it is too long")) } else { line::parse(self.text) }
+    pub(super) fn parse(&self) -> Result<Option<Statement>, LineFault> {
+        if self.is_too_long { Err(LineFault::Damaged("it is too long")) } else { line::parse(self.text) }
     }
 
-    /// Whether a line that is not whole may never have been. A process that dies leaves no newline; a power
+    /// Whether a line that is not whole may never have been whole. A process that dies leaves no newline; a power
     /// failure may also leave sectors unwritten, which read as zeros.
     fn is_torn(&self) -> bool {
         !self.has_newline || self.has_hole
@@ -159,15 +159,15 @@ impl RawLine<'_> {
 
 /// A text's lines, in bounded memory whatever is in it.
 #[derive(Debug)]
-pub(super) struct Lines<R> {
+pub(super) struct LineReader<R> {
     reader: BufReader<R>,
     text: Vec<u8>,
     number: u64,
     offset: u64,
 }
 
-impl<R: Read> Lines<R> {
-    /// Reads from a file's beginning; nobody has read from it before.
+impl<R: Read> LineReader<R> {
+    /// Reads a file from its beginning.
     pub(super) fn new(file: R) -> Self {
         Self { reader: BufReader::with_capacity(READ_BUFFER, file), text: Vec::new(), number: 0, offset: 0 }
     }

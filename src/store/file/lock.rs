@@ -7,12 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::store::{OpenError, exclusive::Exclusive};
+use crate::store::{StoreOpenError, exclusive::Exclusive};
 
-/// Tracking IDs are credentials: nobody but the owner reads them.
+/// Tracking IDs are credentials: only the owner of the file may read them.
 const MODE: u32 = 0o600;
 
-/// How often the file may be replaced under our hands before we give up; a compaction replaces it once.
+/// How often another process may replace the file while we open it before we give up; a compaction replaces it once.
 const ATTEMPTS: usize = 8;
 
 /// A file that is locked for as long as it is open. It is read anywhere and written at its end.
@@ -24,7 +24,7 @@ pub(super) struct Locked {
 }
 
 /// Opens and locks a file, and makes it if there is none.
-pub(super) fn open(path: &Path) -> Result<Locked, OpenError> {
+pub(super) fn open(path: &Path) -> Result<Locked, StoreOpenError> {
     let fail = |action, remedy| move |source| failed(path, action, remedy, source);
     for _ in 0..ATTEMPTS {
         let file = options().create(true).open(path).map_err(fail(
@@ -52,10 +52,10 @@ pub(super) fn open(path: &Path) -> Result<Locked, OpenError> {
         }
         return Ok(Locked { path, file });
     }
-    Err(OpenError::InUse { path: path.to_owned() })
+    Err(StoreOpenError::InUse { path: path.to_owned() })
 }
 
-/// Makes a file that will take the place of another one. It is locked before anybody can know it by that name.
+/// Makes a file that will take the place of another one, and locks it before it has the other one's name.
 pub(super) fn create(path: &Path) -> io::Result<Exclusive> {
     Exclusive::lock_new(options().create_new(true).open(path)?)
 }
@@ -79,8 +79,8 @@ pub(super) fn failed(
     action: &'static str,
     remedy: &'static str,
     source: io::Error,
-) -> OpenError {
-    OpenError::Io { path: path.to_owned(), action, remedy, source }
+) -> StoreOpenError {
+    StoreOpenError::Io { path: path.to_owned(), action, remedy, source }
 }
 
 fn options() -> OpenOptions {

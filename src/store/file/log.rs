@@ -1,4 +1,4 @@
-//! The log's end: where lines are written, made durable, and where compactions begin and end.
+//! The end of the log: writes lines, makes them durable, and begins and ends compactions.
 
 use std::{
     io::Write,
@@ -9,22 +9,22 @@ use std::{
 };
 
 use super::{
-    compaction::{Compaction, Outcome},
-    line::{self, Change},
-    load::Loaded,
+    compaction::{Compaction, CompactionOutcome},
+    line::{self, LineKind},
+    load::Replayed,
     lock::Locked,
 };
 use crate::{
     cookie::TrackingId,
     store::{
         CookieRecord, StoreError, SyncMode,
-        group::{Item, Sink},
+        group::{BatchSink, Queued},
         index::{Index, lock},
     },
     time::Timestamp,
 };
 
-/// `sync: interval`: how long a change may be in danger from a power failure.
+/// `sync: interval`: for how long a power failure may take a change back.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often a running compaction is asked whether it is done.
@@ -35,7 +35,7 @@ const MIN_COMPACTION: u64 = 1000;
 
 /// A line on its way to the file, and what to do if it does not get there.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct LogWork {
     bytes: Vec<u8>,
     undo: Option<Undo>,
     compaction: Option<Asker>,
@@ -54,10 +54,10 @@ pub struct Compacted {
     pub lines_after: u64,
 }
 
-/// Where whoever asked for a compaction waits for it.
+/// Where the caller that asked for a compaction waits for it.
 type Asker = mpsc::SyncSender<Result<Compacted, StoreError>>;
 
-/// What a change that was not written must not leave behind in the index. Revocations are not undone.
+/// How to take a change back that was not written. A revocation is not taken back.
 #[derive(Debug)]
 pub(super) enum Undo {
     Create(TrackingId),
@@ -65,8 +65,8 @@ pub(super) enum Undo {
     Replace { id: TrackingId, next: TrackingId, now: Timestamp },
 }
 
-impl Line {
-    pub(super) fn new(id: &TrackingId, record: &CookieRecord, change: Change, undo: Option<Undo>) -> Self {
+impl LogWork {
+    pub(super) fn new(id: &TrackingId, record: &CookieRecord, change: LineKind, undo: Option<Undo>) -> Self {
         // Most lines have no authentication and fit.
         let mut bytes = Vec::with_capacity(384);
         line::write(id, record, change, &mut bytes);
@@ -78,8 +78,8 @@ impl Line {
         Self { bytes: Vec::new(), undo: None, compaction: None }
     }
 
-    /// Takes the change out of the index that this line was to record. What was not acknowledged counts against the
-    /// client: the record or the authentication goes.
+    /// Takes the change of this line out of the index. What the store did not acknowledge counts against the client:
+    /// the record or the authentication goes.
     pub(super) fn take_back(&self, index: &mut Index) {
         match &self.undo {
             Some(Undo::Create(id)) => drop(index.remove(id)),
@@ -105,21 +105,21 @@ pub(super) struct Log {
     end: u64,
     lines: u64,
     sync: SyncMode,
-    /// Since when something has been written and not been made durable, with `sync: interval`.
+    /// Since when written lines wait to be made durable, with `sync: interval`.
     unsynced_since: Option<Instant>,
     buffer: Vec<u8>,
     index: Arc<Mutex<Index>>,
     compaction: Option<Compaction>,
-    /// A compaction begins at this many lines, if it is due otherwise.
+    /// The number of lines below which no compaction begins by itself.
     compaction_from: u64,
-    /// Who has asked for a compaction that has not begun.
+    /// The callers whose compaction has not begun.
     asking: Vec<Asker>,
-    /// Who waits for the one under way.
+    /// The callers that wait for the compaction under way.
     waiting: Vec<Asker>,
 }
 
 impl Log {
-    pub(super) fn new(locked: Locked, loaded: Loaded, sync: SyncMode, index: Arc<Mutex<Index>>) -> Self {
+    pub(super) fn new(locked: Locked, loaded: Replayed, sync: SyncMode, index: Arc<Mutex<Index>>) -> Self {
         Self {
             locked,
             end: loaded.end,
@@ -148,7 +148,7 @@ impl Log {
         ))
     }
 
-    /// Begins a compaction if more lines are dead than alive, or if somebody has asked for it.
+    /// Begins a compaction if more lines are dead than alive, or if a caller has asked for one.
     fn begin_compaction(&mut self) {
         let live = lock(&self.index).len() as u64;
         if self.asking.is_empty() && self.lines.saturating_sub(live) <= live {
@@ -163,7 +163,7 @@ impl Log {
 
     fn end_compaction(&mut self, compaction: Compaction) -> Result<(), Arc<str>> {
         match compaction.end(&self.locked, self.end, self.lines) {
-            Outcome::Replaced { file, end, lines } => {
+            CompactionOutcome::Replaced { file, end, lines } => {
                 tracing::info!(
                     path = %self.locked.path.display(), before = self.lines, after = lines,
                     "the cookie store was compacted"
@@ -181,24 +181,24 @@ impl Log {
                 self.unsynced_since = None;
                 Ok(())
             }
-            Outcome::Unchanged(error) => {
+            CompactionOutcome::Unchanged(error) => {
                 self.put_off_compaction(&error);
                 Ok(())
             }
             // The new file is in place, but a power failure might bring the old one back.
-            Outcome::Uncertain(error) => Err(self.failure("replaced durably", &error)),
+            CompactionOutcome::Uncertain(error) => Err(self.failure("replaced durably", &error)),
         }
     }
 
-    /// Tells those who waited for the compaction.
+    /// Tells the callers that waited for the compaction.
     fn answer(&mut self, outcome: &Result<Compacted, StoreError>) {
         for asker in self.waiting.drain(..) {
-            // Each has room for its one answer, unless it is gone.
+            // Each channel has room for its one answer, unless its caller is gone.
             drop(asker.try_send(outcome.clone()));
         }
     }
 
-    /// The file is sound, only longer than it need be: it may grow to twice its length before the next attempt.
+    /// The file is sound, only longer than necessary: it may grow to twice its length before the next attempt.
     fn put_off_compaction(&mut self, error: &std::io::Error) {
         let failed =
             format!("{} could not be compacted: {error}; make room beside it", self.locked.path.display());
@@ -211,14 +211,14 @@ impl Log {
     }
 }
 
-impl Sink for Log {
-    type Work = Line;
+impl BatchSink for Log {
+    type Work = LogWork;
 
-    fn weigh(work: &Line) -> usize {
-        work.bytes.len() + size_of::<Item<Line>>()
+    fn weigh(work: &LogWork) -> usize {
+        work.bytes.len() + size_of::<Queued<LogWork>>()
     }
 
-    fn commit(&mut self, batch: &mut [Item<Line>]) -> Result<(), Arc<str>> {
+    fn commit(&mut self, batch: &mut [Queued<LogWork>]) -> Result<(), Arc<str>> {
         self.buffer.clear();
         let mut lines = 0;
         for item in &mut *batch {
@@ -243,7 +243,7 @@ impl Sink for Log {
         Ok(())
     }
 
-    fn abandon(&mut self, work: &Line) {
+    fn abandon(&mut self, work: &LogWork) {
         work.take_back(&mut lock(&self.index));
     }
 
@@ -267,7 +267,7 @@ impl Sink for Log {
     }
 
     fn close(&mut self) -> Result<(), Arc<str>> {
-        // A compaction that is under way is given up: the next start sees to it.
+        // Gives up a compaction that is under way: the next start clears it away.
         self.compaction = None;
         match self.sync {
             SyncMode::Never => Ok(()),

@@ -1,4 +1,4 @@
-//! The repair of a damaged file: what is whole is kept.
+//! The repair of a damaged file: it keeps what is whole.
 
 use std::{
     fs::{self, File},
@@ -7,11 +7,11 @@ use std::{
 };
 
 use super::{
-    line::Fault,
-    load::Lines,
+    line::LineFault,
+    load::LineReader,
     lock::{self, Locked},
 };
-use crate::store::OpenError;
+use crate::store::StoreOpenError;
 
 /// How many damaged copies may lie beside a file.
 const MAX_COPIES: usize = 100;
@@ -30,10 +30,9 @@ pub struct Repaired {
     pub damaged_copy: Option<PathBuf>,
 }
 
-/// Keeps the whole lines of a file, to the letter, and drops the others; the damaged file stays beside it as
-/// `NAME.damaged`. Refused while a gateway runs on the file. Interrupted at any point, it has either happened
-/// or not.
-pub fn repair(path: &Path) -> Result<Repaired, OpenError> {
+/// Keeps the whole lines of a file, to the letter, and drops the others. The damaged file stays beside it as
+/// `NAME.damaged`. Fails while a gateway runs on the file. An interrupted repair has either happened or not.
+pub fn repair(path: &Path) -> Result<Repaired, StoreOpenError> {
     let locked = lock::open(path)?;
     let fail = |action, remedy| {
         let path = locked.path.clone();
@@ -65,10 +64,10 @@ pub fn repair(path: &Path) -> Result<Repaired, OpenError> {
     Ok(repaired)
 }
 
-fn keep_whole_lines(old: &Locked, new: &File) -> io::Result<Result<Repaired, OpenError>> {
+fn keep_whole_lines(old: &Locked, new: &File) -> io::Result<Result<Repaired, StoreOpenError>> {
     let mut repaired = Repaired { kept: 0, dropped: 0, dropped_bytes: 0, damaged_copy: None };
     let mut out = BufWriter::new(new);
-    let mut lines = Lines::new(&*old.file);
+    let mut lines = LineReader::new(&*old.file);
     while let Some(raw) = lines.next()? {
         match raw.parse() {
             Ok(None) => {}
@@ -77,10 +76,10 @@ fn keep_whole_lines(old: &Locked, new: &File) -> io::Result<Result<Repaired, Ope
                 out.write_all(b"\n")?;
                 repaired.kept += 1;
             }
-            Err(Fault::Newer(found)) => {
-                return Ok(Err(OpenError::Newer { path: old.path.clone(), found }));
+            Err(LineFault::Newer(found)) => {
+                return Ok(Err(StoreOpenError::Newer { path: old.path.clone(), found }));
             }
-            Err(Fault::Damaged(_)) => {
+            Err(LineFault::Damaged(_)) => {
                 repaired.dropped += 1;
                 repaired.dropped_bytes += raw.length;
             }

@@ -5,31 +5,19 @@ use std::fs::OpenOptions;
 use super::*;
 use crate::{
     cookie::MaxAge,
-    store::{Succession, exclusive::Exclusive, file::load::Loaded, file::lock::Locked},
+    store::{
+        exclusive::Exclusive,
+        file::{load::Replayed, lock::Locked},
+        testing::{at, due, id, logged_in, login},
+    },
 };
-
-fn id(number: u32) -> TrackingId {
-    TrackingId::parse(&format!("client-{number:04}")).unwrap()
-}
-
-fn at(millis: u64) -> Timestamp {
-    Timestamp::from_millis(millis)
-}
 
 fn record() -> CookieRecord {
     CookieRecord::new(at(0), MaxAge::DEFAULT)
 }
 
 fn joe() -> Authentication {
-    Authentication {
-        authid: "joe".into(),
-        authrole: "frontend".into(),
-        authmethod: "ticket".into(),
-        authrealm: "realm1".into(),
-        authextra: "{}".into(),
-        at: at(0),
-        succession: None,
-    }
+    login("joe", at(0))
 }
 
 /// A store on a device instead of a file, with a record of client 1 that is authenticated, and one of client 2.
@@ -38,10 +26,10 @@ fn store_on(device: &str, sync: SyncMode) -> FileStore {
     let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
     let locked = Locked { path: path.clone(), file: Exclusive::unlocked(file) };
     let mut index = Index::new(10, SettledClock::default());
-    index.restore(&id(1), CookieRecord { authentication: Some(Arc::new(joe())), ..record() });
+    index.restore(&id(1), logged_in(record(), joe()));
     index.restore(&id(2), record());
     let index = Arc::new(Mutex::new(index));
-    let log = Log::new(locked, Loaded { lines: 0, end: 0 }, sync, Arc::clone(&index));
+    let log = Log::new(locked, Replayed { lines: 0, end: 0 }, sync, Arc::clone(&index));
     FileStore { path, index, group: Group::start("test", log).unwrap() }
 }
 
@@ -78,7 +66,7 @@ async fn nothing_is_acknowledged_after_a_failed_write_or_fsync() {
 #[tokio::test]
 async fn authentication_that_cannot_be_written_is_dropped_with_the_one_before() {
     let store = store_on("/dev/full", SyncMode::Always);
-    let eve = Authentication { authid: "eve".into(), ..joe() };
+    let eve = login("eve", at(0));
     fails(store.authenticate(&id(1), Some(eve), at(1)), "/dev/full").await;
     assert_eq!(store.look_up(&id(1), at(1)).await.unwrap().unwrap().authentication, None);
 }
@@ -86,9 +74,8 @@ async fn authentication_that_cannot_be_written_is_dropped_with_the_one_before() 
 #[tokio::test]
 async fn replacement_that_cannot_be_written_leaves_neither_id_logged_in() {
     let store = store_on("/dev/full", SyncMode::Always);
-    let succession = Some(Succession { id: id(3), since: None });
-    let due = Arc::new(Authentication { succession, ..joe() });
-    lock(&store.index).authenticate(&id(1), Some(&due), at(1)).unwrap();
+    let joe = Arc::new(due(&joe(), id(3), None));
+    lock(&store.index).authenticate(&id(1), Some(&joe), at(1)).unwrap();
     let next = Replacement { id: id(3), public_id: "public-id".into(), max_age: MaxAge::DEFAULT };
     // Handed over together: the second is told of the first only if that gets into the file.
     let commits = [at(2), at(3)].map(|now| store.replace(&id(1), &next, now));

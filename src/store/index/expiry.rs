@@ -4,11 +4,11 @@
 //! keep revoked records until their time is over and so grow with history. Appending a record that expires
 //! last, the usual case, is one comparison.
 
-use super::slots::{Place, Slots};
+use super::slots::{SlotNumber, Slots};
 
 #[derive(Debug, Default)]
 pub(super) struct Expiry {
-    heap: Vec<Place>,
+    heap: Vec<SlotNumber>,
 }
 
 impl Expiry {
@@ -17,25 +17,25 @@ impl Expiry {
     }
 
     /// The record that expires first.
-    pub(super) fn first(&self) -> Option<Place> {
+    pub(super) fn first(&self) -> Option<SlotNumber> {
         self.heap.first().copied()
     }
 
-    pub(super) fn push(&mut self, slots: &mut Slots, place: Place) {
+    pub(super) fn push(&mut self, slots: &mut Slots, place: SlotNumber) {
         self.heap.push(place);
         self.rise(slots, self.heap.len() - 1, place);
     }
 
     /// Takes a record out; nothing happens if it is not in.
-    pub(super) fn remove(&mut self, slots: &mut Slots, place: Place) {
+    pub(super) fn remove(&mut self, slots: &mut Slots, place: SlotNumber) {
         let hole = slots.in_expiry(place).number();
         if self.heap.get(hole) != Some(&place) {
             return;
         }
-        slots.set_in_expiry(place, Place::NOWHERE);
+        slots.set_in_expiry(place, SlotNumber::NOWHERE);
         let Some(last) = self.heap.pop() else { return };
         if hole < self.heap.len() {
-            // The last one fills the hole, and goes to where it belongs from there: up or down, not both.
+            // The last one fills the hole, and moves from there to where it belongs: up or down, not both.
             let risen = self.rise(slots, hole, last);
             if risen == hole {
                 self.sink(slots, hole, last);
@@ -44,7 +44,7 @@ impl Expiry {
     }
 
     /// Settles a place at a position or above; where it came to rest.
-    fn rise(&mut self, slots: &mut Slots, mut position: usize, place: Place) -> usize {
+    fn rise(&mut self, slots: &mut Slots, mut position: usize, place: SlotNumber) -> usize {
         let key = slots.expires(place);
         while position > 0 {
             let above = (position - 1) / 2;
@@ -59,7 +59,7 @@ impl Expiry {
     }
 
     /// Settles a place at a position or below.
-    fn sink(&mut self, slots: &mut Slots, mut position: usize, place: Place) {
+    fn sink(&mut self, slots: &mut Slots, mut position: usize, place: SlotNumber) {
         let key = slots.expires(place);
         loop {
             let below = 2 * position + 1;
@@ -75,10 +75,10 @@ impl Expiry {
         self.put(slots, position, place);
     }
 
-    fn put(&mut self, slots: &mut Slots, position: usize, place: Place) {
+    fn put(&mut self, slots: &mut Slots, position: usize, place: SlotNumber) {
         if let Some(entry) = self.heap.get_mut(position) {
             *entry = place;
-            slots.set_in_expiry(place, Place::new(position));
+            slots.set_in_expiry(place, SlotNumber::new(position));
         }
     }
 }

@@ -4,28 +4,28 @@
 //! Authenticated records are not in it, because they are never evicted. The order is that of the notes, not
 //! of their timestamps, so a clock that jumps does not disturb it.
 
-use super::slots::{Links, Place, Slots};
+use super::slots::{Links, SlotNumber, Slots};
 
 #[derive(Debug)]
 pub(super) struct Recency {
-    newest: Place,
-    oldest: Place,
+    newest: SlotNumber,
+    oldest: SlotNumber,
 }
 
 impl Default for Recency {
     fn default() -> Self {
-        Self { newest: Place::NOWHERE, oldest: Place::NOWHERE }
+        Self { newest: SlotNumber::NOWHERE, oldest: SlotNumber::NOWHERE }
     }
 }
 
 impl Recency {
     /// The record that may be evicted first.
-    pub(super) fn longest_unseen(&self) -> Option<Place> {
-        (self.oldest != Place::NOWHERE).then_some(self.oldest)
+    pub(super) fn longest_unseen(&self) -> Option<SlotNumber> {
+        (self.oldest != SlotNumber::NOWHERE).then_some(self.oldest)
     }
 
-    pub(super) fn push_newest(&mut self, slots: &mut Slots, place: Place) {
-        if self.newest == Place::NOWHERE {
+    pub(super) fn push_newest(&mut self, slots: &mut Slots, place: SlotNumber) {
+        if self.newest == SlotNumber::NOWHERE {
             self.oldest = place;
             slots.set_links(place, Links { newer: place, older: place });
         } else {
@@ -37,9 +37,9 @@ impl Recency {
     }
 
     /// Takes a record out; nothing happens if it is not in.
-    pub(super) fn remove(&mut self, slots: &mut Slots, place: Place) {
+    pub(super) fn remove(&mut self, slots: &mut Slots, place: SlotNumber) {
         let Links { newer, older } = slots.links(place);
-        if newer == Place::NOWHERE {
+        if newer == SlotNumber::NOWHERE {
             return;
         }
         slots.set_links(place, Links::NONE);

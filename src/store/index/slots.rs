@@ -8,11 +8,11 @@ use crate::{
     time::Timestamp,
 };
 
-/// A slot's number, or [`Place::NOWHERE`].
+/// A slot's number, or [`SlotNumber::NOWHERE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place(u32);
+pub(super) struct SlotNumber(u32);
 
-impl Place {
+impl SlotNumber {
     pub(super) const NOWHERE: Self = Self(u32::MAX);
 
     /// Slots, and positions in the expiry heap, are counted in 32 bits: four billion records are 400 GB.
@@ -28,18 +28,18 @@ impl Place {
 #[derive(Debug)]
 pub(super) struct Slots {
     slots: Vec<Slot>,
-    vacant: Place,
+    vacant: SlotNumber,
 }
 
 struct Slot {
     id: Box<str>,
-    /// What most records have nothing of, behind one pointer: a slot is as small as a tracked visitor allows.
+    /// What most records lack, behind one pointer, so that the slot of a plain visitor is small.
     marks: Option<Box<Marks>>,
     created: Timestamp,
     last_seen: Timestamp,
     max_age: MaxAge,
     /// Where the expiry heap has the slot.
-    in_expiry: Place,
+    in_expiry: SlotNumber,
     links: Links,
 }
 
@@ -52,30 +52,30 @@ struct Marks {
 /// slot points to itself. In a vacant slot, `older` is the next vacant one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Links {
-    pub(super) newer: Place,
-    pub(super) older: Place,
+    pub(super) newer: SlotNumber,
+    pub(super) older: SlotNumber,
 }
 
 impl Links {
-    pub(super) const NONE: Self = Self { newer: Place::NOWHERE, older: Place::NOWHERE };
+    pub(super) const NONE: Self = Self { newer: SlotNumber::NOWHERE, older: SlotNumber::NOWHERE };
 }
 
 impl Default for Slots {
     fn default() -> Self {
-        Self { slots: Vec::new(), vacant: Place::NOWHERE }
+        Self { slots: Vec::new(), vacant: SlotNumber::NOWHERE }
     }
 }
 
 impl Slots {
     /// Puts a record into a vacant slot or a new one.
-    pub(super) fn occupy(&mut self, id: &TrackingId, record: CookieRecord) -> Place {
+    pub(super) fn occupy(&mut self, id: &TrackingId, record: CookieRecord) -> SlotNumber {
         let slot = Slot {
             id: Box::from(id.expose()),
             marks: Marks::of(record.authentication, record.lineage),
             created: record.created,
             last_seen: record.last_seen,
             max_age: record.max_age,
-            in_expiry: Place::NOWHERE,
+            in_expiry: SlotNumber::NOWHERE,
             links: Links::NONE,
         };
         let place = self.vacant;
@@ -85,33 +85,33 @@ impl Slots {
             place
         } else {
             self.slots.push(slot);
-            Place::new(self.slots.len() - 1)
+            SlotNumber::new(self.slots.len() - 1)
         }
     }
 
-    pub(super) fn vacate(&mut self, place: Place) {
+    pub(super) fn vacate(&mut self, place: SlotNumber) {
         let next = self.vacant;
         if let Some(slot) = self.slots.get_mut(place.number()) {
             slot.id = Box::default();
             slot.marks = None;
-            slot.links = Links { newer: Place::NOWHERE, older: next };
+            slot.links = Links { newer: SlotNumber::NOWHERE, older: next };
             self.vacant = place;
         }
     }
 
-    pub(super) fn is_at(&self, place: Place, id: &TrackingId) -> bool {
+    pub(super) fn is_at(&self, place: SlotNumber, id: &TrackingId) -> bool {
         self.id(place) == Some(id.expose())
     }
 
-    pub(super) fn id(&self, place: Place) -> Option<&str> {
+    pub(super) fn id(&self, place: SlotNumber) -> Option<&str> {
         self.slots.get(place.number()).map(|slot| &*slot.id)
     }
 
-    pub(super) fn record(&self, place: Place) -> Option<CookieRecord> {
+    pub(super) fn record(&self, place: SlotNumber) -> Option<CookieRecord> {
         self.slots.get(place.number()).map(Slot::record)
     }
 
-    pub(super) fn set_record(&mut self, place: Place, record: CookieRecord) {
+    pub(super) fn set_record(&mut self, place: SlotNumber, record: CookieRecord) {
         if let Some(slot) = self.slots.get_mut(place.number()) {
             slot.marks = Marks::of(record.authentication, record.lineage);
             slot.created = record.created;
@@ -120,31 +120,31 @@ impl Slots {
         }
     }
 
-    pub(super) fn expires(&self, place: Place) -> Timestamp {
+    pub(super) fn expires(&self, place: SlotNumber) -> Timestamp {
         self.slots.get(place.number()).map_or(Timestamp::from_millis(u64::MAX), |slot| {
             slot.created.plus_seconds(u64::from(slot.max_age.as_seconds()))
         })
     }
 
-    pub(super) fn last_seen(&self, place: Place) -> Timestamp {
+    pub(super) fn last_seen(&self, place: SlotNumber) -> Timestamp {
         self.slots.get(place.number()).map_or(Timestamp::from_millis(0), |slot| slot.last_seen)
     }
 
-    pub(super) fn in_expiry(&self, place: Place) -> Place {
-        self.slots.get(place.number()).map_or(Place::NOWHERE, |slot| slot.in_expiry)
+    pub(super) fn in_expiry(&self, place: SlotNumber) -> SlotNumber {
+        self.slots.get(place.number()).map_or(SlotNumber::NOWHERE, |slot| slot.in_expiry)
     }
 
-    pub(super) fn set_in_expiry(&mut self, place: Place, position: Place) {
+    pub(super) fn set_in_expiry(&mut self, place: SlotNumber, position: SlotNumber) {
         if let Some(slot) = self.slots.get_mut(place.number()) {
             slot.in_expiry = position;
         }
     }
 
-    pub(super) fn links(&self, place: Place) -> Links {
+    pub(super) fn links(&self, place: SlotNumber) -> Links {
         self.slots.get(place.number()).map_or(Links::NONE, |slot| slot.links)
     }
 
-    pub(super) fn set_links(&mut self, place: Place, links: Links) {
+    pub(super) fn set_links(&mut self, place: SlotNumber, links: Links) {
         if let Some(slot) = self.slots.get_mut(place.number()) {
             slot.links = links;
         }

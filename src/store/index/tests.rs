@@ -3,39 +3,21 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{cookie::MaxAge, store::Succession};
-
-fn id(number: u32) -> TrackingId {
-    TrackingId::parse(&format!("client-{number:04}")).unwrap()
-}
-
-fn at(millis: u64) -> Timestamp {
-    Timestamp::from_millis(millis)
-}
-
-fn record(created: u64, max_age: u64) -> CookieRecord {
-    CookieRecord::new(at(created), MaxAge::from_seconds(max_age).unwrap())
-}
+use crate::{
+    cookie::MaxAge,
+    store::testing::{at, due, id, logged_in, login, record},
+};
 
 fn joe() -> Arc<Authentication> {
-    Arc::new(Authentication {
-        authid: "joe".into(),
-        authrole: "frontend".into(),
-        authmethod: "ticket".into(),
-        authrealm: "realm1".into(),
-        authextra: "{}".into(),
-        at: at(0),
-        succession: None,
-    })
+    Arc::new(login("joe", at(0)))
 }
 
 /// Joe on an ID that is to be replaced by another one.
-fn joe_before(next: u32) -> Arc<Authentication> {
-    let succession = Some(Succession { id: id(next), since: None });
-    Arc::new(Authentication { succession, ..(*joe()).clone() })
+fn joe_before(next: usize) -> Arc<Authentication> {
+    Arc::new(due(&joe(), id(next), None))
 }
 
-fn replacement(next: u32) -> Replacement {
+fn replacement(next: usize) -> Replacement {
     Replacement { id: id(next), public_id: "public-id".into(), max_age: MaxAge::from_seconds(600).unwrap() }
 }
 
@@ -74,7 +56,7 @@ fn authenticated_records_are_never_evicted() {
 #[test]
 fn restoring_evicts_over_the_limit_but_no_authenticated_record() {
     let mut index = Index::new(1, SettledClock::default());
-    let authenticated = CookieRecord { authentication: Some(joe()), ..record(0, 600) };
+    let authenticated = logged_in(record(0, 600), login("joe", at(0)));
     index.restore(&id(1), record(0, 600));
     index.restore(&id(2), authenticated.clone());
     index.restore(&id(3), authenticated);
@@ -99,7 +81,7 @@ fn replacement_that_is_done_again_ends_in_the_same_state() {
     let mut index = Index::new(3, SettledClock::default());
     index.create(&id(1), record(0, 600)).unwrap();
     index.authenticate(&id(1), Some(&joe_before(2)), at(1)).unwrap();
-    let Ok(Change::Replaced(next)) = index.replace(&id(1), &replacement(2), at(2)) else { panic!() };
+    let Ok(Replaced::Both(next)) = index.replace(&id(1), &replacement(2), at(2)) else { panic!() };
     let state = |index: &Index| index.chunk(0, usize::MAX).unwrap().0;
     let expected = state(&index);
     index.restore_replacing(&id(2), next.clone(), at(2));
@@ -129,7 +111,7 @@ proptest! {
     /// After any history the heap and the list hold what they should, in the order in which they should give
     /// it.
     #[test]
-    fn any_history_leaves_heap_and_list_in_order(steps in proptest::collection::vec((0..7_u8, 0..24_u32, 1..900_u64), 1..300)) {
+    fn any_history_leaves_heap_and_list_in_order(steps in proptest::collection::vec((0..7_u8, 0..24_usize, 1..900_u64), 1..300)) {
         let mut index = Index::new(16, SettledClock::default());
         let mut now = 0;
         for (step, number, span) in steps {

@@ -1,16 +1,17 @@
-//! Dropping expired records from LMDB without holding up anybody.
+//! Dropping expired records from LMDB without holding up other calls.
 //!
-//! IDs are random, so expired records lie all over the pages of `records`, and every page that a transaction
-//! touches is copied and written. So a window of the expiry index is sorted by ID first and dropped from
-//! `records` in that order, in which neighbours share pages; after that its keys are dropped from `expiry` in
-//! the order of time, in which *they* do. Each step is a small transaction that shares its commit with the
-//! changes that wait. Interrupted between the two, keys without records are left, which the next purge drops.
+//! IDs are random, so expired records lie all over the pages of `records`, and LMDB copies and writes every page that a
+//! transaction touches. So the purge sorts a window of the expiry index by ID and drops its records from `records` in
+//! that order, in which neighbors share pages. Then it drops the keys from `expiry` in the order of time, in which
+//! *they* share pages. Each step is a small transaction that shares its commit with the changes that wait. A purge that
+//! is interrupted between the two leaves keys without records, which the next purge drops.
 
 use std::sync::{Arc, mpsc};
 
 use super::{
-    Tables, record,
-    writer::{Done, Work, Writer},
+    record,
+    tables::Tables,
+    writer::{Done, LmdbWriter, Work},
 };
 use crate::{
     store::{StoreError, group::Group},
@@ -31,7 +32,7 @@ const KEYS: usize = 8_000;
 /// Drops up to `limit` expired records; how many.
 pub(super) fn purge(
     tables: &Tables,
-    group: &Group<Writer>,
+    group: &Group<LmdbWriter>,
     now: Timestamp,
     limit: usize,
 ) -> Result<usize, StoreError> {
@@ -65,7 +66,7 @@ fn id_of(key: &[u8]) -> &[u8] {
     record::parse_expiry_key(key).map_or(&[], |(_, id)| id)
 }
 
-fn step(group: &Group<Writer>, work: impl FnOnce(Done) -> Work) -> Result<(), StoreError> {
+fn step(group: &Group<LmdbWriter>, work: impl FnOnce(Done) -> Work) -> Result<(), StoreError> {
     let (done, finished) = mpsc::sync_channel(1);
     // Its outcome comes through the channel, on which a thread can wait outside of any runtime.
     drop(group.push(work(done)).map_err(|rejected| rejected.error)?);

@@ -29,7 +29,7 @@ const IN_LINE: u8 = 2;
 type Fields<T> = (T, T, T, T, T, u64);
 
 /// Authentication, lineage and succession in JSON.
-type Line<T> = (Option<Fields<T>>, Option<(T, T)>, Option<(T, Option<u64>)>);
+type InLineJson<T> = (Option<Fields<T>>, Option<(T, T)>, Option<(T, Option<u64>)>);
 
 /// Writes a record.
 pub(super) fn encode(record: &CookieRecord) -> Vec<u8> {
@@ -48,7 +48,7 @@ pub(super) fn encode(record: &CookieRecord) -> Vec<u8> {
     let written = if is_in_line {
         let lineage = record.lineage.as_deref().map(|l| (&*l.public_id, l.predecessor.expose()));
         let succession = succession.map(|next| (next.id.expose(), next.since.map(Timestamp::as_millis)));
-        let line: Line<&str> = (fields, lineage, succession);
+        let line: InLineJson<&str> = (fields, lineage, succession);
         serde_json::to_writer(&mut out, &line)
     } else if let Some(fields) = fields {
         serde_json::to_writer(&mut out, &fields)
@@ -56,7 +56,7 @@ pub(super) fn encode(record: &CookieRecord) -> Vec<u8> {
         Ok(())
     };
     if written.is_err() {
-        // Cannot happen with a vector; if it did, the client would have to authenticate once more.
+        // Cannot happen with a vector. If it did, the client would have to authenticate again.
         out.truncate(before);
     }
     out
@@ -68,7 +68,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<CookieRecord> {
     let (created, rest) = rest.split_first_chunk()?;
     let (last_seen, rest) = rest.split_first_chunk()?;
     let (max_age, tail) = rest.split_first_chunk()?;
-    let (fields, lineage, succession): Line<String> = match (*version, tail) {
+    let (fields, lineage, succession): InLineJson<String> = match (*version, tail) {
         (VERSION, []) => (None, None, None),
         (VERSION, json) => (Some(serde_json::from_slice(json).ok()?), None, None),
         (IN_LINE, json) => serde_json::from_slice(json).ok()?,
@@ -119,30 +119,20 @@ pub(super) fn parse_id(key: &[u8]) -> Option<TrackingId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::testing::{at, due, id, logged_in, login};
+
+    fn joe() -> Authentication {
+        Authentication { authextra: r#"{"a": 1.0}"#.into(), ..login("jö\n", at(u64::MAX)) }
+    }
 
     fn record() -> CookieRecord {
-        let authentication = Authentication {
-            authid: "jö\n".into(),
-            authrole: "frontend".into(),
-            authmethod: "ticket".into(),
-            authrealm: "realm1".into(),
-            authextra: r#"{"a": 1.0}"#.into(),
-            at: Timestamp::from_millis(u64::MAX),
-            succession: None,
-        };
-        let record = CookieRecord::new(Timestamp::from_millis(1), MaxAge::DEFAULT);
-        CookieRecord { authentication: Some(Arc::new(authentication)), ..record }
+        logged_in(CookieRecord::new(at(1), MaxAge::DEFAULT), joe())
     }
 
     /// The record with an ID before it and one behind it.
     fn in_line(since: Option<Timestamp>) -> CookieRecord {
-        let id = |text| TrackingId::parse(text).unwrap();
-        let succession = Some(Succession { id: id("successor"), since });
-        let authentication =
-            Authentication { succession, ..(**record().authentication.as_ref().unwrap()).clone() };
-        let lineage = Lineage { public_id: "public".into(), predecessor: id("predecessor") };
-        let (authentication, lineage) = (Some(Arc::new(authentication)), Some(Arc::new(lineage)));
-        CookieRecord { authentication, lineage, ..record() }
+        let lineage = Lineage { public_id: "public".into(), predecessor: id(1) };
+        CookieRecord { lineage: Some(lineage.into()), ..logged_in(record(), due(&joe(), id(2), since)) }
     }
 
     #[test]
@@ -171,7 +161,7 @@ mod tests {
             assert_eq!(decode(&cut), None);
         }
         let bytes = encode(&record());
-        // Cut right behind the numbers it is a record without authentication, which is what LMDB never does.
+        // Cut right behind the numbers it would be a record without authentication; LMDB never cuts a value.
         for length in (0..bytes.len()).filter(|length| *length != 21) {
             assert_eq!(decode(&bytes[..length]), None, "{length}");
         }

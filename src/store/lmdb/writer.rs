@@ -8,31 +8,31 @@ use std::{
 use heed::{MdbError, RwTxn};
 
 use super::{
-    Table, Tables,
     record::{self, expiry_key},
+    tables::{Tables, pages},
 };
 use crate::{
     cookie::TrackingId,
     store::{
         Authentication, CookieRecord, Replacement, StoreError, SyncMode,
-        group::{Item, Sink},
+        group::{BatchSink, Queued},
         rules,
     },
     time::Timestamp,
 };
 
-/// `sync: interval`: how long a change may be in danger from a power failure.
+/// `sync: interval`: for how long a power failure may take a change back.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The share of the map that new records leave free: 1 / 8. Changing a page of LMDB takes a copy of it, also
-/// for deleting, and pages that are free again are listed in pages.
+/// The share of the map that new records leave free: 1 / 8. Each change of a page takes a copy of it, a deletion as well,
+/// and LMDB lists pages that are free again in pages.
 const RESERVE: u64 = 8;
 
 /// How many expired records make room for one new one in a full map: enough that pages become free.
 const ROOM: usize = 256;
 
-/// Told when a step of a purge has been committed. Not the future that other changes have: a purge blocks its
-/// thread.
+/// Where a purge learns that a step has been committed. A purge blocks its thread, so it does not use the future that
+/// other changes have.
 pub(super) type Done = mpsc::SyncSender<()>;
 
 /// A change on its way into a transaction.
@@ -74,19 +74,19 @@ pub(super) enum Work {
 
 /// Owns the environment's write transactions.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct LmdbWriter {
     tables: Tables,
     max_size: usize,
     sync: SyncMode,
     unsynced_since: Option<Instant>,
 }
 
-impl Writer {
+impl LmdbWriter {
     pub(super) fn new(tables: Tables, max_size: usize, sync: SyncMode) -> Self {
         Self { tables, max_size, sync, unsynced_since: None }
     }
 
-    fn commit_all(&self, batch: &mut [Item<Work>]) -> heed::Result<()> {
+    fn commit_all(&self, batch: &mut [Queued<Work>]) -> heed::Result<()> {
         let mut txn = self.tables.env.write_txn()?;
         for item in batch {
             item.outcome = self.apply(&mut txn, &item.work)?;
@@ -220,67 +220,7 @@ impl Writer {
     }
 }
 
-/// The bytes of a table's pages.
-fn pages(table: Table, txn: &RwTxn<'_>) -> heed::Result<u64> {
-    let stat = table.stat(txn)?;
-    let pages = stat.branch_pages + stat.leaf_pages + stat.overflow_pages;
-    Ok(pages as u64 * u64::from(stat.page_size))
-}
-
-impl Tables {
-    fn get(&self, txn: &RwTxn<'_>, id: &TrackingId) -> heed::Result<Option<CookieRecord>> {
-        Ok(self.records.get(txn, id.expose().as_bytes())?.and_then(record::decode))
-    }
-
-    /// Puts a record in with its key of expiry.
-    fn put(&self, txn: &mut RwTxn<'_>, id: &TrackingId, record: &CookieRecord) -> heed::Result<()> {
-        let key = id.expose().as_bytes();
-        self.records.put(txn, key, &record::encode(record))?;
-        self.expiry.put(txn, &expiry_key(record.expires(), key), &[])
-    }
-
-    /// Takes the record that was found under an ID out, with its key of expiry.
-    fn remove(&self, txn: &mut RwTxn<'_>, id: &TrackingId, found: Option<&CookieRecord>) -> heed::Result<()> {
-        let key = id.expose().as_bytes();
-        if let Some(record) = found {
-            self.expiry.delete(txn, &expiry_key(record.expires(), key))?;
-        }
-        self.records.delete(txn, key)?;
-        Ok(())
-    }
-
-    /// The keys of the expiry index up to a moment, in its order.
-    pub(super) fn expired(
-        &self,
-        txn: &heed::RoTxn<'_>,
-        settled: Timestamp,
-        limit: usize,
-    ) -> heed::Result<Vec<Vec<u8>>> {
-        let mut keys = Vec::new();
-        for entry in self.expiry.iter(txn)?.take(limit) {
-            let (key, _) = entry?;
-            match record::parse_expiry_key(key) {
-                Some((expires, _)) if expires > settled => break,
-                _ => keys.push(key.to_owned()),
-            }
-        }
-        Ok(keys)
-    }
-
-    /// Drops the records of such keys. An ID may have been given again meanwhile: then its record stays.
-    fn drop_records(&self, txn: &mut RwTxn<'_>, keys: &[Vec<u8>], settled: Timestamp) -> heed::Result<()> {
-        for (_, id) in keys.iter().filter_map(|key| record::parse_expiry_key(key)) {
-            let value = self.records.get(txn, id)?;
-            if value.is_some_and(|value| record::decode(value).is_none_or(|found| found.is_expired(settled)))
-            {
-                self.records.delete(txn, id)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Sink for Writer {
+impl BatchSink for LmdbWriter {
     type Work = Work;
 
     fn weigh(work: &Work) -> usize {
@@ -289,10 +229,10 @@ impl Sink for Writer {
             Work::DropRecords { keys, .. } | Work::DropKeys { keys, .. } => keys.iter().map(Vec::len).sum(),
             _ => 0,
         };
-        size_of::<Item<Work>>() + texts
+        size_of::<Queued<Work>>() + texts
     }
 
-    fn commit(&mut self, batch: &mut [Item<Work>]) -> Result<(), Arc<str>> {
+    fn commit(&mut self, batch: &mut [Queued<Work>]) -> Result<(), Arc<str>> {
         match self.commit_all(batch) {
             Err(error) if is_full(&error) => {
                 // In a transaction of its own each change takes the fewest pages, and only those fail that
@@ -310,7 +250,7 @@ impl Sink for Writer {
         }
         for item in batch {
             if let Work::DropRecords { done, .. } | Work::DropKeys { done, .. } = &item.work {
-                // Nobody listens if the purge was given up meanwhile.
+                // The receiver is gone if the purge was given up meanwhile.
                 let _ = done.try_send(());
             }
         }
@@ -321,7 +261,7 @@ impl Sink for Writer {
     }
 
     fn abandon(&mut self, _work: &Work) {
-        // Its transaction was not committed, so nobody has seen it.
+        // Its transaction was not committed, so no look-up has seen it.
     }
 
     fn tick(&mut self) -> Result<Option<Duration>, Arc<str>> {

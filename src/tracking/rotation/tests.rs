@@ -9,10 +9,10 @@ use http::{HeaderMap, HeaderValue, header::COOKIE};
 use super::*;
 use crate::{
     cookie::MaxAge,
-    store::{MemoryStore, block_on},
+    store::{MemoryStore, block_on, testing::login},
     tracking::{
         LoginOptions,
-        scripted::{self, Scripted},
+        scripted::{self, ScriptedStore},
     },
 };
 
@@ -38,19 +38,10 @@ async fn visit(tracker: &Tracker, id: Option<&TrackingId>, now: Timestamp) -> Tr
 }
 
 async fn log_in(tracker: &Tracker, tracked: &Tracked, authid: &str, now: Timestamp) {
-    let authentication = Authentication {
-        authid: authid.into(),
-        authrole: "frontend".into(),
-        authmethod: "ticket".into(),
-        authrealm: "realm1".into(),
-        authextra: "{}".into(),
-        at: now,
-        succession: None,
-    };
-    tracker.remember(tracked, authentication, now).await.unwrap();
+    tracker.remember(tracked, login(authid, now), now).await.unwrap();
 }
 
-/// Who a record says that a client is.
+/// The authid that stands on a client's record.
 fn name(tracked: &Tracked) -> Option<&str> {
     tracked.record.authentication.as_ref().map(|authentication| authentication.authid.as_str())
 }
@@ -197,8 +188,8 @@ async fn logout_with_any_id_of_a_line_ends_all_of_it() {
     }
 }
 
-/// Lets something happen at the `n`th call of the store, counted from when the tracker is put into the cell; whether
-/// it came to that.
+/// A tracker, and a cell. Once the tracker is in the cell, something happens at the `n`th call of the store; the flag says
+/// whether it has.
 fn interrupted(
     n: usize,
     mut what: impl FnMut(&Tracker) + Send + 'static,
@@ -206,7 +197,7 @@ fn interrupted(
     let (cell, happened): (Arc<OnceLock<Weak<Tracker>>>, Arc<AtomicBool>) = Default::default();
     let (their_cell, theirs) = (Arc::clone(&cell), Arc::clone(&happened));
     let mut calls = 0;
-    let store = Scripted::new(move |_, _| {
+    let store = ScriptedStore::new(move |_, _| {
         if let Some(tracker) = their_cell.get().and_then(Weak::upgrade) {
             if calls == n {
                 what(&tracker);

@@ -1,0 +1,205 @@
+//! The environment of LMDB and its tables: opened, read, and changed record by record.
+
+use std::{
+    ops::Bound,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, RwTxn, WithoutTls, types::Bytes};
+
+use super::record::{self, expiry_key};
+use crate::{
+    cookie::TrackingId,
+    store::{CookieRecord, StoreError, SyncMode, rules::SettledClock},
+    time::Timestamp,
+};
+
+/// The version of the layout, kept under `format` in `meta`.
+const FORMAT: u64 = 1;
+
+/// How many look-ups may read at the same time: one for each thread, and tokio has at most 512 for blocking
+/// calls.
+const MAX_READERS: u32 = 1024;
+
+/// The smallest map that LMDB's own pages leave room in.
+const MIN_SIZE: usize = 1024 * 1024;
+
+/// The map is a multiple of the largest page size of any platform.
+const SIZE_STEP: usize = 64 * 1024;
+
+/// How many records a scan copies before it lets go of its snapshot, which keeps old pages from being used
+/// again.
+const SCAN_BATCH: usize = 1000;
+
+pub(super) type ByteTable = Database<'static, Bytes, Bytes>;
+
+/// The environment and its tables. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Tables {
+    pub(super) env: Env<WithoutTls>,
+    pub(super) records: ByteTable,
+    pub(super) expiry: ByteTable,
+    /// The clock by which records are dropped. Purges and the writer share it with the environment.
+    clock: Arc<Mutex<SettledClock>>,
+    path: Arc<Path>,
+}
+
+impl Tables {
+    /// The inner error is the number of a format that this version does not know.
+    pub(super) fn open(
+        path: &Path,
+        max_size: usize,
+        sync: SyncMode,
+        now: Timestamp,
+    ) -> heed::Result<Result<Self, u64>> {
+        let map_size = max_size.max(MIN_SIZE).div_ceil(SIZE_STEP).saturating_mul(SIZE_STEP);
+        let flags = match sync {
+            SyncMode::Always => EnvFlags::empty(),
+            SyncMode::Interval | SyncMode::Never => EnvFlags::NO_SYNC,
+        };
+        let mut options = EnvOpenOptions::new().read_txn_without_tls();
+        options.map_size(map_size).max_readers(MAX_READERS).max_dbs(3);
+        #[allow(
+            unsafe_code,
+            reason = "a mapped file may change under the program; the caller holds its lock"
+        )]
+        // SAFETY: only this environment may change the mapped file. The caller has locked the folder for this
+        // process alone and keeps the lock for longer than the environment, so that it is opened only once.
+        // `NO_SYNC` weakens durability, as configured, and not what memory safety rests on.
+        let env = unsafe { options.flags(flags).open(path)? };
+        // Readers of a process that was killed would pin old pages for ever.
+        let stale = env.clear_stale_readers()?;
+        if stale > 0 {
+            tracing::info!(path = %path.display(), stale, "readers of a process that died were cleared");
+        }
+        let created = env.create_databases_and_commit(env.write_txn()?, |create, txn| {
+            let meta: Database<'_, Bytes, Bytes> = create.create_database(txn, Some("meta"))?;
+            match meta.get(txn, b"format")?.map(|bytes| bytes.try_into().map(u64::from_be_bytes)) {
+                None => meta.put(txn, b"format", &FORMAT.to_be_bytes())?,
+                Some(Ok(FORMAT)) => {}
+                Some(other) => return Ok(CommitOrAbort::Abort(other.unwrap_or(u64::MAX))),
+            }
+            let records = create.create_database(txn, Some("records"))?;
+            let expiry = create.create_database(txn, Some("expiry"))?;
+            heed::Result::Ok(CommitOrAbort::Commit((records, expiry)))
+        })?;
+        Ok(match created {
+            CommitOrAbort::Commit((records, expiry)) => {
+                let clock = Arc::new(Mutex::new(SettledClock::starting(now)));
+                Ok(Self { env, records, expiry, clock, path: Arc::from(path) })
+            }
+            CommitOrAbort::Abort(found) => Err(found),
+        })
+    }
+
+    /// The live record of an ID.
+    pub(super) fn live(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
+        let failed = |error| StoreError::Io(self.failure(&error));
+        let txn = self.env.read_txn().map_err(failed)?;
+        let value = self.records.get(&txn, id.expose().as_bytes()).map_err(failed)?;
+        Ok(value.and_then(record::decode).filter(|record| !record.is_expired(now)))
+    }
+
+    pub(super) fn settle(&self, now: Timestamp) -> Timestamp {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner).settle(now)
+    }
+
+    pub(super) fn failure(&self, error: &heed::Error) -> Arc<str> {
+        let path = self.path.display();
+        Arc::from(format!(
+            "{path} could not be read or written: {error}; free or replace the disk, then restart"
+        ))
+    }
+
+    /// The next records behind a key, with the last key among them; empty at the end.
+    #[allow(clippy::type_complexity, reason = "a pair that is taken apart at once")]
+    pub(super) fn chunk(
+        &self,
+        after: Option<&[u8]>,
+    ) -> heed::Result<(Vec<(TrackingId, CookieRecord)>, Option<Vec<u8>>)> {
+        let txn = self.env.read_txn()?;
+        let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::<&[u8]>::Unbounded);
+        let mut records = Vec::with_capacity(SCAN_BATCH);
+        let mut last = None;
+        for entry in self.records.range(&txn, &range)?.take(SCAN_BATCH) {
+            let (key, value) = entry?;
+            last = Some(key.to_owned());
+            records.extend(record::parse_id(key).zip(record::decode(value)));
+        }
+        Ok((records, last))
+    }
+
+    pub(super) fn get(&self, txn: &RwTxn<'_>, id: &TrackingId) -> heed::Result<Option<CookieRecord>> {
+        Ok(self.records.get(txn, id.expose().as_bytes())?.and_then(record::decode))
+    }
+
+    /// Puts a record in with its key of expiry.
+    pub(super) fn put(
+        &self,
+        txn: &mut RwTxn<'_>,
+        id: &TrackingId,
+        record: &CookieRecord,
+    ) -> heed::Result<()> {
+        let key = id.expose().as_bytes();
+        self.records.put(txn, key, &record::encode(record))?;
+        self.expiry.put(txn, &expiry_key(record.expires(), key), &[])
+    }
+
+    /// Takes the record that was found under an ID out, with its key of expiry.
+    pub(super) fn remove(
+        &self,
+        txn: &mut RwTxn<'_>,
+        id: &TrackingId,
+        found: Option<&CookieRecord>,
+    ) -> heed::Result<()> {
+        let key = id.expose().as_bytes();
+        if let Some(record) = found {
+            self.expiry.delete(txn, &expiry_key(record.expires(), key))?;
+        }
+        self.records.delete(txn, key)?;
+        Ok(())
+    }
+
+    /// The keys of the expiry index up to a moment, in its order.
+    pub(super) fn expired(
+        &self,
+        txn: &heed::RoTxn<'_>,
+        settled: Timestamp,
+        limit: usize,
+    ) -> heed::Result<Vec<Vec<u8>>> {
+        let mut keys = Vec::new();
+        for entry in self.expiry.iter(txn)?.take(limit) {
+            let (key, _) = entry?;
+            match record::parse_expiry_key(key) {
+                Some((expires, _)) if expires > settled => break,
+                _ => keys.push(key.to_owned()),
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Drops the records of such keys, except where the ID has been given again meanwhile.
+    pub(super) fn drop_records(
+        &self,
+        txn: &mut RwTxn<'_>,
+        keys: &[Vec<u8>],
+        settled: Timestamp,
+    ) -> heed::Result<()> {
+        for (_, id) in keys.iter().filter_map(|key| record::parse_expiry_key(key)) {
+            let value = self.records.get(txn, id)?;
+            if value.is_some_and(|value| record::decode(value).is_none_or(|found| found.is_expired(settled)))
+            {
+                self.records.delete(txn, id)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of a table's pages.
+pub(super) fn pages(table: ByteTable, txn: &RwTxn<'_>) -> heed::Result<u64> {
+    let stat = table.stat(txn)?;
+    let pages = stat.branch_pages + stat.leaf_pages + stat.overflow_pages;
+    Ok(pages as u64 * u64::from(stat.page_size))
+}
