@@ -62,6 +62,14 @@ impl AuthId {
             Self::Tracking { public, .. } => public,
         }
     }
+
+    /// [`public`](Self::public), to be kept: a share of the text, not a copy.
+    pub(crate) fn shared_public(&self) -> Arc<str> {
+        match self {
+            Self::Open(name) => name.clone().into(),
+            Self::Tracking { public, .. } => Arc::clone(public),
+        }
+    }
 }
 
 impl std::fmt::Debug for AuthId {

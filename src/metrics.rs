@@ -5,9 +5,9 @@
 //!
 //! - *counting* is one relaxed atomic addition on a [`Counter`] that was looked up beforehand. A [`Family`] is a map
 //!   behind a lock; asking it with each message would cost more than the message;
-//! - *what is there anyway*, such as sessions or the length of a queue, is not counted again: [`Readings`] ask for it
-//!   when a request for metrics comes;
-//! - *a default* of such a struct counts as well and is shown nowhere: for tests.
+//! - *what is there anyway*, such as the number of sessions or the length of a queue, is not counted again: [`Readings`]
+//!   ask for it when a request for metrics comes;
+//! - *a default* of such a struct counts as well, but no registry shows it: for tests.
 //!
 //! Labels are known when the gateway starts: realms, policies, outcomes. No label names a client, neither by tracking ID
 //! nor by public ID, address or authid. Which client a failure was about stands in the log, with the name that the counter

@@ -5,16 +5,18 @@
 //! ```
 //!
 //! The router and what is behind it are pure: a state, a session and a message give deliveries. Only the owner knows
-//! of tasks, serializers and outboxes. What is told about a session to other sessions is its identity's *public*
-//! authid, never the client's own, which may be a credential.
+//! of tasks, serializers and outboxes. Other sessions learn the *public* authid of a session's identity, never the
+//! client's own, which may be a credential.
 //!
-//! Ordering (section "Ordering Guarantees") follows from there being one queue into the realm, one owner, and one
-//! queue out of it for each session.
+//! Order (section "Ordering Guarantees"): there is one queue into the realm, one owner, and one queue out of it for each
+//! session.
 
 mod broker;
 mod dealer;
 mod deliveries;
+mod encoded;
 mod features;
+mod identifiers;
 mod inbox;
 mod logout;
 mod member;
@@ -117,11 +119,11 @@ impl Realm {
         self.inbox.gate.sessions.load(Ordering::Relaxed)
     }
 
-    /// Adds a session; what is for its client is pushed to `outbox`, encoded.
+    /// Adds a session. The realm pushes encoded messages for its client to `outbox`.
     ///
-    /// The owner learns of it later, in order: no answer is waited for, only room in the inbox. A session whose
-    /// identifier is taken gets ABORT, and its outbox is closed; the identifier's owner does not notice. A session
-    /// with a role that the realm does not have may do nothing.
+    /// Waits for room in the inbox only: the owner learns of the session later, in order. If the identifier is taken,
+    /// the new session gets ABORT and its outbox is closed; the session that has the identifier does not notice. A
+    /// session with a role that the realm does not have may do nothing.
     pub async fn attach(
         &self,
         session: SessionId,
@@ -135,7 +137,7 @@ impl Realm {
     }
 
     /// Ends the realm: every session gets GOODBYE `wamp.close.system_shutdown` after what was sent before, and its
-    /// outbox is closed. Whoever comes later gets [`RealmClosed`].
+    /// outbox is closed. Later callers get [`RealmClosed`].
     pub fn close(&self) {
         self.inbox.send_now(Arrival::Close);
     }
@@ -151,8 +153,8 @@ impl Attachment {
 
     /// Hands a message of the session to the realm, waiting while the realm's inbox is full.
     ///
-    /// Takes the messages of broker and dealer; the session's own (HELLO, GOODBYE, …) are a protocol violation here,
-    /// like an answer to an invocation that was never sent: the session gets ABORT, and its outbox is closed.
+    /// Takes the messages for broker and dealer. The session's own (HELLO, GOODBYE, …) are a protocol violation here, as
+    /// is an answer to an invocation that was never sent: the session gets ABORT, and its outbox is closed.
     pub async fn send(&self, message: ClientMessage) -> Result<(), RealmClosed> {
         self.inbox.send(Arrival::message(self.key, message)).await
     }

@@ -18,6 +18,7 @@ mod envelope;
 mod options;
 mod transcode;
 
+mod json_string;
 mod read;
 mod write;
 

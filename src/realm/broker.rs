@@ -1,17 +1,25 @@
-//! The broker: who is subscribed to what, and who therefore gets an event.
+//! The broker: it knows which session is subscribed to which topic, and sends events to the subscribers.
 //!
 //! A subscription's identifier belongs to the topic, not to the subscriber, so that an event is written once for all
 //! of its receivers (section "SUBSCRIBED"). Identifiers are counted per realm: the specification leaves the router
-//! scope to the router. A topic without subscribers is forgotten.
+//! scope to the router. The broker forgets a topic that has no subscribers.
 
 use std::collections::{HashMap, hash_map::Entry};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::deliveries::RequestError;
-use crate::wamp::{SessionId, Uri, message::PublishLists, uri::error};
+use super::{
+    deliveries::{Deliveries, RequestError},
+    identifiers::Identifiers,
+    member::Actor,
+};
+use crate::wamp::{
+    Payload, RouterMessage, SessionId, Uri,
+    message::{EventDetails, PublishLists},
+    uri::error,
+};
 
-/// How many topics a session may be subscribed to; keeps one client from filling the memory of all.
+/// How many topics a session may be subscribed to, so that one client cannot fill the memory that all share.
 pub(super) const MAX_SUBSCRIPTIONS: usize = 10_000;
 
 /// The subscriptions of a realm.
@@ -23,7 +31,6 @@ pub(super) struct Broker {
     by_id: FxHashMap<u64, Uri>,
     /// What each session is subscribed to; a session that is subscribed to nothing is not in here.
     by_session: FxHashMap<SessionId, FxHashSet<u64>>,
-    last_subscription: u64,
 }
 
 #[derive(Debug)]
@@ -32,18 +39,34 @@ struct Topic {
     subscribers: FxHashSet<SessionId>,
 }
 
-/// The receivers of an event as its publisher limits them.
+/// An event on its way to the subscribers of a topic: everything that there is to know of it.
+#[derive(Debug)]
+pub(super) struct Publication<'a> {
+    pub(super) id: u64,
+    pub(super) topic: &'a Uri,
+    /// The publisher, if it is disclosed.
+    pub(super) publisher: Option<Actor<'a>>,
+    pub(super) audience: Audience,
+    pub(super) payload: Payload,
+}
+
+/// Which subscribers get an event: what its publisher says about that.
 #[derive(Debug)]
 pub(super) struct Audience {
     /// A session that gets no event: the publisher.
     pub(super) except: Option<SessionId>,
-    /// What the publisher says of others.
+    /// What the publisher says of other sessions.
     pub(super) lists: Option<Box<PublishLists>>,
 }
 
 impl Broker {
     /// Subscribes a session to a topic. A second time gives the same subscription (section "SUBSCRIBED").
-    pub(super) fn subscribe(&mut self, session: SessionId, topic: Uri) -> Result<u64, RequestError> {
+    pub(super) fn subscribe(
+        &mut self,
+        session: SessionId,
+        topic: Uri,
+        identifiers: &mut Identifiers,
+    ) -> Result<u64, RequestError> {
         let held = self.by_session.get(&session).map_or(0, FxHashSet::len);
         let entry = self.topics.entry(topic);
         if let Entry::Occupied(topic) = &entry
@@ -60,10 +83,9 @@ impl Broker {
         let topic = match entry {
             Entry::Occupied(topic) => topic.into_mut(),
             Entry::Vacant(vacant) => {
-                self.last_subscription += 1;
-                self.by_id.insert(self.last_subscription, vacant.key().clone());
-                vacant
-                    .insert(Topic { subscription: self.last_subscription, subscribers: FxHashSet::default() })
+                let subscription = identifiers.subscription();
+                self.by_id.insert(subscription, vacant.key().clone());
+                vacant.insert(Topic { subscription, subscribers: FxHashSet::default() })
             }
         };
         topic.subscribers.insert(session);
@@ -88,31 +110,38 @@ impl Broker {
         Ok(())
     }
 
-    /// The subscription under which an event on a topic goes out, and the sessions that get it.
-    pub(super) fn receivers<'a>(
-        &'a self,
-        topic: &Uri,
-        audience: &'a mut Audience,
-    ) -> Option<(u64, impl Iterator<Item = SessionId> + 'a)> {
-        let Topic { subscription, subscribers } = self.topics.get(topic)?;
+    /// Whether an event on a topic would reach a session.
+    pub(super) fn has_subscribers(&self, topic: &Uri) -> bool {
+        self.topics.contains_key(topic)
+    }
+
+    /// Sends an event to the subscribers of its topic that its audience includes.
+    pub(super) fn publish(&self, publication: Publication<'_>, out: &mut Deliveries) {
+        let Publication { id: publication, topic, publisher, audience, payload } = publication;
+        let Some(Topic { subscription, subscribers }) = self.topics.get(topic) else { return };
+        let event = || RouterMessage::Event {
+            subscription: *subscription,
+            publication,
+            details: EventDetails { publisher: publisher.map(|publisher| publisher.disclosed()) },
+            payload,
+        };
+        let Audience { except, lists } = audience;
+        let Some(mut lists) = lists else {
+            let others = subscribers.iter().copied().filter(|session| Some(*session) != except);
+            return out.many(others, event);
+        };
         // Clients write these lists, as long as a message may be: sorted, a session is found in them quickly.
-        if let Some(lists) = &mut audience.lists {
-            lists.exclude.sort_unstable();
-            if let Some(eligible) = &mut lists.eligible {
-                eligible.sort_unstable();
-                eligible.dedup();
-            }
+        lists.exclude.sort_unstable();
+        let is_excluded =
+            |session: &SessionId| Some(*session) == except || lists.exclude.binary_search(&session.0).is_ok();
+        if let Some(eligible) = &mut lists.eligible {
+            eligible.sort_unstable();
+            eligible.dedup();
+            let eligible = eligible.iter().map(|id| SessionId(*id)).filter(|id| subscribers.contains(id));
+            out.many(eligible.filter(|session| !is_excluded(session)), event);
+        } else {
+            out.many(subscribers.iter().copied().filter(|session| !is_excluded(session)), event);
         }
-        let Audience { except, lists } = &*audience;
-        let exclude = lists.as_ref().map(|lists| lists.exclude.as_slice()).unwrap_or_default();
-        let eligible = lists.as_ref().and_then(|lists| lists.eligible.as_deref());
-        let listed = eligible.unwrap_or_default().iter().map(|id| SessionId(*id));
-        let listed = listed.filter(|session| subscribers.contains(session));
-        let all = eligible.is_none().then(|| subscribers.iter().copied());
-        let receivers = listed
-            .chain(all.into_iter().flatten())
-            .filter(|session| Some(*session) != *except && exclude.binary_search(&session.0).is_err());
-        Some((*subscription, receivers))
     }
 
     /// Ends all subscriptions of a session.

@@ -1,16 +1,24 @@
-//! The dealer: who has registered what, and which calls are waiting for an answer.
+//! The dealer: it knows which session has registered which procedure, and which calls wait for an answer.
 //!
-//! Every call that is passed on gets exactly one answer: what its callee yields, the callee's ERROR, or
+//! Every call that the dealer passes on gets exactly one answer: what its callee yields, the callee's ERROR, or
 //! `wamp.error.canceled` if the callee leaves first. Only a caller that leaves gets none.
 
 use std::collections::{HashMap, hash_map::Entry};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::deliveries::{RequestError, Violation};
-use crate::wamp::{MAX_ID, SessionId, Uri, uri::error};
+use super::{
+    deliveries::{Deliveries, RequestError, Violation},
+    identifiers::Identifiers,
+    member::Actor,
+};
+use crate::wamp::{
+    MAX_ID, Payload, RouterMessage, SessionId, Uri,
+    message::{InvocationDetails, code},
+    uri::error,
+};
 
-/// How many procedures a session may register; keeps one client from filling the memory of all.
+/// How many procedures a session may register, so that one client cannot fill the memory that all share.
 pub(super) const MAX_REGISTRATIONS: usize = 10_000;
 
 /// How many calls of a session may wait for their answers; the same reason.
@@ -25,7 +33,6 @@ pub(super) struct Dealer {
     by_id: FxHashMap<u64, Uri>,
     /// The sessions that have registered or called something.
     parties: FxHashMap<SessionId, Party>,
-    last_registration: u64,
 }
 
 #[derive(Debug)]
@@ -34,41 +41,45 @@ struct Registration {
     callee: SessionId,
 }
 
-/// A session's part in the dealer's business.
+/// What the dealer knows of a session.
 #[derive(Debug, Default)]
 struct Party {
     registrations: FxHashSet<u64>,
     /// What the session has been invoked for and has not answered.
-    invocations: FxHashMap<u64, Call>,
+    invocations: FxHashMap<u64, PendingCall>,
     /// The identifier of the session's latest invocation.
     last_invocation: u64,
     /// What the session has called: the callee, and the invocation's identifier there.
     calls: FxHashSet<(SessionId, u64)>,
 }
 
-/// A call that has been passed on.
+/// A call on its way to the callee of a procedure: everything that there is to know of it.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) pending: PendingCall,
+    pub(super) procedure: &'a Uri,
+    /// The caller, if it is disclosed.
+    pub(super) caller: Option<Actor<'a>>,
+    pub(super) payload: Payload,
+}
+
+/// A call that waits for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Call {
-    /// Who waits for the answer.
+pub(super) struct PendingCall {
+    /// The session that gets the answer.
     pub(super) caller: SessionId,
     /// The caller's own identifier for the request.
     pub(super) request: u64,
 }
 
-/// An invocation to send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Invocation {
-    /// To whom.
-    pub(super) callee: SessionId,
-    /// Its identifier, in the callee's session scope.
-    pub(super) request: u64,
-    /// Under which registration.
-    pub(super) registration: u64,
-}
-
 impl Dealer {
-    /// Registers a procedure for a session. Who comes first has it, also against itself.
-    pub(super) fn register(&mut self, callee: SessionId, procedure: Uri) -> Result<u64, RequestError> {
+    /// Registers a procedure for a session. The first session that registers it has it; it cannot register it twice.
+    pub(super) fn register(
+        &mut self,
+        callee: SessionId,
+        procedure: Uri,
+        identifiers: &mut Identifiers,
+    ) -> Result<u64, RequestError> {
         let Entry::Vacant(vacant) = self.procedures.entry(procedure) else {
             return Err(RequestError::new(
                 error::PROCEDURE_ALREADY_EXISTS,
@@ -82,15 +93,14 @@ impl Dealer {
                 format!("a session may have {MAX_REGISTRATIONS} registrations: unregister some first"),
             ));
         }
-        self.last_registration += 1;
-        let registration = self.last_registration;
+        let registration = identifiers.registration();
         self.by_id.insert(registration, vacant.key().clone());
         vacant.insert(Registration { registration, callee });
         party.registrations.insert(registration);
         Ok(registration)
     }
 
-    /// Ends a registration that the session has. Calls that were passed on before may still be answered.
+    /// Ends a registration that the session has. The callee may still answer calls that came before.
     pub(super) fn unregister(&mut self, callee: SessionId, registration: u64) -> Result<(), RequestError> {
         let held = self.parties.get_mut(&callee).is_some_and(|p| p.registrations.remove(&registration));
         if !held {
@@ -103,15 +113,17 @@ impl Dealer {
         Ok(())
     }
 
-    /// Finds the callee of a procedure and notes that the caller waits for it.
-    pub(super) fn call(&mut self, call: Call, procedure: &Uri) -> Result<Invocation, RequestError> {
+    /// Invokes the callee of a procedure, and notes that the caller waits for its answer.
+    pub(super) fn call(&mut self, call: Call<'_>, out: &mut Deliveries) -> Result<(), RequestError> {
+        let Call { pending, procedure, caller, payload } = call;
         let Some(&Registration { registration, callee }) = self.procedures.get(procedure) else {
             return Err(RequestError::new(
                 error::NO_SUCH_PROCEDURE,
                 format!("no procedure {procedure} is registered in this realm"),
             ));
         };
-        if self.parties.get(&call.caller).is_some_and(|caller| caller.calls.len() >= MAX_PENDING_CALLS) {
+        let waiting = self.parties.get(&pending.caller).map_or(0, |caller| caller.calls.len());
+        if waiting >= MAX_PENDING_CALLS {
             return Err(RequestError::new(
                 error::UNAVAILABLE,
                 format!(
@@ -123,16 +135,22 @@ impl Dealer {
         // Section "IDs": in the session scope, identifiers are incremented by 1 and wrap to 1 after 2^53.
         let request = if party.last_invocation >= MAX_ID { 1 } else { party.last_invocation + 1 };
         party.last_invocation = request;
-        party.invocations.insert(request, call);
-        self.parties.entry(call.caller).or_default().calls.insert((callee, request));
-        Ok(Invocation { callee, request, registration })
+        party.invocations.insert(request, pending);
+        self.parties.entry(pending.caller).or_default().calls.insert((callee, request));
+        let details = InvocationDetails { caller: caller.map(|caller| caller.disclosed()) };
+        out.one(callee, RouterMessage::Invocation { request, registration, details, payload });
+        Ok(())
     }
 
     /// Ends the call that an invocation belongs to, since the callee has answered it.
     ///
-    /// `None`: nobody waits any more, for the caller has left or the callee answers twice. To have answered something
-    /// that it never was asked is the callee's fault (section "Protocol Errors": YIELD with invalid request).
-    pub(super) fn answer(&mut self, callee: SessionId, request: u64) -> Result<Option<Call>, Violation> {
+    /// `None`: the caller has left, or the callee answers for the second time. A callee that answers an invocation which it
+    /// never got breaks the protocol (section "Protocol Errors": YIELD with invalid request).
+    pub(super) fn answer(
+        &mut self,
+        callee: SessionId,
+        request: u64,
+    ) -> Result<Option<PendingCall>, Violation> {
         let party = self
             .parties
             .get_mut(&callee)
@@ -145,9 +163,9 @@ impl Dealer {
         Ok(call)
     }
 
-    /// Ends all registrations and calls of a session; gives the calls of others that it will not answer any more.
-    pub(super) fn leave(&mut self, session: SessionId) -> Vec<Call> {
-        let Some(party) = self.parties.remove(&session) else { return Vec::new() };
+    /// Ends all registrations and calls of a session. The calls of others that it has not answered fail.
+    pub(super) fn leave(&mut self, session: SessionId, out: &mut Deliveries) {
+        let Some(party) = self.parties.remove(&session) else { return };
         for registration in party.registrations {
             self.forget(registration);
         }
@@ -157,14 +175,14 @@ impl Dealer {
                 callee.invocations.remove(&request);
             }
         }
-        let mut unanswered = Vec::new();
-        for (request, call) in party.invocations {
-            if let Some(caller) = self.parties.get_mut(&call.caller) {
-                caller.calls.remove(&(session, request));
-                unanswered.push(call);
+        for (invocation, PendingCall { caller, request }) in party.invocations {
+            if let Some(party) = self.parties.get_mut(&caller) {
+                party.calls.remove(&(session, invocation));
+                // Section "Callee Leaving During an RPC Invocation"; "Basic Profile URIs" spells it with one l.
+                let canceled = RequestError::new(error::CANCELED, "the callee left before it answered");
+                out.one(caller, canceled.into_message(code::CALL, request));
             }
         }
-        unanswered
     }
 
     fn forget(&mut self, registration: u64) {

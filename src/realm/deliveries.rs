@@ -1,10 +1,10 @@
-//! What the router has to say in answer to one message: who gets what, and why something was refused.
+//! What one message leads to: messages for sessions, and the reasons for refusals.
 
 use std::borrow::Cow;
 
 use crate::wamp::{Payload, RouterMessage, Serializer, SessionId, Uri};
 
-/// Messages in the order in which they are to go out, each with its receivers.
+/// Messages in the order in which they go out, each with its receivers.
 ///
 /// One buffer serves message after message, so that routing allocates nothing once the buffer has grown.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ impl Deliveries {
         self.messages.push((1, message));
     }
 
-    /// Adds a message for many sessions; it is made only if there are any.
+    /// Adds a message for many sessions. Without a receiver the message is not made.
     pub(super) fn many(
         &mut self,
         receivers: impl IntoIterator<Item = SessionId>,
@@ -63,7 +63,7 @@ impl RequestError {
     }
 
     /// The ERROR for a request.
-    pub(super) fn into_error(self, request_type: u64, request: u64) -> RouterMessage {
+    pub(super) fn into_message(self, request_type: u64, request: u64) -> RouterMessage {
         // JSON, whatever the receiver speaks: encoding the message transcodes it.
         let args = serde_json::Value::from(vec![self.message.into_owned()]).to_string();
         let payload = Payload { serializer: Serializer::Json, args: Some(args.into()), kwargs: None };
@@ -108,7 +108,7 @@ mod tests {
     fn refusal_explains_itself_in_one_json_argument() {
         let refusal = RequestError::new(uri::error::INVALID_URI, "a \"quoted\" reason");
         let RouterMessage::Error { request_type, request, error, payload } =
-            refusal.into_error(code::REGISTER, 9)
+            refusal.into_message(code::REGISTER, 9)
         else {
             panic!("no ERROR");
         };

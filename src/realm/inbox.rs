@@ -1,9 +1,9 @@
 //! The way into a realm: one queue for everything, in order, bounded for messages, never full for leaving.
 //!
-//! A bounded channel would make the end of a session wait or get lost when it is full, and a second channel for it
-//! could overtake the session's last messages. So the queue itself has no bound; what enters it needs slots first,
-//! and only leaving needs none. At most [`SLOTS`] slots' worth of messages and joins are waiting, plus one departure
-//! for each session. Senders that get no slots wait, in order.
+//! If a bounded channel were full, the end of a session would have to wait or would get lost; a second channel for it
+//! could overtake the session's last messages. So the queue itself has no bound. A message and a join need slots before
+//! they enter it; only leaving needs none. The queue holds at most [`SLOTS`] slots' worth of messages and joins, and one
+//! departure for each session. Senders wait for slots in order.
 
 use std::sync::{
     Arc,
@@ -31,8 +31,8 @@ const SLOTS: u32 = 4096;
 /// inbox holds at most 16 MiB of them, or one message that is larger.
 const SLOT_BYTES: usize = 4096;
 
-/// One of a realm's sessions: its identifier, and a number that no other attachment to the realm has. Should an
-/// identifier be drawn twice, the number tells which of the two sessions is meant.
+/// One of a realm's sessions: its identifier, and a number that no other attachment to the realm has. If an identifier
+/// is drawn twice, the number tells the two sessions apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SessionKey {
     pub(super) session: SessionId,
@@ -96,7 +96,7 @@ impl Inbox {
         SessionKey { session, number: self.attached.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// Adds an arrival, waiting for its slots. Dropped while it waits, it has added nothing.
+    /// Adds an arrival, waiting for its slots. A call that is dropped while it waits adds nothing.
     pub(super) async fn send(&self, arrival: Arrival) -> Result<(), RealmClosed> {
         let slots = self.gate.slots.acquire_many(arrival.slots()).await.map_err(|_| RealmClosed)?;
         self.queue.send(arrival).map_err(|_| RealmClosed)?;
@@ -105,7 +105,7 @@ impl Inbox {
         Ok(())
     }
 
-    /// Adds an arrival that needs no slots. Where there is no owner any more, nothing is left to be told.
+    /// Adds an arrival that needs no slots. If the owner is gone, there is nothing left to tell.
     pub(super) fn send_now(&self, arrival: Arrival) {
         debug_assert_eq!(arrival.slots(), 0);
         drop(self.queue.send(arrival));

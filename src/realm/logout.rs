@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 
 use crate::wamp::{SessionId, Uri};
 
-/// Clients that are to be logged out on somebody else's order.
+/// Clients that are to be logged out on the order of another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logout {
     /// Their sessions in the realm.

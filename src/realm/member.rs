@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::permissions::RoleId;
 use crate::{
     identity::Identity,
-    wamp::{Serializer, SessionId},
+    wamp::{Serializer, SessionId, message::Disclosed},
     wire::Outbox,
 };
 
@@ -35,6 +35,14 @@ pub(super) struct Actor<'a> {
     pub(super) identity: &'a Identity,
     /// The identity's role, looked up in this realm's permissions.
     pub(super) role: RoleId,
+}
+
+impl Actor<'_> {
+    /// What other sessions learn of this one where it is disclosed.
+    pub(super) fn disclosed(&self) -> Disclosed {
+        let Identity { authid, authrole, .. } = self.identity;
+        Disclosed { session: self.session, authid: authid.shared_public(), authrole: authrole.clone().into() }
+    }
 }
 
 /// What a connection comes in by, as far as others may know.

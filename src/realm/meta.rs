@@ -1,11 +1,11 @@
-//! The session meta API (section "Session Meta API"): who is in the realm, and who has to leave it.
+//! The session meta API (section "Session Meta API"): it tells which sessions are in the realm, and ends some of them.
 //!
-//! Pure: arguments and sessions give an [`MetaAnswer`], which the owner carries out. What is told of a session is what
-//! [`Member::details`](super::member::Member::details) shows, and nothing of it is a credential.
+//! Pure: arguments and sessions give a [`MetaAnswer`], which the owner carries out. It tells of a session what
+//! [`Member::details`](super::member::Member::details) shows, and nothing of that is a credential.
 //!
-//! *Who may*: reading follows the realm's permissions like any call. To end other people's sessions takes a permission
-//! whose URI itself begins with `wamp.`: a rule that covers everything is written with an application's own procedures
-//! in mind, and an open realm has no rule at all.
+//! *Permissions*: reading follows the realm's permissions like any call. To end the sessions of other clients, a role
+//! needs a permission whose URI itself begins with `wamp.`: operators write a rule that covers everything with the
+//! application's own procedures in mind, and an open realm has no rule at all.
 //!
 //! `wamp.session.modify_details` is in no edition of the specification, and not here.
 
@@ -25,8 +25,8 @@ pub(super) const ON_JOIN: &str = "wamp.session.on_join";
 /// Tells of a session that has left.
 pub(super) const ON_LEAVE: &str = "wamp.session.on_leave";
 
-/// How many sessions `wamp.session.list` lists: any client may ask as often as it likes, and the realm serves nobody
-/// else while it answers. `wamp.session.count` counts them all.
+/// How many sessions `wamp.session.list` lists: any client may ask as often as it likes, and the realm serves no other
+/// client while it answers. `wamp.session.count` counts them all.
 pub(super) const MAX_LISTED: usize = 10_000;
 
 /// The longest message that a GOODBYE passes on, in bytes. It is copied to each session that is killed.
@@ -50,7 +50,7 @@ pub(super) enum MetaProcedure {
 /// What a call comes to.
 #[derive(Debug, PartialEq)]
 pub(super) struct MetaAnswer {
-    /// The only argument of the RESULT; null: it has none.
+    /// The only argument of the RESULT. For null the RESULT has no argument.
     pub(super) result: Value,
     /// Whose sessions end, and what they are told.
     pub(super) killed: Option<Killed>,
@@ -64,7 +64,7 @@ pub(super) struct Killed {
     pub(super) reason: Uri,
     /// GOODBYE.Details.message
     pub(super) message: Option<String>,
-    /// The authid that was named, if one was: also sessions that are not here are meant.
+    /// The authid, if the caller named one: that means clients too that are not connected.
     pub(super) authid: Option<String>,
 }
 
@@ -88,7 +88,7 @@ impl MetaProcedure {
         matches!(self, Self::Kill | Self::KillByAuthid | Self::KillByAuthrole | Self::KillAll)
     }
 
-    /// Finds out what a call of `caller`, who may make it, comes to.
+    /// Finds out what a call comes to. The caller has the permission for it.
     pub(super) fn answer(
         self,
         caller: SessionId,
@@ -139,7 +139,7 @@ impl MetaProcedure {
     }
 }
 
-/// All sessions but the caller's own that fit.
+/// The sessions that fit, without the caller's own.
 fn others(
     caller: SessionId,
     members: &Members,

@@ -1,7 +1,7 @@
 //! The owner of a realm: the one task that has its sessions, its broker and its dealer, and so needs no locks.
 //!
-//! It takes what waits in the inbox in batches, has the router find out what each message leads to, and pushes the
-//! outcome, encoded, to the sessions' outboxes. It never waits for a session: an outbox that is full ends its
+//! It takes batches from the inbox, lets the router find out what each message leads to, and pushes the encoded outcome
+//! to the sessions' outboxes. It never waits for a session: an outbox that is full ends its
 //! connection.
 
 use std::{
@@ -9,11 +9,12 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::{
     deliveries::{Deliveries, RequestError, Violation},
+    encoded::EncodedOnce,
+    identifiers::Identifiers,
     inbox::{Arrival, Gate, SessionKey},
     logout::{Logout, Logouts},
     member::{Channel, Member, Members},
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::{
     identity::Identity,
-    wamp::{ClientMessage, RouterMessage, Serializer, SessionId, Uri, message::code, random_id, uri::error},
+    wamp::{ClientMessage, RouterMessage, SessionId, Uri, message::code, uri::error},
     wire::{Closing, Outbox},
 };
 
@@ -63,7 +64,7 @@ impl Owner {
         logouts: Option<Logouts>,
         counters: RealmCounters,
     ) -> Self {
-        let router = Router::new(Arc::clone(&permissions));
+        let router = Router::new(Arc::clone(&permissions), Identifiers::new());
         let (members, deliveries) = (Members::default(), Deliveries::default());
         let topics = MetaTopics { on_join: Uri::known(meta::ON_JOIN), on_leave: Uri::known(meta::ON_LEAVE) };
         let counted = Counted::default();
@@ -82,7 +83,7 @@ impl Owner {
         }
     }
 
-    /// Serves the realm until it is closed, or until nobody has a way to it any more.
+    /// Serves the realm until it is closed, or until the last way to it is gone.
     pub(super) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut closed = false;
@@ -113,10 +114,10 @@ impl Owner {
                 let role = self.permissions.role(&identity.authrole);
                 let member = vacant.insert(Member { number: key.number, identity, outbox, role, channel });
                 let details = || meta::json_arguments(&[member.details(key.session)]);
-                self.router.announce(&self.topics.on_join, details, random_id, &mut self.deliveries);
+                self.router.announce(&self.topics.on_join, details, &mut self.deliveries);
                 self.deliver();
             }
-            // Two draws out of 2^53 were the same: who is there stays, who comes has to try again.
+            // Two draws out of 2^53 were the same: the session that is there stays, the new client has to try again.
             hash_map::Entry::Occupied(_) => {
                 let message = "the session identifier is taken: connect again".to_owned();
                 let abort = RouterMessage::Abort { message, reason: Uri::known(error::UNAVAILABLE) };
@@ -146,7 +147,7 @@ impl Owner {
                 .and_then(|()| meta.answer(key.session, payload, &self.members));
             return self.carry_out(key.session, *request, answer);
         }
-        if let Err(Violation(what)) = self.router.handle(&actor, message, random_id, &mut self.deliveries) {
+        if let Err(Violation(what)) = self.router.handle(&actor, message, &mut self.deliveries) {
             // Section "Protocol Errors": send ABORT, dispose of what the session has, process nothing further.
             let reason = Uri::known(error::PROTOCOL_VIOLATION);
             end(
@@ -178,7 +179,7 @@ impl Owner {
         });
         let (answer, killed) = match answer {
             Ok(answer) => (RouterMessage::Result { request, payload: answer.payload() }, answer.killed),
-            Err(refusal) => (refusal.into_error(code::CALL, request), None),
+            Err(refusal) => (refusal.into_message(code::CALL, request), None),
         };
         self.deliveries.one(caller, answer);
         self.deliver();
@@ -226,7 +227,7 @@ impl Owner {
         let Identity { authid, authrole, .. } = &*member.identity;
         let arguments =
             || meta::json_arguments(&[session.0.into(), authid.public().into(), authrole.as_str().into()]);
-        self.router.announce(&self.topics.on_leave, arguments, random_id, &mut self.deliveries);
+        self.router.announce(&self.topics.on_leave, arguments, &mut self.deliveries);
     }
 
     fn deliver(&mut self) {
@@ -249,7 +250,7 @@ impl Owner {
 }
 
 impl Drop for Owner {
-    /// However the realm ends, nobody waits for it any more and no session that it knows stays behind.
+    /// However the realm ends: senders wait for it no longer, and no session that it knows stays behind.
     fn drop(&mut self) {
         self.gate.slots.close();
         self.arrivals.close();
@@ -273,25 +274,6 @@ impl Drop for Owner {
 fn end(outbox: &Outbox, last: &RouterMessage, how: Closing) {
     outbox.push(outbox.serializer().encode(last));
     outbox.close(how);
-}
-
-/// A message in up to three encodings, each made when it is first needed and then shared by all receivers.
-#[derive(Default)]
-struct EncodedOnce {
-    json: Option<Bytes>,
-    msgpack: Option<Bytes>,
-    cbor: Option<Bytes>,
-}
-
-impl EncodedOnce {
-    fn get(&mut self, serializer: Serializer, encode: impl FnOnce() -> Bytes) -> Bytes {
-        let place = match serializer {
-            Serializer::Json => &mut self.json,
-            Serializer::MsgPack => &mut self.msgpack,
-            Serializer::Cbor => &mut self.cbor,
-        };
-        place.get_or_insert_with(encode).clone()
-    }
 }
 
 #[cfg(test)]

@@ -24,14 +24,14 @@ pub(super) struct RoleId(Option<u32>);
 /// An action is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Grant {
-    /// Whether the other side learns who acted, also if the client did not ask for that.
+    /// Whether the other side learns which session acted, even if that session did not ask for it.
     pub(super) disclose: bool,
 }
 
 /// The permissions of all roles of a realm.
 #[derive(Debug)]
 pub(super) enum Permissions {
-    /// Any role may do anything and is disclosed doing it.
+    /// Sessions may have any role and do everything, and are disclosed.
     Open,
     /// Roles by name, in the configuration's order. Few, so that a scan finds one faster than a hash would.
     Listed(Vec<(Box<str>, Rules)>),
@@ -71,7 +71,7 @@ impl Permissions {
         roles.iter().map(|(name, _)| &**name)
     }
 
-    /// Looks a role up, once per session. One that the realm does not have may do nothing.
+    /// Looks a role up, once per session. A role that the realm does not have may do nothing.
     pub(super) fn role(&self, name: &str) -> RoleId {
         match self {
             Self::Open => RoleId(None),

@@ -5,7 +5,7 @@
 //!
 //! The specification's character is the record separator, U+001E. It writes it as `\30`, which is decimal there;
 //! autobahn for Python reads that as octal and has always used U+0018, in both directions. JSON has neither outside
-//! of an escape, so both are understood, and a client is answered with the one that it uses.
+//! of an escape, so the gateway understands both, and answers a client with the one that it uses.
 
 use bytes::{Buf as _, Bytes};
 

@@ -1,7 +1,7 @@
 //! CBOR (RFC 8949).
 //!
-//! Indefinite lengths are read, definite ones written. Where a payload is transcoded, a tag is dropped and its
-//! content stays, and `undefined` and other simple values become null.
+//! The reader takes indefinite lengths, the writer makes definite ones. Transcoding drops a tag and keeps its content;
+//! `undefined` and other simple values become null.
 
 mod writer;
 
@@ -15,7 +15,7 @@ use super::{
 
 pub(super) use writer::CborWriter;
 
-/// Tags around one value. Each is a level of nesting for parsers that recurse, and nobody needs more.
+/// Tags around one value. Each is a level of nesting for parsers that recurse, and real values have fewer.
 const MAX_TAGS: usize = 4;
 
 /// "Break", which ends what has an indefinite length.
@@ -87,7 +87,7 @@ impl<'a> CborReader<'a> {
         Ok(Head { major, info, argument })
     }
 
-    /// A string's bytes, of whichever length was announced.
+    /// A string's bytes, whether its length is definite or not.
     fn bytes(&mut self, length: u64) -> Result<&'a [u8], DecodeError> {
         let length = self.cursor.length(length, 1)?;
         self.cursor.take(length)

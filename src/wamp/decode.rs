@@ -12,16 +12,17 @@ use super::{
     read::{Reader, Token},
 };
 
-/// Reads one message.
-pub(super) fn message(
-    input: &Bytes,
-    serializer: Serializer,
-    max_depth: usize,
-) -> Result<ClientMessage, DecodeError> {
-    match serializer {
-        Serializer::Json => read(Envelope::open(JsonReader::new(input)?, input, serializer, max_depth)?),
-        Serializer::MsgPack => read(Envelope::open(MsgPackReader::new(input), input, serializer, max_depth)?),
-        Serializer::Cbor => read(Envelope::open(CborReader::new(input), input, serializer, max_depth)?),
+impl Serializer {
+    /// Reads one message.
+    ///
+    /// Its payload, and options and details, are slices of `message`. `max_depth` is how deeply lists and dictionaries may
+    /// be nested, the message's own list included.
+    pub fn decode(self, message: &Bytes, max_depth: usize) -> Result<ClientMessage, DecodeError> {
+        match self {
+            Self::Json => read(Envelope::open(JsonReader::new(message)?, message, self, max_depth)?),
+            Self::MsgPack => read(Envelope::open(MsgPackReader::new(message), message, self, max_depth)?),
+            Self::Cbor => read(Envelope::open(CborReader::new(message), message, self, max_depth)?),
+        }
     }
 }
 
@@ -71,7 +72,7 @@ fn hello<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessag
 fn abort<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
     let details = message.dictionary("Details")?;
     let reason = message.text("Reason")?;
-    // The session ends, so nobody reads the arguments.
+    // The session ends: the arguments mean nothing any more.
     message.payload()?;
     Ok(ClientMessage::Abort { details, reason: message.uri("Reason", &reason)? })
 }

@@ -7,7 +7,7 @@ use super::{
     Payload, RouterFeatures, RouterMessage, Serializer, Uri,
     cbor::CborWriter,
     json::JsonWriter,
-    message::{EventDetails, InvocationDetails, WelcomeDetails, code},
+    message::{Disclosed, EventDetails, InvocationDetails, WelcomeDetails, code},
     msgpack::MsgPackWriter,
     read::{Kind, Token},
     write::{self, Writer},
@@ -16,15 +16,17 @@ use super::{
 /// Enough for a message's list, type, identifiers and empty details; what varies is added.
 const HEAD_SIZE: usize = 64;
 
-/// A guess at a dictionary that somebody else has made; a longer one costs one more allocation.
+/// A guess at a dictionary that was made elsewhere; a longer one costs one more allocation.
 const OBJECT_SIZE: usize = 256;
 
-/// Writes one message.
-pub(super) fn message(message: &RouterMessage, target: Serializer) -> Bytes {
-    match target {
-        Serializer::Json => write_message::<JsonWriter>(message, target),
-        Serializer::MsgPack => write_message::<MsgPackWriter>(message, target),
-        Serializer::Cbor => write_message::<CborWriter>(message, target),
+impl Serializer {
+    /// Writes one message, transcoding its payload where that is needed.
+    pub fn encode(self, message: &RouterMessage) -> Bytes {
+        match self {
+            Self::Json => write_message::<JsonWriter>(message, self),
+            Self::MsgPack => write_message::<MsgPackWriter>(message, self),
+            Self::Cbor => write_message::<CborWriter>(message, self),
+        }
     }
 }
 
@@ -56,13 +58,10 @@ fn write_message<W: Writer>(message: &RouterMessage, target: Serializer) -> Byte
                 .finish()
         }
         RouterMessage::Event { subscription, publication, details, payload } => {
-            let EventDetails { publisher, publisher_authid, publisher_authrole } = details;
+            let EventDetails { publisher } = details;
             let payload = Arguments::new(payload, target);
-            let details = [
-                publisher.map(|id| ("publisher", Detail::Id(id))),
-                publisher_authid.as_deref().map(|authid| ("publisher_authid", Detail::Text(authid))),
-                publisher_authrole.as_deref().map(|authrole| ("publisher_authrole", Detail::Text(authrole))),
-            ];
+            let keys = ["publisher", "publisher_authid", "publisher_authrole"];
+            let details = disclosed(publisher.as_ref(), keys);
             Message::<W>::new(code::EVENT, 3 + payload.count(), size(&details) + payload.size())
                 .int(*subscription)
                 .int(*publication)
@@ -79,13 +78,9 @@ fn write_message<W: Writer>(message: &RouterMessage, target: Serializer) -> Byte
                 .finish()
         }
         RouterMessage::Invocation { request, registration, details, payload } => {
-            let InvocationDetails { caller, caller_authid, caller_authrole } = details;
+            let InvocationDetails { caller } = details;
             let payload = Arguments::new(payload, target);
-            let details = [
-                caller.map(|id| ("caller", Detail::Id(id))),
-                caller_authid.as_deref().map(|authid| ("caller_authid", Detail::Text(authid))),
-                caller_authrole.as_deref().map(|authrole| ("caller_authrole", Detail::Text(authrole))),
-            ];
+            let details = disclosed(caller.as_ref(), ["caller", "caller_authid", "caller_authrole"]);
             Message::<W>::new(code::INVOCATION, 3 + payload.count(), size(&details) + payload.size())
                 .int(*request)
                 .int(*registration)
@@ -130,6 +125,16 @@ fn welcome(details: &WelcomeDetails) -> [Option<(&str, Detail<'_>)>; 9] {
         Some(("roles", Detail::Roles(features))),
         known.map(|known| ("x_wampgate_known", Detail::Bool(known))),
         public_id.as_deref().map(|id| ("x_wampgate_public_id", Detail::Text(id))),
+    ]
+}
+
+/// Another session, under the keys for its identifier, its authid and its role.
+fn disclosed<'a>(session: Option<&'a Disclosed>, keys: [&'a str; 3]) -> [Option<(&'a str, Detail<'a>)>; 3] {
+    let [id, authid, authrole] = keys;
+    [
+        session.map(|it| (id, Detail::Id(it.session.0))),
+        session.map(|it| (authid, Detail::Text(&it.authid))),
+        session.map(|it| (authrole, Detail::Text(&it.authrole))),
     ]
 }
 

@@ -3,17 +3,15 @@
 //! Stricter than the grammar in two points, because a payload passes through to clients whose parsers refuse the
 //! rest: an escaped surrogate must be half of a pair, and a number must fit a double's range.
 
-mod string;
 mod writer;
+
+pub(super) use writer::JsonWriter;
 
 use super::{
     DecodeError,
+    json_string::{escape, plain_length},
     read::{Container, Kind, Reader, Text, Token},
 };
-use string::{escape, plain_length};
-
-pub(super) use string::unescape;
-pub(super) use writer::JsonWriter;
 
 /// Reads JSON.
 #[derive(Debug)]

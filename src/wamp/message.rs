@@ -1,12 +1,11 @@
 //! The messages of the basic profile, as types: what a client may send, and what a router answers.
 //!
-//! Application payload stays as the raw bytes in which it came, see [`Payload`]. Options and details are typed as far as
-//! they mean something here, and kept whole beside that, see [`Dictionary`]; keys that this router does not know are
-//! ignored, as the specification asks.
+//! Application payload stays as the raw bytes in which it came, see [`Payload`]. Options and details are types as far as
+//! they mean something here; the whole dictionary is kept beside them, see [`Dictionary`]. The router ignores keys that it
+//! does not know, as the specification asks.
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Dictionary, Payload, RouterFeatures, SessionId, Uri};
@@ -140,7 +139,7 @@ pub struct HelloDetails {
 pub struct PublishOptions {
     /// Whether the client wants PUBLISHED or ERROR as an answer.
     pub acknowledge: bool,
-    /// Whether the publisher itself gets no event, also where it is subscribed. Default true.
+    /// Whether the publisher itself gets no event, even if it is subscribed. Default true.
     pub exclude_me: bool,
     /// Whether subscribers may see who published.
     pub disclose_me: bool,
@@ -150,7 +149,7 @@ pub struct PublishOptions {
     pub written: Dictionary,
 }
 
-/// The receivers of an event as its publisher limits them.
+/// How a publisher limits the receivers of an event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PublishLists {
     /// Sessions that get no event.
@@ -211,26 +210,25 @@ pub struct WelcomeDetails {
     pub public_id: Option<Arc<str>>,
 }
 
-/// EVENT.Details: who published, where that is disclosed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "the fields carry the specification's own names")]
+/// EVENT.Details.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventDetails {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub publisher: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub publisher_authid: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub publisher_authrole: Option<String>,
+    /// `publisher`, `publisher_authid`, `publisher_authrole`: where that is disclosed.
+    pub publisher: Option<Disclosed>,
 }
 
-/// INVOCATION.Details: who called, where that is disclosed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "the fields carry the specification's own names")]
+/// INVOCATION.Details.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InvocationDetails {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub caller: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub caller_authid: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub caller_authrole: Option<String>,
+    /// `caller`, `caller_authid`, `caller_authrole`: where that is disclosed.
+    pub caller: Option<Disclosed>,
+}
+
+/// A session as another one gets to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields carry the specification's own names")]
+pub struct Disclosed {
+    pub session: SessionId,
+    pub authid: Arc<str>,
+    pub authrole: Arc<str>,
 }

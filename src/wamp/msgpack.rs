@@ -1,6 +1,6 @@
 //! `MessagePack`, version 5, which tells strings from binary data.
 //!
-//! An extension value is read as the binary data in it; its type number is lost where a payload is transcoded.
+//! The reader takes an extension value for the binary data in it; transcoding loses its type number.
 
 use rmp::{Marker, encode};
 

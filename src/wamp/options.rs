@@ -1,24 +1,22 @@
 //! Reading options and details: dictionaries of which some keys mean something here.
 //!
-//! - What a key means goes into a typed struct. The whole dictionary is kept beside it as it came, see [`Dictionary`].
-//! - A key whose value is null counts as absent: several client libraries send one for what was not set.
-//! - Errors name the key and what it should be, and do not repeat what was sent, which may be a secret.
+//! - The values of those keys go into a typed struct. The whole dictionary is kept beside them as it came, see
+//!   [`Dictionary`].
+//! - A key whose value is null counts as absent: several client libraries send null for an option that was not set.
+//! - Errors name the key and what its value should be. They do not repeat what the client sent, which may be a secret.
+
+mod known;
 
 use bytes::Bytes;
 
 use super::{
     DecodeError, Dictionary, Serializer,
-    message::{CallOptions, HelloDetails, MatchOptions, PublishLists, PublishOptions},
     read::{Container, Depth, Ignore, Kind, Reader, Token, walk, walk_from},
 };
 
-/// How deeply details may be nested even where the limit for arguments is higher: some of them are handed to policies,
-/// whose parsers may call themselves.
+/// How deeply details may be nested even where the limit for arguments is higher: policies get some of them, and the
+/// parsers of policies may call themselves.
 const MAX_DEPTH: usize = 128;
-
-/// How long HELLO.Details.authextra may be, in bytes: it is kept while a client is asked to authenticate, and handed to
-/// policies. Keys, signatures and tokens take less than a tenth of this.
-const MAX_AUTHEXTRA: usize = 16 * 1024;
 
 /// What a dictionary is read into.
 pub(super) trait Options: Default {
@@ -164,7 +162,7 @@ impl<'a, R: Reader<'a>> OptionValue<'_, 'a, R> {
         self.list(text, "expected a list of strings")
     }
 
-    /// Identifiers; or what clients take for some, which then means nothing.
+    /// Identifiers of sessions. A number that is none matches no session.
     fn ids(self) -> Result<Vec<u64>, DecodeError> {
         self.list(|token| whole_number::<R>(&token), "expected a list of session IDs")
     }
@@ -214,102 +212,5 @@ pub(super) fn whole_number<'a, R: Reader<'a>>(token: &Token<'a>) -> Option<u64> 
             (!R::TEXT && RANGE.contains(&value) && value.fract() == 0.0).then_some(value as u64)
         }
         _ => None,
-    }
-}
-
-// === impl Options ===
-
-impl Options for HelloDetails {
-    const KEYS: &'static [&'static str] = &["authmethods", "authid", "authrole", "authextra", "roles"];
-
-    fn set<'a, R: Reader<'a>>(
-        &mut self,
-        key: &'static str,
-        value: OptionValue<'_, 'a, R>,
-    ) -> Result<(), DecodeError> {
-        match key {
-            "authmethods" => self.authmethods = value.texts()?,
-            "authid" => self.authid = Some(value.text()?),
-            "authrole" => self.authrole = Some(value.text()?),
-            "authextra" => {
-                self.authextra = value.dictionary()?;
-                if self.authextra.size() > MAX_AUTHEXTRA {
-                    return Err(invalid(format!("may have {MAX_AUTHEXTRA} bytes")));
-                }
-            }
-            _ => self.roles = value.dictionary()?,
-        }
-        Ok(())
-    }
-
-    fn keep(&mut self, written: Dictionary) {
-        self.written = written;
-    }
-}
-
-impl PublishOptions {
-    fn lists(&mut self) -> &mut PublishLists {
-        self.lists.get_or_insert_with(Box::<PublishLists>::default)
-    }
-}
-
-impl Options for PublishOptions {
-    const KEYS: &'static [&'static str] =
-        &["acknowledge", "exclude_me", "disclose_me", "exclude", "eligible"];
-
-    fn set<'a, R: Reader<'a>>(
-        &mut self,
-        key: &'static str,
-        value: OptionValue<'_, 'a, R>,
-    ) -> Result<(), DecodeError> {
-        match key {
-            "acknowledge" => self.acknowledge = value.bool()?,
-            "exclude_me" => self.exclude_me = value.bool()?,
-            "disclose_me" => self.disclose_me = value.bool()?,
-            "exclude" => self.lists().exclude = value.ids()?,
-            _ => self.lists().eligible = Some(value.ids()?),
-        }
-        Ok(())
-    }
-
-    fn keep(&mut self, written: Dictionary) {
-        self.written = written;
-    }
-}
-
-impl Options for CallOptions {
-    const KEYS: &'static [&'static str] = &["disclose_me"];
-
-    fn set<'a, R: Reader<'a>>(
-        &mut self,
-        _: &'static str,
-        value: OptionValue<'_, 'a, R>,
-    ) -> Result<(), DecodeError> {
-        self.disclose_me = value.bool()?;
-        Ok(())
-    }
-
-    fn keep(&mut self, written: Dictionary) {
-        self.written = written;
-    }
-}
-
-impl Options for MatchOptions {
-    const KEYS: &'static [&'static str] = &["match", "invoke"];
-
-    fn set<'a, R: Reader<'a>>(
-        &mut self,
-        key: &'static str,
-        value: OptionValue<'_, 'a, R>,
-    ) -> Result<(), DecodeError> {
-        match key {
-            "match" => self.r#match = Some(value.text()?),
-            _ => self.invoke = Some(value.text()?),
-        }
-        Ok(())
-    }
-
-    fn keep(&mut self, written: Dictionary) {
-        self.written = written;
     }
 }

@@ -6,8 +6,8 @@ use super::Serializer;
 
 /// The arguments of a message, still serialized.
 ///
-/// Between two clients with the same serializer the bytes pass through untouched (they are slices of the frame
-/// that was received); they are transcoded only where the serializers differ.
+/// Between two clients with the same serializer the bytes pass through untouched (they are slices of the frame that
+/// came); the gateway transcodes them only where the serializers differ.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Payload {
     /// What `args` and `kwargs` are serialized with.

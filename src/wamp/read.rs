@@ -1,11 +1,11 @@
 //! Reading serialized values piece by piece: what the three serializers have in common.
 //!
 //! A [`Reader`] knows one serializer's syntax and nothing else. [`walk`] drives it over a value of any depth with a
-//! stack of its own, so that no input can exhaust the thread's; what is to happen with the value is up to a [`Sink`].
+//! stack of its own, so that no input can exhaust the thread's; a [`Sink`] decides what happens with the value.
 
 use std::borrow::Cow;
 
-use super::{DecodeError, json};
+use super::{DecodeError, json_string};
 
 /// A scalar, or the head of a list or dictionary.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) enum Token<'a> {
     Dict(Option<usize>),
 }
 
-/// A string. Unescaping waits until somebody wants to know what it says.
+/// A string. It is unescaped only if what it says is asked for.
 #[derive(Debug)]
 pub(super) enum Text<'a> {
     Plain(Cow<'a, str>),
@@ -164,7 +164,7 @@ impl<'a> Text<'a> {
     pub(super) fn into_str(self) -> Cow<'a, str> {
         match self {
             Self::Plain(text) => text,
-            Self::Escaped(raw) => Cow::Owned(json::unescape(raw)),
+            Self::Escaped(raw) => Cow::Owned(json_string::unescape(raw)),
         }
     }
 }

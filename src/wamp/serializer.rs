@@ -1,9 +1,5 @@
 //! The three serializers, and the WebSocket subprotocols that name them.
 
-use bytes::Bytes;
-
-use super::{ClientMessage, RouterMessage, decode, encode};
-
 /// How messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Serializer {
@@ -49,19 +45,6 @@ pub enum DecodeError {
 }
 
 impl Serializer {
-    /// Reads one message.
-    ///
-    /// Its payload is slices of `message`. `max_depth` is how deeply lists and dictionaries may be nested,
-    /// the message's own list included.
-    pub fn decode(self, message: &Bytes, max_depth: usize) -> Result<ClientMessage, DecodeError> {
-        decode::message(message, self, max_depth)
-    }
-
-    /// Writes one message, transcoding its payload where that is needed.
-    pub fn encode(self, message: &RouterMessage) -> Bytes {
-        encode::message(message, self)
-    }
-
     /// Whether messages go in text frames rather than in binary ones.
     pub const fn is_text(self) -> bool {
         matches!(self, Self::Json)

@@ -24,7 +24,7 @@ use super::{
 impl Payload {
     /// The payload for a client with the serializer `target`: the very same bytes if it is the sender's, too.
     ///
-    /// Whoever sends one payload to many clients calls this once for each serializer, not once for each client.
+    /// To send one payload to many clients, call this once for each serializer, not once for each client.
     #[must_use]
     pub fn transcoded(&self, target: Serializer) -> Self {
         let part = |part: &Option<Bytes>| part.as_ref().map(|bytes| value(bytes, self.serializer, target));

@@ -1,6 +1,8 @@
 use super::*;
 use crate::{
-    realm::router::testing::{FIRST_PUBLICATION, Sent, World, only, payload, publish, refused, subscribe},
+    realm::router::testing::{
+        FIRST_PUBLICATION, Sent, World, only, payload, publish, refused, subscribe, uri,
+    },
     wamp::{
         ClientMessage, RouterMessage,
         message::{EventDetails, PublishOptions, code},
@@ -217,11 +219,11 @@ fn session_may_have_so_many_subscriptions_and_no_more() {
 
 #[test]
 fn refused_subscription_leaves_no_empty_topic_behind() {
-    let mut broker = Broker::default();
+    let (mut broker, mut identifiers) = (Broker::default(), Identifiers::new());
     for topic in 0..MAX_SUBSCRIPTIONS {
-        broker.subscribe(SessionId(1), Uri::parse(&format!("com.t{topic}")).unwrap()).unwrap();
+        broker.subscribe(SessionId(1), uri(&format!("com.t{topic}")), &mut identifiers).unwrap();
     }
-    broker.subscribe(SessionId(1), Uri::parse("com.more").unwrap()).unwrap_err();
+    broker.subscribe(SessionId(1), uri("com.more"), &mut identifiers).unwrap_err();
     broker.leave(SessionId(1));
     assert!(broker.is_empty());
 }

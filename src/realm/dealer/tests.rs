@@ -108,10 +108,18 @@ fn invocations_are_counted_from_1_for_each_callee() {
 fn invocations_wrap_to_1_after_the_largest_identifier() {
     let mut dealer = Dealer::default();
     let (caller, callee) = (SessionId(1), SessionId(2));
-    dealer.register(callee, uri("com.p")).unwrap();
+    dealer.register(callee, uri("com.p"), &mut Identifiers::new()).unwrap();
     dealer.parties.get_mut(&callee).unwrap().last_invocation = MAX_ID;
-    let invocation = dealer.call(Call { caller, request: 7 }, &uri("com.p")).unwrap();
-    assert_eq!(invocation.request, 1);
+    let pending = PendingCall { caller, request: 7 };
+    let procedure = &uri("com.p");
+    let mut out = Deliveries::default();
+    dealer.call(Call { pending, procedure, caller: None, payload: Payload::empty() }, &mut out).unwrap();
+    let mut requests = Vec::new();
+    out.drain(|_, message| match message {
+        RouterMessage::Invocation { request, .. } => requests.push(*request),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(requests, [1]);
 }
 
 #[test]

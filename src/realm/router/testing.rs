@@ -17,7 +17,6 @@ pub(in crate::realm) struct World {
     pub(in crate::realm) router: Router,
     permissions: Arc<Permissions>,
     identities: HashMap<u64, Arc<Identity>>,
-    drawn: u64,
 }
 
 /// What was sent, by receiver.
@@ -42,9 +41,10 @@ impl World {
 
     fn new(roles: &Roles, sessions: impl IntoIterator<Item = u64>) -> Self {
         let permissions = Arc::new(Permissions::new(roles));
-        let router = Router::new(Arc::clone(&permissions));
+        let identifiers = Identifiers::counting_from(FIRST_PUBLICATION - 1);
+        let router = Router::new(Arc::clone(&permissions), identifiers);
         let identities = sessions.into_iter().map(|session| (session, identity(session))).collect();
-        Self { router, permissions, identities, drawn: FIRST_PUBLICATION - 1 }
+        Self { router, permissions, identities }
     }
 
     /// Sends a message that breaks no rule.
@@ -62,11 +62,7 @@ impl World {
         let role = self.permissions.role(&identity.authrole);
         let actor = Actor { session: SessionId(session), identity, role };
         let mut out = Deliveries::default();
-        let draw = || {
-            self.drawn += 1;
-            self.drawn
-        };
-        self.router.handle(&actor, message, draw, &mut out)?;
+        self.router.handle(&actor, message, &mut out)?;
         Ok(flatten(&mut out))
     }
 

@@ -1,7 +1,10 @@
-use super::{testing::*, *};
+use super::{checks::MAX_URI_LENGTH, testing::*, *};
 use crate::{
     realm::Permission,
-    wamp::{Dictionary, message::CallOptions},
+    wamp::{
+        Dictionary,
+        message::{Disclosed, EventDetails, InvocationDetails},
+    },
 };
 
 mod interleavings;
@@ -41,20 +44,17 @@ fn invocation_details(sent: Sent) -> InvocationDetails {
     }
 }
 
+fn disclosed(session: u64) -> Disclosed {
+    let authid = format!("public{session}").into();
+    Disclosed { session: SessionId(session), authid, authrole: "user".into() }
+}
+
 fn publisher(session: u64) -> EventDetails {
-    EventDetails {
-        publisher: Some(session),
-        publisher_authid: Some(format!("public{session}")),
-        publisher_authrole: Some("user".to_owned()),
-    }
+    EventDetails { publisher: Some(disclosed(session)) }
 }
 
 fn caller(session: u64) -> InvocationDetails {
-    InvocationDetails {
-        caller: Some(session),
-        caller_authid: Some(format!("public{session}")),
-        caller_authrole: Some("user".to_owned()),
-    }
+    InvocationDetails { caller: Some(disclosed(session)) }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::wamp::{
     RouterFeatures, RouterMessage, SessionId,
-    message::{EventDetails, InvocationDetails, WelcomeDetails},
+    message::{Disclosed, EventDetails, InvocationDetails, WelcomeDetails},
 };
 
 const ARGS: Forms = ("[1,\"x\"]", b"\x92\x01\xa1x", b"\x82\x01\x61x");
@@ -13,6 +13,10 @@ const KWARGS: Forms = ("{\"a\":-1}", b"\x81\xa1a\xff", b"\xa1\x61a\x20");
 
 fn object(value: &Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
+}
+
+fn joe() -> Disclosed {
+    Disclosed { session: SessionId(3), authid: "joe".into(), authrole: "user".into() }
 }
 
 /// Checks the encoding with a payload that comes in each of the serializers.
@@ -154,14 +158,16 @@ fn acknowledgements() {
 fn event() {
     check(
         (
-            r#"[36,1,2,{"publisher":3,"publisher_authrole":"user"},[1,"x"],{"a":-1}]"#,
-            b"\x96\x24\x01\x02\x82\xa9publisher\x03\xb2publisher_authrole\xa4user\x92\x01\xa1x\x81\xa1a\xff",
-            b"\x86\x18\x24\x01\x02\xa2\x69publisher\x03\x72publisher_authrole\x64user\x82\x01\x61x\xa1\x61a\x20",
+            r#"[36,1,2,{"publisher":3,"publisher_authid":"joe","publisher_authrole":"user"},[1,"x"],{"a":-1}]"#,
+            b"\x96\x24\x01\x02\x83\xa9publisher\x03\xb0publisher_authid\xa3joe\xb2publisher_authrole\xa4user\
+              \x92\x01\xa1x\x81\xa1a\xff",
+            b"\x86\x18\x24\x01\x02\xa3\x69publisher\x03\x70publisher_authid\x63joe\x72publisher_authrole\x64user\
+              \x82\x01\x61x\xa1\x61a\x20",
         ),
         |payload| RouterMessage::Event {
             subscription: 1,
             publication: 2,
-            details: EventDetails { publisher: Some(3), publisher_authid: None, publisher_authrole: Some("user".into()) },
+            details: EventDetails { publisher: Some(joe()) },
             payload,
         },
         Some(ARGS),
@@ -199,18 +205,15 @@ fn keyword_arguments_alone_get_an_empty_list_before_them() {
 fn invocation() {
     check(
         (
-            r#"[68,1,2,{"caller":3,"caller_authid":"joe"},[1,"x"]]"#,
-            b"\x95\x44\x01\x02\x82\xa6caller\x03\xadcaller_authid\xa3joe\x92\x01\xa1x",
-            b"\x85\x18\x44\x01\x02\xa2\x66caller\x03\x6dcaller_authid\x63joe\x82\x01\x61x",
+            r#"[68,1,2,{"caller":3,"caller_authid":"joe","caller_authrole":"user"},[1,"x"]]"#,
+            b"\x95\x44\x01\x02\x83\xa6caller\x03\xadcaller_authid\xa3joe\xafcaller_authrole\xa4user\x92\x01\xa1x",
+            b"\x85\x18\x44\x01\x02\xa3\x66caller\x03\x6dcaller_authid\x63joe\x6fcaller_authrole\x64user\
+              \x82\x01\x61x",
         ),
         |payload| RouterMessage::Invocation {
             request: 1,
             registration: 2,
-            details: InvocationDetails {
-                caller: Some(3),
-                caller_authid: Some("joe".into()),
-                caller_authrole: None,
-            },
+            details: InvocationDetails { caller: Some(joe()) },
             payload,
         },
         Some(ARGS),

@@ -1,4 +1,4 @@
-//! The inside of JSON strings.
+//! The inside of JSON strings: its escapes, and where it ends.
 
 /// What an escape sequence stands for, and how long it is; nothing if it is none. `rest` begins with the backslash.
 pub(super) fn escape(rest: &[u8]) -> Option<(char, usize)> {
@@ -36,7 +36,7 @@ fn unicode_escape(rest: &[u8]) -> Option<(char, usize)> {
 }
 
 /// The string whose inside is `raw`. An invalid escape, which a reader would not have passed, stays as it is.
-pub(in crate::wamp) fn unescape(raw: &str) -> String {
+pub(super) fn unescape(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;
     while let Some((plain, escaped)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {
