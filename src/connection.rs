@@ -131,6 +131,10 @@ async fn expired(shutdown: &CancellationToken) {
 
 #[cfg(test)]
 mod tests {
+    /// A page. How large a future is, each version of the compiler decides anew, and this bound leaves it the choice: it finds
+    /// what would be kept by mistake, such as a buffer. What a connection really holds, the integration tests measure.
+    const MOST: usize = 4096;
+
     fn size<A, B, C, F>(_: impl Fn(A, B, C) -> F) -> usize {
         size_of::<F>()
     }
@@ -138,6 +142,6 @@ mod tests {
     #[test]
     fn what_lives_as_long_as_a_connection_stays_small() {
         let (task, connection) = (size(super::run), size_of::<super::Connection>());
-        assert!(task + connection <= 2432, "{task} + {connection} bytes for as long as the connection lives");
+        assert!(task + connection <= MOST, "{task} + {connection} bytes for as long as the connection lives");
     }
 }

@@ -116,7 +116,9 @@ impl fmt::Display for Ending {
             Self::Left => f.write_str("left"),
             Self::Closed => f.write_str("closed by the peer"),
             Self::Lost => f.write_str("lost"),
-            Self::Refused(refusal) => write!(f, "refused, {}", refusal.abort().0),
+            // The gate has told what went wrong with its policy.
+            Self::Refused(refusal @ AuthError::Policy(_)) => write!(f, "refused, {}", refusal.abort().0),
+            Self::Refused(refusal) => write!(f, "refused, {}: {refusal}", refusal.abort().0),
             Self::Violation(_) => f.write_str("protocol violation"),
             Self::Revoked(Parting::Killed) => f.write_str("cookie revoked"),
             Self::Revoked(Parting::LoggedOut) => f.write_str("logged out elsewhere"),
@@ -160,6 +162,7 @@ impl From<AuthError> for Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::PolicyError;
 
     /// What a client is told, in short: the message's reason, the close code and its reason.
     fn told(ending: Ending, has_joined: bool) -> Option<(Option<String>, u16, String)> {
@@ -229,6 +232,23 @@ mod tests {
         }
         for gone in [Ending::Closed, Ending::Lost, Closing::Overflow.into()] {
             assert_eq!(gone.last_words(true), None);
+        }
+    }
+
+    #[test]
+    fn the_operator_is_told_what_went_wrong() {
+        for (refusal, logged) in [
+            (PolicyError::Trap("unreachable".to_owned()).into(), "refused, wamp.error.authentication_failed"),
+            (
+                AuthError::NotConfigured("scram".to_owned()),
+                "refused, wamp.error.authentication_failed: the method scram is not configured for this service",
+            ),
+            (
+                AuthError::Credentials("ticket"),
+                "refused, wamp.error.not_authorized: `ticket` failed: no such principal or a wrong secret",
+            ),
+        ] {
+            assert_eq!(Ending::Refused(refusal).to_string(), logged);
         }
     }
 

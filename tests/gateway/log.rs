@@ -2,7 +2,7 @@
 
 use crate::support::{
     Client, Gateway, Jar,
-    config::{tracked, web},
+    config::{With as _, ticket_auth, tracked, web},
 };
 
 /// What a gateway with this filter says while a client comes and goes.
@@ -35,4 +35,16 @@ fn a_filter_that_cannot_be_read_is_refused_with_what_to_write() {
     assert!(!gateway.run_to_end().success());
     let said = gateway.output().text();
     assert!(said.contains("--log wampgate=loud: use a level (error, warn, info, debug, trace)"), "{said}");
+}
+
+#[test]
+fn the_operator_is_told_why_a_client_is_refused() {
+    let mut gateway =
+        Gateway::prepare(&web(&tracked().with("auth", ticket_auth()))).arguments(&["--log", "debug"]).run();
+    let mut client = Client::open(&gateway, &mut Jar::default());
+    client.join_by_ticket("joe", "guess").unwrap_err();
+    assert!(gateway.terminate().success());
+    let said = gateway.output().text();
+    assert!(said.contains("refused, wamp.error.not_authorized: `ticket` failed: "), "no reason is logged");
+    assert!(!said.contains("guess"), "the log holds what the client sent");
 }

@@ -104,9 +104,9 @@ async fn the_connections_future_is_small() {
     let edge = edge(HttpOptions::default());
     let (near, _far) = UnixStream::pair().unwrap();
     let future = edge.serve(Incoming { stream: Stream::Unix(near), peer: PeerAddr::Unix, tls: None });
-    // Not more than what it hands back, and a little state.
+    // Not much more than what it hands back: no buffer of a head. The compiler decides the rest.
     let size = size_of_val(&future);
-    assert!(size <= size_of::<Upgrade>() + 256, "{size}");
+    assert!(size <= size_of::<Upgrade>() + 1024, "{size}");
 }
 
 #[tokio::test]
