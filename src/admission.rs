@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! meet    request               -> Visitor                       its cookie is tracked; the record is in the store
-//! decide  Visitor, Application  -> Step::Admitted(Identity)      the policy decides, the host checks, a method runs
-//!                                | Step::Challenge(Challenge)
+//! decide  Visitor, Application  -> Verdict::Admitted(Identity)   the policy decides, the host checks, a method runs
+//!                                | Verdict::Challenged(Challenge)
 //! answer  Challenge, Answer     -> Identity
 //! ```
 //!
@@ -75,13 +75,13 @@ pub struct Application<'a> {
     pub hello: Option<&'a Hello>,
 }
 
-/// How an admission goes on after a decision.
+/// What comes of a decision.
 #[derive(Debug)]
-pub enum Step {
+pub enum Verdict {
     /// The visitor is known.
     Admitted(Identity),
     /// The visitor has to prove who it is.
-    Challenge(Challenge),
+    Challenged(Challenge),
 }
 
 /// A challenge that waits for its answer. Answering consumes it: a challenge counts once.
@@ -134,10 +134,14 @@ impl Admission {
     }
 
     /// Asks the policy who a visitor is, and does what it decides as far as that takes no answer of the visitor.
-    pub async fn decide(&self, visitor: &Visitor, application: &Application<'_>) -> Result<Step, AuthError> {
+    pub async fn decide(
+        &self,
+        visitor: &Visitor,
+        application: &Application<'_>,
+    ) -> Result<Verdict, AuthError> {
         let decision = self.ask(visitor, application).await?;
         match self.begin(visitor, application, decision) {
-            Ok(step) => Ok(step),
+            Ok(verdict) => Ok(verdict),
             Err((method, refusal)) => {
                 if method.is_some_and(|method| refusal.ends_stored_authentication(method)) {
                     self.forget(visitor).await;
@@ -175,7 +179,7 @@ impl Admission {
         visitor: &Visitor,
         application: &Application<'_>,
         decision: Decision,
-    ) -> Result<Step, (Option<Method>, AuthError)> {
+    ) -> Result<Verdict, (Option<Method>, AuthError)> {
         let brought;
         let hello = if let Some(hello) = application.hello {
             &hello.details
@@ -195,13 +199,13 @@ impl Admission {
         let has_role = |role: &str| application.has_role(role);
         let plan = auth::plan(decision, &applicant, has_role, &mut rand::rng());
         let method = match plan.map_err(|refusal| (None, refusal))? {
-            Plan::Join(identity) => return Ok(Step::Admitted(identity)),
+            Plan::Join(identity) => return Ok(Verdict::Admitted(identity)),
             Plan::Run(method) => method,
         };
         let step = match auth::begin(method, &applicant, Timestamp::now(), &mut rand::rng()) {
-            Ok(auth::MethodStep::Done(principal)) => principal.admit(has_role).map(Step::Admitted),
+            Ok(auth::MethodStep::Done(principal)) => principal.admit(has_role).map(Verdict::Admitted),
             Ok(auth::MethodStep::Challenge { method, extra, pending }) => {
-                Ok(Step::Challenge(Challenge { method, extra, pending }))
+                Ok(Verdict::Challenged(Challenge { method, extra, pending }))
             }
             Err(refusal) => Err(refusal),
         };
@@ -215,7 +219,7 @@ impl Application<'_> {
     }
 }
 
-/// What a request without a HELLO offers: the login on its cookie, or to be nobody in particular.
+/// What a request without a HELLO offers: the login on its cookie, or to come as anonymous.
 fn brought_along() -> HelloDetails {
     let authmethods = vec![Method::Cookie.name().to_owned(), ANONYMOUS.to_owned()];
     HelloDetails { authmethods, ..HelloDetails::default() }

@@ -8,6 +8,7 @@ mod hang_up;
 mod listing;
 mod options;
 mod page;
+mod path;
 mod patience;
 mod proxies;
 mod reply;
@@ -31,9 +32,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use self::{
     body::Body,
     hang_up::hang_up,
+    path::RequestPath,
     patience::Patience,
     reply::Problem,
-    routes::{RequestPath, Routes, Target},
+    routes::{Routes, Target},
     websocket::Handover,
 };
 use crate::{
@@ -85,7 +87,7 @@ pub struct Upgrade {
 }
 
 impl Edge {
-    /// Builds the routes of a transport. `metrics` is what monitoring is shown; `services` gives the running service for
+    /// Builds the routes of a transport. `metrics` is what monitoring reads; `services` gives the running service for
     /// each WebSocket path.
     pub fn new<E>(
         options: &EdgeOptions,
@@ -113,7 +115,7 @@ impl Edge {
 
     /// Serves the requests on a connection until one of them becomes a WebSocket, or the connection ends.
     pub async fn serve(self: &Arc<Self>, incoming: Incoming) -> Option<Upgrade> {
-        // One box holds everything that HTTP needs, hyper's state included, and is gone when HTTP is: the caller's
+        // One box holds everything that HTTP needs, hyper's state included, and ends with HTTP: the caller's
         // own future lives as long as the connection and stays small.
         Box::pin(self.drive(incoming)).await
     }
@@ -150,7 +152,7 @@ impl Edge {
     ) -> Result<Response<Body>, Infallible> {
         let (parts, body) = request.into_parts();
         let peer = proxies::client(peer, &parts.headers, &self.trusted_proxies);
-        // Bodies are not read: nothing here has a use for one. hyper does not go on reading behind it.
+        // No target here has a use for a body, so none is read. hyper reads nothing behind it either.
         let has_body = !body.is_end_stream();
         drop(body);
         let mut response = self
@@ -192,7 +194,7 @@ impl Edge {
                 }
                 Err(problem) => Err(problem),
             },
-            // Boxed: files are not what the size of a handshake's future is to be measured by.
+            // Boxed, so that files do not make the future of a handshake larger.
             Target::Static(files) => Box::pin(files.serve(request, &path, depth)).await,
             Target::Json(json) => {
                 let media_type = HeaderValue::from_static("application/json");

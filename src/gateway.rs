@@ -24,7 +24,7 @@ use crate::{
 /// The file in the node directory that holds the key of the public IDs.
 pub const PUBLIC_ID_KEY: &str = "public-id.key";
 
-/// A gateway that runs, but for its listeners.
+/// A gateway that runs, except for its listeners.
 #[derive(Debug)]
 pub struct Gateway {
     node_dir: PathBuf,
@@ -115,7 +115,7 @@ impl Gateway {
         let stores = self.stores.iter().map(|store| Arc::clone(&store.clients.store)).collect();
         let janitor = tokio::spawn(janitor::run(stores, shutdown.clone()));
         server.run(shutdown).await;
-        // It has a part in the stores, which are written to the end when the last part goes.
+        // The janitor holds the stores, which are written to the end when the last holder goes.
         drop(janitor.await);
     }
 }

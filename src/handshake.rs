@@ -26,7 +26,7 @@ const KEY_BYTES: usize = 16;
 /// 16 bytes in base64, padding included.
 const KEY_CHARS: usize = 24;
 
-/// Clients that fill the key's four spare bits with noise exist; nothing depends on those bits.
+/// Some clients fill the four spare bits of the key with noise; nothing depends on those bits.
 const KEY_ENCODING: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -34,7 +34,7 @@ const KEY_ENCODING: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
 
-/// What a client that names no subprotocol speaks, where the configuration lets it in.
+/// What a client speaks that names no subprotocol, if the configuration lets it in.
 const ASSUMED: Subprotocol = Subprotocol { serializer: Serializer::Json, batched: false };
 
 /// What a service asks of its handshakes, its patterns compiled.
@@ -65,13 +65,13 @@ pub enum HandshakeError {
     #[error("a WebSocket handshake is a GET request")]
     Method,
     /// 505
-    #[error("a WebSocket handshake needs HTTP/1.1; a proxy in front may have to be told to use it")]
+    #[error("a WebSocket handshake needs HTTP/1.1, also from a proxy in front")]
     HttpVersion,
     /// 400
     #[error("a WebSocket handshake needs exactly one Host header")]
     Host,
     /// 400
-    #[error("the Connection header must contain 'Upgrade'; a proxy in front may have to pass it on")]
+    #[error("the Connection header must contain 'Upgrade': a proxy in front must pass it on")]
     Connection,
     /// 426
     #[error("this server speaks WebSocket version 13 only: send 'Sec-WebSocket-Version: 13'")]
@@ -152,7 +152,7 @@ impl Handshake {
         }
         let text = |name| only(headers, &name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let origin = text(header::ORIGIN);
-        // RFC 6454, 7.1: "null" stands for a page whose origin must not be told. Old engines send file:// for it.
+        // RFC 6454, 7.1: "null" stands for a page whose origin must stay unknown. Old engines send file:// for it.
         if origin == "null" || origin.starts_with("file:") {
             let is_allowed = self.options.allow_null_origin;
             return if is_allowed { Ok(()) } else { Err(HandshakeError::NullOrigin) };

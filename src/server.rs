@@ -22,7 +22,7 @@ use crate::{connection, edge::Edge};
 /// the whole drain below ten seconds.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// After a failed accept (mostly: no file descriptor left) the listener pauses for this long rather than spin.
+/// How long a listener pauses after a failed accept (mostly: no file descriptor is left), so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Bound sockets and what they serve.

@@ -101,7 +101,7 @@ impl Scene {
     async fn log_in(&self, visitor: &Visitor, signature: &str) -> Result<Identity, AuthError> {
         let hello = hello(&["ticket"]);
         let application = self.application(Some(&hello));
-        let Step::Challenge(challenge) = self.admission.decide(visitor, &application).await? else {
+        let Verdict::Challenged(challenge) = self.admission.decide(visitor, &application).await? else {
             panic!("no challenge")
         };
         assert_eq!(challenge.method, "ticket");
@@ -111,8 +111,8 @@ impl Scene {
 
     async fn decide(&self, visitor: &Visitor, hello: Option<&Hello>) -> Result<Identity, AuthError> {
         match self.admission.decide(visitor, &self.application(hello)).await? {
-            Step::Admitted(identity) => Ok(identity),
-            Step::Challenge(challenge) => panic!("{challenge:?}"),
+            Verdict::Admitted(identity) => Ok(identity),
+            Verdict::Challenged(challenge) => panic!("{challenge:?}"),
         }
     }
 }

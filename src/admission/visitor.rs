@@ -21,7 +21,7 @@ pub struct Facts<'a> {
     pub subprotocol: Option<Subprotocol>,
 }
 
-/// Somebody who has come with a request, and is here until this is dropped.
+/// A client that has come with a request, and is here until this is dropped.
 #[derive(Debug)]
 pub struct Visitor {
     /// Names the connection in logs and towards the policy: a random number in hexadecimal.

@@ -9,7 +9,7 @@ use tracing::debug;
 
 use super::Connection;
 use crate::{
-    admission::{Answer, Application, Hello, Step},
+    admission::{Answer, Application, Hello, Verdict},
     auth::{self, AuthError},
     backend::{Attachment, Backend},
     identity::Identity,
@@ -71,8 +71,8 @@ impl Connection {
         let application =
             Application { session, realm: backend.realm(), backend: Some(backend), hello: Some(hello) };
         match service.admission.decide(&self.visitor, &application).await? {
-            Step::Admitted(identity) => Ok(identity),
-            Step::Challenge(challenge) => {
+            Verdict::Admitted(identity) => Ok(identity),
+            Verdict::Challenged(challenge) => {
                 self.wire.push(&RouterMessage::Challenge {
                     method: challenge.method,
                     extra: challenge.extra.clone(),

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-/// How much of what the client is still sending is thrown away; behind that it is cut off.
+/// How much the gateway reads and drops of what the client still sends; then it cuts the client off.
 const MAX_DISCARDED: usize = 256 * 1024;
 
 const CHUNK: usize = 4 * 1024;
 
-/// Ends a connection so that the client gets to read what was sent last: a socket that is closed while something in
-/// it is unread is reset, and a reset overtakes the reply. The client has `patience` to read it and to close.
+/// Ends a connection so that the client can read what was sent last. The system resets a socket that is closed with unread
+/// data in it, and a reset overtakes the reply. The client has `patience` to read the reply and to close.
 pub(crate) async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     last_words: &[u8],
@@ -29,6 +29,6 @@ pub(crate) async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(
         }
         std::io::Result::Ok(())
     };
-    // No client is left to be told of an error here.
+    // After an error no client is left to be told.
     let _ = tokio::time::timeout(patience, linger).await;
 }

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use percent_encoding::utf8_percent_encode;
 
-use super::{body::Body, reply, routes::COMPONENT};
+use super::{body::Body, path::COMPONENT, reply};
 
-/// More entries than this are not listed: nobody reads them, and the page is built in memory.
+/// More entries than this are not listed: no person reads so many, and the page is built in memory.
 const MAX_ENTRIES: usize = 10_000;
 
 /// A name in a directory.

@@ -1,12 +1,12 @@
-//! The page that is built in, and the status page of a WebSocket path. Neither uses anything from elsewhere.
+//! The page that is built in, and the status page of a WebSocket path. Neither loads anything from another server.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header, request::Parts};
 
 use super::{
     body::Body,
+    path::RequestPath,
     reply::{self, Problem},
-    routes::RequestPath,
 };
 
 const HTML: &str = include_str!("page/page.html");
@@ -48,9 +48,9 @@ fn secured(media_type: &'static str, text: &'static str, policy: HeaderValue) ->
     response
 }
 
-/// Nothing but the page's own script and style, and connections to its own host.
+/// Allows the page its own script and style, and connections to its own host.
 ///
-/// `connect-src 'self'` covers ws: and wss: since CSP level 3; browsers from before that want them spelled out.
+/// `connect-src 'self'` covers ws: and wss: since CSP level 3; older browsers need them spelled out.
 fn content_security_policy(host: Option<&str>) -> HeaderValue {
     const BASE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; \
                         form-action 'none'; frame-ancestors 'none'; connect-src 'self'";

@@ -1,4 +1,4 @@
-//! A stream whose writes do not wait for ever: a client that asks for a file and never reads it would hold its
+//! A stream whose writes do not wait forever: otherwise a client that asks for a file and never reads it would hold its
 //! connection, and its permit, as long as it likes.
 
 use std::{
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_that_no_peer_reads_fails_after_the_stall_limit() {
+    async fn a_write_that_the_peer_does_not_read_fails_after_the_stall_limit() {
         let (mut near, _far) = tokio::io::duplex(16);
         let mut patience = Patience::new(&mut near);
         patience.write_all(&[0; 16]).await.unwrap();

@@ -1,7 +1,7 @@
-//! Who a client is where a proxy speaks for many: the address that a trusted proxy tells of.
+//! Who a client is behind a proxy that speaks for many: the address that a trusted proxy gives.
 //!
-//! A proxy appends to `X-Forwarded-For` the address that it was reached from; what stands before that came from whoever
-//! it was, and may be made up. So the list is read from its end, for as long as the one who wrote the entry is trusted.
+//! A proxy appends to `X-Forwarded-For` the address from which it was reached. What stands before that came from the other side
+//! and may be made up. So the gateway reads the list from its end, for as long as it trusts the writer of the entry.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,15 +12,15 @@ use crate::stream::PeerAddr;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client behind a peer: the peer itself, unless it is a trusted proxy that tells of somebody. A port is not told
-/// of, and is then 0.
+/// The client behind a peer: the peer itself, unless it is a trusted proxy that gives another address. Proxies do not give the
+/// port, which is then 0.
 pub(super) fn client(peer: PeerAddr, headers: &HeaderMap, trusted: &[TrustedProxy]) -> PeerAddr {
     let mut client = peer;
     let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
-    let mut told = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
+    let mut given = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
     while is_trusted(client, trusted) {
-        // Without an address, or with nonsense in its place, the one who wrote it is the last who is known.
-        let Some(address) = told.next().and_then(address) else { break };
+        // If there is no address, or nonsense in its place, the writer of the entry is the last one that is known.
+        let Some(address) = given.next().and_then(address) else { break };
         client = PeerAddr::Tcp(SocketAddr::new(address, 0));
     }
     client
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trusted_proxy_is_believed_and_nobody_else() {
+    fn a_trusted_proxy_is_believed_and_no_other_peer() {
         let proxies = ["127.0.0.1/32", "10.0.0.0/8", "2001:db8::/32"];
         let proxies = proxies.map(|network| TrustedProxy::Network(network.parse().unwrap()));
         let (proxy, stranger) = (tcp("127.0.0.1:40000"), tcp("203.0.113.9:40000"));

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
-use super::{body::Body, routes::BadPath};
+use super::{body::Body, path::BadPath};
 use crate::{handshake::HandshakeError, store::StoreError};
 
 /// How long a client is asked to wait when the store or the transport has no room, in seconds: a full disk takes an operator to
@@ -16,10 +16,10 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 /// What names the gateway in a reply.
 pub(crate) const SERVER: HeaderValue = HeaderValue::from_static("wampgate");
 
-/// Why a request gets something else than what it asked for.
+/// Why a request does not get what it asked for.
 #[derive(Debug, Clone)]
 pub(crate) enum Problem {
-    /// The path is not one that a service may see.
+    /// No service may see such a path.
     Path,
     /// Nothing is served there.
     NotFound,
@@ -153,7 +153,7 @@ pub(crate) fn content(status: StatusCode, media_type: HeaderValue, bytes: Bytes)
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, media_type);
-    // Browsers are not to find scripts in what is served as something else.
+    // Browsers must not find scripts in what is served as something else.
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -2,8 +2,8 @@
 //! `tower_http`'s.
 //!
 //! A file is served only if its real path, with every symbolic link followed, lies in the configured directory: a
-//! link may point about within the directory, never out of it. Names that begin with a dot are not served, `.well-known`
-//! (RFC 8615) excepted.
+//! link may point to another place in the directory, but never out of it. Names that begin with a dot are not served, except
+//! `.well-known` (RFC 8615).
 
 use std::{
     borrow::Cow,
@@ -20,8 +20,8 @@ use super::{
     StaticOptions,
     body::Body,
     listing,
+    path::RequestPath,
     reply::{self, Problem},
-    routes::RequestPath,
 };
 
 /// The headers that decide how a file is sent.
@@ -93,7 +93,7 @@ impl StaticFiles {
         }
     }
 
-    /// Whatever keeps a file from being found, from a missing name to a loop of links, is the same to a client.
+    /// Every reason why a file is not found, from a missing name to a loop of links, looks the same to a client.
     async fn find(&self, below: &[Cow<'_, str>], directory: bool) -> Option<Found> {
         let root = self.root.clone();
         let relative: PathBuf = below.iter().map(|component| &**component).collect();
@@ -112,9 +112,9 @@ impl StaticFiles {
                 headers.insert(name, value.clone());
             }
         }
-        // RFC 9110, 13.1.5: a range is only meant if the file is still the one that the client has a part of; else
-        // it wants all of the file. For an entity tag that is If-Match with another ending. For a date, which is
-        // compared too coarsely to join parts by, the answer is always the whole file.
+        // RFC 9110, 13.1.5: the client wants a range only if the file is still the one that it has a part of, and
+        // otherwise the whole file. For an entity tag that is If-Match with another outcome. For a date the answer is always
+        // the whole file: dates are too coarse to join parts by.
         let mut if_range = false;
         if let Some(value) = request.headers.get(header::IF_RANGE) {
             if value.as_bytes().starts_with(b"\"") && !headers.contains_key(header::IF_MATCH) {
@@ -145,7 +145,7 @@ impl StaticFiles {
         let Some(guessed) = headers.get(header::CONTENT_TYPE) else { return };
         let extension = file.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
         let configured = self.media_types.get(&extension).cloned();
-        // Text of an unnamed encoding is read in whatever a browser guesses; text files of today are UTF-8.
+        // A browser guesses the encoding of a text if it is not named; text files of today are UTF-8.
         let media_type = configured.or_else(|| {
             let guessed = guessed.to_str().ok().filter(|guessed| guessed.starts_with("text/"))?;
             HeaderValue::try_from(format!("{guessed}; charset=utf-8")).ok()
@@ -180,7 +180,7 @@ fn locate(root: &Path, relative: &Path, directory: bool, index: &str, listing: b
         return Ok(Found::File(target));
     }
     if !target.is_dir() {
-        // Neither devices nor pipes are served: opening a pipe may wait for ever.
+        // Neither devices nor pipes are served: opening a pipe may wait forever.
         return Err(io::ErrorKind::NotFound.into());
     }
     if !directory {

@@ -19,8 +19,8 @@ use crate::{
     tracking::{LoginOptions, LogoutQueue, Tracker, TrackingOptions},
 };
 
-/// Decisions of the default policy at once. One takes a few microseconds on the thread that asks for it, so that
-/// more than there are worker threads never run.
+/// Decisions of the default policy at once. A decision takes a few microseconds on the thread that asks for it, so there are never
+/// more than there are worker threads.
 const DEFAULT_POLICY_CONCURRENT: usize = 64;
 
 /// A gateway that is being put together: what its services share.

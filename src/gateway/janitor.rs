@@ -1,4 +1,4 @@
-//! Drops expired records in the background, so that a store shrinks also when nobody asks for them.
+//! Drops expired records in the background, so that a store shrinks even if no client asks for them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// How often. Expired records count for nobody meanwhile; they only take room.
+/// How often. No look-up finds an expired record meanwhile; it only takes room.
 const INTERVAL: Duration = Duration::from_mins(1);
 
 /// How many records are dropped before the gateway may shut down: some 100 ms of work.
@@ -23,7 +23,7 @@ const STEP: usize = 10_000;
 /// Purges each store every minute, until `shutdown`.
 pub(super) async fn run(stores: Vec<Arc<dyn CookieStore>>, shutdown: CancellationToken) {
     let mut rounds = interval(INTERVAL);
-    // After a pause of the whole machine one round is as good as many.
+    // After the whole machine has paused, one round is as good as many.
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shutdown_is_not_kept_waiting() {
+    fn a_shutdown_does_not_wait() {
         let store = store_of_expired(STEP + 1);
         let shutdown = CancellationToken::new();
         shutdown.cancel();

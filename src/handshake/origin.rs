@@ -38,7 +38,7 @@ struct Authority<'a> {
 }
 
 impl Origins {
-    /// Compiles the patterns. One that cannot match any origin matches none; it lets nobody in by accident.
+    /// Compiles the patterns. A pattern that no origin can match lets no page in by accident.
     pub(super) fn new(patterns: &[String]) -> Self {
         let any = patterns.iter().any(|pattern| pattern.trim() == "*");
         let patterns = patterns
@@ -67,14 +67,14 @@ impl Origins {
     }
 }
 
-/// Whether a page of this origin was served from where its request goes, by the request's `Host`.
+/// Whether a page of this origin came from the server to which its request goes, by the request's `Host`.
 ///
 /// The schemes are not compared: behind a proxy that ends TLS the page came by `https`, and the request arrives
 /// here in the clear. Cookies do not tell the two apart either, unless they are `Secure`.
 pub(super) fn is_same(origin: &str, host: &str) -> bool {
     let Some(Authority { scheme: Some(scheme), host: name, port }) = split(origin) else { return false };
     let Some(Authority { scheme: None, host: asked, port: asked_port }) = split(host) else { return false };
-    // Others have no authority that a Host header could name.
+    // Other schemes have no authority that a Host header could name.
     let Some(default) = default_port(scheme) else { return false };
     let has_star = origin.contains('*') || host.contains('*');
     !has_star && name.eq_ignore_ascii_case(asked) && port.unwrap_or(default) == asked_port.unwrap_or(default)

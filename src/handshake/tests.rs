@@ -136,7 +136,7 @@ fn a_client_without_a_subprotocol_is_let_in_only_where_the_configuration_says_so
     let accepted = check_with(&options, &head(&[("sec-websocket-protocol", &[])])).unwrap();
     assert_eq!((accepted.subprotocol.name(), accepted.announce), ("wamp.2.json", false));
 
-    // One that names a wrong one is still refused, and so is everybody where JSON is not spoken.
+    // A client that names a wrong one is still refused, and so is every client of a service without JSON.
     let wrong = check_with(&options, &head(&[("sec-websocket-protocol", &["soap"])]));
     assert!(matches!(wrong, Err(HandshakeError::Subprotocol { .. })));
     options.serializers = vec![Serializer::Cbor];

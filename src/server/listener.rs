@@ -25,7 +25,7 @@ enum Bound {
     Unix(UnixListener, PathBuf),
 }
 
-/// Why an endpoint cannot be listened at.
+/// Why the server cannot listen at an endpoint.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen at {endpoint}: {source}{}", remedy(.source))]
 pub struct BindError {
@@ -36,7 +36,7 @@ pub struct BindError {
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => "; stop the other program, or choose another port or path",
-        io::ErrorKind::PermissionDenied => "; ports below 1024 and foreign folders need privileges",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 and folders of other users need privileges",
         io::ErrorKind::AddrNotAvailable => "; the interface's address is not one of this machine's",
         _ => "",
     }
@@ -89,7 +89,7 @@ impl Listener {
 impl Drop for Bound {
     fn drop(&mut self) {
         if let Self::Unix(_, path) = self {
-            // The next start would have to tell a dead socket from a live one; it can, but need not.
+            // So the next start need not tell a dead socket from a live one.
             drop(std::fs::remove_file(path));
         }
     }
@@ -109,7 +109,7 @@ fn bind_tcp(address: SocketAddr, backlog: u32, shared: bool) -> io::Result<TcpLi
 }
 
 fn bind_unix(path: &Path, backlog: u32) -> io::Result<UnixListener> {
-    // A socket file that nobody listens at was left behind by a process that was killed.
+    // A socket file without a listener was left behind by a process that was killed.
     if path.exists()
         && BlockingUnixStream::connect(path).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)
     {

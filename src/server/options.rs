@@ -16,7 +16,7 @@ pub struct ListenerOptions {
 #[allow(missing_docs, reason = "the fields carry the configuration's own names")]
 pub enum Endpoint {
     Tcp {
-        /// Absent: all interfaces, IPv4, as Crossbar does.
+        /// Absent in the file: all interfaces, IPv4, as Crossbar does.
         interface: IpAddr,
         port: u16,
         /// Default [`DEFAULT_BACKLOG`](Self::DEFAULT_BACKLOG).

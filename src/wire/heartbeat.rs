@@ -10,8 +10,8 @@ use super::PingOptions;
 
 /// The pings of one connection.
 ///
-/// While there is traffic nothing is sent (unless the configuration wants pings regardless); one timer serves the
-/// interval and the answer, and it is only moved when it fires.
+/// While there is traffic no ping is sent, unless the configuration wants pings in any case. One timer serves the
+/// interval and the answer, and it is moved only when it fires.
 #[derive(Debug, Default)]
 pub(super) struct Heartbeat {
     /// None: no pings.

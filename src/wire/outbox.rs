@@ -1,11 +1,11 @@
 //! What waits to be sent on one connection: encoded messages in order, up to a bound, then a close.
 //!
-//! Anybody may push (the realm's owner, the session itself); only the connection's own task takes. Frames are
+//! Every part of the gateway may push (the realm's owner, the session); only the connection's own task takes. Frames are
 //! reference-counted, so that a broadcast holds one copy however many subscribers it has.
 //!
 //! *Bound*: the frames' bytes and [`FRAME_OVERHEAD`] for each of them, together at most the outbox's limit. Only a
 //! frame that finds the queue empty is always taken: the limit catches peers that read too slowly, and a peer that
-//! has read everything must not lose its connection to one large message of somebody else.
+//! has read everything must not lose its connection to one large message of another client.
 //! *Overflow*: the connection is dropped ([`Closing::Overflow`]).
 
 use std::{

@@ -26,11 +26,11 @@ use tokio_tungstenite::tungstenite::{
 use super::WireError;
 use crate::{stream::Stream, wamp::Serializer};
 
-/// How much is read from the socket at once, and what an idle connection keeps for it: the largest part of what it
+/// How much is read from the socket at once. An idle connection keeps a buffer of this size, which is the largest part of what it
 /// costs. Most messages fit; a larger one makes the buffer grow while it arrives.
 const READ_BUFFER: usize = 2 * 1024;
 
-/// Frames are gathered up to this size before the socket is written to without having been asked for a flush.
+/// How much the engine gathers before it writes to the socket without being asked for a flush.
 const WRITE_BUFFER: usize = 64 * 1024;
 
 /// A WebSocket connection.
@@ -161,7 +161,7 @@ impl Socket {
                 Err(_) => return,
             }
         }
-        // The engine has lost its place between the frames; bytes are all that is left.
+        // The engine no longer knows where a frame begins, so the rest is read as bytes.
         let mut scrap = vec![0; READ_BUFFER];
         while matches!(self.stream.read(&mut scrap).await, Ok(1..)) {}
     }
@@ -241,8 +241,11 @@ impl Write for Blocking<'_, '_> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // TCP and Unix streams hold nothing back.
-        Ok(())
+        let Some(cx) = self.cx.as_deref_mut() else { return Ok(()) };
+        match Pin::new(&mut *self.stream).poll_flush(cx) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 }
 

@@ -82,7 +82,7 @@ async fn a_connection_that_served_a_file_can_still_become_a_websocket() {
 #[tokio::test]
 async fn a_refused_handshake_never_reaches_the_store() {
     let edge = edge(HttpOptions::default());
-    // The store behind this path answers 503 to whoever gets as far as that.
+    // The store behind this path has no room: a handshake that gets as far as that is answered with 503.
     for (from, to, expected) in [
         ("", "", 503),
         ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 12", 426),
@@ -129,7 +129,7 @@ async fn a_new_client_gets_its_cookie_on_the_101_and_a_known_one_keeps_it() {
     let again = serving.await.unwrap().unwrap().visitor.tracked.unwrap();
     assert_eq!((again.id, again.is_new, again.connections), (tracked.id, false, 2));
 
-    // The store is full now: whoever is not known to it is refused, and let in nowhere without tracking.
+    // The store is full now: a client that it does not know is refused, rather than let in without tracking.
     let stranger = with("cbtid=abcdefghijklmnopqrstuvwx").replace("keep-alive, ", "close, ");
     assert_eq!(status(&exchange(&edge, stranger.as_bytes()).await), 503);
 }
