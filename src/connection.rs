@@ -12,10 +12,9 @@ use crate::{
     admission::Visitor,
     edge::{Edge, Upgrade},
     service::WebSocketService,
-    session::Ending,
     stream::Incoming,
     tracking::{Closed, Parting},
-    wire::Wire,
+    wire::{Ending, Wire},
 };
 
 /// How long requests that are under way have to finish once the gateway drains.
@@ -85,8 +84,8 @@ impl Connection {
 
     /// Answers a GOODBYE. The client may say HELLO again.
     async fn part(&mut self) -> Ending {
-        if let Some(message) = Ending::Left.last_words(true).and_then(|words| words.message) {
-            self.wire.push(&message);
+        if let Some(message) = &Ending::Left.last_words(true).message {
+            self.wire.push(message);
         }
         if let Err(error) = self.wire.flush().await {
             return error.into();
@@ -106,13 +105,14 @@ impl Connection {
             Ending::Logout(_) => Ending::Logout(admission.log_out(&self.visitor).await.err()),
             ending => ending,
         };
-        let Some(words) = ending.last_words(self.has_joined) else { return };
+        let words = ending.last_words(self.has_joined);
+        let Some((code, reason)) = words.close else { return };
         if let Some(message) = &words.message {
             self.wire.push(message);
         }
         // A client that stops reading does not delay the close.
         if let Ok(Ok(())) = timeout(words.patience, self.wire.flush()).await {
-            self.wire.close(words.code, &words.reason).await;
+            self.wire.close(code, &reason).await;
         }
     }
 }

@@ -1,10 +1,6 @@
 //! A joined session: messages between a client and its backend, until one of the two ends it.
 
-mod ending;
-
 use tokio_util::sync::CancellationToken;
-
-pub use ending::{Ending, LastWords};
 
 use crate::{
     backend::Attachment,
@@ -12,7 +8,7 @@ use crate::{
         ClientMessage, DecodeError, Payload, RouterMessage, Uri,
         uri::error::{INVALID_URI, LOGOUT},
     },
-    wire::{Closing, Wire, WireError},
+    wire::{CloseCode, Closing, Ending, Wire, WireError},
 };
 
 /// A session that has been welcomed and has its place in a backend.
@@ -59,7 +55,9 @@ impl Session {
                 Err(Ending::violation("AUTHENTICATE in an established session"))
             }
             ClientMessage::Abort { .. } => Err(Ending::violation("ABORT in an established session")),
-            message => self.attachment.send(message).await.map_err(|_| Closing::Normal.into()),
+            message => {
+                self.attachment.send(message).await.map_err(|_| Closing::After(CloseCode::Normal).into())
+            }
         }
     }
 }

@@ -8,6 +8,7 @@
 //! client <- socket                          <- framing                             <- outbox <- push
 //! ```
 
+mod ending;
 mod heartbeat;
 mod options;
 mod outbox;
@@ -19,7 +20,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+pub use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use self::{
     heartbeat::{Beat, Heartbeat},
@@ -33,6 +34,7 @@ use crate::{
     },
 };
 
+pub use ending::{Ending, LastWords};
 pub use options::{PingOptions, WireOptions};
 pub use outbox::{Closing, FRAME_OVERHEAD, Outbox, Taken};
 
@@ -155,7 +157,7 @@ impl Wire {
 
     /// Sends what is queued; what is pushed afterwards is dropped.
     pub async fn flush(&mut self) -> Result<(), WireError> {
-        self.outbox.close(Closing::Normal);
+        self.outbox.close(Closing::After(CloseCode::Normal));
         loop {
             self.flush_socket().await?;
             match self.outbox.take(&mut self.batch, usize::MAX).await {

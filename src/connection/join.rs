@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -14,9 +13,10 @@ use crate::{
     backend::{Attachment, Backend},
     identity::Identity,
     realm::Channel,
-    session::{Ending, Session},
+    session::Session,
     stream::PeerAddr,
     wamp::{ClientMessage, RouterMessage, SessionId, message::WelcomeDetails},
+    wire::{CloseCode, Ending},
 };
 
 impl Connection {

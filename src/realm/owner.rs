@@ -26,7 +26,7 @@ use super::{
 use crate::{
     identity::Identity,
     wamp::{ClientMessage, RouterMessage, SessionId, Uri, message::code, uri::error},
-    wire::{Closing, Outbox},
+    wire::{Ending, Outbox},
 };
 
 /// How many arrivals the owner takes at once: enough to share the cost of a wake-up, few enough that their slots come
@@ -119,9 +119,7 @@ impl Owner {
             }
             // Two draws out of 2^53 were the same: the session that is there stays, the new client has to try again.
             hash_map::Entry::Occupied(_) => {
-                let message = "the session identifier is taken: connect again".to_owned();
-                let abort = RouterMessage::Abort { message, reason: Uri::known(error::UNAVAILABLE) };
-                end(&outbox, &abort, Closing::GoingAway);
+                outbox.end(Ending::Taken);
             }
         }
         self.count();
@@ -149,12 +147,7 @@ impl Owner {
         }
         if let Err(Violation(what)) = self.router.handle(&actor, message, &mut self.deliveries) {
             // Section "Protocol Errors": send ABORT, dispose of what the session has, process nothing further.
-            let reason = Uri::known(error::PROTOCOL_VIOLATION);
-            end(
-                &member.outbox,
-                &RouterMessage::Abort { message: what.to_owned(), reason },
-                Closing::ProtocolError,
-            );
+            member.outbox.end(Ending::violation(what));
             self.detach(key);
         }
         self.deliver();
@@ -204,14 +197,16 @@ impl Owner {
 
     fn kill(&mut self, killed: Killed) {
         let Killed { sessions, reason, message, authid: _ } = killed;
-        let goodbye = RouterMessage::Goodbye { message, reason };
+        let words = (Ending::Killed { reason, message }).last_words(true);
         let mut encoded = EncodedOnce::default();
         let mut gone = Vec::with_capacity(sessions.len());
         for session in sessions {
             let Some(member) = self.members.remove(&session) else { continue };
             let serializer = member.outbox.serializer();
-            member.outbox.push(encoded.get(serializer, || serializer.encode(&goodbye)));
-            member.outbox.close(Closing::Normal);
+            if let Some(goodbye) = &words.message {
+                member.outbox.push(encoded.get(serializer, || serializer.encode(goodbye)));
+            }
+            member.outbox.close(words.closing());
             self.router.leave(session, &mut self.deliveries);
             gone.push((session, member));
         }
@@ -254,26 +249,16 @@ impl Drop for Owner {
     fn drop(&mut self) {
         self.gate.slots.close();
         self.arrivals.close();
-        let goodbye = RouterMessage::Goodbye {
-            message: Some("the realm has been closed".to_owned()),
-            reason: Uri::known(error::SYSTEM_SHUTDOWN),
-        };
         while let Ok(arrival) = self.arrivals.try_recv() {
             if let Arrival::Attach { outbox, .. } = arrival {
-                end(&outbox, &goodbye, Closing::GoingAway);
+                outbox.end(Ending::RealmClosed);
             }
         }
         for (_, member) in self.members.drain() {
-            end(&member.outbox, &goodbye, Closing::GoingAway);
+            member.outbox.end(Ending::RealmClosed);
         }
         self.count();
     }
-}
-
-/// Says a last word to a client and ends its connection.
-fn end(outbox: &Outbox, last: &RouterMessage, how: Closing) {
-    outbox.push(outbox.serializer().encode(last));
-    outbox.close(how);
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::KEPT_PLACES;
+use super::{CloseCode, KEPT_PLACES};
 use crate::wamp::Serializer;
 
 /// What a waiting frame counts besides its bytes: its place in the queue and its share of an allocation. Without it, a
@@ -40,15 +40,11 @@ struct Queue {
     closing: Option<Closing>,
 }
 
-/// How a connection is to end once its queue is empty; for an overflow, at once.
+/// How a connection is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closing {
-    /// The session ended by its own protocol: close 1000.
-    Normal,
-    /// The gateway shuts down: close 1001.
-    GoingAway,
-    /// The client broke the protocol: close 1002.
-    ProtocolError,
+    /// With this code, after what is queued.
+    After(CloseCode),
     /// The peer reads too slowly: the connection is dropped, what waits is lost.
     Overflow,
 }

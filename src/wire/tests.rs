@@ -69,8 +69,8 @@ async fn what_is_pushed_is_written_while_the_client_is_silent() {
     outbox.push(Serializer::Json.encode(&subscribed(2)));
     assert!(poll!(&mut waiting).is_pending());
     assert_eq!(text(&mut peer).await, "[35,2]");
-    outbox.close(Closing::GoingAway);
-    assert_eq!(waiting.await, Err(WireError::Ended(Closing::GoingAway)));
+    outbox.close(Closing::After(CloseCode::Away));
+    assert_eq!(waiting.await, Err(WireError::Ended(Closing::After(CloseCode::Away))));
 }
 
 #[tokio::test]

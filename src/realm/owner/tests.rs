@@ -15,7 +15,7 @@ use crate::{
         message::{CallOptions, PublishOptions},
         pattern::UriMatch,
     },
-    wire::Taken,
+    wire::{CloseCode, Closing, Taken},
 };
 
 const PLENTY: usize = 1 << 20;
@@ -221,7 +221,7 @@ async fn second_session_with_the_same_identifier_is_refused_and_the_first_does_n
     first.receive(1).await;
     let second = Client::join(&realm, 1, PLENTY).await;
     second.send(subscribe(1, "com.u")).await;
-    assert_eq!(closing(&second.outbox).await, Closing::GoingAway);
+    assert_eq!(closing(&second.outbox).await, Closing::After(CloseCode::Away));
     drop(second);
     let alice = Client::join(&realm, 2, PLENTY).await;
     alice.send(event("com.u")).await;
@@ -239,7 +239,7 @@ async fn protocol_violation_aborts_the_session_and_disposes_of_what_it_has() {
     bob.send(yields(99)).await;
     bob.send(yields(1)).await;
     bob.receive(1).await;
-    assert_eq!(closing(&bob.outbox).await, Closing::ProtocolError);
+    assert_eq!(closing(&bob.outbox).await, Closing::After(CloseCode::Protocol));
     alice.receive(1).await;
     assert_eq!(realm.sessions(), 1);
     settle(&realm).await;
@@ -283,13 +283,13 @@ async fn a_logout_names_the_sessions_and_the_principal_and_spares_the_caller() {
     let (alice, bob) = (Client::join(&realm, 1, PLENTY).await, Client::join(&realm, 2, PLENTY).await);
     alice.send(kill("public2", "wamp.close.killed")).await;
     alice.receive(1).await;
-    assert_eq!(closing(&bob.outbox).await, Closing::Normal);
+    assert_eq!(closing(&bob.outbox).await, Closing::After(CloseCode::Normal));
     assert_eq!(*orders.lock().unwrap(), [], "another reason leaves the cookies");
 
     let bob = Client::join(&realm, 2, PLENTY).await;
     alice.send(kill("public2", "wamp.close.logout")).await;
     alice.receive(1).await;
-    assert_eq!(closing(&bob.outbox).await, Closing::Normal);
+    assert_eq!(closing(&bob.outbox).await, Closing::After(CloseCode::Normal));
     let expected = Logout {
         sessions: vec![SessionId(2)],
         principal: Some((uri("realm1"), "public2".to_owned())),
@@ -353,7 +353,7 @@ async fn closed_realm_says_goodbye_and_takes_nobody_any_more() {
     let behind = Client::join(&realm, 2, PLENTY).await;
     for client in [&alice, &behind] {
         client.receive(1).await;
-        assert_eq!(closing(&client.outbox).await, Closing::GoingAway);
+        assert_eq!(closing(&client.outbox).await, Closing::After(CloseCode::Away));
         assert_eq!(client.attachment.send(event("com.t")).await, Err(RealmClosed));
     }
     let outbox = Arc::new(Outbox::new(Serializer::Json, PLENTY));

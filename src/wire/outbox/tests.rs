@@ -65,19 +65,19 @@ async fn take_waits_until_something_is_pushed() {
 async fn close_comes_after_what_is_queued_and_nothing_follows_it() {
     let outbox = outbox(PLENTY);
     outbox.push(frame("before"));
-    outbox.close(Closing::GoingAway);
+    outbox.close(Closing::After(CloseCode::Away));
     outbox.push(frame("after"));
     assert_eq!(take(&outbox, PLENTY).await, [frame("before")]);
-    assert_eq!(closing(&outbox).await, Closing::GoingAway);
-    assert_eq!(closing(&outbox).await, Closing::GoingAway, "the end stays the end");
+    assert_eq!(closing(&outbox).await, Closing::After(CloseCode::Away));
+    assert_eq!(closing(&outbox).await, Closing::After(CloseCode::Away), "the end stays the end");
 }
 
 #[tokio::test]
 async fn first_close_counts() {
     let outbox = outbox(PLENTY);
-    outbox.close(Closing::ProtocolError);
-    outbox.close(Closing::Normal);
-    assert_eq!(closing(&outbox).await, Closing::ProtocolError);
+    outbox.close(Closing::After(CloseCode::Protocol));
+    outbox.close(Closing::After(CloseCode::Normal));
+    assert_eq!(closing(&outbox).await, Closing::After(CloseCode::Protocol));
 }
 
 #[tokio::test]

@@ -1,19 +1,17 @@
 //! How a session and its connection end, and what the client is told: the one place where an end becomes a message and a close
-//! code.
+//! code. A connection ends for most of these reasons by itself; a realm ends its sessions by [`Outbox::end`].
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-
+use super::{CloseCode, Closing, Outbox, WireError};
 use crate::{
     auth::AuthError,
     store::StoreError,
     tracking::Parting,
     wamp::{
         RouterMessage, Uri,
-        uri::error::{GOODBYE_AND_OUT, KILLED, LOGOUT, PROTOCOL_VIOLATION, SYSTEM_SHUTDOWN},
+        uri::error::{GOODBYE_AND_OUT, KILLED, LOGOUT, PROTOCOL_VIOLATION, SYSTEM_SHUTDOWN, UNAVAILABLE},
     },
-    wire::{Closing, WireError},
 };
 
 /// How long a client may take to read what comes before the close.
@@ -38,6 +36,17 @@ pub enum Ending {
     Refused(AuthError),
     /// The client broke the WAMP protocol: ABORT `wamp.error.protocol_violation`, then close 1002.
     Violation(String),
+    /// The session's identifier is another session's: ABORT `wamp.error.unavailable`, then close 1001.
+    Taken,
+    /// Another session has ended this one: GOODBYE with its reason and message, then close 1000.
+    Killed {
+        /// `GOODBYE.Reason`
+        reason: Uri,
+        /// `GOODBYE.Details.message`
+        message: Option<String>,
+    },
+    /// The realm ends: GOODBYE `wamp.close.system_shutdown`, then close 1001.
+    RealmClosed,
     /// The client's cookie was revoked: GOODBYE `wamp.close.killed` or `wamp.close.logout` in a session, then close 1008.
     Revoked(Parting),
     /// The client logs out: its cookie is revoked, and with it all of its connections; GOODBYE, then close 1000. With why the
@@ -54,10 +63,8 @@ pub enum Ending {
 pub struct LastWords {
     /// GOODBYE or ABORT.
     pub message: Option<RouterMessage>,
-    /// The close code.
-    pub code: CloseCode,
-    /// The reason beside the close code.
-    pub reason: Cow<'static, str>,
+    /// The close code and the reason beside it; none: the peer is not there any more.
+    pub close: Option<(CloseCode, Cow<'static, str>)>,
     /// How long the client may take to read what is queued.
     pub patience: Duration,
 }
@@ -68,15 +75,19 @@ impl Ending {
         Self::Violation(message.into())
     }
 
-    /// What the client is told; nothing if it is not there any more. `has_joined` tells whether there is a session to say
-    /// GOODBYE to.
-    pub fn last_words(self, has_joined: bool) -> Option<LastWords> {
+    /// What the client is told. `has_joined` tells whether there is a session to say GOODBYE to.
+    pub fn last_words(self, has_joined: bool) -> LastWords {
         let goodbye = |reason: &'static str, message: Option<&str>| RouterMessage::Goodbye {
             message: message.map(str::to_owned),
             reason: Uri::known(reason),
         };
+        let abort = |reason: &'static str, message: String| {
+            Some(RouterMessage::Abort { message, reason: Uri::known(reason) })
+        };
         let (message, code, reason, patience) = match self {
-            Self::Closed | Self::Lost => return None,
+            Self::Closed | Self::Lost => {
+                return LastWords { message: None, close: None, patience: Duration::ZERO };
+            }
             Self::Left => (Some(goodbye(GOODBYE_AND_OUT, None)), CloseCode::Normal, "".into(), LAST_WORDS),
             Self::Logout(failure) => {
                 let failure = failure.map(|error| error.to_string());
@@ -88,9 +99,22 @@ impl Ending {
                 let close_reason = reason.to_string().into();
                 (Some(RouterMessage::Abort { message, reason }), CloseCode::Normal, close_reason, LAST_WORDS)
             }
-            Self::Violation(message) => {
-                let abort = RouterMessage::Abort { message, reason: Uri::known(PROTOCOL_VIOLATION) };
-                (Some(abort), CloseCode::Protocol, PROTOCOL_VIOLATION.into(), LAST_WORDS)
+            Self::Violation(message) => (
+                abort(PROTOCOL_VIOLATION, message),
+                CloseCode::Protocol,
+                PROTOCOL_VIOLATION.into(),
+                LAST_WORDS,
+            ),
+            Self::Taken => {
+                let message = "the session identifier is taken: connect again".to_owned();
+                (abort(UNAVAILABLE, message), CloseCode::Away, SHUTTING_DOWN.into(), LAST_WORDS)
+            }
+            Self::Killed { reason, message } => {
+                (Some(RouterMessage::Goodbye { message, reason }), CloseCode::Normal, "".into(), LAST_WORDS)
+            }
+            Self::RealmClosed => {
+                let goodbye = goodbye(SYSTEM_SHUTDOWN, Some("the realm has been closed"));
+                (Some(goodbye), CloseCode::Away, SHUTTING_DOWN.into(), LAST_WORDS)
             }
             Self::Revoked(why) => {
                 let reason = match why {
@@ -105,7 +129,7 @@ impl Ending {
             }
             Self::Close(code, reason) => (None, code, reason.into(), LAST_WORDS),
         };
-        Some(LastWords { message, code, reason, patience })
+        LastWords { message, close: Some((code, reason)), patience }
     }
 }
 
@@ -120,6 +144,9 @@ impl fmt::Display for Ending {
             Self::Refused(refusal @ AuthError::Policy(_)) => write!(f, "refused, {}", refusal.abort().0),
             Self::Refused(refusal) => write!(f, "refused, {}: {refusal}", refusal.abort().0),
             Self::Violation(_) => f.write_str("protocol violation"),
+            Self::Taken => f.write_str("session identifier taken"),
+            Self::Killed { .. } => f.write_str("killed"),
+            Self::RealmClosed => f.write_str("realm closed"),
             Self::Revoked(Parting::Killed) => f.write_str("cookie revoked"),
             Self::Revoked(Parting::LoggedOut) => f.write_str("logged out elsewhere"),
             Self::Logout(_) => f.write_str("logging out"),
@@ -141,15 +168,38 @@ impl From<WireError> for Ending {
     }
 }
 
-/// The realm has said its last words already.
+/// The backend has said its last words already.
 impl From<Closing> for Ending {
     fn from(how: Closing) -> Self {
         match how {
-            Closing::Normal => Self::Close(CloseCode::Normal, String::new()),
-            Closing::GoingAway => Self::Close(CloseCode::Away, SHUTTING_DOWN.to_owned()),
-            Closing::ProtocolError => Self::Close(CloseCode::Protocol, PROTOCOL_VIOLATION.to_owned()),
             Closing::Overflow => Self::Lost,
+            Closing::After(code) => {
+                let reason = match code {
+                    CloseCode::Away => SHUTTING_DOWN,
+                    CloseCode::Protocol => PROTOCOL_VIOLATION,
+                    _ => "",
+                };
+                Self::Close(code, reason.to_owned())
+            }
         }
+    }
+}
+
+impl LastWords {
+    /// How a connection ends that has said them.
+    pub fn closing(&self) -> Closing {
+        self.close.as_ref().map_or(Closing::Overflow, |(code, _)| Closing::After(*code))
+    }
+}
+
+impl Outbox {
+    /// Says the last words of a joined session to its client and ends the connection.
+    pub fn end(&self, ending: Ending) {
+        let words = ending.last_words(true);
+        if let Some(message) = &words.message {
+            self.push(self.serializer().encode(message));
+        }
+        self.close(words.closing());
     }
 }
 
@@ -166,7 +216,8 @@ mod tests {
 
     /// What a client is told, in short: the message's reason, the close code and its reason.
     fn told(ending: Ending, has_joined: bool) -> Option<(Option<String>, u16, String)> {
-        let LastWords { message, code, reason, .. } = ending.last_words(has_joined)?;
+        let LastWords { message, close, .. } = ending.last_words(has_joined);
+        let (code, reason) = close?;
         let message = message.map(|message| match message {
             RouterMessage::Goodbye { reason, message } => {
                 format!("GOODBYE {reason} {}", message.unwrap_or_default())
@@ -184,6 +235,8 @@ mod tests {
         let wrong = "wamp.error.protocol_violation";
         let too_late = "wamp.error.not_authorized";
         let going = "the gateway is shutting down";
+        let killed =
+            Ending::Killed { reason: Uri::known("com.example.over"), message: Some("good night".to_owned()) };
         for (ending, has_joined, message, code, reason) in [
             (Ending::Left, true, "GOODBYE wamp.close.goodbye_and_out ", 1000, ""),
             (Ending::Logout(None), true, "GOODBYE wamp.close.goodbye_and_out ", 1000, ""),
@@ -222,16 +275,31 @@ mod tests {
             ),
             (Ending::Shutdown, false, "", 1001, going),
             (close(), true, "", 1009, "too large"),
-            (Closing::Normal.into(), true, "", 1000, ""),
-            (Closing::GoingAway.into(), true, "", 1001, going),
-            (Closing::ProtocolError.into(), true, "", 1002, wrong),
+            (
+                Ending::Taken,
+                true,
+                "ABORT wamp.error.unavailable the session identifier is taken: connect again",
+                1001,
+                going,
+            ),
+            (killed, true, "GOODBYE com.example.over good night", 1000, ""),
+            (
+                Ending::RealmClosed,
+                true,
+                "GOODBYE wamp.close.system_shutdown the realm has been closed",
+                1001,
+                going,
+            ),
+            (Closing::After(CloseCode::Normal).into(), true, "", 1000, ""),
+            (Closing::After(CloseCode::Away).into(), true, "", 1001, going),
+            (Closing::After(CloseCode::Protocol).into(), true, "", 1002, wrong),
         ] {
             let name = format!("{ending:?}");
             let message = Some(message).filter(|message| !message.is_empty()).map(str::to_owned);
             assert_eq!(told(ending, has_joined), Some((message, code, reason.to_owned())), "{name}");
         }
         for gone in [Ending::Closed, Ending::Lost, Closing::Overflow.into()] {
-            assert_eq!(gone.last_words(true), None);
+            assert_eq!(told(gone, true), None);
         }
     }
 
