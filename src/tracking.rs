@@ -158,13 +158,18 @@ impl Tracker {
     async fn find(&self, headers: &HeaderMap, now: Timestamp) -> Result<Option<Known>, StoreError> {
         for id in cookie::candidates(headers, &self.options.name) {
             if let Some(known) = self.enter(id, now).await? {
-                if known.record.is_sighting_due(now) {
-                    self.clients.store.seen(&known.id, now);
-                }
+                self.note(&known.id, &known.record, now);
                 return Ok(Some(known));
             }
         }
         Ok(None)
+    }
+
+    /// Notes that a client was seen, if that is due.
+    fn note(&self, id: &TrackingId, record: &CookieRecord, now: Timestamp) {
+        if record.is_sighting_due(now) {
+            self.clients.store.seen(id, now);
+        }
     }
 
     /// A client that comes with this ID, if it has a live record.

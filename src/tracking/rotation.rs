@@ -209,13 +209,15 @@ impl Tracker {
         Err(StoreError::Exists)
     }
 
-    /// The login that stands by now on the client's ID, or on the one that has replaced it.
+    /// The login that stands by now on the client's ID, or on the one that has replaced it. To ask is a sighting.
     pub async fn authentication(
         &self,
         tracked: &Tracked,
         now: Timestamp,
     ) -> Result<Option<Arc<Authentication>>, StoreError> {
-        Ok(self.latest(&tracked.id, now).await?.and_then(|(_, record)| record.authentication))
+        let Some((id, record)) = self.latest(&tracked.id, now).await? else { return Ok(None) };
+        self.note(&id, &record, now);
+        Ok(record.authentication)
     }
 
     /// The ID that has replaced this one by now, or this one, with its record.

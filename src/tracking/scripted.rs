@@ -5,12 +5,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use tokio::sync::oneshot;
+
 use super::{Clients, Tracker};
 use crate::{
     cookie::{CookieOptions, PublicIdKey, TrackingId},
     store::{
         Authentication, Commit, CookieRecord, CookieStore, Lookup, MemoryStore, OpenedStore, Replacement,
-        StoreError,
+        StoreAnswer, StoreError,
     },
     time::Timestamp,
 };
@@ -32,22 +34,39 @@ pub(crate) struct ScriptedStore {
     script: Mutex<Script>,
     /// Whether look-ups find expired records as well, as those of a careless store.
     is_careless: bool,
+    /// Whether answers come from another thread, as those of a store on another machine.
+    is_remote: bool,
 }
 
 impl ScriptedStore {
     pub(crate) fn new(
         script: impl FnMut(&MemoryStore, StoreCall<'_>) -> Result<(), StoreError> + Send + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self {
-            store: MemoryStore::new(1000),
-            script: Mutex::new(Box::new(script)),
-            is_careless: false,
-        })
+        Arc::new(Self { script: Mutex::new(Box::new(script)), ..Self::plain() })
     }
 
     pub(crate) fn careless() -> Arc<Self> {
+        Arc::new(Self { is_careless: true, ..Self::plain() })
+    }
+
+    pub(crate) fn remote() -> Arc<Self> {
+        Arc::new(Self { is_remote: true, ..Self::plain() })
+    }
+
+    fn plain() -> Self {
         let script: Script = Box::new(|_, _| Ok(()));
-        Arc::new(Self { store: MemoryStore::new(1000), script: Mutex::new(script), is_careless: true })
+        let store = MemoryStore::new(1000);
+        Self { store, script: Mutex::new(script), is_careless: false, is_remote: false }
+    }
+
+    fn answer<T: Send + 'static>(&self, outcome: Result<T, StoreError>) -> StoreAnswer<T> {
+        if !self.is_remote {
+            return StoreAnswer::done(outcome);
+        }
+        let (sender, receiver) = oneshot::channel();
+        // The receiver is gone if the caller does not wait.
+        std::thread::spawn(move || drop(sender.send(outcome)));
+        StoreAnswer::Waiting(receiver)
     }
 
     fn call(&self, call: StoreCall<'_>) -> Result<(), StoreError> {
@@ -70,7 +89,7 @@ impl CookieStore for ScriptedStore {
         }
         let now = if self.is_careless { Timestamp::from_millis(0) } else { now };
         let found = self.store.look_up(id, now).wait();
-        Lookup::done(self.call(StoreCall::LookedUp(id)).and(found))
+        self.answer(self.call(StoreCall::LookedUp(id)).and(found))
     }
 
     fn seen(&self, id: &TrackingId, now: Timestamp) {
@@ -79,24 +98,24 @@ impl CookieStore for ScriptedStore {
 
     fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit {
         match self.call(StoreCall::Create) {
-            Ok(()) => self.store.create(id, record),
+            Ok(()) => self.answer(self.store.create(id, record).wait()),
             Err(error) => Commit::done(Err(error)),
         }
     }
 
     fn replace(&self, id: &TrackingId, next: &Replacement, now: Timestamp) -> Commit {
         match self.call(StoreCall::Replace) {
-            Ok(()) => self.store.replace(id, next, now),
+            Ok(()) => self.answer(self.store.replace(id, next, now).wait()),
             Err(error) => Commit::done(Err(error)),
         }
     }
 
     fn authenticate(&self, id: &TrackingId, who: Option<Authentication>, now: Timestamp) -> Commit {
-        self.store.authenticate(id, who, now)
+        self.answer(self.store.authenticate(id, who, now).wait())
     }
 
     fn revoke(&self, id: &TrackingId, now: Timestamp) -> Commit {
-        self.store.revoke(id, now)
+        self.answer(self.store.revoke(id, now).wait())
     }
 
     fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {

@@ -253,3 +253,12 @@ async fn a_login_that_is_to_be_forgotten_is_gone_from_the_store() {
     tracker.forget(&tracked, NOW).await.unwrap();
     assert_eq!(tracker.authentication(&tracked, NOW).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn a_hello_is_a_sighting() {
+    let tracker = tracker(&memory());
+    let tracked = tracker.admit(&headers(&[]), false, NOW).await.unwrap();
+    let later = NOW.plus_seconds(80_000);
+    tracker.authentication(&tracked, later).await.unwrap();
+    assert_eq!(record(&tracker, &tracked.id, later).unwrap().last_seen, later);
+}

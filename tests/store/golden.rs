@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wampgate::store::CookieRecord;
+use wampgate::store::{CookieRecord, read_lines};
 
 use super::support::{
     Kind, StoreFolder, at, authentication, id, in_place_of, look_up, planned, record, replacement, wait,
@@ -46,6 +46,15 @@ fn every_version_is_read_as_it_was_meant() {
     let third = in_place_of(2, record(second(3), 600));
     assert_eq!(version_2, [Some(replaced.clone()), Some(next.clone()), Some(third)]);
     assert_eq!(version_3, [Some(replaced), Some(next), None]);
+}
+
+#[test]
+fn import_reads_every_version_as_the_store_does() {
+    for file in FILES {
+        let (records, skipped) = read_lines(file, None, false).unwrap();
+        let found = [1, 2, 3].map(|number| records.get(&id(number)).cloned());
+        assert_eq!((found, skipped), (read(file), 0));
+    }
 }
 
 #[test]

@@ -8,10 +8,10 @@ use http::{HeaderMap, HeaderValue, header::COOKIE};
 
 use super::*;
 use crate::{
-    cookie::MaxAge,
-    store::{MemoryStore, block_on, testing::login},
+    cookie::{CookieOptions, MaxAge, PublicIdKey},
+    store::{MemoryStore, OpenedStore, block_on, testing::login},
     tracking::{
-        LoginOptions,
+        Clients, LoginOptions,
         scripted::{self, ScriptedStore},
     },
 };
@@ -71,6 +71,45 @@ async fn after_a_login_the_next_handshake_gets_another_id() {
     let fourth = visit(&tracker, Some(&second.id), at(102)).await;
     assert_eq!((fourth.id != second.id, name(&fourth)), (true, Some("joe")));
     assert_eq!(fourth.public_id, first.public_id);
+}
+
+#[tokio::test]
+async fn store_that_answers_later_serves_the_same() {
+    let tracker = scripted::tracker(&ScriptedStore::remote()).with_logins(Some(LoginOptions::default()));
+    let first = visit(&tracker, None, at(0)).await;
+    log_in(&tracker, &first, "joe", at(1)).await;
+    assert!(tracker.authentication(&first, at(1)).await.unwrap().is_some());
+    let second = visit(&tracker, Some(&first.id), at(2)).await;
+    let tab = visit(&tracker, Some(&first.id), at(3)).await;
+    assert_eq!((&tab.id, name(&second), name(&tab)), (&second.id, Some("joe"), Some("joe")));
+    tracker.log_out(&second, at(4)).await.unwrap();
+    for tracked in [&first, &second, &tab] {
+        assert_eq!(is_told_to_end(tracked), Some(Parting::LoggedOut));
+        assert!(visit(&tracker, Some(&tracked.id), at(5)).await.is_new);
+    }
+}
+
+#[tokio::test]
+async fn logout_reaches_the_connections_of_every_gateway_that_has_the_store() {
+    // Two gateways, as a store that both have would bring them together: its records, and its revocations.
+    let opened = OpenedStore::local(Arc::new(MemoryStore::new(1000)));
+    let key = Arc::new(PublicIdKey::random().unwrap());
+    let gateway = || {
+        let clients = Clients::new(&opened, Arc::clone(&key));
+        Tracker::new(CookieOptions::default(), clients).with_logins(Some(LoginOptions::default()))
+    };
+    let (one, other) = (gateway(), gateway());
+    let first = visit(&one, None, at(0)).await;
+    log_in(&one, &first, "joe", at(1)).await;
+    let second = visit(&other, Some(&first.id), at(2)).await;
+    let bystander = visit(&other, None, at(2)).await;
+    assert_eq!((name(&second), &second.public_id), (Some("joe"), &first.public_id));
+    one.log_out(&first, at(3)).await.unwrap();
+    for tracked in [&first, &second] {
+        assert_eq!(is_told_to_end(tracked), Some(Parting::LoggedOut));
+        assert!(visit(&other, Some(&tracked.id), at(4)).await.is_new);
+    }
+    assert_eq!(is_told_to_end(&bystander), None);
 }
 
 #[tokio::test]
