@@ -45,8 +45,7 @@ fn native(request: &JoinRequest<'_>) -> (Vec<String>, Vec<(String, String)>) {
         texts.extend([cookie.id, cookie.public_id].map(str::to_owned));
         if let Some(was) = cookie.authentication {
             texts.extend(
-                [&was.authid, &was.authrole, &was.authmethod, &was.authrealm, &was.authextra]
-                    .map(Clone::clone),
+                [was.authid, was.authrole, was.authmethod, was.authrealm, was.authextra].map(str::to_owned),
             );
         }
     }

@@ -34,8 +34,8 @@ use rand::CryptoRng;
 use serde_json::{Map, Value};
 use subtle::Choice;
 
-pub use cookie::{StaleLogin, remembered};
-pub use error::AuthError;
+pub use cookie::remembered;
+pub use error::{AuthError, StaleLogin};
 pub use method::{Method, configured};
 pub use options::{
     AnonymousOptions, AuthOptions, CookieAuthOptions, CryptosignOptions, CryptosignPrincipal, Kdf, Salting,

@@ -17,29 +17,52 @@
 //! Each stage yields a value that the next one requires, and data flows in this one direction. The modules
 //! below stand in that order; `wamp` (the protocol, without I/O) and `config` serve all of them.
 
-pub mod admin;
-pub mod config;
-pub mod gateway;
-pub mod server;
+#![cfg_attr(
+    not(feature = "gateway"),
+    allow(dead_code, unused_imports, reason = "the gateway uses what a test of a policy does not")
+)]
 
+#[cfg(feature = "gateway")]
+pub mod admin;
+#[cfg(feature = "gateway")]
 pub mod admission;
+#[cfg(feature = "gateway")]
 pub mod auth;
+#[cfg(feature = "gateway")]
 pub mod backend;
+#[cfg(feature = "gateway")]
+pub mod config;
+#[cfg(feature = "gateway")]
 pub mod connection;
-pub mod cookie;
+#[cfg(feature = "gateway")]
 pub mod edge;
+#[cfg(feature = "gateway")]
+pub mod gateway;
+#[cfg(feature = "gateway")]
 pub mod handshake;
+#[cfg(feature = "gateway")]
+pub mod realm;
+#[cfg(feature = "gateway")]
+pub mod server;
+#[cfg(feature = "gateway")]
+pub mod service;
+#[cfg(feature = "gateway")]
+pub mod session;
+#[cfg(feature = "gateway")]
+pub mod store;
+#[cfg(feature = "gateway")]
+pub mod stream;
+#[cfg(feature = "gateway")]
+pub mod tracking;
+#[cfg(feature = "gateway")]
+pub mod wire;
+
+pub mod cookie;
 pub mod identity;
 pub mod metrics;
 pub mod policy;
 mod quantity;
-pub mod realm;
-pub mod service;
-pub mod session;
-pub mod store;
-pub mod stream;
+#[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod time;
-pub mod tracking;
 pub mod wamp;
-pub mod wire;

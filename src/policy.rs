@@ -30,18 +30,22 @@ mod contract;
 mod deadline;
 mod host;
 mod inspect;
+mod instance;
 mod lower;
 mod pace;
 mod penalty;
+mod random;
 mod record;
 mod reload;
 mod tally;
 mod warm;
 
 mod bindings;
+#[cfg(feature = "cache")]
 mod cache;
 mod engine;
 mod limits;
+mod lines;
 mod log;
 mod text;
 mod ticker;
@@ -49,10 +53,9 @@ mod wasi;
 
 use std::fmt;
 
-pub(crate) use self::{
-    answer::identity_json,
-    options::{DEADLINES, MEMORIES},
-};
+#[cfg(feature = "testkit")]
+pub(crate) use self::answer::identity_json;
+pub(crate) use self::options::{DEADLINES, MEMORIES};
 pub use self::{
     answer::{RawDecision, answer_json},
     component::WasmPolicy,
@@ -66,7 +69,7 @@ pub use self::{
     options::{Grants, Instances, PolicyFile, PolicyOptions},
     record::Recorder,
     reload::{Reload, Reloader},
-    request::{ConnectionView, CookieView, HelloView, JoinRequest},
+    request::{ConnectionView, CookieView, HelloView, JoinRequest, LoginView},
     tally::{PolicyMetrics, Tally},
 };
 

@@ -5,7 +5,7 @@ use http::header;
 use super::{Admission, Application, Visitor};
 use crate::{
     backend::Backend,
-    policy::{ConnectionView, CookieView, HelloView, JoinRequest},
+    policy::{ConnectionView, CookieView, HelloView, JoinRequest, LoginView},
     time::Timestamp,
     wamp::{Subprotocol, Uri},
 };
@@ -60,7 +60,14 @@ impl<'a> Question<'a> {
                 last_seen: tracked.record.last_seen.as_millis(),
                 max_age: tracked.record.max_age.as_seconds(),
                 connections: tracked.connections,
-                authentication: tracked.record.authentication.as_deref(),
+                authentication: tracked.record.authentication.as_deref().map(|was| LoginView {
+                    authid: &was.authid,
+                    authrole: &was.authrole,
+                    authmethod: &was.authmethod,
+                    authrealm: &was.authrealm,
+                    authextra: &was.authextra,
+                    at: was.at.as_millis(),
+                }),
             }),
             hello: application.hello.map(|hello| HelloView {
                 realm: hello.realm.as_ref().map(Uri::as_str),

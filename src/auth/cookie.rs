@@ -6,7 +6,7 @@ mod tests;
 
 use serde_json::Value;
 
-use super::{Applicant, AuthError, AuthOptions, CookieAuthOptions, Method, Principal};
+use super::{Applicant, AuthError, AuthOptions, CookieAuthOptions, Method, Principal, StaleLogin};
 use crate::{
     identity::{Identity, Name},
     store::{Authentication, CookieRecord},
@@ -16,30 +16,6 @@ use crate::{
 
 /// `authprovider` of a principal that a cookie's record remembers, as in Crossbar.io.
 const PROVIDER: &str = "cookie";
-
-/// Why the login on a cookie's record no longer counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum StaleLogin {
-    /// The record holds no login.
-    #[error("no client has logged in with this cookie")]
-    NoLogin,
-    /// The login was for another realm, and does not move.
-    #[error("the cookie's login is for another realm")]
-    OtherRealm,
-    /// The configuration no longer has the principal or its method.
-    #[error("the configuration no longer has the principal, or gives it another realm")]
-    Removed,
-    /// `max_age` or `idle_timeout` is over.
-    #[error("the cookie's login is too old")]
-    Expired,
-}
-
-impl StaleLogin {
-    /// Whether the login is over for good, so that the record should drop it.
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Removed | Self::Expired)
-    }
-}
 
 pub(super) fn begin(
     config: &AuthOptions,

@@ -1,6 +1,6 @@
 //! Why a client does not join, and the ABORT that tells it so.
 
-use super::{Method, StaleLogin};
+use super::Method;
 use crate::{
     identity::Name,
     policy::{ContractError, Denial, PolicyError},
@@ -46,9 +46,33 @@ pub enum AuthError {
     TooLate,
 }
 
+/// Why the login on a cookie's record no longer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StaleLogin {
+    /// The record holds no login.
+    #[error("no client has logged in with this cookie")]
+    NoLogin,
+    /// The login was for another realm, and does not move.
+    #[error("the cookie's login is for another realm")]
+    OtherRealm,
+    /// The configuration no longer has the principal or its method.
+    #[error("the configuration no longer has the principal, or gives it another realm")]
+    Removed,
+    /// `max_age` or `idle_timeout` is over.
+    #[error("the cookie's login is too old")]
+    Expired,
+}
+
 /// A method's name for the log. What is no method's name may be what the client wrote.
 fn known(name: &str) -> &str {
     Method::parse(name).map_or("a method that does not exist", Method::name)
+}
+
+impl StaleLogin {
+    /// Whether the login is over for good, so that the record should drop it.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Removed | Self::Expired)
+    }
 }
 
 impl AuthError {

@@ -10,6 +10,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 pub use self::json::answer_json;
+#[cfg(feature = "testkit")]
 pub(crate) use self::json::identity_json;
 use super::{
     AnonymousIdentity, ContractError, Decision, Denial, JoinRequest, PolicyError,

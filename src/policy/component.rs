@@ -9,11 +9,12 @@ use super::{
     RawDecision,
     contract::{Component, Guest},
     deadline::{self, Thread},
-    host::{self, Instance},
+    host,
+    instance::Instance,
     limits::{Limits, OutOfMemory},
     load::{self, PolicyLoadError, PolicyLoadFault},
     log::{DecisionLog, PolicyLog, TooManyCalls},
-    lower,
+    lower, random,
     text::clean,
     warm::{Running, WarmPool},
     wasi,
@@ -219,7 +220,8 @@ fn explain(error: &wasmtime::Error, deadline: Duration) -> PolicyError {
     if let Some(&OutOfMemory(limit)) = error.downcast_ref() {
         return PolicyError::Memory(limit);
     }
-    if error.is::<TooManyCalls>() || error.is::<host::TooManyBytes>() || error.is::<wasi::TooManyHandles>() {
+    if error.is::<TooManyCalls>() || error.is::<random::TooManyBytes>() || error.is::<wasi::TooManyHandles>()
+    {
         return PolicyError::HostCalls;
     }
     if let Some(called) = error.downcast_ref::<wasi::NotThere>() {

@@ -8,7 +8,7 @@
 
 use wasmtime::{Result, Store, component::InstancePre};
 
-use super::{JoinRequest, RawDecision, bindings, host::Instance};
+use super::{JoinRequest, RawDecision, bindings, instance::Instance};
 
 /// The package that the contract is.
 pub(super) const PACKAGE: &str = "wampgate:authid/";

@@ -7,7 +7,7 @@ use std::{
 
 use wasmtime::{Store, UpdateDeadline};
 
-use super::{aside, host::Instance};
+use super::{aside, instance::Instance};
 
 /// Ticks beyond the deadline in which a decision must be seen running before it is stopped. A busy machine may
 /// keep a thread waiting for longer than the whole deadline, and an honest decision that then gets the processor

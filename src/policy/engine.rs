@@ -9,9 +9,12 @@ use std::{path::PathBuf, sync::Arc};
 
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+#[cfg(feature = "cache")]
+use super::cache;
 use super::{
-    Instances, PolicyFile, cache,
+    Instances, PolicyFile,
     deadline::Thread,
+    limits::{Bounds, LEAN, ROOMY},
     options::DEFAULT_MAX_MEMORY,
     ticker::{InFlight, Ticker},
 };
@@ -20,29 +23,6 @@ use super::{
 /// that a policy may have. The fewest that wasmtime divides among its threads: each thread then finds the slots that it used
 /// last, whose memory is in the cache of its core, and waits for no lock.
 const SLOTS: u32 = 128;
-
-/// How large a component may be, apart from its memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bounds {
-    /// Core instances of one component.
-    pub(super) core_instances: usize,
-    /// Its memories; 1 in all that compilers make today.
-    pub(super) memories: usize,
-    /// Its tables; 1 or 2 in most.
-    pub(super) tables: usize,
-    /// Elements of one table: function pointers.
-    pub(super) table_elements: usize,
-}
-
-/// The largest component that fits into a slot. Components made from one module have 1 to 4 core instances, one that brings a whole
-/// Python in shared libraries 38; a small policy has a few function pointers and an interpreter some thousands. 20,000
-/// is also wasmtime's default.
-pub(super) const LEAN: Bounds =
-    Bounds { core_instances: 64, memories: 4, tables: 16, table_elements: 20_000 };
-
-/// The same for warm instances: room for a language's whole runtime, in shared libraries or in one piece.
-pub(super) const ROOMY: Bounds =
-    Bounds { core_instances: 128, memories: 4, tables: 64, table_elements: 100_000 };
 
 /// What a slot keeps mapped after a decision, in bytes: wiped with `memset` rather than given back to the
 /// system. At least the whole memory of a good guest, which is one page of 64 KiB.
@@ -68,15 +48,20 @@ pub const MAX_MEMORY_LIMIT: usize = 1024 * 1024 * 1024;
 pub struct PolicyEngineOptions {
     /// The largest memory that any of its policies may have, in bytes. At most [`MAX_MEMORY_LIMIT`].
     pub max_memory: usize,
-    /// Where compiled code is kept between runs; none: the gateway compiles at every start. A user who can write there
-    /// decides what the gateway executes, so the gateway does not use a directory that others may write to.
+    /// Where compiled code is kept between runs; none, or without the feature `cache`: the gateway compiles at every start.
+    /// A user who can write there decides what the gateway executes, so the gateway does not use a directory that others
+    /// may write to.
     pub cache: Option<PathBuf>,
 }
 
 impl Default for PolicyEngineOptions {
     /// The default memory, and the user's cache directory.
     fn default() -> Self {
-        Self { max_memory: DEFAULT_MAX_MEMORY, cache: cache::default_directory() }
+        #[cfg(feature = "cache")]
+        let cache = cache::default_directory();
+        #[cfg(not(feature = "cache"))]
+        let cache = None;
+        Self { max_memory: DEFAULT_MAX_MEMORY, cache }
     }
 }
 
@@ -118,8 +103,11 @@ impl PolicyEngine {
             return Err(PolicyEngineError::MaxMemory { asked: options.max_memory });
         }
         let max_memory = options.max_memory.max(PAGE).next_multiple_of(PAGE);
+        #[cfg(feature = "cache")]
         let cache = options.cache.as_deref().and_then(cache::open);
+        #[cfg_attr(not(feature = "cache"), allow(unused_mut, reason = "only the cache changes it"))]
         let engine = |mut config: Config| {
+            #[cfg(feature = "cache")]
             config.cache(cache.clone());
             Engine::new(&config).map_err(|error| PolicyEngineError::Setup(format!("{error:#}")))
         };

@@ -5,12 +5,7 @@ use wasmtime::{
     component::{Component, HasSelf, Linker},
 };
 
-use super::{
-    Grants, bindings,
-    limits::Limits,
-    log::{DecisionLog, Level},
-    wasi::{self, Wasi},
-};
+use super::{Grants, bindings, instance::Instance, log::Level, random::random_bytes, wasi};
 use crate::time::Timestamp;
 
 /// Bytes that `random` gives in one call: what the contract says.
@@ -24,18 +19,6 @@ pub(super) struct Imports {
     pub(super) granted: Grants,
 }
 
-/// What the host keeps for one instance.
-pub(super) struct Instance {
-    pub(super) limits: Limits,
-    pub(super) log: Option<DecisionLog>,
-    pub(super) wasi: Wasi,
-}
-
-/// The error that ends a decision which asks for more than the contract's share of randomness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("more random bytes in one call than a policy may have")]
-pub(super) struct TooManyBytes;
-
 /// A linker that is empty but for what a component imports.
 pub(super) fn linker(engine: &Engine, component: &Component, imports: Imports) -> Result<Linker<Instance>> {
     let mut linker = Linker::new(engine);
@@ -45,34 +28,6 @@ pub(super) fn linker(engine: &Engine, component: &Component, imports: Imports) -
         wasi::add(&mut linker, component)?;
     }
     Ok(linker)
-}
-
-impl Instance {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, log: None, wasi: Wasi::default() }
-    }
-
-    /// Ends a decision: what it has left to say is written.
-    pub(super) fn finish(&mut self) {
-        self.wasi.finish(self.log.as_mut());
-        self.log = None;
-    }
-}
-
-impl Drop for Instance {
-    fn drop(&mut self) {
-        self.finish();
-    }
-}
-
-/// Bytes from the operating system, as many as a guest asks for and no more than it may have in one call.
-pub(super) fn random_bytes(count: u64, most: u64) -> Result<Vec<u8>> {
-    if count > most {
-        return Err(TooManyBytes.into());
-    }
-    let mut bytes = vec![0; usize::try_from(count)?];
-    rand::TryRng::try_fill_bytes(&mut rand::rngs::SysRng, &mut bytes)?;
-    Ok(bytes)
 }
 
 /// The interfaces of a version of the contract: the same functions under its own names.

@@ -6,7 +6,28 @@
 
 use wasmtime::{ResourceLimiter, Result};
 
-use super::engine::Bounds;
+/// How large a component may be, apart from its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// Core instances of one component.
+    pub(super) core_instances: usize,
+    /// Its memories; 1 in all that compilers make today.
+    pub(super) memories: usize,
+    /// Its tables; 1 or 2 in most.
+    pub(super) tables: usize,
+    /// Elements of one table: function pointers.
+    pub(super) table_elements: usize,
+}
+
+/// The largest component that fits into a slot. Components made from one module have 1 to 4 core instances, one that brings a whole
+/// Python in shared libraries 38; a small policy has a few function pointers and an interpreter some thousands. 20,000
+/// is also wasmtime's default.
+pub(super) const LEAN: Bounds =
+    Bounds { core_instances: 64, memories: 4, tables: 16, table_elements: 20_000 };
+
+/// The same for warm instances: room for a language's whole runtime, in shared libraries or in one piece.
+pub(super) const ROOMY: Bounds =
+    Bounds { core_instances: 128, memories: 4, tables: 64, table_elements: 100_000 };
 
 /// The error that ends a call which wants too much memory; the limit in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -67,8 +88,7 @@ impl ResourceLimiter for Limits {
 mod tests {
     use wasmtime::ResourceLimiter;
 
-    use super::{Limits, OutOfMemory};
-    use crate::policy::engine::LEAN;
+    use super::{LEAN, Limits, OutOfMemory};
 
     #[test]
     fn several_memories_share_one_budget() {

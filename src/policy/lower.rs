@@ -1,7 +1,7 @@
 //! Lowers a [`JoinRequest`] to the types of the contract's versions, which borrow from it.
 
 use super::{
-    ConnectionView, CookieView, HelloView, JoinRequest, PolicyError,
+    ConnectionView, CookieView, HelloView, JoinRequest, LoginView, PolicyError,
     bindings::{v0_1::wampgate::authid::types as v0_1, v0_2::wampgate::authid::types as v0_2},
 };
 
@@ -46,13 +46,9 @@ macro_rules! parts {
             fn from(cookie: &'a CookieView<'a>) -> Self {
                 let &CookieView { id, public_id, is_new, created, last_seen, max_age, connections, .. } =
                     cookie;
-                let authentication = cookie.authentication.map(|was| $wit::Authentication {
-                    authid: &was.authid,
-                    authrole: &was.authrole,
-                    authmethod: &was.authmethod,
-                    authrealm: &was.authrealm,
-                    authextra: &was.authextra,
-                    at: was.at.as_millis(),
+                let authentication = cookie.authentication.map(|was| {
+                    let LoginView { authid, authrole, authmethod, authrealm, authextra, at } = was;
+                    $wit::Authentication { authid, authrole, authmethod, authrealm, authextra, at }
                 });
                 Self { id, public_id, is_new, created, last_seen, max_age, connections, authentication }
             }

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Map, Value};
 
-use super::{ConnectionView, CookieView, HelloView, JoinRequest};
-use crate::{store::Authentication, time::Timestamp};
+use super::{ConnectionView, CookieView, HelloView, JoinRequest, LoginView};
 
 /// What a policy is asked. The default is an untracked client that says an ordinary HELLO to a service without
 /// authentication.
@@ -187,7 +186,8 @@ impl Request {
             self.connection.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let methods: Vec<&str> = self.methods.iter().map(String::as_str).collect();
         let roles: Vec<&str> = self.roles.iter().map(String::as_str).collect();
-        let login = self.cookie.as_ref().and_then(|cookie| cookie.authentication.as_ref()).map(Login::stored);
+        let login = self.cookie.as_ref().and_then(|cookie| cookie.authentication.as_ref());
+        let login_extra = login.map(|login| text(&login.authextra)).unwrap_or_default();
         let offered: Vec<&str> =
             self.hello.iter().flat_map(|hello| &hello.authmethods).map(String::as_str).collect();
         let authextra = self.hello.as_ref().map(|hello| text(&hello.authextra)).unwrap_or_default();
@@ -211,7 +211,14 @@ impl Request {
                 last_seen: cookie.last_seen,
                 max_age: cookie.max_age,
                 connections: cookie.connections,
-                authentication: login.as_ref(),
+                authentication: login.map(|login| LoginView {
+                    authid: &login.authid,
+                    authrole: &login.authrole,
+                    authmethod: &login.authmethod,
+                    authrealm: &login.authrealm,
+                    authextra: &login_extra,
+                    at: login.at,
+                }),
             }),
             hello: self.hello.as_ref().map(|hello| HelloView {
                 realm: hello.realm.as_deref(),
@@ -264,12 +271,12 @@ impl From<&JoinRequest<'_>> for Request {
                 max_age: cookie.max_age,
                 connections: cookie.connections,
                 authentication: cookie.authentication.map(|was| Login {
-                    authid: was.authid.clone(),
-                    authrole: was.authrole.clone(),
-                    authmethod: was.authmethod.clone(),
-                    authrealm: was.authrealm.clone(),
-                    authextra: object(&was.authextra),
-                    at: was.at.as_millis(),
+                    authid: was.authid.to_owned(),
+                    authrole: was.authrole.to_owned(),
+                    authmethod: was.authmethod.to_owned(),
+                    authrealm: was.authrealm.to_owned(),
+                    authextra: object(was.authextra),
+                    at: was.at,
                 }),
             }),
             hello: request.hello.as_ref().map(|hello| Hello {
@@ -314,20 +321,6 @@ impl Default for Cookie {
             max_age: 86_400,
             connections: 1,
             authentication: None,
-        }
-    }
-}
-
-impl Login {
-    fn stored(&self) -> Authentication {
-        Authentication {
-            authid: self.authid.clone(),
-            authrole: self.authrole.clone(),
-            authmethod: self.authmethod.clone(),
-            authrealm: self.authrealm.clone(),
-            authextra: text(&self.authextra),
-            at: Timestamp::from_millis(self.at),
-            succession: None,
         }
     }
 }

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use crate::{
-    identity::{ANONYMOUS, COOKIE},
-    store::Authentication,
-};
+use crate::identity::{ANONYMOUS, COOKIE};
 
 /// What a policy is asked. Times are milliseconds since the epoch.
 #[derive(Debug, Clone)]
@@ -49,7 +46,20 @@ pub struct CookieView<'a> {
     pub last_seen: u64,
     pub max_age: u32,
     pub connections: u32,
-    pub authentication: Option<&'a Authentication>,
+    pub authentication: Option<LoginView<'a>>,
+}
+
+/// What the last login with the cookie left, as a policy sees it.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "described item by item in wit/")]
+pub struct LoginView<'a> {
+    pub authid: &'a str,
+    pub authrole: &'a str,
+    pub authmethod: &'a str,
+    pub authrealm: &'a str,
+    /// A JSON object, as text.
+    pub authextra: &'a str,
+    pub at: u64,
 }
 
 /// The HELLO, as a policy sees it.

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use wasmtime::Store;
 
-use super::{Instances, PolicyOptions, contract::Guest, host::Instance};
+use super::{Instances, PolicyOptions, contract::Guest, instance::Instance};
 
 /// An instance with its store.
 pub(super) struct Running {

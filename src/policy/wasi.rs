@@ -9,7 +9,6 @@
 //!
 //! A component may import the rest of WASI as well; a call of it ends the decision.
 
-mod lines;
 mod streams;
 
 use std::{sync::LazyLock, time::Instant};
@@ -23,14 +22,8 @@ use wasmtime::{
     },
 };
 
-use self::{
-    lines::Lines,
-    streams::{InputStream, OutputStream},
-};
-use super::{
-    host::{Instance, random_bytes},
-    log::{DecisionLog, Level},
-};
+use self::streams::{InputStream, OutputStream};
+use super::{instance::Instance, random::random_bytes};
 
 /// How the names of WASI's imports begin.
 pub(super) const NAMESPACE: &str = "wasi:";
@@ -41,14 +34,6 @@ const MAX_HANDLES: u32 = 1024;
 /// Random bytes in one call. Python asks for 2,496 when it starts.
 const MAX_RANDOM_BYTES: u64 = 16 * 1024;
 const NANOS_PER_MILLI: u64 = 1_000_000;
-
-/// What the host keeps of one instance.
-#[derive(Debug, Default)]
-pub(super) struct Wasi {
-    handles: u32,
-    stdout: Lines,
-    stderr: Lines,
-}
 
 /// The error that ends a decision which calls what is not there.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,17 +65,6 @@ struct Nothing;
 struct Datetime {
     seconds: u64,
     nanoseconds: u32,
-}
-
-// === impl Wasi ===
-
-impl Wasi {
-    /// Writes what stands in lines that have not ended.
-    pub(super) fn finish(&mut self, mut log: Option<&mut DecisionLog>) {
-        // A decision is over: one line too many stops nothing any more.
-        let _ = self.stdout.end(Level::Info, log.as_deref_mut());
-        let _ = self.stderr.end(Level::Warn, log);
-    }
 }
 
 /// Whether an import is one of those that the grant `wasi` links.
@@ -138,7 +112,7 @@ fn resource(linker: &mut LinkerInstance<'_, Instance>, name: &str) -> Result<()>
         _ => ResourceType::host::<Nothing>(),
     };
     linker.resource(name, resource, |mut store, _| {
-        let handles = &mut store.data_mut().wasi.handles;
+        let handles = &mut store.data_mut().streams.handles;
         *handles = handles.saturating_sub(1);
         Ok(())
     })
@@ -146,7 +120,7 @@ fn resource(linker: &mut LinkerInstance<'_, Instance>, name: &str) -> Result<()>
 
 /// A new handle.
 fn own<T: 'static>(mut store: StoreContextMut<'_, Instance>, which: u32) -> Result<(Resource<T>,)> {
-    let handles = &mut store.data_mut().wasi.handles;
+    let handles = &mut store.data_mut().streams.handles;
     if *handles >= MAX_HANDLES {
         return Err(TooManyHandles.into());
     }

@@ -5,8 +5,8 @@ use wasmtime::{
     component::{ComponentType, Lift, LinkerInstance, Lower, Resource},
 };
 
-use super::{Failure, Level, Pollable, own};
-use crate::policy::host::Instance;
+use super::{Failure, Pollable, own};
+use crate::policy::{instance::Instance, log::Level};
 
 /// Bytes that a guest is told to write at once.
 const CHUNK: u64 = 4096;
@@ -78,8 +78,11 @@ pub(super) fn function(
 }
 
 fn write(mut store: StoreContextMut<'_, Instance>, stream: u32, bytes: &[u8]) -> Result<()> {
-    let Instance { wasi, log, .. } = store.data_mut();
-    let (lines, level) =
-        if stream == STDERR { (&mut wasi.stderr, Level::Warn) } else { (&mut wasi.stdout, Level::Info) };
+    let Instance { streams, log, .. } = store.data_mut();
+    let (lines, level) = if stream == STDERR {
+        (&mut streams.stderr, Level::Warn)
+    } else {
+        (&mut streams.stdout, Level::Info)
+    };
     Ok(lines.write(bytes, level, log.as_mut())?)
 }

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use crate::policy::log::{DecisionLog, Level, TooManyCalls};
+use super::log::{DecisionLog, Level, TooManyCalls};
 
 /// Bytes of a line. A longer one is left out as a whole: where a tracking ID is cut in two, it can no longer be found
 /// and blanked out.
