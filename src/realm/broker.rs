@@ -126,21 +126,26 @@ impl Broker {
             payload,
         };
         let Audience { except, lists } = audience;
-        let Some(mut lists) = lists else {
+        let Some(lists) = lists else {
             let others = subscribers.iter().copied().filter(|session| Some(*session) != except);
             return out.many(others, event);
         };
-        // Clients write these lists, as long as a message may be: sorted, a session is found in them quickly.
-        lists.exclude.sort_unstable();
+        // Clients write these lists, as long as a message may be. They come sorted, so a session is found in them quickly.
+        let PublishLists { exclude, eligible } = *lists;
         let is_excluded =
-            |session: &SessionId| Some(*session) == except || lists.exclude.binary_search(&session.0).is_ok();
-        if let Some(eligible) = &mut lists.eligible {
-            eligible.sort_unstable();
-            eligible.dedup();
-            let eligible = eligible.iter().map(|id| SessionId(*id)).filter(|id| subscribers.contains(id));
-            out.many(eligible.filter(|session| !is_excluded(session)), event);
-        } else {
-            out.many(subscribers.iter().copied().filter(|session| !is_excluded(session)), event);
+            |session: &SessionId| Some(*session) == except || exclude.binary_search(&session.0).is_ok();
+        match eligible {
+            // The shorter list is walked: a long one costs no more than an event for all subscribers.
+            Some(eligible) if eligible.len() < subscribers.len() => {
+                let eligible = eligible.iter().map(|id| SessionId(*id)).filter(|id| subscribers.contains(id));
+                out.many(eligible.filter(|session| !is_excluded(session)), event);
+            }
+            Some(eligible) => {
+                let eligible =
+                    subscribers.iter().copied().filter(|session| eligible.binary_search(&session.0).is_ok());
+                out.many(eligible.filter(|session| !is_excluded(session)), event);
+            }
+            None => out.many(subscribers.iter().copied().filter(|session| !is_excluded(session)), event),
         }
     }
 

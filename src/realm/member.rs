@@ -1,9 +1,12 @@
-//! A session, as its realm's owner knows it.
+//! A session, as its realm's owner knows it, and all sessions of a realm.
+
+mod members;
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
+
+pub(super) use self::members::Members;
 
 use super::permissions::RoleId;
 use crate::{
@@ -11,9 +14,6 @@ use crate::{
     wamp::{Serializer, SessionId, message::Disclosed},
     wire::Outbox,
 };
-
-/// The sessions of a realm. The gateway draws their identifiers itself, so a fast hash without a secret will do.
-pub(super) type Members = FxHashMap<SessionId, Member>;
 
 /// A session. There is one for each idle connection, so it is kept small: about 40 bytes, to which broker and dealer
 /// add something only for those sessions that use them.

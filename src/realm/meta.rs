@@ -9,7 +9,7 @@
 //!
 //! `wamp.session.modify_details` is in no edition of the specification, and not here.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use serde_json::{Map, Value};
 
@@ -25,9 +25,20 @@ pub(super) const ON_JOIN: &str = "wamp.session.on_join";
 /// Tells of a session that has left.
 pub(super) const ON_LEAVE: &str = "wamp.session.on_leave";
 
-/// How many sessions `wamp.session.list` lists: any client may ask as often as it likes, and the realm serves no other
-/// client while it answers. `wamp.session.count` counts them all.
+/// How many sessions `wamp.session.list` lists: any client may ask as often as it likes, and the list is copied for each
+/// answer. `wamp.session.count` counts them all.
 pub(super) const MAX_LISTED: usize = 10_000;
+
+/// What one session of a list counts while the list waits to be sent, in bytes: 16 digits and a comma in JSON, and some of its
+/// eight bytes in memory.
+pub(super) const LISTED_SIZE: usize = 20;
+
+/// How many roles a caller may name. A realm has a few.
+const MAX_ROLES: usize = 64;
+
+/// How large the arguments of a call may be, in bytes: as many roles as that with the longest of names. They become values, which
+/// take many times as much memory, and the realm serves no other client meanwhile.
+const MAX_ARGUMENTS: usize = 16 * 1024;
 
 /// The longest message that a GOODBYE passes on, in bytes. It is copied to each session that is killed.
 const MAX_MESSAGE: usize = 1024;
@@ -50,10 +61,21 @@ pub(super) enum MetaProcedure {
 /// What a call comes to.
 #[derive(Debug, PartialEq)]
 pub(super) struct MetaAnswer {
-    /// The only argument of the RESULT. For null the RESULT has no argument.
-    pub(super) result: Value,
+    /// What the RESULT says.
+    pub(super) result: MetaResult,
     /// Whose sessions end, and what they are told.
     pub(super) killed: Option<Killed>,
+}
+
+/// What a RESULT says.
+#[derive(Debug, PartialEq)]
+pub(super) enum MetaResult {
+    /// Nothing: it has no argument.
+    Nothing,
+    /// Its only argument.
+    Value(Value),
+    /// Sessions, which may be many.
+    Sessions(Vec<u64>),
 }
 
 /// Sessions that are to end.
@@ -98,55 +120,55 @@ impl MetaProcedure {
         let arguments = Arguments::read(payload)?;
         match self {
             Self::Count => {
-                let roles = arguments.roles()?;
-                let count = members.values().filter(|member| roles.admit(&member.identity.authrole)).count();
+                let count = match arguments.roles()? {
+                    None => members.len(),
+                    Some(roles) => roles.into_iter().map(|role| members.with_role(role).len()).sum(),
+                };
                 Ok(MetaAnswer::only(count.into()))
             }
             Self::List => {
-                let roles = arguments.roles()?;
-                let listed = members.iter().filter(|(_, member)| roles.admit(&member.identity.authrole));
-                let listed: Vec<u64> = listed.map(|(session, _)| session.0).take(MAX_LISTED).collect();
-                Ok(MetaAnswer::only(listed.into()))
+                let listed: Vec<u64> = match arguments.roles()? {
+                    None => members.sessions().map(|session| session.0).take(MAX_LISTED).collect(),
+                    Some(roles) => {
+                        let listed = roles.into_iter().flat_map(|role| members.with_role(role));
+                        listed.map(|session| session.0).take(MAX_LISTED).collect()
+                    }
+                };
+                Ok(MetaAnswer { result: MetaResult::Sessions(listed), killed: None })
             }
             Self::Get => {
                 let session = arguments.session()?;
-                let member = members.get(&session).ok_or_else(|| no_such_session(session))?;
+                let member = members.get(session).ok_or_else(|| no_such_session(session))?;
                 Ok(MetaAnswer::only(member.details(session)))
             }
             Self::Kill => {
                 // "Specifying the caller's own session will result in a `wamp.error.no_such_session`."
                 let session = arguments.session()?;
-                if session == caller || !members.contains_key(&session) {
+                if session == caller || members.get(session).is_none() {
                     return Err(no_such_session(session));
                 }
                 let killed = arguments.killed(vec![session], None)?;
-                Ok(MetaAnswer { result: Value::Null, killed: Some(killed) })
+                Ok(MetaAnswer { result: MetaResult::Nothing, killed: Some(killed) })
             }
             Self::KillByAuthid => {
                 let authid = arguments.text("an authid")?;
-                let sessions = others(caller, members, |member| member.identity.authid.public() == authid);
-                let result = sessions.iter().map(|session| session.0).collect::<Vec<_>>().into();
+                let sessions = others(caller, members.with_authid(authid).iter().copied());
+                let result = MetaResult::Sessions(sessions.iter().map(|session| session.0).collect());
                 let killed = arguments.killed(sessions, Some(authid.to_owned()))?;
                 Ok(MetaAnswer { result, killed: Some(killed) })
             }
             Self::KillByAuthrole => {
                 let role = arguments.text("an authrole")?;
-                let sessions = others(caller, members, |member| *member.identity.authrole == *role);
-                arguments.counting(sessions)
+                arguments.counting(others(caller, members.with_role(role).iter().copied()))
             }
-            Self::KillAll => arguments.counting(others(caller, members, |_| true)),
+            Self::KillAll => arguments.counting(others(caller, members.sessions())),
         }
     }
 }
 
-/// The sessions that fit, without the caller's own.
-fn others(
-    caller: SessionId,
-    members: &Members,
-    fits: impl Fn(&super::member::Member) -> bool,
-) -> Vec<SessionId> {
-    let sessions = members.iter().filter(|(session, member)| **session != caller && fits(member));
-    sessions.map(|(session, _)| *session).collect()
+/// These sessions without the caller's own.
+fn others(caller: SessionId, sessions: impl Iterator<Item = SessionId>) -> Vec<SessionId> {
+    sessions.filter(|session| *session != caller).collect()
 }
 
 fn no_such_session(session: SessionId) -> RequestError {
@@ -158,14 +180,17 @@ fn no_such_session(session: SessionId) -> RequestError {
 
 impl MetaAnswer {
     const fn only(result: Value) -> Self {
-        Self { result, killed: None }
+        Self { result: MetaResult::Value(result), killed: None }
     }
+}
 
+impl MetaResult {
     /// The RESULT's arguments.
-    pub(super) fn payload(&self) -> Payload {
-        match &self.result {
-            Value::Null => Payload::empty(),
-            result => json_arguments(std::slice::from_ref(result)),
+    pub(super) fn payload(self) -> Payload {
+        match self {
+            Self::Nothing => Payload::empty(),
+            Self::Value(value) => json_arguments(&[value]),
+            Self::Sessions(sessions) => json_arguments(&[sessions.into()]),
         }
     }
 }
@@ -182,17 +207,11 @@ struct Arguments {
     kwargs: Map<String, Value>,
 }
 
-/// The roles that a count or a list is limited to.
-struct Roles<'a>(Option<Vec<&'a str>>);
-
-impl Roles<'_> {
-    fn admit(&self, role: &str) -> bool {
-        self.0.as_ref().is_none_or(|roles| roles.contains(&role))
-    }
-}
-
 impl Arguments {
     fn read(payload: &Payload) -> Result<Self, RequestError> {
+        if payload.size() > MAX_ARGUMENTS {
+            return Err(invalid(format!("arguments of at most {MAX_ARGUMENTS} bytes")));
+        }
         let payload = payload.transcoded(Serializer::Json);
         let invalid = |_| invalid("arguments that can be written as JSON");
         let read = |bytes: &Option<bytes::Bytes>| bytes.as_deref().map(serde_json::from_slice::<Value>);
@@ -220,13 +239,17 @@ impl Arguments {
         text.ok_or_else(|| invalid(format!("{what} as the first argument")))
     }
 
-    fn roles(&self) -> Result<Roles<'_>, RequestError> {
+    /// The roles that a count or a list is limited to, each once.
+    fn roles(&self) -> Result<Option<HashSet<&str>>, RequestError> {
         let roles = match self.args.first() {
-            None | Some(Value::Null) => return Ok(Roles(None)),
-            Some(Value::Array(roles)) => roles.iter().map(Value::as_str).collect::<Option<Vec<_>>>(),
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Array(roles)) if roles.len() > MAX_ROLES => {
+                return Err(invalid(format!("at most {MAX_ROLES} roles as the first argument")));
+            }
+            Some(Value::Array(roles)) => roles.iter().map(Value::as_str).collect::<Option<_>>(),
             Some(_) => None,
         };
-        roles.map(|roles| Roles(Some(roles))).ok_or_else(|| invalid("a list of roles as the first argument"))
+        roles.map(Some).ok_or_else(|| invalid("a list of roles as the first argument"))
     }
 
     fn killed(&self, sessions: Vec<SessionId>, authid: Option<String>) -> Result<Killed, RequestError> {
@@ -247,7 +270,7 @@ impl Arguments {
     }
 
     fn counting(&self, sessions: Vec<SessionId>) -> Result<MetaAnswer, RequestError> {
-        let result = sessions.len().into();
+        let result = MetaResult::Value(sessions.len().into());
         Ok(MetaAnswer { result, killed: Some(self.killed(sessions, None)?) })
     }
 }

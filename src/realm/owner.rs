@@ -4,10 +4,7 @@
 //! to the sessions' outboxes. It never waits for a session: an outbox that is full ends its
 //! connection.
 
-use std::{
-    collections::hash_map,
-    sync::{Arc, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use tokio::sync::mpsc;
 
@@ -18,7 +15,7 @@ use super::{
     inbox::{Arrival, Gate, SessionKey},
     logout::{Logout, Logouts},
     member::{Channel, Member, Members},
-    meta::{self, Killed, MetaAnswer, MetaProcedure},
+    meta::{self, Killed, MetaAnswer, MetaProcedure, MetaResult},
     metrics::{Counted, RealmCounters},
     permissions::Permissions,
     router::Router,
@@ -109,25 +106,24 @@ impl Owner {
     }
 
     fn attach(&mut self, key: SessionKey, identity: Arc<Identity>, outbox: Arc<Outbox>, channel: Channel) {
-        match self.members.entry(key.session) {
-            hash_map::Entry::Vacant(vacant) => {
-                let role = self.permissions.role(&identity.authrole);
-                let member = vacant.insert(Member { number: key.number, identity, outbox, role, channel });
-                let details = || meta::json_arguments(&[member.details(key.session)]);
-                self.router.announce(&self.topics.on_join, details, &mut self.deliveries);
-                self.deliver();
-            }
+        let role = self.permissions.role(&identity.authrole);
+        let member = Member { number: key.number, identity, outbox, role, channel };
+        if let Err(refused) = self.members.insert(key.session, member) {
             // Two draws out of 2^53 were the same: the session that is there stays, the new client has to try again.
-            hash_map::Entry::Occupied(_) => {
-                outbox.end(Ending::Taken);
-            }
+            refused.outbox.end(Ending::Taken);
+            return;
+        }
+        if let Some(member) = self.members.get(key.session) {
+            let details = || meta::json_arguments(&[member.details(key.session)]);
+            self.router.announce(&self.topics.on_join, details, &mut self.deliveries);
+            self.deliver();
         }
         self.count();
     }
 
     fn route(&mut self, key: SessionKey, message: ClientMessage) {
         // A session that was refused or has been aborted may have sent more before it noticed.
-        let Some(member) = self.members.get(&key.session).filter(|member| member.number == key.number) else {
+        let Some(member) = self.members.get(key.session).filter(|member| member.number == key.number) else {
             return;
         };
         match &message {
@@ -154,10 +150,9 @@ impl Owner {
     }
 
     fn detach(&mut self, key: SessionKey) {
-        if let hash_map::Entry::Occupied(member) = self.members.entry(key.session)
-            && member.get().number == key.number
+        if self.members.get(key.session).is_some_and(|member| member.number == key.number)
+            && let Some(member) = self.members.remove(key.session)
         {
-            let member = member.remove();
             self.router.leave(key.session, &mut self.deliveries);
             self.announce_leave(key.session, &member);
             self.deliver();
@@ -170,15 +165,36 @@ impl Owner {
         let answer = answer.and_then(|answer| {
             answer.killed.as_ref().map_or(Ok(()), |killed| self.log_out(caller, killed)).map(|()| answer)
         });
-        let (answer, killed) = match answer {
-            Ok(answer) => (RouterMessage::Result { request, payload: answer.payload() }, answer.killed),
-            Err(refusal) => (refusal.into_message(code::CALL, request), None),
+        let MetaAnswer { result, killed } = match answer {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                self.deliveries.one(caller, refusal.into_message(code::CALL, request));
+                return self.deliver();
+            }
         };
-        self.deliveries.one(caller, answer);
+        match result {
+            MetaResult::Sessions(sessions) => self.answer_later(caller, request, sessions),
+            result => {
+                let payload = result.payload();
+                self.deliveries.one(caller, RouterMessage::Result { request, payload });
+            }
+        }
         self.deliver();
         if let Some(killed) = killed {
             self.kill(killed);
         }
+    }
+
+    /// Answers with a list of sessions, which the caller's own connection writes out: a list takes longer to write than
+    /// the question took to read, and the other sessions of the realm do not wait for it.
+    fn answer_later(&self, caller: SessionId, request: u64, sessions: Vec<u64>) {
+        let Some(member) = self.members.get(caller) else { return };
+        let serializer = member.outbox.serializer();
+        let size = sessions.len() * meta::LISTED_SIZE;
+        member.outbox.push_later(size, move || {
+            let payload = MetaResult::Sessions(sessions).payload();
+            serializer.encode(&RouterMessage::Result { request, payload })
+        });
     }
 
     /// A client that is killed with Crossbar.io's reason for a logout does not come back with its cookie. Where that
@@ -201,7 +217,7 @@ impl Owner {
         let mut encoded = EncodedOnce::default();
         let mut gone = Vec::with_capacity(sessions.len());
         for session in sessions {
-            let Some(member) = self.members.remove(&session) else { continue };
+            let Some(member) = self.members.remove(session) else { continue };
             let serializer = member.outbox.serializer();
             if let Some(goodbye) = &words.message {
                 member.outbox.push(encoded.get(serializer, || serializer.encode(goodbye)));
@@ -232,7 +248,7 @@ impl Owner {
                 counted.events += receivers.len() as u64;
             }
             let mut encoded = EncodedOnce::default();
-            for member in receivers.iter().filter_map(|session| members.get(session)) {
+            for member in receivers.iter().filter_map(|session| members.get(*session)) {
                 let serializer = member.outbox.serializer();
                 member.outbox.push(encoded.get(serializer, || serializer.encode(message)));
             }
@@ -254,7 +270,7 @@ impl Drop for Owner {
                 outbox.end(Ending::RealmClosed);
             }
         }
-        for (_, member) in self.members.drain() {
+        for member in self.members.drain() {
             member.outbox.end(Ending::RealmClosed);
         }
         self.count();

@@ -68,7 +68,7 @@ pub enum ClientMessage {
 }
 
 impl ClientMessage {
-    /// How many bytes of the message are kept as they came: its payload, its options or details.
+    /// How many bytes the message keeps: its payload, its options or details as they came, and the lists that were read from them.
     pub fn serialized_size(&self) -> usize {
         match self {
             Self::Hello { details, .. } => details.written.size(),
@@ -77,7 +77,10 @@ impl ClientMessage {
             | Self::Goodbye { details, .. } => details.size(),
             Self::InvocationError { details, payload, .. }
             | Self::Yield { options: details, payload, .. } => details.size() + payload.size(),
-            Self::Publish { options, payload, .. } => options.written.size() + payload.size(),
+            Self::Publish { options, payload, .. } => {
+                let lists = options.lists.as_ref().map_or(0, |lists| lists.size());
+                options.written.size() + lists + payload.size()
+            }
             Self::Call { options, payload, .. } => options.written.size() + payload.size(),
             Self::Subscribe { options, .. } | Self::Register { options, .. } => options.written.size(),
             Self::Unsubscribe { .. } | Self::Unregister { .. } => 0,
@@ -152,10 +155,18 @@ pub struct PublishOptions {
 /// How a publisher limits the receivers of an event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PublishLists {
-    /// Sessions that get no event.
+    /// Sessions that get no event, sorted.
     pub exclude: Vec<u64>,
-    /// The only sessions that get an event, or all of them.
+    /// The only sessions that get an event, sorted, each once; none: all of them.
     pub eligible: Option<Vec<u64>>,
+}
+
+impl PublishLists {
+    /// How much memory the lists take, in bytes.
+    pub fn size(&self) -> usize {
+        let eligible = self.eligible.as_ref().map_or(0, Vec::len);
+        self.exclude.len().saturating_add(eligible).saturating_mul(size_of::<u64>())
+    }
 }
 
 impl Default for PublishOptions {

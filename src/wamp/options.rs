@@ -162,9 +162,16 @@ impl<'a, R: Reader<'a>> OptionValue<'_, 'a, R> {
         self.list(text, "expected a list of strings")
     }
 
-    /// Identifiers of sessions. A number that is none matches no session.
+    /// Identifiers of sessions, sorted, each once. A number that is none matches no session.
+    ///
+    /// A list may be as long as a message. Its own connection sorts it, so that the realm need not, and nothing keeps what is
+    /// there twice: one byte of a message can become eight.
     fn ids(self) -> Result<Vec<u64>, DecodeError> {
-        self.list(|token| whole_number::<R>(&token), "expected a list of session IDs")
+        let mut ids = self.list(|token| whole_number::<R>(&token), "expected a list of session IDs")?;
+        ids.sort_unstable();
+        ids.dedup();
+        ids.shrink_to_fit();
+        Ok(ids)
     }
 
     fn list<T>(

@@ -10,6 +10,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -34,11 +35,22 @@ pub struct Outbox {
 
 #[derive(Debug, Default)]
 struct Queue {
-    frames: VecDeque<Bytes>,
+    frames: VecDeque<Frame>,
     /// What the frames count against the limit.
     cost: usize,
     closing: Option<Closing>,
 }
+
+/// What waits to be sent.
+enum Frame {
+    /// A message.
+    Encoded(Bytes),
+    /// A message that the connection encodes when its turn comes, and what it counts until then.
+    Later(usize, Encode),
+}
+
+/// Encodes a message.
+type Encode = Box<dyn FnOnce() -> Bytes + Send>;
 
 /// How a connection is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +70,12 @@ pub enum Taken {
     Closing(Closing),
 }
 
+/// What comes next: something for the caller of [`Outbox::take`], or a message that is still to be encoded.
+enum Next {
+    Taken(Taken),
+    Encode(Encode),
+}
+
 impl Outbox {
     /// An empty queue for messages of one serializer; `limit` is in bytes.
     pub fn new(serializer: Serializer, limit: usize) -> Self {
@@ -71,11 +89,21 @@ impl Outbox {
 
     /// Adds a message. After a close nothing is added any more; over the limit the connection is given up.
     pub fn push(&self, frame: Bytes) {
+        self.add(Frame::Encoded(frame));
+    }
+
+    /// [`push`](Self::push) for a message that takes long to encode: the connection's own task does that, and the caller goes
+    /// on. Until then the message counts `size` bytes.
+    pub fn push_later(&self, size: usize, encode: impl FnOnce() -> Bytes + Send + 'static) {
+        self.add(Frame::Later(size, Box::new(encode)));
+    }
+
+    fn add(&self, frame: Frame) {
         let mut queue = self.lock();
         if queue.closing.is_some() {
             return;
         }
-        let cost = queue.cost.saturating_add(cost(&frame));
+        let cost = queue.cost.saturating_add(frame.cost());
         if cost > self.limit && !queue.frames.is_empty() {
             *queue = Queue { closing: Some(Closing::Overflow), ..Queue::default() };
         } else {
@@ -97,8 +125,13 @@ impl Outbox {
     /// Waits for frames and moves up to `max_bytes` of them (at least one) into `into`; or tells how to end.
     pub async fn take(&self, into: &mut Vec<Bytes>, max_bytes: usize) -> Taken {
         loop {
-            if let Some(taken) = self.try_take(into, max_bytes) {
-                return taken;
+            match self.try_take(into, max_bytes) {
+                Some(Next::Taken(taken)) => return taken,
+                Some(Next::Encode(encode)) => {
+                    into.push(encode());
+                    return Taken::Frames;
+                }
+                None => {}
             }
             self.ready.notified().await;
         }
@@ -114,30 +147,57 @@ impl Outbox {
         }
     }
 
-    fn try_take(&self, into: &mut Vec<Bytes>, max_bytes: usize) -> Option<Taken> {
+    fn try_take(&self, into: &mut Vec<Bytes>, max_bytes: usize) -> Option<Next> {
         let mut queue = self.lock();
         if queue.frames.is_empty() {
-            return queue.closing.map(Taken::Closing);
+            return queue.closing.map(|how| Next::Taken(Taken::Closing(how)));
         }
         let mut bytes = 0;
-        while let Some(frame) = queue.frames.front() {
-            if bytes > 0 && bytes + frame.len() > max_bytes {
-                break;
+        let mut encode = None;
+        while let Some(frame) = queue.frames.pop_front() {
+            match frame {
+                Frame::Encoded(frame) if bytes == 0 || bytes + frame.len() <= max_bytes => {
+                    bytes += frame.len();
+                    queue.cost = queue.cost.saturating_sub(cost(&frame));
+                    into.push(frame);
+                }
+                // The caller encodes it: others do not wait for the lock meanwhile.
+                Frame::Later(size, later) if bytes == 0 => {
+                    queue.cost = queue.cost.saturating_sub(size + FRAME_OVERHEAD);
+                    encode = Some(later);
+                    break;
+                }
+                later => {
+                    queue.frames.push_front(later);
+                    break;
+                }
             }
-            bytes += frame.len();
-            queue.cost = queue.cost.saturating_sub(cost(frame));
-            into.extend(queue.frames.pop_front());
         }
         if queue.frames.is_empty() && queue.frames.capacity() > KEPT_PLACES {
             // What a burst has needed is given back.
             queue.frames.shrink_to(KEPT_PLACES);
         }
-        Some(Taken::Frames)
+        Some(encode.map_or(Next::Taken(Taken::Frames), Next::Encode))
     }
 
     // The lock is held for a few pushes and pops and never across an await; a poisoned one is still whole.
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Frame {
+    fn cost(&self) -> usize {
+        match self {
+            Self::Encoded(frame) => cost(frame),
+            Self::Later(size, _) => size.saturating_add(FRAME_OVERHEAD),
+        }
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame(counts {})", self.cost())
     }
 }
 

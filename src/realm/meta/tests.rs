@@ -19,16 +19,18 @@ const CALLER: SessionId = SessionId(1);
 /// The caller 1 and the sessions 2 to 4; 4 has another role.
 fn members() -> Members {
     let permissions = Permissions::new(&Roles::Open);
-    let member = |session: u64| {
+    let mut members = Members::default();
+    for session in 1..=4 {
         let mut identity = identity(session);
         if session == 4 {
             Arc::make_mut(&mut identity).authrole = Name::known("admin");
         }
         let role = permissions.role(&identity.authrole);
         let outbox = Arc::new(Outbox::new(Serializer::Cbor, 1024));
-        (SessionId(session), Member { number: session, identity, outbox, role, channel: Channel::Tcp })
-    };
-    (1..=4).map(member).collect()
+        let member = Member { number: session, identity, outbox, role, channel: Channel::Tcp };
+        assert!(members.insert(SessionId(session), member).is_ok());
+    }
+    members
 }
 
 fn ask(
@@ -42,7 +44,11 @@ fn ask(
 }
 
 fn result(procedure: MetaProcedure, args: &'static str) -> Value {
-    ask(procedure, args, "").unwrap().result
+    match ask(procedure, args, "").unwrap().result {
+        MetaResult::Nothing => Value::Null,
+        MetaResult::Value(value) => value,
+        MetaResult::Sessions(sessions) => sessions.into(),
+    }
 }
 
 fn killed(procedure: MetaProcedure, args: &'static str, kwargs: &'static str) -> Killed {
@@ -72,6 +78,24 @@ fn sessions_are_counted_and_listed_by_role() {
     assert_eq!(sorted(result(MetaProcedure::List, r#"[["admin"]]"#)), [4]);
     assert_eq!(refused(MetaProcedure::List, r#"["admin"]"#, ""), INVALID_ARGUMENT);
     assert_eq!(refused(MetaProcedure::Count, "[[1]]", ""), INVALID_ARGUMENT);
+    assert_eq!(result(MetaProcedure::Count, r#"[["user", "user"]]"#), 3, "a role that is named twice");
+}
+
+#[test]
+fn what_a_caller_writes_is_small() {
+    let members = members();
+    let ask = |args: String| {
+        let payload = Payload { args: Some(args.into()), ..Payload::empty() };
+        MetaProcedure::Count.answer(CALLER, &payload, &members)
+    };
+    let roles = |count: usize| serde_json::to_string(&[vec!["user"; count]]).unwrap();
+    assert!(ask(roles(MAX_ROLES)).is_ok());
+    let refusal = ask(roles(MAX_ROLES + 1)).unwrap_err();
+    assert_eq!(refusal, invalid("at most 64 roles as the first argument"));
+    let padded = |size: usize| format!("[null{}]", " ".repeat(size - 6));
+    assert!(ask(padded(MAX_ARGUMENTS)).is_ok());
+    let refusal = ask(padded(MAX_ARGUMENTS + 1)).unwrap_err();
+    assert_eq!(refusal, invalid("arguments of at most 16384 bytes"));
 }
 
 #[test]
@@ -104,7 +128,7 @@ fn no_answer_of_any_procedure_holds_a_credential() {
     ];
     for (procedure, args) in calls {
         let answer = match ask(procedure, args, "") {
-            Ok(answer) => format!("{:?} {}", answer.killed.map(|killed| killed.sessions), answer.result),
+            Ok(answer) => format!("{:?} {:?}", answer.killed.map(|killed| killed.sessions), answer.result),
             Err(refusal) => format!("{refusal:?}"),
         };
         assert!(!answer.contains("secret"), "{procedure:?}: {answer}");
@@ -129,7 +153,7 @@ fn sessions_are_killed_one_by_one_or_by_name_and_never_the_caller() {
     assert_eq!(result(MetaProcedure::KillByAuthid, r#"["public2"]"#), json!([2]));
     assert_eq!(result(MetaProcedure::KillByAuthrole, r#"["user"]"#), 2);
     assert_eq!(result(MetaProcedure::KillAll, "[]"), 3);
-    assert_eq!(ask(MetaProcedure::Kill, "[2]", "").unwrap().payload(), Payload::empty());
+    assert_eq!(ask(MetaProcedure::Kill, "[2]", "").unwrap().result, MetaResult::Nothing);
 }
 
 #[test]

@@ -139,3 +139,18 @@ async fn empty_queue_gives_back_what_a_burst_needed() {
     assert_eq!(take(&outbox, PLENTY).await.len(), 1000);
     assert!(outbox.lock().frames.capacity() <= 2 * KEPT_PLACES);
 }
+
+#[tokio::test]
+async fn what_is_encoded_later_keeps_its_place_and_counts_meanwhile() {
+    let outbox = outbox(1200);
+    outbox.push(frame("before"));
+    outbox.push_later(800, || frame("later"));
+    outbox.push(frame("after"));
+    assert_eq!(take(&outbox, PLENTY).await, ["before"]);
+    assert_eq!(take(&outbox, PLENTY).await, ["later"]);
+    assert_eq!(take(&outbox, PLENTY).await, ["after"]);
+
+    outbox.push_later(800, || panic!("never encoded: the connection is given up"));
+    outbox.push_later(800, || panic!("never encoded: the connection is given up"));
+    assert_eq!(closing(&outbox).await, Closing::Overflow);
+}
