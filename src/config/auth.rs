@@ -60,6 +60,10 @@ object! {
         "realm" => "clients join the realm that they ask for",
         "authenticator" => "use \"type\": \"static\" with a `role`, or a policy",
         "create" => "use \"type\": \"static\" with a `role`, or a policy",
+        "authenticator-realm" => "use \"type\": \"static\" with a `role`, or a policy",
+        "authenticator-role" => "use \"type\": \"static\" with a `role`, or a policy",
+        "expose_controller" => "use \"type\": \"static\" with a `role`, or a policy",
+        "config" => "use \"type\": \"static\" with a `role`, or a policy",
     }
 }
 
@@ -74,13 +78,17 @@ object! {
     refuses {
         "authenticator" => "use \"type\": \"static\" with `principals`",
         "create" => "use \"type\": \"static\" with `principals`",
+        "authenticator-realm" => "use \"type\": \"static\" with `principals`",
+        "authenticator-role" => "use \"type\": \"static\" with `principals`",
+        "expose_controller" => "use \"type\": \"static\" with `principals`",
+        "config" => "use \"type\": \"static\" with `principals`",
     }
 }
 
 object! {
     /// A principal of the ticket method.
     struct RawPrincipal {
-        /// The shared secret: text, `"$NAME"` for an environment variable, or {"file": …}.
+        /// The shared secret: text, `"${NAME}"` for an environment variable, or {"file": …}.
         ticket: required Secret,
         /// The role that the principal gets.
         role: required Located<Name>,

@@ -39,6 +39,14 @@ object! {
         /// Where the records live: an object such as {"type": "memory"}.
         store: required Located<RawStore>,
     }
+    misplaced {
+        "http_only" => "write `http_strict`, Crossbar's name for the `HttpOnly` attribute",
+        "httponly" => "write `http_strict`, Crossbar's name for the `HttpOnly` attribute",
+        "domain" => "the cookie belongs to the host that sets it, leave `domain` out",
+        "path" => "the cookie is for all paths of its host, leave `path` out; a store's `path` stands inside `store`",
+        "expires" => "write the time in seconds as `max_age`",
+        "type" => "the kind of store stands inside `store`: {\"type\": …}",
+    }
 }
 
 choice! {

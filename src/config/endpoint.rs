@@ -30,7 +30,7 @@ choice! {
 object! {
     /// A TCP endpoint.
     struct RawTcp {
-        /// The port: 1 to 65535, 0 for any free one, or `"$NAME"` to read it from the environment.
+        /// The port: 1 to 65535, 0 for any free one, or `"${NAME}"` to read it from the environment.
         port: required Port,
         /// The IP address to listen at, or `localhost`. Default: all interfaces.
         interface: optional Located<Interface>,
@@ -75,7 +75,7 @@ pub(super) struct IpVersion(u64);
 
 impl Raw for Port {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        const HINT: &str = "0 to 65535 or \"$NAME\" for an environment variable";
+        const HINT: &str = "0 to 65535 or \"${NAME}\" for an environment variable";
         let Json::Text(text) = json else {
             let port = whole(json, |port| u16::try_from(port).is_ok(), HINT, walk)?;
             return u16::try_from(port).ok().map(Self);
@@ -100,7 +100,7 @@ impl Raw for Port {
 inline_schema!(Port, "Port", |_generator| json_schema!({
     "anyOf": [
         { "type": "integer", "minimum": 0, "maximum": 65535 },
-        { "type": "string", "pattern": r"^\$[A-Za-z_][A-Za-z0-9_]*$" },
+        { "type": "string", "pattern": r"^\$([A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*\})$" },
     ],
 }));
 

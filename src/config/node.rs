@@ -1,11 +1,13 @@
 //! The outermost level: a list of transports, or a Crossbar node with its workers.
 
+use schemars::json_schema;
+
 use super::{
     Config,
     auth::cookie::warn_of_shared_ids,
     cookie::Stores,
     policy::{Policies, RawPolicy},
-    reader::{Located, Table, Walk, Whole, choice, object},
+    reader::{Anything, Json, Located, Raw, Table, Walk, choice, entry, inline_schema, object, whole},
     realm::{RawRealm, realms},
     transport::{RawTransport, transports},
     websocket::Shared,
@@ -19,7 +21,7 @@ object! {
         /// The schema that an editor checks this file against.
         schema: optional String = "$schema",
         /// The version of Crossbar's format: 2.
-        version: optional Whole<2, 2>,
+        version: optional Version,
         /// The realms. Default: one realm `realm1` where every role may do everything.
         realms: optional Vec<RawRealm>,
         /// Where the gateway listens, and what it serves there.
@@ -34,7 +36,10 @@ object! {
     refuses {
         "components" => "the gateway runs no components, start them separately as clients",
         "connections" => "the gateway connects to no databases, leave them out",
-        "manhole" => "the gateway has no manhole, leave it out",
+        "processes" => "this is the format of Crossbar before its first release: write `workers`, or `realms` and `transports`",
+    }
+    ignores {
+        "manhole": Anything => "the gateway has no manhole",
     }
 }
 
@@ -45,11 +50,18 @@ object! {
         id: optional Name,
     }
     refuses {
-        "options" => "the gateway has no controller, leave them out",
-        "manhole" => "the gateway has no manhole, leave it out",
         "connections" => "the gateway connects to no databases, leave them out",
-        "keyring" => "the gateway has no node key, leave it out",
-        "fabric" => "the gateway uses no management service, leave it out",
+    }
+    ignores {
+        "options": Anything => "the gateway has no controller to set up",
+        "title": String => "the name of the gateway's process stays as it is",
+        "manhole": Anything => "the gateway has no manhole",
+        "keyring": Anything => "the gateway has no node key",
+        "fabric": Anything => "the gateway uses no management service",
+        "fabric-center": Anything => "the gateway uses no management service",
+        "enable_docker": bool => "the gateway controls no containers",
+        "ipfs": Anything => "the gateway runs no IPFS node",
+        "blockchain": Anything => "the gateway talks to no blockchain",
     }
 }
 
@@ -78,14 +90,72 @@ object! {
         transports: optional Vec<RawTransport>,
         /// A name for Crossbar's management; unused.
         id: optional Name,
+        /// Crossbar's settings for the process of a worker. Only `disabled` matters, which must not be set.
+        options: optional RawWorkerOptions,
     }
     refuses {
-        "options" => "the gateway has no Python processes to set up, leave them out",
-        "manhole" => "the gateway has no manhole, leave it out",
         "components" => "the gateway runs no components, start them separately as clients",
         "connections" => "the gateway connects to no databases, leave them out",
     }
+    ignores {
+        "title": String => "the name of the gateway's process stays as it is",
+        "manhole": Anything => "the gateway has no manhole",
+    }
 }
+
+/// Settings for the process of a worker, which the gateway does not have.
+#[derive(Debug)]
+pub(super) struct RawWorkerOptions;
+
+/// The version of Crossbar's format.
+#[derive(Debug)]
+pub(super) struct Version;
+
+impl Raw for RawWorkerOptions {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        let entries = walk.entries(json)?;
+        walk.free_form(json);
+        let is_off = |json: &Json| match json {
+            Json::Bool(is_disabled) => !is_disabled,
+            Json::Text(text) => text.is_empty(),
+            Json::Null => true,
+            _ => false,
+        };
+        // Crossbar does not start such a worker, so that its transports must stay closed.
+        if entry(&entries, "disabled").is_some_and(|disabled| !is_off(disabled)) {
+            walk.at_key("disabled", |walk| {
+                walk.fault("Crossbar does not start this worker: leave the worker out, or `disabled`");
+            });
+        }
+        let rest: Vec<&str> = entries.iter().map(|(key, _)| *key).filter(|key| *key != "disabled").collect();
+        if !rest.is_empty() {
+            walk.warn(
+                "has no effect: the gateway is one process without Python, which needs no such settings",
+            );
+        }
+        Some(Self)
+    }
+}
+
+inline_schema!(RawWorkerOptions, "WorkerOptions", |_generator| json_schema!({
+    "type": "object",
+    "properties": { "disabled": {
+        "enum": [false, "", null],
+        "description": "Whether Crossbar leaves the worker out. Leave such a worker out here, too.",
+    } },
+}));
+
+impl Raw for Version {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        if matches!(json, Json::Number(number) if number.as_u64() == Some(1)) {
+            walk.fault("1 is Crossbar's old format, in which permissions have another form: convert the file with `crossbar upgrade`, or check it by hand and write 2");
+            return None;
+        }
+        whole(json, |version| version == 2, "2", walk).map(|_| Self)
+    }
+}
+
+inline_schema!(Version, "Version", |_generator| json_schema!({ "const": 2 }));
 
 impl RawNode {
     /// Checks what a single value cannot tell.

@@ -29,6 +29,9 @@
 //!     refuses {                                     // keys that Crossbar has and the gateway does not support
 //!         "tls" => "terminate TLS in front of wampgate",
 //!     }
+//!     ignores {                                     // keys of Crossbar's without effect, and what happens instead
+//!         "pythonpath": Vec<String> => "the gateway runs no Python",
+//!     }
 //!     misplaced {                                   // keys that belong elsewhere
 //!         "path" => "a TCP endpoint has no path, use \"type\": \"unix\"",
 //!     }
@@ -69,8 +72,8 @@ pub(super) use value::{
 pub(super) use walk::{Located, Raw, Surroundings, Walk, alternatives, entry, quoted, suggest};
 
 // What the macros expand to.
-pub(super) use declare::{Object, ObjectSchema, field, one_line, tag, tagged, word};
-pub(super) use walk::{Entries, Refused};
+pub(super) use declare::{Object, ObjectSchema, field, ignored, one_line, tag, tagged, word};
+pub(super) use walk::{Entries, Known, Refused};
 
 /// Reads a text and checks it: `check` turns what was read into the result.
 ///

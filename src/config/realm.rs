@@ -4,7 +4,7 @@ use schemars::json_schema;
 
 use super::{
     Permission, RealmOptions, RoleOptions, Roles, UriMatch,
-    reader::{Json, Located, Raw, Walk, checked_text, inline_schema, object, quoted, words},
+    reader::{Anything, Json, Located, Raw, Walk, checked_text, inline_schema, object, quoted, words},
 };
 use crate::{identity::Name, wamp::Uri};
 
@@ -25,6 +25,12 @@ object! {
         "options" => "leave a realm's options out",
         "store" => "the gateway keeps no event history, leave `store` out",
         "schemas" => "the gateway does not validate payloads, leave `schemas` out",
+        "inventory" => "the gateway does not validate payloads, leave `inventory` out",
+        "rlinks" => "the gateway links no realms, let a client of both routers pass messages on",
+        "stats" => "the gateway publishes no statistics, use a path of type \"metrics\"",
+    }
+    ignores {
+        "trace": Anything => "the gateway keeps no trace of messages",
     }
 }
 
@@ -40,8 +46,13 @@ object! {
     }
     refuses {
         "authorizer" => "list `permissions` instead of asking a procedure",
+        "allow-by-default" => "list what the role may do in `permissions`; {\"uri\": \"\", \"match\": \"prefix\", \"allow\": {…}} is about all URIs",
     }
 }
+
+/// Crossbar's format before version 2 had the rights beside the URI.
+const OLD_FORM: &str =
+    "this is the form of Crossbar's version 1: write it inside `allow`, as in \"allow\": {\"call\": true}";
 
 object! {
     /// What a role may do with the URIs that match.
@@ -62,10 +73,10 @@ object! {
         "validate" => "the gateway does not validate payloads, leave `validate` out",
     }
     misplaced {
-        "call" => "write it inside `allow`",
-        "register" => "write it inside `allow`",
-        "publish" => "write it inside `allow`",
-        "subscribe" => "write it inside `allow`",
+        "call" => OLD_FORM,
+        "register" => OLD_FORM,
+        "publish" => OLD_FORM,
+        "subscribe" => OLD_FORM,
     }
 }
 

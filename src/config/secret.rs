@@ -25,7 +25,7 @@ impl Raw for Secret {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
         let secret = match json {
             Json::Text(text) => match variable(text) {
-                Some(name) => from_environment(name, walk)?,
+                Some(name) => from_environment(name, text.starts_with("${"), walk)?,
                 None if text.starts_with('$') => {
                     walk.fault("this is not the name of an environment variable; write a secret that begins with `$` into a file: {\"file\": …}");
                     return None;
@@ -35,7 +35,7 @@ impl Raw for Secret {
             Json::Object(_) => from_file(json, walk)?,
             _ => {
                 walk.wrong_kind(
-                    "a secret: text, \"$NAME\" for an environment variable, or {\"file\": …}",
+                    "a secret: text, \"${NAME}\" for an environment variable, or {\"file\": …}",
                     json,
                 );
                 return None;
@@ -49,10 +49,22 @@ impl Raw for Secret {
     }
 }
 
-fn from_environment(name: &str, walk: &mut Walk<'_>) -> Option<String> {
+/// Reads a secret from the environment. Crossbar reads a variable only where its name stands in braces; for Crossbar,
+/// `$NAME` is the secret itself, so that no message may repeat it.
+fn from_environment(name: &str, in_braces: bool, walk: &mut Walk<'_>) -> Option<String> {
+    const IN_A_FILE: &str = "write a secret that begins with `$` into a file: {\"file\": …}";
     let value = (walk.surroundings.env)(name);
-    if value.is_none() {
-        walk.fault(format!("the environment variable {name} is not set, set it to the secret"));
+    match (&value, in_braces) {
+        (Some(_), true) => {}
+        (Some(_), false) => walk.warn(format!(
+            "the gateway reads this from the environment variable, where Crossbar takes the text itself: write \"${{NAME}}\" for a variable, and {IN_A_FILE}"
+        )),
+        (None, true) => {
+            walk.fault(format!("the environment variable {name} is not set, set it to the secret"));
+        }
+        (None, false) => walk.fault(format!(
+            "this names an environment variable that is not set: set it to the secret, and write its name as \"${{NAME}}\"; {IN_A_FILE}"
+        )),
     }
     value
 }

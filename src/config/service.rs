@@ -54,6 +54,9 @@ choice! {
 websocket_object! {
     /// WAMP over WebSocket.
     struct RawWebSocketService {}
+    misplaced {
+        "paths" => "a service with `paths` is of \"type\": \"path\"; a transport with `paths` is of \"type\": \"web\"",
+    }
 }
 
 object! {

@@ -10,8 +10,7 @@ use super::{
     TrustedProxy,
     endpoint::RawEndpoint,
     reader::{
-        Json, Located, Millis, Only, Raw, Walk, Whole, checked_text, choice, entry, inline_schema, object,
-        quoted,
+        Json, Located, Millis, Raw, Walk, Whole, checked_text, choice, entry, inline_schema, object, quoted,
     },
     service::{HeadTimeouts, RawPaths},
     websocket::{Shared, websocket_object},
@@ -75,6 +74,9 @@ websocket_object! {
         /// How many connections may be open at once. Default 50,000.
         max_connections: optional Whole<1, 10_000_000>,
     }
+    misplaced {
+        "paths" => "a transport with `paths` is of \"type\": \"web\", with the \"websocket\" service among them",
+    }
 }
 
 object! {
@@ -95,11 +97,12 @@ object! {
         /// Proxies whose `X-Forwarded-For` the gateway believes: addresses, networks such as "10.0.0.0/8", or "unix" for
         /// peers on a Unix socket. Do not list a network with clients, which could claim any address. Default none.
         trusted_proxies: optional Vec<TrustedProxy>,
-        /// Crossbar's switch for Python tracebacks in replies, which the gateway does not have.
-        display_tracebacks: optional Only<false>,
     }
     refuses {
         "client_timeout" => "use `head_timeout`, in milliseconds, which also ends idle connections",
+    }
+    ignores {
+        "display_tracebacks": bool => "the gateway runs no Python, so that there are no tracebacks",
     }
 }
 

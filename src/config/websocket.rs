@@ -14,8 +14,8 @@ use super::{
     cookie::{RawCookie, Stores},
     policy::{Policies, RawPolicyRef},
     reader::{
-        Json, Located, Millis, MillisOrOff, Only, Raw, Walk, Whole, checked_text, inline_schema, object,
-        words,
+        Anything, Json, Located, Millis, MillisOrOff, Only, Raw, Walk, Whole, checked_text, inline_schema,
+        object, words,
     },
 };
 use crate::{identity::ANONYMOUS, wamp::Serializer};
@@ -31,6 +31,7 @@ macro_rules! websocket_object {
     (
         $(#[doc = $doc:literal])+
         struct $name:ident { $($own:tt)* }
+        misplaced { $($misplaced:tt)* }
     ) => {
         $crate::config::reader::object! {
             $(#[doc = $doc])+
@@ -54,9 +55,11 @@ macro_rules! websocket_object {
                     $crate::config::reader::Located<$crate::config::policy::RawPolicyRef>,
                 /// WebSocket options.
                 options: optional $crate::config::websocket::RawWebSocketOptions,
-                /// Crossbar's switch for more logging; only false is possible, see `--log-format` and `RUST_LOG`.
-                debug: optional $crate::config::reader::Only<false>,
             }
+            ignores {
+                "debug": bool => "the gateway logs more with `--log debug`",
+            }
+            misplaced { $($misplaced)* }
         }
 
         impl $name {
@@ -117,8 +120,8 @@ object! {
         auto_ping_interval: optional MillisOrOff<1000, { 24 * HOUR }>,
         /// How long a client may take to answer a ping; 0 only where there are no pings. Default 8,000.
         auto_ping_timeout: optional Located<MillisOrOff<1000, HOUR>>,
-        /// The size of a ping. Default 12.
-        auto_ping_size: optional Whole<12, 125>,
+        /// How many random bytes a ping carries, 12 to 125. Default 12.
+        auto_ping_size: optional Located<Whole<0, MAX_SIZE>>,
         /// Whether any data from the client counts as a sign of life. Default true.
         auto_ping_restart_on_any_traffic: optional bool,
         /// Whether the gateway sends small messages at once. Default true.
@@ -141,19 +144,17 @@ object! {
         require_masked_client_frames: optional Only<true>,
         /// Crossbar's switch for unmasking the clients' frames, which the gateway always does.
         apply_mask: optional Only<true>,
-        /// Crossbar's size of automatic fragments; the gateway sends each message in one piece.
-        auto_fragment_size: optional Whole<0, 0>,
-        /// Crossbar's switch for failing without a close, which the gateway does not do.
-        fail_by_drop: optional Only<false>,
-        /// Crossbar's switch for repeating a client's close code and reason.
-        echo_close_codereason: optional Only<false>,
-        /// Crossbar's switch for Flash, which is gone.
-        enable_flash_policy: optional Only<false>,
     }
     refuses {
-        "compression" => "the gateway does not compress messages, leave `compression` out",
         "external_port" => "leave it out: the gateway compares `allowed_origins` with the origin that the browser sends, including its port",
-        "flash_policy" => "Flash is gone, leave it out",
+    }
+    ignores {
+        "compression": Anything => "the gateway refuses every offer of compression, and clients send uncompressed",
+        "auto_fragment_size": Whole<0, MAX_SIZE> => "the gateway sends each message in one piece",
+        "fail_by_drop": bool => "the gateway tells a client why it ends a connection, and then drops it",
+        "echo_close_codereason": bool => "the gateway always answers a close with the client's own code and reason",
+        "enable_flash_policy": bool => "Flash is gone",
+        "flash_policy": Anything => "Flash is gone",
     }
 }
 
@@ -307,7 +308,7 @@ impl RawWebSocketOptions {
         let pings = PingOptions {
             interval: self.auto_ping_interval.map_or(wire.pings.interval, |interval| interval.0),
             timeout: wire.pings.timeout,
-            size: self.auto_ping_size.map_or(wire.pings.size, Whole::get),
+            size: self.auto_ping_size.map_or(wire.pings.size, |size| ping_size(&size, walk)),
             restart_on_any_traffic: self
                 .auto_ping_restart_on_any_traffic
                 .unwrap_or(wire.pings.restart_on_any_traffic),
@@ -338,6 +339,16 @@ impl RawWebSocketOptions {
             self.open_handshake_timeout.map(|Located { path, value }| Located { path, value: value.0 });
         (options, timeout)
     }
+}
+
+/// The size of a ping. No client can rely on it, so that a size that cannot be had is no fault.
+fn ping_size(wanted: &Located<Whole<0, MAX_SIZE>>, walk: &mut Walk<'_>) -> usize {
+    let wanted_size = wanted.value.get::<usize>();
+    let size = wanted_size.clamp(*PingOptions::SIZES.start(), *PingOptions::SIZES.end());
+    if size != wanted_size {
+        walk.warn_at(&wanted.path, format!("the gateway sends pings of {size} bytes instead"));
+    }
+    size
 }
 
 impl PingOptions {

@@ -1,6 +1,6 @@
 //! Limits and pings of a WebSocket connection.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -37,6 +37,11 @@ pub struct PingOptions {
     pub size: usize,
     /// `auto_ping_restart_on_any_traffic`. Default true.
     pub restart_on_any_traffic: bool,
+}
+
+impl PingOptions {
+    /// The sizes that a ping can have: with fewer bytes a client could guess the answer, and RFC 6455, 5.5 allows no more.
+    pub const SIZES: RangeInclusive<usize> = 12..=125;
 }
 
 impl Default for WireOptions {

@@ -23,6 +23,10 @@ object! {
     refuses {
         "authenticator" => "use \"type\": \"static\" with `principals`",
         "create" => "use \"type\": \"static\" with `principals`",
+        "authenticator-realm" => "use \"type\": \"static\" with `principals`",
+        "authenticator-role" => "use \"type\": \"static\" with `principals`",
+        "expose_controller" => "use \"type\": \"static\" with `principals`",
+        "config" => "use \"type\": \"static\" with `principals`",
         "trustroots" => "the gateway follows no certificates, use \"type\": \"static\" with `principals`",
     }
 }

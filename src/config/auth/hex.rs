@@ -65,7 +65,7 @@ impl JsonSchema for HexSecret {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let file = generator.subschema_for::<RawSecretFile>();
-        let pattern = r"^([0-9A-Fa-f]{64}|\$[A-Za-z_][A-Za-z0-9_]*)$";
+        let pattern = r"^([0-9A-Fa-f]{64}|\$([A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*\}))$";
         json_schema!({ "anyOf": [{ "type": "string", "pattern": pattern }, file] })
     }
 }

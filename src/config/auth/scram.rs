@@ -21,6 +21,10 @@ object! {
     refuses {
         "authenticator" => "use \"type\": \"static\" with `principals`",
         "create" => "use \"type\": \"static\" with `principals`",
+        "authenticator-realm" => "use \"type\": \"static\" with `principals`",
+        "authenticator-role" => "use \"type\": \"static\" with `principals`",
+        "expose_controller" => "use \"type\": \"static\" with `principals`",
+        "config" => "use \"type\": \"static\" with `principals`",
     }
 }
 
@@ -35,10 +39,10 @@ object! {
         memory: optional Located<Whole<8, 4_194_304>>,
         /// The salt: 8 to 32 bytes in hexadecimal digits.
         salt: required Hex<8, 32>,
-        /// The SHA-256 of the client's key, in 64 hexadecimal digits; also `"$NAME"` for an environment variable, or
+        /// The SHA-256 of the client's key, in 64 hexadecimal digits; also `"${NAME}"` for an environment variable, or
         /// {"file": …}.
         stored_key: required HexSecret = "stored-key",
-        /// The key with which the gateway proves itself to the client, in 64 hexadecimal digits; also `"$NAME"` for an
+        /// The key with which the gateway proves itself to the client, in 64 hexadecimal digits; also `"${NAME}"` for an
         /// environment variable, or {"file": …}.
         server_key: required HexSecret = "server-key",
         /// The role that the principal gets.

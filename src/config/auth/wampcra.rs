@@ -25,13 +25,17 @@ object! {
     refuses {
         "authenticator" => "use \"type\": \"static\" with `users`",
         "create" => "use \"type\": \"static\" with `users`",
+        "authenticator-realm" => "use \"type\": \"static\" with `users`",
+        "authenticator-role" => "use \"type\": \"static\" with `users`",
+        "expose_controller" => "use \"type\": \"static\" with `users`",
+        "config" => "use \"type\": \"static\" with `users`",
     }
 }
 
 object! {
     /// A principal of WAMP-CRA.
     struct RawUser {
-        /// The shared secret, or with `salt` the key derived from the password: text, `"$NAME"` for an environment
+        /// The shared secret, or with `salt` the key derived from the password: text, `"${NAME}"` for an environment
         /// variable, or {"file": …}.
         secret: required Located<Secret>,
         /// The role that the principal gets.

@@ -9,6 +9,8 @@ use super::{Entries, Json, Raw, Refused, Walk, alternatives, entry, quoted, sugg
 pub(crate) trait Object: Raw {
     /// The known keys.
     const KEYS: &'static [&'static str];
+    /// Keys of Crossbar's that the gateway takes without effect.
+    const IGNORED: &'static [&'static str];
     /// Keys that Crossbar has and the gateway does not support.
     const REFUSED: &'static Refused;
     /// Keys that belong elsewhere.
@@ -33,6 +35,33 @@ pub(crate) fn field<T: Raw>(
             None
         }
         None => None,
+    }
+}
+
+/// Reads a key of Crossbar's that can change neither what a client sees nor what it may do. A value of the wrong kind is a
+/// fault. A value that asks for something gets a warning with what `happens` instead.
+pub(crate) fn ignored<T: Raw>(entries: &Entries<'_>, key: &str, happens: &str, walk: &mut Walk<'_>) {
+    let Some(json) = entry(entries, key) else { return };
+    walk.at_key(key, |walk| {
+        if T::read(json, walk).is_some() && asks_for_something(json) {
+            walk.warn(no_effect(happens));
+        }
+    });
+}
+
+fn no_effect(happens: &str) -> String {
+    format!("has no effect: {happens}")
+}
+
+/// Whether a value is more than "off" or "nothing".
+fn asks_for_something(json: &Json) -> bool {
+    match json {
+        Json::Null | Json::Bool(false) => false,
+        Json::Bool(true) => true,
+        Json::Number(number) => number.as_u64() != Some(0),
+        Json::Text(text) => !text.is_empty(),
+        Json::List(items) => !items.is_empty(),
+        Json::Object(pairs) => !pairs.is_empty(),
     }
 }
 
@@ -99,6 +128,13 @@ impl ObjectSchema {
         if required {
             self.required.push(key.into());
         }
+    }
+
+    /// A key of Crossbar's that has no effect.
+    pub(crate) fn ignored(&mut self, key: &str, schema: Schema, happens: &str) {
+        let mut schema = schema;
+        schema.insert("description".to_owned(), format!("Of Crossbar; {}.", no_effect(happens)).into());
+        self.properties.insert(key.to_owned(), schema.to_value());
     }
 
     pub(crate) fn finish(self) -> Schema {

@@ -14,6 +14,7 @@ macro_rules! object {
             ),* $(,)?
         }
         $(refuses { $($refused:literal => $instead:expr),* $(,)? })?
+        $(ignores { $($ignored:literal: $unused:ty => $happens:expr),* $(,)? })?
         $(misplaced { $($misplaced:literal => $place:expr),* $(,)? })?
     ) => {
         $(#[doc = $doc])+
@@ -26,6 +27,7 @@ macro_rules! object {
         impl $crate::config::reader::Object for $name {
             const KEYS: &'static [&'static str] =
                 &[$($crate::config::reader::key!($field $($key)?)),*];
+            const IGNORED: &'static [&'static str] = &[$($($ignored),*)?];
             const REFUSED: &'static $crate::config::reader::Refused = &[$($(($refused, $instead)),*)?];
             const MISPLACED: &'static $crate::config::reader::Refused = &[$($(($misplaced, $place)),*)?];
 
@@ -44,7 +46,15 @@ macro_rules! object {
                         walk,
                     ),)*
                 };
-                walk.unknown_keys(entries, Self::KEYS, (Self::REFUSED, Self::MISPLACED), tag);
+                $($($crate::config::reader::ignored::<$unused>(entries, $ignored, $happens, walk);)*)?
+                let known = $crate::config::reader::Known {
+                    keys: Self::KEYS,
+                    tag,
+                    ignored: Self::IGNORED,
+                    refused: Self::REFUSED,
+                    misplaced: Self::MISPLACED,
+                };
+                walk.unknown_keys(entries, &known);
                 object
             }
         }
@@ -74,6 +84,11 @@ macro_rules! object {
                     generator.subschema_for::<$type>(),
                     concat!($($field_doc),+),
                 );)*
+                $($(object.ignored(
+                    $ignored,
+                    generator.subschema_for::<$unused>(),
+                    $happens,
+                );)*)?
                 object.finish()
             }
         }

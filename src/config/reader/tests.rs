@@ -20,6 +20,9 @@ object! {
     refuses {
         "sauna" => "use a bathtub",
     }
+    ignores {
+        "color": String => "houses are white",
+    }
     misplaced {
         "wheels" => "a house has none, write them at the car",
     }
@@ -112,6 +115,18 @@ fn every_fault_of_an_object_is_reported_at_once() {
             "wheels: a house has none, write them at the car",
             "stret: unknown key, did you mean `street`?",
         ]
+    );
+}
+
+#[test]
+fn a_key_without_effect_is_taken_with_a_warning_if_it_asks_for_something() {
+    let read = |color: &str| read_as::<RawHouse>(&format!(r#"{{"street": "Elm", "color": {color}}}"#));
+    assert_eq!(read("\"red\"").unwrap().1, ["color: has no effect: houses are white"]);
+    assert!(read("\"\"").unwrap().1.is_empty());
+    assert_eq!(read("1").unwrap_err(), ["color: expected text, found a number"]);
+    assert_eq!(
+        schema_of::<RawHouse>()["properties"]["color"],
+        json!({ "type": "string", "description": "Of Crossbar; has no effect: houses are white." })
     );
 }
 
@@ -240,8 +255,12 @@ fn paths_are_joined_to_the_node_directory() {
 
 #[test]
 fn variables_have_names() {
-    assert_eq!(variable("$PORT_1"), Some("PORT_1"));
-    for text in ["PORT", "$", "$1", "$A-B", "$A B", "$Ä"] {
+    for text in ["$PORT_1", "${PORT_1}"] {
+        assert_eq!(variable(text), Some("PORT_1"), "{text}");
+    }
+    for text in
+        ["PORT", "$", "$1", "$A-B", "$A B", "$Ä", "${}", "${1}", "${A", "$A}", "${A}B", "$ {A}", "${{A}}"]
+    {
         assert_eq!(variable(text), None, "{text}");
     }
 }

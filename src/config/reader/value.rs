@@ -206,9 +206,10 @@ fn join(folder: &Path, path: &str) -> PathBuf {
     joined.components().filter(|part| !matches!(part, Component::CurDir)).collect()
 }
 
-/// The name in `$NAME`, which stands for an environment variable.
+/// The name in `${NAME}` or `$NAME`, which stands for an environment variable.
 pub(crate) fn variable(text: &str) -> Option<&str> {
     let name = text.strip_prefix('$')?;
+    let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
     let sound = !name.starts_with(|first: char| first.is_ascii_digit())
         && !name.is_empty()
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');

@@ -45,6 +45,20 @@ pub(crate) type Entries<'j> = Vec<(&'j str, &'j Json)>;
 /// Words with what to do instead.
 pub(crate) type Refused = [(&'static str, &'static str)];
 
+/// The keys of an object that the gateway knows.
+pub(crate) struct Known<'k> {
+    /// Keys that have a meaning.
+    pub(crate) keys: &'k [&'static str],
+    /// The key that chose the object.
+    pub(crate) tag: Option<&'static str>,
+    /// Keys of Crossbar's that have no effect.
+    pub(crate) ignored: &'k [&'static str],
+    /// Keys that Crossbar has, or had, and the gateway does not support.
+    pub(crate) refused: &'k Refused,
+    /// Keys that belong elsewhere.
+    pub(crate) misplaced: &'k Refused,
+}
+
 impl<'a> Walk<'a> {
     pub(crate) fn new(surroundings: Surroundings<'a>) -> Self {
         Self { surroundings, faults: Vec::new(), omitted: 0, warnings: Vec::new(), path: String::new() }
@@ -141,25 +155,18 @@ impl<'a> Walk<'a> {
         Some(entries)
     }
 
-    /// Reports the entries whose key is neither known nor the `tag` that chose the object. `refused` are keys that
-    /// Crossbar has and the gateway does not support, `misplaced` are keys that belong elsewhere.
-    pub(crate) fn unknown_keys(
-        &mut self,
-        entries: &Entries<'_>,
-        known: &[&'static str],
-        (refused, misplaced): (&Refused, &Refused),
-        tag: Option<&'static str>,
-    ) {
+    /// Reports the entries whose key has no place in the object.
+    pub(crate) fn unknown_keys(&mut self, entries: &Entries<'_>, known: &Known<'_>) {
         for (key, _) in entries {
-            if known.contains(key) || tag == Some(*key) {
+            if known.keys.contains(key) || known.tag == Some(*key) || known.ignored.contains(key) {
                 continue;
             }
-            let message = if let Some(instead) = instead_of(key, refused) {
+            let message = if let Some(instead) = instead_of(key, known.refused) {
                 format!("Crossbar's `{key}` is not supported: {instead}")
-            } else if let Some(instead) = instead_of(key, misplaced) {
+            } else if let Some(instead) = instead_of(key, known.misplaced) {
                 instead.to_owned()
             } else {
-                format!("unknown key, {}", suggest(key, known.iter().copied().chain(tag)))
+                format!("unknown key, {}", suggest(key, known.keys.iter().copied().chain(known.tag)))
             };
             self.at_key(key, |walk| walk.fault(message));
         }
