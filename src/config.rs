@@ -9,6 +9,7 @@
 mod load;
 mod schema;
 
+mod account;
 mod auth;
 mod cookie;
 mod endpoint;
@@ -38,7 +39,7 @@ pub use crate::{
     handshake::HandshakeOptions,
     policy::{PolicyFile, PolicyOptions},
     realm::{Permission, RealmOptions, RoleOptions, Roles},
-    server::{Endpoint, ListenerOptions},
+    server::{Endpoint, ListenerOptions, SocketAccess},
     service::ServiceOptions,
     store::{StoreOptions, SyncMode},
     tracking::TrackingOptions,

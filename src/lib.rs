@@ -49,6 +49,8 @@ pub mod service;
 #[cfg(feature = "gateway")]
 pub mod session;
 #[cfg(feature = "gateway")]
+mod socket_file;
+#[cfg(feature = "gateway")]
 pub mod store;
 #[cfg(feature = "gateway")]
 pub mod stream;

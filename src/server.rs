@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
 pub use listener::{BindError, Listener};
-pub use options::{Endpoint, ListenerOptions};
+pub use options::{Endpoint, ListenerOptions, SocketAccess};
 
 use crate::{connection, edge::Edge};
 

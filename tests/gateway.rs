@@ -20,3 +20,4 @@ mod secrets;
 mod shutdown;
 mod takeover;
 mod traffic;
+mod unix;

@@ -1,20 +1,15 @@
 //! The gateway's end of the socket.
 
 use std::{
-    fs::{self, Permissions},
     io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write},
     iter,
     net::Shutdown,
-    os::unix::{
-        fs::{MetadataExt as _, PermissionsExt as _},
-        net::UnixStream as BlockingUnixStream,
-    },
+    os::unix::net::UnixStream as BlockingUnixStream,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::{
     net::{UnixListener, UnixStream},
     sync::Semaphore,
@@ -27,6 +22,7 @@ use tracing::{debug, info, warn};
 use super::{Failure, MAX_REQUEST, ManagedStore, Reply, Request, VERSION, perform};
 use crate::{
     cookie::TrackingId,
+    socket_file::{SocketAccess, SocketFile, SocketFileError},
     store::{CookieRecord, MAX_LINE, read_lines},
     time::Timestamp,
 };
@@ -34,14 +30,11 @@ use crate::{
 /// The socket's name in the node directory.
 pub const SOCKET: &str = "wampgate.sock";
 
-/// A credential's worth: whoever may write to the socket may read every ID.
-const MODE: u32 = 0o600;
-
 /// How many commands run at once; each takes a thread that may block. A person gives one at a time.
 const MAX_COMMANDS: usize = 4;
 
 /// How many connections wait to be accepted.
-const BACKLOG: i32 = 16;
+const BACKLOG: u32 = 16;
 
 /// How long the peer may neither send what is due nor take what it asked for.
 const STALL: Duration = Duration::from_secs(10);
@@ -52,9 +45,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The socket, listening. Dropping it removes its file.
 #[derive(Debug)]
 pub struct AdminSocket {
+    // Before the listener: see there.
+    _file: SocketFile,
     listener: UnixListener,
-    path: PathBuf,
-    inode: u64,
 }
 
 /// Why there is no socket.
@@ -69,29 +62,25 @@ pub enum SocketError {
         /// The socket's file.
         path: PathBuf,
     },
-    /// The system refused.
-    #[error(
-        "cannot listen at {}: {source}; the node directory must be writable, and its path shorter than 80 bytes",
-        path.display()
-    )]
-    Io {
+    /// There cannot be one.
+    #[error("cannot listen at {}: {fault}", path.display())]
+    Fault {
         /// The socket's file.
         path: PathBuf,
-        /// What it said.
-        source: io::Error,
+        /// Why not.
+        fault: String,
     },
 }
 
 impl AdminSocket {
-    /// Listens in a node directory. A file that a dead process left there is replaced. Needs a tokio runtime.
+    /// Listens in a node directory. The gateway replaces a socket that a dead process left there. Needs a tokio runtime.
     pub fn bind(node_dir: &Path) -> Result<Self, SocketError> {
         let path = node_dir.join(SOCKET);
-        if BlockingUnixStream::connect(&path).is_ok() {
-            return Err(SocketError::InUse { path });
-        }
-        match bind(&path) {
-            Ok((listener, inode)) => Ok(Self { listener, path, inode }),
-            Err(source) => Err(SocketError::Io { path, source }),
+        // A user who may write to the socket may read every ID, so that it is the gateway's user's alone.
+        match SocketFile::listen(&path, BACKLOG, SocketAccess::OWN) {
+            Ok((listener, file)) => Ok(Self { _file: file, listener }),
+            Err(SocketFileError::InUse) => Err(SocketError::InUse { path }),
+            Err(fault) => Err(SocketError::Fault { path, fault: fault.to_string() }),
         }
     }
 
@@ -125,35 +114,6 @@ impl AdminSocket {
         }
         commands.join_all().await;
     }
-}
-
-impl Drop for AdminSocket {
-    fn drop(&mut self) {
-        // Only our own: a later gateway may have put its own there.
-        if fs::metadata(&self.path).is_ok_and(|metadata| metadata.ino() == self.inode) {
-            drop(fs::remove_file(&self.path));
-        }
-    }
-}
-
-/// Listens under a passing name and renames: nobody connects before the mode is right, and a dead process's file is
-/// replaced in one step.
-fn bind(path: &Path) -> io::Result<(UnixListener, u64)> {
-    let draft = path.with_extension(format!("{:08x}", rand::random::<u32>()));
-    let outcome = (|| {
-        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&SockAddr::unix(&draft)?)?;
-        fs::set_permissions(&draft, Permissions::from_mode(MODE))?;
-        socket.listen(BACKLOG)?;
-        let inode = fs::metadata(&draft)?.ino();
-        fs::rename(&draft, path)?;
-        Ok((UnixListener::from_std(socket.into())?, inode))
-    })();
-    if outcome.is_err() {
-        drop(fs::remove_file(&draft));
-    }
-    outcome
 }
 
 async fn serve(

@@ -5,15 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use schemars::json_schema;
 
 use super::{
-    Endpoint,
+    Endpoint, SocketAccess,
+    account::{Group, User},
     reader::{
         Json, Located, NodePath, Raw, Walk, Whole, checked_text, choice, inline_schema, object, quoted,
         variable, whole,
     },
 };
-
-/// `sun_path` has 108 bytes on Linux, with the NUL at its end.
-const MAX_SOCKET_PATH: usize = 107;
+use crate::socket_file;
 
 choice! {
     /// Where a transport listens.
@@ -53,10 +52,21 @@ object! {
     struct RawUnix {
         /// The socket's path, absolute or relative to the node directory; at most 107 bytes.
         path: required Located<NodePath>,
+        /// The socket's mode, as text of octal digits; to connect, a user needs the permission to write. Default "0666": every
+        /// user of the machine.
+        mode: optional SocketMode,
+        /// The socket's owner: a user's name or number. Default: the gateway's user.
+        owner: optional User,
+        /// The socket's group: its name or number. Default: the gateway's.
+        group: optional Group,
         /// How many connections may wait for the gateway to accept them. Default 1024.
         backlog: optional Whole<1, 65_535>,
     }
 }
+
+/// The permission bits of a file.
+#[derive(Debug)]
+pub(super) struct SocketMode(u32);
 
 /// A TCP port.
 #[derive(Debug)]
@@ -115,6 +125,22 @@ impl Raw for Interface {
     }
 }
 
+impl Raw for SocketMode {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        checked_text(json, "three octal digits such as \"0660\"", walk, |text| {
+            let digits = text.strip_prefix('0').filter(|rest| rest.len() == 3).unwrap_or(text);
+            let octal = digits.len() == 3 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+            if octal { u32::from_str_radix(digits, 8).ok().map(Self) } else { None }
+        })
+    }
+}
+
+inline_schema!(
+    SocketMode,
+    "SocketMode",
+    |_generator| json_schema!({ "type": "string", "pattern": "^0?[0-7]{3}$" })
+);
+
 inline_schema!(Interface, "Interface", |_generator| json_schema!({ "type": "string" }));
 
 impl Raw for IpVersion {
@@ -171,11 +197,21 @@ impl RawUnix {
     fn check(self, walk: &mut Walk<'_>) -> Option<Endpoint> {
         let Located { path, value } = self.path?;
         let length = value.path.as_os_str().len();
-        if length > MAX_SOCKET_PATH {
-            walk.fault_at(path, format!("the whole path has {length} bytes, use at most {MAX_SOCKET_PATH}"));
+        if length > socket_file::MAX_PATH {
+            let most = socket_file::MAX_PATH;
+            walk.fault_at(path, format!("the whole path has {length} bytes, use at most {most}"));
+        } else if let Some(what) = socket_file::occupant(&value.path) {
+            let message = format!("{what} stands there, which the gateway does not remove, use another path");
+            walk.fault_at(path, message);
         }
+        let default = SocketAccess::default();
         Some(Endpoint::Unix {
             path: value.path,
+            access: SocketAccess {
+                mode: self.mode.map_or(default.mode, |mode| mode.0),
+                owner: self.owner.map(|user| user.0).or(default.owner),
+                group: self.group.map(|group| group.0).or(default.group),
+            },
             backlog: self.backlog.map_or(Endpoint::DEFAULT_BACKLOG, Whole::get),
         })
     }

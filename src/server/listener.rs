@@ -1,17 +1,15 @@
 //! A bound endpoint: TCP or a Unix socket.
 
-use std::{
-    io,
-    net::SocketAddr,
-    os::unix::net::UnixStream as BlockingUnixStream,
-    path::{Path, PathBuf},
-};
+use std::{fmt, io, net::SocketAddr, path::PathBuf};
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::Endpoint;
-use crate::stream::{Incoming, PeerAddr, Stream};
+use crate::{
+    socket_file::{SocketFile, SocketFileError},
+    stream::{Incoming, PeerAddr, Stream},
+};
 
 /// A socket that accepts connections.
 #[derive(Debug)]
@@ -22,21 +20,41 @@ pub struct Listener {
 #[derive(Debug)]
 enum Bound {
     Tcp(TcpListener, SocketAddr),
-    Unix(UnixListener, PathBuf),
+    /// The file goes with the listener, so that the next start need not tell a dead socket from a live one.
+    Unix {
+        _file: SocketFile,
+        listener: UnixListener,
+        path: PathBuf,
+    },
 }
 
 /// Why the server cannot listen at an endpoint.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen at {endpoint}: {source}{}", remedy(.source))]
+#[error("cannot listen at {endpoint}: {fault}")]
 pub struct BindError {
     endpoint: String,
-    source: io::Error,
+    fault: BindFault,
+}
+
+#[derive(Debug)]
+enum BindFault {
+    Tcp(io::Error),
+    Unix(SocketFileError),
+}
+
+impl fmt::Display for BindFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(error) => write!(f, "{error}{}", remedy(error)),
+            Self::Unix(error) => error.fmt(f),
+        }
+    }
 }
 
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "; stop the other program, or choose another port or path",
-        io::ErrorKind::PermissionDenied => "; ports below 1024 and folders of other users need privileges",
+        io::ErrorKind::AddrInUse => "; stop the other program, or choose another port",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges",
         io::ErrorKind::AddrNotAvailable => "; the interface's address is not one of this machine's",
         _ => "",
     }
@@ -53,11 +71,17 @@ impl Listener {
                     let address = listener.local_addr()?;
                     Ok(Bound::Tcp(listener, address))
                 });
-                socket.map_err(|source| BindError { endpoint: address.to_string(), source })
+                socket.map_err(|error| BindError {
+                    endpoint: address.to_string(),
+                    fault: BindFault::Tcp(error),
+                })
             }
-            Endpoint::Unix { path, backlog } => bind_unix(path, *backlog)
-                .map(|listener| Bound::Unix(listener, path.clone()))
-                .map_err(|source| BindError { endpoint: path.display().to_string(), source }),
+            Endpoint::Unix { path, access, backlog } => SocketFile::listen(path, *backlog, *access)
+                .map(|(listener, file)| Bound::Unix { _file: file, listener, path: path.clone() })
+                .map_err(|fault| BindError {
+                    endpoint: path.display().to_string(),
+                    fault: BindFault::Unix(fault),
+                }),
         }
         .map(|socket| Self { socket })
     }
@@ -69,7 +93,7 @@ impl Listener {
                 let (stream, address) = listener.accept().await?;
                 (Stream::Tcp(stream), PeerAddr::Tcp(address))
             }
-            Bound::Unix(listener, _) => {
+            Bound::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
                 (Stream::Unix(stream), PeerAddr::Unix)
             }
@@ -81,16 +105,7 @@ impl Listener {
     pub fn url(&self) -> String {
         match &self.socket {
             Bound::Tcp(_, address) => format!("http://{address}"),
-            Bound::Unix(_, path) => format!("unix:{}", path.display()),
-        }
-    }
-}
-
-impl Drop for Bound {
-    fn drop(&mut self) {
-        if let Self::Unix(_, path) = self {
-            // So the next start need not tell a dead socket from a live one.
-            drop(std::fs::remove_file(path));
+            Bound::Unix { path, .. } => format!("unix:{}", path.display()),
         }
     }
 }
@@ -106,20 +121,6 @@ fn bind_tcp(address: SocketAddr, backlog: u32, shared: bool) -> io::Result<TcpLi
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     TcpListener::from_std(socket.into())
-}
-
-fn bind_unix(path: &Path, backlog: u32) -> io::Result<UnixListener> {
-    // A socket file without a listener was left behind by a process that was killed.
-    if path.exists()
-        && BlockingUnixStream::connect(path).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)
-    {
-        std::fs::remove_file(path)?;
-    }
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&SockAddr::unix(path)?)?;
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-    UnixListener::from_std(socket.into())
 }
 
 #[cfg(test)]

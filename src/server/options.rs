@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
+pub use crate::socket_file::SocketAccess;
+
 /// A listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerOptions {
@@ -26,6 +28,8 @@ pub enum Endpoint {
     },
     Unix {
         path: PathBuf,
+        /// `mode`, `owner` and `group`. Default: every user of the machine may connect.
+        access: SocketAccess,
         /// Default [`DEFAULT_BACKLOG`](Self::DEFAULT_BACKLOG).
         backlog: u32,
     },

@@ -5,8 +5,8 @@ use std::{fs, path::Path, time::Duration};
 use wampgate::{
     config::{
         AuthOptions, Config, ConfigSource, CookieAuthOptions, Endpoint, Kdf, LoadedConfig, PathTree, Roles,
-        Salting, SecretKey, ServiceOptions, StoreOptions, SyncMode, TargetOptions, TrustedProxy, UriMatch,
-        load_with,
+        Salting, SecretKey, ServiceOptions, SocketAccess, StoreOptions, SyncMode, TargetOptions,
+        TrustedProxy, UriMatch, load_with,
     },
     cookie::SameSite,
     wamp::Serializer,
@@ -179,9 +179,10 @@ fn every_key_arrives_where_it_belongs() {
 
     let back = &config.transports[1];
     let path = config.node_dir.join("ws.sock");
+    let access = SocketAccess { mode: 0o660, owner: Some(0), group: Some(0) };
     assert_eq!(
         (back.edge.id.as_str(), &back.listener.endpoint),
-        ("1", &Endpoint::Unix { path, backlog: 1024 })
+        ("1", &Endpoint::Unix { path, access, backlog: 1024 })
     );
     assert_eq!(back.edge.http.head_timeout, Duration::from_millis(100));
     let service = websocket(&back.edge.root);

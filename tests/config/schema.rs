@@ -27,6 +27,7 @@ const BEYOND: &[&str] = &[
     "endpoint_port_bad_variable",
     "endpoint_port_unset_variable",
     "endpoint_twice",
+    "endpoint_unix_occupied",
     "endpoint_unix_path_too_long",
     "endpoint_version_mismatch",
     "empty_object",

@@ -74,7 +74,9 @@ impl Gateway {
             dir,
             arguments: Vec::new(),
             environment: Vec::new(),
-            listeners: config["transports"].as_array().map_or(1, Vec::len),
+            listeners: config["transports"].as_array().map_or(1, |transports| {
+                transports.iter().filter(|transport| transport["endpoint"]["type"] != "unix").count()
+            }),
             process: None,
             addresses: Vec::new(),
             output: Output::default(),
