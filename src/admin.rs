@@ -76,11 +76,16 @@ pub enum Command {
     List {
         /// The authid.
         authid: Option<String>,
+        /// How many records at most; the summary counts all of them. None: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u64>,
     },
     /// Give one record.
     Show(IdArgument),
     /// Remove records for good, and end their connections.
     Revoke(Selection),
+    /// Tell how many records a revocation would remove, and how many connections it would end.
+    CountRevoked(Selection),
     /// Drop what has expired.
     Purge,
     /// Write a file anew, without what is dead in it.
@@ -137,6 +142,7 @@ pub enum Reply {
 pub enum Summary {
     Listed { records: u64 },
     Revoked { records: u64, connections: u64 },
+    Revocable { records: u64, connections: u64 },
     Purged { records: u64 },
     Compacted { lines_before: u64, lines_after: u64, bytes_before: u64, bytes_after: u64 },
     Imported { added: u64, existing: u64, expired: u64, unfit: u64 },

@@ -54,9 +54,10 @@ pub fn perform(
 ) -> Result<Summary, Failure> {
     let job = Job { store, now, reveal: request.reveal };
     match &request.command {
-        Command::List { authid } => job.list(authid.as_deref(), reply),
+        Command::List { authid, limit } => job.list(authid.as_deref(), *limit, reply),
         Command::Show(id) => job.show(id, reply),
         Command::Revoke(selection) => job.revoke(selection, reply),
+        Command::CountRevoked(selection) => job.count_revoked(selection),
         Command::Purge => job.purge(reply),
         Command::Compact => job.compact(),
         Command::Import { total } => job.import(records, *total, reply),
@@ -70,7 +71,12 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn list(&self, authid: Option<&str>, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
+    fn list(
+        &self,
+        authid: Option<&str>,
+        limit: Option<u64>,
+        reply: &mut Sink<'_>,
+    ) -> Result<Summary, Failure> {
         let mut records = 0;
         let mut outcome = Ok(());
         self.store.clients.store.scan(self.now, &mut |id, record| {
@@ -78,7 +84,9 @@ impl Job<'_> {
                 return;
             }
             records += 1;
-            outcome = reply(Reply::Record(Box::new(Entry::new(self.store, id, record, self.reveal))));
+            if limit.is_none_or(|limit| records <= limit) {
+                outcome = reply(Reply::Record(Box::new(Entry::new(self.store, id, record, self.reveal))));
+            }
             if outcome.is_ok() && records % LIST_STEP == 0 {
                 outcome = reply(Reply::Progress { done: records, total: None });
             }
@@ -113,7 +121,8 @@ impl Job<'_> {
         self.store.clients.store.look_up(id, self.now).wait()
     }
 
-    fn revoke(&self, selection: &Selection, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
+    /// The tracking IDs that a selection takes, and how many of them have a record.
+    fn selected(&self, selection: &Selection) -> Result<(Vec<TrackingId>, u64), Failure> {
         let clients = &self.store.clients;
         let mut ids = match selection {
             Selection::Id(wanted) => self.ids_of(wanted)?,
@@ -132,6 +141,19 @@ impl Job<'_> {
             let is_there = |id: &&TrackingId| self.look_up(id).is_ok_and(|record| record.is_some());
             records = ids.iter().filter(is_there).count() as u64;
         }
+        Ok((ids, records))
+    }
+
+    fn count_revoked(&self, selection: &Selection) -> Result<Summary, Failure> {
+        let (ids, records) = self.selected(selection)?;
+        let open = &self.store.clients.connections;
+        let connections = ids.iter().map(|id| u64::from(open.count(id))).sum();
+        Ok(Summary::Revocable { records, connections })
+    }
+
+    fn revoke(&self, selection: &Selection, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
+        let clients = &self.store.clients;
+        let (ids, records) = self.selected(selection)?;
         let total = ids.len() as u64;
         let (mut done, mut connections) = (0, 0);
         for batch in ids.chunks(BATCH) {

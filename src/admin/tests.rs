@@ -40,7 +40,9 @@ fn run(store: &ManagedStore, reveal: bool, command: Command) -> (Result<Summary,
 #[test]
 fn records_come_without_their_ids_unless_asked_for() {
     let store = store(1, 1);
-    for command in [Command::List { authid: None }, Command::Show(IdArgument(id(0).expose().into()))] {
+    for command in
+        [Command::List { authid: None, limit: None }, Command::Show(IdArgument(id(0).expose().into()))]
+    {
         let (_, replies) = run(&store, false, command.clone());
         assert!(!replies.is_empty() && !replies.concat().contains("secret"), "{replies:?}");
         let (_, replies) = run(&store, true, command);

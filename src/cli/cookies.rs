@@ -3,14 +3,16 @@
 //! While a gateway runs on the node directory, the gateway carries the command out, through its socket. Otherwise this
 //! process opens the store itself. Tracking IDs are credentials, so that the command prints them only with `--reveal`.
 
+mod listing;
 mod output;
 mod place;
+mod revoke;
 mod transfer;
 
 use std::{io, path::PathBuf, process::ExitCode};
 
 use anyhow::bail;
-use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use self::{
     output::{Listing, Output},
@@ -18,22 +20,15 @@ use self::{
 };
 use super::{LogFormat, SourceArgs, logging};
 use wampgate::{
-    admin::{ClientError, Command, Failure, IdArgument, Reply, Selection},
+    admin::{ClientError, Command, Failure, IdArgument, Reply},
     store::{self, StoreOptions},
 };
 
 /// What to do with the cookies.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CookiesCommand {
-    /// List the live cookies
-    Ls {
-        /// Only cookies that are authenticated as AUTHID
-        #[arg(long, value_name = "AUTHID")]
-        authid: Option<String>,
-        /// The store.
-        #[command(flatten)]
-        store: StoreArgs,
-    },
+    /// List the live cookies, and count them
+    Ls(listing::ListArgs),
     /// Show one cookie with everything that the store knows about it
     Show {
         /// A tracking ID or a public ID (write -- before one that begins with -h)
@@ -44,7 +39,7 @@ pub(crate) enum CookiesCommand {
         store: StoreArgs,
     },
     /// Remove cookies for good, and end their connections
-    Revoke(RevokeArgs),
+    Revoke(revoke::RevokeArgs),
     /// Drop expired cookies now; a running gateway drops them every minute
     Purge(StoreArgs),
     /// Rewrite the file of a store without its dead lines; the gateway does so when half of the lines are dead
@@ -76,23 +71,6 @@ pub(crate) struct StoreArgs {
     reveal: bool,
 }
 
-/// Which cookies to revoke.
-#[derive(Debug, Args)]
-#[command(group(ArgGroup::new("which").required(true).args(["id", "authid", "all"])))]
-pub(crate) struct RevokeArgs {
-    /// A tracking ID or a public ID (write -- before one that begins with -h)
-    #[arg(allow_hyphen_values = true)]
-    id: Option<String>,
-    /// Every cookie that is authenticated as AUTHID
-    #[arg(long, value_name = "AUTHID")]
-    authid: Option<String>,
-    /// Every cookie
-    #[arg(long)]
-    all: bool,
-    #[command(flatten)]
-    store: StoreArgs,
-}
-
 /// A format of cookies as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -106,19 +84,11 @@ pub(crate) enum Format {
 pub(crate) fn run(command: CookiesCommand) -> anyhow::Result<ExitCode> {
     logging::start(LogFormat::Text, "warn")?;
     let outcome = match command {
-        CookiesCommand::Ls { authid, store } => perform(&store, Command::List { authid }, Listing::Table),
+        CookiesCommand::Ls(args) => listing::list(&args),
         CookiesCommand::Show { id, store } => {
             perform(&store, Command::Show(IdArgument(id)), Listing::Details)
         }
-        CookiesCommand::Revoke(args) => {
-            let selection = match (args.id, args.authid) {
-                (Some(id), _) => Selection::Id(IdArgument(id)),
-                (None, Some(authid)) => Selection::Authid(authid),
-                // The group requires one of its arguments, so that this is `--all`.
-                (None, None) => Selection::All,
-            };
-            perform(&args.store, Command::Revoke(selection), Listing::None)
-        }
+        CookiesCommand::Revoke(args) => revoke::revoke(args),
         CookiesCommand::Purge(store) => perform(&store, Command::Purge, Listing::None),
         CookiesCommand::Compact(store) => perform(&store, Command::Compact, Listing::None),
         CookiesCommand::Repair(store) => repair(&store),

@@ -36,7 +36,8 @@ fn cookies_are_listed_for_people_and_for_programs() {
     assert!(table.starts_with("PUBLIC ID "), "{table}");
     assert!(table.contains("2026-11-22T10:14:33.139Z"), "{table}");
     assert!(table.contains("joe (frontend, ticket)"), "{table}");
-    assert_eq!(table.lines().count(), 3, "{table}");
+    assert_eq!(table.lines().count(), 4, "{table}");
+    assert!(table.ends_with("\n2 cookies\n"), "{table}");
 
     let list = listed(dir.path());
     assert_eq!(list.len(), 2);
@@ -48,7 +49,71 @@ fn cookies_are_listed_for_people_and_for_programs() {
 
     let joes = cookies(dir.path(), &["ls", "--authid", "joe", "--json"]).json();
     assert_eq!(joes.len(), 1);
-    assert_eq!(cookies(dir.path(), &["ls", "--authid", "nobody"]).printed(), "");
+    assert_eq!(cookies(dir.path(), &["ls", "--authid", "nobody"]).printed(), "no cookies\n");
+    assert_eq!(cookies(dir.path(), &["ls", "--authid", "nobody", "--json"]).printed(), "");
+}
+
+#[test]
+fn a_list_is_sorted_and_cut_and_its_count_is_of_all() {
+    let dir = node(&web(&tracked_in_file()));
+    let line = CROSSBAR.lines().next().unwrap();
+    let lines: Vec<String> = (0..30)
+        .map(|n| {
+            line.replace(PLAIN, &format!("imported-{n:08}"))
+                .replace(":14:33.", &format!(":{:02}:33.", (n * 7) % 30))
+        })
+        .collect();
+    fs::write(dir.path().join("cookies.dat"), lines.join("\n") + "\n").unwrap();
+    let created = |arguments: &[&str]| -> Vec<String> {
+        let arguments = [&["ls", "--json"], arguments].concat();
+        let list = cookies(dir.path(), &arguments).json();
+        list.iter().map(|cookie| cookie["created"].as_str().unwrap()[14..16].to_owned()).collect()
+    };
+    assert_eq!(created(&["--sort", "created", "--limit", "3"]), ["00", "01", "02"]);
+    assert_eq!(created(&["--sort", "expires", "--reverse", "--limit", "2"]), ["29", "28"]);
+    assert_eq!(created(&["--sort", "last-seen"]).len(), 30);
+    assert_eq!(created(&["--limit", "4"]).len(), 4);
+    for arguments in [&["ls", "--limit", "4"][..], &["ls", "--limit", "4", "--sort", "created"]] {
+        let table = cookies(dir.path(), arguments).printed();
+        assert!(table.ends_with("\n4 of 30 cookies\n"), "{table}");
+    }
+}
+
+#[test]
+fn cookies_without_authentication_come_last_by_authid() {
+    let dir = node_with_cookies();
+    let table = cookies(dir.path(), &["ls", "--sort", "authid"]).printed();
+    assert!(table.lines().nth(1).unwrap().ends_with("joe (frontend, ticket)"), "{table}");
+    let table = cookies(dir.path(), &["ls", "--sort", "authid", "--reverse"]).printed();
+    assert!(table.lines().nth(1).unwrap().ends_with('-'), "{table}");
+}
+
+#[test]
+fn revoking_everything_asks_first() {
+    let dir = node_with_cookies();
+    let asked = cookies_with(dir.path(), &["revoke", "--all"], "n\n").complained();
+    assert!(asked.contains("revoke 2 cookies and close 0 connections, for good? [y/N]"), "{asked}");
+    assert!(asked.contains("nothing is revoked"), "{asked}");
+    let asked = cookies_with(dir.path(), &["revoke", "--all"], "").complained();
+    assert!(asked.contains("add --yes"), "{asked}");
+    assert_eq!(listed(dir.path()).len(), 2);
+    let ran = cookies_with(dir.path(), &["revoke", "--all"], "y\n");
+    assert_eq!((ran.success, ran.stdout.as_str()), (true, "revoked 2 cookies, closed 0 connections\n"));
+    assert_eq!(listed(dir.path()).len(), 0);
+}
+
+#[test]
+fn a_dry_run_counts_and_changes_nothing() {
+    let dir = node_with_cookies();
+    for (arguments, records) in [(&["--all"][..], 2), (&["--authid", "joe"], 1), (&[PLAIN], 1)] {
+        let arguments = [&["revoke", "--dry-run"], arguments].concat();
+        let told = cookies(dir.path(), &arguments).printed();
+        assert!(told.starts_with(&format!("would revoke {records} cookie")), "{told}");
+        assert!(told.ends_with("and close 0 connections; nothing is changed\n"), "{told}");
+    }
+    let json = cookies(dir.path(), &["revoke", "--dry-run", "--all", "--json"]).json();
+    assert_eq!(json, [json!({ "revocable": { "records": 2, "connections": 0 } })]);
+    assert_eq!(listed(dir.path()).len(), 2);
 }
 
 #[test]
@@ -94,7 +159,7 @@ fn no_command_prints_an_id_unless_told_to() {
         &["show", "dsI6D8i7pycVhma20uj5g+/Gx"],
         &["revoke", PLAIN],
         &["revoke", PLAIN],
-        &["revoke", "--all", "--json"],
+        &["revoke", "--all", "--yes", "--json"],
     ];
     for command in commands {
         let ran = cookies(dir.path(), command);
@@ -121,7 +186,7 @@ fn revoked_cookies_are_gone_for_good() {
     assert!(cookies(dir.path(), &["revoke", "--", &name]).complained().contains("no cookie has this ID"));
     assert_eq!(listed(dir.path()).len(), 0);
     assert_eq!(
-        cookies(dir.path(), &["revoke", "--all"]).printed(),
+        cookies(dir.path(), &["revoke", "--all", "--yes"]).printed(),
         "revoked 0 cookies, closed 0 connections\n"
     );
 }
@@ -265,7 +330,7 @@ fn lmdb_does_what_it_can() {
 #[test]
 fn nothing_is_made_where_only_a_look_was_asked_for() {
     let dir = node(&web(&tracked_in_file()));
-    for command in [&["ls"][..], &["revoke", "--all"], &["purge"], &["compact"], &["repair"]] {
+    for command in [&["ls"][..], &["revoke", "--all", "--yes"], &["purge"], &["compact"], &["repair"]] {
         assert!(cookies(dir.path(), command).complained().contains("does not exist yet"), "{command:?}");
     }
     assert_eq!(names(dir.path()), ["config.json"]);
@@ -297,7 +362,7 @@ fn a_store_that_a_gateway_elsewhere_has_open_is_refused_by_name() {
     let file = gateway.path().join("cookies.dat");
     let store = json!({ "type": "file", "filename": file.to_str().unwrap() });
     let other = node(&web(&json!({ "type": "websocket", "cookie": { "store": store } })));
-    for command in [&["ls"][..], &["repair"], &["revoke", "--all"]] {
+    for command in [&["ls"][..], &["repair"], &["revoke", "--all", "--yes"]] {
         let told = cookies(other.path(), command).complained();
         assert!(told.contains("is in use already") && told.contains(file.to_str().unwrap()), "{told}");
     }

@@ -48,7 +48,10 @@ fn every_command_works_on_the_gateways_store() {
     let told = cookies_with(dir, &["import"], &text).printed();
     assert_eq!(told, "added 1 cookie, left out 1 already there\n");
     assert_eq!(public_id(dir, JOES), name);
-    assert_eq!(cookies(dir, &["revoke", "--all"]).printed(), "revoked 2 cookies, closed 0 connections\n");
+    assert_eq!(
+        cookies(dir, &["revoke", "--all", "--yes"]).printed(),
+        "revoked 2 cookies, closed 0 connections\n"
+    );
     gateway.assert_next_client_is_served();
 }
 
@@ -73,7 +76,7 @@ fn a_thousand_cookies_are_imported_listed_and_revoked() {
     let told = cookies_with(gateway.path(), &["import"], &many.join("\n")).printed();
     assert_eq!(told, "added 1500 cookies\n");
     assert_eq!(listed(gateway.path()).len(), 1502);
-    let told = cookies(gateway.path(), &["revoke", "--all"]).printed();
+    let told = cookies(gateway.path(), &["revoke", "--all", "--yes"]).printed();
     assert_eq!(told, "revoked 1502 cookies, closed 0 connections\n");
 }
 
@@ -144,7 +147,11 @@ fn a_revoked_client_that_is_being_challenged_is_closed() {
 fn revoking_everything_ends_every_connection() {
     let gateway = gateway();
     let mut clients = [joined(&gateway), joined(&gateway), joined(&gateway)].map(|(client, _)| client);
-    let told = cookies(gateway.path(), &["revoke", "--all"]).printed();
+    let told = cookies(gateway.path(), &["revoke", "--all", "--dry-run"]).printed();
+    assert_eq!(told, "would revoke 5 cookies and close 3 connections; nothing is changed\n");
+    let list = cookies(gateway.path(), &["ls", "--limit", "2"]).printed();
+    assert!(list.ends_with("\n2 of 5 cookies\n"), "{list}");
+    let told = cookies(gateway.path(), &["revoke", "--all", "--yes"]).printed();
     assert_eq!(told, "revoked 5 cookies, closed 3 connections\n");
     clients.iter_mut().for_each(assert_killed);
     gateway.assert_next_client_is_served();
@@ -167,7 +174,7 @@ fn a_store_in_memory_is_reached_while_its_gateway_runs() {
     let (mut client, id) = joined(&gateway);
     let list = cookies(gateway.path(), &["ls", "--path", "/ws", "--json", "--reveal"]).json();
     assert_eq!(list[0]["id"], *id);
-    assert_eq!(cookies(gateway.path(), &["ls", "--path", "/other"]).printed(), "");
+    assert_eq!(cookies(gateway.path(), &["ls", "--path", "/other"]).printed(), "no cookies\n");
     cookies(gateway.path(), &["revoke", &id, "--path", "/ws"]).printed();
     assert_killed(&mut client);
 }

@@ -122,6 +122,18 @@ impl Output {
         self.out.flush()
     }
 
+    /// Prints how many cookies a listing has, and of how many.
+    pub(super) fn count(&mut self, shown: u64, all: u64) -> io::Result<()> {
+        if !self.json {
+            match all {
+                0 => writeln!(self.out, "no cookies")?,
+                all if shown < all => writeln!(self.out, "{shown} of {}", counted(all, "cookie"))?,
+                all => writeln!(self.out, "{}", counted(all, "cookie"))?,
+            }
+        }
+        self.out.flush()
+    }
+
     pub(super) fn repaired(&mut self, path: &Path, repaired: &Repaired) -> io::Result<()> {
         let Repaired { kept, dropped, dropped_bytes, damaged_copy } = repaired;
         if self.json {
@@ -183,6 +195,10 @@ pub(super) fn sentence(summary: &Summary) -> String {
         Summary::Revoked { records, connections } => {
             format!("revoked {}, closed {}", counted(records, "cookie"), counted(connections, "connection"))
         }
+        Summary::Revocable { records, connections } => {
+            let (records, connections) = (counted(records, "cookie"), counted(connections, "connection"));
+            format!("would revoke {records} and close {connections}; nothing is changed")
+        }
         Summary::Purged { records } => format!("dropped {}", counted(records, "expired cookie")),
         Summary::Compacted { lines_before, lines_after, bytes_before, bytes_after } => {
             format!("{lines_before} lines ({bytes_before} bytes) became {lines_after} ({bytes_after} bytes)")
@@ -200,7 +216,7 @@ pub(super) fn sentence(summary: &Summary) -> String {
     }
 }
 
-fn counted(number: u64, noun: &str) -> String {
+pub(super) fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 

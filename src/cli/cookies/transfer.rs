@@ -73,7 +73,7 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<()> {
 fn write_to(mut out: impl Write, place: Place, args: &ExportArgs) -> anyhow::Result<()> {
     let mut progress = Progress::new(true);
     let mut line = Vec::new();
-    let command = Command::List { authid: None };
+    let command = Command::List { authid: None, limit: None };
     let summary = place.perform(command, true, None, &mut |reply| {
         match reply {
             Reply::Record(entry) => {
