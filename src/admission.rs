@@ -11,6 +11,7 @@
 //! messages: how a visitor is asked and how it answers is its connection's business, so a request that never becomes a WebSocket
 //! takes the same way, without a HELLO.
 
+mod metrics;
 mod question;
 mod record;
 #[cfg(test)]
@@ -23,6 +24,8 @@ use http::{HeaderMap, HeaderName, header};
 use serde_json::{Map, Value};
 use tracing::debug;
 
+pub use metrics::LoginMetrics;
+use metrics::Outcome;
 pub use visitor::{Facts, Visitor};
 
 use crate::{
@@ -51,6 +54,7 @@ pub struct Admission {
     /// The names of the configured methods, for the policy; empty if no authentication is configured.
     methods: Vec<&'static str>,
     key: Arc<PublicIdKey>,
+    logins: LoginMetrics,
 }
 
 /// A HELLO with what it says.
@@ -119,7 +123,13 @@ impl Admission {
             }
         }
         let methods = auth::configured(auth.as_ref()).collect();
-        Self { tracker, policy, shown, kept, auth, methods, key }
+        Self { tracker, policy, shown, kept, auth, methods, key, logins: LoginMetrics::default() }
+    }
+
+    /// Counts logins there, instead of nowhere.
+    #[must_use]
+    pub fn counting(self, logins: LoginMetrics) -> Self {
+        Self { logins, ..self }
     }
 
     /// Makes a visitor of a request: tracks its cookie, and keeps what the policy will be asked about.
@@ -141,8 +151,16 @@ impl Admission {
     ) -> Result<Verdict, AuthError> {
         let decision = self.ask(visitor, application).await?;
         match self.begin(visitor, application, decision) {
-            Ok(verdict) => Ok(verdict),
+            Ok(verdict) => {
+                if let Verdict::Admitted(identity) = &verdict {
+                    self.logins.count(identity.authmethod, Outcome::Ok);
+                }
+                Ok(verdict)
+            }
             Err((method, refusal)) => {
+                if let Some(method) = method {
+                    self.logins.count(method.name(), (&refusal).into());
+                }
                 if method.is_some_and(|method| refusal.ends_stored_authentication(method)) {
                     self.forget(visitor).await;
                 }
@@ -158,9 +176,16 @@ impl Admission {
         answer: &Answer,
         application: &Application<'_>,
     ) -> Result<Identity, AuthError> {
-        let Challenge { pending, .. } = challenge;
-        let principal = pending.finish(&answer.signature, &answer.extra, Timestamp::now())?;
-        principal.admit(|role| application.has_role(role))
+        let Challenge { pending, method, .. } = challenge;
+        let principal = pending.finish(&answer.signature, &answer.extra, Timestamp::now());
+        let admitted = principal.and_then(|principal| principal.admit(|role| application.has_role(role)));
+        self.logins.count(method, admitted.as_ref().map_or_else(Outcome::from, |_| Outcome::Ok));
+        admitted
+    }
+
+    /// Notes that a visitor leaves a challenge without an answer.
+    pub fn abandon(&self, challenge: &Challenge) {
+        self.logins.count(challenge.method, Outcome::Abandoned);
     }
 
     async fn ask(&self, visitor: &Visitor, application: &Application<'_>) -> Result<Decision, AuthError> {

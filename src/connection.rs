@@ -6,11 +6,12 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::{
     admission::Visitor,
     edge::{Edge, Upgrade},
+    metrics::Stage,
     service::WebSocketService,
     stream::Incoming,
     tracking::{Closed, Parting},
@@ -99,7 +100,7 @@ impl Connection {
     async fn end(mut self: Box<Self>, ending: Ending) {
         let admission = &self.service.admission;
         admission.depart(&self.visitor);
-        debug!(connection = %self.visitor.id, how = %ending, "connection ends");
+        self.tell(&ending);
         let ending = match ending {
             Ending::Closed => return self.wire.finish().await,
             Ending::Logout(_) => Ending::Logout(admission.log_out(&self.visitor).await.err()),
@@ -113,6 +114,26 @@ impl Connection {
         // A client that stops reading does not delay the close.
         if let Ok(Ok(())) = timeout(words.patience, self.wire.flush()).await {
             self.wire.close(code, &reason).await;
+        }
+    }
+}
+
+impl Connection {
+    /// Tells the operator how the connection ends.
+    fn tell(&self, ending: &Ending) {
+        debug!(connection = %self.visitor.id, how = %ending, "connection ends");
+        let Some(reason) = ending.complaint() else { return };
+        let (stage, what) = if self.has_joined {
+            (Stage::Session, "a session was ended")
+        } else {
+            (Stage::Join, "a client was refused")
+        };
+        let line = self.service.refusals.count(stage, reason);
+        if let Some(line) = line.filter(|_| !ending.is_told()) {
+            let Visitor { id, peer, .. } = &self.visitor;
+            let (public_id, path) = (self.visitor.public_id(), self.visitor.path());
+            let left_out = line.left_out;
+            warn!(connection = %id, %peer, public_id, path, reason, left_out, "{what}: {ending}");
         }
     }
 }

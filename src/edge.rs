@@ -6,6 +6,7 @@
 mod body;
 mod hang_up;
 mod listing;
+mod metrics;
 mod options;
 mod page;
 mod path;
@@ -32,6 +33,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use self::{
     body::Body,
     hang_up::hang_up,
+    metrics::HandshakeCounters,
     path::RequestPath,
     patience::Patience,
     reply::Problem,
@@ -41,12 +43,13 @@ use self::{
 use crate::{
     admission::Visitor,
     handshake::HandshakeError,
-    metrics::{self, Registry},
+    metrics::{MEDIA_TYPE, Stage},
     service::WebSocketService,
     stream::{Incoming, PeerAddr, Stream, Tls},
     wamp::Subprotocol,
 };
 
+pub use metrics::EdgeMetrics;
 pub use options::{EdgeOptions, HttpOptions, PathTree, StaticOptions, TargetOptions, TrustedProxy};
 pub use routes::Services;
 
@@ -63,7 +66,8 @@ const TURNING_AWAY: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Edge {
     routes: Routes,
-    metrics: Registry,
+    metrics: EdgeMetrics,
+    handshakes: HandshakeCounters,
     trusted_proxies: Vec<TrustedProxy>,
     http: http1::Builder,
     hsts: Option<HeaderValue>,
@@ -87,11 +91,11 @@ pub struct Upgrade {
 }
 
 impl Edge {
-    /// Builds the routes of a transport. `metrics` is what monitoring reads; `services` gives the running service for
+    /// Builds the routes of a transport. `metrics` counts, and is what monitoring reads; `services` gives the running service for
     /// each WebSocket path.
     pub fn new<E>(
         options: &EdgeOptions,
-        metrics: &Registry,
+        metrics: &EdgeMetrics,
         services: &mut Services<'_, E>,
     ) -> Result<Self, E> {
         let EdgeOptions { id, http, root } = options;
@@ -99,6 +103,7 @@ impl Edge {
         Ok(Self {
             routes: Routes::new(root, services)?,
             metrics: metrics.clone(),
+            handshakes: metrics.of(id),
             trusted_proxies: http.trusted_proxies.clone(),
             http: builder(http),
             hsts: hsts.and_then(Result::ok),
@@ -108,8 +113,13 @@ impl Edge {
     }
 
     /// Turns a connection away that the transport has no room for.
-    pub async fn turn_away(incoming: Incoming) {
-        let Incoming { mut stream, .. } = incoming;
+    pub async fn turn_away(self: Arc<Self>, incoming: Incoming) {
+        let Incoming { mut stream, peer, .. } = incoming;
+        if let Some(line) = self.metrics.refusals.count(Stage::Connection, "full") {
+            let left_out = line.left_out;
+            tracing::warn!(transport = %self.transport, %peer, reason = "full", left_out, "a connection was refused: \
+                the transport has as many as `max_connections` lets it have");
+        }
         hang_up(&mut stream, &reply::bytes(&Problem::Full), TURNING_AWAY).await;
     }
 
@@ -158,7 +168,7 @@ impl Edge {
         let mut response = self
             .answer(&parts, has_body, peer, tls, slot)
             .await
-            .unwrap_or_else(|problem| self.refuse(&problem, peer));
+            .unwrap_or_else(|problem| self.refuse(&problem, &parts, peer));
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             self.finish(response.headers_mut(), has_body);
         }
@@ -187,6 +197,7 @@ impl Edge {
                 Ok((response, handover)) => {
                     // The slot is still empty: a 101 is the last reply on its connection.
                     let _ = slot.set(handover);
+                    self.handshakes.count(response.status());
                     Ok(response)
                 }
                 Err(Problem::Handshake(HandshakeError::NoUpgrade)) if websocket.has_status_page() => {
@@ -203,23 +214,25 @@ impl Edge {
             Target::Redirect(location) => Ok(reply::redirect(StatusCode::FOUND, location.clone())),
             Target::Page => page::page(request, &path, depth),
             Target::Metrics => {
-                let text = Bytes::from(self.metrics.render());
-                Ok(reply::content(StatusCode::OK, HeaderValue::from_static(metrics::MEDIA_TYPE), text))
+                let text = Bytes::from(self.metrics.registry.render());
+                Ok(reply::content(StatusCode::OK, HeaderValue::from_static(MEDIA_TYPE), text))
             }
         }
     }
 
-    fn refuse(&self, problem: &Problem, peer: PeerAddr) -> Response<Body> {
-        match problem {
-            Problem::Store(error) => {
-                tracing::warn!(transport = %self.transport, %peer, %error, "a handshake was refused");
+    /// A problem's reply. The operator is told why a client gets no WebSocket; what other requests get, the access log has.
+    fn refuse(&self, problem: &Problem, request: &Parts, peer: PeerAddr) -> Response<Body> {
+        let response = reply::reply(problem);
+        let (stage, reason, status) = (problem.stage(request), problem.reason(), response.status());
+        let line = self.metrics.refusals.count(stage, reason);
+        if stage == Stage::Handshake {
+            self.handshakes.count(status);
+            if let Some(line) = line {
+                let (why, left_out, status) = (problem.cause(), line.left_out, status.as_u16());
+                tracing::warn!(transport = %self.transport, %peer, status, reason, left_out, "a handshake was refused: {why}");
             }
-            Problem::Handshake(error) => {
-                tracing::debug!(transport = %self.transport, %peer, %error, "a handshake was refused");
-            }
-            _ => {}
         }
-        reply::reply(problem)
+        response
     }
 
     fn finish(&self, headers: &mut HeaderMap, has_body: bool) {

@@ -102,6 +102,47 @@ pub enum HandshakeError {
     Body,
 }
 
+impl HandshakeError {
+    /// Every [`reason`](Self::reason).
+    pub const REASONS: [&str; 12] = [
+        "no-upgrade",
+        "method",
+        "http-version",
+        "host",
+        "connection",
+        "version",
+        "key",
+        "origin",
+        "null-origin",
+        "subprotocol",
+        "no-subprotocol",
+        "body",
+    ];
+
+    /// Its name in metrics and in the log.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NoUpgrade => "no-upgrade",
+            Self::Method => "method",
+            Self::HttpVersion => "http-version",
+            Self::Host => "host",
+            Self::Connection => "connection",
+            Self::Version => "version",
+            Self::Key => "key",
+            Self::Origin => "origin",
+            Self::NullOrigin => "null-origin",
+            Self::Subprotocol { .. } => "subprotocol",
+            Self::NoSubprotocol { .. } => "no-subprotocol",
+            Self::Body => "body",
+        }
+    }
+}
+
+/// Whether a request is meant to be a handshake, right or not: its client speaks WebSocket.
+pub fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::SEC_WEBSOCKET_KEY) || has_token(headers, &header::UPGRADE, "websocket")
+}
+
 impl Handshake {
     /// Compiles the patterns.
     pub fn new(options: HandshakeOptions) -> Self {

@@ -64,6 +64,7 @@ pub mod identity;
 pub mod metrics;
 pub mod policy;
 mod quantity;
+pub mod ration;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod time;

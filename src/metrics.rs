@@ -13,6 +13,8 @@
 //! nor by public ID, address or authid. Which client a failure was about stands in the log, with the name that the counter
 //! has here.
 
+mod refusals;
+
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -25,6 +27,7 @@ use prometheus_client::{
 };
 
 pub use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram};
+pub use refusals::{Refusals, Stage};
 
 /// The media type of what [`Registry::render`] gives.
 pub const MEDIA_TYPE: &str = prometheus_text::CONTENT_TYPE;

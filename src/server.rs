@@ -11,7 +11,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 pub use listener::{BindError, Listener};
 pub use options::{Endpoint, ListenerOptions, SocketAccess};
@@ -88,8 +88,7 @@ impl Site {
                 }
             };
             let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-                debug!(peer = %incoming.peer, "refused: too many connections");
-                connections.spawn(Edge::turn_away(incoming));
+                connections.spawn(Arc::clone(&self.edge).turn_away(incoming));
                 continue;
             };
             let (edge, shutdown) = (Arc::clone(&self.edge), shutdown.clone());

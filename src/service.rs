@@ -6,7 +6,9 @@ use std::{sync::Arc, time::Duration};
 
 pub use options::ServiceOptions;
 
-use crate::{admission::Admission, backend::Backends, handshake::Handshake, wire::WireOptions};
+use crate::{
+    admission::Admission, backend::Backends, handshake::Handshake, metrics::Refusals, wire::WireOptions,
+};
 
 /// A running WebSocket service.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub struct WebSocketService {
     pub admission: Admission,
     /// What its clients can join.
     pub backends: Arc<Backends>,
+    /// Counts the clients that it does not let in.
+    pub refusals: Refusals,
     /// Limits and pings of its connections.
     pub wire: Arc<WireOptions>,
     /// How long a client may take to say HELLO.
@@ -29,11 +33,17 @@ pub struct WebSocketService {
 
 impl WebSocketService {
     /// A service with these options, as far as they are not its admission's.
-    pub fn new(options: &ServiceOptions, admission: Admission, backends: Arc<Backends>) -> Self {
+    pub fn new(
+        options: &ServiceOptions,
+        admission: Admission,
+        backends: Arc<Backends>,
+        refusals: Refusals,
+    ) -> Self {
         Self {
             handshake: Handshake::new(options.handshake.clone()),
             admission,
             backends,
+            refusals,
             wire: Arc::new(options.wire.clone()),
             hello_timeout: options.hello_timeout,
             has_status_page: options.enable_webstatus,

@@ -76,6 +76,50 @@ impl StaleLogin {
 }
 
 impl AuthError {
+    /// Every [`reason`](Self::reason).
+    pub const REASONS: [&str; 13] = [
+        "denied",
+        "overloaded",
+        "penalty",
+        "policy",
+        "method",
+        "realm",
+        "role",
+        "missing",
+        "channel-binding",
+        "stale-login",
+        "credentials",
+        "other-realm",
+        "too-late",
+    ];
+
+    /// Its name in metrics and in the log.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "denied",
+            Self::Policy(PolicyError::Overloaded) => "overloaded",
+            Self::Policy(PolicyError::Penalty) => "penalty",
+            Self::Policy(_) => "policy",
+            Self::NotConfigured(_) => "method",
+            Self::NoSuchRealm(_) => "realm",
+            Self::NoSuchRole(_) => "role",
+            Self::Missing(..) => "missing",
+            Self::ChannelBinding(_) => "channel-binding",
+            Self::Stale(_) => "stale-login",
+            Self::Credentials(_) => "credentials",
+            Self::OtherRealm => "other-realm",
+            Self::TooLate => "too-late",
+        }
+    }
+
+    /// Whether the policy's gate has told the operator already.
+    pub const fn is_told(&self) -> bool {
+        match self {
+            Self::Policy(error) => !matches!(error, PolicyError::Overloaded | PolicyError::Penalty),
+            _ => false,
+        }
+    }
+
     /// Whether the login on the applicant's cookie is over for good, so that the record should drop it. No failure of
     /// another method touches it.
     pub fn ends_stored_authentication(&self, method: Method) -> bool {
@@ -183,6 +227,7 @@ mod tests {
         for (refusal, expected) in refusals() {
             let (reason, message) = refusal.abort();
             assert_eq!(reason.as_str(), expected, "{refusal}");
+            assert!(AuthError::REASONS.contains(&refusal.reason()), "{refusal}");
             assert!(!message.is_empty() && !message.contains(INTERNAL), "{message}");
         }
     }

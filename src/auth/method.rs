@@ -22,7 +22,7 @@ pub enum Method {
 
 impl Method {
     /// In the order of the list that a policy sees.
-    pub(super) const ALL: [Self; 6] =
+    pub const ALL: [Self; 6] =
         [Self::Cookie, Self::Cryptosign, Self::WampScram, Self::Scram, Self::WampCra, Self::Ticket];
 
     /// The method of this name.

@@ -50,7 +50,7 @@ impl Connection {
             Ok(Ok(ClientMessage::Abort { .. })) => Err(Ending::Close(CloseCode::Normal, String::new())),
             Ok(Ok(_)) => Err(Ending::violation("the first message of a session must be HELLO")),
             Ok(Err(ending)) => Err(ending),
-            Err(_) => Err(Ending::Close(CloseCode::Protocol, format!("no HELLO within {patience:?}"))),
+            Err(_) => Err(Ending::NoHello(patience)),
         }
     }
 
@@ -77,7 +77,13 @@ impl Connection {
                     method: challenge.method,
                     extra: challenge.extra.clone(),
                 });
-                let answer = self.answer().await?;
+                let answer = match self.answer().await {
+                    Ok(answer) => answer,
+                    Err(ending) => {
+                        service.admission.abandon(&challenge);
+                        return Err(ending);
+                    }
+                };
                 Ok(service.admission.answer(challenge, &answer, &application)?)
             }
         }

@@ -4,10 +4,14 @@
 //! [`bytes`] writes the same reply out.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header, request::Parts};
 
 use super::{body::Body, path::BadPath};
-use crate::{handshake::HandshakeError, store::StoreError};
+use crate::{
+    handshake::{HandshakeError, asks_for_websocket},
+    metrics::Stage,
+    store::StoreError,
+};
 
 /// How long a client is asked to wait when the store or the transport has no room, in seconds: a full disk takes an operator to
 /// act, and a full store or transport takes some clients to go; nothing is gained by retrying at once.
@@ -40,6 +44,37 @@ pub(crate) enum Problem {
 impl From<BadPath> for Problem {
     fn from(_: BadPath) -> Self {
         Self::Path
+    }
+}
+
+impl Problem {
+    /// Its name in metrics and in the log.
+    pub(crate) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::NotFound => "not-found",
+            Self::Method => "method",
+            Self::File => "file",
+            Self::Handshake(refused) => refused.reason(),
+            Self::Store(_) => "store",
+            Self::HeadTimeout => "head-timeout",
+            Self::Full => "full",
+        }
+    }
+
+    /// What a request wanted that has this problem.
+    pub(crate) fn stage(&self, request: &Parts) -> Stage {
+        let is_handshake =
+            matches!(self, Self::Handshake(_) | Self::Store(_)) || asks_for_websocket(&request.headers);
+        if is_handshake { Stage::Handshake } else { Stage::Request }
+    }
+
+    /// What the operator is told; the client may be told less.
+    pub(crate) fn cause(&self) -> String {
+        match self {
+            Self::Store(error) => error.to_string(),
+            problem => message(problem),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     admission::Admission,
     cookie::{CookieOptions, PublicIdKey},
     handshake::HandshakeOptions,
+    metrics::Refusals,
     policy::{JoinRequest, Policy, PolicyError, PolicyGate, RawDecision},
     service::ServiceOptions,
     store::{StoreError, StoreOptions},
@@ -71,7 +72,7 @@ fn service(options: &ServiceOptions) -> Arc<WebSocketService> {
     let gate = Arc::new(PolicyGate::new("none", Arc::new(NoPolicy), 1));
     let key = Arc::new(PublicIdKey::random().unwrap());
     let admission = Admission::new(gate, vec![header::USER_AGENT, header::HOST], None, tracker, key);
-    Arc::new(WebSocketService::new(options, admission, Arc::default()))
+    Arc::new(WebSocketService::new(options, admission, Arc::default(), Refusals::default()))
 }
 
 /// A transport with one of everything.
@@ -98,7 +99,7 @@ fn edge(http: HttpOptions) -> Arc<Edge> {
     let root = PathTree { target: None, children: children.collect::<BTreeMap<_, _>>() };
     let options = EdgeOptions { id: "test".to_owned(), http, root };
     let mut services = |_: &str, options: &ServiceOptions| Ok::<_, Infallible>(service(options));
-    Arc::new(Edge::new(&options, &Registry::new(), &mut services).unwrap())
+    Arc::new(Edge::new(&options, &EdgeMetrics::default(), &mut services).unwrap())
 }
 
 /// A connected pair: the client's end, and the edge at work on the other.

@@ -5,12 +5,14 @@ use std::{mem, path::PathBuf, sync::Arc};
 use super::{PUBLIC_ID_KEY, StartError};
 use crate::{
     admin::{self, ManagedStore},
-    admission::Admission,
+    admission::{Admission, LoginMetrics},
+    auth::AuthError,
     backend::{Backend, Backends},
     config::{Config, RealmOptions},
     cookie::PublicIdKey,
-    edge::{Edge, EdgeOptions},
-    metrics::Registry,
+    edge::{Edge, EdgeMetrics, EdgeOptions},
+    handshake::HandshakeError,
+    metrics::{Refusals, Registry, Stage},
     policy::{self, PolicyEngine, PolicyGate, PolicyMetrics, Reloader},
     realm::{Logout, Logouts, Realm, RealmMetrics, TooManyLogouts},
     service::{ServiceOptions, WebSocketService},
@@ -30,8 +32,9 @@ pub(super) struct Assembly {
     trackers: Vec<Arc<Tracker>>,
     logouts: Arc<LogoutQueue>,
     backends: Arc<Backends>,
-    /// What every part registers its metrics with.
-    registry: Registry,
+    edge_metrics: EdgeMetrics,
+    login_metrics: LoginMetrics,
+    refusals: Refusals,
     policy_metrics: PolicyMetrics,
     pub(super) stores: Vec<ManagedStore>,
     durable_key: Option<Arc<PublicIdKey>>,
@@ -51,7 +54,11 @@ impl Assembly {
                 logouts.order(&sessions, principal, spared).map_err(|_| TooManyLogouts)
             })
         };
+        // What every part registers its metrics with.
         let registry = Registry::new();
+        let refusals = Refusals::register(&registry);
+        refusals.expect(Stage::Handshake, HandshakeError::REASONS);
+        refusals.expect(Stage::Join, AuthError::REASONS);
         let (realm_metrics, policy_metrics) =
             (RealmMetrics::register(&registry), PolicyMetrics::register(&registry));
         let start = |realm: &RealmOptions| {
@@ -62,7 +69,9 @@ impl Assembly {
             logouts,
             node_dir: config.node_dir.clone(),
             backends: Arc::new(config.realms.iter().map(start).collect()),
-            registry,
+            edge_metrics: EdgeMetrics::register(&registry, &refusals),
+            login_metrics: LoginMetrics::register(&registry),
+            refusals,
             stores: Vec::new(),
             durable_key: None,
             passing_key: None,
@@ -75,8 +84,8 @@ impl Assembly {
 
     /// The HTTP side of a transport.
     pub(super) fn edge(&mut self, options: &EdgeOptions) -> Result<Edge, StartError> {
-        let registry = self.registry.clone();
-        Edge::new(options, &registry, &mut |path, service| self.service(service, &options.id, path))
+        let metrics = self.edge_metrics.clone();
+        Edge::new(options, &metrics, &mut |path, service| self.service(service, &options.id, path))
     }
 
     fn service(
@@ -100,7 +109,9 @@ impl Assembly {
         };
         let shown = options.policy.iter().flat_map(|policy| &policy.options.headers).cloned().collect();
         let admission = Admission::new(policy, shown, options.auth.clone(), tracker, key);
-        Ok(Arc::new(WebSocketService::new(options, admission, Arc::clone(&self.backends))))
+        let admission = admission.counting(self.login_metrics.clone());
+        let (backends, refusals) = (Arc::clone(&self.backends), self.refusals.clone());
+        Ok(Arc::new(WebSocketService::new(options, admission, backends, refusals)))
     }
 
     fn tracker(

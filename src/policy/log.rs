@@ -3,15 +3,10 @@
 //! A client decides how often its policy is asked, and so how much is logged. Lines have a bound per decision and per
 //! second; the log drops and counts the others, and the gateway stops a policy that does nothing but log.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Instant,
-};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use super::{JoinRequest, PolicyError, text::clean};
+use crate::ration::Ration;
 
 /// Lines of one decision that are kept.
 const LINES: u32 = 16;
@@ -37,13 +32,12 @@ pub(super) enum Level {
     Error,
 }
 
-/// One policy's lines: their source's name, and how many of them this second has seen.
+/// One policy's lines: their source's name, and how many of them the log takes.
 #[derive(Debug)]
 pub(super) struct PolicyLog {
     policy: Arc<str>,
-    begun: Instant,
-    /// The second since `begun` in the upper half, the lines in it in the lower half.
-    second_and_lines: AtomicU64,
+    lines: Ration,
+    failures: Ration,
 }
 
 /// The lines of one decision.
@@ -63,7 +57,8 @@ struct HiddenId(Option<Box<str>>);
 
 impl PolicyLog {
     pub(super) fn new(policy: Arc<str>) -> Self {
-        Self { policy, begun: Instant::now(), second_and_lines: AtomicU64::new(0) }
+        let lines = Ration::new(LINES_PER_SECOND, Duration::from_secs(1));
+        Self { policy, lines, failures: Ration::SPARING }
     }
 
     /// The policy's name.
@@ -71,35 +66,20 @@ impl PolicyLog {
         &self.policy
     }
 
-    /// Tells the operator that a decision failed. A client can cause this as often as it likes, so the line counts
-    /// against the bound per second.
+    /// Tells the operator that a decision failed. A client can cause this as often as it likes.
     pub(super) fn failure(&self, request: &JoinRequest<'_>, error: &PolicyError) {
-        if self.admit(self.second()) {
+        if let Some(line) = self.failures.line() {
             tracing::warn!(
                 target: "wampgate::policy",
                 policy = &*self.policy,
                 connection = request.connection.id,
-                public_id = request.cookie.as_ref().map_or("", |cookie| cookie.public_id),
+                peer = request.connection.peer,
+                public_id = request.cookie.as_ref().map(|cookie| cookie.public_id),
                 failure = error.kind(),
+                left_out = line.left_out,
                 "no decision: {error}"
             );
         }
-    }
-
-    /// Whether one more line may be written in this second.
-    fn admit(&self, second: u32) -> bool {
-        let admitted = self.second_and_lines.try_update(Relaxed, Relaxed, |packed| {
-            let (last, lines) = (packed >> 32, packed & u64::from(u32::MAX));
-            // A thread that is late by a second counts in the newer one.
-            let (current, lines) =
-                if u64::from(second) > last { (u64::from(second), 0) } else { (last, lines) };
-            (lines < u64::from(LINES_PER_SECOND)).then_some(current << 32 | (lines + 1))
-        });
-        admitted.is_ok()
-    }
-
-    fn second(&self) -> u32 {
-        u32::try_from(self.begun.elapsed().as_secs()).unwrap_or(u32::MAX)
     }
 }
 
@@ -123,13 +103,15 @@ impl DecisionLog {
         if self.calls > CALLS {
             return Err(TooManyCalls);
         }
-        if self.calls <= LINES && self.log.admit(self.log.second()) {
-            self.write(level, &clean(message, self.secret.0.as_deref(), LINE_BYTES));
+        if self.calls <= LINES
+            && let Some(line) = self.log.lines.line()
+        {
+            self.write(level, line.left_out, &clean(message, self.secret.0.as_deref(), LINE_BYTES));
         }
         Ok(())
     }
 
-    fn write(&self, level: Level, message: &str) {
+    fn write(&self, level: Level, left_out: Option<NonZeroU64>, message: &str) {
         // A macro's level has to be a constant.
         macro_rules! write {
             ($level:ident) => {
@@ -138,6 +120,7 @@ impl DecisionLog {
                     policy = &*self.log.policy,
                     connection = &*self.connection,
                     public_id = &*self.public_id,
+                    left_out,
                     "{message}"
                 )
             };
@@ -155,7 +138,7 @@ impl Drop for DecisionLog {
     fn drop(&mut self) {
         let dropped = self.calls.saturating_sub(LINES);
         if dropped > 0 {
-            self.write(Level::Debug, &format!("{dropped} more lines of this decision were dropped"));
+            self.write(Level::Debug, None, &format!("{dropped} more lines of this decision were dropped"));
         }
     }
 }
@@ -163,20 +146,5 @@ impl Drop for DecisionLog {
 impl std::fmt::Debug for HiddenId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("HiddenId(..)")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{LINES_PER_SECOND, PolicyLog};
-
-    #[test]
-    fn a_second_has_room_for_so_many_lines_and_the_next_for_as_many_again() {
-        let log = PolicyLog::new("test".into());
-        for second in [0, 1, 7] {
-            let admitted = (0..1000).filter(|_| log.admit(second)).count();
-            assert_eq!(admitted, LINES_PER_SECOND as usize, "second {second}");
-        }
-        assert!(!log.admit(6), "a late thread opens no second of its own");
     }
 }

@@ -35,7 +35,12 @@ pub enum Ending {
     /// The session is refused: ABORT, then close.
     Refused(AuthError),
     /// The client broke the WAMP protocol: ABORT `wamp.error.protocol_violation`, then close 1002.
-    Violation(String),
+    /// Words of the gateway's own are borrowed; owned ones may repeat what the client sent, and stay out of the log.
+    Violation(Cow<'static, str>),
+    /// The client has said no HELLO for so long: close 1002.
+    NoHello(Duration),
+    /// The client reads too slowly, and what waits for it has reached its bound: the connection is dropped.
+    Slow,
     /// The session's identifier is another session's: ABORT `wamp.error.unavailable`, then close 1001.
     Taken,
     /// Another session has ended this one: GOODBYE with its reason and message, then close 1000.
@@ -71,8 +76,41 @@ pub struct LastWords {
 
 impl Ending {
     /// The client broke the WAMP protocol.
-    pub fn violation(message: impl Into<String>) -> Self {
+    pub fn violation(message: impl Into<Cow<'static, str>>) -> Self {
         Self::Violation(message.into())
+    }
+
+    /// The name of this end in metrics and in the log, if the gateway throws the client out for something that the client or its
+    /// policy did.
+    pub const fn complaint(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.reason()),
+            Self::Violation(_) => Some("protocol"),
+            Self::NoHello(_) => Some("no-hello"),
+            Self::Slow => Some("slow"),
+            Self::Taken => Some("session-taken"),
+            Self::Close(CloseCode::Size, _) => Some("message-size"),
+            Self::Close(CloseCode::Protocol | CloseCode::Invalid | CloseCode::Unsupported, _) => {
+                Some("websocket")
+            }
+            Self::Close(..)
+            | Self::Left
+            | Self::Closed
+            | Self::Lost
+            | Self::Killed { .. }
+            | Self::RealmClosed
+            | Self::Revoked(_)
+            | Self::Logout(_)
+            | Self::Shutdown => None,
+        }
+    }
+
+    /// Whether the operator has been told why.
+    pub const fn is_told(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => refusal.is_told(),
+            _ => false,
+        }
     }
 
     /// What the client is told. `has_joined` tells whether there is a session to say GOODBYE to.
@@ -85,7 +123,7 @@ impl Ending {
             Some(RouterMessage::Abort { message, reason: Uri::known(reason) })
         };
         let (message, code, reason, patience) = match self {
-            Self::Closed | Self::Lost => {
+            Self::Closed | Self::Lost | Self::Slow => {
                 return LastWords { message: None, close: None, patience: Duration::ZERO };
             }
             Self::Left => (Some(goodbye(GOODBYE_AND_OUT, None)), CloseCode::Normal, "".into(), LAST_WORDS),
@@ -100,7 +138,7 @@ impl Ending {
                 (Some(RouterMessage::Abort { message, reason }), CloseCode::Normal, close_reason, LAST_WORDS)
             }
             Self::Violation(message) => (
-                abort(PROTOCOL_VIOLATION, message),
+                abort(PROTOCOL_VIOLATION, message.into_owned()),
                 CloseCode::Protocol,
                 PROTOCOL_VIOLATION.into(),
                 LAST_WORDS,
@@ -127,6 +165,9 @@ impl Ending {
                 let goodbye = has_joined.then(|| goodbye(SYSTEM_SHUTDOWN, Some(SHUTTING_DOWN)));
                 (goodbye, CloseCode::Away, SHUTTING_DOWN.into(), LAST_WORDS_AT_SHUTDOWN)
             }
+            Self::NoHello(patience) => {
+                (None, CloseCode::Protocol, format!("no HELLO within {patience:?}").into(), LAST_WORDS)
+            }
             Self::Close(code, reason) => (None, code, reason.into(), LAST_WORDS),
         };
         LastWords { message, close: Some((code, reason)), patience }
@@ -140,10 +181,15 @@ impl fmt::Display for Ending {
             Self::Left => f.write_str("left"),
             Self::Closed => f.write_str("closed by the peer"),
             Self::Lost => f.write_str("lost"),
-            // The gate has told what went wrong with its policy.
-            Self::Refused(refusal @ AuthError::Policy(_)) => write!(f, "refused, {}", refusal.abort().0),
+            // The gate has told what went wrong with its policy, unless it did not ask it.
+            Self::Refused(refusal) if refusal.is_told() => write!(f, "refused, {}", refusal.abort().0),
             Self::Refused(refusal) => write!(f, "refused, {}: {refusal}", refusal.abort().0),
-            Self::Violation(_) => f.write_str("protocol violation"),
+            Self::Violation(Cow::Borrowed(what)) => write!(f, "protocol violation: {what}"),
+            Self::Violation(Cow::Owned(_)) => {
+                f.write_str("protocol violation: a message that cannot be read")
+            }
+            Self::NoHello(patience) => write!(f, "no HELLO within {patience:?}"),
+            Self::Slow => f.write_str("the client reads too slowly"),
             Self::Taken => f.write_str("session identifier taken"),
             Self::Killed { .. } => f.write_str("killed"),
             Self::RealmClosed => f.write_str("realm closed"),
@@ -162,7 +208,7 @@ impl From<WireError> for Ending {
             WireError::Closed => Self::Closed,
             WireError::Lost => Self::Lost,
             WireError::Broken(code, reason) => Self::Close(code, reason),
-            WireError::Malformed(error) => Self::Violation(error.to_string()),
+            WireError::Malformed(error) => Self::Violation(error.to_string().into()),
             WireError::Ended(how) => how.into(),
         }
     }
@@ -172,7 +218,7 @@ impl From<WireError> for Ending {
 impl From<Closing> for Ending {
     fn from(how: Closing) -> Self {
         match how {
-            Closing::Overflow => Self::Lost,
+            Closing::Overflow => Self::Slow,
             Closing::After(code) => {
                 let reason = match code {
                     CloseCode::Away => SHUTTING_DOWN,
@@ -323,7 +369,7 @@ mod tests {
     #[test]
     fn what_a_client_chose_does_not_reach_the_log() {
         for ending in [
-            Ending::violation("secret"),
+            Ending::violation("secret".to_owned()),
             Ending::Close(CloseCode::Normal, "secret".to_owned()),
             Ending::Refused(AuthError::NotConfigured("secret".to_owned())),
         ] {

@@ -1,8 +1,10 @@
 //! What is logged is what the operator asks for.
 
+use serde_json::json;
+
 use crate::support::{
-    Client, Gateway, Jar,
-    config::{With as _, ticket_auth, tracked, web},
+    Client, Gateway, Handshake, Jar, Serializer, code,
+    config::{With as _, ticket_auth, tracked, untracked, web, web_paths},
 };
 
 /// What a gateway with this filter says while a client comes and goes.
@@ -39,12 +41,52 @@ fn a_filter_that_cannot_be_read_is_refused_with_what_to_write() {
 
 #[test]
 fn the_operator_is_told_why_a_client_is_refused() {
-    let mut gateway =
-        Gateway::prepare(&web(&tracked().with("auth", ticket_auth()))).arguments(&["--log", "debug"]).run();
+    let mut gateway = Gateway::start(&web(&tracked().with("auth", ticket_auth())));
     let mut client = Client::open(&gateway, &mut Jar::default());
     client.join_by_ticket("joe", "guess").unwrap_err();
     assert!(gateway.terminate().success());
     let said = gateway.output().text();
     assert!(said.contains("refused, wamp.error.not_authorized: `ticket` failed: "), "no reason is logged");
     assert!(!said.contains("guess"), "the log holds what the client sent");
+}
+
+#[test]
+fn each_kind_of_refusal_has_a_line_and_a_flood_of_one_hides_no_other() {
+    const FLOOD: usize = 100;
+    let service = tracked().with("options", json!({ "allowed_origins": ["https://a.example"] }));
+    let paths = json!({ "ws": service, "login": untracked().with("auth", ticket_auth()) });
+    let mut gateway = Gateway::start(&web_paths(&paths));
+    for _ in 0..FLOOD {
+        Handshake::default().header("Origin", "https://evil.example").is_refused(&gateway, 403);
+    }
+    Handshake::default().path("/nowhere").is_refused(&gateway, 404);
+    let open = |path: &str| {
+        let handshake = Handshake::default().path(path);
+        Client::open_by(&gateway, &mut Jar::default(), handshake, Serializer::Json, false)
+    };
+    open("/login").join_by_ticket("joe", "guess").unwrap_err();
+    open("/login").join("no.such.realm", json!({ "authmethods": ["ticket"], "authid": "joe" })).unwrap_err();
+    open("/ws").join("realm1", json!({ "roles": {} })).unwrap_err();
+    let mut slow = open("/login");
+    slow.hello("realm1", json!({ "authmethods": ["ticket"], "authid": "joe" }));
+    slow.expect(code::CHALLENGE);
+    slow.send(&json!([3, {}, "com.example.no"]));
+    assert!(gateway.terminate().success());
+
+    let said = gateway.output().text();
+    let warnings = || said.lines().filter(|line| line.contains(" WARN "));
+    let of = |reason: &str| warnings().filter(|line| line.contains(&format!("reason=\"{reason}\""))).count();
+    for (reason, least) in
+        [("origin", 5), ("not-found", 1), ("credentials", 1), ("realm", 1), ("protocol", 1)]
+    {
+        assert!((least..FLOOD / 2).contains(&of(reason)), "{} lines with {reason}: {said}", of(reason));
+    }
+    for (reason, text) in [
+        ("origin", "a handshake was refused: this Origin may not connect"),
+        ("credentials", "no such principal or a wrong secret"),
+        ("protocol", "protocol violation: HELLO.Details.roles must name at least one role"),
+    ] {
+        let line = warnings().find(|line| line.contains(&format!("reason=\"{reason}\""))).unwrap();
+        assert!(line.contains(text) && line.contains("peer=127.0.0.1:"), "{line}");
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Client, Gateway, Handshake, Jar, PATIENCE, Serializer,
-    config::{endpoint, tracked},
+    config::{TICKET, endpoint, ticket_auth, tracked},
     http::Connection,
 };
 
@@ -147,4 +147,32 @@ fn sessions_and_reloads_are_counted() {
     assert_eq!(value(&seen, "wampgate_policy_reloads_total", &["trap.wasm", "kept"]), 1);
     assert_eq!(value(&seen, "wampgate_sessions", &["realm=\"realm1\""]), 1);
     drop(client);
+}
+
+#[test]
+fn handshakes_logins_and_refusals_are_counted_by_what_came_of_them() {
+    let login = json!({ "type": "websocket", "auth": ticket_auth(), "options": { "allowed_origins": ["https://a.example"] } });
+    let config = json!({ "transports": [
+        { "type": "web", "endpoint": endpoint(), "paths": { "ws": login }, "id": "front" },
+        { "type": "web", "endpoint": endpoint(), "paths": { "metrics": { "type": "metrics" } } },
+    ]});
+    let gateway = Gateway::prepare(&config).run();
+    let before = metrics(&gateway);
+    let open = || Client::open(&gateway, &mut Jar::default());
+    open().join_by_ticket("joe", TICKET).unwrap();
+    open().join_by_ticket("joe", "guess").unwrap_err();
+    open().join_by_ticket("jane", "guess").unwrap_err();
+    Handshake::default().header("Origin", "https://evil.example").is_refused(&gateway, 403);
+    let seen = metrics(&gateway);
+    for (name, labels, expected) in [
+        ("wampgate_handshakes_total", ["transport=\"front\"", "status=\"101\""], 3),
+        ("wampgate_handshakes_total", ["transport=\"front\"", "status=\"403\""], 1),
+        ("wampgate_logins_total", ["method=\"ticket\"", "outcome=\"ok\""], 1),
+        ("wampgate_logins_total", ["method=\"ticket\"", "outcome=\"wrong\""], 2),
+        ("wampgate_refusals_total", ["stage=\"handshake\"", "reason=\"origin\""], 1),
+        ("wampgate_refusals_total", ["stage=\"join\"", "reason=\"credentials\""], 2),
+    ] {
+        assert_eq!(value(&seen, name, &labels), expected, "{name} {labels:?}");
+        assert_eq!(value(&before, name, &labels), 0, "{name} {labels:?} is there before it counts");
+    }
 }

@@ -1,0 +1,63 @@
+//! What the HTTP side counts.
+
+use http::StatusCode;
+
+use crate::metrics::{Counter, Counters, Refusals, Registry};
+
+/// The statuses that answer handshakes. They are shown from the start, so that monitoring sees the first of each.
+const STATUSES: [StatusCode; 9] = [
+    StatusCode::SWITCHING_PROTOCOLS,
+    StatusCode::BAD_REQUEST,
+    StatusCode::FORBIDDEN,
+    StatusCode::NOT_FOUND,
+    StatusCode::METHOD_NOT_ALLOWED,
+    StatusCode::UPGRADE_REQUIRED,
+    StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+];
+
+/// The metrics of all transports of a gateway, and the registry that a metrics path shows. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct EdgeMetrics {
+    pub(super) registry: Registry,
+    pub(super) refusals: Refusals,
+    handshakes: Counters<2>,
+}
+
+/// The handshakes of one transport, by the status of their answers.
+#[derive(Debug)]
+pub(super) struct HandshakeCounters {
+    counters: [Counter; STATUSES.len()],
+    other: Counter,
+}
+
+impl EdgeMetrics {
+    /// Metrics that monitoring is shown.
+    pub fn register(registry: &Registry, refusals: &Refusals) -> Self {
+        let handshakes = Counters::default();
+        let help = "WebSocket handshakes by the HTTP status that answered them; 101 let the client in.";
+        registry.register("wampgate_handshakes", help, handshakes.clone());
+        Self { registry: registry.clone(), refusals: refusals.clone(), handshakes }
+    }
+
+    /// The counters of a transport.
+    pub(super) fn of(&self, transport: &str) -> HandshakeCounters {
+        let counter = |status: &str| {
+            let labels = [("transport", transport.to_owned()), ("status", status.to_owned())];
+            self.handshakes.get_or_create_owned(&labels)
+        };
+        HandshakeCounters {
+            counters: STATUSES.map(|status| counter(status.as_str())),
+            other: counter("other"),
+        }
+    }
+}
+
+impl HandshakeCounters {
+    /// Counts an answer.
+    pub(super) fn count(&self, status: StatusCode) {
+        let place = STATUSES.iter().position(|&known| known == status);
+        place.and_then(|place| self.counters.get(place)).unwrap_or(&self.other).inc();
+    }
+}

@@ -1,0 +1,132 @@
+//! Clients that are refused: how many for which reason, and when the log says so again.
+//!
+//! Whoever refuses a client, at whatever stage, asks [`Refusals::count`] with the reason's name. That counts, and says
+//! whether a line may be written: each reason has a [`Ration`] of its own.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use super::{Counter, Counters, Registry};
+use crate::ration::{Line, Ration};
+
+/// How far a client has come that is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// It has connected.
+    Connection,
+    /// It has sent a request that asks for no WebSocket, or none that can be read.
+    Request,
+    /// It has asked for a WebSocket.
+    Handshake,
+    /// It has a WebSocket, and no session yet.
+    Join,
+    /// It has joined.
+    Session,
+}
+
+/// The refused clients of a gateway, by stage and reason. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Refusals(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    counts: Counters<2>,
+    /// As many as there are reasons in this program.
+    reasons: RwLock<HashMap<(Stage, &'static str), Reason>>,
+}
+
+#[derive(Debug, Default)]
+struct Reason {
+    count: Counter,
+    ration: Ration,
+}
+
+impl Stage {
+    /// The stage's name in metrics and in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Request => "request",
+            Self::Handshake => "handshake",
+            Self::Join => "join",
+            Self::Session => "session",
+        }
+    }
+}
+
+impl Refusals {
+    /// Metrics that monitoring is shown.
+    pub fn register(registry: &Registry) -> Self {
+        let refusals = Self::default();
+        let help = "Clients that were refused or thrown out, by how far they had come and by the reason.";
+        registry.register("wampgate_refusals", help, refusals.0.counts.clone());
+        refusals
+    }
+
+    /// Shows these reasons to monitoring before a client is refused for one of them: a value that appears when it is 1 already
+    /// raises no alarm.
+    pub fn expect(&self, stage: Stage, reasons: impl IntoIterator<Item = &'static str>) {
+        let mut known = self.0.reasons.write().unwrap_or_else(PoisonError::into_inner);
+        for reason in reasons {
+            known.entry((stage, reason)).or_insert_with(|| self.reason(stage, reason));
+        }
+    }
+
+    /// Counts a client that is refused for this reason. A line means that the caller may tell the operator.
+    pub fn count(&self, stage: Stage, reason: &'static str) -> Option<Line> {
+        {
+            let known = self.0.reasons.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = known.get(&(stage, reason)) {
+                return known.count();
+            }
+        }
+        let mut known = self.0.reasons.write().unwrap_or_else(PoisonError::into_inner);
+        known.entry((stage, reason)).or_insert_with(|| self.reason(stage, reason)).count()
+    }
+
+    /// How many clients were refused for this reason.
+    pub fn of(&self, stage: Stage, reason: &str) -> u64 {
+        let known = self.0.reasons.read().unwrap_or_else(PoisonError::into_inner);
+        let found = known.iter().find(|((at, name), _)| *at == stage && *name == reason);
+        found.map_or(0, |(_, found)| found.count.get())
+    }
+
+    fn reason(&self, stage: Stage, reason: &'static str) -> Reason {
+        let labels = [("stage", stage.name().to_owned()), ("reason", reason.to_owned())];
+        Reason { count: self.0.counts.get_or_create_owned(&labels), ration: Ration::SPARING }
+    }
+}
+
+impl Reason {
+    fn count(&self) -> Option<Line> {
+        self.count.inc();
+        self.ration.line()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_counts_and_is_told_by_itself() {
+        let registry = Registry::new();
+        let refusals = Refusals::register(&registry);
+        refusals.expect(Stage::Join, ["credentials"]);
+        assert!(registry.render().contains(r#"refusals_total{stage="join",reason="credentials"} 0"#));
+        let told = (0..1000).filter(|_| refusals.count(Stage::Join, "credentials").is_some()).count();
+        assert!((5..100).contains(&told), "{told}");
+        let first =
+            refusals.count(Stage::Handshake, "origin").expect("another reason has a ration of its own");
+        assert_eq!(first.left_out, None);
+        assert_eq!(refusals.of(Stage::Join, "credentials"), 1000);
+        let seen = registry.render();
+        for line in
+            [r#"{stage="join",reason="credentials"} 1000"#, r#"{stage="handshake",reason="origin"} 1"#]
+        {
+            assert!(seen.contains(line), "{line} is missing in {seen}");
+        }
+    }
+}
