@@ -10,9 +10,12 @@ mod record;
 mod revocations;
 mod rules;
 
+mod disk;
 mod exclusive;
 mod group;
 mod index;
+mod metrics;
+mod owed;
 
 mod file;
 mod lmdb;
@@ -35,7 +38,8 @@ pub use self::{
     },
     lmdb::LmdbStore,
     memory::MemoryStore,
-    open::{OpenedStore, open},
+    metrics::{StoreMetrics, StoreTally},
+    open::{OpenedStore, open, open_counting},
     options::{DEFAULT_MAX_COOKIES, DEFAULT_MAX_SIZE, StoreOptions, StorePlace, SyncMode},
     record::{Authentication, CookieRecord, Lineage, Replacement, Succession},
     revocations::{LocalRevocations, OpenConnections, Parting, Revocation, Revocations},
@@ -56,14 +60,16 @@ pub use self::{
 /// nothing. A look-up may see a change before it is durable, but never after the store reported it as failed. No caller
 /// waits for a [sighting](Self::seen), and a crash may lose it. A store that is dropped writes what it was handed.
 ///
-/// *Errors*: after [`StoreError::Io`] from a writing call the store acknowledges nothing more. Every further change
-/// fails in the same way until the operator has acted and the store is opened again. Look-ups go on. What the store did
-/// not acknowledge counts against the client: the record or the authentication is gone. Every other error concerns its
-/// own call only.
+/// *Errors*: after [`StoreError::Io`] from a writing call the store acknowledges nothing more until its medium works
+/// again, which it tries every second. Until then every change fails in the same way, and look-ups go on. What the store
+/// did not acknowledge counts against the client: the record or the authentication is gone. A revocation counts in any
+/// case. [`StoreError::Busy`] says that the medium hangs or does not keep up; the change may still be made. Every other
+/// error concerns its own call only.
 ///
 /// *Time* is an argument; no store reads a clock for its answers. So a clock that jumps a year either way and comes back
 /// loses no record: answers follow the clock as it is, dropping for good does not follow a leap of more than 30 days
-/// until an hour has passed, and a record from the future counts. A store believes the clock when it is opened.
+/// until an hour has passed, and a record from the future counts. A store that is opened compares the clock with the time
+/// of its last use, so that a start is no different.
 pub trait CookieStore: Send + Sync + fmt::Debug {
     /// The live record of an ID; nothing for an unknown or an expired one. Changes nothing.
     fn look_up(&self, id: &TrackingId, now: Timestamp) -> Lookup;

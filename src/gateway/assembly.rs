@@ -16,7 +16,7 @@ use crate::{
     policy::{self, PolicyEngine, PolicyGate, PolicyMetrics, Reloader},
     realm::{Logout, Logouts, Realm, RealmMetrics, TooManyLogouts},
     service::{ServiceOptions, WebSocketService},
-    store::{self, StoreOptions},
+    store::{self, StoreMetrics, StoreOptions},
     time::Timestamp,
     tracking::{LoginOptions, LogoutQueue, Tracker, TrackingOptions},
 };
@@ -36,6 +36,7 @@ pub(super) struct Assembly {
     login_metrics: LoginMetrics,
     refusals: Refusals,
     policy_metrics: PolicyMetrics,
+    store_metrics: StoreMetrics,
     pub(super) stores: Vec<ManagedStore>,
     durable_key: Option<Arc<PublicIdKey>>,
     passing_key: Option<Arc<PublicIdKey>>,
@@ -72,6 +73,7 @@ impl Assembly {
             edge_metrics: EdgeMetrics::register(&registry, &refusals),
             login_metrics: LoginMetrics::register(&registry),
             refusals,
+            store_metrics: StoreMetrics::register(&registry),
             stores: Vec::new(),
             durable_key: None,
             passing_key: None,
@@ -144,7 +146,7 @@ impl Assembly {
         if let Some(found) = self.stores.iter().find(|store| store.name == name) {
             return Ok(found.clone());
         }
-        let opened = store::open(config, Timestamp::now())?;
+        let opened = store::open_counting(config, Timestamp::now(), self.store_metrics.of(&name))?;
         let store = ManagedStore::new(name, &opened, Arc::clone(key));
         self.stores.push(store.clone());
         Ok(store)

@@ -31,13 +31,13 @@ pub enum StoreError {
         /// The configured bound in bytes.
         max_size: usize,
     },
-    /// More changes wait for the disk than the store holds in memory; it may catch up.
+    /// The disk hangs, or more changes wait for it than the store holds in memory; it may catch up.
     #[error("the cookie store's disk does not keep up: find out what slows it down, or relax `sync`")]
     Busy,
     /// An authentication that no store takes. Nothing was changed.
     #[error("the authentication cannot be recorded: {0}")]
     Unfit(&'static str),
-    /// The medium failed; nothing is acknowledged any more until the operator has acted.
+    /// The medium failed; nothing is acknowledged any more until it works again.
     #[error("the cookie store failed: {0}")]
     Io(Arc<str>),
 }
@@ -75,6 +75,19 @@ pub enum StoreOpenError {
         line: u64,
         /// Where that line begins.
         offset: u64,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// No line is a cookie record, so that a repair would keep nothing. Nothing was changed.
+    #[error(
+        "{} has no cookie record in it ({what} at line {line}), so that a repair would keep nothing: check that it is \
+         the cookie store, and name another file or move this one away to begin with an empty store", path.display()
+    )]
+    NoRecords {
+        /// The file.
+        path: PathBuf,
+        /// The first line, counted from 1, that is none.
+        line: u64,
         /// What is wrong with it.
         what: &'static str,
     },

@@ -36,12 +36,6 @@ impl Exclusive {
         file.try_lock()?;
         Ok(Self(file))
     }
-
-    /// Takes a device, which needs no lock.
-    #[cfg(test)]
-    pub(super) fn unlocked(device: File) -> Self {
-        Self(device)
-    }
 }
 
 impl Deref for Exclusive {

@@ -69,6 +69,8 @@ use super::{
     SyncMode, commit,
     group::Group,
     index::{Index, Replaced, lock, purge, scan},
+    metrics::StoreTally,
+    owed::Owed,
     rules::SettledClock,
 };
 use crate::{cookie::TrackingId, time::Timestamp};
@@ -81,6 +83,7 @@ use crate::{cookie::TrackingId, time::Timestamp};
 pub struct FileStore {
     path: PathBuf,
     index: Arc<Mutex<Index>>,
+    owed: Arc<Owed>,
     group: Group<Log>,
 }
 
@@ -92,19 +95,32 @@ impl FileStore {
         sync: SyncMode,
         now: Timestamp,
     ) -> Result<Self, StoreOpenError> {
+        Self::open_counting(path, max_cookies, sync, now, StoreTally::default())
+    }
+
+    /// The same, with metrics.
+    pub(super) fn open_counting(
+        path: &Path,
+        max_cookies: usize,
+        sync: SyncMode,
+        now: Timestamp,
+        tally: StoreTally,
+    ) -> Result<Self, StoreOpenError> {
         let locked = lock::open(path)?;
-        let mut index = Index::new(max_cookies, SettledClock::starting(now));
+        let mut index = Index::new(max_cookies, SettledClock::default());
         let loaded = load::load(&locked, &mut index)?;
+        index.note_time(now);
         let path = locked.path.clone();
         let index = Arc::new(Mutex::new(index));
-        let log = Log::new(locked, loaded, sync, Arc::clone(&index));
-        let group = Group::start("cookie-store", log).map_err(|source| StoreOpenError::Io {
+        let owed = Arc::<Owed>::default();
+        let log = Log::new(locked, loaded, sync, Arc::clone(&index), Arc::clone(&owed));
+        let group = Group::start("cookie-store", log, tally).map_err(|source| StoreOpenError::Io {
             path: path.clone(),
             action: "start the writer of",
             remedy: "raise the limit of threads",
             source,
         })?;
-        Ok(Self { path, index, group })
+        Ok(Self { path, index, owed, group })
     }
 
     /// The file, without symbolic links.
@@ -135,6 +151,7 @@ impl FileStore {
         };
         pushed.unwrap_or_else(|rejected| {
             rejected.work.take_back(&mut index);
+            rejected.work.owe(&self.owed);
             Commit::done(Err(rejected.error))
         })
     }
@@ -200,10 +217,13 @@ impl CookieStore for FileStore {
         let mut index = lock(&self.index);
         // Also when it cannot be written: until the gateway stops, a revoked record stays revoked.
         let line = match index.remove(id) {
-            Some(record) => LogWork::new(id, &record, LineKind::Deleted(now), None),
+            Some(record) => LogWork::new(id, &record, LineKind::Deleted(now), Some(Undo::Revoke(id.clone()))),
             None => LogWork::empty(),
         };
-        self.group.push(line).unwrap_or_else(|rejected| Commit::done(Err(rejected.error)))
+        self.group.push(line).unwrap_or_else(|rejected| {
+            rejected.work.owe(&self.owed);
+            Commit::done(Err(rejected.error))
+        })
     }
 
     fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {

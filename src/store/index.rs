@@ -88,6 +88,17 @@ impl Index {
         self.find_live(id, now).map(|(_, record)| record)
     }
 
+    /// The record of an ID, live or not.
+    pub(super) fn any(&self, id: &TrackingId) -> Option<CookieRecord> {
+        self.find(id).and_then(|place| self.slots.record(place))
+    }
+
+    /// Takes notice of a moment at which a line of a log was written. So the clock that a start finds is compared with the
+    /// time at which the store was last used.
+    pub(super) fn note_time(&mut self, then: Timestamp) {
+        self.clock.settle(then);
+    }
+
     /// Notes that a client was seen; the record after that, if it has changed.
     pub(super) fn see(&mut self, id: &TrackingId, now: Timestamp) -> Option<CookieRecord> {
         self.clock.settle(now);

@@ -8,6 +8,7 @@
 //! in any order, so a power failure (not a crash of the gateway) may cost the environment; those modes are
 //! for cookies that may be lost.
 
+mod place;
 mod purge;
 mod record;
 mod tables;
@@ -22,12 +23,13 @@ use std::{
 };
 
 use self::{
+    place::Place,
     tables::Tables,
     writer::{LmdbWriter, Work},
 };
 use super::{
     Authentication, Commit, CookieRecord, CookieStore, Lookup, Replacement, StoreError, StoreOpenError,
-    SyncMode, exclusive::Exclusive, group::Group,
+    StoreTally, SyncMode, disk, exclusive::Exclusive, group::Group, owed::Owed,
 };
 use crate::{cookie::TrackingId, time::Timestamp};
 
@@ -38,6 +40,7 @@ pub struct LmdbStore {
     // is let go.
     group: Group<LmdbWriter>,
     tables: Tables,
+    owed: Arc<Owed>,
     _lock: Exclusive,
 }
 
@@ -49,6 +52,17 @@ impl LmdbStore {
         max_size: usize,
         sync: SyncMode,
         now: Timestamp,
+    ) -> Result<Self, StoreOpenError> {
+        Self::open_counting(path, max_size, sync, now, StoreTally::default())
+    }
+
+    /// The same, with metrics.
+    pub(super) fn open_counting(
+        path: &Path,
+        max_size: usize,
+        sync: SyncMode,
+        now: Timestamp,
+        tally: StoreTally,
     ) -> Result<Self, StoreOpenError> {
         let fail = |action, remedy| {
             move |source| StoreOpenError::Io { path: path.to_owned(), action, remedy, source }
@@ -66,13 +80,21 @@ impl LmdbStore {
         let tables = Tables::open(&path, max_size, sync, now)
             .map_err(|error| StoreOpenError::Lmdb { path: path.clone(), what: error.to_string() })?
             .map_err(|found| StoreOpenError::Newer { path: path.clone(), found })?;
-        let writer = LmdbWriter::new(tables.clone(), max_size, sync);
-        let group = Group::start("cookie-store", writer).map_err(fail_at(
+        // No cookie may go out before the names of new files, and of their folder, would survive a power failure.
+        disk::sync_folder(&path.join(place::DATA))
+            .and_then(|()| disk::sync_folder(&path))
+            .map_err(fail_at(&path, "make durable the names of", "check the file system"))?;
+        let place =
+            Place::of(&path).map_err(fail_at(&path, "find", "leave it in place while it is opened"))?;
+        let tables = tables.at(place);
+        let owed = Arc::<Owed>::default();
+        let writer = LmdbWriter::new(tables.clone(), max_size, sync, Arc::clone(&owed));
+        let group = Group::start("cookie-store", writer, tally).map_err(fail_at(
             &path,
             "start the writer of",
             "raise the limit of threads",
         ))?;
-        Ok(Self { group, tables, _lock: lock })
+        Ok(Self { group, tables, owed, _lock: lock })
     }
 }
 
@@ -83,7 +105,7 @@ fn lock(path: &Path) -> Result<Exclusive, StoreOpenError> {
         .truncate(false)
         .write(true)
         .mode(0o600)
-        .open(path.join("wampgate.lock"))
+        .open(path.join(place::LOCK))
         .map_err(fail_at(path, "lock", "this user must be allowed to write to it"))?;
     Exclusive::lock(file, path)
 }
@@ -95,6 +117,10 @@ fn fail_at(path: &Path, action: &'static str, remedy: &'static str) -> impl Fn(i
 
 impl CookieStore for LmdbStore {
     fn look_up(&self, id: &TrackingId, now: Timestamp) -> Lookup {
+        // Revoked while the disk failed.
+        if self.owed.contains(id) {
+            return Lookup::done(Ok(None));
+        }
         Lookup::done(self.tables.live(id, now))
     }
 
@@ -127,7 +153,10 @@ impl CookieStore for LmdbStore {
     }
 
     fn revoke(&self, id: &TrackingId, _now: Timestamp) -> Commit {
-        self.push(Work::Revoke { id: id.clone() })
+        self.group.push(Work::Revoke { id: id.clone() }).unwrap_or_else(|rejected| {
+            self.owed.add(id);
+            Commit::done(Err(rejected.error))
+        })
     }
 
     fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -144,7 +173,9 @@ impl CookieStore for LmdbStore {
             let chunk = self.tables.chunk(after.as_deref());
             let (records, last) = chunk.map_err(|error| StoreError::Io(self.tables.failure(&error)))?;
             for (id, record) in records.iter().filter(|(_, record)| !record.is_expired(now)) {
-                each(id, record);
+                if !self.owed.contains(id) {
+                    each(id, record);
+                }
             }
             after = match last {
                 Some(last) => Some(last),

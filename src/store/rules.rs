@@ -170,6 +170,11 @@ struct Leap {
 }
 
 impl SettledClock {
+    /// The moment by which records may be dropped since the last notice.
+    pub(super) fn settled(&self) -> Option<Timestamp> {
+        self.leap.map(|leap| leap.before).or(self.latest)
+    }
+
     /// A clock that stood at a moment.
     pub(super) fn starting(now: Timestamp) -> Self {
         Self { latest: Some(now), leap: None }

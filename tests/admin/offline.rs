@@ -4,6 +4,11 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use wampgate::{
+    cookie::{MaxAge, TrackingId},
+    store::{CookieRecord, LineFormat, write_line},
+    time::Timestamp,
+};
 
 use super::{CROSSBAR, JOES, PLAIN, cookies, cookies_with, joes_line, listed, public_id};
 use crate::support::{
@@ -221,8 +226,18 @@ fn revoke_wants_to_know_which() {
 fn expired_cookies_are_dropped() {
     let dir = node(&web(&tracked_in_file()));
     let old = CROSSBAR.replace("2026-11-22", "2001-11-22").replace("311040000", "60");
-    fs::write(dir.path().join("cookies.dat"), old).unwrap();
-    assert_eq!(cookies(dir.path(), &["purge"]).printed(), "dropped 2 expired cookies\n");
+    fs::write(dir.path().join("cookies.dat"), &old).unwrap();
+    let purged = cookies(dir.path(), &["purge"]).printed();
+    assert_eq!(
+        purged, "dropped 0 expired cookies\n",
+        "the clock may be wrong: the store was last used in 2001"
+    );
+    let hours_ago = Timestamp::from_millis(Timestamp::now().as_millis() - 2 * 3_600_000);
+    let recent = CookieRecord::new(hours_ago, MaxAge::from_seconds(1).unwrap());
+    let mut lines = old.into_bytes();
+    write_line(&TrackingId::parse("recent").unwrap(), &recent, LineFormat::Wampgate, &mut lines);
+    fs::write(dir.path().join("cookies.dat"), lines).unwrap();
+    assert_eq!(cookies(dir.path(), &["purge"]).printed(), "dropped 3 expired cookies\n");
 }
 
 #[test]

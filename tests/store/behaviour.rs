@@ -32,25 +32,29 @@ for_every_store!(
 const DAY: u64 = 86_400;
 
 fn created_record_is_found(kind: Kind) {
-    let store = &*StoreFolder::new(kind).open(0);
+    let place = StoreFolder::new(kind);
+    let store = &*place.open(0);
     wait(store.create(&id(1), record(5, DAY))).unwrap();
     assert_eq!(store.look_up(&id(1), at(6)).wait().unwrap(), Some(record(5, DAY)));
 }
 
 fn unknown_id_has_no_record(kind: Kind) {
-    let store = &*StoreFolder::new(kind).open(0);
+    let place = StoreFolder::new(kind);
+    let store = &*place.open(0);
     assert_eq!(store.look_up(&id(1), at(0)).wait().unwrap(), None);
 }
 
 fn live_id_is_not_given_twice(kind: Kind) {
-    let store = &*StoreFolder::new(kind).open(0);
+    let place = StoreFolder::new(kind);
+    let store = &*place.open(0);
     wait(store.create(&id(1), record(0, DAY))).unwrap();
     assert!(matches!(wait(store.create(&id(1), record(1, 5))), Err(StoreError::Exists)));
     assert_eq!(store.look_up(&id(1), at(2)).wait().unwrap(), Some(record(0, DAY)), "the first one stays");
 }
 
 fn expired_record_is_not_answered_and_gives_its_id_free(kind: Kind) {
-    let store = &*StoreFolder::new(kind).open(0);
+    let place = StoreFolder::new(kind);
+    let store = &*place.open(0);
     wait(store.create(&id(1), record(0, 10))).unwrap();
     assert!(knows(store, &id(1), 9_999));
     assert!(!knows(store, &id(1), 10_000));
@@ -88,7 +92,8 @@ fn sighting_is_noted_coarsely(kind: Kind) {
 }
 
 fn authentication_is_kept_replaced_and_dropped(kind: Kind) {
-    let store = &*StoreFolder::new(kind).open(0);
+    let place = StoreFolder::new(kind);
+    let store = &*place.open(0);
     wait(store.create(&id(1), record(0, DAY))).unwrap();
     let joe = authentication("joe", 10);
     wait(store.authenticate(&id(1), Some(joe.clone()), at(10))).unwrap();
@@ -102,7 +107,8 @@ fn authentication_is_kept_replaced_and_dropped(kind: Kind) {
 }
 
 fn same_identity_again_changes_nothing_within_the_coarseness(kind: Kind) {
-    let store = &*StoreFolder::new(kind).open(0);
+    let place = StoreFolder::new(kind);
+    let store = &*place.open(0);
     wait(store.create(&id(1), record(0, DAY))).unwrap();
     let when =
         |now| store.look_up(&id(1), at(now)).wait().unwrap().unwrap().authentication.clone().unwrap().at;
@@ -113,7 +119,8 @@ fn same_identity_again_changes_nothing_within_the_coarseness(kind: Kind) {
 }
 
 fn authentication_brings_no_record_back(kind: Kind) {
-    let store = &*StoreFolder::new(kind).open(0);
+    let place = StoreFolder::new(kind);
+    let store = &*place.open(0);
     wait(store.authenticate(&id(1), Some(authentication("joe", 0)), at(0))).unwrap();
     assert!(!knows(store, &id(1), 1));
     wait(store.create(&id(2), record(0, 10))).unwrap();
@@ -136,7 +143,8 @@ fn revoked_record_is_gone_for_good(kind: Kind) {
 }
 
 fn purge_drops_expired_records_up_to_its_limit(kind: Kind) {
-    let store = &*StoreFolder::new(kind).open(0);
+    let place = StoreFolder::new(kind);
+    let store = &*place.open(0);
     let commits: Vec<_> = (0..1_000)
         .map(|n| store.create(&id(n), record(n as u64, if n % 2 == 0 { 10 } else { DAY })))
         .collect();
@@ -149,7 +157,8 @@ fn purge_drops_expired_records_up_to_its_limit(kind: Kind) {
 }
 
 fn scan_meets_every_live_record_once(kind: Kind) {
-    let store = &*StoreFolder::new(kind).open(0);
+    let place = StoreFolder::new(kind);
+    let store = &*place.open(0);
     let commits: Vec<_> =
         (0..3_000).map(|n| store.create(&id(n), record(0, if n < 100 { 10 } else { DAY }))).collect();
     wait_all(commits);
@@ -166,7 +175,8 @@ fn scan_meets_every_live_record_once(kind: Kind) {
 }
 
 fn scan_may_call_the_store(kind: Kind) {
-    let store = &*StoreFolder::new(kind).open(0);
+    let place = StoreFolder::new(kind);
+    let store = &*place.open(0);
     for n in 0..10 {
         wait(store.create(&id(n), record(0, DAY))).unwrap();
     }
@@ -182,7 +192,8 @@ fn scan_may_call_the_store(kind: Kind) {
 }
 
 fn unfit_authentication_is_refused(kind: Kind) {
-    let store = &*StoreFolder::new(kind).open(0);
+    let place = StoreFolder::new(kind);
+    let store = &*place.open(0);
     wait(store.create(&id(1), record(0, DAY))).unwrap();
     for authextra in ["", "[]", "{\n}", "{", &format!("{{\"a\":\"{}\"}}", "x".repeat(70_000))] {
         let unfit = Authentication { authextra: authextra.to_owned(), ..authentication("joe", 1) };
@@ -192,7 +203,8 @@ fn unfit_authentication_is_refused(kind: Kind) {
 }
 
 fn ids_differ_in_every_character_and_case(kind: Kind) {
-    let store = &*StoreFolder::new(kind).open(0);
+    let place = StoreFolder::new(kind);
+    let store = &*place.open(0);
     let parse = |text: &str| wampgate::cookie::TrackingId::parse(text).unwrap();
     let longest = "x".repeat(64);
     let texts = ["aaaaaa", "AAAAAA", "aaaaaaa", "aaaaa-", "aaaaa_", "aaaaa+", "aaaaa/", &longest];
@@ -256,7 +268,8 @@ fn many_changes_at_once_are_all_made(kind: Kind) {
 }
 
 fn nothing_shows_an_id(kind: Kind) {
-    let store = &*StoreFolder::new(kind).open(0);
+    let place = StoreFolder::new(kind);
+    let store = &*place.open(0);
     wait(store.create(&id(1), record(0, DAY))).unwrap();
     let error = wait(store.create(&id(1), record(0, DAY))).unwrap_err();
     let shown = format!("{store:?} {error} {error:?} {:?}", store.look_up(&id(1), at(1)).wait());

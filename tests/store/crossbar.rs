@@ -137,3 +137,51 @@ fn file_of_a_later_version_is_refused_as_such() {
     assert!(error.contains("later version") && error.contains("format 4"), "{error}");
     assert_eq!(std::fs::read_to_string(place.path()).unwrap(), later, "and left alone");
 }
+
+/// A line as Crossbar.io wrote it before 22.4.1: the time of creation stands under the line's status.
+fn old_line(id: &str, status: &str, authid: &str) -> String {
+    let (authid, role) = match authid {
+        "" => ("null".to_owned(), "null"),
+        authid => (format!("\"{authid}\""), "\"frontend\""),
+    };
+    format!(
+        "{{\"id\": \"{id}\", \"{status}\": \"2026-11-22T10:14:33.139Z\", \"max_age\": 864000, \"authid\": {authid}, \
+         \"authrole\": {role}, \"authmethod\": {role}, \"authrealm\": {role}, \"authextra\": null}}\n"
+    )
+}
+
+#[test]
+fn file_from_before_22_4_1_is_taken_as_it_is() {
+    let ids = ["AAAAAAAAAAAAAAAAAAAAAAAA", "ynxeF9djpFhvdtla3T/sM+2N", "CCCCCCCCCCCCCCCCCCCCCCCC"];
+    let shortest = format!(
+        r#"{{"id": "{}", "created": "2026-11-22T10:14:33.139Z", "max_age": 864000, "authid": null}}"#,
+        ids[2]
+    );
+    let text = [
+        &old_line(ids[0], "created", ""),
+        &old_line(ids[1], "created", ""),
+        &old_line(ids[0], "modified", "joe"),
+        &*shortest,
+        "\n",
+    ];
+    let place = place(&text.map(String::from).concat());
+    for _ in 0..2 {
+        let store = place.open(NOW);
+        assert_eq!(authid(&*store, &parse(ids[0]), NOW).as_deref(), Some("joe"));
+        let records = ids.map(|id| store.look_up(&parse(id), at(NOW)).wait().unwrap().unwrap());
+        assert!(records.iter().all(|record| record.created == at(1_795_342_473_139)));
+        assert!(records[1].authentication.is_none() && records[2].authentication.is_none());
+    }
+}
+
+#[test]
+fn line_without_a_time_of_creation_keeps_the_one_before() {
+    let id = "AAAAAAAAAAAAAAAAAAAAAAAA";
+    let later = old_line(id, "modified", "joe").replace("10:14:33.139Z", "10:14:33.999Z");
+    let text = old_line(id, "created", "") + &later;
+    let store = place(&text).open(NOW);
+    let record = store.look_up(&parse(id), at(NOW)).wait().unwrap().unwrap();
+    assert_eq!((record.created, record.last_seen), (at(1_795_342_473_139), at(1_795_342_473_999)));
+    let (read, _) = wampgate::store::read_lines(text.as_bytes(), None, false).unwrap();
+    assert_eq!(read[&parse(id)].created, at(1_795_342_473_139));
+}

@@ -181,3 +181,19 @@ fn repair_is_refused_while_the_store_is_open() {
     let _store = place.open(0);
     assert!(matches!(store::repair(&place.path()), Err(StoreOpenError::InUse { .. })));
 }
+
+#[test]
+fn file_without_any_record_is_left_alone_and_not_to_be_repaired() {
+    for text in
+        ["hello", "hello\nworld\n", "hello\n{\"cbtid\": \"", "\0hello", "{\"controller\": {}}\n", "[]"]
+    {
+        let place = StoreFolder::new(Kind::File);
+        std::fs::write(place.path(), text).unwrap();
+        let error = place.try_open(0).unwrap_err();
+        assert!(matches!(error, StoreOpenError::NoRecords { line: 1, .. }), "{text}: {error}");
+        let message = error.to_string();
+        assert!(message.contains("repair would keep nothing") && !message.contains("hello"), "{message}");
+        assert!(matches!(store::repair(&place.path()), Err(StoreOpenError::NoRecords { .. })), "{text}");
+        assert_eq!(std::fs::read_to_string(place.path()).unwrap(), text);
+    }
+}

@@ -27,6 +27,7 @@ use super::{
     lock::{self, Locked},
 };
 use crate::store::{
+    disk,
     exclusive::Exclusive,
     index::{self, Index},
 };
@@ -106,8 +107,8 @@ impl Compaction {
     pub(super) fn end(mut self, old: &Locked, end: u64, lines: u64) -> CompactionOutcome {
         let prepared = self.join().and_then(|mut copied| {
             copied.append(&old.file, end)?;
-            copied.file.sync_all()?;
-            fs::rename(&self.shared.path, &old.path)?;
+            disk::sync(&old.path, &copied.file)?;
+            disk::rename(&self.shared.path, &old.path)?;
             Ok(copied)
         });
         let copied = match prepared {
@@ -117,7 +118,7 @@ impl Compaction {
                 return CompactionOutcome::Unchanged(error);
             }
         };
-        if let Err(error) = lock::sync_folder(&old.path) {
+        if let Err(error) = disk::sync_folder(&old.path) {
             return CompactionOutcome::Uncertain(error);
         }
         let lines = copied.lines + lines.saturating_sub(self.lines_before);
@@ -143,6 +144,26 @@ impl Drop for Compaction {
             self.clear_away();
         }
     }
+}
+
+/// Writes the live records to a new file in the place of the old one, whatever has become of that.
+pub(super) fn write_anew(path: &Path, index: &Mutex<Index>) -> io::Result<(Exclusive, u64, u64)> {
+    let new = lock::beside(path, "compact");
+    clear_leftover(&new)?;
+    let shared = CompactionState { end: AtomicU64::new(0), is_given_up: AtomicBool::new(false), path: new };
+    let written = lock::create(&shared.path).and_then(|file| {
+        let mut copied = Copied { file, upto: 0, lines: 0, end: 0 };
+        copied.snapshot(&shared, index)?;
+        disk::sync(path, &copied.file)?;
+        disk::rename(&shared.path, path)?;
+        disk::sync_folder(path)?;
+        Ok((copied.file, copied.end, copied.lines))
+    });
+    if written.is_err() {
+        // If it cannot be removed now, the next attempt removes it.
+        drop(fs::remove_file(&shared.path));
+    }
+    written
 }
 
 fn copy(shared: &CompactionState, old: &File, begin: u64, index: &Mutex<Index>) -> io::Result<Copied> {

@@ -71,7 +71,10 @@ pub fn read_lines(
                 return Err(StoreTextError::Damaged { line: raw.number, offset: raw.offset, what });
             }
             Ok(Some(Statement::Deleted(id))) => drop(records.insert(id, None)),
-            Ok(Some(Statement::State { id, record, revives, replaces })) => {
+            Ok(Some(Statement::State { id, mut record, revives, replaces, is_dated })) => {
+                if let (false, Some(Some(before))) = (is_dated, records.get(&id)) {
+                    record.created = before.created;
+                }
                 // As in a replay: after `deleted` only a `created` brings an ID back.
                 let is_dead = matches!(records.get(&id), Some(None));
                 if let (Some(since), Some(lineage)) = (replaces, &record.lineage)

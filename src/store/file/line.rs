@@ -27,6 +27,8 @@ const IN_LINE: u64 = 2;
 /// The version of a line that says of two records at once what has become of them.
 const REPLACING: u64 = 3;
 
+const BEGINNING: &[u8] = b"{\"cbtid\": \"";
+
 const CRC_KEY: &[u8] = b", \"crc\": \"";
 const CRC_END: &[u8] = b"\"}";
 
@@ -51,6 +53,8 @@ pub(super) enum Statement {
         revives: bool,
         /// Since when the ID before it in its line is replaced by it, if this line says that.
         replaces: Option<Timestamp>,
+        /// Whether the line says when the ID was handed out. If it does not, an earlier line does.
+        is_dated: bool,
     },
     /// The end of a record.
     Deleted(TrackingId),
@@ -125,7 +129,7 @@ fn write_crossbars_keys(id: &TrackingId, record: &CookieRecord, change: LineKind
         ),
         LineKind::Deleted(at) => ("deleted", None, Some(at)),
     };
-    out.extend_from_slice(b"{\"cbtid\": \"");
+    out.extend_from_slice(BEGINNING);
     out.extend_from_slice(id.expose().as_bytes());
     out.extend_from_slice(b"\", \"status\": \"");
     out.extend_from_slice(status.as_bytes());
@@ -184,9 +188,12 @@ fn checksum(bytes: &[u8]) -> [u8; 8] {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Keys<'a> {
+    /// Crossbar wrote `id` before 22.4.1.
+    #[serde(alias = "id")]
     cbtid: &'a str,
     status: Option<&'a str>,
-    created: &'a str,
+    /// Crossbar before 22.4.1 wrote the time of creation under the name of the line's status: `created` or `modified`.
+    created: Option<&'a str>,
     modified: Option<&'a str>,
     deleted: Option<&'a str>,
     max_age: u64,
@@ -215,6 +222,9 @@ pub(super) fn parse(line: &[u8]) -> Result<Option<Statement>, LineFault> {
     let keys: Keys<'_> =
         serde_json::from_slice(line).map_err(|_| LineFault::Damaged("it is not a cookie record in JSON"))?;
     let is_ours = keys.v.is_some() || keys.seen.is_some() || keys.crc.is_some();
+    if is_ours && keys.created.is_none() {
+        return Err(LineFault::Damaged("it does not say when its ID was handed out"));
+    }
     if is_ours && !is_checked {
         return Err(LineFault::Damaged("its checksum is missing"));
     }
@@ -235,6 +245,12 @@ fn check_sum(line: &[u8]) -> Result<bool, LineFault> {
     if checksum(covered) == *found { Ok(true) } else { Err(LineFault::Damaged("its checksum is wrong")) }
 }
 
+/// Whether a text may be what a crash left of the first line of a file: how our lines begin, and zeros.
+pub(super) fn is_beginning(text: &[u8]) -> bool {
+    let written = text.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    text.iter().take(written).zip(BEGINNING).all(|(found, expected)| found == expected)
+}
+
 /// Whether a sound line is of our format rather than Crossbar's.
 pub(super) fn is_ours(line: &[u8]) -> bool {
     matches!(check_sum(line), Ok(true))
@@ -244,8 +260,10 @@ impl Keys<'_> {
     fn statement(self) -> Result<Statement, LineFault> {
         let id =
             TrackingId::parse(self.cbtid).map_err(|_| LineFault::Damaged("its cbtid is no tracking ID"))?;
-        let created = read_stamp(self.created)?;
+        let is_dated = self.created.is_some();
         let modified = self.modified.map(read_stamp).transpose()?;
+        let created = self.created.map(read_stamp).transpose()?.or(modified);
+        let created = created.ok_or(LineFault::Damaged("it does not say when its ID was handed out"))?;
         let deleted = self.deleted.map(read_stamp).transpose()?;
         let last_seen = self.seen.map(read_stamp).transpose()?.or(modified).unwrap_or(created);
         let max_age =
@@ -266,7 +284,7 @@ impl Keys<'_> {
         if replaces.is_some() && (record.lineage.is_none() || record.authentication.is_none()) {
             return Err(LineFault::Damaged("it replaces an ID and does not say which, or by whose login"));
         }
-        Ok(Statement::State { id, record, revives, replaces })
+        Ok(Statement::State { id, record, revives, replaces, is_dated })
     }
 
     fn lineage(&self) -> Result<Option<Arc<Lineage>>, LineFault> {

@@ -2,8 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fs::File,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read},
 };
 
 use super::{
@@ -12,7 +11,7 @@ use super::{
 };
 use crate::{
     cookie::TrackingId,
-    store::{StoreOpenError, index::Index},
+    store::{StoreOpenError, disk, index::Index},
 };
 
 /// Large enough that reading is sequential and calls are few.
@@ -53,6 +52,7 @@ struct BadLine {
     offset: u64,
     what: &'static str,
     is_torn: bool,
+    is_beginning: bool,
 }
 
 /// Replays a file, cuts a torn tail off, and closes an open last line.
@@ -75,20 +75,27 @@ pub(super) fn load(locked: &Locked, index: &mut Index) -> Result<Replayed, Store
             },
             Err(LineFault::Newer(found)) => return Err(StoreOpenError::Newer { path: path.clone(), found }),
             Err(LineFault::Damaged(what)) => {
-                let is_torn = raw.is_torn();
-                bad = bad.or(Some(BadLine { number: raw.number, offset: raw.offset, what, is_torn }));
+                let (is_torn, is_beginning) = (raw.is_torn(), line::is_beginning(raw.text));
+                let RawLine { number, offset, .. } = raw;
+                bad = bad.or(Some(BadLine { number, offset, what, is_torn, is_beginning }));
             }
         }
     }
     let mut end = lines.offset;
     match bad {
+        // Cutting it off would empty a file that may be something else.
+        Some(BadLine { number: line, what, is_torn, is_beginning, .. })
+            if replay.lines == 0 && !(is_torn && is_beginning) =>
+        {
+            return Err(StoreOpenError::NoRecords { path: path.clone(), line, what });
+        }
         Some(BadLine { number, offset, is_torn: true, .. }) => {
             tracing::warn!(
                 path = %path.display(), bytes = end - offset, offset, line = number,
                 "the end of the cookie store was torn by a crash and has been cut off; nothing that was \
                  acknowledged is lost"
             );
-            cut(file, offset)
+            disk::cut(path, file, offset)
                 .map_err(|source| lock::failed(path, "cut the torn end of", "check the disk", source))?;
             end = offset;
         }
@@ -96,9 +103,8 @@ pub(super) fn load(locked: &Locked, index: &mut Index) -> Result<Replayed, Store
             return Err(StoreOpenError::Damaged { path: path.clone(), line: number, offset, what });
         }
         None if is_open => {
-            (&**file)
-                .write_all(b"\n")
-                .map_err(|source| lock::failed(path, "write to", "make room", source))?;
+            disk::append(path, file, b"\n")
+                .map_err(|source| lock::failed(path, "write to", disk::remedy(&source), source))?;
             end += 1;
         }
         None => {}
@@ -106,11 +112,6 @@ pub(super) fn load(locked: &Locked, index: &mut Index) -> Result<Replayed, Store
     let lines = replay.lines;
     index.order_by_last_seen();
     Ok(Replayed { lines, end })
-}
-
-fn cut(file: &File, end: u64) -> io::Result<()> {
-    file.set_len(end)?;
-    file.sync_all()
 }
 
 struct Replay<'a> {
@@ -127,7 +128,10 @@ impl Replay<'_> {
                 self.index.remove(&id);
                 self.deleted.insert(id);
             }
-            Statement::State { id, record, revives, replaces } => {
+            Statement::State { id, mut record, revives, replaces, is_dated } => {
+                if !is_dated && let Some(created) = self.index.any(&id).map(|before| before.created) {
+                    record.created = created;
+                }
                 if !self.deleted.is_empty() {
                     if revives {
                         self.deleted.remove(&id);
@@ -135,6 +139,7 @@ impl Replay<'_> {
                         return;
                     }
                 }
+                self.index.note_time(record.last_seen);
                 match replaces {
                     Some(since) => self.index.restore_replacing(&id, record, since),
                     None => self.index.restore(&id, record),

@@ -1,13 +1,13 @@
 //! The file, opened for one process alone.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
+    fs::{self, OpenOptions, Permissions},
     io,
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
-use crate::store::{StoreOpenError, exclusive::Exclusive};
+use crate::store::{StoreOpenError, disk, exclusive::Exclusive};
 
 /// Tracking IDs are credentials: only the owner of the file may read them.
 const MODE: u32 = 0o600;
@@ -50,9 +50,37 @@ pub(super) fn open(path: &Path) -> Result<Locked, StoreOpenError> {
         if fs::remove_file(&leftover).is_ok() {
             tracing::info!(path = %leftover.display(), "an unfinished compaction was cleared away");
         }
+        // The file may be new. No cookie may go out before its name would survive a power failure.
+        disk::sync_folder(&path).map_err(fail("make durable the name of", "check the file system"))?;
         return Ok(Locked { path, file });
     }
     Err(StoreOpenError::InUse { path: path.to_owned() })
+}
+
+/// What stands at the path of a file that is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The file itself, of this length.
+    Ours(u64),
+    /// Nothing: it was removed or moved away.
+    Gone,
+    /// Another file.
+    Other,
+}
+
+impl Locked {
+    /// What stands at the file's path by now.
+    pub(super) fn standing(&self) -> io::Result<Standing> {
+        let ours = self.file.metadata()?;
+        match fs::metadata(&self.path) {
+            Ok(found) if (found.dev(), found.ino()) == (ours.dev(), ours.ino()) => {
+                Ok(Standing::Ours(found.len()))
+            }
+            Ok(_) => Ok(Standing::Other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Standing::Gone),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// Makes a file that will take the place of another one, and locks it before it has the other one's name.
@@ -66,11 +94,6 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.push(".");
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// Makes what happened to the names in a file's folder durable.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// The error of a call on a store's file.

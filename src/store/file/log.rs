@@ -1,25 +1,24 @@
 //! The end of the log: writes lines, makes them durable, and begins and ends compactions.
 
 use std::{
-    io::Write,
-    mem,
-    path::PathBuf,
+    io, mem,
     sync::{Arc, Mutex, mpsc},
     time::{Duration, Instant},
 };
 
 use super::{
-    compaction::{Compaction, CompactionOutcome},
+    compaction::{self, Compaction, CompactionOutcome},
     line::{self, LineKind},
     load::Replayed,
-    lock::Locked,
+    lock::{Locked, Standing},
 };
 use crate::{
-    cookie::TrackingId,
+    cookie::{MaxAge, TrackingId},
     store::{
-        CookieRecord, StoreError, SyncMode,
+        CookieRecord, StoreError, SyncMode, disk,
         group::{BatchSink, Queued},
         index::{Index, lock},
+        owed::Owed,
     },
     time::Timestamp,
 };
@@ -29,6 +28,12 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often a running compaction is asked whether it is done.
 const COMPACTION_POLL: Duration = Duration::from_millis(20);
+
+/// How often the log looks whether the file is still in its place while nothing is written.
+const PLACE_CHECK: Duration = Duration::from_secs(1);
+
+/// What is written to find out whether there is room again, and cut off again: blank lines, which a replay skips.
+const PROBE: [u8; 4096] = [b'\n'; 4096];
 
 /// Below this many lines (some 300 kB) a compaction is not worth a rename.
 const MIN_COMPACTION: u64 = 1000;
@@ -60,6 +65,7 @@ type Asker = mpsc::SyncSender<Result<Compacted, StoreError>>;
 /// How to take a change back that was not written. A revocation is not taken back.
 #[derive(Debug)]
 pub(super) enum Undo {
+    Revoke(TrackingId),
     Create(TrackingId),
     Authenticate(TrackingId, Timestamp),
     Replace { id: TrackingId, next: TrackingId, now: Timestamp },
@@ -82,13 +88,25 @@ impl LogWork {
     /// the record or the authentication goes.
     pub(super) fn take_back(&self, index: &mut Index) {
         match &self.undo {
+            None | Some(Undo::Revoke(_)) => {}
             Some(Undo::Create(id)) => drop(index.remove(id)),
             Some(Undo::Authenticate(id, now)) => drop(index.authenticate(id, None, *now)),
             Some(Undo::Replace { id, next, now }) => {
                 index.remove(next);
                 index.authenticate(id, None, *now);
             }
+        }
+    }
+
+    /// Notes the IDs whose records the file has otherwise than the index.
+    pub(super) fn owe(&self, owed: &Owed) {
+        match &self.undo {
             None => {}
+            Some(Undo::Revoke(id) | Undo::Create(id) | Undo::Authenticate(id, _)) => owed.add(id),
+            Some(Undo::Replace { id, next, .. }) => {
+                owed.add(id);
+                owed.add(next);
+            }
         }
     }
 
@@ -109,6 +127,12 @@ pub(super) struct Log {
     unsynced_since: Option<Instant>,
     buffer: Vec<u8>,
     index: Arc<Mutex<Index>>,
+    /// What the file has otherwise than the index since a failure.
+    owed: Arc<Owed>,
+    /// Whether lines that were acknowledged may be missing in the file.
+    is_doubtful: bool,
+    /// Whether there may be something behind `end` that was not acknowledged.
+    has_tail: bool,
     compaction: Option<Compaction>,
     /// The number of lines below which no compaction begins by itself.
     compaction_from: u64,
@@ -119,8 +143,17 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn new(locked: Locked, loaded: Replayed, sync: SyncMode, index: Arc<Mutex<Index>>) -> Self {
+    pub(super) fn new(
+        locked: Locked,
+        loaded: Replayed,
+        sync: SyncMode,
+        index: Arc<Mutex<Index>>,
+        owed: Arc<Owed>,
+    ) -> Self {
         Self {
+            owed,
+            is_doubtful: false,
+            has_tail: false,
             locked,
             end: loaded.end,
             lines: loaded.lines,
@@ -135,17 +168,103 @@ impl Log {
         }
     }
 
+    /// Makes durable what was acknowledged before.
     fn sync(&mut self) -> Result<(), Arc<str>> {
         self.unsynced_since = None;
-        self.locked.file.sync_data().map_err(|error| self.failure("made durable", &error))
+        disk::sync(&self.locked.path, &self.locked.file).map_err(|error| {
+            self.is_doubtful = true;
+            self.failure("made durable", &error)
+        })
     }
 
-    fn failure(&self, what: &str, error: &std::io::Error) -> Arc<str> {
-        let path: &PathBuf = &self.locked.path;
-        Arc::from(format!(
-            "{} could not be {what}: {error}; free or replace the disk, then restart",
-            path.display()
-        ))
+    fn failure(&self, what: &str, error: &io::Error) -> Arc<str> {
+        let path = self.locked.path.display();
+        Arc::from(format!("{path} could not be {what}: {error}; {}", disk::remedy(error)))
+    }
+
+    /// Fails if the file is not in its place any more, or is not as long as its writer has made it.
+    fn check_place(&self, end: u64) -> Result<(), Arc<str>> {
+        let path = self.locked.path.display();
+        let what = match self.locked.standing().map_err(|error| self.failure("found", &error))? {
+            Standing::Ours(length) if length == end => return Ok(()),
+            Standing::Ours(_) => "was changed by another program",
+            Standing::Gone => "was removed",
+            Standing::Other => {
+                return Err(Arc::from(format!(
+                    "{path} was replaced by another file while the gateway runs: restart the gateway to use that file, \
+                     or move it away to keep what the gateway has in memory"
+                )));
+            }
+        };
+        Err(Arc::from(format!("{path} {what} while the gateway runs, which now writes it anew from memory")))
+    }
+
+    /// Writes what is in the buffer, and takes it for written only when it is as durable as `sync` says and stands in the
+    /// store's file.
+    fn append(&mut self, lines: u64, sync: SyncMode) -> Result<(), Arc<str>> {
+        self.has_tail = true;
+        let Locked { path, file } = &self.locked;
+        disk::append(path, file, &self.buffer).map_err(|error| self.failure("written", &error))?;
+        if sync == SyncMode::Always {
+            disk::sync(path, file).map_err(|error| self.failure("made durable", &error))?;
+        }
+        let end = self.end + self.buffer.len() as u64;
+        self.check_place(end)?;
+        self.has_tail = false;
+        self.end = end;
+        self.lines += lines;
+        if sync == SyncMode::Interval {
+            self.unsynced_since.get_or_insert_with(Instant::now);
+        }
+        Ok(())
+    }
+
+    /// Writes everything that is in memory to a new file in the place of the old one.
+    fn write_anew(&mut self) -> Result<(), Arc<str>> {
+        let owed = self.owed.all();
+        let written = compaction::write_anew(&self.locked.path, &self.index);
+        let (file, end, lines) = written.map_err(|error| self.failure("written anew", &error))?;
+        self.locked.file = file;
+        (self.end, self.lines) = (end, lines);
+        (self.is_doubtful, self.has_tail, self.unsynced_since) = (false, false, None);
+        self.owed.settle(&owed);
+        Ok(())
+    }
+
+    /// Cuts off what was not acknowledged, and finds out whether there is room again.
+    fn cut_back(&mut self) -> Result<(), Arc<str>> {
+        let Locked { path, file } = &self.locked;
+        let cut = disk::cut(path, file, self.end)
+            .and_then(|()| disk::append(path, file, &PROBE))
+            .and_then(|()| disk::sync(path, file))
+            .and_then(|()| disk::cut(path, file, self.end));
+        cut.map_err(|error| self.failure("written", &error))?;
+        self.has_tail = false;
+        Ok(())
+    }
+
+    /// Writes what has become of the IDs that the file has otherwise than the index.
+    fn settle_owed(&mut self) -> Result<(), Arc<str>> {
+        if !self.owed.is_any() {
+            return Ok(());
+        }
+        let owed = self.owed.all();
+        let now = Timestamp::now();
+        let mut lines = 0;
+        self.buffer.clear();
+        for id in owed.iter() {
+            let found = lock(&self.index).any(id);
+            let (record, change) = match found {
+                // Not `modified`: the file may have an earlier `deleted`.
+                Some(record) => (record, LineKind::Created),
+                None => (CookieRecord::new(now, MaxAge::DEFAULT), LineKind::Deleted(now)),
+            };
+            line::write(id, &record, change, &mut self.buffer);
+            lines += 1;
+        }
+        self.append(lines, SyncMode::Always)?;
+        self.owed.settle(&owed);
+        Ok(())
     }
 
     /// Begins a compaction if more lines are dead than alive, or if a caller has asked for one.
@@ -200,13 +319,13 @@ impl Log {
 
     /// The file is sound, only longer than necessary: it may grow to twice its length before the next attempt.
     fn put_off_compaction(&mut self, error: &std::io::Error) {
-        let failed =
-            format!("{} could not be compacted: {error}; make room beside it", self.locked.path.display());
+        let remedy = disk::remedy(error);
+        let failed = format!("{} could not be compacted: {error}; {remedy}", self.locked.path.display());
         self.answer(&Err(StoreError::Io(Arc::from(failed))));
         self.compaction_from = self.lines.saturating_mul(2);
         tracing::warn!(
-            path = %self.locked.path.display(), %error,
-            "the cookie store could not be compacted and goes on growing: make room beside it"
+            path = %self.locked.path.display(), %error, remedy,
+            "the cookie store could not be compacted and goes on growing"
         );
     }
 }
@@ -229,14 +348,7 @@ impl BatchSink for Log {
         if lines == 0 {
             return Ok(());
         }
-        (&*self.locked.file).write_all(&self.buffer).map_err(|error| self.failure("written", &error))?;
-        self.end += self.buffer.len() as u64;
-        self.lines += lines;
-        match self.sync {
-            SyncMode::Always => self.sync()?,
-            SyncMode::Interval => drop(self.unsynced_since.get_or_insert_with(Instant::now)),
-            SyncMode::Never => {}
-        }
+        self.append(lines, self.sync)?;
         if let Some(compaction) = &self.compaction {
             compaction.advance(self.end);
         }
@@ -245,16 +357,38 @@ impl BatchSink for Log {
 
     fn abandon(&mut self, work: &LogWork) {
         work.take_back(&mut lock(&self.index));
+        work.owe(&self.owed);
+    }
+
+    fn recover(&mut self) -> Result<(), Arc<str>> {
+        // Its new file may have been begun from what is taken back now.
+        self.compaction = None;
+        let owes_all = self.owed.all().is_incomplete();
+        match self.locked.standing().map_err(|error| self.failure("found", &error))? {
+            Standing::Other => return self.check_place(self.end),
+            Standing::Ours(length)
+                if !self.is_doubtful
+                    && !owes_all
+                    && (length == self.end || self.has_tail && length > self.end) =>
+            {
+                self.cut_back()?;
+            }
+            Standing::Ours(_) | Standing::Gone => self.write_anew()?,
+        }
+        self.settle_owed()
     }
 
     fn tick(&mut self) -> Result<Option<Duration>, Arc<str>> {
+        self.check_place(self.end)?;
+        // What was refused in the moment in which the store began to work again.
+        self.settle_owed()?;
         if let Some(compaction) = self.compaction.take_if(|compaction| compaction.is_finished()) {
             self.end_compaction(compaction)?;
         }
         if self.compaction.is_none() && (self.lines >= self.compaction_from || !self.asking.is_empty()) {
             self.begin_compaction();
         }
-        let mut wait = self.compaction.is_some().then_some(COMPACTION_POLL);
+        let mut wait = Some(if self.compaction.is_some() { COMPACTION_POLL } else { PLACE_CHECK });
         if let Some(since) = self.unsynced_since {
             let left = SYNC_INTERVAL.saturating_sub(since.elapsed());
             if left.is_zero() {

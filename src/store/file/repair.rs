@@ -11,7 +11,7 @@ use super::{
     load::LineReader,
     lock::{self, Locked},
 };
-use crate::store::StoreOpenError;
+use crate::store::{StoreOpenError, disk};
 
 /// How many damaged copies may lie beside a file.
 const MAX_COPIES: usize = 100;
@@ -31,7 +31,8 @@ pub struct Repaired {
 }
 
 /// Keeps the whole lines of a file, to the letter, and drops the others. The damaged file stays beside it as
-/// `NAME.damaged`. Fails while a gateway runs on the file. An interrupted repair has either happened or not.
+/// `NAME.damaged`. Fails while a gateway runs on the file, and if no line is whole. An interrupted repair has either
+/// happened or not.
 pub fn repair(path: &Path) -> Result<Repaired, StoreOpenError> {
     let locked = lock::open(path)?;
     let fail = |action, remedy| {
@@ -43,9 +44,9 @@ pub fn repair(path: &Path) -> Result<Repaired, StoreOpenError> {
     let file = lock::create(&new).map_err(fail("write beside", "make room in its folder"))?;
     let mut repaired = match keep_whole_lines(&locked, &file) {
         Ok(Ok(repaired)) => repaired,
-        Ok(Err(newer)) => {
+        Ok(Err(unfit)) => {
             drop(fs::remove_file(&new));
-            return Err(newer);
+            return Err(unfit);
         }
         Err(source) => {
             drop(fs::remove_file(&new));
@@ -57,9 +58,9 @@ pub fn repair(path: &Path) -> Result<Repaired, StoreOpenError> {
         return Ok(repaired);
     }
     let copy = keep_damaged(&locked.path).map_err(fail("keep a copy of", "clear old copies away"))?;
-    fs::rename(&new, &locked.path)
-        .and_then(|()| lock::sync_folder(&locked.path))
-        .map_err(fail("replace", "check the disk"))?;
+    disk::rename(&new, &locked.path)
+        .and_then(|()| disk::sync_folder(&locked.path))
+        .map_err(|error| fail("replace", disk::remedy(&error))(error))?;
     repaired.damaged_copy = Some(copy);
     Ok(repaired)
 }
@@ -68,6 +69,7 @@ fn keep_whole_lines(old: &Locked, new: &File) -> io::Result<Result<Repaired, Sto
     let mut repaired = Repaired { kept: 0, dropped: 0, dropped_bytes: 0, damaged_copy: None };
     let mut out = BufWriter::new(new);
     let mut lines = LineReader::new(&*old.file);
+    let mut first_dropped = None;
     while let Some(raw) = lines.next()? {
         match raw.parse() {
             Ok(None) => {}
@@ -79,11 +81,15 @@ fn keep_whole_lines(old: &Locked, new: &File) -> io::Result<Result<Repaired, Sto
             Err(LineFault::Newer(found)) => {
                 return Ok(Err(StoreOpenError::Newer { path: old.path.clone(), found }));
             }
-            Err(LineFault::Damaged(_)) => {
+            Err(LineFault::Damaged(what)) => {
+                first_dropped.get_or_insert((raw.number, what));
                 repaired.dropped += 1;
                 repaired.dropped_bytes += raw.length;
             }
         }
+    }
+    if let (0, Some((line, what))) = (repaired.kept, first_dropped) {
+        return Ok(Err(StoreOpenError::NoRecords { path: old.path.clone(), line, what }));
     }
     out.flush()?;
     new.sync_all()?;

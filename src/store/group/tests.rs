@@ -31,21 +31,31 @@ impl BatchSink for Fragile {
         Ok(None)
     }
 
+    fn recover(&mut self) -> Result<(), Arc<str>> {
+        self.0.lock().unwrap().push("recovered");
+        Ok(())
+    }
+
     fn close(&mut self) -> Result<(), Arc<str>> {
         self.0.lock().unwrap().push("closed");
         Ok(())
     }
 }
 
+fn start_with(sink: Fragile) -> Group<Fragile> {
+    Group::start("test", sink, StoreTally::default()).unwrap()
+}
+
 fn start() -> (Group<Fragile>, Arc<Mutex<Vec<&'static str>>>) {
     let log = Arc::default();
-    (Group::start("test", Fragile(Arc::clone(&log), Arc::default())).unwrap(), log)
+    (start_with(Fragile(Arc::clone(&log), Arc::default())), log)
 }
 
 #[tokio::test]
 async fn queue_that_is_full_admits_nothing_until_it_is_written() {
     let gate = Arc::new(Mutex::new(()));
-    let group = Group::start("test", Fragile(Arc::default(), Arc::clone(&gate))).unwrap();
+    let group =
+        Group::start("test", Fragile(Arc::default(), Arc::clone(&gate)), StoreTally::default()).unwrap();
     let closed = gate.lock().unwrap();
     let mut commits = vec![group.push("wait").unwrap()];
     // The writer takes some of it before it has to wait, and then no more.
@@ -71,14 +81,43 @@ async fn every_change_gets_its_own_outcome() {
 }
 
 #[tokio::test]
-async fn nothing_is_acknowledged_after_a_failure() {
-    let (group, log) = start();
+async fn nothing_is_acknowledged_after_a_failure_until_the_sink_has_recovered() {
+    let log = Arc::default();
+    let sink = Fragile(Arc::clone(&log), Arc::default());
+    let group = Group::start_with("test", sink, StoreTally::default(), Duration::from_mins(1)).unwrap();
     group.push("fine").unwrap().await.unwrap();
     assert!(matches!(group.push("break").unwrap().await, Err(StoreError::Io(_))));
     assert!(matches!(group.push("fine"), Err(Rejected { work: "fine", error: StoreError::Io(_) })));
     assert!(matches!(group.admit(), Err(StoreError::Io(_))));
+    assert!(group.shared.tally.is_impaired());
+    while group.admit().is_err() {
+        std::thread::yield_now();
+    }
+    assert!(!group.shared.tally.is_impaired());
+    group.push("fine").unwrap().await.unwrap();
     drop(group);
-    assert_eq!(*log.lock().unwrap(), ["break"]);
+    assert_eq!(*log.lock().unwrap(), ["break", "recovered", "closed"]);
+}
+
+#[test]
+fn no_caller_waits_long_for_a_disk_that_hangs() {
+    let gate = Arc::new(Mutex::new(()));
+    let sink = Fragile(Arc::default(), Arc::clone(&gate));
+    let patience = Duration::from_millis(20);
+    let group = Group::start_with("test", sink, StoreTally::default(), patience).unwrap();
+    let hanging = gate.lock().unwrap();
+    let under_way = group.push("wait").unwrap();
+    assert!(matches!(under_way.wait(), Err(StoreError::Busy)));
+    assert!(matches!(group.admit(), Err(StoreError::Busy)), "who comes now is told at once");
+    assert!(group.shared.tally.is_impaired());
+    // A revocation is taken in any case.
+    assert!(matches!(group.push("fine").unwrap().wait(), Err(StoreError::Busy)));
+    drop(hanging);
+    while group.admit().is_err() {
+        std::thread::yield_now();
+    }
+    group.push("fine").unwrap().wait().unwrap();
+    assert!(!group.shared.tally.is_impaired());
 }
 
 #[tokio::test]

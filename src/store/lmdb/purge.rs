@@ -6,7 +6,10 @@
 //! *they* share pages. Each step is a small transaction that shares its commit with the changes that wait. A purge that
 //! is interrupted between the two leaves keys without records, which the next purge drops.
 
-use std::sync::{Arc, mpsc};
+use std::{
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use super::{
     record,
@@ -28,6 +31,9 @@ const RECORDS: usize = 2_000;
 /// How many keys of the expiry index go in one transaction. They lie side by side, so that more of them fit
 /// in that time.
 const KEYS: usize = 8_000;
+
+/// How long a purge waits for the commit of one step.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Drops up to `limit` expired records; how many.
 pub(super) fn purge(
@@ -70,5 +76,8 @@ fn step(group: &Group<LmdbWriter>, work: impl FnOnce(Done) -> Work) -> Result<()
     let (done, finished) = mpsc::sync_channel(1);
     // Its outcome comes through the channel, on which a thread can wait outside of any runtime.
     drop(group.push(work(done)).map_err(|rejected| rejected.error)?);
-    finished.recv().map_err(|_| StoreError::Io(Arc::from("its writer has stopped")))
+    finished.recv_timeout(PATIENCE).map_err(|error| match error {
+        mpsc::RecvTimeoutError::Timeout => StoreError::Busy,
+        mpsc::RecvTimeoutError::Disconnected => StoreError::Io(Arc::from("its writer has stopped")),
+    })
 }

@@ -6,17 +6,28 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, RwTxn, WithoutTls, types::Bytes};
+use heed::{
+    CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, MdbError, RwTxn, WithoutTls, types::Bytes,
+};
 
-use super::record::{self, expiry_key};
+use super::{
+    place::Place,
+    record::{self, expiry_key},
+};
 use crate::{
     cookie::TrackingId,
-    store::{CookieRecord, StoreError, SyncMode, rules::SettledClock},
+    store::{CookieRecord, StoreError, SyncMode, disk, rules::SettledClock},
     time::Timestamp,
 };
 
 /// The version of the layout, kept under `format` in `meta`.
 const FORMAT: u64 = 1;
+
+/// The key in `meta` of the moment of the last use.
+const USED: &[u8] = b"used";
+
+/// How coarsely the last use is noted.
+const USE_COARSENESS_MILLIS: u64 = 60_000;
 
 /// How many look-ups may read at the same time: one for each thread, and tokio has at most 512 for blocking
 /// calls.
@@ -38,11 +49,14 @@ pub(super) type ByteTable = Database<'static, Bytes, Bytes>;
 #[derive(Debug, Clone)]
 pub(super) struct Tables {
     pub(super) env: Env<WithoutTls>,
+    meta: ByteTable,
     pub(super) records: ByteTable,
     pub(super) expiry: ByteTable,
     /// The clock by which records are dropped. Purges and the writer share it with the environment.
     clock: Arc<Mutex<SettledClock>>,
     path: Arc<Path>,
+    /// Where the files are; none while the environment is being opened.
+    place: Option<Arc<Place>>,
 }
 
 impl Tables {
@@ -82,19 +96,44 @@ impl Tables {
             }
             let records = create.create_database(txn, Some("records"))?;
             let expiry = create.create_database(txn, Some("expiry"))?;
-            heed::Result::Ok(CommitOrAbort::Commit((records, expiry)))
+            heed::Result::Ok(CommitOrAbort::Commit((meta, records, expiry)))
         })?;
         Ok(match created {
-            CommitOrAbort::Commit((records, expiry)) => {
-                let clock = Arc::new(Mutex::new(SettledClock::starting(now)));
-                Ok(Self { env, records, expiry, clock, path: Arc::from(path) })
+            CommitOrAbort::Commit((meta, records, expiry)) => {
+                let mut clock = SettledClock::starting(last_use(&env, meta, records)?.unwrap_or(now));
+                clock.settle(now);
+                let clock = Arc::new(Mutex::new(clock));
+                Ok(Self { env, meta, records, expiry, clock, path: Arc::from(path), place: None })
             }
             CommitOrAbort::Abort(found) => Err(found),
         })
     }
 
+    /// The same tables, whose files have been found.
+    pub(super) fn at(self, place: Place) -> Self {
+        Self { place: Some(Arc::new(place)), ..self }
+    }
+
+    /// Fails if the files are not in their place any more.
+    pub(super) fn check_place(&self) -> Result<(), Arc<str>> {
+        self.place.as_ref().map_or(Ok(()), |place| place.check())
+    }
+
+    /// Fails if what is mapped is not there any more. One system call.
+    pub(super) fn check_length(&self) -> Result<(), StoreError> {
+        self.place.as_ref().map_or(Ok(()), |place| place.check_length()).map_err(StoreError::Io)
+    }
+
+    /// The file may have grown by a commit.
+    pub(super) fn note_length(&self) {
+        if let Some(place) = &self.place {
+            place.note_length();
+        }
+    }
+
     /// The live record of an ID.
     pub(super) fn live(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
+        self.check_length()?;
         let failed = |error| StoreError::Io(self.failure(&error));
         let txn = self.env.read_txn().map_err(failed)?;
         let value = self.records.get(&txn, id.expose().as_bytes()).map_err(failed)?;
@@ -107,9 +146,12 @@ impl Tables {
 
     pub(super) fn failure(&self, error: &heed::Error) -> Arc<str> {
         let path = self.path.display();
-        Arc::from(format!(
-            "{path} could not be read or written: {error}; free or replace the disk, then restart"
-        ))
+        let remedy = match error {
+            heed::Error::Io(error) => disk::remedy(error),
+            heed::Error::Mdb(MdbError::Panic) => "restart the gateway",
+            _ => "if it is damaged, stop the gateway and put a sound copy in its place",
+        };
+        Arc::from(format!("{path} could not be read or written: {error}; {remedy}"))
     }
 
     /// The next records behind a key, with the last key among them; empty at the end.
@@ -132,6 +174,27 @@ impl Tables {
 
     pub(super) fn get(&self, txn: &RwTxn<'_>, id: &TrackingId) -> heed::Result<Option<CookieRecord>> {
         Ok(self.records.get(txn, id.expose().as_bytes())?.and_then(record::decode))
+    }
+
+    /// Notes the moment by which records may be dropped, if it is another one than the last that was noted.
+    pub(super) fn note_use(&self, txn: &mut RwTxn<'_>) -> heed::Result<()> {
+        let Some(settled) = self.clock.lock().unwrap_or_else(PoisonError::into_inner).settled() else {
+            return Ok(());
+        };
+        let noted = self.meta.get(txn, USED)?.and_then(read_moment);
+        let is_due = noted
+            .is_none_or(|noted| noted.as_millis().abs_diff(settled.as_millis()) >= USE_COARSENESS_MILLIS);
+        if is_due { self.meta.put(txn, USED, &settled.as_millis().to_be_bytes()) } else { Ok(()) }
+    }
+
+    /// The environment's folder.
+    pub(super) fn path(&self) -> std::path::Display<'_> {
+        self.path.display()
+    }
+
+    /// Writes what is there already.
+    pub(super) fn touch(&self, txn: &mut RwTxn<'_>) -> heed::Result<()> {
+        self.meta.put(txn, b"format", &FORMAT.to_be_bytes())
     }
 
     /// Puts a record in with its key of expiry.
@@ -195,6 +258,24 @@ impl Tables {
         }
         Ok(())
     }
+}
+
+fn read_moment(bytes: &[u8]) -> Option<Timestamp> {
+    bytes.try_into().ok().map(u64::from_be_bytes).map(Timestamp::from_millis)
+}
+
+/// When the environment was last used. Earlier versions did not note that, but the records say when a client was last seen.
+fn last_use(env: &Env<WithoutTls>, meta: ByteTable, records: ByteTable) -> heed::Result<Option<Timestamp>> {
+    let txn = env.read_txn()?;
+    if let Some(noted) = meta.get(&txn, USED)?.and_then(read_moment) {
+        return Ok(Some(noted));
+    }
+    let mut latest = None;
+    for entry in records.iter(&txn)? {
+        let (_, value) = entry?;
+        latest = latest.max(record::decode(value).map(|record| record.last_seen));
+    }
+    Ok(latest)
 }
 
 /// The bytes of a table's pages.

@@ -16,6 +16,7 @@ use crate::{
     store::{
         Authentication, CookieRecord, Replacement, StoreError, SyncMode,
         group::{BatchSink, Queued},
+        owed::Owed,
         rules,
     },
     time::Timestamp,
@@ -23,6 +24,9 @@ use crate::{
 
 /// `sync: interval`: for how long a power failure may take a change back.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often the writer looks whether the files are still in their place while nothing is written.
+const PLACE_CHECK: Duration = Duration::from_secs(1);
 
 /// The share of the map that new records leave free: 1 / 8. Each change of a page takes a copy of it, a deletion as well,
 /// and LMDB lists pages that are free again in pages.
@@ -79,11 +83,15 @@ pub(super) struct LmdbWriter {
     max_size: usize,
     sync: SyncMode,
     unsynced_since: Option<Instant>,
+    /// Revocations that could not be written while the disk failed.
+    owed: Arc<Owed>,
+    /// Why the environment may lack what was acknowledged, if that is so.
+    lost: Option<Arc<str>>,
 }
 
 impl LmdbWriter {
-    pub(super) fn new(tables: Tables, max_size: usize, sync: SyncMode) -> Self {
-        Self { tables, max_size, sync, unsynced_since: None }
+    pub(super) const fn new(tables: Tables, max_size: usize, sync: SyncMode, owed: Arc<Owed>) -> Self {
+        Self { tables, max_size, sync, unsynced_since: None, owed, lost: None }
     }
 
     fn commit_all(&self, batch: &mut [Queued<Work>]) -> heed::Result<()> {
@@ -91,7 +99,28 @@ impl LmdbWriter {
         for item in batch {
             item.outcome = self.apply(&mut txn, &item.work)?;
         }
-        txn.commit()
+        self.tables.note_use(&mut txn)?;
+        txn.commit()?;
+        self.tables.note_length();
+        Ok(())
+    }
+
+    /// Writes the revocations that could not be written. Also without any this is a change, so that it shows whether the
+    /// disk takes one.
+    fn settle_owed(&self) -> Result<(), Arc<str>> {
+        let owed = self.owed.all();
+        let settled = self.tables.env.write_txn().and_then(|mut txn| {
+            self.tables.touch(&mut txn)?;
+            for id in owed.iter() {
+                let record = self.tables.get(&txn, id)?;
+                self.tables.remove(&mut txn, id, record.as_ref())?;
+            }
+            txn.commit()
+        });
+        settled.map_err(|error| self.tables.failure(&error))?;
+        self.tables.note_length();
+        self.owed.settle(&owed);
+        Ok(())
     }
 
     fn apply(&self, txn: &mut RwTxn<'_>, work: &Work) -> heed::Result<Result<(), StoreError>> {
@@ -216,7 +245,14 @@ impl LmdbWriter {
 
     fn sync(&mut self) -> Result<(), Arc<str>> {
         self.unsynced_since = None;
-        self.tables.env.force_sync().map_err(|error| self.tables.failure(&error))
+        self.tables.env.force_sync().map_err(|error| {
+            let reason = self.tables.failure(&error);
+            // Which pages the kernel has dropped nobody knows.
+            let path = self.tables.path();
+            self.lost =
+                Some(Arc::from(format!("{reason}; {path} may be damaged by that: restart the gateway")));
+            reason
+        })
     }
 }
 
@@ -233,6 +269,8 @@ impl BatchSink for LmdbWriter {
     }
 
     fn commit(&mut self, batch: &mut [Queued<Work>]) -> Result<(), Arc<str>> {
+        // Writing to a file that is cut would make pages of nothing but zeros out of what is missing.
+        self.tables.check_place()?;
         match self.commit_all(batch) {
             Err(error) if is_full(&error) => {
                 // In a transaction of its own each change takes the fewest pages, and only those fail that
@@ -248,6 +286,8 @@ impl BatchSink for LmdbWriter {
             }
             outcome => outcome.map_err(|error| self.tables.failure(&error))?,
         }
+        // Nothing is acknowledged that went into a file that is not in its place.
+        self.tables.check_place()?;
         for item in batch {
             if let Work::DropRecords { done, .. } | Work::DropKeys { done, .. } = &item.work {
                 // The receiver is gone if the purge was given up meanwhile.
@@ -260,16 +300,31 @@ impl BatchSink for LmdbWriter {
         Ok(())
     }
 
-    fn abandon(&mut self, _work: &Work) {
-        // Its transaction was not committed, so no look-up has seen it.
+    fn abandon(&mut self, work: &Work) {
+        // Its transaction was not committed, so no look-up has seen it. But a revocation counts in any case.
+        if let Work::Revoke { id } = work {
+            self.owed.add(id);
+        }
+    }
+
+    fn recover(&mut self) -> Result<(), Arc<str>> {
+        if let Some(reason) = &self.lost {
+            return Err(Arc::clone(reason));
+        }
+        self.tables.check_place()?;
+        self.settle_owed()
     }
 
     fn tick(&mut self) -> Result<Option<Duration>, Arc<str>> {
-        let Some(since) = self.unsynced_since else { return Ok(None) };
+        self.tables.check_place()?;
+        if self.owed.is_any() {
+            self.settle_owed()?;
+        }
+        let Some(since) = self.unsynced_since else { return Ok(Some(PLACE_CHECK)) };
         let left = SYNC_INTERVAL.saturating_sub(since.elapsed());
         if left.is_zero() {
             self.sync()?;
-            return Ok(None);
+            return Ok(Some(PLACE_CHECK));
         }
         Ok(Some(left))
     }

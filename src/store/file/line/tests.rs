@@ -35,7 +35,8 @@ fn new_record_is_crossbars_line_and_our_keys() {
         CROSSBAR.strip_suffix('}').unwrap()
     );
     assert_eq!(line, format!("{ours}\n"));
-    let expected = Statement::State { id: id(), record: record(), revives: true, replaces: None };
+    let expected =
+        Statement::State { id: id(), record: record(), revives: true, replaces: None, is_dated: true };
     assert_eq!(read(&line), Ok(Some(expected)));
 }
 
@@ -44,7 +45,8 @@ fn authentication_survives_the_round_trip_to_the_letter() {
     let line = written(&joe(), LineKind::Modified);
     assert!(line.contains(r#""modified": "2026-11-22T10:14:33.195Z", "deleted": null"#), "{line}");
     assert_eq!(line.matches('\n').count(), 1);
-    let expected = Statement::State { id: id(), record: joe(), revives: false, replaces: None };
+    let expected =
+        Statement::State { id: id(), record: joe(), revives: false, replaces: None, is_dated: true };
     assert_eq!(read(&line), Ok(Some(expected)));
 }
 
@@ -59,7 +61,13 @@ fn line_of_ids_survives_the_round_trip_and_leaves_with_the_record() {
         for (change, revives) in [(LineKind::Created, true), (LineKind::Modified, false)] {
             let line = written(&record, change);
             assert!(line.contains(r#""v": 2"#), "{line}");
-            let expected = Statement::State { id: id(), record: record.clone(), revives, replaces: None };
+            let expected = Statement::State {
+                id: id(),
+                record: record.clone(),
+                revives,
+                replaces: None,
+                is_dated: true,
+            };
             assert_eq!(read(&line), Ok(Some(expected)));
         }
         let line = written(&record, LineKind::Deleted(Timestamp::from_millis(1_795_342_473_400)));
@@ -77,7 +85,8 @@ fn line_that_replaces_an_id_survives_the_round_trip() {
     let line = written(&record, LineKind::Replacing);
     assert!(line.contains(r#""replaced": "2026-11-22T10:14:33.139Z""#) && line.contains(r#""v": 3"#));
     let replaces = Some(record.created);
-    let expected = Statement::State { id: id(), record: record.clone(), revives: true, replaces };
+    let expected =
+        Statement::State { id: id(), record: record.clone(), revives: true, replaces, is_dated: true };
     assert_eq!(read(&line), Ok(Some(expected)));
 
     // Without a login nothing is marked, so that this is a line as any other.
@@ -112,7 +121,8 @@ fn deleted_line_keeps_no_authentication() {
 
 #[test]
 fn crossbars_lines_are_taken_as_they_are() {
-    let expected = Statement::State { id: id(), record: record(), revives: true, replaces: None };
+    let expected =
+        Statement::State { id: id(), record: record(), revives: true, replaces: None, is_dated: true };
     assert_eq!(read(CROSSBAR), Ok(Some(expected)));
     let deleted = CROSSBAR
         .replace(r#""status": "created""#, r#""status": "deleted""#)

@@ -1,0 +1,69 @@
+//! What monitoring is told of stores.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use crate::metrics::{Counter, Counters, Labels, Readings, Registry};
+
+/// The metrics of all stores.
+#[derive(Debug, Clone, Default)]
+pub struct StoreMetrics {
+    ready: Readings<1>,
+    failures: Counters<1>,
+}
+
+/// The metrics of one store. A default counts as well, and no registry shows it.
+#[derive(Debug, Clone, Default)]
+pub struct StoreTally {
+    is_impaired: Arc<AtomicBool>,
+    failures: Counter,
+}
+
+// === impl StoreMetrics ===
+
+impl StoreMetrics {
+    /// Metrics that monitoring is shown.
+    pub fn register(registry: &Registry) -> Self {
+        let metrics = Self::default();
+        let Self { ready, failures } = metrics.clone();
+        let help = "Whether a cookie store takes changes: 0 while its disk fails or hangs.";
+        registry.register("wampgate_store_ready", help, ready);
+        let help = "How often a cookie store began to refuse changes because its disk failed or hung.";
+        registry.register("wampgate_store_failures", help, failures);
+        metrics
+    }
+
+    /// The metrics of the store of this name.
+    pub fn of(&self, store: &str) -> StoreTally {
+        let labels: Labels<1> = [("store", store.to_owned())];
+        let tally =
+            StoreTally { is_impaired: Arc::default(), failures: self.failures.get_or_create_owned(&labels) };
+        let is_impaired = Arc::clone(&tally.is_impaired);
+        self.ready.add(labels, move || usize::from(!is_impaired.load(Relaxed)));
+        tally
+    }
+}
+
+// === impl StoreTally ===
+
+impl StoreTally {
+    /// The store refuses changes from now on.
+    pub(super) fn is_failing(&self) {
+        if !self.is_impaired.swap(true, Relaxed) {
+            self.failures.inc();
+        }
+    }
+
+    /// Whether it refuses changes.
+    #[cfg(test)]
+    pub(super) fn is_impaired(&self) -> bool {
+        self.is_impaired.load(Relaxed)
+    }
+
+    /// The store takes changes from now on.
+    pub(super) fn is_well(&self) {
+        self.is_impaired.store(false, Relaxed);
+    }
+}
