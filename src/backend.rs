@@ -88,6 +88,13 @@ impl Attachment {
             Self::Realm(attachment) => attachment.send(message).await.map_err(|_| BackendClosed),
         }
     }
+
+    /// Leaves the backend, after what the session has sent, and waits until that is answered as far as it can be at once.
+    pub async fn leave(&self) {
+        match self {
+            Self::Realm(attachment) => attachment.leave().await,
+        }
+    }
 }
 
 impl Backends {

@@ -29,6 +29,8 @@ mod router;
 
 use std::sync::{Arc, atomic::Ordering};
 
+use tokio::sync::oneshot;
+
 pub use self::{
     inbox::RealmClosed,
     logout::{Logout, Logouts, TooManyLogouts},
@@ -158,10 +160,19 @@ impl Attachment {
     pub async fn send(&self, message: ClientMessage) -> Result<(), RealmClosed> {
         self.inbox.send(Arrival::message(self.key, message)).await
     }
+
+    /// Leaves the realm, after what the session has sent, and waits until the realm has acted on it: the answers are in the
+    /// session's outbox then. The realm takes no message of the session any more.
+    pub async fn leave(&self) {
+        let (done, left) = oneshot::channel();
+        self.inbox.send_now(Arrival::Detach { key: self.key, done: Some(done) });
+        // If the realm has ended, there is nothing left to wait for.
+        drop(left.await);
+    }
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        self.inbox.send_now(Arrival::Detach { key: self.key });
+        self.inbox.send_now(Arrival::Detach { key: self.key, done: None });
     }
 }

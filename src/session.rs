@@ -4,10 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backend::Attachment,
-    wamp::{
-        ClientMessage, DecodeError, Payload, RouterMessage, Uri,
-        uri::error::{INVALID_URI, LOGOUT},
-    },
+    wamp::{ClientMessage, DecodeError, RouterMessage, uri::error::LOGOUT},
     wire::{CloseCode, Closing, Ending, Wire, WireError},
 };
 
@@ -44,17 +41,20 @@ impl Session {
 
     async fn handle(&self, message: ClientMessage) -> Result<(), Ending> {
         match message {
-            // Crossbar.io's reason: the client wants its cookie to stand for nothing any more.
-            ClientMessage::Goodbye { reason, .. } if reason.as_str() == LOGOUT && self.is_tracked => {
-                Err(Ending::Logout(None))
+            ClientMessage::Goodbye { reason, .. } => {
+                // What the client asked for before it left is answered before GOODBYE is.
+                self.attachment.leave().await;
+                // Crossbar.io's reason: the client wants its cookie to stand for nothing any more.
+                let logs_out = reason.as_str() == LOGOUT && self.is_tracked;
+                Err(if logs_out { Ending::Logout(None) } else { Ending::Left })
             }
-            ClientMessage::Goodbye { .. } => Err(Ending::Left),
             // Section "Protocol Violations": a second HELLO during the lifetime of the session is one.
             ClientMessage::Hello { .. } => Err(Ending::violation("HELLO in an established session")),
             ClientMessage::Authenticate { .. } => {
                 Err(Ending::violation("AUTHENTICATE in an established session"))
             }
-            ClientMessage::Abort { .. } => Err(Ending::violation("ABORT in an established session")),
+            // The client has given up, and expects no answer (section "Session Termination").
+            ClientMessage::Abort { .. } => Err(Ending::Close(CloseCode::Normal, String::new())),
             message => {
                 self.attachment.send(message).await.map_err(|_| Closing::After(CloseCode::Normal).into())
             }
@@ -62,17 +62,13 @@ impl Session {
     }
 }
 
-/// Answers a message with a URI that is none, if such a message has an answer; whatever else goes wrong ends the session.
+/// Answers a sound request whose URI or options are not, if such a request has an answer; whatever else goes wrong ends the
+/// session.
 fn answer(wire: &Wire, error: WireError) -> Result<(), Ending> {
     match error {
-        WireError::Malformed(DecodeError::InvalidUri { has_answer: false, .. }) => Ok(()),
-        WireError::Malformed(DecodeError::InvalidUri { request_type, request, .. }) => {
-            wire.push(&RouterMessage::Error {
-                request_type,
-                request,
-                error: Uri::known(INVALID_URI),
-                payload: Payload::empty(),
-            });
+        WireError::Malformed(DecodeError::Refused { has_answer: false, .. }) => Ok(()),
+        WireError::Malformed(DecodeError::Refused { request_type, request, error, message, .. }) => {
+            wire.push(&RouterMessage::refusal(request_type, request, error, message));
             Ok(())
         }
         error => Err(error.into()),

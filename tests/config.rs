@@ -6,6 +6,7 @@ mod crossbar;
 mod faulty;
 mod good;
 mod schema;
+mod used;
 mod validator;
 
 use std::{

@@ -15,6 +15,7 @@ mod metrics;
 mod permissions;
 mod policies;
 mod protocol;
+mod realm;
 mod rotation;
 mod secrets;
 mod shutdown;

@@ -4,20 +4,20 @@
 //! of its receivers (section "SUBSCRIBED"). Identifiers are counted per realm: the specification leaves the router
 //! scope to the router. The broker forgets a topic that has no subscribers.
 
+mod audience;
+
 use std::collections::{HashMap, hash_map::Entry};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+pub(super) use audience::Audience;
+
 use super::{
     deliveries::{Deliveries, RequestError},
     identifiers::Identifiers,
-    member::Actor,
+    member::{Actor, Members},
 };
-use crate::wamp::{
-    Payload, RouterMessage, SessionId, Uri,
-    message::{EventDetails, PublishLists},
-    uri::error,
-};
+use crate::wamp::{Payload, RouterMessage, SessionId, Uri, message::EventDetails, uri::error};
 
 /// How many topics a session may be subscribed to, so that one client cannot fill the memory that all share.
 pub(super) const MAX_SUBSCRIPTIONS: usize = 10_000;
@@ -48,15 +48,6 @@ pub(super) struct Publication<'a> {
     pub(super) publisher: Option<Actor<'a>>,
     pub(super) audience: Audience,
     pub(super) payload: Payload,
-}
-
-/// Which subscribers get an event: what its publisher says about that.
-#[derive(Debug)]
-pub(super) struct Audience {
-    /// A session that gets no event: the publisher.
-    pub(super) except: Option<SessionId>,
-    /// What the publisher says of other sessions.
-    pub(super) lists: Option<Box<PublishLists>>,
 }
 
 impl Broker {
@@ -116,37 +107,19 @@ impl Broker {
     }
 
     /// Sends an event to the subscribers of its topic that its audience includes.
-    pub(super) fn publish(&self, publication: Publication<'_>, out: &mut Deliveries) {
+    pub(super) fn publish(&self, publication: Publication<'_>, members: &Members, out: &mut Deliveries) {
         let Publication { id: publication, topic, publisher, audience, payload } = publication;
         let Some(Topic { subscription, subscribers }) = self.topics.get(topic) else { return };
         let event = || RouterMessage::Event {
             subscription: *subscription,
             publication,
-            details: EventDetails { publisher: publisher.map(|publisher| publisher.disclosed()) },
+            details: EventDetails {
+                publisher: publisher.map(|publisher| publisher.disclosed()),
+                ..EventDetails::default()
+            },
             payload,
         };
-        let Audience { except, lists } = audience;
-        let Some(lists) = lists else {
-            let others = subscribers.iter().copied().filter(|session| Some(*session) != except);
-            return out.many(others, event);
-        };
-        // Clients write these lists, as long as a message may be. They come sorted, so a session is found in them quickly.
-        let PublishLists { exclude, eligible } = *lists;
-        let is_excluded =
-            |session: &SessionId| Some(*session) == except || exclude.binary_search(&session.0).is_ok();
-        match eligible {
-            // The shorter list is walked: a long one costs no more than an event for all subscribers.
-            Some(eligible) if eligible.len() < subscribers.len() => {
-                let eligible = eligible.iter().map(|id| SessionId(*id)).filter(|id| subscribers.contains(id));
-                out.many(eligible.filter(|session| !is_excluded(session)), event);
-            }
-            Some(eligible) => {
-                let eligible =
-                    subscribers.iter().copied().filter(|session| eligible.binary_search(&session.0).is_ok());
-                out.many(eligible.filter(|session| !is_excluded(session)), event);
-            }
-            None => out.many(subscribers.iter().copied().filter(|session| !is_excluded(session)), event),
-        }
+        out.many(audience.among(subscribers, members), event);
     }
 
     /// Ends all subscriptions of a session.

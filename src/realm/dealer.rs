@@ -137,7 +137,8 @@ impl Dealer {
         party.last_invocation = request;
         party.invocations.insert(request, pending);
         self.parties.entry(pending.caller).or_default().calls.insert((callee, request));
-        let details = InvocationDetails { caller: caller.map(|caller| caller.disclosed()) };
+        let caller = caller.map(|caller| caller.disclosed());
+        let details = InvocationDetails { caller, ..InvocationDetails::default() };
         out.one(callee, RouterMessage::Invocation { request, registration, details, payload });
         Ok(())
     }

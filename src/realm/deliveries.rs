@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::wamp::{Payload, RouterMessage, Serializer, SessionId, Uri};
+use crate::wamp::{RouterMessage, SessionId};
 
 /// Messages in the order in which they go out, each with its receivers.
 ///
@@ -64,10 +64,7 @@ impl RequestError {
 
     /// The ERROR for a request.
     pub(super) fn into_message(self, request_type: u64, request: u64) -> RouterMessage {
-        // JSON, whatever the receiver speaks: encoding the message transcodes it.
-        let args = serde_json::Value::from(vec![self.message.into_owned()]).to_string();
-        let payload = Payload { serializer: Serializer::Json, args: Some(args.into()), kwargs: None };
-        RouterMessage::Error { request_type, request, error: Uri::known(self.error), payload }
+        RouterMessage::refusal(request_type, request, self.error, self.message.into_owned())
     }
 }
 
@@ -107,7 +104,7 @@ mod tests {
     #[test]
     fn refusal_explains_itself_in_one_json_argument() {
         let refusal = RequestError::new(uri::error::INVALID_URI, "a \"quoted\" reason");
-        let RouterMessage::Error { request_type, request, error, payload } =
+        let RouterMessage::Error { request_type, request, error, payload, .. } =
             refusal.into_message(code::REGISTER, 9)
         else {
             panic!("no ERROR");

@@ -10,7 +10,7 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{features::features, member::Channel, permissions::Permissions};
 use crate::{
@@ -42,9 +42,22 @@ pub(super) struct SessionKey {
 /// What the owner is told.
 #[derive(Debug)]
 pub(super) enum Arrival {
-    Attach { key: SessionKey, identity: Arc<Identity>, outbox: Arc<Outbox>, channel: Channel },
-    Message { key: SessionKey, slots: u32, message: ClientMessage },
-    Detach { key: SessionKey },
+    Attach {
+        key: SessionKey,
+        identity: Arc<Identity>,
+        outbox: Arc<Outbox>,
+        channel: Channel,
+    },
+    Message {
+        key: SessionKey,
+        slots: u32,
+        message: ClientMessage,
+    },
+    /// The session leaves; `done` learns that nothing of it is under way any more.
+    Detach {
+        key: SessionKey,
+        done: Option<oneshot::Sender<()>>,
+    },
     Close,
 }
 

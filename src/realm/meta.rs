@@ -189,16 +189,10 @@ impl MetaResult {
     pub(super) fn payload(self) -> Payload {
         match self {
             Self::Nothing => Payload::empty(),
-            Self::Value(value) => json_arguments(&[value]),
-            Self::Sessions(sessions) => json_arguments(&[sessions.into()]),
+            Self::Value(value) => Payload::json(&[value]),
+            Self::Sessions(sessions) => Payload::json(&[sessions.into()]),
         }
     }
-}
-
-/// Arguments of the router's own. JSON, whatever the receiver speaks: encoding a message transcodes it.
-pub(super) fn json_arguments(arguments: &[Value]) -> Payload {
-    let args = serde_json::to_vec(arguments).unwrap_or_else(|_| b"[]".to_vec());
-    Payload { serializer: Serializer::Json, args: Some(args.into()), kwargs: None }
 }
 
 /// The arguments of a call, whatever they were serialized with.

@@ -18,7 +18,7 @@ pub struct RealmOptions {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Roles {
     /// The realm of a configuration that names no realms: sessions may have any role and do everything; publishers and
-    /// callers are disclosed by their public authid.
+    /// callers are disclosed, by their public authid, if they ask for it.
     Open,
     /// The configured roles. What no permission allows is denied.
     Listed(Vec<RoleOptions>),

@@ -22,7 +22,11 @@ use super::{
 };
 use crate::{
     identity::Identity,
-    wamp::{ClientMessage, RouterMessage, SessionId, Uri, message::code, uri::error},
+    wamp::{
+        ClientMessage, Payload, RouterMessage, SessionId, Uri,
+        message::{ResultDetails, code},
+        uri::error,
+    },
     wire::{Ending, Outbox},
 };
 
@@ -93,7 +97,13 @@ impl Owner {
                         self.attach(key, identity, outbox, channel);
                     }
                     Arrival::Message { key, message, .. } => self.route(key, message),
-                    Arrival::Detach { key } => self.detach(key),
+                    Arrival::Detach { key, done } => {
+                        self.detach(key);
+                        if let Some(done) = done {
+                            // A session that does not wait any more is gone.
+                            let _ = done.send(());
+                        }
+                    }
                     // The rest of the batch is served: what is in it must not be dropped without a word.
                     Arrival::Close => closed = true,
                 }
@@ -114,8 +124,8 @@ impl Owner {
             return;
         }
         if let Some(member) = self.members.get(key.session) {
-            let details = || meta::json_arguments(&[member.details(key.session)]);
-            self.router.announce(&self.topics.on_join, details, &mut self.deliveries);
+            let details = || Payload::json(&[member.details(key.session)]);
+            self.router.announce(&self.topics.on_join, details, &self.members, &mut self.deliveries);
             self.deliver();
         }
         self.count();
@@ -141,7 +151,8 @@ impl Owner {
                 .and_then(|()| meta.answer(key.session, payload, &self.members));
             return self.carry_out(key.session, *request, answer);
         }
-        if let Err(Violation(what)) = self.router.handle(&actor, message, &mut self.deliveries) {
+        if let Err(Violation(what)) = self.router.handle(&actor, message, &self.members, &mut self.deliveries)
+        {
             // Section "Protocol Errors": send ABORT, dispose of what the session has, process nothing further.
             member.outbox.end(Ending::violation(what));
             self.detach(key);
@@ -176,7 +187,7 @@ impl Owner {
             MetaResult::Sessions(sessions) => self.answer_later(caller, request, sessions),
             result => {
                 let payload = result.payload();
-                self.deliveries.one(caller, RouterMessage::Result { request, payload });
+                self.deliveries.one(caller, result_of(request, payload));
             }
         }
         self.deliver();
@@ -193,7 +204,7 @@ impl Owner {
         let size = sessions.len() * meta::LISTED_SIZE;
         member.outbox.push_later(size, move || {
             let payload = MetaResult::Sessions(sessions).payload();
-            serializer.encode(&RouterMessage::Result { request, payload })
+            serializer.encode(&result_of(request, payload))
         });
     }
 
@@ -237,8 +248,8 @@ impl Owner {
     fn announce_leave(&mut self, session: SessionId, member: &Member) {
         let Identity { authid, authrole, .. } = &*member.identity;
         let arguments =
-            || meta::json_arguments(&[session.0.into(), authid.public().into(), authrole.as_str().into()]);
-        self.router.announce(&self.topics.on_leave, arguments, &mut self.deliveries);
+            || Payload::json(&[session.0.into(), authid.public().into(), authrole.as_str().into()]);
+        self.router.announce(&self.topics.on_leave, arguments, &self.members, &mut self.deliveries);
     }
 
     fn deliver(&mut self) {
@@ -258,6 +269,10 @@ impl Owner {
     fn count(&self) {
         self.gate.sessions.store(self.members.len(), Ordering::Relaxed);
     }
+}
+
+fn result_of(request: u64, payload: Payload) -> RouterMessage {
+    RouterMessage::Result { request, details: ResultDetails::default(), payload }
 }
 
 impl Drop for Owner {

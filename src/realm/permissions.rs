@@ -31,7 +31,7 @@ pub(super) struct Grant {
 /// The permissions of all roles of a realm.
 #[derive(Debug)]
 pub(super) enum Permissions {
-    /// Sessions may have any role and do everything, and are disclosed.
+    /// Sessions may have any role and do everything. They are disclosed if they ask for it.
     Open,
     /// Roles by name, in the configuration's order. Few, so that a scan finds one faster than a hash would.
     Listed(Vec<(Box<str>, Rules)>),
@@ -85,7 +85,7 @@ impl Permissions {
     /// Decides about an action; `None` denies it.
     pub(super) fn check(&self, role: RoleId, action: Action, uri: &str) -> Option<Grant> {
         match self {
-            Self::Open => Some(Grant { disclose: true }),
+            Self::Open => Some(Grant { disclose: false }),
             Self::Listed(roles) => {
                 let (_, rules) = roles.get(usize::try_from(role.0?).ok()?)?;
                 rules.most_specific(uri)?.grant(action)

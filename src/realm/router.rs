@@ -11,25 +11,33 @@
 //!   or register them. Calls of the session meta API do not come here: see [`meta`](super::meta).
 //! - *Pattern-based and shared* subscriptions and registrations are advanced features that the router does not have. It
 //!   refuses a client that asks for one, and does not give the request another meaning.
+//! - *Options that would change the meaning of a message*, and that the router does not have, are refused with an ERROR that
+//!   names the option.
 //! - *PUBLISH without `acknowledge`* gets no answer, not even an ERROR (section "Publish ERROR").
 
 mod checks;
 
 use std::sync::Arc;
 
-use self::checks::{authorize, authorize_meta, check_invoke, check_match};
+use self::checks::{
+    authorize, authorize_meta, no_patterns, refuse_call, refuse_publish, refuse_register, refuse_subscribe,
+    refuse_yield,
+};
 use super::{
     broker::{Audience, Broker, Publication},
     dealer::{Call, Dealer, PendingCall},
     deliveries::{Deliveries, RequestError, Violation},
     identifiers::Identifiers,
-    member::Actor,
+    member::{Actor, Members},
     meta::MetaProcedure,
     permissions::{Action, Permissions},
 };
 use crate::wamp::{
     ClientMessage, Payload, RouterMessage, SessionId, Uri,
-    message::{CallOptions, MatchOptions, PublishOptions, code},
+    message::{
+        CallOptions, PublishOptions, RegisterOptions, ResultDetails, SubscribeOptions, YieldOptions, code,
+    },
+    pattern::Pattern,
 };
 
 /// The broker and the dealer of a realm, behind its permissions.
@@ -54,13 +62,14 @@ impl Router {
         &mut self,
         actor: &Actor<'_>,
         message: ClientMessage,
+        members: &Members,
         out: &mut Deliveries,
     ) -> Result<(), Violation> {
         let session = actor.session;
         let (request_type, request, done) = match message {
             ClientMessage::Publish { request, options, topic, payload } => {
                 let has_answer = options.acknowledge;
-                let done = self.publish(actor, request, options, &topic, payload, out);
+                let done = self.publish(actor, request, options, &topic, payload, members, out);
                 if !has_answer {
                     return Ok(());
                 }
@@ -90,16 +99,19 @@ impl Router {
                 let done = self.call(actor, request, &options, &procedure, payload, out);
                 (code::CALL, request, done)
             }
-            ClientMessage::Yield { request, payload, .. } => {
+            ClientMessage::Cancel { .. } => {
+                return Err(Violation("CANCEL: this router does not announce call_canceling"));
+            }
+            ClientMessage::Yield { request, options, payload } => {
                 if let Some(PendingCall { caller, request }) = self.dealer.answer(session, request)? {
-                    out.one(caller, RouterMessage::Result { request, payload });
+                    out.one(caller, result(request, &options, payload));
                 }
                 return Ok(());
             }
-            ClientMessage::InvocationError { request, error, payload, .. } => {
+            ClientMessage::InvocationError { request, details, error, payload } => {
                 if let Some(PendingCall { caller, request }) = self.dealer.answer(session, request)? {
                     let request_type = code::CALL;
-                    out.one(caller, RouterMessage::Error { request_type, request, error, payload });
+                    out.one(caller, RouterMessage::Error { request_type, request, details, error, payload });
                 }
                 return Ok(());
             }
@@ -128,16 +140,22 @@ impl Router {
     }
 
     /// Publishes an event of the router's own, if a session is subscribed to its topic.
-    pub(super) fn announce(&mut self, topic: &Uri, payload: impl FnOnce() -> Payload, out: &mut Deliveries) {
+    pub(super) fn announce(
+        &mut self,
+        topic: &Uri,
+        payload: impl FnOnce() -> Payload,
+        members: &Members,
+        out: &mut Deliveries,
+    ) {
         if self.broker.has_subscribers(topic) {
             let publication = Publication {
                 id: self.identifiers.publication(),
                 topic,
                 publisher: None,
-                audience: Audience { except: None, lists: None },
+                audience: Audience::default(),
                 payload: payload(),
             };
-            self.broker.publish(publication, out);
+            self.broker.publish(publication, members, out);
         }
     }
 
@@ -147,6 +165,7 @@ impl Router {
         self.dealer.leave(session, out);
     }
 
+    #[allow(clippy::too_many_arguments, reason = "a message's elements, and what they meet")]
     fn publish(
         &mut self,
         actor: &Actor<'_>,
@@ -154,9 +173,11 @@ impl Router {
         options: PublishOptions,
         topic: &Uri,
         payload: Payload,
+        members: &Members,
         out: &mut Deliveries,
     ) -> Result<(), RequestError> {
-        let grant = authorize(&self.permissions, actor, Action::Publish, topic)?;
+        let grant = authorize(&self.permissions, actor, Action::Publish, topic.as_str())?;
+        refuse_publish(&options)?;
         let id = self.identifiers.publication();
         if options.acknowledge {
             out.one(actor.session, RouterMessage::Published { request, publication: id });
@@ -165,33 +186,34 @@ impl Router {
             id,
             topic,
             publisher: (grant.disclose || options.disclose_me).then_some(*actor),
-            audience: Audience { except: options.exclude_me.then_some(actor.session), lists: options.lists },
+            audience: Audience::new(options.exclude_me.then_some(actor.session), options.lists),
             payload,
         };
-        self.broker.publish(publication, out);
+        self.broker.publish(publication, members, out);
         Ok(())
     }
 
     fn subscribe(
         &mut self,
         actor: &Actor<'_>,
-        options: &MatchOptions,
-        topic: Uri,
+        options: &SubscribeOptions,
+        topic: Pattern,
     ) -> Result<u64, RequestError> {
-        authorize(&self.permissions, actor, Action::Subscribe, &topic)?;
-        check_match(options)?;
+        authorize(&self.permissions, actor, Action::Subscribe, topic.as_str())?;
+        refuse_subscribe(options)?;
+        let Pattern::Exact(topic) = topic else { return Err(no_patterns()) };
         self.broker.subscribe(actor.session, topic, &mut self.identifiers)
     }
 
     fn register(
         &mut self,
         actor: &Actor<'_>,
-        options: &MatchOptions,
-        procedure: Uri,
+        options: &RegisterOptions,
+        procedure: Pattern,
     ) -> Result<u64, RequestError> {
-        authorize(&self.permissions, actor, Action::Register, &procedure)?;
-        check_match(options)?;
-        check_invoke(options)?;
+        authorize(&self.permissions, actor, Action::Register, procedure.as_str())?;
+        refuse_register(options)?;
+        let Pattern::Exact(procedure) = procedure else { return Err(no_patterns()) };
         self.dealer.register(actor.session, procedure, &mut self.identifiers)
     }
 
@@ -204,7 +226,8 @@ impl Router {
         payload: Payload,
         out: &mut Deliveries,
     ) -> Result<(), RequestError> {
-        let grant = authorize(&self.permissions, actor, Action::Call, procedure)?;
+        let grant = authorize(&self.permissions, actor, Action::Call, procedure.as_str())?;
+        refuse_call(options)?;
         let call = Call {
             pending: PendingCall { caller: actor.session, request },
             procedure,
@@ -219,6 +242,14 @@ impl Router {
     pub(super) fn is_empty(&self) -> bool {
         self.broker.is_empty() && self.dealer.is_empty()
     }
+}
+
+/// The final RESULT of a call, or the ERROR where its callee asks for what the router does not do.
+fn result(request: u64, options: &YieldOptions, payload: Payload) -> RouterMessage {
+    if let Err(error) = refuse_yield(options) {
+        return error.into_message(code::CALL, request);
+    }
+    RouterMessage::Result { request, details: ResultDetails::default(), payload }
 }
 
 #[cfg(test)]

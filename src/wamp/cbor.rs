@@ -1,7 +1,7 @@
 //! CBOR (RFC 8949).
 //!
-//! The reader takes indefinite lengths, the writer makes definite ones. Transcoding drops a tag and keeps its content;
-//! `undefined` and other simple values become null.
+//! The reader takes indefinite lengths, the writer makes definite ones. The tags for numbers are read as numbers (RFC 8949,
+//! 3.4.3 and 3.4.4); transcoding drops any other tag and keeps its content. `undefined` and other simple values become null.
 
 mod writer;
 
@@ -11,6 +11,7 @@ use super::{
     DecodeError,
     cursor::Cursor,
     read::{Container, Reader, Text, Token},
+    write,
 };
 
 pub(super) use writer::CborWriter;
@@ -47,6 +48,14 @@ mod simple {
     pub(super) const FALSE: u64 = 20;
     pub(super) const TRUE: u64 = 21;
     pub(super) const NULL: u64 = 22;
+}
+
+/// Tags that say how a number is written (RFC 8949, 3.4).
+mod tag {
+    pub(super) const BIGNUM: u64 = 2;
+    pub(super) const NEGATIVE_BIGNUM: u64 = 3;
+    pub(super) const DECIMAL: u64 = 4;
+    pub(super) const BIGFLOAT: u64 = 5;
 }
 
 /// Reads CBOR.
@@ -127,6 +136,56 @@ impl<'a> CborReader<'a> {
         Ok(Token::Text(Text::Plain(Cow::Owned(joined))))
     }
 
+    /// An integer as a byte string, behind its tag.
+    fn bignum(&mut self, negative: bool) -> Result<Token<'a>, DecodeError> {
+        let mut bytes = match self.head()? {
+            Head { major: major::BYTES, argument: Some(length), .. } => Cow::Borrowed(self.bytes(length)?),
+            Head { major: major::BYTES, argument: None, .. } => match self.chunked_bytes()? {
+                Token::Bytes(bytes) => bytes,
+                _ => Cow::default(),
+            },
+            _ => return Err(self.cursor.malformed("has a bignum that is no byte string")),
+        };
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        bytes = match bytes {
+            Cow::Borrowed(bytes) => Cow::Borrowed(bytes.get(zeros..).unwrap_or_default()),
+            Cow::Owned(mut bytes) => {
+                bytes.drain(..zeros);
+                Cow::Owned(bytes)
+            }
+        };
+        if bytes.len() > size_of::<u64>() {
+            return Ok(Token::Big { negative, bytes });
+        }
+        // RFC 8949, 3.4.3: what fits an integer is that integer.
+        let small = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        Ok(if negative { Token::Negative(small) } else { Token::Unsigned(small) })
+    }
+
+    /// A number of an exponent and a mantissa, behind its tag: the nearest double.
+    fn fraction(&mut self, base: f64) -> Result<Token<'a>, DecodeError> {
+        let malformed = "has a decimal fraction or a bigfloat that is no list of two integers";
+        let Head { major: major::LIST, argument: length @ (Some(2) | None), .. } = self.head()? else {
+            return Err(self.cursor.malformed(malformed));
+        };
+        let exponent = match self.head()? {
+            Head { major: major::UNSIGNED, argument: Some(exponent), .. } => i128::from(exponent),
+            Head { major: major::NEGATIVE, argument: Some(below), .. } => write::negative_int(below),
+            _ => return Err(self.cursor.malformed(malformed)),
+        };
+        let mantissa = match self.head()? {
+            Head { major: major::UNSIGNED, argument: Some(int), .. } => Token::Unsigned(int),
+            Head { major: major::NEGATIVE, argument: Some(below), .. } => Token::Negative(below),
+            Head { major: major::TAG, argument: Some(tag::BIGNUM), .. } => self.bignum(false)?,
+            Head { major: major::TAG, argument: Some(tag::NEGATIVE_BIGNUM), .. } => self.bignum(true)?,
+            _ => return Err(self.cursor.malformed(malformed)),
+        };
+        if length.is_none() && self.cursor.array()? != [BREAK] {
+            return Err(self.cursor.malformed(malformed));
+        }
+        Ok(Token::Float(scaled(&mantissa, base, exponent)))
+    }
+
     fn container_length(&self, length: Option<u64>, smallest: usize) -> Result<Option<usize>, DecodeError> {
         length.map(|length| self.cursor.length(length, smallest)).transpose()
     }
@@ -148,6 +207,23 @@ impl<'a> CborReader<'a> {
                 _ => Token::Null,
             }),
         }
+    }
+}
+
+/// A mantissa times a power of the base. A power of ten is read as decimal text, which is exact where the mantissa is.
+#[allow(clippy::cast_precision_loss, reason = "the nearest double is what is asked for")]
+fn scaled(mantissa: &Token<'_>, base: f64, exponent: i128) -> f64 {
+    let exponent = i32::try_from(exponent).unwrap_or(if exponent < 0 { i32::MIN } else { i32::MAX });
+    let (digits, nearest) = match *mantissa {
+        Token::Unsigned(int) => (Some(i128::from(int)), int as f64),
+        Token::Negative(below) => (Some(write::negative_int(below)), write::negative_float(below)),
+        Token::Big { negative, ref bytes } => (None, write::big_float(negative, bytes)),
+        _ => (None, f64::NAN),
+    };
+    match digits {
+        Some(digits) if base > 2.0 => format!("{digits}e{exponent}").parse().unwrap_or(f64::NAN),
+        _ if nearest == 0.0 => 0.0,
+        _ => nearest * base.powi(exponent),
     }
 }
 
@@ -181,7 +257,13 @@ impl<'a> Reader<'a> for CborReader<'a> {
                 major::TEXT => Token::text(self.text(length)?),
                 major::LIST => Token::List(self.container_length(argument, 1)?),
                 major::DICT => Token::Dict(self.container_length(argument, 2)?),
-                major::TAG => continue,
+                major::TAG => match length {
+                    tag::BIGNUM => self.bignum(false)?,
+                    tag::NEGATIVE_BIGNUM => self.bignum(true)?,
+                    tag::DECIMAL => self.fraction(10.0)?,
+                    tag::BIGFLOAT => self.fraction(2.0)?,
+                    _ => continue,
+                },
                 _ => self.other(info, length)?,
             });
         }

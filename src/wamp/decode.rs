@@ -7,9 +7,11 @@ use super::{
     cbor::CborReader,
     envelope::{Envelope, invalid},
     json::JsonReader,
-    message::{PublishOptions, code},
+    message::{PublishOptions, RegisterOptions, SubscribeOptions, code},
     msgpack::MsgPackReader,
+    pattern::{Pattern, UriMatch},
     read::{Reader, Token},
+    uri::error,
 };
 
 impl Serializer {
@@ -44,6 +46,7 @@ fn read<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage
             Ok(ClientMessage::Unsubscribe { request, subscription })
         }
         code::CALL => call(message),
+        code::CANCEL => cancel(message),
         code::REGISTER => register(message),
         code::UNREGISTER => {
             let [request, registration] = ids(message, "Registration")?;
@@ -96,7 +99,7 @@ fn invocation_error<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<C
         return Err(message.complaint("REQUEST.Type", "a client can only answer an INVOCATION, which is 68"));
     }
     let request = message.id("REQUEST.Request")?;
-    let details = message.dictionary("Details")?;
+    let details = message.options("Details")?;
     let error = message.text("Error")?;
     let payload = message.payload()?;
     Ok(ClientMessage::InvocationError { request, details, error: message.uri("Error", &error)?, payload })
@@ -107,20 +110,16 @@ fn publish<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMess
     let options: PublishOptions = message.options("Options")?;
     let topic = message.text("Topic")?;
     let payload = message.payload()?;
-    let topic = Uri::parse(&topic).map_err(|_| DecodeError::InvalidUri {
-        request_type: code::PUBLISH,
-        request,
-        has_answer: options.acknowledge,
-    })?;
+    let topic = request_uri(code::PUBLISH, request, options.acknowledge, &topic)?;
     Ok(ClientMessage::Publish { request, options, topic, payload })
 }
 
 fn subscribe<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
     let request = message.id("Request")?;
-    let options = message.options("Options")?;
+    let options: SubscribeOptions = message.options("Options")?;
     let topic = message.text("Topic")?;
     message.end()?;
-    let topic = request_uri(code::SUBSCRIBE, request, &topic)?;
+    let topic = pattern(code::SUBSCRIBE, request, options.unknown, options.matching, &topic)?;
     Ok(ClientMessage::Subscribe { request, options, topic })
 }
 
@@ -129,29 +128,59 @@ fn call<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage
     let options = message.options("Options")?;
     let procedure = message.text("Procedure")?;
     let payload = message.payload()?;
-    let procedure = request_uri(code::CALL, request, &procedure)?;
+    let procedure = request_uri(code::CALL, request, true, &procedure)?;
     Ok(ClientMessage::Call { request, options, procedure, payload })
 }
 
 fn register<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
     let request = message.id("Request")?;
-    let options = message.options("Options")?;
+    let options: RegisterOptions = message.options("Options")?;
     let procedure = message.text("Procedure")?;
     message.end()?;
-    let procedure = request_uri(code::REGISTER, request, &procedure)?;
+    let procedure = pattern(code::REGISTER, request, options.unknown, options.matching, &procedure)?;
     Ok(ClientMessage::Register { request, options, procedure })
 }
 
 fn yield_<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
     let request = message.id("Request")?;
-    let options = message.dictionary("Options")?;
+    let options = message.options("Options")?;
     let payload = message.payload()?;
     Ok(ClientMessage::Yield { request, options, payload })
 }
 
 /// A request's topic or procedure, which is refused with ERROR.
-fn request_uri(request_type: u64, request: u64, text: &str) -> Result<Uri, DecodeError> {
-    Uri::parse(text).map_err(|_| DecodeError::InvalidUri { request_type, request, has_answer: true })
+fn request_uri(request_type: u64, request: u64, has_answer: bool, text: &str) -> Result<Uri, DecodeError> {
+    Uri::parse(text).map_err(|fault| DecodeError::Refused {
+        request_type,
+        request,
+        has_answer,
+        error: error::INVALID_URI,
+        message: fault.to_string(),
+    })
+}
+
+/// What a request subscribes to or registers. How it is compared comes first: it decides which texts are sound.
+fn pattern(
+    request_type: u64,
+    request: u64,
+    unknown: Option<&'static str>,
+    matching: UriMatch,
+    text: &str,
+) -> Result<Pattern, DecodeError> {
+    let refuse = |error, message| {
+        Err(DecodeError::Refused { request_type, request, has_answer: true, error, message })
+    };
+    if let Some(complaint) = unknown {
+        return refuse(error::OPTION_NOT_ALLOWED, complaint.to_owned());
+    }
+    Pattern::parse(text, matching).or_else(|fault| refuse(error::INVALID_URI, fault.to_string()))
+}
+
+fn cancel<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
+    let request = message.id("Request")?;
+    let options = message.options("Options")?;
+    message.end()?;
+    Ok(ClientMessage::Cancel { request, options })
 }
 
 /// A message of a request's identifier and another one.
@@ -173,6 +202,7 @@ fn name(code: u64) -> Result<&'static str, DecodeError> {
         code::SUBSCRIBE => "SUBSCRIBE",
         code::UNSUBSCRIBE => "UNSUBSCRIBE",
         code::CALL => "CALL",
+        code::CANCEL => "CANCEL",
         code::REGISTER => "REGISTER",
         code::UNREGISTER => "UNREGISTER",
         code::YIELD => "YIELD",
@@ -185,9 +215,10 @@ fn name(code: u64) -> Result<&'static str, DecodeError> {
         | code::RESULT
         | code::REGISTERED
         | code::UNREGISTERED
-        | code::INVOCATION => {
+        | code::INVOCATION
+        | code::INTERRUPT => {
             return Err(invalid(format!("message type {code} is sent by routers, not by clients")));
         }
-        _ => return Err(invalid("the message's type is none of the basic profile")),
+        _ => return Err(invalid("the message's type is none of those that this router knows")),
     })
 }

@@ -7,8 +7,9 @@ use super::{
     Payload, RouterFeatures, RouterMessage, Serializer, Uri,
     cbor::CborWriter,
     json::JsonWriter,
-    message::{Disclosed, EventDetails, InvocationDetails, WelcomeDetails, code},
+    message::{Disclosed, EventDetails, InvocationDetails, Passthru, ResultDetails, WelcomeDetails, code},
     msgpack::MsgPackWriter,
+    options::{PPT_CIPHER, PPT_KEYID, PPT_SCHEME, PPT_SERIALIZER},
     read::{Kind, Token},
     write::{self, Writer},
 };
@@ -47,46 +48,62 @@ fn write_message<W: Writer>(message: &RouterMessage, target: Serializer) -> Byte
             write::object(&mut out.writer, extra);
             out.finish()
         }
-        RouterMessage::Error { request_type, request, error, payload } => {
+        RouterMessage::Error { request_type, request, details, error, payload } => {
             let payload = Arguments::new(payload, target);
-            Message::<W>::new(code::ERROR, 4 + payload.count(), error.as_str().len() + payload.size())
-                .int(*request_type)
-                .int(*request)
-                .details(&[])
-                .text(error.as_str())
-                .arguments(&payload)
-                .finish()
+            let out =
+                Message::<W>::new(code::ERROR, 4 + payload.count(), error.as_str().len() + payload.size())
+                    .int(*request_type)
+                    .int(*request);
+            let out = match &details.passthru {
+                None => out.details(&[]),
+                Some(packed) => out.details(&passthru(packed)),
+            };
+            out.text(error.as_str()).arguments(&payload).finish()
         }
         RouterMessage::Event { subscription, publication, details, payload } => {
-            let EventDetails { publisher } = details;
             let payload = Arguments::new(payload, target);
-            let keys = ["publisher", "publisher_authid", "publisher_authrole"];
-            let details = disclosed(publisher.as_ref(), keys);
-            Message::<W>::new(code::EVENT, 3 + payload.count(), size(&details) + payload.size())
-                .int(*subscription)
-                .int(*publication)
-                .details(&details)
-                .arguments(&payload)
-                .finish()
+            event_details(details, |details| {
+                Message::<W>::new(code::EVENT, 3 + payload.count(), size(details) + payload.size())
+                    .int(*subscription)
+                    .int(*publication)
+                    .details(details)
+                    .arguments(&payload)
+                    .finish()
+            })
         }
-        RouterMessage::Result { request, payload } => {
+        RouterMessage::Result { request, details, payload } => {
             let payload = Arguments::new(payload, target);
-            Message::<W>::new(code::RESULT, 2 + payload.count(), payload.size())
-                .int(*request)
-                .details(&[])
-                .arguments(&payload)
-                .finish()
+            result_details(details, |details| {
+                Message::<W>::new(code::RESULT, 2 + payload.count(), size(details) + payload.size())
+                    .int(*request)
+                    .details(details)
+                    .arguments(&payload)
+                    .finish()
+            })
         }
         RouterMessage::Invocation { request, registration, details, payload } => {
-            let InvocationDetails { caller } = details;
             let payload = Arguments::new(payload, target);
-            let details = disclosed(caller.as_ref(), ["caller", "caller_authid", "caller_authrole"]);
-            Message::<W>::new(code::INVOCATION, 3 + payload.count(), size(&details) + payload.size())
-                .int(*request)
-                .int(*registration)
-                .details(&details)
-                .arguments(&payload)
-                .finish()
+            invocation_details(details, |details| {
+                Message::<W>::new(code::INVOCATION, 3 + payload.count(), size(details) + payload.size())
+                    .int(*request)
+                    .int(*registration)
+                    .details(details)
+                    .arguments(&payload)
+                    .finish()
+            })
+        }
+        RouterMessage::Interrupt { request, options } => {
+            let options = [
+                Some(("mode", Detail::Text(options.mode.name()))),
+                Some(("reason", Detail::Text(options.reason))),
+            ];
+            Message::<W>::new(code::INTERRUPT, 2, size(&options)).int(*request).details(&options).finish()
+        }
+        RouterMessage::RegistrationRevoked { registration, reason } => {
+            revoked::<W>(code::UNREGISTERED, "registration", *registration, reason)
+        }
+        RouterMessage::SubscriptionRevoked { subscription, reason } => {
+            revoked::<W>(code::UNSUBSCRIBED, "subscription", *subscription, reason)
         }
         RouterMessage::Published { request, publication } => {
             ids::<W>(code::PUBLISHED, &[*request, *publication])
@@ -136,6 +153,89 @@ fn disclosed<'a>(session: Option<&'a Disclosed>, keys: [&'a str; 3]) -> [Option<
         session.map(|it| (authid, Detail::Text(&it.authid))),
         session.map(|it| (authrole, Detail::Text(&it.authrole))),
     ]
+}
+
+/// EVENT.Details. Most events have none, and none of the others has all: the common forms are written without a look at
+/// what is not there.
+fn event_details<T>(details: &EventDetails, write: impl FnOnce(Details<'_>) -> T) -> T {
+    let EventDetails { publisher, topic, retained, passthru: packed } = details;
+    let keys = ["publisher", "publisher_authid", "publisher_authrole"];
+    let topic = topic.as_ref().map(|topic| ("topic", Detail::Text(topic.as_str())));
+    match (publisher, packed) {
+        (None, None) if topic.is_none() && !retained => write(&[]),
+        (None, None) => write(&[topic, flag("retained", *retained)]),
+        (publisher, packed) => {
+            let [id, authid, authrole] = disclosed(publisher.as_ref(), keys);
+            let [scheme, serializer, cipher, keyid] = packed.as_deref().map_or([None; 4], passthru);
+            let retained = flag("retained", *retained);
+            write(&[id, authid, authrole, topic, retained, scheme, serializer, cipher, keyid])
+        }
+    }
+}
+
+/// INVOCATION.Details.
+fn invocation_details<T>(details: &InvocationDetails, write: impl FnOnce(Details<'_>) -> T) -> T {
+    let InvocationDetails { caller, procedure, receive_progress, progress, timeout, passthru: packed } =
+        details;
+    let is_plain = caller.is_none()
+        && procedure.is_none()
+        && !receive_progress
+        && !progress
+        && *timeout == 0
+        && packed.is_none();
+    if is_plain {
+        return write(&[]);
+    }
+    let [id, authid, authrole] = disclosed(caller.as_ref(), ["caller", "caller_authid", "caller_authrole"]);
+    let [scheme, serializer, cipher, keyid] = packed.as_deref().map_or([None; 4], passthru);
+    write(&[
+        id,
+        authid,
+        authrole,
+        procedure.as_ref().map(|procedure| ("procedure", Detail::Text(procedure.as_str()))),
+        flag("receive_progress", *receive_progress),
+        flag("progress", *progress),
+        (*timeout > 0).then_some(("timeout", Detail::Id(*timeout))),
+        scheme,
+        serializer,
+        cipher,
+        keyid,
+    ])
+}
+
+/// RESULT.Details.
+fn result_details<T>(details: &ResultDetails, write: impl FnOnce(Details<'_>) -> T) -> T {
+    let ResultDetails { progress, passthru: packed } = details;
+    match packed {
+        None if !progress => write(&[]),
+        None => write(&[flag("progress", true)]),
+        Some(packed) => {
+            let [scheme, serializer, cipher, keyid] = passthru(packed);
+            write(&[flag("progress", *progress), scheme, serializer, cipher, keyid])
+        }
+    }
+}
+
+/// A switch, which stands in details only if it is on.
+fn flag(key: &str, is_on: bool) -> Option<(&str, Detail<'_>)> {
+    is_on.then_some((key, Detail::Bool(true)))
+}
+
+/// How a payload was packed by its sender.
+fn passthru(packed: &Passthru) -> [Option<(&str, Detail<'_>)>; 4] {
+    let Passthru { scheme, serializer, cipher, keyid } = packed;
+    [
+        Some((PPT_SCHEME, Detail::Text(scheme))),
+        serializer.as_deref().map(|serializer| (PPT_SERIALIZER, Detail::Text(serializer))),
+        cipher.as_deref().map(|cipher| (PPT_CIPHER, Detail::Text(cipher))),
+        keyid.as_deref().map(|keyid| (PPT_KEYID, Detail::Text(keyid))),
+    ]
+}
+
+/// UNREGISTERED or UNSUBSCRIBED that answers no request.
+fn revoked<W: Writer>(code: u64, key: &str, id: u64, reason: &str) -> Bytes {
+    let details = [Some((key, Detail::Id(id))), Some(("reason", Detail::Text(reason)))];
+    Message::<W>::new(code, 2, size(&details)).int(0).details(&details).finish()
 }
 
 /// A message of identifiers only.

@@ -177,6 +177,10 @@ impl Writer for MsgPackWriter {
         }
     }
 
+    fn big(&mut self, negative: bool, bytes: &[u8]) {
+        self.float(write::big_float(negative, bytes));
+    }
+
     fn float(&mut self, value: f64) {
         let _ = encode::write_f64(&mut self.out, value);
     }

@@ -1,11 +1,13 @@
 //! Reading options and details: dictionaries of which some keys mean something here.
 //!
-//! - The values of those keys go into a typed struct. The whole dictionary is kept beside them as it came, see
-//!   [`Dictionary`].
+//! - The values of those keys go into a typed struct. Where others need the whole dictionary, it is kept beside them as it
+//!   came, see [`Dictionary`].
 //! - A key whose value is null counts as absent: several client libraries send null for an option that was not set.
 //! - Errors name the key and what its value should be. They do not repeat what the client sent, which may be a secret.
 
 mod known;
+
+pub(super) use known::{PPT_CIPHER, PPT_KEYID, PPT_SCHEME, PPT_SERIALIZER};
 
 use bytes::Bytes;
 
@@ -30,8 +32,8 @@ pub(super) trait Options: Default {
         value: OptionValue<'_, 'a, R>,
     ) -> Result<(), DecodeError>;
 
-    /// Takes the dictionary itself.
-    fn keep(&mut self, written: Dictionary);
+    /// Takes the dictionary itself, where it is needed.
+    fn keep(&mut self, _written: Dictionary) {}
 }
 
 /// Where messages are read from.
@@ -154,6 +156,16 @@ impl<'a, R: Reader<'a>> OptionValue<'_, 'a, R> {
         }
     }
 
+    /// A whole number, from 0.
+    fn number(self, expected: &'static str) -> Result<u64, DecodeError> {
+        let number = match self.token {
+            // JavaScript's encoders write small numbers as integers, and what was calculated perhaps as a float.
+            Token::Float(float) if !R::TEXT && float.fract() == 0.0 => whole_float(float),
+            token => whole_number::<R>(&token),
+        };
+        number.ok_or_else(|| invalid(expected))
+    }
+
     fn text(self) -> Result<String, DecodeError> {
         text(self.token).ok_or_else(|| invalid("expected a string"))
     }
@@ -172,6 +184,15 @@ impl<'a, R: Reader<'a>> OptionValue<'_, 'a, R> {
         ids.dedup();
         ids.shrink_to_fit();
         Ok(ids)
+    }
+
+    /// Names of sessions, sorted, each once, for the same reasons.
+    fn names(self) -> Result<Vec<String>, DecodeError> {
+        let mut names = self.texts()?;
+        names.sort_unstable();
+        names.dedup();
+        names.shrink_to_fit();
+        Ok(names)
     }
 
     fn list<T>(
@@ -200,6 +221,12 @@ fn text(token: Token<'_>) -> Option<String> {
         Token::Text(text) => Some(text.into_str().into_owned()),
         _ => None,
     }
+}
+
+/// A float that is a whole number of at most 2^53.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range, as just checked")]
+fn whole_float(float: f64) -> Option<u64> {
+    (0.0..=9_007_199_254_740_992.0).contains(&float).then_some(float as u64)
 }
 
 /// The integer that a client meant.

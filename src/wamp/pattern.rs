@@ -8,19 +8,33 @@
 //! 3. otherwise the matching wildcard pattern with the most literal components; among equals, the one whose first
 //!    difference has the literal component rather than the empty one.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, fmt, sync::Arc};
 
 use rustc_hash::FxHashMap;
 
+use super::{Uri, uri::InvalidUri};
+
 /// How a pattern is compared with a URI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum UriMatch {
     /// The URI is the pattern.
+    #[default]
     Exact,
     /// The URI begins with the pattern.
     Prefix,
     /// The URI has as many components as the pattern, and each is the pattern's own where that is not empty.
     Wildcard,
+}
+
+/// What a client subscribes to or registers: a URI, or a pattern of URIs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Pattern {
+    /// This URI.
+    Exact(Uri),
+    /// The URIs that begin with this text.
+    Prefix(Arc<str>),
+    /// The URIs that have these components, where an empty one stands for any.
+    Wildcard(Arc<str>),
 }
 
 /// Values by pattern, for looking up the value of the most specific pattern. Made once, never changed.
@@ -47,6 +61,80 @@ struct Wildcard<T> {
     /// An empty component matches any.
     components: Vec<Box<str>>,
     value: T,
+}
+
+// === impl UriMatch ===
+
+impl UriMatch {
+    /// Reads the value of the option `match`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "exact" => Self::Exact,
+            "prefix" => Self::Prefix,
+            "wildcard" => Self::Wildcard,
+            _ => return None,
+        })
+    }
+
+    /// The value of the option `match`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Prefix => "prefix",
+            Self::Wildcard => "wildcard",
+        }
+    }
+}
+
+// === impl Pattern ===
+
+impl Pattern {
+    /// Checks a text that came from a client; which texts are sound depends on how it is to be compared.
+    pub fn parse(text: &str, matching: UriMatch) -> Result<Self, InvalidUri> {
+        match matching {
+            UriMatch::Exact => Uri::parse(text).map(Self::Exact),
+            UriMatch::Prefix => Uri::check_prefix(text).map(|()| Self::Prefix(Arc::from(text))),
+            UriMatch::Wildcard => Uri::check_wildcard(text).map(|()| Self::Wildcard(Arc::from(text))),
+        }
+    }
+
+    /// How it is compared with a URI.
+    pub const fn matching(&self) -> UriMatch {
+        match self {
+            Self::Exact(_) => UriMatch::Exact,
+            Self::Prefix(_) => UriMatch::Prefix,
+            Self::Wildcard(_) => UriMatch::Wildcard,
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Exact(uri) => uri.as_str(),
+            Self::Prefix(text) | Self::Wildcard(text) => text,
+        }
+    }
+
+    /// Whether all that it matches belongs to the protocol: its first component is `wamp`, and ends.
+    pub fn is_reserved(&self) -> bool {
+        match self {
+            Self::Exact(uri) => uri.is_reserved(),
+            Self::Prefix(text) => text.starts_with("wamp."),
+            Self::Wildcard(text) => text.split('.').next() == Some("wamp"),
+        }
+    }
+}
+
+impl From<Uri> for Pattern {
+    fn from(uri: Uri) -> Self {
+        Self::Exact(uri)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 // === impl Patterns ===

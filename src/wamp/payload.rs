@@ -1,6 +1,7 @@
 //! Application payload: `Arguments|list` and `ArgumentsKw|dict`, kept as the bytes in which they came.
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use super::Serializer;
 
@@ -22,6 +23,12 @@ impl Payload {
     /// No arguments at all.
     pub const fn empty() -> Self {
         Self { serializer: Serializer::Json, args: None, kwargs: None }
+    }
+
+    /// Arguments of the router's own. JSON, whatever the receiver speaks: encoding a message transcodes it.
+    pub fn json(arguments: &[Value]) -> Self {
+        let args = serde_json::to_vec(arguments).unwrap_or_else(|_| b"[]".to_vec());
+        Self { serializer: Serializer::Json, args: Some(args.into()), kwargs: None }
     }
 
     /// How many bytes there are.

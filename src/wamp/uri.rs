@@ -8,18 +8,49 @@ pub struct Uri(Arc<str>);
 
 /// What is wrong with a text that should be a URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a WAMP URI has components without white space or '#', joined by single dots")]
-pub struct InvalidUri;
+#[allow(missing_docs, reason = "the messages say what the variants mean")]
+pub enum InvalidUri {
+    #[error("the URI is empty: it needs at least one component")]
+    Empty,
+    #[error("the URI has an empty component: single dots join components that are not empty")]
+    EmptyComponent,
+    #[error(
+        "the URI has an empty component before its end: only the last component of a prefix may be empty"
+    )]
+    EmptyInPrefix,
+    #[error("the URI has white space in it")]
+    WhiteSpace,
+    #[error("the URI has the character '#' in it")]
+    NumberSign,
+}
 
 impl Uri {
     /// Checks a text that came from a client or a policy.
     pub fn parse(text: &str) -> Result<Self, InvalidUri> {
         // Section "URIs", loose rule: ^([^\s\.#]+\.)*([^\s\.#]+)$
-        let sound = !text.is_empty()
-            && text.split('.').all(|component| {
-                !component.is_empty() && !component.chars().any(|c| c.is_whitespace() || c == '#')
-            });
-        if sound { Ok(Self(Arc::from(text))) } else { Err(InvalidUri) }
+        if text.is_empty() {
+            return Err(InvalidUri::Empty);
+        }
+        check_characters(text)?;
+        if text.split('.').any(str::is_empty) {
+            return Err(InvalidUri::EmptyComponent);
+        }
+        Ok(Self(Arc::from(text)))
+    }
+
+    /// Checks the beginning of a URI, which may be empty or end within a component or behind a dot.
+    pub fn check_prefix(text: &str) -> Result<(), InvalidUri> {
+        check_characters(text)?;
+        match text.strip_suffix('.').unwrap_or(text) {
+            "" => Ok(()),
+            components if components.split('.').any(str::is_empty) => Err(InvalidUri::EmptyInPrefix),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks a wildcard pattern, of which any component may be empty.
+    pub fn check_wildcard(text: &str) -> Result<(), InvalidUri> {
+        check_characters(text)
     }
 
     /// A URI of the program's own, such as one of [`error`]'s.
@@ -36,6 +67,24 @@ impl Uri {
     /// Whether the URI belongs to the protocol itself: applications may not use `wamp.` URIs.
     pub fn is_reserved(&self) -> bool {
         self.0.split('.').next() == Some("wamp")
+    }
+}
+
+/// Checks what no URI and no pattern may contain.
+fn check_characters(text: &str) -> Result<(), InvalidUri> {
+    for c in text.chars() {
+        match c {
+            '#' => return Err(InvalidUri::NumberSign),
+            c if c.is_whitespace() => return Err(InvalidUri::WhiteSpace),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl From<Uri> for Arc<str> {
+    fn from(uri: Uri) -> Self {
+        uri.0
     }
 }
 
@@ -70,6 +119,9 @@ pub mod error {
     pub const AUTHENTICATION_DENIED: &str = "wamp.error.authentication_denied";
     pub const PROTOCOL_VIOLATION: &str = "wamp.error.protocol_violation";
     pub const CANCELED: &str = "wamp.error.canceled";
+    pub const TIMEOUT: &str = "wamp.error.timeout";
+    pub const FEATURE_NOT_SUPPORTED: &str = "wamp.error.feature_not_supported";
+    pub const DISCLOSE_ME: &str = "wamp.error.option_disallowed.disclose_me";
     pub const UNAVAILABLE: &str = "wamp.error.unavailable";
     pub const GOODBYE_AND_OUT: &str = "wamp.close.goodbye_and_out";
     pub const CLOSE_REALM: &str = "wamp.close.close_realm";

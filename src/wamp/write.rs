@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use serde_json::{Map, Number, Value};
 
 use super::read::{Kind, Token};
@@ -22,6 +25,8 @@ pub(super) trait Writer {
     fn unsigned(&mut self, value: u64);
     /// Writes -1 - `below`: exactly, if the serializer has such an integer, else as the nearest float.
     fn negative(&mut self, below: u64);
+    /// Writes an integer beyond 64 bits: exactly, if the serializer has a form for it, else as the nearest float.
+    fn big(&mut self, negative: bool, bytes: &[u8]);
     fn float(&mut self, value: f64);
     fn text(&mut self, value: &str);
     fn bytes(&mut self, value: &[u8]);
@@ -57,6 +62,7 @@ pub(super) fn key_text(key: Token<'_>) -> Cow<'_, str> {
         Token::Bytes(bytes) => binary_as_text(&bytes).into(),
         Token::Unsigned(int) => int.to_string().into(),
         Token::Negative(below) => negative_int(below).to_string().into(),
+        Token::Big { negative, bytes } => big_text(negative, &bytes).into(),
         Token::Float(float) => Value::from(float).to_string().into(),
         Token::Bool(true) => "true".into(),
         Token::Bool(false) => "false".into(),
@@ -72,6 +78,7 @@ pub(super) fn token<W: Writer>(writer: &mut W, token: Token<'_>) {
         Token::Bool(value) => writer.bool(value),
         Token::Unsigned(value) => writer.unsigned(value),
         Token::Negative(below) => writer.negative(below),
+        Token::Big { negative, bytes } => writer.big(negative, &bytes),
         Token::Float(value) => writer.float(value),
         Token::Text(value) => writer.text(&value.into_str()),
         Token::Bytes(value) => writer.bytes(&value),
@@ -128,6 +135,30 @@ fn json_number<W: Writer>(writer: &mut W, number: &Number) {
 /// The integer -1 - `below`.
 pub(super) const fn negative_int(below: u64) -> i128 {
     !(below as i128)
+}
+
+/// An integer beyond 64 bits in JSON (RFC 8949, 6.1): its bytes in base64url without padding, behind `~` if it is negative.
+pub(super) fn big_text(negative: bool, bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(1 + bytes.len().div_ceil(3) * 4);
+    if negative {
+        text.push('~');
+    }
+    URL_SAFE_NO_PAD.encode_string(bytes, &mut text);
+    text
+}
+
+/// The double nearest to an integer beyond 64 bits, or an infinity. The bytes behind the first sixteen only tell whether
+/// there is something: they are less than the last place of the double.
+#[allow(clippy::cast_precision_loss, reason = "the nearest double is what is asked for")]
+pub(super) fn big_float(negative: bool, bytes: &[u8]) -> f64 {
+    let (head, tail) = bytes.split_at(bytes.len().min(16));
+    let mut leading = head.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
+    if tail.iter().any(|byte| *byte != 0) {
+        leading |= 1;
+    }
+    let shift = i32::try_from(tail.len().saturating_mul(8)).unwrap_or(i32::MAX);
+    let magnitude = leading as f64 * 2f64.powi(shift);
+    if negative { -1.0 - magnitude } else { magnitude }
 }
 
 /// What becomes of the integer -1 - `below` where there is no type for it.

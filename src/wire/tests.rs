@@ -54,7 +54,7 @@ async fn a_message_that_cannot_be_read_does_not_take_the_next_one_along() {
     let (mut wire, mut peer) = pair(BATCHED, WireOptions::default()).await;
     peer.send(Message::text("[32,1,{},\"no uri!\"]\u{1e}[34,2,7]\u{1e}")).await.unwrap();
     let error = wire.next_message().await.unwrap_err();
-    assert!(matches!(error, WireError::Malformed(DecodeError::InvalidUri { request: 1, .. })), "{error:?}");
+    assert!(matches!(error, WireError::Malformed(DecodeError::Refused { request: 1, .. })), "{error:?}");
     assert_eq!(request(&wire.next_message().await.unwrap()), 2);
 }
 

@@ -271,8 +271,9 @@ fn other_clients_see_the_public_id_only() {
     let (mut client, welcome) = Client::joined(&gateway, &mut jar);
     let id = jar.id.unwrap();
 
-    client.publish("com.example.topic", &json!([]), &json!({})).unwrap();
-    client.call("com.example.procedure", &json!([]), &json!({}));
+    let disclosing = json!({ "disclose_me": true });
+    client.request(code::PUBLISH, &json!([disclosing, "com.example.topic"]));
+    client.request(code::CALL, &json!([disclosing, "com.example.procedure"]));
     let event = watcher.expect(code::EVENT);
     let invocation = watcher.expect(code::INVOCATION);
     assert_eq!(event[3]["publisher_authid"], welcome["x_wampgate_public_id"], "{event}");

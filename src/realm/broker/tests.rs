@@ -5,7 +5,7 @@ use crate::{
     },
     wamp::{
         ClientMessage, RouterMessage,
-        message::{EventDetails, PublishOptions, code},
+        message::{EventDetails, PublishLists, PublishOptions, code},
     },
 };
 
@@ -25,7 +25,11 @@ fn receivers(sent: &Sent) -> Vec<u64> {
 }
 
 fn limited(exclude: &[u64], eligible: Option<&[u64]>) -> PublishOptions {
-    let lists = PublishLists { exclude: exclude.to_vec(), eligible: eligible.map(<[u64]>::to_vec) };
+    let lists = PublishLists {
+        exclude: exclude.to_vec(),
+        eligible: eligible.map(<[u64]>::to_vec),
+        ..PublishLists::default()
+    };
     PublishOptions { lists: Some(Box::new(lists)), ..PublishOptions::default() }
 }
 
@@ -235,4 +239,38 @@ fn undisclosed_event_has_no_details() {
     let (_, message) = only(world.send(1, publish(1, "com.t", PublishOptions::default())));
     let RouterMessage::Event { details, .. } = message else { panic!("{message:?}") };
     assert_eq!(details, EventDetails::default());
+}
+
+#[test]
+fn lists_of_names_and_roles_choose_the_receivers_by_what_other_clients_know() {
+    let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let mut world = World::open([1, 2, 3, 4]);
+    for session in [2, 3, 4] {
+        world.subscribe(session, "com.t");
+    }
+    world.has_role(3, "manager");
+    let lists = |lists| PublishOptions { lists: Some(Box::new(lists)), ..PublishOptions::default() };
+    let all = PublishLists::default;
+    let cases = [
+        (PublishLists { eligible_authrole: Some(named(&["manager", "owner"])), ..all() }, vec![3]),
+        (PublishLists { eligible_authrole: Some(vec![]), ..all() }, vec![]),
+        (PublishLists { exclude_authrole: named(&["manager"]), ..all() }, vec![2, 4]),
+        (PublishLists { eligible_authid: Some(named(&["public2", "public4"])), ..all() }, vec![2, 4]),
+        (PublishLists { exclude_authid: named(&["public4"]), ..all() }, vec![2, 3]),
+        // A client's own authid may be a credential, which others do not know and cannot name.
+        (PublishLists { eligible_authid: Some(named(&["secret4"])), ..all() }, vec![]),
+        // All lists hold at once.
+        (
+            PublishLists {
+                eligible: Some(vec![3, 4]),
+                eligible_authrole: Some(named(&["manager", "user"])),
+                exclude_authid: named(&["public3"]),
+                ..all()
+            },
+            vec![4],
+        ),
+    ];
+    for (filter, expected) in cases {
+        assert_eq!(published(&mut world, lists(filter.clone())), expected, "{filter:?}");
+    }
 }

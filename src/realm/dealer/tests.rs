@@ -2,8 +2,8 @@ use super::*;
 use crate::{
     realm::router::testing::{Sent, World, call, only, payload, refused, register, rule, uri, yields},
     wamp::{
-        ClientMessage, Dictionary, RouterMessage,
-        message::{InvocationDetails, code},
+        ClientMessage, RouterMessage,
+        message::{ErrorDetails, InvocationDetails, ResultDetails, code},
     },
 };
 
@@ -12,12 +12,19 @@ fn unregister(request: u64, registration: u64) -> ClientMessage {
 }
 
 fn fails(request: u64) -> ClientMessage {
-    let (details, error) = (Dictionary::default(), uri("com.failed"));
+    let (details, error) = (ErrorDetails::default(), uri("com.failed"));
     ClientMessage::InvocationError { request, details, error, payload: payload("[\"why\"]") }
 }
 
 fn result(caller: u64, request: u64) -> Sent {
-    vec![(caller, RouterMessage::Result { request, payload: payload("[\"result\"]") })]
+    vec![(
+        caller,
+        RouterMessage::Result {
+            request,
+            details: ResultDetails::default(),
+            payload: payload("[\"result\"]"),
+        },
+    )]
 }
 
 #[test]
@@ -46,6 +53,7 @@ fn error_of_the_invocation_becomes_the_error_of_the_call() {
     let error = RouterMessage::Error {
         request_type: code::CALL,
         request: 7,
+        details: ErrorDetails::default(),
         error: uri("com.failed"),
         payload: payload("[\"why\"]"),
     };

@@ -6,7 +6,11 @@ use super::super::{
     meta::MetaProcedure,
     permissions::{Action, Grant, Permissions},
 };
-use crate::wamp::{Uri, message::MatchOptions, uri::error};
+use crate::wamp::{
+    Uri,
+    message::{CallOptions, Invoke, PublishOptions, RegisterOptions, SubscribeOptions, YieldOptions},
+    uri::error,
+};
 
 /// The longest URI of a topic or a procedure, in bytes. The URIs of subscriptions and registrations stay in memory, so
 /// they must be shorter than the longest message; real URIs have less than a tenth of this.
@@ -17,22 +21,22 @@ pub(super) fn authorize(
     permissions: &Permissions,
     actor: &Actor<'_>,
     action: Action,
-    uri: &Uri,
+    uri: &str,
 ) -> Result<Grant, RequestError> {
-    if uri.as_str().len() > MAX_URI_LENGTH {
+    if uri.len() > MAX_URI_LENGTH {
         return Err(RequestError::new(
             error::INVALID_URI,
             format!("a URI may have {MAX_URI_LENGTH} bytes: use a shorter one"),
         ));
     }
     // Section "URIs": application URIs must not use `wamp` as a first component.
-    if uri.is_reserved() && matches!(action, Action::Publish | Action::Register) {
+    if uri.split('.').next() == Some("wamp") && matches!(action, Action::Publish | Action::Register) {
         return Err(RequestError::new(
             error::INVALID_URI,
             "URIs that begin with wamp. belong to the protocol: use one of your own",
         ));
     }
-    permissions.check(actor.role, action, uri.as_str()).ok_or_else(|| {
+    permissions.check(actor.role, action, uri).ok_or_else(|| {
         let verb = match action {
             Action::Call => "call",
             Action::Register => "register",
@@ -52,7 +56,7 @@ pub(super) fn authorize_meta(
     procedure: MetaProcedure,
     uri: &Uri,
 ) -> Result<(), RequestError> {
-    authorize(permissions, actor, Action::Call, uri)?;
+    authorize(permissions, actor, Action::Call, uri.as_str())?;
     if procedure.kills() && !permissions.names_protocol(actor.role, uri.as_str()) {
         return Err(RequestError::new(
             error::NOT_AUTHORIZED,
@@ -65,24 +69,52 @@ pub(super) fn authorize_meta(
     Ok(())
 }
 
-/// Whether a subscription or a registration asks for the one way of matching that there is.
-pub(super) fn check_match(options: &MatchOptions) -> Result<(), RequestError> {
-    match options.r#match.as_deref() {
-        None | Some("exact") => Ok(()),
-        Some(_) => Err(RequestError::new(
-            error::OPTION_NOT_ALLOWED,
-            "option match: this router supports only \"exact\", without patterns",
-        )),
-    }
+/// Refuses what a publisher asks for and does not get.
+pub(super) fn refuse_publish(options: &PublishOptions) -> Result<(), RequestError> {
+    refuse([("retain", options.retain), ("ppt_scheme", options.passthru.is_some())])
 }
 
-/// Whether a registration asks for the one way of choosing a callee that there is.
-pub(super) fn check_invoke(options: &MatchOptions) -> Result<(), RequestError> {
-    match options.invoke.as_deref() {
-        None | Some("single") => Ok(()),
-        Some(_) => Err(RequestError::new(
+/// Refuses what a subscriber asks for and does not get.
+pub(super) fn refuse_subscribe(options: &SubscribeOptions) -> Result<(), RequestError> {
+    refuse([("get_retained", options.get_retained)])
+}
+
+/// Refuses what a callee asks for and does not get.
+pub(super) fn refuse_register(options: &RegisterOptions) -> Result<(), RequestError> {
+    refuse([
+        ("invoke", options.invoke != Invoke::Single),
+        ("concurrency", options.concurrency.is_some()),
+        ("force_reregister", options.force_reregister),
+        ("disclose_caller", options.disclose_caller),
+        ("forward_timeout", options.forward_timeout),
+    ])
+}
+
+/// Refuses what a caller asks for and does not get. A caller that would take progressive results gets the final one.
+pub(super) fn refuse_call(options: &CallOptions) -> Result<(), RequestError> {
+    refuse([
+        ("timeout", options.timeout > 0),
+        ("progress", options.progress),
+        ("ppt_scheme", options.passthru.is_some()),
+    ])
+}
+
+/// Refuses what a callee asks for with its answer and does not get.
+pub(super) fn refuse_yield(options: &YieldOptions) -> Result<(), RequestError> {
+    refuse([("progress", options.progress), ("ppt_scheme", options.passthru.is_some())])
+}
+
+/// There are no patterns.
+pub(super) fn no_patterns() -> RequestError {
+    RequestError::new(error::OPTION_NOT_ALLOWED, "option match: this router supports only \"exact\"")
+}
+
+fn refuse<const N: usize>(options: [(&'static str, bool); N]) -> Result<(), RequestError> {
+    match options.into_iter().find(|(_, is_set)| *is_set) {
+        None => Ok(()),
+        Some((option, _)) => Err(RequestError::new(
             error::OPTION_NOT_ALLOWED,
-            "option invoke: this router supports only \"single\", one callee for a procedure",
+            format!("option {option}: this router does not support it, leave it out"),
         )),
     }
 }

@@ -1,6 +1,6 @@
 //! A router with sessions for tests: messages in, messages out.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -8,15 +8,18 @@ use super::*;
 use crate::{
     cookie::TrackingId,
     identity::{AuthId, Identity, Name},
-    realm::{Permission, RoleOptions, Roles},
-    wamp::{Dictionary, Serializer, message::CallOptions, pattern::UriMatch},
+    realm::{
+        Channel, Permission, RoleOptions, Roles,
+        member::{Member, Members},
+    },
+    wamp::{Serializer, message::CallOptions, pattern::UriMatch},
+    wire::Outbox,
 };
 
 /// A router and the identities of its sessions.
 pub(in crate::realm) struct World {
     pub(in crate::realm) router: Router,
-    permissions: Arc<Permissions>,
-    identities: HashMap<u64, Arc<Identity>>,
+    pub(in crate::realm) members: Members,
 }
 
 /// What was sent, by receiver.
@@ -43,8 +46,9 @@ impl World {
         let permissions = Arc::new(Permissions::new(roles));
         let identifiers = Identifiers::counting_from(FIRST_PUBLICATION - 1);
         let router = Router::new(Arc::clone(&permissions), identifiers);
-        let identities = sessions.into_iter().map(|session| (session, identity(session))).collect();
-        Self { router, permissions, identities }
+        let mut world = Self { router, members: Members::default() };
+        sessions.into_iter().for_each(|session| world.add(session, identity(session)));
+        world
     }
 
     /// Sends a message that breaks no rule.
@@ -58,17 +62,30 @@ impl World {
         session: u64,
         message: ClientMessage,
     ) -> Result<Sent, Violation> {
-        let identity = &self.identities[&session];
-        let role = self.permissions.role(&identity.authrole);
-        let actor = Actor { session: SessionId(session), identity, role };
+        let actor = self.members.get(SessionId(session)).unwrap().actor(SessionId(session));
         let mut out = Deliveries::default();
-        self.router.handle(&actor, message, &mut out)?;
+        self.router.handle(&actor, message, &self.members, &mut out)?;
         Ok(flatten(&mut out))
+    }
+
+    /// Gives a session another role.
+    pub(in crate::realm) fn has_role(&mut self, session: u64, role: &'static str) {
+        let member = self.members.remove(SessionId(session)).unwrap();
+        let mut identity = (*member.identity).clone();
+        identity.authrole = Name::known(role);
+        self.add(session, Arc::new(identity));
+    }
+
+    fn add(&mut self, session: u64, identity: Arc<Identity>) {
+        let role = self.router.permissions.role(&identity.authrole);
+        let outbox = Arc::new(Outbox::new(Serializer::Json, usize::MAX));
+        let member = Member { number: 0, identity, outbox, role, channel: Channel::Tcp };
+        assert!(self.members.insert(SessionId(session), member).is_ok());
     }
 
     /// Lets a session leave.
     pub(in crate::realm) fn leave(&mut self, session: u64) -> Sent {
-        self.identities.remove(&session);
+        self.members.remove(SessionId(session)).unwrap();
         let mut out = Deliveries::default();
         self.router.leave(SessionId(session), &mut out);
         flatten(&mut out)
@@ -128,7 +145,7 @@ pub(in crate::realm) fn only(sent: Sent) -> (u64, RouterMessage) {
 /// The ERROR that was the only thing sent: receiver, request type, request, URI.
 pub(in crate::realm) fn refused(sent: Sent) -> (u64, u64, u64, String) {
     match only(sent) {
-        (receiver, RouterMessage::Error { request_type, request, error, payload }) => {
+        (receiver, RouterMessage::Error { request_type, request, error, payload, .. }) => {
             let args: Vec<String> = serde_json::from_slice(&payload.args.unwrap()).unwrap();
             assert!(args.len() == 1 && args[0].len() > 10, "no explanation: {args:?}");
             (receiver, request_type, request, error.as_str().to_owned())
@@ -165,7 +182,7 @@ pub(in crate::realm) fn rule(uri: &str) -> Permission {
 }
 
 pub(in crate::realm) fn subscribe(request: u64, topic: &str) -> ClientMessage {
-    ClientMessage::Subscribe { request, options: MatchOptions::default(), topic: uri(topic) }
+    ClientMessage::Subscribe { request, options: SubscribeOptions::default(), topic: uri(topic).into() }
 }
 
 pub(in crate::realm) fn publish(request: u64, topic: &str, options: PublishOptions) -> ClientMessage {
@@ -173,7 +190,7 @@ pub(in crate::realm) fn publish(request: u64, topic: &str, options: PublishOptio
 }
 
 pub(in crate::realm) fn register(request: u64, procedure: &str) -> ClientMessage {
-    ClientMessage::Register { request, options: MatchOptions::default(), procedure: uri(procedure) }
+    ClientMessage::Register { request, options: RegisterOptions::default(), procedure: uri(procedure).into() }
 }
 
 pub(in crate::realm) fn call(request: u64, procedure: &str) -> ClientMessage {
@@ -182,5 +199,5 @@ pub(in crate::realm) fn call(request: u64, procedure: &str) -> ClientMessage {
 }
 
 pub(in crate::realm) fn yields(request: u64) -> ClientMessage {
-    ClientMessage::Yield { request, options: Dictionary::default(), payload: payload("[\"result\"]") }
+    ClientMessage::Yield { request, options: YieldOptions::default(), payload: payload("[\"result\"]") }
 }

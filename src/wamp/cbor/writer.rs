@@ -1,6 +1,6 @@
 //! Writing CBOR.
 
-use super::{info, major, simple};
+use super::{info, major, simple, tag};
 use crate::wamp::{
     read::{Kind, Token},
     write::{self, Writer},
@@ -59,6 +59,11 @@ impl Writer for CborWriter {
 
     fn negative(&mut self, below: u64) {
         self.head(major::NEGATIVE, below);
+    }
+
+    fn big(&mut self, negative: bool, bytes: &[u8]) {
+        self.head(major::TAG, if negative { tag::NEGATIVE_BIGNUM } else { tag::BIGNUM });
+        self.bytes(bytes);
     }
 
     fn float(&mut self, value: f64) {

@@ -2,7 +2,7 @@
 
 use crate::wamp::{
     read::{Kind, Token},
-    write::{Writer, binary_as_text, key_text, negative_int},
+    write::{Writer, big_text, binary_as_text, key_text, negative_int},
 };
 
 /// Writes JSON without white space.
@@ -54,6 +54,10 @@ impl Writer for JsonWriter {
             Ok(below) => self.serde(!below),
             Err(_) => self.serde(negative_int(below)),
         }
+    }
+
+    fn big(&mut self, negative: bool, bytes: &[u8]) {
+        self.serde(big_text(negative, bytes));
     }
 
     fn float(&mut self, value: f64) {

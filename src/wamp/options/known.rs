@@ -3,13 +3,27 @@
 use super::{OptionValue, Options, invalid};
 use crate::wamp::{
     DecodeError, Dictionary,
-    message::{CallOptions, HelloDetails, MatchOptions, PublishLists, PublishOptions},
+    message::{
+        CallOptions, CancelMode, CancelOptions, ErrorDetails, HelloDetails, Invoke, Passthru, PublishLists,
+        PublishOptions, RegisterOptions, SubscribeOptions, YieldOptions,
+    },
+    pattern::UriMatch,
     read::Reader,
 };
 
 /// How long HELLO.Details.authextra may be, in bytes: the gateway keeps it while a client authenticates, and hands it to
 /// policies. Keys, signatures and tokens take less than a tenth of this.
 const MAX_AUTHEXTRA: usize = 16 * 1024;
+
+/// Section "Payload Passthru Mode": how a client has packed its payload by itself.
+pub(in crate::wamp) const PPT_SCHEME: &str = "ppt_scheme";
+pub(in crate::wamp) const PPT_SERIALIZER: &str = "ppt_serializer";
+pub(in crate::wamp) const PPT_CIPHER: &str = "ppt_cipher";
+pub(in crate::wamp) const PPT_KEYID: &str = "ppt_keyid";
+
+/// What is said of an option whose value is none of the possible ones.
+const MATCH: &str = "option match: use \"exact\", \"prefix\" or \"wildcard\"";
+const INVOKE: &str = "option invoke: use \"single\", \"first\", \"last\", \"roundrobin\" or \"random\"";
 
 impl Options for HelloDetails {
     const KEYS: &'static [&'static str] = &["authmethods", "authid", "authrole", "authextra", "roles"];
@@ -46,8 +60,22 @@ impl PublishOptions {
 }
 
 impl Options for PublishOptions {
-    const KEYS: &'static [&'static str] =
-        &["acknowledge", "exclude_me", "disclose_me", "exclude", "eligible"];
+    const KEYS: &'static [&'static str] = &[
+        "acknowledge",
+        "exclude_me",
+        "disclose_me",
+        "retain",
+        "exclude",
+        "exclude_authid",
+        "exclude_authrole",
+        "eligible",
+        "eligible_authid",
+        "eligible_authrole",
+        PPT_SCHEME,
+        PPT_SERIALIZER,
+        PPT_CIPHER,
+        PPT_KEYID,
+    ];
 
     fn set<'a, R: Reader<'a>>(
         &mut self,
@@ -58,36 +86,30 @@ impl Options for PublishOptions {
             "acknowledge" => self.acknowledge = value.bool()?,
             "exclude_me" => self.exclude_me = value.bool()?,
             "disclose_me" => self.disclose_me = value.bool()?,
+            "retain" => self.retain = value.bool()?,
             "exclude" => self.lists().exclude = value.ids()?,
-            _ => self.lists().eligible = Some(value.ids()?),
+            "exclude_authid" => self.lists().exclude_authid = value.names()?,
+            "exclude_authrole" => self.lists().exclude_authrole = value.names()?,
+            "eligible" => self.lists().eligible = Some(value.ids()?),
+            "eligible_authid" => self.lists().eligible_authid = Some(value.names()?),
+            "eligible_authrole" => self.lists().eligible_authrole = Some(value.names()?),
+            _ => passthru(&mut self.passthru, key, value.text()?),
         }
         Ok(())
-    }
-
-    fn keep(&mut self, written: Dictionary) {
-        self.written = written;
     }
 }
 
 impl Options for CallOptions {
-    const KEYS: &'static [&'static str] = &["disclose_me"];
-
-    fn set<'a, R: Reader<'a>>(
-        &mut self,
-        _: &'static str,
-        value: OptionValue<'_, 'a, R>,
-    ) -> Result<(), DecodeError> {
-        self.disclose_me = value.bool()?;
-        Ok(())
-    }
-
-    fn keep(&mut self, written: Dictionary) {
-        self.written = written;
-    }
-}
-
-impl Options for MatchOptions {
-    const KEYS: &'static [&'static str] = &["match", "invoke"];
+    const KEYS: &'static [&'static str] = &[
+        "receive_progress",
+        "timeout",
+        "disclose_me",
+        "progress",
+        PPT_SCHEME,
+        PPT_SERIALIZER,
+        PPT_CIPHER,
+        PPT_KEYID,
+    ];
 
     fn set<'a, R: Reader<'a>>(
         &mut self,
@@ -95,13 +117,115 @@ impl Options for MatchOptions {
         value: OptionValue<'_, 'a, R>,
     ) -> Result<(), DecodeError> {
         match key {
-            "match" => self.r#match = Some(value.text()?),
-            _ => self.invoke = Some(value.text()?),
+            "receive_progress" => self.receive_progress = value.bool()?,
+            "timeout" => self.timeout = value.number("expected a number of milliseconds")?,
+            "disclose_me" => self.disclose_me = value.bool()?,
+            "progress" => self.progress = value.bool()?,
+            _ => passthru(&mut self.passthru, key, value.text()?),
         }
         Ok(())
     }
+}
 
-    fn keep(&mut self, written: Dictionary) {
-        self.written = written;
+impl Options for CancelOptions {
+    const KEYS: &'static [&'static str] = &["mode"];
+
+    fn set<'a, R: Reader<'a>>(
+        &mut self,
+        _: &'static str,
+        value: OptionValue<'_, 'a, R>,
+    ) -> Result<(), DecodeError> {
+        let mode = CancelMode::parse(&value.text()?);
+        self.mode = mode.ok_or_else(|| invalid("expected \"skip\", \"kill\" or \"killnowait\""))?;
+        Ok(())
+    }
+}
+
+impl Options for YieldOptions {
+    const KEYS: &'static [&'static str] = &["progress", PPT_SCHEME, PPT_SERIALIZER, PPT_CIPHER, PPT_KEYID];
+
+    fn set<'a, R: Reader<'a>>(
+        &mut self,
+        key: &'static str,
+        value: OptionValue<'_, 'a, R>,
+    ) -> Result<(), DecodeError> {
+        match key {
+            "progress" => self.progress = value.bool()?,
+            _ => passthru(&mut self.passthru, key, value.text()?),
+        }
+        Ok(())
+    }
+}
+
+impl Options for ErrorDetails {
+    const KEYS: &'static [&'static str] = &[PPT_SCHEME, PPT_SERIALIZER, PPT_CIPHER, PPT_KEYID];
+
+    fn set<'a, R: Reader<'a>>(
+        &mut self,
+        key: &'static str,
+        value: OptionValue<'_, 'a, R>,
+    ) -> Result<(), DecodeError> {
+        passthru(&mut self.passthru, key, value.text()?);
+        Ok(())
+    }
+}
+
+impl Options for SubscribeOptions {
+    const KEYS: &'static [&'static str] = &["match", "get_retained"];
+
+    fn set<'a, R: Reader<'a>>(
+        &mut self,
+        key: &'static str,
+        value: OptionValue<'_, 'a, R>,
+    ) -> Result<(), DecodeError> {
+        match key {
+            "match" => word(&mut self.matching, UriMatch::parse(&value.text()?), &mut self.unknown, MATCH),
+            _ => self.get_retained = value.bool()?,
+        }
+        Ok(())
+    }
+}
+
+impl Options for RegisterOptions {
+    const KEYS: &'static [&'static str] =
+        &["match", "invoke", "concurrency", "force_reregister", "disclose_caller", "forward_timeout"];
+
+    fn set<'a, R: Reader<'a>>(
+        &mut self,
+        key: &'static str,
+        value: OptionValue<'_, 'a, R>,
+    ) -> Result<(), DecodeError> {
+        match key {
+            "match" => word(&mut self.matching, UriMatch::parse(&value.text()?), &mut self.unknown, MATCH),
+            "invoke" => word(&mut self.invoke, Invoke::parse(&value.text()?), &mut self.unknown, INVOKE),
+            "concurrency" => {
+                let expected = "expected an integer from 1";
+                let concurrency = Some(value.number(expected)?).filter(|at_once| *at_once > 0);
+                self.concurrency = Some(concurrency.ok_or_else(|| invalid(expected))?);
+            }
+            "force_reregister" => self.force_reregister = value.bool()?,
+            "disclose_caller" => self.disclose_caller = value.bool()?,
+            _ => self.forward_timeout = value.bool()?,
+        }
+        Ok(())
+    }
+}
+
+/// Takes one of several words, or notes that there is no such word.
+fn word<T>(place: &mut T, value: Option<T>, unknown: &mut Option<&'static str>, complaint: &'static str) {
+    match value {
+        Some(value) => *place = value,
+        None => *unknown = Some(complaint),
+    }
+}
+
+fn passthru(place: &mut Option<Box<Passthru>>, key: &'static str, value: String) {
+    let passthru = place.get_or_insert_with(Box::<Passthru>::default);
+    let value = value.into_boxed_str();
+    match key {
+        PPT_SCHEME => passthru.scheme = value,
+        PPT_SERIALIZER => passthru.serializer = Some(value),
+        PPT_CIPHER => passthru.cipher = Some(value),
+        _ => passthru.keyid = Some(value),
     }
 }

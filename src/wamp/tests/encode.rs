@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::wamp::{
     RouterFeatures, RouterMessage, SessionId,
-    message::{Disclosed, EventDetails, InvocationDetails, WelcomeDetails},
+    message::{Disclosed, ErrorDetails, EventDetails, InvocationDetails, ResultDetails, WelcomeDetails},
 };
 
 const ARGS: Forms = ("[1,\"x\"]", b"\x92\x01\xa1x", b"\x82\x01\x61x");
@@ -125,7 +125,13 @@ fn error() {
             b"\x96\x08\x30\x05\x80\xa7com.err\x92\x01\xa1x",
             b"\x86\x08\x18\x30\x05\xa0\x67com.err\x82\x01\x61x",
         ),
-        |payload| RouterMessage::Error { request_type: 48, request: 5, error: uri("com.err"), payload },
+        |payload| RouterMessage::Error {
+            request_type: 48,
+            request: 5,
+            details: ErrorDetails::default(),
+            error: uri("com.err"),
+            payload,
+        },
         Some(ARGS),
         None,
     );
@@ -167,7 +173,7 @@ fn event() {
         |payload| RouterMessage::Event {
             subscription: 1,
             publication: 2,
-            details: EventDetails { publisher: Some(joe()) },
+            details: EventDetails { publisher: Some(joe()), ..EventDetails::default() },
             payload,
         },
         Some(ARGS),
@@ -177,7 +183,7 @@ fn event() {
 
 #[test]
 fn result_with_and_without_payload() {
-    let message = |payload| RouterMessage::Result { request: 9, payload };
+    let message = |payload| RouterMessage::Result { request: 9, details: ResultDetails::default(), payload };
     check(("[50,9,{}]", b"\x93\x32\x09\x80", b"\x83\x18\x32\x09\xa0"), message, None, None);
     check(
         (r#"[50,9,{},[1,"x"]]"#, b"\x94\x32\x09\x80\x92\x01\xa1x", b"\x84\x18\x32\x09\xa0\x82\x01\x61x"),
@@ -195,7 +201,7 @@ fn keyword_arguments_alone_get_an_empty_list_before_them() {
             b"\x95\x32\x09\x80\x90\x81\xa1a\xff",
             b"\x85\x18\x32\x09\xa0\x80\xa1\x61a\x20",
         ),
-        |payload| RouterMessage::Result { request: 9, payload },
+        |payload| RouterMessage::Result { request: 9, details: ResultDetails::default(), payload },
         None,
         Some(KWARGS),
     );
@@ -213,7 +219,7 @@ fn invocation() {
         |payload| RouterMessage::Invocation {
             request: 1,
             registration: 2,
-            details: InvocationDetails { caller: Some(joe()) },
+            details: InvocationDetails { caller: Some(joe()), ..InvocationDetails::default() },
             payload,
         },
         Some(ARGS),
@@ -230,7 +236,11 @@ fn payload_in_the_clients_own_serializer_passes_through_byte_by_byte() {
     );
     for serializer in ALL {
         let payload = payload(serializer, Some(forms), None);
-        let encoded = serializer.encode(&RouterMessage::Result { request: 1, payload: payload.clone() });
+        let encoded = serializer.encode(&RouterMessage::Result {
+            request: 1,
+            details: ResultDetails::default(),
+            payload: payload.clone(),
+        });
         let args = payload.args.unwrap();
         assert!(encoded.windows(args.len()).any(|window| window == args), "{serializer:?}: {encoded:?}");
     }
@@ -240,6 +250,10 @@ fn payload_in_the_clients_own_serializer_passes_through_byte_by_byte() {
 fn a_payload_that_was_never_checked_and_is_broken_is_left_out() {
     let broken =
         Payload { serializer: Serializer::Json, args: Some(Bytes::from_static(b"[1")), kwargs: None };
-    let encoded = Serializer::MsgPack.encode(&RouterMessage::Result { request: 9, payload: broken });
+    let encoded = Serializer::MsgPack.encode(&RouterMessage::Result {
+        request: 9,
+        details: ResultDetails::default(),
+        payload: broken,
+    });
     assert_eq!(encoded, &b"\x93\x32\x09\x80"[..]);
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde::de::IgnoredAny;
 
 use super::*;
-use crate::wamp::RouterMessage;
+use crate::wamp::{RouterMessage, message::ResultDetails};
 
 const BOMB: usize = 100_000;
 
@@ -118,7 +118,7 @@ fn survives(serializer: Serializer, message: Vec<u8>) {
         return;
     };
     let was_there = (payload.args.is_some(), payload.kwargs.is_some());
-    let result = RouterMessage::Result { request: 1, payload };
+    let result = RouterMessage::Result { request: 1, details: ResultDetails::default(), payload };
     let json = Serializer::Json.encode(&result);
     serde_json::from_slice::<IgnoredAny>(&json).unwrap();
     for target in ALL {

@@ -81,22 +81,19 @@ fn a_message_of_the_wrong_shape_is_told_with_the_element() {
         ("{}", "invalid WAMP message: a message is a list"),
         ("[]", "invalid WAMP message: message.type: is missing"),
         ("[\"1\"]", "invalid WAMP message: a message's first element is its type, a positive integer"),
-        ("[0]", "invalid WAMP message: the message's type is none of the basic profile"),
+        ("[0]", "invalid WAMP message: the message's type is none of those that this router knows"),
         ("[-1]", "invalid WAMP message: a message's first element is its type, a positive integer"),
         ("[36,1,2,{}]", "invalid WAMP message: message type 36 is sent by routers, not by clients"),
         ("[1]", "invalid WAMP message: HELLO.Realm: is missing"),
         ("[1,5,{}]", "invalid WAMP message: HELLO.Realm: expected a string"),
         (
             "[1,\"\",{}]",
-            "invalid WAMP message: HELLO.Realm: a WAMP URI has components without white space or '#', joined by single dots",
+            "invalid WAMP message: HELLO.Realm: the URI is empty: it needs at least one component",
         ),
         ("[1,\"r\"]", "invalid WAMP message: HELLO.Details: is missing"),
         ("[1,\"r\",[]]", "invalid WAMP message: HELLO.Details: expected a dictionary"),
         ("[1,\"r\",{},1]", "invalid WAMP message: HELLO has too many elements"),
-        (
-            "[6,{},\"a b\"]",
-            "invalid WAMP message: GOODBYE.Reason: a WAMP URI has components without white space or '#', joined by single dots",
-        ),
+        ("[6,{},\"a b\"]", "invalid WAMP message: GOODBYE.Reason: the URI has white space in it"),
         (
             "[8,48,1,{},\"e\"]",
             "invalid WAMP message: ERROR.REQUEST.Type: a client can only answer an INVOCATION, which is 68",
@@ -133,6 +130,23 @@ fn a_wrong_option_is_named_and_not_repeated() {
             "[16,1,{\"exclude\":[1.0]},\"t\"]",
             "invalid WAMP message: PUBLISH.Options: exclude: expected a list of session IDs",
         ),
+        (
+            "[16,1,{\"eligible_authrole\":\"manager\"},\"t\"]",
+            "invalid WAMP message: PUBLISH.Options: eligible_authrole: expected a list of strings",
+        ),
+        (
+            "[48,1,{\"timeout\":-1},\"p\"]",
+            "invalid WAMP message: CALL.Options: timeout: expected a number of milliseconds",
+        ),
+        (
+            "[64,1,{\"concurrency\":0},\"p\"]",
+            "invalid WAMP message: REGISTER.Options: concurrency: expected an integer from 1",
+        ),
+        (
+            "[49,1,{\"mode\":\"maybe\"}]",
+            "invalid WAMP message: CANCEL.Options: mode: expected \"skip\", \"kill\" or \"killnowait\"",
+        ),
+        ("[70,1,{\"progress\":1}]", "invalid WAMP message: YIELD.Options: progress: expected a boolean"),
         ("[1,\"r\",{\"authid\":5}]", "invalid WAMP message: HELLO.Details: authid: expected a string"),
         (
             "[1,\"r\",{\"authmethods\":[1]}]",
@@ -148,19 +162,68 @@ fn a_wrong_option_is_named_and_not_repeated() {
     assert_eq!(integer_key.to_string(), "invalid WAMP message: SUBSCRIBE.Options: keys must be strings");
 }
 
+/// The ERROR that a request gets: its URI, and the sentence with it.
+#[track_caller]
+fn refusal(message: &str) -> (u64, bool, &'static str, String) {
+    match json(message) {
+        Err(DecodeError::Refused { request_type, request: 7, has_answer, error, message }) => {
+            (request_type, has_answer, error, message)
+        }
+        other => panic!("{message}: {other:?}"),
+    }
+}
+
 #[test]
-fn an_invalid_uri_in_a_sound_request_can_be_answered() {
-    for (message, request_type, has_answer) in [
-        ("[16,7,{},\"a..b\"]", 16, false),
-        ("[16,7,{\"acknowledge\":true},\"a..b\"]", 16, true),
-        ("[32,7,{},\"\"]", 32, true),
-        ("[48,7,{},\"a b\",[1]]", 48, true),
-        ("[64,7,{},\"a#b\"]", 64, true),
+fn an_invalid_uri_in_a_sound_request_is_answered_with_what_is_wrong_with_it() {
+    let empty = "the URI is empty: it needs at least one component";
+    let component = "the URI has an empty component: single dots join components that are not empty";
+    let prefix =
+        "the URI has an empty component before its end: only the last component of a prefix may be empty";
+    for (message, request_type, has_answer, sentence) in [
+        ("[16,7,{},\"a..b\"]", 16, false, component),
+        ("[16,7,{\"acknowledge\":true},\"a..b\"]", 16, true, component),
+        ("[32,7,{},\"\"]", 32, true, empty),
+        ("[32,7,{},\"com.app.\"]", 32, true, component),
+        ("[32,7,{\"match\":\"prefix\"},\"com..x\"]", 32, true, prefix),
+        ("[64,7,{\"match\":\"prefix\"},\"com..\"]", 64, true, prefix),
+        ("[32,7,{\"match\":\"wildcard\"},\"com. .x\"]", 32, true, "the URI has white space in it"),
+        ("[48,7,{},\"a b\",[1]]", 48, true, "the URI has white space in it"),
+        ("[64,7,{},\"a#b\"]", 64, true, "the URI has the character '#' in it"),
     ] {
-        let expected = DecodeError::InvalidUri { request_type, request: 7, has_answer };
-        assert_eq!(json(message), Err(expected), "{message}");
+        let expected = (request_type, has_answer, "wamp.error.invalid_uri", sentence.to_owned());
+        assert_eq!(refusal(message), expected, "{message}");
     }
     assert!(matches!(json("[48,7,{},\"a b\",[1]"), Err(DecodeError::Malformed(_))));
+}
+
+#[test]
+fn how_a_uri_is_compared_decides_which_texts_are_sound() {
+    for message in [
+        "[32,7,{\"match\":\"prefix\"},\"com.app.\"]",
+        "[32,7,{\"match\":\"prefix\"},\"\"]",
+        "[32,7,{\"match\":\"wildcard\"},\"com..x\"]",
+        "[64,7,{\"match\":\"wildcard\"},\".x.\"]",
+        "[64,7,{\"match\":null},\"com.x\"]",
+    ] {
+        assert!(json(message).is_ok(), "{message}");
+    }
+}
+
+#[test]
+fn a_value_that_an_option_does_not_have_is_answered_with_the_option_name_before_the_uri_is_judged() {
+    for (message, request_type, option) in [
+        ("[32,7,{\"match\":\"regex\"},\"com..x\"]", 32, "option match: "),
+        ("[64,7,{\"match\":\"\"},\"com.x\"]", 64, "option match: "),
+        ("[64,7,{\"invoke\":\"any\"},\"com.x\"]", 64, "option invoke: "),
+    ] {
+        let (of, has_answer, error, sentence) = refusal(message);
+        assert_eq!(
+            (of, has_answer, error),
+            (request_type, true, "wamp.error.option_not_allowed"),
+            "{message}"
+        );
+        assert!(sentence.starts_with(option), "{sentence}");
+    }
 }
 
 #[test]

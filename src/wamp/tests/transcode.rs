@@ -168,3 +168,44 @@ proptest! {
         prop_assert_eq!(transcode(Serializer::Json, &text, Serializer::MsgPack), msgpack);
     }
 }
+
+#[test]
+fn tagged_numbers_of_cbor_keep_their_value() {
+    // 2^70 and -2^70 as bignums, bignums that fit 64 bits, 273.15 and -0.5e300 as decimal fractions, 1.5 as a bigfloat.
+    let cases: &[(&[u8], &str, f64)] = &[
+        (b"\xc2\x49\x40\0\0\0\0\0\0\0\0", "\"QAAAAAAAAAAA\"", 2f64.powi(70)),
+        (b"\xc3\x49\x3f\xff\xff\xff\xff\xff\xff\xff\xff", "\"~P___________\"", -(2f64.powi(70))),
+        (b"\xc2\x5f\x41\x40\x48\0\0\0\0\0\0\0\0\xff", "\"QAAAAAAAAAAA\"", 2f64.powi(70)),
+        (b"\xc4\x82\x21\x19\x6a\xb3", "273.15", 273.15),
+        (b"\xc4\x82\x19\x01\x2b\x24", "-5e+299", -5e299),
+        (b"\xc5\x82\x20\x03", "1.5", 1.5),
+        (b"\xc4\x9f\x20\x0f\xff", "1.5", 1.5),
+        (b"\xc4\x82\x3b\xff\xff\xff\xff\xff\xff\xff\xff\x01", "0.0", 0.0),
+    ];
+    for (cbor, json, number) in cases {
+        let list = [b"\x81", *cbor].concat();
+        let as_json = transcode(Serializer::Cbor, &list, Serializer::Json);
+        assert_eq!(as_json, format!("[{json}]"), "{cbor:02x?}");
+        let expected = [&b"\x91\xcb"[..], &number.to_be_bytes()].concat();
+        assert_eq!(transcode(Serializer::Cbor, &list, Serializer::MsgPack), expected, "{cbor:02x?}");
+    }
+    // A bignum that an integer holds is that integer.
+    for (cbor, json) in
+        [(&b"\x81\xc2\x43\0\x01\0"[..], "[256]"), (b"\x81\xc3\x41\0", "[-1]"), (b"\x81\xc3\x40", "[-1]")]
+    {
+        assert_eq!(transcode(Serializer::Cbor, cbor, Serializer::Json), json);
+    }
+    // A date keeps its number of seconds or its text.
+    assert_eq!(transcode(Serializer::Cbor, b"\x82\xc1\x01\xc0\x61t", Serializer::Json), "[1,\"t\"]");
+}
+
+#[test]
+fn tag_for_a_number_around_something_else_is_malformed() {
+    for tagged in
+        [&b"\xc2\x01"[..], b"\xc3\x61x", b"\xc4\x81\x01", b"\xc4\x82\x41x\x01", b"\xc5\x82\x01\x41x"]
+    {
+        let message = [b"\x84\x18\x46\x01\xa0\x81", tagged].concat();
+        let error = Serializer::Cbor.decode(&message.into(), 100).unwrap_err();
+        assert!(matches!(error, DecodeError::Malformed(_)), "{tagged:02x?}: {error}");
+    }
+}

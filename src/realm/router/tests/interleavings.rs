@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::wamp::message::ErrorDetails;
 
 const SESSIONS: u64 = 4;
 const NAMES: [&str; 3] = ["com.a", "com.b", "com.c"];
@@ -154,7 +155,7 @@ impl Model {
                 let invocation = if oldest { list.remove(0) } else { list.pop().unwrap() };
                 let message = if with_error {
                     let (error, payload) = (uri("com.failed"), payload("[]"));
-                    let details = Dictionary::default();
+                    let details = ErrorDetails::default();
                     ClientMessage::InvocationError { request: invocation, details, error, payload }
                 } else {
                     yields(invocation)
