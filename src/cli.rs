@@ -2,16 +2,19 @@
 
 mod check;
 mod cookies;
+mod init;
 mod logging;
+mod manual;
 mod policy;
 mod reload;
 mod run;
 mod schema;
+mod version;
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{io, net::IpAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use wampgate::config::ConfigSource;
+use wampgate::config::{ConfigSource, LoadOptions};
 
 /// A WebSocket gateway that gives every client an identity that survives reconnects.
 #[derive(Debug, Parser)]
@@ -27,10 +30,29 @@ pub(crate) struct Cli {
 enum Command {
     /// Run the gateway (also without naming a subcommand)
     Run(RunArgs),
+    /// Write a configuration to start with, with comments and a file store
+    Init(init::InitArgs),
     /// Check a configuration with its policies, and print every fault with its remedy
     Check(CheckArgs),
     /// Print the JSON Schema of the configuration
     Schema,
+    /// Print the version, the features and the contracts of policies that this build speaks
+    Version {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the completions of a shell: put them where your shell looks for them
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for each subcommand into a folder
+    Man {
+        /// The folder; it must exist
+        #[arg(value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// Show, revoke and move the cookies of a store, also while a gateway runs on it
     #[command(subcommand)]
     Cookies(cookies::CookiesCommand),
@@ -43,10 +65,10 @@ enum Command {
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct SourceArgs {
     /// The node directory, which holds config.json; relative paths in it are relative to this directory
-    /// [default: .crossbar; without a config.json there, a built-in configuration runs]
+    /// [env: `WAMPGATE_NODE_DIR`] [default: .crossbar; without a config.json there, a built-in configuration runs]
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     node_dir: Option<PathBuf>,
-    /// A configuration file; its folder is the node directory
+    /// A configuration file; its folder is the node directory [env: `WAMPGATE_CONFIG`]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -59,6 +81,9 @@ struct CheckArgs {
     /// Do not load the policies: their components and their configurations stay unchecked
     #[arg(long)]
     without_policies: bool,
+    /// Check the rest where secrets are absent: a secret's variable that is not set, or a file that cannot be read, is a warning
+    #[arg(long)]
+    allow_missing_secrets: bool,
 }
 
 /// How to run.
@@ -66,8 +91,14 @@ struct CheckArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     source: SourceArgs,
+    /// The port to listen at, instead of the one in the configuration, if that has one TCP transport
+    #[arg(long, value_name = "PORT", env = "WAMPGATE_PORT")]
+    port: Option<u16>,
+    /// The interface to listen at, instead of the one in the configuration: an IP address, such as 0.0.0.0 for all of IPv4
+    #[arg(long, value_name = "ADDRESS", env = "WAMPGATE_INTERFACE")]
+    interface: Option<IpAddr>,
     /// The form of the log lines on standard error
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, env = "WAMPGATE_LOG_FORMAT")]
     log_format: LogFormat,
     /// What the gateway logs: a level (error, warn, info, debug, trace), or directives such as `info,wampgate::policy=debug`
     #[arg(long, value_name = "FILTER", default_value = "info", env = "WAMPGATE_LOG")]
@@ -89,12 +120,24 @@ pub(crate) enum LogFormat {
 }
 
 impl SourceArgs {
+    /// The arguments say it, or else the environment, or else it is the default.
     fn source(&self) -> ConfigSource {
+        let env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         match (&self.config, &self.node_dir) {
             (Some(file), _) => ConfigSource::File(file.clone()),
             (None, Some(dir)) => ConfigSource::NodeDir(dir.clone()),
-            (None, None) => ConfigSource::Default,
+            (None, None) => env("WAMPGATE_CONFIG")
+                .map(ConfigSource::File)
+                .or_else(|| env("WAMPGATE_NODE_DIR").map(ConfigSource::NodeDir))
+                .unwrap_or(ConfigSource::Default),
         }
+    }
+}
+
+impl RunArgs {
+    /// How the configuration is read.
+    fn load_options(&self) -> LoadOptions {
+        LoadOptions { port: self.port, interface: self.interface, allow_missing_secrets: false }
     }
 }
 
@@ -104,12 +147,25 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => run::run(&cli.run),
         Some(Command::Run(args)) => run::run(&args),
-        Some(Command::Check(args)) => {
-            let (source, policies) = (args.source.source(), !args.without_policies);
-            Ok(passed(check::check(&source, policies, &mut io::stdout().lock())?))
-        }
+        Some(Command::Check(args)) => Ok(passed(check::check(&args, &mut io::stdout().lock())?)),
         Some(Command::Schema) => {
             schema::schema(&mut io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Init(args)) => {
+            init::init(&args, &mut io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Version { json }) => {
+            version::version(json, &mut io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Completions { shell }) => {
+            manual::completions(shell, &mut io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Man { dir }) => {
+            manual::manual(dir.as_deref(), &mut io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Cookies(command)) => cookies::run(command),

@@ -25,7 +25,8 @@ mod reader;
 
 use std::path::PathBuf;
 
-pub use load::{ConfigSource, LoadedConfig, load, load_with};
+pub use load::{ConfigSource, LoadedConfig, load, load_by, load_with};
+pub use reader::LoadOptions;
 pub use reader::{ConfigError, ConfigFault, ConfigWarning, FaultPlace};
 pub use schema::schema;
 

@@ -15,6 +15,7 @@
 mod support;
 
 mod admin;
+mod commands;
 mod component;
 mod config;
 mod gateway;

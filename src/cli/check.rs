@@ -2,16 +2,19 @@
 
 use std::io::{self, Write};
 
+use super::CheckArgs;
 use wampgate::{
-    config::{self, Config, ConfigError, ConfigSource, LoadedConfig},
+    config::{self, Config, ConfigError, LoadOptions, LoadedConfig},
     policy::{PolicyEngine, PolicyEngineError, PolicyLoadError, WasmPolicy},
 };
 
 /// Checks a configuration and writes the outcome. True if a gateway can run it, with or without warnings.
 ///
-/// With `policies` it also loads each policy as `run` would.
-pub(crate) fn check(source: &ConfigSource, policies: bool, out: &mut impl Write) -> anyhow::Result<bool> {
-    let loaded = match config::load(source) {
+/// It also loads each policy as `run` would, unless it is told not to.
+pub(crate) fn check(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<bool> {
+    let source = args.source.source();
+    let options = LoadOptions { allow_missing_secrets: args.allow_missing_secrets, ..LoadOptions::default() };
+    let loaded = match config::load_by(&source, &options) {
         Ok(loaded) => loaded,
         Err(error) => {
             report_faulty(&error, out)?;
@@ -21,7 +24,7 @@ pub(crate) fn check(source: &ConfigSource, policies: bool, out: &mut impl Write)
     for warning in &loaded.warnings {
         writeln!(out, "warning: {warning}")?;
     }
-    let unusable = if policies { load_policies(&loaded.config)? } else { Vec::new() };
+    let unusable = if args.without_policies { Vec::new() } else { load_policies(&loaded.config)? };
     if unusable.is_empty() {
         report_sound(&loaded, out)?;
     } else {

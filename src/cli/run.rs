@@ -30,10 +30,10 @@ const INTERRUPTED: u8 = 130;
 /// Runs until a signal, then drains.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     logging::start(args.log_format, &args.log)?;
-    let loaded = match config::load(&args.source.source()) {
+    let loaded = match config::load_by(&args.source.source(), &args.load_options()) {
         Ok(loaded) => loaded,
         Err(error) => {
-            eprint!("{error}");
+            eprintln!("{error}");
             return Ok(ExitCode::FAILURE);
         }
     };

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Config, ConfigError, ConfigWarning, FaultPlace,
+    Config, ConfigError, ConfigWarning, FaultPlace, LoadOptions,
     node::RawNode,
     reader::{self, Surroundings},
 };
@@ -50,7 +50,12 @@ pub struct LoadedConfig {
 ///
 /// The error holds everything that is wrong with the configuration.
 pub fn load(source: &ConfigSource) -> Result<LoadedConfig, Box<ConfigError>> {
-    load_with(source, &|name| std::env::var(name).ok())
+    load_by(source, &LoadOptions::default())
+}
+
+/// Like [`load`], with what the caller wants otherwise.
+pub fn load_by(source: &ConfigSource, options: &LoadOptions) -> Result<LoadedConfig, Box<ConfigError>> {
+    find(source, Outside { env: &|name| std::env::var(name).ok(), options: *options })
 }
 
 /// Like [`load`], with the environment variables that `env` gives.
@@ -58,21 +63,37 @@ pub fn load_with(
     source: &ConfigSource,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<LoadedConfig, Box<ConfigError>> {
+    find(source, Outside { env, options: LoadOptions::default() })
+}
+
+/// What a configuration refers to, but for the node directory, and what the caller wants.
+#[derive(Clone, Copy)]
+struct Outside<'a> {
+    env: &'a dyn Fn(&str) -> Option<String>,
+    options: LoadOptions,
+}
+
+impl<'a> Outside<'a> {
+    fn at(self, node_dir: &'a Path) -> Surroundings<'a> {
+        Surroundings { node_dir, env: self.env, options: self.options }
+    }
+}
+
+fn find(source: &ConfigSource, outside: Outside<'_>) -> Result<LoadedConfig, Box<ConfigError>> {
     match source {
         ConfigSource::Default => {
             let dir = Path::new(DEFAULT_NODE_DIR);
-            load_from(dir, dir.join(FILE_NAME), Some(EMBEDDED), env)
+            load_from(dir, dir.join(FILE_NAME), Some(EMBEDDED), outside)
         }
-        ConfigSource::NodeDir(dir) => load_from(dir, dir.join(FILE_NAME), None, env),
+        ConfigSource::NodeDir(dir) => load_from(dir, dir.join(FILE_NAME), None, outside),
         ConfigSource::Text { node_dir, text } => {
             let node_dir = absolute(node_dir);
-            let (config, warnings) =
-                check("the configuration", text.as_bytes(), Surroundings { node_dir: &node_dir, env })?;
+            let (config, warnings) = check("the configuration", text.as_bytes(), outside.at(&node_dir))?;
             Ok(LoadedConfig { config, warnings, file: None })
         }
         ConfigSource::File(file) => {
             let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-            load_from(folder.unwrap_or(Path::new(".")), file.clone(), None, env)
+            load_from(folder.unwrap_or(Path::new(".")), file.clone(), None, outside)
         }
     }
 }
@@ -82,10 +103,10 @@ fn load_from(
     node_dir: &Path,
     file: PathBuf,
     instead: Option<&str>,
-    env: &dyn Fn(&str) -> Option<String>,
+    outside: Outside<'_>,
 ) -> Result<LoadedConfig, Box<ConfigError>> {
     let node_dir = absolute(node_dir);
-    let surroundings = Surroundings { node_dir: &node_dir, env };
+    let surroundings = outside.at(&node_dir);
     let name = file.display().to_string();
     if let Some(bytes) = reader::find(&file)? {
         let (config, warnings) = check(&name, &bytes, surroundings)?;

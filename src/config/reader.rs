@@ -61,6 +61,7 @@ mod walk;
 mod tests;
 
 pub use fault::{ConfigError, ConfigFault, ConfigWarning, FaultPlace};
+pub use walk::LoadOptions;
 
 pub(super) use file::{describe, find};
 pub(super) use json::Json;

@@ -1,6 +1,10 @@
 //! Secrets: written in the file, in the environment, or in a file of their own.
 
-use std::{borrow::Cow, fs::File, io::Read as _};
+use std::{
+    borrow::Cow,
+    fs::File,
+    io::{self, Read as _},
+};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
@@ -8,6 +12,9 @@ use super::{
     Secret,
     reader::{Json, NodePath, Raw, Walk, describe, object, variable},
 };
+
+/// What stands for a secret that is not there, where only the rest of a configuration is checked: also a key in hexadecimal digits.
+const PLACEHOLDER: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The largest file of a secret. The path of a larger file is a mistake.
 const MAX_SECRET_FILE: u64 = 64 * 1024;
@@ -60,13 +67,18 @@ fn from_environment(name: &str, in_braces: bool, walk: &mut Walk<'_>) -> Option<
             "the gateway reads this from the environment variable, where Crossbar takes the text itself: write \"${{NAME}}\" for a variable, and {IN_A_FILE}"
         )),
         (None, true) => {
-            walk.fault(format!("the environment variable {name} is not set, set it to the secret"));
+            walk.missing_secret(format!("the environment variable {name} is not set, set it to the secret"));
         }
-        (None, false) => walk.fault(format!(
+        (None, false) => walk.missing_secret(format!(
             "this names an environment variable that is not set: set it to the secret, and write its name as \"${{NAME}}\"; {IN_A_FILE}"
         )),
     }
-    value
+    value.or_else(|| placeholder(walk))
+}
+
+/// Something to go on with, if a secret may be missing.
+fn placeholder(walk: &Walk<'_>) -> Option<String> {
+    walk.is_missing_secret(walk.path()).then(|| PLACEHOLDER.to_owned())
 }
 
 fn from_file(json: &Json, walk: &mut Walk<'_>) -> Option<String> {
@@ -76,8 +88,12 @@ fn from_file(json: &Json, walk: &mut Walk<'_>) -> Option<String> {
         File::open(&file.path).and_then(|open| open.take(MAX_SECRET_FILE + 1).read_to_string(&mut text));
     match read {
         Err(error) => {
-            walk.at_key("file", |walk| walk.fault(format!("cannot be read: {}", describe(&error))));
-            None
+            let message = format!("cannot be read: {}", describe(&error));
+            walk.at_key("file", |walk| match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => walk.missing_secret(message),
+                _ => walk.fault(message),
+            });
+            placeholder(walk)
         }
         Ok(length) if length as u64 > MAX_SECRET_FILE => {
             let message =

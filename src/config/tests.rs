@@ -6,8 +6,14 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::{Endpoint, Roles, StoreOptions, TargetOptions};
 
+/// No environment variables.
+const NOTHING_OUTSIDE: Outside<'static> = Outside {
+    env: &|_| None,
+    options: LoadOptions { port: None, interface: None, allow_missing_secrets: false },
+};
+
 fn check_text(text: &str) -> Result<Config, Box<ConfigError>> {
-    let surroundings = Surroundings { node_dir: Path::new("/node"), env: &|_| None };
+    let surroundings = NOTHING_OUTSIDE.at(Path::new("/node"));
     check("config.json", text.as_bytes(), surroundings).map(|(config, _)| config)
 }
 
@@ -33,7 +39,7 @@ fn the_built_in_configuration_is_a_page_and_a_tracked_open_realm_on_loopback() {
 fn the_built_in_configuration_runs_only_where_there_is_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let node_dir = dir.path().join("absent");
-    let load = |instead| load_from(&node_dir, node_dir.join(FILE_NAME), instead, &|_| None);
+    let load = |instead| load_from(&node_dir, node_dir.join(FILE_NAME), instead, NOTHING_OUTSIDE);
     let loaded = load(Some(EMBEDDED)).unwrap();
     assert_eq!((loaded.file, loaded.config.node_dir.as_path()), (None, node_dir.as_path()));
     assert!(load(None).is_err());
@@ -214,7 +220,7 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let surroundings = Surroundings { node_dir: Path::new("/node"), env: &|_| None };
+        let surroundings = NOTHING_OUTSIDE.at(Path::new("/node"));
         prop_assert!(check("config.json", &bytes, surroundings).is_err());
     }
 }

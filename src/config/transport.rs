@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    EdgeOptions, Endpoint, HttpOptions, ListenerOptions, PathTree, TargetOptions, TransportConfig,
-    TrustedProxy,
+    EdgeOptions, Endpoint, HttpOptions, ListenerOptions, LoadOptions, PathTree, TargetOptions,
+    TransportConfig, TrustedProxy,
     endpoint::RawEndpoint,
     reader::{
         Json, Located, Millis, Raw, Walk, Whole, checked_text, choice, entry, inline_schema, object, quoted,
@@ -201,7 +201,11 @@ pub(super) fn transports(
             ids.push(id);
         }
         let Some(endpoint) = checked.endpoint else { continue };
-        if let Some(other) = endpoints.iter().find(|other| clash(&other.value, &endpoint.value)) {
+        // Endpoints that the caller has made equal get a message of their own.
+        let is_from_file = !is_endpoint_wanted(walk);
+        if is_from_file
+            && let Some(other) = endpoints.iter().find(|other| clash(&other.value, &endpoint.value))
+        {
             let message = format!("{} listens there already, use another endpoint", other.path);
             walk.fault_at(&endpoint.path, message);
         }
@@ -215,6 +219,7 @@ pub(super) fn transports(
         });
         endpoints.push(endpoint);
     }
+    check_wanted(&endpoints, walk);
     transports
 }
 
@@ -278,7 +283,35 @@ impl RawWebSocketTransport {
 
 fn checked_endpoint(raw: Option<Located<RawEndpoint>>, walk: &mut Walk<'_>) -> Option<Located<Endpoint>> {
     let Located { path, value } = raw?;
-    Some(Located { path, value: value.check(walk)? })
+    let mut endpoint = value.check(walk)?;
+    if let Endpoint::Tcp { interface, port, .. } = &mut endpoint {
+        *interface = walk.surroundings.options.interface.unwrap_or(*interface);
+        *port = walk.surroundings.options.port.unwrap_or(*port);
+    }
+    Some(Located { path, value: endpoint })
+}
+
+fn is_endpoint_wanted(walk: &Walk<'_>) -> bool {
+    let LoadOptions { port, interface, .. } = walk.surroundings.options;
+    port.is_some() || interface.is_some()
+}
+
+/// Reports a port or an interface that the caller wants, if it is not clear for which endpoint.
+fn check_wanted(endpoints: &[Located<Endpoint>], walk: &mut Walk<'_>) {
+    let LoadOptions { port, interface, .. } = walk.surroundings.options;
+    let wanted = match (port, interface) {
+        (None, None) => return,
+        (Some(_), None) => "a port",
+        (None, Some(_)) => "an interface",
+        (Some(_), Some(_)) => "a port and an interface",
+    };
+    let tcp = endpoints.iter().filter(|endpoint| matches!(endpoint.value, Endpoint::Tcp { .. })).count();
+    if tcp != 1 && !walk.has_fault_below("transports") {
+        let message = format!(
+            "{tcp} transports listen at TCP ports, so that {wanted} cannot be given from outside: write it in the file"
+        );
+        walk.fault_at("transports", message);
+    }
 }
 
 /// The gateway knows a request's path only after it has the head, so that one time counts for all paths of a transport:

@@ -53,7 +53,9 @@ impl fmt::Display for BindFault {
 
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "; stop the other program, or choose another port",
+        io::ErrorKind::AddrInUse => {
+            "; stop the other program, or choose another port: `endpoint.port` in the configuration, or `--port`"
+        }
         io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges",
         io::ErrorKind::AddrNotAvailable => "; the interface's address is not one of this machine's",
         _ => "",

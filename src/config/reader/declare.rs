@@ -3,7 +3,10 @@
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
-use super::{Entries, Json, Raw, Refused, Walk, alternatives, entry, quoted, suggest, walk::instead_of};
+use super::{
+    Entries, Json, Raw, Refused, Walk, alternatives, entry, quoted, suggest,
+    walk::{COMMENT, instead_of},
+};
 
 /// An object with known keys, which `object!` implements.
 pub(crate) trait Object: Raw {
@@ -137,7 +140,11 @@ impl ObjectSchema {
         self.properties.insert(key.to_owned(), schema.to_value());
     }
 
-    pub(crate) fn finish(self) -> Schema {
+    pub(crate) fn finish(mut self) -> Schema {
+        self.properties.insert(
+            COMMENT.to_owned(),
+            json!({ "type": "string", "description": "A comment: the gateway does not read it." }),
+        );
         let mut schema = schemars::json_schema!({
             "description": self.description,
             "type": "object",

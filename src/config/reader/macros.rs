@@ -55,6 +55,7 @@ macro_rules! object {
                     misplaced: Self::MISPLACED,
                 };
                 walk.unknown_keys(entries, &known);
+                walk.comment(entries);
                 object
             }
         }

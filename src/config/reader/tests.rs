@@ -71,7 +71,8 @@ words! {
 /// Reads a text as an `R`; the faults and warnings as a user sees them.
 fn read_as<R: Raw>(text: &str) -> Result<(R, Vec<String>), Vec<String>> {
     let env = |name: &str| (name == "SET").then(|| "value".to_owned());
-    let surroundings = Surroundings { node_dir: Path::new("/node"), env: &env };
+    let surroundings =
+        Surroundings { node_dir: Path::new("/node"), env: &env, options: LoadOptions::default() };
     match read("file", text.as_bytes(), surroundings, |raw: R, _| raw) {
         Ok((raw, warnings)) => Ok((raw, warnings.iter().map(ToString::to_string).collect())),
         Err(error) => Err(error.to_string().lines().map(str::to_owned).collect()),
@@ -127,6 +128,15 @@ fn a_key_without_effect_is_taken_with_a_warning_if_it_asks_for_something() {
     assert_eq!(
         schema_of::<RawHouse>()["properties"]["color"],
         json!({ "type": "string", "description": "Of Crossbar; has no effect: houses are white." })
+    );
+}
+
+#[test]
+fn any_object_may_have_a_comment() {
+    assert!(read_as::<RawHouse>(r#"{"street": "Elm", "$comment": "green"}"#).unwrap().1.is_empty());
+    assert_eq!(
+        faults::<RawHouse>(r#"{"street": "Elm", "$comment": {"number": 1}}"#),
+        ["$comment: expected a comment as text, found an object"]
     );
 }
 
@@ -285,7 +295,8 @@ fn a_table_keeps_the_order_and_the_paths_of_its_entries() {
 // === the walk ===
 
 fn walk(visit: impl FnOnce(&mut Walk<'_>)) -> ConfigError {
-    let surroundings = Surroundings { node_dir: Path::new("/node"), env: &|_| None };
+    let surroundings =
+        Surroundings { node_dir: Path::new("/node"), env: &|_| None, options: LoadOptions::default() };
     let mut walk = Walk::new(surroundings);
     visit(&mut walk);
     ConfigError { file: "file".to_owned(), faults: walk.faults, omitted: walk.omitted }

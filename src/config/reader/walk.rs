@@ -1,6 +1,6 @@
 //! The walk through a configuration: where it is, what it has reported, and what it may look up outside.
 
-use std::{collections::HashSet, path::Path};
+use std::{collections::HashSet, net::IpAddr, path::Path};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
@@ -20,6 +20,20 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) node_dir: &'a Path,
     /// The value of an environment variable.
     pub(crate) env: &'a dyn Fn(&str) -> Option<String>,
+    /// What the caller wants otherwise than the file.
+    pub(crate) options: LoadOptions,
+}
+
+/// What the caller of [`load_by`](crate::config::load_by) wants otherwise than the file says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// The port of the only TCP transport.
+    pub port: Option<u16>,
+    /// The interface of the only TCP transport.
+    pub interface: Option<IpAddr>,
+    /// A secret that is not there is only a warning, for a check in a place without secrets. No gateway may run with the result,
+    /// in which a known text stands for the secret.
+    pub allow_missing_secrets: bool,
 }
 
 /// A value that can be read from JSON, and described as JSON Schema.
@@ -36,11 +50,16 @@ pub(crate) struct Walk<'a> {
     pub(crate) faults: Vec<ConfigFault>,
     pub(crate) omitted: usize,
     pub(crate) warnings: Vec<ConfigWarning>,
+    /// The paths of secrets that are not there.
+    missing_secrets: Vec<String>,
     path: String,
 }
 
 /// An object's entries, each key once.
 pub(crate) type Entries<'j> = Vec<(&'j str, &'j Json)>;
+
+/// The key of a comment, which any object may have: JSON has no comments of its own. The name is that of JSON Schema.
+pub(crate) const COMMENT: &str = "$comment";
 
 /// Words with what to do instead.
 pub(crate) type Refused = [(&'static str, &'static str)];
@@ -61,7 +80,14 @@ pub(crate) struct Known<'k> {
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(surroundings: Surroundings<'a>) -> Self {
-        Self { surroundings, faults: Vec::new(), omitted: 0, warnings: Vec::new(), path: String::new() }
+        Self {
+            surroundings,
+            faults: Vec::new(),
+            omitted: 0,
+            warnings: Vec::new(),
+            missing_secrets: Vec::new(),
+            path: String::new(),
+        }
     }
 
     /// Where the walk is.
@@ -122,6 +148,21 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Reports a secret that is not there: a fault, unless the operator allows it.
+    pub(crate) fn missing_secret(&mut self, message: impl Into<String>) {
+        if self.surroundings.options.allow_missing_secrets {
+            self.missing_secrets.push(self.path.clone());
+            self.warn(message);
+        } else {
+            self.fault(message);
+        }
+    }
+
+    /// Whether the secret at a path is not there, so that nothing can be said of its form.
+    pub(crate) fn is_missing_secret(&self, path: &str) -> bool {
+        self.missing_secrets.iter().any(|missing| missing.strip_suffix(".file").unwrap_or(missing) == path)
+    }
+
     /// Whether a fault has been reported for a value or for anything inside it.
     pub(crate) fn has_fault_below(&self, path: &str) -> bool {
         self.faults.iter().any(|fault| match &fault.place {
@@ -158,7 +199,11 @@ impl<'a> Walk<'a> {
     /// Reports the entries whose key has no place in the object.
     pub(crate) fn unknown_keys(&mut self, entries: &Entries<'_>, known: &Known<'_>) {
         for (key, _) in entries {
-            if known.keys.contains(key) || known.tag == Some(*key) || known.ignored.contains(key) {
+            if *key == COMMENT
+                || known.keys.contains(key)
+                || known.tag == Some(*key)
+                || known.ignored.contains(key)
+            {
                 continue;
             }
             let message = if let Some(instead) = instead_of(key, known.refused) {
@@ -169,6 +214,14 @@ impl<'a> Walk<'a> {
                 format!("unknown key, {}", suggest(key, known.keys.iter().copied().chain(known.tag)))
             };
             self.at_key(key, |walk| walk.fault(message));
+        }
+    }
+
+    /// Checks that a comment is text, so that no part of the configuration is lost in it by mistake.
+    pub(crate) fn comment(&mut self, entries: &Entries<'_>) {
+        match entry(entries, COMMENT) {
+            None | Some(Json::Text(_)) => {}
+            Some(other) => self.at_key(COMMENT, |walk| walk.wrong_kind("a comment as text", other)),
         }
     }
 

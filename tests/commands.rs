@@ -1,0 +1,170 @@
+//! The commands that help to get the gateway running: each from outside, as an operator uses it.
+
+use std::{fs, net::TcpListener, path::Path};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::command::{Ran, run, wampgate};
+
+/// Runs the command without the environment of the tests.
+fn command(arguments: &[&str], env: &[(&str, &str)]) -> Ran {
+    run(wampgate().env_clear().args(arguments).envs(env.iter().copied()), "")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A node directory with a configuration of these transports.
+fn node(transports: &Value) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("config.json"), json!({ "transports": transports }).to_string()).unwrap();
+    dir
+}
+
+fn tcp(port: u16) -> Value {
+    json!({ "type": "websocket", "endpoint": { "type": "tcp", "interface": "127.0.0.1", "port": port } })
+}
+
+#[test]
+fn init_writes_a_configuration_that_passes_and_overwrites_nothing() {
+    let dir = TempDir::new().unwrap();
+    let node = dir.path().join("node");
+    let told = command(&["init", text(&node)], &[]).printed();
+    assert!(told.contains("config.json") && told.contains("wampgate run --node-dir"), "{told}");
+    let checked = command(&["check", "--node-dir", text(&node)], &[]).printed();
+    assert!(
+        checked.ends_with("config.json: OK, 1 realm, 1 transport\n") && !checked.contains("warning"),
+        "{checked}"
+    );
+    let written = fs::read_to_string(node.join("config.json")).unwrap();
+    assert!(written.contains("$comment") && written.contains("cookies.dat"));
+
+    fs::write(node.join("config.json"), "mine").unwrap();
+    let said = command(&["init", text(&node)], &[]).complained();
+    assert!(said.contains("is there already and stays as it is"), "{said}");
+    assert_eq!(fs::read_to_string(node.join("config.json")).unwrap(), "mine");
+}
+
+#[test]
+fn a_container_names_the_node_directory_in_the_environment_and_arguments_come_first() {
+    let here = node(&json!([tcp(8080)]));
+    let faulty = node(&json!([]));
+    let env = [("WAMPGATE_NODE_DIR", text(here.path()))];
+    assert!(command(&["check"], &env).printed().contains(text(here.path())));
+    let file = here.path().join("config.json");
+    assert!(command(&["check"], &[("WAMPGATE_CONFIG", text(&file))]).printed().contains(text(&file)));
+    assert!(!command(&["check", "--node-dir", text(faulty.path())], &env).success);
+}
+
+#[test]
+fn a_busy_port_says_which_option_changes_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let dir = node(&json!([tcp(port)]));
+    let said = command(&["run", "--node-dir", text(dir.path())], &[]).complained_in_the_log();
+    assert!(said.contains(&format!("cannot listen at 127.0.0.1:{port}")), "{said}");
+    assert!(said.contains("`endpoint.port` in the configuration, or `--port`"), "{said}");
+
+    // Any of them takes the place of the port in the file, which is free here.
+    let dir = node(&json!([tcp(0)]));
+    let node_dir = text(dir.path());
+    let wanted = port.to_string();
+    for (arguments, env) in [
+        (&["run", "--node-dir", node_dir, "--port", &wanted][..], &[][..]),
+        (&["--node-dir", node_dir, "--port", &wanted], &[]),
+        (&["run", "--node-dir", node_dir], &[("WAMPGATE_PORT", wanted.as_str())]),
+    ] {
+        let said = command(arguments, env).complained_in_the_log();
+        assert!(said.contains(&format!("cannot listen at 127.0.0.1:{port}")), "{said}");
+    }
+}
+
+#[test]
+fn an_interface_from_outside_takes_the_place_of_the_one_in_the_file() {
+    let taken = TcpListener::bind("127.0.0.2:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let dir = node(&json!([tcp(0)]));
+    let arguments = ["run", "--node-dir", text(dir.path()), "--interface", "127.0.0.2", "--port", &port];
+    let said = command(&arguments, &[]).complained_in_the_log();
+    assert!(said.contains(&format!("cannot listen at 127.0.0.2:{port}")), "{said}");
+}
+
+#[test]
+fn a_port_from_outside_needs_one_tcp_transport() {
+    let unix = json!({ "type": "websocket", "endpoint": { "type": "unix", "path": "gate.sock" } });
+    for (transports, number) in [(json!([tcp(0), tcp(1)]), 2), (json!([unix]), 0)] {
+        let dir = node(&transports);
+        let said =
+            command(&["run", "--node-dir", text(dir.path()), "--port", "9"], &[]).complained_in_the_log();
+        assert!(said.contains(&format!("transports: {number} transports listen at TCP ports")), "{said}");
+    }
+}
+
+#[test]
+fn a_configuration_is_checked_where_its_secrets_are_absent() {
+    let auth = json!({
+        "ticket": { "type": "static", "principals": {
+            "joe": { "ticket": "${JOES_TICKET}", "role": "anonymous" },
+            "eve": { "ticket": { "file": "absent" }, "role": "anonymous" },
+        } },
+        "wampcra": { "type": "static", "users": {
+            "ann": { "secret": "${ANNS_KEY}", "salt": "salt", "role": "anonymous" },
+        } },
+        "scram": { "type": "static", "principals": {
+            "bob": { "kdf": "pbkdf2", "iterations": 4096, "salt": "00112233445566778899aabbccddeeff", "role": "anonymous",
+                "stored-key": "${BOBS_KEY}", "server-key": { "file": "absent" } },
+        } },
+    });
+    let mut transport = tcp(8080);
+    transport["auth"] = auth;
+    let dir = node(&json!([transport]));
+    let check = |more: &[&str]| command(&[&["check", "--node-dir", text(dir.path())], more].concat(), &[]);
+    let faults = check(&[]);
+    assert!(!faults.success && faults.stdout.ends_with(": 5 faults\n"), "{faults:?}");
+    let warned = check(&["--allow-missing-secrets"]).printed();
+    assert!(warned.contains("warning: transports[0].auth.ticket.principals.joe.ticket: the environment variable JOES_TICKET is not set"), "{warned}");
+    assert_eq!(warned.lines().filter(|line| line.starts_with("warning: ")).count(), 5, "{warned}");
+    assert!(warned.ends_with(": OK, 1 realm, 1 transport\n"), "{warned}");
+    // Everything else is checked all the same.
+    let env = [("BOBS_KEY", "5ecret")];
+    let arguments = ["check", "--node-dir", text(dir.path()), "--allow-missing-secrets"];
+    assert!(command(&arguments, &env).stdout.contains("is not a key, use 64 hexadecimal digits"));
+}
+
+#[test]
+fn the_version_tells_features_and_contracts() {
+    let told = command(&["version"], &[]).printed();
+    assert!(told.starts_with(&format!("wampgate {}\n", env!("CARGO_PKG_VERSION"))), "{told}");
+    assert!(told.contains("features   ") && told.contains("cli"), "{told}");
+    assert!(told.contains("contracts  wampgate:authid 0.1.0, 0.2.0"), "{told}");
+    let json = &command(&["version", "--json"], &[]).json()[0];
+    assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(json["contracts"]["wampgate:authid"][0], "0.1.0");
+}
+
+#[test]
+fn shells_and_man_know_every_subcommand() {
+    for shell in ["bash", "zsh", "fish"] {
+        let completions = command(&["completions", shell], &[]).printed();
+        assert!(completions.contains("cookies") && completions.contains("allow-missing-secrets"), "{shell}");
+    }
+    let page = command(&["man"], &[]).printed();
+    assert!(page.contains(".TH") && page.contains("wampgate"), "{page}");
+    let dir = TempDir::new().unwrap();
+    command(&["man", text(dir.path())], &[]).printed();
+    for page in ["wampgate", "wampgate-run", "wampgate-cookies-revoke", "wampgate-policy-test"] {
+        let written = fs::read_to_string(dir.path().join(format!("{page}.1"))).unwrap();
+        assert!(written.contains(".SH NAME") && written.contains(".SH OPTIONS"), "{page}: {written}");
+    }
+}
+
+impl Ran {
+    /// Why a gateway did not start; it may have logged before.
+    #[track_caller]
+    fn complained_in_the_log(self) -> String {
+        assert!(!self.success, "{self:?}");
+        self.stderr
+    }
+}
