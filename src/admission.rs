@@ -26,6 +26,7 @@ use tracing::debug;
 
 pub use metrics::LoginMetrics;
 use metrics::Outcome;
+pub use record::MeetError;
 pub use visitor::{Facts, Visitor};
 
 use crate::{
@@ -34,7 +35,6 @@ use crate::{
     cookie::PublicIdKey,
     identity::{ANONYMOUS, Identity},
     policy::{Decision, PolicyGate},
-    store::StoreError,
     stream::Tls,
     time::Timestamp,
     tracking::Tracker,
@@ -138,8 +138,8 @@ impl Admission {
         facts: Facts<'_>,
         headers: &HeaderMap,
         now: Timestamp,
-    ) -> Result<Visitor, StoreError> {
-        let tracked = self.track(facts.tls.as_ref(), headers, now).await?;
+    ) -> Result<Visitor, MeetError> {
+        let tracked = self.track(&facts, headers, now).await?;
         Ok(Visitor::new(facts, visitor::copy(headers, &self.kept), tracked))
     }
 

@@ -36,7 +36,7 @@ pub use crate::{
         Salting, ScramOptions, ScramPrincipal, Secret, SecretKey, TicketOptions, TicketPrincipal,
         WampCraOptions, WampCraPrincipal,
     },
-    edge::{EdgeOptions, HttpOptions, PathTree, StaticOptions, TargetOptions, TrustedProxy},
+    edge::{AddressOptions, EdgeOptions, HttpOptions, PathTree, StaticOptions, TargetOptions, TrustedProxy},
     handshake::HandshakeOptions,
     policy::{PolicyFile, PolicyOptions},
     realm::{Permission, RealmOptions, RoleOptions, Roles},

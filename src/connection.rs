@@ -2,7 +2,11 @@
 
 mod join;
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -10,10 +14,11 @@ use tracing::{debug, warn};
 
 use crate::{
     admission::Visitor,
-    edge::{Edge, Upgrade},
+    edge::{Edge, Seat, Upgrade},
     metrics::Stage,
     service::WebSocketService,
     stream::Incoming,
+    time::bucket::Bucket,
     tracking::{Closed, Parting},
     wire::{Ending, Wire},
 };
@@ -29,6 +34,10 @@ struct Connection {
     visitor: Visitor,
     /// Whether WELCOME is on its way: only then is there a session to say GOODBYE to.
     has_joined: bool,
+    /// How often it may join.
+    joins: Bucket,
+    /// Its place among the connections of its address, behind a proxy.
+    _seat: Option<Seat>,
 }
 
 /// Serves one connection until it ends.
@@ -64,10 +73,11 @@ async fn open(incoming: Incoming, edge: Arc<Edge>, shutdown: &CancellationToken)
 impl Connection {
     /// Takes over a stream whose 101 has been sent.
     fn new(upgrade: Upgrade) -> Self {
-        let Upgrade { stream, early, service, subprotocol, visitor } = upgrade;
+        let Upgrade { stream, early, service, subprotocol, seat, visitor } = upgrade;
         debug!(connection = %visitor.id, peer = %visitor.peer, public_id = visitor.public_id(), "websocket open");
         let wire = Wire::new(stream, early, subprotocol, Arc::clone(&service.wire));
-        Self { service, wire, visitor, has_joined: false }
+        let joins = Bucket::full(Instant::now());
+        Self { service, wire, visitor, has_joined: false, joins, _seat: seat }
     }
 
     /// One session, from HELLO to GOODBYE.

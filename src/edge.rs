@@ -3,6 +3,7 @@
 //! hyper reads the heads and writes the replies. Once a 101 has gone out nothing of hyper is left: the caller gets
 //! the bare stream and what the client has sent behind its head.
 
+mod addresses;
 mod body;
 mod hang_up;
 mod listing;
@@ -21,8 +22,9 @@ mod websocket;
 
 use std::{
     convert::Infallible,
+    net::IpAddr,
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -31,6 +33,7 @@ use hyper::{body::Body as _, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use self::{
+    addresses::Addresses,
     body::Body,
     hang_up::hang_up,
     metrics::HandshakeCounters,
@@ -38,7 +41,7 @@ use self::{
     patience::Patience,
     reply::Problem,
     routes::{Routes, Target},
-    websocket::Handover,
+    websocket::{Handover, WebSocketTarget},
 };
 use crate::{
     admission::Visitor,
@@ -49,8 +52,12 @@ use crate::{
     wamp::Subprotocol,
 };
 
+pub use addresses::Seat;
+pub(crate) use addresses::{ADDRESS_REASONS, CONNECTION_REASONS};
 pub use metrics::EdgeMetrics;
-pub use options::{EdgeOptions, HttpOptions, PathTree, StaticOptions, TargetOptions, TrustedProxy};
+pub use options::{
+    AddressOptions, EdgeOptions, HttpOptions, PathTree, StaticOptions, TargetOptions, TrustedProxy,
+};
 pub use routes::Services;
 
 /// hyper's own lower bound for its buffers; smaller heads are limited by `max_header_size`.
@@ -68,6 +75,7 @@ pub struct Edge {
     routes: Routes,
     metrics: EdgeMetrics,
     handshakes: HandshakeCounters,
+    addresses: Arc<Addresses>,
     trusted_proxies: Vec<TrustedProxy>,
     http: http1::Builder,
     hsts: Option<HeaderValue>,
@@ -86,8 +94,30 @@ pub struct Upgrade {
     pub service: Arc<WebSocketService>,
     /// What the handshake has agreed on.
     pub subprotocol: Subprotocol,
+    /// The place that the client takes, if a trusted proxy speaks for it and others.
+    pub seat: Option<Seat>,
     /// The client. Its `Set-Cookie`, if it is a new one, has gone out with the 101.
     pub visitor: Visitor,
+}
+
+/// Who a request is from.
+#[derive(Debug, Clone, Copy)]
+struct Client {
+    /// The peer, or the address that a trusted proxy gives.
+    peer: PeerAddr,
+    /// Whether that is a proxy's word.
+    is_proxied: bool,
+}
+
+/// Why a connection is turned away before it has said anything.
+#[derive(Debug)]
+pub struct TurnedAway(Problem);
+
+impl TurnedAway {
+    /// The transport has as many connections as it may have.
+    pub const fn full() -> Self {
+        Self(Problem::Full)
+    }
 }
 
 impl Edge {
@@ -98,12 +128,13 @@ impl Edge {
         metrics: &EdgeMetrics,
         services: &mut Services<'_, E>,
     ) -> Result<Self, E> {
-        let EdgeOptions { id, http, root } = options;
+        let EdgeOptions { id, http, per_address, root } = options;
         let hsts = http.hsts_max_age.map(|seconds| HeaderValue::try_from(format!("max-age={seconds}")));
         Ok(Self {
             routes: Routes::new(root, services)?,
             metrics: metrics.clone(),
             handshakes: metrics.of(id),
+            addresses: Arc::new(Addresses::new(per_address)),
             trusted_proxies: http.trusted_proxies.clone(),
             http: builder(http),
             hsts: hsts.and_then(Result::ok),
@@ -112,15 +143,28 @@ impl Edge {
         })
     }
 
+    /// Counts a connection for its peer's address; none if that is not limited. Tells how to turn the peer away if it has too many.
+    ///
+    /// The connections of a trusted proxy are its clients': each of them is counted in its handshake.
+    pub fn enter(&self, peer: PeerAddr) -> Result<Option<Seat>, TurnedAway> {
+        self.addresses.enter(self.limited(peer)).map_err(|refused| TurnedAway(Problem::TooMany(refused)))
+    }
+
     /// Turns a connection away that the transport has no room for.
-    pub async fn turn_away(self: Arc<Self>, incoming: Incoming) {
+    pub async fn turn_away(self: Arc<Self>, incoming: Incoming, why: TurnedAway) {
         let Incoming { mut stream, peer, .. } = incoming;
-        if let Some(line) = self.metrics.refusals.count(Stage::Connection, "full") {
-            let left_out = line.left_out;
-            tracing::warn!(transport = %self.transport, %peer, reason = "full", left_out, "a connection was refused: \
-                the transport has as many as `max_connections` lets it have");
+        let problem = why.0;
+        let reason = problem.reason();
+        if let Some(line) = self.metrics.refusals.count(Stage::Connection, reason) {
+            let (why, left_out) = (problem.cause(), line.left_out);
+            tracing::warn!(transport = %self.transport, %peer, reason, left_out, "a connection was refused: {why}");
         }
-        hang_up(&mut stream, &reply::bytes(&Problem::Full), TURNING_AWAY).await;
+        hang_up(&mut stream, &reply::bytes(&problem), TURNING_AWAY).await;
+    }
+
+    /// The peer as limits count it. A proxy that is trusted speaks for many, also where it does not say for whom.
+    fn limited(&self, peer: PeerAddr) -> Option<IpAddr> {
+        if proxies::is_trusted(peer, &self.trusted_proxies) { None } else { peer.network() }
     }
 
     /// Serves the requests on a connection until one of them becomes a WebSocket, or the connection ends.
@@ -139,8 +183,8 @@ impl Edge {
         // hyper's buffer is several kilobytes, full or not.
         let early = ended.map(|parts| Bytes::copy_from_slice(&parts.read_buf));
         match (early, slot.into_inner()) {
-            (Ok(early), Some(Handover { service, subprotocol, visitor })) => {
-                return Some(Upgrade { stream, early, service, subprotocol, visitor });
+            (Ok(early), Some(Handover { service, subprotocol, visitor, seat })) => {
+                return Some(Upgrade { stream, early, service, subprotocol, seat, visitor });
             }
             (Ok(_), None) => hang_up(&mut stream, b"", MAX_LINGER).await,
             (Err(error), _) => {
@@ -161,12 +205,14 @@ impl Edge {
         slot: &OnceLock<Handover>,
     ) -> Result<Response<Body>, Infallible> {
         let (parts, body) = request.into_parts();
-        let peer = proxies::client(peer, &parts.headers, &self.trusted_proxies);
+        let connected = peer;
+        let peer = proxies::client(connected, &parts.headers, &self.trusted_proxies);
+        let client = Client { peer, is_proxied: peer != connected };
         // No target here has a use for a body, so none is read. hyper reads nothing behind it either.
         let has_body = !body.is_end_stream();
         drop(body);
         let mut response = self
-            .answer(&parts, has_body, peer, tls, slot)
+            .answer(&parts, has_body, client, tls, slot)
             .await
             .unwrap_or_else(|problem| self.refuse(&problem, &parts, peer));
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -183,7 +229,7 @@ impl Edge {
         &self,
         request: &Parts,
         has_body: bool,
-        peer: PeerAddr,
+        client: Client,
         tls: Option<Tls>,
         slot: &OnceLock<Handover>,
     ) -> Result<Response<Body>, Problem> {
@@ -193,18 +239,20 @@ impl Edge {
         let path = RequestPath::parse(request.uri.path())?;
         let (target, depth) = self.routes.find(&path).ok_or(Problem::NotFound)?;
         match target {
-            Target::WebSocket(websocket) => match websocket.open(request, has_body, peer, tls).await {
-                Ok((response, handover)) => {
-                    // The slot is still empty: a 101 is the last reply on its connection.
-                    let _ = slot.set(handover);
-                    self.handshakes.count(response.status());
-                    Ok(response)
+            Target::WebSocket(websocket) => {
+                match self.open(websocket, request, has_body, client, tls).await {
+                    Ok((response, handover)) => {
+                        // The slot is still empty: a 101 is the last reply on its connection.
+                        let _ = slot.set(handover);
+                        self.handshakes.count(response.status());
+                        Ok(response)
+                    }
+                    Err(Problem::Handshake(HandshakeError::NoUpgrade)) if websocket.has_status_page() => {
+                        Ok(page::status())
+                    }
+                    Err(problem) => Err(problem),
                 }
-                Err(Problem::Handshake(HandshakeError::NoUpgrade)) if websocket.has_status_page() => {
-                    Ok(page::status())
-                }
-                Err(problem) => Err(problem),
-            },
+            }
             // Boxed, so that files do not make the future of a handshake larger.
             Target::Static(files) => Box::pin(files.serve(request, &path, depth)).await,
             Target::Json(json) => {
@@ -218,6 +266,31 @@ impl Edge {
                 Ok(reply::content(StatusCode::OK, HeaderValue::from_static(MEDIA_TYPE), text))
             }
         }
+    }
+
+    /// A handshake at a WebSocket path, as often as the client's address may make one.
+    async fn open(
+        &self,
+        websocket: &WebSocketTarget,
+        request: &Parts,
+        has_body: bool,
+        Client { peer, is_proxied }: Client,
+        tls: Option<Tls>,
+    ) -> Result<(Response<Body>, Handover), Problem> {
+        let accepted = websocket.check(request, has_body)?;
+        let (client, now) = (self.limited(peer), Instant::now());
+        self.addresses.handshake(client, now)?;
+        // The server counts the others when it accepts their connections.
+        let seat = if is_proxied { self.addresses.enter(client)? } else { None };
+        let record = self.addresses.new_record(client, now);
+        let opened = websocket.open(request, &accepted, peer, tls, record.is_ok()).await;
+        match (record, &opened) {
+            (Err(refused), Err(Problem::NewClient)) => return Err(refused.into()),
+            (Ok(_), Ok((_, handover))) if handover.visitor.is_new() => {}
+            (Ok(record), _) => record.give_back(),
+            (Err(_), _) => {}
+        }
+        opened.map(|(response, handover)| (response, Handover { seat, ..handover }))
     }
 
     /// A problem's reply. The operator is told why a client gets no WebSocket; what other requests get, the access log has.

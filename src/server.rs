@@ -16,7 +16,10 @@ use tracing::{info, warn};
 pub use listener::{BindError, Listener};
 pub use options::{Endpoint, ListenerOptions, SocketAccess};
 
-use crate::{connection, edge::Edge};
+use crate::{
+    connection,
+    edge::{Edge, TurnedAway},
+};
 
 /// How long open connections have to end once the gateway drains. With the closing handshake's own limit this keeps
 /// the whole drain below ten seconds.
@@ -88,13 +91,20 @@ impl Site {
                 }
             };
             let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-                connections.spawn(Arc::clone(&self.edge).turn_away(incoming));
+                connections.spawn(Arc::clone(&self.edge).turn_away(incoming, TurnedAway::full()));
                 continue;
+            };
+            let seat = match self.edge.enter(incoming.peer) {
+                Ok(seat) => seat,
+                Err(refused) => {
+                    connections.spawn(Arc::clone(&self.edge).turn_away(incoming, refused));
+                    continue;
+                }
             };
             let (edge, shutdown) = (Arc::clone(&self.edge), shutdown.clone());
             connections.spawn(async move {
                 connection::run(incoming, edge, shutdown).await;
-                drop(permit);
+                drop((permit, seat));
             });
         }
     }

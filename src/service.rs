@@ -7,7 +7,8 @@ use std::{sync::Arc, time::Duration};
 pub use options::ServiceOptions;
 
 use crate::{
-    admission::Admission, backend::Backends, handshake::Handshake, metrics::Refusals, wire::WireOptions,
+    admission::Admission, backend::Backends, handshake::Handshake, metrics::Refusals, time::bucket::Rate,
+    wire::WireOptions,
 };
 
 /// A running WebSocket service.
@@ -25,6 +26,8 @@ pub struct WebSocketService {
     pub wire: Arc<WireOptions>,
     /// How long a client may take to say HELLO.
     pub hello_timeout: Duration,
+    /// How often one connection may join; none: as often as it likes.
+    pub joins: Option<Rate>,
     /// Whether a plain GET gets a page about the service.
     pub has_status_page: bool,
     /// Whether replies name the gateway's version.
@@ -46,6 +49,7 @@ impl WebSocketService {
             refusals,
             wire: Arc::new(options.wire.clone()),
             hello_timeout: options.hello_timeout,
+            joins: Rate::new(options.max_joins_per_second, options::SAVED_JOINS),
             has_status_page: options.enable_webstatus,
             shows_version: options.show_server_version,
         }

@@ -1,5 +1,6 @@
 //! Wall-clock time as the records, the policies and the wire use it.
 
+pub mod bucket;
 pub(crate) mod stamp;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -108,7 +108,27 @@ impl Tracker {
     /// The tracker never adopts an ID that the store does not know, whatever its shape: a client could plant it on
     /// another one and be that client later.
     pub async fn admit(&self, headers: &HeaderMap, tls: bool, now: Timestamp) -> Result<Tracked, StoreError> {
-        let mut tracked = self.track(headers, tls, now).await?;
+        match self.track(headers, tls, now, true).await? {
+            Some(tracked) => self.check_login(tracked, now).await,
+            // What may be made is made.
+            None => Err(StoreError::Busy),
+        }
+    }
+
+    /// [`admit`](Self::admit) for a client that may not get a record: nothing if the store does not know it.
+    pub async fn recognize(
+        &self,
+        headers: &HeaderMap,
+        tls: bool,
+        now: Timestamp,
+    ) -> Result<Option<Tracked>, StoreError> {
+        match self.track(headers, tls, now, false).await? {
+            Some(tracked) => self.check_login(tracked, now).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn check_login(&self, mut tracked: Tracked, now: Timestamp) -> Result<Tracked, StoreError> {
         let Some(logins) = &self.logins else { return Ok(tracked) };
         // A client that has another connection open has not been away.
         if tracked.connections > 1 {
@@ -134,24 +154,32 @@ impl Tracker {
         self.clients.store.authenticate(&tracked.id, None, now).await
     }
 
-    async fn track(&self, headers: &HeaderMap, tls: bool, now: Timestamp) -> Result<Tracked, StoreError> {
+    async fn track(
+        &self,
+        headers: &HeaderMap,
+        tls: bool,
+        now: Timestamp,
+        may_be_new: bool,
+    ) -> Result<Option<Tracked>, StoreError> {
         for _ in 0..MAX_DRAWS {
-            let (known, is_new) = self.find_or_create(headers, now).await?;
+            let (known, is_new) = match self.find_known(headers, now).await? {
+                Some(known) => (known, false),
+                None if may_be_new => (self.create(now).await?, true),
+                None => return Ok(None),
+            };
             // If the client was revoked during its handshake, it goes on like one that was revoked before.
             if !known.presence.is_revoked() {
-                return Ok(self.tracked(known, is_new, tls));
+                return Ok(Some(self.tracked(known, is_new, tls)));
             }
         }
         Err(StoreError::Busy)
     }
 
-    async fn find_or_create(&self, headers: &HeaderMap, now: Timestamp) -> Result<(Known, bool), StoreError> {
-        if let Some(found) = self.find(headers, now).await?
-            && let Some(known) = self.go_on(found, now).await?
-        {
-            return Ok((known, false));
+    async fn find_known(&self, headers: &HeaderMap, now: Timestamp) -> Result<Option<Known>, StoreError> {
+        match self.find(headers, now).await? {
+            Some(found) => self.go_on(found, now).await,
+            None => Ok(None),
         }
-        Ok((self.create(now).await?, true))
     }
 
     /// The first of the request's candidates that the store knows.

@@ -1,5 +1,6 @@
 //! The gateway as its clients see it: the real binary, over loopback, through the front door.
 
+mod addresses;
 mod auth;
 mod bad_input;
 mod contract;

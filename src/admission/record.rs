@@ -3,29 +3,42 @@
 use http::HeaderMap;
 use tracing::{debug, warn};
 
-use super::{Admission, Visitor};
+use super::{Admission, Facts, Visitor};
 use crate::{
     auth,
     identity::Identity,
     store::{Authentication, StoreError},
-    stream::Tls,
     time::Timestamp,
     tracking::Tracked,
     wamp::Uri,
 };
 
+/// Why a request makes no visitor.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum MeetError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The client is new, and may not get a record.
+    #[error("the client would need a new record")]
+    New,
+}
+
 impl Admission {
     /// Tracks a request's cookie, where the service does that.
     pub(super) async fn track(
         &self,
-        tls: Option<&Tls>,
+        facts: &Facts<'_>,
         headers: &HeaderMap,
         now: Timestamp,
-    ) -> Result<Option<Tracked>, StoreError> {
-        match &self.tracker {
-            Some(tracker) => tracker.admit(headers, tls.is_some(), now).await.map(Some),
-            None => Ok(None),
+    ) -> Result<Option<Tracked>, MeetError> {
+        let Some(tracker) = &self.tracker else { return Ok(None) };
+        let has_tls = facts.tls.is_some();
+        if facts.may_be_new {
+            return Ok(Some(tracker.admit(headers, has_tls, now).await?));
         }
+        let known = tracker.recognize(headers, has_tls, now).await?;
+        known.map(Some).ok_or(MeetError::New)
     }
 
     /// Looks up what the cookie's record says by now, when a visitor says HELLO: another connection may have logged in or out

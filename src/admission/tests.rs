@@ -89,7 +89,7 @@ impl Scene {
             headers.insert(header::COOKIE, cookie.parse().unwrap());
         }
         let peer = PeerAddr::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 4711)));
-        let facts = Facts { peer, tls: None, path: "/private", subprotocol: None };
+        let facts = Facts { peer, tls: None, path: "/private", subprotocol: None, may_be_new: true };
         self.admission.meet(facts, &headers, Timestamp::now()).await.unwrap()
     }
 

@@ -19,6 +19,8 @@ pub struct Facts<'a> {
     pub path: &'a str,
     /// The WebSocket subprotocol that was agreed on; none where there is no WebSocket.
     pub subprotocol: Option<Subprotocol>,
+    /// Whether a client that the store does not know may get a record.
+    pub may_be_new: bool,
 }
 
 /// A client that has come with a request, and is here until this is dropped.
@@ -40,7 +42,7 @@ pub struct Visitor {
 
 impl Visitor {
     pub(super) fn new(facts: Facts<'_>, headers: HeaderMap, tracked: Option<Tracked>) -> Self {
-        let Facts { peer, tls, path, subprotocol } = facts;
+        let Facts { peer, tls, path, subprotocol, may_be_new: _ } = facts;
         Self {
             id: format!("{:016x}", rand::random::<u64>()).into(),
             peer,
@@ -61,6 +63,11 @@ impl Visitor {
     /// The `Set-Cookie` for the reply to the visitor's request, the first time that it is asked for.
     pub fn take_set_cookie(&mut self) -> Option<HeaderValue> {
         self.tracked.as_mut().and_then(|tracked| tracked.set_cookie.take())
+    }
+
+    /// Whether the visitor got a record that was made for it.
+    pub fn is_new(&self) -> bool {
+        self.tracked.as_ref().is_some_and(|tracked| tracked.is_new)
     }
 
     /// The path of the visitor's request.

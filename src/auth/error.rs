@@ -44,6 +44,9 @@ pub enum AuthError {
     /// The answer to a challenge came too late.
     #[error("the answer to the challenge came too late")]
     TooLate,
+    /// The connection joins again and again.
+    #[error("the connection joins more often than `max_joins_per_second` allows")]
+    TooOften,
 }
 
 /// Why the login on a cookie's record no longer counts.
@@ -77,7 +80,7 @@ impl StaleLogin {
 
 impl AuthError {
     /// Every [`reason`](Self::reason).
-    pub const REASONS: [&str; 13] = [
+    pub const REASONS: [&str; 14] = [
         "denied",
         "overloaded",
         "penalty",
@@ -91,6 +94,7 @@ impl AuthError {
         "credentials",
         "other-realm",
         "too-late",
+        "too-often",
     ];
 
     /// Its name in metrics and in the log.
@@ -109,6 +113,7 @@ impl AuthError {
             Self::Credentials(_) => "credentials",
             Self::OtherRealm => "other-realm",
             Self::TooLate => "too-late",
+            Self::TooOften => "too-often",
         }
     }
 
@@ -175,6 +180,9 @@ impl AuthError {
                 (error::NOT_AUTHORIZED, format!("{method} authentication failed: wrong authid or secret"))
             }
             Self::OtherRealm => (error::NOT_AUTHORIZED, "you may not join this realm".to_owned()),
+            Self::TooOften => {
+                (error::UNAVAILABLE, "this connection joins too often: wait before you join again".to_owned())
+            }
             Self::TooLate => (error::NOT_AUTHORIZED, "the answer to CHALLENGE came too late".to_owned()),
         };
         (Uri::known(reason), message)
@@ -219,6 +227,7 @@ mod tests {
             (AuthError::Credentials("ticket"), "wamp.error.not_authorized"),
             (AuthError::OtherRealm, "wamp.error.not_authorized"),
             (AuthError::TooLate, "wamp.error.not_authorized"),
+            (AuthError::TooOften, "wamp.error.unavailable"),
         ]
     }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::CheckArgs;
 use wampgate::{
-    config::{self, Config, ConfigError, LoadOptions, LoadedConfig},
+    config::{self, Config, ConfigError, Endpoint, LoadOptions, LoadedConfig},
     policy::{PolicyEngine, PolicyEngineError, PolicyLoadError, WasmPolicy},
 };
 
@@ -55,9 +55,31 @@ fn report_unusable(
 }
 
 fn report_sound(loaded: &LoadedConfig, out: &mut impl Write) -> io::Result<()> {
+    let local = peers_that_are_not_limited(&loaded.config);
+    if !local.is_empty() {
+        writeln!(
+            out,
+            "note: transport {}: `per_address` does not limit 127.0.0.1, ::1 and Unix sockets, where a proxy may speak for many clients: name such a proxy in `trusted_proxies`",
+            local.join(", ")
+        )?;
+    }
     let realms = counted(loaded.config.realms.len(), "realm");
     let transports = counted(loaded.config.transports.len(), "transport");
     writeln!(out, "{}: OK, {realms}, {transports}", name(loaded))
+}
+
+/// The transports whose clients all come from this machine, as far as addresses tell, and that name no proxy.
+fn peers_that_are_not_limited(config: &Config) -> Vec<&str> {
+    let local = config.transports.iter().filter(|transport| {
+        let is_local = match &transport.listener.endpoint {
+            Endpoint::Tcp { interface, .. } => interface.is_loopback(),
+            Endpoint::Unix { .. } => true,
+        };
+        is_local
+            && transport.edge.http.trusted_proxies.is_empty()
+            && transport.edge.root.services().next().is_some()
+    });
+    local.map(|transport| transport.edge.id.as_str()).collect()
 }
 
 fn name(loaded: &LoadedConfig) -> String {

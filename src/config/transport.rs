@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    EdgeOptions, Endpoint, HttpOptions, ListenerOptions, LoadOptions, PathTree, TargetOptions,
-    TransportConfig, TrustedProxy,
+    AddressOptions, EdgeOptions, Endpoint, HttpOptions, ListenerOptions, LoadOptions, PathTree,
+    TargetOptions, TransportConfig, TrustedProxy,
     endpoint::RawEndpoint,
     reader::{
         Json, Located, Millis, Raw, Walk, Whole, checked_text, choice, entry, inline_schema, object, quoted,
@@ -55,6 +55,8 @@ object! {
         options: optional RawWebOptions,
         /// How many connections may be open at once. Default 50,000.
         max_connections: optional Whole<1, 10_000_000>,
+        /// What one address may have.
+        per_address: optional RawPerAddress,
     }
     misplaced {
         "cookie" => ON_THE_PATH,
@@ -73,9 +75,24 @@ websocket_object! {
         http_options: optional RawWebOptions,
         /// How many connections may be open at once. Default 50,000.
         max_connections: optional Whole<1, 10_000_000>,
+        /// What one address may have.
+        per_address: optional RawPerAddress,
     }
     misplaced {
         "paths" => "a transport with `paths` is of \"type\": \"web\", with the \"websocket\" service among them",
+    }
+}
+
+object! {
+    /// What one address may have of a transport; 0: as much as there is. An IPv6 address counts with its network of 64 bits, a client
+    /// behind one of the `trusted_proxies` with its own address. 127.0.0.1, `::1` and Unix sockets are not limited.
+    struct RawPerAddress {
+        /// How many connections may be open at once. Default 2,000, and at most half of the transport's `max_connections`.
+        max_connections: optional Whole<0, 10_000_000>,
+        /// WebSocket handshakes a second in the long run; 20 times as many at once. Default 100.
+        handshakes_per_second: optional Whole<0, 1_000_000>,
+        /// New clients with a cookie a second in the long run; 200 times as many at once. Default 10.
+        new_records_per_second: optional Whole<0, 1_000_000>,
     }
 }
 
@@ -173,6 +190,7 @@ struct Checked {
     endpoint: Option<Located<Endpoint>>,
     max_connections: usize,
     http: HttpOptions,
+    per_address: AddressOptions,
     root: PathTree,
 }
 
@@ -215,7 +233,12 @@ pub(super) fn transports(
                 endpoint: endpoint.value.clone(),
                 max_connections: checked.max_connections,
             },
-            edge: EdgeOptions { id, http: checked.http, root: checked.root },
+            edge: EdgeOptions {
+                id,
+                http: checked.http,
+                per_address: checked.per_address,
+                root: checked.root,
+            },
         });
         endpoints.push(endpoint);
     }
@@ -249,14 +272,14 @@ impl RawWeb {
     fn check(self, shared: &mut Shared, walk: &mut Walk<'_>) -> Checked {
         let endpoint = checked_endpoint(self.endpoint, walk);
         let mut timeouts = HeadTimeouts::new();
+        let max_connections = max_connections(self.max_connections);
         let root = self.paths.map(|paths| paths.check(shared, &mut timeouts, walk)).unwrap_or_default();
         Checked {
             id: self.id,
             endpoint,
-            max_connections: self
-                .max_connections
-                .map_or(ListenerOptions::DEFAULT_MAX_CONNECTIONS, Whole::get),
+            max_connections,
             http: http_options(self.options, &timeouts, walk),
+            per_address: per_address(self.per_address, max_connections),
             root,
         }
     }
@@ -265,6 +288,7 @@ impl RawWeb {
 impl RawWebSocketTransport {
     fn check(mut self, shared: &mut Shared, walk: &mut Walk<'_>) -> Checked {
         let parts = self.service_keys();
+        let max_connections = max_connections(self.max_connections);
         let endpoint = checked_endpoint(self.endpoint, walk);
         let path = endpoint.as_ref().and_then(|endpoint| endpoint.path.strip_suffix(".endpoint"));
         let service = parts.check(path.unwrap_or_default(), shared, walk);
@@ -272,12 +296,28 @@ impl RawWebSocketTransport {
         Checked {
             id: self.id,
             endpoint,
-            max_connections: self
-                .max_connections
-                .map_or(ListenerOptions::DEFAULT_MAX_CONNECTIONS, Whole::get),
+            max_connections,
+            per_address: per_address(self.per_address, max_connections),
             http: http_options(self.http_options, service.open_handshake_timeout.as_slice(), walk),
             root,
         }
+    }
+}
+
+fn max_connections(raw: Option<Whole<1, 10_000_000>>) -> usize {
+    raw.map_or(ListenerOptions::DEFAULT_MAX_CONNECTIONS, Whole::get)
+}
+
+/// By default one address leaves half of a transport to the others.
+fn per_address(raw: Option<RawPerAddress>, max_connections: usize) -> AddressOptions {
+    let default = AddressOptions::default();
+    let half = u32::try_from(max_connections / 2).unwrap_or(u32::MAX).max(1);
+    let default = AddressOptions { max_connections: default.max_connections.min(half), ..default };
+    let Some(raw) = raw else { return default };
+    AddressOptions {
+        max_connections: raw.max_connections.map_or(default.max_connections, Whole::get),
+        handshakes_per_second: raw.handshakes_per_second.map_or(default.handshakes_per_second, Whole::get),
+        new_records_per_second: raw.new_records_per_second.map_or(default.new_records_per_second, Whole::get),
     }
 }
 

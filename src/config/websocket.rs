@@ -114,6 +114,8 @@ object! {
         open_handshake_timeout: optional Located<Millis<1000, HOUR>>,
         /// How long a client may take from the opening handshake to HELLO. Default 10,000.
         hello_timeout: optional Millis<10, HOUR>,
+        /// How often one connection may join, a second; twice as often at once. 0: as often as it likes. Default 10.
+        max_joins_per_second: optional Whole<0, 1_000_000>,
         /// How long a client may take to answer a close. Default 2,000.
         close_handshake_timeout: optional Millis<1000, HOUR>,
         /// How often the gateway pings a client; 0: never. Default 25,000.
@@ -331,6 +333,7 @@ impl RawWebSocketOptions {
             handshake,
             wire,
             hello_timeout: self.hello_timeout.map_or(default.hello_timeout, |timeout| timeout.0),
+            max_joins_per_second: self.max_joins_per_second.map_or(default.max_joins_per_second, Whole::get),
             enable_webstatus: self.enable_webstatus.unwrap_or(default.enable_webstatus),
             show_server_version: self.show_server_version.unwrap_or(default.show_server_version),
             ..default

@@ -1,6 +1,6 @@
 //! From HELLO to WELCOME.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ impl Connection {
         let hello = self.hello(shutdown).await?;
         let backend = self.backend(&hello)?;
         let session = SessionId::random();
-        let identity = self.admit(&hello, &backend, session).await?;
+        let identity = self.admit(hello, &backend, session).await?;
         self.service.admission.remember(&self.visitor, backend.realm(), &identity).await;
         let attachment = self.welcome(session, &backend, identity).await?;
         Ok(Session::new(attachment, self.visitor.tracked.is_some()))
@@ -43,6 +43,9 @@ impl Connection {
                 // Section "HELLO": a client announces the roles that it plays, at least one.
                 if details.roles.is_empty() {
                     return Err(Ending::violation("HELLO.Details.roles must name at least one role"));
+                }
+                if let Some(rate) = self.service.joins {
+                    self.joins.take(rate, Instant::now()).map_err(|_| AuthError::TooOften)?;
                 }
                 self.service.admission.greet(&mut self.visitor).await;
                 Ok(Hello { realm, details })
@@ -63,16 +66,18 @@ impl Connection {
     /// Finds out who the client is, with a challenge if that is what the policy defers to.
     async fn admit(
         &mut self,
-        hello: &Hello,
+        hello: Hello,
         backend: &Backend,
         session: SessionId,
     ) -> Result<Identity, Ending> {
         let service = Arc::clone(&self.service);
-        let application =
-            Application { session, realm: backend.realm(), backend: Some(backend), hello: Some(hello) };
+        let asked = Application { session, realm: backend.realm(), backend: Some(backend), hello: None };
+        let application = Application { hello: Some(&hello), ..asked };
         match service.admission.decide(&self.visitor, &application).await? {
             Verdict::Admitted(identity) => Ok(identity),
             Verdict::Challenged(challenge) => {
+                // A client may take its time to answer. What it has said so far is not kept meanwhile.
+                drop(hello);
                 self.wire.push(&RouterMessage::Challenge {
                     method: challenge.method,
                     extra: challenge.extra.clone(),
@@ -84,7 +89,7 @@ impl Connection {
                         return Err(ending);
                     }
                 };
-                Ok(service.admission.answer(challenge, &answer, &application)?)
+                Ok(service.admission.answer(challenge, &answer, &asked)?)
             }
         }
     }

@@ -16,6 +16,8 @@ pub struct EdgeOptions {
     pub id: String,
     /// Limits and switches for requests.
     pub http: HttpOptions,
+    /// What one address may have.
+    pub per_address: AddressOptions,
     /// What is served where. A `websocket` transport has its WebSocket service at `/` and below.
     pub root: PathTree,
 }
@@ -35,6 +37,18 @@ pub struct HttpOptions {
     pub hsts_max_age: Option<u32>,
     /// The proxies that are believed about the address of a client. Default none.
     pub trusted_proxies: Vec<TrustedProxy>,
+}
+
+/// What one address may have of a transport; 0: as much as there is. An IPv6 address counts with its network of 64 bits, a client
+/// behind a trusted proxy with its own address. 127.0.0.1, `::1` and Unix sockets are not limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressOptions {
+    /// Open connections. Default 2,000, and at most half of the transport's `max_connections`.
+    pub max_connections: u32,
+    /// WebSocket handshakes a second in the long run; twenty seconds' worth at once. Default 100.
+    pub handshakes_per_second: u32,
+    /// New records in the cookie store a second in the long run; two hundred seconds' worth at once. Default 10.
+    pub new_records_per_second: u32,
 }
 
 /// A proxy whose `X-Forwarded-For` is believed.
@@ -85,6 +99,13 @@ pub struct StaticOptions {
     pub media_types: BTreeMap<String, HeaderValue>,
     /// `cache_timeout` in seconds; none: no `Cache-Control`. Default 12 hours, as in Crossbar.
     pub cache_timeout: Option<u32>,
+}
+
+impl Default for AddressOptions {
+    fn default() -> Self {
+        // An office of two thousand browsers behind one address notices none of these, not even after a restart.
+        Self { max_connections: 2000, handshakes_per_second: 100, new_records_per_second: 10 }
+    }
 }
 
 impl Default for HttpOptions {

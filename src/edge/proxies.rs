@@ -26,7 +26,8 @@ pub(super) fn client(peer: PeerAddr, headers: &HeaderMap, trusted: &[TrustedProx
     client
 }
 
-fn is_trusted(peer: PeerAddr, trusted: &[TrustedProxy]) -> bool {
+/// Whether the gateway believes what a peer says of its clients.
+pub(super) fn is_trusted(peer: PeerAddr, trusted: &[TrustedProxy]) -> bool {
     trusted.iter().any(|proxy| match (proxy, peer) {
         (TrustedProxy::Network(network), PeerAddr::Tcp(address)) => {
             network.contains(&address.ip().to_canonical())

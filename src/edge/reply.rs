@@ -6,7 +6,11 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header, request::Parts};
 
-use super::{body::Body, path::BadPath};
+use super::{
+    addresses::{Limit, TooMany},
+    body::Body,
+    path::BadPath,
+};
 use crate::{
     handshake::{HandshakeError, asks_for_websocket},
     metrics::Stage,
@@ -39,6 +43,16 @@ pub(crate) enum Problem {
     HeadTimeout,
     /// The transport has as many connections as it may have.
     Full,
+    /// The client's address has as much of something as it may have.
+    TooMany(TooMany),
+    /// The client is new, and its address may not have one more record in the store.
+    NewClient,
+}
+
+impl From<TooMany> for Problem {
+    fn from(refused: TooMany) -> Self {
+        Self::TooMany(refused)
+    }
 }
 
 impl From<BadPath> for Problem {
@@ -59,13 +73,16 @@ impl Problem {
             Self::Store(_) => "store",
             Self::HeadTimeout => "head-timeout",
             Self::Full => "full",
+            Self::TooMany(refused) => refused.limit.reason(),
+            Self::NewClient => Limit::NewRecords.reason(),
         }
     }
 
     /// What a request wanted that has this problem.
     pub(crate) fn stage(&self, request: &Parts) -> Stage {
         let is_handshake =
-            matches!(self, Self::Handshake(_) | Self::Store(_)) || asks_for_websocket(&request.headers);
+            matches!(self, Self::Handshake(_) | Self::Store(_) | Self::TooMany(_) | Self::NewClient)
+                || asks_for_websocket(&request.headers);
         if is_handshake { Stage::Handshake } else { Stage::Request }
     }
 
@@ -73,6 +90,8 @@ impl Problem {
     pub(crate) fn cause(&self) -> String {
         match self {
             Self::Store(error) => error.to_string(),
+            Self::Full => "the transport has as many as `max_connections` lets it have".to_owned(),
+            Self::TooMany(refused) => refused.cause(),
             problem => message(problem),
         }
     }
@@ -98,6 +117,10 @@ pub(crate) fn reply(problem: &Problem) -> Response<Body> {
         Problem::Store(_) | Problem::Full => {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
+        // RFC 6585, 4: a 429 may say how long to wait.
+        Problem::TooMany(TooMany { wait, .. }) => {
+            headers.insert(header::RETRY_AFTER, wait.as_secs().saturating_add(1).into());
+        }
         _ => {}
     }
     response
@@ -110,6 +133,7 @@ fn status(problem: &Problem) -> StatusCode {
         Problem::Method => StatusCode::METHOD_NOT_ALLOWED,
         Problem::File => StatusCode::INTERNAL_SERVER_ERROR,
         Problem::Store(_) | Problem::Full => StatusCode::SERVICE_UNAVAILABLE,
+        Problem::TooMany(_) | Problem::NewClient => StatusCode::TOO_MANY_REQUESTS,
         // RFC 9110, 15.5.9: the reply may be sent on a connection that is idle, too.
         Problem::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
         Problem::Handshake(refused) => match refused {
@@ -136,6 +160,15 @@ fn message(problem: &Problem) -> String {
         Problem::Store(_) => "clients cannot be tracked at the moment: try again later".into(),
         Problem::HeadTimeout => "the request's head did not come in time".into(),
         Problem::Full => "too many connections, come later".into(),
+        Problem::TooMany(TooMany { limit: Limit::Connections, .. }) => {
+            "too many connections from your address: close some, or come later".into()
+        }
+        Problem::TooMany(TooMany { limit: Limit::Handshakes, .. }) => {
+            "too many handshakes from your address: come later".into()
+        }
+        Problem::TooMany(TooMany { limit: Limit::NewRecords, .. }) | Problem::NewClient => {
+            "too many new clients from your address: come later, or with the cookie that you have".into()
+        }
         Problem::Handshake(refused) => refused.to_string(),
     }
 }

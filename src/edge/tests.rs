@@ -97,7 +97,7 @@ fn edge(http: HttpOptions) -> Arc<Edge> {
     ];
     let children = children.into_iter().map(|(name, target)| (name.to_owned(), PathTree::of(target)));
     let root = PathTree { target: None, children: children.collect::<BTreeMap<_, _>>() };
-    let options = EdgeOptions { id: "test".to_owned(), http, root };
+    let options = EdgeOptions { id: "test".to_owned(), http, root, per_address: AddressOptions::default() };
     let mut services = |_: &str, options: &ServiceOptions| Ok::<_, Infallible>(service(options));
     Arc::new(Edge::new(&options, &EdgeMetrics::default(), &mut services).unwrap())
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Response, StatusCode, header, request::Parts};
 
-use super::{body::Body, reply::Problem};
+use super::{addresses::Seat, body::Body, reply::Problem};
 use crate::{
-    admission::{Facts, Visitor},
+    admission::{Facts, MeetError, Visitor},
     handshake::{Accepted, HandshakeError},
     service::WebSocketService,
     stream::{PeerAddr, Tls},
@@ -27,6 +27,7 @@ pub(crate) struct Handover {
     pub(crate) service: Arc<WebSocketService>,
     pub(crate) subprotocol: Subprotocol,
     pub(crate) visitor: Visitor,
+    pub(crate) seat: Option<Seat>,
 }
 
 impl WebSocketTarget {
@@ -44,26 +45,33 @@ impl WebSocketTarget {
         self.service.has_status_page
     }
 
-    /// Checks the handshake, then tracks the client. A handshake that is refused leaves no record in the store.
+    /// Checks the handshake. A handshake that is refused leaves no record in the store.
+    pub(crate) fn check(&self, request: &Parts, has_body: bool) -> Result<Accepted, Problem> {
+        let Parts { method, version, headers, .. } = request;
+        let checked = self.service.handshake.check(method, *version, headers);
+        let accepted = checked.map_err(Problem::Handshake)?;
+        if has_body { Err(Problem::Handshake(HandshakeError::Body)) } else { Ok(accepted) }
+    }
+
+    /// Tracks the client of a handshake that was accepted. `may_be_new` tells whether it may get a record.
     pub(crate) async fn open(
         &self,
         request: &Parts,
-        has_body: bool,
+        accepted: &Accepted,
         peer: PeerAddr,
         tls: Option<Tls>,
+        may_be_new: bool,
     ) -> Result<(Response<Body>, Handover), Problem> {
-        let Parts { method, version, headers, uri, .. } = request;
-        let checked = self.service.handshake.check(method, *version, headers);
-        let accepted = checked.map_err(Problem::Handshake)?;
-        if has_body {
-            return Err(Problem::Handshake(HandshakeError::Body));
-        }
+        let Parts { headers, uri, .. } = request;
         let subprotocol = accepted.subprotocol;
-        let facts = Facts { peer, tls, path: uri.path(), subprotocol: Some(subprotocol) };
+        let facts = Facts { peer, tls, path: uri.path(), subprotocol: Some(subprotocol), may_be_new };
         let met = self.service.admission.meet(facts, headers, Timestamp::now()).await;
-        let mut visitor = met.map_err(Problem::Store)?;
-        let response = switching_protocols(&accepted, visitor.take_set_cookie(), &self.server);
-        Ok((response, Handover { service: Arc::clone(&self.service), subprotocol, visitor }))
+        let mut visitor = met.map_err(|error| match error {
+            MeetError::Store(error) => Problem::Store(error),
+            MeetError::New => Problem::NewClient,
+        })?;
+        let response = switching_protocols(accepted, visitor.take_set_cookie(), &self.server);
+        Ok((response, Handover { service: Arc::clone(&self.service), subprotocol, visitor, seat: None }))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     backend::{Backend, Backends},
     config::{Config, RealmOptions},
     cookie::PublicIdKey,
-    edge::{Edge, EdgeMetrics, EdgeOptions},
+    edge::{self, Edge, EdgeMetrics, EdgeOptions},
     handshake::HandshakeError,
     metrics::{Refusals, Registry, Stage},
     policy::{self, PolicyEngine, PolicyGate, PolicyMetrics, Reloader},
@@ -60,6 +60,8 @@ impl Assembly {
         let refusals = Refusals::register(&registry);
         refusals.expect(Stage::Handshake, HandshakeError::REASONS);
         refusals.expect(Stage::Join, AuthError::REASONS);
+        refusals.expect(Stage::Connection, edge::CONNECTION_REASONS);
+        refusals.expect(Stage::Handshake, edge::ADDRESS_REASONS);
         let (realm_metrics, policy_metrics) =
             (RealmMetrics::register(&registry), PolicyMetrics::register(&registry));
         let start = |realm: &RealmOptions| {

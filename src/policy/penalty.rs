@@ -6,13 +6,15 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
+
+use crate::stream::network;
 
 /// Deadline failures within [`WINDOW`] after which a peer is no longer asked about: at the default deadline it
 /// takes a hundredth of a core.
@@ -74,22 +76,10 @@ impl Failures {
     }
 }
 
-/// The part of a peer's address that one client cannot change at will: IPv6 hands out 64 bits at a time. None for
-/// Unix sockets and this machine's own addresses, behind which a proxy speaks for all of its clients: there one hostile client
-/// would shut out the others. (`trusted_proxies` lets such a proxy tell who the client is.)
+/// The peer as limits count it.
 fn address(peer: &str) -> Option<IpAddr> {
     let peer: SocketAddr = peer.parse().ok()?;
-    let address = peer.ip().to_canonical();
-    if address.is_loopback() {
-        return None;
-    }
-    Some(match address {
-        IpAddr::V6(address) => {
-            let network = address.to_bits() & !u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from_bits(network))
-        }
-        address @ IpAddr::V4(_) => address,
-    })
+    network(peer.ip())
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@ use crate::{
     wire::WireOptions,
 };
 
+/// Seconds' worth of joins that a connection may make at once.
+pub(super) const SAVED_JOINS: u32 = 2;
+
 /// A WebSocket service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServiceOptions {
@@ -22,6 +25,9 @@ pub struct ServiceOptions {
     pub wire: WireOptions,
     /// `hello_timeout`. Default 10 s.
     pub hello_timeout: Duration,
+    /// `max_joins_per_second`: how often one connection may say HELLO in the long run, and two seconds' worth at once; 0: as often
+    /// as it likes. Default 10.
+    pub max_joins_per_second: u32,
     /// `enable_webstatus`: whether a plain GET gets a status page rather than 426. Default true.
     pub enable_webstatus: bool,
     /// `show_server_version`: `Server: wampgate/x.y.z` instead of `Server: wampgate`. Default false.
@@ -37,6 +43,7 @@ impl Default for ServiceOptions {
             handshake: HandshakeOptions::default(),
             wire: WireOptions::default(),
             hello_timeout: Duration::from_secs(10),
+            max_joins_per_second: 10,
             enable_webstatus: true,
             show_server_version: false,
         }

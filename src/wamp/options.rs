@@ -20,6 +20,9 @@ use super::{
 /// parsers of policies may call themselves.
 const MAX_DEPTH: usize = 128;
 
+/// How many names a list of receivers may have. A name takes several times its own length in memory.
+const MAX_NAMES: usize = 10_000;
+
 /// What a dictionary is read into.
 pub(super) trait Options: Default {
     /// The keys that mean something; at most 32.
@@ -170,8 +173,9 @@ impl<'a, R: Reader<'a>> OptionValue<'_, 'a, R> {
         text(self.token).ok_or_else(|| invalid("expected a string"))
     }
 
-    fn texts(self) -> Result<Vec<String>, DecodeError> {
-        self.list(text, "expected a list of strings")
+    /// At most `max` strings: an empty one is a few bytes of a message, and many times that in memory.
+    fn texts(self, max: usize) -> Result<Vec<String>, DecodeError> {
+        self.list(text, "expected a list of strings", max)
     }
 
     /// Identifiers of sessions, sorted, each once. A number that is none matches no session.
@@ -179,7 +183,8 @@ impl<'a, R: Reader<'a>> OptionValue<'_, 'a, R> {
     /// A list may be as long as a message. Its own connection sorts it, so that the realm need not, and nothing keeps what is
     /// there twice: one byte of a message can become eight.
     fn ids(self) -> Result<Vec<u64>, DecodeError> {
-        let mut ids = self.list(|token| whole_number::<R>(&token), "expected a list of session IDs")?;
+        let mut ids =
+            self.list(|token| whole_number::<R>(&token), "expected a list of session IDs", usize::MAX)?;
         ids.sort_unstable();
         ids.dedup();
         ids.shrink_to_fit();
@@ -188,7 +193,7 @@ impl<'a, R: Reader<'a>> OptionValue<'_, 'a, R> {
 
     /// Names of sessions, sorted, each once, for the same reasons.
     fn names(self) -> Result<Vec<String>, DecodeError> {
-        let mut names = self.texts()?;
+        let mut names = self.texts(MAX_NAMES)?;
         names.sort_unstable();
         names.dedup();
         names.shrink_to_fit();
@@ -199,12 +204,16 @@ impl<'a, R: Reader<'a>> OptionValue<'_, 'a, R> {
         self,
         item: impl Fn(Token<'a>) -> Option<T>,
         expected: &'static str,
+        max: usize,
     ) -> Result<Vec<T>, DecodeError> {
         let list = self.token.container().filter(|head| head.kind == Kind::List);
         let mut list = list.ok_or_else(|| invalid(expected))?;
         self.depth.deeper()?;
         let mut items = Vec::new();
         while self.reader.more(&mut list)? {
+            if items.len() >= max {
+                return Err(invalid(format!("may have {max} items")));
+            }
             items.push(item(self.reader.value()?).ok_or_else(|| invalid(expected))?);
         }
         Ok(items)

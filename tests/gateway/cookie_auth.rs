@@ -209,7 +209,9 @@ fn an_authentication_that_is_too_old_is_asked_for_again() {
 
 #[test]
 fn a_client_that_is_connected_is_not_away() {
-    let gateway = gateway(ticket_auth().with("cookie", json!({ "idle_timeout": 1 })));
+    let auth = ticket_auth().with("cookie", json!({ "idle_timeout": 1 }));
+    let often = json!({ "max_joins_per_second": 0 });
+    let gateway = Gateway::start(&web(&tracked().with("auth", auth).with("options", often)));
     let mut jar = Jar::default();
     let mut connected = Client::open(&gateway, &mut jar);
     connected.join_by_ticket("joe", TICKET).unwrap();

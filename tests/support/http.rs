@@ -2,7 +2,7 @@
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
-    net::{IpAddr, Shutdown, SocketAddr, TcpStream},
+    net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream},
     time::Duration,
 };
 
@@ -257,6 +257,12 @@ impl Handshake {
 
     pub(crate) fn protocol(self, name: &str) -> Self {
         self.replace("Sec-WebSocket-Protocol", name)
+    }
+
+    /// Comes from an address of the client's own.
+    pub(crate) fn from(mut self, address: Ipv4Addr) -> Self {
+        self.source = Some(address.into());
+        self
     }
 
     /// Presents a tracking ID.

@@ -24,6 +24,8 @@ pub(in crate::wamp) const PPT_KEYID: &str = "ppt_keyid";
 /// What is said of an option whose value is none of the possible ones.
 const MATCH: &str = "option match: use \"exact\", \"prefix\" or \"wildcard\"";
 const INVOKE: &str = "option invoke: use \"single\", \"first\", \"last\", \"roundrobin\" or \"random\"";
+/// How many methods a client may offer. There are fewer than ten.
+const MAX_AUTHMETHODS: usize = 64;
 
 impl Options for HelloDetails {
     const KEYS: &'static [&'static str] = &["authmethods", "authid", "authrole", "authextra", "roles"];
@@ -34,7 +36,7 @@ impl Options for HelloDetails {
         value: OptionValue<'_, 'a, R>,
     ) -> Result<(), DecodeError> {
         match key {
-            "authmethods" => self.authmethods = value.texts()?,
+            "authmethods" => self.authmethods = value.texts(MAX_AUTHMETHODS)?,
             "authid" => self.authid = Some(value.text()?),
             "authrole" => self.authrole = Some(value.text()?),
             "authextra" => {
