@@ -21,10 +21,8 @@ use std::{
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures_util::future::join_all;
-use wampgate::{
-    cookie::{MaxAge, TrackingId},
-    store::{self, CookieRecord, CookieStore, StoreOptions, SyncMode},
-    time::Timestamp,
+use wampgate::store::{
+    self, CookieRecord, CookieStore, MaxAge, StoreOptions, SyncMode, Timestamp, TrackingId,
 };
 
 const MILLION: u64 = 1_000_000;

@@ -23,7 +23,7 @@ mod entry;
 mod operations;
 mod socket;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, path::Path, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,8 +33,9 @@ pub use operations::{Failure, perform};
 pub use socket::{AdminSocket, SOCKET, SocketError};
 
 use crate::{
-    cookie::PublicIdKey,
-    store::{FileStore, OpenedStore, StoreOptions},
+    cookie::{PublicIdKey, PublicIdKeyError},
+    store::{self, FileStore, OpenedStore, StoreOpenError, StoreOptions},
+    time::Timestamp,
     tracking::Clients,
 };
 
@@ -47,12 +48,22 @@ pub const MAX_REQUEST: usize = 256 * 1024;
 /// A store with everything that belongs to it.
 #[derive(Debug, Clone)]
 pub struct ManagedStore {
-    /// What requests call it.
-    pub name: String,
-    /// The store with its clients; outside of a gateway none of them has a connection.
-    pub clients: Clients,
+    name: String,
+    /// Outside of a gateway none of the clients has a connection.
+    pub(crate) clients: Clients,
     /// The same store, if it is a file.
-    pub file: Option<Arc<FileStore>>,
+    file: Option<Arc<FileStore>>,
+}
+
+/// Why a store cannot be managed.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it all")]
+#[non_exhaustive]
+pub enum ManagedStoreError {
+    #[error(transparent)]
+    Store(#[from] StoreOpenError),
+    #[error(transparent)]
+    PublicId(#[from] PublicIdKeyError),
 }
 
 /// What is to be done.
@@ -149,9 +160,20 @@ pub enum Summary {
 }
 
 impl ManagedStore {
+    /// Opens a store without a gateway. Its clients have their public IDs by the key in the node directory.
+    pub fn open(name: String, options: &StoreOptions, node_dir: &Path) -> Result<Self, ManagedStoreError> {
+        let opened = store::open(options, Timestamp::now())?;
+        Ok(Self::new(name, &opened, Arc::new(PublicIdKey::of_node(node_dir)?)))
+    }
+
     /// A store that was just opened.
-    pub fn new(name: String, opened: &OpenedStore, key: Arc<PublicIdKey>) -> Self {
+    pub(crate) fn new(name: String, opened: &OpenedStore, key: Arc<PublicIdKey>) -> Self {
         Self { name, clients: Clients::new(opened, key), file: opened.file.clone() }
+    }
+
+    /// What requests call it.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 

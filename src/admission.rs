@@ -219,7 +219,7 @@ impl Admission {
             tracked: visitor.tracked.as_ref(),
             session: application.session,
             key: &self.key,
-            tls_exporter: visitor.tls.as_ref().map(Tls::exporter),
+            tls_exporter: visitor.tls.map(Tls::exporter),
         };
         let has_role = |role: &str| application.has_role(role);
         let plan = auth::plan(decision, &applicant, has_role, &mut rand::rng());

@@ -18,6 +18,7 @@ mod options;
 mod plan;
 mod principals;
 mod random;
+pub(crate) mod timing;
 
 mod cookie;
 mod cryptosign;

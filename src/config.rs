@@ -36,6 +36,7 @@ pub use crate::{
         Salting, ScramOptions, ScramPrincipal, Secret, SecretKey, TicketOptions, TicketPrincipal,
         WampCraOptions, WampCraPrincipal,
     },
+    cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, SameSite},
     edge::{AddressOptions, EdgeOptions, HttpOptions, PathTree, StaticOptions, TargetOptions, TrustedProxy},
     handshake::HandshakeOptions,
     policy::{PolicyFile, PolicyOptions},
@@ -44,7 +45,7 @@ pub use crate::{
     service::ServiceOptions,
     store::{StoreOptions, SyncMode},
     tracking::TrackingOptions,
-    wamp::pattern::UriMatch,
+    wamp::{Serializer, Subprotocol, pattern::UriMatch},
     wire::{PingOptions, WireOptions},
 };
 

@@ -21,9 +21,6 @@ use crate::{
     store::StoreOpenError,
 };
 
-/// The file in the node directory that holds the key of the public IDs.
-pub const PUBLIC_ID_KEY: &str = "public-id.key";
-
 /// A gateway that runs, except for its listeners.
 #[derive(Debug)]
 pub struct Gateway {
@@ -34,18 +31,17 @@ pub struct Gateway {
     default_policy: Option<Arc<PolicyGate>>,
 }
 
-/// A transport of the configuration with its routes.
+/// A transport of the configuration, with what it serves.
 #[derive(Debug)]
 pub struct RunningTransport {
-    /// Its options.
-    pub config: TransportConfig,
-    /// Its routes.
-    pub edge: Arc<Edge>,
+    pub(crate) config: TransportConfig,
+    pub(crate) edge: Arc<Edge>,
 }
 
 /// Why a gateway cannot start with a configuration that is right in itself.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it all")]
+#[non_exhaustive]
 pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreOpenError),
@@ -121,6 +117,11 @@ impl Gateway {
 }
 
 impl RunningTransport {
+    /// What the configuration says about it.
+    pub fn config(&self) -> &TransportConfig {
+        &self.config
+    }
+
     /// Whether there is something to see at `/`.
     pub fn has_page_at_root(&self) -> bool {
         matches!(self.config.edge.root.target, Some(TargetOptions::Page | TargetOptions::Static(_)))

@@ -1,71 +1,111 @@
 //! wampgate: a WebSocket gateway that gives every client an identity that survives reconnects.
 //!
-//! # The life of a connection
+//! Most people run the command `wampgate`. This library is for two kinds of programs:
 //!
-//! ```text
-//! server       accept, permit
-//!   connection   THE story: one connection, top to bottom
-//!     edge         HTTP/1.1 head with limits, route by path: static files | websocket
-//!       handshake    version, Origin, subprotocol            -> 400 / 403 / 426, or go on
-//!         tracking     Cookie header -> store -> known record | new record, Set-Cookie on the 101
-//!           policy       HELLO -> wasm component -> anonymous | none | defer(method) | deny
-//!             auth         defer: CHALLENGE / AUTHENTICATE   -> principal
-//!               session      WELCOME, then messages, pings, GOODBYE
-//!                 realm        broker (publish/subscribe) and dealer (call/register)
+//! - A test of a policy asks a component within the gateway's limits: [`testkit`], with the feature `testkit` alone.
+//! - A program that embeds a gateway reads or writes a configuration ([`config`]) and serves it ([`Gateway`]):
+//!
+//! ```no_run
+//! use wampgate::{
+//!     CancellationToken, Gateway,
+//!     config::{self, ConfigSource},
+//! };
+//!
+//! # async fn embed() -> Result<(), Box<dyn std::error::Error>> {
+//! let loaded = config::load(&ConfigSource::NodeDir("/srv/node".into()))?;
+//! let gateway = Gateway::start(loaded.config)?;
+//! let server = gateway.bind()?;
+//! let shutdown = CancellationToken::new();
+//! // Serves until another task cancels `shutdown` and the clients have left.
+//! gateway.serve(server, shutdown).await;
+//! # Ok(())
+//! # }
 //! ```
 //!
-//! Each stage yields a value that the next one requires, and data flows in this one direction. The modules
-//! below stand in that order; `wamp` (the protocol, without I/O) and `config` serve all of them.
+//! `examples/embed.rs` and `examples/test_policy.rs` are complete programs. `docs/architecture.md` describes the modules that
+//! this interface hides.
+//!
+//! # Features
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `cli` (default) | the command `wampgate`, and all of the below |
+//! | `gateway` | [`Gateway`], [`config`], [`store`], [`admin`] |
+//! | `testkit` | [`testkit`]; alone, it needs no gateway, no store and no C compiler |
+//! | `cache` | compiled policies stay on disk from one run to the next |
 
 #![cfg_attr(
-    not(feature = "gateway"),
-    allow(dead_code, unused_imports, reason = "the gateway uses what a test of a policy does not")
+    not(all(feature = "gateway", feature = "testkit")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "a test of a policy uses what the gateway does not, and the other way round"
+    )
 )]
 
 #[cfg(feature = "gateway")]
 pub mod admin;
 #[cfg(feature = "gateway")]
-pub mod admission;
-#[cfg(feature = "gateway")]
-pub mod auth;
-#[cfg(feature = "gateway")]
-pub mod backend;
-#[cfg(feature = "gateway")]
 pub mod config;
+pub mod policy;
 #[cfg(feature = "gateway")]
-pub mod connection;
+pub mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
+
 #[cfg(feature = "gateway")]
-pub mod edge;
+mod admission;
 #[cfg(feature = "gateway")]
-pub mod gateway;
+mod auth;
 #[cfg(feature = "gateway")]
-pub mod handshake;
+mod backend;
 #[cfg(feature = "gateway")]
-pub mod realm;
+mod connection;
 #[cfg(feature = "gateway")]
-pub mod server;
+mod edge;
 #[cfg(feature = "gateway")]
-pub mod service;
+mod gateway;
 #[cfg(feature = "gateway")]
-pub mod session;
+mod handshake;
+#[cfg(feature = "gateway")]
+mod realm;
+#[cfg(feature = "gateway")]
+mod server;
+#[cfg(feature = "gateway")]
+mod service;
+#[cfg(feature = "gateway")]
+mod session;
 #[cfg(feature = "gateway")]
 mod socket_file;
 #[cfg(feature = "gateway")]
-pub mod store;
+mod stream;
 #[cfg(feature = "gateway")]
-pub mod stream;
+mod tracking;
 #[cfg(feature = "gateway")]
-pub mod tracking;
-#[cfg(feature = "gateway")]
-pub mod wire;
+mod wire;
 
-pub mod cookie;
-pub mod identity;
-pub mod metrics;
-pub mod policy;
+mod cookie;
+mod identity;
+mod metrics;
 mod quantity;
-pub mod ration;
-#[cfg(feature = "testkit")]
-pub mod testkit;
-pub mod time;
-pub mod wamp;
+mod ration;
+mod time;
+mod wamp;
+
+#[cfg(feature = "gateway")]
+pub use crate::{
+    config::Config,
+    cookie::PublicIdKeyError,
+    gateway::{Gateway, RunningTransport, StartError},
+    server::{BindError, Server},
+};
+/// Tells a gateway to stop; from `tokio-util`.
+#[cfg(feature = "gateway")]
+pub use tokio_util::sync::CancellationToken;
+
+/// What a benchmark of this package measures. It is not part of the interface, and changes without notice.
+#[cfg(feature = "gateway")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::auth::timing::WrongClients;
+}

@@ -26,7 +26,7 @@ use prometheus_client::{
     registry::{Metric, Registry as Inner},
 };
 
-pub use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram};
+pub use prometheus_client::metrics::{counter::Counter, family::Family};
 pub use refusals::{Refusals, Stage};
 
 /// The media type of what [`Registry::render`] gives.
@@ -39,17 +39,6 @@ pub type Labels<const N: usize> = [(&'static str, String); N];
 pub type Counters<const N: usize> = Family<Labels<N>, Counter>;
 
 /// Every metric of a gateway. Cheap to clone.
-///
-/// ```
-/// use wampgate::metrics::{Counters, Registry};
-///
-/// let registry = Registry::new();
-/// let refused = Counters::<1>::default();
-/// registry.register("wampgate_refused", "Clients that were refused.", refused.clone());
-/// let refused = refused.get_or_create_owned(&[("reason", "realm".to_owned())]);
-/// refused.inc();
-/// assert!(registry.render().contains("wampgate_refused_total{reason=\"realm\"} 1\n"));
-/// ```
 #[derive(Debug, Clone)]
 pub struct Registry(Arc<Mutex<Inner>>);
 

@@ -12,7 +12,7 @@
 //!
 //! No failure of a policy lets a client in. The types that are generated from the contract (`wit/`) stay inside.
 
-pub mod question;
+pub(crate) mod question;
 
 mod answer;
 mod decision;
@@ -71,6 +71,10 @@ pub use self::{
     reload::{Reload, Reloader},
     request::{ConnectionView, CookieView, HelloView, JoinRequest, LoginView},
     tally::{PolicyMetrics, Tally},
+};
+pub use crate::{
+    identity::{Name, NameError},
+    wamp::{InvalidUri, Uri},
 };
 
 /// The default policy's component, built from `plugins/default`. CI rebuilds it and compares the bytes.

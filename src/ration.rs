@@ -3,9 +3,7 @@
 //! Each cause has a [`Ration`] of its own, so that a flood of one kind hides no line of another. A line that is let through
 //! says how many of its kind were left out before it:
 //!
-//! ```
-//! use wampgate::ration::Ration;
-//!
+//! ```text
 //! static REFUSED: Ration = Ration::SPARING;
 //!
 //! if let Some(line) = REFUSED.line() {

@@ -27,7 +27,7 @@ mod owner;
 mod permissions;
 mod router;
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -67,33 +67,26 @@ pub struct Attachment {
 // === impl Realm ===
 
 impl Realm {
-    /// Starts the owner of a realm.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime, on which the owner is to run.
-    pub fn start(options: RealmOptions) -> Self {
-        Self::start_with(options, None, &RealmMetrics::default())
-    }
-
     /// Starts the owner of a realm which can have clients logged out, and is measured.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime, on which the owner is to run.
-    pub fn start_with(options: RealmOptions, logouts: Option<Logouts>, metrics: &RealmMetrics) -> Self {
+    pub fn start(options: RealmOptions, logouts: Option<Logouts>, metrics: &RealmMetrics) -> Self {
+        let (realm, owner) = Self::with_owner(options, logouts, metrics);
+        tokio::spawn(owner.run());
+        realm
+    }
+
+    /// A realm and the owner that has to run for it.
+    fn with_owner(options: RealmOptions, logouts: Option<Logouts>, metrics: &RealmMetrics) -> (Self, Owner) {
         let permissions = Arc::new(Permissions::new(&options.roles));
         let name = options.name.clone();
         let (inbox, arrivals) = Inbox::new(options.name, Arc::clone(&permissions));
         let gate = Arc::clone(&inbox.gate);
         let counters = metrics.of(name.as_str(), &gate);
-        tokio::spawn(Owner::new(name, arrivals, gate, permissions, logouts, counters).run());
-        Self { inbox: Arc::new(inbox) }
-    }
-
-    /// The realm's name.
-    pub fn name(&self) -> &str {
-        self.inbox.name.as_str()
+        let owner = Owner::new(name, arrivals, gate, permissions, logouts, counters);
+        (Self { inbox: Arc::new(inbox) }, owner)
     }
 
     /// The realm's name as a URI.
@@ -116,11 +109,6 @@ impl Realm {
         self.inbox.features.clone()
     }
 
-    /// How many sessions are attached, as of the owner's latest turn.
-    pub fn sessions(&self) -> usize {
-        self.inbox.gate.sessions.load(Ordering::Relaxed)
-    }
-
     /// Adds a session. The realm pushes encoded messages for its client to `outbox`.
     ///
     /// Waits for room in the inbox only: the owner learns of the session later, in order. If the identifier is taken,
@@ -137,22 +125,11 @@ impl Realm {
         self.inbox.send(Arrival::Attach { key, identity, outbox, channel }).await?;
         Ok(Attachment { key, inbox: Arc::clone(&self.inbox) })
     }
-
-    /// Ends the realm: every session gets GOODBYE `wamp.close.system_shutdown` after what was sent before, and its
-    /// outbox is closed. Later callers get [`RealmClosed`].
-    pub fn close(&self) {
-        self.inbox.send_now(Arrival::Close);
-    }
 }
 
 // === impl Attachment ===
 
 impl Attachment {
-    /// The session.
-    pub const fn session(&self) -> SessionId {
-        self.key.session
-    }
-
     /// Hands a message of the session to the realm, waiting while the realm's inbox is full.
     ///
     /// Takes the messages for broker and dealer. The session's own (HELLO, GOODBYE, …) are a protocol violation here, as

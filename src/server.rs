@@ -23,7 +23,7 @@ use crate::{
 
 /// How long open connections have to end once the gateway drains. With the closing handshake's own limit this keeps
 /// the whole drain below ten seconds.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// How long a listener pauses after a failed accept (mostly: no file descriptor is left), so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -44,7 +44,9 @@ struct Site {
 
 impl Server {
     /// Binds every endpoint; either all of them or none. Needs a tokio runtime.
-    pub fn bind(sites: impl IntoIterator<Item = (ListenerOptions, Arc<Edge>)>) -> Result<Self, BindError> {
+    pub(crate) fn bind(
+        sites: impl IntoIterator<Item = (ListenerOptions, Arc<Edge>)>,
+    ) -> Result<Self, BindError> {
         let bind = |(options, edge): (ListenerOptions, _)| {
             let listener = Listener::bind(&options.endpoint)?;
             Ok(Site { listener, max_connections: options.max_connections, edge })
@@ -57,7 +59,7 @@ impl Server {
         self.sites.iter().map(|site| site.listener.url()).collect()
     }
 
-    /// Serves until `shutdown` is cancelled, then drains: no new connections, and [`DRAIN_TIMEOUT`] for the open ones.
+    /// Serves until `shutdown` is cancelled, then drains: no new connections, and 8 seconds for the open ones.
     pub async fn run(self, shutdown: CancellationToken) {
         let connections = TaskTracker::new();
         let mut accepting = JoinSet::new();

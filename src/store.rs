@@ -27,8 +27,6 @@ pub(crate) mod testing;
 
 use std::fmt;
 
-use crate::{cookie::TrackingId, time::Timestamp};
-
 pub(crate) use self::commit::block_on;
 pub use self::{
     commit::{Commit, Lookup, StoreAnswer},
@@ -43,6 +41,10 @@ pub use self::{
     options::{DEFAULT_MAX_COOKIES, DEFAULT_MAX_SIZE, StoreOptions, StorePlace, SyncMode},
     record::{Authentication, CookieRecord, Lineage, Replacement, Succession},
     revocations::{LocalRevocations, OpenConnections, Parting, Revocation, Revocations},
+};
+pub use crate::{
+    cookie::{MaxAge, TrackingId, TrackingIdError},
+    time::Timestamp,
 };
 
 /// A place for cookie records.

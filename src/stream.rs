@@ -55,8 +55,8 @@ pub enum Tls {}
 
 impl Tls {
     /// What the session exports for channel binding (RFC 9266, `tls-exporter`).
-    pub const fn exporter(&self) -> [u8; 32] {
-        match *self {}
+    pub const fn exporter(self) -> [u8; 32] {
+        match self {}
     }
 }
 

@@ -54,6 +54,7 @@ pub struct TestPolicy {
 /// Why a policy cannot be tested.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it all")]
+#[non_exhaustive]
 pub enum TestError {
     #[error(transparent)]
     Engine(#[from] PolicyEngineError),

@@ -19,7 +19,7 @@ use rand::rngs::SysRng;
 pub use clients::Clients;
 pub use connections::{Closed, Connections, Presence};
 pub use family::{Families, Family};
-pub use logout::{LogoutQueue, TooManyOrders};
+pub use logout::LogoutQueue;
 pub use options::{LoginOptions, TrackingOptions};
 
 pub use crate::store::Parting;

@@ -34,9 +34,9 @@ use crate::{
     },
 };
 
-pub use ending::{Ending, LastWords};
+pub use ending::Ending;
 pub use options::{PingOptions, WireOptions};
-pub use outbox::{Closing, FRAME_OVERHEAD, Outbox, Taken};
+pub use outbox::{Closing, Outbox, Taken};
 
 /// How much is handed to the socket in one write. Larger batches save system calls; this size is where that stops
 /// to matter.

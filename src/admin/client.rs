@@ -23,6 +23,7 @@ pub struct Client(UnixStream);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ClientError {
     /// The gateway refused, or could not do it.
     #[error("{0}")]

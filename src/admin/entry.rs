@@ -63,7 +63,7 @@ pub struct Authenticated {
 
 impl Entry {
     /// What may be shown of a record.
-    pub fn new(store: &ManagedStore, id: &TrackingId, record: &CookieRecord, reveal: bool) -> Self {
+    pub(super) fn new(store: &ManagedStore, id: &TrackingId, record: &CookieRecord, reveal: bool) -> Self {
         let lineage = record.lineage.as_ref();
         let succession = record.authentication.as_ref().and_then(|a| a.succession.as_ref());
         Self {

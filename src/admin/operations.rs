@@ -20,6 +20,7 @@ const LIST_STEP: u64 = 10_000;
 
 /// Why a command was not carried out, or not to its end.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Failure {
     /// No record has the ID that was asked for.
     #[error("no cookie has this ID: give a tracking ID or a public ID, `wampgate cookies ls` lists them")]

@@ -52,6 +52,7 @@ pub struct AdminSocket {
 
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SocketError {
     /// Another gateway listens there.
     #[error(

@@ -76,6 +76,7 @@ impl Visitor {
     }
 
     /// The headers of the visitor's request that it keeps.
+    #[cfg(test)]
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
     }

@@ -110,6 +110,7 @@ pub struct ScramPrincipal {
 
 /// SCRAM's key derivation functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kdf {
     /// PBKDF2 with HMAC-SHA256.
     Pbkdf2 {

@@ -128,6 +128,7 @@ fn repair(args: &StoreArgs) -> anyhow::Result<()> {
             path.display()
         ),
         StoreOptions::Memory { .. } => bail!("a store in memory has no file to repair"),
+        _ => bail!("only a store of type \"file\" has a file that this command can repair"),
     };
     place::must_exist(&path)?;
     let repaired = store::repair(&path)?;

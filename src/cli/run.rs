@@ -17,11 +17,10 @@ use tracing::{info, warn};
 
 use super::{RunArgs, logging, reload};
 use wampgate::{
+    Gateway, Server,
     admin::{AdminSocket, SocketError},
     config::{self, Config},
-    gateway::Gateway,
     policy::Recorder,
-    server::Server,
 };
 
 /// The exit code after a second signal: 128 and the number of SIGINT, as a shell reports it.
@@ -103,7 +102,7 @@ fn announce(gateway: &Gateway, server: &Server) -> io::Result<()> {
     writeln!(out, "wampgate {}", env!("CARGO_PKG_VERSION"))?;
     for (url, transport) in server.urls().iter().zip(gateway.transports()) {
         writeln!(out, "listening on {url}")?;
-        for (path, target) in transport.config.edge.root.targets() {
+        for (path, target) in transport.config().edge.root.targets() {
             writeln!(out, "  {:<9} {url}{path}", target.kind())?;
         }
         if transport.has_page_at_root() {

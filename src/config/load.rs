@@ -19,6 +19,7 @@ const EMBEDDED: &str = include_str!("../../examples/default.json");
 
 /// Where to look for a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ConfigSource {
     /// In `.crossbar`. Without a file there, the configuration that is built in.
     Default,

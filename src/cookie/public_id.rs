@@ -20,6 +20,8 @@ use sha2::Sha256;
 
 use super::TrackingId;
 
+/// The file in the node directory that holds the key.
+const FILE: &str = "public-id.key";
 /// The size of a key in bytes: the hash's output, more adds nothing (RFC 2104, 3).
 const KEY_SIZE: usize = 32;
 /// The size of a public ID in bytes before it is written as text.
@@ -36,6 +38,7 @@ pub struct PublicIdKey {
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PublicIdKeyError {
     /// The file could not be read, written or created.
     #[error(
@@ -68,10 +71,15 @@ impl PublicIdKey {
         Ok(Self::new(&random_key()?))
     }
 
+    /// The key in a node directory, which goes with the records of the node's stores.
+    pub fn of_node(node_dir: &Path) -> Result<Self, PublicIdKeyError> {
+        Self::load_or_create(&node_dir.join(FILE))
+    }
+
     /// Reads the key from a file, and makes the file (mode 0600) if there is none.
     ///
     /// Another process that does the same at the same moment gets the same key.
-    pub fn load_or_create(path: &Path) -> Result<Self, PublicIdKeyError> {
+    fn load_or_create(path: &Path) -> Result<Self, PublicIdKeyError> {
         let failed = |source| PublicIdKeyError::File { path: path.to_owned(), source };
         match fs::File::open(path) {
             Ok(file) => return Self::read(file, path),

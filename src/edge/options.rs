@@ -71,6 +71,7 @@ pub struct PathTree {
 
 /// What is served at a path.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum TargetOptions {
     /// Files of a directory.
     Static(StaticOptions),

@@ -2,7 +2,7 @@
 
 use std::{mem, path::PathBuf, sync::Arc};
 
-use super::{PUBLIC_ID_KEY, StartError};
+use super::StartError;
 use crate::{
     admin::{self, ManagedStore},
     admission::{Admission, LoginMetrics},
@@ -65,7 +65,7 @@ impl Assembly {
         let (realm_metrics, policy_metrics) =
             (RealmMetrics::register(&registry), PolicyMetrics::register(&registry));
         let start = |realm: &RealmOptions| {
-            Backend::Realm(Realm::start_with(realm.clone(), Some(orders.clone()), &realm_metrics))
+            Backend::Realm(Realm::start(realm.clone(), Some(orders.clone()), &realm_metrics))
         };
         Ok(Self {
             trackers: Vec::new(),
@@ -145,7 +145,7 @@ impl Assembly {
         name: String,
         key: &Arc<PublicIdKey>,
     ) -> Result<ManagedStore, StartError> {
-        if let Some(found) = self.stores.iter().find(|store| store.name == name) {
+        if let Some(found) = self.stores.iter().find(|store| store.name() == name) {
             return Ok(found.clone());
         }
         let opened = store::open_counting(config, Timestamp::now(), self.store_metrics.of(&name))?;
@@ -161,11 +161,7 @@ impl Assembly {
         if let Some(key) = slot {
             return Ok(Arc::clone(key));
         }
-        let key = if is_durable {
-            PublicIdKey::load_or_create(&self.node_dir.join(PUBLIC_ID_KEY))?
-        } else {
-            PublicIdKey::random()?
-        };
+        let key = if is_durable { PublicIdKey::of_node(&self.node_dir)? } else { PublicIdKey::random()? };
         Ok(Arc::clone(slot.insert(Arc::new(key))))
     }
 

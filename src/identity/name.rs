@@ -14,6 +14,7 @@ pub struct Name(Arc<str>);
 
 /// Why a text is no [`Name`]. The message does not repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NameError {
     /// It is empty or too long.
     #[error("{0} characters, use 1 to {MAX_CHARS}")]

@@ -87,7 +87,8 @@ impl Refusals {
     }
 
     /// How many clients were refused for this reason.
-    pub fn of(&self, stage: Stage, reason: &str) -> u64 {
+    #[cfg(test)]
+    fn of(&self, stage: Stage, reason: &str) -> u64 {
         let known = self.0.reasons.read().unwrap_or_else(PoisonError::into_inner);
         let found = known.iter().find(|((at, name), _)| *at == stage && *name == reason);
         found.map_or(0, |(_, found)| found.count.get())

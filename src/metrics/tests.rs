@@ -47,7 +47,7 @@ fn what_is_read_is_read_anew_each_time() {
     let registry = Registry::new();
     let sessions = Readings::<0>::default();
     registry.register("wampgate_sessions", "Sessions.", sessions.clone());
-    let count = Gauge::<i64>::default();
+    let count = prometheus_client::metrics::gauge::Gauge::<i64>::default();
     let counted = count.clone();
     sessions.add([], move || usize::try_from(counted.get()).unwrap_or_default());
     for value in [1, 5, 0] {

@@ -67,6 +67,7 @@ impl Default for PolicyEngineOptions {
 
 /// Why there is no engine.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PolicyEngineError {
     /// The configuration asks for more memory than a slot can have.
     #[error("max_memory: {asked} bytes are more than a policy can have, use at most {MAX_MEMORY_LIMIT}")]

@@ -6,6 +6,7 @@ use crate::identity::{Name, NameError};
 
 /// Why a policy came to no decision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PolicyError {
     /// The policy returned an error of its own, or the request is larger than the contract allows.
     #[error("the policy failed: {0}")]
@@ -36,6 +37,7 @@ pub enum PolicyError {
 
 /// How an answer breaks the contract. No message repeats what may be the tracking ID.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ContractError {
     /// The answer does not have the contract's types.
     #[error("{0}")]

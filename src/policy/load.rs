@@ -31,6 +31,7 @@ pub struct PolicyLoadError {
 
 /// What is wrong with a policy.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PolicyLoadFault {
     /// The file cannot be read.
     #[error("cannot read the component: {0}")]

@@ -49,7 +49,7 @@ impl Reloader {
     }
 
     /// A reloader without policies, which counts what comes of those that it loads.
-    pub fn measured(engine: PolicyEngine, metrics: PolicyMetrics) -> Self {
+    pub(crate) fn measured(engine: PolicyEngine, metrics: PolicyMetrics) -> Self {
         Self { engine, metrics, policies: Vec::new() }
     }
 

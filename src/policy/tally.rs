@@ -36,7 +36,7 @@ pub struct Tally {
 
 impl PolicyMetrics {
     /// Metrics that monitoring is shown.
-    pub fn register(registry: &Registry) -> Self {
+    pub(crate) fn register(registry: &Registry) -> Self {
         let metrics = Self::default();
         let help = "Decisions of a policy by what came of them; from `refused` on they are failures.";
         registry.register("wampgate_policy_decisions", help, metrics.decisions.clone());

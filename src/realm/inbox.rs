@@ -58,7 +58,6 @@ pub(super) enum Arrival {
         key: SessionKey,
         done: Option<oneshot::Sender<()>>,
     },
-    Close,
 }
 
 /// What senders and owner share besides the queue.
@@ -138,7 +137,7 @@ impl Arrival {
         match self {
             Self::Attach { .. } => 1,
             Self::Message { slots, .. } => *slots,
-            Self::Detach { .. } | Self::Close => 0,
+            Self::Detach { .. } => 0,
         }
     }
 }

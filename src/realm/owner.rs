@@ -84,11 +84,10 @@ impl Owner {
         }
     }
 
-    /// Serves the realm until it is closed, or until the last way to it is gone.
+    /// Serves the realm until the last way to it is gone.
     pub(super) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
-        let mut closed = false;
-        while !closed && self.arrivals.recv_many(&mut batch, BATCH).await > 0 {
+        while self.arrivals.recv_many(&mut batch, BATCH).await > 0 {
             let mut slots = 0;
             for arrival in batch.drain(..) {
                 slots += arrival.slots() as usize;
@@ -104,8 +103,6 @@ impl Owner {
                             let _ = done.send(());
                         }
                     }
-                    // The rest of the batch is served: what is in it must not be dropped without a word.
-                    Arrival::Close => closed = true,
                 }
                 // A long queue of events with many receivers must not keep the connections from writing them.
                 tokio::task::consume_budget().await;

@@ -6,6 +6,7 @@ use crate::cookie::TrackingId;
 
 /// Why a store could not do as asked. No message names an ID.
 #[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// The ID is taken; draw another one.
     #[error("the tracking ID exists already")]
@@ -44,6 +45,7 @@ pub enum StoreError {
 
 /// Why a store cannot be opened. No message names an ID; every one names the file and the remedy.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreOpenError {
     /// Another process, or another store of this one, has it.
     #[error("the cookie store {} is in use already: stop the other process, or name another file", path.display())]

@@ -25,7 +25,7 @@ pub struct StoreTally {
 
 impl StoreMetrics {
     /// Metrics that monitoring is shown.
-    pub fn register(registry: &Registry) -> Self {
+    pub(crate) fn register(registry: &Registry) -> Self {
         let metrics = Self::default();
         let Self { ready, failures } = metrics.clone();
         let help = "Whether a cookie store takes changes: 0 while its disk fails or hangs.";

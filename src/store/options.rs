@@ -14,6 +14,7 @@ pub const DEFAULT_MAX_SIZE: usize = 1 << 30;
 
 /// A cookie store.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum StoreOptions {
     /// In memory, gone when the gateway stops. Two services have two stores.
     Memory {
@@ -57,6 +58,7 @@ pub enum SyncMode {
 /// Everything that asks "which store is that, does it outlive the process, can another service share it?" asks the
 /// place, so that a new kind of store answers once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum StorePlace {
     /// The memory of this process. Such a store is shared with no other service, whatever its options are.
     Memory,

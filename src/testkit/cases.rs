@@ -43,6 +43,7 @@ pub struct Case {
 
 /// Why a cases file cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CasesError {
     /// The file cannot be read.
     #[error("{file}: cannot read the cases: {error}")]

@@ -37,14 +37,14 @@ pub struct Messages {
 
 impl Subprotocol {
     /// How the frames of a new connection are made up.
-    pub const fn framing(self) -> Framing {
+    pub(crate) const fn framing(self) -> Framing {
         Framing { subprotocol: self, terminator: RECORD_SEPARATOR }
     }
 }
 
 impl Framing {
     /// The subprotocol that is spoken.
-    pub const fn subprotocol(&self) -> Subprotocol {
+    pub const fn subprotocol(self) -> Subprotocol {
         self.subprotocol
     }
 
@@ -83,12 +83,8 @@ impl Framing {
 
     /// Makes frames of encoded messages, in their order. A batched subprotocol has as many messages in a frame as
     /// fit into `max_bytes`, but at least one; any other has one, which is not copied.
-    pub fn frames<'a>(
-        &self,
-        messages: &'a [Bytes],
-        max_bytes: usize,
-    ) -> impl Iterator<Item = Bytes> + use<'a> {
-        let framing = *self;
+    pub fn frames(self, messages: &[Bytes], max_bytes: usize) -> impl Iterator<Item = Bytes> {
+        let framing = self;
         let mut rest = messages;
         std::iter::from_fn(move || {
             let (batch, behind) = rest.split_at_checked(framing.fitting(rest, max_bytes))?;

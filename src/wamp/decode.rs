@@ -19,7 +19,7 @@ impl Serializer {
     ///
     /// Its payload, and options and details, are slices of `message`. `max_depth` is how deeply lists and dictionaries may
     /// be nested, the message's own list included.
-    pub fn decode(self, message: &Bytes, max_depth: usize) -> Result<ClientMessage, DecodeError> {
+    pub(crate) fn decode(self, message: &Bytes, max_depth: usize) -> Result<ClientMessage, DecodeError> {
         match self {
             Self::Json => read(Envelope::open(JsonReader::new(message)?, message, self, max_depth)?),
             Self::MsgPack => read(Envelope::open(MsgPackReader::new(message), message, self, max_depth)?),

@@ -22,7 +22,7 @@ const OBJECT_SIZE: usize = 256;
 
 impl Serializer {
     /// Writes one message, transcoding its payload where that is needed.
-    pub fn encode(self, message: &RouterMessage) -> Bytes {
+    pub(crate) fn encode(self, message: &RouterMessage) -> Bytes {
         match self {
             Self::Json => write_message::<JsonWriter>(message, self),
             Self::MsgPack => write_message::<MsgPackWriter>(message, self),

@@ -4,13 +4,6 @@
 use std::{borrow::Cow, sync::Arc};
 
 /// The roles of a router with their features, as WELCOME tells them. Cheap to clone.
-///
-/// ```
-/// use wampgate::wamp::RouterFeatures;
-///
-/// let features = RouterFeatures::new(["publisher_exclusion"], ["caller_identification", "call_canceling"]);
-/// assert!(features.dealer().iter().any(|feature| feature == "call_canceling"));
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouterFeatures {
     broker: Arc<[FeatureName]>,

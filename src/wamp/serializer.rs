@@ -2,6 +2,7 @@
 
 /// How messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Serializer {
     /// JSON, in text frames.
     Json,

@@ -53,8 +53,8 @@ impl Uri {
         check_characters(text)
     }
 
-    /// A URI of the program's own, such as one of [`error`]'s.
-    pub fn known(text: &'static str) -> Self {
+    /// A URI of the program's own, such as one of `error`'s.
+    pub(crate) fn known(text: &'static str) -> Self {
         debug_assert!(Self::parse(text).is_ok(), "{text}");
         Self(Arc::from(text))
     }
@@ -116,7 +116,6 @@ pub mod error {
     pub const NOT_AUTHORIZED: &str = "wamp.error.not_authorized";
     pub const NO_AUTH_METHOD: &str = "wamp.error.no_auth_method";
     pub const AUTHENTICATION_FAILED: &str = "wamp.error.authentication_failed";
-    pub const AUTHENTICATION_DENIED: &str = "wamp.error.authentication_denied";
     pub const PROTOCOL_VIOLATION: &str = "wamp.error.protocol_violation";
     pub const CANCELED: &str = "wamp.error.canceled";
     pub const TIMEOUT: &str = "wamp.error.timeout";
@@ -124,8 +123,6 @@ pub mod error {
     pub const DISCLOSE_ME: &str = "wamp.error.option_disallowed.disclose_me";
     pub const UNAVAILABLE: &str = "wamp.error.unavailable";
     pub const GOODBYE_AND_OUT: &str = "wamp.close.goodbye_and_out";
-    pub const CLOSE_REALM: &str = "wamp.close.close_realm";
-    pub const CLOSE_NORMAL: &str = "wamp.close.normal";
     pub const SYSTEM_SHUTDOWN: &str = "wamp.close.system_shutdown";
     pub const KILLED: &str = "wamp.close.killed";
     /// Crossbar.io's: the client's cookie no longer stands for it.

@@ -4,11 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wampgate::{
-    cookie::{MaxAge, TrackingId},
-    store::{CookieRecord, LineFormat, write_line},
-    time::Timestamp,
-};
+use wampgate::store::{CookieRecord, LineFormat, MaxAge, Timestamp, TrackingId, write_line};
 
 use super::{CROSSBAR, JOES, PLAIN, cookies, cookies_with, joes_line, listed, public_id};
 use crate::support::{

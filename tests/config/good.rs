@@ -2,14 +2,10 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use wampgate::{
-    config::{
-        AuthOptions, Config, ConfigSource, CookieAuthOptions, Endpoint, Kdf, LoadedConfig, PathTree, Roles,
-        Salting, SecretKey, ServiceOptions, SocketAccess, StoreOptions, SyncMode, TargetOptions,
-        TrustedProxy, UriMatch, load_with,
-    },
-    cookie::SameSite,
-    wamp::Serializer,
+use wampgate::config::{
+    AuthOptions, Config, ConfigSource, CookieAuthOptions, Endpoint, Kdf, LoadedConfig, PathTree, Roles,
+    Salting, SameSite, SecretKey, Serializer, ServiceOptions, SocketAccess, StoreOptions, SyncMode,
+    TargetOptions, TrustedProxy, UriMatch, load_with,
 };
 
 use super::{check, compare, env, json_files};

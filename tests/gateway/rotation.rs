@@ -130,7 +130,7 @@ fn a_replaced_cookie_that_comes_back_later_logs_everybody_out_in_every_store() {
     };
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
     let now = u64::try_from(now).unwrap();
-    let ago = |seconds: u64| wampgate::time::Timestamp::from_millis(now - seconds * 1000).to_text();
+    let ago = |seconds: u64| wampgate::store::Timestamp::from_millis(now - seconds * 1000).to_text();
     let (old, new) = ("old-old-old-old-old-old-", "new-new-new-new-new-new-");
     let replaced = format!(r#", "next": "{new}", "since": "{}""#, ago(3600));
     let lines = line(old, &ago(7200), &replaced)

@@ -165,7 +165,7 @@ fn scan_meets_every_live_record_once(kind: Kind) {
     wait(store.revoke(&id(100), at(0))).unwrap();
     wait(store.authenticate(&id(101), Some(authentication("joe", 0)), at(0))).unwrap();
     let mut met = HashMap::new();
-    let mut each = |id: &wampgate::cookie::TrackingId, record: &wampgate::store::CookieRecord| {
+    let mut each = |id: &wampgate::store::TrackingId, record: &wampgate::store::CookieRecord| {
         assert!(met.insert(id.clone(), record.clone()).is_none(), "met twice");
     };
     store.scan(at(10_000), &mut each).unwrap();
@@ -181,7 +181,7 @@ fn scan_may_call_the_store(kind: Kind) {
         wait(store.create(&id(n), record(0, DAY))).unwrap();
     }
     let mut count = 0;
-    let mut each = |id: &wampgate::cookie::TrackingId, _: &wampgate::store::CookieRecord| {
+    let mut each = |id: &wampgate::store::TrackingId, _: &wampgate::store::CookieRecord| {
         count += 1;
         assert!(knows(store, id, 1));
         wait(store.revoke(id, at(1))).unwrap();
@@ -205,7 +205,7 @@ fn unfit_authentication_is_refused(kind: Kind) {
 fn ids_differ_in_every_character_and_case(kind: Kind) {
     let place = StoreFolder::new(kind);
     let store = &*place.open(0);
-    let parse = |text: &str| wampgate::cookie::TrackingId::parse(text).unwrap();
+    let parse = |text: &str| wampgate::store::TrackingId::parse(text).unwrap();
     let longest = "x".repeat(64);
     let texts = ["aaaaaa", "AAAAAA", "aaaaaaa", "aaaaa-", "aaaaa_", "aaaaa+", "aaaaa/", &longest];
     for (n, text) in texts.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use wampgate::cookie::TrackingId;
+use wampgate::store::TrackingId;
 
 use super::support::{Kind, StoreFolder, at, authid, id, knows, record, wait};
 

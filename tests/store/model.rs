@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use wampgate::{
-    cookie::TrackingId,
-    store::{Authentication, CookieRecord, StoreError, Succession},
-};
+use wampgate::store::{Authentication, CookieRecord, StoreError, Succession, TrackingId};
 
 use super::support::{
     Kind, StoreFolder, at, authentication, for_every_store, id, in_place_of, record, replacement, wait,

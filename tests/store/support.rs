@@ -3,13 +3,9 @@
 use std::{path::PathBuf, sync::Arc};
 
 use tempfile::TempDir;
-use wampgate::{
-    cookie::{MaxAge, TrackingId},
-    store::{
-        self, Authentication, Commit, CookieRecord, CookieStore, Lineage, Replacement, StoreError,
-        StoreOpenError, StoreOptions, Succession, SyncMode,
-    },
-    time::Timestamp,
+use wampgate::store::{
+    self, Authentication, Commit, CookieRecord, CookieStore, Lineage, MaxAge, Replacement, StoreError,
+    StoreOpenError, StoreOptions, Succession, SyncMode, Timestamp, TrackingId,
 };
 
 /// Which store.

@@ -9,8 +9,7 @@ use serde_json::json;
 
 use wampgate::{
     admin::{Authenticated, Entry, Summary},
-    cookie::TrackingId,
-    store::Repaired,
+    store::{Repaired, TrackingId},
 };
 
 /// How records are printed for people.

@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     io, iter,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use anyhow::{Context as _, bail};
@@ -15,10 +14,7 @@ use wampgate::{
         self, Client, ClientError, Command, Failure, ManagedStore, Reply, Request, SOCKET, Summary, VERSION,
     },
     config::{self, Config},
-    cookie::{PublicIdKey, TrackingId},
-    gateway::PUBLIC_ID_KEY,
-    store::{self, CookieRecord, StoreOptions},
-    time::Timestamp,
+    store::{CookieRecord, StoreOptions, Timestamp, TrackingId},
 };
 
 /// A store of a configuration.
@@ -136,7 +132,7 @@ impl Place {
                 }
             }
             Self::Here(store) => {
-                let request = Request { v: VERSION, store: store.name.clone(), reveal, command };
+                let request = Request { v: VERSION, store: store.name().to_owned(), reveal, command };
                 let mut records: Box<dyn Iterator<Item = Result<_, Failure>>> = match records {
                     Some(records) => {
                         Box::new(records.iter().map(|(id, record)| Ok((id.clone(), record.clone()))))
@@ -161,9 +157,7 @@ impl Chosen {
         if let Some(path) = place.path().filter(|_| !self.may_create) {
             must_exist(path)?;
         }
-        let opened = store::open(&self.store, Timestamp::now())?;
-        let key = PublicIdKey::load_or_create(&self.node_dir.join(PUBLIC_ID_KEY))?;
-        let store = ManagedStore::new(self.name, &opened, Arc::new(key));
+        let store = ManagedStore::open(self.name, &self.store, &self.node_dir)?;
         Ok(Place::Here(Box::new(store)))
     }
 }

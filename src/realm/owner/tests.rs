@@ -1,4 +1,8 @@
-use std::{sync::Mutex, task::Poll, time::Duration};
+use std::{
+    sync::{Mutex, atomic::Ordering},
+    task::Poll,
+    time::Duration,
+};
 
 use futures_util::poll;
 
@@ -20,8 +24,19 @@ use crate::{
 
 const PLENTY: usize = 1 << 20;
 
+fn start(options: RealmOptions) -> Realm {
+    Realm::start(options, None, &RealmMetrics::default())
+}
+
+impl Realm {
+    /// How many sessions are attached, as of the owner's latest turn.
+    fn sessions(&self) -> usize {
+        self.inbox.gate.sessions.load(Ordering::Relaxed)
+    }
+}
+
 fn realm() -> Realm {
-    Realm::start(RealmOptions { name: uri("realm1"), roles: Roles::Open })
+    start(RealmOptions { name: uri("realm1"), roles: Roles::Open })
 }
 
 /// A session in the realm and what comes out of it.
@@ -112,13 +127,12 @@ async fn sessions_meet_in_the_realm() {
     bob.send(yields(1)).await;
     alice.receive(1).await;
     assert_eq!(realm.sessions(), 2);
-    assert_eq!((realm.name(), alice.attachment.session()), ("realm1", SessionId(1)));
 }
 
 #[tokio::test]
 async fn has_role_is_answered_by_the_configuration() {
     assert!(realm().has_role("anything"));
-    let listed = Realm::start(RealmOptions { name: uri("realm1"), roles: Roles::Listed(vec![]) });
+    let listed = start(RealmOptions { name: uri("realm1"), roles: Roles::Listed(vec![]) });
     assert!(!listed.has_role("anything"));
 }
 
@@ -255,7 +269,7 @@ fn killing_realm(logouts: Logouts) -> Realm {
         permissions: vec![rule],
     }]);
     let options = RealmOptions { name: uri("realm1"), roles };
-    Realm::start_with(options, Some(logouts), &RealmMetrics::default())
+    Realm::start(options, Some(logouts), &RealmMetrics::default())
 }
 
 fn kill(authid: &str, reason: &str) -> ClientMessage {
@@ -316,7 +330,7 @@ async fn a_logout_that_cannot_be_ordered_is_refused_and_ends_no_session() {
 async fn what_passes_is_counted_by_realm() {
     let registry = Registry::new();
     let options = RealmOptions { name: uri("realm1"), roles: Roles::Open };
-    let realm = Realm::start_with(options, None, &RealmMetrics::register(&registry));
+    let realm = Realm::start(options, None, &RealmMetrics::register(&registry));
     let (alice, bob) = (Client::join(&realm, 1, PLENTY).await, Client::join(&realm, 2, PLENTY).await);
     let carol = Client::join(&realm, 3, PLENTY).await;
     for client in [&bob, &carol] {
@@ -345,11 +359,13 @@ async fn what_passes_is_counted_by_realm() {
 }
 
 #[tokio::test]
-async fn closed_realm_says_goodbye_and_takes_nobody_any_more() {
-    let realm = realm();
+async fn realm_whose_owner_has_ended_says_goodbye_and_takes_no_session() {
+    let options = RealmOptions { name: uri("realm1"), roles: Roles::Open };
+    let (realm, owner) = Realm::with_owner(options, None, &RealmMetrics::default());
+    let owner = tokio::spawn(owner.run());
     let alice = Client::join(&realm, 1, PLENTY).await;
     settle(&realm).await;
-    realm.close();
+    owner.abort();
     let behind = Client::join(&realm, 2, PLENTY).await;
     for client in [&alice, &behind] {
         client.receive(1).await;

@@ -22,6 +22,7 @@ pub enum LineFormat {
 
 /// Why a text was not read. No message repeats anything of a line.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreTextError {
     /// A line is not whole.
     #[error(

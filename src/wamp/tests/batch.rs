@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::wamp::{Framing, Subprotocol};
+use crate::wamp::{Subprotocol, batch::Framing};
 
 fn framing(name: &str) -> Framing {
     Subprotocol::parse(name).unwrap().framing()
