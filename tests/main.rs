@@ -19,4 +19,5 @@ mod commands;
 mod component;
 mod config;
 mod gateway;
+mod layers;
 mod store;
