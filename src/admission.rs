@@ -11,6 +11,7 @@
 //! messages: how a visitor is asked and how it answers is its connection's business, so a request that never becomes a WebSocket
 //! takes the same way, without a HELLO.
 
+mod guesses;
 mod metrics;
 mod question;
 mod record;
@@ -18,19 +19,21 @@ mod record;
 mod tests;
 mod visitor;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use http::{HeaderMap, HeaderName, header};
 use serde_json::{Map, Value};
 use tracing::debug;
 
+use guesses::Guess;
+pub use guesses::Guesses;
 pub use metrics::LoginMetrics;
 use metrics::Outcome;
 pub use record::MeetError;
 pub use visitor::{Facts, Visitor};
 
 use crate::{
-    auth::{self, Applicant, AuthError, AuthOptions, Method, Pending, Plan},
+    auth::{self, Applicant, AuthError, AuthOptions, Method, Pending, Plan, Principal, StandIns},
     backend::Backend,
     cookie::PublicIdKey,
     identity::{ANONYMOUS, Identity},
@@ -54,7 +57,9 @@ pub struct Admission {
     /// The names of the configured methods, for the policy; empty if no authentication is configured.
     methods: Vec<&'static str>,
     key: Arc<PublicIdKey>,
+    stand_ins: StandIns,
     logins: LoginMetrics,
+    guesses: Arc<Guesses>,
 }
 
 /// A HELLO with what it says.
@@ -85,7 +90,7 @@ pub enum Verdict {
     /// The visitor is known.
     Admitted(Identity),
     /// The visitor has to prove who it is.
-    Challenged(Challenge),
+    Challenged(Box<Challenge>),
 }
 
 /// A challenge that waits for its answer. Answering consumes it: a challenge counts once.
@@ -96,6 +101,7 @@ pub struct Challenge {
     /// `CHALLENGE.Extra`
     pub extra: Map<String, Value>,
     pending: Pending,
+    guess: Option<Guess>,
 }
 
 /// What a visitor answers to a challenge: the fields of AUTHENTICATE.
@@ -123,13 +129,15 @@ impl Admission {
             }
         }
         let methods = auth::configured(auth.as_ref()).collect();
-        Self { tracker, policy, shown, kept, auth, methods, key, logins: LoginMetrics::default() }
+        let stand_ins = StandIns::new(auth.as_ref(), &key);
+        let (logins, guesses) = (LoginMetrics::default(), Arc::default());
+        Self { tracker, policy, shown, kept, auth, methods, key, stand_ins, logins, guesses }
     }
 
-    /// Counts logins there, instead of nowhere.
+    /// Counts logins and wrong secrets there, together with other services, instead of by itself.
     #[must_use]
-    pub fn counting(self, logins: LoginMetrics) -> Self {
-        Self { logins, ..self }
+    pub fn counting(self, logins: LoginMetrics, guesses: Arc<Guesses>) -> Self {
+        Self { logins, guesses, ..self }
     }
 
     /// Makes a visitor of a request: tracks its cookie, and keeps what the policy will be asked about.
@@ -172,15 +180,30 @@ impl Admission {
     /// Judges a visitor's answer.
     pub fn answer(
         &self,
-        challenge: Challenge,
+        challenge: Box<Challenge>,
         answer: &Answer,
         application: &Application<'_>,
     ) -> Result<Identity, AuthError> {
-        let Challenge { pending, method, .. } = challenge;
-        let principal = pending.finish(&answer.signature, &answer.extra, Timestamp::now());
+        let Challenge { pending, method, guess, .. } = *challenge;
+        let principal = self.judge(pending, answer, guess);
         let admitted = principal.and_then(|principal| principal.admit(|role| application.has_role(role)));
         self.logins.count(method, admitted.as_ref().map_or_else(Outcome::from, |_| Outcome::Ok));
         admitted
+    }
+
+    /// Looks at an answer, if its client may guess now.
+    fn judge(&self, pending: Pending, answer: &Answer, guess: Option<Guess>) -> Result<Principal, AuthError> {
+        let (now, at) = (Timestamp::now(), Instant::now());
+        // An answer that comes too late tells nothing about the secret.
+        let guess = guess.filter(|_| !pending.is_expired(now));
+        if let Some(guess) = &guess {
+            self.guesses.attempt(guess, at).map_err(AuthError::Throttled)?;
+        }
+        let outcome = pending.finish(&answer.signature, &answer.extra, now);
+        if let Some(guess) = guess.filter(|_| !matches!(outcome, Err(AuthError::Credentials(_)))) {
+            self.guesses.settle(&guess, at);
+        }
+        outcome
     }
 
     /// Notes that a visitor leaves a challenge without an answer.
@@ -219,6 +242,7 @@ impl Admission {
             tracked: visitor.tracked.as_ref(),
             session: application.session,
             key: &self.key,
+            stand_ins: &self.stand_ins,
             tls_exporter: visitor.tls.map(Tls::exporter),
         };
         let has_role = |role: &str| application.has_role(role);
@@ -227,14 +251,26 @@ impl Admission {
             Plan::Join(identity) => return Ok(Verdict::Admitted(identity)),
             Plan::Run(method) => method,
         };
+        let guess = self.guess(visitor, &applicant, method);
+        if let Some(wait) = guess.as_ref().and_then(|guess| self.guesses.wait(guess, Instant::now())) {
+            return Err((Some(method), AuthError::Throttled(wait)));
+        }
         let step = match auth::begin(method, &applicant, Timestamp::now(), &mut rand::rng()) {
             Ok(auth::MethodStep::Done(principal)) => principal.admit(has_role).map(Verdict::Admitted),
             Ok(auth::MethodStep::Challenge { method, extra, pending }) => {
-                Ok(Verdict::Challenged(Challenge { method, extra, pending }))
+                Ok(Verdict::Challenged(Box::new(Challenge { method, extra, pending, guess })))
             }
             Err(refusal) => Err(refusal),
         };
         step.map_err(|refusal| (Some(method), refusal))
+    }
+}
+
+impl Admission {
+    /// What the visitor is about to try, by a method for which secrets can be guessed.
+    fn guess(&self, visitor: &Visitor, applicant: &Applicant<'_>, method: Method) -> Option<Guess> {
+        let options = applicant.config.filter(|_| method != Method::Cookie)?.guessing;
+        self.guesses.guess(visitor.peer, &applicant.claimed(), options.max_failures)
     }
 }
 

@@ -29,7 +29,7 @@ mod wampcra;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use rand::CryptoRng;
 use serde_json::{Map, Value};
@@ -39,11 +39,12 @@ pub use cookie::remembered;
 pub use error::{AuthError, StaleLogin};
 pub use method::{Method, configured};
 pub use options::{
-    AnonymousOptions, AuthOptions, CookieAuthOptions, CryptosignOptions, CryptosignPrincipal, Kdf, Salting,
-    ScramOptions, ScramPrincipal, Secret, SecretKey, TicketOptions, TicketPrincipal, WampCraOptions,
-    WampCraPrincipal,
+    AnonymousOptions, AuthOptions, CookieAuthOptions, CryptosignOptions, CryptosignPrincipal,
+    GuessingOptions, Kdf, Salting, ScramOptions, ScramPrincipal, Secret, SecretKey, TicketOptions,
+    TicketPrincipal, WampCraOptions, WampCraPrincipal,
 };
 pub use plan::{Plan, plan};
+pub use principals::StandIns;
 
 use crate::{
     cookie::PublicIdKey,
@@ -71,6 +72,8 @@ pub struct Applicant<'a> {
     pub session: SessionId,
     /// The node's key. It makes the salts of principals that do not exist.
     pub key: &'a PublicIdKey,
+    /// Whose parameters an unknown principal's challenge has.
+    pub stand_ins: &'a StandIns,
     /// RFC 9266: what TLS exports for channel binding; none where there is no TLS.
     pub tls_exporter: Option<[u8; 32]>,
 }
@@ -174,9 +177,14 @@ const STATIC: &str = "static";
 // === impl Pending ===
 
 impl Pending {
+    /// Whether an answer comes too late, whatever it says.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        now >= self.expires
+    }
+
     /// Judges an AUTHENTICATE.
     pub fn finish(self, signature: &str, extra: &Dictionary, now: Timestamp) -> Result<Principal, AuthError> {
-        if now >= self.expires {
+        if self.is_expired(now) {
             return Err(AuthError::TooLate);
         }
         match self.state {
@@ -191,6 +199,14 @@ impl Pending {
 // === impl Applicant ===
 
 impl Applicant<'_> {
+    /// Who the client says that it is, be it in the form of its key.
+    pub fn claimed(&self) -> Cow<'_, str> {
+        match &self.hello.authid {
+            Some(authid) => authid.into(),
+            None => self.hello.authextra.text("pubkey").unwrap_or_default().into(),
+        }
+    }
+
     /// The authid that the client claims, for the methods that need one.
     fn authid(&self, method: Method) -> Result<&str, AuthError> {
         self.hello.authid.as_deref().ok_or(AuthError::Missing(method.name(), "authid"))

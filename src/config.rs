@@ -32,9 +32,9 @@ pub use schema::schema;
 
 pub use crate::{
     auth::{
-        AnonymousOptions, AuthOptions, CookieAuthOptions, CryptosignOptions, CryptosignPrincipal, Kdf,
-        Salting, ScramOptions, ScramPrincipal, Secret, SecretKey, TicketOptions, TicketPrincipal,
-        WampCraOptions, WampCraPrincipal,
+        AnonymousOptions, AuthOptions, CookieAuthOptions, CryptosignOptions, CryptosignPrincipal,
+        GuessingOptions, Kdf, Salting, ScramOptions, ScramPrincipal, Secret, SecretKey, TicketOptions,
+        TicketPrincipal, WampCraOptions, WampCraPrincipal,
     },
     cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, SameSite},
     edge::{AddressOptions, EdgeOptions, HttpOptions, PathTree, StaticOptions, TargetOptions, TrustedProxy},

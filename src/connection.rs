@@ -10,16 +10,18 @@ use std::{
 
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::{
     admission::Visitor,
     edge::{Edge, Seat, Upgrade},
+    identity::{ANONYMOUS, Identity},
     metrics::Stage,
     service::WebSocketService,
     stream::Incoming,
     time::bucket::Bucket,
     tracking::{Closed, Parting},
+    wamp::{SessionId, Uri},
     wire::{Ending, Wire},
 };
 
@@ -32,8 +34,8 @@ struct Connection {
     service: Arc<WebSocketService>,
     wire: Wire,
     visitor: Visitor,
-    /// Whether WELCOME is on its way: only then is there a session to say GOODBYE to.
-    has_joined: bool,
+    /// Who the client is, once WELCOME is on its way: only then is there a session to say GOODBYE to.
+    joined: Option<Arc<Identity>>,
     /// How often it may join.
     joins: Bucket,
     /// Its place among the connections of its address, behind a proxy.
@@ -77,7 +79,7 @@ impl Connection {
         debug!(connection = %visitor.id, peer = %visitor.peer, public_id = visitor.public_id(), "websocket open");
         let wire = Wire::new(stream, early, subprotocol, Arc::clone(&service.wire));
         let joins = Bucket::full(Instant::now());
-        Self { service, wire, visitor, has_joined: false, joins, _seat: seat }
+        Self { service, wire, visitor, joined: None, joins, _seat: seat }
     }
 
     /// One session, from HELLO to GOODBYE.
@@ -102,7 +104,7 @@ impl Connection {
             return error.into();
         }
         self.wire.close_session();
-        self.has_joined = false;
+        self.joined = None;
         Ending::Left
     }
 
@@ -116,7 +118,7 @@ impl Connection {
             Ending::Logout(_) => Ending::Logout(admission.log_out(&self.visitor).await.err()),
             ending => ending,
         };
-        let words = ending.last_words(self.has_joined);
+        let words = ending.last_words(self.joined.is_some());
         let Some((code, reason)) = words.close else { return };
         if let Some(message) = &words.message {
             self.wire.push(message);
@@ -129,11 +131,38 @@ impl Connection {
 }
 
 impl Connection {
+    /// Tells the operator who has joined. A login stands for a person or a device, and has a line that every log shows; anonymous
+    /// clients come by the thousand.
+    fn tell_of_the_join(&self, session: SessionId, realm: &Uri, identity: &Identity) {
+        let Visitor { id, peer, .. } = &self.visitor;
+        let (public_id, session) = (self.visitor.public_id(), session.0);
+        let (method, role, authid) = (identity.authmethod, &*identity.authrole, identity.authid.public());
+        if method == ANONYMOUS {
+            debug!(connection = %id, %peer, public_id, session, %realm, method, authid, role, "joined");
+        } else {
+            info!(connection = %id, %peer, public_id, session, %realm, method, authid, role, "logged in");
+        }
+    }
+
+    /// Tells the operator that a client has logged out, or was logged out with others of its cookie.
+    fn tell_of_the_logout(&self, how: &Ending) {
+        let Visitor { id, peer, .. } = &self.visitor;
+        let public_id = self.visitor.public_id();
+        let identity = self.joined.as_deref();
+        let method = identity.map(|identity| identity.authmethod);
+        let role = identity.map(|identity| &*identity.authrole);
+        let authid = identity.map(|identity| identity.authid.public());
+        info!(connection = %id, %peer, public_id, method, authid, role, how = %how, "logged out");
+    }
+
     /// Tells the operator how the connection ends.
     fn tell(&self, ending: &Ending) {
         debug!(connection = %self.visitor.id, how = %ending, "connection ends");
+        if matches!(ending, Ending::Logout(_) | Ending::Revoked(_)) {
+            self.tell_of_the_logout(ending);
+        }
         let Some(reason) = ending.complaint() else { return };
-        let (stage, what) = if self.has_joined {
+        let (stage, what) = if self.joined.is_some() {
             (Stage::Session, "a session was ended")
         } else {
             (Stage::Join, "a client was refused")

@@ -60,6 +60,7 @@ impl From<&AuthError> for Outcome {
         match error {
             AuthError::Credentials(_) => Self::Wrong,
             AuthError::TooLate => Self::Abandoned,
+            AuthError::Throttled(_) => Self::Throttled,
             _ => Self::Refused,
         }
     }

@@ -49,8 +49,9 @@ pub(super) fn begin(
     let owner = applicant.hello.authid.as_deref().or_else(|| owner(&config.principals, &key));
     // A client with an unknown key or name gets a challenge as well, and is refused afterwards.
     let authid = owner.unwrap_or_default();
-    let (name, principal, is_known) = principals::find(&config.principals, authid)
-        .ok_or(AuthError::Credentials(Method::Cryptosign.name()))?;
+    let (name, principal, is_known) =
+        principals::find(&config.principals, &applicant.stand_ins.cryptosign, applicant.key, authid)
+            .ok_or(AuthError::Credentials(Method::Cryptosign.name()))?;
     let is_authorized = principal.keys.iter().fold(Choice::from(0), |any, known| any | known.ct_eq(&key));
     let claim = applicant.claim(Method::Cryptosign, name, &principal.role, principal.realm.as_ref());
 

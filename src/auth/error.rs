@@ -1,5 +1,7 @@
 //! Why a client does not join, and the ABORT that tells it so.
 
+use std::time::Duration;
+
 use super::Method;
 use crate::{
     identity::Name,
@@ -38,6 +40,11 @@ pub enum AuthError {
     /// The principal does not exist, or the secret is wrong: the client cannot tell which.
     #[error("`{0}` failed: no such principal or a wrong secret")]
     Credentials(&'static str),
+    /// Too many wrong secrets: the gateway looks at no further one for so long.
+    #[error(
+        "too many failed logins from this address, or for the principal that it claims to be; the next counts in {0:?}"
+    )]
+    Throttled(Duration),
     /// The secret is right, and the principal belongs to another realm.
     #[error("the principal belongs to another realm")]
     OtherRealm,
@@ -80,7 +87,7 @@ impl StaleLogin {
 
 impl AuthError {
     /// Every [`reason`](Self::reason).
-    pub const REASONS: [&str; 14] = [
+    pub const REASONS: [&str; 15] = [
         "denied",
         "overloaded",
         "penalty",
@@ -95,6 +102,7 @@ impl AuthError {
         "other-realm",
         "too-late",
         "too-often",
+        "throttled",
     ];
 
     /// Its name in metrics and in the log.
@@ -114,6 +122,7 @@ impl AuthError {
             Self::OtherRealm => "other-realm",
             Self::TooLate => "too-late",
             Self::TooOften => "too-often",
+            Self::Throttled(_) => "throttled",
         }
     }
 
@@ -179,6 +188,10 @@ impl AuthError {
             Self::Credentials(method) => {
                 (error::NOT_AUTHORIZED, format!("{method} authentication failed: wrong authid or secret"))
             }
+            Self::Throttled(wait) => {
+                let seconds = wait.as_millis().div_ceil(1000).max(1);
+                (error::UNAVAILABLE, format!("too many failed logins: try again in {seconds} s"))
+            }
             Self::OtherRealm => (error::NOT_AUTHORIZED, "you may not join this realm".to_owned()),
             Self::TooOften => {
                 (error::UNAVAILABLE, "this connection joins too often: wait before you join again".to_owned())
@@ -191,8 +204,6 @@ impl AuthError {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     /// Words of a policy or of the configuration that no client may see.
@@ -226,6 +237,7 @@ mod tests {
             (StaleLogin::Expired.into(), "wamp.error.not_authorized"),
             (AuthError::Credentials("ticket"), "wamp.error.not_authorized"),
             (AuthError::OtherRealm, "wamp.error.not_authorized"),
+            (AuthError::Throttled(Duration::from_millis(1)), "wamp.error.unavailable"),
             (AuthError::TooLate, "wamp.error.not_authorized"),
             (AuthError::TooOften, "wamp.error.unavailable"),
         ]

@@ -26,6 +26,16 @@ pub struct AuthOptions {
     pub cryptosign: Option<CryptosignOptions>,
     /// `cookie`
     pub cookie: Option<CookieAuthOptions>,
+    /// Limits on wrong secrets.
+    pub guessing: GuessingOptions,
+}
+
+/// Limits on wrong secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuessingOptions {
+    /// `max_failures`: how many wrong secrets in a row one address may send for one principal before it has to wait; 0: as many
+    /// as it likes. Default 10.
+    pub max_failures: u32,
 }
 
 /// `auth.anonymous`, static.
@@ -157,6 +167,14 @@ impl fmt::Debug for SecretKey {
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
+
+// === impl GuessingOptions ===
+
+impl Default for GuessingOptions {
+    fn default() -> Self {
+        Self { max_failures: 10 }
+    }
+}
 
 // === impl AnonymousOptions ===
 

@@ -87,7 +87,8 @@ pub(super) fn begin(
         .filter(|nonce| !nonce.is_empty() && nonce.len() <= MAX_CLIENT_NONCE && is_base64(nonce))
         .ok_or(AuthError::Missing(method.name(), "authextra.nonce, base64 of 1 to 96 bytes,"))?;
     let (name, principal, is_known) =
-        principals::find(&config.principals, authid).ok_or(AuthError::Credentials(method.name()))?;
+        principals::find(&config.principals, &applicant.stand_ins.scram, applicant.key, authid)
+            .ok_or(AuthError::Credentials(method.name()))?;
     let claim = applicant.claim(method, name, &principal.role, principal.realm.as_ref());
 
     let mut drawn = [0; NONCE_SIZE];

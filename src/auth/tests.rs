@@ -98,6 +98,7 @@ pub(super) struct Scene {
     pub(super) hello: HelloDetails,
     pub(super) tracked: Option<Tracked>,
     pub(super) key: PublicIdKey,
+    pub(super) stand_ins: StandIns,
     pub(super) tls_exporter: Option<[u8; 32]>,
 }
 
@@ -105,7 +106,8 @@ impl Scene {
     /// A client of `realm1`, untracked.
     pub(super) fn new(config: Option<AuthOptions>, hello: HelloDetails) -> Self {
         let key = PublicIdKey::random().unwrap();
-        Self { config, realm: uri("realm1"), hello, tracked: None, key, tls_exporter: None }
+        let stand_ins = StandIns::new(config.as_ref(), &key);
+        Self { config, realm: uri("realm1"), hello, tracked: None, key, stand_ins, tls_exporter: None }
     }
 
     pub(super) fn applicant(&self) -> Applicant<'_> {
@@ -116,6 +118,7 @@ impl Scene {
             tracked: self.tracked.as_ref(),
             session: SessionId(3_251_278_072_152_162),
             key: &self.key,
+            stand_ins: &self.stand_ins,
             tls_exporter: self.tls_exporter,
         }
     }

@@ -20,7 +20,8 @@ pub(super) fn begin(config: &TicketOptions, applicant: &Applicant<'_>) -> Result
     // "For Ticket-based authentication, this MUST be provided."
     let authid = applicant.authid(Method::Ticket)?;
     let (name, principal, is_known) =
-        principals::find(&config.principals, authid).ok_or(AuthError::Credentials(Method::Ticket.name()))?;
+        principals::find(&config.principals, &applicant.stand_ins.ticket, applicant.key, authid)
+            .ok_or(AuthError::Credentials(Method::Ticket.name()))?;
     let claim = applicant.claim(Method::Ticket, name, &principal.role, principal.realm.as_ref());
     let expected = Sha256::digest(principal.ticket.expose()).into();
     Ok(Opening { extra: Map::new(), state: State::Ticket(Pending { claim, expected, is_known }) })

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Map;
 
-use super::{Applicant, AuthOptions, Method, MethodStep, begin};
+use super::{Applicant, AuthOptions, Method, MethodStep, StandIns, begin};
 use crate::{
     cookie::{PublicIdKey, PublicIdKeyError},
     time::Timestamp,
@@ -21,6 +21,7 @@ pub struct WrongClients {
     config: AuthOptions,
     realm: Uri,
     key: PublicIdKey,
+    stand_ins: StandIns,
     hellos: Vec<HelloDetails>,
 }
 
@@ -40,7 +41,9 @@ impl WrongClients {
             ..HelloDetails::default()
         };
         let hellos = authids.into_iter().map(hello).collect();
-        Ok(Self { config, realm: Uri::known("realm1"), key: PublicIdKey::random()?, hellos })
+        let key = PublicIdKey::random()?;
+        let stand_ins = StandIns::new(Some(&config), &key);
+        Ok(Self { config, realm: Uri::known("realm1"), key, stand_ins, hellos })
     }
 
     /// Runs each client from HELLO to its refusal. How long one takes; nothing if a client got in, or was not asked for anything,
@@ -55,6 +58,7 @@ impl WrongClients {
             tracked: None,
             session: SessionId(1),
             key: &self.key,
+            stand_ins: &self.stand_ins,
             tls_exporter: None,
         };
         let applicants: Vec<_> = self.hellos.iter().map(applicant).collect();

@@ -43,7 +43,8 @@ pub(super) fn begin(
     // "For WAMP-CRA, this MUST be provided."
     let authid = applicant.authid(Method::WampCra)?;
     let (name, principal, is_known) =
-        principals::find(&config.principals, authid).ok_or(AuthError::Credentials(Method::WampCra.name()))?;
+        principals::find(&config.principals, &applicant.stand_ins.wampcra, applicant.key, authid)
+            .ok_or(AuthError::Credentials(Method::WampCra.name()))?;
     let claim = applicant.claim(Method::WampCra, name, &principal.role, principal.realm.as_ref());
 
     let mut nonce = [0; NONCE_SIZE];

@@ -18,9 +18,9 @@ use self::{
     wampcra::RawWampCra,
 };
 use super::{
-    AnonymousOptions, AuthOptions, RealmOptions, Roles, Secret, TicketOptions, TicketPrincipal,
-    TrackingOptions,
-    reader::{Located, Table, Walk, alternatives, object, quoted, words},
+    AnonymousOptions, AuthOptions, GuessingOptions, RealmOptions, Roles, Secret, TicketOptions,
+    TicketPrincipal, TrackingOptions,
+    reader::{Located, Table, Walk, Whole, alternatives, object, quoted, words},
 };
 use crate::{identity::Name, wamp::Uri};
 
@@ -39,6 +39,9 @@ object! {
         cryptosign: optional RawCryptosign,
         /// Clients that have authenticated before by one of the other methods, and whose cookie remembers it.
         cookie: optional Located<RawCookieAuth>,
+        /// How many wrong secrets in a row one address may send for one principal before it has to wait; 0: as many as it likes.
+        /// Default 10.
+        max_failures: optional Whole<0, 1000>,
     }
     refuses {
         "tls" => "the gateway asks for no client certificates, use `cryptosign`",
@@ -163,6 +166,12 @@ impl RawAuth {
             scram: self.scram.map(|method| method.check(realms, walk)),
             cryptosign: self.cryptosign.map(|method| method.check(realms, walk)),
             cookie: self.cookie.map(|Located { path, value }| value.check(&path, &beside, walk)),
+            guessing: GuessingOptions {
+                max_failures: self
+                    .max_failures
+                    .and_then(|Whole(most)| u32::try_from(most).ok())
+                    .unwrap_or(GuessingOptions::default().max_failures),
+            },
         }
     }
 }

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Instant};
 
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
 
 use super::Connection;
 use crate::{
@@ -130,11 +129,11 @@ impl Connection {
         self.wire.open_session();
         // WELCOME is queued before the backend knows of the session, so nothing of the backend can come before it.
         self.wire.push(&RouterMessage::Welcome { session, details: Box::new(details) });
-        self.has_joined = true;
-        debug!(connection = %self.visitor.id, session = session.0, authid = identity.authid.public(),
-              role = &*identity.authrole, method = identity.authmethod, realm = %backend.realm(), "joined");
+        let identity = Arc::new(identity);
+        self.joined = Some(Arc::clone(&identity));
+        self.tell_of_the_join(session, backend.realm(), &identity);
         let outbox = Arc::clone(self.wire.outbox());
-        let attached = backend.attach(session, Arc::new(identity), outbox, self.channel()).await;
+        let attached = backend.attach(session, identity, outbox, self.channel()).await;
         attached.map_err(|_| Ending::Refused(AuthError::NoSuchRealm(None)))
     }
 

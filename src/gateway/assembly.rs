@@ -5,7 +5,7 @@ use std::{mem, path::PathBuf, sync::Arc};
 use super::StartError;
 use crate::{
     admin::{self, ManagedStore},
-    admission::{Admission, LoginMetrics},
+    admission::{Admission, Guesses, LoginMetrics},
     auth::AuthError,
     backend::{Backend, Backends},
     config::{Config, RealmOptions},
@@ -34,6 +34,8 @@ pub(super) struct Assembly {
     backends: Arc<Backends>,
     edge_metrics: EdgeMetrics,
     login_metrics: LoginMetrics,
+    /// A client has no more guesses by trying other paths.
+    guesses: Arc<Guesses>,
     refusals: Refusals,
     policy_metrics: PolicyMetrics,
     store_metrics: StoreMetrics,
@@ -74,6 +76,7 @@ impl Assembly {
             backends: Arc::new(config.realms.iter().map(start).collect()),
             edge_metrics: EdgeMetrics::register(&registry, &refusals),
             login_metrics: LoginMetrics::register(&registry),
+            guesses: Arc::default(),
             refusals,
             store_metrics: StoreMetrics::register(&registry),
             stores: Vec::new(),
@@ -113,7 +116,7 @@ impl Assembly {
         };
         let shown = options.policy.iter().flat_map(|policy| &policy.options.headers).cloned().collect();
         let admission = Admission::new(policy, shown, options.auth.clone(), tracker, key);
-        let admission = admission.counting(self.login_metrics.clone());
+        let admission = admission.counting(self.login_metrics.clone(), Arc::clone(&self.guesses));
         let (backends, refusals) = (Arc::clone(&self.backends), self.refusals.clone());
         Ok(Arc::new(WebSocketService::new(options, admission, backends, refusals)))
     }

@@ -7,7 +7,7 @@ use std::{
 
 use rustc_hash::FxHashSet;
 use tokio::sync::mpsc;
-use tracing::{debug, warn};
+use tracing::{info, warn};
 
 use super::{Family, Tracked, Tracker};
 use crate::{
@@ -167,7 +167,8 @@ async fn carry_out(mut orders: mpsc::Receiver<Order>, trackers: Arc<[Arc<Tracker
                 tracker.spare(&mut ids, spared, now).await;
             }
             match tracker.end(&ids, Parting::LoggedOut, now).await {
-                Ok(()) => debug!(cookies = ids.len(), "logged out"),
+                Ok(()) if ids.is_empty() => {}
+                Ok(()) => info!(cookies = ids.len(), "clients were logged out by another one"),
                 Err(error) => warn!(%error, "logout not recorded"),
             }
         }

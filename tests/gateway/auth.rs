@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, Gateway, Jar,
+    Client, Gateway, Handshake, Jar, Serializer,
     auth::{Login, METHODS, SECRET, every_method, joe},
     client::Refused,
     code,
-    config::{With as _, tracked, untracked, web},
+    config::{TICKET, With as _, ticket_auth, tracked, untracked, web},
 };
 
 fn gateway() -> Gateway {
@@ -89,15 +89,20 @@ fn the_challenge_does_not_tell_who_exists() {
         client.challenged(&Login { authid: Some(authid), ..joe(method) })[2].clone()
     };
     for method in METHODS {
-        let (known, unknown) = (challenge(method, "joe"), challenge(method, "jod"));
-        assert_eq!(shape(&known), shape(&unknown), "{method}");
+        // Somebody stands in for a name that does not exist, and `jod` is as long as `joe`.
+        let known = ["joe", "ann"].map(|name| shape(&challenge(method, name)));
+        let unknown = shape(&challenge(method, "jod"));
+        assert!(known.contains(&unknown), "{method}: {unknown:?} {known:?}");
     }
     // A salt that changed from one try to the next would give an unknown name away.
-    for (method, authid) in [("scram", "jod"), ("wamp-scram", "jod"), ("wampcra", "anm")] {
-        let (first, second) = (challenge(method, authid), challenge(method, authid));
-        assert!(first["salt"].is_string(), "{first}");
-        assert_eq!(first["salt"], second["salt"], "{method}");
-        assert_ne!(first["salt"], challenge(method, if method == "wampcra" { "ann" } else { "joe" })["salt"]);
+    for method in ["scram", "wamp-scram", "wampcra"] {
+        for authid in ["jod", "anm", "aaa", "zzz"] {
+            let (first, second) = (challenge(method, authid), challenge(method, authid));
+            assert_eq!(first["salt"], second["salt"], "{method}");
+            let is_real =
+                |name| first["salt"].is_string() && first["salt"] == challenge(method, name)["salt"];
+            assert!(!is_real("joe") && !is_real("ann"), "{method}: {first}");
+        }
     }
 }
 
@@ -144,7 +149,8 @@ fn an_answer_to_somebody_elses_challenge_is_refused() {
 
 #[test]
 fn answers_of_every_shape_are_refused() {
-    let gateway = gateway();
+    let auth = every_method().with("max_failures", json!(0));
+    let gateway = Gateway::start(&web(&untracked().with("auth", auth)));
     for method in METHODS {
         for signature in ["", "=", "AAAA", "00", &"A".repeat(44), &"0".repeat(192), "\u{1f6aa}"] {
             let mut client = Client::open(&gateway, &mut Jar::default());
@@ -228,4 +234,73 @@ impl Gateway {
             login(self, &joe(method)).unwrap();
         }
     }
+}
+
+/// What a guesser is told that tries a ticket for a principal; `None`: the gateway lets it in.
+fn guess(gateway: &Gateway, from: Option<&str>, authid: &str, ticket: &str) -> Option<(String, String)> {
+    let mut handshake = Handshake::default();
+    handshake.source = from.map(|address| address.parse().unwrap());
+    let mut client = Client::open_by(gateway, &mut Jar::default(), handshake, Serializer::Json, false);
+    client.hello("realm1", json!({ "authmethods": ["ticket"], "authid": authid }));
+    let mut answer = client.receive();
+    if answer[0] == code::CHALLENGE {
+        client.send(&json!([code::AUTHENTICATE, ticket, {}]));
+        answer = client.receive();
+    }
+    (answer[0] == code::ABORT)
+        .then(|| (answer[2].as_str().unwrap().to_owned(), answer[1]["message"].as_str().unwrap().to_owned()))
+}
+
+#[test]
+fn wrong_secrets_are_throttled_whether_the_principal_exists_or_not() {
+    const WRONG: &str = "wamp.error.not_authorized";
+    const WAIT: &str = "wamp.error.unavailable";
+    let mut gateway = Gateway::start(&web(&untracked().with("auth", ticket_auth())));
+    let mut told = Vec::new();
+    for authid in ["joe", "no-such-principal"] {
+        let reasons: Vec<_> = (0..40).map(|_| guess(&gateway, None, authid, "guess").unwrap().0).collect();
+        assert!(reasons[..10].iter().all(|reason| reason == WRONG), "{authid}: {reasons:?}");
+        let looked_at = reasons.iter().filter(|reason| *reason == WRONG).count();
+        // A slow machine may take some of the first waits, which are short.
+        assert!(looked_at < 16, "{authid}: {looked_at} guesses: {reasons:?}");
+        told.push(guess(&gateway, None, authid, TICKET).unwrap());
+    }
+    for (reason, message) in told {
+        assert_eq!(reason, WAIT, "the right secret is not looked at either");
+        assert!(message.starts_with("too many failed logins: try again in "), "{message}");
+    }
+    assert_eq!(guess(&gateway, Some("127.0.0.2"), "joe", TICKET), None, "another address need not wait");
+    assert!(gateway.terminate().success());
+    let said = gateway.output().text();
+    let lines = said.lines().filter(|line| line.contains("reason=\"throttled\"")).count();
+    assert!((1..20).contains(&lines), "{said}");
+    assert!(!said.contains("no-such-principal"), "a claimed name may be a secret in the wrong place");
+}
+
+#[test]
+fn who_has_many_challenges_open_has_no_more_guesses() {
+    let gateway = Gateway::start(&web(&untracked().with("auth", ticket_auth())));
+    let challenged = (0..40).map(|_| {
+        let mut client = Client::open(&gateway, &mut Jar::default());
+        client.hello("realm1", json!({ "authmethods": ["ticket"], "authid": "joe" }));
+        client.expect(code::CHALLENGE);
+        client
+    });
+    let clients: Vec<_> = challenged.collect();
+    let answers = clients.into_iter().map(|mut client| {
+        client.send(&json!([code::AUTHENTICATE, "guess", {}]));
+        client.receive()[2].clone()
+    });
+    let looked_at = answers.filter(|reason| reason == "wamp.error.not_authorized").count();
+    assert!((10..16).contains(&looked_at), "{looked_at}");
+}
+
+#[test]
+fn a_service_may_let_clients_guess() {
+    let gateway =
+        Gateway::start(&web(&untracked().with("auth", ticket_auth().with("max_failures", json!(0)))));
+    for _ in 0..30 {
+        assert_eq!(guess(&gateway, None, "joe", "guess").unwrap().0, "wamp.error.not_authorized");
+    }
+    assert_eq!(guess(&gateway, None, "joe", TICKET), None);
 }

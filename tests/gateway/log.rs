@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{
     Client, Gateway, Handshake, Jar, Serializer, code,
-    config::{With as _, ticket_auth, tracked, untracked, web, web_paths},
+    config::{TICKET, With as _, ticket_auth, tracked, untracked, web, web_paths},
 };
 
 /// What a gateway with this filter says while a client comes and goes.
@@ -89,4 +89,39 @@ fn each_kind_of_refusal_has_a_line_and_a_flood_of_one_hides_no_other() {
         let line = warnings().find(|line| line.contains(&format!("reason=\"{reason}\""))).unwrap();
         assert!(line.contains(text) && line.contains("peer=127.0.0.1:"), "{line}");
     }
+}
+
+#[test]
+fn a_login_and_a_logout_have_a_line_each_and_an_anonymous_join_has_none() {
+    let auth = json!({ "ticket": ticket_auth()["ticket"], "anonymous": { "type": "static" }, "cookie": {} });
+    let mut gateway = Gateway::start(&web(&tracked().with("auth", auth)));
+    let mut jar = Jar::default();
+    let mut client = Client::open(&gateway, &mut jar);
+    let welcome = client.join_by_ticket("joe", TICKET).unwrap();
+    let public_id = welcome["authextra"]["public_id"].as_str().map(str::to_owned);
+    client.send(&json!([6, {}, "wamp.close.logout"]));
+    client.expect(code::GOODBYE);
+    Client::open(&gateway, &mut Jar::default())
+        .join("realm1", json!({ "authmethods": ["anonymous"] }))
+        .unwrap();
+    assert!(gateway.terminate().success());
+
+    let said = gateway.output().text();
+    for what in ["logged in", "logged out"] {
+        let lines: Vec<_> = said.lines().filter(|line| line.contains(what)).collect();
+        let [line] = *lines else { panic!("{} lines of {what}: {said}", lines.len()) };
+        let parts = [
+            " INFO ",
+            "method=\"ticket\"",
+            "authid=\"joe\"",
+            "role=\"frontend\"",
+            "peer=127.0.0.1:",
+            "public_id=",
+        ];
+        for part in parts.into_iter().chain(public_id.as_deref()) {
+            assert!(line.contains(part), "{part} is missing: {line}");
+        }
+        assert!(!line.contains(jar.id.as_deref().unwrap()), "{line}");
+    }
+    assert!(!said.contains("method=\"anonymous\""), "{said}");
 }

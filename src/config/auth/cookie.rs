@@ -133,7 +133,8 @@ impl UseOfIds {
     /// The use in a service that stands at `path`.
     pub(in crate::config) fn of(path: &str, service: &ServiceOptions) -> Self {
         let only_anonymous = |auth: &AuthOptions| {
-            *auth == AuthOptions { anonymous: auth.anonymous.clone(), ..AuthOptions::default() }
+            let (anonymous, guessing) = (auth.anonymous.clone(), auth.guessing);
+            *auth == AuthOptions { anonymous, guessing, ..AuthOptions::default() }
         };
         let place = service.cookie.as_ref().map(|cookie| cookie.store.place());
         Self {

@@ -1,0 +1,239 @@
+//! Wrong secrets: how many one address, and all addresses together, may try for a principal before they have to wait.
+//!
+//! NIST SP 800-63B, 5.2.2, asks for a limit on failed attempts, with waits that grow, so that secrets cannot be guessed and their
+//! owners are not locked out for good. Three counts are kept:
+//!
+//! | of | free | then |
+//! |---|---|---|
+//! | one address, for one principal | `max_failures` in a row | a wait of 1 s that doubles with each failure, up to 15 minutes |
+//! | one address, for all principals | 100 | one more each 6 s |
+//! | all addresses, for one principal | 100 | one more each minute; not for an address from which the principal has logged in |
+//!
+//! While a client has to wait the gateway does not look at its secret, right or wrong. A right one ends the first count.
+//!
+//! It is the *claimed* principal that counts, whether it exists or not: what is answered, and how long that takes, is the same.
+//! Peers on this machine may be proxies that speak for many clients. For them only the first count holds, with waits of at most
+//! 30 s; `trusted_proxies` tells the gateway whose address counts behind a proxy.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::stream::PeerAddr;
+
+/// Places for counts: 192 KiB, taken with the first login. When a set is full, the count that matters least goes.
+const SETS: usize = 1024;
+const WAYS: usize = 8;
+
+/// The longest wait of a client: a quarter of an hour keeps a guesser below a hundred guesses a day.
+const LONGEST_WAIT: Duration = Duration::from_mins(15);
+/// The same for peers on this machine, which may speak for many: their honest clients wait as well.
+const LONGEST_WAIT_HERE: Duration = Duration::from_secs(30);
+/// Failures in a row count for so long after the last one.
+const MEMORY: Duration = Duration::from_hours(24);
+
+/// Of one address, for all principals: an office behind one address has some.
+const ADDRESS: Bucket = Bucket { most: 100, each: Duration::from_secs(6) };
+/// Of all addresses, for one principal. NIST SP 800-63B, 5.2.2: "no more than 100".
+const PRINCIPAL: Bucket = Bucket { most: 100, each: Duration::from_mins(1) };
+
+/// Counts of wrong secrets, for a whole gateway.
+#[derive(Debug)]
+pub struct Guesses {
+    begun: Instant,
+    hasher: RandomState,
+    counts: Mutex<Vec<Count>>,
+}
+
+/// Who tries to be whom: the places of its counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Guess {
+    pair: u64,
+    /// None for peers on this machine.
+    address: Option<u64>,
+    principal: u64,
+    max_failures: u32,
+}
+
+/// A count may fall by one with each step of time.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    most: u32,
+    each: Duration,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    /// Whose it is; 0: the place is free.
+    tag: u64,
+    /// When it last changed, in tenths of seconds since the gateway started.
+    last: u32,
+    failures: u32,
+    /// Whether the principal has logged in from this address.
+    has_logged_in: bool,
+}
+
+// === impl Guesses ===
+
+impl Guesses {
+    /// Who wants to prove that it is this principal. `max_failures` is the service's; 0: it does not limit guesses.
+    pub(super) fn guess(&self, peer: PeerAddr, claimed: &str, max_failures: u32) -> Option<Guess> {
+        let network = peer.network();
+        let tag = |part: (&str, Option<IpAddr>, &str)| self.hasher.hash_one(part).max(1);
+        (max_failures > 0).then(|| Guess {
+            pair: tag(("pair", network, claimed)),
+            address: network.map(|_| tag(("address", network, ""))),
+            principal: tag(("principal", None, claimed)),
+            max_failures,
+        })
+    }
+
+    /// How long the client still has to wait before the gateway looks at its secret.
+    pub(super) fn wait(&self, guess: &Guess, now: Instant) -> Option<Duration> {
+        let now = self.tenths(now);
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        wait(&counts, guess, now)
+    }
+
+    /// Lets the gateway look at one secret, which counts as wrong until [`settle`](Self::settle) is called. So clients that answer
+    /// many challenges at the same moment have no more guesses than others.
+    pub(super) fn attempt(&self, guess: &Guess, now: Instant) -> Result<(), Duration> {
+        let now = self.tenths(now);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.is_empty() {
+            counts.resize(SETS * WAYS, Count::default());
+        }
+        if let Some(wait) = wait(&counts, guess, now) {
+            return Err(wait);
+        }
+        if let Some(pair) = place(&mut counts, guess.pair, now) {
+            pair.failures = pair.in_a_row(now).saturating_add(1);
+            pair.last = now;
+        }
+        let buckets = guess.address.map(|address| [(address, ADDRESS), (guess.principal, PRINCIPAL)]);
+        for (tag, bucket) in buckets.into_iter().flatten() {
+            if let Some(count) = place(&mut counts, tag, now) {
+                bucket.fill(count, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// The secret was right.
+    pub(super) fn settle(&self, guess: &Guess, now: Instant) {
+        let now = self.tenths(now);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pair) = place(&mut counts, guess.pair, now) {
+            (pair.failures, pair.has_logged_in, pair.last) = (0, true, now);
+        }
+        // The attempt was no guess.
+        for tag in guess.address.into_iter().flat_map(|address| [address, guess.principal]) {
+            if let Some(count) = place(&mut counts, tag, now) {
+                count.failures = count.failures.saturating_sub(1);
+            }
+        }
+    }
+
+    fn tenths(&self, now: Instant) -> u32 {
+        // Thirteen years.
+        u32::try_from(now.saturating_duration_since(self.begun).as_millis() / 100).unwrap_or(u32::MAX)
+    }
+}
+
+impl Default for Guesses {
+    fn default() -> Self {
+        Self { begun: Instant::now(), hasher: RandomState::new(), counts: Mutex::default() }
+    }
+}
+
+fn wait(counts: &[Count], guess: &Guess, now: u32) -> Option<Duration> {
+    let pair = find(counts, guess.pair);
+    let longest = if guess.address.is_some() { LONGEST_WAIT } else { LONGEST_WAIT_HERE };
+    let of_pair = pair.and_then(|pair| pair.wait(guess.max_failures, longest, now));
+    let of_address = guess.address.and_then(|tag| ADDRESS.wait(find(counts, tag)?, now));
+    let is_exempt = guess.address.is_none() || pair.is_some_and(|pair| pair.has_logged_in);
+    let of_principal =
+        find(counts, guess.principal).filter(|_| !is_exempt).and_then(|count| PRINCIPAL.wait(count, now));
+    of_pair.max(of_address).max(of_principal)
+}
+
+/// The places where a count may stand.
+fn set(tag: u64) -> std::ops::Range<usize> {
+    let set = usize::try_from(tag % SETS as u64).unwrap_or_default();
+    set * WAYS..(set + 1) * WAYS
+}
+
+fn find(counts: &[Count], tag: u64) -> Option<&Count> {
+    counts.get(set(tag))?.iter().find(|count| count.tag == tag)
+}
+
+/// A count's place; a new one takes that of the count that matters least.
+fn place(counts: &mut [Count], tag: u64, now: u32) -> Option<&mut Count> {
+    let counts = counts.get_mut(set(tag))?;
+    let found = counts.iter().position(|count| count.tag == tag);
+    let place = found.or_else(|| {
+        let (place, _) = counts.iter().enumerate().min_by_key(|(_, count)| count.weight(now))?;
+        Some(place)
+    })?;
+    let count = counts.get_mut(place)?;
+    if count.tag != tag {
+        *count = Count { tag, last: now, ..Count::default() };
+    }
+    Some(count)
+}
+
+// === impl Count ===
+
+impl Count {
+    fn age(&self, now: u32) -> Duration {
+        Duration::from_millis(u64::from(now.saturating_sub(self.last)) * 100)
+    }
+
+    fn in_a_row(&self, now: u32) -> u32 {
+        if self.age(now) < MEMORY { self.failures } else { 0 }
+    }
+
+    /// What is left of the wait after so many failures in a row.
+    fn wait(&self, max_failures: u32, longest: Duration, now: u32) -> Option<Duration> {
+        let excess = self.in_a_row(now).checked_sub(max_failures)?;
+        let wait = Duration::from_secs(1 << excess.min(20)).min(longest);
+        wait.checked_sub(self.age(now)).filter(|left| !left.is_zero())
+    }
+
+    /// How much is lost with it: a free place nothing, then few failures, then old ones.
+    fn weight(&self, now: u32) -> (u32, u32) {
+        match self.tag {
+            0 => (0, 0),
+            _ => (1 + self.in_a_row(now) + 5 * u32::from(self.has_logged_in), self.last),
+        }
+    }
+}
+
+// === impl Bucket ===
+
+impl Bucket {
+    fn level(self, count: &Count, now: u32) -> (u32, Duration) {
+        let age = count.age(now);
+        let steps = u32::try_from(age.as_millis() / self.each.as_millis()).unwrap_or(u32::MAX);
+        (count.failures.saturating_sub(steps), age.saturating_sub(self.each.saturating_mul(steps)))
+    }
+
+    fn wait(self, count: &Count, now: u32) -> Option<Duration> {
+        let (level, rest) = self.level(count, now);
+        (level >= self.most).then(|| self.each.saturating_sub(rest))
+    }
+
+    fn fill(self, count: &mut Count, now: u32) {
+        let (level, rest) = self.level(count, now);
+        count.failures = level.saturating_add(1);
+        // What has passed of the next step is not lost.
+        let rest = u32::try_from(rest.as_millis() / 100).unwrap_or_default();
+        count.last = if level == 0 { now } else { now.saturating_sub(rest) };
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+use super::*;
+
+const FREE: u32 = 10;
+
+fn tcp(address: &str) -> PeerAddr {
+    PeerAddr::Tcp(format!("{address}:4711").parse().unwrap())
+}
+
+/// A peer at an address that has no other.
+fn peer(number: u32) -> PeerAddr {
+    let [_, a, b, c] = number.to_be_bytes();
+    tcp(&format!("10.{a}.{b}.{c}"))
+}
+
+/// How many wrong secrets a peer can try for a principal in a time if it never rests.
+fn guessed(guesses: &Guesses, peer: PeerAddr, claimed: &str, time: std::ops::Range<u64>) -> usize {
+    let guess = guesses.guess(peer, claimed, FREE).unwrap();
+    let mut looked_at = 0;
+    for second in time {
+        for _ in 0..20 {
+            let now = guesses.begun + Duration::from_secs(second);
+            looked_at += usize::from(guesses.attempt(&guess, now).is_ok());
+        }
+    }
+    looked_at
+}
+
+#[test]
+fn waits_double_with_each_failure_and_a_day_sees_a_hundred_guesses() {
+    let guesses = Guesses::default();
+    let guess = guesses.guess(peer(1), "joe", FREE).unwrap();
+    for _ in 0..FREE {
+        assert_eq!(guesses.attempt(&guess, guesses.begun), Ok(()));
+    }
+    let mut now = guesses.begun;
+    for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900] {
+        assert_eq!(guesses.attempt(&guess, now), Err(Duration::from_secs(seconds)));
+        assert_eq!(guesses.wait(&guess, now), Some(Duration::from_secs(seconds)));
+        now += Duration::from_secs(seconds);
+        assert_eq!(guesses.wait(&guess, now), None);
+        assert_eq!(guesses.attempt(&guess, now), Ok(()));
+    }
+    let day = guessed(&Guesses::default(), peer(1), "joe", 0..24 * 3600);
+    assert!((100..130).contains(&day), "{day}");
+}
+
+#[test]
+fn the_right_secret_ends_the_count_and_others_wait_for_themselves() {
+    let guesses = Guesses::default();
+    assert_eq!(guessed(&guesses, peer(1), "joe", 0..1), 10);
+    assert_eq!(guessed(&guesses, peer(2), "joe", 0..1), 10, "another address");
+    assert_eq!(guessed(&guesses, peer(1), "ann", 0..1), 10, "another principal");
+    let guess = guesses.guess(peer(1), "joe", FREE).unwrap();
+    let later = guesses.begun + Duration::from_secs(1);
+    guesses.attempt(&guess, later).unwrap();
+    guesses.settle(&guess, later);
+    assert_eq!(guessed(&guesses, peer(1), "joe", 1..2), 10);
+}
+
+#[test]
+fn right_secrets_do_not_count() {
+    let guesses = Guesses::default();
+    let guess = guesses.guess(peer(1), "joe", FREE).unwrap();
+    for _ in 0..10_000 {
+        guesses.attempt(&guess, guesses.begun).unwrap();
+        guesses.settle(&guess, guesses.begun);
+    }
+}
+
+#[test]
+fn one_address_cannot_try_all_names() {
+    let guesses = Guesses::default();
+    let tried = |second: std::ops::Range<u64>| {
+        let names = (0..1000).map(|name| guessed(&guesses, peer(1), &format!("user{name}"), second.clone()));
+        names.sum::<usize>()
+    };
+    assert_eq!(tried(0..1), 100);
+    assert_eq!(tried(60..61), 10, "one each six seconds");
+    assert_eq!(guessed(&guesses, peer(2), "user1", 60..61), 10, "another address is free");
+}
+
+#[test]
+fn many_addresses_cannot_try_one_name_and_its_owner_comes_from_where_it_came_before() {
+    let guesses = Guesses::default();
+    let joe = guesses.guess(peer(1_000_000), "joe", FREE).unwrap();
+    guesses.attempt(&joe, guesses.begun).unwrap();
+    guesses.settle(&joe, guesses.begun);
+    let tried = (0..1000).map(|number| guessed(&guesses, peer(number), "joe", 0..1)).sum::<usize>();
+    assert_eq!(tried, 100);
+    let tried = (1000..2000).map(|number| guessed(&guesses, peer(number), "joe", 600..601)).sum::<usize>();
+    assert_eq!(tried, 10, "one each minute");
+    let now = guesses.begun + Duration::from_mins(10);
+    assert_eq!(guesses.attempt(&joe, now), Ok(()));
+    assert_eq!(
+        guessed(&guesses, peer(2001), "ann", 600..601),
+        10,
+        "other principals have nothing to do with it"
+    );
+}
+
+#[test]
+fn a_network_of_ipv6_is_one_address_and_a_proxy_on_this_machine_waits_half_a_minute_at_most() {
+    let guesses = Guesses::default();
+    assert_eq!(guessed(&guesses, tcp("[2001:db8::1]"), "joe", 0..1), 10);
+    assert_eq!(guessed(&guesses, tcp("[2001:db8::2]"), "joe", 0..1), 0);
+    assert_eq!(guessed(&guesses, tcp("[2001:db8:0:1::2]"), "joe", 0..1), 10);
+    for (here, name) in [(tcp("127.0.0.1"), "a"), (tcp("[::1]"), "b"), (PeerAddr::Unix, "c")] {
+        assert_eq!(guessed(&guesses, here, name, 0..1), 10, "{here}");
+        let guess = guesses.guess(here, name, FREE).unwrap();
+        for minute in 1..200 {
+            let now = guesses.begun + Duration::from_mins(minute);
+            assert_eq!(guesses.attempt(&guess, now), Ok(()), "{here}, minute {minute}");
+            assert!(guesses.attempt(&guess, now).is_err());
+        }
+    }
+    // Another address of this machine is a client like any other.
+    assert_eq!(guessed(&guesses, tcp("127.0.0.2"), "joe", 0..1), 10);
+}
+
+#[test]
+fn what_is_kept_is_bounded_and_a_flood_of_names_does_not_wash_away_who_guesses() {
+    let guesses = Guesses::default();
+    assert_eq!(guessed(&guesses, peer(1), "joe", 0..1), 10);
+    for number in 0..100_000_u32 {
+        let guess = guesses.guess(peer(2 + number), &format!("user{number}"), FREE).unwrap();
+        let _ = guesses.attempt(&guess, guesses.begun);
+    }
+    assert_eq!(guesses.counts.lock().unwrap().len(), SETS * WAYS);
+    assert_eq!(guessed(&guesses, peer(1), "joe", 0..1), 0);
+}
+
+#[test]
+fn a_service_may_switch_it_off() {
+    assert!(Guesses::default().guess(peer(1), "joe", 0).is_none());
+}
+
+#[test]
+fn what_is_kept_names_no_client() {
+    let guesses = Guesses::default();
+    guessed(&guesses, peer(1), "my-secret-as-authid", 0..1);
+    assert!(!format!("{guesses:?}").contains("my-secret"));
+}
