@@ -71,17 +71,18 @@ fn upward(source: &Source) -> String {
 /// The circles among modules of one folder, with the uses that close them.
 fn circles(source: &Source) -> String {
     let mut faults = String::new();
-    for folder in source.folders() {
+    // At the root the layers rule out all circles.
+    for folder in source.folders().into_iter().filter(|folder| !folder.is_empty()) {
         let uses: Vec<_> =
             source.uses().iter().filter_map(|used| used.between_children_of(&folder)).collect();
         let graph = Graph::new(uses.iter().map(|(from, to, _)| (*from, *to)));
         for circle in graph.circles() {
             writeln!(faults, "{} use each other in a circle:", circle.join(", ")).unwrap();
-            for (from, to, used) in
-                uses.iter().filter(|(from, to, _)| circle.contains(from) && circle.contains(to))
-            {
-                writeln!(faults, "  {}:{}: `{from}` uses `{to}`", used.file, used.line).unwrap();
-            }
+            let in_circle = uses.iter().filter(|(from, to, _)| circle.contains(from) && circle.contains(to));
+            let lines: BTreeSet<_> = in_circle
+                .map(|(from, to, used)| format!("  {}:{}: `{from}` uses `{to}`\n", used.file, used.line))
+                .collect();
+            faults.extend(lines);
         }
     }
     faults

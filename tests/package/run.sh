@@ -30,6 +30,9 @@ packed=$work/$(basename "$crate" .crate)
 echo "the packed command, library and examples compile"
 cargo check --quiet --locked --manifest-path "$packed/Cargo.toml" --bins --examples
 
+echo "the gateway compiles without the command"
+cargo check --quiet --locked --manifest-path "$packed/Cargo.toml" --lib --no-default-features --features gateway
+
 echo "a policy author tests a component"
 mkdir -p "$work/policy/src" "$work/policy/tests"
 cp tests/package/policy.rs "$work/policy/tests/policy.rs"
