@@ -40,7 +40,7 @@ pub use crate::{
     edge::{AddressOptions, EdgeOptions, HttpOptions, PathTree, StaticOptions, TargetOptions, TrustedProxy},
     handshake::HandshakeOptions,
     policy::{PolicyFile, PolicyOptions},
-    realm::{Permission, RealmOptions, RoleOptions, Roles},
+    realm::{Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
     server::{Endpoint, ListenerOptions, SocketAccess},
     service::ServiceOptions,
     store::{StoreOptions, SyncMode},

@@ -84,6 +84,7 @@ mod tracking;
 #[cfg(feature = "gateway")]
 mod wire;
 
+mod address;
 mod cookie;
 mod identity;
 mod metrics;

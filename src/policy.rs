@@ -34,6 +34,7 @@ mod instance;
 mod lower;
 mod pace;
 mod penalty;
+mod queue;
 mod random;
 mod record;
 mod reload;
@@ -63,10 +64,11 @@ pub use self::{
     decision::{AnonymousIdentity, Decision, Denial},
     engine::{MAX_MEMORY_LIMIT, PolicyEngine, PolicyEngineError, PolicyEngineOptions},
     error::{ContractError, PolicyError},
-    gate::{MAX_WAITING, PolicyGate},
+    gate::PolicyGate,
     inspect::Inspection,
     load::{MAX_COMPONENT_BYTES, PolicyLoadError, PolicyLoadFault},
     options::{Grants, Instances, PolicyFile, PolicyOptions},
+    queue::MAX_WAITING,
     record::Recorder,
     reload::{Reload, Reloader},
     request::{ConnectionView, CookieView, HelloView, JoinRequest, LoginView},

@@ -16,6 +16,7 @@ mod dealer;
 mod deliveries;
 mod encoded;
 mod features;
+mod holdings;
 mod identifiers;
 mod inbox;
 mod logout;
@@ -36,7 +37,7 @@ pub use self::{
     logout::{Logout, Logouts, TooManyLogouts},
     member::Channel,
     metrics::RealmMetrics,
-    options::{Permission, RealmOptions, RoleOptions, Roles},
+    options::{Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
 };
 use self::{
     inbox::{Arrival, Inbox, SessionKey},
@@ -85,7 +86,8 @@ impl Realm {
         let (inbox, arrivals) = Inbox::new(options.name, Arc::clone(&permissions));
         let gate = Arc::clone(&inbox.gate);
         let counters = metrics.of(name.as_str(), &gate);
-        let owner = Owner::new(name, arrivals, gate, permissions, logouts, counters);
+        let limits = options.per_session;
+        let owner = Owner::new(name, arrivals, gate, permissions, limits, logouts, counters);
         (Self { inbox: Arc::new(inbox) }, owner)
     }
 

@@ -6,7 +6,7 @@
 use std::{
     fmt,
     io::{self, IoSlice},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -15,6 +15,8 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
 };
+
+use crate::address;
 
 /// A connection that a listener has accepted.
 #[derive(Debug)]
@@ -61,27 +63,12 @@ impl Tls {
 }
 
 impl PeerAddr {
-    /// The part of the address that one client cannot change at will, by which limits count it: IPv6 hands out 64 bits at a time.
-    ///
-    /// None for Unix sockets, 127.0.0.1 and `::1`, where a proxy may speak for all of its clients: there one hostile client would shut
-    /// out the others. (`trusted_proxies` lets such a proxy tell who the client is.)
+    /// What limits count the peer by ([`address::network`]); none for Unix sockets, where a proxy may speak for many.
     pub fn network(self) -> Option<IpAddr> {
         match self {
-            Self::Tcp(address) => network(address.ip()),
+            Self::Tcp(address) => address::network(address.ip()),
             Self::Unix => None,
         }
-    }
-}
-
-/// [`PeerAddr::network`] of an address.
-pub(crate) fn network(address: IpAddr) -> Option<IpAddr> {
-    match address.to_canonical() {
-        IpAddr::V4(Ipv4Addr::LOCALHOST) | IpAddr::V6(Ipv6Addr::LOCALHOST) => None,
-        IpAddr::V6(address) => {
-            let network = address.to_bits() & !u128::from(u64::MAX);
-            Some(IpAddr::V6(Ipv6Addr::from_bits(network)))
-        }
-        address @ IpAddr::V4(_) => Some(address),
     }
 }
 
@@ -151,28 +138,5 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::PeerAddr;
-
-    #[test]
-    fn limits_count_networks_and_not_what_a_proxy_may_speak_for() {
-        let network = |peer: &str| PeerAddr::Tcp(peer.parse().unwrap()).network().map(|ip| ip.to_string());
-        for (peer, counted) in [
-            ("203.0.113.9:1", "203.0.113.9"),
-            ("[::ffff:203.0.113.9]:1", "203.0.113.9"),
-            ("[2001:db8:1:2:3:4:5:6]:1", "2001:db8:1:2::"),
-            ("127.0.0.2:1", "127.0.0.2"),
-            ("[::ffff:127.0.0.2]:1", "127.0.0.2"),
-        ] {
-            assert_eq!(network(peer).as_deref(), Some(counted), "{peer}");
-        }
-        for peer in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
-            assert_eq!(network(peer), None, "{peer}");
-        }
-        assert_eq!(PeerAddr::Unix.network(), None);
     }
 }

@@ -58,6 +58,8 @@ pub struct Wire {
     framing: Framing,
     /// What is left of the frame that has arrived last.
     unread: Option<Messages>,
+    /// How long that frame is.
+    frame: usize,
     outbox: Arc<Outbox>,
     /// Where the outbox's frames pass through on their way to the socket; empty between two of them.
     batch: Vec<Bytes>,
@@ -99,6 +101,7 @@ impl Wire {
             socket: Socket::new(stream, early, serializer, limit, options.max_frame_size),
             framing: subprotocol.framing(),
             unread: None,
+            frame: 0,
             outbox: Arc::new(Outbox::new(serializer, options.max_unsent)),
             batch: Vec::new(),
             is_unflushed: false,
@@ -141,11 +144,13 @@ impl Wire {
     pub async fn next_message(&mut self) -> Result<ClientMessage, WireError> {
         loop {
             if let Some(message) = self.unread.as_mut().and_then(Iterator::next) {
-                return Ok(self.serializer().decode(&message, self.options.max_nesting_depth)?);
+                let message = self.serializer().decode(&message, self.options.max_nesting_depth)?;
+                return Ok(message.detached(self.frame));
             }
             // A frame that has been read does not stay in memory while the client is silent.
             self.unread = None;
             let frame = self.next_frame().await?;
+            self.frame = frame.len();
             self.unread = Some(self.framing.split(&frame)?);
         }
     }

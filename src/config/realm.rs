@@ -3,8 +3,10 @@
 use schemars::json_schema;
 
 use super::{
-    Permission, RealmOptions, RoleOptions, Roles, UriMatch,
-    reader::{Anything, Json, Located, Raw, Walk, checked_text, inline_schema, object, quoted, words},
+    Permission, RealmOptions, RoleOptions, Roles, SessionLimits, UriMatch,
+    reader::{
+        Anything, Json, Located, Raw, Size, Walk, Whole, checked_text, inline_schema, object, quoted, words,
+    },
 };
 use crate::{identity::Name, wamp::Uri};
 
@@ -18,6 +20,8 @@ object! {
         name: required Located<Uri>,
         /// The roles that sessions may have in the realm.
         roles: required Vec<RawRole>,
+        /// What one session may hold.
+        per_session: optional RawPerSession,
         /// A name for Crossbar's management; unused.
         id: optional Name,
     }
@@ -31,6 +35,20 @@ object! {
     }
     ignores {
         "trace": Anything => "the gateway keeps no trace of messages",
+    }
+}
+
+object! {
+    /// What one session may hold in the realm. What exceeds it gets ERROR `wamp.error.unavailable`.
+    struct RawPerSession {
+        /// How many subscriptions. Default 10,000.
+        max_subscriptions: optional Whole<1, 10_000>,
+        /// How many registrations. Default 10,000.
+        max_registrations: optional Whole<1, 10_000>,
+        /// How many calls may wait for their answers. Default 10,000.
+        max_pending_calls: optional Whole<1, 10_000>,
+        /// The size of the URIs of all subscriptions and registrations together. Default 4 MiB.
+        uri_space: optional Size<1024, { 1 << 30 }>,
     }
 }
 
@@ -139,11 +157,16 @@ inline_schema!(Uri, "Uri", |_generator| json_schema!({
 /// Checks all realms of a configuration. Without `realms` it has the default realm, which is open.
 pub(super) fn realms(raw: Option<Vec<RawRealm>>, walk: &mut Walk<'_>) -> Vec<RealmOptions> {
     let Some(raw) = raw else {
-        return vec![RealmOptions { name: Uri::known(DEFAULT_REALM), roles: Roles::Open }];
+        return vec![RealmOptions {
+            name: Uri::known(DEFAULT_REALM),
+            roles: Roles::Open,
+            per_session: SessionLimits::default(),
+        }];
     };
     let mut realms: Vec<RealmOptions> = Vec::new();
     for realm in raw {
         let roles = roles(realm.roles.unwrap_or_default(), walk);
+        let per_session = realm.per_session.map(RawPerSession::check).unwrap_or_default();
         let Some(name) = realm.name else { continue };
         if realms.iter().any(|other| other.name == name.value) {
             walk.fault_at(
@@ -151,9 +174,21 @@ pub(super) fn realms(raw: Option<Vec<RawRealm>>, walk: &mut Walk<'_>) -> Vec<Rea
                 format!("there is a realm {} already, use another name", quoted(name.value.as_str())),
             );
         }
-        realms.push(RealmOptions { name: name.value, roles: Roles::Listed(roles) });
+        realms.push(RealmOptions { name: name.value, roles: Roles::Listed(roles), per_session });
     }
     realms
+}
+
+impl RawPerSession {
+    fn check(self) -> SessionLimits {
+        let default = SessionLimits::default();
+        SessionLimits {
+            max_subscriptions: self.max_subscriptions.map_or(default.max_subscriptions, Whole::get),
+            max_registrations: self.max_registrations.map_or(default.max_registrations, Whole::get),
+            max_pending_calls: self.max_pending_calls.map_or(default.max_pending_calls, Whole::get),
+            uri_space: self.uri_space.map_or(default.uri_space, |size| size.0),
+        }
+    }
 }
 
 fn roles(raw: Vec<RawRole>, walk: &mut Walk<'_>) -> Vec<RoleOptions> {

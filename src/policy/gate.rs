@@ -1,11 +1,7 @@
-//! The way to a policy for everybody who does not want to be a denial of service: so many decisions at once,
-//! and so many that wait.
+//! The way to a policy: so many decisions at once, and so many that wait, in a queue that is fair between peers.
 
 use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, OnceLock},
     thread,
     time::Instant,
 };
@@ -16,15 +12,10 @@ use tracing::warn;
 
 use super::{
     Decision, JoinRequest, Policy, PolicyError, Recorder, Tally, aside, log::PolicyLog, pace::Pace,
-    penalty::PenaltyBox,
+    penalty::PenaltyBox, queue::FairQueue,
 };
 
-/// Decisions that may wait for a free place. At the default deadline two cores work off so many in ten
-/// seconds, which is how long a client has to say HELLO: whoever came later would wait in vain.
-pub const MAX_WAITING: usize = 1024;
-
-/// A policy with a bounded number of decisions at once. Those that find no free place wait in order of
-/// arrival.
+/// A policy with a bounded number of decisions at once. Those that find no free place wait, and their peers take turns.
 #[derive(Debug)]
 pub struct PolicyGate {
     log: PolicyLog,
@@ -33,30 +24,24 @@ pub struct PolicyGate {
     policy: ArcSwap<Arc<dyn Policy>>,
     pace: Pace,
     penalties: PenaltyBox,
-    places: Semaphore,
+    places: Arc<FairQueue>,
     /// Those of a slow policy: one for each core. More at once would only make all of them late.
     slow_places: Semaphore,
-    waiting: AtomicUsize,
     recorder: OnceLock<Arc<Recorder>>,
 }
-
-/// One who waits; gone, also when the client gives up meanwhile, it makes room in the queue.
-struct Waiting<'a>(&'a AtomicUsize);
 
 impl PolicyGate {
     /// A gate that lets `max_concurrent` decisions through at once, at least one. `name` stands for the policy in logs
     /// and metrics.
     pub fn new(name: &str, policy: Arc<dyn Policy>, max_concurrent: usize) -> Self {
-        let places = Semaphore::new(max_concurrent.clamp(1, Semaphore::MAX_PERMITS));
         Self {
             log: PolicyLog::new(name.into()),
             tally: Tally::default(),
             policy: ArcSwap::from_pointee(policy),
             pace: Pace::new(),
             penalties: PenaltyBox::default(),
-            places,
+            places: FairQueue::new(max_concurrent.max(1)),
             slow_places: Semaphore::new(thread::available_parallelism().map_or(1, usize::from)),
-            waiting: AtomicUsize::new(0),
             recorder: OnceLock::new(),
         }
     }
@@ -101,10 +86,7 @@ impl PolicyGate {
         if self.penalties.holds(peer, Instant::now()) {
             return Err(PolicyError::Penalty);
         }
-        let _place = match self.places.try_acquire() {
-            Ok(place) => place,
-            Err(_) => self.wait().await?,
-        };
+        let _place = self.places.enter(peer).await.map_err(|_| PolicyError::Overloaded)?;
         let answer = self.ask_at_its_pace(request).await;
         if let Err(error) = &answer {
             self.log.failure(request, error);
@@ -130,25 +112,6 @@ impl PolicyGate {
             warn!(policy = self.name(), %error, "no thread for a decision");
             Err(PolicyError::Overloaded)
         })
-    }
-
-    async fn wait(&self) -> Result<tokio::sync::SemaphorePermit<'_>, PolicyError> {
-        let _waiting = Waiting::enter(&self.waiting).ok_or(PolicyError::Overloaded)?;
-        // Nobody closes the semaphore.
-        self.places.acquire().await.map_err(|_| PolicyError::Overloaded)
-    }
-}
-
-impl<'a> Waiting<'a> {
-    fn enter(waiting: &'a AtomicUsize) -> Option<Self> {
-        waiting.try_update(Relaxed, Relaxed, |now| (now < MAX_WAITING).then_some(now + 1)).ok()?;
-        Some(Self(waiting))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::stream::network;
+use crate::address::network;
 
 /// Deadline failures within [`WINDOW`] after which a peer is no longer asked about: at the default deadline it
 /// takes a hundredth of a core.

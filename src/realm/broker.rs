@@ -84,6 +84,11 @@ impl Broker {
         Ok(topic.subscription)
     }
 
+    /// Whether a session is subscribed to a topic.
+    pub(super) fn is_subscribed(&self, session: SessionId, topic: &Uri) -> bool {
+        self.topics.get(topic).is_some_and(|topic| topic.subscribers.contains(&session))
+    }
+
     /// Ends a subscription that the session has.
     pub(super) fn unsubscribe(&mut self, session: SessionId, subscription: u64) -> Result<(), RequestError> {
         let held = self.by_session.get_mut(&session).filter(|held| held.contains(&subscription));

@@ -113,6 +113,11 @@ impl Dealer {
         Ok(())
     }
 
+    /// How many calls of a session wait for their answers.
+    pub(super) fn waiting(&self, caller: SessionId) -> usize {
+        self.parties.get(&caller).map_or(0, |caller| caller.calls.len())
+    }
+
     /// Invokes the callee of a procedure, and notes that the caller waits for its answer.
     pub(super) fn call(&mut self, call: Call<'_>, out: &mut Deliveries) -> Result<(), RequestError> {
         let Call { pending, procedure, caller, payload } = call;

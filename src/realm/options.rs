@@ -12,6 +12,32 @@ pub struct RealmOptions {
     pub name: Uri,
     /// The roles and their permissions.
     pub roles: Roles,
+    /// What one session may hold.
+    pub per_session: SessionLimits,
+}
+
+/// What one session may hold in a realm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// Default and at most 10,000.
+    pub max_subscriptions: usize,
+    /// Default and at most 10,000.
+    pub max_registrations: usize,
+    /// Calls that wait for their answers. Default and at most 10,000.
+    pub max_pending_calls: usize,
+    /// The bytes of the URIs of all subscriptions and registrations together. Default 4 MiB.
+    pub uri_space: usize,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self {
+            max_subscriptions: 10_000,
+            max_registrations: 10_000,
+            max_pending_calls: 10_000,
+            uri_space: 4 << 20,
+        }
+    }
 }
 
 /// The roles of a realm.

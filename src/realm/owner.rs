@@ -17,6 +17,7 @@ use super::{
     member::{Channel, Member, Members},
     meta::{self, Killed, MetaAnswer, MetaProcedure, MetaResult},
     metrics::{Counted, RealmCounters},
+    options::SessionLimits,
     permissions::Permissions,
     router::Router,
 };
@@ -62,10 +63,11 @@ impl Owner {
         arrivals: mpsc::UnboundedReceiver<Arrival>,
         gate: Arc<Gate>,
         permissions: Arc<Permissions>,
+        limits: SessionLimits,
         logouts: Option<Logouts>,
         counters: RealmCounters,
     ) -> Self {
-        let router = Router::new(Arc::clone(&permissions), Identifiers::new());
+        let router = Router::new(Arc::clone(&permissions), Identifiers::new(), limits);
         let (members, deliveries) = (Members::default(), Deliveries::default());
         let topics = MetaTopics { on_join: Uri::known(meta::ON_JOIN), on_leave: Uri::known(meta::ON_LEAVE) };
         let counted = Counted::default();

@@ -27,9 +27,11 @@ use super::{
     broker::{Audience, Broker, Publication},
     dealer::{Call, Dealer, PendingCall},
     deliveries::{Deliveries, RequestError, Violation},
+    holdings::{Holdings, Thing},
     identifiers::Identifiers,
     member::{Actor, Members},
     meta::MetaProcedure,
+    options::SessionLimits,
     permissions::{Action, Permissions},
 };
 use crate::wamp::{
@@ -47,12 +49,18 @@ pub(super) struct Router {
     identifiers: Identifiers,
     broker: Broker,
     dealer: Dealer,
+    holdings: Holdings,
 }
 
 impl Router {
     /// A router without sessions.
-    pub(super) fn new(permissions: Arc<Permissions>, identifiers: Identifiers) -> Self {
-        Self { permissions, identifiers, broker: Broker::default(), dealer: Dealer::default() }
+    pub(super) fn new(
+        permissions: Arc<Permissions>,
+        identifiers: Identifiers,
+        limits: SessionLimits,
+    ) -> Self {
+        let (broker, dealer, holdings) = (Broker::default(), Dealer::default(), Holdings::new(limits));
+        Self { permissions, identifiers, broker, dealer, holdings }
     }
 
     /// Acts on a message.
@@ -82,6 +90,7 @@ impl Router {
             }
             ClientMessage::Unsubscribe { request, subscription } => {
                 let done = self.broker.unsubscribe(session, subscription);
+                let done = done.map(|()| self.holdings.remove(session, Thing::Subscription, subscription));
                 let answer = RouterMessage::Unsubscribed { request };
                 (code::UNSUBSCRIBE, request, done.map(|()| out.one(session, answer)))
             }
@@ -92,6 +101,7 @@ impl Router {
             }
             ClientMessage::Unregister { request, registration } => {
                 let done = self.dealer.unregister(session, registration);
+                let done = done.map(|()| self.holdings.remove(session, Thing::Registration, registration));
                 let answer = RouterMessage::Unregistered { request };
                 (code::UNREGISTER, request, done.map(|()| out.one(session, answer)))
             }
@@ -163,6 +173,7 @@ impl Router {
     pub(super) fn leave(&mut self, session: SessionId, out: &mut Deliveries) {
         self.broker.leave(session);
         self.dealer.leave(session, out);
+        self.holdings.leave(session);
     }
 
     #[allow(clippy::too_many_arguments, reason = "a message's elements, and what they meet")]
@@ -202,7 +213,13 @@ impl Router {
         authorize(&self.permissions, actor, Action::Subscribe, topic.as_str())?;
         refuse_subscribe(options)?;
         let Pattern::Exact(topic) = topic else { return Err(no_patterns()) };
-        self.broker.subscribe(actor.session, topic, &mut self.identifiers)
+        let size = topic.as_str().len();
+        if !self.broker.is_subscribed(actor.session, &topic) {
+            self.holdings.check(actor.session, Thing::Subscription, size)?;
+        }
+        let subscription = self.broker.subscribe(actor.session, topic, &mut self.identifiers)?;
+        self.holdings.add(actor.session, Thing::Subscription, subscription, size);
+        Ok(subscription)
     }
 
     fn register(
@@ -214,7 +231,11 @@ impl Router {
         authorize(&self.permissions, actor, Action::Register, procedure.as_str())?;
         refuse_register(options)?;
         let Pattern::Exact(procedure) = procedure else { return Err(no_patterns()) };
-        self.dealer.register(actor.session, procedure, &mut self.identifiers)
+        let size = procedure.as_str().len();
+        self.holdings.check(actor.session, Thing::Registration, size)?;
+        let registration = self.dealer.register(actor.session, procedure, &mut self.identifiers)?;
+        self.holdings.add(actor.session, Thing::Registration, registration, size);
+        Ok(registration)
     }
 
     fn call(
@@ -228,6 +249,7 @@ impl Router {
     ) -> Result<(), RequestError> {
         let grant = authorize(&self.permissions, actor, Action::Call, procedure.as_str())?;
         refuse_call(options)?;
+        self.holdings.check_call(self.dealer.waiting(actor.session))?;
         let call = Call {
             pending: PendingCall { caller: actor.session, request },
             procedure,
@@ -240,7 +262,7 @@ impl Router {
     /// Whether the router remembers nothing of any session.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.broker.is_empty() && self.dealer.is_empty()
+        self.broker.is_empty() && self.dealer.is_empty() && self.holdings.is_empty()
     }
 }
 

@@ -6,12 +6,17 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{
     Dictionary, Payload, RouterFeatures, SessionId, Uri,
     pattern::{Pattern, UriMatch},
 };
+
+/// How much of a frame a message may keep in memory beside what is its own, in bytes: less than a message counts at least while it
+/// waits for its realm.
+const KEPT_FRAME: usize = 2048;
 
 /// Message type codes (section "Message Codes and Direction").
 pub mod code {
@@ -75,28 +80,49 @@ pub enum ClientMessage {
 }
 
 impl ClientMessage {
-    /// How many bytes of the message are kept besides its fixed parts: its payload, and what its options or details say.
+    /// How many bytes of the message are kept besides its fixed parts: its payload, its URI, and what its options or details say.
     pub fn serialized_size(&self) -> usize {
         match self {
-            Self::Hello { details, .. } => details.written.size(),
-            Self::Authenticate { extra: details, .. }
-            | Self::Abort { details, .. }
-            | Self::Goodbye { details, .. } => details.size(),
-            Self::InvocationError { details, payload, .. } => {
-                packed(details.passthru.as_deref()) + payload.size()
+            Self::Hello { realm, details } => {
+                realm.as_ref().map_or(0, |realm| realm.as_str().len()) + details.written.size()
+            }
+            Self::Authenticate { signature, extra } => signature.len() + extra.size(),
+            Self::Abort { details, reason } | Self::Goodbye { details, reason } => {
+                details.size() + reason.as_str().len()
+            }
+            Self::InvocationError { details, error, payload, .. } => {
+                packed(details.passthru.as_deref()) + error.as_str().len() + payload.size()
             }
             Self::Yield { options, payload, .. } => packed(options.passthru.as_deref()) + payload.size(),
-            Self::Publish { options, payload, .. } => {
+            Self::Publish { options, topic, payload, .. } => {
                 let lists = options.lists.as_ref().map_or(0, |lists| lists.size());
-                lists + packed(options.passthru.as_deref()) + payload.size()
+                lists + packed(options.passthru.as_deref()) + topic.as_str().len() + payload.size()
             }
-            Self::Call { options, payload, .. } => packed(options.passthru.as_deref()) + payload.size(),
-            Self::Subscribe { .. }
-            | Self::Register { .. }
-            | Self::Cancel { .. }
-            | Self::Unsubscribe { .. }
-            | Self::Unregister { .. } => 0,
+            Self::Call { options, procedure, payload, .. } => {
+                packed(options.passthru.as_deref()) + procedure.as_str().len() + payload.size()
+            }
+            Self::Subscribe { topic: uri, .. } | Self::Register { procedure: uri, .. } => uri.as_str().len(),
+            Self::Cancel { .. } | Self::Unsubscribe { .. } | Self::Unregister { .. } => 0,
         }
+    }
+
+    /// The message without the frame that it came in, where that is much larger: its payload is a slice of the frame, and would keep
+    /// all of it in memory for as long as the message waits. `frame` is the frame's length.
+    #[must_use]
+    pub fn detached(mut self, frame: usize) -> Self {
+        if frame <= KEPT_FRAME || self.serialized_size().saturating_add(KEPT_FRAME) >= frame {
+            return self;
+        }
+        if let Self::InvocationError { payload, .. }
+        | Self::Publish { payload, .. }
+        | Self::Call { payload, .. }
+        | Self::Yield { payload, .. } = &mut self
+        {
+            for part in [&mut payload.args, &mut payload.kwargs].into_iter().flatten() {
+                *part = Bytes::copy_from_slice(part);
+            }
+        }
+        self
     }
 }
 
@@ -475,3 +501,6 @@ pub struct Disclosed {
     pub authid: Arc<str>,
     pub authrole: Arc<str>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,9 @@ use crate::{stream::Stream, wamp::Serializer};
 /// costs. Most messages fit; a larger one makes the buffer grow while it arrives.
 const READ_BUFFER: usize = 2 * 1024;
 
+/// From which size on a message makes the engine's buffer so large that an idle connection must not keep it.
+const GROWN: usize = 8 * 1024;
+
 /// How much the engine gathers before it writes to the socket without being asked for a flush.
 const WRITE_BUFFER: usize = 64 * 1024;
 
@@ -37,6 +40,14 @@ const WRITE_BUFFER: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: Stream,
+    /// Bytes that came, and bytes of the frames that were given out. A frame has at least the bytes that are counted for it, so
+    /// where both are the same, the engine holds nothing.
+    received: usize,
+    given_out: usize,
+    /// Whether the engine's buffer has grown for a large message.
+    has_grown: bool,
+    /// Whether the engine may hold something that is to be sent.
+    is_unsent: bool,
     engine: WebSocketContext,
     serializer: Serializer,
 }
@@ -66,12 +77,13 @@ impl Socket {
             .write_buffer_size(WRITE_BUFFER)
             .max_message_size(Some(max_message))
             .max_frame_size(Some(max_frame.min(max_message)));
+        let received = early.len();
         let engine = if early.is_empty() {
             WebSocketContext::new(Role::Server, Some(limits))
         } else {
             WebSocketContext::from_partially_read(early.into(), Role::Server, Some(limits))
         };
-        Self { stream, engine, serializer }
+        Self { stream, engine, serializer, received, given_out: 0, has_grown: false, is_unsent: false }
     }
 
     /// Whether small writes leave at once.
@@ -118,7 +130,10 @@ impl Socket {
         poll_fn(|cx| {
             let (engine, mut io) = self.split(cx);
             match engine.flush(&mut io) {
-                Ok(()) => Poll::Ready(Ok(())),
+                Ok(()) => {
+                    self.is_unsent = false;
+                    Poll::Ready(Ok(()))
+                }
                 Err(error) if would_block(&error) => Poll::Pending,
                 Err(error) => Poll::Ready(Err(ended(error))),
             }
@@ -167,8 +182,9 @@ impl Socket {
     }
 
     fn queue(&mut self, message: Message) -> Result<(), WireError> {
-        let (engine, mut io) = Self::parts(&mut self.engine, &mut self.stream, None);
-        match engine.write(&mut io, message) {
+        self.is_unsent = true;
+        let mut io = Blocking { stream: &mut self.stream, received: &mut self.received, cx: None };
+        match self.engine.write(&mut io, message) {
             Ok(()) => Ok(()),
             Err(error) if would_block(&error) => Ok(()),
             Err(error) => Err(ended(error)),
@@ -180,9 +196,16 @@ impl Socket {
         let (engine, mut io) = self.split(cx);
         let message = match engine.read(&mut io) {
             Ok(message) => message,
-            Err(error) if would_block(&error) => return Poll::Pending,
+            Err(error) if would_block(&error) => {
+                self.shrink();
+                return Poll::Pending;
+            }
             Err(error) => return Poll::Ready(Err(ended(error))),
         };
+        self.given_out = self.given_out.wrapping_add(frame_size(message.len()));
+        self.has_grown |= message.len() > GROWN;
+        // The engine answers pings and close frames by itself.
+        self.is_unsent |= message.is_ping() || message.is_close();
         Poll::Ready(match (message, serializer) {
             (Message::Text(text), Serializer::Json) => Ok(Received::Message(text.into())),
             (Message::Binary(bytes), Serializer::MsgPack | Serializer::Cbor) => Ok(Received::Message(bytes)),
@@ -199,16 +222,19 @@ impl Socket {
         })
     }
 
-    fn split<'a, 'c>(&'a mut self, cx: &'a mut Context<'c>) -> (&'a mut WebSocketContext, Blocking<'a, 'c>) {
-        Self::parts(&mut self.engine, &mut self.stream, Some(cx))
+    /// Gives back what a large message has needed, when the peer is silent. The engine keeps its buffer as it is; so, where it holds
+    /// nothing else, a new engine takes its place.
+    fn shrink(&mut self) {
+        if self.has_grown && self.received == self.given_out && !self.is_unsent {
+            let limits = *self.engine.get_config();
+            self.engine = WebSocketContext::new(Role::Server, Some(limits));
+            self.has_grown = false;
+        }
     }
 
-    fn parts<'a, 'c>(
-        engine: &'a mut WebSocketContext,
-        stream: &'a mut Stream,
-        cx: Option<&'a mut Context<'c>>,
-    ) -> (&'a mut WebSocketContext, Blocking<'a, 'c>) {
-        (engine, Blocking { stream, cx })
+    fn split<'a, 'c>(&'a mut self, cx: &'a mut Context<'c>) -> (&'a mut WebSocketContext, Blocking<'a, 'c>) {
+        let stream = Blocking { stream: &mut self.stream, received: &mut self.received, cx: Some(cx) };
+        (&mut self.engine, stream)
     }
 }
 
@@ -217,6 +243,7 @@ impl Socket {
 /// Without a task to wake, every call is `WouldBlock`: the engine then only queues.
 struct Blocking<'a, 'c> {
     stream: &'a mut Stream,
+    received: &'a mut usize,
     cx: Option<&'a mut Context<'c>>,
 }
 
@@ -225,7 +252,11 @@ impl Read for Blocking<'_, '_> {
         let Some(cx) = self.cx.as_deref_mut() else { return Err(io::ErrorKind::WouldBlock.into()) };
         let mut buffer = ReadBuf::new(buffer);
         match Pin::new(&mut *self.stream).poll_read(cx, &mut buffer) {
-            Poll::Ready(outcome) => outcome.map(|()| buffer.filled().len()),
+            Poll::Ready(outcome) => outcome.map(|()| {
+                let size = buffer.filled().len();
+                *self.received = self.received.wrapping_add(size);
+                size
+            }),
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
@@ -247,6 +278,16 @@ impl Write for Blocking<'_, '_> {
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
+}
+
+/// How many bytes the smallest frame of a client has that carries so much (RFC 6455, 5.2).
+const fn frame_size(payload: usize) -> usize {
+    let length = match payload {
+        0..126 => 0,
+        126..65_536 => 2,
+        _ => 8,
+    };
+    2 + length + 4 + payload
 }
 
 fn would_block(error: &tungstenite::Error) -> bool {

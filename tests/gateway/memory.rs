@@ -1,6 +1,13 @@
 //! What a connection that does nothing holds.
 
-use crate::support::{Client, Jar, gateway::tracking_gateway, resident};
+use serde_json::json;
+
+use crate::support::{
+    Client, Gateway, Jar, code,
+    config::{With as _, ticket_auth, untracked, web},
+    gateway::tracking_gateway,
+    resident,
+};
 
 /// Enough for the figure to stand out of what the process takes otherwise.
 const CONNECTIONS: u64 = 200;
@@ -21,4 +28,28 @@ fn a_connection_that_does_nothing_holds_little_memory() {
     assert!(each <= MOST, "{each} KiB each");
     drop((first, idle));
     gateway.assert_next_client_is_served();
+}
+
+/// What a client has said is not kept while it answers a challenge, nor the room that it took to read it.
+#[test]
+fn a_connection_that_is_challenged_holds_little_memory() {
+    const SAID: usize = 60_000;
+    let gateway = Gateway::start(&web(&untracked().with("auth", ticket_auth())));
+    let process = gateway.pid().to_string();
+    // Lists in lists: as values, these would take a hundred times as much memory.
+    let lists = json!(vec![json!([{ "": 0 }]); 1000]);
+    let extra = json!({ "authmethods": ["ticket"], "authid": "joe", "authextra": { "lists": lists },
+        "x_padding": "x".repeat(SAID - 13_000) });
+    let challenged = || {
+        let mut client = Client::open(&gateway, &mut Jar::default());
+        client.hello("realm1", extra.clone());
+        assert_eq!(client.receive()[0], code::CHALLENGE);
+        client
+    };
+    let first: Vec<Client> = (0..20).map(|_| challenged()).collect();
+    let before = resident::kib(&process);
+    let waiting: Vec<Client> = (0..CONNECTIONS).map(|_| challenged()).collect();
+    let each = resident::kib(&process).saturating_sub(before) / CONNECTIONS;
+    assert!(each <= MOST, "{each} KiB each");
+    drop((first, waiting));
 }

@@ -12,8 +12,8 @@ use std::{
     time::Duration,
 };
 
-use super::{MAX_WAITING, PolicyGate, Relaxed};
-use crate::policy::{Decision, JoinRequest, Policy, PolicyError, RawDecision};
+use super::PolicyGate;
+use crate::policy::{Decision, JoinRequest, MAX_WAITING, Policy, PolicyError, RawDecision};
 
 /// Says that it has begun, and then waits until it may go on.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ fn the_one_too_many_waits_for_its_turn() {
     let first = decide_on_a_thread(&gate);
     begun.recv().unwrap();
     let second = decide_on_a_thread(&gate);
-    while gate.waiting.load(Relaxed) == 0 {
+    while gate.places.waiting() == 0 {
         std::thread::yield_now();
     }
     assert!(begun.try_recv().is_err(), "two at once");
@@ -72,13 +72,13 @@ fn the_one_too_many_waits_for_its_turn() {
     }
     assert_eq!(first.join().unwrap(), Ok(Decision::None));
     assert_eq!(second.join().unwrap(), Ok(Decision::None));
-    assert_eq!(gate.waiting.load(Relaxed), 0);
+    assert_eq!(gate.places.waiting(), 0);
 }
 
 #[tokio::test]
 async fn a_full_queue_refuses_and_those_who_give_up_make_room() {
     let (gate, _begun, go_on) = gate(1);
-    let place = gate.places.try_acquire().unwrap();
+    let place = gate.places.take().unwrap();
     let mut waiting: Vec<_> = (0..MAX_WAITING).map(|_| Box::pin(gate.decide(&JoinRequest::EMPTY))).collect();
     poll_fn(|context| {
         for decision in &mut waiting {

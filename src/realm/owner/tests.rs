@@ -36,7 +36,7 @@ impl Realm {
 }
 
 fn realm() -> Realm {
-    start(RealmOptions { name: uri("realm1"), roles: Roles::Open })
+    start(RealmOptions { name: uri("realm1"), roles: Roles::Open, per_session: SessionLimits::default() })
 }
 
 /// A session in the realm and what comes out of it.
@@ -132,7 +132,11 @@ async fn sessions_meet_in_the_realm() {
 #[tokio::test]
 async fn has_role_is_answered_by_the_configuration() {
     assert!(realm().has_role("anything"));
-    let listed = start(RealmOptions { name: uri("realm1"), roles: Roles::Listed(vec![]) });
+    let listed = start(RealmOptions {
+        name: uri("realm1"),
+        roles: Roles::Listed(vec![]),
+        per_session: SessionLimits::default(),
+    });
     assert!(!listed.has_role("anything"));
 }
 
@@ -268,7 +272,7 @@ fn killing_realm(logouts: Logouts) -> Realm {
         name: crate::identity::Name::known("user"),
         permissions: vec![rule],
     }]);
-    let options = RealmOptions { name: uri("realm1"), roles };
+    let options = RealmOptions { name: uri("realm1"), roles, per_session: SessionLimits::default() };
     Realm::start(options, Some(logouts), &RealmMetrics::default())
 }
 
@@ -329,7 +333,8 @@ async fn a_logout_that_cannot_be_ordered_is_refused_and_ends_no_session() {
 #[tokio::test]
 async fn what_passes_is_counted_by_realm() {
     let registry = Registry::new();
-    let options = RealmOptions { name: uri("realm1"), roles: Roles::Open };
+    let options =
+        RealmOptions { name: uri("realm1"), roles: Roles::Open, per_session: SessionLimits::default() };
     let realm = Realm::start(options, None, &RealmMetrics::register(&registry));
     let (alice, bob) = (Client::join(&realm, 1, PLENTY).await, Client::join(&realm, 2, PLENTY).await);
     let carol = Client::join(&realm, 3, PLENTY).await;
@@ -360,7 +365,8 @@ async fn what_passes_is_counted_by_realm() {
 
 #[tokio::test]
 async fn realm_whose_owner_has_ended_says_goodbye_and_takes_no_session() {
-    let options = RealmOptions { name: uri("realm1"), roles: Roles::Open };
+    let options =
+        RealmOptions { name: uri("realm1"), roles: Roles::Open, per_session: SessionLimits::default() };
     let (realm, owner) = Realm::with_owner(options, None, &RealmMetrics::default());
     let owner = tokio::spawn(owner.run());
     let alice = Client::join(&realm, 1, PLENTY).await;

@@ -45,7 +45,7 @@ impl World {
     fn new(roles: &Roles, sessions: impl IntoIterator<Item = u64>) -> Self {
         let permissions = Arc::new(Permissions::new(roles));
         let identifiers = Identifiers::counting_from(FIRST_PUBLICATION - 1);
-        let router = Router::new(Arc::clone(&permissions), identifiers);
+        let router = Router::new(Arc::clone(&permissions), identifiers, SessionLimits::default());
         let mut world = Self { router, members: Members::default() };
         sessions.into_iter().for_each(|session| world.add(session, identity(session)));
         world
