@@ -5,6 +5,7 @@ mod cookies;
 mod init;
 mod logging;
 mod manual;
+mod output;
 mod policy;
 mod reload;
 mod run;
@@ -15,6 +16,8 @@ use std::{io, net::IpAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wampgate::config::{ConfigSource, LoadOptions};
+
+pub(crate) use output::{complain, explain};
 
 /// A WebSocket gateway that gives every client an identity that survives reconnects.
 #[derive(Debug, Parser)]
@@ -147,31 +150,31 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => run::run(&cli.run),
         Some(Command::Run(args)) => run::run(&args),
-        Some(Command::Check(args)) => Ok(passed(check::check(&args, &mut io::stdout().lock())?)),
+        Some(Command::Check(args)) => Ok(passed(check::check(&args, &mut output::stdout())?)),
         Some(Command::Schema) => {
-            schema::schema(&mut io::stdout().lock())?;
+            schema::schema(&mut output::stdout())?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Init(args)) => {
-            init::init(&args, &mut io::stdout().lock())?;
+            init::init(&args, &mut output::stdout())?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Version { json }) => {
-            version::version(json, &mut io::stdout().lock())?;
+            version::version(json, &mut output::stdout())?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Completions { shell }) => {
-            manual::completions(shell, &mut io::stdout().lock())?;
+            manual::completions(shell, &mut output::stdout())?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Man { dir }) => {
-            manual::manual(dir.as_deref(), &mut io::stdout().lock())?;
+            manual::manual(dir.as_deref(), &mut output::stdout())?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Cookies(command)) => cookies::run(command),
         Some(Command::Policy(command)) => {
             logging::start(LogFormat::Text, command.log_filter())?;
-            Ok(passed(policy::run(&command, &mut io::stdin().lock(), &mut io::stdout().lock())?))
+            Ok(passed(policy::run(&command, &mut io::stdin().lock(), &mut output::stdout())?))
         }
     }
 }

@@ -17,6 +17,7 @@ mod node;
 mod policy;
 mod realm;
 mod secret;
+mod served;
 mod service;
 mod transport;
 mod websocket;
@@ -48,6 +49,9 @@ pub use crate::{
     wamp::{Serializer, Subprotocol, pattern::UriMatch},
     wire::{PingOptions, WireOptions},
 };
+
+/// The socket in the node directory at which a running gateway takes commands.
+pub const ADMIN_SOCKET: &str = "wampgate.sock";
 
 /// Everything that a gateway runs by.
 #[derive(Debug, Clone, PartialEq)]

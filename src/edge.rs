@@ -59,6 +59,7 @@ pub use options::{
     AddressOptions, EdgeOptions, HttpOptions, PathTree, StaticOptions, TargetOptions, TrustedProxy,
 };
 pub use routes::Services;
+pub(crate) use static_files::is_below;
 
 /// hyper's own lower bound for its buffers; smaller heads are limited by `max_header_size`.
 const MIN_BUFFER: usize = 8 * 1024;
@@ -118,6 +119,11 @@ impl TurnedAway {
     pub const fn full() -> Self {
         Self(Problem::Full)
     }
+
+    /// The process has no descriptors left for clients.
+    pub const fn no_descriptors() -> Self {
+        Self(Problem::Descriptors)
+    }
 }
 
 impl Edge {
@@ -151,20 +157,24 @@ impl Edge {
     }
 
     /// Turns a connection away that the transport has no room for.
-    pub async fn turn_away(self: Arc<Self>, incoming: Incoming, why: TurnedAway) {
-        let Incoming { mut stream, peer, .. } = incoming;
-        let problem = why.0;
-        let reason = problem.reason();
-        if let Some(line) = self.metrics.refusals.count(Stage::Connection, reason) {
-            let (why, left_out) = (problem.cause(), line.left_out);
-            tracing::warn!(transport = %self.transport, %peer, reason, left_out, "a connection was refused: {why}");
-        }
-        hang_up(&mut stream, &reply::bytes(&problem), TURNING_AWAY).await;
+    pub async fn turn_away(incoming: Incoming, why: TurnedAway) {
+        let Incoming { mut stream, .. } = incoming;
+        hang_up(&mut stream, &reply::bytes(&why.0), TURNING_AWAY).await;
     }
 
     /// The peer as limits count it. A proxy that is trusted speaks for many, also where it does not say for whom.
     fn limited(&self, peer: PeerAddr) -> Option<IpAddr> {
         if proxies::is_trusted(peer, &self.trusted_proxies) { None } else { peer.network() }
+    }
+
+    /// Counts a connection that is turned away, and tells the operator.
+    pub(crate) fn count_turned_away(&self, incoming: &Incoming, why: &TurnedAway) {
+        let TurnedAway(problem) = why;
+        let reason = problem.reason();
+        if let Some(line) = self.metrics.refusals.count(Stage::Connection, reason) {
+            let (peer, why, left_out) = (incoming.peer, problem.cause(), line.left_out);
+            tracing::warn!(transport = %self.transport, %peer, reason, left_out, "a connection was refused: {why}");
+        }
     }
 
     /// Serves the requests on a connection until one of them becomes a WebSocket, or the connection ends.

@@ -62,6 +62,8 @@ mod backend;
 #[cfg(feature = "gateway")]
 mod connection;
 #[cfg(feature = "gateway")]
+mod descriptors;
+#[cfg(feature = "gateway")]
 mod edge;
 #[cfg(feature = "gateway")]
 mod gateway;
@@ -86,6 +88,7 @@ mod wire;
 
 mod address;
 mod cookie;
+mod file;
 mod identity;
 mod metrics;
 mod quantity;
@@ -97,6 +100,7 @@ mod wamp;
 pub use crate::{
     config::Config,
     cookie::PublicIdKeyError,
+    descriptors::raise_limit as raise_file_limit,
     gateway::{Gateway, RunningTransport, StartError},
     server::{BindError, Server},
 };

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     match cli::run(cli::Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("wampgate: {error:#}");
+            cli::complain(&format!("wampgate: {}\n", cli::explain(&error)));
             ExitCode::FAILURE
         }
     }

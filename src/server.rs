@@ -17,8 +17,10 @@ pub use listener::{BindError, Listener};
 pub use options::{Endpoint, ListenerOptions, SocketAccess};
 
 use crate::{
-    connection,
+    connection, descriptors,
     edge::{Edge, TurnedAway},
+    ration::Ration,
+    stream::Incoming,
 };
 
 /// How long open connections have to end once the gateway drains. With the closing handshake's own limit this keeps
@@ -27,6 +29,13 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// How long a listener pauses after a failed accept (mostly: no file descriptor is left), so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often the operator hears of failed accepts.
+const ACCEPT_LINES: Duration = Duration::from_secs(1);
+
+/// How many clients a listener tells at once that there is no room. Further ones are closed without a word: they take
+/// descriptors that nothing else counts.
+const MAX_TURNED_AWAY: usize = 16;
 
 /// Bound sockets and what they serve.
 #[derive(Debug)]
@@ -51,7 +60,9 @@ impl Server {
             let listener = Listener::bind(&options.endpoint)?;
             Ok(Site { listener, max_connections: options.max_connections, edge })
         };
-        Ok(Self { sites: sites.into_iter().map(bind).collect::<Result<_, _>>()? })
+        let sites: Vec<Site> = sites.into_iter().map(bind).collect::<Result<_, _>>()?;
+        warn_of_few_descriptors(sites.iter().map(|site| site.max_connections).sum());
+        Ok(Self { sites })
     }
 
     /// Where the server listens, as URLs, in the order of the endpoints.
@@ -75,9 +86,42 @@ impl Server {
     }
 }
 
+/// Each connection takes a descriptor.
+fn warn_of_few_descriptors(wanted: usize) {
+    let available = descriptors::for_clients();
+    if wanted > available {
+        warn!(
+            max_connections = wanted,
+            possible = available,
+            limit = descriptors::limit(),
+            "the process may open fewer files than `max_connections` allows; {}",
+            descriptors::REMEDY
+        );
+    }
+}
+
+/// Tells a client that there is no room, if few others are being told.
+fn turn_away(
+    edge: &Edge,
+    incoming: Incoming,
+    why: TurnedAway,
+    turning_away: &Arc<Semaphore>,
+    connections: &TaskTracker,
+) {
+    edge.count_turned_away(&incoming, &why);
+    if let Ok(permit) = Arc::clone(turning_away).try_acquire_owned() {
+        connections.spawn(async move {
+            Edge::turn_away(incoming, why).await;
+            drop(permit);
+        });
+    }
+}
+
 impl Site {
     async fn accept(self, connections: TaskTracker, shutdown: CancellationToken) {
         let permits = Arc::new(Semaphore::new(self.max_connections.min(Semaphore::MAX_PERMITS)));
+        let turning_away = Arc::new(Semaphore::new(MAX_TURNED_AWAY));
+        let failures = Ration::new(1, ACCEPT_LINES);
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -87,26 +131,33 @@ impl Site {
             let incoming = match accepted {
                 Ok(incoming) => incoming,
                 Err(error) => {
-                    warn!(%error, "accept failed");
+                    if let Some(line) = failures.line() {
+                        let (left_out, remedy) = (line.left_out, descriptors::remedy(&error));
+                        warn!(%error, left_out, "accept failed{remedy}");
+                    }
                     sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };
             let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-                connections.spawn(Arc::clone(&self.edge).turn_away(incoming, TurnedAway::full()));
+                turn_away(&self.edge, incoming, TurnedAway::full(), &turning_away, &connections);
+                continue;
+            };
+            let Some(descriptor) = descriptors::take() else {
+                turn_away(&self.edge, incoming, TurnedAway::no_descriptors(), &turning_away, &connections);
                 continue;
             };
             let seat = match self.edge.enter(incoming.peer) {
                 Ok(seat) => seat,
                 Err(refused) => {
-                    connections.spawn(Arc::clone(&self.edge).turn_away(incoming, refused));
+                    turn_away(&self.edge, incoming, refused, &turning_away, &connections);
                     continue;
                 }
             };
             let (edge, shutdown) = (Arc::clone(&self.edge), shutdown.clone());
             connections.spawn(async move {
                 connection::run(incoming, edge, shutdown).await;
-                drop((permit, seat));
+                drop((permit, descriptor, seat));
             });
         }
     }

@@ -6,6 +6,8 @@ mod bad_input;
 mod contract;
 mod cookie_auth;
 mod cookies;
+mod descriptors;
+mod files;
 mod joins;
 mod limits;
 mod log;

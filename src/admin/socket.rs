@@ -22,13 +22,14 @@ use tracing::{debug, info, warn};
 use super::{Failure, MAX_REQUEST, ManagedStore, Reply, Request, VERSION, perform};
 use crate::{
     cookie::TrackingId,
+    descriptors,
+    ration::Ration,
     socket_file::{SocketAccess, SocketFile, SocketFileError},
     store::{CookieRecord, MAX_LINE, read_lines},
     time::Timestamp,
 };
 
-/// The socket's name in the node directory.
-pub const SOCKET: &str = "wampgate.sock";
+pub use crate::config::ADMIN_SOCKET as SOCKET;
 
 /// How many commands run at once; each takes a thread that may block. A person gives one at a time.
 const MAX_COMMANDS: usize = 4;
@@ -41,6 +42,9 @@ const STALL: Duration = Duration::from_secs(10);
 
 /// After a failed accept the listener pauses for this long rather than spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often the operator hears of failed accepts.
+const ACCEPT_LINES: Duration = Duration::from_secs(1);
 
 /// The socket, listening. Dropping it removes its file.
 #[derive(Debug)]
@@ -90,6 +94,7 @@ impl AdminSocket {
         let stores: Arc<[ManagedStore]> = stores.into();
         let permits = Arc::new(Semaphore::new(MAX_COMMANDS));
         let mut commands = JoinSet::new();
+        let failures = Ration::new(1, ACCEPT_LINES);
         loop {
             let accepted = tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -108,7 +113,10 @@ impl AdminSocket {
                     });
                 }
                 Err(error) => {
-                    warn!(%error, "accept on the admin socket failed");
+                    if let Some(line) = failures.line() {
+                        let (left_out, remedy) = (line.left_out, descriptors::remedy(&error));
+                        warn!(%error, left_out, "accept on the admin socket failed{remedy}");
+                    }
                     sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -25,8 +25,11 @@ pub(super) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
         let library = event.target().split("::").next().unwrap_or_default();
         *event.level() <= Level::WARN || !TALKATIVE.contains(&library)
     });
-    let lines =
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(stderr().is_terminal());
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(stderr().is_terminal())
+        // A line that cannot be written is lost; telling so on the same stream would end the task that logs.
+        .log_internal_errors(false);
     let registry = tracing_subscriber::registry().with(filter).with(discreet);
     let started = match format {
         LogFormat::Text => registry.with(lines.with_target(false)).try_init(),

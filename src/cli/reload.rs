@@ -1,19 +1,15 @@
 //! Loads policies anew on SIGHUP and when their files change.
 
 use std::{
-    collections::HashMap,
-    fs, io,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime},
+    collections::HashMap, fs, io, os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc, time::Duration,
 };
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, timeout},
 };
-use tracing::error;
+use tracing::{error, warn};
 
 use wampgate::policy::{Reload, Reloader};
 
@@ -21,25 +17,49 @@ use wampgate::policy::{Reload, Reloader};
 /// networks do not report changes, so that only looking works everywhere.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A file's size and the time of its last change, which tell whether it was written. None: there is no such file.
-type Seen = Option<(u64, SystemTime)>;
+/// How long a look may take. Afterwards SIGHUP comes first again; the look itself goes on until the file system answers.
+const LOOK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What tells whether a file was written or replaced. None: there is no such file.
+type Seen = Option<Mark>;
+
+/// A program that copies files may keep size and time of modification, but neither the number of the file nor the time of the
+/// change, which only the system sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Mark {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// The files of the policies, and the look that is under way.
+struct Watch {
+    policies: Arc<Reloader>,
+    looking: Option<JoinHandle<HashMap<PathBuf, Seen>>>,
+    /// Whether the operator knows that the file system does not answer.
+    is_told: bool,
+}
 
 /// Reloads on a task of its own. From here on SIGHUP no longer ends the process.
 pub(super) fn start(policies: Arc<Reloader>) -> io::Result<JoinHandle<()>> {
     let hang_up = signal(SignalKind::hangup())?;
-    Ok(tokio::spawn(reload(policies, hang_up)))
+    let watch = Watch { policies, looking: None, is_told: false };
+    Ok(tokio::spawn(reload(watch, hang_up)))
 }
 
-async fn reload(policies: Arc<Reloader>, mut hang_up: Signal) {
+async fn reload(mut watch: Watch, mut hang_up: Signal) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut loaded = look(&policies);
+    let mut loaded = watch.look().await;
     let mut last = loaded.clone();
     loop {
         tokio::select! {
             Some(()) = hang_up.recv() => {}
             _ = looks.tick() => {
-                let now = look(&policies);
+                let Some(now) = watch.look().await else { continue };
+                let now = Some(now);
                 // A program may still be writing a file: the gateway waits until it has stayed the same for a second.
                 let is_settled = now == last;
                 last.clone_from(&now);
@@ -48,8 +68,8 @@ async fn reload(policies: Arc<Reloader>, mut hang_up: Signal) {
                 }
             }
         }
-        loaded = look(&policies);
-        let reloader = Arc::clone(&policies);
+        loaded = watch.look().await;
+        let reloader = Arc::clone(&watch.policies);
         // Compiling takes up to seconds: not on a thread that serves connections.
         match tokio::task::spawn_blocking(move || reloader.reload()).await {
             Ok(outcomes) => outcomes.iter().for_each(Reload::log),
@@ -58,10 +78,65 @@ async fn reload(policies: Arc<Reloader>, mut hang_up: Signal) {
     }
 }
 
+impl Watch {
+    /// What the files are like now; none: their file system does not answer. At most one thread waits for it.
+    async fn look(&mut self) -> Option<HashMap<PathBuf, Seen>> {
+        let policies = &self.policies;
+        let looking = self.looking.get_or_insert_with(|| {
+            let policies = Arc::clone(policies);
+            tokio::task::spawn_blocking(move || look(&policies))
+        });
+        if let Ok(seen) = timeout(LOOK_PATIENCE, looking).await {
+            self.looking = None;
+            self.is_told = false;
+            return seen.ok();
+        }
+        if !self.is_told {
+            warn!("the file system of a policy does not answer: the gateway sees no changes until it does");
+            self.is_told = true;
+        }
+        None
+    }
+}
+
 fn look(policies: &Reloader) -> HashMap<PathBuf, Seen> {
-    let seen = |file: &PathBuf| {
-        let metadata = fs::metadata(file).ok()?;
-        Some((metadata.len(), metadata.modified().ok()?))
-    };
-    policies.files().map(|file| (file.clone(), seen(file))).collect()
+    policies.files().map(|file| (file.clone(), mark(file))).collect()
+}
+
+fn mark(file: &PathBuf) -> Seen {
+    let found = fs::metadata(file).ok()?;
+    Some(Mark {
+        device: found.dev(),
+        inode: found.ino(),
+        size: found.size(),
+        modified: (found.mtime(), found.mtime_nsec()),
+        changed: (found.ctime(), found.ctime_nsec()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, fs::File};
+
+    use super::mark;
+
+    #[test]
+    fn a_file_of_the_same_size_and_time_is_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("policy.wasm");
+        fs::write(&file, "one").unwrap();
+        let first = mark(&file);
+        assert_eq!(mark(&file), first);
+        // As `rsync -a` does: a new file, with the old one's time.
+        let modified = fs::metadata(&file).unwrap().modified().unwrap();
+        let copy = folder.path().join("copy");
+        fs::write(&copy, "two").unwrap();
+        File::options().write(true).open(&copy).unwrap().set_modified(modified).unwrap();
+        fs::rename(&copy, &file).unwrap();
+        let (old, new) = (first.unwrap(), mark(&file).unwrap());
+        assert_eq!((old.size, old.modified), (new.size, new.modified));
+        assert_ne!(old, new);
+        fs::remove_file(&file).unwrap();
+        assert_eq!(mark(&file), None);
+    }
 }

@@ -3,8 +3,13 @@
 use std::{
     io::{self, Write},
     path::PathBuf,
-    process::ExitCode,
-    sync::Arc,
+    process::{self, ExitCode},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -15,7 +20,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
-use super::{RunArgs, logging, reload};
+use super::{RunArgs, complain, logging, reload};
 use wampgate::{
     Gateway, Server,
     admin::{AdminSocket, SocketError},
@@ -26,13 +31,23 @@ use wampgate::{
 /// The exit code after a second signal: 128 and the number of SIGINT, as a shell reports it.
 const INTERRUPTED: u8 = 130;
 
+/// How long a start may take. The largest store is read in less than a minute.
+const START_LIMIT: Duration = Duration::from_mins(5);
+
+/// How long the process waits at its end for threads that may hang.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
 /// Runs until a signal, then drains.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     logging::start(args.log_format, &args.log)?;
+    if let Err(error) = wampgate::raise_file_limit() {
+        warn!(%error, "the limit of open files stays as it is");
+    }
+    let starting = limit_start().context("cannot start a thread")?;
     let loaded = match config::load_by(&args.source.source(), &args.load_options()) {
         Ok(loaded) => loaded,
         Err(error) => {
-            eprintln!("{error}");
+            complain(&format_args!("{error}\n"));
             return Ok(ExitCode::FAILURE);
         }
     };
@@ -42,12 +57,59 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let runtime =
         runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     // On a worker rather than on this thread, so that accepting needs no switch between threads.
-    runtime
-        .block_on(runtime.spawn(serve(loaded.config, args.record.clone())))
-        .context("the gateway crashed")?
+    let outcome = runtime.block_on(runtime.spawn(serve(loaded.config, args.record.clone(), starting)));
+    // What has to be written is written. A thread that waits for a file system does not hold up the end.
+    runtime.shutdown_timeout(LAST_WAIT);
+    outcome.context("the gateway crashed")?
 }
 
-async fn serve(config: Config, record: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+/// Ends the process if it has not started in time. Dropping the sender says that it has.
+fn limit_start() -> io::Result<mpsc::Sender<()>> {
+    let (starting, started) = mpsc::channel();
+    thread::Builder::new().name("start".to_owned()).spawn(move || {
+        if started.recv_timeout(START_LIMIT) == Err(RecvTimeoutError::Timeout) {
+            let minutes = START_LIMIT.as_secs() / 60;
+            complain(&format!(
+                "wampgate: the gateway has not started within {minutes} minutes: does a file system not answer?\n"
+            ));
+            process::exit(1);
+        }
+    })?;
+    Ok(starting)
+}
+
+/// A token that the first SIGTERM or SIGINT cancels. The second one ends the process, whatever its other threads do: a thread of
+/// its own waits for them, which does nothing else.
+fn end_on_signals() -> io::Result<CancellationToken> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut terminate, mut interrupt) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    let first = CancellationToken::new();
+    let token = first.clone();
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let mut either = || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            });
+        };
+        either();
+        first.cancel();
+        either();
+        process::exit(INTERRUPTED.into());
+    })?;
+    Ok(token)
+}
+
+async fn serve(
+    config: Config,
+    record: Option<PathBuf>,
+    starting: mpsc::Sender<()>,
+) -> anyhow::Result<ExitCode> {
     let gateway = Gateway::start(config).context("cannot start")?;
     if let Some(file) = record {
         let recorder = Recorder::open(&file).with_context(|| format!("--record {}", file.display()))?;
@@ -57,28 +119,25 @@ async fn serve(config: Config, record: Option<PathBuf>) -> anyhow::Result<ExitCo
     let admin = listen_for_commands(&gateway, &shutdown)?;
     let server = gateway.bind()?;
     // Before the gateway announces itself: a signal must find a handler.
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let signaled = end_on_signals().context("cannot listen for SIGTERM and SIGINT")?;
     let reloading = reload::start(Arc::clone(gateway.policies())).context("cannot listen for SIGHUP")?;
-    announce(&gateway, &server).context("cannot write to standard output")?;
+    match announce(&gateway, &server) {
+        // The reader has seen enough, as `head` does.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        announced => announced.context("cannot write to standard output")?,
+    }
+    drop(starting);
     let serving = gateway.serve(server, shutdown.clone());
     let serving = tokio::spawn(async move {
         serving.await;
         admin.close();
         admin.wait().await;
     });
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    signaled.cancelled().await;
     reloading.abort();
     info!("shutting down; a second signal ends at once");
     shutdown.cancel();
-    tokio::select! {
-        served = serving => served.context("the server crashed").map(|()| ExitCode::SUCCESS),
-        _ = terminate.recv() => Ok(ExitCode::from(INTERRUPTED)),
-        _ = interrupt.recv() => Ok(ExitCode::from(INTERRUPTED)),
-    }
+    serving.await.context("the server crashed").map(|()| ExitCode::SUCCESS)
 }
 
 /// Opens the socket for `wampgate cookies`, if there is a node directory to put it in. The gateway runs without the socket

@@ -220,6 +220,9 @@ impl RawCookie {
         }
         let Located { path, value } = self.store?;
         let store = value.check(walk)?;
+        if let Some(place) = store.place().path() {
+            walk.protect("a cookie store", place);
+        }
         stores.claim(path, &store, walk);
         let default = CookieOptions::default();
         let name = self.name.unwrap_or(default.name);

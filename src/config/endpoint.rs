@@ -196,6 +196,7 @@ impl RawTcp {
 impl RawUnix {
     fn check(self, walk: &mut Walk<'_>) -> Option<Endpoint> {
         let Located { path, value } = self.path?;
+        walk.protect("a socket", &value.path);
         let length = value.path.as_os_str().len();
         if length > socket_file::MAX_PATH {
             let most = socket_file::MAX_PATH;

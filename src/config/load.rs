@@ -75,8 +75,8 @@ struct Outside<'a> {
 }
 
 impl<'a> Outside<'a> {
-    fn at(self, node_dir: &'a Path) -> Surroundings<'a> {
-        Surroundings { node_dir, env: self.env, options: self.options }
+    fn at(self, node_dir: &'a Path, file: Option<&'a Path>) -> Surroundings<'a> {
+        Surroundings { node_dir, file, env: self.env, options: self.options }
     }
 }
 
@@ -89,7 +89,8 @@ fn find(source: &ConfigSource, outside: Outside<'_>) -> Result<LoadedConfig, Box
         ConfigSource::NodeDir(dir) => load_from(dir, dir.join(FILE_NAME), None, outside),
         ConfigSource::Text { node_dir, text } => {
             let node_dir = absolute(node_dir);
-            let (config, warnings) = check("the configuration", text.as_bytes(), outside.at(&node_dir))?;
+            let (config, warnings) =
+                check("the configuration", text.as_bytes(), outside.at(&node_dir, None))?;
             Ok(LoadedConfig { config, warnings, file: None })
         }
         ConfigSource::File(file) => {
@@ -107,7 +108,7 @@ fn load_from(
     outside: Outside<'_>,
 ) -> Result<LoadedConfig, Box<ConfigError>> {
     let node_dir = absolute(node_dir);
-    let surroundings = outside.at(&node_dir);
+    let surroundings = outside.at(&node_dir, Some(&file));
     let name = file.display().to_string();
     if let Some(bytes) = reader::find(&file)? {
         let (config, warnings) = check(&name, &bytes, surroundings)?;

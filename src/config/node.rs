@@ -9,6 +9,7 @@ use super::{
     policy::{Policies, RawPolicy},
     reader::{Anything, Json, Located, Raw, Table, Walk, choice, entry, inline_schema, object, whole},
     realm::{RawRealm, realms},
+    served,
     transport::{RawTransport, transports},
     websocket::Shared,
 };
@@ -197,6 +198,9 @@ impl RawNode {
         let transports = transports(raw_transports.unwrap_or_default(), &mut shared, walk);
         shared.policies.warn_of_unused(walk);
         warn_of_shared_ids(&shared.ids, walk);
-        Config { node_dir: walk.surroundings.node_dir.to_owned(), realms: shared.realms, transports }
+        let config =
+            Config { node_dir: walk.surroundings.node_dir.to_owned(), realms: shared.realms, transports };
+        served::check(&config, walk);
+        config
     }
 }

@@ -63,14 +63,14 @@ mod tests;
 pub use fault::{ConfigError, ConfigFault, ConfigWarning, FaultPlace};
 pub use walk::LoadOptions;
 
-pub(super) use file::{describe, find};
+pub(super) use file::find;
 pub(super) use json::Json;
 pub(super) use macros::{choice, is_required, key, object, words};
 pub(super) use quantity::{Size, Time};
 pub(super) use value::{
     Anything, Millis, MillisOrOff, NodePath, Only, Table, Whole, checked_text, inline_schema, variable, whole,
 };
-pub(super) use walk::{Located, Raw, Surroundings, Walk, alternatives, entry, quoted, suggest};
+pub(super) use walk::{Located, Protected, Raw, Surroundings, Walk, alternatives, entry, quoted, suggest};
 
 // What the macros expand to.
 pub(super) use declare::{Object, ObjectSchema, field, ignored, one_line, tag, tagged, word};

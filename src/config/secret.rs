@@ -1,17 +1,14 @@
 //! Secrets: written in the file, in the environment, or in a file of their own.
 
-use std::{
-    borrow::Cow,
-    fs::File,
-    io::{self, Read as _},
-};
+use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
     Secret,
-    reader::{Json, NodePath, Raw, Walk, describe, object, variable},
+    reader::{Json, NodePath, Raw, Walk, object, variable},
 };
+use crate::file::{self, ReadError};
 
 /// What stands for a secret that is not there, where only the rest of a configuration is checked: also a key in hexadecimal digits.
 const PLACEHOLDER: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -82,29 +79,33 @@ fn placeholder(walk: &Walk<'_>) -> Option<String> {
 }
 
 fn from_file(json: &Json, walk: &mut Walk<'_>) -> Option<String> {
-    let file = RawSecretFile::read(json, walk)?.file?;
-    let mut text = String::new();
-    let read =
-        File::open(&file.path).and_then(|open| open.take(MAX_SECRET_FILE + 1).read_to_string(&mut text));
-    match read {
-        Err(error) => {
-            let message = format!("cannot be read: {}", describe(&error));
-            walk.at_key("file", |walk| match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => walk.missing_secret(message),
-                _ => walk.fault(message),
-            });
-            placeholder(walk)
+    let path = RawSecretFile::read(json, walk)?.file?.path;
+    walk.protect("the file of a secret", &path);
+    let read = file::read(&path, MAX_SECRET_FILE);
+    if let Err(error) = &read
+        && error.is_missing()
+    {
+        walk.at_key("file", |walk| walk.missing_secret(format!("cannot be read: {error}")));
+        return placeholder(walk);
+    }
+    let read = read.map_err(|error| match error {
+        ReadError::TooLarge => {
+            format!("holds more than {MAX_SECRET_FILE} bytes, name a file with just the secret")
         }
-        Ok(length) if length as u64 > MAX_SECRET_FILE => {
-            let message =
-                format!("holds more than {MAX_SECRET_FILE} bytes, name a file with just the secret");
-            walk.at_key("file", |walk| walk.fault(message));
-            None
-        }
-        Ok(_) => {
+        error => format!("cannot be read: {error}"),
+    });
+    let text = read.and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|_| "cannot be read: it is not UTF-8 text".to_owned())
+    });
+    match text {
+        Ok(text) => {
             let secret =
                 text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
             Some(secret.to_owned())
+        }
+        Err(message) => {
+            walk.at_key("file", |walk| walk.fault(message));
+            None
         }
     }
 }

@@ -314,6 +314,7 @@ impl RawService {
 impl RawStatic {
     fn check(self, walk: &mut Walk<'_>) -> Option<StaticOptions> {
         let Located { path, value: directory } = self.directory?;
+        walk.served.push((path.clone(), directory.path.clone()));
         if !directory.path.is_dir() {
             let written = quoted(&directory.written);
             walk.warn_at(

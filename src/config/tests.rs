@@ -13,7 +13,7 @@ const NOTHING_OUTSIDE: Outside<'static> = Outside {
 };
 
 fn check_text(text: &str) -> Result<Config, Box<ConfigError>> {
-    let surroundings = NOTHING_OUTSIDE.at(Path::new("/node"));
+    let surroundings = NOTHING_OUTSIDE.at(Path::new("/node"), None);
     check("config.json", text.as_bytes(), surroundings).map(|(config, _)| config)
 }
 
@@ -220,7 +220,7 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let surroundings = NOTHING_OUTSIDE.at(Path::new("/node"));
+        let surroundings = NOTHING_OUTSIDE.at(Path::new("/node"), None);
         prop_assert!(check("config.json", &bytes, surroundings).is_err());
     }
 }

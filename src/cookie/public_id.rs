@@ -7,7 +7,7 @@
 
 use std::{
     fmt, fs, io,
-    io::{Read as _, Write as _},
+    io::Write as _,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -19,9 +19,10 @@ use rand::{TryRng as _, rngs::SysRng};
 use sha2::Sha256;
 
 use super::TrackingId;
+use crate::file::{self, ReadError};
 
 /// The file in the node directory that holds the key.
-const FILE: &str = "public-id.key";
+pub(crate) const FILE: &str = "public-id.key";
 /// The size of a key in bytes: the hash's output, more adds nothing (RFC 2104, 3).
 const KEY_SIZE: usize = 32;
 /// The size of a public ID in bytes before it is written as text.
@@ -81,13 +82,12 @@ impl PublicIdKey {
     /// Another process that does the same at the same moment gets the same key.
     fn load_or_create(path: &Path) -> Result<Self, PublicIdKeyError> {
         let failed = |source| PublicIdKeyError::File { path: path.to_owned(), source };
-        match fs::File::open(path) {
-            Ok(file) => return Self::read(file, path),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
+        match file::read(path, KEY_SIZE as u64) {
+            Err(error) if error.is_not_found() => {}
+            found => return Self::read(found, path),
         }
         create(path, &random_key()?).map_err(failed)?;
-        Self::read(fs::File::open(path).map_err(failed)?, path)
+        Self::read(file::read(path, KEY_SIZE as u64), path)
     }
 
     fn new(key: &[u8; KEY_SIZE]) -> Self {
@@ -97,14 +97,13 @@ impl PublicIdKey {
         Self { keyed: Hmac::new(&block.into()) }
     }
 
-    fn read(file: fs::File, path: &Path) -> Result<Self, PublicIdKeyError> {
-        // One byte more than a key, to notice a file that is longer.
-        let mut bytes = Vec::with_capacity(KEY_SIZE + 1);
-        file.take(KEY_SIZE as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|source| PublicIdKeyError::File { path: path.to_owned(), source })?;
-        let key = <[u8; KEY_SIZE]>::try_from(bytes)
-            .map_err(|_| PublicIdKeyError::Size { path: path.to_owned() })?;
+    fn read(found: Result<Vec<u8>, ReadError>, path: &Path) -> Result<Self, PublicIdKeyError> {
+        let wrong_size = || PublicIdKeyError::Size { path: path.to_owned() };
+        let bytes = found.map_err(|error| match error {
+            ReadError::TooLarge => wrong_size(),
+            error => PublicIdKeyError::File { path: path.to_owned(), source: error.into() },
+        })?;
+        let key = <[u8; KEY_SIZE]>::try_from(bytes).map_err(|_| wrong_size())?;
         Ok(Self::new(&key))
     }
 

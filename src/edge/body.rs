@@ -10,6 +10,8 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tower_http::services::fs::ServeFileSystemResponseBody;
 
+use crate::descriptors::Descriptor;
+
 /// A reply's body.
 pub(crate) enum Body {
     /// Nothing, or nothing any more.
@@ -17,7 +19,7 @@ pub(crate) enum Body {
     /// A text that is in memory.
     Bytes(Bytes),
     /// A file, or a range of one, read while it is sent.
-    File(ServeFileSystemResponseBody),
+    File { file: ServeFileSystemResponseBody, _descriptor: Descriptor },
 }
 
 impl fmt::Debug for Body {
@@ -25,7 +27,7 @@ impl fmt::Debug for Body {
         match self {
             Self::Empty => f.write_str("Empty"),
             Self::Bytes(bytes) => f.debug_tuple("Bytes").field(bytes).finish(),
-            Self::File(_) => f.write_str("File(..)"),
+            Self::File { .. } => f.write_str("File(..)"),
         }
     }
 }
@@ -46,7 +48,7 @@ impl hyper::body::Body for Body {
                 *body = Self::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Self::File(file) => Pin::new(file).poll_frame(cx),
+            Self::File { file, .. } => Pin::new(file).poll_frame(cx),
         }
     }
 
@@ -54,7 +56,7 @@ impl hyper::body::Body for Body {
         match self {
             Self::Empty => true,
             Self::Bytes(bytes) => bytes.is_empty(),
-            Self::File(file) => file.is_end_stream(),
+            Self::File { file, .. } => file.is_end_stream(),
         }
     }
 
@@ -62,7 +64,7 @@ impl hyper::body::Body for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::File(file) => file.size_hint(),
+            Self::File { file, .. } => file.size_hint(),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::{
     path::BadPath,
 };
 use crate::{
+    descriptors,
     handshake::{HandshakeError, asks_for_websocket},
     metrics::Stage,
     store::StoreError,
@@ -43,6 +44,8 @@ pub(crate) enum Problem {
     HeadTimeout,
     /// The transport has as many connections as it may have.
     Full,
+    /// The process has no descriptors left for clients.
+    Descriptors,
     /// The client's address has as much of something as it may have.
     TooMany(TooMany),
     /// The client is new, and its address may not have one more record in the store.
@@ -73,6 +76,7 @@ impl Problem {
             Self::Store(_) => "store",
             Self::HeadTimeout => "head-timeout",
             Self::Full => "full",
+            Self::Descriptors => "descriptors",
             Self::TooMany(refused) => refused.limit.reason(),
             Self::NewClient => Limit::NewRecords.reason(),
         }
@@ -91,6 +95,9 @@ impl Problem {
         match self {
             Self::Store(error) => error.to_string(),
             Self::Full => "the transport has as many as `max_connections` lets it have".to_owned(),
+            Self::Descriptors => {
+                format!("the process has no file descriptors left for clients; {}", descriptors::REMEDY)
+            }
             Self::TooMany(refused) => refused.cause(),
             problem => message(problem),
         }
@@ -114,7 +121,7 @@ pub(crate) fn reply(problem: &Problem) -> Response<Body> {
                 headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
         }
-        Problem::Store(_) | Problem::Full => {
+        Problem::Store(_) | Problem::Full | Problem::Descriptors => {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         // RFC 6585, 4: a 429 may say how long to wait.
@@ -132,7 +139,7 @@ fn status(problem: &Problem) -> StatusCode {
         Problem::NotFound => StatusCode::NOT_FOUND,
         Problem::Method => StatusCode::METHOD_NOT_ALLOWED,
         Problem::File => StatusCode::INTERNAL_SERVER_ERROR,
-        Problem::Store(_) | Problem::Full => StatusCode::SERVICE_UNAVAILABLE,
+        Problem::Store(_) | Problem::Full | Problem::Descriptors => StatusCode::SERVICE_UNAVAILABLE,
         Problem::TooMany(_) | Problem::NewClient => StatusCode::TOO_MANY_REQUESTS,
         // RFC 9110, 15.5.9: the reply may be sent on a connection that is idle, too.
         Problem::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -159,7 +166,7 @@ fn message(problem: &Problem) -> String {
         Problem::File => "this file cannot be read".into(),
         Problem::Store(_) => "clients cannot be tracked at the moment: try again later".into(),
         Problem::HeadTimeout => "the request's head did not come in time".into(),
-        Problem::Full => "too many connections, come later".into(),
+        Problem::Full | Problem::Descriptors => "too many connections, come later".into(),
         Problem::TooMany(TooMany { limit: Limit::Connections, .. }) => {
             "too many connections from your address: close some, or come later".into()
         }
@@ -178,7 +185,7 @@ pub(crate) fn bytes(problem: &Problem) -> Vec<u8> {
     let (head, body) = reply(problem).into_parts();
     let content = match body {
         Body::Bytes(bytes) => bytes,
-        Body::Empty | Body::File(_) => Bytes::new(),
+        Body::Empty | Body::File { .. } => Bytes::new(),
     };
     let reason = head.status.canonical_reason().unwrap_or_default();
     let mut bytes = format!("HTTP/1.1 {} {reason}\r\n", head.status.as_u16()).into_bytes();

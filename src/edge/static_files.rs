@@ -23,6 +23,7 @@ use super::{
     path::RequestPath,
     reply::{self, Problem},
 };
+use crate::descriptors;
 
 /// The headers that decide how a file is sent.
 const CONDITIONS: [http::HeaderName; 5] = [
@@ -160,10 +161,12 @@ async fn serve_file(request: &Parts, headers: &HeaderMap, file: &Path) -> Result
     let mut inner = Request::new(());
     *inner.method_mut() = request.method.clone();
     *inner.headers_mut() = headers.clone();
+    // While it is sent, the file takes one more descriptor than its connection.
+    let descriptor = descriptors::take().ok_or(Problem::Descriptors)?;
     // RFC 9110, 14.2: a server may ignore ranges. Several at once would need a multipart reply.
     let mut service = ServeFile::new(file).ignore_multi_range_requests(true);
     match service.try_call(inner).await {
-        Ok(response) => Ok(response.map(Body::File)),
+        Ok(response) => Ok(response.map(|file| Body::File { file, _descriptor: descriptor })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Problem::NotFound),
         Err(error) => {
             tracing::warn!(file = %file.display(), %error, "a static file cannot be read");
@@ -193,14 +196,16 @@ fn locate(root: &Path, relative: &Path, directory: bool, index: &str, listing: b
     }
 }
 
+/// Whether clients can read what is at a real path, if they can read the directory `root`.
+pub(crate) fn is_below(root: &Path, path: &Path) -> bool {
+    path.strip_prefix(root).is_ok_and(|below| !below.components().any(|c| is_hidden(c.as_os_str())))
+}
+
 /// The real path of something in the directory `root` that is not hidden.
 fn inside(root: &Path, path: &Path) -> io::Result<PathBuf> {
     // Once as it was asked for, once as it is: a link may have a hidden name, or lead to one.
     let real = path.canonicalize()?;
-    let visible = |path: &Path| {
-        path.strip_prefix(root).is_ok_and(|below| !below.components().any(|c| is_hidden(c.as_os_str())))
-    };
-    if visible(path) && visible(&real) { Ok(real) } else { Err(io::ErrorKind::NotFound.into()) }
+    if is_below(root, path) && is_below(root, &real) { Ok(real) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
 fn is_hidden(name: &OsStr) -> bool {

@@ -1,6 +1,6 @@
 //! From a file to a component that the gateway may ask. Whatever is wrong with it shows here, before a client waits.
 
-use std::{fmt, fs::File, io, io::Read, path::Path};
+use std::{fmt, io, path::Path};
 
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, component::Component};
@@ -11,6 +11,7 @@ use super::{
     host::Imports,
     wasi,
 };
+use crate::file::{self, ReadError};
 
 /// The largest component that is read, in bytes. One that brings a whole Python has 18 MB.
 pub const MAX_COMPONENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -111,20 +112,11 @@ pub(super) struct CheckedComponent {
 
 /// Reads a component's file.
 pub(super) fn read(path: &Path, pinned: Option<&[u8; 32]>) -> Result<Vec<u8>, PolicyLoadFault> {
-    let file = File::open(path).map_err(PolicyLoadFault::Read)?;
-    let metadata = file.metadata().map_err(PolicyLoadFault::Read)?;
-    if !metadata.is_file() {
-        return Err(PolicyLoadFault::NotAFile);
-    }
-    if metadata.len() > MAX_COMPONENT_BYTES {
-        return Err(PolicyLoadFault::TooLarge);
-    }
-    let mut bytes = Vec::new();
-    // The file may still be growing: its length says little.
-    file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(PolicyLoadFault::Read)?;
-    if bytes.len() as u64 > MAX_COMPONENT_BYTES {
-        return Err(PolicyLoadFault::TooLarge);
-    }
+    let bytes = file::read(path, MAX_COMPONENT_BYTES).map_err(|error| match error {
+        ReadError::NotAFile(_) => PolicyLoadFault::NotAFile,
+        ReadError::TooLarge => PolicyLoadFault::TooLarge,
+        error => PolicyLoadFault::Read(error.into()),
+    })?;
     check_pin(&bytes, pinned)?;
     Ok(bytes)
 }

@@ -21,6 +21,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{Decision, JoinRequest, PolicyError, answer_json, question::Request};
+use crate::file;
 
 /// Lines that wait to be written. If the disk is slower than the joins, the recorder drops lines rather than delay joins.
 const MAX_WAITING: usize = 1024;
@@ -44,6 +45,8 @@ impl Recorder {
             let advice = "there will be one case a line: give the file a name that ends in .jsonl";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, advice));
         }
+        // Opening a pipe would wait for its reader.
+        file::check_place(path)?;
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
         let mut key = [0; 32];
         SysRng.try_fill_bytes(&mut key).map_err(io::Error::other)?;

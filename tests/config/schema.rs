@@ -37,6 +37,7 @@ const BEYOND: &[&str] = &[
     "policy_name_without_policies",
     "realms_empty",
     "serializers_empty",
+    "static_serves_secrets",
     "workers_and_transports",
 ];
 

@@ -38,6 +38,8 @@ pub(crate) struct Gateway {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     listeners: usize,
+    /// What a shell does before it becomes the gateway.
+    shell: Option<String>,
     process: Option<Child>,
     addresses: Vec<SocketAddr>,
     output: Output,
@@ -77,6 +79,7 @@ impl Gateway {
             listeners: config["transports"].as_array().map_or(1, |transports| {
                 transports.iter().filter(|transport| transport["endpoint"]["type"] != "unix").count()
             }),
+            shell: None,
             process: None,
             addresses: Vec::new(),
             output: Output::default(),
@@ -88,6 +91,12 @@ impl Gateway {
     /// Adds command line arguments behind `run`.
     pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    /// Has a shell run a command first, such as `ulimit -n 100`.
+    pub(crate) fn after(mut self, command: &str) -> Self {
+        self.shell = Some(format!("{command}; exec \"$0\" \"$@\""));
         self
     }
 
@@ -240,7 +249,13 @@ impl Gateway {
 
     #[track_caller]
     fn launch(&mut self) {
-        let mut process = wampgate()
+        let mut command = wampgate();
+        if let Some(shell) = &self.shell {
+            let program = command.get_program().to_owned();
+            command = std::process::Command::new("sh");
+            command.arg("-c").arg(shell).arg(program);
+        }
+        let mut process = command
             .arg("run")
             .arg("--node-dir")
             .arg(self.dir.path())

@@ -7,6 +7,7 @@ use std::{
 
 use serde_json::json;
 
+use super::super::complain;
 use wampgate::{
     admin::{Authenticated, Entry, Summary},
     store::{Repaired, TrackingId},
@@ -174,7 +175,7 @@ impl Progress {
             None => format!("{done} cookies"),
         };
         if self.last.as_ref() != Some(&text) {
-            eprint!("\r{text}");
+            complain(&format_args!("\r{text}"));
             self.last = Some(text);
         }
     }
@@ -182,7 +183,7 @@ impl Progress {
     /// Clears the line, so that other text can use it.
     pub(super) fn clear(&mut self) {
         if let Some(text) = self.last.take() {
-            eprint!("\r{:width$}\r", "", width = text.len());
+            complain(&format_args!("\r{:width$}\r", "", width = text.len()));
         }
     }
 }

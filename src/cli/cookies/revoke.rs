@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::{ArgGroup, Args};
 
 use super::{
+    super::complain,
     StoreArgs,
     output::{Listing, counted},
     perform,
@@ -63,7 +64,7 @@ fn ask(store: &StoreArgs) -> anyhow::Result<()> {
         _ => bail!("nothing is revoked: the gateway did not count its cookies, add --yes to do without"),
     };
     let (records, connections) = (counted(records, "cookie"), counted(connections, "connection"));
-    eprint!("revoke {records} and close {connections}, for good? [y/N] ");
+    complain(&format_args!("revoke {records} and close {connections}, for good? [y/N] "));
     io::stderr().flush()?;
     let mut answer = String::new();
     if io::stdin().lock().read_line(&mut answer)? == 0 {

@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::{
+    super::complain,
     Format, StoreArgs,
     output::{Listing, Output, Progress},
     place::{self, Place},
@@ -91,7 +92,7 @@ fn write_to(mut out: impl Write, place: Place, args: &ExportArgs) -> anyhow::Res
     let summary = summary?;
     out.flush()?;
     // Standard output may be the export itself.
-    eprintln!("exported {}", super::output::sentence(&summary));
+    complain(&format_args!("exported {}\n", super::output::sentence(&summary)));
     Ok(())
 }
 
@@ -117,7 +118,7 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<()> {
     });
     output.end_progress();
     if skipped > 0 {
-        eprintln!("left out damaged lines: {skipped}");
+        complain(&format_args!("left out damaged lines: {skipped}\n"));
     }
     Ok(output.summary(&summary?)?)
 }

@@ -72,7 +72,7 @@ words! {
 fn read_as<R: Raw>(text: &str) -> Result<(R, Vec<String>), Vec<String>> {
     let env = |name: &str| (name == "SET").then(|| "value".to_owned());
     let surroundings =
-        Surroundings { node_dir: Path::new("/node"), env: &env, options: LoadOptions::default() };
+        Surroundings { node_dir: Path::new("/node"), file: None, env: &env, options: LoadOptions::default() };
     match read("file", text.as_bytes(), surroundings, |raw: R, _| raw) {
         Ok((raw, warnings)) => Ok((raw, warnings.iter().map(ToString::to_string).collect())),
         Err(error) => Err(error.to_string().lines().map(str::to_owned).collect()),
@@ -295,8 +295,12 @@ fn a_table_keeps_the_order_and_the_paths_of_its_entries() {
 // === the walk ===
 
 fn walk(visit: impl FnOnce(&mut Walk<'_>)) -> ConfigError {
-    let surroundings =
-        Surroundings { node_dir: Path::new("/node"), env: &|_| None, options: LoadOptions::default() };
+    let surroundings = Surroundings {
+        node_dir: Path::new("/node"),
+        file: None,
+        env: &|_| None,
+        options: LoadOptions::default(),
+    };
     let mut walk = Walk::new(surroundings);
     visit(&mut walk);
     ConfigError { file: "file".to_owned(), faults: walk.faults, omitted: walk.omitted }
@@ -367,5 +371,5 @@ fn a_file_is_read_up_to_its_bound_and_its_absence_is_no_fault() {
     let error = find(&file).unwrap_err().to_string();
     assert!(error.contains("larger than 1048576 bytes"), "{error}");
     let error = find(folder.path()).unwrap_err().to_string();
-    assert!(error.ends_with("cannot be read: it is a directory"), "{error}");
+    assert!(error.ends_with("cannot be read: it is a directory, name a file"), "{error}");
 }

@@ -1,6 +1,10 @@
 //! The walk through a configuration: where it is, what it has reported, and what it may look up outside.
 
-use std::{collections::HashSet, net::IpAddr, path::Path};
+use std::{
+    collections::HashSet,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
@@ -18,6 +22,8 @@ const MAX_QUOTED: usize = 64;
 pub(crate) struct Surroundings<'a> {
     /// The folder to which relative paths are joined.
     pub(crate) node_dir: &'a Path,
+    /// The configuration's own file, if it comes from one.
+    pub(crate) file: Option<&'a Path>,
     /// The value of an environment variable.
     pub(crate) env: &'a dyn Fn(&str) -> Option<String>,
     /// What the caller wants otherwise than the file.
@@ -52,7 +58,19 @@ pub(crate) struct Walk<'a> {
     pub(crate) warnings: Vec<ConfigWarning>,
     /// The paths of secrets that are not there.
     missing_secrets: Vec<String>,
+    /// What no client may read.
+    pub(crate) protected: Vec<Protected>,
+    /// The folders that clients may read, each with the path at which it is configured.
+    pub(crate) served: Vec<(String, PathBuf)>,
     path: String,
+}
+
+/// A file or a folder that no client may read, however it is served.
+#[derive(Debug)]
+pub(crate) struct Protected {
+    /// What it is: "the file of a secret".
+    pub(crate) what: &'static str,
+    pub(crate) place: PathBuf,
 }
 
 /// An object's entries, each key once.
@@ -86,6 +104,8 @@ impl<'a> Walk<'a> {
             omitted: 0,
             warnings: Vec::new(),
             missing_secrets: Vec::new(),
+            protected: Vec::new(),
+            served: Vec::new(),
             path: String::new(),
         }
     }
@@ -161,6 +181,11 @@ impl<'a> Walk<'a> {
     /// Whether the secret at a path is not there, so that nothing can be said of its form.
     pub(crate) fn is_missing_secret(&self, path: &str) -> bool {
         self.missing_secrets.iter().any(|missing| missing.strip_suffix(".file").unwrap_or(missing) == path)
+    }
+
+    /// Notes a file or a folder that no client may read.
+    pub(crate) fn protect(&mut self, what: &'static str, place: &Path) {
+        self.protected.push(Protected { what, place: place.to_owned() });
     }
 
     /// Whether a fault has been reported for a value or for anything inside it.
