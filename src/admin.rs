@@ -27,8 +27,8 @@ use std::{fmt, path::Path, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-pub use client::{Client, ClientError};
-pub use entry::{Authenticated, Entry};
+pub use client::{AdminClient, ClientError};
+pub use entry::{Authenticated, CookieEntry};
 pub use operations::{Failure, perform};
 pub use socket::{AdminSocket, SOCKET, SocketError};
 
@@ -68,7 +68,7 @@ pub enum ManagedStoreError {
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
+pub struct AdminRequest {
     /// [`VERSION`].
     pub v: u32,
     /// Which store.
@@ -130,7 +130,7 @@ pub struct IdArgument(pub String);
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// A record.
-    Record(Box<Entry>),
+    Record(Box<CookieEntry>),
     /// How far the work has come.
     Progress {
         /// How many records are done.

@@ -103,10 +103,10 @@ pub struct Pending {
 
 #[derive(Debug)]
 enum State {
-    Ticket(ticket::Pending),
-    WampCra(wampcra::Pending),
-    Scram(scram::Pending),
-    Cryptosign(cryptosign::Pending),
+    Ticket(ticket::PendingTicket),
+    WampCra(wampcra::PendingWampCra),
+    Scram(scram::PendingScram),
+    Cryptosign(cryptosign::PendingCryptosign),
 }
 
 /// The first half of a method: what the client gets, and what judges its answer.

@@ -103,7 +103,7 @@ pub struct Upgrade {
 
 /// Who a request is from.
 #[derive(Debug, Clone, Copy)]
-struct Client {
+struct Requester {
     /// The peer, or the address that a trusted proxy gives.
     peer: PeerAddr,
     /// Whether that is a proxy's word.
@@ -217,7 +217,7 @@ impl Edge {
         let (parts, body) = request.into_parts();
         let connected = peer;
         let peer = proxies::client(connected, &parts.headers, &self.trusted_proxies);
-        let client = Client { peer, is_proxied: peer != connected };
+        let client = Requester { peer, is_proxied: peer != connected };
         // No target here has a use for a body, so none is read. hyper reads nothing behind it either.
         let has_body = !body.is_end_stream();
         drop(body);
@@ -239,7 +239,7 @@ impl Edge {
         &self,
         request: &Parts,
         has_body: bool,
-        client: Client,
+        client: Requester,
         tls: Option<Tls>,
         slot: &OnceLock<Handover>,
     ) -> Result<Response<Body>, Problem> {
@@ -284,7 +284,7 @@ impl Edge {
         websocket: &WebSocketTarget,
         request: &Parts,
         has_body: bool,
-        Client { peer, is_proxied }: Client,
+        Requester { peer, is_proxied }: Requester,
         tls: Option<Tls>,
     ) -> Result<(Response<Body>, Handover), Problem> {
         let accepted = websocket.check(request, has_body)?;

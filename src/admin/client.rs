@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use super::{MAX_REQUEST, Reply, Request, SOCKET, Summary};
+use super::{AdminRequest, MAX_REQUEST, Reply, SOCKET, Summary};
 use crate::{
     cookie::TrackingId,
     store::{CookieRecord, LineFormat, MAX_LINE, write_line},
@@ -19,7 +19,7 @@ const MAX_REPLY: usize = if MAX_LINE > MAX_REQUEST { 2 * MAX_LINE } else { 2 * M
 
 /// A connection to a gateway.
 #[derive(Debug)]
-pub struct Client(UnixStream);
+pub struct AdminClient(UnixStream);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub enum ClientError {
     Output(io::Error),
 }
 
-impl Client {
+impl AdminClient {
     /// Connects to the gateway that runs on a node directory; nothing if none does.
     pub fn connect(node_dir: &Path) -> io::Result<Option<Self>> {
         match UnixStream::connect(node_dir.join(SOCKET)) {
@@ -57,7 +57,7 @@ impl Client {
     /// Asks, and passes records and progress on. `import` are the records that follow an import's request.
     pub fn ask(
         self,
-        request: &Request,
+        request: &AdminRequest,
         import: Option<&HashMap<TrackingId, CookieRecord>>,
         each: &mut dyn FnMut(Reply) -> io::Result<()>,
     ) -> Result<Summary, ClientError> {

@@ -14,7 +14,7 @@ use crate::{
 
 /// A record with its names. As JSON it is what `wampgate cookies ls --json` prints.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Entry {
+pub struct CookieEntry {
     /// The tracking ID, only if it was asked for in so many words.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "id_text")]
     pub id: Option<TrackingId>,
@@ -61,7 +61,7 @@ pub struct Authenticated {
     pub at: Timestamp,
 }
 
-impl Entry {
+impl CookieEntry {
     /// What may be shown of a record.
     pub(super) fn new(store: &ManagedStore, id: &TrackingId, record: &CookieRecord, reveal: bool) -> Self {
         let lineage = record.lineage.as_ref();

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Command, Entry, IdArgument, ManagedStore, Reply, Request, Selection, Summary};
+use super::{AdminRequest, Command, CookieEntry, IdArgument, ManagedStore, Reply, Selection, Summary};
 use crate::{
     cookie::{PublicIdKey, TrackingId},
     store::{CookieRecord, Parting, StoreError, StoreTextError, block_on},
@@ -48,7 +48,7 @@ type Records<'a> = dyn Iterator<Item = Result<(TrackingId, CookieRecord), Failur
 /// Does what a request asks for. Replies are records and progress; the outcome is the caller's to report.
 pub fn perform(
     store: &ManagedStore,
-    request: &Request,
+    request: &AdminRequest,
     records: &mut Records<'_>,
     now: Timestamp,
     reply: &mut Sink<'_>,
@@ -86,7 +86,8 @@ impl Job<'_> {
             }
             records += 1;
             if limit.is_none_or(|limit| records <= limit) {
-                outcome = reply(Reply::Record(Box::new(Entry::new(self.store, id, record, self.reveal))));
+                outcome =
+                    reply(Reply::Record(Box::new(CookieEntry::new(self.store, id, record, self.reveal))));
             }
             if outcome.is_ok() && records % LIST_STEP == 0 {
                 outcome = reply(Reply::Progress { done: records, total: None });
@@ -99,7 +100,7 @@ impl Job<'_> {
     fn show(&self, wanted: &IdArgument, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
         let id = self.ids_of(wanted)?.into_iter().next().ok_or(Failure::NoSuchCookie)?;
         let record = self.look_up(&id)?.ok_or(Failure::NoSuchCookie)?;
-        reply(Reply::Record(Box::new(Entry::new(self.store, &id, &record, self.reveal))))?;
+        reply(Reply::Record(Box::new(CookieEntry::new(self.store, &id, &record, self.reveal))))?;
         Ok(Summary::Listed { records: 1 })
     }
 

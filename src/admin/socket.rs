@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::{Failure, MAX_REQUEST, ManagedStore, Reply, Request, VERSION, perform};
+use super::{AdminRequest, Failure, MAX_REQUEST, ManagedStore, Reply, VERSION, perform};
 use crate::{
     cookie::TrackingId,
     descriptors,
@@ -175,10 +175,10 @@ fn write(output: &mut impl Write, reply: &Reply) -> io::Result<()> {
     output.write_all(b"\n")
 }
 
-fn read_request(input: &mut BufReader<&BlockingUnixStream>) -> Result<Request, String> {
+fn read_request(input: &mut BufReader<&BlockingUnixStream>) -> Result<AdminRequest, String> {
     let line = read_line(input, MAX_REQUEST).map_err(|error| format!("no request: {error}"))?;
     // The error of the parser could repeat an ID.
-    let request: Request =
+    let request: AdminRequest =
         serde_json::from_slice(&line).map_err(|_| "this is no request that this version knows".to_owned())?;
     if request.v == VERSION {
         Ok(request)

@@ -28,7 +28,7 @@ fn store(plain: usize, joes: usize) -> ManagedStore {
 }
 
 fn run(store: &ManagedStore, reveal: bool, command: Command) -> (Result<Summary, Failure>, Vec<String>) {
-    let request = Request { v: VERSION, store: store.name.clone(), reveal, command };
+    let request = AdminRequest { v: VERSION, store: store.name.clone(), reveal, command };
     let mut replies = Vec::new();
     let outcome = perform(store, &request, &mut std::iter::empty(), NOW, &mut |reply| {
         replies.push(serde_json::to_string(&reply).unwrap());
@@ -86,8 +86,12 @@ fn revoking_all_of_many_reports_how_far_it_is() {
 #[test]
 fn a_command_ends_when_nobody_takes_its_replies() {
     let store = store(1100, 0);
-    let request =
-        Request { v: VERSION, store: "test".into(), reveal: false, command: Command::Revoke(Selection::All) };
+    let request = AdminRequest {
+        v: VERSION,
+        store: "test".into(),
+        reveal: false,
+        command: Command::Revoke(Selection::All),
+    };
     let outcome = perform(&store, &request, &mut std::iter::empty(), NOW, &mut |_| {
         Err(std::io::ErrorKind::BrokenPipe.into())
     });
@@ -103,7 +107,7 @@ fn imports_keep_what_is_there_and_leave_out_what_does_not_fit() {
     let records = [(id(0), fresh.clone()), (id(1), fresh), (id(2), old), (id(3), huge)];
     let mut records = records.into_iter().map(Ok);
     let command = Command::Import { total: 4 };
-    let request = Request { v: VERSION, store: "test".into(), reveal: false, command };
+    let request = AdminRequest { v: VERSION, store: "test".into(), reveal: false, command };
     let outcome = perform(&store, &request, &mut records, NOW, &mut |_| Ok(())).unwrap();
     assert_eq!(outcome, Summary::Imported { added: 1, existing: 1, expired: 1, unfit: 1 });
 }
@@ -119,8 +123,8 @@ fn an_entry_becomes_its_record_again() {
     let store = store(1, 1);
     for number in [0, 1] {
         let record = store.clients.store.look_up(&id(number), NOW).wait().unwrap().unwrap();
-        let text = serde_json::to_string(&Entry::new(&store, &id(number), &record, true)).unwrap();
-        let entry: Entry = serde_json::from_str(&text).unwrap();
+        let text = serde_json::to_string(&CookieEntry::new(&store, &id(number), &record, true)).unwrap();
+        let entry: CookieEntry = serde_json::from_str(&text).unwrap();
         assert_eq!(entry.into_record(), Some((id(number), record)));
     }
 }
@@ -128,11 +132,11 @@ fn an_entry_becomes_its_record_again() {
 #[test]
 fn requests_are_written_as_documented() {
     let command = Command::Revoke(Selection::Authid("joe".into()));
-    let request = Request { v: 1, store: "/srv/node/cookies.dat".into(), reveal: false, command };
+    let request = AdminRequest { v: 1, store: "/srv/node/cookies.dat".into(), reveal: false, command };
     let text =
         r#"{"v":1,"store":"/srv/node/cookies.dat","reveal":false,"command":{"revoke":{"authid":"joe"}}}"#;
     assert_eq!(serde_json::to_string(&request).unwrap(), text);
-    assert_eq!(serde_json::from_str::<Request>(text).unwrap(), request);
+    assert_eq!(serde_json::from_str::<AdminRequest>(text).unwrap(), request);
 }
 
 #[test]

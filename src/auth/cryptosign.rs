@@ -21,7 +21,7 @@ use crate::identity::Name;
 const CHALLENGE_SIZE: usize = 32;
 
 /// A challenge that waits for its signature.
-pub(super) struct Pending {
+pub(super) struct PendingCryptosign {
     claim: Claim,
     is_known: Choice,
     /// The key that the client says it has.
@@ -61,7 +61,7 @@ pub(super) fn begin(
     extra.insert("challenge".to_owned(), to_hex(&challenge).into());
     let message = bound(challenge, binding.as_ref().map(|(_, channel)| *channel));
     extra.insert("channel_binding".to_owned(), binding.map(|(kind, _)| kind).into());
-    let pending = Pending { claim, is_known: is_known & is_authorized, key, message };
+    let pending = PendingCryptosign { claim, is_known: is_known & is_authorized, key, message };
     Ok(Opening { extra, state: State::Cryptosign(pending) })
 }
 
@@ -80,7 +80,7 @@ fn bound(mut challenge: [u8; CHALLENGE_SIZE], channel: Option<[u8; 32]>) -> [u8;
     challenge
 }
 
-impl Pending {
+impl PendingCryptosign {
     /// "The client MUST return the concatenation of the signature and the message signed (96 bytes)".
     pub(super) fn finish(self, answer: &str) -> Result<Principal, AuthError> {
         let is_right = Choice::from(u8::from(is_signed(answer, &self.key, &self.message)));
@@ -95,9 +95,9 @@ fn is_signed(answer: &str, key: &[u8; 32], message: &[u8; CHALLENGE_SIZE]) -> bo
     signed == message && key.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
 }
 
-impl fmt::Debug for Pending {
+impl fmt::Debug for PendingCryptosign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("cryptosign::Pending").field("claim", &self.claim).finish_non_exhaustive()
+        f.debug_struct("PendingCryptosign").field("claim", &self.claim).finish_non_exhaustive()
     }
 }
 

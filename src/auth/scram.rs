@@ -57,7 +57,7 @@ const DRAFT: Dialect = Dialect {
 };
 
 /// A challenge that waits for its proof.
-pub(super) struct Pending {
+pub(super) struct PendingScram {
     claim: Claim,
     is_known: Choice,
     dialect: &'static Dialect,
@@ -116,7 +116,7 @@ pub(super) fn begin(
     extra.insert("salt".to_owned(), salt.into());
     extra.insert("nonce".to_owned(), nonce.clone().into());
     let (stored_key, server_key) = (principal.stored_key.clone(), principal.server_key.clone());
-    let pending = Pending { claim, is_known, dialect, stored_key, server_key, nonce, messages };
+    let pending = PendingScram { claim, is_known, dialect, stored_key, server_key, nonce, messages };
     Ok(Opening { extra, state: State::Scram(pending) })
 }
 
@@ -135,7 +135,7 @@ fn messages(
     format!("n={name},r={client_nonce},r={nonce},s={salt},i={iterations}")
 }
 
-impl Pending {
+impl PendingScram {
     pub(super) fn finish(self, proof: &str, extra: &Dictionary) -> Result<Principal, AuthError> {
         // RFC 5802, 7: the proof stands for the nonce as well; a client that repeats it must repeat this one.
         let repeated = extra.text("nonce");
@@ -159,10 +159,10 @@ impl Pending {
     }
 }
 
-impl fmt::Debug for Pending {
+impl fmt::Debug for PendingScram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let method = self.dialect.method;
-        f.debug_struct("scram::Pending")
+        f.debug_struct("PendingScram")
             .field("method", &method)
             .field("claim", &self.claim)
             .finish_non_exhaustive()

@@ -7,7 +7,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use super::{Applicant, AuthError, Claim, Method, Opening, Principal, State, TicketOptions, principals};
 
 /// A challenge that waits for its ticket.
-pub(super) struct Pending {
+pub(super) struct PendingTicket {
     claim: Claim,
     /// The hash of the ticket: comparing hashes takes the same time whatever the lengths and the contents
     /// are.
@@ -24,18 +24,18 @@ pub(super) fn begin(config: &TicketOptions, applicant: &Applicant<'_>) -> Result
             .ok_or(AuthError::Credentials(Method::Ticket.name()))?;
     let claim = applicant.claim(Method::Ticket, name, &principal.role, principal.realm.as_ref());
     let expected = Sha256::digest(principal.ticket.expose()).into();
-    Ok(Opening { extra: Map::new(), state: State::Ticket(Pending { claim, expected, is_known }) })
+    Ok(Opening { extra: Map::new(), state: State::Ticket(PendingTicket { claim, expected, is_known }) })
 }
 
-impl Pending {
+impl PendingTicket {
     pub(super) fn finish(self, ticket: &str) -> Result<Principal, AuthError> {
         let given: [u8; 32] = Sha256::digest(ticket).into();
         self.claim.settle(given.ct_eq(&self.expected) & self.is_known)
     }
 }
 
-impl std::fmt::Debug for Pending {
+impl std::fmt::Debug for PendingTicket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ticket::Pending").field("claim", &self.claim).finish_non_exhaustive()
+        f.debug_struct("PendingTicket").field("claim", &self.claim).finish_non_exhaustive()
     }
 }

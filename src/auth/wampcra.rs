@@ -27,7 +27,7 @@ use crate::time::Timestamp;
 const NONCE_SIZE: usize = 18;
 
 /// A challenge that waits for its signature.
-pub(super) struct Pending {
+pub(super) struct PendingWampCra {
     claim: Claim,
     /// The hash of the signature's text: comparing hashes takes the same time whatever was sent.
     expected: [u8; 32],
@@ -72,19 +72,19 @@ pub(super) fn begin(
         extra.insert("iterations".to_owned(), (*iterations).into());
         extra.insert("keylen".to_owned(), (*key_length).into());
     }
-    Ok(Opening { extra, state: State::WampCra(Pending { claim, expected, is_known }) })
+    Ok(Opening { extra, state: State::WampCra(PendingWampCra { claim, expected, is_known }) })
 }
 
-impl Pending {
+impl PendingWampCra {
     pub(super) fn finish(self, signature: &str) -> Result<Principal, AuthError> {
         let given: [u8; 32] = Sha256::digest(signature).into();
         self.claim.settle(given.ct_eq(&self.expected) & self.is_known)
     }
 }
 
-impl fmt::Debug for Pending {
+impl fmt::Debug for PendingWampCra {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("wampcra::Pending").field("claim", &self.claim).finish_non_exhaustive()
+        f.debug_struct("PendingWampCra").field("claim", &self.claim).finish_non_exhaustive()
     }
 }
 

@@ -16,7 +16,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use self::{
     output::{Listing, Output},
-    place::{Chosen, Place},
+    place::{Chosen, StoreAccess},
 };
 use super::{LogFormat, SourceArgs, logging};
 use wampgate::{
@@ -104,7 +104,7 @@ pub(crate) fn run(command: CookiesCommand) -> anyhow::Result<ExitCode> {
 }
 
 fn perform(args: &StoreArgs, command: Command, listing: Listing) -> anyhow::Result<()> {
-    let place = Place::reach(place::choose(args)?, false)?;
+    let place = StoreAccess::reach(place::choose(args)?, false)?;
     let mut output = Output::new(args.json, listing);
     let summary = place.perform(command, args.reveal, None, &mut |reply| {
         match reply {

@@ -13,19 +13,19 @@ const MAX_ENTRIES: usize = 10_000;
 
 /// A name in a directory.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Entry {
+pub(crate) struct ListedFile {
     pub(crate) name: String,
     pub(crate) is_directory: bool,
 }
 
 /// Reads the names that may be shown, in order. Names that are not UTF-8 have no URL here and are left out. Blocks.
-pub(crate) fn read(directory: &Path, may_be_shown: impl Fn(&Path) -> bool) -> io::Result<Vec<Entry>> {
+pub(crate) fn read(directory: &Path, may_be_shown: impl Fn(&Path) -> bool) -> io::Result<Vec<ListedFile>> {
     let mut entries = Vec::new();
     for entry in directory.read_dir()? {
         let path = entry?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         if may_be_shown(&path) {
-            entries.push(Entry { name: name.to_owned(), is_directory: path.is_dir() });
+            entries.push(ListedFile { name: name.to_owned(), is_directory: path.is_dir() });
         }
         if entries.len() == MAX_ENTRIES {
             break;
@@ -36,7 +36,7 @@ pub(crate) fn read(directory: &Path, may_be_shown: impl Fn(&Path) -> bool) -> io
 }
 
 /// The listing as a page; `path` is the request's own, still encoded.
-pub(crate) fn page(path: &str, entries: &[Entry]) -> Response<Body> {
+pub(crate) fn page(path: &str, entries: &[ListedFile]) -> Response<Body> {
     let title = escape(path);
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
@@ -78,8 +78,8 @@ mod tests {
     #[test]
     fn names_cannot_break_out_of_the_page() {
         let entries = [
-            Entry { name: "javascript:alert(1)".to_owned(), is_directory: false },
-            Entry { name: "\"><script>".to_owned(), is_directory: true },
+            ListedFile { name: "javascript:alert(1)".to_owned(), is_directory: false },
+            ListedFile { name: "\"><script>".to_owned(), is_directory: true },
         ];
         let Body::Bytes(bytes) = page("/a&b/", &entries).into_body() else { panic!("not a text") };
         let html = str::from_utf8(&bytes).unwrap();

@@ -50,7 +50,7 @@ enum Found {
     File(PathBuf),
     /// A directory, asked for without the slash that its relative links need.
     Directory,
-    Listing(Vec<listing::Entry>),
+    Listing(Vec<listing::ListedFile>),
 }
 
 impl StaticFiles {

@@ -19,11 +19,11 @@
 #[derive(Debug, Clone)]
 pub(super) struct Origins {
     any: bool,
-    patterns: Vec<Pattern>,
+    patterns: Vec<OriginPattern>,
 }
 
 #[derive(Debug, Clone)]
-struct Pattern {
+struct OriginPattern {
     /// `*` where left out.
     scheme: String,
     host: String,
@@ -44,7 +44,7 @@ impl Origins {
         let patterns = patterns
             .iter()
             .filter_map(|pattern| split(pattern.trim().trim_end_matches('/')))
-            .map(|parts| Pattern {
+            .map(|parts| OriginPattern {
                 scheme: parts.scheme.unwrap_or("*").to_owned(),
                 host: parts.host.to_owned(),
                 port: parts.port.map(str::to_owned),
@@ -80,7 +80,7 @@ pub(super) fn is_same(origin: &str, host: &str) -> bool {
     !has_star && name.eq_ignore_ascii_case(asked) && port.unwrap_or(default) == asked_port.unwrap_or(default)
 }
 
-impl Pattern {
+impl OriginPattern {
     fn matches(&self, scheme: &str, host: &str, port: Option<&str>) -> bool {
         let port_fits = match (self.port.as_deref(), port) {
             (Some(pattern), Some(port)) => glob(pattern.as_bytes(), port.as_bytes()),

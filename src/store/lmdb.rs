@@ -23,7 +23,7 @@ use std::{
 };
 
 use self::{
-    place::Place,
+    place::EnvironmentFiles,
     tables::Tables,
     writer::{LmdbWriter, Work},
 };
@@ -84,8 +84,11 @@ impl LmdbStore {
         disk::sync_folder(&path.join(place::DATA))
             .and_then(|()| disk::sync_folder(&path))
             .map_err(fail_at(&path, "make durable the names of", "check the file system"))?;
-        let place =
-            Place::of(&path).map_err(fail_at(&path, "find", "leave it in place while it is opened"))?;
+        let place = EnvironmentFiles::of(&path).map_err(fail_at(
+            &path,
+            "find",
+            "leave it in place while it is opened",
+        ))?;
         let tables = tables.at(place);
         let owed = Arc::<Owed>::default();
         let writer = LmdbWriter::new(tables.clone(), max_size, sync, Arc::clone(&owed));

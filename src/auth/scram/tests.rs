@@ -113,7 +113,7 @@ fn verifies_the_specifications_example() {
     let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0".to_owned();
     let mut extra = Dictionary::default();
     extra.insert("nonce", nonce.clone());
-    let pending = Pending {
+    let pending = PendingScram {
         claim: scene.applicant().claim(Method::WampScram, &name("user"), &role, None),
         is_known: Choice::from(1),
         dialect: &SPECIFIED,

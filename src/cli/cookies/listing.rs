@@ -7,9 +7,9 @@ use clap::{Args, ValueEnum};
 use super::{
     StoreArgs,
     output::{Listing, Output},
-    place::{self, Place},
+    place::{self, StoreAccess},
 };
-use wampgate::admin::{Command, Entry, Reply, Summary};
+use wampgate::admin::{Command, CookieEntry, Reply, Summary};
 
 /// What to list.
 #[derive(Debug, Args)]
@@ -50,12 +50,12 @@ struct Sorted {
     key: SortKey,
     reverse: bool,
     limit: Option<usize>,
-    entries: Vec<Entry>,
+    entries: Vec<CookieEntry>,
 }
 
 /// Lists the cookies and prints their number.
 pub(super) fn list(args: &ListArgs) -> anyhow::Result<()> {
-    let place = Place::reach(place::choose(&args.store)?, false)?;
+    let place = StoreAccess::reach(place::choose(&args.store)?, false)?;
     let mut output = Output::new(args.store.json, Listing::Table);
     let mut sorted = args.sort.map(|key| Sorted {
         key,
@@ -91,7 +91,7 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<()> {
 }
 
 impl Sorted {
-    fn add(&mut self, entry: Entry) {
+    fn add(&mut self, entry: CookieEntry) {
         self.entries.push(entry);
         // A long list costs no more memory than twice what is shown of it.
         if self.limit.is_some_and(|limit| self.entries.len() >= limit.saturating_mul(2).max(1024)) {
@@ -99,7 +99,7 @@ impl Sorted {
         }
     }
 
-    fn finish(mut self) -> Vec<Entry> {
+    fn finish(mut self) -> Vec<CookieEntry> {
         self.cut();
         self.entries
     }
@@ -115,8 +115,8 @@ impl Sorted {
 }
 
 impl SortKey {
-    fn compare(self, one: &Entry, other: &Entry) -> Ordering {
-        let authid = |entry: &Entry| entry.authentication.as_ref().map(|a| a.authid.clone());
+    fn compare(self, one: &CookieEntry, other: &CookieEntry) -> Ordering {
+        let authid = |entry: &CookieEntry| entry.authentication.as_ref().map(|a| a.authid.clone());
         match self {
             Self::Created => one.created.cmp(&other.created),
             Self::LastSeen => one.last_seen.cmp(&other.last_seen),

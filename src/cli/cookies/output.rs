@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::complain;
 use wampgate::{
-    admin::{Authenticated, Entry, Summary},
+    admin::{Authenticated, CookieEntry, Summary},
     store::{Repaired, TrackingId},
 };
 
@@ -48,7 +48,7 @@ impl Output {
         Self { out, json, listing, has_heading: false, progress: Progress::new(is_shown) }
     }
 
-    pub(super) fn record(&mut self, entry: &Entry) -> io::Result<()> {
+    pub(super) fn record(&mut self, entry: &CookieEntry) -> io::Result<()> {
         if self.json {
             serde_json::to_writer(&mut self.out, entry)?;
             return writeln!(self.out);
@@ -56,7 +56,7 @@ impl Output {
         if self.listing == Listing::Details { self.details(entry) } else { self.row(entry) }
     }
 
-    fn row(&mut self, entry: &Entry) -> io::Result<()> {
+    fn row(&mut self, entry: &CookieEntry) -> io::Result<()> {
         let width = shown_id(entry).len().max(16);
         if !self.has_heading {
             let name = if entry.id.is_some() { "TRACKING ID" } else { "PUBLIC ID" };
@@ -79,7 +79,7 @@ impl Output {
         )
     }
 
-    fn details(&mut self, entry: &Entry) -> io::Result<()> {
+    fn details(&mut self, entry: &CookieEntry) -> io::Result<()> {
         let out = &mut self.out;
         if let Some(id) = &entry.id {
             writeln!(out, "tracking ID   {}", id.expose())?;
@@ -220,7 +220,7 @@ pub(super) fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-fn shown_id(entry: &Entry) -> &str {
+fn shown_id(entry: &CookieEntry) -> &str {
     entry.id.as_ref().map_or(&entry.public_id, TrackingId::expose)
 }
 

@@ -11,7 +11,8 @@ use anyhow::{Context as _, bail};
 use super::StoreArgs;
 use wampgate::{
     admin::{
-        self, Client, ClientError, Command, Failure, ManagedStore, Reply, Request, SOCKET, Summary, VERSION,
+        self, AdminClient, AdminRequest, ClientError, Command, Failure, ManagedStore, Reply, SOCKET, Summary,
+        VERSION,
     },
     config::{self, Config},
     store::{CookieRecord, StoreOptions, Timestamp, TrackingId},
@@ -28,9 +29,9 @@ pub(super) struct Chosen {
 }
 
 /// A store that can be asked.
-pub(super) enum Place {
+pub(super) enum StoreAccess {
     /// By the gateway that has it.
-    Running(Client, Chosen),
+    Running(AdminClient, Chosen),
     /// By this process.
     Here(Box<ManagedStore>),
 }
@@ -99,11 +100,11 @@ pub(super) fn must_exist(path: &Path) -> anyhow::Result<()> {
     )
 }
 
-impl Place {
+impl StoreAccess {
     /// Connects to the gateway of the node directory, or else opens the store.
     pub(super) fn reach(chosen: Chosen, may_create: bool) -> anyhow::Result<Self> {
         let chosen = Chosen { may_create, ..chosen };
-        let client = Client::connect(&chosen.node_dir).with_context(|| {
+        let client = AdminClient::connect(&chosen.node_dir).with_context(|| {
             format!("cannot reach the gateway at {}", chosen.node_dir.join(SOCKET).display())
         })?;
         match client {
@@ -122,7 +123,7 @@ impl Place {
     ) -> anyhow::Result<Summary> {
         match self {
             Self::Running(client, chosen) => {
-                let request = Request { v: VERSION, store: chosen.name.clone(), reveal, command };
+                let request = AdminRequest { v: VERSION, store: chosen.name.clone(), reveal, command };
                 match client.ask(&request, records, each) {
                     // Started by another configuration, it leaves the store to us.
                     Err(ClientError::NoSuchStore) => {
@@ -132,7 +133,7 @@ impl Place {
                 }
             }
             Self::Here(store) => {
-                let request = Request { v: VERSION, store: store.name().to_owned(), reveal, command };
+                let request = AdminRequest { v: VERSION, store: store.name().to_owned(), reveal, command };
                 let mut records: Box<dyn Iterator<Item = Result<_, Failure>>> = match records {
                     Some(records) => {
                         Box::new(records.iter().map(|(id, record)| Ok((id.clone(), record.clone()))))
@@ -146,7 +147,7 @@ impl Place {
 }
 
 impl Chosen {
-    fn open(self) -> anyhow::Result<Place> {
+    fn open(self) -> anyhow::Result<StoreAccess> {
         let place = self.store.place();
         if !place.is_durable() {
             bail!(
@@ -158,6 +159,6 @@ impl Chosen {
             must_exist(path)?;
         }
         let store = ManagedStore::open(self.name, &self.store, &self.node_dir)?;
-        Ok(Place::Here(Box::new(store)))
+        Ok(StoreAccess::Here(Box::new(store)))
     }
 }

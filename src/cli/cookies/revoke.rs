@@ -10,7 +10,7 @@ use super::{
     StoreArgs,
     output::{Listing, counted},
     perform,
-    place::{self, Place},
+    place::{self, StoreAccess},
 };
 use wampgate::admin::{Command, IdArgument, Selection, Summary};
 
@@ -56,7 +56,7 @@ pub(super) fn revoke(args: RevokeArgs) -> anyhow::Result<()> {
 
 /// Asks whether all cookies shall go. Fails if the answer is another than yes.
 fn ask(store: &StoreArgs) -> anyhow::Result<()> {
-    let place = Place::reach(place::choose(store)?, false)?;
+    let place = StoreAccess::reach(place::choose(store)?, false)?;
     let command = Command::CountRevoked(Selection::All);
     let (records, connections) = match place.perform(command, false, None, &mut |_| Ok(()))? {
         Summary::Revocable { records: 0, .. } => return Ok(()),

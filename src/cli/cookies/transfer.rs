@@ -14,7 +14,7 @@ use super::{
     super::complain,
     Format, StoreArgs,
     output::{Listing, Output, Progress},
-    place::{self, Place},
+    place::{self, StoreAccess},
 };
 use wampgate::{
     admin::{Command, Reply},
@@ -57,7 +57,7 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<()> {
     if !args.store.reveal {
         bail!("an export holds tracking IDs, which are credentials: add --reveal if you want to write them");
     }
-    let place = Place::reach(place::choose(&args.store)?, false)?;
+    let place = StoreAccess::reach(place::choose(&args.store)?, false)?;
     if is_standard(&args.file) {
         return write_to(BufWriter::new(stdout().lock()), place, args);
     }
@@ -71,7 +71,7 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<()> {
     outcome
 }
 
-fn write_to(mut out: impl Write, place: Place, args: &ExportArgs) -> anyhow::Result<()> {
+fn write_to(mut out: impl Write, place: StoreAccess, args: &ExportArgs) -> anyhow::Result<()> {
     let mut progress = Progress::new(true);
     let mut line = Vec::new();
     let command = Command::List { authid: None, limit: None };
@@ -107,7 +107,7 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<()> {
     // Reads everything before it adds the first cookie, so that a damaged file changes nothing.
     let (records, skipped) = read_lines(text, args.format.map(Into::into), args.skip_damaged)
         .with_context(|| format!("nothing was imported from {name}"))?;
-    let place = Place::reach(chosen, true)?;
+    let place = StoreAccess::reach(chosen, true)?;
     let mut output = Output::new(args.store.json, Listing::None);
     let command = Command::Import { total: records.len() as u64 };
     let summary = place.perform(command, false, Some(&records), &mut |reply| {

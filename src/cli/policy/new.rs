@@ -23,7 +23,7 @@ const MAX_NAME: usize = 64;
 pub(crate) struct NewArgs {
     /// The project's name: a-z, 0-9, and hyphens between them; it begins with a letter
     #[arg(value_name = "NAME")]
-    name: Name,
+    name: ProjectName,
     /// The language to write the policy in
     #[arg(long, value_name = "LANGUAGE", value_enum)]
     lang: Language,
@@ -34,9 +34,9 @@ pub(crate) struct NewArgs {
 
 /// A name that the package manager of every language accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Name(String);
+struct ProjectName(String);
 
-impl FromStr for Name {
+impl FromStr for ProjectName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -56,7 +56,7 @@ impl FromStr for Name {
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for ProjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -133,16 +133,16 @@ fn quoted(path: &Path) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::{Name, quoted};
+    use super::{ProjectName, quoted};
 
     #[test]
     fn names_are_those_that_every_package_manager_takes() {
         for name in ["a", "my-policy", "v2", "a1-2b", &"x".repeat(64)] {
-            assert_eq!(name.parse(), Ok(Name(name.to_owned())));
+            assert_eq!(name.parse(), Ok(ProjectName(name.to_owned())));
         }
         let bad = ["", "-", "a-", "-a", "a--b", "2a", "A", "a_b", "a.b", "a b", "a/b", "..", "é", "fn\n"];
         for name in bad.into_iter().chain([&*"x".repeat(65)]) {
-            assert!(name.parse::<Name>().is_err_and(|fault| fault.starts_with("use ")), "{name}");
+            assert!(name.parse::<ProjectName>().is_err_and(|fault| fault.starts_with("use ")), "{name}");
         }
     }
 

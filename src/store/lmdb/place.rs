@@ -25,7 +25,7 @@ pub(super) const LOCK: &str = "wampgate.lock";
 
 /// The files of an open environment.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct EnvironmentFiles {
     data: File,
     /// How long the data were at the last commit. LMDB never cuts them.
     length: AtomicU64,
@@ -33,7 +33,7 @@ pub(super) struct Place {
     files: Vec<(PathBuf, (u64, u64))>,
 }
 
-impl Place {
+impl EnvironmentFiles {
     /// The files of the environment in a folder.
     pub(super) fn of(folder: &Path) -> io::Result<Self> {
         let identified = |name: &str| {

@@ -11,7 +11,7 @@ use heed::{
 };
 
 use super::{
-    place::Place,
+    place::EnvironmentFiles,
     record::{self, expiry_key},
 };
 use crate::{
@@ -56,7 +56,7 @@ pub(super) struct Tables {
     clock: Arc<Mutex<SettledClock>>,
     path: Arc<Path>,
     /// Where the files are; none while the environment is being opened.
-    place: Option<Arc<Place>>,
+    place: Option<Arc<EnvironmentFiles>>,
 }
 
 impl Tables {
@@ -110,7 +110,7 @@ impl Tables {
     }
 
     /// The same tables, whose files have been found.
-    pub(super) fn at(self, place: Place) -> Self {
+    pub(super) fn at(self, place: EnvironmentFiles) -> Self {
         Self { place: Some(Arc::new(place)), ..self }
     }
 
