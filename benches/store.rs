@@ -52,9 +52,9 @@ fn runtime() -> tokio::runtime::Runtime {
 fn config(kind: &str, folder: &tempfile::TempDir, sync: SyncMode) -> StoreOptions {
     let path = folder.path().join(kind);
     match kind {
-        "memory" => StoreOptions::Memory { max_cookies: 2_000_000 },
-        "file" => StoreOptions::File { path, max_cookies: 2_000_000, sync },
-        _ => StoreOptions::Lmdb { path, max_size: 1 << 30, sync },
+        "memory" => StoreOptions::Memory { max_cookies: 2_000_000, max_per_principal: 100 },
+        "file" => StoreOptions::File { path, max_cookies: 2_000_000, max_per_principal: 100, sync },
+        _ => StoreOptions::Lmdb { path, max_size: 1 << 30, max_per_principal: 100, sync },
     }
 }
 

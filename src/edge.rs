@@ -310,7 +310,9 @@ impl Edge {
         let line = self.metrics.refusals.count(stage, reason);
         if stage == Stage::Handshake {
             self.handshakes.count(status);
-            if let Some(line) = line {
+            // A store that fails has said so, once.
+            let is_told = matches!(problem, Problem::Store(error) if error.is_told());
+            if let Some(line) = line.filter(|_| !is_told) {
                 let (why, left_out, status) = (problem.cause(), line.left_out, status.as_u16());
                 tracing::warn!(transport = %self.transport, %peer, status, reason, left_out, "a handshake was refused: {why}");
             }

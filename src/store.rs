@@ -38,7 +38,9 @@ pub use self::{
     memory::MemoryStore,
     metrics::{StoreMetrics, StoreTally},
     open::{OpenedStore, open, open_counting},
-    options::{DEFAULT_MAX_COOKIES, DEFAULT_MAX_SIZE, StoreOptions, StorePlace, SyncMode},
+    options::{
+        DEFAULT_MAX_COOKIES, DEFAULT_MAX_PER_PRINCIPAL, DEFAULT_MAX_SIZE, StoreOptions, StorePlace, SyncMode,
+    },
     record::{Authentication, CookieRecord, Lineage, Replacement, Succession},
     revocations::{LocalRevocations, OpenConnections, Parting, Revocation, Revocations},
 };
@@ -65,7 +67,7 @@ pub use crate::{
 /// *Errors*: after [`StoreError::Io`] from a writing call the store acknowledges nothing more until its medium works
 /// again, which it tries every second. Until then every change fails in the same way, and look-ups go on. What the store
 /// did not acknowledge counts against the client: the record or the authentication is gone. A revocation counts in any
-/// case. [`StoreError::Busy`] says that the medium hangs or does not keep up; the change may still be made. Every other
+/// case. [`StoreError::Stalled`] says that the medium hangs; the change may still be made. Every other
 /// error concerns its own call only.
 ///
 /// *Time* is an argument; no store reads a clock for its answers. So a clock that jumps a year either way and comes back
@@ -84,8 +86,10 @@ pub trait CookieStore: Send + Sync + fmt::Debug {
     /// Adds a record; [`StoreError::Exists`] if the ID has a live one. The record's `created` is the present
     /// moment.
     ///
-    /// In a full store expired records make room first, then the least recently seen unauthenticated ones. Authenticated
-    /// ones never do: [`StoreError::Full`].
+    /// In a full store expired records make room first, then the least recently seen unauthenticated ones without an open
+    /// connection. Authenticated ones never do: [`StoreError::Full`].
+    ///
+    /// A record that comes with an authentication makes room as one that [gets](Self::authenticate) it.
     fn create(&self, id: &TrackingId, record: CookieRecord) -> Commit;
 
     /// Puts another ID in place of one that has a live record.
@@ -100,8 +104,9 @@ pub trait CookieStore: Send + Sync + fmt::Debug {
     /// Only the ID that an authenticated record names as its successor may replace it; any free ID may replace another
     /// record.
     ///
-    /// A full store makes room as for [`create`](Self::create). Where it cannot, the next record takes the place of the
-    /// one before it, which is then gone.
+    /// A full store makes room as for [`create`](Self::create), and a principal with too many records as for
+    /// [`authenticate`](Self::authenticate). Where a store cannot make room, the next record takes the place of the one
+    /// before it, which is then gone.
     ///
     /// [`StoreError::Replaced`] if another call came first; like a success, it comes when that call's change is durable.
     /// [`StoreError::Outdated`] if the record is gone, or names no successor or another one: look it up again.
@@ -109,6 +114,9 @@ pub trait CookieStore: Send + Sync + fmt::Debug {
     fn replace(&self, id: &TrackingId, next: &Replacement, now: Timestamp) -> Commit;
 
     /// Sets or (with nothing) drops the authentication of a live record, which counts as a sighting.
+    ///
+    /// If the principal has as many records as it may have, the one of them goes that was seen longest ago. One with an open
+    /// connection does not go; if all have one, the oldest loses its authentication.
     ///
     /// An unknown ID is no error: the record may have expired or been revoked meanwhile, and this call does not bring it
     /// back. The same identity again changes nothing until another sighting is due.

@@ -6,6 +6,7 @@ mod clock;
 mod compaction;
 mod crossbar;
 mod damage;
+mod eviction;
 mod golden;
 mod kill;
 mod lmdb;

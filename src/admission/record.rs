@@ -104,8 +104,11 @@ impl Admission {
             Some(authentication) => tracker.remember(tracked, authentication, now).await,
             None => tracker.forget(tracked, now).await,
         };
+        // The session is good without it; only the next visit will not know of this one.
         if let Err(error) = written {
-            // The session is good without it; only the next visit will not know of this one.
+            if error.is_told() {
+                return debug!(connection = %visitor.id, public_id = &*tracked.public_id, %error, "authentication not recorded");
+            }
             warn!(connection = %visitor.id, public_id = &*tracked.public_id, %error, "authentication not recorded");
         }
     }

@@ -8,7 +8,7 @@ use super::reader::{
 };
 use crate::{
     cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, MaxAge, SameSite},
-    store::{DEFAULT_MAX_COOKIES, DEFAULT_MAX_SIZE, StoreOptions, SyncMode},
+    store::{DEFAULT_MAX_COOKIES, DEFAULT_MAX_PER_PRINCIPAL, DEFAULT_MAX_SIZE, StoreOptions, SyncMode},
     tracking::TrackingOptions,
 };
 
@@ -63,6 +63,9 @@ object! {
     struct RawMemoryStore {
         /// The largest number of records. Default 1,000,000.
         max_cookies: optional Whole<1, 100_000_000>,
+        /// The largest number of records of one principal: when it logs in with one more, its oldest goes. 0: no bound.
+        /// Default 100.
+        max_per_principal: optional Whole<0, 100_000_000>,
     }
     misplaced {
         "filename" => "a memory store keeps nothing on disk, use \"type\": \"file\"",
@@ -77,6 +80,9 @@ object! {
         filename: required NodePath,
         /// The largest number of records. Default 1,000,000.
         max_cookies: optional Whole<1, 100_000_000>,
+        /// The largest number of records of one principal: when it logs in with one more, its oldest goes. 0: no bound.
+        /// Default 100.
+        max_per_principal: optional Whole<0, 100_000_000>,
         /// When the store waits for the disk: `always` (the default), `interval` (once a second), or `never`.
         sync: optional SyncMode,
         /// Crossbar's switch for dropping expired records, which the gateway always drops.
@@ -96,6 +102,9 @@ object! {
         max_size: optional Located<Whole<131_072, 137_438_953_472>>,
         /// Crossbar's name for `max_size`.
         maxsize: optional Whole<131_072, 137_438_953_472>,
+        /// The largest number of records of one principal: when it logs in with one more, its oldest goes. 0: no bound.
+        /// Default 100.
+        max_per_principal: optional Whole<0, 100_000_000>,
         /// When the store waits for the disk: `always` (the default; also true), `interval` (once a second), or
         /// `never` (also false).
         sync: optional Sync,
@@ -245,10 +254,12 @@ impl RawStore {
         match self {
             Self::Memory(store) => Some(StoreOptions::Memory {
                 max_cookies: store.max_cookies.map_or(DEFAULT_MAX_COOKIES, Whole::get),
+                max_per_principal: store.max_per_principal.map_or(DEFAULT_MAX_PER_PRINCIPAL, Whole::get),
             }),
             Self::File(store) => Some(StoreOptions::File {
                 path: store.filename?.path,
                 max_cookies: store.max_cookies.map_or(DEFAULT_MAX_COOKIES, Whole::get),
+                max_per_principal: store.max_per_principal.map_or(DEFAULT_MAX_PER_PRINCIPAL, Whole::get),
                 sync: store.sync.unwrap_or_default(),
             }),
             Self::Lmdb(store) => {
@@ -259,6 +270,7 @@ impl RawStore {
                 Some(StoreOptions::Lmdb {
                     path: store.path?.path,
                     max_size: max_size.or(store.maxsize.map(Whole::get)).unwrap_or(DEFAULT_MAX_SIZE),
+                    max_per_principal: store.max_per_principal.map_or(DEFAULT_MAX_PER_PRINCIPAL, Whole::get),
                     sync: store.sync.map_or_else(SyncMode::default, |sync| sync.0),
                 })
             }

@@ -51,7 +51,7 @@ fn web_socket(options: ServiceOptions, max_cookies: Option<usize>) -> TargetOpti
         HandshakeOptions { serializers: vec![Serializer::Json, Serializer::Cbor], ..options.handshake };
     let cookie = max_cookies.map(|max_cookies| TrackingOptions {
         cookie: CookieOptions::default(),
-        store: StoreOptions::Memory { max_cookies },
+        store: StoreOptions::Memory { max_cookies, max_per_principal: 0 },
     });
     TargetOptions::WebSocket(Box::new(ServiceOptions { cookie, handshake, ..options }))
 }
@@ -59,7 +59,7 @@ fn web_socket(options: ServiceOptions, max_cookies: Option<usize>) -> TargetOpti
 /// A running service, with a policy that may see two headers.
 fn service(options: &ServiceOptions) -> Arc<WebSocketService> {
     let tracker = options.cookie.as_ref().map(|cookie| {
-        let StoreOptions::Memory { max_cookies: mut room } = cookie.store else { unreachable!() };
+        let StoreOptions::Memory { max_cookies: mut room, .. } = cookie.store else { unreachable!() };
         Arc::new(scripted::tracker(&ScriptedStore::new(move |_, call| match (call, room.checked_sub(1)) {
             (StoreCall::Create, None) => Err(StoreError::Full { limit: 4711 }),
             (StoreCall::Create, Some(left)) => {

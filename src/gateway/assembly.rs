@@ -151,7 +151,7 @@ impl Assembly {
         if let Some(found) = self.stores.iter().find(|store| store.name() == name) {
             return Ok(found.clone());
         }
-        let opened = store::open_counting(config, Timestamp::now(), self.store_metrics.of(&name))?;
+        let opened = store::open_counting(config, Timestamp::now(), &self.store_metrics.of(&name))?;
         let store = ManagedStore::new(name, &opened, Arc::clone(key));
         self.stores.push(store.clone());
         Ok(store)

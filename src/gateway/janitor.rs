@@ -36,6 +36,8 @@ pub(super) async fn run(stores: Vec<Arc<dyn CookieStore>>, shutdown: Cancellatio
             match spawn_blocking(move || purge(&*store, Timestamp::now(), &shutdown)).await {
                 Ok(Ok(0)) => {}
                 Ok(Ok(dropped)) => debug!(dropped, "expired cookies were dropped"),
+                // The store has told it once; this would tell it every minute.
+                Ok(Err(error)) if error.is_told() => debug!(%error, "expired cookies could not be dropped"),
                 Ok(Err(error)) => warn!(%error, "expired cookies could not be dropped"),
                 Err(crash) => warn!(%crash, "expired cookies could not be dropped"),
             }

@@ -32,7 +32,10 @@ pub enum StoreError {
         /// The configured bound in bytes.
         max_size: usize,
     },
-    /// The disk hangs, or more changes wait for it than the store holds in memory; it may catch up.
+    /// The disk hangs. The change may still be made.
+    #[error("the cookie store's disk hangs: find out what slows it down")]
+    Stalled,
+    /// More changes wait for the disk than the store holds in memory; it may catch up.
     #[error("the cookie store's disk does not keep up: find out what slows it down, or relax `sync`")]
     Busy,
     /// An authentication that no store takes. Nothing was changed.
@@ -41,6 +44,13 @@ pub enum StoreError {
     /// The medium failed; nothing is acknowledged any more until it works again.
     #[error("the cookie store failed: {0}")]
     Io(Arc<str>),
+}
+
+impl StoreError {
+    /// Whether the store itself has told the operator, so that a line for each client that is refused tells nothing new.
+    pub(crate) const fn is_told(&self) -> bool {
+        matches!(self, Self::Io(_) | Self::Stalled)
+    }
 }
 
 /// Why a store cannot be opened. No message names an ID; every one names the file and the remedy.

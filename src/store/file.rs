@@ -28,7 +28,8 @@
 //!
 //! A line without our keys is Crossbar's, and the store takes it as it is. A line with any other key, or with ours and a
 //! wrong checksum, is damaged. After `deleted` only a `created` brings the ID back. Blank lines, CRLF and a missing last
-//! newline are tolerated. Evicted and expired records leave no line: a replay drops them by the same rules.
+//! newline are tolerated. An evicted record leaves `deleted` before the line of the one that it made room for: which it was
+//! depends on the connections that were open. Expired records leave no line: a replay drops them by the same rules.
 //!
 //! # What a crash leaves
 //!
@@ -65,11 +66,10 @@ use self::{
     log::{Log, LogWork, Undo},
 };
 use super::{
-    Authentication, Commit, CookieRecord, CookieStore, Lookup, Replacement, StoreError, StoreOpenError,
-    SyncMode, commit,
+    Authentication, Commit, CookieRecord, CookieStore, DEFAULT_MAX_PER_PRINCIPAL, Lookup, Replacement,
+    StoreError, StoreOpenError, SyncMode, commit,
     group::Group,
-    index::{Index, Replaced, lock, purge, scan},
-    metrics::StoreTally,
+    index::{Index, Limits, Replaced, lock, purge, scan},
     owed::Owed,
     rules::SettledClock,
 };
@@ -88,26 +88,28 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Opens a file, or makes it, with mode 0600. Its folder must exist.
+    /// Opens a file, or makes it, with mode 0600. Its folder must exist. [`DEFAULT_MAX_PER_PRINCIPAL`] bounds the records
+    /// of a principal.
     pub fn open(
         path: &Path,
         max_cookies: usize,
         sync: SyncMode,
         now: Timestamp,
     ) -> Result<Self, StoreOpenError> {
-        Self::open_counting(path, max_cookies, sync, now, StoreTally::default())
+        let limits =
+            Limits { records: max_cookies, per_principal: DEFAULT_MAX_PER_PRINCIPAL, ..Limits::default() };
+        Self::open_with(path, limits, sync, now)
     }
 
-    /// The same, with metrics.
-    pub(super) fn open_counting(
+    pub(super) fn open_with(
         path: &Path,
-        max_cookies: usize,
+        limits: Limits,
         sync: SyncMode,
         now: Timestamp,
-        tally: StoreTally,
     ) -> Result<Self, StoreOpenError> {
         let locked = lock::open(path)?;
-        let mut index = Index::new(max_cookies, SettledClock::default());
+        let tally = limits.tally.clone();
+        let mut index = Index::new(Limits { tells_evicted: true, ..limits }, SettledClock::default());
         let loaded = load::load(&locked, &mut index)?;
         index.note_time(now);
         let path = locked.path.clone();
@@ -143,11 +145,18 @@ impl FileStore {
     fn change(&self, make: impl FnOnce(&mut Index) -> Result<LogWork, StoreError>) -> Commit {
         let mut index = lock(&self.index);
         let made = self.group.admit().and_then(|()| make(&mut index));
+        let evicted = index.take_evicted();
         let pushed = match made {
-            Ok(line) => self.group.push(line),
+            Ok(line) => self.group.push(line.behind(evicted)),
             // The caller may hand out the next ID, so it must not hear of it before that is written.
             Err(error @ StoreError::Replaced { .. }) => self.group.push_for(Err(error), LogWork::empty()),
-            Err(error) => return Commit::done(Err(error)),
+            Err(error) => {
+                // What has made room in vain is gone from memory, and has to go from the file.
+                for gone in &evicted {
+                    self.owed.add(&gone.id);
+                }
+                return Commit::done(Err(error));
+            }
         };
         pushed.unwrap_or_else(|rejected| {
             rejected.work.take_back(&mut index);

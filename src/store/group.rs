@@ -161,7 +161,11 @@ impl<S: BatchSink> Group<S> {
     pub(super) fn admit(&self) -> Result<(), StoreError> {
         let queue = self.shared.lock();
         queue.check()?;
-        if queue.weight >= MAX_QUEUED || queue.is_stalled { Err(StoreError::Busy) } else { Ok(()) }
+        match () {
+            () if queue.is_stalled => Err(StoreError::Stalled),
+            () if queue.weight >= MAX_QUEUED => Err(StoreError::Busy),
+            () => Ok(()),
+        }
     }
 
     /// Queues a change. Fails only after a failure of the sink.
@@ -329,7 +333,7 @@ impl<W> GroupState<W> {
             }
             for waiter in waiters {
                 // The receiver is gone if the connection has ended meanwhile.
-                drop(waiter.send(Err(StoreError::Busy)));
+                drop(waiter.send(Err(StoreError::Stalled)));
             }
             queue = self.lock();
         }

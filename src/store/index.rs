@@ -5,6 +5,7 @@
 //! slots    place -> record               56 bytes, and the ID on the heap
 //! expiry   a heap of places              the record that expires first is on top
 //! recency  a list through the slots      the unauthenticated record that was seen longest ago is at its end
+//! principals  such a list for each       the record of a principal that was seen longest ago is at its end
 //! ```
 //!
 //! Everything takes constant or logarithmic time in the number of records and forgets what is gone, so that the cost does
@@ -12,6 +13,7 @@
 //! lock; the file store is an index with a log.
 
 mod expiry;
+mod principals;
 mod recency;
 mod shared;
 mod slots;
@@ -26,28 +28,59 @@ use hashbrown::HashTable;
 pub(super) use self::shared::{lock, purge, scan};
 use self::{
     expiry::Expiry,
+    principals::{PrincipalKey, Principals},
     recency::Recency,
     slots::{SlotNumber, Slots},
 };
 use crate::{
     cookie::TrackingId,
     store::{
-        Authentication, CookieRecord, Replacement, StoreError,
+        Authentication, CookieRecord, LocalRevocations, Replacement, StoreError, StoreTally,
         rules::{self, SettledClock},
     },
     time::Timestamp,
 };
 
+/// How many records with an open connection are passed over in search of one that may go: well below a millisecond. The
+/// next search goes on behind them.
+const MAX_PASSED_OVER: usize = 4096;
+
 /// Records by ID, at most so many.
 #[derive(Debug)]
 pub(super) struct Index {
-    limit: usize,
+    limits: Limits,
+    evicted: Vec<Evicted>,
+    principals: Principals,
     hasher: RandomState,
     table: HashTable<Bucket>,
     slots: Slots,
     expiry: Expiry,
     recency: Recency,
     clock: SettledClock,
+}
+
+/// How many records there may be, and what decides which of them may go.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Limits {
+    /// Of all.
+    pub(super) records: usize,
+    /// Of one principal; 0: no bound.
+    pub(super) per_principal: usize,
+    /// Whether the records that go are told, for a log.
+    pub(super) tells_evicted: bool,
+    /// Who has a connection.
+    pub(super) open: Arc<LocalRevocations>,
+    /// Where evictions are counted.
+    pub(super) tally: StoreTally,
+}
+
+/// A record that has lost its place, or its login, to another one.
+#[derive(Debug)]
+pub(super) struct Evicted {
+    pub(super) id: TrackingId,
+    /// What is left of it.
+    pub(super) left: Option<CookieRecord>,
+    pub(super) at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,9 +99,11 @@ pub(super) enum Replaced {
 }
 
 impl Index {
-    pub(super) fn new(limit: usize, clock: SettledClock) -> Self {
+    pub(super) fn new(limits: Limits, clock: SettledClock) -> Self {
         Self {
-            limit,
+            limits,
+            evicted: Vec::new(),
+            principals: Principals::default(),
             hasher: RandomState::new(),
             table: HashTable::new(),
             slots: Slots::default(),
@@ -118,11 +153,17 @@ impl Index {
             }
             self.remove_at(place);
         }
-        if self.len() >= self.limit && !self.evict(settled) {
-            return Err(StoreError::Full { limit: self.limit });
+        self.make_room_for_login(record.authentication.as_ref(), now);
+        if self.len() >= self.limits.records && !self.evict(settled, now) {
+            return Err(StoreError::Full { limit: self.limits.records });
         }
         self.insert(id, record);
         Ok(())
+    }
+
+    /// The records that have gone for others since the last call.
+    pub(super) fn take_evicted(&mut self) -> Vec<Evicted> {
+        std::mem::take(&mut self.evicted)
     }
 
     /// Puts the next ID in place of another one; what that has changed.
@@ -148,7 +189,8 @@ impl Index {
         if let Some(before) = replacing.before {
             self.set(place, before);
         }
-        self.make_room_beside(place, settled);
+        self.make_room_for_login(replacing.next.authentication.as_ref(), now);
+        self.make_room_beside(id, settled, now);
         self.insert(&next.id, replacing.next.clone());
         Ok(Replaced::Both(replacing.next))
     }
@@ -163,6 +205,11 @@ impl Index {
         self.clock.settle(now);
         let (place, record) = self.find_live(id, now)?;
         let changed = rules::authenticated(&record, authentication, now)?;
+        let principal =
+            |record: &CookieRecord| record.authentication.as_deref().map(|who| self.principal(who));
+        if principal(&record) != principal(&changed) {
+            self.make_room_for_login(changed.authentication.as_ref(), now);
+        }
         self.set(place, changed.clone());
         Some(changed)
     }
@@ -183,8 +230,8 @@ impl Index {
         if let Some(place) = self.find(id) {
             return self.set(place, record);
         }
-        if self.len() >= self.limit {
-            self.evict(record.last_seen);
+        if self.len() >= self.limits.records {
+            self.evict(record.last_seen, record.last_seen);
         }
         self.insert(id, record);
     }
@@ -200,15 +247,30 @@ impl Index {
                 self.set(place, marked);
             }
             if self.find(id).is_none() {
-                self.make_room_beside(place, record.last_seen);
+                let before = record.lineage.as_ref().map(|lineage| lineage.predecessor.clone());
+                if let Some(before) = before {
+                    self.make_room_beside(&before, record.last_seen, record.last_seen);
+                }
             }
         }
         self.restore(id, record);
     }
 
-    /// Orders the recency of restored records by when they were last seen.
-    pub(super) fn order_by_last_seen(&mut self) {
+    /// Orders restored records by when they were last seen, and drops what principals have too many.
+    pub(super) fn settle_restored(&mut self) {
         self.recency.order_by_last_seen(&mut self.slots);
+        let limit = match self.limits.per_principal {
+            0 => usize::MAX,
+            limit => limit,
+        };
+        for principal in self.principals.order_by_last_seen(&mut self.slots, limit) {
+            while self.principals.count(principal) > limit
+                && let Some(place) = self.principals.longest_unseen(principal)
+            {
+                self.remove_at(place);
+            }
+        }
+        self.evicted.clear();
     }
 
     /// Drops up to `limit` expired records, in the order in which they expired; how many it dropped.
@@ -249,16 +311,98 @@ impl Index {
     }
 
     /// Makes room for a record that comes in place of another one. If nothing else may go, that other one goes.
-    fn make_room_beside(&mut self, place: SlotNumber, settled: Timestamp) {
-        if self.len() >= self.limit && !self.evict(settled) {
-            self.remove_at(place);
+    fn make_room_beside(&mut self, id: &TrackingId, settled: Timestamp, now: Timestamp) {
+        if self.len() >= self.limits.records
+            && !self.evict(settled, now)
+            && let Some(place) = self.find(id)
+        {
+            self.limits.tally.evicted_for_room.inc();
+            self.evict_at(place, None, now);
         }
     }
 
-    /// Drops the record that may go first; whether there was one.
-    fn evict(&mut self, settled: Timestamp) -> bool {
-        self.drop_expired(settled)
-            || self.recency.longest_unseen().map(|place| self.remove_at(place)).is_some()
+    /// Drops the record that may go first; whether there was one. One with an open connection may not.
+    fn evict(&mut self, settled: Timestamp, now: Timestamp) -> bool {
+        if self.drop_expired(settled) {
+            return true;
+        }
+        let first = self.recency.longest_unseen();
+        for _ in 0..MAX_PASSED_OVER {
+            let Some(place) = self.recency.longest_unseen() else { return false };
+            if !self.is_open(place) {
+                self.limits.tally.evicted_for_room.inc();
+                self.evict_at(place, None, now);
+                return true;
+            }
+            // Its client is here now.
+            self.recency.remove(&mut self.slots, place);
+            self.recency.push_newest(&mut self.slots, place);
+            if self.recency.longest_unseen() == first {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// Makes room for one more record of a principal: its record that was seen longest ago goes. If all have open
+    /// connections, the records stay, and the oldest login goes.
+    fn make_room_for_login(&mut self, login: Option<&Arc<Authentication>>, now: Timestamp) {
+        let (Some(login), limit) = (login, self.limits.per_principal) else { return };
+        let principal = self.principal(login);
+        if limit == 0 || self.principals.count(principal) < limit {
+            return;
+        }
+        self.limits.tally.evicted_of_principal.inc();
+        let oldest = self.principals.longest_unseen(principal);
+        for _ in 0..limit.min(MAX_PASSED_OVER) {
+            let Some(place) = self.principals.longest_unseen(principal) else { return };
+            if !self.is_open(place) {
+                return self.evict_at(place, None, now);
+            }
+            self.principals.remove(&mut self.slots, place, principal);
+            self.principals.push_newest(&mut self.slots, place, principal);
+        }
+        let left = oldest.and_then(|place| Some((place, self.slots.record(place)?)));
+        if let Some((place, record)) = left {
+            self.evict_at(place, Some(CookieRecord { authentication: None, ..record }), now);
+        }
+    }
+
+    /// Drops a record before its time, or leaves of it what is given.
+    fn evict_at(&mut self, place: SlotNumber, left: Option<CookieRecord>, at: Timestamp) {
+        if self.limits.tells_evicted
+            && let Some(id) = self.slots.tracking_id(place)
+        {
+            self.evicted.push(Evicted { id, left: left.clone(), at });
+        }
+        match left {
+            Some(record) => self.set(place, record),
+            None => self.remove_at(place),
+        }
+    }
+
+    fn is_open(&self, place: SlotNumber) -> bool {
+        self.slots.tracking_id(place).is_some_and(|id| self.limits.open.is_open(&id))
+    }
+
+    fn principal(&self, login: &Authentication) -> PrincipalKey {
+        PrincipalKey(self.hasher.hash_one((&login.authrealm, &login.authid)))
+    }
+
+    /// Puts a record into the list that it belongs to.
+    fn link(&mut self, place: SlotNumber) {
+        match self.slots.authentication(place).map(|login| self.principal(login)) {
+            Some(principal) => self.principals.push_newest(&mut self.slots, place, principal),
+            None => self.recency.push_newest(&mut self.slots, place),
+        }
+    }
+
+    /// Takes a record out of its list. Call it before the record changes.
+    fn unlink(&mut self, place: SlotNumber) {
+        match self.slots.authentication(place).map(|login| self.principal(login)) {
+            Some(principal) => self.principals.remove(&mut self.slots, place, principal),
+            None => self.recency.remove(&mut self.slots, place),
+        }
     }
 
     fn drop_expired(&mut self, settled: Timestamp) -> bool {
@@ -267,19 +411,15 @@ impl Index {
     }
 
     fn insert(&mut self, id: &TrackingId, record: CookieRecord) {
-        let is_authenticated = record.authentication.is_some();
         let place = self.slots.occupy(id, record);
         let hash = self.hash(id);
         self.table.insert_unique(spread(hash), Bucket { hash, place }, |entry| spread(entry.hash));
         self.expiry.push(&mut self.slots, place);
-        if !is_authenticated {
-            self.recency.push_newest(&mut self.slots, place);
-        }
+        self.link(place);
     }
 
     fn set(&mut self, place: SlotNumber, record: CookieRecord) {
-        let is_authenticated = record.authentication.is_some();
-        self.recency.remove(&mut self.slots, place);
+        self.unlink(place);
         if self.slots.expires(place) == record.expires() {
             self.slots.set_record(place, record);
         } else {
@@ -287,9 +427,7 @@ impl Index {
             self.slots.set_record(place, record);
             self.expiry.push(&mut self.slots, place);
         }
-        if !is_authenticated {
-            self.recency.push_newest(&mut self.slots, place);
-        }
+        self.link(place);
     }
 
     fn remove_at(&mut self, place: SlotNumber) {
@@ -302,7 +440,7 @@ impl Index {
             }
         }
         self.expiry.remove(&mut self.slots, place);
-        self.recency.remove(&mut self.slots, place);
+        self.unlink(place);
         self.slots.vacate(place);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The layout stands in [`record`]. All changes go through one writer thread, which commits what has gathered in one
 //! transaction; look-ups never wait for it. New cookies leave an eighth of the map free, so that revocations,
-//! authentications and purges find room when new cookies no longer do.
+//! authentications and purges find room when new cookies no longer do: then each new cookie takes the place of others.
 //!
 //! With `sync: always` a commit is durable. With `interval` and `never` the operating system may write pages
 //! in any order, so a power failure (not a crash of the gateway) may cost the environment; those modes are
@@ -10,8 +10,10 @@
 
 mod place;
 mod purge;
+mod ranks;
 mod record;
 mod tables;
+mod upgrade;
 mod writer;
 
 use std::{
@@ -24,12 +26,13 @@ use std::{
 
 use self::{
     place::EnvironmentFiles,
-    tables::Tables,
+    tables::{Opened, Tables},
     writer::{LmdbWriter, Work},
 };
 use super::{
-    Authentication, Commit, CookieRecord, CookieStore, Lookup, Replacement, StoreError, StoreOpenError,
-    StoreTally, SyncMode, disk, exclusive::Exclusive, group::Group, owed::Owed,
+    Authentication, Commit, CookieRecord, CookieStore, DEFAULT_MAX_PER_PRINCIPAL, Lookup, Replacement,
+    StoreError, StoreOpenError, SyncMode, disk, exclusive::Exclusive, group::Group, index::Limits,
+    owed::Owed,
 };
 use crate::{cookie::TrackingId, time::Timestamp};
 
@@ -46,23 +49,23 @@ pub struct LmdbStore {
 
 impl LmdbStore {
     /// Opens an environment, or makes it: a folder with mode 0700 in a folder that exists. `max_size` is in
-    /// bytes.
+    /// bytes. [`DEFAULT_MAX_PER_PRINCIPAL`] bounds the records of a principal.
     pub fn open(
         path: &Path,
         max_size: usize,
         sync: SyncMode,
         now: Timestamp,
     ) -> Result<Self, StoreOpenError> {
-        Self::open_counting(path, max_size, sync, now, StoreTally::default())
+        let limits = Limits { per_principal: DEFAULT_MAX_PER_PRINCIPAL, ..Limits::default() };
+        Self::open_with(path, max_size, limits, sync, now)
     }
 
-    /// The same, with metrics.
-    pub(super) fn open_counting(
+    pub(super) fn open_with(
         path: &Path,
         max_size: usize,
+        limits: Limits,
         sync: SyncMode,
         now: Timestamp,
-        tally: StoreTally,
     ) -> Result<Self, StoreOpenError> {
         let fail = |action, remedy| {
             move |source| StoreOpenError::Io { path: path.to_owned(), action, remedy, source }
@@ -80,6 +83,11 @@ impl LmdbStore {
         let tables = Tables::open(&path, max_size, sync, now)
             .map_err(|error| StoreOpenError::Lmdb { path: path.clone(), what: error.to_string() })?
             .map_err(|found| StoreOpenError::Newer { path: path.clone(), found })?;
+        let Opened { tables, is_ranked, map_size } = tables;
+        if !is_ranked {
+            upgrade::rank(&tables, map_size)
+                .map_err(|error| StoreOpenError::Lmdb { path: path.clone(), what: error.to_string() })?;
+        }
         // No cookie may go out before the names of new files, and of their folder, would survive a power failure.
         disk::sync_folder(&path.join(place::DATA))
             .and_then(|()| disk::sync_folder(&path))
@@ -91,7 +99,8 @@ impl LmdbStore {
         ))?;
         let tables = tables.at(place);
         let owed = Arc::<Owed>::default();
-        let writer = LmdbWriter::new(tables.clone(), max_size, sync, Arc::clone(&owed));
+        let tally = limits.tally.clone();
+        let writer = LmdbWriter::new(tables.clone(), max_size, limits, sync, Arc::clone(&owed));
         let group = Group::start("cookie-store", writer, tally).map_err(fail_at(
             &path,
             "start the writer of",

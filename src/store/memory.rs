@@ -7,8 +7,9 @@
 use std::sync::{Arc, Mutex};
 
 use super::{
-    Authentication, Commit, CookieRecord, CookieStore, Lookup, Replacement, StoreError,
-    index::{Index, lock, purge, scan},
+    Authentication, Commit, CookieRecord, CookieStore, DEFAULT_MAX_PER_PRINCIPAL, Lookup, Replacement,
+    StoreError,
+    index::{Index, Limits, lock, purge, scan},
     rules::SettledClock,
 };
 use crate::{cookie::TrackingId, time::Timestamp};
@@ -20,9 +21,15 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store for at most so many records.
+    /// An empty store for at most so many records, and [`DEFAULT_MAX_PER_PRINCIPAL`] of one principal.
     pub fn new(max_cookies: usize) -> Self {
-        Self { index: Mutex::new(Index::new(max_cookies, SettledClock::default())) }
+        let limits =
+            Limits { records: max_cookies, per_principal: DEFAULT_MAX_PER_PRINCIPAL, ..Limits::default() };
+        Self::with_limits(limits)
+    }
+
+    pub(super) fn with_limits(limits: Limits) -> Self {
+        Self { index: Mutex::new(Index::new(limits, SettledClock::default())) }
     }
 }
 

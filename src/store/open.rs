@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     CookieStore, FileStore, LmdbStore, LocalRevocations, MemoryStore, Revocations, StoreOpenError,
-    StoreOptions, StoreTally,
+    StoreOptions, StoreTally, index::Limits,
 };
 use crate::time::Timestamp;
 
@@ -28,7 +28,7 @@ impl OpenedStore {
 
 /// Opens a store without metrics, as [`open_counting`] does with them.
 pub fn open(options: &StoreOptions, now: Timestamp) -> Result<OpenedStore, StoreOpenError> {
-    open_counting(options, now, StoreTally::default())
+    open_counting(options, now, &StoreTally::default())
 }
 
 /// Opens a store. Services that name the same [place](StoreOptions::place) must share one: a second one is refused.
@@ -37,16 +37,29 @@ pub fn open(options: &StoreOptions, now: Timestamp) -> Result<OpenedStore, Store
 pub fn open_counting(
     options: &StoreOptions,
     now: Timestamp,
-    tally: StoreTally,
+    tally: &StoreTally,
 ) -> Result<OpenedStore, StoreOpenError> {
+    let revocations = Arc::<LocalRevocations>::default();
+    let limits = |records, per_principal| Limits {
+        records,
+        per_principal,
+        open: Arc::clone(&revocations),
+        tally: tally.clone(),
+        ..Limits::default()
+    };
+    let opened = |store| OpenedStore { store, revocations: Arc::clone(&revocations) as _, file: None };
     Ok(match options {
-        StoreOptions::Memory { max_cookies } => OpenedStore::local(Arc::new(MemoryStore::new(*max_cookies))),
-        StoreOptions::File { path, max_cookies, sync } => {
-            let file = Arc::new(FileStore::open_counting(path, *max_cookies, *sync, now, tally)?);
-            OpenedStore { file: Some(Arc::clone(&file)), ..OpenedStore::local(file) }
+        StoreOptions::Memory { max_cookies, max_per_principal } => {
+            opened(Arc::new(MemoryStore::with_limits(limits(*max_cookies, *max_per_principal))))
         }
-        StoreOptions::Lmdb { path, max_size, sync } => {
-            OpenedStore::local(Arc::new(LmdbStore::open_counting(path, *max_size, *sync, now, tally)?))
+        StoreOptions::File { path, max_cookies, max_per_principal, sync } => {
+            let limits = limits(*max_cookies, *max_per_principal);
+            let file = Arc::new(FileStore::open_with(path, limits, *sync, now)?);
+            OpenedStore { file: Some(Arc::clone(&file)), ..opened(file) }
+        }
+        StoreOptions::Lmdb { path, max_size, max_per_principal, sync } => {
+            let limits = limits(0, *max_per_principal);
+            opened(Arc::new(LmdbStore::open_with(path, *max_size, limits, *sync, now)?))
         }
     })
 }

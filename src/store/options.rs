@@ -8,6 +8,10 @@ use std::{
 /// `max_cookies`, unless the configuration says otherwise: about 100 MB of records in memory.
 pub const DEFAULT_MAX_COOKIES: usize = 1_000_000;
 
+/// `max_per_principal`, unless the configuration says otherwise: more devices and browsers than a person has, and few enough
+/// that an account cannot fill a store.
+pub const DEFAULT_MAX_PER_PRINCIPAL: usize = 100;
+
 /// `max_size`, unless the configuration says otherwise: 1 GiB. LMDB reserves address space, not memory. This is also
 /// Crossbar's default for the same kind of store.
 pub const DEFAULT_MAX_SIZE: usize = 1 << 30;
@@ -20,6 +24,8 @@ pub enum StoreOptions {
     Memory {
         /// `max_cookies`. Default [`DEFAULT_MAX_COOKIES`].
         max_cookies: usize,
+        /// `max_per_principal`; 0: no bound. Default [`DEFAULT_MAX_PER_PRINCIPAL`].
+        max_per_principal: usize,
     },
     /// Append-only JSON Lines.
     File {
@@ -27,6 +33,8 @@ pub enum StoreOptions {
         path: PathBuf,
         /// `max_cookies`. Default [`DEFAULT_MAX_COOKIES`].
         max_cookies: usize,
+        /// `max_per_principal`; 0: no bound. Default [`DEFAULT_MAX_PER_PRINCIPAL`].
+        max_per_principal: usize,
         /// `sync`. Default [`SyncMode::Always`].
         sync: SyncMode,
     },
@@ -36,6 +44,8 @@ pub enum StoreOptions {
         path: PathBuf,
         /// `max_size` of the map in bytes. Default [`DEFAULT_MAX_SIZE`].
         max_size: usize,
+        /// `max_per_principal`; 0: no bound. Default [`DEFAULT_MAX_PER_PRINCIPAL`].
+        max_per_principal: usize,
         /// `sync`. Default [`SyncMode::Always`].
         sync: SyncMode,
     },
@@ -133,7 +143,9 @@ mod tests {
     use super::*;
 
     fn place(path: PathBuf) -> StorePlace {
-        StoreOptions::File { path, max_cookies: 1, sync: SyncMode::Never }.place().resolved()
+        StoreOptions::File { path, max_cookies: 1, max_per_principal: 0, sync: SyncMode::Never }
+            .place()
+            .resolved()
     }
 
     #[test]
@@ -152,7 +164,7 @@ mod tests {
 
     #[test]
     fn store_in_memory_is_neither_shared_nor_durable() {
-        let place = StoreOptions::Memory { max_cookies: 1 }.place();
+        let place = StoreOptions::Memory { max_cookies: 1, max_per_principal: 0 }.place();
         assert!(!place.is_shared() && !place.is_durable() && place.path().is_none());
     }
 }

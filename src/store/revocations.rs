@@ -51,6 +51,9 @@ pub trait OpenConnections: Send + Sync {
     /// Ends all connections of these IDs; how many. They go on counting until they are gone.
     fn end(&self, revocation: &Revocation) -> usize;
 
+    /// Whether an ID has an open connection, or one in its handshake.
+    fn is_open(&self, id: &TrackingId) -> bool;
+
     /// The IDs with an open connection that are wanted, each once.
     ///
     /// Takes a look at all of them: for a publisher that knows IDs only by a digest, and for one that has to compare
@@ -77,6 +80,11 @@ impl Revocations for LocalRevocations {
 }
 
 impl LocalRevocations {
+    /// Whether an ID has an open connection in this process. Stores ask before they drop a record before its time.
+    pub(super) fn is_open(&self, id: &TrackingId) -> bool {
+        self.lock().iter().filter_map(Weak::upgrade).any(|connections| connections.is_open(id))
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Weak<dyn OpenConnections>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -100,6 +108,10 @@ mod tests {
     impl OpenConnections for OneEach {
         fn end(&self, revocation: &Revocation) -> usize {
             self.0.iter().filter(|id| revocation.ids.contains(id)).count()
+        }
+
+        fn is_open(&self, id: &TrackingId) -> bool {
+            self.0.contains(id)
         }
 
         fn open(&self, is_wanted: &dyn Fn(&TrackingId) -> bool) -> Vec<TrackingId> {

@@ -151,6 +151,10 @@ impl OpenConnections for Connections {
         ended
     }
 
+    fn is_open(&self, id: &TrackingId) -> bool {
+        self.lock().contains_key(id)
+    }
+
     fn open(&self, is_wanted: &dyn Fn(&TrackingId) -> bool) -> Vec<TrackingId> {
         self.lock().keys().filter(|id| is_wanted(id)).cloned().collect()
     }

@@ -72,11 +72,15 @@ fn the_documents_examples_are_tracked_and_open() {
         assert_eq!((cookie.secure, cookie.http_only, cookie.same_site), (None, true, SameSite::Lax));
     }
     let memory = good("cookie_memory");
-    assert_eq!(store(websocket(tree(&memory, &["ws"]))), &StoreOptions::Memory { max_cookies: 1_000_000 });
+    assert_eq!(
+        store(websocket(tree(&memory, &["ws"]))),
+        &StoreOptions::Memory { max_cookies: 1_000_000, max_per_principal: 100 }
+    );
     let file = good("cookie_file");
     let expected = StoreOptions::File {
         path: file.node_dir.join("cookies.dat"),
         max_cookies: 1_000_000,
+        max_per_principal: 100,
         sync: SyncMode::Always,
     };
     assert_eq!(store(websocket(tree(&file, &["ws"]))), &expected);
@@ -150,6 +154,7 @@ fn every_key_arrives_where_it_belongs() {
     let lmdb = StoreOptions::Lmdb {
         path: config.node_dir.join("cookies.lmdb"),
         max_size: 1_048_576,
+        max_per_principal: 100,
         sync: SyncMode::Never,
     };
     assert_eq!(store(service), &lmdb);
@@ -186,6 +191,7 @@ fn every_key_arrives_where_it_belongs() {
     let expected = StoreOptions::File {
         path: config.node_dir.join("cookies.dat"),
         max_cookies: 10,
+        max_per_principal: 0,
         sync: SyncMode::Interval,
     };
     assert_eq!(store(service), &expected);

@@ -1,11 +1,15 @@
 //! Stores in folders of their own, and records to put into them.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::HashSet,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use tempfile::TempDir;
 use wampgate::store::{
-    self, Authentication, Commit, CookieRecord, CookieStore, Lineage, MaxAge, Replacement, StoreError,
-    StoreOpenError, StoreOptions, Succession, SyncMode, Timestamp, TrackingId,
+    self, Authentication, Commit, CookieRecord, CookieStore, Lineage, MaxAge, OpenConnections, Replacement,
+    Revocation, StoreError, StoreOpenError, StoreOptions, Succession, SyncMode, Timestamp, TrackingId,
 };
 
 /// Which store.
@@ -41,13 +45,23 @@ impl Kind {
 pub(crate) struct StoreFolder {
     pub(crate) kind: Kind,
     pub(crate) limit: usize,
+    pub(crate) per_principal: usize,
+    pub(crate) max_size: usize,
     pub(crate) sync: SyncMode,
     pub(crate) folder: TempDir,
 }
 
 impl StoreFolder {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind, limit: 1_000_000, sync: SyncMode::Always, folder: tempfile::tempdir().unwrap() }
+        Self {
+            kind,
+            limit: 1_000_000,
+            // Many tests have many records of one name.
+            per_principal: 0,
+            max_size: 16 << 20,
+            sync: SyncMode::Always,
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -60,12 +74,21 @@ impl StoreFolder {
 
     /// The same store elsewhere.
     pub(crate) fn config_at(&self, path: PathBuf) -> StoreOptions {
-        let (max_cookies, sync) = (self.limit, self.sync);
+        let (max_cookies, max_per_principal, sync) = (self.limit, self.per_principal, self.sync);
         match self.kind {
-            Kind::Memory => StoreOptions::Memory { max_cookies },
-            Kind::File => StoreOptions::File { path, max_cookies, sync },
-            Kind::Lmdb => StoreOptions::Lmdb { path, max_size: 16 << 20, sync },
+            Kind::Memory => StoreOptions::Memory { max_cookies, max_per_principal },
+            Kind::File => StoreOptions::File { path, max_cookies, max_per_principal, sync },
+            Kind::Lmdb => StoreOptions::Lmdb { path, max_size: self.max_size, max_per_principal, sync },
         }
+    }
+
+    /// The store, and a set of IDs that count as open.
+    pub(crate) fn open_with_clients(&self, now: u64) -> (Arc<dyn CookieStore>, Arc<Clients>) {
+        let opened = store::open(&self.config(), at(now)).unwrap();
+        let clients = Arc::<Clients>::default();
+        let subscriber: Arc<dyn OpenConnections> = Arc::clone(&clients) as _;
+        opened.revocations.subscribe(Arc::downgrade(&subscriber));
+        (opened.store, clients)
     }
 
     pub(crate) fn try_open(&self, now: u64) -> Result<Arc<dyn CookieStore>, StoreOpenError> {
@@ -74,6 +97,34 @@ impl StoreFolder {
 
     pub(crate) fn open(&self, now: u64) -> Arc<dyn CookieStore> {
         self.try_open(now).unwrap()
+    }
+}
+
+/// IDs that have an open connection.
+#[derive(Default)]
+pub(crate) struct Clients(Mutex<HashSet<TrackingId>>);
+
+impl Clients {
+    pub(crate) fn enter(&self, number: usize) {
+        self.0.lock().unwrap().insert(id(number));
+    }
+
+    pub(crate) fn leave(&self, number: usize) {
+        self.0.lock().unwrap().remove(&id(number));
+    }
+}
+
+impl OpenConnections for Clients {
+    fn end(&self, _revocation: &Revocation) -> usize {
+        0
+    }
+
+    fn is_open(&self, id: &TrackingId) -> bool {
+        self.0.lock().unwrap().contains(id)
+    }
+
+    fn open(&self, is_wanted: &dyn Fn(&TrackingId) -> bool) -> Vec<TrackingId> {
+        self.0.lock().unwrap().iter().filter(|id| is_wanted(id)).cloned().collect()
     }
 }
 

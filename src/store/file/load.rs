@@ -110,7 +110,7 @@ pub(super) fn load(locked: &Locked, index: &mut Index) -> Result<Replayed, Store
         None => {}
     }
     let lines = replay.lines;
-    index.order_by_last_seen();
+    index.settle_restored();
     Ok(Replayed { lines, end })
 }
 

@@ -17,7 +17,7 @@ use crate::{
     store::{
         CookieRecord, StoreError, SyncMode, disk,
         group::{BatchSink, Queued},
-        index::{Index, lock},
+        index::{Evicted, Index, lock},
         owed::Owed,
     },
     time::Timestamp,
@@ -44,6 +44,8 @@ pub(super) struct LogWork {
     bytes: Vec<u8>,
     undo: Option<Undo>,
     compaction: Option<Asker>,
+    /// The records that have made room for this one. Their lines come first.
+    evicted: Vec<TrackingId>,
 }
 
 /// What a compaction asked for has done to the file.
@@ -76,12 +78,36 @@ impl LogWork {
         // Most lines have no authentication and fit.
         let mut bytes = Vec::with_capacity(384);
         line::write(id, record, change, &mut bytes);
-        Self { bytes, undo, compaction: None }
+        Self { bytes, undo, compaction: None, evicted: Vec::new() }
+    }
+
+    /// The same behind the lines of records that have made room for it.
+    pub(super) fn behind(mut self, evicted: Vec<Evicted>) -> Self {
+        if evicted.is_empty() {
+            return self;
+        }
+        let own = mem::take(&mut self.bytes);
+        for Evicted { id, left, at } in evicted {
+            let (record, change) = match left {
+                Some(record) => (record, LineKind::Modified),
+                None => (CookieRecord::new(at, MaxAge::DEFAULT), LineKind::Deleted(at)),
+            };
+            line::write(&id, &record, change, &mut self.bytes);
+            self.evicted.push(id);
+        }
+        self.bytes.extend_from_slice(&own);
+        self
+    }
+
+    /// How many lines it has.
+    fn lines(&self) -> u64 {
+        // A change that evicts has a line of its own.
+        if self.bytes.is_empty() { 0 } else { self.evicted.len() as u64 + 1 }
     }
 
     /// Nothing to write: answered when everything before it has been written.
     pub(super) const fn empty() -> Self {
-        Self { bytes: Vec::new(), undo: None, compaction: None }
+        Self { bytes: Vec::new(), undo: None, compaction: None, evicted: Vec::new() }
     }
 
     /// Takes the change of this line out of the index. What the store did not acknowledge counts against the client:
@@ -100,6 +126,9 @@ impl LogWork {
 
     /// Notes the IDs whose records the file has otherwise than the index.
     pub(super) fn owe(&self, owed: &Owed) {
+        for id in &self.evicted {
+            owed.add(id);
+        }
         match &self.undo {
             None => {}
             Some(Undo::Revoke(id) | Undo::Create(id) | Undo::Authenticate(id, _)) => owed.add(id),
@@ -112,7 +141,7 @@ impl LogWork {
 
     /// Asks for a compaction, whether it is due or not.
     pub(super) const fn compaction(asker: Asker) -> Self {
-        Self { bytes: Vec::new(), undo: None, compaction: Some(asker) }
+        Self { bytes: Vec::new(), undo: None, compaction: Some(asker), evicted: Vec::new() }
     }
 }
 
@@ -343,7 +372,7 @@ impl BatchSink for Log {
         for item in &mut *batch {
             self.asking.extend(item.work.compaction.take());
             self.buffer.extend_from_slice(&item.work.bytes);
-            lines += u64::from(!item.work.bytes.is_empty());
+            lines += item.work.lines();
         }
         if lines == 0 {
             return Ok(());

@@ -211,8 +211,8 @@ async fn disk_that_hangs_is_told_to_those_that_wait() {
         Ok(())
     });
     let outcome = scene.store.create(&id(3), record()).await;
-    assert!(matches!(outcome, Err(StoreError::Busy)), "{outcome:?}");
-    assert!(matches!(scene.store.create(&id(4), record()).await, Err(StoreError::Busy)), "at once");
+    assert!(matches!(outcome, Err(StoreError::Stalled)), "{outcome:?}");
+    assert!(matches!(scene.store.create(&id(4), record()).await, Err(StoreError::Stalled)), "at once");
     assert_eq!(scene.look_up(2), Some(record()), "look-ups go on");
     hangs.store(false, Ordering::Relaxed);
     scene.recovers();

@@ -107,11 +107,11 @@ fn no_caller_waits_long_for_a_disk_that_hangs() {
     let group = Group::start_with("test", sink, StoreTally::default(), patience).unwrap();
     let hanging = gate.lock().unwrap();
     let under_way = group.push("wait").unwrap();
-    assert!(matches!(under_way.wait(), Err(StoreError::Busy)));
-    assert!(matches!(group.admit(), Err(StoreError::Busy)), "who comes now is told at once");
+    assert!(matches!(under_way.wait(), Err(StoreError::Stalled)));
+    assert!(matches!(group.admit(), Err(StoreError::Stalled)), "who comes now is told at once");
     assert!(group.shared.tally.is_impaired());
     // A revocation is taken in any case.
-    assert!(matches!(group.push("fine").unwrap().wait(), Err(StoreError::Busy)));
+    assert!(matches!(group.push("fine").unwrap().wait(), Err(StoreError::Stalled)));
     drop(hanging);
     while group.admit().is_err() {
         std::thread::yield_now();

@@ -1,7 +1,8 @@
 //! The order in which unauthenticated records were noted: a list through the slots, from the newest to the
 //! oldest.
 //!
-//! Authenticated records are not in it, because they are never evicted. The order is that of the notes, not
+//! Authenticated records are not in it, because they never make room for others: they stand in such a list of their
+//! principal. The order is that of the notes, not
 //! of their timestamps, so a clock that jumps does not disturb it.
 
 use super::slots::{Links, SlotNumber, Slots};

@@ -107,6 +107,15 @@ impl Slots {
         self.slots.get(place.number()).map(|slot| &*slot.id)
     }
 
+    pub(super) fn tracking_id(&self, place: SlotNumber) -> Option<TrackingId> {
+        // A vacant slot's empty ID does not parse.
+        self.id(place).and_then(|id| TrackingId::parse(id).ok())
+    }
+
+    pub(super) fn authentication(&self, place: SlotNumber) -> Option<&Authentication> {
+        self.slots.get(place.number())?.marks.as_ref()?.authentication.as_deref()
+    }
+
     pub(super) fn record(&self, place: SlotNumber) -> Option<CookieRecord> {
         self.slots.get(place.number()).map(Slot::record)
     }

@@ -8,6 +8,10 @@ use crate::{
     store::testing::{at, due, id, logged_in, login, record},
 };
 
+fn new_index(records: usize, clock: SettledClock) -> Index {
+    Index::new(Limits { records, ..Limits::default() }, clock)
+}
+
 fn joe() -> Arc<Authentication> {
     Arc::new(login("joe", at(0)))
 }
@@ -28,7 +32,7 @@ fn ids(index: &Index) -> Vec<String> {
 
 #[test]
 fn full_index_drops_expired_records_first_then_the_longest_unseen() {
-    let mut index = Index::new(3, SettledClock::default());
+    let mut index = new_index(3, SettledClock::default());
     index.create(&id(1), record(0, 600)).unwrap();
     index.create(&id(2), record(1, 600)).unwrap();
     index.create(&id(3), record(2, 1)).unwrap();
@@ -42,7 +46,7 @@ fn full_index_drops_expired_records_first_then_the_longest_unseen() {
 
 #[test]
 fn authenticated_records_are_never_evicted() {
-    let mut index = Index::new(2, SettledClock::default());
+    let mut index = new_index(2, SettledClock::default());
     for number in [1, 2] {
         index.create(&id(number), record(0, 600)).unwrap();
         index.authenticate(&id(number), Some(&joe()), at(1)).unwrap();
@@ -55,7 +59,7 @@ fn authenticated_records_are_never_evicted() {
 
 #[test]
 fn restoring_evicts_over_the_limit_but_no_authenticated_record() {
-    let mut index = Index::new(1, SettledClock::default());
+    let mut index = new_index(1, SettledClock::default());
     let authenticated = logged_in(record(0, 600), login("joe", at(0)));
     index.restore(&id(1), record(0, 600));
     index.restore(&id(2), authenticated.clone());
@@ -65,7 +69,7 @@ fn restoring_evicts_over_the_limit_but_no_authenticated_record() {
 
 #[test]
 fn replacement_takes_the_place_of_the_record_before_only_if_there_is_no_other() {
-    let mut index = Index::new(2, SettledClock::default());
+    let mut index = new_index(2, SettledClock::default());
     index.create(&id(1), record(0, 600)).unwrap();
     index.authenticate(&id(1), Some(&joe_before(3)), at(1)).unwrap();
     index.create(&id(2), record(2, 600)).unwrap();
@@ -78,7 +82,7 @@ fn replacement_takes_the_place_of_the_record_before_only_if_there_is_no_other() 
 
 #[test]
 fn replacement_that_is_done_again_ends_in_the_same_state() {
-    let mut index = Index::new(3, SettledClock::default());
+    let mut index = new_index(3, SettledClock::default());
     index.create(&id(1), record(0, 600)).unwrap();
     index.authenticate(&id(1), Some(&joe_before(2)), at(1)).unwrap();
     let Ok(Replaced::Both(next)) = index.replace(&id(1), &replacement(2), at(2)) else { panic!() };
@@ -96,7 +100,7 @@ fn replacement_that_is_done_again_ends_in_the_same_state() {
 #[test]
 fn leap_of_the_clock_drops_nothing() {
     const YEAR: u64 = 365 * 86_400_000;
-    let mut index = Index::new(2, SettledClock::starting(at(0)));
+    let mut index = new_index(2, SettledClock::starting(at(0)));
     index.create(&id(1), record(0, 600)).unwrap();
     index.authenticate(&id(1), Some(&joe()), at(1)).unwrap();
     assert!(index.look_up(&id(1), at(YEAR)).is_none(), "its time is over by that clock");
@@ -112,7 +116,8 @@ proptest! {
     /// it.
     #[test]
     fn any_history_leaves_heap_and_list_in_order(steps in proptest::collection::vec((0..7_u8, 0..24_usize, 1..900_u64), 1..300)) {
-        let mut index = Index::new(16, SettledClock::default());
+        let limits = Limits { records: 16, per_principal: 2, ..Limits::default() };
+        let mut index = Index::new(limits, SettledClock::default());
         let mut now = 0;
         for (step, number, span) in steps {
             now += span * 100;
@@ -132,6 +137,10 @@ proptest! {
             .filter(|(_, record)| record.authentication.is_none())
             .map(|(id, record)| (record.last_seen, id.expose().to_owned()))
             .collect();
+        // The principal has at most two records.
+        let joes = records.iter().filter(|(_, record)| record.authentication.is_some()).count();
+        prop_assert!(joes <= 2, "{} records of joe", joes);
+        prop_assert_eq!(index.principals.count(index.principal(&joe())), joes);
         while let Some(place) = index.recency.longest_unseen() {
             let (_, expected) = plain.pop_first().unwrap();
             prop_assert_eq!(index.slots.id(place), Some(expected.as_str()));

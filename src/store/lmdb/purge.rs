@@ -77,7 +77,7 @@ fn step(group: &Group<LmdbWriter>, work: impl FnOnce(Done) -> Work) -> Result<()
     // Its outcome comes through the channel, on which a thread can wait outside of any runtime.
     drop(group.push(work(done)).map_err(|rejected| rejected.error)?);
     finished.recv_timeout(PATIENCE).map_err(|error| match error {
-        mpsc::RecvTimeoutError::Timeout => StoreError::Busy,
+        mpsc::RecvTimeoutError::Timeout => StoreError::Stalled,
         mpsc::RecvTimeoutError::Disconnected => StoreError::Io(Arc::from("its writer has stopped")),
     })
 }

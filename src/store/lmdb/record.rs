@@ -1,16 +1,21 @@
 //! How a record is laid down in a page of LMDB, and the keys that order expiry.
 //!
 //! ```text
-//! records   ID                          ->  1 │ created │ last_seen │ max_age │ authentication
-//!           an ID in a line of IDs      ->  2 │ created │ last_seen │ max_age │ line
+//! records   ID                          ->  3 │ created │ last_seen │ max_age │ authentication │ checksum
+//!           an ID in a line of IDs      ->  4 │ created │ last_seen │ max_age │ line │ checksum
 //! expiry    expires │ ID                ->  (nothing)
-//! meta      "format"                    ->  1
+//! meta      "format"                    ->  2
+//!           "used"                      ->  the last moment of use
 //!
-//! 1: version, one byte     created, last_seen, expires: milliseconds, 8 bytes     max_age: seconds, 4 bytes
+//! 3: version, one byte     created, last_seen, expires: milliseconds, 8 bytes     max_age: seconds, 4 bytes
 //! authentication: nothing, or the JSON array [authid, authrole, authmethod, authrealm, authextra, at]
 //! line: the JSON array [authentication or null, [public ID, predecessor] or null, [successor, since or null] or null]
+//! checksum: CRC-32 (IEEE) of the ID and what stands before it, 4 bytes
 //! numbers are big-endian, so that keys sort by them
 //! ```
+//!
+//! The first layout had no checksums (versions 1 and 2 instead of 3 and 4), and no [ranks](super::ranks). Such an environment
+//! is brought into this layout when it is opened.
 
 use std::sync::Arc;
 
@@ -20,10 +25,13 @@ use crate::{
     time::Timestamp,
 };
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 3;
 
 /// A record whose ID has replaced another one or is to be replaced.
-const IN_LINE: u8 = 2;
+const IN_LINE: u8 = 4;
+
+/// The versions without a checksum are as much lower.
+const UNCHECKED: u8 = 2;
 
 /// An authentication in JSON.
 type Fields<T> = (T, T, T, T, T, u64);
@@ -31,9 +39,9 @@ type Fields<T> = (T, T, T, T, T, u64);
 /// Authentication, lineage and succession in JSON.
 type InLineJson<T> = (Option<Fields<T>>, Option<(T, T)>, Option<(T, Option<u64>)>);
 
-/// Writes a record.
-pub(super) fn encode(record: &CookieRecord) -> Vec<u8> {
-    let mut out = Vec::with_capacity(21);
+/// Writes the record of an ID.
+pub(super) fn encode(id: &[u8], record: &CookieRecord) -> Vec<u8> {
+    let mut out = Vec::with_capacity(25);
     let authentication = record.authentication.as_deref();
     let succession = record.succession();
     let is_in_line = record.lineage.is_some() || succession.is_some();
@@ -59,16 +67,32 @@ pub(super) fn encode(record: &CookieRecord) -> Vec<u8> {
         // Cannot happen with a vector. If it did, the client would have to authenticate again.
         out.truncate(before);
     }
+    let checksum = checksum(id, &out);
+    out.extend_from_slice(&checksum);
     out
 }
 
-/// Reads a record; nothing if the bytes are none.
-pub(super) fn decode(bytes: &[u8]) -> Option<CookieRecord> {
-    let ([version], rest) = bytes.split_first_chunk::<1>()?;
+fn checksum(id: &[u8], bytes: &[u8]) -> [u8; 4] {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(id);
+    hasher.update(bytes);
+    hasher.finalize().to_be_bytes()
+}
+
+/// Reads the record of an ID; nothing if the bytes are none, or not that ID's.
+pub(super) fn decode(id: &[u8], bytes: &[u8]) -> Option<CookieRecord> {
+    let (version, bytes) = match bytes.first()? {
+        version @ (&VERSION | &IN_LINE) => {
+            let (covered, found) = bytes.split_last_chunk::<4>()?;
+            (*version, (checksum(id, covered) == *found).then_some(covered)?)
+        }
+        version => (version.checked_add(UNCHECKED)?, bytes),
+    };
+    let (_, rest) = bytes.split_first_chunk::<1>()?;
     let (created, rest) = rest.split_first_chunk()?;
     let (last_seen, rest) = rest.split_first_chunk()?;
     let (max_age, tail) = rest.split_first_chunk()?;
-    let (fields, lineage, succession): InLineJson<String> = match (*version, tail) {
+    let (fields, lineage, succession): InLineJson<String> = match (version, tail) {
         (VERSION, []) => (None, None, None),
         (VERSION, json) => (Some(serde_json::from_slice(json).ok()?), None, None),
         (IN_LINE, json) => serde_json::from_slice(json).ok()?,
@@ -117,9 +141,25 @@ pub(super) fn parse_id(key: &[u8]) -> Option<TrackingId> {
 }
 
 #[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// The bytes that the first layout had for a record.
+    pub(in crate::store::lmdb) fn unchecked(id: &[u8], record: &CookieRecord) -> Vec<u8> {
+        let mut bytes = encode(id, record);
+        bytes.truncate(bytes.len() - 4);
+        bytes[0] -= UNCHECKED;
+        bytes
+    }
+}
+
+#[cfg(test)]
 mod tests {
+    use super::testing::unchecked;
     use super::*;
     use crate::store::testing::{at, due, id, logged_in, login};
+
+    const ID: &[u8] = b"client-0001";
 
     fn joe() -> Authentication {
         Authentication { authextra: r#"{"a": 1.0}"#.into(), ..login("jö\n", at(u64::MAX)) }
@@ -145,29 +185,37 @@ mod tests {
             CookieRecord { lineage: None, ..in_line(None) },
             CookieRecord { authentication: None, ..in_line(None) },
         ] {
-            assert_eq!(decode(&encode(&record)), Some(record));
+            assert_eq!(decode(ID, &encode(ID, &record)), Some(record));
         }
     }
 
     #[test]
-    fn a_record_outside_a_line_has_the_first_versions_bytes() {
-        assert_eq!(encode(&record()).first(), Some(&VERSION));
-        assert_eq!(encode(&in_line(None)).first(), Some(&IN_LINE));
+    fn versions_tell_records_in_a_line_of_ids_from_others() {
+        assert_eq!(encode(ID, &record()).first(), Some(&VERSION));
+        assert_eq!(encode(ID, &in_line(None)).first(), Some(&IN_LINE));
     }
 
     #[test]
-    fn cut_or_unknown_bytes_are_no_record() {
-        for cut in (0..encode(&in_line(None)).len()).map(|length| encode(&in_line(None))[..length].to_vec()) {
-            assert_eq!(decode(&cut), None);
+    fn records_of_the_first_layout_are_read() {
+        for record in [record(), in_line(None), CookieRecord { authentication: None, ..record() }] {
+            assert_eq!(decode(ID, &unchecked(ID, &record)), Some(record));
         }
-        let bytes = encode(&record());
-        // Cut right behind the numbers it would be a record without authentication; LMDB never cuts a value.
-        for length in (0..bytes.len()).filter(|length| *length != 21) {
-            assert_eq!(decode(&bytes[..length]), None, "{length}");
+    }
+
+    #[test]
+    fn cut_flipped_or_unknown_bytes_are_no_record_nor_those_of_another_id() {
+        for record in [record(), in_line(None), CookieRecord { authentication: None, ..record() }] {
+            let bytes = encode(ID, &record);
+            assert_eq!(decode(b"another-id", &bytes), None);
+            for length in 0..bytes.len() {
+                assert_eq!(decode(ID, &bytes[..length]), None, "{length}");
+            }
+            for at in 0..bytes.len() * 8 {
+                let mut flipped = bytes.clone();
+                flipped[at / 8] ^= 1 << (at % 8);
+                assert_eq!(decode(ID, &flipped), None, "bit {at}");
+            }
         }
-        let mut later = bytes;
-        later[0] = 3;
-        assert_eq!(decode(&later), None);
     }
 
     #[test]

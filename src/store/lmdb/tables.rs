@@ -1,6 +1,7 @@
 //! The environment of LMDB and its tables: opened, read, and changed record by record.
 
 use std::{
+    cell::Cell,
     ops::Bound,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -12,6 +13,7 @@ use heed::{
 
 use super::{
     place::EnvironmentFiles,
+    ranks::{self, ByteTable},
     record::{self, expiry_key},
 };
 use crate::{
@@ -21,7 +23,10 @@ use crate::{
 };
 
 /// The version of the layout, kept under `format` in `meta`.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
+
+/// The layout without `ranks` and without checksums.
+const UNRANKED: u64 = 1;
 
 /// The key in `meta` of the moment of the last use.
 const USED: &[u8] = b"used";
@@ -43,8 +48,6 @@ const SIZE_STEP: usize = 64 * 1024;
 /// again.
 const SCAN_BATCH: usize = 1000;
 
-pub(super) type ByteTable = Database<'static, Bytes, Bytes>;
-
 /// The environment and its tables. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Tables {
@@ -52,11 +55,21 @@ pub(super) struct Tables {
     meta: ByteTable,
     pub(super) records: ByteTable,
     pub(super) expiry: ByteTable,
+    pub(super) ranks: ByteTable,
     /// The clock by which records are dropped. Purges and the writer share it with the environment.
     clock: Arc<Mutex<SettledClock>>,
     path: Arc<Path>,
     /// Where the files are; none while the environment is being opened.
     place: Option<Arc<EnvironmentFiles>>,
+}
+
+/// An environment that was just opened.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) tables: Tables,
+    /// Whether it has the layout of this version; if not, it is to be brought into it.
+    pub(super) is_ranked: bool,
+    pub(super) map_size: usize,
 }
 
 impl Tables {
@@ -66,14 +79,14 @@ impl Tables {
         max_size: usize,
         sync: SyncMode,
         now: Timestamp,
-    ) -> heed::Result<Result<Self, u64>> {
+    ) -> heed::Result<Result<Opened, u64>> {
         let map_size = max_size.max(MIN_SIZE).div_ceil(SIZE_STEP).saturating_mul(SIZE_STEP);
         let flags = match sync {
             SyncMode::Always => EnvFlags::empty(),
             SyncMode::Interval | SyncMode::Never => EnvFlags::NO_SYNC,
         };
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
-        options.map_size(map_size).max_readers(MAX_READERS).max_dbs(3);
+        options.map_size(map_size).max_readers(MAX_READERS).max_dbs(4);
         #[allow(
             unsafe_code,
             reason = "a mapped file may change under the program; the caller holds its lock"
@@ -87,26 +100,30 @@ impl Tables {
         if stale > 0 {
             tracing::info!(path = %path.display(), stale, "readers of a process that died were cleared");
         }
+        let is_ranked = Cell::new(true);
         let created = env.create_databases_and_commit(env.write_txn()?, |create, txn| {
             let meta: Database<'_, Bytes, Bytes> = create.create_database(txn, Some("meta"))?;
             match meta.get(txn, b"format")?.map(|bytes| bytes.try_into().map(u64::from_be_bytes)) {
                 None => meta.put(txn, b"format", &FORMAT.to_be_bytes())?,
                 Some(Ok(FORMAT)) => {}
+                Some(Ok(UNRANKED)) => is_ranked.set(false),
                 Some(other) => return Ok(CommitOrAbort::Abort(other.unwrap_or(u64::MAX))),
             }
             let records = create.create_database(txn, Some("records"))?;
             let expiry = create.create_database(txn, Some("expiry"))?;
-            heed::Result::Ok(CommitOrAbort::Commit((meta, records, expiry)))
+            let ranks = create.create_database(txn, Some("ranks"))?;
+            heed::Result::Ok(CommitOrAbort::Commit((meta, records, expiry, ranks)))
         })?;
-        Ok(match created {
-            CommitOrAbort::Commit((meta, records, expiry)) => {
-                let mut clock = SettledClock::starting(last_use(&env, meta, records)?.unwrap_or(now));
-                clock.settle(now);
-                let clock = Arc::new(Mutex::new(clock));
-                Ok(Self { env, meta, records, expiry, clock, path: Arc::from(path), place: None })
-            }
-            CommitOrAbort::Abort(found) => Err(found),
-        })
+        let (meta, records, expiry, ranks) = match created {
+            CommitOrAbort::Commit(tables) => tables,
+            CommitOrAbort::Abort(found) => return Ok(Err(found)),
+        };
+        let mut clock = SettledClock::starting(last_use(&env, meta, records)?.unwrap_or(now));
+        clock.settle(now);
+        let clock = Arc::new(Mutex::new(clock));
+        let path: Arc<Path> = Arc::from(path);
+        let tables = Self { env, meta, records, expiry, ranks, clock, path, place: None };
+        Ok(Ok(Opened { tables, is_ranked: is_ranked.get(), map_size }))
     }
 
     /// The same tables, whose files have been found.
@@ -137,7 +154,9 @@ impl Tables {
         let failed = |error| StoreError::Io(self.failure(&error));
         let txn = self.env.read_txn().map_err(failed)?;
         let value = self.records.get(&txn, id.expose().as_bytes()).map_err(failed)?;
-        Ok(value.and_then(record::decode).filter(|record| !record.is_expired(now)))
+        Ok(value
+            .and_then(|value| record::decode(id.expose().as_bytes(), value))
+            .filter(|record| !record.is_expired(now)))
     }
 
     pub(super) fn settle(&self, now: Timestamp) -> Timestamp {
@@ -161,19 +180,32 @@ impl Tables {
         after: Option<&[u8]>,
     ) -> heed::Result<(Vec<(TrackingId, CookieRecord)>, Option<Vec<u8>>)> {
         let txn = self.env.read_txn()?;
-        let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::<&[u8]>::Unbounded);
         let mut records = Vec::with_capacity(SCAN_BATCH);
         let mut last = None;
-        for entry in self.records.range(&txn, &range)?.take(SCAN_BATCH) {
+        for entry in self.behind(&txn, after)?.take(SCAN_BATCH) {
             let (key, value) = entry?;
             last = Some(key.to_owned());
-            records.extend(record::parse_id(key).zip(record::decode(value)));
+            records.extend(record::parse_id(key).zip(record::decode(key, value)));
         }
         Ok((records, last))
     }
 
+    /// The entries of `records` behind a key.
+    pub(super) fn behind<'txn>(
+        &self,
+        txn: &'txn heed::RoTxn<'_>,
+        after: Option<&[u8]>,
+    ) -> heed::Result<heed::RoRange<'txn, Bytes, Bytes>> {
+        let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::<&[u8]>::Unbounded);
+        self.records.range(txn, &range)
+    }
+
     pub(super) fn get(&self, txn: &RwTxn<'_>, id: &TrackingId) -> heed::Result<Option<CookieRecord>> {
-        Ok(self.records.get(txn, id.expose().as_bytes())?.and_then(record::decode))
+        self.get_by_key(txn, id.expose().as_bytes())
+    }
+
+    pub(super) fn get_by_key(&self, txn: &RwTxn<'_>, key: &[u8]) -> heed::Result<Option<CookieRecord>> {
+        Ok(self.records.get(txn, key)?.and_then(|value| record::decode(key, value)))
     }
 
     /// Notes the moment by which records may be dropped, if it is another one than the last that was noted.
@@ -197,28 +229,37 @@ impl Tables {
         self.meta.put(txn, b"format", &FORMAT.to_be_bytes())
     }
 
-    /// Puts a record in with its key of expiry.
+    /// Puts a record in, in place of the one that was found under its ID.
     pub(super) fn put(
         &self,
         txn: &mut RwTxn<'_>,
-        id: &TrackingId,
+        key: &[u8],
+        found: Option<&CookieRecord>,
         record: &CookieRecord,
     ) -> heed::Result<()> {
-        let key = id.expose().as_bytes();
-        self.records.put(txn, key, &record::encode(record))?;
-        self.expiry.put(txn, &expiry_key(record.expires(), key), &[])
+        self.records.put(txn, key, &record::encode(key, record))?;
+        ranks::update(self.ranks, txn, key, found, Some(record))?;
+        let expires = record.expires();
+        let before = found.map(CookieRecord::expires);
+        if before == Some(expires) {
+            return Ok(());
+        }
+        if let Some(before) = before {
+            self.expiry.delete(txn, &expiry_key(before, key))?;
+        }
+        self.expiry.put(txn, &expiry_key(expires, key), &[])
     }
 
-    /// Takes the record that was found under an ID out, with its key of expiry.
+    /// Takes the record out that was found under an ID.
     pub(super) fn remove(
         &self,
         txn: &mut RwTxn<'_>,
-        id: &TrackingId,
+        key: &[u8],
         found: Option<&CookieRecord>,
     ) -> heed::Result<()> {
-        let key = id.expose().as_bytes();
         if let Some(record) = found {
             self.expiry.delete(txn, &expiry_key(record.expires(), key))?;
+            ranks::update(self.ranks, txn, key, found, None)?;
         }
         self.records.delete(txn, key)?;
         Ok(())
@@ -250,10 +291,12 @@ impl Tables {
         settled: Timestamp,
     ) -> heed::Result<()> {
         for (_, id) in keys.iter().filter_map(|key| record::parse_expiry_key(key)) {
-            let value = self.records.get(txn, id)?;
-            if value.is_some_and(|value| record::decode(value).is_none_or(|found| found.is_expired(settled)))
-            {
-                self.records.delete(txn, id)?;
+            match self.get_by_key(txn, id)? {
+                Some(found) if !found.is_expired(settled) => {}
+                found => {
+                    ranks::update(self.ranks, txn, id, found.as_ref(), None)?;
+                    self.records.delete(txn, id)?;
+                }
             }
         }
         Ok(())
@@ -272,8 +315,8 @@ fn last_use(env: &Env<WithoutTls>, meta: ByteTable, records: ByteTable) -> heed:
     }
     let mut latest = None;
     for entry in records.iter(&txn)? {
-        let (_, value) = entry?;
-        latest = latest.max(record::decode(value).map(|record| record.last_seen));
+        let (key, value) = entry?;
+        latest = latest.max(record::decode(key, value).map(|record| record.last_seen));
     }
     Ok(latest)
 }

@@ -1,6 +1,7 @@
 //! The writer's side of the LMDB store: batches become transactions.
 
 use std::{
+    cell::RefCell,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
@@ -8,7 +9,8 @@ use std::{
 use heed::{MdbError, RwTxn};
 
 use super::{
-    record::{self, expiry_key},
+    ranks::{self, Principal},
+    record,
     tables::{Tables, pages},
 };
 use crate::{
@@ -16,6 +18,7 @@ use crate::{
     store::{
         Authentication, CookieRecord, Replacement, StoreError, SyncMode,
         group::{BatchSink, Queued},
+        index::Limits,
         owed::Owed,
         rules,
     },
@@ -28,9 +31,21 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the writer looks whether the files are still in their place while nothing is written.
 const PLACE_CHECK: Duration = Duration::from_secs(1);
 
-/// The share of the map that new records leave free: 1 / 8. Each change of a page takes a copy of it, a deletion as well,
+/// The share of the map that new records leave free: 1 / 8, or [`MIN_RESERVE`]. Each change of a page takes a copy of it, a deletion as well,
 /// and LMDB lists pages that are free again in pages.
 const RESERVE: u64 = 8;
+
+/// What new records leave free at least, in bytes: the pages that some changes in one transaction take copies of.
+const MIN_RESERVE: u64 = 384 * 1024;
+
+/// How many of a principal's records with an open connection are passed over in search of one that may go.
+const MAX_PASSED_OVER: usize = 1024;
+
+/// How many records go for one that comes.
+const EVICTED_EACH: usize = 2;
+
+/// How long the writer remembers which records it has passed over because they had a connection.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// How many expired records make room for one new one in a full map: enough that pages become free.
 const ROOM: usize = 256;
@@ -81,17 +96,41 @@ pub(super) enum Work {
 pub(super) struct LmdbWriter {
     tables: Tables,
     max_size: usize,
+    limits: Limits,
     sync: SyncMode,
     unsynced_since: Option<Instant>,
     /// Revocations that could not be written while the disk failed.
     owed: Arc<Owed>,
+    /// Up to where all records that could go have a connection.
+    passed_over: RefCell<Option<PassedOver>>,
     /// Why the environment may lack what was acknowledged, if that is so.
     lost: Option<Arc<str>>,
 }
 
+#[derive(Debug)]
+struct PassedOver {
+    key: Vec<u8>,
+    since: Instant,
+}
+
 impl LmdbWriter {
-    pub(super) const fn new(tables: Tables, max_size: usize, sync: SyncMode, owed: Arc<Owed>) -> Self {
-        Self { tables, max_size, sync, unsynced_since: None, owed, lost: None }
+    pub(super) const fn new(
+        tables: Tables,
+        max_size: usize,
+        limits: Limits,
+        sync: SyncMode,
+        owed: Arc<Owed>,
+    ) -> Self {
+        Self {
+            tables,
+            max_size,
+            limits,
+            sync,
+            unsynced_since: None,
+            owed,
+            passed_over: RefCell::new(None),
+            lost: None,
+        }
     }
 
     fn commit_all(&self, batch: &mut [Queued<Work>]) -> heed::Result<()> {
@@ -113,7 +152,7 @@ impl LmdbWriter {
             self.tables.touch(&mut txn)?;
             for id in owed.iter() {
                 let record = self.tables.get(&txn, id)?;
-                self.tables.remove(&mut txn, id, record.as_ref())?;
+                self.tables.remove(&mut txn, id.expose().as_bytes(), record.as_ref())?;
             }
             txn.commit()
         });
@@ -139,7 +178,7 @@ impl LmdbWriter {
             }
             Work::Revoke { id } => {
                 let record = self.tables.get(txn, id)?;
-                self.tables.remove(txn, id, record.as_ref())?;
+                self.tables.remove(txn, id.expose().as_bytes(), record.as_ref())?;
             }
             Work::DropRecords { keys, settled, .. } => self.tables.drop_records(txn, keys, *settled)?,
             Work::DropKeys { keys, .. } => {
@@ -164,12 +203,13 @@ impl LmdbWriter {
             if !old.is_expired(now) {
                 return Ok(Err(StoreError::Exists));
             }
-            self.tables.expiry.delete(txn, &expiry_key(old.expires(), key))?;
+            self.tables.remove(txn, key, Some(&old))?;
         }
+        self.make_room_for_login(txn, record.authentication.as_deref(), now)?;
         if !self.make_room(txn, settled)? {
             return Ok(Err(StoreError::MapFull { max_size: self.max_size }));
         }
-        self.tables.put(txn, id, record)?;
+        self.tables.put(txn, key, None, record)?;
         Ok(Ok(()))
     }
 
@@ -194,16 +234,19 @@ impl LmdbWriter {
         if live.is_some() && !is_half_done {
             return Ok(Err(StoreError::Exists));
         }
-        if is_half_done || self.make_room(txn, settled)? {
-            if let Some(before) = &replacing.before {
-                self.tables.records.put(txn, id.expose().as_bytes(), &record::encode(before))?;
-            }
-        } else {
-            self.tables.remove(txn, id, Some(&record))?;
+        let (key, next_key) = (id.expose().as_bytes(), next.id.expose().as_bytes());
+        if let Some(before) = &replacing.before {
+            self.tables.put(txn, key, Some(&record), before)?;
         }
         if !is_half_done {
-            self.tables.remove(txn, &next.id, taken.as_ref())?;
-            self.tables.put(txn, &next.id, &replacing.next)?;
+            self.tables.remove(txn, next_key, taken.as_ref())?;
+            self.make_room_for_login(txn, replacing.next.authentication.as_deref(), now)?;
+            if !self.make_room(txn, settled)? {
+                let before = self.tables.get(txn, id)?;
+                self.tables.remove(txn, key, before.as_ref())?;
+                self.limits.tally.evicted_for_room.inc();
+            }
+            self.tables.put(txn, next_key, None, &replacing.next)?;
         }
         Ok(Ok(()))
     }
@@ -218,7 +261,79 @@ impl LmdbWriter {
         for key in &expired {
             self.tables.expiry.delete(txn, key)?;
         }
-        Ok(!self.is_full(txn)?)
+        Ok(!expired.is_empty() || self.evict(txn)?)
+    }
+
+    /// Drops the records without an authentication that were seen longest ago; whether there were any. Those with an open
+    /// connection stay.
+    ///
+    /// Where records are gone, pages are less full than before, and only rarely free. So this drops two for one that comes:
+    /// then the number of pages falls, and never more go than it takes.
+    fn evict(&self, txn: &mut RwTxn<'_>) -> heed::Result<bool> {
+        let passed = self.passed_over.take().filter(|passed| passed.since.elapsed() < LOOK_AGAIN);
+        let begin = passed.as_ref().map_or(&ranks::BEGIN[..], |passed| &passed.key);
+        let look =
+            |from: &[u8]| ranks::search(self.tables.ranks, txn, from, |id| self.is_open(id), EVICTED_EACH);
+        let mut search = look(begin)?;
+        if search.found.is_empty() && begin != ranks::BEGIN {
+            // Some may have left meanwhile.
+            search = look(&ranks::BEGIN)?;
+        }
+        let since = passed.map_or_else(Instant::now, |passed| passed.since);
+        if let Some(key) = search.passed {
+            self.passed_over.replace(Some(PassedOver { key, since }));
+        }
+        for key in &search.found {
+            let id = ranks::id_in(key);
+            let found = self.tables.get_by_key(txn, id)?;
+            self.tables.remove(txn, id, found.as_ref())?;
+            // Usually gone with the record.
+            self.tables.ranks.delete(txn, key)?;
+            self.limits.tally.evicted_for_room.inc();
+        }
+        Ok(!search.found.is_empty())
+    }
+
+    /// Makes room for one more record of a principal: its record that was seen longest ago goes. If all have open
+    /// connections, the records stay, and the oldest login goes.
+    fn make_room_for_login(
+        &self,
+        txn: &mut RwTxn<'_>,
+        login: Option<&Authentication>,
+        now: Timestamp,
+    ) -> heed::Result<()> {
+        let (Some(login), limit) = (login, self.limits.per_principal) else { return Ok(()) };
+        let principal = Principal::of(Some(login));
+        let count = ranks::records_of(self.tables.ranks, txn, principal)? as usize;
+        if limit == 0 || count < limit {
+            return Ok(());
+        }
+        // More than one where the bound has been lowered.
+        let mut too_many = (count - limit).saturating_add(1);
+        let mut oldest = None;
+        let keys = ranks::longest_unseen(self.tables.ranks, txn, principal, count.min(MAX_PASSED_OVER))?;
+        for key in &keys {
+            let id = ranks::id_in(key);
+            let Some(found) = self.tables.get_by_key(txn, id)? else { continue };
+            if self.is_open(id) {
+                oldest = oldest.or(Some((id, found)));
+                continue;
+            }
+            self.limits.tally.evicted_of_principal.inc();
+            self.tables.remove(txn, id, Some(&found))?;
+            too_many -= 1;
+            if too_many == 0 {
+                return Ok(());
+            }
+        }
+        let Some((id, found)) = oldest else { return Ok(()) };
+        self.limits.tally.evicted_of_principal.inc();
+        let left = CookieRecord { authentication: None, last_seen: now, ..found.clone() };
+        self.tables.put(txn, id, Some(&found), &left)
+    }
+
+    fn is_open(&self, id: &[u8]) -> bool {
+        record::parse_id(id).is_some_and(|id| self.limits.open.is_open(&id))
     }
 
     /// Puts a live record in its changed state, if it changes. No change moves the moment when it expires.
@@ -230,17 +345,22 @@ impl LmdbWriter {
         change: impl Fn(&CookieRecord) -> Option<CookieRecord>,
     ) -> heed::Result<()> {
         let record = self.tables.get(txn, id)?.filter(|record| !record.is_expired(now));
-        if let Some(changed) = record.and_then(|record| change(&record)) {
-            self.tables.records.put(txn, id.expose().as_bytes(), &record::encode(&changed))?;
+        let Some(record) = record else { return Ok(()) };
+        let Some(changed) = change(&record) else { return Ok(()) };
+        let login = changed.authentication.as_deref();
+        if Principal::of(login) != Principal::of(record.authentication.as_deref()) {
+            self.make_room_for_login(txn, login, now)?;
         }
-        Ok(())
+        self.tables.put(txn, id.expose().as_bytes(), Some(&record), &changed)
     }
 
     /// Whether the pages in use leave no more than the reserve. Pages that are free again do not count.
     fn is_full(&self, txn: &RwTxn<'_>) -> heed::Result<bool> {
+        let Tables { records, expiry, ranks, .. } = &self.tables;
+        let used = pages(*records, txn)? + pages(*expiry, txn)? + pages(*ranks, txn)?;
         let max_size = self.max_size as u64;
-        let used = pages(self.tables.records, txn)? + pages(self.tables.expiry, txn)?;
-        Ok(used > max_size - max_size / RESERVE)
+        let reserve = (max_size / RESERVE).max(MIN_RESERVE).min(max_size / 2);
+        Ok(used > max_size - reserve)
     }
 
     fn sync(&mut self) -> Result<(), Arc<str>> {
