@@ -8,7 +8,7 @@ pub mod public_id;
 use std::{fmt, sync::Arc, time::Duration};
 
 pub(crate) use public_id::FILE as PUBLIC_ID_KEY_FILE;
-pub use public_id::{PublicIdKey, PublicIdKeyError};
+pub use public_id::{PrincipalMark, PublicIdKey, PublicIdKeyError};
 pub use request::candidates;
 pub use response::set_cookie;
 

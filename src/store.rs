@@ -42,10 +42,10 @@ pub use self::{
         DEFAULT_MAX_COOKIES, DEFAULT_MAX_PER_PRINCIPAL, DEFAULT_MAX_SIZE, StoreOptions, StorePlace, SyncMode,
     },
     record::{Authentication, CookieRecord, Lineage, Replacement, Succession},
-    revocations::{LocalRevocations, OpenConnections, Parting, Revocation, Revocations},
+    revocations::{LocalRevocations, OpenConnections, Parting, Reach, Revocation, Revocations},
 };
 pub use crate::{
-    cookie::{MaxAge, TrackingId, TrackingIdError},
+    cookie::{MaxAge, PrincipalMark, TrackingId, TrackingIdError},
     time::Timestamp,
 };
 

@@ -1,5 +1,6 @@
 //! Cookie tracking: from a request's `Cookie` headers to a record, known or new.
 
+mod candidates;
 mod clients;
 mod connections;
 mod family;
@@ -24,7 +25,7 @@ pub use options::{LoginOptions, TrackingOptions};
 
 pub use crate::store::Parting;
 use crate::{
-    cookie::{self, CookieOptions, TrackingId},
+    cookie::{self, CookieOptions, PrincipalMark, TrackingId},
     store::{CookieRecord, StoreError},
     time::Timestamp,
 };
@@ -58,6 +59,8 @@ pub struct Tracked {
     pub is_new: bool,
     /// Whether this handshake drew the ID, so that only this client can have it.
     pub is_exclusive: bool,
+    /// Whether this handshake gave the client its ID in place of one with a login.
+    pub is_successor: bool,
     /// How many connections of this ID and the one before it are open, this one included.
     pub connections: u32,
     /// The header for the 101, if the client gets an ID.
@@ -95,6 +98,11 @@ impl Tracker {
     /// Whether the other tracker has the same store.
     pub fn shares_store_with(&self, other: &Self) -> bool {
         self.clients.is_same(&other.clients)
+    }
+
+    /// The mark of a principal in a realm.
+    pub fn mark(&self, realm: &str, authid: &str) -> PrincipalMark {
+        self.clients.key.mark(realm, authid)
     }
 
     /// Whether IDs are replaced around a login: see the module `rotation`.
@@ -182,15 +190,24 @@ impl Tracker {
         }
     }
 
-    /// The first of the request's candidates that the store knows.
+    /// The client whose cookie the request has, if the store knows it.
     async fn find(&self, headers: &HeaderMap, now: Timestamp) -> Result<Option<Known>, StoreError> {
-        for id in cookie::candidates(headers, &self.options.name) {
-            if let Some(known) = self.enter(id, now).await? {
-                self.note(&known.id, &known.record, now);
-                return Ok(Some(known));
+        let mut candidates = cookie::candidates(headers, &self.options.name);
+        let Some(first) = candidates.next() else { return Ok(None) };
+        let id = match candidates.next() {
+            None => first,
+            Some(second) => {
+                let all = [first, second].into_iter().chain(candidates);
+                // Boxed, since hardly a handshake needs it.
+                let Some(id) = Box::pin(self.choose(all, now)).await? else { return Ok(None) };
+                id
             }
+        };
+        let known = self.enter(id, now).await?;
+        if let Some(known) = &known {
+            self.note(&known.id, &known.record, now);
         }
-        Ok(None)
+        Ok(known)
     }
 
     /// Notes that a client was seen, if that is due.
@@ -237,6 +254,17 @@ impl Tracker {
         let before =
             record.lineage.as_ref().map_or(0, |line| self.clients.connections.count(&line.predecessor));
         let connections = connections.saturating_add(before);
-        Tracked { id, public_id, record, is_new, is_exclusive, connections, set_cookie, presence, family }
+        Tracked {
+            id,
+            public_id,
+            record,
+            is_new,
+            is_exclusive,
+            is_successor: is_replaced && !is_exclusive,
+            connections,
+            set_cookie,
+            presence,
+            family,
+        }
     }
 }

@@ -26,7 +26,8 @@ pub struct CookieEntry {
     /// The ID that replaces this one at the client's next visit, or has done so; only where IDs are shown.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "id_text")]
     pub replaced_by: Option<TrackingId>,
-    /// When this ID was replaced: soon after that it is of no use any more.
+    /// Since when the ID that replaces this one is in use: soon after that this one is of no use any more. In the year
+    /// 9999 while the client has not come with the other one.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "some_stamp_text")]
     pub replaced: Option<Timestamp>,
     /// When the ID was handed out.

@@ -5,7 +5,7 @@ use std::io;
 use super::{AdminRequest, Command, CookieEntry, IdArgument, ManagedStore, Reply, Selection, Summary};
 use crate::{
     cookie::{PublicIdKey, TrackingId},
-    store::{CookieRecord, Parting, StoreError, StoreTextError, block_on},
+    store::{CookieRecord, Parting, Reach, StoreError, StoreTextError, block_on},
     time::Timestamp,
 };
 
@@ -159,7 +159,7 @@ impl Job<'_> {
         let total = ids.len() as u64;
         let (mut done, mut connections) = (0, 0);
         for batch in ids.chunks(BATCH) {
-            let ended = block_on(clients.revoke(batch.to_vec(), Parting::Killed, self.now))?;
+            let ended = block_on(clients.revoke(batch.to_vec(), Parting::Killed, Reach::All, self.now))?;
             connections += ended as u64;
             done += batch.len() as u64;
             reply(Reply::Progress { done, total: Some(total) })?;

@@ -10,7 +10,7 @@ use crate::{
     store::{Authentication, StoreError},
     time::Timestamp,
     tracking::Tracked,
-    wamp::Uri,
+    wamp::{SessionId, Uri},
 };
 
 /// Why a request makes no visitor.
@@ -53,6 +53,9 @@ impl Admission {
         let found = tracker.authentication(tracked, now).await;
         if was_greeted {
             tracked.record.last_seen = now;
+        } else if let Err(error) = tracker.confirm(tracked, now).await {
+            // The ID before goes on for longer. That is the client's own, and the store has said that it is in trouble.
+            debug!(connection = %visitor.id, public_id = &*tracked.public_id, %error, "cookie record not read");
         }
         // A record that is gone, or that cannot be read, vouches for no login.
         tracked.record.authentication = found
@@ -71,6 +74,15 @@ impl Admission {
         if let Some(authentication) = auth::remembered(identity, realm.as_str(), now) {
             self.write(visitor, Some(authentication), now).await;
         }
+    }
+
+    /// Notes which session a visitor begins, and who it has proved to be. Call it before a backend knows of the session.
+    pub fn begins(&self, visitor: &Visitor, session: SessionId, realm: &Uri, identity: &Identity) {
+        let (Some(tracked), Some(tracker)) = (&visitor.tracked, &self.tracker) else { return };
+        // What a client has not proved may be another one's as well: the cookie, or what a policy makes of a request.
+        let principal = auth::Method::parse(identity.authmethod)
+            .map(|_| tracker.mark(realm.as_str(), identity.authid.public()));
+        tracked.presence.has_session(session, principal);
     }
 
     /// Drops the login from the cookie's record.

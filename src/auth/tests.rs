@@ -32,6 +32,7 @@ pub(super) fn tracked() -> Tracked {
         is_new: true,
         is_exclusive: true,
         connections,
+        is_successor: false,
         set_cookie: None,
         presence,
         family: None,

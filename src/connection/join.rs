@@ -123,9 +123,7 @@ impl Connection {
             known: tracked.map(|tracked| !tracked.is_new),
             public_id: tracked.map(|tracked| Arc::clone(&tracked.public_id)),
         };
-        if let Some(tracked) = tracked {
-            tracked.presence.has_session(session);
-        }
+        self.service.admission.begins(&self.visitor, session, backend.realm(), &identity);
         self.wire.open_session();
         // WELCOME is queued before the backend knows of the session, so nothing of the backend can come before it.
         self.wire.push(&RouterMessage::Welcome { session, details: Box::new(details) });

@@ -8,6 +8,7 @@
 use std::{
     fmt, fs, io,
     io::Write as _,
+    num::NonZeroU64,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -127,15 +128,48 @@ impl PublicIdKey {
     }
 }
 
+/// Stands for a principal that has logged in, where only equality matters: who it is, the mark does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrincipalMark(NonZeroU64);
+
+impl PrincipalMark {
+    /// The mark that this number stands for; 0 stands for none.
+    pub const fn from_number(number: u64) -> Option<Self> {
+        match NonZeroU64::new(number) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
+
+    /// The mark as a number, which is never 0.
+    pub const fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
 impl PublicIdKey {
+    /// The mark of a principal in a realm. Gateways that have the key in common make the same one.
+    ///
+    /// Of 64 bits under a key: a client can neither compute a mark nor try many, so that it finds no second principal with
+    /// the mark of a first one.
+    pub fn mark(&self, realm: &str, authid: &str) -> PrincipalMark {
+        let hash = self.keyed_hash(["principal", realm, authid]);
+        let number = hash.first_chunk().map_or(0, |start| u64::from_le_bytes(*start));
+        PrincipalMark(NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN))
+    }
+
     /// What a principal that does not exist has in place of a salt: always the same for a name, as a real
     /// one.
     ///
     /// No tracking ID contains a zero byte, so that these values and the public IDs have nothing to do with
     /// each other although they come from one key.
     pub(crate) fn mock(&self, method: &str, authid: &str) -> [u8; 32] {
+        self.keyed_hash(["mock", method, authid])
+    }
+
+    fn keyed_hash(&self, parts: [&str; 3]) -> [u8; 32] {
         let mut mac = self.keyed.clone();
-        for part in ["mock", method, authid] {
+        for part in parts {
             mac.update(part.as_bytes());
             mac.update(&[0]);
         }

@@ -4,17 +4,13 @@ use http::{HeaderMap, header::COOKIE};
 
 use super::{CookieName, TrackingId};
 
-/// How many candidates of a request are looked at.
-///
-/// A client has one cookie of our name, and sometimes a second one of another `Path` or `Domain`. Each
-/// candidate costs a look-up in the store, so that a request must not buy many of them.
-const MAX_CANDIDATES: usize = 8;
-
 /// The values of cookies of this name that have the shape of a tracking ID, in the order of the request.
 ///
 /// Reading never fails: whatever else stands in the headers (names or values that RFC 6265 does not allow,
 /// JSON, bytes that are not UTF-8, several header lines) is passed over and cannot hide our cookie. That a
 /// candidate has the right shape says nothing about whether it was ever handed out: only the store knows.
+///
+/// There may be as many as fit into a request's head, since each of them may be the client's own.
 pub fn candidates<'a>(
     headers: &'a HeaderMap,
     name: &'a CookieName,
@@ -27,7 +23,6 @@ pub fn candidates<'a>(
         .flat_map(|line| line.as_bytes().split(|byte| matches!(byte, b';' | b',')))
         .filter_map(|pair| value_of(pair, name.as_str().as_bytes()))
         .filter_map(|value| TrackingId::parse(std::str::from_utf8(value).ok()?).ok())
-        .take(MAX_CANDIDATES)
 }
 
 /// The value of a pair of this name. Names are compared as they are: RFC 6265 has them case-sensitive.
@@ -154,14 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn candidates_come_in_order_and_are_bounded() {
+    fn candidates_come_in_order_and_all_of_them() {
         let mut headers = HeaderMap::new();
         let line: Vec<String> = (10..30).map(|n| format!("cbtid=candidate{n}")).collect();
         headers.append(COOKIE, HeaderValue::from_str(&line[..4].join("; ")).unwrap());
         headers.append(COOKIE, HeaderValue::from_str(&line[4..].join("; ")).unwrap());
         let name = CookieName::parse("cbtid").unwrap();
         let found: Vec<_> = candidates(&headers, &name).map(|id| id.expose().to_owned()).collect();
-        let expected: Vec<_> = (10..18).map(|n| format!("candidate{n}")).collect();
+        let expected: Vec<_> = (10..30).map(|n| format!("candidate{n}")).collect();
         assert_eq!(found, expected);
     }
 }

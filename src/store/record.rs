@@ -36,8 +36,20 @@ pub struct Lineage {
 pub struct Succession {
     /// The next ID. Drawn at the login, so that a logout knows it before it is handed out.
     pub id: TrackingId,
-    /// Since when it is in use; none: it has not been handed out.
+    /// Since when it is in use; none: it has not been handed out. [`UNUSED`](Self::UNUSED) while it has been, and its
+    /// client has not come with it yet.
     pub since: Option<Timestamp>,
+}
+
+impl Succession {
+    /// The moment of a successor that was handed out and has not been used: the end of the year 9999, the last moment that
+    /// all stores can write.
+    pub const UNUSED: Timestamp = Timestamp::from_millis(253_402_300_799_999);
+
+    /// Whether it is this ID, handed out and not used yet.
+    pub fn is_unused_as(&self, id: &TrackingId) -> bool {
+        self.since == Some(Self::UNUSED) && self.id == *id
+    }
 }
 
 /// What is to stand in place of an ID from now on.

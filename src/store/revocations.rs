@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError, Weak},
 };
 
-use crate::cookie::TrackingId;
+use crate::cookie::{PrincipalMark, TrackingId};
 
 /// Why the gateway ends the connections of an ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,30 @@ pub struct Revocation {
     pub ids: Vec<TrackingId>,
     /// Why.
     pub why: Parting,
+    /// Which connections of the IDs end.
+    pub reach: Reach,
+}
+
+/// Which connections of revoked IDs end.
+///
+/// Two clients may have one ID: one of them may have planted it in the other one's browser. What the first does with it must
+/// not end the second one's login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// All of them.
+    All,
+    /// Those without a login, and those on which this principal has logged in. None: only those without a login.
+    Principal(Option<PrincipalMark>),
+}
+
+impl Reach {
+    /// Whether a connection with this principal ends.
+    pub fn includes(self, principal: Option<PrincipalMark>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Principal(whose) => principal.is_none() || principal == whose,
+        }
+    }
 }
 
 /// Where revocations are told. It belongs to a store: everything that has the store has these in common.
@@ -48,7 +72,7 @@ pub trait Revocations: Send + Sync + fmt::Debug {
 
 /// The open connections of a store's clients, as revocations need them.
 pub trait OpenConnections: Send + Sync {
-    /// Ends all connections of these IDs; how many. They go on counting until they are gone.
+    /// Ends the connections of these IDs that the revocation reaches; how many. They go on counting until they are gone.
     fn end(&self, revocation: &Revocation) -> usize;
 
     /// Whether an ID has an open connection, or one in its handshake.
@@ -126,7 +150,7 @@ mod tests {
     #[test]
     fn every_subscriber_that_is_still_there_is_told() {
         let revocations = LocalRevocations::default();
-        let revocation = Revocation { ids: ids(&[1, 2]), why: Parting::Killed };
+        let revocation = Revocation { ids: ids(&[1, 2]), why: Parting::Killed, reach: Reach::All };
         assert_eq!(revocations.publish(&revocation), 0, "nobody is there");
         let subscribers = [&[1, 3][..], &[1, 2]].map(|numbers| Arc::new(OneEach(ids(numbers))));
         for subscriber in &subscribers {

@@ -6,7 +6,8 @@ use super::{Connections, Families};
 use crate::{
     cookie::{PublicIdKey, TrackingId},
     store::{
-        CookieRecord, CookieStore, OpenConnections, OpenedStore, Parting, Revocation, Revocations, StoreError,
+        CookieRecord, CookieStore, OpenConnections, OpenedStore, Parting, Reach, Revocation, Revocations,
+        StoreError,
     },
     time::Timestamp,
 };
@@ -40,8 +41,8 @@ impl Clients {
         Self { store, connections, families: Arc::default(), revocations, key }
     }
 
-    /// Removes the records of these IDs, in this order, and ends the connections that are open with them; how many of
-    /// this gateway's.
+    /// Removes the records of these IDs, in this order, and ends the connections that are open with them and that this
+    /// reaches; how many of this gateway's.
     ///
     /// When this returns, the records are as gone as the store promises. Connections end in any case. An error says that
     /// a record may come back when the gateway is started again.
@@ -49,6 +50,7 @@ impl Clients {
         &self,
         ids: Vec<TrackingId>,
         why: Parting,
+        reach: Reach,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
         // Hands all of them over before it waits for the first, so that they share the cost of being made durable.
@@ -57,7 +59,7 @@ impl Clients {
         for commit in commits {
             outcome = outcome.and(commit.await);
         }
-        let ended = self.revocations.publish(&Revocation { ids, why });
+        let ended = self.revocations.publish(&Revocation { ids, why, reach });
         outcome.map(|()| ended)
     }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    cookie::TrackingId,
+    cookie::{PrincipalMark, TrackingId},
     store::{OpenConnections, Parting, Revocation},
     wamp::SessionId,
 };
@@ -51,6 +51,8 @@ struct Signal {
     state: Mutex<SignalState>,
     /// The identifier of the connection's latest session; 0 before the first one.
     session: AtomicU64,
+    /// The mark of the principal that has logged in to that session; 0 if none has.
+    principal: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -137,16 +139,17 @@ impl Connections {
 }
 
 impl OpenConnections for Connections {
-    /// Each connection gets GOODBYE with the reason if it has a session, and is closed with 1008.
+    /// Each of them gets GOODBYE with the reason if it has a session, and is closed with 1008.
     fn end(&self, revocation: &Revocation) -> usize {
         let connections = self.lock();
         let mut ended = 0;
         for open in revocation.ids.iter().filter_map(|id| connections.get(id)) {
-            let signals = open.signals.list();
-            for signal in signals {
-                signal.close(revocation.why);
+            for signal in open.signals.list() {
+                if revocation.reach.includes(signal.principal()) {
+                    signal.close(revocation.why);
+                    ended += 1;
+                }
             }
-            ended += signals.len();
         }
         ended
     }
@@ -176,6 +179,10 @@ impl Signal {
             drop(state);
             waker.into_iter().for_each(Waker::wake);
         }
+    }
+
+    fn principal(&self) -> Option<PrincipalMark> {
+        PrincipalMark::from_number(self.principal.load(Ordering::Relaxed))
     }
 
     fn lock(&self) -> MutexGuard<'_, SignalState> {
@@ -239,12 +246,19 @@ impl Presence {
         Closed(Arc::clone(&self.signal))
     }
 
-    /// Notes which session the connection has now. Call it before a realm knows of the session.
+    /// Notes which session the connection has now, and the principal if one has logged in to it. Call it before a realm knows
+    /// of the session.
     ///
     /// The note stays when the session ends: the realm hears of that a little later, and may have the client logged out
     /// until then.
-    pub fn has_session(&self, session: SessionId) {
+    pub fn has_session(&self, session: SessionId, principal: Option<PrincipalMark>) {
+        self.signal.principal.store(principal.map_or(0, PrincipalMark::get), Ordering::Relaxed);
         self.signal.session.store(session.0, Ordering::Relaxed);
+    }
+
+    /// The principal that has logged in to the connection's latest session, if one has.
+    pub fn principal(&self) -> Option<PrincipalMark> {
+        self.signal.principal()
     }
 }
 

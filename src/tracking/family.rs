@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use crate::cookie::TrackingId;
+use crate::cookie::{PrincipalMark, TrackingId};
 
 /// How many logins of one client are kept. A browser has one cookie, and hardly as many tabs that log in by themselves.
 const MAX_LOGINS: usize = 64;
@@ -19,8 +19,8 @@ const MAX_LOGINS: usize = 64;
 #[derive(Default)]
 pub struct Families(Mutex<HashMap<Arc<str>, Weak<Logins>>>);
 
-/// The IDs on which there was a login, oldest first.
-type Logins = Mutex<Vec<TrackingId>>;
+/// The IDs on which there was a login, oldest first, each with the principal of its last one.
+type Logins = Mutex<Vec<(TrackingId, PrincipalMark)>>;
 
 /// One connection's share in its family. The family is forgotten with its last connection: a browser that opens the next
 /// one has one cookie again.
@@ -46,18 +46,21 @@ impl Families {
 
 impl Family {
     /// Notes a login on a connection that came with this ID.
-    pub(super) fn note_login(&self, id: &TrackingId) {
+    pub(super) fn note_login(&self, id: &TrackingId, principal: PrincipalMark) {
         let mut logins = lock(&self.logins);
-        logins.retain(|other| other != id);
+        logins.retain(|(other, _)| other != id);
         if logins.len() == MAX_LOGINS {
-            logins.remove(0);
+            // A client that has planted its own ID is in the family as well. Its logins must not push out others'.
+            let excess = logins.iter().position(|(_, other)| *other == principal).unwrap_or(0);
+            logins.remove(excess);
         }
-        logins.push(id.clone());
+        logins.push((id.clone(), principal));
     }
 
-    /// The IDs on which there was a login.
-    pub fn logins(&self) -> Vec<TrackingId> {
-        lock(&self.logins).clone()
+    /// The IDs on which this principal has logged in last.
+    pub fn logins(&self, principal: PrincipalMark) -> Vec<TrackingId> {
+        let logins = lock(&self.logins);
+        logins.iter().filter(|(_, other)| *other == principal).map(|(id, _)| id.clone()).collect()
     }
 }
 
@@ -92,6 +95,10 @@ impl fmt::Debug for Family {
 mod tests {
     use super::*;
 
+    fn mark(number: u64) -> PrincipalMark {
+        PrincipalMark::from_number(number).unwrap()
+    }
+
     fn id(number: usize) -> TrackingId {
         TrackingId::parse(&format!("secret-{number:04}")).unwrap()
     }
@@ -101,14 +108,14 @@ mod tests {
         let families = Arc::new(Families::default());
         let (joe, ann) = (Arc::from("joe"), Arc::from("ann"));
         let (first, other) = (families.enter(&joe), families.enter(&ann));
-        first.note_login(&id(1));
+        first.note_login(&id(1), mark(1));
         let second = families.enter(&joe);
-        second.note_login(&id(2));
+        second.note_login(&id(2), mark(1));
         drop(first);
-        assert_eq!(second.logins(), [id(1), id(2)]);
-        assert!(other.logins().is_empty());
+        assert_eq!(second.logins(mark(1)), [id(1), id(2)]);
+        assert!(other.logins(mark(1)).is_empty());
         drop(second);
-        assert!(families.enter(&joe).logins().is_empty());
+        assert!(families.enter(&joe).logins(mark(1)).is_empty());
         drop(other);
         assert!(lock(&families.0).is_empty(), "nothing stays behind");
     }
@@ -116,12 +123,22 @@ mod tests {
     #[test]
     fn the_last_logins_are_kept_each_once() {
         let family = Arc::new(Families::default()).enter(&Arc::from("joe"));
-        (0..MAX_LOGINS).for_each(|number| family.note_login(&id(number)));
-        family.note_login(&id(0));
-        family.note_login(&id(MAX_LOGINS));
-        let logins = family.logins();
+        (0..MAX_LOGINS).for_each(|number| family.note_login(&id(number), mark(1)));
+        family.note_login(&id(0), mark(1));
+        family.note_login(&id(MAX_LOGINS), mark(1));
+        let logins = family.logins(mark(1));
         assert_eq!((logins.len(), &logins[0]), (MAX_LOGINS, &id(2)));
         assert_eq!(logins[MAX_LOGINS - 2..], [id(0), id(MAX_LOGINS)]);
         assert!(!format!("{family:?}").contains("secret"));
+    }
+
+    #[test]
+    fn logins_of_one_principal_neither_name_nor_push_out_those_of_another_one() {
+        let family = Arc::new(Families::default()).enter(&Arc::from("joe"));
+        family.note_login(&id(0), mark(1));
+        (1..2 * MAX_LOGINS).for_each(|number| family.note_login(&id(number), mark(2)));
+        assert_eq!(family.logins(mark(1)), [id(0)]);
+        assert_eq!(family.logins(mark(2)).len(), MAX_LOGINS - 1);
+        assert!(family.logins(mark(3)).is_empty());
     }
 }

@@ -9,10 +9,10 @@ use rustc_hash::FxHashSet;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::{Family, Tracked, Tracker};
+use super::{Tracked, Tracker};
 use crate::{
     cookie::{PublicIdKey, TrackingId},
-    store::{Parting, StoreError},
+    store::{Parting, Reach, StoreError},
     time::Timestamp,
     wamp::{SessionId, Uri},
 };
@@ -91,22 +91,33 @@ impl LogoutQueue {
 }
 
 impl Tracker {
-    /// Logs a client out: by the ID of this connection, and by those on which it has logged in beside it.
+    /// Logs a client out: by the ID of this connection, and by those on which the same principal has logged in beside it.
+    ///
+    /// Connections on which another principal has logged in go on. A client that has planted its own ID in a browser logs
+    /// itself out, and not the browser's user.
     pub async fn log_out(&self, tracked: &Tracked, now: Timestamp) -> Result<(), StoreError> {
-        let mut ids = tracked.family.as_ref().map(Family::logins).unwrap_or_default();
+        // Without a login of its own the client has the one on its cookie, whether it has used it or not.
+        let on_cookie = tracked.record.authentication.as_ref();
+        let on_cookie = on_cookie.map(|login| self.mark(&login.authrealm, &login.authid));
+        let principal = tracked.presence.principal().or(on_cookie);
+        let mut ids = match (&tracked.family, principal) {
+            (Some(family), Some(principal)) => family.logins(principal),
+            _ => Vec::new(),
+        };
         ids.push(tracked.id.clone());
-        self.end(&ids, Parting::LoggedOut, now).await
+        self.end(&ids, Parting::LoggedOut, Reach::Principal(principal), now).await
     }
 
-    /// Revokes these IDs and all that came before or after them, and ends their connections.
+    /// Revokes these IDs and all that came before or after them, and ends the connections that this reaches.
     pub(super) async fn end(
         &self,
         ids: &[TrackingId],
         why: Parting,
+        reach: Reach,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let line = self.clients.lines(ids, now).await;
-        self.clients.revoke(line, why, now).await.map(drop)
+        self.clients.revoke(line, why, reach, now).await.map(drop)
     }
 
     /// The cookies with which these sessions are connected here.
@@ -166,7 +177,7 @@ async fn carry_out(mut orders: mpsc::Receiver<Order>, trackers: Arc<[Arc<Tracker
             if let Some(spared) = &spared {
                 tracker.spare(&mut ids, spared, now).await;
             }
-            match tracker.end(&ids, Parting::LoggedOut, now).await {
+            match tracker.end(&ids, Parting::LoggedOut, Reach::All, now).await {
                 Ok(()) if ids.is_empty() => {}
                 Ok(()) => info!(cookies = ids.len(), "clients were logged out by another one"),
                 Err(error) => warn!(%error, "logout not recorded"),

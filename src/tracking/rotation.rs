@@ -17,10 +17,16 @@
 //! ```text
 //! A, authenticated      the login draws the next ID, B, and keeps it on A
 //!   --handshake-->      B is handed out and has A's authentication; A is marked as replaced
+//!   --until B is used--> B again: the 101 may be lost on its way, however often
+//!   --B is used-->      A's time begins to run out
 //!   --within GRACE-->   B again: tabs that were opened side by side
 //!   --later-->          another client has a copy of A: A, B and all that came after are revoked and their connections
 //!                       closed; the client that came is a new one
 //! ```
+//!
+//! A client uses B when it comes with it, or when it says HELLO on the connection whose 101 carried it: only a client that
+//! has read the 101 can. So a client that never saw B is not taken for a thief, and one that has seen it gets no
+//! more than GRACE for A.
 //!
 //! Records link forwards ([`Succession`]) and backwards ([`Lineage`]), so that a logout with any of the IDs ends all of
 //! them. A replaced record stays until its own time is over, as a trap.
@@ -39,11 +45,11 @@ use tracing::warn;
 use super::{Known, MAX_DRAWS, Parting, Tracked, Tracker, clients::MAX_LINE};
 use crate::{
     cookie::TrackingId,
-    store::{Authentication, CookieRecord, Lineage, Replacement, StoreError, Succession},
+    store::{Authentication, CookieRecord, Lineage, Reach, Replacement, StoreError, Succession},
     time::Timestamp,
 };
 
-/// How long a replaced ID still works, for tabs that a browser has opened before it had the new one.
+/// How long a replaced ID still works once the new one is in use, for tabs that a browser has opened before it had that.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
 
 /// What a known ID is good for.
@@ -55,7 +61,7 @@ enum Standing<'a> {
     Unclaimed,
     /// There is a login on it: this ID is to replace it.
     Due(&'a TrackingId),
-    /// This ID has replaced it a moment ago.
+    /// This ID has replaced it, and has not been used for longer than a moment.
     Replaced(&'a TrackingId),
     /// It was replaced, and its client has had time to take the new one.
     Replayed,
@@ -80,7 +86,7 @@ fn standing(record: &CookieRecord, rotates: bool, now: Timestamp) -> Standing<'_
 impl Tracker {
     /// The client with the ID by which it goes on; nothing if the ID that it came with counts no more.
     pub(super) async fn go_on(&self, found: Known, now: Timestamp) -> Result<Option<Known>, StoreError> {
-        self.retire_predecessor(&found.record, now).await?;
+        self.retire_predecessor(&found.id, &found.record, now).await?;
         let mut here = found;
         for _ in 0..MAX_LINE {
             let outcome = match standing(&here.record, self.rotates(), now) {
@@ -93,14 +99,22 @@ impl Tracker {
                 // An ID that is replaced already as well: the next ID must not go out before it is in the store for good.
                 Standing::Due(next) | Standing::Replaced(next) => {
                     let next = next.clone();
-                    self.replace(&here, next.clone(), now).await.map(|()| next)
+                    let outcome = self.replace(&here, next.clone(), now).await;
+                    if outcome.is_ok() {
+                        // Not waited for: without it, the client has to come with the next ID within GRACE.
+                        self.note_use(&here.id, &here.record, Succession::UNUSED, now);
+                    }
+                    outcome.map(|()| next)
                 }
                 Standing::Replayed => {
                     warn!(
                         public_id = &*self.clients.public_id(&here.id, &here.record),
                         "a replaced cookie came back: logged out"
                     );
-                    self.end(&[here.id], Parting::Killed, now).await?;
+                    // A login of another principal on one of the line's connections does not stand on the line.
+                    let whose = here.record.authentication.as_ref();
+                    let whose = whose.map(|login| self.mark(&login.authrealm, &login.authid));
+                    self.end(&[here.id], Parting::Killed, Reach::Principal(whose), now).await?;
                     return Ok(None);
                 }
             };
@@ -152,16 +166,40 @@ impl Tracker {
         self.clients.store.replace(&known.id, &next, now).await
     }
 
-    /// Revokes the anonymous ID before this one: its client has come with this one, so that it has that for good.
-    async fn retire_predecessor(&self, record: &CookieRecord, now: Timestamp) -> Result<(), StoreError> {
-        if let Some(lineage) = &record.lineage
-            && let Some(before) = self.clients.live(&lineage.predecessor, now).await?
-            && before.authentication.is_none()
-        {
-            // Not waited for, since there is no login on it.
+    /// Begins the end of the ID before this one: its client has this one for good, since it uses it. An anonymous ID goes
+    /// at once, and the time of one with a login begins to run out.
+    async fn retire_predecessor(
+        &self,
+        id: &TrackingId,
+        record: &CookieRecord,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(lineage) = &record.lineage else { return Ok(()) };
+        let Some(before) = self.clients.live(&lineage.predecessor, now).await? else { return Ok(()) };
+        // Neither is waited for: until it is done, the ID before still leads to this one and no further.
+        if before.authentication.is_none() {
             drop(self.clients.store.revoke(&lineage.predecessor, now));
+        } else if before.succession().is_some_and(|next| next.is_unused_as(id)) {
+            self.note_use(&lineage.predecessor, &before, now, now);
         }
         Ok(())
+    }
+
+    /// Notes on a replaced ID since when the next one is in use.
+    fn note_use(&self, replaced: &TrackingId, record: &CookieRecord, since: Timestamp, now: Timestamp) {
+        let Some(login) = record.authentication.as_deref() else { return };
+        let Some(next) = &login.succession else { return };
+        let succession = Some(Succession { id: next.id.clone(), since: Some(since) });
+        let login = Authentication { succession, ..login.clone() };
+        drop(self.clients.store.authenticate(replaced, Some(login), now));
+    }
+
+    /// Notes that a client has read the 101 of its handshake: it uses the ID that it was given there.
+    pub async fn confirm(&self, tracked: &Tracked, now: Timestamp) -> Result<(), StoreError> {
+        if !tracked.is_successor {
+            return Ok(());
+        }
+        self.retire_predecessor(&tracked.id, &tracked.record, now).await
     }
 
     /// Keeps what a method has verified, where only this client finds it.
@@ -176,7 +214,8 @@ impl Tracker {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         if let Some(family) = &tracked.family {
-            family.note_login(&tracked.id);
+            let principal = self.mark(&authentication.authrealm, &authentication.authid);
+            family.note_login(&tracked.id, principal);
         }
         let Some((id, record)) = self.latest(&tracked.id, now).await? else { return Ok(()) };
         if !self.rotates() {

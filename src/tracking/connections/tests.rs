@@ -1,6 +1,7 @@
 use futures_util::FutureExt as _;
 
 use super::*;
+use crate::store::Reach;
 
 fn told(presence: &Presence) -> Option<Parting> {
     presence.closed().wait().now_or_never()
@@ -18,7 +19,7 @@ fn connect(connections: &Arc<Connections>, id: &TrackingId) -> (Presence, u32) {
 }
 
 fn revoke(connections: &Connections, id: &TrackingId) -> usize {
-    connections.end(&Revocation { ids: vec![id.clone()], why: Parting::LoggedOut })
+    connections.end(&Revocation { ids: vec![id.clone()], why: Parting::LoggedOut, reach: Reach::All })
 }
 
 #[test]
@@ -94,10 +95,10 @@ fn sessions_lead_to_the_ids_of_their_connections() {
     let connections = Arc::new(Connections::default());
     let (a, b) = ids();
     let [first, second, other, silent] = [&a, &a, &b, &b].map(|id| connections.enter(id));
-    first.has_session(SessionId(1));
-    second.has_session(SessionId(2));
-    other.has_session(SessionId(3));
-    other.has_session(SessionId(4));
+    first.has_session(SessionId(1), None);
+    second.has_session(SessionId(2), None);
+    other.has_session(SessionId(3), None);
+    other.has_session(SessionId(4), None);
     let sessions = || {
         let mut sessions = Vec::new();
         connections.each_session(|session, id| sessions.push((session.0, id.clone())));

@@ -9,11 +9,12 @@ use http::{HeaderMap, HeaderValue, header::COOKIE};
 use super::*;
 use crate::{
     cookie::{CookieOptions, MaxAge, PublicIdKey},
-    store::{MemoryStore, OpenedStore, block_on, testing::login},
+    store::{CookieStore, MemoryStore, OpenedStore, Reach, block_on, testing::login},
     tracking::{
         Clients, LoginOptions,
         scripted::{self, ScriptedStore},
     },
+    wamp::SessionId,
 };
 
 /// A moment in seconds.
@@ -37,7 +38,13 @@ async fn visit(tracker: &Tracker, id: Option<&TrackingId>, now: Timestamp) -> Tr
     tracked
 }
 
+/// A session on a connection, of a principal that has logged in to it, or of none.
+fn joins(tracker: &Tracker, tracked: &Tracked, authid: Option<&str>) {
+    tracked.presence.has_session(SessionId(1), authid.map(|authid| tracker.mark("realm1", authid)));
+}
+
 async fn log_in(tracker: &Tracker, tracked: &Tracked, authid: &str, now: Timestamp) {
+    joins(tracker, tracked, Some(authid));
     tracker.remember(tracked, login(authid, now), now).await.unwrap();
 }
 
@@ -129,9 +136,42 @@ async fn replaced_id_works_for_parallel_tabs_and_no_longer() {
     let first = visit(&tracker, None, at(0)).await;
     log_in(&tracker, &first, "joe", at(0)).await;
     let tab = visit(&tracker, Some(&first.id), at(10)).await;
+    tracker.confirm(&tab, at(10)).await.unwrap();
     let other = visit(&tracker, Some(&first.id), at(39)).await;
     assert_eq!((&other.id, name(&other)), (&tab.id, Some("joe")), "the same one");
-    assert!(visit(&tracker, Some(&first.id), at(40)).await.is_new);
+    tracker.confirm(&other, at(39)).await.unwrap();
+    assert!(visit(&tracker, Some(&first.id), at(40)).await.is_new, "the first use counts");
+}
+
+#[tokio::test]
+async fn a_lost_answer_logs_nobody_out_however_late_its_client_comes_back() {
+    for store in [Arc::new(MemoryStore::new(1000)) as Arc<dyn CookieStore>, ScriptedStore::remote()] {
+        let key = Arc::new(PublicIdKey::random().unwrap());
+        let clients = Clients::new(&OpenedStore::local(store), key);
+        let tracker =
+            Tracker::new(CookieOptions::default(), clients).with_logins(Some(LoginOptions::default()));
+        let first = visit(&tracker, None, at(0)).await;
+        log_in(&tracker, &first, "joe", at(0)).await;
+        // The client resets each connection before it has read the 101.
+        let mut next = None;
+        for seconds in [1, 32, 3600, 80_000] {
+            let lost = visit(&tracker, Some(&first.id), at(seconds)).await;
+            assert_eq!((name(&lost), lost.is_new), (Some("joe"), false), "after {seconds} s");
+            assert_eq!(&lost.id, next.get_or_insert_with(|| lost.id.clone()), "always the same one");
+        }
+        // At last one arrives: the client comes with the new ID, and the time of the old one begins to run out.
+        let next = next.unwrap();
+        assert_eq!(name(&visit(&tracker, Some(&next), at(80_100)).await), Some("joe"));
+        assert_eq!(name(&visit(&tracker, Some(&first.id), at(80_129)).await), Some("joe"));
+        assert_eq!(
+            name(&visit(&tracker, Some(&next), at(80_129)).await),
+            Some("joe"),
+            "another use changes nothing"
+        );
+        let thief = visit(&tracker, Some(&first.id), at(80_130)).await;
+        assert_eq!((name(&thief), thief.is_new), (None, true));
+        assert!(visit(&tracker, Some(&next), at(80_131)).await.is_new);
+    }
 }
 
 #[tokio::test]
@@ -140,6 +180,7 @@ async fn replay_of_a_replaced_id_revokes_its_whole_line() {
     let first = visit(&tracker, None, at(0)).await;
     log_in(&tracker, &first, "joe", at(0)).await;
     let second = visit(&tracker, Some(&first.id), at(1)).await;
+    tracker.confirm(&second, at(2)).await.unwrap();
     log_in(&tracker, &second, "joe", at(2)).await;
     let third = visit(&tracker, Some(&second.id), at(3)).await;
     let bystander = visit(&tracker, None, at(3)).await;
@@ -189,6 +230,53 @@ async fn planted_id_of_somebody_who_is_logged_in_is_not_taken_over_either() {
     log_in(&tracker, &next, "joe", at(103)).await;
     assert_eq!(name(&visit(&tracker, Some(&next.id), at(104)).await), Some("joe"));
     assert_eq!(name(&visit(&tracker, Some(&planted.id), at(105)).await), None);
+}
+
+#[tokio::test]
+async fn a_planted_id_that_logs_out_ends_no_login_of_another_principal() {
+    // The attacker is anonymous, or has an account of its own.
+    for (attacker, rotate) in [(None, true), (Some("mallory"), true), (None, false), (Some("mallory"), false)]
+    {
+        let logins = LoginOptions { rotate, ..LoginOptions::default() };
+        let tracker = scripted::tracker(&Arc::new(MemoryStore::new(1000))).with_logins(Some(logins));
+        let planted = visit(&tracker, None, at(0)).await;
+        joins(&tracker, &planted, attacker);
+        let victim = visit(&tracker, Some(&planted.id), at(1)).await;
+        log_in(&tracker, &victim, "joe", at(1)).await;
+        let tab = visit(&tracker, Some(&victim.id), at(2)).await;
+        joins(&tracker, &tab, Some("joe"));
+        if let Some(mallory) = attacker {
+            log_in(&tracker, &planted, mallory, at(3)).await;
+        }
+        tracker.log_out(&planted, at(4)).await.unwrap();
+        assert_eq!(is_told_to_end(&planted), Some(Parting::LoggedOut));
+        for tracked in [&victim, &tab] {
+            assert_eq!(is_told_to_end(tracked), None, "{attacker:?}, rotate: {rotate}");
+        }
+        if rotate {
+            let next = visit(&tracker, Some(&tab.id), at(5)).await;
+            assert_eq!(name(&next), Some("joe"), "{attacker:?}");
+            // The victim's own logout still ends all of its own.
+            tracker.log_out(&victim, at(6)).await.unwrap();
+            for tracked in [&victim, &tab] {
+                assert_eq!(is_told_to_end(tracked), Some(Parting::LoggedOut));
+                assert!(visit(&tracker, Some(&tracked.id), at(7)).await.is_new);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_replay_ends_no_session_of_another_principal_that_only_shares_the_cookie() {
+    let tracker = tracker();
+    let mallory = visit(&tracker, None, at(0)).await;
+    log_in(&tracker, &mallory, "mallory", at(0)).await;
+    let planted = visit(&tracker, Some(&mallory.id), at(1)).await;
+    joins(&tracker, &planted, Some("mallory"));
+    let victim = visit(&tracker, Some(&planted.id), at(2)).await;
+    joins(&tracker, &victim, Some("joe"));
+    assert!(visit(&tracker, Some(&mallory.id), at(60)).await.is_new);
+    assert_eq!((is_told_to_end(&planted), is_told_to_end(&victim)), (Some(Parting::Killed), None));
 }
 
 #[tokio::test]
@@ -262,7 +350,7 @@ async fn logout_at_any_moment_of_the_next_handshake_leaves_nobody_logged_in() {
                 if !is_met_before {
                     ids = block_on(tracker.clients.lines(&ids[..1], at(2)));
                 }
-                block_on(tracker.clients.revoke(ids, Parting::LoggedOut, at(2))).unwrap();
+                block_on(tracker.clients.revoke(ids, Parting::LoggedOut, Reach::All, at(2))).unwrap();
             });
             let first = visit(&tracker, None, at(0)).await;
             log_in(&tracker, &first, "joe", at(1)).await;
