@@ -39,7 +39,7 @@ pub use crate::{
     },
     cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, SameSite},
     edge::{AddressOptions, EdgeOptions, HttpOptions, PathTree, StaticOptions, TargetOptions, TrustedProxy},
-    handshake::HandshakeOptions,
+    handshake::{AllowedHosts, HandshakeOptions},
     policy::{PolicyFile, PolicyOptions},
     realm::{Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
     server::{Endpoint, ListenerOptions, SocketAccess},

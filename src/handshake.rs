@@ -3,8 +3,10 @@
 //! [`Handshake::check`] is pure: a request's head in, a verdict out. What a refusal looks like on the wire is in
 //! `edge::reply`.
 
+mod host;
 mod options;
 mod origin;
+mod pattern;
 #[cfg(test)]
 mod tests;
 
@@ -12,8 +14,10 @@ use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurp
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+pub use host::AllowedHosts;
 pub use options::HandshakeOptions;
 use origin::Origins;
+pub use pattern::{PatternFault, judge_host, judge_origin};
 
 use crate::wamp::{Serializer, Subprotocol};
 
@@ -79,6 +83,10 @@ pub enum HandshakeError {
     /// 400
     #[error("send exactly one Sec-WebSocket-Key header: 16 random bytes in base64")]
     Key,
+    /// 403: `allowed_hosts` is configured and does not name it, or the listener is on loopback and the name is not this
+    /// machine's. The client's own Host is not repeated.
+    #[error("this Host may not be used: add it to `allowed_hosts` if it is a name of this service")]
+    ForeignHost,
     /// 403; the client's own Origin is not repeated.
     #[error("this Origin may not connect: add it to `allowed_origins` to let it in")]
     Origin,
@@ -104,7 +112,7 @@ pub enum HandshakeError {
 
 impl HandshakeError {
     /// Every [`reason`](Self::reason).
-    pub const REASONS: [&str; 12] = [
+    pub const REASONS: [&str; 13] = [
         "no-upgrade",
         "method",
         "http-version",
@@ -112,6 +120,7 @@ impl HandshakeError {
         "connection",
         "version",
         "key",
+        "foreign-host",
         "origin",
         "null-origin",
         "subprotocol",
@@ -129,6 +138,7 @@ impl HandshakeError {
             Self::Connection => "connection",
             Self::Version => "version",
             Self::Key => "key",
+            Self::ForeignHost => "foreign-host",
             Self::Origin => "origin",
             Self::NullOrigin => "null-origin",
             Self::Subprotocol { .. } => "subprotocol",
@@ -167,7 +177,7 @@ impl Handshake {
         if version != Version::HTTP_11 {
             return Err(HandshakeError::HttpVersion);
         }
-        only(headers, &header::HOST).ok_or(HandshakeError::Host)?;
+        let host = only(headers, &header::HOST).ok_or(HandshakeError::Host)?.to_str().unwrap_or_default();
         if !has_token(headers, &header::CONNECTION, "upgrade") {
             return Err(HandshakeError::Connection);
         }
@@ -180,26 +190,33 @@ impl Handshake {
         if !is_key(key) {
             return Err(HandshakeError::Key);
         }
-        self.check_origin(headers)?;
+        if !self.options.allowed_hosts.admit(host) {
+            return Err(HandshakeError::ForeignHost);
+        }
+        self.check_origin(headers, host)?;
         let (subprotocol, announce) = self.negotiate(headers)?;
         let accept_key = HeaderValue::try_from(derive_accept_key(key)).map_err(|_| HandshakeError::Key)?;
         Ok(Accepted { accept_key, subprotocol, announce })
     }
 
-    fn check_origin(&self, headers: &HeaderMap) -> Result<(), HandshakeError> {
+    fn check_origin(&self, headers: &HeaderMap, host: &str) -> Result<(), HandshakeError> {
         // RFC 6455, 4.2.1: only browsers have to send an Origin, so a client without one is no browser.
         if !headers.contains_key(header::ORIGIN) {
             return Ok(());
         }
-        let text = |name| only(headers, &name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let origin = text(header::ORIGIN);
+        let origin = only(headers, &header::ORIGIN).and_then(|value| value.to_str().ok()).unwrap_or_default();
         // RFC 6454, 7.1: "null" stands for a page whose origin must stay unknown. Old engines send file:// for it.
         if origin == "null" || origin.starts_with("file:") {
             let is_allowed = self.options.allow_null_origin;
             return if is_allowed { Ok(()) } else { Err(HandshakeError::NullOrigin) };
         }
-        let is_same = || self.options.same_origin && origin::is_same(origin, text(header::HOST));
-        if self.origins.allow(origin) || is_same() { Ok(()) } else { Err(HandshakeError::Origin) }
+        if self.origins.allow(origin) {
+            return Ok(());
+        }
+        if !self.options.same_origin || !origin::is_same(origin, host) {
+            return Err(HandshakeError::Origin);
+        }
+        if self.options.allowed_hosts.is_own(host) { Ok(()) } else { Err(HandshakeError::ForeignHost) }
     }
 
     /// The first subprotocol in the client's order that the service speaks, and whether it is to be announced.

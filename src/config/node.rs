@@ -13,7 +13,7 @@ use super::{
     transport::{RawTransport, transports},
     websocket::Shared,
 };
-use crate::identity::Name;
+use crate::{handshake::AllowedHosts, identity::Name};
 
 object! {
     /// A wampgate configuration: `transports`, with `realms` where roles matter; or a Crossbar node configuration with
@@ -194,7 +194,8 @@ impl RawNode {
             );
         }
         let policies = self.policies.map(|table| Policies::new(table, walk)).unwrap_or_default();
-        let mut shared = Shared { realms, policies, stores: Stores::default(), ids: Vec::new() };
+        let mut shared =
+            Shared { realms, policies, stores: Stores::default(), ids: Vec::new(), hosts: AllowedHosts::Any };
         let transports = transports(raw_transports.unwrap_or_default(), &mut shared, walk);
         shared.policies.warn_of_unused(walk);
         warn_of_shared_ids(&shared.ids, walk);

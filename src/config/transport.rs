@@ -15,7 +15,7 @@ use super::{
     service::{HeadTimeouts, RawPaths},
     websocket::{Shared, websocket_object},
 };
-use crate::identity::Name;
+use crate::{handshake::AllowedHosts, identity::Name};
 
 /// Default of `hsts_max_age`: one year, as in Crossbar.
 const DEFAULT_HSTS_MAX_AGE: u32 = 31_536_000;
@@ -271,6 +271,7 @@ fn clash(one: &Endpoint, other: &Endpoint) -> bool {
 impl RawWeb {
     fn check(self, shared: &mut Shared, walk: &mut Walk<'_>) -> Checked {
         let endpoint = checked_endpoint(self.endpoint, walk);
+        shared.hosts = default_hosts(endpoint.as_ref());
         let mut timeouts = HeadTimeouts::new();
         let max_connections = max_connections(self.max_connections);
         let root = self.paths.map(|paths| paths.check(shared, &mut timeouts, walk)).unwrap_or_default();
@@ -290,6 +291,7 @@ impl RawWebSocketTransport {
         let parts = self.service_keys();
         let max_connections = max_connections(self.max_connections);
         let endpoint = checked_endpoint(self.endpoint, walk);
+        shared.hosts = default_hosts(endpoint.as_ref());
         let path = endpoint.as_ref().and_then(|endpoint| endpoint.path.strip_suffix(".endpoint"));
         let service = parts.check(path.unwrap_or_default(), shared, walk);
         let root = PathTree::of(TargetOptions::WebSocket(Box::new(service.options)));
@@ -318,6 +320,16 @@ fn per_address(raw: Option<RawPerAddress>, max_connections: usize) -> AddressOpt
         max_connections: raw.max_connections.map_or(default.max_connections, Whole::get),
         handshakes_per_second: raw.handshakes_per_second.map_or(default.handshakes_per_second, Whole::get),
         new_records_per_second: raw.new_records_per_second.map_or(default.new_records_per_second, Whole::get),
+    }
+}
+
+/// By which names the services of a transport may be reached that do not say so themselves.
+fn default_hosts(endpoint: Option<&Located<Endpoint>>) -> AllowedHosts {
+    match endpoint {
+        Some(Located { value: Endpoint::Tcp { interface, .. }, .. }) if interface.is_loopback() => {
+            AllowedHosts::Loopback
+        }
+        _ => AllowedHosts::Any,
     }
 }
 

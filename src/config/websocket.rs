@@ -14,11 +14,15 @@ use super::{
     cookie::{RawCookie, Stores},
     policy::{Policies, RawPolicyRef},
     reader::{
-        Anything, Json, Located, Millis, MillisOrOff, Only, Raw, Walk, Whole, checked_text, inline_schema,
-        object, words,
+        Anything, Json, Located, Millis, MillisOrOff, Only, Raw, Walk, Whole, inline_schema, object, quoted,
+        words,
     },
 };
-use crate::{identity::ANONYMOUS, wamp::Serializer};
+use crate::{
+    handshake::{self, AllowedHosts, PatternFault},
+    identity::ANONYMOUS,
+    wamp::Serializer,
+};
 
 /// The largest frame and message, as in Crossbar: 64 MiB.
 const MAX_SIZE: u64 = 64 << 20;
@@ -94,12 +98,14 @@ pub(super) struct ServiceKeys {
 object! {
     /// Limits and switches of a WebSocket service. Times are in milliseconds, sizes in bytes.
     struct RawWebSocketOptions {
-        /// The origins that browsers may come from; `*` stands for anything. Default `["*"]`; beside `auth.cookie` the
-        /// service's own origin.
+        /// The origins that browsers may come from; `*` stands for anything. Default: the service's own origin.
         allowed_origins: optional Vec<Origin>,
-        /// Whether the origin `null` (a local file, a sandboxed frame) may come. Default true; beside `auth.cookie`
-        /// false.
+        /// Whether the origin `null` (a local file, a sandboxed frame) may come. Default false; true if `allowed_origins` has
+        /// `*` and there is no `auth.cookie`.
         allow_null_origin: optional bool,
+        /// The hosts that requests may name; `*` stands for anything. Default: any, but on loopback only pages of `localhost`,
+        /// a loopback address or a name below `localhost` are of the service's own origin.
+        allowed_hosts: optional Located<Vec<HostPattern>>,
         /// The largest frame; 0: as large as a message. Default 1 MiB.
         max_frame_size: optional Whole<0, MAX_SIZE>,
         /// The largest message. Default 1 MiB.
@@ -166,17 +172,8 @@ pub(super) struct Origin(String);
 
 impl Raw for Origin {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        let hint =
-            "an origin such as \"https://example.com\" or \"https://*.example.com\" (no path), or \"*\"";
-        checked_text(json, hint, walk, |text| {
-            let plain = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-            let host = text.split_once("://").map(|(_, host)| host);
-            let sound = match host {
-                Some(host) => !host.is_empty() && !host.contains('/'),
-                None => text.starts_with('*') && !text.contains('/'),
-            };
-            (plain && sound).then(|| Self(text.to_owned()))
-        })
+        let hint = "an origin such as \"https://example.com\", or \"*\"";
+        judged(json, hint, walk, handshake::judge_origin).map(Self)
     }
 }
 
@@ -184,6 +181,41 @@ inline_schema!(Origin, "Origin", |_generator| json_schema!({
     "type": "string",
     "pattern": r"^([^/]+://[^/]+|\*[^/]*)$",
 }));
+
+/// A pattern for hosts.
+#[derive(Debug)]
+pub(super) struct HostPattern(String);
+
+impl Raw for HostPattern {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        judged(json, "a host such as \"example.com\", or \"*\"", walk, handshake::judge_host).map(Self)
+    }
+}
+
+inline_schema!(HostPattern, "HostPattern", |_generator| json_schema!({
+    "type": "string",
+    "pattern": r"^[^/]+$",
+}));
+
+/// Reads a pattern, which something must be able to match.
+fn judged(
+    json: &Json,
+    hint: &str,
+    walk: &mut Walk<'_>,
+    judge: impl FnOnce(&str) -> Result<(), PatternFault>,
+) -> Option<String> {
+    let Json::Text(text) = json else {
+        walk.wrong_kind(&format!("text: {hint}"), json);
+        return None;
+    };
+    match judge(text) {
+        Ok(()) => Some(text.clone()),
+        Err(fault) => {
+            walk.fault(format!("{} {fault}", quoted(text)));
+            None
+        }
+    }
+}
 
 /// A serializer's name.
 #[derive(Debug)]
@@ -214,6 +246,8 @@ pub(super) struct Shared {
     pub(super) stores: Stores,
     /// How each service uses tracking IDs.
     pub(super) ids: Vec<UseOfIds>,
+    /// By which names services may be reached that do not say so: those of the transport that is being checked.
+    pub(super) hosts: AllowedHosts,
 }
 
 /// A service, and the time that its transport should allow for a head.
@@ -243,11 +277,9 @@ impl ServiceKeys {
         };
         let realms = Realms(&shared.realms);
         let auth = self.auth.map(|auth| auth.value.check(&auth.path, tracking, realms, walk));
-        // A cookie that authenticates gives its owner's rights to any page that may connect, so other pages may not.
-        let handshake = match &auth {
-            Some(auth) if auth.cookie.is_some() => HandshakeOptions::same_origin(),
-            _ => HandshakeOptions::default(),
-        };
+        let has_credentials = auth.as_ref().is_some_and(|auth| auth.cookie.is_some());
+        let handshake =
+            HandshakeOptions { allowed_hosts: shared.hosts.clone(), ..HandshakeOptions::default() };
         let default = ServiceOptions {
             handshake: HandshakeOptions {
                 serializers: serializers(self.serializers, handshake.serializers, walk),
@@ -256,7 +288,7 @@ impl ServiceKeys {
             ..ServiceOptions::default()
         };
         let (options, open_handshake_timeout) = match self.options {
-            Some(raw) => raw.check(default, walk),
+            Some(raw) => raw.check(default, has_credentials, walk),
             None => (default, None),
         };
         let policy = self.policy.and_then(|policy| shared.policies.resolve(policy, walk));
@@ -283,10 +315,23 @@ fn serializers(
     serializers
 }
 
+fn hosts(
+    named: Option<Located<Vec<HostPattern>>>,
+    default: &AllowedHosts,
+    walk: &mut Walk<'_>,
+) -> AllowedHosts {
+    let Some(Located { path, value }) = named else { return default.clone() };
+    if value.is_empty() && !walk.has_fault_below(&path) {
+        walk.fault_at(&path, "lets no request in: name a host, or leave `allowed_hosts` out");
+    }
+    AllowedHosts::Listed(value.into_iter().map(|host| host.0).collect())
+}
+
 impl RawWebSocketOptions {
     fn check(
         self,
         default: ServiceOptions,
+        has_credentials: bool,
         walk: &mut Walk<'_>,
     ) -> (ServiceOptions, Option<Located<Duration>>) {
         let ServiceOptions { handshake, wire, .. } = &default;
@@ -295,14 +340,18 @@ impl RawWebSocketOptions {
             None | Some(Whole(0)) => max_message_size,
             Some(size) => size.get::<usize>(),
         };
+        let same_origin = self.allowed_origins.is_none();
+        let allowed_origins: Vec<String> =
+            self.allowed_origins.into_iter().flatten().map(|origin| origin.0).collect();
+        // Any page at all may come, so that one whose origin stays unknown is no further danger. Where cookies are credentials,
+        // it may be a frame that was meant to be harmless.
+        let is_open = !has_credentials && allowed_origins.iter().any(|origin| origin == "*");
         let handshake = HandshakeOptions {
             serializers: handshake.serializers.clone(),
-            same_origin: handshake.same_origin && self.allowed_origins.is_none(),
-            allowed_origins: self.allowed_origins.map_or_else(
-                || handshake.allowed_origins.clone(),
-                |origins| origins.into_iter().map(|origin| origin.0).collect(),
-            ),
-            allow_null_origin: self.allow_null_origin.unwrap_or(handshake.allow_null_origin),
+            same_origin,
+            allowed_origins,
+            allow_null_origin: self.allow_null_origin.unwrap_or(is_open),
+            allowed_hosts: hosts(self.allowed_hosts, &handshake.allowed_hosts, walk),
             require_websocket_subprotocol: self
                 .require_websocket_subprotocol
                 .unwrap_or(handshake.require_websocket_subprotocol),

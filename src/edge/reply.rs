@@ -147,7 +147,9 @@ fn status(problem: &Problem) -> StatusCode {
             HandshakeError::NoUpgrade | HandshakeError::Version => StatusCode::UPGRADE_REQUIRED,
             HandshakeError::Method => StatusCode::METHOD_NOT_ALLOWED,
             HandshakeError::HttpVersion => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-            HandshakeError::Origin | HandshakeError::NullOrigin => StatusCode::FORBIDDEN,
+            HandshakeError::Origin | HandshakeError::NullOrigin | HandshakeError::ForeignHost => {
+                StatusCode::FORBIDDEN
+            }
             HandshakeError::Host
             | HandshakeError::Connection
             | HandshakeError::Key

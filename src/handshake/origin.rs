@@ -12,8 +12,7 @@
 //! So `https://*.example.com` lets `https://a.example.com` and `https://a.b.example.com` in, but neither
 //! `https://example.com`, nor `https://evilexample.com`, nor `https://a.example.com.evil.example`. Case does not count.
 //!
-//! Where cookies are credentials and no patterns are configured, only pages of the service's own origin may come:
-//! [`is_same`].
+//! Where no patterns are configured, only pages of the service's own origin may come: [`is_same`].
 
 /// A service's `allowed_origins`, compiled.
 #[derive(Debug, Clone)]
@@ -31,10 +30,10 @@ struct OriginPattern {
 }
 
 /// An origin, or a pattern for origins, in its parts.
-struct Authority<'a> {
-    scheme: Option<&'a str>,
-    host: &'a str,
-    port: Option<&'a str>,
+pub(super) struct Authority<'a> {
+    pub(super) scheme: Option<&'a str>,
+    pub(super) host: &'a str,
+    pub(super) port: Option<&'a str>,
 }
 
 impl Origins {
@@ -93,7 +92,7 @@ impl OriginPattern {
 }
 
 /// Takes an origin or a pattern apart; nothing if it has no host or something behind its port.
-fn split(text: &str) -> Option<Authority<'_>> {
+pub(super) fn split(text: &str) -> Option<Authority<'_>> {
     let (scheme, authority) = match text.split_once("://") {
         Some((scheme, authority)) => (Some(scheme), authority),
         None => (None, text),
@@ -114,17 +113,17 @@ fn split(text: &str) -> Option<Authority<'_>> {
 }
 
 /// What browsers leave out of an Origin header.
-fn default_port(scheme: &str) -> Option<&'static str> {
-    if scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss") {
+pub(super) fn default_port(scheme: &str) -> Option<&'static str> {
+    if scheme.eq_ignore_ascii_case("https") {
         Some("443")
-    } else if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("ws") {
+    } else if scheme.eq_ignore_ascii_case("http") {
         Some("80")
     } else {
         None
     }
 }
 
-fn host_matches(pattern: &str, host: &str) -> bool {
+pub(super) fn host_matches(pattern: &str, host: &str) -> bool {
     if pattern == "*" {
         return true;
     }
@@ -149,7 +148,7 @@ fn labels_match(pattern: &str, host: &str) -> bool {
 }
 
 /// Compares a text with a pattern in which `*` stands for any characters, in linear space and without recursion.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
+pub(super) fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     // Where to go on when the rest does not fit: behind the last star, which then takes one character more.
     let mut retry: Option<(usize, usize)> = None;

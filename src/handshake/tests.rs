@@ -16,6 +16,8 @@ fn options() -> HandshakeOptions {
     HandshakeOptions {
         serializers: vec![Serializer::Json, Serializer::Cbor],
         allowed_origins: vec!["https://*.example.com".to_owned()],
+        same_origin: false,
+        allow_null_origin: true,
         ..HandshakeOptions::default()
     }
 }
@@ -154,6 +156,52 @@ fn the_null_origin_has_an_option_of_its_own() {
         assert_eq!(refused, HandshakeError::NullOrigin, "{origin}");
     }
     assert!(check_with(&options, &head(&[("origin", &["https://any.example"])])).is_ok());
+}
+
+#[test]
+fn a_page_of_the_own_origin_may_come_and_no_other_one_unless_the_configuration_says_so() {
+    let options = HandshakeOptions::default();
+    let from = |origin| check_with(&options, &head(&[("origin", &[origin])])).err();
+    assert_eq!(from("https://server.example.com"), None);
+    for foreign in ["https://evil.example", "https://server.example.com:8443", "https://example.com"] {
+        assert_eq!(from(foreign), Some(HandshakeError::Origin), "{foreign}");
+    }
+    assert_eq!(from("null"), Some(HandshakeError::NullOrigin));
+    assert!(check_with(&options, &head(&[])).is_ok(), "a client that is no browser");
+}
+
+#[test]
+fn on_loopback_a_name_of_another_owner_makes_no_page_the_services_own() {
+    let at = |hosts: &AllowedHosts, host, origin: Option<&'static str>| {
+        let options = HandshakeOptions { allowed_hosts: hosts.clone(), ..HandshakeOptions::default() };
+        let origin: &[&str] = origin.as_slice();
+        let mut headers = head(&[]);
+        headers.insert("host", HeaderValue::from_static(host));
+        for origin in origin {
+            headers.insert("origin", HeaderValue::from_static(origin));
+        }
+        check_with(&options, &headers).err()
+    };
+    let loopback = AllowedHosts::Loopback;
+    for (host, origin, refused) in [
+        ("localhost:8080", Some("http://localhost:8080"), None),
+        ("127.0.0.1:8080", Some("http://127.0.0.1:8080"), None),
+        ("[::1]:8080", Some("http://[::1]:8080"), None),
+        // DNS rebinding: the name leads to 127.0.0.1, and its page sends what it was loaded from.
+        ("evil.example:8080", Some("http://evil.example:8080"), Some(HandshakeError::ForeignHost)),
+        ("localhost.evil.example", Some("http://localhost.evil.example"), Some(HandshakeError::ForeignHost)),
+        ("localhost:8080", Some("http://localhost:3000"), Some(HandshakeError::Origin)),
+        // A proxy that passes Host on, in front of a client that is no browser.
+        ("chat.example:8080", None, None),
+    ] {
+        assert_eq!(at(&loopback, host, origin), refused, "{host} {origin:?}");
+    }
+    let listed = AllowedHosts::Listed(vec!["chat.example".to_owned()]);
+    assert_eq!(at(&listed, "chat.example", Some("https://chat.example")), None);
+    assert_eq!(at(&listed, "chat.example", None), None);
+    for host in ["localhost", "evil.example"] {
+        assert_eq!(at(&listed, host, None), Some(HandshakeError::ForeignHost), "{host}");
+    }
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use serde_json::{Value, json};
 use wampgate::config::{
-    AuthOptions, Config, ConfigSource, CookieAuthOptions, Endpoint, Kdf, LoadedConfig, PathTree, Roles,
-    Salting, SameSite, SecretKey, Serializer, ServiceOptions, SocketAccess, StoreOptions, SyncMode,
-    TargetOptions, TrustedProxy, UriMatch, load_with,
+    AllowedHosts, AuthOptions, Config, ConfigSource, CookieAuthOptions, Endpoint, Kdf, LoadedConfig,
+    PathTree, Roles, Salting, SameSite, SecretKey, Serializer, ServiceOptions, SocketAccess, StoreOptions,
+    SyncMode, TargetOptions, TrustedProxy, UriMatch, load_with,
 };
 
 use super::{check, compare, env, json_files};
@@ -235,7 +236,7 @@ fn every_method_arrives_with_its_principals() {
 }
 
 #[test]
-fn beside_cookie_authentication_pages_of_the_same_origin_may_come() {
+fn pages_of_the_same_origin_may_come_unless_the_configuration_names_others() {
     let config = good("methods");
     let options = &websocket(tree(&config, &["ws"])).handshake;
     assert!(options.same_origin && options.allowed_origins.is_empty() && !options.allow_null_origin);
@@ -244,8 +245,33 @@ fn beside_cookie_authentication_pages_of_the_same_origin_may_come() {
     assert!(!options.same_origin && options.allow_null_origin);
     assert_eq!(options.allowed_origins, ["https://example.com", "*"]);
     let options = &websocket(tree(&config, &["open"])).handshake;
+    assert!(options.same_origin && options.allowed_origins.is_empty() && !options.allow_null_origin);
+    let options = &websocket(tree(&config, &["every-page"])).handshake;
     assert!(!options.same_origin && options.allow_null_origin);
     assert_eq!(options.allowed_origins, ["*"]);
+}
+
+#[test]
+fn on_loopback_a_service_is_reached_by_names_of_the_machine_unless_it_names_others() {
+    let hosts = |endpoint: Value, options: Value| {
+        let service = json!({ "type": "websocket", "endpoint": endpoint, "options": options });
+        let config = json!({ "transports": [service] });
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), config.to_string()).unwrap();
+        let loaded = loaded(&file.path().display().to_string());
+        let root = &loaded.config.transports[0].edge.root;
+        let Some(TargetOptions::WebSocket(service)) = &root.target else { panic!("{root:?}") };
+        service.handshake.allowed_hosts.clone()
+    };
+    for interface in ["127.0.0.1", "::1", "localhost", "127.8.9.1"] {
+        let endpoint = json!({ "type": "tcp", "port": 0, "interface": interface });
+        assert_eq!(hosts(endpoint.clone(), json!({})), AllowedHosts::Loopback, "{interface}");
+        let listed = AllowedHosts::Listed(vec!["chat.example".to_owned()]);
+        assert_eq!(hosts(endpoint, json!({ "allowed_hosts": ["chat.example"] })), listed);
+    }
+    for endpoint in [json!({ "type": "tcp", "port": 0 }), json!({ "type": "unix", "path": "ws.sock" })] {
+        assert_eq!(hosts(endpoint, json!({})), AllowedHosts::Any);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::support::{
     auth::{every_method, joe},
     config::{
         TICKET, With as _, anonymous_auth, is_durable, stores, ticket_auth, tracked, tracked_in,
-        tracked_in_file, web,
+        tracked_in_file, untracked, web,
     },
 };
 
@@ -130,7 +130,10 @@ fn a_principal_has_the_role_that_the_configuration_gives_it_now() {
 
 #[test]
 fn a_page_of_a_foreign_origin_cannot_use_a_visitors_cookie() {
-    let gateway = gateway(with_cookie());
+    let service = tracked()
+        .with("auth", with_cookie())
+        .with("options", json!({ "allowed_hosts": ["gateway.example"] }));
+    let gateway = Gateway::start(&web(&service));
     let jar = logged_in(&gateway);
     let from =
         |origin: &str| Handshake::default().cookie(jar.id.as_deref().unwrap()).header("Origin", origin);
@@ -154,6 +157,38 @@ fn a_page_of_a_foreign_origin_cannot_use_a_visitors_cookie() {
     }
     // A client that is no browser.
     Handshake::default().opens(&gateway);
+    Handshake::default().replace("Host", "evil.example").is_refused(&gateway, 403);
+}
+
+#[test]
+fn a_name_that_was_rebound_to_loopback_makes_no_page_the_gateways_own() {
+    for service in [tracked(), tracked().with("auth", with_cookie()), untracked()] {
+        let gateway = Gateway::start(&web(&service));
+        let port = gateway.address().port();
+        let page = |host: &str| {
+            Handshake::default().replace("Host", host).header("Origin", &format!("http://{host}"))
+        };
+        for own in ["localhost", "127.0.0.1", "[::1]", "app.localhost"] {
+            page(&format!("{own}:{port}")).opens(&gateway);
+        }
+        for rebound in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example"] {
+            let refused = page(&format!("{rebound}:{port}")).is_refused(&gateway, 403);
+            assert!(refused.body.contains("allowed_hosts") && !refused.body.contains("evil"), "{refused:?}");
+        }
+    }
+}
+
+#[test]
+fn no_web_page_of_another_origin_may_use_the_built_in_configuration() {
+    let mut config: Value = serde_json::from_str(include_str!("../../examples/default.json")).unwrap();
+    config["transports"][0]["endpoint"]["port"] = 0.into();
+    let gateway = Gateway::start(&config);
+    let host = format!("localhost:{}", gateway.address().port());
+    let page = |origin: &str| Handshake::default().replace("Host", &host).header("Origin", origin);
+    for foreign in ["https://evil.example", "null", "file://", "http://localhost:3000"] {
+        page(foreign).is_refused(&gateway, 403);
+    }
+    page(&format!("http://{host}")).opens(&gateway);
 }
 
 #[test]
@@ -164,8 +199,9 @@ fn configured_origins_stand_in_place_of_the_own_one() {
     Handshake::default().header("Origin", "https://app.example").opens(&gateway);
     Handshake::default().header("Origin", "http://gateway.example").is_refused(&gateway, 403);
     Handshake::default().header("Origin", "null").is_refused(&gateway, 403);
-    // Without cookie authentication everybody may come, as in Crossbar.
-    let open = self::gateway(ticket_auth());
+    // Every page may come only where that is written, as in Crossbar.
+    let options = json!({ "allowed_origins": ["*"] });
+    let open = Gateway::start(&web(&tracked().with("auth", ticket_auth()).with("options", options)));
     for origin in ["https://evil.example", "null"] {
         Handshake::default().header("Origin", origin).opens(&open);
     }

@@ -39,6 +39,7 @@ fn every_problem_has_its_status_its_headers_and_one_line_that_says_what_to_do() 
         ),
         (refused(HandshakeError::Key), 400, none, "Sec-WebSocket-Key"),
         (refused(HandshakeError::Origin), 403, none, "allowed_origins"),
+        (refused(HandshakeError::ForeignHost), 403, none, "allowed_hosts"),
         (refused(HandshakeError::NullOrigin), 403, none, "allow_null_origin"),
         (
             refused(HandshakeError::Subprotocol { supported: supported.clone() }),
