@@ -36,7 +36,7 @@ use crate::{
     auth::{self, Applicant, AuthError, AuthOptions, Method, Pending, Plan, Principal, StandIns},
     backend::Backend,
     cookie::PublicIdKey,
-    identity::{ANONYMOUS, Identity},
+    identity::{ANONYMOUS, Identity, Name},
     policy::{Decision, PolicyGate},
     stream::Tls,
     time::Timestamp,
@@ -102,6 +102,8 @@ pub struct Challenge {
     pub extra: Map<String, Value>,
     pending: Pending,
     guess: Option<Guess>,
+    /// The role that the policy gives to the visitor, in place of its principal's.
+    authrole: Option<Name>,
 }
 
 /// What a visitor answers to a challenge: the fields of AUTHENTICATE.
@@ -184,9 +186,10 @@ impl Admission {
         answer: &Answer,
         application: &Application<'_>,
     ) -> Result<Identity, AuthError> {
-        let Challenge { pending, method, guess, .. } = *challenge;
+        let Challenge { pending, method, guess, authrole, .. } = *challenge;
         let principal = self.judge(pending, answer, guess);
-        let admitted = principal.and_then(|principal| principal.admit(|role| application.has_role(role)));
+        let has_role = |role: &str| application.has_role(role);
+        let admitted = principal.and_then(|principal| principal.admit(authrole, has_role));
         self.logins.count(method, admitted.as_ref().map_or_else(Outcome::from, |_| Outcome::Ok));
         admitted
     }
@@ -247,18 +250,20 @@ impl Admission {
         };
         let has_role = |role: &str| application.has_role(role);
         let plan = auth::plan(decision, &applicant, has_role, &mut rand::rng());
-        let method = match plan.map_err(|refusal| (None, refusal))? {
+        let (method, authrole) = match plan.map_err(|refusal| (None, refusal))? {
             Plan::Join(identity) => return Ok(Verdict::Admitted(identity)),
-            Plan::Run(method) => method,
+            Plan::Run { method, authrole } => (method, authrole),
         };
         let guess = self.guess(visitor, &applicant, method);
         if let Some(wait) = guess.as_ref().and_then(|guess| self.guesses.wait(guess, Instant::now())) {
             return Err((Some(method), AuthError::Throttled(wait)));
         }
         let step = match auth::begin(method, &applicant, Timestamp::now(), &mut rand::rng()) {
-            Ok(auth::MethodStep::Done(principal)) => principal.admit(has_role).map(Verdict::Admitted),
+            Ok(auth::MethodStep::Done(principal)) => {
+                principal.admit(authrole, has_role).map(Verdict::Admitted)
+            }
             Ok(auth::MethodStep::Challenge { method, extra, pending }) => {
-                Ok(Verdict::Challenged(Box::new(Challenge { method, extra, pending, guess })))
+                Ok(Verdict::Challenged(Box::new(Challenge { method, extra, pending, guess, authrole })))
             }
             Err(refusal) => Err(refusal),
         };

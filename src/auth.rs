@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! policy -> Decision
-//! plan      Decision     -> Plan::Join(Identity) | Plan::Run(Method)
+//! plan      Decision     -> Plan::Join(Identity) | Plan::Run { method, authrole }
 //! begin     Method       -> MethodStep::Done(Principal) | MethodStep::Challenge(Pending)
 //! finish    AUTHENTICATE -> Principal
 //! admit     Principal    -> Identity
@@ -253,14 +253,16 @@ impl Claim {
 // === impl Principal ===
 
 impl Principal {
-    /// Makes the identity to join with, if the realm has the principal's role.
-    pub fn admit(self, has_role: impl Fn(&str) -> bool) -> Result<Identity, AuthError> {
-        if !has_role(&self.authrole) {
-            return Err(AuthError::NoSuchRole(self.authrole));
+    /// Makes the identity to join with, if the realm has its role: the one that the policy gives to it, or else the
+    /// principal's own.
+    pub fn admit(self, given: Option<Name>, has_role: impl Fn(&str) -> bool) -> Result<Identity, AuthError> {
+        let authrole = given.unwrap_or(self.authrole);
+        if !has_role(&authrole) {
+            return Err(AuthError::NoSuchRole(authrole));
         }
         Ok(Identity {
             authid: AuthId::Open(self.authid),
-            authrole: self.authrole,
+            authrole,
             authmethod: self.authmethod,
             authprovider: self.authprovider,
             authextra: self.authextra,

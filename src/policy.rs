@@ -1,7 +1,7 @@
 //! The authid policy: a WebAssembly component, or another [`Policy`], decides who a client is.
 //!
 //! ```text
-//! load         read, pin, compile, check imports and exports, check-config      -> WasmPolicy
+//! load         read, pin, compile, check imports and exports, check-config, needs      -> WasmPolicy
 //! gate         at most so many decisions at once, the others wait
 //!   component    an instance with a deadline and a memory limit: fresh, or a warm one
 //!     host         what it is given: log, and what has been granted (wasi: one that opens nothing)
@@ -21,6 +21,7 @@ mod options;
 mod request;
 
 mod load;
+mod needs;
 
 mod gate;
 
@@ -50,6 +51,7 @@ mod lines;
 mod log;
 mod text;
 mod ticker;
+mod trap;
 mod wasi;
 
 use std::fmt;
@@ -67,6 +69,7 @@ pub use self::{
     gate::PolicyGate,
     inspect::Inspection,
     load::{MAX_COMPONENT_BYTES, PolicyLoadError, PolicyLoadFault},
+    needs::Needs,
     options::{Grants, Instances, PolicyFile, PolicyOptions},
     queue::MAX_WAITING,
     record::Recorder,

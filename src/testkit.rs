@@ -25,12 +25,13 @@ mod generic;
 mod report;
 
 use std::{
+    borrow::Cow,
     path::Path,
     time::{Duration, Instant},
 };
 
 pub use self::{
-    answer::{Expectation, ExpectedIdentity},
+    answer::{Expectation, ExpectedDeferral, ExpectedIdentity},
     cases::{Case, Cases, CasesError},
     report::{Outcome, Report},
 };
@@ -49,6 +50,8 @@ pub struct TestPolicy {
     policy: WasmPolicy,
     /// Whether the same question must get the same answer.
     is_deterministic: bool,
+    /// The realm's roles, for questions that name none.
+    roles: Vec<String>,
 }
 
 /// Why a policy cannot be tested.
@@ -74,17 +77,19 @@ impl TestPolicy {
     pub fn load_with(component: impl AsRef<Path>, options: PolicyOptions) -> Result<Self, TestError> {
         let engine = engine(&options)?;
         let is_deterministic = is_deterministic(&options);
-        let policy =
-            WasmPolicy::load(&engine, &PolicyFile { options, ..PolicyFile::new(component.as_ref()) })?;
-        Ok(Self { policy, is_deterministic })
+        let policy = WasmPolicy::load_for_test(
+            &engine,
+            &PolicyFile { options, ..PolicyFile::new(component.as_ref()) },
+        )?;
+        Ok(Self { policy, is_deterministic, roles: Vec::new() })
     }
 
     /// Loads a component from memory; `name` stands for it in messages.
     pub fn from_bytes(name: &str, component: &[u8], options: PolicyOptions) -> Result<Self, TestError> {
         let engine = engine(&options)?;
         let is_deterministic = is_deterministic(&options);
-        let policy = WasmPolicy::from_bytes(&engine, name, component, options)?;
-        Ok(Self { policy, is_deterministic })
+        let policy = WasmPolicy::from_bytes_for_test(&engine, name, component, options)?;
+        Ok(Self { policy, is_deterministic, roles: Vec::new() })
     }
 
     /// Loads a component as a cases file says, and asks it the file's cases and the generic ones.
@@ -95,7 +100,14 @@ impl TestPolicy {
 
     /// Asks the policy.
     pub fn decide(&self, request: &Request) -> Result<Decision, PolicyError> {
-        request.with(|view| self.policy.decide(view))
+        self.in_realm(request).with(|view| self.policy.decide(view))
+    }
+
+    /// Gives each question that names no roles these ones, as a realm that has them would: an answer with another role fails.
+    #[must_use]
+    pub fn with_roles<T: Into<String>>(mut self, roles: impl IntoIterator<Item = T>) -> Self {
+        self.roles = roles.into_iter().map(Into::into).collect();
+        self
     }
 
     /// Asks cases and, behind them, the generic ones. The file's options count only where the policy is
@@ -108,7 +120,35 @@ impl TestPolicy {
 
     /// Asks cases.
     pub fn run_cases(&self, cases: &[Case]) -> Report {
-        Report { outcomes: cases.iter().map(|case| self.case(case)).collect() }
+        let outcomes = cases.iter().map(|case| self.case(case)).collect();
+        Report { outcomes, warnings: self.undeclared_headers(cases) }
+    }
+
+    /// Headers of the cases that the policy may need, and that it does not say it needs.
+    fn undeclared_headers(&self, cases: &[Case]) -> Vec<String> {
+        let mut names: Vec<&str> =
+            cases.iter().flat_map(|case| &case.request.connection.headers).map(|(name, _)| &**name).collect();
+        names.sort_unstable();
+        names.dedup();
+        let needs = self.policy.needs();
+        names.retain(|name| needs.is_none_or(|needs| !needs.names_header(name)));
+        let advice = match needs {
+            Some(_) => "declare it there if the policy looks at it",
+            None => {
+                "build it for version 0.3.0 of the contract, which can, or see to it that the policy's `headers` name it"
+            }
+        };
+        let what = if needs.is_some() {
+            "the component's `needs` do not declare"
+        } else {
+            "the component cannot declare"
+        };
+        let warning = |name: &str| {
+            format!(
+                "cases have the header {name:?}, which {what}: where a gateway does not show it, nothing tells so; {advice}"
+            )
+        };
+        names.into_iter().map(warning).collect()
     }
 
     /// Asks what every policy must survive: see `docs/policy-cases.md`.
@@ -122,7 +162,7 @@ impl TestPolicy {
             };
             Outcome { name: format!("generic: {name}"), took, fault }
         });
-        Report { outcomes: outcomes.collect() }
+        Report { outcomes: outcomes.collect(), warnings: Vec::new() }
     }
 
     fn case(&self, case: &Case) -> Outcome {
@@ -165,12 +205,20 @@ impl TestPolicy {
         outcome(took, fault)
     }
 
+    /// The question as it is asked: with the realm's roles, if it names none.
+    fn in_realm<'r>(&self, request: &'r Request) -> Cow<'r, Request> {
+        if self.roles.is_empty() || !request.roles.is_empty() {
+            return Cow::Borrowed(request);
+        }
+        Cow::Owned(Request { roles: self.roles.clone(), ..request.clone() })
+    }
+
     fn ask_twice(
         &self,
         policy: &WasmPolicy,
         request: &Request,
     ) -> (Result<Decision, PolicyError>, Duration, Result<(), String>) {
-        request.with(|view| {
+        self.in_realm(request).with(|view| {
             let first = policy.decide(view);
             let begun = Instant::now();
             let second = policy.decide(view);

@@ -12,6 +12,7 @@ mod examples;
 mod hostile;
 mod loading;
 mod logging;
+mod needs;
 mod reload;
 mod rules;
 mod scaffold;

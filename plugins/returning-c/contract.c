@@ -37,7 +37,7 @@ static void forget(void) { top = 0; }
 
 // === the log ===
 
-__attribute__((import_module("wampgate:authid/log@0.2.0"), import_name("log")))
+__attribute__((import_module("wampgate:authid/log@0.3.0"), import_name("log")))
 void contract_log(uint32_t level, const char *at, uint32_t length);
 
 void log_line(level level, text message) { contract_log(level, message.at, message.length); }
@@ -50,7 +50,7 @@ typedef struct { bool is_error; texts errors; } checked;
 // The arguments are more than 16 values when taken one by one, and so come as one struct.
 typedef struct { text config; join_request request; } decide_arguments;
 
-EXPORT("wampgate:authid/policy@0.2.0#check-config")
+EXPORT("wampgate:authid/policy@0.3.0#check-config")
 const checked *contract_check_config(const char *at, uint32_t length) {
     static checked answer;
     answer.errors = check_config((text){ at, length }).errors;
@@ -58,15 +58,25 @@ const checked *contract_check_config(const char *at, uint32_t length) {
     return &answer;
 }
 
-EXPORT("wampgate:authid/policy@0.2.0#decide")
+EXPORT("wampgate:authid/policy@0.3.0#needs")
+const policy_needs *contract_needs(const char *at, uint32_t length) {
+    static policy_needs answer;
+    answer = needs((text){ at, length });
+    return &answer;
+}
+
+EXPORT("wampgate:authid/policy@0.3.0#decide")
 const decide_result *contract_decide(const decide_arguments *arguments) {
     static decide_result answer;
     answer = decide(arguments->config, &arguments->request);
     return &answer;
 }
 
-EXPORT("cabi_post_wampgate:authid/policy@0.2.0#check-config")
+EXPORT("cabi_post_wampgate:authid/policy@0.3.0#check-config")
 void contract_checked(const checked *answer) { (void)answer; forget(); }
 
-EXPORT("cabi_post_wampgate:authid/policy@0.2.0#decide")
+EXPORT("cabi_post_wampgate:authid/policy@0.3.0#needs")
+void contract_needed(const policy_needs *answer) { (void)answer; forget(); }
+
+EXPORT("cabi_post_wampgate:authid/policy@0.3.0#decide")
 void contract_decided(const decide_result *answer) { (void)answer; forget(); }

@@ -59,10 +59,11 @@ typedef struct {
 
 typedef struct { option_text authid, authrole, authextra; } identity;
 typedef struct { text reason, message; } denial;
+typedef struct { text method, authrole; } deferral;
 
 typedef struct {
-    enum : uint8_t { ANONYMOUS, NONE, DEFER, DENY } kind;
-    union { identity anonymous; text defer; denial deny; };
+    enum : uint8_t { ANONYMOUS, NONE, DEFER, DENY, DEFER_AS } kind;
+    union { identity anonymous; text defer; denial deny; deferral defer_as; };
 } decision;
 
 typedef struct {
@@ -72,6 +73,9 @@ typedef struct {
 
 // `errors` empty: the configuration is fine.
 typedef struct { texts errors; } check_result;
+
+// The request headers that the policy looks at, in lower case, and grants beyond those that its imports show.
+typedef struct { texts headers, grants; } policy_needs;
 
 typedef enum { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR } level;
 
@@ -83,6 +87,7 @@ void *allocate(uint32_t bytes);
 
 // What a policy defines.
 check_result check_config(text config);
+policy_needs needs(text config);
 decide_result decide(text config, const join_request *request);
 
 // Beside what the canonical ABI says. One that fails means that the compiler lays out structs in another way.

@@ -70,6 +70,12 @@ check_result check_config(text config) {
     return (check_result){ .errors = { error, 1 } };
 }
 
+// Name each request header that `decide` looks at: the gateway then does not run the policy without it.
+policy_needs needs(text config) {
+    (void)config;
+    return (policy_needs){ 0 };
+}
+
 // === the decision ===
 
 static decide_result answer(decision decision) { return (decide_result){ .decision = decision }; }

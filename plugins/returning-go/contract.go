@@ -47,7 +47,13 @@ type Hello struct {
 	Authextra        string
 }
 
-// Decision is Anonymous, None, Defer or Deny.
+// Needs is what the operator has to give a policy.
+type Needs struct {
+	Headers []string // the request headers that it looks at, in lower case
+	Grants  []string // beyond those that its imports show
+}
+
+// Decision is Anonymous, None, Defer, Deny or DeferAs.
 type Decision interface{ write(answer *rawDecided) }
 
 // Anonymous joins without credentials. What is empty is left out.
@@ -58,6 +64,9 @@ type None struct{}
 
 // Defer leaves it to an authentication method.
 type Defer string
+
+// DeferAs leaves it to an authentication method, and gives the client a role.
+type DeferAs struct{ Method, Authrole string }
 
 // Deny refuses.
 type Deny struct{ Reason, Message string }
@@ -74,7 +83,7 @@ func Log(level uint32, message string) {
 	logLine(level, unsafe.Pointer(unsafe.StringData(message)), uint32(len(message)))
 }
 
-//go:wasmimport wampgate:authid/log@0.2.0 log
+//go:wasmimport wampgate:authid/log@0.3.0 log
 func logLine(level uint32, at unsafe.Pointer, length uint32)
 
 // === memory as the canonical ABI has it ===
@@ -187,6 +196,11 @@ type rawChecked struct {
 	errors  rawTexts
 }
 
+type rawNeeds struct {
+	_               structs.HostLayout
+	headers, grants rawTexts
+}
+
 type rawDecided struct {
 	_       structs.HostLayout
 	isError bool
@@ -217,6 +231,11 @@ func (method Defer) write(answer *rawDecided) {
 func (denial Deny) write(answer *rawDecided) {
 	answer.kind = 3
 	*(*[2]rawText)(unsafe.Pointer(&answer.payload)) = [2]rawText{textOf(denial.Reason), textOf(denial.Message)}
+}
+
+func (deferral DeferAs) write(answer *rawDecided) {
+	answer.kind = 4
+	*(*[2]rawText)(unsafe.Pointer(&answer.payload)) = [2]rawText{textOf(deferral.Method), textOf(deferral.Authrole)}
 }
 
 func (raw *rawArguments) request() JoinRequest {
@@ -278,6 +297,7 @@ var (
 	kept    [][]uint64
 	answers []any
 	checked rawChecked
+	needed  rawNeeds
 	decided rawDecided
 )
 
@@ -299,20 +319,32 @@ func reallocate(old unsafe.Pointer, oldBytes, _, bytes uint32) unsafe.Pointer {
 	return at
 }
 
-//go:wasmexport wampgate:authid/policy@0.2.0#check-config
+//go:wasmexport wampgate:authid/policy@0.3.0#check-config
 func exportCheckConfig(at unsafe.Pointer, length uint32) unsafe.Pointer {
 	errors := CheckConfig(unsafe.String((*byte)(at), length))
-	texts := make([]rawText, len(errors)+1)
-	for i, text := range errors {
-		texts[i] = textOf(text)
-	}
-	answers = append(answers, errors, texts)
 	checked.isError = len(errors) > 0
-	checked.errors = rawTexts{at: address(unsafe.Pointer(unsafe.SliceData(texts))), length: uint32(len(errors))}
+	checked.errors = textsOf(errors)
 	return unsafe.Pointer(&checked)
 }
 
-//go:wasmexport wampgate:authid/policy@0.2.0#decide
+//go:wasmexport wampgate:authid/policy@0.3.0#needs
+func exportNeeds(at unsafe.Pointer, length uint32) unsafe.Pointer {
+	needs := Needed(unsafe.String((*byte)(at), length))
+	needed = rawNeeds{headers: textsOf(needs.Headers), grants: textsOf(needs.Grants)}
+	return unsafe.Pointer(&needed)
+}
+
+// A list for the gateway, which is kept until the end of the call.
+func textsOf(list []string) rawTexts {
+	texts := make([]rawText, len(list)+1)
+	for i, text := range list {
+		texts[i] = textOf(text)
+	}
+	answers = append(answers, list, texts)
+	return rawTexts{at: address(unsafe.Pointer(unsafe.SliceData(texts))), length: uint32(len(list))}
+}
+
+//go:wasmexport wampgate:authid/policy@0.3.0#decide
 func exportDecide(arguments unsafe.Pointer) unsafe.Pointer {
 	raw := (*rawArguments)(arguments)
 	decision, err := Decide(raw.config.text(), raw.request())
@@ -328,10 +360,13 @@ func exportDecide(arguments unsafe.Pointer) unsafe.Pointer {
 	return unsafe.Pointer(&decided)
 }
 
-//go:wasmexport cabi_post_wampgate:authid/policy@0.2.0#check-config
+//go:wasmexport cabi_post_wampgate:authid/policy@0.3.0#check-config
 func forgetCheck(unsafe.Pointer) { kept, answers = nil, nil }
 
-//go:wasmexport cabi_post_wampgate:authid/policy@0.2.0#decide
+//go:wasmexport cabi_post_wampgate:authid/policy@0.3.0#needs
+func forgetNeeds(unsafe.Pointer) { kept, answers = nil, nil }
+
+//go:wasmexport cabi_post_wampgate:authid/policy@0.3.0#decide
 func forgetDecision(unsafe.Pointer) { kept, answers = nil, nil }
 
 // A policy has no main of its own, but Go wants one.

@@ -16,6 +16,9 @@ func CheckConfig(config string) []string {
 	return nil
 }
 
+// Needed names each request header that Decide looks at: the gateway then does not run the policy without it.
+func Needed(config string) Needs { return Needs{} }
+
 // Decide decides about one HELLO. An error refuses the client.
 func Decide(config string, request JoinRequest) (decision Decision, err error) {
 	// A panic that left the policy would be a trap, and its text lost.

@@ -11,26 +11,39 @@ export const policy = {
     }
   },
 
-  decide(config, { cookie, hello, methods }) {
-    const closed = readConfig(config);
-    const offered = hello?.authmethods ?? [];
+  // Name each request header that `decide` looks at: the gateway then does not run the policy without it.
+  needs() {
+    return { headers: [], grants: [] };
+  },
 
-    if (hello?.realm != null && closed.includes(hello.realm)) {
-      return deny("wamp.error.no_such_realm", "this realm is closed");
+  decide(config, request) {
+    try {
+      return decide(config, request);
+    } catch (fault) {
+      throw String(fault); // anything but a text would be a trap
     }
-    // `cookie` can vouch only for a client that has logged in with this cookie before.
-    const loggedIn = cookie?.authentication != null;
-    const method = offered.find(
-      (name) => name !== "anonymous" && methods.includes(name) && (name !== "cookie" || loggedIn),
-    );
-    if (method !== undefined) return defer(method);
-    if (!includesAnonymous(methods) || !includesAnonymous(offered)) {
-      return deny("wamp.error.no_auth_method", "offer a configured authentication method");
-    }
-    if (cookie == null || cookie.isNew) return none;
-    return anonymous({ authid: cookie.publicId });
   },
 };
+
+function decide(config, { cookie, hello, methods }) {
+  const closed = readConfig(config);
+  const offered = hello?.authmethods ?? [];
+
+  if (hello?.realm != null && closed.includes(hello.realm)) {
+    return deny("wamp.error.no_such_realm", "this realm is closed");
+  }
+  // `cookie` can vouch only for a client that has logged in with this cookie before.
+  const loggedIn = cookie?.authentication != null;
+  const method = offered.find(
+    (name) => name !== "anonymous" && methods.includes(name) && (name !== "cookie" || loggedIn),
+  );
+  if (method !== undefined) return defer(method);
+  if (!includesAnonymous(methods) || !includesAnonymous(offered)) {
+    return deny("wamp.error.no_auth_method", "offer a configured authentication method");
+  }
+  if (cookie == null || cookie.isNew) return none;
+  return anonymous({ authid: cookie.publicId });
+}
 
 // The answers that there are. Any other tag would be a trap.
 const anonymous = (identity) => ({ tag: "anonymous", val: identity });

@@ -13,6 +13,7 @@ from wit_world.imports.types import (
     Denial,
     Identity,
     JoinRequest,
+    Requirements,
 )
 
 
@@ -24,6 +25,10 @@ class Policy(exports.Policy):
             closed_realms(config)
         except Exception as fault:
             raise Err([describe(fault)])
+
+    def needs(self, config: str) -> Requirements:
+        """Names each request header that `decide` looks at: the gateway then does not run the policy without it."""
+        return Requirements(headers=[], grants=[])
 
     def decide(self, config: str, request: JoinRequest) -> Decision:
         try:

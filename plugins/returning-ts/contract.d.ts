@@ -1,6 +1,6 @@
 // The contract of `wit/policy.wit` for TypeScript: kebab-case becomes camelCase, and a u64 is a bigint or a number.
 
-declare module "wampgate:authid/log@0.2.0" {
+declare module "wampgate:authid/log@0.3.0" {
   export function log(level: "debug" | "info" | "warn" | "error", message: string): void;
 }
 
@@ -63,11 +63,21 @@ declare namespace contract {
     | { tag: "anonymous"; val: { authid?: string; authrole?: string; authextra?: string } }
     | { tag: "none" }
     | { tag: "defer"; val: string }
-    | { tag: "deny"; val: { reason: string; message: string } };
+    | { tag: "deny"; val: { reason: string; message: string } }
+    | { tag: "defer-as"; val: { method: string; authrole: string } };
+
+  interface Needs {
+    /** The request headers that the policy looks at, in lower case. */
+    headers: string[];
+    /** Beyond those that its imports show. */
+    grants: string[];
+  }
 
   interface Policy {
     /** Throws a list of texts where it does not like the configuration. */
     checkConfig(config: string): void;
+    /** Names each request header that `decide` looks at: the gateway then does not run the policy without it. */
+    needs(config: string): Needs;
     /** Throws a text where it cannot decide. */
     decide(config: string, request: JoinRequest): Decision;
   }

@@ -9,26 +9,39 @@ export const policy: contract.Policy = {
     }
   },
 
-  decide(config, { cookie, hello, methods }) {
-    const closed = readConfig(config);
-    const offered = hello?.authmethods ?? [];
+  // Name each request header that `decide` looks at: the gateway then does not run the policy without it.
+  needs() {
+    return { headers: [], grants: [] };
+  },
 
-    if (hello?.realm != null && closed.includes(hello.realm)) {
-      return deny("wamp.error.no_such_realm", "this realm is closed");
+  decide(config, request) {
+    try {
+      return decide(config, request);
+    } catch (fault) {
+      throw String(fault); // anything but a text would be a trap
     }
-    // `cookie` can vouch only for a client that has logged in with this cookie before.
-    const loggedIn = cookie?.authentication != null;
-    const method = offered.find(
-      (name) => name !== "anonymous" && methods.includes(name) && (name !== "cookie" || loggedIn),
-    );
-    if (method !== undefined) return { tag: "defer", val: method };
-    if (!includesAnonymous(methods) || !includesAnonymous(offered)) {
-      return deny("wamp.error.no_auth_method", "offer a configured authentication method");
-    }
-    if (cookie == null || cookie.isNew) return { tag: "none" };
-    return { tag: "anonymous", val: { authid: cookie.publicId } };
   },
 };
+
+function decide(config: string, { cookie, hello, methods }: contract.JoinRequest): contract.Decision {
+  const closed = readConfig(config);
+  const offered = hello?.authmethods ?? [];
+
+  if (hello?.realm != null && closed.includes(hello.realm)) {
+    return deny("wamp.error.no_such_realm", "this realm is closed");
+  }
+  // `cookie` can vouch only for a client that has logged in with this cookie before.
+  const loggedIn = cookie?.authentication != null;
+  const method = offered.find(
+    (name) => name !== "anonymous" && methods.includes(name) && (name !== "cookie" || loggedIn),
+  );
+  if (method !== undefined) return { tag: "defer", val: method };
+  if (!includesAnonymous(methods) || !includesAnonymous(offered)) {
+    return deny("wamp.error.no_auth_method", "offer a configured authentication method");
+  }
+  if (cookie == null || cookie.isNew) return { tag: "none" };
+  return { tag: "anonymous", val: { authid: cookie.publicId } };
+}
 
 function deny(reason: string, message: string): contract.Decision {
   return { tag: "deny", val: { reason, message } };

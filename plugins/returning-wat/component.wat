@@ -5,7 +5,7 @@
 ;;   184 is there a hello?   188 hello.realm?   192 hello.realm   200 hello.authmethods   240 methods
 ;; Memory: 0 the answer, 48 the one error of check-config, 64 the texts, 1024 what the host hands in.
 (component
-  (import "wampgate:authid/types@0.2.0" (instance $types
+  (import "wampgate:authid/types@0.3.0" (instance $types
     (type $text (option string)) (type $texts (list string)) (type $headers (list (tuple string string)))
     (type $a (record (field "authid" string) (field "authrole" string) (field "authmethod" string)
       (field "authrealm" string) (field "authextra" string) (field "at" u64)))
@@ -25,14 +25,20 @@
     (export "identity" (type $identity (eq $i)))
     (type $d (record (field "reason" string) (field "message" string)))
     (export "denial" (type $denial (eq $d)))
-    (type $v (variant (case "anonymous" $identity) (case "none") (case "defer" string) (case "deny" $denial)))
+    (type $r (record (field "method" string) (field "authrole" string)))
+    (export "deferral" (type $deferral (eq $r)))
+    (type $v (variant (case "anonymous" $identity) (case "none") (case "defer" string) (case "deny" $denial)
+      (case "defer-as" $deferral)))
     (export "decision" (type $decision (eq $v)))
     (type $cookie? (option $cookie)) (type $hello? (option $hello))
     (type $j (record (field "connection" $connection) (field "cookie" $cookie?) (field "hello" $hello?)
       (field "methods" $texts) (field "roles" $texts) (field "now" u64)))
-    (export "join-request" (type $join-request (eq $j)))))
+    (export "join-request" (type $join-request (eq $j)))
+    (type $s (record (field "headers" $texts) (field "grants" $texts)))
+    (export "requirements" (type $requirements (eq $s)))))
   (alias export $types "join-request" (type $join-request))
   (alias export $types "decision" (type $decision))
+  (alias export $types "requirements" (type $requirements))
 
   (core module $heap
     (memory (export "memory") 1)
@@ -161,6 +167,11 @@
       (call $put (i32.const 48) (local.get $fault) (local.get $fault-length))
       (i32.const 0))
 
+    ;; Two empty lists: it looks at no headers.
+    (func (export "needs") (param $config i32) (param $size i32) (result i32)
+      (memory.fill (i32.const 0) (i32.const 0) (i32.const 16))
+      (i32.const 0))
+
     ;; === the decision ===
 
     (func $put (param $field i32) (param $at i32) (param $length i32)
@@ -222,12 +233,16 @@
   (core instance $policy (instantiate $policy (with "heap" (instance (export "memory" (memory $memory))))))
 
   (alias core export $policy "check-config" (core func $check-config))
+  (alias core export $policy "needs" (core func $needs))
   (alias core export $policy "decide" (core func $decide))
   (type $checked (result (error (list string))))
   (type $decided (result $decision (error string)))
   (func $check-config (param "config" string) (result $checked)
     (canon lift (core func $check-config) (memory $memory) (realloc $realloc) (post-return $forget)))
+  (func $needs (param "config" string) (result $requirements)
+    (canon lift (core func $needs) (memory $memory) (realloc $realloc) (post-return $forget)))
   (func $decide (param "config" string) (param "request" $join-request) (result $decided)
     (canon lift (core func $decide) (memory $memory) (realloc $realloc) (post-return $forget)))
-  (instance $exports (export "check-config" (func $check-config)) (export "decide" (func $decide)))
-  (export "wampgate:authid/policy@0.2.0" (instance $exports)))
+  (instance $exports (export "check-config" (func $check-config)) (export "needs" (func $needs))
+    (export "decide" (func $decide)))
+  (export "wampgate:authid/policy@0.3.0" (instance $exports)))

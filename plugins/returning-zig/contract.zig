@@ -93,6 +93,10 @@ pub const Identity = extern struct {
     authextra: Option(Text) = .{},
 };
 pub const Denial = extern struct { reason: Text, message: Text };
+pub const Deferral = extern struct { method: Text, authrole: Text };
+
+/// The request headers that a policy looks at, in lower case, and grants beyond those that its imports show.
+pub const Needs = struct { headers: []const []const u8 = &.{}, grants: []const []const u8 = &.{} };
 
 /// What a policy may answer.
 pub const Decision = union(enum) {
@@ -100,11 +104,12 @@ pub const Decision = union(enum) {
     none,
     @"defer": []const u8,
     deny: struct { reason: []const u8, message: []const u8 },
+    defer_as: struct { method: []const u8, authrole: []const u8 },
 };
 
 pub const Level = enum(u32) { debug, info, warn, @"error" };
 
-extern "wampgate:authid/log@0.2.0" fn @"log"(level: u32, at: [*]const u8, length: u32) void;
+extern "wampgate:authid/log@0.3.0" fn @"log"(level: u32, at: [*]const u8, length: u32) void;
 
 /// A line for the gateway's log.
 pub fn logLine(level: Level, message: []const u8) void {
@@ -135,7 +140,7 @@ fn Result(Ok: type, Error: type) type {
 
 const RawDecision = extern struct {
     kind: u8,
-    payload: extern union { anonymous: Identity, @"defer": Text, deny: Denial },
+    payload: extern union { anonymous: Identity, @"defer": Text, deny: Denial, defer_as: Deferral },
 };
 /// The arguments are more than 16 values when taken one by one, and so come as one record.
 const Arguments = extern struct { config: Text, request: JoinRequest };
@@ -146,18 +151,34 @@ comptime {
     std.debug.assert(@sizeOf(Result(RawDecision, Text)) == 44);
 }
 
+const RawNeeds = extern struct { headers: List(Text), grants: List(Text) };
+
 var checked: Result(u32, List(Text)) = undefined;
+var needed: RawNeeds = undefined;
+const nothing = [1]Text{.{ .at = "", .length = 0 }};
 var decided: Result(RawDecision, Text) = undefined;
 
-export fn @"wampgate:authid/policy@0.2.0#check-config"(at: [*]const u8, length: u32) *const anyopaque {
+export fn @"wampgate:authid/policy@0.3.0#check-config"(at: [*]const u8, length: u32) *const anyopaque {
     const errors = policy.checkConfig(at[0..length]);
-    const texts = allocator.alloc(Text, errors.len) catch @trap();
-    for (texts, errors) |*place, text| place.* = Text.of(text);
-    checked = .{ .is_error = errors.len > 0, .payload = .{ .@"error" = List(Text).of(texts) } };
+    checked = .{ .is_error = errors.len > 0, .payload = .{ .@"error" = textsOf(errors) } };
     return &checked;
 }
 
-export fn @"wampgate:authid/policy@0.2.0#decide"(arguments: *const Arguments) *const anyopaque {
+export fn @"wampgate:authid/policy@0.3.0#needs"(at: [*]const u8, length: u32) *const anyopaque {
+    const needs: Needs = policy.needs(at[0..length]);
+    needed = .{ .headers = textsOf(needs.headers), .grants = textsOf(needs.grants) };
+    return &needed;
+}
+
+/// The canonical ABI wants an address within the memory even for an empty list, which Zig's allocators do not give.
+fn textsOf(list: []const []const u8) List(Text) {
+    if (list.len == 0) return .{ .at = &nothing };
+    const texts = allocator.alloc(Text, list.len) catch @trap();
+    for (texts, list) |*place, text| place.* = Text.of(text);
+    return List(Text).of(texts);
+}
+
+export fn @"wampgate:authid/policy@0.3.0#decide"(arguments: *const Arguments) *const anyopaque {
     decided.is_error = false;
     const answer = &decided.payload.ok;
     switch (policy.decide(arguments.config.slice(), &arguments.request)) {
@@ -169,15 +190,22 @@ export fn @"wampgate:authid/policy@0.2.0#decide"(arguments: *const Arguments) *c
             .deny => |denial| .{ .kind = 3, .payload = .{
                 .deny = .{ .reason = Text.of(denial.reason), .message = Text.of(denial.message) },
             } },
+            .defer_as => |deferral| .{ .kind = 4, .payload = .{
+                .defer_as = .{ .method = Text.of(deferral.method), .authrole = Text.of(deferral.authrole) },
+            } },
         },
     }
     return &decided;
 }
 
-export fn @"cabi_post_wampgate:authid/policy@0.2.0#check-config"(_: *const anyopaque) void {
+export fn @"cabi_post_wampgate:authid/policy@0.3.0#check-config"(_: *const anyopaque) void {
     _ = arena.reset(.retain_capacity);
 }
 
-export fn @"cabi_post_wampgate:authid/policy@0.2.0#decide"(_: *const anyopaque) void {
+export fn @"cabi_post_wampgate:authid/policy@0.3.0#needs"(_: *const anyopaque) void {
+    _ = arena.reset(.retain_capacity);
+}
+
+export fn @"cabi_post_wampgate:authid/policy@0.3.0#decide"(_: *const anyopaque) void {
     _ = arena.reset(.retain_capacity);
 }

@@ -14,6 +14,12 @@ pub fn checkConfig(config: []const u8) []const []const u8 {
     return &.{};
 }
 
+/// Names each request header that `decide` looks at: the gateway then does not run the policy without it.
+pub fn needs(config: []const u8) contract.Needs {
+    _ = config;
+    return .{};
+}
+
 pub fn decide(config: []const u8, request: *const contract.JoinRequest) Answer {
     const settings = readConfig(config) catch |fault| return .{ .fault = describe(fault) };
     return .{ .decision = decideWith(settings, request) };

@@ -19,7 +19,12 @@ pub enum Plan {
     /// Join under this identity; nothing needs to be verified.
     Join(Identity),
     /// Run this method: see [`super::begin`].
-    Run(Method),
+    Run {
+        /// The method.
+        method: Method,
+        /// The role that the policy gives to the client for whom it vouches, in place of the principal's.
+        authrole: Option<Name>,
+    },
 }
 
 /// Turns a decision into what is to be done. The decision keeps to the contract: it was checked where it was made.
@@ -37,12 +42,21 @@ pub fn plan(
         Decision::None => AnonymousIdentity::default(),
         // It has nothing to run.
         Decision::Defer(name) if name == ANONYMOUS => AnonymousIdentity::default(),
-        Decision::Defer(name) => {
-            return Method::parse(&name).map(Plan::Run).ok_or(AuthError::NotConfigured(name));
+        Decision::DeferAs { method, authrole } if method == ANONYMOUS => {
+            AnonymousIdentity { authrole: Some(authrole), ..AnonymousIdentity::default() }
         }
+        Decision::Defer(name) => return run(name, None),
+        Decision::DeferAs { method, authrole } => return run(method, Some(authrole)),
         Decision::Deny(denial) => return Err(AuthError::Denied(denial)),
     };
     anonymous(identity, applicant, has_role, rng).map(Plan::Join)
+}
+
+fn run(name: String, authrole: Option<Name>) -> Result<Plan, AuthError> {
+    match Method::parse(&name) {
+        Some(method) => Ok(Plan::Run { method, authrole }),
+        None => Err(AuthError::NotConfigured(name)),
+    }
 }
 
 fn anonymous(

@@ -228,9 +228,9 @@ fn a_method_without_principals_lets_nobody_in() {
 #[test]
 fn a_principal_is_admitted_only_with_a_role_of_the_realm() {
     let principal = run("joe", "realm1", "secret!!!", 1).unwrap();
-    let refused = principal.clone().admit(|_| false);
+    let refused = principal.clone().admit(None, |_| false);
     assert_eq!(refused, Err(AuthError::NoSuchRole(name("frontend"))));
-    let identity = principal.admit(|role| role == "frontend").unwrap();
+    let identity = principal.admit(None, |role| role == "frontend").unwrap();
     assert_eq!((identity.authid.own(), identity.authid.public()), ("joe", "joe"));
     assert_eq!((identity.authmethod, identity.authprovider), ("ticket", "static"));
 }

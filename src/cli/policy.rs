@@ -43,6 +43,9 @@ pub(crate) struct TestArgs {
     /// The cases: docs/policy-cases.md has the format
     #[arg(value_name = "CASES")]
     cases: Option<PathBuf>,
+    /// The realm's roles: an answer with another role fails [default: those of each case; without any, all roles will do]
+    #[arg(long, value_name = "ROLE", value_delimiter = ',')]
+    roles: Vec<String>,
     #[command(flatten)]
     options: OptionArgs,
 }
@@ -164,7 +167,8 @@ pub(crate) fn run(
 
 fn test(args: &TestArgs, out: &mut impl Write) -> anyhow::Result<bool> {
     let cases = args.cases.as_deref().map(Cases::read).transpose()?.unwrap_or_default();
-    let policy = TestPolicy::load_with(&args.component, args.options.over(cases.options.clone())?)?;
+    let policy = TestPolicy::load_with(&args.component, args.options.over(cases.options.clone())?)?
+        .with_roles(&args.roles);
     let report = policy.run_all(&cases);
     writeln!(out, "{report}")?;
     Ok(report.passed())

@@ -14,7 +14,10 @@ pub use self::json::answer_json;
 pub(crate) use self::json::identity_json;
 use super::{
     AnonymousIdentity, ContractError, Decision, Denial, JoinRequest, PolicyError,
-    bindings::{v0_1::wampgate::authid::types as v0_1, v0_2::wampgate::authid::types as v0_2},
+    bindings::{
+        v0_1::wampgate::authid::types as v0_1, v0_2::wampgate::authid::types as v0_2,
+        v0_3::wampgate::authid::types as v0_3,
+    },
     text::clean,
 };
 use crate::{
@@ -40,12 +43,13 @@ pub enum RawDecision {
     Anonymous { authid: Option<String>, authrole: Option<String>, authextra: Option<String> },
     None,
     Defer(String),
+    DeferAs { method: String, authrole: String },
     Deny { reason: String, message: String },
 }
 
-/// The contract's versions have the same answers.
+/// The contract's versions have the same answers, and the newer ones some more.
 macro_rules! answers {
-    ($wit:ident) => {
+    ($wit:ident $(, $more:pat => $answer:expr)*) => {
         impl From<$wit::Decision> for RawDecision {
             fn from(answer: $wit::Decision) -> Self {
                 match answer {
@@ -55,6 +59,7 @@ macro_rules! answers {
                     $wit::Decision::None => Self::None,
                     $wit::Decision::Defer(method) => Self::Defer(method),
                     $wit::Decision::Deny($wit::Denial { reason, message }) => Self::Deny { reason, message },
+                    $($more => $answer,)*
                 }
             }
         }
@@ -63,6 +68,10 @@ macro_rules! answers {
 
 answers!(v0_1);
 answers!(v0_2);
+answers!(
+    v0_3,
+    v0_3::Decision::DeferAs(v0_3::Deferral { method, authrole }) => Self::DeferAs { method, authrole }
+);
 
 impl RawDecision {
     /// Checks the answer to a request: what the contract says of it, and of its place beside the request.
@@ -75,6 +84,10 @@ impl RawDecision {
             }),
             Self::None => Decision::None,
             Self::Defer(method) => Decision::Defer(checked_method(method, request)?),
+            Self::DeferAs { method, authrole } => Decision::DeferAs {
+                method: checked_method(method, request)?,
+                authrole: checked_role(&authrole, request)?,
+            },
             Self::Deny { reason, message } => Decision::Deny(checked_denial(&reason, &message, request)?),
         })
     }
@@ -166,6 +179,7 @@ impl fmt::Debug for RawDecision {
             Self::Anonymous { .. } => "Anonymous(..)",
             Self::None => "None",
             Self::Defer(_) => "Defer(..)",
+            Self::DeferAs { .. } => "DeferAs(..)",
             Self::Deny { .. } => "Deny(..)",
         })
     }

@@ -13,6 +13,15 @@ pub(super) mod v0_1 {
 
 pub(super) mod v0_2 {
     wasmtime::component::bindgen!({
+        path: "wit/0.2.0",
+        world: "granted-authid-policy",
+        imports: { default: trappable },
+        ownership: Borrowing { duplicate_if_necessary: false },
+    });
+}
+
+pub(super) mod v0_3 {
+    wasmtime::component::bindgen!({
         path: "wit",
         world: "granted-authid-policy",
         imports: { default: trappable },

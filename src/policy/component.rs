@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
 use super::{
     ContractError, Decision, JoinRequest, Policy, PolicyEngine, PolicyError, PolicyFile, PolicyOptions,
@@ -12,10 +12,13 @@ use super::{
     host,
     instance::Instance,
     limits::{Limits, OutOfMemory},
-    load::{self, PolicyLoadError, PolicyLoadFault},
+    load::{self, CheckedComponent, PolicyLoadError, PolicyLoadFault},
     log::{DecisionLog, PolicyLog, TooManyCalls},
-    lower, random,
+    lower,
+    needs::Needs,
+    random,
     text::clean,
+    trap,
     warm::{Running, WarmPool},
     wasi,
 };
@@ -26,7 +29,7 @@ const HOST_CALL_BYTES: usize = 64 * 1024;
 const ERROR_BYTES: usize = 1024;
 /// Errors of `check-config` that are shown.
 const CONFIG_ERRORS: usize = 32;
-/// The least time for `check-config`: it runs once, and no client waits for it.
+/// The least time for `check-config` and `needs`: they run once, and no client waits for them.
 const CHECK_CONFIG_DEADLINE: Duration = Duration::from_secs(1);
 
 /// A policy component, compiled and checked.
@@ -41,6 +44,10 @@ pub struct WasmPolicy {
     log: Arc<PolicyLog>,
     /// Whether the component can write to the log.
     logs: bool,
+    /// Whether the component is asked about requests of which it sees every header, as in tests.
+    sees_all_headers: bool,
+    /// What it says that it needs, from version 0.3.0 of the contract on.
+    needs: Option<Needs>,
     /// Instances that wait for their next decision, where they live longer than one.
     warm: Option<WarmPool>,
 }
@@ -57,6 +64,29 @@ impl WasmPolicy {
         }
     }
 
+    /// Loads a component from its file for a test, whose requests show it every header that they have.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn load_for_test(engine: &PolicyEngine, file: &PolicyFile) -> Result<Self, PolicyLoadError> {
+        let name = file.component.display().to_string();
+        match load::read(&file.component, file.sha256.as_ref()) {
+            Ok(bytes) => Self::from_bytes_for_test(engine, &name, &bytes, file.options.clone()),
+            Err(fault) => Err(PolicyLoadError { policy: name, fault }),
+        }
+    }
+
+    /// Loads a component from memory for a test, whose requests show it every header that they have.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn from_bytes_for_test(
+        engine: &PolicyEngine,
+        name: &str,
+        bytes: &[u8],
+        options: PolicyOptions,
+    ) -> Result<Self, PolicyLoadError> {
+        Self::prepare(engine, name, bytes, options)
+            .and_then(|policy| Self { sees_all_headers: true, ..policy }.accepted())
+            .map_err(|fault| PolicyLoadError { policy: name.to_owned(), fault })
+    }
+
     /// Loads a component from memory. `name` stands for it in logs and errors.
     pub fn from_bytes(
         engine: &PolicyEngine,
@@ -65,7 +95,7 @@ impl WasmPolicy {
         options: PolicyOptions,
     ) -> Result<Self, PolicyLoadError> {
         Self::prepare(engine, name, bytes, options)
-            .and_then(|policy| policy.check_config().map(|()| policy))
+            .and_then(Self::accepted)
             .map_err(|fault| PolicyLoadError { policy: name.to_owned(), fault })
     }
 
@@ -77,13 +107,44 @@ impl WasmPolicy {
             component: self.component.clone(),
             log: Arc::clone(&self.log),
             logs: self.logs,
+            sees_all_headers: self.sees_all_headers,
+            needs: None,
             warm: WarmPool::for_options(&options),
             options,
         };
-        match policy.check_config() {
-            Ok(()) => Ok(policy),
-            Err(fault) => Err(PolicyLoadError { policy: self.log.policy().to_owned(), fault }),
+        policy.accepted().map_err(|fault| PolicyLoadError { policy: self.log.policy().to_owned(), fault })
+    }
+
+    /// What the component says that it needs with its configuration. None: it is built for a version of the contract in which
+    /// it cannot say.
+    pub fn needs(&self) -> Option<&Needs> {
+        self.needs.as_ref()
+    }
+
+    /// The policy, if it accepts its configuration and is given what it needs.
+    fn accepted(mut self) -> Result<Self, PolicyLoadFault> {
+        self.check_config()?;
+        self.needs = self.ask_needs().map_err(PolicyLoadFault::AskNeeds)?;
+        if let Some(needs) = &self.needs {
+            let missing = needs.missing(&self.options, !self.sees_all_headers);
+            if !missing.is_empty() {
+                return Err(PolicyLoadFault::Needs(missing));
+            }
         }
+        Ok(self)
+    }
+
+    /// Asks the component what it needs.
+    pub(super) fn ask_needs(&self) -> Result<Option<Needs>, PolicyError> {
+        let deadline = self.options.deadline.max(CHECK_CONFIG_DEADLINE);
+        self.run(deadline, Thread::Shared, self.log_of_no_client(), |guest, store| {
+            guest.needs(store, &self.options.config)
+        })
+    }
+
+    /// The log of a call that is about no client: what a panic says there is of use as well.
+    fn log_of_no_client(&self) -> Option<DecisionLog> {
+        self.logs.then(|| DecisionLog::new(&self.log, &JoinRequest::EMPTY))
     }
 
     /// Loads all but what runs code of the guest.
@@ -98,6 +159,16 @@ impl WasmPolicy {
             return Err(PolicyLoadFault::MaxMemory { asked: options.max_memory, available });
         }
         let loaded = load::compile(engine.wasmtime(options.instances), bytes, options.grants)?;
+        Self::link(engine, name, &loaded, options)
+    }
+
+    /// Gives a compiled component what it imports.
+    pub(super) fn link(
+        engine: &PolicyEngine,
+        name: &str,
+        loaded: &CheckedComponent,
+        options: PolicyOptions,
+    ) -> Result<Self, PolicyLoadFault> {
         let export = |error: wasmtime::Error| PolicyLoadFault::Export(format!("{error:#}"));
         let component = host::linker(engine.wasmtime(options.instances), &loaded.component, loaded.imports)
             .and_then(|linker| linker.instantiate_pre(&loaded.component))
@@ -111,15 +182,16 @@ impl WasmPolicy {
             component,
             log,
             logs: loaded.imports.log || loaded.imports.granted.wasi,
+            sees_all_headers: false,
+            needs: None,
             warm,
         })
     }
 
     fn check_config(&self) -> Result<(), PolicyLoadFault> {
         let deadline = self.options.deadline.max(CHECK_CONFIG_DEADLINE);
-        // Lines of `check-config` are not kept: it has its errors to say what is wrong.
         let checked = self
-            .run(deadline, Thread::Shared, None, |guest, store| {
+            .run(deadline, Thread::Shared, self.log_of_no_client(), |guest, store| {
                 guest.check_config(store, &self.options.config)
             })
             .map_err(|error| match error {
@@ -225,7 +297,7 @@ fn explain(error: &wasmtime::Error, deadline: Duration) -> PolicyError {
         return PolicyError::HostCalls;
     }
     if let Some(called) = error.downcast_ref::<wasi::NotThere>() {
-        return PolicyError::Trap(called.to_string());
+        return PolicyError::Trap(trap::located(&called.to_string(), error));
     }
     if error.is::<PoolConcurrencyLimitError>() {
         return PolicyError::Overloaded;
@@ -233,10 +305,13 @@ fn explain(error: &wasmtime::Error, deadline: Duration) -> PolicyError {
     let cause = error.root_cause().to_string();
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => PolicyError::Deadline(deadline),
-        Some(trap) => PolicyError::Trap(trap.to_string()),
+        Some(cause) => PolicyError::Trap(trap::located(&cause.to_string(), error)),
         // wasmtime keeps this error's type to itself.
         None if cause.contains("fuel allocated for hostcalls") => PolicyError::HostCalls,
         // The rest are values that do not fit the contract's types.
+        None if error.is::<WasmBacktrace>() => {
+            ContractError::Types(clean(&trap::located(&cause, error), None, ERROR_BYTES)).into()
+        }
         None => ContractError::Types(clean(&format!("{error:#}"), None, ERROR_BYTES)).into(),
     }
 }

@@ -8,7 +8,7 @@
 
 use wasmtime::{Result, Store, component::InstancePre};
 
-use super::{JoinRequest, RawDecision, bindings, instance::Instance};
+use super::{JoinRequest, RawDecision, bindings, instance::Instance, needs::Needs};
 
 /// The package that the contract is.
 pub(super) const PACKAGE: &str = "wampgate:authid/";
@@ -99,6 +99,20 @@ macro_rules! versions {
 versions! {
     v0_1 = "0.1.0",
     v0_2 = "0.2.0",
+    v0_3 = "0.3.0",
+}
+
+impl Guest {
+    /// Asks it what it needs. The versions before the third cannot say.
+    pub(super) fn needs(&self, store: &mut Store<Instance>, config: &str) -> Result<Option<Needs>> {
+        match self {
+            Self::v0_1(_) | Self::v0_2(_) => Ok(None),
+            Self::v0_3(guest) => {
+                let needs = guest.wampgate_authid_policy().call_needs(store, config)?;
+                Ok(Some(Needs { headers: needs.headers, grants: needs.grants }))
+            }
+        }
+    }
 }
 
 impl Version {
@@ -135,10 +149,21 @@ mod tests {
     /// What `wit/README.md` promises: a published version may be told better, and is never changed.
     #[test]
     fn an_older_version_stays_as_it_was_published() {
-        let first = include_str!("../../wit/0.1.0/policy.wit").lines().map(str::trim);
-        let items: Vec<&str> = first.filter(|line| !line.is_empty() && !line.starts_with("//")).collect();
-        let hash = Hex(&Sha256::digest(items.join("\n")).into()).to_string();
-        assert_eq!(hash, "fd9b22a436b2b4cf837885b0c588f5d5fb4453fbc14ef3551db50b6d231256c4");
+        for (text, published) in [
+            (
+                include_str!("../../wit/0.1.0/policy.wit"),
+                "fd9b22a436b2b4cf837885b0c588f5d5fb4453fbc14ef3551db50b6d231256c4",
+            ),
+            (
+                include_str!("../../wit/0.2.0/policy.wit"),
+                "5ceb96477c94217cfd6494f97d43a9aa44b4ce45fa7648f583450d86eb477de5",
+            ),
+        ] {
+            let lines = text.lines().map(str::trim);
+            let items: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("//")).collect();
+            let hash = Hex(&Sha256::digest(items.join("\n")).into()).to_string();
+            assert_eq!(hash, published);
+        }
     }
 
     #[test]

@@ -15,6 +15,13 @@ pub enum Decision {
     None,
     /// This authentication method decides; it is configured, and the client has offered it.
     Defer(String),
+    /// The same, and the client joins with this role in place of its principal's.
+    DeferAs {
+        /// The method.
+        method: String,
+        /// The role.
+        authrole: Name,
+    },
     /// Refuse.
     Deny(Denial),
 }

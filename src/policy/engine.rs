@@ -17,6 +17,7 @@ use super::{
     limits::{Bounds, LEAN, ROOMY},
     options::DEFAULT_MAX_MEMORY,
     ticker::{InFlight, Ticker},
+    trap,
 };
 
 /// How many decisions of all policies together may be in flight; each slot reserves address space for the largest memory
@@ -202,8 +203,8 @@ fn common() -> Config {
         .epoch_interruption(true)
         // Contract of one synchronous call: what concurrent guests need costs 1 µs for nothing.
         .concurrency_support(false)
-        // A trap's kind is enough for the operator's log, and a trap is cheaper without its frames.
-        .wasm_backtrace_max_frames(None);
+        // A trap's kind alone does not tell the policy's author where to look.
+        .wasm_backtrace_max_frames(trap::MAX_FRAMES);
     config
 }
 

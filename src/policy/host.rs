@@ -24,6 +24,7 @@ pub(super) fn linker(engine: &Engine, component: &Component, imports: Imports) -
     let mut linker = Linker::new(engine);
     v0_1::add(&mut linker, imports)?;
     v0_2::add(&mut linker, imports)?;
+    v0_3::add(&mut linker, imports)?;
     if imports.granted.wasi {
         wasi::add(&mut linker, component)?;
     }
@@ -82,3 +83,4 @@ macro_rules! serve {
 
 serve!(v0_1);
 serve!(v0_2);
+serve!(v0_3);

@@ -1,4 +1,4 @@
-//! What a component is, without running any of it.
+//! What a component is, without running more of it than what says what it needs.
 
 use std::{
     path::Path,
@@ -8,8 +8,8 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Grants, Instances, PolicyEngine, PolicyLoadError, PolicyLoadFault,
-    load::{self, Hex},
+    Grants, Instances, Needs, PolicyEngine, PolicyLoadError, PolicyLoadFault, PolicyOptions, WasmPolicy,
+    load::{self, CheckedComponent, Hex},
 };
 
 /// What there is to know about a component.
@@ -29,6 +29,9 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// What it has to be granted.
     pub grants: Grants,
+    /// What it says that it needs with an empty configuration; none: it is built for a version of the contract in which it
+    /// cannot say, or it did not answer.
+    pub needs: Option<Needs>,
     /// How long it took to compile, if it compiles.
     pub compile_time: Option<Duration>,
     /// Why the gateway would not take it, even with these grants.
@@ -58,18 +61,29 @@ impl Inspection {
             imports: Vec::new(),
             exports: Vec::new(),
             grants: Grants::default(),
+            needs: None,
             compile_time: None,
             fault: None,
         };
         let begun = Instant::now();
-        let engine = engine.wasmtime(instances);
-        match load::translate(engine, bytes) {
+        let compiler = engine.wasmtime(instances);
+        match load::translate(compiler, bytes) {
             Ok(component) => {
                 inspection.compile_time = Some(begun.elapsed());
-                let names = load::names(engine, &component);
+                let names = load::names(compiler, &component);
                 inspection.contract = load::contract_version(&names.exports);
                 inspection.grants = load::needed_grants(&names.imports);
-                inspection.fault = load::check_names(&names, inspection.grants).err();
+                let options =
+                    PolicyOptions { grants: inspection.grants, instances, ..PolicyOptions::default() };
+                let needs = load::check_names(&names, inspection.grants).and_then(|(version, imports)| {
+                    let checked = CheckedComponent { component, version, imports };
+                    let policy = WasmPolicy::link(engine, &inspection.policy, &checked, options)?;
+                    policy.ask_needs().map_err(PolicyLoadFault::AskNeeds)
+                });
+                match needs {
+                    Ok(needs) => inspection.needs = needs,
+                    Err(fault) => inspection.fault = Some(fault),
+                }
                 (inspection.imports, inspection.exports) = (names.imports, names.exports);
             }
             Err(fault) => inspection.fault = Some(fault),

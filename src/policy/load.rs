@@ -77,7 +77,7 @@ pub enum PolicyLoadFault {
         advice: &'static str,
     },
     /// The component was built for another version of the contract.
-    #[error("it is built for `{found}`, and this gateway speaks the versions {}", CONTRACT_VERSIONS.join(" and "))]
+    #[error("it is built for `{found}`, and this gateway speaks the versions {}", served_versions())]
     Version {
         /// The import or export with its version.
         found: String,
@@ -96,6 +96,12 @@ pub enum PolicyLoadFault {
     /// `check-config` refuses the configuration.
     #[error("config: {}", .0.join("; "))]
     Config(Vec<String>),
+    /// The operator does not give it what it needs.
+    #[error("it needs {}", .0.join("; and "))]
+    Needs(Vec<String>),
+    /// `needs` gave no answer.
+    #[error("it could not say what it needs: {0}")]
+    AskNeeds(PolicyError),
     /// `check-config` gave no answer.
     #[error("it could not check its configuration: {0}")]
     CheckConfig(PolicyError),
@@ -200,6 +206,13 @@ pub(super) fn contract_version(exports: &[String]) -> Option<String> {
     served.or_else(|| {
         exports.iter().find_map(|name| name.strip_prefix(PACKAGE)?.strip_prefix("policy@")).map(str::to_owned)
     })
+}
+
+fn served_versions() -> String {
+    match CONTRACT_VERSIONS.split_last() {
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    }
 }
 
 fn newest_policy() -> String {

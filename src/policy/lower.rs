@@ -2,7 +2,10 @@
 
 use super::{
     ConnectionView, CookieView, HelloView, JoinRequest, LoginView, PolicyError,
-    bindings::{v0_1::wampgate::authid::types as v0_1, v0_2::wampgate::authid::types as v0_2},
+    bindings::{
+        v0_1::wampgate::authid::types as v0_1, v0_2::wampgate::authid::types as v0_2,
+        v0_3::wampgate::authid::types as v0_3,
+    },
 };
 
 /// Headers that a policy is shown. Each costs a decision 0.13 µs.
@@ -65,6 +68,7 @@ macro_rules! parts {
 
 parts!(v0_1);
 parts!(v0_2);
+parts!(v0_3);
 
 impl<'a> From<&'a JoinRequest<'a>> for v0_1::JoinRequest<'a> {
     fn from(request: &'a JoinRequest<'a>) -> Self {
@@ -77,18 +81,26 @@ impl<'a> From<&'a JoinRequest<'a>> for v0_1::JoinRequest<'a> {
     }
 }
 
-impl<'a> From<&'a JoinRequest<'a>> for v0_2::JoinRequest<'a> {
-    fn from(request: &'a JoinRequest<'a>) -> Self {
-        Self {
-            connection: (&request.connection).into(),
-            cookie: request.cookie.as_ref().map(Into::into),
-            hello: request.hello.as_ref().map(Into::into),
-            methods: request.methods,
-            roles: request.roles,
-            now: request.now,
+/// The versions since the second have the same questions.
+macro_rules! questions {
+    ($wit:ident) => {
+        impl<'a> From<&'a JoinRequest<'a>> for $wit::JoinRequest<'a> {
+            fn from(request: &'a JoinRequest<'a>) -> Self {
+                Self {
+                    connection: (&request.connection).into(),
+                    cookie: request.cookie.as_ref().map(Into::into),
+                    hello: request.hello.as_ref().map(Into::into),
+                    methods: request.methods,
+                    roles: request.roles,
+                    now: request.now,
+                }
+            }
         }
-    }
+    };
 }
+
+questions!(v0_2);
+questions!(v0_3);
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,10 @@
 //! What came of a policy's decisions, counted: which policy failed, how, and how often.
 
-use super::{Decision, PolicyError};
+use super::{ContractError, Decision, PolicyError};
 use crate::metrics::{Counter, Counters, Registry};
 
 /// What can come of a decision. The names are those of the metric's label and of the log's `failure`.
-const OUTCOMES: [&str; 12] = [
+const OUTCOMES: [&str; 13] = [
     "anonymous",
     "none",
     "defer",
@@ -15,6 +15,7 @@ const OUTCOMES: [&str; 12] = [
     "memory",
     "host-calls",
     "contract",
+    "no-such-role",
     "overloaded",
     "penalty",
 ];
@@ -95,7 +96,7 @@ impl Decision {
         match self {
             Self::Anonymous(_) => "anonymous",
             Self::None => "none",
-            Self::Defer(_) => "defer",
+            Self::Defer(_) | Self::DeferAs { .. } => "defer",
             Self::Deny(_) => "deny",
         }
     }
@@ -110,6 +111,7 @@ impl PolicyError {
             Self::Deadline(_) => "deadline",
             Self::Memory(_) => "memory",
             Self::HostCalls => "host-calls",
+            Self::Contract(ContractError::NoSuchRole(_)) => "no-such-role",
             Self::Contract(_) => "contract",
             Self::Overloaded => "overloaded",
             Self::Penalty => "penalty",
@@ -122,7 +124,10 @@ mod tests {
     use std::time::Duration;
 
     use super::{Decision, OUTCOMES, PolicyError, Tally};
-    use crate::policy::{AnonymousIdentity, ContractError, Denial};
+    use crate::{
+        identity::Name,
+        policy::{AnonymousIdentity, ContractError, Denial},
+    };
 
     #[test]
     fn every_outcome_counts_once_under_its_own_name() {
@@ -138,6 +143,7 @@ mod tests {
             Err(PolicyError::Memory(0)),
             Err(PolicyError::HostCalls),
             Err(ContractError::Types(String::new()).into()),
+            Err(ContractError::NoSuchRole(Name::known("guest")).into()),
             Err(PolicyError::Overloaded),
             Err(PolicyError::Penalty),
         ];

@@ -17,10 +17,12 @@ pub enum Expectation {
     AnyAnonymous,
     /// A [`Decision::Anonymous`] with these fields and no others.
     Anonymous(ExpectedIdentity),
-    /// Any [`Decision::Defer`].
+    /// Any [`Decision::Defer`] or [`Decision::DeferAs`].
     AnyDefer,
     /// [`Decision::Defer`] to this method.
     Defer(String),
+    /// [`Decision::DeferAs`] with this method and this role.
+    DeferAs(ExpectedDeferral),
     /// [`Decision::Deny`], with these parts if they are given.
     Deny {
         /// The ABORT's reason.
@@ -44,6 +46,15 @@ pub struct ExpectedIdentity {
     pub authextra: Option<Map<String, Value>>,
 }
 
+/// A [`Decision::DeferAs`].
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the fields carry the contract's own names")]
+pub struct ExpectedDeferral {
+    pub method: String,
+    pub authrole: String,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct RawDenial {
@@ -62,12 +73,15 @@ impl Expectation {
             (Self::Decided, Ok(_))
             | (Self::None, Ok(Decision::None))
             | (Self::AnyAnonymous, Ok(Decision::Anonymous(_)))
-            | (Self::AnyDefer, Ok(Decision::Defer(_))) => true,
+            | (Self::AnyDefer, Ok(Decision::Defer(_) | Decision::DeferAs { .. })) => true,
             (Self::Anonymous(expected), Ok(Decision::Anonymous(got))) => {
                 (expected.authid.as_deref(), expected.authrole.as_deref(), &expected.authextra)
                     == (got.authid.as_deref(), got.authrole.as_deref(), &got.authextra)
             }
             (Self::Defer(expected), Ok(Decision::Defer(got))) => expected == got,
+            (Self::DeferAs(expected), Ok(Decision::DeferAs { method, authrole })) => {
+                expected.method == *method && expected.authrole == **authrole
+            }
             (Self::Deny { reason, message }, Ok(Decision::Deny(got))) => {
                 reason.as_deref().is_none_or(|reason| reason == got.reason.as_str())
                     && message.as_deref().is_none_or(|message| message == got.message)
@@ -89,6 +103,9 @@ impl Expectation {
             }
             Self::AnyDefer => json!("defer"),
             Self::Defer(method) => json!({ "defer": method }),
+            Self::DeferAs(ExpectedDeferral { method, authrole }) => {
+                json!({ "defer": { "method": method, "authrole": authrole } })
+            }
             Self::Deny { reason: None, message: None } => json!("deny"),
             Self::Deny { reason, message } => json!({ "deny": { "reason": reason, "message": message } }),
             Self::Error(part) if part.is_empty() => json!("error"),
@@ -114,6 +131,9 @@ impl Expectation {
                 let text = |value| serde_json::from_value::<String>(value).map_err(inside);
                 match key.as_str() {
                     "anonymous" => serde_json::from_value(value).map(Self::Anonymous).map_err(inside),
+                    "defer" if value.is_object() => {
+                        serde_json::from_value(value).map(Self::DeferAs).map_err(inside)
+                    }
                     "defer" => text(value).map(Self::Defer),
                     "deny" => serde_json::from_value(value)
                         .map(|RawDenial { reason, message }| Self::Deny { reason, message })
@@ -161,6 +181,7 @@ mod tests {
             anonymous("joe", None),
             anonymous("joe", Some("admin")),
             Ok(Decision::Defer("ticket".to_owned())),
+            Ok(Decision::DeferAs { method: "ticket".to_owned(), authrole: Name::known("staff") }),
             Ok(Decision::Deny(Denial { reason, message: "go away".to_owned() })),
             Err(PolicyError::Trap("unreachable".to_owned())),
         ]
@@ -183,18 +204,18 @@ mod tests {
             let expected = expectation(value);
             answers().iter().map(|answer| expected.holds(answer)).collect::<Vec<_>>()
         };
-        assert_eq!(met(json!("anonymous")), [false, true, true, false, false, false]);
-        assert_eq!(met(json!("defer")), [false, false, false, true, false, false]);
-        let deny = [false, false, false, false, true, false];
+        assert_eq!(met(json!("anonymous")), [false, true, true, false, false, false, false]);
+        assert_eq!(met(json!("defer")), [false, false, false, true, true, false, false]);
+        let deny = [false, false, false, false, false, true, false];
         assert_eq!(met(json!("deny")), deny);
         assert_eq!(met(json!({ "deny": { "reason": "wamp.error.not_authorized" } })), deny);
-        assert_eq!(met(json!({ "deny": { "message": "other" } })), [false; 6]);
-        assert_eq!(met(json!("error")), [false, false, false, false, false, true]);
-        assert_eq!(met(json!({ "error": "trapped" })), [false, false, false, false, false, true]);
-        assert_eq!(met(json!({ "error": "deadline" })), [false; 6]);
-        assert_eq!(met(json!({ "anonymous": {} })), [false; 6], "what is left out must be absent");
-        assert_eq!(met(json!({ "config_error": "" })), [false; 6]);
-        assert!(answers()[..5].iter().all(|answer| Expectation::Decided.holds(answer)));
+        assert_eq!(met(json!({ "deny": { "message": "other" } })), [false; 7]);
+        assert_eq!(met(json!("error")), [false, false, false, false, false, false, true]);
+        assert_eq!(met(json!({ "error": "trapped" })), [false, false, false, false, false, false, true]);
+        assert_eq!(met(json!({ "error": "deadline" })), [false; 7]);
+        assert_eq!(met(json!({ "anonymous": {} })), [false; 7], "what is left out must be absent");
+        assert_eq!(met(json!({ "config_error": "" })), [false; 7]);
+        assert!(answers()[..6].iter().all(|answer| Expectation::Decided.holds(answer)));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::{fmt, time::Duration};
 pub struct Report {
     /// In the order in which they were asked.
     pub outcomes: Vec<Outcome>,
+    /// What is no fault of the policy, and may go wrong where it runs.
+    pub warnings: Vec<String>,
 }
 
 /// The outcome of one case.
@@ -54,6 +56,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for outcome in &self.outcomes {
             writeln!(f, "{outcome}")?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "warning: {warning}")?;
         }
         write!(f, "{} cases, {} failed", self.outcomes.len(), self.failures())
     }

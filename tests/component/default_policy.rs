@@ -24,6 +24,7 @@ fn shown(decision: Result<Decision, PolicyError>) -> String {
         }
         Ok(Decision::None) => "none".to_owned(),
         Ok(Decision::Defer(method)) => format!("defer {method}"),
+        Ok(Decision::DeferAs { method, authrole }) => format!("defer {method} as {authrole}"),
         Ok(Decision::Deny(denial)) => {
             assert!(!denial.message.is_empty());
             format!("deny {}", denial.reason)

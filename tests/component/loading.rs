@@ -91,11 +91,11 @@ fn an_import_that_is_not_granted_is_named() {
 
 #[test]
 fn another_version_is_named_together_with_ours() {
-    let newer = text(guest::TRAP).replace("@0.2.0", "@0.3.0");
+    let newer = text(guest::TRAP).replace("@0.2.0", "@0.4.0");
     let fault = fault(&wat::parse_str(newer).unwrap());
     assert!(matches!(fault, PolicyLoadFault::Version { .. }), "{fault}");
     let message = fault.to_string();
-    assert!(message.contains("@0.3.0") && message.contains("0.1.0 and 0.2.0"), "{message}");
+    assert!(message.contains("@0.4.0") && message.contains("0.1.0, 0.2.0 and 0.3.0"), "{message}");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_missing_or_different_export_is_named() {
         let fault = fault(&bytes(guest));
         assert!(matches!(fault, PolicyLoadFault::Export(_)), "{fault}");
         let message = fault.to_string();
-        assert!(message.contains("`wampgate:authid/policy@0.2.0`") && message.contains(hint), "{message}");
+        assert!(message.contains("`wampgate:authid/policy@0.3.0`") && message.contains(hint), "{message}");
     }
 }
 

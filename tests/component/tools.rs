@@ -134,6 +134,18 @@ fn the_policys_own_lines_are_shown_where_they_are_asked_for() {
 }
 
 #[test]
+fn what_a_policy_says_while_it_is_loaded_is_shown_as_well() {
+    let says = r#"(data (i32.const 1024) "no tariff")
+        (func (export "check-config") (param i32 i32) (result i32)
+          (call $log (i32.const 3) (i32.const 1024) (i32.const 9)) (unreachable))
+        (func (export "decide") (param i32) (result i32) (i32.const 0))"#;
+    let folder = Folder::new();
+    let component = folder.file("says.wasm", bytes(says));
+    let (_, error, decided) = policy(&["decide", &component], "{}");
+    assert!(!decided && error.contains("no tariff") && error.contains("it could not check"), "{error}");
+}
+
+#[test]
 fn inspect_tells_what_a_component_is_and_needs() {
     let (out, error, usable) = policy(&["inspect", DEFAULT], "");
     assert!(usable, "{out}{error}");

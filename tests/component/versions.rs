@@ -61,7 +61,7 @@ fn the_log_of_the_first_version_is_served() {
 
 #[test]
 fn the_second_version_tells_the_roles_and_the_time() {
-    assert_eq!(CONTRACT_VERSIONS, ["0.1.0", "0.2.0"]);
+    assert_eq!(CONTRACT_VERSIONS, ["0.1.0", "0.2.0", "0.3.0"]);
     let named_by_role = policy(
         r#"(func (export "decide") (param $arguments i32) (result i32)
           (local $role i32)

@@ -16,7 +16,7 @@ use wampgate::{
 
 use crate::support::{
     Client, Gateway, Handshake, Jar, PATIENCE, Serializer,
-    config::{tracked, web},
+    config::{TICKET, With as _, ticket_auth, tracked, web},
 };
 
 const DEFAULT: &[u8] = include_bytes!("../../plugins/default/wampgate-default-policy.wasm");
@@ -126,4 +126,28 @@ fn a_record_of_another_name_is_refused_at_the_start() {
     let mut gateway = Gateway::prepare(&web(&tracked())).arguments(&["--record", "cases.json"]);
     assert!(!gateway.run_to_end().success());
     assert!(gateway.output().text().contains(".jsonl"));
+}
+
+#[test]
+fn a_policy_gives_a_role_to_those_who_log_in_and_to_those_whom_their_cookie_remembers() {
+    let returning = include_str!("../../plugins/returning-wat/component.wat");
+    let defer = "(i32.store8 (i32.const 4) (i32.const 2))";
+    // The role is `anonymous`, a text that the component has already.
+    let defer_as =
+        "(i32.store8 (i32.const 4) (i32.const 4)) (call $put (i32.const 16) (i32.const 64) (i32.const 9))";
+    assert!(returning.contains(defer));
+    let component = wat::parse_str(returning.replace(defer, defer_as)).unwrap();
+    let mut service = tracked().with("auth", ticket_auth().with("cookie", json!({})));
+    service["policy"] = json!({ "component": "policy.wasm" });
+    let gateway = Gateway::prepare(&web(&service)).file("policy.wasm", component).run();
+    let mut jar = Jar::default();
+    let welcome = Client::open(&gateway, &mut jar).join_by_ticket("joe", TICKET).unwrap();
+    let who = |welcome: &Value| ["authid", "authrole", "authmethod"].map(|key| welcome[key].clone());
+    assert_eq!(who(&welcome), ["joe", "anonymous", "ticket"].map(Value::from));
+    // The role of the configuration does not count, and what the record remembers of it does not either.
+    let mut client = Client::open(&gateway, &mut jar);
+    let welcome = client.join("realm1", json!({ "authmethods": ["cookie"] })).unwrap();
+    assert_eq!(who(&welcome), ["joe", "anonymous", "ticket"].map(Value::from));
+    let wrong = Client::open(&gateway, &mut Jar::default()).join_by_ticket("joe", "guess").unwrap_err();
+    assert_eq!(wrong.reason, "wamp.error.not_authorized");
 }

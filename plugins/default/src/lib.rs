@@ -22,7 +22,7 @@ use contract::exports::wampgate::authid::policy::{Decision, Guest, JoinRequest};
 mod contract {
     #![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
 
-    wit_bindgen::generate!({ path: "../../wit", world: "authid-policy" });
+    wit_bindgen::generate!({ path: "../../wit/0.2.0", world: "authid-policy" });
 }
 
 /// The policy, as the contract sees it.

@@ -10,7 +10,7 @@
 
 use contract::{
     exports::wampgate::authid::policy::{Decision, Guest, JoinRequest},
-    wampgate::authid::types::{Denial, Identity},
+    wampgate::authid::types::{Denial, Identity, Requirements},
 };
 use serde_json::{Map, Value};
 
@@ -31,13 +31,35 @@ contract::export!(ReturningPolicy with_types_in contract);
 
 impl Guest for ReturningPolicy {
     fn check_config(config: String) -> Result<(), Vec<String>> {
+        tell_panics();
         closed_realms(&config).map(|_| ()).map_err(|fault| vec![fault])
     }
 
+    /// Name each request header that `decide` looks at: the gateway then does not run the policy without it.
+    fn needs(_config: String) -> Requirements {
+        Requirements { headers: Vec::new(), grants: Vec::new() }
+    }
+
     fn decide(config: String, request: JoinRequest) -> Result<Decision, String> {
+        tell_panics();
         Ok(decide(&closed_realms(&config)?, request))
     }
 }
+
+/// Lets the gateway's log have what a panic says: without this it tells only that the policy trapped, and where.
+#[cfg(target_family = "wasm")]
+fn tell_panics() {
+    use std::{panic, sync::Once};
+
+    use contract::wampgate::authid::log::{Level, log};
+
+    static TELLS: Once = Once::new();
+    TELLS.call_once(|| panic::set_hook(Box::new(|panic| log(Level::Error, &panic.to_string()))));
+}
+
+/// On the host, tests show panics themselves.
+#[cfg(not(target_family = "wasm"))]
+fn tell_panics() {}
 
 fn decide(closed: &[String], request: JoinRequest) -> Decision {
     let JoinRequest { cookie, hello, methods, .. } = request;

@@ -2,7 +2,8 @@
 //!
 //! | who comes | decision |
 //! |---|---|
-//! | a client whose last login was as one of `vips`, into the realm that it asks for now | anonymous, under that login's authid and with the role `role` |
+//! | a client whose last login was as one of `vips`, into the realm that it asks for now, and that offers `cookie` where that is configured | `cookie`, with the role `role` |
+//! | such a client where `cookie` is not configured, or that does not offer it | anonymous, under that login's authid and with the role `role` |
 //! | a client that offers a configured method other than `anonymous` | that method |
 //! | a client that may not come as `anonymous`, or does not offer to | deny, `wamp.error.no_auth_method` |
 //! | all others | none: a random authid and the role of anonymous clients |
@@ -15,7 +16,7 @@ mod config;
 use config::Config;
 use contract::{
     exports::wampgate::authid::policy::{Decision, Guest, JoinRequest},
-    wampgate::authid::types::{Authentication, Denial, Hello, Identity},
+    wampgate::authid::types::{Authentication, Deferral, Denial, Hello, Identity, Requirements},
 };
 
 /// What `wit-bindgen` makes of the contract.
@@ -38,6 +39,11 @@ impl Guest for VipPolicy {
         Config::parse(&config).map(|_| ())
     }
 
+    /// It looks at no header.
+    fn needs(_config: String) -> Requirements {
+        Requirements { headers: Vec::new(), grants: Vec::new() }
+    }
+
     fn decide(config: String, request: JoinRequest) -> Result<Decision, String> {
         let config = Config::parse(&config).map_err(|faults| faults.join("; "))?;
         Ok(decide(config, request))
@@ -52,6 +58,11 @@ fn decide(config: Config, request: JoinRequest) -> Decision {
         && config.vips.contains(&login.authid)
         && is_for_this_realm(login, hello.as_ref())
     {
+        // The login itself vouches for the client, where it may: so WELCOME tells the method by which it logged in.
+        let offers_cookie = hello.as_ref().is_some_and(|hello| hello.authmethods.iter().any(|name| name == "cookie"));
+        if offers_cookie && methods.iter().any(|name| name == "cookie") {
+            return Decision::DeferAs(Deferral { method: "cookie".to_owned(), authrole: config.role });
+        }
         return Decision::Anonymous(Identity {
             authid: Some(login.authid.clone()),
             authrole: Some(config.role),

@@ -108,7 +108,7 @@ fn an_authentication_ends_with_its_age_and_with_absence() {
 
 /// How a principal joins.
 fn joined(principal: Principal) -> Identity {
-    principal.admit(|_| true).unwrap()
+    principal.admit(None, |_| true).unwrap()
 }
 
 #[test]

@@ -78,7 +78,10 @@ fn none_gets_a_random_authid_each_time() {
 #[test]
 fn a_deferred_method_runs() {
     let defer = Decision::Defer("ticket".to_owned());
-    assert_eq!(planned(Some(&ticket()), true, defer), Ok(Plan::Run(Method::Ticket)));
+    assert_eq!(
+        planned(Some(&ticket()), true, defer),
+        Ok(Plan::Run { method: Method::Ticket, authrole: None })
+    );
     let bogus = Decision::Defer("bogus".to_owned());
     assert_eq!(planned(Some(&ticket()), true, bogus), Err(AuthError::NotConfigured("bogus".to_owned())));
 }
@@ -114,4 +117,17 @@ fn the_policys_extra_is_handed_on() {
 fn a_denial_refuses_in_the_policys_words() {
     let denial = Denial { reason: uri("com.example.closed"), message: "after hours".into() };
     assert_eq!(planned(None, true, Decision::Deny(denial.clone())), Err(AuthError::Denied(denial)));
+}
+
+#[test]
+fn a_role_that_the_policy_gives_goes_with_the_method() {
+    let staff = || Name::known("guest");
+    let defer = Decision::DeferAs { method: "ticket".to_owned(), authrole: staff() };
+    let run = Plan::Run { method: Method::Ticket, authrole: Some(staff()) };
+    assert_eq!(planned(Some(&ticket()), true, defer), Ok(run));
+    let bogus = Decision::DeferAs { method: "bogus".to_owned(), authrole: staff() };
+    assert_eq!(planned(Some(&ticket()), true, bogus), Err(AuthError::NotConfigured("bogus".to_owned())));
+    let anonymous = Decision::DeferAs { method: "anonymous".to_owned(), authrole: staff() };
+    let Ok(Plan::Join(identity)) = planned(Some(&ticket()), true, anonymous) else { panic!() };
+    assert_eq!((&*identity.authrole, identity.authmethod), ("guest", ANONYMOUS));
 }

@@ -28,6 +28,7 @@ fn to_json(inspection: &Inspection) -> Value {
         "imports": inspection.imports,
         "exports": inspection.exports,
         "grants": grant_names(inspection.grants),
+        "needs": inspection.needs.as_ref().map(|needs| json!({ "headers": needs.headers, "grants": needs.grants })),
         "size": inspection.size,
         "sha256": inspection.sha256,
         "compile_ms": inspection.compile_time.map(|time| time.as_secs_f64() * 1000.0),
@@ -49,6 +50,13 @@ fn write_text(inspection: &Inspection, out: &mut impl Write) -> std::io::Result<
         "grants    {}",
         if grants.is_empty() { "none needed".to_owned() } else { grants.join(", ") }
     )?;
+    let needs = inspection.needs.as_ref().map(|needs| [&needs.headers[..], &needs.grants[..]].concat());
+    let needs = match needs {
+        None => "does not say".to_owned(),
+        Some(names) if names.is_empty() => "no headers".to_owned(),
+        Some(names) => names.join(", "),
+    };
+    writeln!(out, "needs     {needs}")?;
     if let Some(time) = inspection.compile_time {
         writeln!(out, "compiled  in {time:.1?}")?;
     }

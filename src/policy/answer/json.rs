@@ -14,6 +14,9 @@ pub fn answer_json(answer: &Result<Decision, PolicyError>) -> Value {
             json!({ "anonymous": identity })
         }
         Ok(Decision::Defer(method)) => json!({ "defer": method }),
+        Ok(Decision::DeferAs { method, authrole }) => {
+            json!({ "defer": { "method": method, "authrole": &**authrole } })
+        }
         Ok(Decision::Deny(Denial { reason, message })) => {
             json!({ "deny": { "reason": reason.as_str(), "message": message } })
         }

@@ -89,11 +89,11 @@ impl Language {
                 "embedded": "test.sh" "tools.sh";
             },
             Self::Js => sources! {
-                "embedded/js": ".gitignore" "README.md" "build.sh" "package.json" "policy.js";
+                "embedded/js": ".gitignore" "README.md" "build.sh" "exports.mjs" "package.json" "policy.js";
                 "embedded": "test.sh";
             },
             Self::Ts => sources! {
-                "embedded/ts": ".gitignore" "README.md" "build.sh" "contract.d.ts" "package.json" "policy.ts"
+                "embedded/ts": ".gitignore" "README.md" "build.sh" "contract.d.ts" "exports.mjs" "package.json" "policy.ts"
                     "tsconfig.json";
                 "embedded": "test.sh";
             },
