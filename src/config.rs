@@ -62,6 +62,8 @@ pub struct Config {
     pub realms: Vec<RealmOptions>,
     /// Where the gateway listens; at least one.
     pub transports: Vec<TransportConfig>,
+    /// How much memory clients may make the gateway hold in all, in bytes; none: half of what the machine or the control group has.
+    pub max_memory: Option<usize>,
 }
 
 /// One listening endpoint and what it serves.

@@ -124,6 +124,11 @@ impl TurnedAway {
     pub const fn no_descriptors() -> Self {
         Self(Problem::Descriptors)
     }
+
+    /// Clients hold as much memory as they may.
+    pub(crate) const fn no_memory() -> Self {
+        Self(Problem::Memory)
+    }
 }
 
 impl Edge {

@@ -16,6 +16,7 @@ use crate::{
     config::{Config, TransportConfig},
     cookie::PublicIdKeyError,
     edge::{Edge, TargetOptions},
+    memory,
     policy::{PolicyEngineError, PolicyGate, PolicyLoadError, Recorder, Reloader},
     server::{BindError, Server},
     store::StoreOpenError,
@@ -56,6 +57,7 @@ pub enum StartError {
 impl Gateway {
     /// Starts realms, opens stores and loads policies. Needs a tokio runtime.
     pub fn start(config: Config) -> Result<Self, StartError> {
+        memory::set_limit(config.max_memory.unwrap_or_else(memory::half_of_the_machine));
         let mut assembly = Assembly::new(&config)?;
         let transports = config.transports.into_iter().map(|config| {
             let edge = assembly.edge(&config.edge)?;

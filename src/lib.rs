@@ -90,6 +90,8 @@ mod address;
 mod cookie;
 mod file;
 mod identity;
+#[cfg(feature = "gateway")]
+mod memory;
 mod metrics;
 mod quantity;
 mod ration;

@@ -19,6 +19,7 @@ pub use options::{Endpoint, ListenerOptions, SocketAccess};
 use crate::{
     connection, descriptors,
     edge::{Edge, TurnedAway},
+    memory::{self, Charge},
     ration::Ration,
     stream::Incoming,
 };
@@ -147,6 +148,10 @@ impl Site {
                 turn_away(&self.edge, incoming, TurnedAway::no_descriptors(), &turning_away, &connections);
                 continue;
             };
+            let Some(memory) = Charge::new(memory::CONNECTION) else {
+                turn_away(&self.edge, incoming, TurnedAway::no_memory(), &turning_away, &connections);
+                continue;
+            };
             let seat = match self.edge.enter(incoming.peer) {
                 Ok(seat) => seat,
                 Err(refused) => {
@@ -157,7 +162,7 @@ impl Site {
             let (edge, shutdown) = (Arc::clone(&self.edge), shutdown.clone());
             connections.spawn(async move {
                 connection::run(incoming, edge, shutdown).await;
-                drop((permit, descriptor, seat));
+                drop((permit, descriptor, memory, seat));
             });
         }
     }

@@ -34,7 +34,7 @@ const LAYERS: &[&[&str]] = &[
     &["metrics"],
     &["identity"],
     &["cookie"],
-    &["wamp", "time", "quantity", "ration", "socket_file", "file", "descriptors", "address"],
+    &["wamp", "time", "quantity", "ration", "socket_file", "file", "descriptors", "address", "memory"],
 ];
 
 /// The crate's root, whose `lib.rs` is the facade, and the command, which the compiler keeps on top: it is a crate of its own.

@@ -7,7 +7,7 @@ use super::{
     auth::cookie::warn_of_shared_ids,
     cookie::Stores,
     policy::{Policies, RawPolicy},
-    reader::{Anything, Json, Located, Raw, Table, Walk, choice, entry, inline_schema, object, whole},
+    reader::{Anything, Json, Located, Raw, Size, Table, Walk, choice, entry, inline_schema, object, whole},
     realm::{RawRealm, realms},
     served,
     transport::{RawTransport, transports},
@@ -33,6 +33,8 @@ object! {
         controller: optional RawController,
         /// Policies by name, to which services refer.
         policies: optional Table<RawPolicy>,
+        /// How much memory clients may make the gateway hold in all. Default: half of what the machine or the control group has.
+        max_memory: optional Size<{ 1 << 20 }, { 1 << 40 }>,
     }
     refuses {
         "components" => "the gateway runs no components, start them separately as clients",
@@ -199,8 +201,12 @@ impl RawNode {
         let transports = transports(raw_transports.unwrap_or_default(), &mut shared, walk);
         shared.policies.warn_of_unused(walk);
         warn_of_shared_ids(&shared.ids, walk);
-        let config =
-            Config { node_dir: walk.surroundings.node_dir.to_owned(), realms: shared.realms, transports };
+        let config = Config {
+            node_dir: walk.surroundings.node_dir.to_owned(),
+            realms: shared.realms,
+            transports,
+            max_memory: self.max_memory.map(|size| size.0),
+        };
         served::check(&config, walk);
         config
     }

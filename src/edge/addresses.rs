@@ -33,7 +33,8 @@ const SAVED_RECORDS: u32 = 200;
 const WAIT_FOR_CONNECTIONS: Duration = Duration::from_secs(5);
 
 /// Why connections are turned away that have said nothing yet.
-pub(crate) const CONNECTION_REASONS: [&str; 3] = ["full", "descriptors", Limit::Connections.reason()];
+pub(crate) const CONNECTION_REASONS: [&str; 4] =
+    ["full", "descriptors", Limit::Connections.reason(), "memory"];
 
 /// Why handshakes are refused for their address.
 pub(crate) const ADDRESS_REASONS: [&str; 3] =

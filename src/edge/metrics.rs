@@ -2,7 +2,10 @@
 
 use http::StatusCode;
 
-use crate::metrics::{Counter, Counters, Refusals, Registry};
+use crate::{
+    memory,
+    metrics::{Counter, Counters, Readings, Refusals, Registry},
+};
 
 /// The statuses that answer handshakes. They are shown from the start, so that monitoring sees the first of each.
 const STATUSES: [StatusCode; 9] = [
@@ -38,6 +41,12 @@ impl EdgeMetrics {
         let handshakes = Counters::default();
         let help = "WebSocket handshakes by the HTTP status that answered them; 101 let the client in.";
         registry.register("wampgate_handshakes", help, handshakes.clone());
+        let memory = Readings::default();
+        memory.add([("kind", "held".to_owned())], memory::held);
+        memory.add([("kind", "limit".to_owned())], memory::limit);
+        let help =
+            "Memory that clients make the gateway hold, as far as it is counted, and how much that may be.";
+        registry.register("wampgate_client_memory_bytes", help, memory);
         Self { registry: registry.clone(), refusals: refusals.clone(), handshakes }
     }
 

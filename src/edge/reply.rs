@@ -46,6 +46,8 @@ pub(crate) enum Problem {
     Full,
     /// The process has no descriptors left for clients.
     Descriptors,
+    /// Clients hold as much memory as they may.
+    Memory,
     /// The client's address has as much of something as it may have.
     TooMany(TooMany),
     /// The client is new, and its address may not have one more record in the store.
@@ -77,6 +79,7 @@ impl Problem {
             Self::HeadTimeout => "head-timeout",
             Self::Full => "full",
             Self::Descriptors => "descriptors",
+            Self::Memory => "memory",
             Self::TooMany(refused) => refused.limit.reason(),
             Self::NewClient => Limit::NewRecords.reason(),
         }
@@ -95,6 +98,7 @@ impl Problem {
         match self {
             Self::Store(error) => error.to_string(),
             Self::Full => "the transport has as many as `max_connections` lets it have".to_owned(),
+            Self::Memory => "clients hold as much memory as `max_memory` lets them".to_owned(),
             Self::Descriptors => {
                 format!("the process has no file descriptors left for clients; {}", descriptors::REMEDY)
             }
@@ -121,7 +125,7 @@ pub(crate) fn reply(problem: &Problem) -> Response<Body> {
                 headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
         }
-        Problem::Store(_) | Problem::Full | Problem::Descriptors => {
+        Problem::Store(_) | Problem::Full | Problem::Descriptors | Problem::Memory => {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         // RFC 6585, 4: a 429 may say how long to wait.
@@ -139,7 +143,9 @@ fn status(problem: &Problem) -> StatusCode {
         Problem::NotFound => StatusCode::NOT_FOUND,
         Problem::Method => StatusCode::METHOD_NOT_ALLOWED,
         Problem::File => StatusCode::INTERNAL_SERVER_ERROR,
-        Problem::Store(_) | Problem::Full | Problem::Descriptors => StatusCode::SERVICE_UNAVAILABLE,
+        Problem::Store(_) | Problem::Full | Problem::Descriptors | Problem::Memory => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Problem::TooMany(_) | Problem::NewClient => StatusCode::TOO_MANY_REQUESTS,
         // RFC 9110, 15.5.9: the reply may be sent on a connection that is idle, too.
         Problem::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -168,7 +174,7 @@ fn message(problem: &Problem) -> String {
         Problem::File => "this file cannot be read".into(),
         Problem::Store(_) => "clients cannot be tracked at the moment: try again later".into(),
         Problem::HeadTimeout => "the request's head did not come in time".into(),
-        Problem::Full | Problem::Descriptors => "too many connections, come later".into(),
+        Problem::Full | Problem::Descriptors | Problem::Memory => "too many connections, come later".into(),
         Problem::TooMany(TooMany { limit: Limit::Connections, .. }) => {
             "too many connections from your address: close some, or come later".into()
         }

@@ -7,7 +7,10 @@
 use rustc_hash::FxHashMap;
 
 use super::{deliveries::RequestError, options::SessionLimits};
-use crate::wamp::{SessionId, uri::error};
+use crate::{
+    memory::{self, Charge},
+    wamp::{SessionId, uri::error},
+};
 
 /// What the sessions of a realm hold.
 #[derive(Debug, Default)]
@@ -25,6 +28,8 @@ struct Held {
     registrations: FxHashMap<u64, usize>,
     /// All these lengths together.
     uris: usize,
+    /// What is charged for all of it.
+    charge: Charge,
 }
 
 /// A kind of thing that sessions hold.
@@ -61,6 +66,9 @@ impl Holdings {
                 "the URIs of a session's subscriptions and registrations may have {uri_space} bytes together: end some, or use shorter ones"
             )));
         }
+        if !memory::has_room(uri.saturating_add(memory::ENTRY)) {
+            return Err(full("the gateway has no memory left for it: try again later".to_owned()));
+        }
         Ok(())
     }
 
@@ -80,6 +88,7 @@ impl Holdings {
         let held = self.sessions.entry(session).or_default();
         if held.of(thing).insert(id, uri).is_none() {
             held.uris = held.uris.saturating_add(uri);
+            held.charge.force(uri.saturating_add(memory::ENTRY));
         }
     }
 
@@ -88,6 +97,7 @@ impl Holdings {
         let Some(held) = self.sessions.get_mut(&session) else { return };
         if let Some(uri) = held.of(thing).remove(&id) {
             held.uris = held.uris.saturating_sub(uri);
+            held.charge.shrink(uri.saturating_add(memory::ENTRY));
         }
         if held.subscriptions.is_empty() && held.registrations.is_empty() {
             self.sessions.remove(&session);

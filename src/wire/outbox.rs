@@ -6,6 +6,7 @@
 //! *Bound*: the frames' bytes and [`FRAME_OVERHEAD`] for each of them, together at most the outbox's limit. Only a
 //! frame that finds the queue empty is always taken: the limit catches peers that read too slowly, and a peer that
 //! has read everything must not lose its connection to one large message of another client.
+//! What all outboxes hold is charged to the budget of the process ([`memory`](crate::memory)).
 //! *Overflow*: the connection is dropped ([`Closing::Overflow`]).
 
 use std::{
@@ -18,7 +19,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::{CloseCode, KEPT_PLACES};
-use crate::wamp::Serializer;
+use crate::{memory::Charge, wamp::Serializer};
 
 /// What a waiting frame counts besides its bytes: its place in the queue and its share of an allocation. Without it, a
 /// limit in bytes would not bound the number of small frames.
@@ -38,6 +39,10 @@ struct Queue {
     frames: VecDeque<Frame>,
     /// What the frames count against the limit.
     cost: usize,
+    /// What is charged for them.
+    charge: Charge,
+    /// Whether the connection only waits for its write to go on: then nothing but an overflow needs to wake it.
+    is_stuck: bool,
     closing: Option<Closing>,
 }
 
@@ -104,14 +109,18 @@ impl Outbox {
             return;
         }
         let cost = queue.cost.saturating_add(frame.cost());
-        if cost > self.limit && !queue.frames.is_empty() {
+        let is_over = !queue.frames.is_empty() && (cost > self.limit || !queue.charge.cover(cost));
+        if is_over {
             *queue = Queue { closing: Some(Closing::Overflow), ..Queue::default() };
         } else {
             queue.cost = cost;
             queue.frames.push_back(frame);
         }
+        let is_heard = is_over || !queue.is_stuck;
         drop(queue);
-        self.ready.notify_one();
+        if is_heard {
+            self.ready.notify_one();
+        }
     }
 
     /// Ends the connection after what is queued now; the first call counts.
@@ -140,8 +149,12 @@ impl Outbox {
     /// Resolves once the connection has been given up for overflow; for use while a write is stuck.
     pub async fn overflowed(&self) {
         loop {
-            if self.lock().closing == Some(Closing::Overflow) {
-                return;
+            {
+                let mut queue = self.lock();
+                if queue.closing == Some(Closing::Overflow) {
+                    return;
+                }
+                queue.is_stuck = true;
             }
             self.ready.notified().await;
         }
@@ -149,6 +162,7 @@ impl Outbox {
 
     fn try_take(&self, into: &mut Vec<Bytes>, max_bytes: usize) -> Option<Next> {
         let mut queue = self.lock();
+        queue.is_stuck = false;
         if queue.frames.is_empty() {
             return queue.closing.map(|how| Next::Taken(Taken::Closing(how)));
         }
@@ -172,6 +186,9 @@ impl Outbox {
                     break;
                 }
             }
+        }
+        if queue.frames.is_empty() {
+            queue.charge.clear();
         }
         if queue.frames.is_empty() && queue.frames.capacity() > KEPT_PLACES {
             // What a burst has needed is given back.

@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::{
 };
 
 use super::WireError;
-use crate::{stream::Stream, wamp::Serializer};
+use crate::{memory::Charge, stream::Stream, wamp::Serializer};
 
 /// How much is read from the socket at once. An idle connection keeps a buffer of this size, which is the largest part of what it
 /// costs. Most messages fit; a larger one makes the buffer grow while it arrives.
@@ -44,6 +44,12 @@ pub(super) struct Socket {
     /// where both are the same, the engine holds nothing.
     received: usize,
     given_out: usize,
+    /// How many bytes had come when the last message was given out.
+    received_before: usize,
+    /// What is charged for the message that arrives, or that was given out last.
+    charge: Charge,
+    /// Whether it is the latter: the caller comes back when it is done with it.
+    is_given_out: bool,
     /// Whether the engine's buffer has grown for a large message.
     has_grown: bool,
     /// Whether the engine may hold something that is to be sent.
@@ -83,7 +89,18 @@ impl Socket {
         } else {
             WebSocketContext::from_partially_read(early.into(), Role::Server, Some(limits))
         };
-        Self { stream, engine, serializer, received, given_out: 0, has_grown: false, is_unsent: false }
+        Self {
+            stream,
+            engine,
+            serializer,
+            received,
+            given_out: 0,
+            received_before: 0,
+            charge: Charge::default(),
+            is_given_out: false,
+            has_grown: false,
+            is_unsent: false,
+        }
     }
 
     /// Whether small writes leave at once.
@@ -193,16 +210,30 @@ impl Socket {
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, WireError>> {
         let serializer = self.serializer;
+        if self.is_given_out {
+            self.is_given_out = false;
+            self.charge.clear();
+        }
         let (engine, mut io) = self.split(cx);
         let message = match engine.read(&mut io) {
             Ok(message) => message,
             Err(error) if would_block(&error) => {
                 self.shrink();
-                return Poll::Pending;
+                let arrived = self.received.wrapping_sub(self.received_before);
+                return if self.charge.cover(arrived) {
+                    Poll::Pending
+                } else {
+                    Poll::Ready(Err(no_memory()))
+                };
             }
             Err(error) => return Poll::Ready(Err(ended(error))),
         };
         self.given_out = self.given_out.wrapping_add(frame_size(message.len()));
+        self.received_before = self.received;
+        self.is_given_out = true;
+        if !self.charge.cover(message.len()) {
+            return Poll::Ready(Err(no_memory()));
+        }
         self.has_grown |= message.len() > GROWN;
         // The engine answers pings and close frames by itself.
         self.is_unsent |= message.is_ping() || message.is_close();
@@ -288,6 +319,11 @@ const fn frame_size(payload: usize) -> usize {
         _ => 8,
     };
     2 + length + 4 + payload
+}
+
+/// RFC 6455, 7.4.1 leaves 1013 to the registry, where it is "Try Again Later".
+fn no_memory() -> WireError {
+    WireError::Broken(CloseCode::Again, "the gateway has no memory for this message: try again later".into())
 }
 
 fn would_block(error: &tungstenite::Error) -> bool {

@@ -362,3 +362,28 @@ fn the_uris_of_a_session_have_a_size_together() {
     client.register(&uri("c")).unwrap();
     gateway.assert_next_client_is_served();
 }
+
+#[test]
+fn clients_hold_so_much_memory_in_all() {
+    let gateway = Gateway::start(&web(&tracked()).with("max_memory", json!("1MiB")));
+    let (mut first, _) = Client::joined(&gateway, &mut Jar::default());
+    let mut open = Vec::new();
+    let refused = loop {
+        let mut connection = Connection::open(&gateway);
+        let _ = connection.try_send(Handshake::default().bytes());
+        let response = connection.response();
+        if response.status != 101 {
+            break response;
+        }
+        open.push(connection);
+        assert!(open.len() < 100, "32 KiB each");
+    };
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert_eq!(refused.header("retry-after"), Some("5"), "{refused:?}");
+    assert!(open.len() >= 20, "{}", open.len());
+    first.echoes();
+    drop(open);
+    // The gateway notices in its own time that there is room again.
+    while Handshake::default().send(&gateway).1.status != 101 {}
+    first.echoes();
+}

@@ -131,6 +131,19 @@ async fn overflow_is_noticed_by_a_task_whose_write_is_stuck() {
 }
 
 #[tokio::test]
+async fn a_task_whose_write_is_stuck_is_woken_for_an_overflow_only() {
+    let outbox = outbox(3 * FRAME_OVERHEAD);
+    let mut overflowed = by_hand(outbox.overflowed());
+    assert!(overflowed.poll_is_pending());
+    outbox.push(frame("a"));
+    outbox.push(frame("b"));
+    assert!(!overflowed.is_woken());
+    outbox.push(frame("c"));
+    assert!(overflowed.is_woken());
+    assert!(!overflowed.poll_is_pending());
+}
+
+#[tokio::test]
 async fn empty_queue_gives_back_what_a_burst_needed() {
     let outbox = outbox(PLENTY);
     for _ in 0..1000 {
@@ -153,4 +166,34 @@ async fn what_is_encoded_later_keeps_its_place_and_counts_meanwhile() {
     outbox.push_later(800, || panic!("never encoded: the connection is given up"));
     outbox.push_later(800, || panic!("never encoded: the connection is given up"));
     assert_eq!(closing(&outbox).await, Closing::Overflow);
+}
+
+/// A future that is polled by hand, and tells whether it asks to be polled again.
+struct ByHand<F> {
+    future: std::pin::Pin<Box<F>>,
+    woken: std::sync::Arc<Woken>,
+}
+
+#[derive(Default)]
+struct Woken(std::sync::atomic::AtomicBool);
+
+impl std::task::Wake for Woken {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+fn by_hand<F: Future>(future: F) -> ByHand<F> {
+    ByHand { future: Box::pin(future), woken: std::sync::Arc::default() }
+}
+
+impl<F: Future> ByHand<F> {
+    fn poll_is_pending(&mut self) -> bool {
+        let waker = std::sync::Arc::clone(&self.woken).into();
+        self.future.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending()
+    }
+
+    fn is_woken(&self) -> bool {
+        self.woken.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
 }

@@ -1,0 +1,187 @@
+//! Memory that clients make the gateway hold, in the whole process: how much there may be of it, and how much there is.
+//!
+//! Each client has limits of its own. Many clients together could reach more than the machine has, so what each of them holds
+//! beyond little is charged here as well, where it is held:
+//!
+//! | what | charged | without room |
+//! |---|---|---|
+//! | a connection | [`CONNECTION`] bytes | 503 |
+//! | a message that arrives in parts, or waits for its realm | what exceeds [`FREE`] | close 1013 |
+//! | what waits to be sent | what exceeds [`FREE`], shared frames once for each receiver | the connection is dropped |
+//! | subscriptions and registrations | the URI and [`ENTRY`] bytes | `wamp.error.unavailable` |
+
+use std::{
+    fs, iter,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+/// What a connection is charged, whatever it does: what an idle one takes, and what it may hold for free.
+pub(crate) const CONNECTION: usize = 32 * 1024;
+
+/// How much a connection may hold in each direction without being charged for it, so that most never touch the budget.
+pub(crate) const FREE: usize = 8 * 1024;
+
+/// What an entry in tables is charged besides its URI.
+pub(crate) const ENTRY: usize = 256;
+
+/// Charges grow by this much at least.
+const STEP: usize = 64 * 1024;
+
+/// The budget of the process.
+static BUDGET: Budget = Budget::new(usize::MAX);
+
+#[derive(Debug)]
+struct Budget {
+    limit: AtomicUsize,
+    held: AtomicUsize,
+}
+
+/// Memory that is held, in bytes. Dropping it gives it back.
+#[derive(Debug, Default)]
+pub(crate) struct Charge(usize);
+
+/// Sets how much clients may hold.
+pub(crate) fn set_limit(bytes: usize) {
+    BUDGET.limit.store(bytes, Relaxed);
+}
+
+/// How much clients may hold.
+pub(crate) fn limit() -> usize {
+    BUDGET.limit.load(Relaxed)
+}
+
+/// How much clients hold.
+pub(crate) fn held() -> usize {
+    BUDGET.held.load(Relaxed)
+}
+
+/// Whether there is room for so many bytes.
+pub(crate) fn has_room(bytes: usize) -> bool {
+    held().checked_add(bytes).is_some_and(|held| held <= limit())
+}
+
+/// Half of the memory that the machine or the control group of the process has; everything where neither is known.
+pub(crate) fn half_of_the_machine() -> usize {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let root = Path::new("/sys/fs/cgroup");
+    // The limit of a group above counts as well.
+    let groups = iter::successors(Some(root.join(own)), |group| {
+        (group != root).then(|| group.parent().map(Path::to_owned)).flatten()
+    });
+    let files = groups.map(|group| group.join("memory.max"));
+    let limits = files
+        .chain([root.join("memory/memory.limit_in_bytes")])
+        .filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok());
+    limits.chain(physical()).min().map_or(usize::MAX, |bytes| bytes / 2)
+}
+
+/// The machine's memory.
+fn physical() -> Option<usize> {
+    let known = fs::read_to_string("/proc/meminfo").ok()?;
+    let total = known.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    total.trim().strip_suffix(" kB")?.parse::<usize>().ok()?.checked_mul(1024)
+}
+
+impl Budget {
+    const fn new(limit: usize) -> Self {
+        Self { limit: AtomicUsize::new(limit), held: AtomicUsize::new(0) }
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let limit = self.limit.load(Relaxed);
+        let more = |held: usize| held.checked_add(bytes).filter(|held| *held <= limit);
+        self.held.try_update(Relaxed, Relaxed, more).is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        if bytes > 0 {
+            self.held.fetch_sub(bytes, Relaxed);
+        }
+    }
+}
+
+impl Charge {
+    /// A charge of so many bytes, if there is room for it.
+    pub(crate) fn new(bytes: usize) -> Option<Self> {
+        BUDGET.take(bytes).then_some(Self(bytes))
+    }
+
+    /// Makes the charge large enough for a connection that holds so much, if there is room for it.
+    #[must_use]
+    pub(crate) fn cover(&mut self, held: usize) -> bool {
+        let charged = held.saturating_sub(FREE);
+        charged <= self.0 || self.grow((charged - self.0).max(STEP))
+    }
+
+    /// Adds so many bytes, if there is room for them.
+    #[must_use]
+    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+        let has_room = BUDGET.take(bytes);
+        if has_room {
+            self.0 += bytes;
+        }
+        has_room
+    }
+
+    /// Adds so many bytes that are held already.
+    pub(crate) fn force(&mut self, bytes: usize) {
+        BUDGET.held.fetch_add(bytes, Relaxed);
+        self.0 += bytes;
+    }
+
+    /// Gives so many bytes back.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.0);
+        self.0 -= bytes;
+        BUDGET.give_back(bytes);
+    }
+
+    /// Gives everything back.
+    pub(crate) fn clear(&mut self) {
+        self.shrink(self.0);
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_held_than_the_limit() {
+        let budget = Budget::new(100);
+        assert!(budget.take(60) && budget.take(40));
+        assert!(!budget.take(1));
+        budget.give_back(50);
+        assert!(budget.take(50) && !budget.take(usize::MAX));
+    }
+
+    #[test]
+    fn charges_are_given_back() {
+        // Other tests use the same budget, so that only this charge can be looked at.
+        let mut charge = Charge::new(10).unwrap();
+        assert!(charge.grow(5));
+        charge.shrink(3);
+        assert_eq!(charge.0, 12);
+        charge.clear();
+        assert_eq!(charge.0, 0);
+        assert!(charge.cover(FREE) && charge.0 == 0, "little is free");
+        assert!(charge.cover(FREE + 1) && charge.0 == STEP);
+        assert!(charge.cover(FREE + STEP) && charge.0 == STEP);
+        assert!(charge.cover(FREE + 10 * STEP) && charge.0 == 10 * STEP);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_machine_has_memory() {
+        let half = half_of_the_machine();
+        assert!(half >= 16 << 20 && half <= physical().unwrap() / 2, "{half}");
+    }
+}
