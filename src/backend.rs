@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     identity::Identity,
-    realm::{self, Channel, Realm},
+    realm::{self, Client, Realm},
     wamp::{ClientMessage, RouterFeatures, SessionId, Uri},
     wire::Outbox,
 };
@@ -70,11 +70,11 @@ impl Backend {
         session: SessionId,
         identity: Arc<Identity>,
         outbox: Arc<Outbox>,
-        channel: Channel,
+        client: Client,
     ) -> Result<Attachment, BackendClosed> {
         match self {
             Self::Realm(realm) => {
-                let attached = realm.attach(session, identity, outbox, channel).await;
+                let attached = realm.attach(session, identity, outbox, client).await;
                 attached.map(Attachment::Realm).map_err(|_| BackendClosed)
             }
         }

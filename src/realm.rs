@@ -27,6 +27,7 @@ mod options;
 mod owner;
 mod permissions;
 mod router;
+mod turn;
 
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ use tokio::sync::oneshot;
 pub use self::{
     inbox::RealmClosed,
     logout::{Logout, Logouts, TooManyLogouts},
-    member::Channel,
+    member::{Channel, Client},
     metrics::RealmMetrics,
     options::{Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
 };
@@ -121,10 +122,10 @@ impl Realm {
         session: SessionId,
         identity: Arc<Identity>,
         outbox: Arc<Outbox>,
-        channel: Channel,
+        client: Client,
     ) -> Result<Attachment, RealmClosed> {
         let key = self.inbox.next_key(session);
-        self.inbox.send(Arrival::Attach { key, identity, outbox, channel }).await?;
+        self.inbox.send(Arrival::Attach { key, identity, outbox, client }).await?;
         Ok(Attachment { key, inbox: Arc::clone(&self.inbox) })
     }
 }

@@ -34,7 +34,7 @@ mod msgpack;
 mod tests;
 
 pub use dictionary::Dictionary;
-pub use features::RouterFeatures;
+pub use features::{ClientFeatures, RouterFeatures};
 pub use message::{ClientMessage, RouterMessage};
 pub use payload::Payload;
 pub use serializer::{DecodeError, Serializer, Subprotocol};

@@ -11,10 +11,10 @@ use crate::{
     auth::{self, AuthError},
     backend::{Attachment, Backend},
     identity::Identity,
-    realm::Channel,
+    realm::{Channel, Client},
     session::Session,
     stream::PeerAddr,
-    wamp::{ClientMessage, RouterMessage, SessionId, message::WelcomeDetails},
+    wamp::{ClientFeatures, ClientMessage, RouterMessage, SessionId, message::WelcomeDetails},
     wire::{CloseCode, Ending},
 };
 
@@ -24,9 +24,10 @@ impl Connection {
         let hello = self.hello(shutdown).await?;
         let backend = self.backend(&hello)?;
         let session = SessionId::random();
+        let features = ClientFeatures::read(&hello.details.roles);
         let identity = self.admit(hello, &backend, session).await?;
         self.service.admission.remember(&self.visitor, backend.realm(), &identity).await;
-        let attachment = self.welcome(session, &backend, identity).await?;
+        let attachment = self.welcome(session, &backend, identity, features).await?;
         Ok(Session::new(attachment, self.visitor.tracked.is_some()))
     }
 
@@ -110,6 +111,7 @@ impl Connection {
         session: SessionId,
         backend: &Backend,
         identity: Identity,
+        features: ClientFeatures,
     ) -> Result<Attachment, Ending> {
         let tracked = self.visitor.tracked.as_ref();
         let details = WelcomeDetails {
@@ -131,7 +133,8 @@ impl Connection {
         self.joined = Some(Arc::clone(&identity));
         self.tell_of_the_join(session, backend.realm(), &identity);
         let outbox = Arc::clone(self.wire.outbox());
-        let attached = backend.attach(session, identity, outbox, self.channel()).await;
+        let client = Client { channel: self.channel(), features };
+        let attached = backend.attach(session, identity, outbox, client).await;
         attached.map_err(|_| Ending::Refused(AuthError::NoSuchRealm(None)))
     }
 

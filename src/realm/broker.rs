@@ -5,8 +5,7 @@
 //! scope to the router. The broker forgets a topic that has no subscribers.
 
 mod audience;
-
-use std::collections::{HashMap, hash_map::Entry};
+mod meta;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -14,10 +13,19 @@ pub(super) use audience::Audience;
 
 use super::{
     deliveries::{Deliveries, RequestError},
-    identifiers::Identifiers,
-    member::{Actor, Members},
+    member::Actor,
+    permissions::Action,
+    turn::{Change, Kind, Turn},
 };
-use crate::wamp::{Payload, RouterMessage, SessionId, Uri, message::EventDetails, uri::error};
+use crate::{
+    time::Timestamp,
+    wamp::{
+        Payload, RouterMessage, SessionId, Uri,
+        message::{EventDetails, Passthru},
+        pattern::{Pattern, PatternMap},
+        uri::error,
+    },
+};
 
 /// How many topics a session may be subscribed to, so that one client cannot fill the memory that all share.
 pub(super) const MAX_SUBSCRIPTIONS: usize = 10_000;
@@ -25,17 +33,20 @@ pub(super) const MAX_SUBSCRIPTIONS: usize = 10_000;
 /// The subscriptions of a realm.
 #[derive(Debug, Default)]
 pub(super) struct Broker {
-    // Clients choose the topics, so this map keeps the standard library's keyed hash. The others have keys that
-    // the gateway draws itself, so a fast hash without a secret will do.
-    topics: HashMap<Uri, Topic>,
-    by_id: FxHashMap<u64, Uri>,
+    topics: PatternMap<Topic>,
+    // The gateway draws these keys itself, so a fast hash without a secret will do.
+    by_id: FxHashMap<u64, Pattern>,
     /// What each session is subscribed to; a session that is subscribed to nothing is not in here.
     by_session: FxHashMap<SessionId, FxHashSet<u64>>,
+    /// How many subscriptions may be to topics of the meta API.
+    watching: usize,
 }
 
+/// A topic, or a pattern of topics, and its subscribers.
 #[derive(Debug)]
 struct Topic {
     subscription: u64,
+    created: Timestamp,
     subscribers: FxHashSet<SessionId>,
 }
 
@@ -47,50 +58,62 @@ pub(super) struct Publication<'a> {
     /// The publisher, if it is disclosed.
     pub(super) publisher: Option<Actor<'a>>,
     pub(super) audience: Audience,
+    /// How the publisher has packed the payload, if it did so itself.
+    pub(super) passthru: Option<Box<Passthru>>,
     pub(super) payload: Payload,
 }
 
 impl Broker {
-    /// Subscribes a session to a topic. A second time gives the same subscription (section "SUBSCRIBED").
+    /// Subscribes a session to a topic or a pattern of topics. A second time gives the same subscription (section
+    /// "SUBSCRIBED").
     pub(super) fn subscribe(
         &mut self,
         session: SessionId,
-        topic: Uri,
-        identifiers: &mut Identifiers,
+        topic: &Pattern,
+        turn: &mut Turn<'_>,
     ) -> Result<u64, RequestError> {
-        let held = self.by_session.get(&session).map_or(0, FxHashSet::len);
-        let entry = self.topics.entry(topic);
-        if let Entry::Occupied(topic) = &entry
-            && topic.get().subscribers.contains(&session)
+        let existing = self.topics.get_mut(topic);
+        if let Some(topic) = &existing
+            && topic.subscribers.contains(&session)
         {
-            return Ok(topic.get().subscription);
+            return Ok(topic.subscription);
         }
-        if held >= MAX_SUBSCRIPTIONS {
+        if self.by_session.get(&session).map_or(0, FxHashSet::len) >= MAX_SUBSCRIPTIONS {
             return Err(RequestError::new(
                 error::UNAVAILABLE,
                 format!("a session may have {MAX_SUBSCRIPTIONS} subscriptions: unsubscribe from some first"),
             ));
         }
-        let topic = match entry {
-            Entry::Occupied(topic) => topic.into_mut(),
-            Entry::Vacant(vacant) => {
-                let subscription = identifiers.subscription();
-                self.by_id.insert(subscription, vacant.key().clone());
-                vacant.insert(Topic { subscription, subscribers: FxHashSet::default() })
-            }
+        let subscription = if let Some(found) = existing {
+            found.subscribers.insert(session);
+            found.subscription
+        } else {
+            let subscription = turn.identifiers.subscription();
+            let subscribers = FxHashSet::from_iter([session]);
+            let created = turn.clock;
+            self.topics.get_or_insert_with(topic, || Topic { subscription, created, subscribers });
+            self.by_id.insert(subscription, topic.clone());
+            self.watching += usize::from(watches_meta(topic));
+            turn.changes.push((Kind::Subscription, Change::Created(session, subscription)));
+            subscription
         };
-        topic.subscribers.insert(session);
-        self.by_session.entry(session).or_default().insert(topic.subscription);
-        Ok(topic.subscription)
+        self.by_session.entry(session).or_default().insert(subscription);
+        turn.changes.push((Kind::Subscription, Change::Added(session, subscription)));
+        Ok(subscription)
     }
 
-    /// Whether a session is subscribed to a topic.
-    pub(super) fn is_subscribed(&self, session: SessionId, topic: &Uri) -> bool {
+    /// Whether a session is subscribed to a topic or a pattern.
+    pub(super) fn is_subscribed(&self, session: SessionId, topic: &Pattern) -> bool {
         self.topics.get(topic).is_some_and(|topic| topic.subscribers.contains(&session))
     }
 
     /// Ends a subscription that the session has.
-    pub(super) fn unsubscribe(&mut self, session: SessionId, subscription: u64) -> Result<(), RequestError> {
+    pub(super) fn unsubscribe(
+        &mut self,
+        session: SessionId,
+        subscription: u64,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), RequestError> {
         let held = self.by_session.get_mut(&session).filter(|held| held.contains(&subscription));
         let Some(held) = held else {
             return Err(RequestError::new(
@@ -102,52 +125,95 @@ impl Broker {
         if held.is_empty() {
             self.by_session.remove(&session);
         }
-        self.remove_subscriber(session, subscription);
+        self.remove_subscriber(session, subscription, turn);
         Ok(())
     }
 
     /// Whether an event on a topic would reach a session.
     pub(super) fn has_subscribers(&self, topic: &Uri) -> bool {
-        self.topics.contains_key(topic)
+        if self.topics.exact(topic).is_some() {
+            return true;
+        }
+        let mut found = false;
+        if self.topics.has_patterns() {
+            self.topics.each_pattern(topic.as_str(), |_| found = true);
+        }
+        found
     }
 
-    /// Sends an event to the subscribers of its topic that its audience includes.
-    pub(super) fn publish(&self, publication: Publication<'_>, members: &Members, out: &mut Deliveries) {
-        let Publication { id: publication, topic, publisher, audience, payload } = publication;
-        let Some(Topic { subscription, subscribers }) = self.topics.get(topic) else { return };
+    /// Sends an event to the subscribers of its topic, and to those of the patterns that match it, as far as its audience
+    /// includes them. Each subscription gets an event of its own (section "Pattern-based Subscription").
+    pub(super) fn publish(&self, publication: Publication<'_>, turn: &Turn<'_>, out: &mut Deliveries) {
+        let Publication { id: publication, topic, publisher, audience, passthru, payload } = publication;
+        let members = turn.members;
+        let publisher = || publisher.map(|publisher| publisher.disclosed());
+        if self.topics.has_patterns() {
+            let text = topic.as_str();
+            self.topics.each_pattern(text, |found| {
+                let event = || RouterMessage::Event {
+                    subscription: found.subscription,
+                    publication,
+                    details: EventDetails {
+                        publisher: publisher(),
+                        topic: Some(topic.clone()),
+                        passthru: passthru.clone(),
+                        ..EventDetails::default()
+                    },
+                    payload: payload.clone(),
+                };
+                // A role that may subscribe to a pattern need not be allowed to see all that the pattern covers.
+                let subscribers = audience.among(&found.subscribers, members);
+                out.many(subscribers.filter(|to| turn.may(*to, Action::Subscribe, text)), event);
+            });
+        }
+        let Some(Topic { subscription, subscribers, .. }) = self.topics.exact(topic) else { return };
         let event = || RouterMessage::Event {
             subscription: *subscription,
             publication,
-            details: EventDetails {
-                publisher: publisher.map(|publisher| publisher.disclosed()),
-                ..EventDetails::default()
-            },
+            details: EventDetails { publisher: publisher(), passthru, ..EventDetails::default() },
             payload,
         };
         out.many(audience.among(subscribers, members), event);
     }
 
     /// Ends all subscriptions of a session.
-    pub(super) fn leave(&mut self, session: SessionId) {
+    pub(super) fn leave(&mut self, session: SessionId, turn: &mut Turn<'_>) {
         for subscription in self.by_session.remove(&session).into_iter().flatten() {
-            self.remove_subscriber(session, subscription);
+            self.remove_subscriber(session, subscription, turn);
         }
     }
 
-    fn remove_subscriber(&mut self, session: SessionId, subscription: u64) {
-        let Some(uri) = self.by_id.get(&subscription) else { return };
-        let Some(topic) = self.topics.get_mut(uri) else { return };
+    fn remove_subscriber(&mut self, session: SessionId, subscription: u64, turn: &mut Turn<'_>) {
+        let Some(pattern) = self.by_id.get(&subscription) else { return };
+        let Some(topic) = self.topics.get_mut(pattern) else { return };
         topic.subscribers.remove(&session);
+        turn.changes.push((Kind::Subscription, Change::Removed(session, subscription)));
         if topic.subscribers.is_empty() {
-            self.topics.remove(uri);
+            self.watching -= usize::from(watches_meta(pattern));
+            self.topics.remove(pattern);
             self.by_id.remove(&subscription);
+            turn.changes.push((Kind::Subscription, Change::Deleted(session, subscription)));
         }
+    }
+
+    /// Whether anybody may be subscribed to a topic of the meta API.
+    pub(super) const fn is_watched(&self) -> bool {
+        self.watching > 0
     }
 
     /// Whether nothing is left in any of the maps.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.topics.is_empty() && self.by_id.is_empty() && self.by_session.is_empty()
+    }
+}
+
+/// Whether a pattern may match a topic that begins with `wamp.`.
+fn watches_meta(pattern: &Pattern) -> bool {
+    match pattern {
+        Pattern::Prefix(text) => text.starts_with("wamp.") || "wamp.".starts_with(&**text),
+        Pattern::Wildcard(text) => matches!(text.split('.').next(), Some("" | "wamp")),
+        Pattern::Exact(_) => pattern.is_reserved(),
     }
 }
 

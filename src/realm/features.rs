@@ -3,11 +3,31 @@
 use crate::wamp::RouterFeatures;
 
 /// The broker's features.
-const BROKER: [&str; 4] =
-    ["publisher_identification", "publisher_exclusion", "subscriber_blackwhite_listing", "session_meta_api"];
+const BROKER: [&str; 8] = [
+    "pattern_based_subscription",
+    "payload_passthru_mode",
+    "publisher_exclusion",
+    "publisher_identification",
+    "session_meta_api",
+    "subscriber_blackwhite_listing",
+    "subscription_meta_api",
+    "subscription_revocation",
+];
 
 /// The dealer's features.
-const DEALER: [&str; 2] = ["caller_identification", "session_meta_api"];
+const DEALER: [&str; 11] = [
+    "call_canceling",
+    "call_timeout",
+    "caller_identification",
+    "pattern_based_registration",
+    "payload_passthru_mode",
+    "progressive_call_invocations",
+    "progressive_call_results",
+    "registration_meta_api",
+    "registration_revocation",
+    "session_meta_api",
+    "shared_registration",
+];
 
 /// What a realm announces.
 pub(super) fn features() -> RouterFeatures {

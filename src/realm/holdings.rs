@@ -72,15 +72,9 @@ impl Holdings {
         Ok(())
     }
 
-    /// Whether a session may wait for one call more.
-    pub(super) fn check_call(&self, waiting: usize) -> Result<(), RequestError> {
-        let max = self.limits.max_pending_calls;
-        if waiting >= max {
-            return Err(full(format!(
-                "{max} calls of this session may wait for answers: wait for some first"
-            )));
-        }
-        Ok(())
+    /// How many calls of a session may wait for their answers; the dealer counts them.
+    pub(super) const fn max_pending_calls(&self) -> usize {
+        self.limits.max_pending_calls
     }
 
     /// Notes what a session holds from now on; a second time changes nothing.
@@ -161,8 +155,7 @@ mod tests {
         held.add(ME, Thing::Subscription, 3, 1);
         assert!(refusal(held.check(ME, Thing::Subscription, 0)).contains("may have 2 subscriptions"));
         held.check(SessionId(2), Thing::Subscription, 100).unwrap();
-        held.check_call(2).unwrap();
-        assert!(refusal(held.check_call(3)).contains("3 calls"));
+        assert_eq!(held.max_pending_calls(), 3);
         held.leave(ME);
         assert!(held.is_empty());
     }

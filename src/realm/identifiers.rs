@@ -38,6 +38,22 @@ impl Identifiers {
         }
     }
 
+    /// One of so many places, each as likely as the others; 0 of none.
+    pub(super) fn choice(&mut self, places: usize) -> usize {
+        match &mut self.publications {
+            Draw::Random if places > 1 => {
+                use rand::RngExt as _;
+                rand::rng().random_range(..places)
+            }
+            Draw::Random => 0,
+            #[cfg(test)]
+            Draw::Counting(last) => {
+                *last += 1;
+                usize::try_from(*last).unwrap() % places.max(1)
+            }
+        }
+    }
+
     /// The next subscription's. In the router scope, which the specification leaves to the router: counted.
     pub(super) const fn subscription(&mut self) -> u64 {
         self.last_subscription += 1;

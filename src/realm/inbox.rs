@@ -1,6 +1,6 @@
 //! The way into a realm: one queue for everything, in order, bounded for messages, never full for leaving.
 //!
-//! If a bounded channel were full, the end of a session would have to wait or would get lost; a second channel for it
+//! If a bounded client were full, the end of a session would have to wait or would get lost; a second client for it
 //! could overtake the session's last messages. So the queue itself has no bound. A message and a join need slots before
 //! they enter it; only leaving needs none. The queue holds at most [`SLOTS`] slots' worth of messages and joins, and one
 //! departure for each session. Senders wait for slots in order.
@@ -12,7 +12,7 @@ use std::sync::{
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::{features::features, member::Channel, permissions::Permissions};
+use super::{features::features, member::Client, permissions::Permissions};
 use crate::{
     identity::Identity,
     wamp::{ClientMessage, RouterFeatures, SessionId, Uri},
@@ -46,7 +46,7 @@ pub(super) enum Arrival {
         key: SessionKey,
         identity: Arc<Identity>,
         outbox: Arc<Outbox>,
-        channel: Channel,
+        client: Client,
     },
     Message {
         key: SessionKey,

@@ -11,7 +11,7 @@ pub(super) use self::members::Members;
 use super::permissions::RoleId;
 use crate::{
     identity::Identity,
-    wamp::{Serializer, SessionId, message::Disclosed},
+    wamp::{ClientFeatures, Serializer, SessionId, message::Disclosed},
     wire::Outbox,
 };
 
@@ -24,8 +24,8 @@ pub(super) struct Member {
     pub(super) outbox: Arc<Outbox>,
     /// The identity's role, looked up in the realm's permissions.
     pub(super) role: RoleId,
-    /// What its connection came in by.
-    pub(super) channel: Channel,
+    /// How its client came, and what that can do.
+    pub(super) client: Client,
 }
 
 /// The session that a message comes from.
@@ -43,6 +43,15 @@ impl Actor<'_> {
         let Identity { authid, authrole, .. } = self.identity;
         Disclosed { session: self.session, authid: authid.shared_public(), authrole: authrole.clone().into() }
     }
+}
+
+/// What a realm is told of the client behind a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Client {
+    /// What its connection came in by.
+    pub channel: Channel,
+    /// What it has announced in its HELLO.
+    pub features: ClientFeatures,
 }
 
 /// What a connection comes in by, as far as others may know.
@@ -88,7 +97,7 @@ impl Member {
             "authrole": &**authrole,
             "authmethod": authmethod,
             "authprovider": authprovider,
-            "transport": { "type": "websocket", "channel": self.channel.name(), "serializer": serializer },
+            "transport": { "type": "websocket", "channel": self.client.channel.name(), "serializer": serializer },
         })
     }
 }

@@ -7,13 +7,15 @@
 //! needs a permission whose URI itself begins with `wamp.`: operators write a rule that covers everything with the
 //! application's own procedures in mind, and an open realm has no rule at all.
 //!
+//! Questions about subscriptions and registrations have their names here; the router, which knows them, answers.
+//!
 //! `wamp.session.modify_details` is in no edition of the specification, and not here.
 
 use std::{borrow::Cow, collections::HashSet};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::{deliveries::RequestError, member::Members};
+use super::{deliveries::RequestError, member::Members, turn::Kind};
 use crate::wamp::{
     Payload, Serializer, SessionId, Uri,
     uri::error::{INVALID_ARGUMENT, INVALID_URI, KILLED, NO_SUCH_SESSION},
@@ -44,7 +46,7 @@ const MAX_ARGUMENTS: usize = 16 * 1024;
 const MAX_MESSAGE: usize = 1024;
 
 /// What goes before the name of each procedure.
-const PREFIX: &str = "wamp.session.";
+const PREFIX: &str = "wamp.";
 
 /// A procedure of the meta API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,43 @@ pub(super) enum MetaProcedure {
     KillByAuthid,
     KillByAuthrole,
     KillAll,
+    /// A question about subscriptions or registrations, which the router answers.
+    Routing(Kind, Query),
+}
+
+/// What is asked about subscriptions or registrations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Query {
+    /// All of them, by how they match.
+    List,
+    /// The one of a pattern.
+    Lookup,
+    /// Those that match a URI.
+    Match,
+    /// What there is to know of one.
+    Get,
+    /// Its subscribers or callees.
+    Members,
+    /// How many they are.
+    Count,
+    /// Takes it back from one of them.
+    Remove,
+}
+
+impl Query {
+    /// The query of that name; three of the names differ from kind to kind.
+    fn parse(name: &str, members: &str, count: &str, remove: &str) -> Option<Self> {
+        Some(match name {
+            "list" => Self::List,
+            "lookup" => Self::Lookup,
+            "match" => Self::Match,
+            "get" => Self::Get,
+            name if name == members => Self::Members,
+            name if name == count => Self::Count,
+            name if name == remove => Self::Remove,
+            _ => return None,
+        })
+    }
 }
 
 /// What a call comes to.
@@ -74,8 +113,10 @@ pub(super) enum MetaResult {
     Nothing,
     /// Its only argument.
     Value(Value),
-    /// Sessions, which may be many.
+    /// Sessions, or other identifiers, which may be many.
     Sessions(Vec<u64>),
+    /// Identifiers by how they match: `exact`, `prefix`, `wildcard`.
+    Lists([Vec<u64>; 3]),
 }
 
 /// Sessions that are to end.
@@ -93,7 +134,16 @@ pub(super) struct Killed {
 impl MetaProcedure {
     /// The procedure of that URI, if it is one of these.
     pub(super) fn parse(uri: &str) -> Option<Self> {
-        Some(match uri.strip_prefix(PREFIX)? {
+        let name = uri.strip_prefix(PREFIX)?;
+        if let Some(name) = name.strip_prefix("subscription.") {
+            return Query::parse(name, "list_subscribers", "count_subscribers", "remove_subscriber")
+                .map(|query| Self::Routing(Kind::Subscription, query));
+        }
+        if let Some(name) = name.strip_prefix("registration.") {
+            return Query::parse(name, "list_callees", "count_callees", "remove_callee")
+                .map(|query| Self::Routing(Kind::Registration, query));
+        }
+        Some(match name.strip_prefix("session.")? {
             "count" => Self::Count,
             "list" => Self::List,
             "get" => Self::Get,
@@ -105,9 +155,16 @@ impl MetaProcedure {
         })
     }
 
-    /// Whether it ends sessions.
+    /// Whether it ends sessions of other clients, or takes from them what they have subscribed to or registered.
     pub(super) const fn kills(self) -> bool {
-        matches!(self, Self::Kill | Self::KillByAuthid | Self::KillByAuthrole | Self::KillAll)
+        matches!(
+            self,
+            Self::Kill
+                | Self::KillByAuthid
+                | Self::KillByAuthrole
+                | Self::KillAll
+                | Self::Routing(_, Query::Remove)
+        )
     }
 
     /// Finds out what a call comes to. The caller has the permission for it.
@@ -162,6 +219,8 @@ impl MetaProcedure {
                 arguments.counting(others(caller, members.with_role(role).iter().copied()))
             }
             Self::KillAll => arguments.counting(others(caller, members.sessions())),
+            // The router answers them.
+            Self::Routing(..) => Ok(MetaAnswer { result: MetaResult::Nothing, killed: None }),
         }
     }
 }
@@ -180,29 +239,47 @@ fn no_such_session(session: SessionId) -> RequestError {
 
 impl MetaAnswer {
     const fn only(result: Value) -> Self {
-        Self { result: MetaResult::Value(result), killed: None }
+        Self::telling(MetaResult::Value(result))
+    }
+
+    /// An answer that ends no session.
+    pub(super) const fn telling(result: MetaResult) -> Self {
+        Self { result, killed: None }
     }
 }
 
 impl MetaResult {
+    /// How many identifiers are in it.
+    pub(super) fn listed(&self) -> usize {
+        match self {
+            Self::Nothing | Self::Value(_) => 0,
+            Self::Sessions(sessions) => sessions.len(),
+            Self::Lists(lists) => lists.iter().map(Vec::len).sum(),
+        }
+    }
+
     /// The RESULT's arguments.
     pub(super) fn payload(self) -> Payload {
         match self {
             Self::Nothing => Payload::empty(),
             Self::Value(value) => Payload::json(&[value]),
             Self::Sessions(sessions) => Payload::json(&[sessions.into()]),
+            Self::Lists([exact, prefix, wildcard]) => {
+                Payload::json(&[json!({ "exact": exact, "prefix": prefix, "wildcard": wildcard })])
+            }
         }
     }
 }
 
 /// The arguments of a call, whatever they were serialized with.
-struct Arguments {
+pub(super) struct Arguments {
     args: Vec<Value>,
     kwargs: Map<String, Value>,
 }
 
 impl Arguments {
-    fn read(payload: &Payload) -> Result<Self, RequestError> {
+    /// Reads them.
+    pub(super) fn read(payload: &Payload) -> Result<Self, RequestError> {
         if payload.size() > MAX_ARGUMENTS {
             return Err(invalid(format!("arguments of at most {MAX_ARGUMENTS} bytes")));
         }
@@ -228,9 +305,27 @@ impl Arguments {
         id.map(SessionId).ok_or_else(|| invalid("a session's identifier as the first argument"))
     }
 
-    fn text(&self, what: &str) -> Result<&str, RequestError> {
+    /// A string, the first argument.
+    pub(super) fn text(&self, what: &str) -> Result<&str, RequestError> {
         let text = self.args.first().and_then(Value::as_str);
         text.ok_or_else(|| invalid(format!("{what} as the first argument")))
+    }
+
+    /// An identifier, the first argument.
+    pub(super) fn id(&self, what: &str) -> Result<u64, RequestError> {
+        let id = self.args.first().and_then(Value::as_u64);
+        id.ok_or_else(|| invalid(format!("{what} as the first argument")))
+    }
+
+    /// An identifier, the second argument.
+    pub(super) fn second_id(&self, what: &str) -> Result<u64, RequestError> {
+        let id = self.args.get(1).and_then(Value::as_u64);
+        id.ok_or_else(|| invalid(format!("{what} as the second argument")))
+    }
+
+    /// An option: in the dictionary that is the second argument, or a keyword argument.
+    pub(super) fn option(&self, name: &str) -> Option<&Value> {
+        self.args.get(1).and_then(|options| options.get(name)).or_else(|| self.kwargs.get(name))
     }
 
     /// The roles that a count or a list is limited to, each once.

@@ -6,7 +6,10 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     deliveries::{Deliveries, RequestError, Violation},
@@ -14,15 +17,16 @@ use super::{
     identifiers::Identifiers,
     inbox::{Arrival, Gate, SessionKey},
     logout::{Logout, Logouts},
-    member::{Channel, Member, Members},
+    member::{Client, Member, Members},
     meta::{self, Killed, MetaAnswer, MetaProcedure, MetaResult},
     metrics::{Counted, RealmCounters},
     options::SessionLimits,
     permissions::Permissions,
-    router::Router,
+    router::{Now, Router},
 };
 use crate::{
     identity::Identity,
+    time::Timestamp,
     wamp::{
         ClientMessage, Payload, RouterMessage, SessionId, Uri,
         message::{ResultDetails, code},
@@ -48,6 +52,29 @@ pub(super) struct Owner {
     topics: MetaTopics,
     counters: RealmCounters,
     counted: Counted,
+    clock: Clock,
+    /// When the batch came that is worked on.
+    now: Now,
+}
+
+/// Tells the time for both of its uses by one look at the clock.
+struct Clock {
+    started: Instant,
+    at: Timestamp,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { started: Instant::now(), at: Timestamp::now() }
+    }
+
+    fn now(&self) -> Now {
+        let instant = Instant::now();
+        let since = instant.saturating_duration_since(self.started).as_millis();
+        let since = u64::try_from(since).unwrap_or(u64::MAX);
+        let clock = Timestamp::from_millis(self.at.as_millis().saturating_add(since));
+        Now { instant: instant.into(), clock }
+    }
 }
 
 /// The topics of the session meta API.
@@ -71,6 +98,8 @@ impl Owner {
         let (members, deliveries) = (Members::default(), Deliveries::default());
         let topics = MetaTopics { on_join: Uri::known(meta::ON_JOIN), on_leave: Uri::known(meta::ON_LEAVE) };
         let counted = Counted::default();
+        let clock = Clock::start();
+        let now = clock.now();
         Self {
             name,
             logouts,
@@ -83,19 +112,23 @@ impl Owner {
             topics,
             counters,
             counted,
+            clock,
+            now,
         }
     }
 
     /// Serves the realm until the last way to it is gone.
     pub(super) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
-        while self.arrivals.recv_many(&mut batch, BATCH).await > 0 {
+        while self.receive(&mut batch).await {
+            self.now = self.clock.now();
+            self.expire();
             let mut slots = 0;
             for arrival in batch.drain(..) {
                 slots += arrival.slots() as usize;
                 match arrival {
-                    Arrival::Attach { key, identity, outbox, channel } => {
-                        self.attach(key, identity, outbox, channel);
+                    Arrival::Attach { key, identity, outbox, client } => {
+                        self.attach(key, identity, outbox, client);
                     }
                     Arrival::Message { key, message, .. } => self.route(key, message),
                     Arrival::Detach { key, done } => {
@@ -114,9 +147,26 @@ impl Owner {
         }
     }
 
-    fn attach(&mut self, key: SessionKey, identity: Arc<Identity>, outbox: Arc<Outbox>, channel: Channel) {
+    /// Takes the next arrivals, or waits for the next deadline if that comes first. False: there are none any more.
+    async fn receive(&mut self, batch: &mut Vec<Arrival>) -> bool {
+        let arrivals = self.arrivals.recv_many(batch, BATCH);
+        match self.router.next_deadline() {
+            None => arrivals.await > 0,
+            Some(deadline) => timeout_at(deadline.into(), arrivals).await.map_or(true, |count| count > 0),
+        }
+    }
+
+    /// Ends what has run out of time. Asked before each batch, since a queue that is never empty never waits.
+    fn expire(&mut self) {
+        if self.router.next_deadline().is_some_and(|deadline| deadline <= self.now.instant) {
+            self.router.expire(&self.members, self.now, &mut self.deliveries);
+            self.deliver();
+        }
+    }
+
+    fn attach(&mut self, key: SessionKey, identity: Arc<Identity>, outbox: Arc<Outbox>, client: Client) {
         let role = self.permissions.role(&identity.authrole);
-        let member = Member { number: key.number, identity, outbox, role, channel };
+        let member = Member { number: key.number, identity, outbox, role, client };
         if let Err(refused) = self.members.insert(key.session, member) {
             // Two draws out of 2^53 were the same: the session that is there stays, the new client has to try again.
             refused.outbox.end(Ending::Taken);
@@ -124,7 +174,13 @@ impl Owner {
         }
         if let Some(member) = self.members.get(key.session) {
             let details = || Payload::json(&[member.details(key.session)]);
-            self.router.announce(&self.topics.on_join, details, &self.members, &mut self.deliveries);
+            self.router.announce(
+                &self.topics.on_join,
+                details,
+                &self.members,
+                self.now,
+                &mut self.deliveries,
+            );
             self.deliver();
         }
         self.count();
@@ -144,13 +200,17 @@ impl Owner {
         if let ClientMessage::Call { request, procedure, payload, .. } = &message
             && let Some(meta) = MetaProcedure::parse(procedure.as_str())
         {
-            let answer = self
-                .router
-                .authorize_meta(&actor, meta, procedure)
-                .and_then(|()| meta.answer(key.session, payload, &self.members));
+            let answer = self.router.authorize_meta(&actor, meta, procedure).and_then(|()| match meta {
+                MetaProcedure::Routing(kind, query) => self
+                    .router
+                    .answer(kind, query, payload, &self.members, self.now, &mut self.deliveries)
+                    .map(MetaAnswer::telling),
+                _ => meta.answer(key.session, payload, &self.members),
+            });
             return self.carry_out(key.session, *request, answer);
         }
-        if let Err(Violation(what)) = self.router.handle(&actor, message, &self.members, &mut self.deliveries)
+        if let Err(Violation(what)) =
+            self.router.handle(&actor, message, &self.members, self.now, &mut self.deliveries)
         {
             // Section "Protocol Errors": send ABORT, dispose of what the session has, process nothing further.
             member.outbox.end(Ending::violation(what));
@@ -163,7 +223,7 @@ impl Owner {
         if self.members.get(key.session).is_some_and(|member| member.number == key.number)
             && let Some(member) = self.members.remove(key.session)
         {
-            self.router.leave(key.session, &mut self.deliveries);
+            self.router.leave(key.session, &self.members, self.now, &mut self.deliveries);
             self.announce_leave(key.session, &member);
             self.deliver();
             self.count();
@@ -183,7 +243,7 @@ impl Owner {
             }
         };
         match result {
-            MetaResult::Sessions(sessions) => self.answer_later(caller, request, sessions),
+            MetaResult::Sessions(_) | MetaResult::Lists(_) => self.answer_later(caller, request, result),
             result => {
                 let payload = result.payload();
                 self.deliveries.one(caller, result_of(request, payload));
@@ -195,16 +255,13 @@ impl Owner {
         }
     }
 
-    /// Answers with a list of sessions, which the caller's own connection writes out: a list takes longer to write than
+    /// Answers with a list of identifiers, which the caller's own connection writes out: a list takes longer to write than
     /// the question took to read, and the other sessions of the realm do not wait for it.
-    fn answer_later(&self, caller: SessionId, request: u64, sessions: Vec<u64>) {
+    fn answer_later(&self, caller: SessionId, request: u64, result: MetaResult) {
         let Some(member) = self.members.get(caller) else { return };
         let serializer = member.outbox.serializer();
-        let size = sessions.len() * meta::LISTED_SIZE;
-        member.outbox.push_later(size, move || {
-            let payload = MetaResult::Sessions(sessions).payload();
-            serializer.encode(&result_of(request, payload))
-        });
+        let size = result.listed() * meta::LISTED_SIZE;
+        member.outbox.push_later(size, move || serializer.encode(&result_of(request, result.payload())));
     }
 
     /// A client that is killed with Crossbar.io's reason for a logout does not come back with its cookie. Where that
@@ -233,7 +290,7 @@ impl Owner {
                 member.outbox.push(encoded.get(serializer, || serializer.encode(goodbye)));
             }
             member.outbox.close(words.closing());
-            self.router.leave(session, &mut self.deliveries);
+            self.router.leave(session, &self.members, self.now, &mut self.deliveries);
             gone.push((session, member));
         }
         // Only now: those who are killed together need not hear of one another.
@@ -248,7 +305,7 @@ impl Owner {
         let Identity { authid, authrole, .. } = &*member.identity;
         let arguments =
             || Payload::json(&[session.0.into(), authid.public().into(), authrole.as_str().into()]);
-        self.router.announce(&self.topics.on_leave, arguments, &self.members, &mut self.deliveries);
+        self.router.announce(&self.topics.on_leave, arguments, &self.members, self.now, &mut self.deliveries);
     }
 
     fn deliver(&mut self) {

@@ -9,37 +9,36 @@
 //! - *`wamp.` URIs*: clients may subscribe to them and call them, so that a client which looks for a meta API that is
 //!   not there starts normally (the topic stays silent, the call gets `no_such_procedure`). They may not publish to them
 //!   or register them. Calls of the session meta API do not come here: see [`meta`](super::meta).
-//! - *Pattern-based and shared* subscriptions and registrations are advanced features that the router does not have. It
-//!   refuses a client that asks for one, and does not give the request another meaning.
+//! - *Patterns*: whether a role may subscribe to a pattern or register it, is decided by the pattern's text as by a URI. What
+//!   the pattern covers is decided anew for each event and each call: a role gets no event of a topic that it may not
+//!   subscribe to, and no call of a procedure that it may not register.
 //! - *Options that would change the meaning of a message*, and that the router does not have, are refused with an ERROR that
 //!   names the option.
 //! - *PUBLISH without `acknowledge`* gets no answer, not even an ERROR (section "Publish ERROR").
 
+mod changes;
 mod checks;
+mod meta;
+mod requests;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
-use self::checks::{
-    authorize, authorize_meta, no_patterns, refuse_call, refuse_publish, refuse_register, refuse_subscribe,
-    refuse_yield,
-};
+use self::{changes::ChangeTopics, checks::authorize_meta};
 use super::{
     broker::{Audience, Broker, Publication},
-    dealer::{Call, Dealer, PendingCall},
+    dealer::{Dealer, PendingCall, Refusal},
     deliveries::{Deliveries, RequestError, Violation},
     holdings::{Holdings, Thing},
     identifiers::Identifiers,
     member::{Actor, Members},
     meta::MetaProcedure,
     options::SessionLimits,
-    permissions::{Action, Permissions},
+    permissions::Permissions,
+    turn::{Change, Kind, Turn},
 };
-use crate::wamp::{
-    ClientMessage, Payload, RouterMessage, SessionId, Uri,
-    message::{
-        CallOptions, PublishOptions, RegisterOptions, ResultDetails, SubscribeOptions, YieldOptions, code,
-    },
-    pattern::Pattern,
+use crate::{
+    time::Timestamp,
+    wamp::{ClientMessage, Payload, RouterMessage, SessionId, Uri, message::code},
 };
 
 /// The broker and the dealer of a realm, behind its permissions.
@@ -50,6 +49,33 @@ pub(super) struct Router {
     broker: Broker,
     dealer: Dealer,
     holdings: Holdings,
+    /// What has happened to subscriptions and registrations and has not been told yet; empty between two messages.
+    changes: Vec<(Kind, Change)>,
+    topics: ChangeTopics,
+}
+
+/// When a message is acted on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// For what ends after a time.
+    pub(super) instant: Instant,
+    /// For what clients are told.
+    pub(super) clock: Timestamp,
+}
+
+/// Takes a turn with the router's own parts, so that broker and dealer can be used beside it.
+macro_rules! turn {
+    ($router:ident, $members:expr, $now:expr) => {
+        Turn {
+            members: $members,
+            permissions: &$router.permissions,
+            identifiers: &mut $router.identifiers,
+            now: $now.instant,
+            clock: $now.clock,
+            changes: &mut $router.changes,
+            max_pending_calls: $router.holdings.max_pending_calls(),
+        }
+    };
 }
 
 impl Router {
@@ -59,8 +85,15 @@ impl Router {
         identifiers: Identifiers,
         limits: SessionLimits,
     ) -> Self {
-        let (broker, dealer, holdings) = (Broker::default(), Dealer::default(), Holdings::new(limits));
-        Self { permissions, identifiers, broker, dealer, holdings }
+        Self {
+            permissions,
+            identifiers,
+            broker: Broker::default(),
+            dealer: Dealer::default(),
+            holdings: Holdings::new(limits),
+            changes: Vec::new(),
+            topics: ChangeTopics::new(),
+        }
     }
 
     /// Acts on a message.
@@ -71,59 +104,76 @@ impl Router {
         actor: &Actor<'_>,
         message: ClientMessage,
         members: &Members,
+        now: Now,
         out: &mut Deliveries,
     ) -> Result<(), Violation> {
         let session = actor.session;
+        let turn = &mut turn!(self, members, now);
         let (request_type, request, done) = match message {
             ClientMessage::Publish { request, options, topic, payload } => {
                 let has_answer = options.acknowledge;
-                let done = self.publish(actor, request, options, &topic, payload, members, out);
+                let done =
+                    requests::publish(&self.broker, actor, request, options, &topic, payload, turn, out)?;
                 if !has_answer {
                     return Ok(());
                 }
                 (code::PUBLISH, request, done)
             }
             ClientMessage::Subscribe { request, options, topic } => {
-                let done = self.subscribe(actor, &options, topic);
+                let size = topic.as_str().len();
+                let room = if self.broker.is_subscribed(session, &topic) {
+                    Ok(())
+                } else {
+                    self.holdings.check(session, Thing::Subscription, size)
+                };
+                let done = requests::subscribe(&mut self.broker, actor, &options, &topic, room, turn);
                 let answer = |subscription| RouterMessage::Subscribed { request, subscription };
                 (code::SUBSCRIBE, request, done.map(|subscription| out.one(session, answer(subscription))))
             }
             ClientMessage::Unsubscribe { request, subscription } => {
-                let done = self.broker.unsubscribe(session, subscription);
-                let done = done.map(|()| self.holdings.remove(session, Thing::Subscription, subscription));
+                let done = self.broker.unsubscribe(session, subscription, turn);
                 let answer = RouterMessage::Unsubscribed { request };
                 (code::UNSUBSCRIBE, request, done.map(|()| out.one(session, answer)))
             }
             ClientMessage::Register { request, options, procedure } => {
-                let done = self.register(actor, &options, procedure);
-                let answer = |registration| RouterMessage::Registered { request, registration };
-                (code::REGISTER, request, done.map(|registration| out.one(session, answer(registration))))
+                let room = self.holdings.check(session, Thing::Registration, procedure.as_str().len());
+                let done = requests::register(
+                    &mut self.dealer,
+                    actor,
+                    request,
+                    &options,
+                    procedure,
+                    room,
+                    turn,
+                    out,
+                );
+                (code::REGISTER, request, done)
             }
             ClientMessage::Unregister { request, registration } => {
-                let done = self.dealer.unregister(session, registration);
-                let done = done.map(|()| self.holdings.remove(session, Thing::Registration, registration));
+                let done = self.dealer.unregister(session, registration, turn, out);
                 let answer = RouterMessage::Unregistered { request };
                 (code::UNREGISTER, request, done.map(|()| out.one(session, answer)))
             }
             ClientMessage::Call { request, options, procedure, payload } => {
-                let done = self.call(actor, request, &options, &procedure, payload, out);
+                let done =
+                    requests::call(&mut self.dealer, actor, request, options, &procedure, payload, turn, out);
+                let done = match done {
+                    Err(Refusal::Violation(violation)) => return Err(violation),
+                    Err(Refusal::Request(error)) => Err(error),
+                    Ok(()) => return Ok(()),
+                };
                 (code::CALL, request, done)
             }
-            ClientMessage::Cancel { .. } => {
-                return Err(Violation("CANCEL: this router does not announce call_canceling"));
+            ClientMessage::Cancel { request, options } => {
+                let call = PendingCall { caller: session, request };
+                self.dealer.cancel(call, options.mode, turn, out);
+                return Ok(());
             }
             ClientMessage::Yield { request, options, payload } => {
-                if let Some(PendingCall { caller, request }) = self.dealer.answer(session, request)? {
-                    out.one(caller, result(request, &options, payload));
-                }
-                return Ok(());
+                return self.dealer.yields(session, request, options, payload, turn, out);
             }
             ClientMessage::InvocationError { request, details, error, payload } => {
-                if let Some(PendingCall { caller, request }) = self.dealer.answer(session, request)? {
-                    let request_type = code::CALL;
-                    out.one(caller, RouterMessage::Error { request_type, request, details, error, payload });
-                }
-                return Ok(());
+                return self.dealer.fails(session, request, details, error, payload, turn, out);
             }
             // Sessions keep these to themselves; if one comes here all the same, it gets the same answer.
             ClientMessage::Hello { .. }
@@ -135,6 +185,9 @@ impl Router {
         };
         if let Err(error) = done {
             out.one(session, error.into_message(request_type, request));
+        }
+        if !self.changes.is_empty() {
+            self.tell_changes(members, now, out);
         }
         Ok(())
     }
@@ -155,6 +208,7 @@ impl Router {
         topic: &Uri,
         payload: impl FnOnce() -> Payload,
         members: &Members,
+        now: Now,
         out: &mut Deliveries,
     ) {
         if self.broker.has_subscribers(topic) {
@@ -163,100 +217,38 @@ impl Router {
                 topic,
                 publisher: None,
                 audience: Audience::default(),
+                passthru: None,
                 payload: payload(),
             };
-            self.broker.publish(publication, members, out);
+            self.broker.publish(publication, &turn!(self, members, now), out);
         }
     }
 
     /// Forgets a session.
-    pub(super) fn leave(&mut self, session: SessionId, out: &mut Deliveries) {
-        self.broker.leave(session);
-        self.dealer.leave(session, out);
+    pub(super) fn leave(&mut self, session: SessionId, members: &Members, now: Now, out: &mut Deliveries) {
+        let turn = &mut turn!(self, members, now);
+        self.broker.leave(session, turn);
+        self.dealer.leave(session, turn, out);
         self.holdings.leave(session);
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "a message's elements, and what they meet")]
-    fn publish(
-        &mut self,
-        actor: &Actor<'_>,
-        request: u64,
-        options: PublishOptions,
-        topic: &Uri,
-        payload: Payload,
-        members: &Members,
-        out: &mut Deliveries,
-    ) -> Result<(), RequestError> {
-        let grant = authorize(&self.permissions, actor, Action::Publish, topic.as_str())?;
-        refuse_publish(&options)?;
-        let id = self.identifiers.publication();
-        if options.acknowledge {
-            out.one(actor.session, RouterMessage::Published { request, publication: id });
+        if !self.changes.is_empty() {
+            self.tell_changes(members, now, out);
         }
-        let publication = Publication {
-            id,
-            topic,
-            publisher: (grant.disclose || options.disclose_me).then_some(*actor),
-            audience: Audience::new(options.exclude_me.then_some(actor.session), options.lists),
-            payload,
-        };
-        self.broker.publish(publication, members, out);
-        Ok(())
     }
 
-    fn subscribe(
-        &mut self,
-        actor: &Actor<'_>,
-        options: &SubscribeOptions,
-        topic: Pattern,
-    ) -> Result<u64, RequestError> {
-        authorize(&self.permissions, actor, Action::Subscribe, topic.as_str())?;
-        refuse_subscribe(options)?;
-        let Pattern::Exact(topic) = topic else { return Err(no_patterns()) };
-        let size = topic.as_str().len();
-        if !self.broker.is_subscribed(actor.session, &topic) {
-            self.holdings.check(actor.session, Thing::Subscription, size)?;
-        }
-        let subscription = self.broker.subscribe(actor.session, topic, &mut self.identifiers)?;
-        self.holdings.add(actor.session, Thing::Subscription, subscription, size);
-        Ok(subscription)
+    /// When [`expire`](Self::expire) has something to do.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.dealer.next_deadline()
     }
 
-    fn register(
-        &mut self,
-        actor: &Actor<'_>,
-        options: &RegisterOptions,
-        procedure: Pattern,
-    ) -> Result<u64, RequestError> {
-        authorize(&self.permissions, actor, Action::Register, procedure.as_str())?;
-        refuse_register(options)?;
-        let Pattern::Exact(procedure) = procedure else { return Err(no_patterns()) };
-        let size = procedure.as_str().len();
-        self.holdings.check(actor.session, Thing::Registration, size)?;
-        let registration = self.dealer.register(actor.session, procedure, &mut self.identifiers)?;
-        self.holdings.add(actor.session, Thing::Registration, registration, size);
-        Ok(registration)
+    /// Ends what has run out of time.
+    pub(super) fn expire(&mut self, members: &Members, now: Now, out: &mut Deliveries) {
+        self.dealer.expire(&mut turn!(self, members, now), out);
     }
 
-    fn call(
-        &mut self,
-        actor: &Actor<'_>,
-        request: u64,
-        options: &CallOptions,
-        procedure: &Uri,
-        payload: Payload,
-        out: &mut Deliveries,
-    ) -> Result<(), RequestError> {
-        let grant = authorize(&self.permissions, actor, Action::Call, procedure.as_str())?;
-        refuse_call(options)?;
-        self.holdings.check_call(self.dealer.waiting(actor.session))?;
-        let call = Call {
-            pending: PendingCall { caller: actor.session, request },
-            procedure,
-            caller: (grant.disclose || options.disclose_me).then_some(*actor),
-            payload,
-        };
-        self.dealer.call(call, out)
+    /// The dealer, for tests that need it in a rare state.
+    #[cfg(test)]
+    pub(super) fn dealer(&mut self) -> &mut Dealer {
+        &mut self.dealer
     }
 
     /// Whether the router remembers nothing of any session.
@@ -264,14 +256,6 @@ impl Router {
     pub(super) fn is_empty(&self) -> bool {
         self.broker.is_empty() && self.dealer.is_empty() && self.holdings.is_empty()
     }
-}
-
-/// The final RESULT of a call, or the ERROR where its callee asks for what the router does not do.
-fn result(request: u64, options: &YieldOptions, payload: Payload) -> RouterMessage {
-    if let Err(error) = refuse_yield(options) {
-        return error.into_message(code::CALL, request);
-    }
-    RouterMessage::Result { request, details: ResultDetails::default(), payload }
 }
 
 #[cfg(test)]

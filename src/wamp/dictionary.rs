@@ -1,6 +1,6 @@
 //! Options and details as their sender wrote them: dictionaries that are still serialized.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use super::{
     cbor::CborReader,
     json::JsonReader,
     msgpack::MsgPackReader,
-    read::{Depth, Ignore, Reader, Token, walk_from},
+    read::{Container, Depth, Ignore, Kind, Reader, Token, walk, walk_from},
     transcode,
 };
 
@@ -74,6 +74,17 @@ impl Dictionary {
         }
     }
 
+    /// Visits the features that a dictionary of roles announces: `{"ROLE": {"features": {"FEATURE": true}}}`.
+    pub(super) fn each_feature(&self, mut visit: impl FnMut(&str, &str)) {
+        let Some(bytes) = &self.bytes else { return };
+        // A dictionary that was decoded has been checked. Of one that is broken nothing more is believed.
+        let _ = match self.serializer {
+            Serializer::Json => JsonReader::new(bytes).and_then(|reader| each_feature(reader, &mut visit)),
+            Serializer::MsgPack => each_feature(MsgPackReader::new(bytes), &mut visit),
+            Serializer::Cbor => each_feature(CborReader::new(bytes), &mut visit),
+        };
+    }
+
     /// What stands under a key. If the key is there twice, the last one counts.
     pub fn member(&self, key: &str) -> Member {
         let Some(bytes) = &self.bytes else { return Member::Absent };
@@ -84,6 +95,51 @@ impl Dictionary {
         };
         // A dictionary that was decoded has been checked. Of one that is broken nothing is believed.
         found.unwrap_or(Member::Absent)
+    }
+}
+
+/// Visits the features that stand in a dictionary of roles as true.
+fn each_feature<'a, R: Reader<'a>>(
+    mut reader: R,
+    visit: &mut impl FnMut(&str, &str),
+) -> Result<(), DecodeError> {
+    let depth = Depth::limited_to(usize::MAX);
+    let Some(mut roles) = reader.value()?.container() else { return Ok(()) };
+    while reader.more(&mut roles)? {
+        let role = key(&mut reader)?;
+        let Some(mut details) = open(&mut reader, depth)? else { continue };
+        while reader.more(&mut details)? {
+            if key(&mut reader)? != "features" {
+                walk(&mut reader, &mut Ignore, depth)?;
+                continue;
+            }
+            let Some(mut features) = open(&mut reader, depth)? else { continue };
+            while reader.more(&mut features)? {
+                let feature = key(&mut reader)?;
+                match reader.value()? {
+                    Token::Bool(true) => visit(&role, &feature),
+                    other => walk_from(other, &mut reader, &mut Ignore, depth)?,
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A dictionary's next key; one that is no string is none that anything is looked for under.
+fn key<'a>(reader: &mut impl Reader<'a>) -> Result<Cow<'a, str>, DecodeError> {
+    Ok(match reader.key()? {
+        Token::Text(text) => text.into_str(),
+        _ => Cow::default(),
+    })
+}
+
+/// Begins a dictionary, or skips a value that is none.
+fn open<'a>(reader: &mut impl Reader<'a>, depth: Depth) -> Result<Option<Container>, DecodeError> {
+    let value = reader.value()?;
+    match value.container().filter(|container| container.kind == Kind::Dict) {
+        Some(container) => Ok(Some(container)),
+        None => walk_from(value, reader, &mut Ignore, depth).map(|()| None),
     }
 }
 

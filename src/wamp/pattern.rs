@@ -8,10 +8,16 @@
 //! 3. otherwise the matching wildcard pattern with the most literal components; among equals, the one whose first
 //!    difference has the literal component rather than the empty one.
 
-use std::{cmp::Reverse, fmt, sync::Arc};
+mod map;
+mod prefixes;
+mod wildcards;
+
+use std::{fmt, sync::Arc};
 
 use rustc_hash::FxHashMap;
 
+pub use self::map::PatternMap;
+use self::{prefixes::PrefixMap, wildcards::WildcardMap};
 use super::{Uri, uri::InvalidUri};
 
 /// How a pattern is compared with a URI.
@@ -42,25 +48,9 @@ pub enum Pattern {
 pub struct Patterns<T> {
     // The patterns are the operator's, so a hash that a client could aim at collides with nothing of the client's.
     exact: FxHashMap<Box<str>, T>,
-    prefixes: Vec<Prefix<T>>,
-    wildcards: Vec<Wildcard<T>>,
-}
-
-/// A prefix. They are sorted by text.
-#[derive(Debug)]
-struct Prefix<T> {
-    text: Box<str>,
-    value: T,
-    /// The place of the longest other prefix that this one begins with.
-    parent: Option<usize>,
-}
-
-/// A wildcard pattern. They are sorted by how specific they are.
-#[derive(Debug)]
-struct Wildcard<T> {
-    /// An empty component matches any.
-    components: Vec<Box<str>>,
-    value: T,
+    prefixes: PrefixMap<T>,
+    /// With how many of their components are literal.
+    wildcards: WildcardMap<(usize, T)>,
 }
 
 // === impl UriMatch ===
@@ -141,7 +131,11 @@ impl fmt::Display for Pattern {
 
 impl<T> Default for Patterns<T> {
     fn default() -> Self {
-        Self { exact: FxHashMap::default(), prefixes: Vec::new(), wildcards: Vec::new() }
+        Self {
+            exact: FxHashMap::default(),
+            prefixes: PrefixMap::default(),
+            wildcards: WildcardMap::default(),
+        }
     }
 }
 
@@ -155,18 +149,14 @@ impl<'a, T> FromIterator<(UriMatch, &'a str, T)> for Patterns<T> {
                     patterns.exact.entry(Box::from(pattern)).or_insert(value);
                 }
                 UriMatch::Prefix => {
-                    patterns.prefixes.push(Prefix { text: Box::from(pattern), value, parent: None });
+                    patterns.prefixes.get_or_insert_with(pattern, || value);
                 }
                 UriMatch::Wildcard => {
-                    let components = pattern.split('.').map(Box::from).collect();
-                    patterns.wildcards.push(Wildcard { components, value });
+                    let literal = pattern.split('.').filter(|component| !component.is_empty()).count();
+                    patterns.wildcards.get_or_insert_with(pattern, || (literal, value));
                 }
             }
         }
-        patterns.prefixes.sort_by(|a, b| a.text.cmp(&b.text));
-        patterns.prefixes.dedup_by(|later, first| later.text == first.text);
-        link_parents(&mut patterns.prefixes);
-        patterns.wildcards.sort_by_cached_key(Wildcard::specificity);
         patterns
     }
 }
@@ -174,51 +164,23 @@ impl<'a, T> FromIterator<(UriMatch, &'a str, T)> for Patterns<T> {
 impl<T> Patterns<T> {
     /// The value of the most specific pattern that matches.
     pub fn most_specific(&self, uri: &str) -> Option<&T> {
-        self.exact
-            .get(uri)
-            .or_else(|| self.longest_prefix(uri))
-            .or_else(|| self.wildcards.iter().find(|rule| rule.matches(uri)).map(|rule| &rule.value))
-    }
-
-    /// Every prefix of `uri` that is sorted at or before some text at or before `uri` is a prefix of that text
-    /// too. So the nearest prefix at or before `uri` and its chain of parents have all that match, longest first.
-    fn longest_prefix(&self, uri: &str) -> Option<&T> {
-        let mut place = self.prefixes.partition_point(|rule| *rule.text <= *uri).checked_sub(1)?;
-        loop {
-            let rule = self.prefixes.get(place)?;
-            if uri.starts_with(&*rule.text) {
-                return Some(&rule.value);
-            }
-            place = rule.parent?;
+        if let Some(value) = self.exact.get(uri) {
+            return Some(value);
         }
-    }
-}
-
-fn link_parents<T>(sorted: &mut [Prefix<T>]) {
-    // The prefixes that the one before begins with, shortest first.
-    let mut open: Vec<(usize, Box<str>)> = Vec::new();
-    for (place, rule) in sorted.iter_mut().enumerate() {
-        while open.pop_if(|(_, text)| !rule.text.starts_with(&**text)).is_some() {}
-        rule.parent = open.last().map(|(parent, _)| *parent);
-        open.push((place, rule.text.clone()));
-    }
-}
-
-// === impl Wildcard ===
-
-impl<T> Wildcard<T> {
-    /// Sorts the most specific pattern first.
-    fn specificity(&self) -> (Reverse<usize>, Vec<bool>) {
-        let empty: Vec<bool> = self.components.iter().map(|component| component.is_empty()).collect();
-        (Reverse(empty.iter().filter(|empty| !**empty).count()), empty)
-    }
-
-    fn matches(&self, uri: &str) -> bool {
-        let mut others = uri.split('.');
-        let all = self.components.iter().all(|component| {
-            others.next().is_some_and(|other| component.is_empty() || **component == *other)
+        let mut longest = None;
+        self.prefixes.each(uri, |value| longest = Some(value));
+        if longest.is_some() {
+            return longest;
+        }
+        let mut best: Option<&(usize, T)> = None;
+        // Of several with as many literal components, the first one has the literal component where they first differ.
+        self.wildcards.each(uri, |found| {
+            if best.is_none_or(|best| found.0 > best.0) {
+                best = Some(found);
+            }
+            false
         });
-        all && others.next().is_none()
+        best.map(|(_, value)| value)
     }
 }
 

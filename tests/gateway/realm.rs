@@ -1,12 +1,17 @@
 //! What the embedded realm does for its clients, feature by feature.
 
+mod announced;
+mod calls;
 mod leaving;
 mod listing;
+mod meta;
+mod patterns;
 mod refusals;
+mod sharing;
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, code};
+use crate::support::{Client, Gateway, Jar, Serializer, code};
 
 /// The first argument of an ERROR: what it says to people.
 #[track_caller]
@@ -51,4 +56,38 @@ fn events(client: &mut Client) -> Vec<Value> {
         }
         events.push(event[4][0].clone());
     }
+}
+
+/// Joins as a client that has announced all there is to announce.
+#[track_caller]
+fn capable(gateway: &Gateway) -> Client {
+    capable_with(gateway, Serializer::Json)
+}
+
+/// The same, with a serializer.
+#[track_caller]
+fn capable_with(gateway: &Gateway, serializer: Serializer) -> Client {
+    let mut client = Client::open_with(gateway, &mut Jar::default(), serializer, false);
+    let features = json!({
+        "call_canceling": true, "progressive_call_results": true, "progressive_call_invocations": true,
+        "call_timeout": true, "registration_revocation": true, "subscription_revocation": true,
+        "payload_passthru_mode": true,
+    });
+    let role = json!({ "features": features });
+    let roles = json!({ "publisher": role, "subscriber": role, "caller": role, "callee": role });
+    client.join("realm1", json!({ "roles": roles })).unwrap();
+    client
+}
+
+/// Calls with options, without waiting; the request.
+#[track_caller]
+fn call(client: &mut Client, options: &Value, procedure: &str, args: &Value) -> u64 {
+    client.request(code::CALL, &json!([options, procedure, args]))
+}
+
+/// Calls a procedure of the meta API; the RESULT's only argument, or the ERROR.
+#[track_caller]
+fn ask(client: &mut Client, procedure: &str, args: &Value) -> Result<Value, Value> {
+    let request = call(client, &json!({}), procedure, args);
+    client.result(request).map(|result| result[3][0].clone())
 }

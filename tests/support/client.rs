@@ -138,6 +138,11 @@ impl Client {
         }
     }
 
+    /// Whether no message was put aside.
+    pub(crate) fn is_waiting_for_nothing(&self) -> bool {
+        self.aside.is_empty()
+    }
+
     #[track_caller]
     fn read(&mut self) {
         let Some(frame) = self.socket.receive() else {

@@ -43,11 +43,13 @@ pub(crate) mod code {
     pub(crate) const UNSUBSCRIBED: u64 = 35;
     pub(crate) const EVENT: u64 = 36;
     pub(crate) const CALL: u64 = 48;
+    pub(crate) const CANCEL: u64 = 49;
     pub(crate) const RESULT: u64 = 50;
     pub(crate) const REGISTER: u64 = 64;
     pub(crate) const REGISTERED: u64 = 65;
     pub(crate) const UNREGISTER: u64 = 66;
     pub(crate) const UNREGISTERED: u64 = 67;
     pub(crate) const INVOCATION: u64 = 68;
+    pub(crate) const INTERRUPT: u64 = 69;
     pub(crate) const YIELD: u64 = 70;
 }

@@ -1,11 +1,15 @@
 use super::*;
 use crate::{
-    realm::router::testing::{
-        FIRST_PUBLICATION, Sent, World, only, payload, publish, refused, subscribe, uri,
+    realm::{
+        Permission,
+        router::testing::{
+            FIRST_PUBLICATION, Sent, World, only, payload, publish, refused, rule, subscribe, subscribes, uri,
+        },
     },
     wamp::{
         ClientMessage, RouterMessage,
-        message::{EventDetails, PublishLists, PublishOptions, code},
+        message::{EventDetails, PublishLists, PublishOptions, SubscribeOptions, code},
+        pattern::UriMatch,
     },
 };
 
@@ -223,13 +227,13 @@ fn session_may_have_so_many_subscriptions_and_no_more() {
 
 #[test]
 fn refused_subscription_leaves_no_empty_topic_behind() {
-    let (mut broker, mut identifiers) = (Broker::default(), Identifiers::new());
+    let mut world = World::open([1]);
     for topic in 0..MAX_SUBSCRIPTIONS {
-        broker.subscribe(SessionId(1), uri(&format!("com.t{topic}")), &mut identifiers).unwrap();
+        world.subscribe(1, &format!("com.t{topic}"));
     }
-    broker.subscribe(SessionId(1), uri("com.more"), &mut identifiers).unwrap_err();
-    broker.leave(SessionId(1));
-    assert!(broker.is_empty());
+    assert_eq!(refused(world.send(1, subscribe(5, "com.more"))).3, "wamp.error.unavailable");
+    world.leave(1);
+    assert!(world.router.is_empty());
 }
 
 #[test]
@@ -273,4 +277,49 @@ fn lists_of_names_and_roles_choose_the_receivers_by_what_other_clients_know() {
     for (filter, expected) in cases {
         assert_eq!(published(&mut world, lists(filter.clone())), expected, "{filter:?}");
     }
+}
+
+#[test]
+fn event_comes_once_for_each_subscription_that_matches_and_names_its_topic_for_patterns() {
+    let mut world = World::open([1, 2]);
+    let exact = world.subscribe(2, "com.app.x");
+    let mut pattern = |text: &str, matching| {
+        let options = SubscribeOptions { matching, ..SubscribeOptions::default() };
+        match only(world.send(2, subscribes(1, text, options))) {
+            (_, RouterMessage::Subscribed { subscription, .. }) => subscription,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (prefix, wildcard) = (pattern("com.app", UriMatch::Prefix), pattern("com..x", UriMatch::Wildcard));
+    pattern("com.other", UriMatch::Prefix);
+    let sent = world.send(1, publish(1, "com.app.x", PublishOptions::default()));
+    let mut got: Vec<(u64, u64, Option<Uri>)> = sent
+        .into_iter()
+        .map(|(to, message)| match message {
+            RouterMessage::Event { subscription, publication, details, .. } => {
+                assert_eq!(to, 2);
+                (subscription, publication, details.topic)
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    got.sort_unstable();
+    let topic = || Some(uri("com.app.x"));
+    let id = FIRST_PUBLICATION;
+    assert_eq!(got, [(exact, id, None), (prefix, id, topic()), (wildcard, id, topic())]);
+    world.leave(2);
+    assert!(world.router.is_empty());
+}
+
+#[test]
+fn pattern_shows_no_topic_that_its_subscriber_may_not_subscribe_to() {
+    let rules = vec![
+        Permission { matching: UriMatch::Prefix, ..rule("com.") },
+        Permission { subscribe: false, ..rule("com.secret") },
+    ];
+    let mut world = World::listed(rules, [1, 2]);
+    let options = SubscribeOptions { matching: UriMatch::Prefix, ..SubscribeOptions::default() };
+    world.send(2, subscribes(1, "com.", options));
+    assert_eq!(receivers(&world.send(1, publish(1, "com.open", PublishOptions::default()))), [2]);
+    assert_eq!(receivers(&world.send(1, publish(1, "com.secret", PublishOptions::default()))), [0; 0]);
 }

@@ -1,8 +1,15 @@
+mod canceling;
+mod progress;
+mod sharing;
+
 use super::*;
 use crate::{
-    realm::router::testing::{Sent, World, call, only, payload, refused, register, rule, uri, yields},
+    realm::{
+        options::SessionLimits,
+        router::testing::{Sent, World, call, only, payload, refused, register, rule, uri, yields},
+    },
     wamp::{
-        ClientMessage, RouterMessage,
+        ClientMessage, MAX_ID, RouterMessage,
         message::{ErrorDetails, InvocationDetails, ResultDetails, code},
     },
 };
@@ -114,20 +121,10 @@ fn invocations_are_counted_from_1_for_each_callee() {
 
 #[test]
 fn invocations_wrap_to_1_after_the_largest_identifier() {
-    let mut dealer = Dealer::default();
-    let (caller, callee) = (SessionId(1), SessionId(2));
-    dealer.register(callee, uri("com.p"), &mut Identifiers::new()).unwrap();
-    dealer.parties.get_mut(&callee).unwrap().last_invocation = MAX_ID;
-    let pending = PendingCall { caller, request: 7 };
-    let procedure = &uri("com.p");
-    let mut out = Deliveries::default();
-    dealer.call(Call { pending, procedure, caller: None, payload: Payload::empty() }, &mut out).unwrap();
-    let mut requests = Vec::new();
-    out.drain(|_, message| match message {
-        RouterMessage::Invocation { request, .. } => requests.push(*request),
-        other => panic!("{other:?}"),
-    });
-    assert_eq!(requests, [1]);
+    let mut world = World::open([1, 2]);
+    world.register(2, "com.p");
+    world.router.dealer().parties.get_mut(&SessionId(2)).unwrap().last_invocation = MAX_ID;
+    assert_eq!(world.invoke(1, 7, "com.p"), (2, 1));
 }
 
 #[test]
@@ -208,15 +205,24 @@ fn session_may_call_itself_and_leave_in_the_middle() {
 }
 
 #[test]
-fn requests_of_callers_are_echoed_also_out_of_sequence_and_twice() {
+fn requests_of_callers_are_echoed_also_out_of_sequence_and_again() {
     let mut world = World::open([1, 2]);
     world.register(2, "com.p");
     let (_, first) = world.invoke(1, 713_845_233, "com.p");
     let (_, second) = world.invoke(1, 5, "com.p");
-    let (_, third) = world.invoke(1, 5, "com.p");
     assert_eq!(world.send(2, yields(second)), result(1, 5));
+    let (_, third) = world.invoke(1, 5, "com.p");
     assert_eq!(world.send(2, yields(first)), result(1, 713_845_233));
     assert_eq!(world.send(2, yields(third)), result(1, 5));
+}
+
+#[test]
+fn second_call_with_the_request_of_one_that_waits_is_a_protocol_violation() {
+    let mut world = World::open([1, 2]);
+    world.register(2, "com.p");
+    world.invoke(1, 5, "com.p");
+    world.try_send(1, call(5, "com.p")).unwrap_err();
+    assert_eq!(world.send(2, yields(1)), result(1, 5));
 }
 
 #[test]
@@ -232,18 +238,23 @@ fn session_may_have_so_many_registrations_and_no_more() {
     world.register(1, "com.more");
 }
 
+fn max_pending_calls() -> u64 {
+    SessionLimits::default().max_pending_calls as u64
+}
+
 #[test]
 fn session_may_have_so_many_pending_calls_and_no_more() {
     let mut world = World::open([1, 2, 3]);
     world.register(2, "com.p");
-    for request in 0..MAX_PENDING_CALLS as u64 {
+    for request in 0..max_pending_calls() {
         world.invoke(1, request, "com.p");
     }
-    let answer = world.send(1, call(5, "com.p"));
-    assert_eq!(refused(answer), (1, code::CALL, 5, "wamp.error.unavailable".to_owned()));
+    let more = max_pending_calls();
+    let answer = world.send(1, call(more, "com.p"));
+    assert_eq!(refused(answer), (1, code::CALL, more, "wamp.error.unavailable".to_owned()));
     world.invoke(3, 1, "com.p");
     world.send(2, yields(1));
-    world.invoke(1, 5, "com.p");
+    world.invoke(1, more, "com.p");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     identity::Name,
     realm::{
-        Channel, Roles,
+        Client, Roles,
         member::Member,
         permissions::Permissions,
         router::testing::{identity, payload},
@@ -27,7 +27,7 @@ fn members() -> Members {
         }
         let role = permissions.role(&identity.authrole);
         let outbox = Arc::new(Outbox::new(Serializer::Cbor, 1024));
-        let member = Member { number: session, identity, outbox, role, channel: Channel::Tcp };
+        let member = Member { number: session, identity, outbox, role, client: Client::default() };
         assert!(members.insert(SessionId(session), member).is_ok());
     }
     members
@@ -48,6 +48,7 @@ fn result(procedure: MetaProcedure, args: &'static str) -> Value {
         MetaResult::Nothing => Value::Null,
         MetaResult::Value(value) => value,
         MetaResult::Sessions(sessions) => sessions.into(),
+        MetaResult::Lists(lists) => panic!("{lists:?}"),
     }
 }
 
@@ -174,7 +175,7 @@ fn reason_and_message_are_passed_on_if_they_are_sound() {
 #[test]
 fn only_the_specifications_procedures_are_known() {
     for known in ["count", "list", "get", "kill", "kill_by_authid", "kill_by_authrole", "kill_all"] {
-        let procedure = MetaProcedure::parse(&format!("{PREFIX}{known}")).unwrap();
+        let procedure = MetaProcedure::parse(&format!("wamp.session.{known}")).unwrap();
         assert_eq!(procedure.kills(), known.starts_with("kill"));
     }
     for unknown in [

@@ -49,7 +49,12 @@ impl Client {
     async fn join(realm: &Realm, session: u64, limit: usize) -> Self {
         let outbox = Arc::new(Outbox::new(Serializer::Json, limit));
         let attachment = realm
-            .attach(SessionId(session), identity(session), Arc::clone(&outbox), Channel::Tcp)
+            .attach(
+                SessionId(session),
+                identity(session),
+                Arc::clone(&outbox),
+                crate::realm::Client::default(),
+            )
             .await
             .unwrap();
         Self { attachment, outbox }
@@ -144,7 +149,8 @@ async fn has_role_is_answered_by_the_configuration() {
 async fn attaching_waits_for_no_answer() {
     let realm = realm();
     let outbox = Arc::new(Outbox::new(Serializer::Json, PLENTY));
-    let attaching = std::pin::pin!(realm.attach(SessionId(1), identity(1), outbox, Channel::Tcp));
+    let attaching =
+        std::pin::pin!(realm.attach(SessionId(1), identity(1), outbox, crate::realm::Client::default()));
     // The runtime has one thread, so the owner has not had a turn yet.
     assert!(matches!(poll!(attaching), Poll::Ready(Ok(_))));
 }
@@ -379,7 +385,7 @@ async fn realm_whose_owner_has_ended_says_goodbye_and_takes_no_session() {
         assert_eq!(client.attachment.send(event("com.t")).await, Err(RealmClosed));
     }
     let outbox = Arc::new(Outbox::new(Serializer::Json, PLENTY));
-    let refused = realm.attach(SessionId(3), identity(3), outbox, Channel::Tcp).await;
+    let refused = realm.attach(SessionId(3), identity(3), outbox, crate::realm::Client::default()).await;
     assert_eq!(refused.err(), Some(RealmClosed));
     assert_eq!(realm.sessions(), 0);
 }

@@ -8,7 +8,8 @@ use super::super::{
 };
 use crate::wamp::{
     Uri,
-    message::{CallOptions, Invoke, PublishOptions, RegisterOptions, SubscribeOptions, YieldOptions},
+    message::{PublishOptions, SubscribeOptions},
+    pattern::Pattern,
     uri::error,
 };
 
@@ -22,6 +23,7 @@ pub(super) fn authorize(
     actor: &Actor<'_>,
     action: Action,
     uri: &str,
+    is_reserved: bool,
 ) -> Result<Grant, RequestError> {
     if uri.len() > MAX_URI_LENGTH {
         return Err(RequestError::new(
@@ -30,7 +32,7 @@ pub(super) fn authorize(
         ));
     }
     // Section "URIs": application URIs must not use `wamp` as a first component.
-    if uri.split('.').next() == Some("wamp") && matches!(action, Action::Publish | Action::Register) {
+    if is_reserved && matches!(action, Action::Publish | Action::Register) {
         return Err(RequestError::new(
             error::INVALID_URI,
             "URIs that begin with wamp. belong to the protocol: use one of your own",
@@ -56,7 +58,7 @@ pub(super) fn authorize_meta(
     procedure: MetaProcedure,
     uri: &Uri,
 ) -> Result<(), RequestError> {
-    authorize(permissions, actor, Action::Call, uri.as_str())?;
+    authorize(permissions, actor, Action::Call, uri.as_str(), true)?;
     if procedure.kills() && !permissions.names_protocol(actor.role, uri.as_str()) {
         return Err(RequestError::new(
             error::NOT_AUTHORIZED,
@@ -69,52 +71,38 @@ pub(super) fn authorize_meta(
     Ok(())
 }
 
+/// The most components of a wildcard pattern. A URI is compared with them one by one, in two ways for each.
+const MAX_WILDCARD_COMPONENTS: usize = 32;
+
+/// Whether a pattern can be looked up quickly.
+pub(super) fn check_pattern(pattern: &Pattern) -> Result<(), RequestError> {
+    match pattern {
+        Pattern::Wildcard(text) if text.split('.').count() > MAX_WILDCARD_COMPONENTS => {
+            Err(RequestError::new(
+                error::INVALID_URI,
+                format!("a wildcard pattern may have {MAX_WILDCARD_COMPONENTS} components: use a prefix"),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Refuses what a publisher asks for and does not get.
 pub(super) fn refuse_publish(options: &PublishOptions) -> Result<(), RequestError> {
-    refuse([("retain", options.retain), ("ppt_scheme", options.passthru.is_some())])
+    refuse("retain", options.retain)
 }
 
 /// Refuses what a subscriber asks for and does not get.
 pub(super) fn refuse_subscribe(options: &SubscribeOptions) -> Result<(), RequestError> {
-    refuse([("get_retained", options.get_retained)])
+    refuse("get_retained", options.get_retained)
 }
 
-/// Refuses what a callee asks for and does not get.
-pub(super) fn refuse_register(options: &RegisterOptions) -> Result<(), RequestError> {
-    refuse([
-        ("invoke", options.invoke != Invoke::Single),
-        ("concurrency", options.concurrency.is_some()),
-        ("force_reregister", options.force_reregister),
-        ("disclose_caller", options.disclose_caller),
-        ("forward_timeout", options.forward_timeout),
-    ])
-}
-
-/// Refuses what a caller asks for and does not get. A caller that would take progressive results gets the final one.
-pub(super) fn refuse_call(options: &CallOptions) -> Result<(), RequestError> {
-    refuse([
-        ("timeout", options.timeout > 0),
-        ("progress", options.progress),
-        ("ppt_scheme", options.passthru.is_some()),
-    ])
-}
-
-/// Refuses what a callee asks for with its answer and does not get.
-pub(super) fn refuse_yield(options: &YieldOptions) -> Result<(), RequestError> {
-    refuse([("progress", options.progress), ("ppt_scheme", options.passthru.is_some())])
-}
-
-/// There are no patterns.
-pub(super) fn no_patterns() -> RequestError {
-    RequestError::new(error::OPTION_NOT_ALLOWED, "option match: this router supports only \"exact\"")
-}
-
-fn refuse<const N: usize>(options: [(&'static str, bool); N]) -> Result<(), RequestError> {
-    match options.into_iter().find(|(_, is_set)| *is_set) {
-        None => Ok(()),
-        Some((option, _)) => Err(RequestError::new(
-            error::OPTION_NOT_ALLOWED,
-            format!("option {option}: this router does not support it, leave it out"),
-        )),
+fn refuse(option: &str, is_set: bool) -> Result<(), RequestError> {
+    if !is_set {
+        return Ok(());
     }
+    Err(RequestError::new(
+        error::OPTION_NOT_ALLOWED,
+        format!("option {option}: this router does not support it, leave it out"),
+    ))
 }

@@ -1,6 +1,6 @@
 //! A router with sessions for tests: messages in, messages out.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -9,10 +9,14 @@ use crate::{
     cookie::TrackingId,
     identity::{AuthId, Identity, Name},
     realm::{
-        Channel, Permission, RoleOptions, Roles,
+        Client, Permission, RoleOptions, Roles,
         member::{Member, Members},
     },
-    wamp::{Serializer, message::CallOptions, pattern::UriMatch},
+    wamp::{
+        ClientFeatures, Serializer,
+        message::{CallOptions, PublishOptions, RegisterOptions, SubscribeOptions, YieldOptions},
+        pattern::{Pattern, UriMatch},
+    },
     wire::Outbox,
 };
 
@@ -20,6 +24,7 @@ use crate::{
 pub(in crate::realm) struct World {
     pub(in crate::realm) router: Router,
     pub(in crate::realm) members: Members,
+    pub(in crate::realm) now: Now,
 }
 
 /// What was sent, by receiver.
@@ -46,7 +51,8 @@ impl World {
         let permissions = Arc::new(Permissions::new(roles));
         let identifiers = Identifiers::counting_from(FIRST_PUBLICATION - 1);
         let router = Router::new(Arc::clone(&permissions), identifiers, SessionLimits::default());
-        let mut world = Self { router, members: Members::default() };
+        let now = Now { instant: Instant::now(), clock: Timestamp::from_millis(0) };
+        let mut world = Self { router, members: Members::default(), now };
         sessions.into_iter().for_each(|session| world.add(session, identity(session)));
         world
     }
@@ -64,8 +70,25 @@ impl World {
     ) -> Result<Sent, Violation> {
         let actor = self.members.get(SessionId(session)).unwrap().actor(SessionId(session));
         let mut out = Deliveries::default();
-        self.router.handle(&actor, message, &self.members, &mut out)?;
+        self.router.handle(&actor, message, &self.members, self.now, &mut out)?;
         Ok(flatten(&mut out))
+    }
+
+    /// Lets time pass.
+    pub(in crate::realm) fn pass(&mut self, time: Duration) -> Sent {
+        self.now.instant += time;
+        let mut out = Deliveries::default();
+        self.router.expire(&self.members, self.now, &mut out);
+        flatten(&mut out)
+    }
+
+    /// Lets a session's client have announced features.
+    pub(in crate::realm) fn announces(&mut self, session: u64, features: &[ClientFeatures]) {
+        let mut member = self.members.remove(SessionId(session)).unwrap();
+        for feature in features {
+            member.client.features = member.client.features.and(*feature);
+        }
+        assert!(self.members.insert(SessionId(session), member).is_ok());
     }
 
     /// Gives a session another role.
@@ -79,7 +102,7 @@ impl World {
     fn add(&mut self, session: u64, identity: Arc<Identity>) {
         let role = self.router.permissions.role(&identity.authrole);
         let outbox = Arc::new(Outbox::new(Serializer::Json, usize::MAX));
-        let member = Member { number: 0, identity, outbox, role, channel: Channel::Tcp };
+        let member = Member { number: 0, identity, outbox, role, client: Client::default() };
         assert!(self.members.insert(SessionId(session), member).is_ok());
     }
 
@@ -87,7 +110,7 @@ impl World {
     pub(in crate::realm) fn leave(&mut self, session: u64) -> Sent {
         self.members.remove(SessionId(session)).unwrap();
         let mut out = Deliveries::default();
-        self.router.leave(SessionId(session), &mut out);
+        self.router.leave(SessionId(session), &self.members, self.now, &mut out);
         flatten(&mut out)
     }
 
@@ -200,4 +223,18 @@ pub(in crate::realm) fn call(request: u64, procedure: &str) -> ClientMessage {
 
 pub(in crate::realm) fn yields(request: u64) -> ClientMessage {
     ClientMessage::Yield { request, options: YieldOptions::default(), payload: payload("[\"result\"]") }
+}
+
+pub(in crate::realm) fn registers(request: u64, procedure: &str, options: RegisterOptions) -> ClientMessage {
+    let procedure = Pattern::parse(procedure, options.matching).unwrap();
+    ClientMessage::Register { request, options, procedure }
+}
+
+pub(in crate::realm) fn subscribes(request: u64, topic: &str, options: SubscribeOptions) -> ClientMessage {
+    let topic = Pattern::parse(topic, options.matching).unwrap();
+    ClientMessage::Subscribe { request, options, topic }
+}
+
+pub(in crate::realm) fn calls(request: u64, procedure: &str, options: CallOptions) -> ClientMessage {
+    ClientMessage::Call { request, options, procedure: uri(procedure), payload: payload("[\"call\"]") }
 }

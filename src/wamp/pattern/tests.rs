@@ -76,3 +76,61 @@ proptest! {
         prop_assert_eq!(winner(&patterns, &uri), longest.map(|prefix| (Prefix, prefix.as_str())));
     }
 }
+
+/// All that matches, by a scan.
+fn scan(patterns: &[Pattern], uri: &str) -> Vec<Pattern> {
+    let matches = |pattern: &Pattern| match pattern {
+        Pattern::Exact(exact) => exact.as_str() == uri,
+        Pattern::Prefix(prefix) => uri.starts_with(&**prefix),
+        Pattern::Wildcard(wildcard) => {
+            let (own, other) = (wildcard.split('.'), uri.split('.'));
+            own.clone().count() == other.clone().count()
+                && own.zip(other).all(|(a, b)| a.is_empty() || a == b)
+        }
+    };
+    let mut found: Vec<Pattern> = patterns.iter().filter(|pattern| matches(pattern)).cloned().collect();
+    found.sort_by_key(|pattern| format!("{pattern:?}"));
+    found
+}
+
+fn pattern() -> impl Strategy<Value = Pattern> {
+    prop_oneof![
+        "[ab\u{e9}]{1,2}(\\.[ab\u{e9}]{1,2}){0,3}".prop_map(|text| Pattern::parse(&text, Exact).unwrap()),
+        "([ab\u{e9}]{1,2}(\\.[ab\u{e9}]{1,2}){0,3})?".prop_map(|text| Pattern::parse(&text, Prefix).unwrap()),
+        "[ab]{0,1}(\\.[ab]{0,1}){0,3}".prop_map(|text| Pattern::parse(&text, Wildcard).unwrap()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn map_finds_what_a_scan_finds_whatever_was_put_in_and_taken_out(
+        put in proptest::collection::vec(pattern(), 0..40),
+        taken in proptest::collection::vec(any::<prop::sample::Index>(), 0..20),
+        uris in proptest::collection::vec("[ab\u{e9}]{1,2}(\\.[ab\u{e9}]{1,2}){0,3}", 1..10),
+    ) {
+        let mut map = PatternMap::default();
+        for pattern in &put {
+            prop_assert_eq!(map.get_or_insert_with(pattern, || pattern.clone()), pattern);
+        }
+        let mut left = put.clone();
+        left.sort_by_key(|pattern| format!("{pattern:?}"));
+        left.dedup();
+        for index in taken.iter().filter(|_| !put.is_empty()) {
+            let pattern = index.get(&put);
+            prop_assert_eq!(map.remove(pattern).is_some(), left.contains(pattern));
+            left.retain(|other| other != pattern);
+            prop_assert_eq!(map.get_mut(pattern), None);
+        }
+        for uri in uris {
+            let exact = map.exact(&Uri::parse(&uri).unwrap());
+            let mut found: Vec<Pattern> = exact.into_iter().cloned().collect();
+            map.each_pattern(&uri, |pattern| found.push(pattern.clone()));
+            found.sort_by_key(|pattern| format!("{pattern:?}"));
+            prop_assert_eq!(found, scan(&left, &uri));
+        }
+        for pattern in &left {
+            prop_assert_eq!(map.remove(pattern), Some(pattern.clone()));
+        }
+        prop_assert!(map.is_empty());
+    }
+}

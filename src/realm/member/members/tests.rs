@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::{
     identity::Name,
-    realm::{Channel, Roles, permissions::Permissions, router::testing::identity},
+    realm::{Client, Roles, permissions::Permissions, router::testing::identity},
     wamp::Serializer,
     wire::Outbox,
 };
@@ -13,7 +13,7 @@ fn member(session: u64, role: &'static str) -> Member {
     Arc::make_mut(&mut identity).authrole = Name::known(role);
     let role = Permissions::new(&Roles::Open).role(role);
     let outbox = Arc::new(Outbox::new(Serializer::Json, 1024));
-    Member { number: session, identity, outbox, role, channel: Channel::Tcp }
+    Member { number: session, identity, outbox, role, client: Client::default() }
 }
 
 /// What the lists say must be what the sessions say, whatever has come and gone.

@@ -1,0 +1,326 @@
+//! Calls on their way to a callee.
+
+use std::time::Duration;
+
+use super::{
+    Deadline, Dealer, Invocation, MAX_COMPLETED, MAX_QUEUED_BYTES, MAX_QUEUED_CALLS, PendingCall, Place,
+    queued::QueuedCall,
+    registrations::{Callee, Registration},
+};
+use crate::{
+    realm::{
+        deliveries::{Deliveries, RequestError, Violation},
+        member::Actor,
+        permissions::Action,
+        turn::Turn,
+    },
+    wamp::{
+        ClientFeatures, MAX_ID, Payload, RouterMessage, SessionId, Uri,
+        message::{CallOptions, Disclosed, InvocationDetails, code},
+        pattern::UriMatch,
+        uri::error,
+    },
+};
+
+/// A call on its way to the callee of a procedure: everything that there is to know of it.
+#[derive(Debug)]
+pub(in crate::realm) struct Call<'a> {
+    pub(in crate::realm) caller: Actor<'a>,
+    /// The caller's own identifier for the request.
+    pub(in crate::realm) request: u64,
+    pub(in crate::realm) procedure: &'a Uri,
+    /// Whether the callee sees who calls, even if it does not ask.
+    pub(in crate::realm) is_disclosed: bool,
+    pub(in crate::realm) options: CallOptions,
+    pub(in crate::realm) payload: Payload,
+}
+
+/// What all invocations of a call with progressive invocations have in common (section "Freezing of Options in Progressive
+/// Call Invocations").
+#[derive(Debug)]
+pub(super) struct Frozen {
+    registration: u64,
+    procedure: Uri,
+    details: InvocationDetails,
+}
+
+/// What a callee is invoked for.
+#[derive(Debug)]
+struct Order<'a> {
+    call: PendingCall,
+    procedure: &'a Uri,
+    is_disclosed: bool,
+    options: CallOptions,
+    payload: Payload,
+    deadline: Option<Deadline>,
+}
+
+/// Why a call is not passed on.
+#[derive(Debug)]
+pub(in crate::realm) enum Refusal {
+    /// The caller gets an ERROR.
+    Request(RequestError),
+    /// The caller broke the protocol.
+    Violation(Violation),
+}
+
+impl From<RequestError> for Refusal {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl From<Violation> for Refusal {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation)
+    }
+}
+
+impl Dealer {
+    /// Invokes a callee of a procedure, and notes that the caller waits for its answer.
+    pub(in crate::realm) fn call(
+        &mut self,
+        call: Call<'_>,
+        turn: &mut Turn<'_>,
+        out: &mut Deliveries,
+    ) -> Result<(), Refusal> {
+        let session = call.caller.session;
+        if call.options.progress && !turn.supports(session, ClientFeatures::CALLER_PROGRESSIVE_INVOCATIONS) {
+            return Err(Violation(
+                "CALL.Options.progress of a client that has not announced progressive_call_invocations",
+            )
+            .into());
+        }
+        if call.options.passthru.is_some() && !turn.supports(session, ClientFeatures::CALLER_PASSTHRU) {
+            return Err(Violation(
+                "CALL.Options.ppt_scheme of a client that has not announced payload_passthru_mode",
+            )
+            .into());
+        }
+        if let Some(party) = self.parties.get_mut(&session) {
+            if let Some(place) = party.calls.get(&call.request) {
+                let place = *place;
+                return Ok(self.go_on(place, call, out)?);
+            }
+            // Section "Continuations on Completed Calls": the caller did not know yet that the call has ended.
+            if let Some(at) = party.completed.iter().position(|request| *request == call.request) {
+                if !call.options.progress {
+                    party.completed.remove(at);
+                }
+                return Ok(());
+            }
+            if party.calls.len() >= turn.max_pending_calls {
+                return Err(RequestError::new(
+                    error::UNAVAILABLE,
+                    format!(
+                        "{} calls of this session may wait for answers: wait for some first",
+                        turn.max_pending_calls
+                    ),
+                )
+                .into());
+            }
+        }
+        Ok(self.begin(call, turn, out)?)
+    }
+
+    /// A call that nothing is known of yet.
+    fn begin(
+        &mut self,
+        call: Call<'_>,
+        turn: &mut Turn<'_>,
+        out: &mut Deliveries,
+    ) -> Result<(), RequestError> {
+        let Call { caller, request, procedure, is_disclosed, options, payload } = call;
+        let (registration, by_pattern) = match self.procedures.exact_mut(procedure) {
+            Some(registration) => (registration, false),
+            None => (self.by_pattern(procedure, turn)?, true),
+        };
+        let call = PendingCall { caller: caller.session, request };
+        let patience = (options.timeout > 0).then(|| Duration::from_millis(options.timeout));
+        let deadline = patience.and_then(|patience| Deadline::within(turn.now, patience));
+        if let Ok(callee) = registration.choose(turn.identifiers) {
+            if let Err(refusal) = check_callee(&options, callee.session, turn) {
+                registration.vacate(callee.session);
+                return Err(refusal);
+            }
+            let id = registration.id;
+            let order = Order { call, procedure, is_disclosed, options, payload, deadline };
+            self.invoke(id, by_pattern, callee, order, || caller.disclosed(), turn, out);
+            return Ok(());
+        }
+        let (caller, procedure) = (caller.disclosed(), procedure.clone());
+        let boxed = deadline.map(Box::new);
+        let queued = QueuedCall { call, procedure, caller, is_disclosed, options, payload, deadline: boxed };
+        let size = queued.size();
+        if registration.queue.len() >= MAX_QUEUED_CALLS
+            || registration.queued_bytes.saturating_add(size) > MAX_QUEUED_BYTES
+        {
+            return Err(RequestError::new(
+                error::UNAVAILABLE,
+                "all callees are busy, and the queue for them is full: try again later",
+            ));
+        }
+        registration.queued_bytes += size;
+        registration.queue.push_back(queued);
+        let place = Place::Queued(registration.id);
+        if let Some(deadline) = &deadline {
+            self.deadlines.insert(deadline, call);
+        }
+        self.parties.entry(call.caller).or_default().calls.insert(request, place);
+        Ok(())
+    }
+
+    /// Sends an invocation to a callee that has been chosen.
+    #[allow(clippy::too_many_arguments, reason = "where it goes, what goes there, and what they meet")]
+    fn invoke(
+        &mut self,
+        id: u64,
+        by_pattern: bool,
+        callee: Callee,
+        order: Order<'_>,
+        disclosed: impl FnOnce() -> Disclosed,
+        turn: &Turn<'_>,
+        out: &mut Deliveries,
+    ) {
+        let Order { call, procedure, is_disclosed, options, payload, deadline } = order;
+        let keeps_time = options.timeout > 0
+            && callee.keeps_time
+            && turn.supports(callee.session, ClientFeatures::CALL_TIMEOUT);
+        let details = InvocationDetails {
+            caller: (is_disclosed || callee.sees_callers).then(disclosed),
+            procedure: by_pattern.then(|| procedure.clone()),
+            receive_progress: options.receive_progress
+                && turn.supports(callee.session, ClientFeatures::CALLEE_PROGRESSIVE_RESULTS),
+            progress: options.progress,
+            timeout: if keeps_time { options.timeout } else { 0 },
+            passthru: options.passthru,
+        };
+        let deadline = deadline.filter(|_| !keeps_time).map(Box::new);
+        if let Some(deadline) = &deadline {
+            self.deadlines.insert(deadline, call);
+        }
+        let frozen = options.progress.then(|| {
+            let (procedure, details) = (procedure.clone(), details.clone());
+            Box::new(Frozen { registration: id, procedure, details })
+        });
+        let invocation = Invocation {
+            caller: Some(call),
+            receives_progress: details.receive_progress,
+            is_killed: false,
+            occupies: callee.places.map(|_| id),
+            deadline,
+            frozen,
+        };
+        let party = self.parties.entry(callee.session).or_default();
+        // Section "IDs": in the session scope, identifiers are incremented by 1 and wrap to 1 after 2^53.
+        let request = if party.last_invocation >= MAX_ID { 1 } else { party.last_invocation + 1 };
+        party.last_invocation = request;
+        party.invocations.insert(request, invocation);
+        let place = Place::Invoked(callee.session, request);
+        self.parties.entry(call.caller).or_default().calls.insert(call.request, place);
+        out.one(callee.session, RouterMessage::Invocation { request, registration: id, details, payload });
+    }
+
+    /// The registration of the pattern that says most about a procedure.
+    ///
+    /// A role that may register a pattern need not be allowed to register all that the pattern covers, least of all the
+    /// protocol's own procedures: only patterns whose callees may have the procedure count.
+    fn by_pattern(&mut self, procedure: &Uri, turn: &Turn<'_>) -> Result<&mut Registration, RequestError> {
+        let found = if procedure.is_reserved() || !self.procedures.has_patterns() {
+            None
+        } else {
+            let best = self.procedures.best_pattern(procedure.as_str(), |registration| {
+                registration
+                    .callees
+                    .iter()
+                    .all(|callee| turn.may(callee.session, Action::Register, procedure.as_str()))
+            });
+            best.and_then(|registration| self.by_id.get(&registration.id))
+        };
+        found.and_then(|pattern| self.procedures.get_mut(pattern)).ok_or_else(|| {
+            RequestError::new(
+                error::NO_SUCH_PROCEDURE,
+                format!("no procedure {procedure} is registered in this realm"),
+            )
+        })
+    }
+
+    /// A call whose request is known: the next invocation of a call with progressive invocations.
+    fn go_on(&mut self, place: Place, call: Call<'_>, out: &mut Deliveries) -> Result<(), Violation> {
+        let violation = Violation("a CALL with the request of another call that waits for its answer");
+        let Place::Invoked(callee, number) = place else { return Err(violation) };
+        let invocation = self.parties.get_mut(&callee).and_then(|party| party.invocations.get_mut(&number));
+        let Some(invocation) = invocation else { return Err(violation) };
+        let Some(frozen) = invocation.frozen.as_mut().filter(|frozen| frozen.procedure == *call.procedure)
+        else {
+            return Err(violation);
+        };
+        let progress = call.options.progress;
+        let message = RouterMessage::Invocation {
+            request: number,
+            registration: frozen.registration,
+            details: InvocationDetails { progress, ..frozen.details.clone() },
+            payload: call.payload,
+        };
+        if !progress {
+            invocation.frozen = None;
+        }
+        // A callee that was told to stop needs no more.
+        if !invocation.is_killed {
+            out.one(callee, message);
+        }
+        Ok(())
+    }
+
+    /// Passes on calls that wait for a callee of a registration, as far as there are free places.
+    pub(super) fn serve(&mut self, id: u64, turn: &mut Turn<'_>, out: &mut Deliveries) {
+        loop {
+            let Some(pattern) = self.by_id.get(&id) else { return };
+            let by_pattern = pattern.matching() != UriMatch::Exact;
+            let Some(found) = self.procedures.get_mut(pattern) else { return };
+            if found.queue.is_empty() {
+                return;
+            }
+            let Ok(callee) = found.choose(turn.identifiers) else { return };
+            let Some(queued) = found.queue.pop_front() else { return found.vacate(callee.session) };
+            found.queued_bytes = found.queued_bytes.saturating_sub(queued.size());
+            let QueuedCall { call, procedure, caller, is_disclosed, options, payload, deadline } = queued;
+            self.deadlines.remove(deadline.as_deref(), call);
+            if let Err(refusal) = check_callee(&options, callee.session, turn) {
+                found.vacate(callee.session);
+                if let Some(party) = self.parties.get_mut(&call.caller) {
+                    party.calls.remove(&call.request);
+                }
+                out.one(call.caller, refusal.into_message(code::CALL, call.request));
+                continue;
+            }
+            let deadline = deadline.map(|deadline| *deadline);
+            let order = Order { call, procedure: &procedure, is_disclosed, options, payload, deadline };
+            self.invoke(id, by_pattern, callee, order, || caller, turn, out);
+        }
+    }
+
+    /// Notes that a call with progressive invocations has ended before its last one.
+    pub(super) fn note_completed(&mut self, call: PendingCall) {
+        let Some(party) = self.parties.get_mut(&call.caller) else { return };
+        if party.completed.len() >= MAX_COMPLETED {
+            party.completed.pop_front();
+        }
+        party.completed.push_back(call.request);
+    }
+}
+
+/// Whether a callee understands what a call asks of it.
+fn check_callee(options: &CallOptions, callee: SessionId, turn: &Turn<'_>) -> Result<(), RequestError> {
+    let refuse = |feature: &str| {
+        let message = format!("the procedure's callee has not announced {feature}");
+        Err(RequestError::new(error::FEATURE_NOT_SUPPORTED, message))
+    };
+    if options.progress && !turn.supports(callee, ClientFeatures::CALLEE_PROGRESSIVE_INVOCATIONS) {
+        return refuse("progressive_call_invocations and call_canceling");
+    }
+    if options.passthru.is_some() && !turn.supports(callee, ClientFeatures::CALLEE_PASSTHRU) {
+        return refuse("payload_passthru_mode");
+    }
+    Ok(())
+}

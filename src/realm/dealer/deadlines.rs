@@ -1,0 +1,62 @@
+//! When calls run out of time. The dealer has no timer: its owner asks for the next deadline and comes back then.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use super::PendingCall;
+
+/// The calls that end at a time, in the order of their ends.
+#[derive(Debug, Default)]
+pub(super) struct Deadlines(BTreeSet<(Instant, PendingCall)>);
+
+/// How long a call may go on without a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Deadline {
+    /// When it ends, unless a result comes first.
+    pub(super) at: Instant,
+    /// How long the caller waits for each result.
+    pub(super) patience: Duration,
+}
+
+impl Deadline {
+    /// The end of a time that begins now; nothing if the clock does not count that far.
+    pub(super) fn within(now: Instant, patience: Duration) -> Option<Self> {
+        Some(Self { at: now.checked_add(patience)?, patience })
+    }
+}
+
+impl Deadlines {
+    /// Whether no call ends at a time.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// When the next call ends.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.0.first().map(|(at, _)| *at)
+    }
+
+    /// A call whose time is up.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<PendingCall> {
+        let (at, _) = self.0.first()?;
+        if *at > now {
+            return None;
+        }
+        self.0.pop_first().map(|(_, call)| call)
+    }
+
+    /// Adds a call.
+    pub(super) fn insert(&mut self, deadline: &Deadline, call: PendingCall) {
+        self.0.insert((deadline.at, call));
+    }
+
+    /// Takes a call out that has ended otherwise.
+    pub(super) fn remove(&mut self, deadline: Option<&Deadline>, call: PendingCall) {
+        if let Some(deadline) = deadline {
+            self.0.remove(&(deadline.at, call));
+        }
+    }
+}

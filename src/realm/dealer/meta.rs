@@ -1,0 +1,80 @@
+//! What the meta API shows of registrations, and taking one back.
+
+use serde_json::{Value, json};
+
+use super::{Dealer, Registration};
+use crate::{
+    realm::{deliveries::Deliveries, turn::Turn},
+    wamp::{SessionId, Uri, pattern::Pattern},
+};
+
+/// Why a registration was taken back, for callees that understand it.
+const REMOVED: &str = "the callee was removed from the registration";
+
+impl Dealer {
+    /// All registrations.
+    pub(in crate::realm) fn patterns(&self) -> impl Iterator<Item = (u64, &Pattern)> {
+        self.by_id.iter().map(|(id, pattern)| (*id, pattern))
+    }
+
+    /// The registration of a pattern.
+    pub(in crate::realm) fn lookup(&self, pattern: &Pattern) -> Option<u64> {
+        self.procedures.get(pattern).map(|registration| registration.id)
+    }
+
+    /// The registration that a call of a procedure would go to, if any session may call it.
+    pub(in crate::realm) fn best(&self, procedure: &Uri) -> Option<u64> {
+        let exact = self.procedures.exact(procedure);
+        let found = exact.or_else(|| self.procedures.best_pattern(procedure.as_str(), |_| true));
+        found.filter(|_| exact.is_some() || !procedure.is_reserved()).map(|registration| registration.id)
+    }
+
+    /// What there is to know of a registration: `RegistrationDetails`.
+    pub(in crate::realm) fn details(&self, id: u64) -> Option<Value> {
+        let (pattern, registration) = self.registration(id)?;
+        Some(json!({
+            "id": id,
+            "created": registration.created.to_text(),
+            "uri": pattern.as_str(),
+            "match": pattern.matching().name(),
+            "invoke": registration.invoke.name(),
+        }))
+    }
+
+    /// The callees in the order in which they came, up to so many.
+    pub(in crate::realm) fn members(&self, id: u64, most: usize) -> Option<Vec<u64>> {
+        let (_, registration) = self.registration(id)?;
+        Some(registration.callees.iter().map(|callee| callee.session.0).take(most).collect())
+    }
+
+    /// How many bytes a pattern has.
+    pub(in crate::realm) fn uri_size(&self, id: u64) -> usize {
+        self.by_id.get(&id).map_or(0, |pattern| pattern.as_str().len())
+    }
+
+    /// How many callees there are.
+    pub(in crate::realm) fn count(&self, id: u64) -> Option<usize> {
+        Some(self.registration(id)?.1.callees.len())
+    }
+
+    /// Takes a registration back from one of its callees, which is told if it understands that. Whether there was such a
+    /// callee.
+    pub(in crate::realm) fn revoke(
+        &mut self,
+        callee: SessionId,
+        registration: u64,
+        turn: &mut Turn<'_>,
+        out: &mut Deliveries,
+    ) -> bool {
+        if self.unregister(callee, registration, turn, out).is_err() {
+            return false;
+        }
+        super::registrations::tell_revoked(callee, registration, REMOVED, turn, out);
+        true
+    }
+
+    fn registration(&self, id: u64) -> Option<(&Pattern, &Registration)> {
+        let pattern = self.by_id.get(&id)?;
+        Some((pattern, self.procedures.get(pattern)?))
+    }
+}

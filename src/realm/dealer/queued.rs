@@ -1,0 +1,32 @@
+//! Calls that wait because all callees of their registration are busy.
+
+use super::{Deadline, PendingCall};
+use crate::wamp::{
+    Payload, Uri,
+    message::{CallOptions, Disclosed},
+};
+
+/// A call that waits for a callee with a free place.
+#[derive(Debug)]
+pub(super) struct QueuedCall {
+    pub(super) call: PendingCall,
+    pub(super) procedure: Uri,
+    /// The caller, as callees may see it.
+    pub(super) caller: Disclosed,
+    /// Whether any callee does, or only one that asks for it.
+    pub(super) is_disclosed: bool,
+    pub(super) options: CallOptions,
+    pub(super) payload: Payload,
+    pub(super) deadline: Option<Box<Deadline>>,
+}
+
+impl QueuedCall {
+    /// What it counts against the queue's limit.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>() + self.payload.size() + self.procedure.as_str().len()
+    }
+}
+
+/// No callee has a free place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Busy;

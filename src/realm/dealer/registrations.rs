@@ -1,0 +1,280 @@
+//! Registrations: who has registered what, alone or together with others, and who is invoked.
+
+use std::collections::VecDeque;
+
+use super::{
+    Dealer, MAX_REGISTRATIONS,
+    queued::{Busy, QueuedCall},
+};
+use crate::{
+    realm::{
+        deliveries::{Deliveries, RequestError},
+        identifiers::Identifiers,
+        turn::{Change, Kind, Turn},
+    },
+    time::Timestamp,
+    wamp::{
+        ClientFeatures, RouterMessage, SessionId,
+        message::{Invoke, RegisterOptions, code},
+        pattern::Pattern,
+        uri::error,
+    },
+};
+
+/// Why a registration was taken back, for callees that understand it.
+const REPLACED: &str = "another callee has registered the procedure with force_reregister";
+
+/// A procedure, or a pattern of procedures, and its callees.
+#[derive(Debug)]
+pub(super) struct Registration {
+    pub(super) id: u64,
+    pub(super) invoke: Invoke,
+    pub(super) created: Timestamp,
+    /// In the order in which they came; never empty.
+    pub(super) callees: Vec<Callee>,
+    /// Whose turn it is, for `roundrobin`.
+    pub(super) turn: usize,
+    /// Calls that wait for a callee with a free place.
+    pub(super) queue: VecDeque<QueuedCall>,
+    /// How many bytes of arguments they have.
+    pub(super) queued_bytes: usize,
+}
+
+/// A session that has registered a procedure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Callee {
+    pub(super) session: SessionId,
+    /// How many invocations it takes at once, if that is limited.
+    pub(super) places: Option<u64>,
+    /// How many of the places are taken.
+    pub(super) taken: u64,
+    /// Whether it asks to see who calls.
+    pub(super) sees_callers: bool,
+    /// Whether it ends calls whose time is up by itself.
+    pub(super) keeps_time: bool,
+}
+
+impl Callee {
+    fn new(session: SessionId, options: &RegisterOptions) -> Self {
+        Self {
+            session,
+            places: options.concurrency,
+            taken: 0,
+            sees_callers: options.disclose_caller,
+            keeps_time: options.forward_timeout,
+        }
+    }
+
+    fn is_free(&self) -> bool {
+        self.places.is_none_or(|places| self.taken < places)
+    }
+}
+
+impl Registration {
+    fn new(id: u64, invoke: Invoke, created: Timestamp) -> Self {
+        Self {
+            id,
+            invoke,
+            created,
+            callees: Vec::with_capacity(1),
+            turn: 0,
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+        }
+    }
+
+    /// Chooses the callee of a call: the one whose turn it is, among those that have a free place.
+    pub(super) fn choose(&mut self, identifiers: &mut Identifiers) -> Result<Callee, Busy> {
+        let count = self.callees.len();
+        let first = match self.invoke {
+            Invoke::Single | Invoke::First => 0,
+            Invoke::Last => count.saturating_sub(1),
+            Invoke::RoundRobin => self.turn.checked_rem(count).unwrap_or_default(),
+            Invoke::Random => identifiers.choice(count),
+        };
+        for step in 0..count {
+            let place = match self.invoke {
+                Invoke::Last => first.saturating_sub(step),
+                _ => (first + step) % count,
+            };
+            if let Some(callee) = self.callees.get_mut(place).filter(|callee| callee.is_free()) {
+                if callee.places.is_some() {
+                    callee.taken += 1;
+                }
+                let chosen = *callee;
+                if self.invoke == Invoke::RoundRobin {
+                    self.turn = (place + 1) % count;
+                }
+                return Ok(chosen);
+            }
+        }
+        Err(Busy)
+    }
+
+    /// Gives back the place of an invocation.
+    pub(super) fn vacate(&mut self, session: SessionId) {
+        if let Some(callee) = self.callees.iter_mut().find(|callee| callee.session == session) {
+            callee.taken = callee.taken.saturating_sub(1);
+        }
+    }
+
+    /// Takes a session out, keeping the turn of the others.
+    fn remove(&mut self, session: SessionId) -> bool {
+        let Some(place) = self.callees.iter().position(|callee| callee.session == session) else {
+            return false;
+        };
+        self.callees.remove(place);
+        if place < self.turn {
+            self.turn -= 1;
+        }
+        true
+    }
+}
+
+impl Dealer {
+    /// Registers a procedure for a session: alone, together with others that have registered it in the same way, or in their
+    /// place.
+    pub(in crate::realm) fn register(
+        &mut self,
+        callee: SessionId,
+        request: u64,
+        options: &RegisterOptions,
+        pattern: Pattern,
+        turn: &mut Turn<'_>,
+        out: &mut Deliveries,
+    ) -> Result<(), RequestError> {
+        let held = self.parties.get(&callee).map_or(0, |party| party.registrations.len());
+        if held >= MAX_REGISTRATIONS {
+            return Err(RequestError::new(
+                error::UNAVAILABLE,
+                format!("a session may have {MAX_REGISTRATIONS} registrations: unregister some first"),
+            ));
+        }
+        if let Some(existing) = self.procedures.get_mut(&pattern) {
+            if options.force_reregister {
+                self.revoke_all(&pattern, turn, out);
+            } else {
+                let id = share(existing, callee, options)?;
+                self.parties.entry(callee).or_default().registrations.insert(id);
+                turn.changes.push((Kind::Registration, Change::Added(callee, id)));
+                out.one(callee, RouterMessage::Registered { request, registration: id });
+                self.serve(id, turn, out);
+                return Ok(());
+            }
+        }
+        let id = turn.identifiers.registration();
+        let mut registration = Registration::new(id, options.invoke, turn.clock);
+        registration.callees.push(Callee::new(callee, options));
+        self.procedures.get_or_insert_with(&pattern, || registration);
+        self.by_id.insert(id, pattern);
+        self.parties.entry(callee).or_default().registrations.insert(id);
+        let changes = [Change::Created(callee, id), Change::Added(callee, id)];
+        turn.changes.extend(changes.map(|change| (Kind::Registration, change)));
+        out.one(callee, RouterMessage::Registered { request, registration: id });
+        Ok(())
+    }
+
+    /// Ends a registration that the session has. The callee may still answer calls that came before.
+    pub(in crate::realm) fn unregister(
+        &mut self,
+        callee: SessionId,
+        registration: u64,
+        turn: &mut Turn<'_>,
+        out: &mut Deliveries,
+    ) -> Result<(), RequestError> {
+        let held = self.parties.get_mut(&callee).is_some_and(|p| p.registrations.remove(&registration));
+        if !held {
+            return Err(RequestError::new(
+                error::NO_SUCH_REGISTRATION,
+                format!("this session has no registration {registration}"),
+            ));
+        }
+        self.drop_callee(registration, callee, turn, out);
+        Ok(())
+    }
+
+    /// Takes a registration back from all of its callees. Calls that wait go to whoever registers next.
+    fn revoke_all(&mut self, pattern: &Pattern, turn: &mut Turn<'_>, out: &mut Deliveries) {
+        let Some(registration) = self.procedures.get_mut(pattern) else { return };
+        let id = registration.id;
+        for session in registration.callees.iter().map(|callee| callee.session).collect::<Vec<_>>() {
+            if let Some(party) = self.parties.get_mut(&session) {
+                party.registrations.remove(&id);
+            }
+            tell_revoked(session, id, REPLACED, turn, out);
+            self.drop_callee(id, session, turn, out);
+        }
+    }
+
+    /// Removes a callee from a registration, and the registration with its last callee.
+    pub(super) fn drop_callee(
+        &mut self,
+        registration: u64,
+        callee: SessionId,
+        turn: &mut Turn<'_>,
+        out: &mut Deliveries,
+    ) {
+        let Some(pattern) = self.by_id.get(&registration) else { return };
+        let Some(found) = self.procedures.get_mut(pattern) else { return };
+        if !found.remove(callee) {
+            return;
+        }
+        turn.changes.push((Kind::Registration, Change::Removed(callee, registration)));
+        if !found.callees.is_empty() {
+            return;
+        }
+        let queue = std::mem::take(&mut found.queue);
+        self.procedures.remove(pattern);
+        self.by_id.remove(&registration);
+        turn.changes.push((Kind::Registration, Change::Deleted(callee, registration)));
+        for QueuedCall { call, deadline, .. } in queue {
+            self.deadlines.remove(deadline.as_deref(), call);
+            if let Some(party) = self.parties.get_mut(&call.caller) {
+                party.calls.remove(&call.request);
+                let gone =
+                    RequestError::new(error::CANCELED, "the procedure's last callee left before its turn");
+                out.one(call.caller, gone.into_message(code::CALL, call.request));
+            }
+        }
+    }
+}
+
+/// Adds a callee to a registration that there is, if both want to share it.
+fn share(
+    existing: &mut Registration,
+    callee: SessionId,
+    options: &RegisterOptions,
+) -> Result<u64, RequestError> {
+    if existing.callees.iter().any(|other| other.session == callee) {
+        return Err(RequestError::new(
+            error::PROCEDURE_ALREADY_EXISTS,
+            "this session has registered the procedure already",
+        ));
+    }
+    if existing.invoke != options.invoke || existing.invoke == Invoke::Single {
+        let how = existing.invoke.name();
+        return Err(RequestError::new(
+            error::PROCEDURE_ALREADY_EXISTS,
+            format!(
+                "the procedure is registered already, with invoke {how:?}, and this request asks for {:?}",
+                options.invoke.name()
+            ),
+        ));
+    }
+    existing.callees.push(Callee::new(callee, options));
+    Ok(existing.id)
+}
+
+/// Tells a callee that it has lost a registration, if it understands that.
+pub(super) fn tell_revoked(
+    callee: SessionId,
+    registration: u64,
+    reason: &'static str,
+    turn: &Turn<'_>,
+    out: &mut Deliveries,
+) {
+    // Section "Registration Revocation": a callee that does not understand it is not told.
+    if turn.supports(callee, ClientFeatures::REGISTRATION_REVOCATION) {
+        out.one(callee, RouterMessage::RegistrationRevoked { registration, reason });
+    }
+}

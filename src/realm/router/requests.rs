@@ -1,0 +1,102 @@
+//! Requests of clients: checked, and handed to the broker or the dealer.
+
+use super::{
+    super::{
+        broker::{Audience, Broker, Publication},
+        dealer::{Call, Dealer, Refusal},
+        deliveries::{Deliveries, RequestError, Violation},
+        member::Actor,
+        permissions::Action,
+        turn::Turn,
+    },
+    checks::{authorize, check_pattern, refuse_publish, refuse_subscribe},
+};
+use crate::wamp::{
+    ClientFeatures, Payload, RouterMessage, Uri,
+    message::{CallOptions, PublishOptions, RegisterOptions, SubscribeOptions},
+    pattern::Pattern,
+};
+
+#[allow(clippy::too_many_arguments, reason = "a message's elements, and what they meet")]
+pub(super) fn publish(
+    broker: &Broker,
+    actor: &Actor<'_>,
+    request: u64,
+    options: PublishOptions,
+    topic: &Uri,
+    payload: Payload,
+    turn: &mut Turn<'_>,
+    out: &mut Deliveries,
+) -> Result<Result<(), RequestError>, Violation> {
+    if options.passthru.is_some() && !turn.supports(actor.session, ClientFeatures::PUBLISHER_PASSTHRU) {
+        let what = "PUBLISH.Options.ppt_scheme of a client that has not announced payload_passthru_mode";
+        return Err(Violation(what));
+    }
+    let checked = authorize(turn.permissions, actor, Action::Publish, topic.as_str(), topic.is_reserved());
+    let grant = match checked.and_then(|grant| refuse_publish(&options).map(|()| grant)) {
+        Ok(grant) => grant,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let id = turn.identifiers.publication();
+    if options.acknowledge {
+        out.one(actor.session, RouterMessage::Published { request, publication: id });
+    }
+    let publication = Publication {
+        id,
+        topic,
+        publisher: (grant.disclose || options.disclose_me).then_some(*actor),
+        audience: Audience::new(options.exclude_me.then_some(actor.session), options.lists),
+        passthru: options.passthru,
+        payload,
+    };
+    broker.publish(publication, turn, out);
+    Ok(Ok(()))
+}
+
+pub(super) fn subscribe(
+    broker: &mut Broker,
+    actor: &Actor<'_>,
+    options: &SubscribeOptions,
+    topic: &Pattern,
+    room: Result<(), RequestError>,
+    turn: &mut Turn<'_>,
+) -> Result<u64, RequestError> {
+    authorize(turn.permissions, actor, Action::Subscribe, topic.as_str(), topic.is_reserved())?;
+    check_pattern(topic)?;
+    room?;
+    refuse_subscribe(options)?;
+    broker.subscribe(actor.session, topic, turn)
+}
+
+#[allow(clippy::too_many_arguments, reason = "a message's elements, and what they meet")]
+pub(super) fn register(
+    dealer: &mut Dealer,
+    actor: &Actor<'_>,
+    request: u64,
+    options: &RegisterOptions,
+    procedure: Pattern,
+    room: Result<(), RequestError>,
+    turn: &mut Turn<'_>,
+    out: &mut Deliveries,
+) -> Result<(), RequestError> {
+    authorize(turn.permissions, actor, Action::Register, procedure.as_str(), procedure.is_reserved())?;
+    check_pattern(&procedure)?;
+    room?;
+    dealer.register(actor.session, request, options, procedure, turn, out)
+}
+
+#[allow(clippy::too_many_arguments, reason = "a message's elements, and what they meet")]
+pub(super) fn call(
+    dealer: &mut Dealer,
+    actor: &Actor<'_>,
+    request: u64,
+    options: CallOptions,
+    procedure: &Uri,
+    payload: Payload,
+    turn: &mut Turn<'_>,
+    out: &mut Deliveries,
+) -> Result<(), Refusal> {
+    let grant = authorize(turn.permissions, actor, Action::Call, procedure.as_str(), false)?;
+    let is_disclosed = grant.disclose || options.disclose_me;
+    dealer.call(Call { caller: *actor, request, procedure, is_disclosed, options, payload }, turn, out)
+}
