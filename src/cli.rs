@@ -38,7 +38,11 @@ enum Command {
     /// Check a configuration with its policies, and print every fault with its remedy
     Check(CheckArgs),
     /// Print the JSON Schema of the configuration
-    Schema,
+    Schema {
+        /// Print a page for people instead: every key with its type, its default and its meaning
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Print the version, the features and the contracts of policies that this build speaks
     Version {
         /// Print JSON
@@ -69,9 +73,9 @@ enum Command {
 pub(crate) struct SourceArgs {
     /// The node directory, which holds config.json; relative paths in it are relative to this directory
     /// [env: `WAMPGATE_NODE_DIR`] [default: .crossbar; without a config.json there, a built-in configuration runs]
-    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    #[arg(long, value_name = "DIR")]
     node_dir: Option<PathBuf>,
-    /// A configuration file; its folder is the node directory [env: `WAMPGATE_CONFIG`]
+    /// A configuration file; its folder is the node directory, unless --node-dir names another one [env: `WAMPGATE_CONFIG`]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -126,13 +130,16 @@ impl SourceArgs {
     /// The arguments say it, or else the environment, or else it is the default.
     fn source(&self) -> ConfigSource {
         let env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        match (&self.config, &self.node_dir) {
-            (Some(file), _) => ConfigSource::File(file.clone()),
-            (None, Some(dir)) => ConfigSource::NodeDir(dir.clone()),
-            (None, None) => env("WAMPGATE_CONFIG")
-                .map(ConfigSource::File)
-                .or_else(|| env("WAMPGATE_NODE_DIR").map(ConfigSource::NodeDir))
-                .unwrap_or(ConfigSource::Default),
+        // One argument leaves nothing to the environment: `--node-dir` means the configuration in that directory.
+        let (file, node_dir) = match (&self.config, &self.node_dir) {
+            (None, None) => (env("WAMPGATE_CONFIG"), env("WAMPGATE_NODE_DIR")),
+            (file, node_dir) => (file.clone(), node_dir.clone()),
+        };
+        match (file, node_dir) {
+            (Some(file), Some(node_dir)) => ConfigSource::FileAt { node_dir, file },
+            (Some(file), None) => ConfigSource::File(file),
+            (None, Some(dir)) => ConfigSource::NodeDir(dir),
+            (None, None) => ConfigSource::Default,
         }
     }
 }
@@ -151,8 +158,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         None => run::run(&cli.run),
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Check(args)) => Ok(passed(check::check(&args, &mut output::stdout())?)),
-        Some(Command::Schema) => {
-            schema::schema(&mut output::stdout())?;
+        Some(Command::Schema { markdown }) => {
+            schema::schema(markdown, &mut output::stdout())?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Init(args)) => {

@@ -1,5 +1,6 @@
 //! Listeners: accept, permit, hand over to a connection; and the drain at the end.
 
+mod inherited;
 mod listener;
 mod options;
 
@@ -16,6 +17,7 @@ use tracing::{info, warn};
 pub use listener::{BindError, Listener};
 pub use options::{Endpoint, ListenerOptions, SocketAccess};
 
+use self::inherited::Inherited;
 use crate::{
     connection, descriptors,
     edge::{Edge, TurnedAway},
@@ -57,12 +59,14 @@ impl Server {
     pub(crate) fn bind(
         sites: impl IntoIterator<Item = (ListenerOptions, Arc<Edge>)>,
     ) -> Result<Self, BindError> {
+        let mut inherited = Inherited::take();
         let bind = |(options, edge): (ListenerOptions, _)| {
-            let listener = Listener::bind(&options.endpoint)?;
+            let listener = Listener::bind(&options.endpoint, &mut inherited)?;
             Ok(Site { listener, max_connections: options.max_connections, edge })
         };
         let sites: Vec<Site> = sites.into_iter().map(bind).collect::<Result<_, _>>()?;
         warn_of_few_descriptors(sites.iter().map(|site| site.max_connections).sum());
+        inherited.warn_of_rest();
         Ok(Self { sites })
     }
 

@@ -59,6 +59,58 @@ fn a_container_names_the_node_directory_in_the_environment_and_arguments_come_fi
 }
 
 #[test]
+fn a_file_may_stand_outside_of_the_node_directory() {
+    let state = TempDir::new().unwrap();
+    let mut transport = tcp(0);
+    transport["cookie"] = json!({ "store": { "type": "file", "filename": "cookies.dat" } });
+    let file = node(&json!([transport]));
+    let config = file.path().join("config.json");
+    let arguments = ["cookies", "import", "--config", text(&config), "--node-dir", text(state.path())];
+    assert_eq!(command(&arguments, &[]).printed(), "added 0 cookies\n");
+    assert!(state.path().join("cookies.dat").exists() && !file.path().join("cookies.dat").exists());
+    let env = [("WAMPGATE_CONFIG", text(&config)), ("WAMPGATE_NODE_DIR", text(state.path()))];
+    assert_eq!(command(&["cookies", "ls"], &env).printed(), "no cookies\n");
+}
+
+/// As systemd does it: the first inherited descriptor is 3.
+#[test]
+fn a_socket_of_the_service_manager_is_taken_instead_of_bound() {
+    use std::{
+        io::{BufRead as _, BufReader, Read as _, Write as _},
+        os::fd::OwnedFd,
+        process::{Command, Stdio},
+    };
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let dir = node(&json!([tcp(0)]));
+    // The shell's process becomes the gateway, so that its number is the gateway's.
+    let script = "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$@\"";
+    let mut gateway = Command::new("sh")
+        .args(["-c", script, "sh", env!("CARGO_BIN_EXE_wampgate"), "run", "--port", &port, "--node-dir"])
+        .arg(dir.path())
+        .stdin(Stdio::from(OwnedFd::from(listener)))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(gateway.stdout.take().unwrap()).lines().map(Result::unwrap);
+    // The reader stays: the gateway has more to say.
+    let url = lines.find(|line| line.starts_with("listening on "));
+    let address =
+        url.as_deref().and_then(|line| line.strip_prefix("listening on http://")).map(str::to_owned);
+    let served = address.map(|address| {
+        let mut client = std::net::TcpStream::connect(&address).unwrap();
+        write!(client, "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut reply = String::new();
+        client.read_to_string(&mut reply).unwrap();
+        reply
+    });
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
+    assert!(served.as_deref().is_some_and(|reply| reply.starts_with("HTTP/1.1 ")), "{url:?} {served:?}");
+}
+
+#[test]
 fn a_busy_port_says_which_option_changes_it() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

@@ -3,6 +3,7 @@
 //! `UPDATE_GOLDEN=1 cargo test --test integration config::` writes down what is printed now.
 
 mod crossbar;
+mod documented;
 mod faulty;
 mod good;
 mod schema;

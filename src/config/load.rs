@@ -27,6 +27,13 @@ pub enum ConfigSource {
     NodeDir(PathBuf),
     /// In this file, whose folder is the node directory.
     File(PathBuf),
+    /// In this file, with another node directory than its folder.
+    FileAt {
+        /// The node directory, to which the gateway joins relative paths.
+        node_dir: PathBuf,
+        /// The file.
+        file: PathBuf,
+    },
     /// In this text, for a program that embeds a gateway.
     Text {
         /// The node directory, to which the gateway joins relative paths.
@@ -93,6 +100,7 @@ fn find(source: &ConfigSource, outside: Outside<'_>) -> Result<LoadedConfig, Box
                 check("the configuration", text.as_bytes(), outside.at(&node_dir, None))?;
             Ok(LoadedConfig { config, warnings, file: None })
         }
+        ConfigSource::FileAt { node_dir, file } => load_from(node_dir, file.clone(), None, outside),
         ConfigSource::File(file) => {
             let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
             load_from(folder.unwrap_or(Path::new(".")), file.clone(), None, outside)

@@ -106,15 +106,15 @@ object! {
         /// The hosts that requests may name; `*` stands for anything. Default: any, but on loopback only pages of `localhost`,
         /// a loopback address or a name below `localhost` are of the service's own origin.
         allowed_hosts: optional Located<Vec<HostPattern>>,
-        /// The largest frame; 0: as large as a message. Default 1 MiB.
+        /// The largest frame, in bytes; 0: as large as a message. Default 1 MiB.
         max_frame_size: optional Whole<0, MAX_SIZE>,
-        /// The largest message. Default 1 MiB.
+        /// The largest message, in bytes. Default 1 MiB.
         max_message_size: optional Whole<1, MAX_SIZE>,
-        /// The largest message before WELCOME. Default 64 KiB.
+        /// The largest message before WELCOME, in bytes. Default 64 KiB.
         max_message_size_before_welcome: optional Whole<1, MAX_SIZE>,
         /// How deeply lists and dictionaries may be nested in a message. Default 128.
         max_nesting_depth: optional Whole<4, 1024>,
-        /// How much unsent data may wait for a client before the gateway drops it. Default 1 MiB.
+        /// How much unsent data, in bytes, may wait for a client before the gateway drops it. Default 1 MiB.
         max_unsent: optional Whole<1024, { 1 << 30 }>,
         /// How long the HTTP head of the opening handshake may take. Default 5,000.
         open_handshake_timeout: optional Located<Millis<1000, HOUR>>,
@@ -128,7 +128,7 @@ object! {
         auto_ping_interval: optional MillisOrOff<1000, { 24 * HOUR }>,
         /// How long a client may take to answer a ping; 0 only where there are no pings. Default 8,000.
         auto_ping_timeout: optional Located<MillisOrOff<1000, HOUR>>,
-        /// How many random bytes a ping carries, 12 to 125. Default 12.
+        /// The size of a ping, in bytes: 12 to 125. Default 12.
         auto_ping_size: optional Located<Whole<0, MAX_SIZE>>,
         /// Whether any data from the client counts as a sign of life. Default true.
         auto_ping_restart_on_any_traffic: optional bool,

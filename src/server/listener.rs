@@ -5,7 +5,7 @@ use std::{fmt, io, net::SocketAddr, path::PathBuf};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::Endpoint;
+use super::{Endpoint, inherited::Inherited};
 use crate::{
     socket_file::{SocketFile, SocketFileError},
     stream::{Incoming, PeerAddr, Stream},
@@ -22,7 +22,8 @@ enum Bound {
     Tcp(TcpListener, SocketAddr),
     /// The file goes with the listener, so that the next start need not tell a dead socket from a live one.
     Unix {
-        _file: SocketFile,
+        /// None: the service manager has made it, and removes it.
+        _file: Option<SocketFile>,
         listener: UnixListener,
         path: PathBuf,
     },
@@ -38,14 +39,14 @@ pub struct BindError {
 
 #[derive(Debug)]
 enum BindFault {
-    Tcp(io::Error),
+    Socket(io::Error),
     Unix(SocketFileError),
 }
 
 impl fmt::Display for BindFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(error) => write!(f, "{error}{}", remedy(error)),
+            Self::Socket(error) => write!(f, "{error}{}", remedy(error)),
             Self::Unix(error) => error.fmt(f),
         }
     }
@@ -63,27 +64,42 @@ fn remedy(error: &io::Error) -> &'static str {
 }
 
 impl Listener {
-    /// Binds an endpoint. Needs a tokio runtime.
-    pub fn bind(endpoint: &Endpoint) -> Result<Self, BindError> {
+    /// Takes the socket of an endpoint from the service manager, or binds it. Needs a tokio runtime.
+    pub(super) fn bind(endpoint: &Endpoint, inherited: &mut Inherited) -> Result<Self, BindError> {
         match endpoint {
             Endpoint::Tcp { interface, port, backlog, shared } => {
                 let address = SocketAddr::new(*interface, *port);
-                let socket = bind_tcp(address, *backlog, *shared);
+                let socket = match inherited.tcp(address) {
+                    Some(listener) => TcpListener::from_std(listener),
+                    None => bind_tcp(address, *backlog, *shared),
+                };
                 let socket = socket.and_then(|listener| {
                     let address = listener.local_addr()?;
                     Ok(Bound::Tcp(listener, address))
                 });
                 socket.map_err(|error| BindError {
                     endpoint: address.to_string(),
-                    fault: BindFault::Tcp(error),
+                    fault: BindFault::Socket(error),
                 })
             }
-            Endpoint::Unix { path, access, backlog } => SocketFile::listen(path, *backlog, *access)
-                .map(|(listener, file)| Bound::Unix { _file: file, listener, path: path.clone() })
-                .map_err(|fault| BindError {
-                    endpoint: path.display().to_string(),
-                    fault: BindFault::Unix(fault),
-                }),
+            Endpoint::Unix { path, access, backlog } => {
+                if let Some(listener) = inherited.unix(path) {
+                    return UnixListener::from_std(listener)
+                        .map(|listener| Self {
+                            socket: Bound::Unix { _file: None, listener, path: path.clone() },
+                        })
+                        .map_err(|error| BindError {
+                            endpoint: path.display().to_string(),
+                            fault: BindFault::Socket(error),
+                        });
+                }
+                SocketFile::listen(path, *backlog, *access)
+                    .map(|(listener, file)| Bound::Unix { _file: Some(file), listener, path: path.clone() })
+                    .map_err(|fault| BindError {
+                        endpoint: path.display().to_string(),
+                        fault: BindFault::Unix(fault),
+                    })
+            }
         }
         .map(|socket| Self { socket })
     }
@@ -137,7 +153,7 @@ mod tests {
     async fn accepted_streams_do_not_hold_small_writes_back() {
         let interface = Ipv4Addr::LOCALHOST.into();
         let endpoint = Endpoint::Tcp { interface, port: 0, backlog: 1, shared: false };
-        let listener = Listener::bind(&endpoint).unwrap();
+        let listener = Listener::bind(&endpoint, &mut Inherited::default()).unwrap();
         let Bound::Tcp(_, address) = &listener.socket else { panic!("{listener:?}") };
         let _client = TcpStream::connect(address).await.unwrap();
         let incoming = listener.accept().await.unwrap();

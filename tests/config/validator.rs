@@ -25,7 +25,10 @@ impl Validator<'_> {
                 | "description"
                 | "properties"
                 | "patternProperties"
-                | "additionalProperties" => true,
+                | "additionalProperties"
+                // Annotations for `schema --markdown`.
+                | "x-unit"
+                | "x-form" => true,
                 "$ref" => {
                     let pointer = argument.as_str().unwrap().strip_prefix('#').unwrap();
                     self.check(self.root.pointer(pointer).unwrap(), value, path)?;

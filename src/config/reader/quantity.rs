@@ -45,17 +45,17 @@ fn quantity(json: &Json, units: Units, (min, max): (u64, u64), walk: &mut Walk<'
     value
 }
 
-fn schema(units: Units, (min, max): (u64, u64)) -> schemars::Schema {
+fn schema(units: Units, unit: &str, form: &str, (min, max): (u64, u64)) -> schemars::Schema {
     let names: Vec<&str> = units.iter().map(|(name, _)| *name).collect();
     json_schema!({ "anyOf": [
-        { "type": "integer", "minimum": min, "maximum": max },
-        { "type": "string", "pattern": format!("^[0-9]+({})$", names.join("|")) },
+        { "type": "integer", "minimum": min, "maximum": max, "x-unit": unit },
+        { "type": "string", "pattern": format!("^[0-9]+({})$", names.join("|")), "x-form": form },
     ] })
 }
 
 inline_schema!(for [const MIN: u64, const MAX: u64] Time<MIN, MAX>, format!("Time_{MIN}_{MAX}"), |_generator| {
-    schema(TIMES, (MIN, MAX))
+    schema(TIMES, "ms", "20ms", (MIN, MAX))
 });
 inline_schema!(for [const MIN: u64, const MAX: u64] Size<MIN, MAX>, format!("Size_{MIN}_{MAX}"), |_generator| {
-    schema(SIZES, (MIN, MAX))
+    schema(SIZES, "bytes", "32MiB", (MIN, MAX))
 });

@@ -242,8 +242,8 @@ fn quantities_are_numbers_or_numbers_with_a_unit() {
     assert_eq!(
         schema_of::<Deadline>()["anyOf"],
         json!([
-            { "type": "integer", "minimum": 1, "maximum": 10_000 },
-            { "type": "string", "pattern": "^[0-9]+(ms|s)$" },
+            { "type": "integer", "minimum": 1, "maximum": 10_000, "x-unit": "ms" },
+            { "type": "string", "pattern": "^[0-9]+(ms|s)$", "x-form": "20ms" },
         ])
     );
 }

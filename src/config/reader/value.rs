@@ -245,14 +245,14 @@ inline_schema!(for [const MIN: u64, const MAX: u64] Whole<MIN, MAX>, format!("Wh
     json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
 });
 inline_schema!(for [const MIN: u64, const MAX: u64] Millis<MIN, MAX>, format!("Millis_{MIN}_{MAX}"), |_generator| {
-    json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
+    json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX, "x-unit": "ms" })
 });
 inline_schema!(
     for [const MIN: u64, const MAX: u64] MillisOrOff<MIN, MAX>,
     format!("MillisOrOff_{MIN}_{MAX}"),
     |_generator| json_schema!({ "anyOf": [
         { "const": 0 },
-        { "type": "integer", "minimum": MIN, "maximum": MAX },
+        { "type": "integer", "minimum": MIN, "maximum": MAX, "x-unit": "ms" },
     ] })
 );
 inline_schema!(for [const POSITION: bool] Only<POSITION>, format!("Only_{POSITION}"), |_generator| {
