@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs real clients against the gateway: autobahn for Python, wampy.js, and Chromium on the built-in page.
+# Runs real clients against the gateway: autobahn for Python, wampy.js, and Chromium on the built-in page and on the example
+# application.
 #
 #   WAMPGATE_BIN=target/debug/wampgate tests/interop/run.sh [autobahn] [wampyjs] [browser]
 #
@@ -147,6 +148,8 @@ browser() {
     fi
     node_packages browser
     run_client browser env WAMPGATE_BIN="$binary" node "$here/browser/interop.js" "$screenshots"
+    (cd "$here/../../examples/chat" && npm run --silent setup >/dev/null) || fail "cannot install the example's npm packages"
+    run_client chat env WAMPGATE_BIN="$binary" node "$here/browser/chat.js" "$screenshots"
 }
 
 [ -x "$binary" ] || fail "no gateway at $binary: run cargo build, or say in WAMPGATE_BIN where it is"

