@@ -107,13 +107,12 @@ pub(crate) fn assert_told(gateway: &Gateway, rounds: usize) {
     let output = gateway.output();
     for (name, _, why) in GUESTS {
         let file = format!("{name}.wasm");
-        output.until(&file, rounds);
+        output.until(&file, 1);
         let text = output.text();
-        let lines = text.lines().filter(|line| line.contains(&file));
-        let (failures, written): (Vec<&str>, Vec<&str>) =
-            lines.partition(|line| line.contains("no decision: "));
-        // What a guest writes takes the place of lines about it: there are so many a second.
-        assert!(failures.len() == rounds || !written.is_empty(), "{name}: {} of {rounds}", failures.len());
+        let of_guest = text.lines().filter(|line| line.contains(&file));
+        let failures: Vec<&str> = of_guest.filter(|line| line.contains("no decision: ")).collect();
+        // The log tells some failures of a policy, and counts those that it leaves out.
+        assert!((1..=rounds).contains(&failures.len()), "{name}: {} of {rounds}", failures.len());
         let (told, others): (Vec<&str>, Vec<&str>) = failures.iter().partition(|line| line.contains(why));
         assert!(!told.is_empty(), "{name}: {others:#?}");
         assert!(others.iter().all(|line| line.contains(TOO_LATE)), "{name}: {others:#?}");
