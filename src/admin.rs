@@ -114,7 +114,7 @@ pub enum Command {
 pub enum Selection {
     /// The one of an ID, with all others of its client: those that it replaced, and those that replaced it.
     Id(IdArgument),
-    /// Those that are authenticated as somebody.
+    /// Those that are authenticated as this authid.
     Authid(String),
     /// All of them.
     All,

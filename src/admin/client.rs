@@ -82,7 +82,7 @@ impl AdminClient {
                 output.flush()
             });
             let outcome = read_replies(stream, each);
-            // If the gateway has ended it early, nobody reads what is still being written.
+            // If the gateway has ended it early, no program reads what is still being written.
             drop(stream.shutdown(std::net::Shutdown::Both));
             outcome
         })

@@ -34,7 +34,7 @@ pub enum Failure {
     /// A record to be imported cannot be read.
     #[error("import: {0}")]
     Unreadable(#[from] StoreTextError),
-    /// Whoever asked is gone.
+    /// The program that asked is gone.
     #[error("the answer cannot be written: {0}")]
     Gone(#[from] io::Error),
 }

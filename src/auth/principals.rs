@@ -133,7 +133,7 @@ mod tests {
     fn the_stand_in_tells_nothing_about_the_names_around() {
         let (principals, key) = (principals(0..100), PublicIdKey::random().unwrap());
         let stands_in = |name: &str| found(&principals, &key, name).0;
-        // Whoever could find its neighbors by their parameters would read all names by halving.
+        // A client that could find the neighbors of a name by their parameters would read all names by halving.
         let near =
             (0..1000).filter(|number| stands_in(&format!("user050{number}")).abs_diff(50) <= 1).count();
         assert!(near < 300, "{near} of 1000 names are stood in for by a neighbor");

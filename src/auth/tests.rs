@@ -144,7 +144,7 @@ impl Scene {
 fn run(authid: &str, realm: &str, answer: &str, seconds: u64) -> Result<Principal, AuthError> {
     let scene = Scene { realm: uri(realm), ..Scene::new(Some(ticket()), hello(&["ticket"], Some(authid))) };
     let (extra, pending) = scene.challenge(Method::Ticket);
-    assert!(extra.is_empty(), "the challenge is the same for everybody");
+    assert!(extra.is_empty(), "the challenge is the same for all clients");
     pending.finish(answer, &Dictionary::default(), NOW.plus_seconds(seconds))
 }
 

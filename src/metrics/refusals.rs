@@ -1,6 +1,6 @@
 //! Clients that are refused: how many for which reason, and when the log says so again.
 //!
-//! Whoever refuses a client, at whatever stage, asks [`Refusals::count`] with the reason's name. That counts, and says
+//! The stage that refuses a client asks [`Refusals::count`] with the reason's name. That counts, and says
 //! whether a line may be written: each reason has a [`Ration`] of its own.
 
 use std::{

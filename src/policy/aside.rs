@@ -1,7 +1,7 @@
-//! A thread of its own for work that takes long, where it is in nobody's way.
+//! A thread of its own for work that takes long, where it is in no connection's way.
 //!
-//! A system that shares its cores fairly gives a thread that computes some milliseconds at a time, and whoever is woken
-//! by a client's message meanwhile waits for them. A thread of lower priority is interrupted at once. Only the system's
+//! A system that shares its cores fairly gives a thread that computes some milliseconds at a time, and the thread that
+//! a client's message wakes meanwhile waits for them. A thread of lower priority is interrupted at once. Only the system's
 //! administrator may give a thread its priority back, so that none of the runtime's may lose it: each piece of work
 //! gets a new thread, which ends with it. Making one takes some fifty microseconds.
 
@@ -44,7 +44,7 @@ pub(super) fn hand_over() {
     }
 }
 
-/// Outside of a runtime with several threads there is nobody to take over.
+/// Outside of a runtime with several threads there is no thread to take over.
 fn can_hand_over() -> bool {
     Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
 }
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(answer.unwrap(), 3);
     }
 
-    /// A task that is over when another one of the same thread has run: without somebody to take over it never is.
+    /// A task that is over when another one of the same thread has run: without a thread to take over it never is.
     #[test]
     fn the_other_tasks_of_the_thread_go_on() {
         const PATIENCE: Duration = Duration::from_secs(20);

@@ -105,7 +105,7 @@ impl PolicyGate {
         if !self.pace.is_slow() {
             return self.pace.watch(|| super::decide(&***self.policy.load(), request));
         }
-        // Nobody closes the semaphore.
+        // The gateway never closes the semaphore.
         let _place = self.slow_places.acquire().await.map_err(|_| PolicyError::Overloaded)?;
         let decide = || self.pace.watch(|| self.policy.load().answer_slowly(request)?.check(request));
         aside::run(decide).unwrap_or_else(|error| {

@@ -89,7 +89,7 @@ fn list(candidates: &[Candidate<'_>]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Fails for a store that nobody has made yet: opening it would make it.
+/// Fails for a store that does not exist yet: opening it would make it.
 pub(super) fn must_exist(path: &Path) -> anyhow::Result<()> {
     if path.exists() {
         return Ok(());

@@ -158,7 +158,7 @@ fn of_a_slow_policy_one_for_each_core_is_asked_and_the_others_wait() {
     }
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let mut one_more = pin!(gate.decide(&JoinRequest::EMPTY));
-    // Asked here, it would not come back before somebody lets it go on.
+    // Asked here, it would not come back before the test lets it go on.
     assert!(one_more.as_mut().poll(&mut context).is_pending());
     assert!(begun.try_recv().is_err(), "more than there are cores");
     for _ in 0..=cores {

@@ -18,7 +18,7 @@ pub(in crate::realm) struct Audience {
 }
 
 impl Audience {
-    /// Everybody but a session, as far as the lists allow it.
+    /// All members but a session, as far as the lists allow it.
     pub(in crate::realm) const fn new(except: Option<SessionId>, lists: Option<Box<PublishLists>>) -> Self {
         Self { except, lists }
     }

@@ -271,7 +271,7 @@ async fn protocol_violation_aborts_the_session_and_disposes_of_what_it_has() {
     assert!(poll!(std::pin::pin!(alice.outbox.take(&mut frames, PLENTY))).is_pending(), "one answer only");
 }
 
-/// A realm in which everybody may kill, and whose orders to log clients out go to `logouts`.
+/// A realm in which every session may kill, and whose orders to log clients out go to `logouts`.
 fn killing_realm(logouts: Logouts) -> Realm {
     let rule = Permission { matching: UriMatch::Prefix, ..rule("wamp.session.") };
     let roles = Roles::Listed(vec![RoleOptions {

@@ -1,6 +1,6 @@
 //! Whether the environment's files are still where they were opened, and as long.
 //!
-//! LMDB maps its file. Somebody who removes it takes every later change along, and a program that cuts it ends the process
+//! LMDB maps its file. A program that removes it takes every later change along, and one that cuts it ends the process
 //! with a signal at the next look-up behind the cut.
 
 use std::{

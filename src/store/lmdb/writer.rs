@@ -367,7 +367,7 @@ impl LmdbWriter {
         self.unsynced_since = None;
         self.tables.env.force_sync().map_err(|error| {
             let reason = self.tables.failure(&error);
-            // Which pages the kernel has dropped nobody knows.
+            // The gateway cannot know which pages the kernel has dropped.
             let path = self.tables.path();
             self.lost =
                 Some(Arc::from(format!("{reason}; {path} may be damaged by that: restart the gateway")));

@@ -203,7 +203,7 @@ proptest! {
         for step in steps {
             model.step(step);
         }
-        // Everybody answers what is left; then every call of a session that stayed has had its answer.
+        // Every session answers what is left; then every call of a session that stayed has had its answer.
         for session in model.present.clone() {
             while model.invoked.get(&session).is_some_and(|list| !list.is_empty()) {
                 model.step(Step::Answer(session, true, false));
