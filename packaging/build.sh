@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cargo_deb_version=3.6.0
+cargo_deb_version=3.8.0
 dist=${DIST:-target/dist}
 target=$(uname -m)-unknown-linux-musl
 
