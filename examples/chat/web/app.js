@@ -46,9 +46,9 @@ function welcome(details, isLogin) {
   show(isMember ? `logged in as ${details.authid}` : `reading as ${details.authid}`);
   element("login").hidden = isMember;
   element("write").hidden = !isMember;
-  hint(rememberVisit() && details.x_wampgate_known === false
-    ? "This browser did not keep the cookie of its last visit, so that the gateway takes it for a new one. Allow cookies for this site, and log in again."
-    : "");
+  if (rememberVisit() && details.x_wampgate_known === false) {
+    hint("This browser did not keep the cookie of its last visit, so that the gateway takes it for a new one. Allow cookies for this site, and log in again.");
+  }
   if (isLogin) otherTabs.postMessage("login");
   session.subscribe(ROOM, ([text], _, { publisher_authid: who }) => message(who, text));
 }
@@ -95,6 +95,7 @@ function message(who, text) {
 
 element("login").addEventListener("submit", (event) => {
   event.preventDefault();
+  hint("");
   connect({ name: element("name").value, ticket: element("ticket").value });
   element("ticket").value = "";
 });

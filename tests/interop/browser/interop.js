@@ -50,6 +50,20 @@ async function reloadKeepsTheAuthid({ browser, gateway, screenshots }) {
   await visitor.leave();
 }
 
+async function aBrowserThatKeepsNoCookieIsTold({ browser, gateway, screenshots }) {
+  const visitor = await Visitor.arrive(browser, gateway.origin);
+  assert.equal(await visitor.page.locator('#no-cookie').isVisible(), false, 'a first visit needs no hint');
+  await visitor.context.clearCookies();
+  await visitor.reload();
+  await visitor.page.locator('#no-cookie').waitFor();
+  await visitor.page.screenshot({ path: join(screenshots, 'no-cookie.png') });
+  await visitor.reload();
+  await visitor.page.locator('#no-cookie').waitFor({ state: 'hidden' });
+  step('the page says that the cookie was not kept, until it is');
+  visitor.assertClean();
+  await visitor.leave();
+}
+
 async function twoVisitorsSeePublicIds({ browser, gateway, screenshots }) {
   const alice = await Visitor.arrive(browser, gateway.origin);
   const bob = await Visitor.arrive(browser, gateway.origin);
@@ -124,7 +138,7 @@ let failed = 0;
 try {
   gateway = await start(binary, node, { type: 'memory' });
   browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
-  for (const scenario of [reloadKeepsTheAuthid, twoVisitorsSeePublicIds, restartKeepsTheAuthid]) {
+  for (const scenario of [reloadKeepsTheAuthid, aBrowserThatKeepsNoCookieIsTold, twoVisitorsSeePublicIds, restartKeepsTheAuthid]) {
     console.log(`chromium: ${scenario.name}`);
     try {
       await scenario({ browser, gateway, binary, screenshots });
