@@ -8,6 +8,7 @@
 //! in any order, so a power failure (not a crash of the gateway) may cost the environment; those modes are
 //! for cookies that may be lost.
 
+mod check;
 mod place;
 mod purge;
 mod ranks;
@@ -80,6 +81,8 @@ impl LmdbStore {
         }
         let path = path.canonicalize().map_err(fail("find", "leave it in place while it is opened"))?;
         let lock = lock(&path)?;
+        check::check(&path)
+            .map_err(|error| StoreOpenError::Lmdb { path: path.clone(), what: error.to_string() })?;
         let tables = Tables::open(&path, max_size, sync, now)
             .map_err(|error| StoreOpenError::Lmdb { path: path.clone(), what: error.to_string() })?
             .map_err(|found| StoreOpenError::Newer { path: path.clone(), found })?;

@@ -64,6 +64,7 @@ pub(super) fn purge(
 }
 
 fn window(tables: &Tables, settled: Timestamp, limit: usize) -> heed::Result<Vec<Vec<u8>>> {
+    tables.check_mapped()?;
     let txn = tables.env.read_txn()?;
     tables.expired(&txn, settled, limit)
 }

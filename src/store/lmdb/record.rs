@@ -79,6 +79,16 @@ fn checksum(id: &[u8], bytes: &[u8]) -> [u8; 4] {
     hasher.finalize().to_be_bytes()
 }
 
+/// Whether the bytes are what was written for an ID. Those of the first layout may be anything.
+pub(super) fn is_sound(id: &[u8], bytes: &[u8]) -> bool {
+    match bytes.first() {
+        Some(&(VERSION | IN_LINE)) => {
+            bytes.split_last_chunk::<4>().is_some_and(|(covered, found)| checksum(id, covered) == *found)
+        }
+        first => first.is_some(),
+    }
+}
+
 /// Reads the record of an ID; nothing if the bytes are none, or not that ID's.
 pub(super) fn decode(id: &[u8], bytes: &[u8]) -> Option<CookieRecord> {
     let (version, bytes) = match bytes.first()? {

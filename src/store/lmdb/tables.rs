@@ -141,6 +141,11 @@ impl Tables {
         self.place.as_ref().map_or(Ok(()), |place| place.check_length()).map_err(StoreError::Io)
     }
 
+    /// The same, for calls whose errors are LMDB's.
+    pub(super) fn check_mapped(&self) -> heed::Result<()> {
+        self.check_length().map_err(|error| heed::Error::Io(std::io::Error::other(error.to_string())))
+    }
+
     /// The file may have grown by a commit.
     pub(super) fn note_length(&self) {
         if let Some(place) = &self.place {
@@ -179,6 +184,7 @@ impl Tables {
         &self,
         after: Option<&[u8]>,
     ) -> heed::Result<(Vec<(TrackingId, CookieRecord)>, Option<Vec<u8>>)> {
+        self.check_mapped()?;
         let txn = self.env.read_txn()?;
         let mut records = Vec::with_capacity(SCAN_BATCH);
         let mut last = None;

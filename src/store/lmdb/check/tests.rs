@@ -1,0 +1,175 @@
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::{
+    Authentication, CookieStore, LmdbStore, StoreOpenError, SyncMode,
+    testing::{at, id, logged_in, login, record},
+};
+
+const CLIENTS: usize = 400;
+const PAGE: usize = 4096;
+
+/// The record of a client. Some are long, so that they take pages of their own.
+fn client(number: usize) -> crate::store::CookieRecord {
+    let plain = record(number as u64, 86_400);
+    match number % 4 {
+        0 => plain,
+        1 => logged_in(plain, login("joe", at(5))),
+        _ if number.is_multiple_of(50) => {
+            let long = format!("{{\"long\": \"{}\"}}", "x".repeat(9_000));
+            logged_in(plain, Authentication { authextra: long, ..login("eve", at(5)) })
+        }
+        _ => plain,
+    }
+}
+
+/// An environment with records, and with free pages.
+fn sample() -> (TempDir, Vec<u8>) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).unwrap();
+    for number in 0..CLIENTS + 200 {
+        store.create(&id(number), client(number)).wait().unwrap();
+    }
+    for number in CLIENTS..CLIENTS + 200 {
+        store.revoke(&id(number), at(9)).wait().unwrap();
+    }
+    drop(store);
+    let bytes = fs::read(data(&folder)).unwrap();
+    (folder, bytes)
+}
+
+fn data(folder: &TempDir) -> std::path::PathBuf {
+    folder.path().join("cookies").join(DATA)
+}
+
+fn open(folder: &TempDir) -> Result<LmdbStore, StoreOpenError> {
+    let limits = crate::store::index::Limits::default();
+    LmdbStore::open_with(&folder.path().join("cookies"), 4 << 20, limits, SyncMode::Never, at(10))
+}
+
+/// Opens a damaged file: whether it was refused. What is not refused gives no wrong record, and takes changes.
+fn is_refused(folder: &TempDir, bytes: &[u8]) -> bool {
+    fs::write(data(folder), bytes).unwrap();
+    let store = match open(folder) {
+        Ok(store) => store,
+        Err(error) => {
+            let text = error.to_string();
+            assert!(
+                text.contains("cookies") && text.contains("sound copy") && !text.contains("client-"),
+                "{text}"
+            );
+            assert!(fs::read(data(folder)).unwrap() == bytes, "a refused file is left alone");
+            return true;
+        }
+    };
+    for number in 0..CLIENTS {
+        if let Some(found) = store.look_up(&id(number), at(10)).wait().unwrap() {
+            assert_eq!(found, client(number));
+        }
+    }
+    for number in 0..20 {
+        store.create(&id(5_000 + number), record(10, 600)).wait().unwrap();
+        store.revoke(&id(number), at(10)).wait().unwrap();
+    }
+    false
+}
+
+#[test]
+fn sound_environment_is_taken() {
+    let (folder, bytes) = sample();
+    assert!(!is_refused(&folder, &bytes));
+    // And what it has become of changes.
+    check(&folder.path().join("cookies")).unwrap();
+}
+
+#[test]
+fn every_cut_is_refused_unless_only_free_pages_are_gone() {
+    let (folder, bytes) = sample();
+    let mut refused = 0;
+    let pages = bytes.len() / PAGE;
+    for length in (0..pages).flat_map(|page| [page * PAGE, page * PAGE + 100]) {
+        refused += usize::from(is_refused(&folder, &bytes[..length]));
+    }
+    assert!(refused > pages, "{refused} of {}", 2 * pages);
+    assert!(is_refused(&folder, b""), "an empty file is no new store");
+}
+
+#[test]
+fn no_flipped_bit_ends_the_process_or_gives_a_wrong_record() {
+    let (folder, bytes) = sample();
+    let mut refused = 0;
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    for page in 0..bytes.len() / PAGE {
+        // In the header, among the offsets, and among the nodes.
+        for range in [0..16, 16..64, 64..PAGE] {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let random = usize::try_from(random >> 33).unwrap();
+            let mut flipped = bytes.clone();
+            flipped[page * PAGE + range.start + random % range.len()] ^= 1 << (random % 8);
+            refused += usize::from(is_refused(&folder, &flipped));
+        }
+    }
+    assert!(refused > 50, "{refused}");
+}
+
+#[test]
+fn pages_of_zeros_or_of_another_place_are_refused() {
+    let (folder, bytes) = sample();
+    let mut refused = 0;
+    for page in 0..bytes.len() / PAGE {
+        let mut damaged = bytes.clone();
+        damaged[page * PAGE..(page + 1) * PAGE].fill(0);
+        refused += usize::from(is_refused(&folder, &damaged));
+        let mut misplaced = bytes.clone();
+        let other = (page + 1) % (bytes.len() / PAGE);
+        misplaced.copy_within(other * PAGE..(other + 1) * PAGE, page * PAGE);
+        refused += usize::from(is_refused(&folder, &misplaced));
+    }
+    assert!(refused > 20, "{refused}");
+}
+
+#[test]
+fn file_that_is_cut_under_a_running_store_is_not_read_any_more() {
+    let (folder, _) = sample();
+    let store = open(&folder).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(data(&folder)).unwrap();
+    file.set_len(2 * PAGE as u64).unwrap();
+    let error = store.look_up(&id(1), at(10)).wait().unwrap_err().to_string();
+    assert!(error.contains("was cut"), "{error}");
+    assert!(store.create(&id(9_000), record(10, 600)).wait().is_err());
+    assert!(store.purge(at(1_000_000_000), 10).is_err());
+    assert!(store.scan(at(10), &mut |_, _| ()).is_err());
+    // So that closing it does not read behind the cut.
+    std::mem::forget(store);
+}
+
+#[test]
+fn removed_or_replaced_files_are_noticed_and_nothing_is_acknowledged() {
+    for name in [DATA, "lock.mdb", "wampgate.lock"] {
+        let (folder, _) = sample();
+        let store = open(&folder).unwrap();
+        let path = folder.path().join("cookies").join(name);
+        let aside = folder.path().join("aside");
+        fs::rename(&path, &aside).unwrap();
+        let error = store.create(&id(9_000), record(10, 600)).wait().unwrap_err().to_string();
+        assert!(error.contains("was removed") && error.contains(name), "{error}");
+        fs::write(&path, "another").unwrap();
+        store.create(&id(9_001), record(10, 600)).wait().unwrap_err();
+        assert!(store.look_up(&id(1), at(10)).wait().unwrap().is_some(), "look-ups go on");
+        store.revoke(&id(1), at(10)).wait().unwrap_err();
+        assert!(store.look_up(&id(1), at(10)).wait().unwrap().is_none(), "revoked all the same");
+        // It comes back.
+        fs::rename(&aside, &path).unwrap();
+        let begin = std::time::Instant::now();
+        while store.create(&id(9_002), record(10, 600)).wait().is_err() {
+            assert!(begin.elapsed() < std::time::Duration::from_mins(1), "it did not recover");
+            std::thread::yield_now();
+        }
+        drop(store);
+        let store = open(&folder).unwrap();
+        let found = [1, 9_000, 9_002].map(|n| store.look_up(&id(n), at(10)).wait().unwrap().is_some());
+        assert_eq!(found, [false, false, true]);
+    }
+}
