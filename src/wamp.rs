@@ -5,13 +5,10 @@
 
 pub mod dictionary;
 pub mod features;
-#[allow(dead_code, reason = "the realm grows into what is here")]
 pub mod message;
-#[allow(dead_code, reason = "the realm grows into what is here")]
 pub mod pattern;
 pub mod payload;
 pub mod serializer;
-#[allow(dead_code, reason = "the realm grows into what is here")]
 pub mod uri;
 
 pub mod batch;

@@ -120,7 +120,6 @@ pub mod error {
     pub const CANCELED: &str = "wamp.error.canceled";
     pub const TIMEOUT: &str = "wamp.error.timeout";
     pub const FEATURE_NOT_SUPPORTED: &str = "wamp.error.feature_not_supported";
-    pub const DISCLOSE_ME: &str = "wamp.error.option_disallowed.disclose_me";
     pub const UNAVAILABLE: &str = "wamp.error.unavailable";
     pub const GOODBYE_AND_OUT: &str = "wamp.close.goodbye_and_out";
     pub const SYSTEM_SHUTDOWN: &str = "wamp.close.system_shutdown";

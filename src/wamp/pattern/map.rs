@@ -22,6 +22,7 @@ impl<T> Default for PatternMap<T> {
 
 impl<T> PatternMap<T> {
     /// Whether nothing is in it.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.exact.is_empty() && !self.has_patterns()
     }
