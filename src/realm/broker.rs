@@ -6,10 +6,12 @@
 
 mod audience;
 mod meta;
+mod retained;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 pub(super) use audience::Audience;
+use retained::{Retained, RetainedEvent};
 
 use super::{
     deliveries::{Deliveries, RequestError},
@@ -40,6 +42,7 @@ pub(super) struct Broker {
     by_session: FxHashMap<SessionId, FxHashSet<u64>>,
     /// How many subscriptions may be to topics of the meta API.
     watching: usize,
+    retained: Retained,
 }
 
 /// A topic, or a pattern of topics, and its subscribers.
@@ -174,6 +177,30 @@ impl Broker {
             payload,
         };
         out.many(audience.among(subscribers, members), event);
+    }
+
+    /// Retains an event for later subscribers. The payload is copied, since frames are larger than what is in them.
+    pub(super) fn retain(&mut self, publication: &Publication<'_>, turn: &Turn<'_>) {
+        let event = RetainedEvent {
+            publication: publication.id,
+            publisher: publication.publisher.map(|publisher| publisher.disclosed()),
+            audience: publication.audience.clone(),
+            passthru: publication.passthru.clone(),
+            payload: publication.payload.detached(),
+        };
+        self.retained.keep(publication.topic, event, turn.now);
+    }
+
+    /// Gives a subscriber the retained events of what it has subscribed to.
+    pub(super) fn give_retained(
+        &self,
+        session: SessionId,
+        subscription: u64,
+        pattern: &Pattern,
+        turn: &Turn<'_>,
+        out: &mut Deliveries,
+    ) {
+        self.retained.give(session, subscription, pattern, turn, out);
     }
 
     /// Ends all subscriptions of a session.

@@ -3,7 +3,8 @@
 use crate::wamp::RouterFeatures;
 
 /// The broker's features.
-const BROKER: [&str; 8] = [
+const BROKER: [&str; 9] = [
+    "event_retention",
     "pattern_based_subscription",
     "payload_passthru_mode",
     "publisher_exclusion",
@@ -15,7 +16,7 @@ const BROKER: [&str; 8] = [
 ];
 
 /// The dealer's features.
-const DEALER: [&str; 11] = [
+const DEALER: [&str; 12] = [
     "call_canceling",
     "call_timeout",
     "caller_identification",
@@ -27,6 +28,7 @@ const DEALER: [&str; 11] = [
     "registration_revocation",
     "session_meta_api",
     "shared_registration",
+    "testament_meta_api",
 ];
 
 /// What a realm announces.

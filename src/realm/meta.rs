@@ -60,6 +60,9 @@ pub(super) enum MetaProcedure {
     KillAll,
     /// A question about subscriptions or registrations, which the router answers.
     Routing(Kind, Query),
+    /// A testament, which the router keeps.
+    AddTestament,
+    FlushTestaments,
 }
 
 /// What is asked about subscriptions or registrations.
@@ -151,6 +154,8 @@ impl MetaProcedure {
             "kill_by_authid" => Self::KillByAuthid,
             "kill_by_authrole" => Self::KillByAuthrole,
             "kill_all" => Self::KillAll,
+            "add_testament" => Self::AddTestament,
+            "flush_testaments" => Self::FlushTestaments,
             _ => return None,
         })
     }
@@ -220,7 +225,9 @@ impl MetaProcedure {
             }
             Self::KillAll => arguments.counting(others(caller, members.sessions())),
             // The router answers them.
-            Self::Routing(..) => Ok(MetaAnswer { result: MetaResult::Nothing, killed: None }),
+            Self::Routing(..) | Self::AddTestament | Self::FlushTestaments => {
+                Ok(MetaAnswer { result: MetaResult::Nothing, killed: None })
+            }
         }
     }
 }
@@ -321,6 +328,16 @@ impl Arguments {
     pub(super) fn second_id(&self, what: &str) -> Result<u64, RequestError> {
         let id = self.args.get(1).and_then(Value::as_u64);
         id.ok_or_else(|| invalid(format!("{what} as the second argument")))
+    }
+
+    /// A positional argument.
+    pub(super) fn argument(&self, place: usize) -> Option<&Value> {
+        self.args.get(place)
+    }
+
+    /// A keyword argument.
+    pub(super) fn keyword(&self, name: &str) -> Option<&Value> {
+        self.kwargs.get(name)
     }
 
     /// An option: in the dictionary that is the second argument, or a keyword argument.

@@ -205,6 +205,14 @@ impl Owner {
                     .router
                     .answer(kind, query, payload, &self.members, self.now, &mut self.deliveries)
                     .map(MetaAnswer::telling),
+                MetaProcedure::AddTestament => self
+                    .router
+                    .add_testament(&actor, payload)
+                    .map(|()| MetaAnswer::telling(MetaResult::Nothing)),
+                MetaProcedure::FlushTestaments => self
+                    .router
+                    .flush_testaments(key.session, payload)
+                    .map(|()| MetaAnswer::telling(MetaResult::Nothing)),
                 _ => meta.answer(key.session, payload, &self.members),
             });
             return self.carry_out(key.session, *request, answer);
@@ -302,6 +310,8 @@ impl Owner {
     }
 
     fn announce_leave(&mut self, session: SessionId, member: &Member) {
+        let actor = member.actor(session);
+        self.router.execute_testaments(&actor, &self.members, self.now, &mut self.deliveries);
         let Identity { authid, authrole, .. } = &*member.identity;
         let arguments =
             || Payload::json(&[session.0.into(), authid.public().into(), authrole.as_str().into()]);

@@ -20,10 +20,11 @@ mod changes;
 mod checks;
 mod meta;
 mod requests;
+mod testaments;
 
 use std::{sync::Arc, time::Instant};
 
-use self::{changes::ChangeTopics, checks::authorize_meta};
+use self::{changes::ChangeTopics, checks::authorize_meta, testaments::Testaments};
 use super::{
     broker::{Audience, Broker, Publication},
     dealer::{Dealer, PendingCall, Refusal},
@@ -52,6 +53,7 @@ pub(super) struct Router {
     /// What has happened to subscriptions and registrations and has not been told yet; empty between two messages.
     changes: Vec<(Kind, Change)>,
     topics: ChangeTopics,
+    testaments: Testaments,
 }
 
 /// When a message is acted on.
@@ -93,6 +95,7 @@ impl Router {
             holdings: Holdings::new(limits),
             changes: Vec::new(),
             topics: ChangeTopics::new(),
+            testaments: Testaments::default(),
         }
     }
 
@@ -113,7 +116,7 @@ impl Router {
             ClientMessage::Publish { request, options, topic, payload } => {
                 let has_answer = options.acknowledge;
                 let done =
-                    requests::publish(&self.broker, actor, request, options, &topic, payload, turn, out)?;
+                    requests::publish(&mut self.broker, actor, request, options, &topic, payload, turn, out)?;
                 if !has_answer {
                     return Ok(());
                 }
@@ -126,9 +129,9 @@ impl Router {
                 } else {
                     self.holdings.check(session, Thing::Subscription, size)
                 };
-                let done = requests::subscribe(&mut self.broker, actor, &options, &topic, room, turn);
-                let answer = |subscription| RouterMessage::Subscribed { request, subscription };
-                (code::SUBSCRIBE, request, done.map(|subscription| out.one(session, answer(subscription))))
+                let broker = &mut self.broker;
+                let done = requests::subscribe(broker, actor, request, &options, &topic, room, turn, out);
+                (code::SUBSCRIBE, request, done)
             }
             ClientMessage::Unsubscribe { request, subscription } => {
                 let done = self.broker.unsubscribe(session, subscription, turn);
@@ -254,7 +257,8 @@ impl Router {
     /// Whether the router remembers nothing of any session.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.broker.is_empty() && self.dealer.is_empty() && self.holdings.is_empty()
+        let holds_nothing = self.holdings.is_empty() && self.has_no_testaments();
+        self.broker.is_empty() && self.dealer.is_empty() && holds_nothing
     }
 }
 

@@ -249,7 +249,7 @@ pub struct Passthru {
 
 impl PublishLists {
     /// How many bytes the lists take.
-    fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         let Self { exclude, exclude_authid, exclude_authrole, eligible, eligible_authid, eligible_authrole } =
             self;
         let ids = |ids: &Vec<u64>| ids.len() * size_of::<u64>();

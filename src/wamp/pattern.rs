@@ -105,6 +105,21 @@ impl Pattern {
         }
     }
 
+    /// Whether it matches a URI.
+    pub fn matches(&self, uri: &str) -> bool {
+        match self {
+            Self::Exact(own) => own.as_str() == uri,
+            Self::Prefix(prefix) => uri.starts_with(&**prefix),
+            Self::Wildcard(pattern) => {
+                let mut others = uri.split('.');
+                let all = pattern.split('.').all(|component| {
+                    others.next().is_some_and(|other| component.is_empty() || component == other)
+                });
+                all && others.next().is_none()
+            }
+        }
+    }
+
     /// Whether all that it matches belongs to the protocol: its first component is `wamp`, and ends.
     pub fn is_reserved(&self) -> bool {
         match self {

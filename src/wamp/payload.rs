@@ -31,6 +31,13 @@ impl Payload {
         Self { serializer: Serializer::Json, args: Some(args.into()), kwargs: None }
     }
 
+    /// The same arguments in memory of their own: a payload that is kept does not keep the frame in which it came.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        let own = |part: &Option<Bytes>| part.as_ref().map(|bytes| Bytes::copy_from_slice(bytes));
+        Self { serializer: self.serializer, args: own(&self.args), kwargs: own(&self.kwargs) }
+    }
+
     /// How many bytes there are.
     pub fn size(&self) -> usize {
         [&self.args, &self.kwargs].into_iter().flatten().map(Bytes::len).sum()

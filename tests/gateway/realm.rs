@@ -7,7 +7,9 @@ mod listing;
 mod meta;
 mod patterns;
 mod refusals;
+mod retained;
 mod sharing;
+mod testaments;
 
 use serde_json::{Value, json};
 

@@ -23,6 +23,16 @@ impl Audience {
         Self { except, lists }
     }
 
+    /// Whether anybody but the publisher itself may get no event.
+    pub(in crate::realm) const fn is_limited(&self) -> bool {
+        self.lists.is_some()
+    }
+
+    /// How many bytes the lists take.
+    pub(in crate::realm) fn size(&self) -> usize {
+        self.lists.as_ref().map_or(0, |lists| lists.size())
+    }
+
     /// Those of the subscribers that get the event.
     pub(in crate::realm) fn among<'a>(
         &'a self,

@@ -178,7 +178,17 @@ fn only_the_specifications_procedures_are_known() {
         let procedure = MetaProcedure::parse(&format!("wamp.session.{known}")).unwrap();
         assert_eq!(procedure.kills(), known.starts_with("kill"));
     }
+    for (known, query) in
+        [("list", Query::List), ("lookup", Query::Lookup), ("match", Query::Match), ("get", Query::Get)]
+    {
+        for (kind, name) in [(Kind::Subscription, "subscription"), (Kind::Registration, "registration")] {
+            let procedure = MetaProcedure::parse(&format!("wamp.{name}.{known}"));
+            assert_eq!(procedure, Some(MetaProcedure::Routing(kind, query)));
+        }
+    }
     for unknown in [
+        "wamp.subscription.list_callees",
+        "wamp.registration.list_subscribers",
         "wamp.session.modify_details",
         "wamp.session",
         "wamp.session.",

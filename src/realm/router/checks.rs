@@ -6,12 +6,7 @@ use super::super::{
     meta::MetaProcedure,
     permissions::{Action, Grant, Permissions},
 };
-use crate::wamp::{
-    Uri,
-    message::{PublishOptions, SubscribeOptions},
-    pattern::Pattern,
-    uri::error,
-};
+use crate::wamp::{Uri, pattern::Pattern, uri::error};
 
 /// The longest URI of a topic or a procedure, in bytes. The URIs of subscriptions and registrations stay in memory, so
 /// they must be shorter than the longest message; real URIs have less than a tenth of this.
@@ -85,24 +80,4 @@ pub(super) fn check_pattern(pattern: &Pattern) -> Result<(), RequestError> {
         }
         _ => Ok(()),
     }
-}
-
-/// Refuses what a publisher asks for and does not get.
-pub(super) fn refuse_publish(options: &PublishOptions) -> Result<(), RequestError> {
-    refuse("retain", options.retain)
-}
-
-/// Refuses what a subscriber asks for and does not get.
-pub(super) fn refuse_subscribe(options: &SubscribeOptions) -> Result<(), RequestError> {
-    refuse("get_retained", options.get_retained)
-}
-
-fn refuse(option: &str, is_set: bool) -> Result<(), RequestError> {
-    if !is_set {
-        return Ok(());
-    }
-    Err(RequestError::new(
-        error::OPTION_NOT_ALLOWED,
-        format!("option {option}: this router does not support it, leave it out"),
-    ))
 }

@@ -9,7 +9,7 @@ use super::{
         permissions::Action,
         turn::Turn,
     },
-    checks::{authorize, check_pattern, refuse_publish, refuse_subscribe},
+    checks::{authorize, check_pattern},
 };
 use crate::wamp::{
     ClientFeatures, Payload, RouterMessage, Uri,
@@ -19,7 +19,7 @@ use crate::wamp::{
 
 #[allow(clippy::too_many_arguments, reason = "a message's elements, and what they meet")]
 pub(super) fn publish(
-    broker: &Broker,
+    broker: &mut Broker,
     actor: &Actor<'_>,
     request: u64,
     options: PublishOptions,
@@ -33,7 +33,7 @@ pub(super) fn publish(
         return Err(Violation(what));
     }
     let checked = authorize(turn.permissions, actor, Action::Publish, topic.as_str(), topic.is_reserved());
-    let grant = match checked.and_then(|grant| refuse_publish(&options).map(|()| grant)) {
+    let grant = match checked {
         Ok(grant) => grant,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -49,23 +49,34 @@ pub(super) fn publish(
         passthru: options.passthru,
         payload,
     };
+    if options.retain {
+        broker.retain(&publication, turn);
+    }
     broker.publish(publication, turn, out);
     Ok(Ok(()))
 }
 
+#[allow(clippy::too_many_arguments, reason = "a message's elements, and what they meet")]
 pub(super) fn subscribe(
     broker: &mut Broker,
     actor: &Actor<'_>,
+    request: u64,
     options: &SubscribeOptions,
     topic: &Pattern,
     room: Result<(), RequestError>,
     turn: &mut Turn<'_>,
-) -> Result<u64, RequestError> {
+    out: &mut Deliveries,
+) -> Result<(), RequestError> {
     authorize(turn.permissions, actor, Action::Subscribe, topic.as_str(), topic.is_reserved())?;
     check_pattern(topic)?;
     room?;
-    refuse_subscribe(options)?;
-    broker.subscribe(actor.session, topic, turn)
+    let session = actor.session;
+    let subscription = broker.subscribe(session, topic, turn)?;
+    out.one(session, RouterMessage::Subscribed { request, subscription });
+    if options.get_retained {
+        broker.give_retained(session, subscription, topic, turn, out);
+    }
+    Ok(())
 }
 
 #[allow(clippy::too_many_arguments, reason = "a message's elements, and what they meet")]

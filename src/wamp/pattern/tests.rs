@@ -126,7 +126,10 @@ proptest! {
             let mut found: Vec<Pattern> = exact.into_iter().cloned().collect();
             map.each_pattern(&uri, |pattern| found.push(pattern.clone()));
             found.sort_by_key(|pattern| format!("{pattern:?}"));
-            prop_assert_eq!(found, scan(&left, &uri));
+            prop_assert_eq!(&found, &scan(&left, &uri));
+            for pattern in &left {
+                prop_assert_eq!(pattern.matches(&uri), found.contains(pattern));
+            }
         }
         for pattern in &left {
             prop_assert_eq!(map.remove(pattern), Some(pattern.clone()));

@@ -10,6 +10,7 @@ fn welcome_announces_the_features_that_are_tested() {
     let (_, welcome) = Client::joined(&gateway, &mut Jar::default());
     // Each with the file that shows that it works.
     let broker = json!({
+        "event_retention": true,            // retained
         "pattern_based_subscription": true, // patterns
         "payload_passthru_mode": true,      // calls
         "publisher_exclusion": true,        // ../traffic
@@ -31,6 +32,7 @@ fn welcome_announces_the_features_that_are_tested() {
         "registration_revocation": true,      // sharing
         "session_meta_api": true,             // ../meta
         "shared_registration": true,          // sharing
+        "testament_meta_api": true,           // testaments
     });
     assert_eq!(welcome["roles"]["broker"]["features"], broker);
     assert_eq!(welcome["roles"]["dealer"]["features"], dealer);
