@@ -12,10 +12,18 @@ mod run;
 mod schema;
 mod version;
 
-use std::{io, net::IpAddr, path::PathBuf, process::ExitCode};
+use std::{
+    io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use wampgate::config::{ConfigSource, LoadOptions};
+use wampgate::{
+    config::{ConfigSource, LoadOptions},
+    policy as policy_api,
+};
 
 pub(crate) use output::{complain, explain};
 
@@ -63,6 +71,12 @@ enum Command {
     /// Show, revoke and move the cookies of a store, also while a gateway runs on it
     #[command(subcommand)]
     Cookies(cookies::CookiesCommand),
+    /// Compile a component for the gateway, which runs itself for that
+    #[command(name = policy_api::COMPILE_COMMAND, hide = true)]
+    CompileComponent {
+        /// For which engine
+        arguments: Vec<String>,
+    },
     /// Start, test, ask and inspect a policy
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -154,6 +168,10 @@ impl RunArgs {
 /// Runs the command. `main` prints an error with its causes.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let passed = |ok| if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    // The program that this process is, on Linux also when its file has been replaced since.
+    let own = Path::new("/proc/self/exe");
+    let program = if own.exists() { Ok(own.to_owned()) } else { std::env::current_exe() };
+    policy_api::compile_apart(program?);
     match cli.command {
         None => run::run(&cli.run),
         Some(Command::Run(args)) => run::run(&args),
@@ -177,6 +195,14 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Man { dir }) => {
             manual::manual(dir.as_deref(), &mut output::stdout())?;
             Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::CompileComponent { arguments }) => {
+            let code = policy_api::compile_for_parent(
+                &arguments,
+                &mut io::stdin().lock(),
+                &mut io::stdout().lock(),
+            )?;
+            Ok(ExitCode::from(code))
         }
         Some(Command::Cookies(command)) => cookies::run(command),
         Some(Command::Policy(command)) => {

@@ -25,6 +25,7 @@ mod needs;
 
 mod gate;
 
+mod apart;
 mod aside;
 mod component;
 mod contract;
@@ -61,6 +62,7 @@ pub(crate) use self::answer::identity_json;
 pub(crate) use self::options::{DEADLINES, MEMORIES};
 pub use self::{
     answer::{RawDecision, answer_json},
+    apart::{COMPILE_COMMAND, compile_apart, compile_for_parent},
     component::WasmPolicy,
     contract::CONTRACT_VERSIONS,
     decision::{AnonymousIdentity, Decision, Denial},
@@ -83,7 +85,7 @@ pub use crate::{
 };
 
 /// The default policy's component, built from `plugins/default`. CI rebuilds it and compares the bytes.
-const DEFAULT_POLICY: &[u8] = include_bytes!("../embedded/default-policy.wasm");
+pub(crate) const DEFAULT_POLICY: &[u8] = include_bytes!("../embedded/default-policy.wasm");
 
 /// The policy of a service that names none.
 pub fn default_policy(engine: &PolicyEngine) -> Result<WasmPolicy, PolicyLoadError> {

@@ -31,8 +31,9 @@ use wampgate::{
 /// The exit code after a second signal: 128 and the number of SIGINT, as a shell reports it.
 const INTERRUPTED: u8 = 130;
 
-/// How long a start may take. The largest store is read in less than a minute.
-const START_LIMIT: Duration = Duration::from_mins(5);
+/// How long a start may take. The largest store is read in less than a minute, and the largest
+/// components are compiled in one each.
+const START_LIMIT: Duration = Duration::from_mins(10);
 
 /// How long the process waits at its end for threads that may hang.
 const LAST_WAIT: Duration = Duration::from_secs(1);

@@ -158,7 +158,7 @@ impl WasmPolicy {
         if options.max_memory > available {
             return Err(PolicyLoadFault::MaxMemory { asked: options.max_memory, available });
         }
-        let loaded = load::compile(engine.wasmtime(options.instances), bytes, options.grants)?;
+        let loaded = load::compile(engine, options.instances, bytes, options.grants)?;
         Self::link(engine, name, &loaded, options)
     }
 

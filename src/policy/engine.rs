@@ -5,7 +5,10 @@
 //! from a pool whose slots keep their pages: allocating on demand costs some 24 µs more, and giving the pages
 //! back another 11 µs.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -94,6 +97,8 @@ pub struct PolicyEngine {
     roomy: Engine,
     ticker: Arc<Ticker>,
     max_memory: usize,
+    /// Where compiled code is kept between runs.
+    cache: Option<PathBuf>,
 }
 
 // === impl PolicyEngine ===
@@ -116,7 +121,7 @@ impl PolicyEngine {
         let lean = engine(lean(max_memory))?;
         let roomy = engine(roomy())?;
         let ticker = Ticker::start([lean.clone(), roomy.clone()]).map_err(PolicyEngineError::Ticker)?;
-        Ok(Self { lean, roomy, ticker: Arc::new(ticker), max_memory })
+        Ok(Self { lean, roomy, ticker: Arc::new(ticker), max_memory, cache: options.cache.clone() })
     }
 
     /// Makes an engine with room for these policies and for the default policy.
@@ -133,6 +138,11 @@ impl PolicyEngine {
     /// The largest memory that a policy of this engine may have, in bytes.
     pub fn max_memory(&self) -> usize {
         self.max_memory
+    }
+
+    /// Where compiled code is kept between runs.
+    pub(super) fn cache(&self) -> Option<&Path> {
+        self.cache.as_deref()
     }
 
     pub(super) fn wasmtime(&self, instances: Instances) -> &Engine {

@@ -66,11 +66,10 @@ impl Inspection {
             fault: None,
         };
         let begun = Instant::now();
-        let compiler = engine.wasmtime(instances);
-        match load::translate(compiler, bytes) {
+        match load::translate(engine, instances, bytes) {
             Ok(component) => {
                 inspection.compile_time = Some(begun.elapsed());
-                let names = load::names(compiler, &component);
+                let names = load::names(engine.wasmtime(instances), &component);
                 inspection.contract = load::contract_version(&names.exports);
                 inspection.grants = load::needed_grants(&names.imports);
                 let options =

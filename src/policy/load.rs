@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 use wasmtime::{Engine, component::Component};
 
 use super::{
-    Grants, PolicyError,
+    DEFAULT_POLICY, Grants, Instances, PolicyEngine, PolicyError,
+    apart::{self, CompileFault},
     contract::{CONTRACT_VERSIONS, PACKAGE, Version},
     host::Imports,
     wasi,
@@ -68,6 +69,9 @@ pub enum PolicyLoadFault {
     /// The component does not compile: damaged, truncated, or of a kind that is not supported.
     #[error("the component does not compile: {0}")]
     Compile(String),
+    /// The component takes too much time or memory to compile.
+    #[error("the component takes {0} to compile: make it smaller, or split its largest functions")]
+    Costly(String),
     /// The component imports something that the gateway does not give it.
     #[error("it imports `{import}`, {advice}")]
     Import {
@@ -144,19 +148,28 @@ pub(super) struct Names {
 
 /// Compiles a component and checks its imports and exports by name.
 pub(super) fn compile(
-    engine: &Engine,
+    engine: &PolicyEngine,
+    instances: Instances,
     bytes: &[u8],
     grants: Grants,
 ) -> Result<CheckedComponent, PolicyLoadFault> {
-    let component = translate(engine, bytes)?;
-    let (version, imports) = check_names(&names(engine, &component), grants)?;
+    let component = translate(engine, instances, bytes)?;
+    let (version, imports) = check_names(&names(engine.wasmtime(instances), &component), grants)?;
     Ok(CheckedComponent { component, version, imports })
 }
 
-/// Compiles a component.
-pub(super) fn translate(engine: &Engine, bytes: &[u8]) -> Result<Component, PolicyLoadFault> {
+/// Compiles a component: in another process, if there is one for that. The policy that is built in is known to compile.
+pub(super) fn translate(
+    engine: &PolicyEngine,
+    instances: Instances,
+    bytes: &[u8],
+) -> Result<Component, PolicyLoadFault> {
     check_kind(bytes)?;
-    Component::from_binary(engine, bytes).map_err(|error| PolicyLoadFault::Compile(format!("{error:#}")))
+    let apart = if bytes == DEFAULT_POLICY { None } else { apart::compile(engine, instances, bytes) };
+    apart.unwrap_or_else(|| apart::translate(engine, instances, bytes)).map_err(|fault| match fault {
+        CompileFault::Compile(why) => PolicyLoadFault::Compile(why),
+        CompileFault::Costly(what) => PolicyLoadFault::Costly(what),
+    })
 }
 
 /// What a component imports and exports.

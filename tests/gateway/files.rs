@@ -51,6 +51,45 @@ fn a_pipe_or_a_device_as_configuration_or_secret_is_a_fault() {
     assert!(!gateway.run_to_end().success());
 }
 
+/// A component that takes a while to compile.
+fn large_component() -> Vec<u8> {
+    let body =
+        "(local.set 0 (i32.mul (i32.add (local.get 0) (i32.const 7)) (i32.xor (local.get 0) (i32.const 9))))";
+    let function = format!("(func (param i32) (result i32) {} (local.get 0))", body.repeat(40));
+    let module = format!("(component (core module {}))", function.repeat(4000));
+    wat::parse_str(module).unwrap()
+}
+
+/// Whether a process compiles for a gateway with this `max_memory`.
+fn compiles(max_memory: &str) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let mut commands = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    commands.any(|command| {
+        let command = String::from_utf8_lossy(&command);
+        command.contains("compile-component") && command.contains(max_memory)
+    })
+}
+
+#[test]
+fn a_signal_ends_a_start_that_compiles_and_the_process_that_compiles_for_it() {
+    // A size that no other test has, by which the process is found.
+    let policy = json!({ "component": "policy.wasm", "max_memory": 34_603_008 });
+    let mut gateway = Gateway::prepare(&web(&untracked().with("policy", policy)))
+        .file("policy.wasm", large_component())
+        .environment("XDG_CACHE_HOME", "/nowhere")
+        .launched();
+    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
+    let wait_until = |wanted: bool| {
+        while compiles("34603008") != wanted {
+            assert!(std::time::Instant::now() < deadline, "compiling: {}", !wanted);
+            std::thread::park_timeout(std::time::Duration::from_millis(5));
+        }
+    };
+    wait_until(true);
+    assert!(!gateway.terminate().success());
+    wait_until(false);
+}
+
 #[test]
 fn a_pipe_in_the_place_of_a_component_ends_neither_the_reload_nor_the_gateway() {
     let mut gateway = Gateway::prepare(&with_policy()).file("policy.wasm", fs::read(POLICY).unwrap()).run();

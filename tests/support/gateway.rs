@@ -121,6 +121,13 @@ impl Gateway {
         self
     }
 
+    /// Starts the process and does not wait for anything.
+    #[track_caller]
+    pub(crate) fn launched(mut self) -> Self {
+        self.launch();
+        self
+    }
+
     /// Starts a process that is expected to end by itself; its exit status.
     #[track_caller]
     pub(crate) fn run_to_end(&mut self) -> ExitStatus {
