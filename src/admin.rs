@@ -18,6 +18,7 @@
 //! and an empty line. A request is at most [`MAX_REQUEST`] bytes, a record at most
 //! [`MAX_LINE`](crate::store::MAX_LINE); a peer that stalls for 10 seconds is dropped.
 
+mod audit;
 mod client;
 mod entry;
 mod operations;

@@ -6,6 +6,7 @@
 mod addresses;
 mod body;
 mod hang_up;
+mod head;
 mod listing;
 mod metrics;
 mod options;
@@ -22,13 +23,14 @@ mod websocket;
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     net::IpAddr,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use hyper::{body::Body as _, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
@@ -36,10 +38,11 @@ use self::{
     addresses::Addresses,
     body::Body,
     hang_up::hang_up,
+    head::{HeadFault, HeadLimits},
     metrics::HandshakeCounters,
     path::RequestPath,
     patience::Patience,
-    reply::Problem,
+    reply::{Foreign, Problem},
     routes::{Routes, Target},
     websocket::{Handover, WebSocketTarget},
 };
@@ -80,6 +83,7 @@ pub struct Edge {
     trusted_proxies: Vec<TrustedProxy>,
     http: http1::Builder,
     hsts: Option<HeaderValue>,
+    head_limits: HeadLimits,
     access_log: bool,
     transport: String,
 }
@@ -149,6 +153,7 @@ impl Edge {
             trusted_proxies: http.trusted_proxies.clone(),
             http: builder(http),
             hsts: hsts.and_then(Result::ok),
+            head_limits: HeadLimits { size: http.max_head_size, fields: http.max_headers },
             access_log: http.access_log,
             transport: id.clone(),
         })
@@ -192,24 +197,47 @@ impl Edge {
     async fn drive(&self, incoming: Incoming) -> Option<Upgrade> {
         let Incoming { mut stream, peer, tls } = incoming;
         let slot = OnceLock::new();
-        let service = service_fn(|request| self.respond(request, peer, tls, &slot));
+        // Boxed, as hyper keeps it boxed; so the connection can be taken apart after a fault as well.
+        let service = service_fn(|request| Box::pin(self.respond(request, peer, tls, &slot)));
         let io = TokioIo::new(Patience::new(&mut stream));
-        let ended = self.http.serve_connection(io, service).without_shutdown().await;
-        // hyper's buffer is several kilobytes, full or not.
-        let early = ended.map(|parts| Bytes::copy_from_slice(&parts.read_buf));
-        match (early, slot.into_inner()) {
-            (Ok(early), Some(Handover { service, subprotocol, visitor, seat })) => {
+        let mut http = self.http.serve_connection(io, service);
+        let ended = poll_fn(|cx| http.poll_without_shutdown(cx)).await;
+        let http1::Parts { io, read_buf, .. } = http.into_parts();
+        let has_withheld = io.into_inner().has_withheld();
+        match (ended, slot.into_inner()) {
+            // hyper's buffer is several kilobytes, full or not.
+            (Ok(()), Some(Handover { service, subprotocol, visitor, seat })) => {
+                let early = Bytes::copy_from_slice(&read_buf);
                 return Some(Upgrade { stream, early, service, subprotocol, seat, visitor });
             }
-            (Ok(_), None) => hang_up(&mut stream, b"", MAX_LINGER).await,
+            (Ok(()), None) => hang_up(&mut stream, b"", MAX_LINGER).await,
             (Err(error), _) => {
                 tracing::debug!(transport = %self.transport, %peer, %error, "an HTTP connection broke off");
-                let last_words =
-                    if error.is_timeout() { reply::bytes(&Problem::HeadTimeout) } else { Vec::new() };
+                let problem = if has_withheld {
+                    let complaint = error.to_string();
+                    let fault =
+                        HeadFault::find(error.is_parse_too_large(), &complaint, &read_buf, self.head_limits);
+                    Some(Problem::Head(Box::new(fault)))
+                } else {
+                    error.is_timeout().then_some(Problem::HeadTimeout)
+                };
+                let last_words = problem.map_or_else(Vec::new, |problem| self.last_words(&problem, peer));
                 hang_up(&mut stream, &last_words, MAX_LINGER).await;
             }
         }
         None
+    }
+
+    /// The reply to a head that did not come, or cannot be read.
+    fn last_words(&self, problem: &Problem, peer: PeerAddr) -> Vec<u8> {
+        let reason = problem.reason();
+        let line = self.metrics.refusals.count(Stage::Request, reason);
+        // Browsers open connections ahead, which time out without a word: that is no fault.
+        if let Some(line) = line.filter(|_| matches!(problem, Problem::Head(_))) {
+            let (why, left_out) = (problem.cause(), line.left_out);
+            tracing::warn!(transport = %self.transport, %peer, reason, left_out, "a request was refused: {why}");
+        }
+        reply::bytes(problem)
     }
 
     async fn respond(
@@ -219,8 +247,11 @@ impl Edge {
         tls: Option<Tls>,
         slot: &OnceLock<Handover>,
     ) -> Result<Response<Body>, Infallible> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let connected = peer;
+        if let Some(host) = proxies::host(connected, &parts.headers, &self.trusted_proxies) {
+            parts.headers.insert(header::HOST, host);
+        }
         let peer = proxies::client(connected, &parts.headers, &self.trusted_proxies);
         let client = Requester { peer, is_proxied: peer != connected };
         // No target here has a use for a body, so none is read. hyper reads nothing behind it either.
@@ -251,6 +282,9 @@ impl Edge {
         if !matches!(request.method, Method::GET | Method::HEAD) {
             return Err(Problem::Method);
         }
+        if !has_host(request) {
+            return Err(Problem::Host);
+        }
         let path = RequestPath::parse(request.uri.path())?;
         let (target, depth) = self.routes.find(&path).ok_or(Problem::NotFound)?;
         match target {
@@ -262,9 +296,7 @@ impl Edge {
                         self.handshakes.count(response.status());
                         Ok(response)
                     }
-                    Err(Problem::Handshake(HandshakeError::NoUpgrade)) if websocket.has_status_page() => {
-                        Ok(page::status())
-                    }
+                    Err(Problem::Handshake(refused)) => Self::explain(refused, websocket, request),
                     Err(problem) => Err(problem),
                 }
             }
@@ -280,6 +312,24 @@ impl Edge {
                 let text = Bytes::from(self.metrics.registry.render());
                 Ok(reply::content(StatusCode::OK, HeaderValue::from_static(MEDIA_TYPE), text))
             }
+        }
+    }
+
+    /// What a client gets that is refused by the rules of handshakes: it may not have meant one, or a proxy may have changed it.
+    fn explain(
+        refused: HandshakeError,
+        websocket: &WebSocketTarget,
+        request: &Parts,
+    ) -> Result<Response<Body>, Problem> {
+        match refused {
+            HandshakeError::NoUpgrade if request.headers.contains_key(header::SEC_WEBSOCKET_KEY) => {
+                Err(Problem::Stripped)
+            }
+            HandshakeError::NoUpgrade if websocket.has_status_page() => Ok(page::status()),
+            HandshakeError::Origin => {
+                Err(Problem::Foreign(Box::new(Foreign::new(refused, &request.headers))))
+            }
+            refused => Err(Problem::Handshake(refused)),
         }
     }
 
@@ -336,7 +386,17 @@ impl Edge {
     }
 }
 
-/// hyper answers a head that is too large (431) or broken (400) by itself, and closes.
+/// RFC 9112, 3.2: a server answers 400 to a request of HTTP/1.1 that has no `Host`, several, or one that is none.
+fn has_host(request: &Parts) -> bool {
+    let mut hosts = request.headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => proxies::is_authority(host.as_bytes()),
+        (None, _) => request.version < Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// hyper answers a head that is too large (431) or broken (400) by itself, and closes. That answer is withheld for a better one.
 fn builder(options: &HttpOptions) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())

@@ -17,9 +17,9 @@ use tokio::{
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
-use super::{AdminRequest, Failure, MAX_REQUEST, ManagedStore, Reply, VERSION, perform};
+use super::{AdminRequest, Failure, MAX_REQUEST, ManagedStore, Reply, VERSION, audit::Caller, perform};
 use crate::{
     cookie::TrackingId,
     descriptors,
@@ -130,12 +130,13 @@ async fn serve(
     stores: Arc<[ManagedStore]>,
     shutdown: &CancellationToken,
 ) -> io::Result<()> {
+    let caller = Caller::of(&stream);
     let stream = stream.into_std()?;
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(STALL))?;
     stream.set_write_timeout(Some(STALL))?;
     let handle = stream.try_clone()?;
-    let mut command = spawn_blocking(move || answer(&stream, &stores));
+    let mut command = spawn_blocking(move || answer(&stream, caller, &stores));
     tokio::select! {
         outcome = &mut command => return outcome?,
         () = shutdown.cancelled() => {}
@@ -146,7 +147,7 @@ async fn serve(
 }
 
 /// One request and its replies.
-fn answer(stream: &BlockingUnixStream, stores: &[ManagedStore]) -> io::Result<()> {
+fn answer(stream: &BlockingUnixStream, caller: Caller, stores: &[ManagedStore]) -> io::Result<()> {
     let mut input = BufReader::new(stream);
     let mut output = BufWriter::new(stream);
     let last = match read_request(&mut input) {
@@ -161,7 +162,7 @@ fn answer(stream: &BlockingUnixStream, stores: &[ManagedStore]) -> io::Result<()
                     if is_progress { output.flush() } else { Ok(()) }
                 };
                 let outcome = perform(store, &request, &mut records, Timestamp::now(), &mut reply);
-                info!(store = store.name, command = ?request.command, ?outcome, "a command was carried out");
+                caller.tell(&store.name, &request, &outcome);
                 outcome.map_or_else(|failure| Reply::Failed(failure.to_string()), Reply::Done)
             }
         },

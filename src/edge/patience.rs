@@ -23,11 +23,17 @@ const MAX_STALL: Duration = Duration::from_secs(30);
 pub(crate) struct Patience<'a, S> {
     stream: &'a mut S,
     stalled: Option<Pin<Box<Sleep>>>,
+    has_withheld: bool,
 }
 
 impl<'a, S> Patience<'a, S> {
     pub(crate) fn new(stream: &'a mut S) -> Self {
-        Self { stream, stalled: None }
+        Self { stream, stalled: None, has_withheld: false }
+    }
+
+    /// Whether a bare answer of hyper's to a head that it could not read was withheld: the caller has a better one.
+    pub(crate) const fn has_withheld(&self) -> bool {
+        self.has_withheld
     }
 
     fn watch<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -49,6 +55,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patience<'_, S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<'_, S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if is_bare_answer(buf) {
+            this.has_withheld = true;
+            return Poll::Ready(Ok(buf.len()));
+        }
         let outcome = Pin::new(&mut *this.stream).poll_write(cx, buf);
         this.watch(cx, outcome)
     }
@@ -59,6 +69,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<'_, S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if let [only] = bufs
+            && is_bare_answer(only)
+        {
+            this.has_withheld = true;
+            return Poll::Ready(Ok(only.len()));
+        }
         let outcome = Pin::new(&mut *this.stream).poll_write_vectored(cx, bufs);
         this.watch(cx, outcome)
     }
@@ -74,6 +90,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<'_, S> {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut *self.get_mut().stream).poll_shutdown(cx)
     }
+}
+
+/// Whether these bytes are what hyper answers by itself: a whole reply with a status from 400 on, without content, and without the
+/// `Server` that all replies of the gateway have.
+fn is_bare_answer(bytes: &[u8]) -> bool {
+    const LONGEST: usize = 256;
+    let has = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+    bytes.starts_with(b"HTTP/1.1 4")
+        && bytes.len() <= LONGEST
+        && bytes.ends_with(b"\r\n\r\n")
+        && has(b"\r\nContent-Length: 0\r\n")
+        && !has(b"\r\nServer: ")
 }
 
 #[cfg(test)]

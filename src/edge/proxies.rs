@@ -5,12 +5,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue, uri::Authority};
 
 use super::TrustedProxy;
 use crate::stream::PeerAddr;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The client behind a peer: the peer itself, unless it is a trusted proxy that gives another address. Proxies do not give the
 /// port, which is then 0.
@@ -27,6 +28,24 @@ pub(super) fn client(peer: PeerAddr, headers: &HeaderMap, trusted: &[TrustedProx
 }
 
 /// Whether the gateway believes what a peer says of its clients.
+/// The `Host` that a client has asked for, by the word of a trusted proxy that asks for another one.
+///
+/// Proxies replace `X-Forwarded-Host` or append to it; what stands before the last entry may be the client's own invention.
+pub(super) fn host(peer: PeerAddr, headers: &HeaderMap, trusted: &[TrustedProxy]) -> Option<HeaderValue> {
+    if !is_trusted(peer, trusted) {
+        return None;
+    }
+    let line = headers.get_all(X_FORWARDED_HOST).iter().next_back()?;
+    let last = line.to_str().ok()?.rsplit(',').next()?.trim();
+    let is_host = is_authority(last.as_bytes());
+    if is_host { HeaderValue::from_str(last).ok() } else { None }
+}
+
+/// Whether this is a host, perhaps with a port: what `Host` may hold (RFC 9112, 3.2).
+pub(super) fn is_authority(text: &[u8]) -> bool {
+    !text.contains(&b'@') && Authority::try_from(text).is_ok()
+}
+
 pub(super) fn is_trusted(peer: PeerAddr, trusted: &[TrustedProxy]) -> bool {
     trusted.iter().any(|proxy| match (proxy, peer) {
         (TrustedProxy::Network(network), PeerAddr::Tcp(address)) => {
@@ -56,6 +75,29 @@ mod tests {
     fn behind(peer: PeerAddr, lines: &[&str], trusted: &[TrustedProxy]) -> PeerAddr {
         let line = |line: &&str| (super::X_FORWARDED_FOR, line.parse().unwrap());
         client(peer, &lines.iter().map(line).collect(), trusted)
+    }
+
+    #[test]
+    fn a_trusted_proxy_tells_the_host_and_no_other_peer() {
+        let host = |peer, lines: &[&str], trusted: &[TrustedProxy]| {
+            let line = |line: &&str| (super::X_FORWARDED_HOST, line.parse().unwrap());
+            super::host(peer, &lines.iter().map(line).collect(), trusted)
+        };
+        let proxy = [TrustedProxy::Network("10.0.0.0/8".parse().unwrap())];
+        for (peer, lines, expected) in [
+            ("10.0.0.1:1", &["app.example"][..], Some("app.example")),
+            ("10.0.0.1:1", &["app.example:8443"], Some("app.example:8443")),
+            // What the client has made up stands before what the proxy has appended.
+            ("10.0.0.1:1", &["evil.example, app.example"], Some("app.example")),
+            ("10.0.0.1:1", &["evil.example", "app.example"], Some("app.example")),
+            ("10.0.0.1:1", &["user@app.example"], None),
+            ("10.0.0.1:1", &[""], None),
+            ("10.0.0.1:1", &[], None),
+            ("192.0.2.1:1", &["evil.example"], None),
+        ] {
+            let found = host(tcp(peer), lines, &proxy);
+            assert_eq!(found.as_ref().map(|host| host.to_str().unwrap()), expected, "{peer} {lines:?}");
+        }
     }
 
     #[test]

@@ -3,12 +3,15 @@
 //! hyper writes most of them. Where it is not there yet (a transport that is full) or no longer (a head that does not come),
 //! [`bytes`] writes the same reply out.
 
+use std::fmt;
+
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 
 use super::{
     addresses::{Limit, TooMany},
     body::Body,
+    head::HeadFault,
     path::BadPath,
 };
 use crate::{
@@ -21,6 +24,9 @@ use crate::{
 /// How long a client is asked to wait when the store or the transport has no room, in seconds: a full disk takes an operator to
 /// act, and a full store or transport takes some clients to go; nothing is gained by retrying at once.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+/// How much of an `Origin` and a `Host` is shown: names have at most 253 characters.
+const LONGEST_SHOWN: usize = 270;
 
 /// What names the gateway in a reply.
 pub(crate) const SERVER: HeaderValue = HeaderValue::from_static("wampgate");
@@ -40,6 +46,14 @@ pub(crate) enum Problem {
     Handshake(HandshakeError),
     /// The cookie store failed. No client becomes a WebSocket without the tracking that is configured.
     Store(StoreError),
+    /// Not exactly one `Host`.
+    Host,
+    /// A handshake that something between the client and the gateway has made a plain request.
+    Stripped,
+    /// A page of another origin, or a host that is not the service's.
+    Foreign(Box<Foreign>),
+    /// The head of a request cannot be read.
+    Head(Box<HeadFault>),
     /// The head of a request has not arrived in time.
     HeadTimeout,
     /// The transport has as many connections as it may have.
@@ -52,6 +66,47 @@ pub(crate) enum Problem {
     TooMany(TooMany),
     /// The client is new, and its address may not have one more record in the store.
     NewClient,
+}
+
+/// A handshake whose `Origin` or `Host` is refused, with both.
+#[derive(Debug, Clone)]
+pub(crate) struct Foreign {
+    pub(crate) refused: HandshakeError,
+    origin: String,
+    host: String,
+}
+
+impl Foreign {
+    pub(crate) fn new(refused: HandshakeError, headers: &HeaderMap) -> Self {
+        let shown = |name| match headers.get(name) {
+            None => "not there".to_owned(),
+            Some(value) => match value.to_str() {
+                Ok(text) if is_presentable(text) => format!("'{text}'"),
+                _ => "not the name of a site".to_owned(),
+            },
+        };
+        Self { refused, origin: shown(header::ORIGIN), host: shown(header::HOST) }
+    }
+}
+
+/// Whether this is what a browser sends for a site. It goes to the log, where nothing may stand that could be a credential in the
+/// wrong place: browsers write the names of hosts in small letters, and tracking IDs have capital ones.
+fn is_presentable(text: &str) -> bool {
+    let is_fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:/[]".contains(&byte);
+    // RFC 1035, 2.3.4: a label has at most 63 octets. Signatures and proofs are longer.
+    let is_short = text.split(['.', '/', ':']).all(|label| label.len() <= 63);
+    (1..=LONGEST_SHOWN).contains(&text.len()) && is_short && text.bytes().all(is_fine)
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { refused, origin, host } = self;
+        write!(
+            f,
+            "{refused}. The request's Origin is {origin}, its Host is {host}. If a proxy stands in front of this server, does it pass \
+             Host on? (nginx: proxy_set_header Host $host)"
+        )
+    }
 }
 
 impl From<TooMany> for Problem {
@@ -76,6 +131,10 @@ impl Problem {
             Self::File => "file",
             Self::Handshake(refused) => refused.reason(),
             Self::Store(_) => "store",
+            Self::Host => "host",
+            Self::Stripped => "stripped",
+            Self::Foreign(foreign) => foreign.refused.reason(),
+            Self::Head(fault) => fault.reason(),
             Self::HeadTimeout => "head-timeout",
             Self::Full => "full",
             Self::Descriptors => "descriptors",
@@ -87,9 +146,15 @@ impl Problem {
 
     /// What a request wanted that has this problem.
     pub(crate) fn stage(&self, request: &Parts) -> Stage {
-        let is_handshake =
-            matches!(self, Self::Handshake(_) | Self::Store(_) | Self::TooMany(_) | Self::NewClient)
-                || asks_for_websocket(&request.headers);
+        let is_handshake = matches!(
+            self,
+            Self::Handshake(_)
+                | Self::Stripped
+                | Self::Foreign(_)
+                | Self::Store(_)
+                | Self::TooMany(_)
+                | Self::NewClient
+        ) || asks_for_websocket(&request.headers);
         if is_handshake { Stage::Handshake } else { Stage::Request }
     }
 
@@ -103,6 +168,10 @@ impl Problem {
                 format!("the process has no file descriptors left for clients; {}", descriptors::REMEDY)
             }
             Self::TooMany(refused) => refused.cause(),
+            Self::Head(fault) => match fault.field {
+                Some(field) => format!("its head cannot be read because of the field {field}"),
+                None => "its head cannot be read".to_owned(),
+            },
             problem => message(problem),
         }
     }
@@ -115,6 +184,10 @@ pub(crate) fn reply(problem: &Problem) -> Response<Body> {
     match problem {
         Problem::Method | Problem::Handshake(HandshakeError::Method) => {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        Problem::Stripped => {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         }
         // RFC 9110, 15.5.22: a 426 names the protocol to upgrade to; 7.8: and `Upgrade` stands in `Connection`, too.
         Problem::Handshake(refused @ (HandshakeError::NoUpgrade | HandshakeError::Version)) => {
@@ -139,7 +212,11 @@ pub(crate) fn reply(problem: &Problem) -> Response<Body> {
 
 fn status(problem: &Problem) -> StatusCode {
     match problem {
-        Problem::Path => StatusCode::BAD_REQUEST,
+        // RFC 6585, 5
+        Problem::Head(fault) if fault.is_too_large => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Problem::Path | Problem::Host | Problem::Head(_) => StatusCode::BAD_REQUEST,
+        Problem::Stripped => StatusCode::UPGRADE_REQUIRED,
+        Problem::Foreign(_) => StatusCode::FORBIDDEN,
         Problem::NotFound => StatusCode::NOT_FOUND,
         Problem::Method => StatusCode::METHOD_NOT_ALLOWED,
         Problem::File => StatusCode::INTERNAL_SERVER_ERROR,
@@ -173,6 +250,13 @@ fn message(problem: &Problem) -> String {
         Problem::Method => "only GET and HEAD are served here".into(),
         Problem::File => "this file cannot be read".into(),
         Problem::Store(_) => "clients cannot be tracked at the moment: try again later".into(),
+        Problem::Host => "an HTTP/1.1 request needs exactly one Host header, which names a host".into(),
+        Problem::Stripped => "this is a WebSocket handshake (it has a Sec-WebSocket-Key) without 'Upgrade: websocket': does the \
+            proxy in front pass Upgrade and Connection on, with HTTP/1.1? (nginx: proxy_http_version 1.1; proxy_set_header \
+            Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\")"
+            .into(),
+        Problem::Foreign(foreign) => foreign.to_string(),
+        Problem::Head(fault) => fault.message.clone(),
         Problem::HeadTimeout => "the request's head did not come in time".into(),
         Problem::Full | Problem::Descriptors | Problem::Memory => "too many connections, come later".into(),
         Problem::TooMany(TooMany { limit: Limit::Connections, .. }) => {

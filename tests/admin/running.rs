@@ -178,3 +178,27 @@ fn a_store_in_memory_is_reached_while_its_gateway_runs() {
     cookies(gateway.path(), &["revoke", &id, "--path", "/ws"]).printed();
     assert_killed(&mut client);
 }
+
+#[test]
+fn the_log_says_who_did_what_and_what_reveals_ids_is_not_like_a_list() {
+    let gateway = gateway();
+    let dir = gateway.path();
+    cookies(dir, &["ls"]).printed();
+    cookies(dir, &["export", "--reveal"]).printed();
+    cookies(dir, &["revoke", "--authid", "joe"]).printed();
+    cookies(dir, &["show", "nonsense"]).complained();
+    let uid = rustix::process::getuid().as_raw();
+    let log = gateway.output().text();
+    let line = |what: &str, command: &str| {
+        let found =
+            log.lines().find(|line| line.contains(what) && line.contains(&format!("command=\"{command}\"")));
+        let found = found.unwrap_or_else(|| panic!("no line of {command} with {what}: {log}"));
+        assert!(found.contains(&format!("uid={uid} ")) && found.contains("pid="), "{found}");
+        found.to_owned()
+    };
+    assert!(line("a command on cookies was carried out", "list").contains("reveal=false records=2"));
+    assert!(line("tracking IDs were revealed", "list").contains("reveal=true records=2"));
+    assert!(line("a command on cookies was carried out", "revoke-authid").contains("authid=\"joe\""));
+    assert!(line("a command on cookies failed", "show").contains("failure="));
+    assert!(!log.contains(JOES), "{log}");
+}

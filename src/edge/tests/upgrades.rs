@@ -133,3 +133,36 @@ async fn a_new_client_gets_its_cookie_on_the_101_and_a_known_one_keeps_it() {
     let stranger = with("cbtid=abcdefghijklmnopqrstuvwx").replace("keep-alive, ", "close, ");
     assert_eq!(status(&exchange(&edge, stranger.as_bytes()).await), 503);
 }
+
+#[tokio::test]
+async fn a_handshake_whose_upgrade_was_stripped_asks_about_the_proxy() {
+    let edge = edge(HttpOptions::default());
+    for path in ["/ws", "/strict"] {
+        for stripped in ["Connection: close\r\n", "Connection: close\r\nUpgrade: h2c\r\n"] {
+            let request = format!(
+                "GET {path} HTTP/1.1\r\nHost: a.example\r\n{stripped}Sec-WebSocket-Version: 13\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            );
+            let reply = exchange(&edge, request.as_bytes()).await;
+            assert_eq!(status(&reply), 426, "{reply}");
+            assert!(reply.contains("\r\nUpgrade: websocket\r\n"), "{reply}");
+            assert!(reply.contains("does the proxy in front pass Upgrade and Connection on"), "{reply}");
+        }
+    }
+    let browser = "GET /ws HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n";
+    assert_eq!(status(&exchange(&edge, browser.as_bytes()).await), 200, "a browser gets a page");
+}
+
+#[tokio::test]
+async fn a_refused_origin_is_told_with_the_host_and_the_host_of_a_trusted_proxy_counts() {
+    let proxies = |trusted_proxies| HttpOptions { trusted_proxies, ..HttpOptions::default() };
+    let trusted = vec![TrustedProxy::Network("127.0.0.0/8".parse().unwrap())];
+    let foreign = "Origin: https://evil.test\r\nX-Forwarded-Host: app.example\r\n\r\n";
+    let request = handshake("/strict").replace("\r\n\r\n", &format!("\r\n{foreign}"));
+    for (options, host) in [(proxies(Vec::new()), "a.example"), (proxies(trusted), "app.example")] {
+        let reply = exchange(&edge(options), request.as_bytes()).await;
+        assert_eq!(status(&reply), 403, "{reply}");
+        let told = format!("Origin is 'https://evil.test', its Host is '{host}'");
+        assert!(reply.contains(&told) && reply.contains("does it pass Host on?"), "{reply}, not {told}");
+    }
+}

@@ -1,0 +1,71 @@
+//! Who has done what to a store of the running gateway: one line of the log for each command.
+
+use tokio::net::UnixStream;
+use tracing::info;
+
+use super::{AdminRequest, Command, Failure, Selection, Summary};
+
+/// The process at the other end of the socket, as the system knows it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller {
+    uid: Option<u32>,
+    pid: Option<i32>,
+}
+
+impl Caller {
+    pub(super) fn of(stream: &UnixStream) -> Self {
+        let credentials = stream.peer_cred().ok();
+        Self {
+            uid: credentials.as_ref().map(tokio::net::unix::UCred::uid),
+            pid: credentials.as_ref().and_then(tokio::net::unix::UCred::pid),
+        }
+    }
+
+    /// Tells the operator what was done. The fields have the same names for every command; those that do not apply are left out.
+    pub(super) fn tell(self, store: &str, request: &AdminRequest, outcome: &Result<Summary, Failure>) {
+        let Self { uid, pid } = self;
+        let (command, authid) = match &request.command {
+            Command::List { authid, .. } => ("list", authid.as_deref()),
+            Command::Show(_) => ("show", None),
+            Command::Revoke(Selection::Id(_)) => ("revoke-id", None),
+            Command::Revoke(Selection::Authid(authid)) => ("revoke-authid", Some(authid.as_str())),
+            Command::Revoke(Selection::All) => ("revoke-all", None),
+            Command::CountRevoked(Selection::Authid(authid)) => ("count-authid", Some(authid.as_str())),
+            Command::CountRevoked(_) => ("count", None),
+            Command::Purge => ("purge", None),
+            Command::Compact => ("compact", None),
+            Command::Import { .. } => ("import", None),
+        };
+        let (records, connections) = match outcome {
+            Ok(
+                Summary::Listed { records }
+                | Summary::Purged { records }
+                | Summary::Imported { added: records, .. },
+            ) => (Some(*records), None),
+            Ok(Summary::Revoked { records, connections } | Summary::Revocable { records, connections }) => {
+                (Some(*records), Some(*connections))
+            }
+            Ok(Summary::Compacted { lines_after, .. }) => (Some(*lines_after), None),
+            Err(_) => (None, None),
+        };
+        let failure = outcome.as_ref().err().map(tracing::field::display);
+        // What shows credentials must be found in a log without knowing which commands do.
+        let what = match (&outcome, request.reveal) {
+            (Err(_), _) => "a command on cookies failed",
+            (Ok(_), true) => "tracking IDs were revealed",
+            (Ok(_), false) => "a command on cookies was carried out",
+        };
+        info!(
+            uid,
+            pid,
+            store,
+            command,
+            authid,
+            reveal = request.reveal,
+            records,
+            connections,
+            failure,
+            "{what}"
+        );
+    }
+}
