@@ -59,7 +59,8 @@ fn decide(config: Config, request: JoinRequest) -> Decision {
         && is_for_this_realm(login, hello.as_ref())
     {
         // The login itself vouches for the client, where it may: so WELCOME tells the method by which it logged in.
-        let offers_cookie = hello.as_ref().is_some_and(|hello| hello.authmethods.iter().any(|name| name == "cookie"));
+        let offers_cookie =
+            hello.as_ref().is_some_and(|hello| hello.authmethods.iter().any(|name| name == "cookie"));
         if offers_cookie && methods.iter().any(|name| name == "cookie") {
             return Decision::DeferAs(Deferral { method: "cookie".to_owned(), authrole: config.role });
         }
