@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stderr};
 use anyhow::Context;
 use tracing::Level;
 use tracing_subscriber::{
-    filter::{Targets, filter_fn},
+    filter::{LevelFilter, Targets, filter_fn},
     layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
@@ -18,9 +18,13 @@ const TALKATIVE: [&str; 3] = ["tungstenite", "tokio_tungstenite", "hyper"];
 
 /// Starts logging; `filter` is a level or a list of directives.
 pub(super) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
-    let filter = filter.parse::<Targets>().with_context(|| {
-        format!("--log {filter}: use a level (error, warn, info, debug, trace) or target=level")
-    })?;
+    // A level alone is meant for the gateway. Its libraries have their say from `warn` on, unless a directive names them.
+    let filter = match filter.parse::<LevelFilter>() {
+        Ok(level) => Targets::new().with_target("wampgate", level).with_default(level.min(LevelFilter::WARN)),
+        Err(_) => filter.parse::<Targets>().with_context(|| {
+            format!("--log {filter}: use a level (error, warn, info, debug, trace) or target=level")
+        })?,
+    };
     let discreet = filter_fn(|event| {
         let library = event.target().split("::").next().unwrap_or_default();
         *event.level() <= Level::WARN || !TALKATIVE.contains(&library)

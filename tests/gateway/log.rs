@@ -32,6 +32,15 @@ fn a_filter_is_a_level_or_a_list_of_levels_by_target() {
 }
 
 #[test]
+fn a_level_alone_is_the_gateways_and_no_librarys() {
+    for (filter, tells_of_libraries) in [("trace", false), ("wampgate=trace,wasmtime=trace", true)] {
+        let said = said(filter);
+        assert!(said.contains("DEBUG"), "{filter} says nothing of the gateway");
+        assert_eq!(said.contains("RecGroup"), tells_of_libraries, "{filter}");
+    }
+}
+
+#[test]
 fn a_filter_that_cannot_be_read_is_refused_with_what_to_write() {
     let mut gateway = Gateway::prepare(&web(&tracked())).arguments(&["--log", "wampgate=loud"]);
     assert!(!gateway.run_to_end().success());
