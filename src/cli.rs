@@ -12,12 +12,7 @@ mod run;
 mod schema;
 mod version;
 
-use std::{
-    io,
-    net::IpAddr,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{io, net::IpAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wampgate::{
@@ -165,13 +160,28 @@ impl RunArgs {
     }
 }
 
+/// The program that this process is, on Linux also when its file has been replaced since. An empty root folder without `/proc` leaves
+/// the path by which the process was started.
+fn own_program() -> Option<PathBuf> {
+    let own = PathBuf::from("/proc/self/exe");
+    if own.exists() {
+        return Some(own);
+    }
+    let started =
+        || std::env::args_os().next().map(PathBuf::from).filter(|path| path.is_absolute() && path.is_file());
+    std::env::current_exe().ok().or_else(started)
+}
+
 /// Runs the command. `main` prints an error with its causes.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let passed = |ok| if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    // The program that this process is, on Linux also when its file has been replaced since.
-    let own = Path::new("/proc/self/exe");
-    let program = if own.exists() { Ok(own.to_owned()) } else { std::env::current_exe() };
-    policy_api::compile_apart(program?);
+    match own_program() {
+        Some(program) => policy_api::compile_apart(program),
+        None => eprintln!(
+            "wampgate: note: this process cannot find its own program, so it compiles components itself, without limits of \
+             time and memory. Mount /proc, or start wampgate by its whole path"
+        ),
+    }
     match cli.command {
         None => run::run(&cli.run),
         Some(Command::Run(args)) => run::run(&args),
