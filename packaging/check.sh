@@ -155,6 +155,8 @@ run_image() {
         -H 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==' -H 'Sec-WebSocket-Protocol: wamp.2.json' "http://127.0.0.1:$port/ws"
     grep -q '^HTTP/1.1 101' "$work/head" && grep -qi '^set-cookie: cbtid=' "$work/head" || { cat "$work/head"; return 1; }
     [ -s "$root/var/lib/wampgate/cookies.dat" ] || { echo "no cookie was stored" && return 1; }
+    env -i "${environment[@]}" "$(command -v chroot)" --userspec="$image_user:$image_user" "$root" /wampgate health |
+        grep -qx ready || { echo "its health check fails" && return 1; }
     kill -TERM "$gateway"
     wait "$gateway" || { echo "it ended with $?"; cat "$work/image.log"; return 1; }
     gateway=

@@ -15,7 +15,9 @@
 //!
 //! `store` is the real path of the store's file or folder, or for a store in memory the transport and the path that it
 //! belongs to ([`store_name`]). After an `import` request the records follow, one a line in the format of the file store,
-//! and an empty line. A request is at most [`MAX_REQUEST`] bytes, a record at most
+//! and an empty line.
+//!
+//! `{"v":1,"health":true}` asks whether the gateway is ready; the only answer is `{"health":{…}}`, a [`HealthReport`]. A request is at most [`MAX_REQUEST`] bytes, a record at most
 //! [`MAX_LINE`](crate::store::MAX_LINE); a peer that stalls for 10 seconds is dropped.
 
 mod audit;
@@ -28,6 +30,7 @@ use std::{fmt, path::Path, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::health::{Cause, HealthReport, Readiness, Unreadiness};
 pub use client::{AdminClient, ClientError};
 pub use entry::{Authenticated, CookieEntry};
 pub use operations::{Failure, perform};
@@ -78,6 +81,16 @@ pub struct AdminRequest {
     pub reveal: bool,
     /// What to do with it.
     pub command: Command,
+}
+
+/// A question about the gateway itself.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HealthRequest {
+    /// [`VERSION`].
+    v: u32,
+    /// Always true.
+    health: bool,
 }
 
 /// What to do with a store.
@@ -145,6 +158,8 @@ pub enum Reply {
     Failed(String),
     /// The gateway has no such store.
     NoSuchStore,
+    /// Whether the gateway is ready.
+    Health(HealthReport),
 }
 
 /// What was done.

@@ -2,9 +2,11 @@
 
 mod check;
 mod cookies;
+mod health;
 mod init;
 mod logging;
 mod manual;
+mod notify;
 mod output;
 mod policy;
 mod reload;
@@ -63,6 +65,8 @@ enum Command {
         #[arg(value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+    /// Ask a running gateway whether it is ready: the exit code is 0 if it is, and 1 if not
+    Health(health::HealthArgs),
     /// Show, revoke and move the cookies of a store, also while a gateway runs on it
     #[command(subcommand)]
     Cookies(cookies::CookiesCommand),
@@ -214,6 +218,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             )?;
             Ok(ExitCode::from(code))
         }
+        Some(Command::Health(args)) => health::health(&args, &mut output::stdout()),
         Some(Command::Cookies(command)) => cookies::run(command),
         Some(Command::Policy(command)) => {
             logging::start(LogFormat::Text, command.log_filter())?;

@@ -24,7 +24,10 @@ mod websocket;
 
 mod reader;
 
-use std::path::PathBuf;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
 pub use load::{ConfigSource, LoadedConfig, load, load_by, load_with};
 pub use reader::LoadOptions;
@@ -73,6 +76,20 @@ pub struct TransportConfig {
     pub listener: ListenerOptions,
     /// What it serves there. A `websocket` transport has its WebSocket service at `/` and below.
     pub edge: EdgeOptions,
+}
+
+impl TransportConfig {
+    /// Where a client on this machine reaches it by TCP, if the configuration says so: a Unix socket, and a port that the system
+    /// chooses, have no such address.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        let Endpoint::Tcp { interface, port, .. } = self.listener.endpoint else { return None };
+        let interface = match interface {
+            IpAddr::V4(all) if all.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(all) if all.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            interface => interface,
+        };
+        (port != 0).then(|| SocketAddr::new(interface, port))
+    }
 }
 
 impl Config {

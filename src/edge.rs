@@ -13,6 +13,7 @@ mod options;
 mod page;
 mod path;
 mod patience;
+mod probe;
 mod proxies;
 mod reply;
 mod routes;
@@ -49,6 +50,7 @@ use self::{
 use crate::{
     admission::Visitor,
     handshake::HandshakeError,
+    health::Health,
     metrics::{MEDIA_TYPE, Stage},
     service::WebSocketService,
     stream::{Incoming, PeerAddr, Stream, Tls},
@@ -78,6 +80,8 @@ const TURNING_AWAY: Duration = Duration::from_millis(100);
 pub struct Edge {
     routes: Routes,
     metrics: EdgeMetrics,
+    health: Health,
+    is_for_probes: bool,
     handshakes: HandshakeCounters,
     addresses: Arc<Addresses>,
     trusted_proxies: Vec<TrustedProxy>,
@@ -136,11 +140,12 @@ impl TurnedAway {
 }
 
 impl Edge {
-    /// Builds the routes of a transport. `metrics` counts, and is what monitoring reads; `services` gives the running service for
-    /// each WebSocket path.
+    /// Builds the routes of a transport. `metrics` counts, and is what monitoring reads; `health` is what probes are
+    /// told; `services` gives the running service for each WebSocket path.
     pub fn new<E>(
         options: &EdgeOptions,
         metrics: &EdgeMetrics,
+        health: &Health,
         services: &mut Services<'_, E>,
     ) -> Result<Self, E> {
         let EdgeOptions { id, http, per_address, root } = options;
@@ -148,6 +153,8 @@ impl Edge {
         Ok(Self {
             routes: Routes::new(root, services)?,
             metrics: metrics.clone(),
+            health: health.clone(),
+            is_for_probes: root.is_for_probes(),
             handshakes: metrics.of(id),
             addresses: Arc::new(Addresses::new(per_address)),
             trusted_proxies: http.trusted_proxies.clone(),
@@ -157,6 +164,11 @@ impl Edge {
             access_log: http.access_log,
             transport: id.clone(),
         })
+    }
+
+    /// Whether it serves nothing but probes, which go on while the gateway drains.
+    pub(crate) const fn is_for_probes(&self) -> bool {
+        self.is_for_probes
     }
 
     /// Counts a connection for its peer's address; none if that is not limited. Tells how to turn the peer away if it has too many.
@@ -308,6 +320,7 @@ impl Edge {
             }
             Target::Redirect(location) => Ok(reply::redirect(StatusCode::FOUND, location.clone())),
             Target::Page => page::page(request, &path, depth),
+            Target::Health => probe::probe(&self.health, &path, depth),
             Target::Metrics => {
                 let text = Bytes::from(self.metrics.registry.render());
                 Ok(reply::content(StatusCode::OK, HeaderValue::from_static(MEDIA_TYPE), text))

@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::assembly::Assembly;
 use crate::{
-    admin::ManagedStore,
+    admin::{AdminSocket, ManagedStore},
     config::{Config, TransportConfig},
     cookie::PublicIdKeyError,
     edge::{Edge, TargetOptions},
+    health::Health,
     memory,
     policy::{PolicyEngineError, PolicyGate, PolicyLoadError, Recorder, Reloader},
     server::{BindError, Server},
@@ -30,6 +31,7 @@ pub struct Gateway {
     stores: Vec<ManagedStore>,
     policies: Arc<Reloader>,
     default_policy: Option<Arc<PolicyGate>>,
+    health: Health,
 }
 
 /// A transport of the configuration, with what it serves.
@@ -65,19 +67,29 @@ impl Gateway {
         });
         let transports = transports.collect::<Result<_, StartError>>()?;
         assembly.finish();
-        let Assembly { stores, reloader, default_policy, .. } = assembly;
+        let Assembly { stores, reloader, default_policy, health, .. } = assembly;
         Ok(Self {
             node_dir: config.node_dir,
             transports,
             stores,
             policies: Arc::new(reloader),
             default_policy,
+            health,
         })
     }
 
     /// The node directory; it need not exist.
     pub fn node_dir(&self) -> &Path {
         &self.node_dir
+    }
+
+    /// The gateway's socket for commands in the node directory, which tells of this gateway and serves its stores until `shutdown`.
+    pub fn serve_commands(
+        &self,
+        socket: AdminSocket,
+        shutdown: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        socket.run(self.stores.clone(), self.health.clone(), shutdown)
     }
 
     /// The stores, each of them once.
@@ -110,6 +122,7 @@ impl Gateway {
 
     /// Serves until `shutdown` is cancelled and the connections have ended, and drops expired records meanwhile.
     pub async fn serve(self, server: Server, shutdown: CancellationToken) {
+        self.health.serve_until(shutdown.clone());
         let stores = self.stores.iter().map(|store| Arc::clone(&store.clients.store)).collect();
         let janitor = tokio::spawn(janitor::run(stores, shutdown.clone()));
         server.run(shutdown).await;

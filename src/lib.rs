@@ -70,6 +70,8 @@ mod gateway;
 #[cfg(feature = "gateway")]
 mod handshake;
 #[cfg(feature = "gateway")]
+mod health;
+#[cfg(feature = "gateway")]
 mod realm;
 #[cfg(feature = "gateway")]
 mod server;

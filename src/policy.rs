@@ -40,6 +40,7 @@ mod queue;
 mod random;
 mod record;
 mod reload;
+mod streak;
 mod tally;
 mod warm;
 

@@ -30,6 +30,9 @@ use crate::{
 /// the whole drain below ten seconds.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// How long probes have for their last answers, at the end of the drain.
+const LAST_PROBES: Duration = Duration::from_millis(200);
+
 /// How long a listener pauses after a failed accept (mostly: no file descriptor is left), so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -76,18 +79,30 @@ impl Server {
     }
 
     /// Serves until `shutdown` is cancelled, then drains: no new connections, and 8 seconds for the open ones.
+    ///
+    /// Transports that serve nothing but probes and metrics go on until the others are drained, so that monitoring hears of it.
     pub async fn run(self, shutdown: CancellationToken) {
         let connections = TaskTracker::new();
+        let (probes, end) = (TaskTracker::new(), CancellationToken::new());
         let mut accepting = JoinSet::new();
         for site in self.sites {
-            accepting.spawn(site.accept(connections.clone(), shutdown.clone()));
+            if site.edge.is_for_probes() {
+                probes.spawn(site.accept(probes.clone(), end.clone()));
+            } else {
+                accepting.spawn(site.accept(connections.clone(), shutdown.clone()));
+            }
         }
+        shutdown.cancelled().await;
         accepting.join_all().await;
         connections.close();
         info!(open = connections.len(), "draining");
         if timeout(DRAIN_TIMEOUT, connections.wait()).await.is_err() {
             warn!(open = connections.len(), "gave up waiting for connections to end");
         }
+        end.cancel();
+        probes.close();
+        // A probe whose answer is under way gets it; one that keeps its connection open does not hold up the end.
+        let _ = timeout(LAST_PROBES, probes.wait()).await;
     }
 }
 

@@ -31,7 +31,7 @@ const LAYERS: &[&[&str]] = &[
     &["tracking"],
     &["store"],
     &["handshake", "stream"],
-    &["metrics"],
+    &["metrics", "health"],
     &["identity"],
     &["cookie"],
     &["wamp", "time", "quantity", "ration", "socket_file", "file", "descriptors", "address", "memory"],

@@ -2,13 +2,14 @@
 
 use std::{
     collections::HashMap,
-    io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _},
+    io::{self, BufRead, BufReader, BufWriter, Read as _, Write as _},
     os::unix::net::UnixStream,
     path::Path,
     thread,
+    time::Duration,
 };
 
-use super::{AdminRequest, MAX_REQUEST, Reply, SOCKET, Summary};
+use super::{AdminRequest, HealthReport, HealthRequest, MAX_REQUEST, Reply, SOCKET, Summary, VERSION};
 use crate::{
     cookie::TrackingId,
     store::{CookieRecord, LineFormat, MAX_LINE, write_line},
@@ -54,6 +55,23 @@ impl AdminClient {
         }
     }
 
+    /// Asks whether the gateway is ready. It has `patience` for each step of its answer.
+    pub fn health(&self, patience: Duration) -> Result<HealthReport, ClientError> {
+        let broken = |error: &dyn std::fmt::Display| ClientError::Broken(error.to_string());
+        let mut stream = &self.0;
+        stream.set_read_timeout(Some(patience)).map_err(|error| broken(&error))?;
+        stream.set_write_timeout(Some(patience)).map_err(|error| broken(&error))?;
+        let request = HealthRequest { v: VERSION, health: true };
+        let mut line = serde_json::to_vec(&request).map_err(|error| broken(&error))?;
+        line.push(b'\n');
+        stream.write_all(&line).map_err(|error| broken(&error))?;
+        match read_reply(&mut BufReader::new(stream))? {
+            Reply::Health(report) => Ok(report),
+            Reply::Failed(message) => Err(ClientError::Refused(message)),
+            _ => Err(ClientError::Broken("it answers another question".to_owned())),
+        }
+    }
+
     /// Asks, and passes records and progress on. `import` are the records that follow an import's request.
     pub fn ask(
         self,
@@ -94,22 +112,23 @@ fn read_replies(
     each: &mut dyn FnMut(Reply) -> io::Result<()>,
 ) -> Result<Summary, ClientError> {
     let mut input = BufReader::new(stream);
-    let mut line = Vec::new();
     loop {
-        line.clear();
-        let read = (&mut input).take(MAX_REPLY as u64).read_until(b'\n', &mut line);
-        read.map_err(|error| ClientError::Broken(error.to_string()))?;
-        if !line.ends_with(b"\n") {
-            return Err(ClientError::Broken("it hung up".to_owned()));
-        }
-        // The error of the parser could repeat an ID.
-        let reply = serde_json::from_slice(&line)
-            .map_err(|_| ClientError::Broken("it speaks another language".to_owned()))?;
-        match reply {
+        match read_reply(&mut input)? {
             Reply::Done(summary) => return Ok(summary),
             Reply::Failed(message) => return Err(ClientError::Refused(message)),
             Reply::NoSuchStore => return Err(ClientError::NoSuchStore),
             reply => each(reply).map_err(ClientError::Output)?,
         }
     }
+}
+
+fn read_reply(input: &mut impl BufRead) -> Result<Reply, ClientError> {
+    let mut line = Vec::new();
+    let read = input.take(MAX_REPLY as u64).read_until(b'\n', &mut line);
+    read.map_err(|error| ClientError::Broken(error.to_string()))?;
+    if !line.ends_with(b"\n") {
+        return Err(ClientError::Broken("it hung up".to_owned()));
+    }
+    // The error of the parser could repeat an ID.
+    serde_json::from_slice(&line).map_err(|_| ClientError::Broken("it speaks another language".to_owned()))
 }

@@ -19,10 +19,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::{AdminRequest, Failure, MAX_REQUEST, ManagedStore, Reply, VERSION, audit::Caller, perform};
+use super::{
+    AdminRequest, Failure, HealthRequest, MAX_REQUEST, ManagedStore, Reply, VERSION, audit::Caller, perform,
+};
 use crate::{
     cookie::TrackingId,
     descriptors,
+    health::Health,
     ration::Ration,
     socket_file::{SocketAccess, SocketFile, SocketFileError},
     store::{CookieRecord, MAX_LINE, read_lines},
@@ -52,6 +55,15 @@ pub struct AdminSocket {
     // Before the listener: see there.
     _file: SocketFile,
     listener: UnixListener,
+}
+
+/// What a command asks.
+#[derive(Debug)]
+enum Asked {
+    /// Whether the gateway is ready.
+    Health,
+    /// Something of a store.
+    Store(AdminRequest),
 }
 
 /// Why there is no socket.
@@ -90,7 +102,7 @@ impl AdminSocket {
     }
 
     /// Serves commands until `shutdown`; those under way then end early.
-    pub async fn run(self, stores: Vec<ManagedStore>, shutdown: CancellationToken) {
+    pub(crate) async fn run(self, stores: Vec<ManagedStore>, health: Health, shutdown: CancellationToken) {
         let stores: Arc<[ManagedStore]> = stores.into();
         let permits = Arc::new(Semaphore::new(MAX_COMMANDS));
         let mut commands = JoinSet::new();
@@ -103,11 +115,11 @@ impl AdminSocket {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let (stores, permits, shutdown) =
-                        (Arc::clone(&stores), Arc::clone(&permits), shutdown.clone());
+                    let (stores, health, permits, shutdown) =
+                        (Arc::clone(&stores), health.clone(), Arc::clone(&permits), shutdown.clone());
                     commands.spawn(async move {
                         let Ok(_permit) = permits.acquire().await else { return };
-                        if let Err(error) = serve(stream, stores, &shutdown).await {
+                        if let Err(error) = serve(stream, stores, health, &shutdown).await {
                             debug!(%error, "a command on the socket failed");
                         }
                     });
@@ -128,6 +140,7 @@ impl AdminSocket {
 async fn serve(
     stream: UnixStream,
     stores: Arc<[ManagedStore]>,
+    health: Health,
     shutdown: &CancellationToken,
 ) -> io::Result<()> {
     let caller = Caller::of(&stream);
@@ -136,7 +149,7 @@ async fn serve(
     stream.set_read_timeout(Some(STALL))?;
     stream.set_write_timeout(Some(STALL))?;
     let handle = stream.try_clone()?;
-    let mut command = spawn_blocking(move || answer(&stream, caller, &stores));
+    let mut command = spawn_blocking(move || answer(&stream, caller, &stores, &health));
     tokio::select! {
         outcome = &mut command => return outcome?,
         () = shutdown.cancelled() => {}
@@ -147,12 +160,18 @@ async fn serve(
 }
 
 /// One request and its replies.
-fn answer(stream: &BlockingUnixStream, caller: Caller, stores: &[ManagedStore]) -> io::Result<()> {
+fn answer(
+    stream: &BlockingUnixStream,
+    caller: Caller,
+    stores: &[ManagedStore],
+    health: &Health,
+) -> io::Result<()> {
     let mut input = BufReader::new(stream);
     let mut output = BufWriter::new(stream);
     let last = match read_request(&mut input) {
         Err(complaint) => Reply::Failed(complaint),
-        Ok(request) => match stores.iter().find(|store| store.name == request.store) {
+        Ok(Asked::Health) => Reply::Health(health.report()),
+        Ok(Asked::Store(request)) => match stores.iter().find(|store| store.name == request.store) {
             None => Reply::NoSuchStore,
             Some(store) => {
                 let mut records = iter::from_fn(|| read_record(&mut input).transpose());
@@ -176,15 +195,20 @@ fn write(output: &mut impl Write, reply: &Reply) -> io::Result<()> {
     output.write_all(b"\n")
 }
 
-fn read_request(input: &mut BufReader<&BlockingUnixStream>) -> Result<AdminRequest, String> {
+fn read_request(input: &mut BufReader<&BlockingUnixStream>) -> Result<Asked, String> {
     let line = read_line(input, MAX_REQUEST).map_err(|error| format!("no request: {error}"))?;
-    // The error of the parser could repeat an ID.
-    let request: AdminRequest =
-        serde_json::from_slice(&line).map_err(|_| "this is no request that this version knows".to_owned())?;
-    if request.v == VERSION {
-        Ok(request)
+    let (version, asked) = if let Ok(HealthRequest { v, health: true }) = serde_json::from_slice(&line) {
+        (v, Asked::Health)
     } else {
-        Err(format!("the gateway speaks version {VERSION} of this protocol, the command {}", request.v))
+        // The error of the parser could repeat an ID.
+        let request: AdminRequest = serde_json::from_slice(&line)
+            .map_err(|_| "this is no request that this version knows".to_owned())?;
+        (request.v, Asked::Store(request))
+    };
+    if version == VERSION {
+        Ok(asked)
+    } else {
+        Err(format!("the gateway speaks version {VERSION} of this protocol, the command {version}"))
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::{
 };
 use tracing::{error, warn};
 
+use super::notify;
 use wampgate::policy::{Reload, Reloader};
 
 /// How often the gateway looks at the files. A look is one system call for each file. File systems of containers and
@@ -68,6 +69,7 @@ async fn reload(mut watch: Watch, mut hang_up: Signal) {
                 }
             }
         }
+        notify::reloading();
         loaded = watch.look().await;
         let reloader = Arc::clone(&watch.policies);
         // Compiling takes up to seconds: not on a thread that serves connections.
@@ -75,6 +77,7 @@ async fn reload(mut watch: Watch, mut hang_up: Signal) {
             Ok(outcomes) => outcomes.iter().for_each(Reload::log),
             Err(error) => error!("reloading the policies crashed: {error}"),
         }
+        notify::ready();
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
-use super::{RunArgs, complain, logging, reload};
+use super::{RunArgs, complain, logging, notify, reload};
 use wampgate::{
     Gateway, Server,
     admin::{AdminSocket, SocketError},
@@ -128,20 +128,23 @@ async fn serve(
         announced => announced.context("cannot write to standard output")?,
     }
     drop(starting);
+    notify::watch();
     let serving = gateway.serve(server, shutdown.clone());
     let serving = tokio::spawn(async move {
         serving.await;
         admin.close();
         admin.wait().await;
     });
+    notify::ready();
     signaled.cancelled().await;
     reloading.abort();
+    notify::stopping();
     info!("shutting down; a second signal ends at once");
     shutdown.cancel();
     serving.await.context("the server crashed").map(|()| ExitCode::SUCCESS)
 }
 
-/// Opens the socket for `wampgate cookies`, if there is a node directory to put it in. The gateway runs without the socket
+/// Opens the socket for `wampgate cookies` and `wampgate health`, if there is a node directory to put it in. The gateway runs without the socket
 /// as well, but it does not start next to another gateway.
 fn listen_for_commands(gateway: &Gateway, shutdown: &CancellationToken) -> Result<TaskTracker, SocketError> {
     let tasks = TaskTracker::new();
@@ -149,9 +152,9 @@ fn listen_for_commands(gateway: &Gateway, shutdown: &CancellationToken) -> Resul
         return Ok(tasks);
     }
     match AdminSocket::bind(gateway.node_dir()) {
-        Ok(socket) => drop(tasks.spawn(socket.run(gateway.stores().to_vec(), shutdown.clone()))),
+        Ok(socket) => drop(tasks.spawn(gateway.serve_commands(socket, shutdown.clone()))),
         Err(in_use @ SocketError::InUse { .. }) => return Err(in_use),
-        Err(error) => warn!(%error, "`wampgate cookies` will not reach this gateway"),
+        Err(error) => warn!(%error, "`wampgate cookies` and `wampgate health` will not reach this gateway"),
     }
     Ok(tasks)
 }

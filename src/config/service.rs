@@ -32,6 +32,7 @@ choice! {
         Redirect(RawRedirect) = "redirect",
         Page(RawPage) = "page",
         Metrics(RawMetrics) = "metrics",
+        Health(RawHealth) = "health",
     }
     refuses {
         "resource" => "the gateway runs no Python, run the resource in a server of its own",
@@ -130,6 +131,11 @@ object! {
 object! {
     /// Counters and gauges for monitoring, in the text format of Prometheus.
     struct RawMetrics {}
+}
+
+object! {
+    /// Whether the gateway lives (`livez` below the path) and is ready for clients (`readyz`), with the reasons if not.
+    struct RawHealth {}
 }
 
 /// Seconds, or nothing.
@@ -305,6 +311,7 @@ impl RawService {
             Self::Redirect(raw) => raw.url.map(|url| TargetOptions::Redirect(url.0)),
             Self::Page(_) => Some(TargetOptions::Page),
             Self::Metrics(_) => Some(TargetOptions::Metrics),
+            Self::Health(_) => Some(TargetOptions::Health),
             // Its children are taken before it comes to this.
             Self::Path(_) => None,
         }

@@ -85,6 +85,8 @@ pub enum TargetOptions {
     Page,
     /// Counters and gauges for monitoring.
     Metrics,
+    /// Whether the gateway lives and is ready.
+    Health,
 }
 
 /// Static files.
@@ -143,6 +145,15 @@ impl PathTree {
         })
     }
 
+    /// Whether it tells of the gateway and serves nothing else: probes, which a drain must not turn away.
+    pub fn is_for_probes(&self) -> bool {
+        let targets = self.targets();
+        targets.iter().any(|(_, target)| matches!(target, TargetOptions::Health))
+            && targets
+                .iter()
+                .all(|(_, target)| matches!(target, TargetOptions::Health | TargetOptions::Metrics))
+    }
+
     fn collect<'a>(&'a self, path: &str, found: &mut Vec<(String, &'a TargetOptions)>) {
         if let Some(target) = &self.target {
             found.push((if path.is_empty() { "/".to_owned() } else { path.to_owned() }, target));
@@ -163,6 +174,7 @@ impl TargetOptions {
             Self::Redirect(_) => "redirect",
             Self::Page => "page",
             Self::Metrics => "metrics",
+            Self::Health => "health",
         }
     }
 }

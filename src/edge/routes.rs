@@ -34,6 +34,7 @@ pub(crate) enum Target {
     Redirect(HeaderValue),
     Page,
     Metrics,
+    Health,
 }
 
 impl Routes {
@@ -83,6 +84,7 @@ impl Target {
             TargetOptions::Redirect(location) => Self::Redirect(location.clone()),
             TargetOptions::Page => Self::Page,
             TargetOptions::Metrics => Self::Metrics,
+            TargetOptions::Health => Self::Health,
         })
     }
 }

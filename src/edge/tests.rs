@@ -99,7 +99,7 @@ fn edge(http: HttpOptions) -> Arc<Edge> {
     let root = PathTree { target: None, children: children.collect::<BTreeMap<_, _>>() };
     let options = EdgeOptions { id: "test".to_owned(), http, root, per_address: AddressOptions::default() };
     let mut services = |_: &str, options: &ServiceOptions| Ok::<_, Infallible>(service(options));
-    Arc::new(Edge::new(&options, &EdgeMetrics::default(), &mut services).unwrap())
+    Arc::new(Edge::new(&options, &EdgeMetrics::default(), &Health::default(), &mut services).unwrap())
 }
 
 /// A connected pair: the client's end, and the edge at work on the other.

@@ -12,6 +12,7 @@ use crate::{
     cookie::PublicIdKey,
     edge::{self, Edge, EdgeMetrics, EdgeOptions},
     handshake::HandshakeError,
+    health::{Cause, Health},
     metrics::{Refusals, Registry, Stage},
     policy::{self, PolicyEngine, PolicyGate, PolicyMetrics, Reloader},
     realm::{Logout, Logouts, Realm, RealmMetrics, TooManyLogouts},
@@ -33,6 +34,7 @@ pub(super) struct Assembly {
     logouts: Arc<LogoutQueue>,
     backends: Arc<Backends>,
     edge_metrics: EdgeMetrics,
+    pub(super) health: Health,
     login_metrics: LoginMetrics,
     /// A client has no more guesses by trying other paths.
     guesses: Arc<Guesses>,
@@ -75,6 +77,7 @@ impl Assembly {
             node_dir: config.node_dir.clone(),
             backends: Arc::new(config.realms.iter().map(start).collect()),
             edge_metrics: EdgeMetrics::register(&registry, &refusals),
+            health: Health::default(),
             login_metrics: LoginMetrics::register(&registry),
             guesses: Arc::default(),
             refusals,
@@ -91,8 +94,8 @@ impl Assembly {
 
     /// The HTTP side of a transport.
     pub(super) fn edge(&mut self, options: &EdgeOptions) -> Result<Edge, StartError> {
-        let metrics = self.edge_metrics.clone();
-        Edge::new(options, &metrics, &mut |path, service| self.service(service, &options.id, path))
+        let (metrics, health) = (self.edge_metrics.clone(), self.health.clone());
+        Edge::new(options, &metrics, &health, &mut |path, service| self.service(service, &options.id, path))
     }
 
     fn service(
@@ -136,8 +139,12 @@ impl Assembly {
         Ok(tracker)
     }
 
-    /// All services are there: realms can have clients logged out, whichever store has the cookies.
+    /// All services are there: realms can have clients logged out, whichever store has the cookies, and probes hear of all policies.
     pub(super) fn finish(&mut self) {
+        for gate in self.reloader.gates().chain(&self.default_policy) {
+            let watched = Arc::clone(gate);
+            self.health.watch(Cause::Policy, gate.name(), move || watched.is_answering());
+        }
         self.logouts.start(mem::take(&mut self.trackers));
     }
 
@@ -151,7 +158,9 @@ impl Assembly {
         if let Some(found) = self.stores.iter().find(|store| store.name() == name) {
             return Ok(found.clone());
         }
-        let opened = store::open_counting(config, Timestamp::now(), &self.store_metrics.of(&name))?;
+        let tally = self.store_metrics.of(&name);
+        let opened = store::open_counting(config, Timestamp::now(), &tally)?;
+        self.health.watch(Cause::Store, &*name, move || !tally.is_impaired());
         let store = ManagedStore::new(name, &opened, Arc::clone(key));
         self.stores.push(store.clone());
         Ok(store)

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::{
     Decision, JoinRequest, Policy, PolicyError, Recorder, Tally, aside, log::PolicyLog, pace::Pace,
-    penalty::PenaltyBox, queue::FairQueue,
+    penalty::PenaltyBox, queue::FairQueue, streak::Streak,
 };
 
 /// A policy with a bounded number of decisions at once. Those that find no free place wait, and their peers take turns.
@@ -20,6 +20,7 @@ use super::{
 pub struct PolicyGate {
     log: PolicyLog,
     tally: Tally,
+    streak: Streak,
     /// The policy that serves; two pointers deep, because a pointer to a trait object cannot be swapped.
     policy: ArcSwap<Arc<dyn Policy>>,
     pace: Pace,
@@ -37,6 +38,7 @@ impl PolicyGate {
         Self {
             log: PolicyLog::new(name.into()),
             tally: Tally::default(),
+            streak: Streak::default(),
             policy: ArcSwap::from_pointee(policy),
             pace: Pace::new(),
             penalties: PenaltyBox::default(),
@@ -62,6 +64,11 @@ impl PolicyGate {
         &self.tally
     }
 
+    /// Whether the policy can be expected to answer: it has not failed all of the last questions.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.streak.is_well(Instant::now())
+    }
+
     /// Lets another policy decide from now on. Decisions that run finish on the old one, which goes with the
     /// last of them.
     pub fn replace(&self, policy: Arc<dyn Policy>) {
@@ -78,6 +85,7 @@ impl PolicyGate {
     pub async fn decide(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
         let answer = self.ask(request).await;
         self.tally.count(&answer);
+        self.streak.note(&answer, Instant::now);
         answer
     }
 

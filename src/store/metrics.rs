@@ -55,8 +55,8 @@ impl StoreMetrics {
             evicted_for_room: evicted("room"),
             evicted_of_principal: evicted("principal"),
         };
-        let is_impaired = Arc::clone(&tally.is_impaired);
-        self.ready.add(labels, move || usize::from(!is_impaired.load(Relaxed)));
+        let shown = tally.clone();
+        self.ready.add(labels, move || usize::from(!shown.is_impaired()));
         tally
     }
 }
@@ -72,8 +72,7 @@ impl StoreTally {
     }
 
     /// Whether it refuses changes.
-    #[cfg(test)]
-    pub(super) fn is_impaired(&self) -> bool {
+    pub(crate) fn is_impaired(&self) -> bool {
         self.is_impaired.load(Relaxed)
     }
 
