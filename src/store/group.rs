@@ -303,9 +303,13 @@ impl<W> GroupState<W> {
             }
             drop(queue);
             let outcome = sink.recover();
-            self.lock().failure = outcome.err();
-            if self.lock().failure.is_none() {
+            let has_recovered = outcome.is_ok();
+            if has_recovered {
+                // First: a client that finds the store at work must find it ready as well.
                 self.tally.is_well();
+            }
+            self.lock().failure = outcome.err();
+            if has_recovered {
                 return true;
             }
         }
