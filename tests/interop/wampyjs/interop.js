@@ -60,7 +60,7 @@ async function identity(url, serializer) {
 async function publishSubscribe(alice, bob) {
   const events = new Inbox();
   const { subscriptionKey } = await soon(bob.wampy.subscribe(TOPIC, (event) => events.push(event)), 'SUBSCRIBED');
-  await soon(alice.wampy.publish(TOPIC, { argsList: ARGS, argsDict: KWARGS }), 'PUBLISHED');
+  await soon(alice.wampy.publish(TOPIC, { argsList: ARGS, argsDict: KWARGS }, { disclose_me: true }), 'PUBLISHED');
   const event = await events.next('EVENT');
   same(event.argsList, ARGS);
   same(event.argsDict, KWARGS);
@@ -94,7 +94,7 @@ async function callRegister(alice, bob) {
   };
   await soon(bob.wampy.register(ECHO, echo), 'REGISTERED');
   await soon(bob.wampy.register(FAIL, fail), 'REGISTERED');
-  const result = await soon(alice.wampy.call(ECHO, { argsList: ARGS, argsDict: KWARGS }), 'RESULT');
+  const result = await soon(alice.wampy.call(ECHO, { argsList: ARGS, argsDict: KWARGS }, { disclose_me: true }), 'RESULT');
   same(result.argsList, ARGS);
   same(result.argsDict, KWARGS);
   if (alice.publicId !== undefined) assert.equal(callers[0].caller_authid, alice.publicId);
