@@ -9,6 +9,7 @@
 //! | a message that arrives in parts, or waits for its realm | what exceeds [`FREE`] | close 1013 |
 //! | what waits to be sent | what exceeds [`FREE`], shared frames once for each receiver | the connection is dropped |
 //! | subscriptions and registrations | the URI and [`ENTRY`] bytes | `wamp.error.unavailable` |
+//! | a call that waits until a callee is free | what it keeps in memory | `wamp.error.unavailable` |
 
 use std::{
     fs, iter,
@@ -105,7 +106,9 @@ impl Budget {
 impl Charge {
     /// A charge of so many bytes, if there is room for it.
     pub(crate) fn new(bytes: usize) -> Option<Self> {
-        BUDGET.take(bytes).then_some(Self(bytes))
+        // A charge never says more than it has taken: one that is refused is dropped as well, and gives back what it says.
+        let mut charge = Self::default();
+        charge.grow(bytes).then_some(charge)
     }
 
     /// Makes the charge large enough for a connection that holds so much, if there is room for it.
@@ -129,6 +132,11 @@ impl Charge {
     pub(crate) fn force(&mut self, bytes: usize) {
         BUDGET.held.fetch_add(bytes, Relaxed);
         self.0 += bytes;
+    }
+
+    /// How many bytes it is.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.0
     }
 
     /// Gives so many bytes back.
@@ -176,6 +184,21 @@ mod tests {
         assert!(charge.cover(FREE + 1) && charge.0 == STEP);
         assert!(charge.cover(FREE + STEP) && charge.0 == STEP);
         assert!(charge.cover(FREE + 10 * STEP) && charge.0 == 10 * STEP);
+    }
+
+    #[test]
+    fn a_charge_that_is_refused_gives_nothing_back() {
+        // Other tests use the same budget, but none of them this much of it.
+        const QUARTER: usize = usize::MAX / 4;
+        let charge = Charge::new(QUARTER).unwrap();
+        assert!(Charge::new(usize::MAX - QUARTER / 2).is_none());
+        let mut other = Charge::default();
+        assert!(!other.grow(usize::MAX - QUARTER / 2) && other.bytes() == 0);
+        assert!(!other.cover(usize::MAX - QUARTER / 2) && other.bytes() == 0);
+        drop(other);
+        assert!((QUARTER..QUARTER + QUARTER / 4).contains(&held()), "{}", held());
+        drop(charge);
+        assert!(held() < QUARTER, "{}", held());
     }
 
     #[cfg(target_os = "linux")]

@@ -266,7 +266,7 @@ impl PublishLists {
 
 impl Passthru {
     /// How many bytes it takes.
-    fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         let Self { scheme, serializer, cipher, keyid } = self;
         let others = [serializer, cipher, keyid].into_iter().flatten().map(|text| text.len());
         size_of::<Self>() + scheme.len() + others.sum::<usize>()

@@ -153,14 +153,19 @@ impl Dealer {
         let queued = QueuedCall { call, procedure, caller, is_disclosed, options, payload, deadline: boxed };
         let size = queued.size();
         if registration.queue.len() >= MAX_QUEUED_CALLS
-            || registration.queued_bytes.saturating_add(size) > MAX_QUEUED_BYTES
+            || registration.queued.bytes().saturating_add(size) > MAX_QUEUED_BYTES
         {
             return Err(RequestError::new(
                 error::UNAVAILABLE,
                 "all callees are busy, and the queue for them is full: try again later",
             ));
         }
-        registration.queued_bytes += size;
+        if !registration.queued.grow(size) {
+            return Err(RequestError::new(
+                error::UNAVAILABLE,
+                "all callees are busy, and the gateway has no memory left for calls that wait: try again later",
+            ));
+        }
         registration.queue.push_back(queued);
         let place = Place::Queued(registration.id);
         if let Some(deadline) = &deadline {
@@ -283,7 +288,7 @@ impl Dealer {
             }
             let Ok(callee) = found.choose(turn.identifiers) else { return };
             let Some(queued) = found.queue.pop_front() else { return found.vacate(callee.session) };
-            found.queued_bytes = found.queued_bytes.saturating_sub(queued.size());
+            found.queued.shrink(queued.size());
             let QueuedCall { call, procedure, caller, is_disclosed, options, payload, deadline } = queued;
             self.deadlines.remove(deadline.as_deref(), call);
             if let Err(refusal) = check_callee(&options, callee.session, turn) {

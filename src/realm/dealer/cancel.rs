@@ -152,7 +152,7 @@ impl Dealer {
         let Some(found) = self.procedures.get_mut(pattern) else { return };
         let Some(at) = found.queue.iter().position(|queued| queued.call == call) else { return };
         if let Some(queued) = found.queue.remove(at) {
-            found.queued_bytes = found.queued_bytes.saturating_sub(queued.size());
+            found.queued.shrink(queued.size());
             self.deadlines.remove(queued.deadline.as_deref(), call);
         }
     }

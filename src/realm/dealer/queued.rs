@@ -3,7 +3,7 @@
 use super::{Deadline, PendingCall};
 use crate::wamp::{
     Payload, Uri,
-    message::{CallOptions, Disclosed},
+    message::{CallOptions, Disclosed, Passthru},
 };
 
 /// A call that waits for a callee with a free place.
@@ -21,9 +21,10 @@ pub(super) struct QueuedCall {
 }
 
 impl QueuedCall {
-    /// What it counts against the queue's limit.
+    /// What it keeps in memory: what it counts against the queue's limit, and is charged while it waits.
     pub(super) fn size(&self) -> usize {
-        size_of::<Self>() + self.payload.size() + self.procedure.as_str().len()
+        let passthru = self.options.passthru.as_deref().map_or(0, Passthru::size);
+        size_of::<Self>() + self.payload.size() + self.procedure.as_str().len() + passthru
     }
 }
 

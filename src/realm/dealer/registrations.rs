@@ -7,6 +7,7 @@ use super::{
     queued::{Busy, QueuedCall},
 };
 use crate::{
+    memory::Charge,
     realm::{
         deliveries::{Deliveries, RequestError},
         identifiers::Identifiers,
@@ -36,8 +37,8 @@ pub(super) struct Registration {
     pub(super) turn: usize,
     /// Calls that wait for a callee with a free place.
     pub(super) queue: VecDeque<QueuedCall>,
-    /// How many bytes of arguments they have.
-    pub(super) queued_bytes: usize,
+    /// What is charged for them, in all what they keep in memory.
+    pub(super) queued: Charge,
 }
 
 /// A session that has registered a procedure.
@@ -79,7 +80,7 @@ impl Registration {
             callees: Vec::with_capacity(1),
             turn: 0,
             queue: VecDeque::new(),
-            queued_bytes: 0,
+            queued: Charge::default(),
         }
     }
 
