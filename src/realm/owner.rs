@@ -327,7 +327,14 @@ impl Owner {
             let mut encoded = EncodedOnce::default();
             for member in receivers.iter().filter_map(|session| members.get(*session)) {
                 let serializer = member.outbox.serializer();
-                member.outbox.push(encoded.get(serializer, || serializer.encode(message)));
+                let mut encode = || encoded.get(serializer, || serializer.encode(message));
+                // A client that asks for retained events cannot know how many there are: too many of them are no reason to
+                // drop it.
+                if message.is_retained_event() {
+                    member.outbox.push_if_room(encode);
+                } else {
+                    member.outbox.push(encode());
+                }
             }
         });
     }

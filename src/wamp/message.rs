@@ -169,6 +169,11 @@ pub enum RouterMessage {
 }
 
 impl RouterMessage {
+    /// Whether this is an EVENT from before the subscription.
+    pub const fn is_retained_event(&self) -> bool {
+        matches!(self, Self::Event { details: EventDetails { retained: true, .. }, .. })
+    }
+
     /// The ERROR for a request that the router refuses. The message, for the people who write the client, is its only
     /// argument.
     pub fn refusal(request_type: u64, request: u64, error: &'static str, message: String) -> Self {

@@ -7,7 +7,8 @@
 //! frame that finds the queue empty is always taken: the limit catches peers that read too slowly, and a peer that
 //! has read everything must not lose its connection to one large message of another client.
 //! What all outboxes hold is charged to the budget of the process ([`memory`](crate::memory)).
-//! *Overflow*: the connection is dropped ([`Closing::Overflow`]).
+//! *Overflow*: the connection is dropped ([`Closing::Overflow`]). Only what the gateway may leave out
+//! ([`push_if_room`](Outbox::push_if_room)) is left out instead.
 
 use std::{
     collections::VecDeque,
@@ -101,6 +102,31 @@ impl Outbox {
     /// on. Until then the message counts `size` bytes.
     pub fn push_later(&self, size: usize, encode: impl FnOnce() -> Bytes + Send + 'static) {
         self.add(Frame::Later(size, Box::new(encode)));
+    }
+
+    /// [`push`](Self::push) for a message that is left out where the queue would exceed half of the limit: many of them at once
+    /// then leave room for others. Where at most one frame waits, such as the reply before them, the message is taken
+    /// however large it is: half of the limit and one message are the bound.
+    pub fn push_if_room(&self, encode: impl FnOnce() -> Bytes) {
+        let has_room = |queue: &Queue| queue.closing.is_none() && queue.cost < self.limit / 2;
+        if !has_room(&self.lock()) {
+            return;
+        }
+        // Others do not wait for the lock meanwhile.
+        let frame = Frame::Encoded(encode());
+        let mut queue = self.lock();
+        let cost = queue.cost.saturating_add(frame.cost());
+        let fits = cost <= self.limit / 2 || queue.frames.len() <= 1;
+        if !has_room(&queue) || !fits || !queue.charge.cover(cost) {
+            return;
+        }
+        queue.cost = cost;
+        queue.frames.push_back(frame);
+        let is_heard = !queue.is_stuck;
+        drop(queue);
+        if is_heard {
+            self.ready.notify_one();
+        }
     }
 
     fn add(&self, frame: Frame) {

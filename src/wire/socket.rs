@@ -38,6 +38,7 @@ const WRITE_BUFFER: usize = 64 * 1024;
 
 /// A WebSocket connection.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about the stream or the engine")]
 pub(super) struct Socket {
     stream: Stream,
     /// Bytes that came, and bytes of the frames that were given out. A frame has at least the bytes that are counted for it, so
@@ -54,6 +55,8 @@ pub(super) struct Socket {
     has_grown: bool,
     /// Whether the engine may hold something that is to be sent.
     is_unsent: bool,
+    /// Whether the engine has given up reading, for what the peer has sent.
+    is_unreadable: bool,
     engine: WebSocketContext,
     serializer: Serializer,
 }
@@ -100,6 +103,7 @@ impl Socket {
             is_given_out: false,
             has_grown: false,
             is_unsent: false,
+            is_unreadable: false,
         }
     }
 
@@ -186,14 +190,16 @@ impl Socket {
     /// Reads on until the peer has closed. What it still sends is dropped, but read: a stream that is closed with unread
     /// data resets the connection, and the peer would never see the close frame.
     async fn drain(&mut self) {
-        loop {
+        while !self.is_unreadable {
             match self.receive().await {
                 Ok(_) => {}
                 Err(WireError::Broken(..)) => break,
                 Err(_) => return,
             }
         }
-        // The engine no longer knows where a frame begins, so the rest is read as bytes.
+        // The engine does not read on, so the rest is read as bytes until the peer ends the stream. A peer that has answered
+        // the close frame waits for the gateway to end it first (RFC 6455, 7.1.1).
+        drop(self.stream.shutdown().await);
         let mut scrap = vec![0; READ_BUFFER];
         while matches!(self.stream.read(&mut scrap).await, Ok(1..)) {}
     }
@@ -214,6 +220,9 @@ impl Socket {
             self.is_given_out = false;
             self.charge.clear();
         }
+        if self.is_unreadable {
+            return Poll::Ready(Err(WireError::Lost));
+        }
         let (engine, mut io) = self.split(cx);
         let message = match engine.read(&mut io) {
             Ok(message) => message,
@@ -226,7 +235,12 @@ impl Socket {
                     Poll::Ready(Err(no_memory()))
                 };
             }
-            Err(error) => return Poll::Ready(Err(ended(error))),
+            Err(error) => {
+                // The engine must not read on: it has kept the head of the frame that it refuses, and makes no room for what
+                // is behind it.
+                self.is_unreadable = true;
+                return Poll::Ready(Err(ended(error)));
+            }
         };
         self.given_out = self.given_out.wrapping_add(frame_size(message.len()));
         self.received_before = self.received;

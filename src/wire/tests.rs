@@ -149,6 +149,29 @@ async fn a_session_may_send_more_than_a_stranger() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_too_much_is_told_so_and_what_it_sends_meanwhile_is_read() {
+    for size in [64 * 1024 + 1, 80 * 1000, 8 * 1024 * 1024] {
+        let (mut wire, peer) = pair(JSON, WireOptions::default()).await;
+        let (mut sending, mut receiving) = peer.split();
+        let sent = tokio::spawn(async move {
+            sending.feed(Message::text("x".repeat(size))).await?;
+            sending.feed(Message::text("[34,1,7]")).await?;
+            sending.flush().await?;
+            Ok::<_, tokio_tungstenite::tungstenite::Error>(sending)
+        });
+        let Err(WireError::Broken(code, reason)) = wire.next_message().await else { panic!("{size}: read") };
+        let closing = tokio::spawn(async move { wire.close(code, &reason).await });
+        let sending = sent.await.unwrap().unwrap();
+        let frame = receiving.next().await;
+        let Some(Ok(Message::Close(Some(frame)))) = frame else { panic!("{size}: {frame:?}") };
+        assert_eq!(u16::from(frame.code), 1009, "{size}");
+        assert!(receiving.next().await.is_none(), "{size}: the stream ends in order");
+        drop((sending, receiving));
+        closing.await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn nothing_of_the_last_session_reaches_the_next_one() {
     let (mut wire, mut peer) = pair(JSON, WireOptions::default()).await;
     let last = Arc::clone(wire.outbox());

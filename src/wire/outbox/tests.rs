@@ -92,6 +92,25 @@ async fn frames_up_to_the_limit_are_kept_and_one_more_gives_the_connection_up() 
 }
 
 #[tokio::test]
+async fn what_may_be_left_out_fills_half_of_the_limit_and_leaves_room_for_the_rest() {
+    let outbox = outbox(8 * FRAME_OVERHEAD);
+    for _ in 0..100 {
+        outbox.push_if_room(Bytes::new);
+    }
+    for _ in 0..4 {
+        outbox.push(frame(""));
+    }
+    assert_eq!(take(&outbox, PLENTY).await.len(), 8);
+    outbox.push(frame("reply"));
+    outbox.push_if_room(|| frame("much too long").repeat(100).into());
+    outbox.push_if_room(|| panic!("there is no room left"));
+    assert_eq!(take(&outbox, PLENTY).await.len(), 2, "the first one is taken however large");
+    outbox.close(Closing::After(CloseCode::Normal));
+    outbox.push_if_room(|| panic!("nobody reads it"));
+    assert_eq!(closing(&outbox).await, Closing::After(CloseCode::Normal));
+}
+
+#[tokio::test]
 async fn what_was_taken_no_longer_counts() {
     let outbox = outbox(5 + FRAME_OVERHEAD);
     for _ in 0..100 {

@@ -58,3 +58,24 @@ fn retained_event_reaches_those_whom_its_publisher_named_and_others_get_the_one_
         assert_eq!(events(client), [expected]);
     }
 }
+
+#[test]
+fn subscriber_of_more_retained_events_than_may_wait_for_it_gets_those_that_fit() {
+    let gateway = tracking_gateway();
+    let (mut publisher, _) = Client::joined(&gateway, &mut Jar::default());
+    let large = "x".repeat(500_000);
+    // Together 10 MB, while 1 MiB may wait for a client.
+    for topic in 0..20 {
+        let topic = format!("com.large.t{topic:02}");
+        publish(&mut publisher, json!({ "retain": true }), &topic, &json!([topic, large])).unwrap();
+    }
+    let (mut client, _) = Client::joined(&gateway, &mut Jar::default());
+    for _ in 0..3 {
+        let id = subscribe(&mut client, &json!({ "match": "prefix", "get_retained": true }), "com.large");
+        assert!(id.is_ok(), "{id:?}");
+        let given = events(&mut client);
+        assert_eq!(given.first(), Some(&json!("com.large.t00")), "the first ones come");
+        assert!(given.is_sorted_by_key(|topic| topic.as_str().map(str::to_owned)), "{given:?}");
+    }
+    client.leaves();
+}
