@@ -2,12 +2,14 @@
 
 mod check;
 mod cookies;
+mod environment;
 mod health;
 mod init;
 mod logging;
 mod manual;
 mod notify;
 mod output;
+mod parse;
 mod policy;
 mod reload;
 mod run;
@@ -23,6 +25,7 @@ use wampgate::{
 };
 
 pub(crate) use output::{complain, explain};
+pub(crate) use parse::read;
 
 /// A WebSocket gateway that gives every client an identity that survives reconnects.
 #[derive(Debug, Parser)]
@@ -112,17 +115,20 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     source: SourceArgs,
     /// The port to listen at, instead of the one in the configuration, if that has one TCP transport
-    #[arg(long, value_name = "PORT", env = "WAMPGATE_PORT")]
+    /// [env: `WAMPGATE_PORT`]
+    #[arg(long, value_name = "PORT")]
     port: Option<u16>,
     /// The interface to listen at, instead of the one in the configuration: an IP address, such as 0.0.0.0 for all of IPv4
-    #[arg(long, value_name = "ADDRESS", env = "WAMPGATE_INTERFACE")]
+    /// [env: `WAMPGATE_INTERFACE`]
+    #[arg(long, value_name = "ADDRESS")]
     interface: Option<IpAddr>,
-    /// The form of the log lines on standard error
-    #[arg(long, value_enum, default_value_t, env = "WAMPGATE_LOG_FORMAT")]
-    log_format: LogFormat,
+    /// The form of the log lines on standard error [env: `WAMPGATE_LOG_FORMAT`] [default: text]
+    #[arg(long, value_enum)]
+    log_format: Option<LogFormat>,
     /// What the gateway logs: a level (error, warn, info, debug, trace), or directives such as `info,wampgate::policy=debug`
-    #[arg(long, value_name = "FILTER", default_value = "info", env = "WAMPGATE_LOG")]
-    log: String,
+    /// [env: `WAMPGATE_LOG`] [default: info]
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
     /// Append every request to a policy to this file, with the answer: cases for `policy test`. The gateway replaces
     /// tracking IDs; the name must end in .jsonl
     #[arg(long, value_name = "FILE")]
@@ -159,8 +165,12 @@ impl SourceArgs {
 
 impl RunArgs {
     /// How the configuration is read.
-    fn load_options(&self) -> LoadOptions {
-        LoadOptions { port: self.port, interface: self.interface, allow_missing_secrets: false }
+    fn load_options(&self) -> anyhow::Result<LoadOptions> {
+        Ok(LoadOptions {
+            port: environment::port(self.port)?,
+            interface: environment::interface(self.interface)?,
+            allow_missing_secrets: false,
+        })
     }
 }
 
@@ -221,7 +231,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Health(args)) => health::health(&args, &mut output::stdout()),
         Some(Command::Cookies(command)) => cookies::run(command),
         Some(Command::Policy(command)) => {
-            logging::start(LogFormat::Text, command.log_filter())?;
+            logging::start(LogFormat::Text, logging::LogFilter::of_policies(command.log_level()))?;
             Ok(passed(policy::run(&command, &mut io::stdin().lock(), &mut output::stdout())?))
         }
     }

@@ -339,7 +339,7 @@ impl Edge {
                 Err(Problem::Stripped)
             }
             HandshakeError::NoUpgrade if websocket.has_status_page() => Ok(page::status()),
-            HandshakeError::Origin => {
+            HandshakeError::Origin | HandshakeError::ForeignHost => {
                 Err(Problem::Foreign(Box::new(Foreign::new(refused, &request.headers))))
             }
             refused => Err(Problem::Handshake(refused)),

@@ -6,12 +6,10 @@
 
 mod cli;
 
-use std::process::ExitCode;
-
-use clap::Parser as _;
+use std::{env, process::ExitCode};
 
 fn main() -> ExitCode {
-    match cli::run(cli::Cli::parse()) {
+    match cli::read(env::args_os()).map_or_else(|unusable| unusable.exit(), cli::run) {
         Ok(code) => code,
         Err(error) => {
             cli::complain(&format!("wampgate: {}\n", cli::explain(&error)));

@@ -220,3 +220,38 @@ impl Ran {
         self.stderr
     }
 }
+
+#[test]
+fn an_option_before_a_subcommand_says_where_it_goes() {
+    let dir = node(&json!([tcp(0)]));
+    let said = command(&["--node-dir", text(dir.path()), "check"], &[]).complained();
+    assert!(said.contains("as in 'wampgate check --node-dir <DIR>'"), "{said}");
+    // The environment stands before nothing.
+    let env = [("WAMPGATE_LOG", "debug"), ("WAMPGATE_PORT", "8080"), ("WAMPGATE_NODE_DIR", text(dir.path()))];
+    command(&["check"], &env).printed();
+}
+
+#[test]
+fn a_wrong_variable_is_named_by_the_commands_that_read_it_and_an_empty_one_is_unset() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let dir = node(&json!([tcp(port)]));
+    let run = ["run", "--node-dir", text(dir.path())];
+    for (name, value, remedy) in [
+        ("WAMPGATE_PORT", "tcp://10.0.0.1:8080", "enableServiceLinks"),
+        ("WAMPGATE_INTERFACE", "localhost", "an IP address"),
+        ("WAMPGATE_LOG_FORMAT", "xml", "text or json"),
+        ("WAMPGATE_LOG", "verbose", "error, warn, info, debug, trace"),
+    ] {
+        let said = command(&run, &[(name, value)]).complained();
+        assert!(said.contains(&format!("{name}={value}: ")) && said.contains(remedy), "{said}");
+        command(&["version"], &[(name, value)]).printed();
+        let said = command(&run, &[(name, "")]).complained_in_the_log();
+        assert!(said.contains(&format!("cannot listen at 127.0.0.1:{port}")), "{name}: {said}");
+    }
+    let said = command(&["run", "--node-dir", text(dir.path()), "--log", "loud"], &[]).complained();
+    assert!(said.contains("--log loud: use a level (error, warn, info, debug, trace)"), "{said}");
+    let said =
+        command(&["health", "--node-dir", text(dir.path())], &[("WAMPGATE_PORT", "tcp://10.0.0.1:8080")]);
+    assert!(said.complained().contains("WAMPGATE_PORT"));
+}

@@ -19,6 +19,7 @@ use self::{
     place::{Chosen, StoreAccess},
 };
 use super::{LogFormat, SourceArgs, logging};
+use tracing_subscriber::filter::LevelFilter;
 use wampgate::{
     admin::{ClientError, Command, Failure, IdArgument, Reply},
     store::{self, StoreOptions},
@@ -82,7 +83,7 @@ pub(crate) enum Format {
 
 /// Runs one of the commands. `main` prints an error.
 pub(crate) fn run(command: CookiesCommand) -> anyhow::Result<ExitCode> {
-    logging::start(LogFormat::Text, "warn")?;
+    logging::start(LogFormat::Text, logging::LogFilter::of_gateway(LevelFilter::WARN))?;
     let outcome = match command {
         CookiesCommand::Ls(args) => listing::list(&args),
         CookiesCommand::Show { id, store } => {

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use super::SourceArgs;
+use super::{SourceArgs, environment};
 use wampgate::{
     admin::{AdminClient, HealthReport, SOCKET},
     config::{self, Config, LoadOptions},
@@ -32,10 +32,10 @@ pub(crate) struct HealthArgs {
     #[arg(long, value_name = "URL", conflicts_with_all = ["node_dir", "config"])]
     url: Option<String>,
     /// The port and the interface that `run` got from outside
-    #[arg(long, value_name = "PORT", env = "WAMPGATE_PORT", hide = true)]
+    #[arg(long, value_name = "PORT", hide = true)]
     port: Option<u16>,
     /// The same
-    #[arg(long, value_name = "ADDRESS", env = "WAMPGATE_INTERFACE", hide = true)]
+    #[arg(long, value_name = "ADDRESS", hide = true)]
     interface: Option<IpAddr>,
     /// Print the gateway's answer as JSON
     #[arg(long)]
@@ -80,7 +80,11 @@ fn print(answer: &HealthReport, out: &mut impl Write) -> anyhow::Result<()> {
 /// health path of the configuration.
 fn ask_by_configuration(args: &HealthArgs) -> anyhow::Result<HealthReport> {
     // The command may run where the gateway's secrets are not.
-    let options = LoadOptions { port: args.port, interface: args.interface, allow_missing_secrets: true };
+    let options = LoadOptions {
+        port: environment::port(args.port)?,
+        interface: environment::interface(args.interface)?,
+        allow_missing_secrets: true,
+    };
     let config = config::load_by(&args.source.source(), &options)?.config;
     let socket = config.node_dir.join(SOCKET);
     let connected = AdminClient::connect(&config.node_dir)

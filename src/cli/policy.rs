@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
+use tracing_subscriber::filter::LevelFilter;
 
 use wampgate::{
     policy::{Grants, Instances, PolicyOptions},
@@ -134,19 +135,19 @@ impl OptionArgs {
 }
 
 impl PolicyCommand {
-    /// The filter of the log while the command runs.
-    pub(super) fn log_filter(&self) -> &'static str {
+    /// What is logged of policies while the command runs.
+    pub(super) fn log_level(&self) -> LevelFilter {
         let level = match self {
             Self::Test(args) => args.options.log.unwrap_or(LogLevel::Off),
             Self::Decide(args) => args.options.log.unwrap_or(LogLevel::Debug),
             _ => LogLevel::Off,
         };
         match level {
-            LogLevel::Debug => "wampgate::policy=debug",
-            LogLevel::Info => "wampgate::policy=info",
-            LogLevel::Warn => "wampgate::policy=warn",
-            LogLevel::Error => "wampgate::policy=error",
-            LogLevel::Off => "off",
+            LogLevel::Debug => LevelFilter::DEBUG,
+            LogLevel::Info => LevelFilter::INFO,
+            LogLevel::Warn => LevelFilter::WARN,
+            LogLevel::Error => LevelFilter::ERROR,
+            LogLevel::Off => LevelFilter::OFF,
         }
     }
 }

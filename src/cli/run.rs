@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
-use super::{RunArgs, complain, logging, notify, reload};
+use super::{RunArgs, complain, environment, logging, notify, reload};
 use wampgate::{
     Gateway, Server,
     admin::{AdminSocket, SocketError},
@@ -40,12 +40,14 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs until a signal, then drains.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    logging::start(args.log_format, &args.log)?;
+    let format = environment::log_format(args.log_format)?;
+    logging::start(format, environment::log(args.log.as_deref())?)?;
+    let load_options = args.load_options()?;
     if let Err(error) = wampgate::raise_file_limit() {
         warn!(%error, "the limit of open files stays as it is");
     }
     let starting = limit_start().context("cannot start a thread")?;
-    let loaded = match config::load_by(&args.source.source(), &args.load_options()) {
+    let loaded = match config::load_by(&args.source.source(), &load_options) {
         Ok(loaded) => loaded,
         Err(error) => {
             complain(&format_args!("{error}\n"));

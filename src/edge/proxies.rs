@@ -27,7 +27,6 @@ pub(super) fn client(peer: PeerAddr, headers: &HeaderMap, trusted: &[TrustedProx
     client
 }
 
-/// Whether the gateway believes what a peer says of its clients.
 /// The `Host` that a client has asked for, by the word of a trusted proxy that asks for another one.
 ///
 /// Proxies replace `X-Forwarded-Host` or append to it; what stands before the last entry may be the client's own invention.
@@ -46,6 +45,7 @@ pub(super) fn is_authority(text: &[u8]) -> bool {
     !text.contains(&b'@') && Authority::try_from(text).is_ok()
 }
 
+/// Whether the gateway believes what a peer says of its clients.
 pub(super) fn is_trusted(peer: PeerAddr, trusted: &[TrustedProxy]) -> bool {
     trusted.iter().any(|proxy| match (proxy, peer) {
         (TrustedProxy::Network(network), PeerAddr::Tcp(address)) => {

@@ -104,7 +104,7 @@ impl fmt::Display for Foreign {
         write!(
             f,
             "{refused}. The request's Origin is {origin}, its Host is {host}. If a proxy stands in front of this server, does it pass \
-             Host on? (nginx: proxy_set_header Host $host)"
+             Host on? (nginx: proxy_set_header Host $http_host)"
         )
     }
 }

@@ -16,7 +16,7 @@ use super::*;
 use crate::{
     admission::Admission,
     cookie::{CookieOptions, PublicIdKey},
-    handshake::HandshakeOptions,
+    handshake::{AllowedHosts, HandshakeOptions},
     metrics::Refusals,
     policy::{JoinRequest, Policy, PolicyError, PolicyGate, RawDecision},
     service::ServiceOptions,
@@ -85,11 +85,19 @@ fn edge(http: HttpOptions) -> Arc<Edge> {
         enable_webstatus: false,
         ..ServiceOptions::default()
     };
+    let named = ServiceOptions {
+        handshake: HandshakeOptions {
+            allowed_hosts: AllowedHosts::Listed(vec!["app.example".to_owned()]),
+            ..HandshakeOptions::default()
+        },
+        ..ServiceOptions::default()
+    };
     let versioned = ServiceOptions { show_server_version: true, ..strict.clone() };
     let children = [
         ("ws", web_socket(ServiceOptions::default(), None)),
         ("full", web_socket(strict.clone(), Some(0))),
         ("strict", web_socket(strict, None)),
+        ("named", web_socket(named, None)),
         ("tracked", web_socket(versioned, Some(1))),
         ("info", TargetOptions::Json(serde_json::json!({"a": 1}))),
         ("old", TargetOptions::Redirect(HeaderValue::from_static("/info"))),

@@ -111,6 +111,7 @@ impl FileStore {
         let tally = limits.tally.clone();
         let mut index = Index::new(Limits { tells_evicted: true, ..limits }, SettledClock::default());
         let loaded = load::load(&locked, &mut index)?;
+        locked.settle()?;
         index.note_time(now);
         let path = locked.path.clone();
         let index = Arc::new(Mutex::new(index));

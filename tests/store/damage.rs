@@ -1,5 +1,7 @@
 //! Cuts, flips and zeros at every byte of a file: whole records, or a clear refusal, never a wrong record.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use wampgate::store::{self, CookieRecord, StoreOpenError, SyncMode};
 
 use super::support::{Kind, StoreFolder, at, id, look_up, planned, record, replacement, wait};
@@ -196,4 +198,18 @@ fn file_without_any_record_is_left_alone_and_not_to_be_repaired() {
         assert!(matches!(store::repair(&place.path()), Err(StoreOpenError::NoRecords { .. })), "{text}");
         assert_eq!(std::fs::read_to_string(place.path()).unwrap(), text);
     }
+}
+
+#[test]
+fn what_is_no_store_keeps_its_mode_and_its_neighbor() {
+    let place = StoreFolder::new(Kind::File);
+    let mode = || std::fs::metadata(place.path()).unwrap().permissions().mode() & 0o777;
+    let neighbor = place.path().with_added_extension("compact");
+    std::fs::write(place.path(), "notes\n").unwrap();
+    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::write(&neighbor, "more notes").unwrap();
+    place.try_open(0).unwrap_err();
+    store::repair(&place.path()).unwrap_err();
+    assert_eq!(mode(), 0o644);
+    assert!(neighbor.exists());
 }

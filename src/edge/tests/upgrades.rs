@@ -163,6 +163,24 @@ async fn a_refused_origin_is_told_with_the_host_and_the_host_of_a_trusted_proxy_
         let reply = exchange(&edge(options), request.as_bytes()).await;
         assert_eq!(status(&reply), 403, "{reply}");
         let told = format!("Origin is 'https://evil.test', its Host is '{host}'");
-        assert!(reply.contains(&told) && reply.contains("does it pass Host on?"), "{reply}, not {told}");
+        assert!(
+            reply.contains(&told) && reply.contains("proxy_set_header Host $http_host)"),
+            "{reply}, not {told}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refused_host_is_told_if_it_is_the_name_of_a_site() {
+    let edge = edge(HttpOptions::default());
+    let foreign = "\r\nOrigin: https://app.example\r\n\r\n";
+    let request = handshake("/named").replace("\r\n\r\n", foreign);
+    for (host, told) in [("a.example", "'a.example'"), ("dsI6D8i7pycVhma20uj5gvZG", "not the name of a site")]
+    {
+        let reply =
+            exchange(&edge, request.replace("Host: a.example", &format!("Host: {host}")).as_bytes()).await;
+        assert_eq!(status(&reply), 403, "{reply}");
+        let told = format!("Origin is 'https://app.example', its Host is {told}.");
+        assert!(reply.contains("`allowed_hosts`") && reply.contains(&told), "{reply}, not {told}");
     }
 }

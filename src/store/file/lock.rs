@@ -23,7 +23,8 @@ pub(super) struct Locked {
     pub(super) file: Exclusive,
 }
 
-/// Opens and locks a file, and makes it if there is none.
+/// Opens and locks a file, and makes it if there is none. One that exists may be something else, and stays as it is until
+/// [`Locked::settle`].
 pub(super) fn open(path: &Path) -> Result<Locked, StoreOpenError> {
     let fail = |action, remedy| move |source| failed(path, action, remedy, source);
     for _ in 0..ATTEMPTS {
@@ -41,14 +42,6 @@ pub(super) fn open(path: &Path) -> Result<Locked, StoreOpenError> {
         // The process that had it may have replaced it, by a compaction, between our opening and our locking.
         if !fs::metadata(&path).is_ok_and(|now| (now.dev(), now.ino()) == (metadata.dev(), metadata.ino())) {
             continue;
-        }
-        if metadata.permissions().mode() & 0o777 != MODE {
-            file.set_permissions(Permissions::from_mode(MODE))
-                .map_err(fail("restrict the mode of", "it must belong to this user"))?;
-        }
-        let leftover = beside(&path, "compact");
-        if fs::remove_file(&leftover).is_ok() {
-            tracing::info!(path = %leftover.display(), "an unfinished compaction was cleared away");
         }
         // The file may be new. No cookie may go out before its name would survive a power failure.
         disk::sync_folder(&path).map_err(fail("make durable the name of", "check the file system"))?;
@@ -69,6 +62,22 @@ pub(super) enum Standing {
 }
 
 impl Locked {
+    /// Takes a file that has turned out to be a store: restricts its mode, and clears away what a crash has left beside it.
+    pub(super) fn settle(&self) -> Result<(), StoreOpenError> {
+        let fail = |action, remedy| move |source| failed(&self.path, action, remedy, source);
+        let metadata = self.file.metadata().map_err(fail("inspect", "check the file system"))?;
+        if metadata.permissions().mode() & 0o777 != MODE {
+            self.file
+                .set_permissions(Permissions::from_mode(MODE))
+                .map_err(fail("restrict the mode of", "it must belong to this user"))?;
+        }
+        let leftover = beside(&self.path, "compact");
+        if fs::remove_file(&leftover).is_ok() {
+            tracing::info!(path = %leftover.display(), "an unfinished compaction was cleared away");
+        }
+        Ok(())
+    }
+
     /// What stands at the file's path by now.
     pub(super) fn standing(&self) -> io::Result<Standing> {
         let ours = self.file.metadata()?;

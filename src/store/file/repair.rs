@@ -53,6 +53,10 @@ pub fn repair(path: &Path) -> Result<Repaired, StoreOpenError> {
             return Err(fail("copy", "make room in its folder, and check the disk")(source));
         }
     };
+    if let Err(unsettled) = locked.settle() {
+        drop(fs::remove_file(&new));
+        return Err(unsettled);
+    }
     if repaired.dropped == 0 {
         drop(fs::remove_file(&new));
         return Ok(repaired);
