@@ -44,8 +44,8 @@ pub(super) const MAX_REGISTRATIONS: usize = 10_000;
 pub(super) const MAX_QUEUED_CALLS: usize = 1_000;
 pub(super) const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 
-/// How many calls with progressive invocations that ended early a session's dealer remembers, so that what their callers sent
-/// before they knew is not taken for new calls.
+/// How many calls with progressive invocations that ended early, or were refused, the dealer remembers for a session, so that
+/// what their callers sent before they knew is not taken for new calls.
 const MAX_COMPLETED: usize = 128;
 
 /// The registrations and the pending calls of a realm.
@@ -69,7 +69,7 @@ struct Party {
     last_invocation: u64,
     /// What the session has called, by the caller's own identifier for the request.
     calls: FxHashMap<u64, Place>,
-    /// Calls with progressive invocations that ended before their last invocation, the latest last.
+    /// Calls with progressive invocations that ended, or were refused, before their last invocation, the latest last.
     completed: VecDeque<u64>,
 }
 

@@ -197,10 +197,17 @@ impl Owner {
             _ => {}
         }
         let actor = member.actor(key.session);
-        if let ClientMessage::Call { request, procedure, payload, .. } = &message
+        // The dealer also has the calls that it knows if they go on under the name of a procedure of the meta API.
+        if let ClientMessage::Call { request, options, procedure, payload } = &message
             && let Some(meta) = MetaProcedure::parse(procedure.as_str())
+            && !self.router.knows_call(key.session, *request)
         {
-            let answer = self.router.authorize_meta(&actor, meta, procedure).and_then(|()| match meta {
+            let answer = self.router.authorize_meta(&actor, meta, procedure);
+            if options.progress {
+                let refusal = self.router.refuse_progress(key.session, *request);
+                return self.carry_out(key.session, *request, answer.and(Err(refusal)));
+            }
+            let answer = answer.and_then(|()| match meta {
                 MetaProcedure::Routing(kind, query) => self
                     .router
                     .answer(kind, query, payload, &self.members, self.now, &mut self.deliveries)

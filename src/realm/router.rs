@@ -39,7 +39,7 @@ use super::{
 };
 use crate::{
     time::Timestamp,
-    wamp::{ClientMessage, Payload, RouterMessage, SessionId, Uri, message::code},
+    wamp::{ClientMessage, Payload, RouterMessage, SessionId, Uri, message::code, uri::error},
 };
 
 /// The broker and the dealer of a realm, behind its permissions.
@@ -158,11 +158,17 @@ impl Router {
                 (code::UNREGISTER, request, done.map(|()| out.one(session, answer)))
             }
             ClientMessage::Call { request, options, procedure, payload } => {
+                let has_more = options.progress;
                 let done =
                     requests::call(&mut self.dealer, actor, request, options, &procedure, payload, turn, out);
                 let done = match done {
                     Err(Refusal::Violation(violation)) => return Err(violation),
-                    Err(Refusal::Request(error)) => Err(error),
+                    Err(Refusal::Request(error)) => {
+                        if has_more {
+                            self.dealer.note_refused(session, request);
+                        }
+                        Err(error)
+                    }
                     Ok(()) => return Ok(()),
                 };
                 (code::CALL, request, done)
@@ -203,6 +209,20 @@ impl Router {
         uri: &Uri,
     ) -> Result<(), RequestError> {
         authorize_meta(&self.permissions, actor, procedure, uri)
+    }
+
+    /// Whether a CALL with this request belongs to a call that the dealer knows, whatever procedure it names.
+    pub(super) fn knows_call(&self, session: SessionId, request: u64) -> bool {
+        self.dealer.knows(session, request)
+    }
+
+    /// Refuses a progressive call of the meta API: its procedures take one invocation.
+    pub(super) fn refuse_progress(&mut self, session: SessionId, request: u64) -> RequestError {
+        self.dealer.note_refused(session, request);
+        RequestError::new(
+            error::FEATURE_NOT_SUPPORTED,
+            "the gateway's own procedures take no progressive invocations: call without progress",
+        )
     }
 
     /// Publishes an event of the router's own, if a session is subscribed to its topic.

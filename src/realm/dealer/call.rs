@@ -1,13 +1,14 @@
 //! Calls on their way to a callee.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use super::{
     Deadline, Dealer, Invocation, MAX_COMPLETED, MAX_QUEUED_BYTES, MAX_QUEUED_CALLS, PendingCall, Place,
-    queued::QueuedCall,
+    queued::{LaterChunk, QueuedCall},
     registrations::{Callee, Registration},
 };
 use crate::{
+    memory::Charge,
     realm::{
         deliveries::{Deliveries, RequestError, Violation},
         member::Actor,
@@ -100,7 +101,7 @@ impl Dealer {
         if let Some(party) = self.parties.get_mut(&session) {
             if let Some(place) = party.calls.get(&call.request) {
                 let place = *place;
-                return Ok(self.go_on(place, call, out)?);
+                return self.go_on(place, call, out);
             }
             // Section "Continuations on Completed Calls": the caller did not know yet that the call has ended.
             if let Some(at) = party.completed.iter().position(|request| *request == call.request) {
@@ -121,6 +122,23 @@ impl Dealer {
             }
         }
         Ok(self.begin(call, turn, out)?)
+    }
+
+    /// Whether a session's request belongs to a call that waits, or to one with progressive invocations that has ended before
+    /// its last one.
+    pub(in crate::realm) fn knows(&self, session: SessionId, request: u64) -> bool {
+        self.parties
+            .get(&session)
+            .is_some_and(|party| party.calls.contains_key(&request) || party.completed.contains(&request))
+    }
+
+    /// Notes that a call was refused with the first of its progressive invocations: what its caller has sent after that, before
+    /// it knew, is no new call.
+    pub(in crate::realm) fn note_refused(&mut self, session: SessionId, request: u64) {
+        let completed = &mut self.parties.entry(session).or_default().completed;
+        if !completed.contains(&request) {
+            note(completed, request);
+        }
     }
 
     /// A call that nothing is known of yet.
@@ -150,22 +168,20 @@ impl Dealer {
         }
         let (caller, procedure) = (caller.disclosed(), procedure.clone());
         let boxed = deadline.map(Box::new);
-        let queued = QueuedCall { call, procedure, caller, is_disclosed, options, payload, deadline: boxed };
-        let size = queued.size();
-        if registration.queue.len() >= MAX_QUEUED_CALLS
-            || registration.queued.bytes().saturating_add(size) > MAX_QUEUED_BYTES
-        {
-            return Err(RequestError::new(
-                error::UNAVAILABLE,
-                "all callees are busy, and the queue for them is full: try again later",
-            ));
+        let queued = QueuedCall {
+            call,
+            procedure,
+            caller,
+            is_disclosed,
+            options,
+            payload,
+            deadline: boxed,
+            later: Vec::new(),
+        };
+        if registration.queue.len() >= MAX_QUEUED_CALLS {
+            return Err(queue_is_full());
         }
-        if !registration.queued.grow(size) {
-            return Err(RequestError::new(
-                error::UNAVAILABLE,
-                "all callees are busy, and the gateway has no memory left for calls that wait: try again later",
-            ));
-        }
+        charge(&mut registration.queued, queued.size())?;
         registration.queue.push_back(queued);
         let place = Place::Queued(registration.id);
         if let Some(deadline) = &deadline {
@@ -175,7 +191,7 @@ impl Dealer {
         Ok(())
     }
 
-    /// Sends an invocation to a callee that has been chosen.
+    /// Sends an invocation to a callee that has been chosen, and gives the invocation's identifier.
     #[allow(clippy::too_many_arguments, reason = "where it goes, what goes there, and what they meet")]
     fn invoke(
         &mut self,
@@ -186,7 +202,7 @@ impl Dealer {
         disclosed: impl FnOnce() -> Disclosed,
         turn: &Turn<'_>,
         out: &mut Deliveries,
-    ) {
+    ) -> u64 {
         let Order { call, procedure, is_disclosed, options, payload, deadline } = order;
         let keeps_time = options.timeout > 0
             && callee.keeps_time
@@ -224,6 +240,7 @@ impl Dealer {
         let place = Place::Invoked(callee.session, request);
         self.parties.entry(call.caller).or_default().calls.insert(call.request, place);
         out.one(callee.session, RouterMessage::Invocation { request, registration: id, details, payload });
+        request
     }
 
     /// The registration of the pattern that says most about a procedure.
@@ -251,30 +268,77 @@ impl Dealer {
     }
 
     /// A call whose request is known: the next invocation of a call with progressive invocations.
-    fn go_on(&mut self, place: Place, call: Call<'_>, out: &mut Deliveries) -> Result<(), Violation> {
-        let violation = Violation("a CALL with the request of another call that waits for its answer");
-        let Place::Invoked(callee, number) = place else { return Err(violation) };
-        let invocation = self.parties.get_mut(&callee).and_then(|party| party.invocations.get_mut(&number));
-        let Some(invocation) = invocation else { return Err(violation) };
-        let Some(frozen) = invocation.frozen.as_mut().filter(|frozen| frozen.procedure == *call.procedure)
+    fn go_on(&mut self, place: Place, call: Call<'_>, out: &mut Deliveries) -> Result<(), Refusal> {
+        let chunk = LaterChunk { progress: call.options.progress, payload: call.payload };
+        let goes_on = match place {
+            Place::Invoked(callee, number) => {
+                let party = self.parties.get(&callee);
+                let invocation = party.and_then(|party| party.invocations.get(&number));
+                let frozen = invocation.and_then(|invocation| invocation.frozen.as_ref());
+                if frozen.is_some_and(|frozen| frozen.procedure == *call.procedure) {
+                    self.pass_on(callee, number, chunk, out);
+                    true
+                } else {
+                    false
+                }
+            }
+            Place::Queued(registration) => {
+                let pending = PendingCall { caller: call.caller.session, request: call.request };
+                self.wait_with(registration, pending, call.procedure, chunk)?
+            }
+        };
+        if goes_on {
+            return Ok(());
+        }
+        Err(Violation("a CALL with the request of another call that waits for its answer").into())
+    }
+
+    /// Puts a later invocation behind the first one, which still waits in a queue. False: no such call waits for more.
+    ///
+    /// A call that the queue has no room for ends.
+    fn wait_with(
+        &mut self,
+        registration: u64,
+        call: PendingCall,
+        procedure: &Uri,
+        chunk: LaterChunk,
+    ) -> Result<bool, RequestError> {
+        let Some(pattern) = self.by_id.get(&registration) else { return Ok(false) };
+        let Some(found) = self.procedures.get_mut(pattern) else { return Ok(false) };
+        let Some(queued) = found
+            .queue
+            .iter_mut()
+            .find(|queued| queued.call == call)
+            .filter(|queued| queued.expects_more() && queued.procedure == *procedure)
         else {
-            return Err(violation);
+            return Ok(false);
         };
-        let progress = call.options.progress;
-        let message = RouterMessage::Invocation {
-            request: number,
-            registration: frozen.registration,
-            details: InvocationDetails { progress, ..frozen.details.clone() },
-            payload: call.payload,
-        };
+        if let Err(full) = charge(&mut found.queued, chunk.size()) {
+            self.unqueue(registration, call);
+            if let Some(party) = self.parties.get_mut(&call.caller) {
+                party.calls.remove(&call.request);
+            }
+            return Err(full);
+        }
+        queued.later.push(chunk);
+        Ok(true)
+    }
+
+    /// Sends the next invocation of a call to the callee that has the ones before.
+    fn pass_on(&mut self, callee: SessionId, number: u64, chunk: LaterChunk, out: &mut Deliveries) {
+        let LaterChunk { progress, payload } = chunk;
+        let party = self.parties.get_mut(&callee);
+        let Some(invocation) = party.and_then(|party| party.invocations.get_mut(&number)) else { return };
+        let Some(frozen) = &invocation.frozen else { return };
+        // A callee that was told to stop needs no more.
+        if !invocation.is_killed {
+            let details = InvocationDetails { progress, ..frozen.details.clone() };
+            let registration = frozen.registration;
+            out.one(callee, RouterMessage::Invocation { request: number, registration, details, payload });
+        }
         if !progress {
             invocation.frozen = None;
         }
-        // A callee that was told to stop needs no more.
-        if !invocation.is_killed {
-            out.one(callee, message);
-        }
-        Ok(())
     }
 
     /// Passes on calls that wait for a callee of a registration, as far as there are free places.
@@ -289,30 +353,68 @@ impl Dealer {
             let Ok(callee) = found.choose(turn.identifiers) else { return };
             let Some(queued) = found.queue.pop_front() else { return found.vacate(callee.session) };
             found.queued.shrink(queued.size());
-            let QueuedCall { call, procedure, caller, is_disclosed, options, payload, deadline } = queued;
+            let expects_more = queued.expects_more();
+            let QueuedCall { call, procedure, caller, is_disclosed, options, payload, deadline, later } =
+                queued;
             self.deadlines.remove(deadline.as_deref(), call);
             if let Err(refusal) = check_callee(&options, callee.session, turn) {
                 found.vacate(callee.session);
-                if let Some(party) = self.parties.get_mut(&call.caller) {
-                    party.calls.remove(&call.request);
-                }
+                self.forget_queued(call, expects_more);
                 out.one(call.caller, refusal.into_message(code::CALL, call.request));
                 continue;
             }
             let deadline = deadline.map(|deadline| *deadline);
             let order = Order { call, procedure: &procedure, is_disclosed, options, payload, deadline };
-            self.invoke(id, by_pattern, callee, order, || caller, turn, out);
+            let number = self.invoke(id, by_pattern, callee, order, || caller, turn, out);
+            for chunk in later {
+                self.pass_on(callee.session, number, chunk, out);
+            }
+        }
+    }
+
+    /// Forgets a call that was taken out of a queue and reaches no callee.
+    pub(super) fn forget_queued(&mut self, call: PendingCall, expects_more: bool) {
+        if let Some(party) = self.parties.get_mut(&call.caller) {
+            party.calls.remove(&call.request);
+        }
+        if expects_more {
+            self.note_completed(call);
         }
     }
 
     /// Notes that a call with progressive invocations has ended before its last one.
     pub(super) fn note_completed(&mut self, call: PendingCall) {
         let Some(party) = self.parties.get_mut(&call.caller) else { return };
-        if party.completed.len() >= MAX_COMPLETED {
-            party.completed.pop_front();
-        }
-        party.completed.push_back(call.request);
+        note(&mut party.completed, call.request);
     }
+}
+
+fn note(completed: &mut VecDeque<u64>, request: u64) {
+    if completed.len() >= MAX_COMPLETED {
+        completed.pop_front();
+    }
+    completed.push_back(request);
+}
+
+/// Charges what is to wait in a queue, if the queue and the gateway have room for it.
+fn charge(queued: &mut Charge, size: usize) -> Result<(), RequestError> {
+    if queued.bytes().saturating_add(size) > MAX_QUEUED_BYTES {
+        return Err(queue_is_full());
+    }
+    if !queued.grow(size) {
+        return Err(RequestError::new(
+            error::UNAVAILABLE,
+            "all callees are busy, and the gateway has no memory left for calls that wait: try again later",
+        ));
+    }
+    Ok(())
+}
+
+fn queue_is_full() -> RequestError {
+    RequestError::new(
+        error::UNAVAILABLE,
+        "all callees are busy, and the queue for them is full: try again later",
+    )
 }
 
 /// Whether a callee understands what a call asks of it.

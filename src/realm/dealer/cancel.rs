@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use super::{Dealer, PendingCall, Place};
+use rustc_hash::FxHashSet;
+
+use super::{Dealer, Party, PendingCall, Place, registrations::Registration};
 use crate::{
     realm::{
         deliveries::{Deliveries, RequestError},
@@ -46,13 +48,14 @@ impl Dealer {
     /// Ends all registrations and calls of a session. The calls of others that it has not answered fail.
     pub(in crate::realm) fn leave(&mut self, session: SessionId, turn: &mut Turn<'_>, out: &mut Deliveries) {
         let Some(party) = self.parties.remove(&session) else { return };
+        // First what waits: places that become free below are not for a caller that is gone.
+        self.unqueue_all(session, &party);
         for registration in party.registrations {
             self.drop_callee(registration, session, turn, out);
         }
-        for (request, place) in party.calls {
-            let call = PendingCall { caller: session, request };
+        for place in party.calls.into_values() {
             match place {
-                Place::Queued(registration) => self.unqueue(registration, call),
+                Place::Queued(_) => {}
                 // A session may have called itself; it is gone from `parties` already, on both of its sides.
                 Place::Invoked(callee, _) if callee == session => {}
                 Place::Invoked(callee, number) => {
@@ -86,8 +89,8 @@ impl Dealer {
         let reason = reason();
         match place {
             Place::Queued(registration) => {
-                party.calls.remove(&call.request);
-                self.unqueue(registration, call);
+                let expects_more = self.unqueue(registration, call);
+                self.forget_queued(call, expects_more);
                 out.one(call.caller, reason.into_message(code::CALL, call.request));
             }
             Place::Invoked(callee, number) => {
@@ -146,14 +149,39 @@ impl Dealer {
         }
     }
 
-    /// Takes a call out of a queue.
-    fn unqueue(&mut self, registration: u64, call: PendingCall) {
-        let Some(pattern) = self.by_id.get(&registration) else { return };
-        let Some(found) = self.procedures.get_mut(pattern) else { return };
-        let Some(at) = found.queue.iter().position(|queued| queued.call == call) else { return };
-        if let Some(queued) = found.queue.remove(at) {
-            found.queued.shrink(queued.size());
-            self.deadlines.remove(queued.deadline.as_deref(), call);
+    /// Takes a call out of a queue. Whether its caller has more invocations to send for it.
+    pub(super) fn unqueue(&mut self, registration: u64, call: PendingCall) -> bool {
+        let Some(pattern) = self.by_id.get(&registration) else { return false };
+        let Some(found) = self.procedures.get_mut(pattern) else { return false };
+        let Some(at) = found.queue.iter().position(|queued| queued.call == call) else { return false };
+        let Some(queued) = found.queue.remove(at) else { return false };
+        found.queued.shrink(queued.size());
+        self.deadlines.remove(queued.deadline.as_deref(), call);
+        queued.expects_more()
+    }
+
+    /// Takes all calls of a session out of the queues.
+    fn unqueue_all(&mut self, session: SessionId, party: &Party) {
+        let queues: FxHashSet<u64> = party
+            .calls
+            .values()
+            .filter_map(|place| match place {
+                Place::Queued(registration) => Some(*registration),
+                Place::Invoked(..) => None,
+            })
+            .collect();
+        for registration in queues {
+            let Some(pattern) = self.by_id.get(&registration) else { continue };
+            let Some(found) = self.procedures.get_mut(pattern) else { continue };
+            let Registration { queue, queued: charge, .. } = found;
+            queue.retain(|queued| {
+                let stays = queued.call.caller != session;
+                if !stays {
+                    charge.shrink(queued.size());
+                    self.deadlines.remove(queued.deadline.as_deref(), queued.call);
+                }
+                stays
+            });
         }
     }
 }

@@ -194,7 +194,8 @@ impl Dealer {
         Ok(())
     }
 
-    /// Takes a registration back from all of its callees. Calls that wait go to whoever registers next.
+    /// Takes a registration back from all of its callees. The calls that wait for them are canceled, since the new callee may
+    /// do something else under the same name.
     fn revoke_all(&mut self, pattern: &Pattern, turn: &mut Turn<'_>, out: &mut Deliveries) {
         let Some(registration) = self.procedures.get_mut(pattern) else { return };
         let id = registration.id;
@@ -228,10 +229,11 @@ impl Dealer {
         self.procedures.remove(pattern);
         self.by_id.remove(&registration);
         turn.changes.push((Kind::Registration, Change::Deleted(callee, registration)));
-        for QueuedCall { call, deadline, .. } in queue {
-            self.deadlines.remove(deadline.as_deref(), call);
-            if let Some(party) = self.parties.get_mut(&call.caller) {
-                party.calls.remove(&call.request);
+        for queued in queue {
+            let call = queued.call;
+            self.deadlines.remove(queued.deadline.as_deref(), call);
+            if self.parties.contains_key(&call.caller) {
+                self.forget_queued(call, queued.expects_more());
                 let gone =
                     RequestError::new(error::CANCELED, "the procedure's last callee left before its turn");
                 out.one(call.caller, gone.into_message(code::CALL, call.request));

@@ -15,7 +15,7 @@ use crate::{
         router::testing::{call, identity, publish, register, rule, subscribe, uri, yields},
     },
     wamp::{
-        Payload, Serializer,
+        ClientFeatures, Payload, Serializer,
         message::{CallOptions, PublishOptions},
         pattern::UriMatch,
     },
@@ -334,6 +334,31 @@ async fn a_logout_that_cannot_be_ordered_is_refused_and_ends_no_session() {
     bob.send(kill("public3", "wamp.close.killed")).await;
     bob.receive(1).await;
     assert_eq!(realm.sessions(), 2);
+}
+
+#[tokio::test]
+async fn meta_procedure_refuses_a_progressive_call_once() {
+    let realm = realm();
+    let outbox = Arc::new(Outbox::new(Serializer::Json, PLENTY));
+    let features = ClientFeatures::default().and(ClientFeatures::CALLER_PROGRESSIVE_INVOCATIONS);
+    let client = crate::realm::Client { features, ..Default::default() };
+    let attachment = realm.attach(SessionId(1), identity(1), Arc::clone(&outbox), client).await.unwrap();
+    let alice = Client { attachment, outbox };
+    for (request, progress) in [(7, true), (7, true), (7, false), (8, false)] {
+        let options = CallOptions { progress, ..CallOptions::default() };
+        let (procedure, payload) = (uri("wamp.session.count"), Payload::json(&[]));
+        alice.send(ClientMessage::Call { request, options, procedure, payload }).await;
+    }
+    let mut frames = Vec::new();
+    while frames.len() < 2 {
+        soon(alice.outbox.take(&mut frames, PLENTY)).await;
+    }
+    let answers: Vec<serde_json::Value> =
+        frames.iter().map(|frame| serde_json::from_slice(frame).unwrap()).collect();
+    assert_eq!((&answers[0][2], &answers[0][4]), (&7.into(), &"wamp.error.feature_not_supported".into()));
+    assert_eq!((&answers[1][0], &answers[1][1]), (&50.into(), &8.into()), "{answers:?}");
+    settle(&realm).await;
+    assert!(poll!(std::pin::pin!(alice.outbox.take(&mut frames, PLENTY))).is_pending(), "{frames:?}");
 }
 
 #[tokio::test]

@@ -107,7 +107,11 @@ pub(super) fn call(
     turn: &mut Turn<'_>,
     out: &mut Deliveries,
 ) -> Result<(), Refusal> {
-    let grant = authorize(turn.permissions, actor, Action::Call, procedure.as_str(), false)?;
-    let is_disclosed = grant.disclose || options.disclose_me;
+    let is_disclosed = match authorize(turn.permissions, actor, Action::Call, procedure.as_str(), false) {
+        Ok(grant) => grant.disclose || options.disclose_me,
+        // Only a first CALL is answered with an ERROR: what follows it under its number gets no answer of its own.
+        Err(_) if dealer.knows(actor.session, request) => false,
+        Err(refusal) => return Err(refusal.into()),
+    };
     dealer.call(Call { caller: *actor, request, procedure, is_disclosed, options, payload }, turn, out)
 }

@@ -111,6 +111,23 @@ fn call_that_waits_can_be_canceled_runs_out_of_time_and_goes_with_its_caller() {
 }
 
 #[test]
+fn calls_of_a_caller_that_leaves_are_not_passed_on_after_it() {
+    let mut world = World::open([1, 2, 3]);
+    world.announces(2, &[ClientFeatures::CALL_CANCELING]);
+    world.send(2, registers(1, "com.p", limited(1)));
+    world.invoke(1, 1, "com.p");
+    for request in 2..=5 {
+        assert_eq!(world.send(1, call(request, "com.p")), []);
+    }
+    let (callee, message) = only(world.leave(1));
+    assert!(matches!((callee, message), (2, RouterMessage::Interrupt { request: 1, .. })));
+    assert_eq!(world.invoke(3, 1, "com.p"), (2, 2), "the callee's place is free");
+    world.leave(2);
+    world.leave(3);
+    assert!(world.router.is_empty());
+}
+
+#[test]
 fn callee_that_goes_on_with_a_canceled_call_has_no_place_for_another() {
     let mut world = World::open([1, 2]);
     world.send(2, registers(1, "com.p", limited(1)));
@@ -137,6 +154,19 @@ fn queue_is_bounded_and_ends_with_the_last_callee() {
     world.leave(1);
     world.leave(3);
     assert!(world.router.is_empty());
+}
+
+#[test]
+fn forced_registration_cancels_the_calls_that_wait_for_the_others() {
+    let mut world = World::open([1, 2, 3]);
+    world.send(2, registers(1, "com.p", limited(1)));
+    world.invoke(1, 1, "com.p");
+    world.send(1, call(2, "com.p"));
+    let sent = world.send(3, registers(1, "com.p", RegisterOptions { force_reregister: true, ..limited(1) }));
+    let (errors, registered) = sent.split_at(1);
+    assert_eq!(refused(errors.to_vec()), (1, code::CALL, 2, "wamp.error.canceled".to_owned()));
+    assert!(matches!(registered, [(3, RouterMessage::Registered { .. })]), "{registered:?}");
+    assert_eq!(world.send(2, yields(1)), result(1, 1));
 }
 
 #[test]
