@@ -7,7 +7,7 @@ use crate::identity::Name;
 /// 27 letters and digits that are hard to confuse: those of Crossbar.io's authids.
 const ALPHABET: &[u8; 27] = b"345679ACEFGHJKLMNPQRSTUVWXY";
 
-/// Crossbar.io's form, `XXXX-XXXX-XXXX-XXXX-XXXX-XXXX`: 24 characters are 114 bits.
+/// Crossbar.io's form: six groups of four characters with hyphens between them. 24 characters are 114 bits.
 const GROUPS: usize = 6;
 const GROUP: usize = 4;
 

@@ -17,7 +17,7 @@ pub(super) fn escape(rest: &[u8]) -> Option<(char, usize)> {
     Some((character, 2))
 }
 
-/// `\uXXXX`, or two of them that are a surrogate pair.
+/// `\u` with four hexadecimal digits, or two of them that are a surrogate pair.
 fn unicode_escape(rest: &[u8]) -> Option<(char, usize)> {
     let unit = |from: usize| -> Option<u32> {
         let escape = rest.get(from..from + 6)?.strip_prefix(b"\\u")?;
