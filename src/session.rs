@@ -4,8 +4,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backend::Attachment,
-    wamp::{ClientMessage, DecodeError, RouterMessage, uri::error::LOGOUT},
-    wire::{CloseCode, Closing, Ending, Wire, WireError},
+    wamp::{ClientMessage, uri::error::LOGOUT},
+    wire::{CloseCode, Closing, Ending, Wire},
 };
 
 /// A session that has been welcomed and has its place in a backend.
@@ -31,7 +31,7 @@ impl Session {
             };
             let handled = match message {
                 Ok(message) => self.handle(message).await,
-                Err(error) => answer(wire, error),
+                Err(error) => Err(error.into()),
             };
             if let Err(ending) = handled {
                 return ending;
@@ -59,18 +59,5 @@ impl Session {
                 self.attachment.send(message).await.map_err(|_| Closing::After(CloseCode::Normal).into())
             }
         }
-    }
-}
-
-/// Answers a sound request whose URI or options are not, if such a request has an answer; whatever else goes wrong ends the
-/// session.
-fn answer(wire: &Wire, error: WireError) -> Result<(), Ending> {
-    match error {
-        WireError::Malformed(DecodeError::Refused { has_answer: false, .. }) => Ok(()),
-        WireError::Malformed(DecodeError::Refused { request_type, request, error, message, .. }) => {
-            wire.push(&RouterMessage::refusal(request_type, request, error, message));
-            Ok(())
-        }
-        error => Err(error.into()),
     }
 }

@@ -172,6 +172,23 @@ impl MetaProcedure {
         )
     }
 
+    /// How many positional arguments it takes, and which keyword arguments. It refuses others, which it would ignore.
+    const fn takes(self) -> (usize, &'static [&'static str]) {
+        match self {
+            Self::Count
+            | Self::List
+            | Self::Get
+            | Self::Routing(_, Query::Match | Query::Get | Query::Members | Query::Count) => (1, &[]),
+            Self::Kill | Self::KillByAuthid | Self::KillByAuthrole => (1, &["reason", "message"]),
+            Self::KillAll => (0, &["reason", "message"]),
+            Self::Routing(_, Query::List) => (0, &[]),
+            Self::Routing(_, Query::Lookup) => (2, &["match"]),
+            Self::Routing(_, Query::Remove) => (2, &["reason"]),
+            Self::AddTestament => (3, &["publish_options", "scope"]),
+            Self::FlushTestaments => (0, &["scope"]),
+        }
+    }
+
     /// Finds out what a call comes to. The caller has the permission for it.
     pub(super) fn answer(
         self,
@@ -179,7 +196,7 @@ impl MetaProcedure {
         payload: &Payload,
         members: &Members,
     ) -> Result<MetaAnswer, RequestError> {
-        let arguments = Arguments::read(payload)?;
+        let arguments = Arguments::read(self, payload)?;
         match self {
             Self::Count => {
                 let count = match arguments.roles()? {
@@ -285,8 +302,8 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// Reads them.
-    pub(super) fn read(payload: &Payload) -> Result<Self, RequestError> {
+    /// Reads those of a procedure. An argument that is null counts as absent.
+    pub(super) fn read(procedure: MetaProcedure, payload: &Payload) -> Result<Self, RequestError> {
         if payload.size() > MAX_ARGUMENTS {
             return Err(invalid(format!("arguments of at most {MAX_ARGUMENTS} bytes")));
         }
@@ -295,16 +312,24 @@ impl Arguments {
         let read = |bytes: &Option<bytes::Bytes>| bytes.as_deref().map(serde_json::from_slice::<Value>);
         let args = read(&payload.args).transpose().map_err(invalid)?;
         let kwargs = read(&payload.kwargs).transpose().map_err(invalid)?;
-        Ok(Self {
-            args: match args {
-                Some(Value::Array(args)) => args,
-                _ => Vec::new(),
-            },
-            kwargs: match kwargs {
-                Some(Value::Object(kwargs)) => kwargs,
-                _ => Map::new(),
-            },
-        })
+        let args = match args {
+            Some(Value::Array(args)) => args,
+            _ => Vec::new(),
+        };
+        let kwargs = match kwargs {
+            Some(Value::Object(kwargs)) => kwargs,
+            _ => Map::new(),
+        };
+        let (most, keywords) = procedure.takes();
+        if args.iter().skip(most).any(|further| !further.is_null()) {
+            return Err(self::invalid(match most {
+                0 => "no positional arguments".to_owned(),
+                1 => "one positional argument and no more".to_owned(),
+                most => format!("{most} positional arguments and no more"),
+            }));
+        }
+        only(&kwargs, keywords, "keyword arguments")?;
+        Ok(Self { args, kwargs })
     }
 
     fn session(&self) -> Result<SessionId, RequestError> {
@@ -340,9 +365,26 @@ impl Arguments {
         self.kwargs.get(name)
     }
 
-    /// An option: in the dictionary that is the second argument, or a keyword argument.
-    pub(super) fn option(&self, name: &str) -> Option<&Value> {
-        self.args.get(1).and_then(|options| options.get(name)).or_else(|| self.kwargs.get(name))
+    /// The only option that there is: in the dictionary that is the second argument, or a keyword argument.
+    pub(super) fn option(&self, name: &str) -> Result<Option<&Value>, RequestError> {
+        let options = match self.args.get(1) {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(options)) => {
+                only(options, &[name], "options")?;
+                options.get(name)
+            }
+            Some(_) => return Err(invalid("a dictionary of options as the second argument")),
+        };
+        Ok(options.or_else(|| self.kwargs.get(name)))
+    }
+
+    /// A text for other clients, a keyword argument.
+    pub(super) fn words(&self, name: &str) -> Result<Option<String>, RequestError> {
+        match self.kwargs.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(words)) if words.len() <= MAX_MESSAGE => Ok(Some(words.clone())),
+            Some(_) => Err(invalid(format!("a text of at most {MAX_MESSAGE} bytes as the `{name}`"))),
+        }
     }
 
     /// The roles that a count or a list is limited to, each once.
@@ -365,20 +407,24 @@ impl Arguments {
                 RequestError::new(INVALID_URI, "the keyword argument `reason` must be a URI, or be left out")
             })?,
         };
-        let message = match self.kwargs.get("message") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(message)) if message.len() <= MAX_MESSAGE => Some(message.clone()),
-            Some(_) => {
-                return Err(invalid(format!("a text of at most {MAX_MESSAGE} bytes as the `message`")));
-            }
-        };
-        Ok(Killed { sessions, reason, message, authid })
+        Ok(Killed { sessions, reason, message: self.words("message")?, authid })
     }
 
     fn counting(&self, sessions: Vec<SessionId>) -> Result<MetaAnswer, RequestError> {
         let result = MetaResult::Value(sessions.len().into());
         Ok(MetaAnswer { result, killed: Some(self.killed(sessions, None)?) })
     }
+}
+
+/// Refuses a dictionary that has others than these.
+fn only(dictionary: &Map<String, Value>, known: &[&str], what: &str) -> Result<(), RequestError> {
+    if dictionary.iter().all(|(name, value)| value.is_null() || known.contains(&name.as_str())) {
+        return Ok(());
+    }
+    Err(invalid(match known {
+        [] => format!("no {what}"),
+        known => format!("the {what} {} and no others", known.join(", ")),
+    }))
 }
 
 fn invalid(what: impl Into<Cow<'static, str>>) -> RequestError {

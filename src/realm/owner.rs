@@ -29,7 +29,7 @@ use crate::{
     time::Timestamp,
     wamp::{
         ClientMessage, Payload, RouterMessage, SessionId, Uri,
-        message::{ResultDetails, code},
+        message::{CallOptions, ResultDetails, code},
         uri::error,
     },
     wire::{Ending, Outbox},
@@ -207,7 +207,7 @@ impl Owner {
                 let refusal = self.router.refuse_progress(key.session, *request);
                 return self.carry_out(key.session, *request, answer.and(Err(refusal)));
             }
-            let answer = answer.and_then(|()| match meta {
+            let answer = answer.and_then(|()| check_options(options)).and_then(|()| match meta {
                 MetaProcedure::Routing(kind, query) => self
                     .router
                     .answer(kind, query, payload, &self.members, self.now, &mut self.deliveries)
@@ -349,6 +349,15 @@ impl Owner {
     fn count(&self) {
         self.gate.sessions.store(self.members.len(), Ordering::Relaxed);
     }
+}
+
+/// Whether the gateway's own procedures can do what a CALL asks for besides.
+fn check_options(options: &CallOptions) -> Result<(), RequestError> {
+    let packed = options.passthru.as_ref().map(
+        |_| "option ppt_scheme: the gateway's own procedures read their arguments, and cannot unpack them",
+    );
+    let refused = options.refused.or(packed);
+    refused.map_or(Ok(()), |complaint| Err(RequestError::new(error::OPTION_NOT_ALLOWED, complaint)))
 }
 
 fn result_of(request: u64, payload: Payload) -> RouterMessage {

@@ -39,7 +39,11 @@ use super::{
 };
 use crate::{
     time::Timestamp,
-    wamp::{ClientMessage, Payload, RouterMessage, SessionId, Uri, message::code, uri::error},
+    wamp::{
+        ClientMessage, Payload, RouterMessage, SessionId, Uri,
+        message::{RefusedRequest, code},
+        uri::error,
+    },
 };
 
 /// The broker and the dealer of a realm, behind its permissions.
@@ -161,17 +165,25 @@ impl Router {
                 let has_more = options.progress;
                 let done =
                     requests::call(&mut self.dealer, actor, request, options, &procedure, payload, turn, out);
-                let done = match done {
+                match done {
                     Err(Refusal::Violation(violation)) => return Err(violation),
                     Err(Refusal::Request(error)) => {
                         if has_more {
                             self.dealer.note_refused(session, request);
                         }
-                        Err(error)
+                        (code::CALL, request, Err(error))
                     }
                     Ok(()) => return Ok(()),
-                };
-                (code::CALL, request, done)
+                }
+            }
+            ClientMessage::Refused(refused) => {
+                let RefusedRequest { request_type, request, has_answer, has_more, error, message } = *refused;
+                let is_dropped =
+                    request_type == code::CALL && self.dealer.drops_refused(session, request, has_more)?;
+                if is_dropped || !has_answer {
+                    return Ok(());
+                }
+                (request_type, request, Err(RequestError::new(error, message)))
             }
             ClientMessage::Cancel { request, options } => {
                 let call = PendingCall { caller: session, request };

@@ -1,14 +1,17 @@
 //! Reading the messages of a client: the envelope into types, the payload only checked.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::{
-    ClientMessage, DecodeError, Serializer, Uri,
+    ClientMessage, DecodeError, InvalidUri, Serializer, Uri,
     cbor::CborReader,
     envelope::{Envelope, invalid},
     json::JsonReader,
-    message::{PublishOptions, RegisterOptions, SubscribeOptions, code},
+    message::{CallOptions, PublishOptions, RefusedRequest, RegisterOptions, SubscribeOptions, code},
     msgpack::MsgPackReader,
+    options::Refused,
     pattern::{Pattern, UriMatch},
     read::{Reader, Token},
     uri::error,
@@ -57,7 +60,7 @@ fn read<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage
     }
 }
 
-// A URI is judged last: only a message that is sound otherwise can be answered with ERROR.
+// Options and URI are judged last: only a message that is sound otherwise can be answered with ERROR.
 
 fn hello<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
     let realm = match message.next("Realm")? {
@@ -107,38 +110,56 @@ fn invocation_error<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<C
 
 fn publish<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
     let request = message.id("Request")?;
-    let options: PublishOptions = message.options("Options")?;
+    let (options, refused): (PublishOptions, _) = message.request_options("Options")?;
     let topic = message.text("Topic")?;
     let payload = message.payload()?;
-    let topic = request_uri(code::PUBLISH, request, options.acknowledge, &topic)?;
-    Ok(ClientMessage::Publish { request, options, topic, payload })
+    Ok(match allowed(refused).and_then(|()| Ok(Uri::parse(&topic)?)) {
+        Ok(topic) => ClientMessage::Publish { request, options, topic, payload },
+        Err(reason) => {
+            let has_answer = options.acknowledge;
+            refusal(RefusedRequest { has_answer, ..RefusedRequest::new(code::PUBLISH, request, reason) })
+        }
+    })
 }
 
 fn subscribe<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
     let request = message.id("Request")?;
-    let options: SubscribeOptions = message.options("Options")?;
+    let (options, refused): (SubscribeOptions, _) = message.request_options("Options")?;
     let topic = message.text("Topic")?;
     message.end()?;
-    let topic = pattern(code::SUBSCRIBE, request, options.unknown, options.matching, &topic)?;
-    Ok(ClientMessage::Subscribe { request, options, topic })
+    Ok(match pattern(refused, options.matching, &topic) {
+        Ok(topic) => ClientMessage::Subscribe { request, options, topic },
+        Err(reason) => refusal(RefusedRequest::new(code::SUBSCRIBE, request, reason)),
+    })
 }
 
 fn call<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
     let request = message.id("Request")?;
-    let options = message.options("Options")?;
+    let (options, refused): (CallOptions, _) = message.request_options("Options")?;
     let procedure = message.text("Procedure")?;
     let payload = message.payload()?;
-    let procedure = request_uri(code::CALL, request, true, &procedure)?;
-    Ok(ClientMessage::Call { request, options, procedure, payload })
+    Ok(match Uri::parse(&procedure) {
+        // Only the dealer knows whether this is a later invocation, of whose options none but `progress` counts.
+        Ok(procedure) => {
+            let options = CallOptions { refused, ..options };
+            ClientMessage::Call { request, options, procedure, payload }
+        }
+        Err(fault) => {
+            let has_more = options.progress;
+            refusal(RefusedRequest { has_more, ..RefusedRequest::new(code::CALL, request, fault.into()) })
+        }
+    })
 }
 
 fn register<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
     let request = message.id("Request")?;
-    let options: RegisterOptions = message.options("Options")?;
+    let (options, refused): (RegisterOptions, _) = message.request_options("Options")?;
     let procedure = message.text("Procedure")?;
     message.end()?;
-    let procedure = pattern(code::REGISTER, request, options.unknown, options.matching, &procedure)?;
-    Ok(ClientMessage::Register { request, options, procedure })
+    Ok(match pattern(refused, options.matching, &procedure) {
+        Ok(procedure) => ClientMessage::Register { request, options, procedure },
+        Err(reason) => refusal(RefusedRequest::new(code::REGISTER, request, reason)),
+    })
 }
 
 fn yield_<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {
@@ -148,32 +169,27 @@ fn yield_<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessa
     Ok(ClientMessage::Yield { request, options, payload })
 }
 
-/// A request's topic or procedure, which is refused with ERROR.
-fn request_uri(request_type: u64, request: u64, has_answer: bool, text: &str) -> Result<Uri, DecodeError> {
-    Uri::parse(text).map_err(|fault| DecodeError::Refused {
-        request_type,
-        request,
-        has_answer,
-        error: error::INVALID_URI,
-        message: fault.to_string(),
-    })
+/// Why a request is answered with ERROR: its URI, and what is said.
+type Reason = (&'static str, Cow<'static, str>);
+
+impl From<InvalidUri> for Reason {
+    fn from(fault: InvalidUri) -> Self {
+        (error::INVALID_URI, fault.to_string().into())
+    }
+}
+
+fn allowed(refused: Refused) -> Result<(), Reason> {
+    refused.map_or(Ok(()), |complaint| Err((error::OPTION_NOT_ALLOWED, complaint.into())))
 }
 
 /// What a request subscribes to or registers. How it is compared comes first: it decides which texts are sound.
-fn pattern(
-    request_type: u64,
-    request: u64,
-    unknown: Option<&'static str>,
-    matching: UriMatch,
-    text: &str,
-) -> Result<Pattern, DecodeError> {
-    let refuse = |error, message| {
-        Err(DecodeError::Refused { request_type, request, has_answer: true, error, message })
-    };
-    if let Some(complaint) = unknown {
-        return refuse(error::OPTION_NOT_ALLOWED, complaint.to_owned());
-    }
-    Pattern::parse(text, matching).or_else(|fault| refuse(error::INVALID_URI, fault.to_string()))
+fn pattern(refused: Refused, matching: UriMatch, text: &str) -> Result<Pattern, Reason> {
+    allowed(refused)?;
+    Ok(Pattern::parse(text, matching)?)
+}
+
+fn refusal(refused: RefusedRequest) -> ClientMessage {
+    ClientMessage::Refused(Box::new(refused))
 }
 
 fn cancel<'a, R: Reader<'a>>(mut message: Envelope<'a, R>) -> Result<ClientMessage, DecodeError> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     DecodeError, Dictionary, MAX_ID, Payload, Serializer, Uri,
-    options::{self, Options, Source, whole_number},
+    options::{self, Options, Refused, Source, whole_number},
     read::{Container, Depth, Ignore, Reader, Token, walk, walk_from},
 };
 
@@ -84,8 +84,14 @@ impl<'a, R: Reader<'a>> Envelope<'a, R> {
         Uri::parse(text).map_err(|fault| self.complaint(element, &fault.to_string()))
     }
 
-    /// Typed options or details.
+    /// Typed options or details of a message that has no ERROR for an answer.
     pub(super) fn options<T: Options>(&mut self, element: &str) -> Result<T, DecodeError> {
+        let (options, refused) = self.request_options(element)?;
+        refused.map_or(Ok(options), |refused| Err(self.complaint(element, refused)))
+    }
+
+    /// A request's typed options, and why it is to be refused for them.
+    pub(super) fn request_options<T: Options>(&mut self, element: &str) -> Result<(T, Refused), DecodeError> {
         self.require(element)?;
         let source = self.source();
         options::read(&mut self.reader, source, self.depth).map_err(|error| self.within(element, error))

@@ -5,9 +5,11 @@
 //! - A key whose value is null counts as absent: several client libraries send null for an option that was not set.
 //! - Errors name the key and what its value should be. They do not repeat what the client sent, which may be a secret.
 
+mod absent;
 mod known;
 
-pub(super) use known::{PPT_CIPHER, PPT_KEYID, PPT_SCHEME, PPT_SERIALIZER};
+use self::absent::Absent;
+pub(super) use self::known::{PPT_CIPHER, PPT_KEYID, PPT_SCHEME, PPT_SERIALIZER};
 
 use bytes::Bytes;
 
@@ -23,17 +25,27 @@ const MAX_DEPTH: usize = 128;
 /// How many names a list of receivers may have. A name takes several times its own length in memory.
 const MAX_NAMES: usize = 10_000;
 
+/// Why a request is refused that is sound otherwise: what its ERROR says of an option.
+pub(super) type Refused = Option<&'static str>;
+
 /// What a dictionary is read into.
 pub(super) trait Options: Default {
     /// The keys that mean something; at most 32.
     const KEYS: &'static [&'static str];
 
-    /// Takes the value of one of the keys.
+    /// Keys that would mean something to another router.
+    const ABSENT: Absent = &[];
+
+    /// Takes the value of one of the keys, or says why the message is to be refused.
     fn set<'a, R: Reader<'a>>(
         &mut self,
         key: &'static str,
         value: OptionValue<'_, 'a, R>,
+        refused: &mut Refused,
     ) -> Result<(), DecodeError>;
+
+    /// Says why the message is to be refused for options that do not go together.
+    fn check(&mut self, _refused: &mut Refused) {}
 
     /// Takes the dictionary itself, where it is needed.
     fn keep(&mut self, _written: Dictionary) {}
@@ -56,16 +68,17 @@ pub(super) struct OptionValue<'r, 'a, R> {
     depth: Depth,
 }
 
-/// Reads a dictionary that stands `depth` deep in a message.
+/// Reads a dictionary that stands `depth` deep in a message, and finds out whether the message is to be refused for it.
 pub(super) fn read<'a, R: Reader<'a>, T: Options>(
     reader: &mut R,
     source: Source<'a>,
     depth: Depth,
-) -> Result<T, DecodeError> {
+) -> Result<(T, Refused), DecodeError> {
     let start = reader.skip_to_value();
     let mut dict = open(reader)?;
     let depth = depth.at_most(MAX_DEPTH).deeper()?;
     let mut options = T::default();
+    let mut refused = None;
     let (mut seen, mut is_empty) = (0_u32, true);
     while reader.more(&mut dict)? {
         is_empty = false;
@@ -76,8 +89,12 @@ pub(super) fn read<'a, R: Reader<'a>, T: Options>(
         let start = reader.skip_to_value();
         let token = reader.value()?;
         let value = OptionValue { reader, source, start, token, depth };
+        let is_there = !matches!(value.token, Token::Null);
         let known = T::KEYS.iter().enumerate().find(|(_, known)| ***known == *key);
-        let Some((place, known)) = known.filter(|_| !matches!(value.token, Token::Null)) else {
+        let Some((place, known)) = known.filter(|_| is_there) else {
+            if is_there && let Some((_, reason)) = T::ABSENT.iter().find(|(absent, _)| **absent == *key) {
+                refused = Some(*reason);
+            }
             value.skip()?;
             continue;
         };
@@ -85,15 +102,16 @@ pub(super) fn read<'a, R: Reader<'a>, T: Options>(
             return Err(invalid(format!("{known}: is there twice")));
         }
         seen |= 1 << place;
-        options.set(known, value).map_err(|error| match error {
+        options.set(known, value, &mut refused).map_err(|error| match error {
             DecodeError::Invalid(what) => invalid(format!("{known}: {what}")),
             other => other,
         })?;
     }
     if !is_empty {
+        options.check(&mut refused);
         options.keep(source.slice(start, reader));
     }
-    Ok(options)
+    Ok((options, refused))
 }
 
 /// Keeps a dictionary of which nothing means anything here.

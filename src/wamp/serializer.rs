@@ -33,21 +33,6 @@ pub enum DecodeError {
     /// The message is serialized properly, but is no message that a client may send.
     #[error("invalid WAMP message: {0}")]
     Invalid(String),
-    /// The request is sound, but its URI or the value of an option is not; the answer is an ERROR where the message can
-    /// have one.
-    #[error("{message}")]
-    Refused {
-        /// The message type's code.
-        request_type: u64,
-        /// The request's identifier.
-        request: u64,
-        /// Whether the client gets an answer: a PUBLISH without `acknowledge` has none.
-        has_answer: bool,
-        /// The ERROR's URI.
-        error: &'static str,
-        /// What is wrong, for the people who write the client.
-        message: String,
-    },
 }
 
 impl Serializer {

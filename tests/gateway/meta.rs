@@ -143,7 +143,8 @@ fn a_killed_session_gets_its_goodbye_and_is_closed() {
             "kill_by_authid" => welcome["authid"].clone(),
             _ => json!("anonymous"),
         };
-        let result = ask(&mut admin, procedure, &json!([argument]), &kwargs).unwrap();
+        let arguments = if procedure == "kill_all" { json!([]) } else { json!([argument]) };
+        let result = ask(&mut admin, procedure, &arguments, &kwargs).unwrap();
         let expected = match procedure {
             "kill" => Value::Null,
             "kill_by_authid" => listed.clone(),
@@ -164,5 +165,8 @@ fn a_killed_session_gets_its_goodbye_and_is_closed() {
     assert_eq!(ask(&mut admin, "kill", &json!([1]), &json!({})).unwrap_err(), "wamp.error.no_such_session");
     let error = ask(&mut admin, "kill_all", &json!([]), &json!({ "reason": "not a uri" })).unwrap_err();
     assert_eq!(error, "wamp.error.invalid_uri");
+    // It does not end one role's sessions only, whatever its caller thinks.
+    let error = ask(&mut admin, "kill_all", &json!(["anonymous"]), &json!({})).unwrap_err();
+    assert_eq!(error, "wamp.error.invalid_argument");
     admin.echoes();
 }

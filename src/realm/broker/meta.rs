@@ -1,5 +1,7 @@
 //! What the meta API shows of subscriptions, and taking one back.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::Broker;
@@ -8,7 +10,7 @@ use crate::{
     wamp::{ClientFeatures, RouterMessage, SessionId, Uri, pattern::Pattern},
 };
 
-/// Why a subscription was taken back, for subscribers that understand it.
+/// Why a subscription was taken back, for subscribers that understand it, if the caller does not say.
 const REMOVED: &str = "the subscriber was removed from the subscription";
 
 impl Broker {
@@ -68,6 +70,7 @@ impl Broker {
         &mut self,
         session: SessionId,
         subscription: u64,
+        reason: Option<String>,
         turn: &mut Turn<'_>,
         out: &mut Deliveries,
     ) -> bool {
@@ -75,7 +78,8 @@ impl Broker {
             return false;
         }
         if turn.supports(session, ClientFeatures::SUBSCRIPTION_REVOCATION) {
-            out.one(session, RouterMessage::SubscriptionRevoked { subscription, reason: REMOVED });
+            let reason = reason.map_or(Cow::Borrowed(REMOVED), Cow::Owned);
+            out.one(session, RouterMessage::SubscriptionRevoked { subscription, reason });
         }
         true
     }

@@ -56,6 +56,10 @@ struct Order<'a> {
     deadline: Option<Deadline>,
 }
 
+/// The answer to one of them would be taken for the other's.
+const ANOTHER_CALL: Violation =
+    Violation("a CALL with the request of another call that waits for its answer");
+
 /// Why a call is not passed on.
 #[derive(Debug)]
 pub(in crate::realm) enum Refusal {
@@ -103,11 +107,7 @@ impl Dealer {
                 let place = *place;
                 return self.go_on(place, call, out);
             }
-            // Section "Continuations on Completed Calls": the caller did not know yet that the call has ended.
-            if let Some(at) = party.completed.iter().position(|request| *request == call.request) {
-                if !call.options.progress {
-                    party.completed.remove(at);
-                }
+            if drops(&mut party.completed, call.request, call.options.progress) {
                 return Ok(());
             }
             if party.calls.len() >= turn.max_pending_calls {
@@ -139,6 +139,28 @@ impl Dealer {
         if !completed.contains(&request) {
             note(completed, request);
         }
+    }
+
+    /// Takes a CALL that was refused before its procedure was known: whether it belongs to a call that has ended or was refused,
+    /// and gets no answer of its own.
+    pub(in crate::realm) fn drops_refused(
+        &mut self,
+        session: SessionId,
+        request: u64,
+        has_more: bool,
+    ) -> Result<bool, Violation> {
+        if let Some(party) = self.parties.get_mut(&session) {
+            if party.calls.contains_key(&request) {
+                return Err(ANOTHER_CALL);
+            }
+            if drops(&mut party.completed, request, has_more) {
+                return Ok(true);
+            }
+        }
+        if has_more {
+            self.note_refused(session, request);
+        }
+        Ok(false)
     }
 
     /// A call that nothing is known of yet.
@@ -290,7 +312,7 @@ impl Dealer {
         if goes_on {
             return Ok(());
         }
-        Err(Violation("a CALL with the request of another call that waits for its answer").into())
+        Err(ANOTHER_CALL.into())
     }
 
     /// Puts a later invocation behind the first one, which still waits in a queue. False: no such call waits for more.
@@ -387,6 +409,16 @@ impl Dealer {
         let Some(party) = self.parties.get_mut(&call.caller) else { return };
         note(&mut party.completed, call.request);
     }
+}
+
+/// Whether an invocation belongs to a call that has ended (section "Continuations on Completed Calls"): its caller did not know yet.
+/// The last one of them is remembered no longer.
+fn drops(completed: &mut VecDeque<u64>, request: u64, has_more: bool) -> bool {
+    let Some(at) = completed.iter().position(|other| *other == request) else { return false };
+    if !has_more {
+        completed.remove(at);
+    }
+    true
 }
 
 fn note(completed: &mut VecDeque<u64>, request: u64) {

@@ -1,5 +1,7 @@
 //! What the meta API shows of registrations, and taking one back.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::{Dealer, Registration};
@@ -63,13 +65,15 @@ impl Dealer {
         &mut self,
         callee: SessionId,
         registration: u64,
+        reason: Option<String>,
         turn: &mut Turn<'_>,
         out: &mut Deliveries,
     ) -> bool {
         if self.unregister(callee, registration, turn, out).is_err() {
             return false;
         }
-        super::registrations::tell_revoked(callee, registration, REMOVED, turn, out);
+        let reason = reason.map_or(Cow::Borrowed(REMOVED), Cow::Owned);
+        super::registrations::tell_revoked(callee, registration, reason, turn, out);
         true
     }
 

@@ -1,6 +1,6 @@
 //! Registrations: who has registered what, alone or together with others, and who is invoked.
 
-use std::collections::VecDeque;
+use std::{borrow::Cow, collections::VecDeque};
 
 use super::{
     Dealer, MAX_REGISTRATIONS,
@@ -203,7 +203,7 @@ impl Dealer {
             if let Some(party) = self.parties.get_mut(&session) {
                 party.registrations.remove(&id);
             }
-            tell_revoked(session, id, REPLACED, turn, out);
+            tell_revoked(session, id, REPLACED.into(), turn, out);
             self.drop_callee(id, session, turn, out);
         }
     }
@@ -272,7 +272,7 @@ fn share(
 pub(super) fn tell_revoked(
     callee: SessionId,
     registration: u64,
-    reason: &'static str,
+    reason: Cow<'static, str>,
     turn: &Turn<'_>,
     out: &mut Deliveries,
 ) {

@@ -173,6 +173,44 @@ fn reason_and_message_are_passed_on_if_they_are_sound() {
 }
 
 #[test]
+fn arguments_that_a_procedure_would_ignore_are_refused() {
+    let unknown = |procedure, args, kwargs| {
+        let refusal = ask(procedure, args, kwargs).unwrap_err();
+        assert_eq!(refusal.error, INVALID_ARGUMENT, "{procedure:?} {args} {kwargs}");
+        refusal.message.into_owned()
+    };
+    let count = unknown(MetaProcedure::Count, "[]", r#"{"filter_authroles": ["user"]}"#);
+    assert_eq!(count, "this procedure takes no keyword arguments");
+    assert_eq!(
+        unknown(MetaProcedure::List, r#"[["user"], 5]"#, ""),
+        "this procedure takes one positional argument and no more"
+    );
+    assert_eq!(
+        unknown(MetaProcedure::KillAll, "[]", r#"{"reason": "com.x", "secret": 1}"#),
+        "this procedure takes the keyword arguments reason, message and no others"
+    );
+    unknown(MetaProcedure::Kill, r#"[2, "com.example.bye"]"#, "");
+    unknown(MetaProcedure::KillAll, "[2]", "");
+    unknown(MetaProcedure::AddTestament, r#"["com.x", [], {}, "detached"]"#, "");
+    unknown(MetaProcedure::AddTestament, "[]", r#"{"options": {}}"#);
+    unknown(MetaProcedure::FlushTestaments, r#"["detached"]"#, "");
+    for kind in [Kind::Subscription, Kind::Registration] {
+        let routing = |query| MetaProcedure::Routing(kind, query);
+        unknown(routing(Query::List), "[1]", "");
+        unknown(routing(Query::Remove), "[1, 2, 3]", "");
+        for query in [Query::Match, Query::Get, Query::Members, Query::Count] {
+            unknown(routing(query), r#"[1, {"match": "prefix"}]"#, "");
+            unknown(routing(query), "[1]", r#"{"match": "prefix"}"#);
+        }
+        unknown(routing(Query::Lookup), r#"["a", {}, 1]"#, "");
+    }
+    assert!(
+        ask(MetaProcedure::Count, "[null, null]", r#"{"filter_authroles": null}"#).is_ok(),
+        "null is none"
+    );
+}
+
+#[test]
 fn only_the_specifications_procedures_are_known() {
     for known in ["count", "list", "get", "kill", "kill_by_authid", "kill_by_authrole", "kill_all"] {
         let procedure = MetaProcedure::parse(&format!("wamp.session.{known}")).unwrap();

@@ -7,7 +7,7 @@ use super::{
     super::{
         deliveries::{Deliveries, RequestError},
         member::Members,
-        meta::{Arguments, MAX_LISTED, MetaResult, Query},
+        meta::{Arguments, MAX_LISTED, MetaProcedure, MetaResult, Query},
         turn::{Kind, Turn},
     },
     Now, Router,
@@ -31,7 +31,7 @@ impl Router {
         now: Now,
         out: &mut Deliveries,
     ) -> Result<MetaResult, RequestError> {
-        let arguments = Arguments::read(payload)?;
+        let arguments = Arguments::read(MetaProcedure::Routing(kind, query), payload)?;
         match query {
             Query::List => {
                 let mut lists: [Vec<u64>; 3] = Default::default();
@@ -90,7 +90,8 @@ impl Router {
             Query::Remove => {
                 let id = arguments.id(ID)?;
                 let session = arguments.second_id("a session's identifier")?;
-                self.remove(kind, id, SessionId(session), members, now, out)?;
+                let reason = arguments.words("reason")?;
+                self.remove(kind, id, SessionId(session), reason, members, now, out)?;
                 Ok(MetaResult::Nothing)
             }
         }
@@ -110,11 +111,13 @@ impl Router {
         }
     }
 
+    #[allow(clippy::too_many_arguments, reason = "what is removed from where, and what it meets")]
     fn remove(
         &mut self,
         kind: Kind,
         id: u64,
         session: SessionId,
+        reason: Option<String>,
         members: &Members,
         now: Now,
         out: &mut Deliveries,
@@ -132,8 +135,8 @@ impl Router {
             changes: &mut self.changes,
         };
         let removed = match kind {
-            Kind::Subscription => self.broker.revoke(session, id, turn, out),
-            Kind::Registration => self.dealer.revoke(session, id, turn, out),
+            Kind::Subscription => self.broker.revoke(session, id, reason, turn, out),
+            Kind::Registration => self.dealer.revoke(session, id, reason, turn, out),
         };
         self.tell_changes(members, now, out);
         if removed {
@@ -158,7 +161,7 @@ fn no_such(kind: Kind, id: u64) -> RequestError {
 /// The URI or the pattern that is asked for: the first argument, and `match` in the options that may follow.
 fn pattern(arguments: &Arguments) -> Result<Pattern, RequestError> {
     let text = arguments.text(URI)?;
-    let matching = match arguments.option("match") {
+    let matching = match arguments.option("match")? {
         None | Some(Value::Null) => UriMatch::Exact,
         Some(matching) => matching.as_str().and_then(UriMatch::parse).ok_or_else(|| {
             RequestError::new(INVALID_ARGUMENT, "option match: use \"exact\", \"prefix\" or \"wildcard\"")

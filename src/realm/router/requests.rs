@@ -15,6 +15,7 @@ use crate::wamp::{
     ClientFeatures, Payload, RouterMessage, Uri,
     message::{CallOptions, PublishOptions, RegisterOptions, SubscribeOptions},
     pattern::Pattern,
+    uri::error,
 };
 
 #[allow(clippy::too_many_arguments, reason = "a message's elements, and what they meet")]
@@ -107,10 +108,15 @@ pub(super) fn call(
     turn: &mut Turn<'_>,
     out: &mut Deliveries,
 ) -> Result<(), Refusal> {
+    // Only a first CALL is answered with an ERROR: what follows it under its number gets no answer of its own, and of its options
+    // only `progress` counts (section "Freezing of Options in Progressive Call Invocations").
+    let is_first = !dealer.knows(actor.session, request);
+    if let Some(complaint) = options.refused.filter(|_| is_first) {
+        return Err(RequestError::new(error::OPTION_NOT_ALLOWED, complaint).into());
+    }
     let is_disclosed = match authorize(turn.permissions, actor, Action::Call, procedure.as_str(), false) {
         Ok(grant) => grant.disclose || options.disclose_me,
-        // Only a first CALL is answered with an ERROR: what follows it under its number gets no answer of its own.
-        Err(_) if dealer.knows(actor.session, request) => false,
+        Err(_) if !is_first => false,
         Err(refusal) => return Err(refusal.into()),
     };
     dealer.call(Call { caller: *actor, request, procedure, is_disclosed, options, payload }, turn, out)

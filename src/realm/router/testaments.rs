@@ -10,14 +10,14 @@ use super::{
     super::{
         deliveries::{Deliveries, RequestError},
         member::{Actor, Members},
-        meta::Arguments,
+        meta::{Arguments, MetaProcedure},
         permissions::Action,
     },
     Now, Router,
     checks::authorize,
 };
 use crate::wamp::{
-    ClientMessage, DecodeError, Payload, Serializer, SessionId,
+    ClientMessage, Payload, Serializer, SessionId,
     uri::error::{INVALID_ARGUMENT, UNAVAILABLE},
 };
 
@@ -80,7 +80,7 @@ impl Router {
         actor: &Actor<'_>,
         payload: &Payload,
     ) -> Result<(), RequestError> {
-        let arguments = Arguments::read(payload)?;
+        let arguments = Arguments::read(MetaProcedure::AddTestament, payload)?;
         let scope = Scope::read(&arguments)?;
         let testament = read(&arguments)?;
         let ClientMessage::Publish { topic, .. } = &testament else { return Err(invalid("no publication")) };
@@ -107,7 +107,7 @@ impl Router {
         session: SessionId,
         payload: &Payload,
     ) -> Result<(), RequestError> {
-        let scope = Scope::read(&Arguments::read(payload)?)?;
+        let scope = Scope::read(&Arguments::read(MetaProcedure::FlushTestaments, payload)?)?;
         let Some(own) = self.testaments.0.get_mut(&session) else { return Ok(()) };
         let flushed: usize = own.of(scope).drain(..).map(|testament| size(&testament)).sum();
         own.bytes = own.bytes.saturating_sub(flushed);
@@ -160,10 +160,10 @@ fn read(arguments: &Arguments) -> Result<ClientMessage, RequestError> {
         arguments.argument(place).filter(|it| !it.is_null()).cloned().unwrap_or(none)
     };
     let message = json!([16, 1, options, topic, of(1, json!([])), of(2, json!({}))]);
-    let message = Serializer::Json.decode(&message.to_string().into(), MAX_DEPTH);
-    message.map_err(|error| match error {
+    match Serializer::Json.decode(&message.to_string().into(), MAX_DEPTH) {
         // An unacknowledged PUBLISH is refused without a word; here the caller gets the word.
-        DecodeError::Refused { error, message, .. } => RequestError::new(error, message),
-        error => invalid(error.to_string()),
-    })
+        Ok(ClientMessage::Refused(refused)) => Err(RequestError::new(refused.error, refused.message)),
+        Ok(testament) => Ok(testament),
+        Err(fault) => Err(invalid(fault.to_string())),
+    }
 }

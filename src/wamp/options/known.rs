@@ -1,6 +1,10 @@
 //! The keys that mean something, message by message.
 
-use super::{OptionValue, Options, invalid};
+use super::{
+    OptionValue, Options, Refused,
+    absent::{Absent, IN_CALL, IN_ERROR, IN_PUBLISH, IN_REGISTER, IN_SUBSCRIBE, IN_YIELD},
+    invalid,
+};
 use crate::wamp::{
     DecodeError, Dictionary,
     message::{
@@ -23,6 +27,8 @@ pub(in crate::wamp) const PPT_KEYID: &str = "ppt_keyid";
 
 /// What is said of an option whose value is none of the possible ones.
 const MATCH: &str = "option match: use \"exact\", \"prefix\" or \"wildcard\"";
+const NO_SCHEME: &str =
+    "option ppt_scheme: the other ppt_ options are there without it: say how the payload is packed";
 const INVOKE: &str = "option invoke: use \"single\", \"first\", \"last\", \"roundrobin\" or \"random\"";
 /// How many methods a client may offer. There are fewer than ten.
 const MAX_AUTHMETHODS: usize = 64;
@@ -34,6 +40,7 @@ impl Options for HelloDetails {
         &mut self,
         key: &'static str,
         value: OptionValue<'_, 'a, R>,
+        _: &mut Refused,
     ) -> Result<(), DecodeError> {
         match key {
             "authmethods" => self.authmethods = value.texts(MAX_AUTHMETHODS)?,
@@ -78,11 +85,13 @@ impl Options for PublishOptions {
         PPT_CIPHER,
         PPT_KEYID,
     ];
+    const ABSENT: Absent = IN_PUBLISH;
 
     fn set<'a, R: Reader<'a>>(
         &mut self,
         key: &'static str,
         value: OptionValue<'_, 'a, R>,
+        _: &mut Refused,
     ) -> Result<(), DecodeError> {
         match key {
             "acknowledge" => self.acknowledge = value.bool()?,
@@ -99,6 +108,10 @@ impl Options for PublishOptions {
         }
         Ok(())
     }
+
+    fn check(&mut self, refused: &mut Refused) {
+        check_passthru(&mut self.passthru, refused);
+    }
 }
 
 impl Options for CallOptions {
@@ -112,11 +125,13 @@ impl Options for CallOptions {
         PPT_CIPHER,
         PPT_KEYID,
     ];
+    const ABSENT: Absent = IN_CALL;
 
     fn set<'a, R: Reader<'a>>(
         &mut self,
         key: &'static str,
         value: OptionValue<'_, 'a, R>,
+        _: &mut Refused,
     ) -> Result<(), DecodeError> {
         match key {
             "receive_progress" => self.receive_progress = value.bool()?,
@@ -127,6 +142,10 @@ impl Options for CallOptions {
         }
         Ok(())
     }
+
+    fn check(&mut self, refused: &mut Refused) {
+        check_passthru(&mut self.passthru, refused);
+    }
 }
 
 impl Options for CancelOptions {
@@ -136,6 +155,7 @@ impl Options for CancelOptions {
         &mut self,
         _: &'static str,
         value: OptionValue<'_, 'a, R>,
+        _: &mut Refused,
     ) -> Result<(), DecodeError> {
         let mode = CancelMode::parse(&value.text()?);
         self.mode = mode.ok_or_else(|| invalid("expected \"skip\", \"kill\" or \"killnowait\""))?;
@@ -145,11 +165,13 @@ impl Options for CancelOptions {
 
 impl Options for YieldOptions {
     const KEYS: &'static [&'static str] = &["progress", PPT_SCHEME, PPT_SERIALIZER, PPT_CIPHER, PPT_KEYID];
+    const ABSENT: Absent = IN_YIELD;
 
     fn set<'a, R: Reader<'a>>(
         &mut self,
         key: &'static str,
         value: OptionValue<'_, 'a, R>,
+        _: &mut Refused,
     ) -> Result<(), DecodeError> {
         match key {
             "progress" => self.progress = value.bool()?,
@@ -157,31 +179,43 @@ impl Options for YieldOptions {
         }
         Ok(())
     }
+
+    fn check(&mut self, refused: &mut Refused) {
+        check_passthru(&mut self.passthru, refused);
+    }
 }
 
 impl Options for ErrorDetails {
     const KEYS: &'static [&'static str] = &[PPT_SCHEME, PPT_SERIALIZER, PPT_CIPHER, PPT_KEYID];
+    const ABSENT: Absent = IN_ERROR;
 
     fn set<'a, R: Reader<'a>>(
         &mut self,
         key: &'static str,
         value: OptionValue<'_, 'a, R>,
+        _: &mut Refused,
     ) -> Result<(), DecodeError> {
         passthru(&mut self.passthru, key, value.text()?);
         Ok(())
+    }
+
+    fn check(&mut self, refused: &mut Refused) {
+        check_passthru(&mut self.passthru, refused);
     }
 }
 
 impl Options for SubscribeOptions {
     const KEYS: &'static [&'static str] = &["match", "get_retained"];
+    const ABSENT: Absent = IN_SUBSCRIBE;
 
     fn set<'a, R: Reader<'a>>(
         &mut self,
         key: &'static str,
         value: OptionValue<'_, 'a, R>,
+        refused: &mut Refused,
     ) -> Result<(), DecodeError> {
         match key {
-            "match" => word(&mut self.matching, UriMatch::parse(&value.text()?), &mut self.unknown, MATCH),
+            "match" => word(&mut self.matching, UriMatch::parse(&value.text()?), refused, MATCH),
             _ => self.get_retained = value.bool()?,
         }
         Ok(())
@@ -191,15 +225,17 @@ impl Options for SubscribeOptions {
 impl Options for RegisterOptions {
     const KEYS: &'static [&'static str] =
         &["match", "invoke", "concurrency", "force_reregister", "disclose_caller", "forward_timeout"];
+    const ABSENT: Absent = IN_REGISTER;
 
     fn set<'a, R: Reader<'a>>(
         &mut self,
         key: &'static str,
         value: OptionValue<'_, 'a, R>,
+        refused: &mut Refused,
     ) -> Result<(), DecodeError> {
         match key {
-            "match" => word(&mut self.matching, UriMatch::parse(&value.text()?), &mut self.unknown, MATCH),
-            "invoke" => word(&mut self.invoke, Invoke::parse(&value.text()?), &mut self.unknown, INVOKE),
+            "match" => word(&mut self.matching, UriMatch::parse(&value.text()?), refused, MATCH),
+            "invoke" => word(&mut self.invoke, Invoke::parse(&value.text()?), refused, INVOKE),
             "concurrency" => {
                 let expected = "expected an integer from 1";
                 let concurrency = Some(value.number(expected)?).filter(|at_once| *at_once > 0);
@@ -214,10 +250,10 @@ impl Options for RegisterOptions {
 }
 
 /// Takes one of several words, or notes that there is no such word.
-fn word<T>(place: &mut T, value: Option<T>, unknown: &mut Option<&'static str>, complaint: &'static str) {
+fn word<T>(place: &mut T, value: Option<T>, refused: &mut Refused, complaint: &'static str) {
     match value {
         Some(value) => *place = value,
-        None => *unknown = Some(complaint),
+        None => *refused = Some(complaint),
     }
 }
 
@@ -230,4 +266,14 @@ fn passthru(place: &mut Option<Box<Passthru>>, key: &'static str, value: String)
         PPT_CIPHER => passthru.cipher = Some(value),
         _ => passthru.keyid = Some(value),
     }
+}
+
+/// The other attributes say how a payload is packed by a scheme: without one, no receiver could unpack it.
+fn check_passthru(place: &mut Option<Box<Passthru>>, refused: &mut Refused) {
+    let Some(passthru) = place.as_deref().filter(|passthru| passthru.scheme.is_empty()) else { return };
+    let Passthru { scheme: _, serializer, cipher, keyid } = passthru;
+    if serializer.is_some() || cipher.is_some() || keyid.is_some() {
+        *refused = Some(NO_SCHEME);
+    }
+    *place = None;
 }

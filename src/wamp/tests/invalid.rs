@@ -166,8 +166,8 @@ fn a_wrong_option_is_named_and_not_repeated() {
 #[track_caller]
 fn refusal(message: &str) -> (u64, bool, &'static str, String) {
     match json(message) {
-        Err(DecodeError::Refused { request_type, request: 7, has_answer, error, message }) => {
-            (request_type, has_answer, error, message)
+        Ok(ClientMessage::Refused(refused)) if refused.request == 7 => {
+            (refused.request_type, refused.has_answer, refused.error, refused.message.into_owned())
         }
         other => panic!("{message}: {other:?}"),
     }
@@ -223,6 +223,77 @@ fn a_value_that_an_option_does_not_have_is_answered_with_the_option_name_before_
             "{message}"
         );
         assert!(sentence.starts_with(option), "{sentence}");
+    }
+}
+
+#[test]
+fn an_option_that_another_router_would_have_is_answered_with_its_name() {
+    let refused = |code: u64, option: &str| {
+        let message = format!("[{code},7,{{\"acknowledge\":true,\"{option}\":\"x\"}},\"com.x\"]");
+        let (of, has_answer, error, sentence) = refusal(&message);
+        assert_eq!((of, has_answer, error), (code, true, "wamp.error.option_not_allowed"), "{message}");
+        assert!(sentence.starts_with(&format!("option {option}: ")), "{sentence}");
+    };
+    let common = ["nkey", "rkey", "forward_for"];
+    let packed = ["enc_algo", "enc_key", "enc_serializer"];
+    let named =
+        ["publisher", "publisher_authid", "publisher_authrole", "trustlevel", "transaction_hash", "match"];
+    for option in common.iter().chain(&packed).chain(&named) {
+        refused(16, option);
+    }
+    for option in common.iter().chain(&["invoke"]) {
+        refused(32, option);
+    }
+    for option in common {
+        refused(64, option);
+    }
+    // Null and a key that no router has are none.
+    for message in ["[16,7,{\"rkey\":null},\"com.x\"]", "[16,7,{\"x_own\":1},\"com.x\"]"] {
+        assert!(matches!(json(message), Ok(ClientMessage::Publish { .. })), "{message}");
+    }
+    // The dealer judges a CALL, for it knows whether this is the first of several.
+    let called = |option: &str| match json(&format!("[48,7,{{\"{option}\":[1]}},\"com.x\"]")).unwrap() {
+        ClientMessage::Call { options, .. } => options.refused,
+        other => panic!("{other:?}"),
+    };
+    let named = ["caller", "caller_authid", "caller_authrole", "trustlevel", "transaction_hash", "match"];
+    let sharded = ["runmode", "runon"];
+    let receivers =
+        ["exclude", "exclude_authid", "exclude_authrole", "eligible", "eligible_authid", "eligible_authrole"];
+    for option in common.iter().chain(&packed).chain(&named).chain(&sharded).chain(&receivers) {
+        let refused = called(option).unwrap_or_default();
+        assert!(refused.starts_with(&format!("option {option}: ")), "{option}: {refused:?}");
+    }
+    assert_eq!(called("x_own"), None);
+    // What has no ERROR for an answer ends the session.
+    for (message, element) in [
+        ("[70,7,{\"enc_algo\":\"x\"}]", "YIELD.Options"),
+        ("[70,7,{\"callee\":1}]", "YIELD.Options"),
+        ("[8,68,7,{\"enc_key\":\"x\"},\"com.x\"]", "ERROR.Details"),
+    ] {
+        let error = json(message).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("invalid WAMP message: {element}: option ")), "{error}");
+    }
+}
+
+#[test]
+fn what_says_how_a_payload_is_packed_needs_a_scheme() {
+    for option in ["ppt_cipher", "ppt_keyid", "ppt_serializer"] {
+        let options = format!("{{\"acknowledge\":true,\"{option}\":\"x\"}}");
+        let (_, _, error, sentence) = refusal(&format!("[16,7,{options},\"com.x\"]"));
+        assert_eq!(error, "wamp.error.option_not_allowed");
+        assert!(sentence.starts_with("option ppt_scheme: "), "{sentence}");
+        match json(&format!("[48,7,{{\"{option}\":\"x\",\"ppt_scheme\":\"\"}},\"com.x\"]")).unwrap() {
+            ClientMessage::Call { options, .. } => assert!(options.refused.is_some(), "{options:?}"),
+            other => panic!("{other:?}"),
+        }
+        assert!(json(&format!("[70,7,{options}]")).is_err(), "{option}");
+        assert!(json(&format!("[8,68,7,{options},\"com.x\"]")).is_err(), "{option}");
+    }
+    // An empty scheme is none.
+    match json("[16,7,{\"ppt_scheme\":\"\"},\"com.x\"]").unwrap() {
+        ClientMessage::Publish { options, .. } => assert_eq!(options.passthru, None),
+        other => panic!("{other:?}"),
     }
 }
 

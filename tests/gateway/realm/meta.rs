@@ -26,6 +26,12 @@ fn questions_about_subscriptions_are_answered_in_every_serializer() {
         assert_eq!(ask("lookup", json!(["com.app.x"])).unwrap(), exact);
         assert_eq!(ask("lookup", json!(["com.app", { "match": "prefix" }])).unwrap(), prefix);
         assert_eq!(ask("lookup", json!(["com.app"])).unwrap(), Value::Null);
+        for options in [json!("prefix"), json!({ "match": "prefix", "strict": true })] {
+            assert_eq!(
+                uri(&ask("lookup", json!(["com.app", options])).unwrap_err()),
+                "wamp.error.invalid_argument"
+            );
+        }
         let mut matching = ask("match", json!(["com.app.x"])).unwrap().as_array().unwrap().clone();
         matching.sort_by_key(Value::as_u64);
         assert_eq!(matching, [exact.clone(), prefix.clone(), wildcard.clone()]);
@@ -159,9 +165,10 @@ fn administrator_takes_a_subscription_or_a_registration_from_a_client_which_is_t
         ("wamp.subscription.remove_subscriber", &subscription, code::UNSUBSCRIBED),
         ("wamp.registration.remove_callee", &registration, code::UNREGISTERED),
     ] {
-        ask(&mut admin, procedure, &json!([id, session])).unwrap();
+        let request = admin.call(procedure, &json!([id, session]), &json!({ "reason": "no longer paid" }));
+        admin.result(request).unwrap();
         let told = client.expect(message);
-        assert_eq!(told[1], 0, "{told}");
+        assert_eq!((&told[1], &told[2]["reason"]), (&json!(0), &json!("no longer paid")), "{told}");
         assert_eq!(told[2].as_object().unwrap().values().find(|value| *value == id), Some(id), "{told}");
         let gone = ask(&mut admin, procedure, &json!([id, session])).unwrap_err();
         assert!(uri(&gone).starts_with("wamp.error.no_such_"), "{gone}");

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{register, sentence, subscribe};
-use crate::support::{Client, Jar, client::uri, gateway::tracking_gateway};
+use super::{call, capable, publish, register, sentence, subscribe};
+use crate::support::{Client, Jar, client::uri, code, gateway::tracking_gateway};
 
 #[test]
 fn invalid_uri_comes_with_a_sentence_that_names_the_fault() {
@@ -39,4 +39,72 @@ fn values_that_an_option_does_not_have_are_refused_with_its_name() {
     assert_eq!(uri(&error), "wamp.error.option_not_allowed", "{error}");
     assert!(sentence(&error).starts_with("option invoke: "), "{error}");
     client.leaves();
+}
+
+#[test]
+fn options_that_the_realm_does_not_have_are_refused_with_their_names_and_nothing_is_done() {
+    let gateway = tracking_gateway();
+    let (mut client, mut other) = (capable(&gateway), capable(&gateway));
+    subscribe(&mut other, &json!({}), "com.x").unwrap();
+    register(&mut other, &json!({}), "com.x").unwrap();
+    let refused = |error: serde_json::Value, option: &str| {
+        assert_eq!(uri(&error), "wamp.error.option_not_allowed", "{error}");
+        assert!(sentence(&error).starts_with(&format!("option {option}: ")), "{error}");
+    };
+    refused(subscribe(&mut client, &json!({ "nkey": "node1" }), "com.y").unwrap_err(), "nkey");
+    refused(register(&mut client, &json!({ "rkey": "x" }), "com.y").unwrap_err(), "rkey");
+    for (options, option) in [
+        (json!({ "rkey": "x" }), "rkey"),
+        (json!({ "match": "prefix" }), "match"),
+        (json!({ "enc_algo": "cryptobox" }), "enc_algo"),
+        (json!({ "ppt_cipher": "xsalsa20poly1305" }), "ppt_scheme"),
+    ] {
+        refused(publish(&mut client, options.clone(), "com.x", &json!([])).unwrap_err(), option);
+        let request = call(&mut client, &options, "com.x", &json!([]));
+        refused(client.result(request).unwrap_err(), option);
+        let request = call(&mut client, &options, "wamp.session.count", &json!([]));
+        refused(client.result(request).unwrap_err(), option);
+        // Without an acknowledgement there is no answer, and no event either.
+        client.request(code::PUBLISH, &json!([options, "com.x"]));
+    }
+    let packed = json!({ "ppt_scheme": "x_own" });
+    let request = call(&mut client, &packed, "wamp.session.count", &json!([]));
+    refused(client.result(request).unwrap_err(), "ppt_scheme");
+    client.echoes();
+    publish(&mut client, json!({}), "com.x", &json!(["only"])).unwrap();
+    assert_eq!(other.expect(code::EVENT)[4], json!(["only"]));
+}
+
+#[test]
+fn progressive_call_that_is_refused_gets_one_error_and_its_later_invocations_are_dropped() {
+    let gateway = tracking_gateway();
+    let (mut client, mut callee) = (capable(&gateway), capable(&gateway));
+    register(&mut callee, &json!({}), "com.x").unwrap();
+    for (options, procedure, error) in [
+        (json!({ "progress": true, "rkey": "x" }), "com.x", "wamp.error.option_not_allowed"),
+        (json!({ "progress": true }), "com..x", "wamp.error.invalid_uri"),
+        (json!({ "progress": true, "rkey": "x" }), "wamp.session.count", "wamp.error.feature_not_supported"),
+    ] {
+        let mut last = options.clone();
+        last["progress"] = json!(false);
+        let request = call(&mut client, &options, procedure, &json!([1]));
+        for chunk in [&options, &last] {
+            client.send(&json!([code::CALL, request, chunk, procedure, [2]]));
+        }
+        assert_eq!(uri(&client.result(request).unwrap_err()), error, "{procedure}");
+        client.echoes();
+        assert!(client.is_waiting_for_nothing(), "{procedure}");
+    }
+}
+
+#[test]
+fn later_invocation_goes_on_whatever_its_other_options_say() {
+    let gateway = tracking_gateway();
+    let (mut client, mut callee) = (capable(&gateway), capable(&gateway));
+    register(&mut callee, &json!({}), "com.x").unwrap();
+    let request = call(&mut client, &json!({ "progress": true }), "com.x", &json!([1]));
+    client.send(&json!([code::CALL, request, { "rkey": "x" }, "com.x", [2]]));
+    for chunk in [1, 2] {
+        assert_eq!(callee.expect(code::INVOCATION)[4], json!([chunk]));
+    }
 }

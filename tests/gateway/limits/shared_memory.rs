@@ -1,0 +1,119 @@
+//! What all clients together may make the gateway hold (`max_memory`).
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::support::{
+    Client, Gateway, Handshake, Jar, PATIENCE, code,
+    config::{With as _, tracked, web},
+    http::Connection,
+};
+
+#[test]
+fn clients_hold_so_much_memory_in_all() {
+    let gateway = Gateway::start(&web(&tracked()).with("max_memory", json!("1MiB")));
+    let (mut first, _) = Client::joined(&gateway, &mut Jar::default());
+    let mut open = Vec::new();
+    let refused = loop {
+        let mut connection = Connection::open(&gateway);
+        let _ = connection.try_send(Handshake::default().bytes());
+        let response = connection.response();
+        if response.status != 101 {
+            break response;
+        }
+        open.push(connection);
+        assert!(open.len() < 100, "32 KiB each");
+    };
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert_eq!(refused.header("retry-after"), Some("5"), "{refused:?}");
+    assert!(open.len() >= 20, "{}", open.len());
+    // Those that are connected go on, as long as they hold no more than before.
+    first.publish("com.example.marker", &json!([]), &json!({})).unwrap();
+    assert_eq!(first.subscribe("com.example.marker").unwrap_err(), "wamp.error.unavailable");
+    // What a refused connection has not taken, it does not give back: the next one is refused as well.
+    for _ in 0..4 {
+        assert_eq!(Handshake::default().send(&gateway).1.status, 503);
+    }
+    let before = open.len();
+    drop((first, open));
+    // The gateway notices in its own time that there is room again.
+    let begun = Instant::now();
+    let mut again = Vec::new();
+    while again.len() < before {
+        let (connection, response) = Handshake::default().send(&gateway);
+        if response.status == 101 {
+            again.push(connection);
+        }
+        assert!(begun.elapsed() < PATIENCE, "{} instead of {before}", again.len());
+    }
+    drop(again);
+    while Handshake::default().send(&gateway).1.status != 101 {
+        assert!(begun.elapsed() < PATIENCE, "nothing was given back");
+    }
+    Client::joined(&gateway, &mut Jar::default()).0.echoes();
+}
+
+#[test]
+fn calls_that_wait_for_their_callee_count_as_memory() {
+    const PROCEDURE: &str = "com.example.slow";
+    let gateway = Gateway::start(&web(&tracked()).with("max_memory", json!("1MiB")));
+    let (mut callee, _) = Client::joined(&gateway, &mut Jar::default());
+    let (mut caller, _) = Client::joined(&gateway, &mut Jar::default());
+    let register = |callee: &mut Client| {
+        let id = callee.request(code::REGISTER, &json!([{ "concurrency": 1 }, PROCEDURE]));
+        callee.answer(code::REGISTER, id, code::REGISTERED).unwrap()[2].clone()
+    };
+    // Small enough for nothing else to be charged for them.
+    let args = json!(["x".repeat(7 * 1024)]);
+    // One that its callee has, and as many as there is room for behind it.
+    let fill = |caller: &mut Client| {
+        let mut waiting = Vec::new();
+        loop {
+            let call = caller.call(PROCEDURE, &args, &json!({}));
+            caller.publish("com.example.marker", &json!([]), &json!({})).unwrap();
+            if !caller.is_waiting_for_nothing() {
+                let error = caller.result(call).unwrap_err();
+                assert_eq!(error[4], "wamp.error.unavailable", "{error}");
+                assert!(error[5][0].as_str().is_some_and(|why| why.contains("no memory left")), "{error}");
+                return waiting;
+            }
+            waiting.push(call);
+            assert!(waiting.len() < 150, "7 KiB each");
+        }
+    };
+    let answer = |callee: &mut Client| {
+        let invocation = callee.expect(code::INVOCATION);
+        callee.send(&json!([code::YIELD, invocation[1], {}]));
+    };
+
+    let registration = register(&mut callee);
+    let served = fill(&mut caller);
+    assert!(served.len() > 100, "{}", served.len());
+    for call in &served {
+        answer(&mut callee);
+        caller.result(*call).unwrap();
+    }
+
+    // Each way out of the queue gives back what a call was charged.
+    let canceled = fill(&mut caller);
+    assert_eq!(canceled.len(), served.len());
+    for call in canceled.iter().skip(1) {
+        caller.send(&json!([code::CANCEL, call, { "mode": "skip" }]));
+        assert_eq!(caller.result(*call).unwrap_err()[4], "wamp.error.canceled");
+    }
+    answer(&mut callee);
+    caller.result(canceled[0]).unwrap();
+
+    let left = fill(&mut caller);
+    assert_eq!(left.len(), served.len());
+    callee.unregister(&registration).unwrap();
+    for call in left.iter().skip(1) {
+        assert_eq!(caller.result(*call).unwrap_err()[4], "wamp.error.canceled");
+    }
+    answer(&mut callee);
+    caller.result(left[0]).unwrap();
+
+    register(&mut callee);
+    assert_eq!(fill(&mut caller).len(), served.len());
+}
