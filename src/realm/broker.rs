@@ -180,7 +180,11 @@ impl Broker {
     }
 
     /// Retains an event for later subscribers. The payload is copied, since frames are larger than what is in them.
-    pub(super) fn retain(&mut self, publication: &Publication<'_>, turn: &Turn<'_>) {
+    pub(super) fn retain(
+        &mut self,
+        publication: &Publication<'_>,
+        turn: &Turn<'_>,
+    ) -> Result<(), RequestError> {
         let event = RetainedEvent {
             publication: publication.id,
             publisher: publication.publisher.map(|publisher| publisher.disclosed()),
@@ -188,7 +192,13 @@ impl Broker {
             passthru: publication.passthru.clone(),
             payload: publication.payload.detached(),
         };
-        self.retained.keep(publication.topic, event, turn.now);
+        if self.retained.keep(publication.topic, event, turn.now) {
+            return Ok(());
+        }
+        Err(RequestError::new(
+            error::UNAVAILABLE,
+            "the gateway has no memory left for retained events: try again later, or publish without retain",
+        ))
     }
 
     /// Gives a subscriber the retained events of what it has subscribed to.

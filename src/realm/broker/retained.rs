@@ -1,7 +1,8 @@
 //! Retained events: the latest one of each topic whose publisher asked for it (section "Event Retention").
 //!
 //! *Bound*: so many topics and so many bytes; beyond them the topic whose event is oldest is forgotten. An event is
-//! forgotten as well when its time is up. It is no durable storage, as the specification says.
+//! forgotten as well when its time is up. It is no durable storage, as the specification says. Without room in the memory that all
+//! clients share, nothing is retained or forgotten, and the publisher is told.
 
 use std::{
     collections::BTreeMap,
@@ -12,6 +13,7 @@ use std::{
 
 use super::Audience;
 use crate::{
+    memory::{self, Charge},
     realm::{deliveries::Deliveries, permissions::Action, turn::Turn},
     wamp::{
         Payload, RouterMessage, SessionId, Uri,
@@ -23,7 +25,7 @@ use crate::{
 /// How many topics of a realm have a retained event.
 pub(in crate::realm) const MAX_RETAINED: usize = 10_000;
 
-/// How many bytes all retained events of a realm take.
+/// How many bytes all retained events of a realm take, with their topics.
 pub(in crate::realm) const MAX_RETAINED_BYTES: usize = 16 * 1024 * 1024;
 
 /// How long an event is retained: what is older than a week is not what a subscriber calls the current state.
@@ -42,7 +44,8 @@ pub(in crate::realm) struct Retained {
     /// The topics in the order of their latest events.
     by_age: BTreeMap<u64, Arc<str>>,
     last: u64,
-    bytes: usize,
+    /// What they take.
+    charge: Charge,
 }
 
 /// What is retained of a topic.
@@ -56,7 +59,7 @@ struct Topic {
 }
 
 /// An event that was published.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(in crate::realm) struct RetainedEvent {
     pub(in crate::realm) publication: u64,
     pub(in crate::realm) publisher: Option<Disclosed>,
@@ -67,20 +70,32 @@ pub(in crate::realm) struct RetainedEvent {
 
 impl RetainedEvent {
     fn size(&self) -> usize {
-        size_of::<Self>() + self.payload.size() + self.audience.size()
+        let passthru = self.passthru.as_deref().map_or(0, Passthru::size);
+        size_of::<Self>() + self.payload.size() + self.audience.size() + passthru
     }
 }
 
 impl Topic {
     fn size(&self, name: &str) -> usize {
-        size_of::<Self>() + 2 * name.len() + self.events.iter().map(RetainedEvent::size).sum::<usize>()
+        place(name) + self.events.iter().map(RetainedEvent::size).sum::<usize>()
     }
 }
 
+/// What a topic takes besides its events.
+const fn place(name: &str) -> usize {
+    memory::ENTRY + name.len()
+}
+
 impl Retained {
-    /// Retains an event.
-    pub(in crate::realm) fn keep(&mut self, topic: &Uri, event: RetainedEvent, now: Instant) {
+    /// Retains an event, if there is memory left for it.
+    #[must_use]
+    pub(in crate::realm) fn keep(&mut self, topic: &Uri, event: RetainedEvent, now: Instant) -> bool {
         let name: Arc<str> = topic.clone().into();
+        // The event needs room beside those that it takes the place of: if there is none, they stay.
+        let new = place(&name) + event.size();
+        if !self.charge.grow(new) {
+            return false;
+        }
         let mut events = self.forget(&name).map(|topic| topic.events).unwrap_or_default();
         if !event.audience.is_limited() {
             events.clear();
@@ -90,11 +105,11 @@ impl Retained {
         self.last += 1;
         let until = now.checked_add(RETAINED_FOR).unwrap_or(now);
         let topic = Topic { age: self.last, until, events };
-        self.bytes += topic.size(&name);
+        self.charge.force(topic.size(&name).saturating_sub(new));
         self.by_age.insert(self.last, Arc::clone(&name));
         self.topics.insert(name, topic);
         while let Some((_, oldest)) = self.by_age.first_key_value() {
-            let is_over = self.topics.len() > MAX_RETAINED || self.bytes > MAX_RETAINED_BYTES;
+            let is_over = self.topics.len() > MAX_RETAINED || self.charge.bytes() > MAX_RETAINED_BYTES;
             let is_late = self.topics.get(oldest).is_some_and(|topic| topic.until <= now);
             if !is_over && !is_late {
                 break;
@@ -102,6 +117,7 @@ impl Retained {
             let oldest = Arc::clone(oldest);
             self.forget(&oldest);
         }
+        true
     }
 
     /// Gives a new subscriber what it would have got of the retained events.
@@ -153,7 +169,10 @@ impl Retained {
     fn forget(&mut self, name: &str) -> Option<Topic> {
         let topic = self.topics.remove(name)?;
         self.by_age.remove(&topic.age);
-        self.bytes = self.bytes.saturating_sub(topic.size(name));
+        self.charge.shrink(topic.size(name));
         Some(topic)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,9 +39,6 @@ pub(super) fn publish(
         Err(refusal) => return Ok(Err(refusal)),
     };
     let id = turn.identifiers.publication();
-    if options.acknowledge {
-        out.one(actor.session, RouterMessage::Published { request, publication: id });
-    }
     let publication = Publication {
         id,
         topic,
@@ -50,8 +47,14 @@ pub(super) fn publish(
         passthru: options.passthru,
         payload,
     };
-    if options.retain {
-        broker.retain(&publication, turn);
+    // An event that its publisher wants to have retained, and that is not, would be another one than it believes.
+    if options.retain
+        && let Err(refusal) = broker.retain(&publication, turn)
+    {
+        return Ok(Err(refusal));
+    }
+    if options.acknowledge {
+        out.one(actor.session, RouterMessage::Published { request, publication: id });
     }
     broker.publish(publication, turn, out);
     Ok(Ok(()))

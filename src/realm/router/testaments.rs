@@ -16,9 +16,12 @@ use super::{
     Now, Router,
     checks::authorize,
 };
-use crate::wamp::{
-    ClientMessage, Payload, Serializer, SessionId,
-    uri::error::{INVALID_ARGUMENT, UNAVAILABLE},
+use crate::{
+    memory::Charge,
+    wamp::{
+        ClientMessage, Payload, Serializer, SessionId,
+        uri::error::{INVALID_ARGUMENT, UNAVAILABLE},
+    },
 };
 
 /// How many testaments a session may have, and how many bytes of arguments with them.
@@ -37,7 +40,8 @@ pub(super) struct Testaments(FxHashMap<SessionId, Own>);
 struct Own {
     detached: Vec<ClientMessage>,
     destroyed: Vec<ClientMessage>,
-    bytes: usize,
+    /// What they take.
+    charge: Charge,
 }
 
 impl Own {
@@ -88,7 +92,7 @@ impl Router {
         let size = size(&testament);
         let own = self.testaments.0.entry(actor.session).or_default();
         let count = own.detached.len() + own.destroyed.len();
-        if count >= MAX_TESTAMENTS || own.bytes + size > MAX_TESTAMENT_BYTES {
+        if count >= MAX_TESTAMENTS || own.charge.bytes() + size > MAX_TESTAMENT_BYTES {
             return Err(RequestError::new(
                 UNAVAILABLE,
                 format!(
@@ -96,7 +100,12 @@ impl Router {
                 ),
             ));
         }
-        own.bytes += size;
+        if !own.charge.grow(size) {
+            return Err(RequestError::new(
+                UNAVAILABLE,
+                "the gateway has no memory left for testaments: try again later",
+            ));
+        }
         own.of(scope).push(testament);
         Ok(())
     }
@@ -110,7 +119,7 @@ impl Router {
         let scope = Scope::read(&Arguments::read(MetaProcedure::FlushTestaments, payload)?)?;
         let Some(own) = self.testaments.0.get_mut(&session) else { return Ok(()) };
         let flushed: usize = own.of(scope).drain(..).map(|testament| size(&testament)).sum();
-        own.bytes = own.bytes.saturating_sub(flushed);
+        own.charge.shrink(flushed);
         if own.detached.is_empty() && own.destroyed.is_empty() {
             self.testaments.0.remove(&session);
         }
@@ -139,7 +148,7 @@ impl Router {
     }
 }
 
-/// What a testament counts.
+/// What a testament takes.
 fn size(testament: &ClientMessage) -> usize {
     size_of::<ClientMessage>() + testament.serialized_size()
 }
@@ -163,7 +172,13 @@ fn read(arguments: &Arguments) -> Result<ClientMessage, RequestError> {
     match Serializer::Json.decode(&message.to_string().into(), MAX_DEPTH) {
         // An unacknowledged PUBLISH is refused without a word; here the caller gets the word.
         Ok(ClientMessage::Refused(refused)) => Err(RequestError::new(refused.error, refused.message)),
-        Ok(testament) => Ok(testament),
+        Ok(mut testament) => {
+            // It keeps no more than it is charged for: the payload is a slice of all that was written.
+            if let ClientMessage::Publish { payload, .. } = &mut testament {
+                *payload = payload.detached();
+            }
+            Ok(testament)
+        }
         Err(fault) => Err(invalid(fault.to_string())),
     }
 }

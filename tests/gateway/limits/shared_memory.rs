@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{
     Client, Gateway, Handshake, Jar, PATIENCE, code,
@@ -116,4 +116,72 @@ fn calls_that_wait_for_their_callee_count_as_memory() {
 
     register(&mut callee);
     assert_eq!(fill(&mut caller).len(), served.len());
+}
+
+/// What fits into the memory of all clients: how often the request was fulfilled before there was no room for one more.
+#[track_caller]
+fn until_full(mut request: impl FnMut(usize) -> Result<(), Value>) -> usize {
+    for done in 0..150 {
+        if let Err(error) = request(done) {
+            assert_eq!(error[4], "wamp.error.unavailable", "{error}");
+            assert!(error[5][0].as_str().is_some_and(|why| why.contains("no memory left")), "{error}");
+            return done;
+        }
+    }
+    panic!("7 KiB each, and always room for one more");
+}
+
+#[test]
+fn retained_events_count_as_memory_and_one_without_room_leaves_the_earlier_one() {
+    let gateway = Gateway::start(&web(&tracked()).with("max_memory", json!("1MiB")));
+    let (mut publisher, _) = Client::joined(&gateway, &mut Jar::default());
+    let (mut subscriber, _) = Client::joined(&gateway, &mut Jar::default());
+    let large = "x".repeat(7 * 1024);
+    let topic = |number: usize| format!("com.example.state{number}");
+    let retain = |publisher: &mut Client, number: usize, text: &str| {
+        let options = json!({ "acknowledge": true, "retain": true });
+        let request = publisher.request(code::PUBLISH, &json!([options, topic(number), [number, text]]));
+        publisher.answer(code::PUBLISH, request, code::PUBLISHED).map(drop)
+    };
+    let kept = until_full(|number| retain(&mut publisher, number, &large));
+    assert!(kept > 100, "{kept}");
+    // What takes the place of another one needs room beside it. Without room, the earlier one stays.
+    retain(&mut publisher, 0, &format!("{large} again")).unwrap_err();
+    let get = json!([{ "get_retained": true }, topic(0)]);
+    let request = subscriber.request(code::SUBSCRIBE, &get);
+    subscriber.answer(code::SUBSCRIBE, request, code::SUBSCRIBED).unwrap();
+    assert_eq!(subscriber.expect(code::EVENT)[4], json!([0, large]));
+    // Other events are published, and what was forgotten makes room.
+    publisher.publish(&topic(0), &json!(["passing"]), &json!({})).unwrap();
+    assert_eq!(subscriber.expect(code::EVENT)[4], json!(["passing"]));
+    for number in 1..=4 {
+        retain(&mut publisher, number, "").unwrap();
+    }
+    let more = until_full(|number| retain(&mut publisher, 1000 + number, &large));
+    assert!((3..=4).contains(&more), "{more}");
+}
+
+#[test]
+fn testaments_count_as_memory_until_they_are_flushed_or_published() {
+    let gateway = Gateway::start(&web(&tracked()).with("max_memory", json!("1MiB")));
+    let mut clients: Vec<Client> = (0..14).map(|_| Client::joined(&gateway, &mut Jar::default()).0).collect();
+    let large = "x".repeat(7 * 1024);
+    let add = |client: &mut Client| {
+        let request =
+            client.call("wamp.session.add_testament", &json!(["com.example.gone", [large]]), &json!({}));
+        client.result(request).map(drop)
+    };
+    // Eight for each session, which is less than one may have.
+    let kept = until_full(|number| add(&mut clients[number / 8]));
+    assert!((60..88).contains(&kept), "{kept}");
+    let flush = clients[0].call("wamp.session.flush_testaments", &json!([]), &json!({}));
+    clients[0].result(flush).unwrap();
+    let again = until_full(|number| add(&mut clients[11 + number / 4]));
+    assert_eq!(again, 8);
+    drop(clients.remove(1));
+    // The gateway notices in its own time that the client is gone.
+    let begun = Instant::now();
+    while add(&mut clients[9]).is_err() {
+        assert!(begun.elapsed() < PATIENCE, "nothing was given back");
+    }
 }
