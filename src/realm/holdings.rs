@@ -1,16 +1,26 @@
 //! What one session may hold in a realm: subscriptions, registrations, pending calls, and the bytes of the URIs in them.
 //!
 //! The broker and the dealer have bounds of their own, which are the same for all realms. Here an operator's stricter ones are
-//! kept, and the bound on all URIs of a session together: ten thousand long URIs are more memory than ten thousand short
-//! ones.
+//! kept, and two bounds on all patterns of a session together:
+//!
+//! - *The bytes of their URIs*: ten thousand long URIs are more memory than ten thousand short ones.
+//! - *The shapes of wildcard patterns*, see [`MAX_SHAPES`]. The look-up of a URI goes two ways at each component, and both may have
+//!   something: patterns can be chosen so that it visits all of them and finds none. But at each component it visits no more
+//!   places than there are shapes, so that one session makes it at most `MAX_SHAPES` times 32 steps longer.
+
+use std::num::NonZeroU64;
 
 use rustc_hash::FxHashMap;
 
-use super::{deliveries::RequestError, options::SessionLimits};
+use super::{deliveries::RequestError, options::SessionLimits, turn::Kind};
 use crate::{
     memory::{self, Charge},
-    wamp::{SessionId, uri::error},
+    wamp::{SessionId, pattern::Pattern, uri::error},
 };
+
+/// How many shapes the wildcard patterns of a session may have: in how many ways their empty components are placed. Applications
+/// have a few, with many patterns of each.
+const MAX_SHAPES: usize = 64;
 
 /// What the sessions of a realm hold.
 #[derive(Debug, Default)]
@@ -23,20 +33,24 @@ pub(super) struct Holdings {
 /// What one session holds.
 #[derive(Debug, Default)]
 struct Held {
-    /// The lengths of the URIs, by the identifiers of the subscriptions and registrations.
-    subscriptions: FxHashMap<u64, usize>,
-    registrations: FxHashMap<u64, usize>,
-    /// All these lengths together.
+    /// By the identifiers of the subscriptions and registrations.
+    subscriptions: FxHashMap<u64, Pledge>,
+    registrations: FxHashMap<u64, Pledge>,
+    /// The lengths of all URIs together.
     uris: usize,
+    /// How many of the wildcard patterns have each shape.
+    shapes: FxHashMap<NonZeroU64, usize>,
     /// What is charged for all of it.
     charge: Charge,
 }
 
-/// A kind of thing that sessions hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Thing {
-    Subscription,
-    Registration,
+/// What a subscription or a registration counts.
+#[derive(Debug, Clone, Copy)]
+struct Pledge {
+    /// The length of the URI.
+    uri: usize,
+    /// The shape, of a wildcard pattern.
+    shape: Option<NonZeroU64>,
 }
 
 impl Holdings {
@@ -45,16 +59,22 @@ impl Holdings {
         Self { limits, sessions: FxHashMap::default() }
     }
 
-    /// Whether a session may hold one thing more, whose URI has this length.
-    pub(super) fn check(&self, session: SessionId, thing: Thing, uri: usize) -> Result<(), RequestError> {
+    /// Whether a session may hold one more.
+    pub(super) fn check(
+        &self,
+        session: SessionId,
+        kind: Kind,
+        pattern: &Pattern,
+    ) -> Result<(), RequestError> {
         let SessionLimits { max_subscriptions, max_registrations, uri_space, .. } = self.limits;
         let nothing = Held::default();
         let held = self.sessions.get(&session).unwrap_or(&nothing);
-        let (count, max, name, remedy) = match thing {
-            Thing::Subscription => {
+        let uri = pattern.as_str().len();
+        let (count, max, name, remedy) = match kind {
+            Kind::Subscription => {
                 (held.subscriptions.len(), max_subscriptions, "subscriptions", "unsubscribe from")
             }
-            Thing::Registration => {
+            Kind::Registration => {
                 (held.registrations.len(), max_registrations, "registrations", "unregister")
             }
         };
@@ -64,6 +84,13 @@ impl Holdings {
         if held.uris.saturating_add(uri) > uri_space {
             return Err(full(format!(
                 "the URIs of a session's subscriptions and registrations may have {uri_space} bytes together: end some, or use shorter ones"
+            )));
+        }
+        if held.shapes.len() >= MAX_SHAPES
+            && pattern.shape().is_some_and(|shape| !held.shapes.contains_key(&shape))
+        {
+            return Err(full(format!(
+                "the wildcard patterns of a session may have their empty components in {MAX_SHAPES} different places: end some, or use a prefix"
             )));
         }
         if !memory::has_room(uri.saturating_add(memory::ENTRY)) {
@@ -78,20 +105,32 @@ impl Holdings {
     }
 
     /// Notes what a session holds from now on; a second time changes nothing.
-    pub(super) fn add(&mut self, session: SessionId, thing: Thing, id: u64, uri: usize) {
+    pub(super) fn add(&mut self, session: SessionId, kind: Kind, id: u64, pattern: &Pattern) {
         let held = self.sessions.entry(session).or_default();
-        if held.of(thing).insert(id, uri).is_none() {
-            held.uris = held.uris.saturating_add(uri);
-            held.charge.force(uri.saturating_add(memory::ENTRY));
+        let pledge = Pledge { uri: pattern.as_str().len(), shape: pattern.shape() };
+        if held.of(kind).insert(id, pledge).is_none() {
+            held.uris = held.uris.saturating_add(pledge.uri);
+            held.charge.force(pledge.uri.saturating_add(memory::ENTRY));
+            if let Some(shape) = pledge.shape {
+                *held.shapes.entry(shape).or_default() += 1;
+            }
         }
     }
 
     /// Forgets what a session no longer holds.
-    pub(super) fn remove(&mut self, session: SessionId, thing: Thing, id: u64) {
+    pub(super) fn remove(&mut self, session: SessionId, kind: Kind, id: u64) {
         let Some(held) = self.sessions.get_mut(&session) else { return };
-        if let Some(uri) = held.of(thing).remove(&id) {
+        if let Some(Pledge { uri, shape }) = held.of(kind).remove(&id) {
             held.uris = held.uris.saturating_sub(uri);
             held.charge.shrink(uri.saturating_add(memory::ENTRY));
+            if let Some(shape) = shape
+                && let Some(count) = held.shapes.get_mut(&shape)
+            {
+                *count -= 1;
+                if *count == 0 {
+                    held.shapes.remove(&shape);
+                }
+            }
         }
         if held.subscriptions.is_empty() && held.registrations.is_empty() {
             self.sessions.remove(&session);
@@ -111,10 +150,10 @@ impl Holdings {
 }
 
 impl Held {
-    fn of(&mut self, thing: Thing) -> &mut FxHashMap<u64, usize> {
-        match thing {
-            Thing::Subscription => &mut self.subscriptions,
-            Thing::Registration => &mut self.registrations,
+    fn of(&mut self, kind: Kind) -> &mut FxHashMap<u64, Pledge> {
+        match kind {
+            Kind::Subscription => &mut self.subscriptions,
+            Kind::Registration => &mut self.registrations,
         }
     }
 }
@@ -124,50 +163,4 @@ fn full(message: String) -> RequestError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ME: SessionId = SessionId(1);
-
-    fn limits() -> SessionLimits {
-        SessionLimits { max_subscriptions: 2, max_registrations: 1, max_pending_calls: 3, uri_space: 100 }
-    }
-
-    fn refusal(result: Result<(), RequestError>) -> String {
-        let refused = result.unwrap_err();
-        assert_eq!(refused.error, error::UNAVAILABLE);
-        refused.message.into_owned()
-    }
-
-    #[test]
-    fn each_kind_has_a_limit_and_all_uris_have_one_together() {
-        let mut held = Holdings::new(limits());
-        held.check(ME, Thing::Subscription, 60).unwrap();
-        held.add(ME, Thing::Subscription, 1, 60);
-        held.add(ME, Thing::Subscription, 1, 60);
-        held.check(ME, Thing::Registration, 40).unwrap();
-        assert!(refusal(held.check(ME, Thing::Registration, 41)).contains("may have 100 bytes together"));
-        held.add(ME, Thing::Registration, 1, 40);
-        assert!(refusal(held.check(ME, Thing::Registration, 0)).contains("may have 1 registrations"));
-        held.remove(ME, Thing::Subscription, 1);
-        held.check(ME, Thing::Subscription, 60).unwrap();
-        held.add(ME, Thing::Subscription, 2, 1);
-        held.add(ME, Thing::Subscription, 3, 1);
-        assert!(refusal(held.check(ME, Thing::Subscription, 0)).contains("may have 2 subscriptions"));
-        held.check(SessionId(2), Thing::Subscription, 100).unwrap();
-        assert_eq!(held.max_pending_calls(), 3);
-        held.leave(ME);
-        assert!(held.is_empty());
-    }
-
-    #[test]
-    fn a_session_that_holds_nothing_any_more_is_forgotten() {
-        let mut held = Holdings::new(limits());
-        held.add(ME, Thing::Subscription, 1, 60);
-        held.remove(ME, Thing::Subscription, 2);
-        held.remove(ME, Thing::Registration, 1);
-        assert!(!held.is_empty());
-        held.remove(ME, Thing::Subscription, 1);
-        assert!(held.is_empty());
-    }
-}
+mod tests;

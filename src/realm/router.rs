@@ -16,6 +16,21 @@
 //!   names the option.
 //! - *PUBLISH without `acknowledge`* gets no answer, not even an ERROR (section "Publish ERROR").
 
+/// Takes a turn with the router's own parts, so that broker and dealer can be used beside it.
+macro_rules! turn {
+    ($router:ident, $members:expr, $now:expr) => {
+        $crate::realm::turn::Turn {
+            members: $members,
+            permissions: &$router.permissions,
+            identifiers: &mut $router.identifiers,
+            now: $now.instant,
+            clock: $now.clock,
+            changes: &mut $router.changes,
+            max_pending_calls: $router.holdings.max_pending_calls(),
+        }
+    };
+}
+
 mod changes;
 mod checks;
 mod meta;
@@ -29,13 +44,13 @@ use super::{
     broker::{Audience, Broker, Publication},
     dealer::{Dealer, PendingCall, Refusal},
     deliveries::{Deliveries, RequestError, Violation},
-    holdings::{Holdings, Thing},
+    holdings::Holdings,
     identifiers::Identifiers,
     member::{Actor, Members},
     meta::MetaProcedure,
     options::SessionLimits,
     permissions::Permissions,
-    turn::{Change, Kind, Turn},
+    turn::{Change, Kind},
 };
 use crate::{
     time::Timestamp,
@@ -67,21 +82,6 @@ pub(super) struct Now {
     pub(super) instant: Instant,
     /// For what clients are told.
     pub(super) clock: Timestamp,
-}
-
-/// Takes a turn with the router's own parts, so that broker and dealer can be used beside it.
-macro_rules! turn {
-    ($router:ident, $members:expr, $now:expr) => {
-        Turn {
-            members: $members,
-            permissions: &$router.permissions,
-            identifiers: &mut $router.identifiers,
-            now: $now.instant,
-            clock: $now.clock,
-            changes: &mut $router.changes,
-            max_pending_calls: $router.holdings.max_pending_calls(),
-        }
-    };
 }
 
 impl Router {
@@ -127,11 +127,10 @@ impl Router {
                 (code::PUBLISH, request, done)
             }
             ClientMessage::Subscribe { request, options, topic } => {
-                let size = topic.as_str().len();
                 let room = if self.broker.is_subscribed(session, &topic) {
                     Ok(())
                 } else {
-                    self.holdings.check(session, Thing::Subscription, size)
+                    self.holdings.check(session, Kind::Subscription, &topic)
                 };
                 let broker = &mut self.broker;
                 let done = requests::subscribe(broker, actor, request, &options, &topic, room, turn, out);
@@ -143,7 +142,7 @@ impl Router {
                 (code::UNSUBSCRIBE, request, done.map(|()| out.one(session, answer)))
             }
             ClientMessage::Register { request, options, procedure } => {
-                let room = self.holdings.check(session, Thing::Registration, procedure.as_str().len());
+                let room = self.holdings.check(session, Kind::Registration, &procedure);
                 let done = requests::register(
                     &mut self.dealer,
                     actor,
@@ -247,16 +246,28 @@ impl Router {
         out: &mut Deliveries,
     ) {
         if self.broker.has_subscribers(topic) {
-            let publication = Publication {
-                id: self.identifiers.publication(),
-                topic,
-                publisher: None,
-                audience: Audience::default(),
-                passthru: None,
-                payload: payload(),
-            };
-            self.broker.publish(publication, &turn!(self, members, now), out);
+            self.publish_own(topic, payload(), members, now, out);
         }
+    }
+
+    /// Publishes an event of the router's own.
+    fn publish_own(
+        &mut self,
+        topic: &Uri,
+        payload: Payload,
+        members: &Members,
+        now: Now,
+        out: &mut Deliveries,
+    ) {
+        let publication = Publication {
+            id: self.identifiers.publication(),
+            topic,
+            publisher: None,
+            audience: Audience::default(),
+            passthru: None,
+            payload,
+        };
+        self.broker.publish(publication, &turn!(self, members, now), out);
     }
 
     /// Forgets a session.

@@ -12,7 +12,7 @@ mod map;
 mod prefixes;
 mod wildcards;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, num::NonZeroU64, sync::Arc};
 
 use rustc_hash::FxHashMap;
 
@@ -103,6 +103,16 @@ impl Pattern {
             Self::Exact(uri) => uri.as_str(),
             Self::Prefix(text) | Self::Wildcard(text) => text,
         }
+    }
+
+    /// Which components of a wildcard pattern are empty, and how many components there are: at most 63. Of the patterns of one shape, no
+    /// more than one matches a URI.
+    pub fn shape(&self) -> Option<NonZeroU64> {
+        let Self::Wildcard(text) = self else { return None };
+        // The leading 1 marks how many components follow.
+        let shape =
+            text.split('.').fold(1_u64, |shape, component| shape << 1 | u64::from(component.is_empty()));
+        NonZeroU64::new(shape)
     }
 
     /// Whether it matches a URI.

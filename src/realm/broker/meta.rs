@@ -54,9 +54,9 @@ impl Broker {
         Some(topic.subscribers.iter().map(|session| session.0).take(most).collect())
     }
 
-    /// How many bytes a pattern has.
-    pub(in crate::realm) fn uri_size(&self, id: u64) -> usize {
-        self.by_id.get(&id).map_or(0, |pattern| pattern.as_str().len())
+    /// The pattern of a subscription.
+    pub(in crate::realm) fn pattern(&self, id: u64) -> Option<&Pattern> {
+        self.by_id.get(&id)
     }
 
     /// How many subscribers there are.

@@ -4,11 +4,9 @@ use serde_json::Value;
 
 use super::{
     super::{
-        broker::{Audience, Publication},
         deliveries::Deliveries,
-        holdings::Thing,
         member::Members,
-        turn::{Change, Kind, Turn},
+        turn::{Change, Kind},
     },
     Now, Router,
 };
@@ -82,19 +80,17 @@ impl Router {
 
     /// What a session holds is what was given to it and not taken back, for whatever reason.
     fn note(&mut self, kind: Kind, change: Change) {
-        let thing = match kind {
-            Kind::Subscription => Thing::Subscription,
-            Kind::Registration => Thing::Registration,
-        };
         match change {
             Change::Added(session, id) => {
-                let size = match kind {
-                    Kind::Subscription => self.broker.uri_size(id),
-                    Kind::Registration => self.dealer.uri_size(id),
+                let pattern = match kind {
+                    Kind::Subscription => self.broker.pattern(id),
+                    Kind::Registration => self.dealer.pattern(id),
                 };
-                self.holdings.add(session, thing, id, size);
+                if let Some(pattern) = pattern {
+                    self.holdings.add(session, kind, id, pattern);
+                }
             }
-            Change::Removed(session, id) => self.holdings.remove(session, thing, id),
+            Change::Removed(session, id) => self.holdings.remove(session, kind, id),
             Change::Created(..) | Change::Deleted(..) => {}
         }
     }
@@ -104,6 +100,7 @@ impl Router {
         if !self.broker.has_subscribers(topic) {
             return;
         }
+        let topic = topic.clone();
         let (Change::Created(session, id)
         | Change::Added(session, id)
         | Change::Removed(session, id)
@@ -114,24 +111,7 @@ impl Router {
             _ => Some(id.into()),
         };
         let arguments: [Value; 2] = [session.0.into(), about.unwrap_or_default()];
-        let publication = Publication {
-            id: self.identifiers.publication(),
-            topic,
-            publisher: None,
-            audience: Audience::default(),
-            passthru: None,
-            payload: Payload::json(&arguments),
-        };
-        let turn = Turn {
-            members,
-            permissions: &self.permissions,
-            identifiers: &mut self.identifiers,
-            now: now.instant,
-            clock: now.clock,
-            max_pending_calls: self.holdings.max_pending_calls(),
-            changes: &mut self.changes,
-        };
-        self.broker.publish(publication, &turn, out);
+        self.publish_own(&topic, Payload::json(&arguments), members, now, out);
     }
 }
 

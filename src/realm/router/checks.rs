@@ -66,7 +66,8 @@ pub(super) fn authorize_meta(
     Ok(())
 }
 
-/// The most components of a wildcard pattern. A URI is compared with them one by one, in two ways for each.
+/// The most components of a wildcard pattern. A URI is compared with them one by one, in two ways for each, of which
+/// [`holdings`](super::super::holdings) keeps the number small.
 const MAX_WILDCARD_COMPONENTS: usize = 32;
 
 /// Whether a pattern can be looked up quickly.

@@ -8,7 +8,7 @@ use super::{
         deliveries::{Deliveries, RequestError},
         member::Members,
         meta::{Arguments, MAX_LISTED, MetaProcedure, MetaResult, Query},
-        turn::{Kind, Turn},
+        turn::Kind,
     },
     Now, Router,
 };
@@ -125,15 +125,7 @@ impl Router {
         if self.members_of(kind, id, 0).is_none() {
             return Err(no_such(kind, id));
         }
-        let turn = &mut Turn {
-            members,
-            permissions: &self.permissions,
-            identifiers: &mut self.identifiers,
-            now: now.instant,
-            clock: now.clock,
-            max_pending_calls: self.holdings.max_pending_calls(),
-            changes: &mut self.changes,
-        };
+        let turn = &mut turn!(self, members, now);
         let removed = match kind {
             Kind::Subscription => self.broker.revoke(session, id, reason, turn, out),
             Kind::Registration => self.dealer.revoke(session, id, reason, turn, out),
