@@ -233,7 +233,7 @@ impl Broker {
         }
     }
 
-    /// Whether anybody may be subscribed to a topic of the meta API.
+    /// Whether a session may be subscribed to a topic of the meta API.
     pub(super) const fn is_watched(&self) -> bool {
         self.watching > 0
     }

@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn message_without_receivers_is_not_even_made() {
         let mut deliveries = Deliveries::default();
-        deliveries.many([], || panic!("made for nobody"));
+        deliveries.many([], || panic!("made without a receiver"));
         assert_eq!(collect(&mut deliveries), []);
     }
 

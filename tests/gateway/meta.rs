@@ -10,7 +10,7 @@ use crate::support::{
     gateway::tracking_gateway,
 };
 
-/// Every procedure of the API that ends sessions, with arguments that name somebody.
+/// Every procedure of the API that ends sessions, with arguments that name a session.
 const DEADLY: [&str; 4] = ["kill", "kill_by_authid", "kill_by_authrole", "kill_all"];
 
 /// The only result of a meta procedure, or the error's URI.

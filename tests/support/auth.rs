@@ -13,7 +13,7 @@ use super::{
     config::{TICKET, With as _, ticket_auth},
 };
 
-/// Joe's secret for WAMP-CRA, Ann's password for its salted form, and everybody's for SCRAM.
+/// Joe's secret for WAMP-CRA, Ann's password for its salted form, and the password of all for SCRAM.
 pub(crate) const SECRET: &str = "trombone-anvil-lantern";
 
 /// The seed of Joe's Ed25519 key.

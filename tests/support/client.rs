@@ -130,7 +130,7 @@ impl Client {
             if let Some(place) = self.aside.iter().position(&fits) {
                 return self.aside.remove(place).unwrap();
             }
-            // Neither of them is ever put aside on purpose: whoever waits for something else would wait for ever.
+            // Neither of them is ever put aside on purpose: a test that waits for something else would wait for ever.
             if let Some(end) = self.aside.iter().find(|m| m[0] == code::ABORT || m[0] == code::GOODBYE) {
                 panic!("{end} instead of {what}");
             }

@@ -23,7 +23,7 @@ impl Audience {
         Self { except, lists }
     }
 
-    /// Whether anybody but the publisher itself may get no event.
+    /// Whether the publisher limits which other sessions get the event.
     pub(in crate::realm) const fn is_limited(&self) -> bool {
         self.lists.is_some()
     }

@@ -46,11 +46,11 @@ fn callable(permissions: Vec<Permission>, uri: &str) -> bool {
 }
 
 #[test]
-fn open_realm_allows_everything_to_any_role_and_discloses_nobody_unasked() {
+fn open_realm_allows_everything_to_any_role_and_discloses_no_session_unasked() {
     let open = Permissions::new(&Roles::Open);
-    assert!(open.has_role("whoever"));
+    assert!(open.has_role("any"));
     for action in [Action::Call, Action::Register, Action::Publish, Action::Subscribe] {
-        assert_eq!(open.check(open.role("whoever"), action, "com.x"), Some(Grant { disclose: false }));
+        assert_eq!(open.check(open.role("any"), action, "com.x"), Some(Grant { disclose: false }));
     }
 }
 

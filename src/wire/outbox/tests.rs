@@ -106,7 +106,7 @@ async fn what_may_be_left_out_fills_half_of_the_limit_and_leaves_room_for_the_re
     outbox.push_if_room(|| panic!("there is no room left"));
     assert_eq!(take(&outbox, PLENTY).await.len(), 2, "the first one is taken however large");
     outbox.close(Closing::After(CloseCode::Normal));
-    outbox.push_if_room(|| panic!("nobody reads it"));
+    outbox.push_if_room(|| panic!("the outbox is closed"));
     assert_eq!(closing(&outbox).await, Closing::After(CloseCode::Normal));
 }
 

@@ -140,7 +140,7 @@ fn life_of_a_subscription_and_of_a_registration_is_told() {
     }
 }
 
-/// Everybody may do everything, and what the protocol's own URIs say besides.
+/// All roles may do everything, and what the protocol's own URIs say besides.
 #[track_caller]
 fn administered() -> Gateway {
     let allow = json!({ "call": true, "register": true, "publish": true, "subscribe": true });

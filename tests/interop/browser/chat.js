@@ -5,46 +5,20 @@
 // Needs `npm run setup` in examples/chat. Ends with `N passed, N failed` and, if anything failed, exit code 1.
 
 import { strict as assert } from 'node:assert';
-import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { chromium } from 'playwright-core';
+import { nodeDir, start } from './gateway.js';
+import { runAll } from './run.js';
 
-// The whole run, and each single step, in milliseconds.
-const TIMEOUT = 180_000;
+// Each single step, in milliseconds.
 const PATIENCE = 20_000;
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const ARGUMENTS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync',
-];
-
 const example = resolve(import.meta.dirname, '../../../examples/chat');
-const binary = resolve(process.env.WAMPGATE_BIN ?? 'target/debug/wampgate');
 const screenshots = process.argv[2] ?? mkdtempSync(join(tmpdir(), 'wampgate-chat-'));
 const faults = [];
 
 const step = (text) => console.log(`    ${text}`);
-
-async function start(node) {
-  const child = spawn(binary, ['run', '--config', join(node, 'config.json'), '--port', '0'], { stdio: ['ignore', 'pipe', 'pipe'] });
-  process.on('exit', () => child.kill('SIGKILL'));
-  let output = '';
-  const origin = await new Promise((found, failed) => {
-    const read = (chunk) => {
-      output += chunk;
-      const match = /listening on (http:\/\/127\.0\.0\.1:\d+)/.exec(output);
-      if (match) found(match[1]);
-    };
-    child.stdout.on('data', read);
-    child.stderr.on('data', read);
-    child.on('exit', (code) => failed(new Error(`the gateway ended with ${code}:\n${output}`)));
-    child.on('error', failed);
-  });
-  return { child, origin };
-}
 
 async function open(context, origin) {
   const page = await context.newPage();
@@ -66,7 +40,7 @@ async function logIn(page, name, ticket) {
   await page.getByRole('button', { name: 'Log in' }).click();
 }
 
-async function visitorsReadAndMembersWrite({ browser, origin }) {
+async function visitorsReadAndMembersWrite({ browser, gateway: { origin } }) {
   const mine = await browser.newContext();
   const first = await open(mine, origin);
   await says(first, 'reading as');
@@ -106,9 +80,10 @@ async function visitorsReadAndMembersWrite({ browser, origin }) {
   await first.reload();
   await says(first, 'reading as');
   step('logging out ends the login in every tab, and after a reload');
+  assert.deepEqual(faults, []);
 }
 
-async function aBrowserWithoutCookiesIsTold({ browser, origin }) {
+async function aBrowserWithoutCookiesIsTold({ browser, gateway: { origin } }) {
   const context = await browser.newContext();
   const page = await open(context, origin);
   await says(page, 'reading as');
@@ -121,45 +96,16 @@ async function aBrowserWithoutCookiesIsTold({ browser, origin }) {
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(width <= 360, `the page is ${width} pixels wide`);
   step('a browser that does not keep the cookie is told so');
+  assert.deepEqual(faults, []);
 }
 
 mkdirSync(screenshots, { recursive: true });
-setTimeout(() => {
-  console.error(`not finished after ${TIMEOUT / 1000} s`);
-  process.exit(1);
-}, TIMEOUT).unref();
-
-const node = mkdtempSync(join(tmpdir(), 'wampgate-chat-node-'));
-let browser;
-let gateway;
-let passed = 0;
-let failed = 0;
-try {
-  cpSync(join(example, 'config.json'), join(node, 'config.json'));
-  cpSync(join(example, 'web'), join(node, 'web'), { recursive: true });
-  gateway = await start(node);
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
-  for (const scenario of [visitorsReadAndMembersWrite, aBrowserWithoutCookiesIsTold]) {
-    console.log(`chromium: ${scenario.name}`);
-    try {
-      await scenario({ browser, origin: gateway.origin });
-      assert.deepEqual(faults, []);
-      passed += 1;
-    } catch (error) {
-      console.error(error);
-      console.log(`FAILED: ${scenario.name}`);
-      failed += 1;
-    }
-  }
-} catch (error) {
-  console.error(error);
-  failed += 1;
-} finally {
-  await browser?.close();
-  gateway?.child.removeAllListeners('exit');
-  gateway?.child.kill('SIGTERM');
-  rmSync(node, { recursive: true, force: true });
-}
 console.log(`screenshots are in ${screenshots}`);
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+const node = nodeDir();
+cpSync(join(example, 'config.json'), join(node.path, 'config.json'));
+cpSync(join(example, 'web'), join(node.path, 'web'), { recursive: true });
+await runAll(
+  [visitorsReadAndMembersWrite, aBrowserWithoutCookiesIsTold],
+  () => start(['--config', join(node.path, 'config.json'), '--port', '0']),
+  node.remove,
+);

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 // How long a start or a drain may take, in milliseconds. Compiling the policy for the first time is part of a start.
 const PATIENCE = 30_000;
@@ -14,8 +14,10 @@ export function nodeDir() {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
+const BINARY = resolve(process.env.WAMPGATE_BIN ?? 'target/debug/wampgate');
+
 /** Runs a gateway with the built-in page and a cookie store until `stop` is called. Port 0 means any free one. */
-export async function start(binary, node, store, port = 0) {
+export function startPage(node, store, port = 0) {
   writeFileSync(join(node.path, 'config.json'), JSON.stringify({
     transports: [{
       type: 'web',
@@ -23,17 +25,22 @@ export async function start(binary, node, store, port = 0) {
       paths: { '/': { type: 'page' }, ws: { type: 'websocket', cookie: { store } } },
     }],
   }));
-  const child = spawn(binary, ['run', '--node-dir', node.path], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return start(['--node-dir', node.path]);
+}
+
+/** Runs a gateway with these arguments until `stop` is called. */
+export async function start(args) {
+  const child = spawn(BINARY, ['run', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
-  const gone = new Promise((resolve) => {
-    child.on('exit', (code, signal) => resolve(code ?? signal));
-    child.on('error', (error) => resolve(error.message));
+  const gone = new Promise((ended) => {
+    child.on('exit', (code, signal) => ended(code ?? signal));
+    child.on('error', (error) => ended(error.message));
   });
-  const ready = new Promise((resolve) => {
+  const ready = new Promise((listening) => {
     const read = (chunk) => {
       output += chunk;
       const found = /listening on (http:\/\/127\.0\.0\.1:(\d+))/.exec(output);
-      if (found) resolve({ origin: found[1], port: Number(found[2]) });
+      if (found) listening({ origin: found[1], port: Number(found[2]) });
     };
     child.stdout.on('data', read);
     child.stderr.on('data', read);

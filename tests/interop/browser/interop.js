@@ -7,25 +7,16 @@
 import { strict as assert } from 'node:assert';
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { chromium } from 'playwright-core';
-import { nodeDir, start } from './gateway.js';
+import { join } from 'node:path';
+import { nodeDir, startPage } from './gateway.js';
+import { runAll } from './run.js';
 import { COOKIE, Visitor } from './visitor.js';
 
-// The whole run, in milliseconds.
-const TIMEOUT = 180_000;
-
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-
-// Nothing but the page itself may cause traffic.
-const ARGUMENTS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync',
-];
+const screenshots = process.argv[2] ?? mkdtempSync(join(tmpdir(), 'wampgate-screenshots-'));
 
 const step = (text) => console.log(`    ${text}`);
 
-async function reloadKeepsTheAuthid({ browser, gateway, screenshots }) {
+async function reloadKeepsTheAuthid({ browser, gateway }) {
   const visitor = await Visitor.arrive(browser, gateway.origin);
   const authid = await visitor.authid();
   assert.equal(await visitor.isRecognised(), false, 'a first visit was recognised');
@@ -50,7 +41,7 @@ async function reloadKeepsTheAuthid({ browser, gateway, screenshots }) {
   await visitor.leave();
 }
 
-async function aBrowserThatKeepsNoCookieIsTold({ browser, gateway, screenshots }) {
+async function aBrowserThatKeepsNoCookieIsTold({ browser, gateway }) {
   const visitor = await Visitor.arrive(browser, gateway.origin);
   assert.equal(await visitor.page.locator('#no-cookie').isVisible(), false, 'a first visit needs no hint');
   await visitor.context.clearCookies();
@@ -64,7 +55,7 @@ async function aBrowserThatKeepsNoCookieIsTold({ browser, gateway, screenshots }
   await visitor.leave();
 }
 
-async function twoVisitorsSeePublicIds({ browser, gateway, screenshots }) {
+async function twoVisitorsSeePublicIds({ browser, gateway }) {
   const alice = await Visitor.arrive(browser, gateway.origin);
   const bob = await Visitor.arrive(browser, gateway.origin);
   assert.notEqual(await alice.authid(), await bob.authid(), 'two contexts are one visitor');
@@ -92,11 +83,11 @@ async function twoVisitorsSeePublicIds({ browser, gateway, screenshots }) {
   }
 }
 
-async function restartKeepsTheAuthid({ browser, binary, screenshots }) {
+async function restartKeepsTheAuthid({ browser }) {
   const node = nodeDir();
   try {
     const store = { type: 'file', filename: 'cookies.dat' };
-    const first = await start(binary, node, store);
+    const first = await startPage(node, store);
     const visitor = await Visitor.arrive(browser, first.origin);
     const authid = await visitor.authid();
     // Away from the page, so that it cannot complain about a gateway that is meant to be gone.
@@ -104,7 +95,7 @@ async function restartKeepsTheAuthid({ browser, binary, screenshots }) {
     await first.stop();
     step('the gateway has stopped');
 
-    const second = await start(binary, node, store, first.port);
+    const second = await startPage(node, store, first.port);
     await visitor.page.goto(`${second.origin}/`);
     await visitor.joined();
     assert.equal(await visitor.authid(), authid, 'the authid did not survive the restart');
@@ -119,47 +110,11 @@ async function restartKeepsTheAuthid({ browser, binary, screenshots }) {
   }
 }
 
-const binary = resolve(process.env.WAMPGATE_BIN ?? 'target/debug/wampgate');
-const screenshots = process.argv[2] ?? mkdtempSync(join(tmpdir(), 'wampgate-screenshots-'));
 mkdirSync(screenshots, { recursive: true });
-setTimeout(() => {
-  console.error(`not finished after ${TIMEOUT / 1000} s`);
-  process.exit(1);
-}, TIMEOUT).unref();
-// The exit handlers end the gateways; a signal's default would skip them.
-process.on('SIGINT', () => process.exit(130));
-process.on('SIGTERM', () => process.exit(143));
-
-const node = nodeDir();
-let browser;
-let gateway;
-let passed = 0;
-let failed = 0;
-try {
-  gateway = await start(binary, node, { type: 'memory' });
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
-  for (const scenario of [reloadKeepsTheAuthid, aBrowserThatKeepsNoCookieIsTold, twoVisitorsSeePublicIds, restartKeepsTheAuthid]) {
-    console.log(`chromium: ${scenario.name}`);
-    try {
-      await scenario({ browser, gateway, binary, screenshots });
-      passed += 1;
-    } catch (error) {
-      console.error(error);
-      console.log(`FAILED: ${scenario.name}`);
-      failed += 1;
-    }
-  }
-} catch (error) {
-  console.error(error);
-  failed += 1;
-} finally {
-  await browser?.close();
-  await gateway?.stop().catch((error) => {
-    console.error(error);
-    failed += 1;
-  });
-  node.remove();
-}
 console.log(`screenshots are in ${screenshots}`);
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+const node = nodeDir();
+await runAll(
+  [reloadKeepsTheAuthid, aBrowserThatKeepsNoCookieIsTold, twoVisitorsSeePublicIds, restartKeepsTheAuthid],
+  () => startPage(node, { type: 'memory' }),
+  node.remove,
+);

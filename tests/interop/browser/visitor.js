@@ -1,4 +1,4 @@
-// Somebody with a browser: a context of its own (so an identity of its own) and a watch on everything that a page of
+// A person with a browser: a context of its own (so an identity of its own) and a watch on everything that a page of
 // the gateway must not do.
 
 import { strict as assert } from 'node:assert';

@@ -89,7 +89,7 @@ async def identity(url, serializer):
     async with session(url, serializer, "zzzzzzzzzzzzzzzzzzzzzzzz") as forger:
         assert forger.set_cookie is not None, "an unknown cookie was adopted"
         assert forger.details.authid not in (authid, "zzzzzzzzzzzzzzzzzzzzzzzz")
-    step("no cookie, and an unknown one: somebody else")
+    step("no cookie, and an unknown one: another client")
 
 
 async def publish_subscribe(alice, bob):

@@ -136,7 +136,7 @@ async def refused(url, method, make):
 
 def scenarios(url):
     for method, make in authenticators():
-        authid = make()._args.get("authid", "whoever has the key")
+        authid = make()._args.get("authid", "the owner of the key")
         for serializer in ["json", "cbor"]:
             name = f"{method} as {authid} over {serializer}, back by cookie, and out"
             yield name, lambda m=method, a=make, s=serializer: login(url, s, m, a)

@@ -54,7 +54,7 @@ async function identity(url, serializer) {
   await withSession(url, serializer, undefined, async (stranger) => {
     assert.notEqual(stranger.authid, first.authid);
   });
-  step('no cookie: somebody else');
+  step('no cookie: another client');
 }
 
 async function publishSubscribe(alice, bob) {

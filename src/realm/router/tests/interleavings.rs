@@ -176,7 +176,10 @@ impl Model {
         self.waiting.retain(|(caller, _), _| *caller != session);
         self.invoked.remove(&session);
         self.answered(session, sent);
-        assert!(!self.waiting.values().any(|callee| *callee == session), "a call waits for nobody");
+        assert!(
+            !self.waiting.values().any(|callee| *callee == session),
+            "a call waits for a session that is gone"
+        );
     }
 
     /// Each answer belongs to a call that waits for this callee, and its caller is there.
