@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use wasmtime::component::Component;
 
 use super::{Instances, PolicyEngine, PolicyEngineOptions};
@@ -42,20 +42,38 @@ impl CompileFault {
 /// The argument by which a program finds that it has to call [`compile_for_parent`].
 pub const COMPILE_COMMAND: &str = "compile-component";
 
-/// How much processor time compiling may take, in seconds. A component that brings a whole Python takes 16, and 350 MiB.
-pub(super) const MAX_SECONDS: u64 = 60;
+/// What compiling a component may take. One that brings a whole Python takes 16 seconds and 350 MiB.
+const BUDGET: Budget = Budget { seconds: 60, memory: 1024 * 1024 * 1024, patience: Duration::from_mins(3) };
 
-/// How much memory compiling may take, in bytes.
-pub(super) const MAX_MEMORY: u64 = 1024 * 1024 * 1024;
-
-/// How long it may take on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_mins(3);
+/// How much processor time there is behind the budget, in seconds. The system warns at the budget, and kills behind it.
+const GRACE: u64 = 5;
 
 /// The largest native code that is read, in bytes: several times the largest component.
 const MAX_CODE: u64 = 512 * 1024 * 1024;
 
 /// The exit code of a process that has told why the component does not compile.
 const DOES_NOT_COMPILE: u8 = 3;
+
+/// The bounds of one compilation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Budget {
+    /// Processor time, in seconds.
+    seconds: u64,
+    /// Memory, in bytes.
+    memory: u64,
+    /// Time by the clock, on a machine that is busy with other things.
+    patience: Duration,
+}
+
+/// What the other process is asked to do.
+#[derive(Debug, PartialEq, Eq)]
+struct Order {
+    instances: Instances,
+    max_memory: usize,
+    seconds: u64,
+    memory: u64,
+    cache: Option<PathBuf>,
+}
 
 /// The program that compiles for this process.
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
@@ -73,10 +91,13 @@ pub(super) fn compile(
     bytes: &[u8],
 ) -> Option<Result<Component, CompileFault>> {
     let program = PROGRAM.get()?;
+    let budget = BUDGET.within_own();
     let mut command = Command::new(program);
-    command.arg(COMPILE_COMMAND).arg(word(instances)).arg(engine.max_memory().to_string());
+    command.arg(COMPILE_COMMAND).arg(word(instances));
+    command
+        .args([engine.max_memory() as u64, budget.seconds, budget.memory].map(|number| number.to_string()));
     command.args(engine.cache());
-    Some(run(&mut command, bytes).and_then(|code| adopt(engine, instances, &code)))
+    Some(run(&mut command, bytes, budget).and_then(|code| adopt(engine, instances, &code)))
 }
 
 /// What the other process does: reads a component, and writes its native code or why it does not compile. The exit code.
@@ -88,18 +109,45 @@ pub fn compile_for_parent(
     output: &mut impl Write,
 ) -> io::Result<u8> {
     let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "this command is for the gateway's own use");
-    let (instances, max_memory, cache) = parse(arguments).ok_or_else(invalid)?;
-    limit()?;
-    let engine = PolicyEngine::new(&PolicyEngineOptions { max_memory, cache }).map_err(io::Error::other)?;
-    let mut bytes = Vec::new();
-    input.take(MAX_CODE).read_to_end(&mut bytes)?;
-    let compiled = translate(&engine, instances, &bytes)
-        .and_then(|component| component.serialize().map_err(|error| CompileFault::new(&error)));
-    match compiled {
+    let order = parse(arguments).ok_or_else(invalid)?;
+    match order.carry_out(input) {
         Ok(code) => output.write_all(&code).map(|()| 0),
-        Err(CompileFault::Compile(why) | CompileFault::Costly(why)) => {
-            output.write_all(why.as_bytes()).map(|()| DOES_NOT_COMPILE)
+        Err(why) => output.write_all(why.as_bytes()).map(|()| DOES_NOT_COMPILE),
+    }
+}
+
+impl Order {
+    /// Reads a component and compiles it; its native code, or why there is none.
+    fn carry_out(self, input: &mut impl Read) -> Result<Vec<u8>, String> {
+        let failed = |error: io::Error| format!("no process to compile it in: {error}");
+        self.limit().map_err(failed)?;
+        let engine =
+            PolicyEngine::new(&PolicyEngineOptions { max_memory: self.max_memory, cache: self.cache })
+                .map_err(|error| error.to_string())?;
+        let mut bytes = Vec::new();
+        input.take(MAX_CODE).read_to_end(&mut bytes).map_err(failed)?;
+        let component = Component::from_binary(engine.wasmtime(self.instances), &bytes);
+        component.and_then(|component| component.serialize()).map_err(|error| format!("{error:#}"))
+    }
+
+    /// Bounds the calling process, and ends it with its parent.
+    fn limit(&self) -> io::Result<()> {
+        let between = |current, maximum| Rlimit { current: Some(current), maximum: Some(maximum) };
+        // A signal of its own tells that the time is over, unless the operator's own limit lies there.
+        let most = getrlimit(Resource::Cpu).maximum.unwrap_or(u64::MAX);
+        setrlimit(Resource::Cpu, between(self.seconds, most.min(self.seconds.saturating_add(GRACE))))?;
+        // Address space costs nothing, and engines reserve much of it.
+        setrlimit(Resource::Data, between(self.memory, self.memory))?;
+        setrlimit(Resource::Core, between(0, 0))?;
+        #[cfg(target_os = "linux")]
+        {
+            // A parent that has ended before sends no signal; then the limits above bound what is left to do.
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+            // Where the machine or the container has too little memory, the system ends this process and not the gateway. Without
+            // `/proc` the system decides.
+            let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
         }
+        Ok(())
     }
 }
 
@@ -112,14 +160,23 @@ pub(super) fn translate(
     Component::from_binary(engine.wasmtime(instances), bytes).map_err(|error| CompileFault::new(&error))
 }
 
-fn parse(arguments: &[String]) -> Option<(Instances, usize, Option<PathBuf>)> {
-    let (instances, max_memory, cache) = match arguments {
-        [instances, max_memory] => (instances, max_memory, None),
-        [instances, max_memory, cache] => (instances, max_memory, Some(PathBuf::from(cache))),
-        _ => return None,
+fn parse(arguments: &[String]) -> Option<Order> {
+    let (instances, numbers, cache) = match arguments {
+        [instances, numbers @ .., cache] if numbers.len() == 3 => {
+            (instances, numbers, Some(PathBuf::from(cache)))
+        }
+        [instances, numbers @ ..] => (instances, numbers, None),
+        [] => return None,
     };
+    let [max_memory, seconds, memory] = numbers else { return None };
     let instances = [Instances::Fresh, Instances::Warm].into_iter().find(|kind| word(*kind) == instances)?;
-    Some((instances, max_memory.parse().ok()?, cache))
+    Some(Order {
+        instances,
+        max_memory: max_memory.parse().ok()?,
+        seconds: seconds.parse().ok()?,
+        memory: memory.parse().ok()?,
+        cache,
+    })
 }
 
 const fn word(instances: Instances) -> &'static str {
@@ -129,26 +186,40 @@ const fn word(instances: Instances) -> &'static str {
     }
 }
 
-/// Bounds the calling process, and ends it with its parent.
-fn limit() -> io::Result<()> {
-    let both = |value| Rlimit { current: Some(value), maximum: Some(value) };
-    setrlimit(Resource::Cpu, both(MAX_SECONDS))?;
-    // Address space costs nothing, and engines reserve much of it.
-    setrlimit(Resource::Data, both(MAX_MEMORY))?;
-    setrlimit(Resource::Core, both(0))?;
-    // A parent that has ended before sends no signal; then the limits above bound what is left to do.
-    #[cfg(target_os = "linux")]
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    Ok(())
+impl Budget {
+    /// The same, or as much as the operator lets this process have (`ulimit`) if that is less.
+    fn within_own(self) -> Self {
+        let own = |resource| getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        Self {
+            // The signal that tells that the time is over comes before the limit that kills.
+            seconds: self.seconds.min(own(Resource::Cpu).saturating_sub(1).max(1)),
+            memory: self.memory.min(own(Resource::Data)),
+            ..self
+        }
+    }
+
+    /// What was too much for it; none: the process ended for another reason.
+    fn exceeded(self, status: ExitStatus, is_late: bool) -> Option<String> {
+        let number = status.signal()?;
+        Some(if is_late {
+            format!("more than {} seconds", self.patience.as_secs())
+        } else if number == Signal::XCPU.as_raw() {
+            format!("more than {} seconds of processor time", self.seconds)
+        } else if number == Signal::KILL.as_raw() {
+            "more memory than the system had for it".to_owned()
+        } else {
+            format!("more than {} MiB of memory ({status})", self.memory / 1024 / 1024)
+        })
+    }
 }
 
 /// Runs the other process to its end.
-fn run(command: &mut Command, bytes: &[u8]) -> Result<Vec<u8>, CompileFault> {
+fn run(command: &mut Command, bytes: &[u8], budget: Budget) -> Result<Vec<u8>, CompileFault> {
     let failed = |error: io::Error| CompileFault::Compile(format!("no process to compile it in: {error}"));
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(failed)?;
     let (done, finished) = mpsc::channel::<()>();
-    let watchdog = watch(&child, finished);
+    let watchdog = watch(&child, finished, budget.patience);
     let answer = exchange(&mut child, bytes);
     // The number of a process that has ended is free only after `wait`, so that the watchdog kills no other one.
     drop(done);
@@ -163,7 +234,10 @@ fn run(command: &mut Command, bytes: &[u8]) -> Result<Vec<u8>, CompileFault> {
         Some(code) if code == i32::from(DOES_NOT_COMPILE) => {
             Err(CompileFault::Compile(String::from_utf8_lossy(&answer).into_owned()))
         }
-        _ => Err(CompileFault::Costly(why(status, is_late))),
+        _ => Err(match budget.exceeded(status, is_late) {
+            Some(what) => CompileFault::Costly(what),
+            None => CompileFault::Compile(format!("the process that compiled it failed ({status})")),
+        }),
     }
 }
 
@@ -181,25 +255,19 @@ fn exchange(child: &mut Child, bytes: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// Kills a process that outlasts all patience. The thread tells whether it has.
-fn watch(child: &Child, finished: mpsc::Receiver<()>) -> io::Result<thread::JoinHandle<bool>> {
+fn watch(
+    child: &Child,
+    finished: mpsc::Receiver<()>,
+    patience: Duration,
+) -> io::Result<thread::JoinHandle<bool>> {
     let process = Pid::from_child(child);
     thread::Builder::new().name("compile-watch".to_owned()).spawn(move || {
-        let is_late = finished.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+        let is_late = finished.recv_timeout(patience) == Err(RecvTimeoutError::Timeout);
         if is_late {
             let _ = kill_process(process, Signal::KILL);
         }
         is_late
     })
-}
-
-/// What was too much.
-fn why(status: ExitStatus, is_late: bool) -> String {
-    let number = status.signal();
-    if is_late || number == Some(Signal::XCPU.as_raw()) || number == Some(Signal::KILL.as_raw()) {
-        format!("more than {MAX_SECONDS} seconds of processor time")
-    } else {
-        format!("more than {} MiB of memory ({status})", MAX_MEMORY / 1024 / 1024)
-    }
 }
 
 /// Takes over what the other process has compiled.
@@ -212,40 +280,4 @@ fn adopt(engine: &PolicyEngine, instances: Instances, code: &[u8]) -> Result<Com
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shell(script: &str) -> Result<Vec<u8>, CompileFault> {
-        run(Command::new("sh").args(["-c", script]), &vec![b'x'; 200_000])
-    }
-
-    #[test]
-    fn the_other_process_answers_or_tells_why_not() {
-        assert_eq!(shell("cat > /dev/null; printf code").unwrap(), b"code");
-        for (script, expected) in [
-            ("cat > /dev/null; printf 'no such type'; exit 3", "no such type"),
-            // It may end without having read anything.
-            ("printf 'no such type'; exit 3", "no such type"),
-            ("ulimit -t 1; while :; do :; done", "60 seconds of processor time"),
-            ("kill -KILL $$", "60 seconds of processor time"),
-            ("kill -ABRT $$", "1024 MiB of memory"),
-            ("kill -SEGV $$", "1024 MiB of memory"),
-        ] {
-            let fault = format!("{:?}", shell(script).unwrap_err());
-            assert!(fault.contains(expected), "{script}: {fault}");
-        }
-        let missing = format!("{:?}", run(&mut Command::new("/no/such/program"), b"").unwrap_err());
-        assert!(missing.contains("no process to compile it in"), "{missing}");
-    }
-
-    #[test]
-    fn the_command_is_for_the_gateway_alone() {
-        let arguments: [&[&str]; 4] = [&[], &["fresh"], &["cold", "65536"], &["fresh", "much"]];
-        for arguments in arguments {
-            let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-            assert!(parse(&arguments).is_none(), "{arguments:?}");
-        }
-        let arguments = ["warm", "65536", "/cache"].map(str::to_owned);
-        assert_eq!(parse(&arguments), Some((Instances::Warm, 65536, Some(PathBuf::from("/cache")))));
-    }
-}
+mod tests;

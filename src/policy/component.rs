@@ -57,19 +57,23 @@ pub struct WasmPolicy {
 impl WasmPolicy {
     /// Loads a component from its file. Reads and compiles: not for a connection's task.
     pub fn load(engine: &PolicyEngine, file: &PolicyFile) -> Result<Self, PolicyLoadError> {
-        let name = file.component.display().to_string();
-        match load::read(&file.component, file.sha256.as_ref()) {
-            Ok(bytes) => Self::from_bytes(engine, &name, &bytes, file.options.clone()),
-            Err(fault) => Err(PolicyLoadError { policy: name, fault }),
-        }
+        Self::read(engine, file, false)
     }
 
     /// Loads a component from its file for a test, whose requests show it every header that they have.
     #[cfg(feature = "testkit")]
     pub(crate) fn load_for_test(engine: &PolicyEngine, file: &PolicyFile) -> Result<Self, PolicyLoadError> {
+        Self::read(engine, file, true)
+    }
+
+    fn read(
+        engine: &PolicyEngine,
+        file: &PolicyFile,
+        sees_all_headers: bool,
+    ) -> Result<Self, PolicyLoadError> {
         let name = file.component.display().to_string();
         match load::read(&file.component, file.sha256.as_ref()) {
-            Ok(bytes) => Self::from_bytes_for_test(engine, &name, &bytes, file.options.clone()),
+            Ok(bytes) => Self::make(engine, &name, &bytes, file.options.clone(), sees_all_headers),
             Err(fault) => Err(PolicyLoadError { policy: name, fault }),
         }
     }
@@ -82,9 +86,7 @@ impl WasmPolicy {
         bytes: &[u8],
         options: PolicyOptions,
     ) -> Result<Self, PolicyLoadError> {
-        Self::prepare(engine, name, bytes, options)
-            .and_then(|policy| Self { sees_all_headers: true, ..policy }.accepted())
-            .map_err(|fault| PolicyLoadError { policy: name.to_owned(), fault })
+        Self::make(engine, name, bytes, options, true)
     }
 
     /// Loads a component from memory. `name` stands for it in logs and errors.
@@ -94,8 +96,18 @@ impl WasmPolicy {
         bytes: &[u8],
         options: PolicyOptions,
     ) -> Result<Self, PolicyLoadError> {
+        Self::make(engine, name, bytes, options, false)
+    }
+
+    fn make(
+        engine: &PolicyEngine,
+        name: &str,
+        bytes: &[u8],
+        options: PolicyOptions,
+        sees_all_headers: bool,
+    ) -> Result<Self, PolicyLoadError> {
         Self::prepare(engine, name, bytes, options)
-            .and_then(Self::accepted)
+            .and_then(|policy| Self { sees_all_headers, ..policy }.accepted())
             .map_err(|fault| PolicyLoadError { policy: name.to_owned(), fault })
     }
 

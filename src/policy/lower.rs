@@ -35,7 +35,7 @@ pub(super) fn check_size(request: &JoinRequest<'_>) -> Result<(), PolicyError> {
     Ok(())
 }
 
-/// The parts of a request that are the same in two versions of the contract.
+/// The parts of a request that are the same in all versions of the contract.
 macro_rules! parts {
     ($wit:ident) => {
         impl<'a> From<&'a ConnectionView<'a>> for $wit::Connection<'a> {
@@ -70,20 +70,9 @@ parts!(v0_1);
 parts!(v0_2);
 parts!(v0_3);
 
-impl<'a> From<&'a JoinRequest<'a>> for v0_1::JoinRequest<'a> {
-    fn from(request: &'a JoinRequest<'a>) -> Self {
-        Self {
-            connection: (&request.connection).into(),
-            cookie: request.cookie.as_ref().map(Into::into),
-            hello: request.hello.as_ref().map(Into::into),
-            methods: request.methods,
-        }
-    }
-}
-
-/// The versions since the second have the same questions.
+/// A whole request, with those of its parts that not every version has.
 macro_rules! questions {
-    ($wit:ident) => {
+    ($wit:ident $(, $since:ident)*) => {
         impl<'a> From<&'a JoinRequest<'a>> for $wit::JoinRequest<'a> {
             fn from(request: &'a JoinRequest<'a>) -> Self {
                 Self {
@@ -91,16 +80,16 @@ macro_rules! questions {
                     cookie: request.cookie.as_ref().map(Into::into),
                     hello: request.hello.as_ref().map(Into::into),
                     methods: request.methods,
-                    roles: request.roles,
-                    now: request.now,
+                    $($since: request.$since,)*
                 }
             }
         }
     };
 }
 
-questions!(v0_2);
-questions!(v0_3);
+questions!(v0_1);
+questions!(v0_2, roles, now);
+questions!(v0_3, roles, now);
 
 #[cfg(test)]
 mod tests {

@@ -18,7 +18,7 @@ mod upgrade;
 mod writer;
 
 use std::{
-    fs::{DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -80,9 +80,14 @@ impl LmdbStore {
             _ => {}
         }
         let path = path.canonicalize().map_err(fail("find", "leave it in place while it is opened"))?;
-        let lock = lock(&path)?;
-        check::check(&path)
-            .map_err(|error| StoreOpenError::Lmdb { path: path.clone(), what: error.to_string() })?;
+        let (lock, is_new) = lock(&path)?;
+        check::check(&path).map_err(|error| {
+            if is_new {
+                // What is in the folder is no store of ours, and the folder stays as it was.
+                drop(fs::remove_file(path.join(place::LOCK)));
+            }
+            StoreOpenError::Lmdb { path: path.clone(), what: error.to_string() }
+        })?;
         let tables = Tables::open(&path, max_size, sync, now)
             .map_err(|error| StoreOpenError::Lmdb { path: path.clone(), what: error.to_string() })?
             .map_err(|found| StoreOpenError::Newer { path: path.clone(), found })?;
@@ -113,16 +118,18 @@ impl LmdbStore {
     }
 }
 
-/// Takes the environment for this process alone. LMDB has locks of its own, which are for processes that share it.
-fn lock(path: &Path) -> Result<Exclusive, StoreOpenError> {
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(path.join(place::LOCK))
-        .map_err(fail_at(path, "lock", "this user must be allowed to write to it"))?;
-    Exclusive::lock(file, path)
+/// Takes the environment for this process alone, and tells whether the file for that is new. LMDB has locks of its own, which are
+/// for processes that share it.
+fn lock(path: &Path) -> Result<(Exclusive, bool), StoreOpenError> {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    let file = path.join(place::LOCK);
+    let (opened, is_new) = match options.clone().create_new(true).open(&file) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (options.open(&file), false),
+        opened => (opened, true),
+    };
+    let opened = opened.map_err(fail_at(path, "lock", "this user must be allowed to write to it"))?;
+    Ok((Exclusive::lock(opened, path)?, is_new))
 }
 
 fn fail_at(path: &Path, action: &'static str, remedy: &'static str) -> impl Fn(io::Error) -> StoreOpenError {

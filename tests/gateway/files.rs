@@ -51,13 +51,31 @@ fn a_pipe_or_a_device_as_configuration_or_secret_is_a_fault() {
     assert!(!gateway.run_to_end().success());
 }
 
-/// A component that takes a while to compile.
-fn large_component() -> Vec<u8> {
-    let body =
-        "(local.set 0 (i32.mul (i32.add (local.get 0) (i32.const 7)) (i32.xor (local.get 0) (i32.const 9))))";
-    let function = format!("(func (param i32) (result i32) {} (local.get 0))", body.repeat(40));
-    let module = format!("(component (core module {}))", function.repeat(4000));
-    wat::parse_str(module).unwrap()
+/// A component with a module of so many functions of so many operations, none of which is exported.
+fn large_component(functions: usize, operations: usize) -> Vec<u8> {
+    // Sections and bodies say how long they are: 7 bits in each byte, least ones first.
+    let number = |number: usize| {
+        let bytes = (0..5)
+            .map(|place| (number >> (7 * place)).to_le_bytes()[0] & 0x7f | if place < 4 { 0x80 } else { 0 });
+        bytes.collect::<Vec<u8>>()
+    };
+    let sized = |content: Vec<u8>| [number(content.len()), content].concat();
+    // local 0 = (local 0 + 7) * (local 0 ^ 9), again and again; then local 0.
+    let operation = [0x20, 0, 0x41, 7, 0x6a, 0x20, 0, 0x41, 9, 0x73, 0x6c, 0x21, 0];
+    let body = sized([vec![0], operation.repeat(operations), vec![0x20, 0, 0x0b]].concat());
+    let module = [
+        b"\0asm\x01\0\0\0".to_vec(),
+        // One type, from i32 to i32, and functions of this type.
+        [vec![1], sized(vec![1, 0x60, 1, 0x7f, 1, 0x7f])].concat(),
+        [vec![3], sized([number(functions), vec![0; functions]].concat())].concat(),
+        [vec![10], sized([number(functions), body.repeat(functions)].concat())].concat(),
+    ];
+    [b"\0asm\x0d\0\x01\0\x01".to_vec(), sized(module.concat())].concat()
+}
+
+/// A component that takes a while to compile: seconds, and little memory.
+fn slow_component() -> Vec<u8> {
+    large_component(20_000, 40)
 }
 
 /// Whether a process compiles for a gateway with this `max_memory`.
@@ -72,22 +90,47 @@ fn compiles(max_memory: &str) -> bool {
 
 #[test]
 fn a_signal_ends_a_start_that_compiles_and_the_process_that_compiles_for_it() {
-    // A size that no other test has, by which the process is found.
-    let policy = json!({ "component": "policy.wasm", "max_memory": 34_603_008 });
-    let mut gateway = Gateway::prepare(&web(&untracked().with("policy", policy)))
-        .file("policy.wasm", large_component())
-        .environment("XDG_CACHE_HOME", "/nowhere")
-        .launched();
-    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
-    let wait_until = |wanted: bool| {
-        while compiles("34603008") != wanted {
-            assert!(std::time::Instant::now() < deadline, "compiling: {}", !wanted);
-            std::thread::park_timeout(std::time::Duration::from_millis(5));
-        }
-    };
-    wait_until(true);
-    assert!(!gateway.terminate().success());
-    wait_until(false);
+    let kinds: [fn(&mut Gateway); 2] =
+        [|gateway| assert!(!gateway.terminate().success()), |gateway| gateway.kill9()];
+    // Sizes that no other test has, by which the process is found.
+    for (end, max_memory) in kinds.into_iter().zip([34_603_008, 34_668_544]) {
+        let policy = json!({ "component": "policy.wasm", "max_memory": max_memory });
+        let mut gateway = Gateway::prepare(&web(&untracked().with("policy", policy)))
+            .file("policy.wasm", slow_component())
+            .environment("XDG_CACHE_HOME", "/nowhere")
+            .launched();
+        let deadline = std::time::Instant::now() + crate::support::PATIENCE;
+        let wait_until = |wanted: bool| {
+            while compiles(&max_memory.to_string()) != wanted {
+                assert!(std::time::Instant::now() < deadline, "compiling: {}", !wanted);
+                std::thread::park_timeout(std::time::Duration::from_millis(5));
+            }
+        };
+        wait_until(true);
+        end(&mut gateway);
+        wait_until(false);
+    }
+}
+
+/// The process that compiles has a budget, or what the operator gives the gateway if that is less. This test gives it less,
+/// so that it ends soon.
+#[test]
+fn a_component_that_takes_too_much_to_compile_is_given_up_and_the_message_says_what_to_do() {
+    for (limit, component, what) in [
+        ("ulimit -t 3", slow_component(), "more than 2 seconds of processor time"),
+        ("ulimit -d 100000", large_component(1, 100_000), "more than 97 MiB of memory"),
+    ] {
+        let mut gateway = Gateway::prepare(&with_policy())
+            .file("policy.wasm", component)
+            .environment("XDG_CACHE_HOME", "/nowhere")
+            .after(limit);
+        assert!(!gateway.run_to_end().success());
+        let said = gateway.output().text();
+        assert!(
+            said.contains(what) && said.contains("to compile: make it smaller, or split"),
+            "{limit}: {said}"
+        );
+    }
 }
 
 #[test]

@@ -85,4 +85,5 @@ fn what_cannot_be_a_store_is_refused_with_a_remedy() {
     std::fs::create_dir(place.path()).unwrap();
     std::fs::write(place.path().join("data.mdb"), "x".repeat(20_000)).unwrap();
     assert!(matches!(place.try_open(0), Err(StoreOpenError::Lmdb { .. })));
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "nothing is left in the folder");
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! thread   old  ├── dead and live lines ──┤── begin … ──┤      new  ├── snapshot ──┤
 //!          then copies what was appended since `begin`: new  ├── snapshot ──┤── appended ──┤  fsync
-//! writer   copies what is left, fsync, rename, fsync of the folder, and goes on with the new file
+//! writer   copies what is left, fsync, rename, goes on with the new file, fsync of the folder
 //! ```
 //!
 //! A change that is in the snapshot already may follow in what was appended. Lines are whole states, so replaying one
@@ -52,12 +52,19 @@ pub(super) struct Compaction {
 /// What has happened to the file.
 #[derive(Debug)]
 pub(super) enum CompactionOutcome {
-    /// The new file is in its place.
-    Replaced { file: Exclusive, end: u64, lines: u64 },
+    /// The new file is in its place, for good once its folder is synced.
+    Replaced(Rewritten),
     /// The old file is in its place.
     Unchanged(io::Error),
-    /// The new file is in its place, but perhaps not for good.
-    Uncertain(io::Error),
+}
+
+/// A file with the live records alone.
+#[derive(Debug)]
+pub(super) struct Rewritten {
+    pub(super) file: Exclusive,
+    /// Its size in bytes.
+    pub(super) end: u64,
+    pub(super) lines: u64,
 }
 
 #[derive(Debug)]
@@ -118,11 +125,8 @@ impl Compaction {
                 return CompactionOutcome::Unchanged(error);
             }
         };
-        if let Err(error) = disk::sync_folder(&old.path) {
-            return CompactionOutcome::Uncertain(error);
-        }
         let lines = copied.lines + lines.saturating_sub(self.lines_before);
-        CompactionOutcome::Replaced { file: copied.file, end: copied.end, lines }
+        CompactionOutcome::Replaced(Rewritten { file: copied.file, end: copied.end, lines })
     }
 
     fn join(&mut self) -> io::Result<Copied> {
@@ -146,8 +150,9 @@ impl Drop for Compaction {
     }
 }
 
-/// Writes the live records to a new file in the place of the old one, whatever has become of that.
-pub(super) fn write_anew(path: &Path, index: &Mutex<Index>) -> io::Result<(Exclusive, u64, u64)> {
+/// Writes the live records to a new file in the place of the old one, whatever has become of that. It is there for good once its
+/// folder is synced.
+pub(super) fn write_anew(path: &Path, index: &Mutex<Index>) -> io::Result<Rewritten> {
     let new = lock::beside(path, "compact");
     clear_leftover(&new)?;
     let shared = CompactionState { end: AtomicU64::new(0), is_given_up: AtomicBool::new(false), path: new };
@@ -156,8 +161,7 @@ pub(super) fn write_anew(path: &Path, index: &Mutex<Index>) -> io::Result<(Exclu
         copied.snapshot(&shared, index)?;
         disk::sync(path, &copied.file)?;
         disk::rename(&shared.path, path)?;
-        disk::sync_folder(path)?;
-        Ok((copied.file, copied.end, copied.lines))
+        Ok(Rewritten { file: copied.file, end: copied.end, lines: copied.lines })
     });
     if written.is_err() {
         // If it cannot be removed now, the next attempt removes it.

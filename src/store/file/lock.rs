@@ -1,7 +1,7 @@
 //! The file, opened for one process alone.
 
 use std::{
-    fs::{self, OpenOptions, Permissions},
+    fs::{self, Metadata, OpenOptions, Permissions},
     io,
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -50,11 +50,26 @@ pub(super) fn open(path: &Path) -> Result<Locked, StoreOpenError> {
     Err(StoreOpenError::InUse { path: path.to_owned() })
 }
 
+/// What a file looks like from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// In bytes.
+    pub(super) length: u64,
+    /// When a program last wrote to it: seconds and nanoseconds.
+    pub(super) modified: (i64, i64),
+}
+
+impl Shape {
+    fn of(metadata: &Metadata) -> Self {
+        Self { length: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
+    }
+}
+
 /// What stands at the path of a file that is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// The file itself, of this length.
-    Ours(u64),
+    /// The file itself.
+    Ours(Shape),
     /// Nothing: it was removed or moved away.
     Gone,
     /// Another file.
@@ -78,12 +93,17 @@ impl Locked {
         Ok(())
     }
 
+    /// What the file looks like, wherever it stands.
+    pub(super) fn shape(&self) -> io::Result<Shape> {
+        self.file.metadata().map(|metadata| Shape::of(&metadata))
+    }
+
     /// What stands at the file's path by now.
     pub(super) fn standing(&self) -> io::Result<Standing> {
         let ours = self.file.metadata()?;
         match fs::metadata(&self.path) {
             Ok(found) if (found.dev(), found.ino()) == (ours.dev(), ours.ino()) => {
-                Ok(Standing::Ours(found.len()))
+                Ok(Standing::Ours(Shape::of(&found)))
             }
             Ok(_) => Ok(Standing::Other),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Standing::Gone),

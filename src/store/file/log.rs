@@ -7,10 +7,10 @@ use std::{
 };
 
 use super::{
-    compaction::{self, Compaction, CompactionOutcome},
+    compaction::{self, Compaction, CompactionOutcome, Rewritten},
     line::{self, LineKind},
     load::Replayed,
-    lock::{Locked, Standing},
+    lock::{Locked, Shape, Standing},
 };
 use crate::{
     cookie::{MaxAge, TrackingId},
@@ -150,6 +150,10 @@ impl LogWork {
 pub(super) struct Log {
     locked: Locked,
     end: u64,
+    /// When the writer last wrote to the file, as the file system has it. None: the file system could not tell.
+    modified: Option<(i64, i64)>,
+    /// Whether the file was found in its place just now.
+    is_checked: bool,
     lines: u64,
     sync: SyncMode,
     /// Since when written lines wait to be made durable, with `sync: interval`.
@@ -179,10 +183,12 @@ impl Log {
         index: Arc<Mutex<Index>>,
         owed: Arc<Owed>,
     ) -> Self {
-        Self {
+        let mut log = Self {
             owed,
             is_doubtful: false,
             has_tail: false,
+            modified: None,
+            is_checked: false,
             locked,
             end: loaded.end,
             lines: loaded.lines,
@@ -194,7 +200,19 @@ impl Log {
             compaction_from: MIN_COMPACTION,
             asking: Vec::new(),
             waiting: Vec::new(),
-        }
+        };
+        log.note_shape();
+        log
+    }
+
+    /// Takes what the file looks like now for the writer's own work.
+    fn note_shape(&mut self) {
+        self.modified = self.locked.shape().ok().map(|shape| shape.modified);
+    }
+
+    /// Whether the file looks as its writer has left it. Only the time tells of another program that has written over it.
+    fn is_untouched(&self, found: Shape) -> bool {
+        found.length == self.end && self.modified.is_none_or(|modified| modified == found.modified)
     }
 
     /// Makes durable what was acknowledged before.
@@ -211,26 +229,37 @@ impl Log {
         Arc::from(format!("{path} could not be {what}: {error}; {}", disk::remedy(error)))
     }
 
-    /// Fails if the file is not in its place any more, or is not as long as its writer has made it.
-    fn check_place(&self, end: u64) -> Result<(), Arc<str>> {
+    /// Fails if the file is not in its place any more, or does not look as its writer has left it.
+    fn check_place(&self) -> Result<(), Arc<str>> {
+        match self.locked.standing().map_err(|error| self.failure("found", &error))? {
+            Standing::Ours(found) if self.is_untouched(found) => Ok(()),
+            other => Err(self.displaced(other)),
+        }
+    }
+
+    /// What has become of the file, for the operator.
+    fn displaced(&self, standing: Standing) -> Arc<str> {
         let path = self.locked.path.display();
-        let what = match self.locked.standing().map_err(|error| self.failure("found", &error))? {
-            Standing::Ours(length) if length == end => return Ok(()),
+        let what = match standing {
             Standing::Ours(_) => "was changed by another program",
             Standing::Gone => "was removed",
             Standing::Other => {
-                return Err(Arc::from(format!(
+                return Arc::from(format!(
                     "{path} was replaced by another file while the gateway runs: restart the gateway to use that file, \
                      or move it away to keep what the gateway has in memory"
-                )));
+                ));
             }
         };
-        Err(Arc::from(format!("{path} {what} while the gateway runs, which now writes it anew from memory")))
+        Arc::from(format!("{path} {what} while the gateway runs, which now writes it anew from memory"))
     }
 
     /// Writes what is in the buffer, and takes it for written only when it is as durable as `sync` says and stands in the
     /// store's file.
     fn append(&mut self, lines: u64, sync: SyncMode) -> Result<(), Arc<str>> {
+        let before = self.locked.shape().map_err(|error| self.failure("inspected", &error))?;
+        if !self.is_untouched(before) {
+            return Err(self.displaced(Standing::Ours(before)));
+        }
         self.has_tail = true;
         let Locked { path, file } = &self.locked;
         disk::append(path, file, &self.buffer).map_err(|error| self.failure("written", &error))?;
@@ -238,8 +267,11 @@ impl Log {
             disk::sync(path, file).map_err(|error| self.failure("made durable", &error))?;
         }
         let end = self.end + self.buffer.len() as u64;
-        self.check_place(end)?;
-        self.has_tail = false;
+        match self.locked.standing().map_err(|error| self.failure("found", &error))? {
+            Standing::Ours(found) if found.length == end => self.modified = Some(found.modified),
+            other => return Err(self.displaced(other)),
+        }
+        (self.has_tail, self.is_checked) = (false, true);
         self.end = end;
         self.lines += lines;
         if sync == SyncMode::Interval {
@@ -252,16 +284,27 @@ impl Log {
     fn write_anew(&mut self) -> Result<(), Arc<str>> {
         let owed = self.owed.all();
         let written = compaction::write_anew(&self.locked.path, &self.index);
-        let (file, end, lines) = written.map_err(|error| self.failure("written anew", &error))?;
-        self.locked.file = file;
-        (self.end, self.lines) = (end, lines);
-        (self.is_doubtful, self.has_tail, self.unsynced_since) = (false, false, None);
+        self.go_on_with(written.map_err(|error| self.failure("written anew", &error))?)?;
         self.owed.settle(&owed);
+        Ok(())
+    }
+
+    /// Goes on with a file that has taken the place of the old one, which a power failure might bring back until the folder is
+    /// synced.
+    fn go_on_with(&mut self, new: Rewritten) -> Result<(), Arc<str>> {
+        self.locked.file = new.file;
+        (self.end, self.lines) = (new.end, new.lines);
+        (self.has_tail, self.unsynced_since) = (false, None);
+        self.note_shape();
+        self.is_doubtful = true;
+        disk::sync_folder(&self.locked.path).map_err(|error| self.failure("replaced durably", &error))?;
+        self.is_doubtful = false;
         Ok(())
     }
 
     /// Cuts off what was not acknowledged, and finds out whether there is room again.
     fn cut_back(&mut self) -> Result<(), Arc<str>> {
+        self.has_tail = true;
         let Locked { path, file } = &self.locked;
         let cut = disk::cut(path, file, self.end)
             .and_then(|()| disk::append(path, file, &PROBE))
@@ -269,6 +312,7 @@ impl Log {
             .and_then(|()| disk::cut(path, file, self.end));
         cut.map_err(|error| self.failure("written", &error))?;
         self.has_tail = false;
+        self.note_shape();
         Ok(())
     }
 
@@ -311,30 +355,28 @@ impl Log {
 
     fn end_compaction(&mut self, compaction: Compaction) -> Result<(), Arc<str>> {
         match compaction.end(&self.locked, self.end, self.lines) {
-            CompactionOutcome::Replaced { file, end, lines } => {
-                tracing::info!(
-                    path = %self.locked.path.display(), before = self.lines, after = lines,
-                    "the cookie store was compacted"
-                );
-                self.locked.file = file;
+            CompactionOutcome::Replaced(new) => {
                 let compacted = Compacted {
                     bytes_before: self.end,
-                    bytes_after: end,
+                    bytes_after: new.end,
                     lines_before: self.lines,
-                    lines_after: lines,
+                    lines_after: new.lines,
                 };
+                self.go_on_with(new)?;
+                tracing::info!(
+                    path = %self.locked.path.display(),
+                    before = compacted.lines_before,
+                    after = compacted.lines_after,
+                    "the cookie store was compacted"
+                );
                 self.answer(&Ok(compacted));
-                (self.end, self.lines) = (end, lines);
                 self.compaction_from = MIN_COMPACTION;
-                self.unsynced_since = None;
                 Ok(())
             }
             CompactionOutcome::Unchanged(error) => {
                 self.put_off_compaction(&error);
                 Ok(())
             }
-            // The new file is in place, but a power failure might bring the old one back.
-            CompactionOutcome::Uncertain(error) => Err(self.failure("replaced durably", &error)),
         }
     }
 
@@ -392,13 +434,17 @@ impl BatchSink for Log {
     fn recover(&mut self) -> Result<(), Arc<str>> {
         // Its new file may have been begun from what is taken back now.
         self.compaction = None;
+        self.answer(&Err(StoreError::Io(Arc::from(
+            "the compaction was given up, since the store failed meanwhile",
+        ))));
         let owes_all = self.owed.all().is_incomplete();
         match self.locked.standing().map_err(|error| self.failure("found", &error))? {
-            Standing::Other => return self.check_place(self.end),
-            Standing::Ours(length)
+            Standing::Other => return Err(self.displaced(Standing::Other)),
+            // What is behind the end was written by this process, and the time with it.
+            Standing::Ours(found)
                 if !self.is_doubtful
                     && !owes_all
-                    && (length == self.end || self.has_tail && length > self.end) =>
+                    && (self.is_untouched(found) || self.has_tail && found.length >= self.end) =>
             {
                 self.cut_back()?;
             }
@@ -408,7 +454,9 @@ impl BatchSink for Log {
     }
 
     fn tick(&mut self) -> Result<Option<Duration>, Arc<str>> {
-        self.check_place(self.end)?;
+        if !mem::take(&mut self.is_checked) {
+            self.check_place()?;
+        }
         // What was refused in the moment in which the store began to work again.
         self.settle_owed()?;
         if let Some(compaction) = self.compaction.take_if(|compaction| compaction.is_finished()) {

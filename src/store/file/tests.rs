@@ -2,8 +2,9 @@
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt as _,
     sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tempfile::TempDir;
@@ -90,6 +91,15 @@ impl Scene {
     }
 }
 
+/// Makes all lines of the file blank, and leaves it as long as before.
+fn write_over(path: &Path) {
+    let length = fs::read(path).unwrap().len();
+    fs::write(path, "\n".repeat(length)).unwrap();
+    // Some systems give all writes within some milliseconds the same time.
+    let later = SystemTime::now() + Duration::from_secs(1);
+    fs::File::options().write(true).open(path).unwrap().set_modified(later).unwrap();
+}
+
 const WRITE: &[Call] = &[Call::Write];
 const SYNC: &[Call] = &[Call::Sync];
 const NO_SPACE: i32 = 28;
@@ -143,8 +153,6 @@ async fn what_a_full_disk_took_only_in_part_is_cut_off() {
 
 #[tokio::test]
 async fn fsync_that_fails_later_makes_the_store_write_everything_anew() {
-    use std::os::unix::fs::MetadataExt as _;
-
     let scene = Scene::new(SyncMode::Interval).await;
     let inode = fs::metadata(&scene.path).unwrap().ino();
     scene.fail(SYNC, IO);
@@ -225,6 +233,7 @@ async fn file_that_is_removed_or_changed_is_written_anew() {
         |path: &Path| fs::remove_file(path).unwrap(),
         |path: &Path| fs::write(path, "").unwrap(),
         |path: &Path| fs::write(path, "something longer than what was there before ".repeat(100)).unwrap(),
+        write_over,
     ] {
         let scene = Scene::new(SyncMode::Always).await;
         spoil(&scene.path);
@@ -241,6 +250,38 @@ async fn file_that_is_removed_or_changed_is_written_anew() {
         let found = scene.after_a_restart();
         assert_eq!(found, [Some(logged_in(record(), joe())), Some(record()), Some(record()), None]);
     }
+}
+
+#[tokio::test]
+async fn change_behind_what_another_program_has_written_over_is_not_acknowledged() {
+    let scene = Scene::new(SyncMode::Always).await;
+    write_over(&scene.path);
+    scene.fails(scene.store.create(&id(3), record())).await;
+    scene.recovers();
+    let found = scene.after_a_restart();
+    assert_eq!(found, [Some(logged_in(record(), joe())), Some(record()), None, None]);
+}
+
+#[tokio::test]
+async fn new_file_whose_name_may_not_be_durable_is_not_taken_for_another_programs() {
+    let scene = Scene::new(SyncMode::Always).await;
+    scene.fail(&[Call::SyncFolder], IO);
+    assert!(scene.store.compact().is_err());
+    // Nor one that is written anew.
+    let error = scene.store.create(&id(3), record()).await.unwrap_err().to_string();
+    assert!(error.contains("replaced durably"), "{error}");
+    let begin = Instant::now();
+    let is_written_anew = |inode: &u64| fs::metadata(&scene.path).is_ok_and(|now| now.ino() != *inode);
+    let inode = fs::metadata(&scene.path).unwrap().ino();
+    while !is_written_anew(&inode) {
+        assert!(begin.elapsed() < PATIENCE, "it is not tried again");
+        std::thread::yield_now();
+    }
+    faults::mend(&scene.path);
+    scene.recovers();
+    scene.store.create(&id(4), record()).await.unwrap();
+    let found = scene.after_a_restart();
+    assert_eq!(found, [Some(logged_in(record(), joe())), Some(record()), None, Some(record())]);
 }
 
 #[tokio::test]
