@@ -49,6 +49,7 @@ mod load;
 mod lock;
 mod log;
 mod repair;
+mod work;
 
 use std::{
     path::{Path, PathBuf},
@@ -58,12 +59,13 @@ use std::{
 pub use self::{
     exchange::{LineFormat, StoreTextError, read_lines, write_line},
     line::MAX_LINE,
-    log::Compacted,
     repair::{Repaired, repair},
+    work::Compacted,
 };
 use self::{
     line::LineKind,
-    log::{Log, LogWork, Undo},
+    log::Log,
+    work::{LogWork, Undo},
 };
 use super::{
     Authentication, Commit, CookieRecord, CookieStore, DEFAULT_MAX_PER_PRINCIPAL, Lookup, Replacement,

@@ -2,7 +2,7 @@
 
 use std::{
     io, mem,
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -11,13 +11,14 @@ use super::{
     line::{self, LineKind},
     load::Replayed,
     lock::{Locked, Shape, Standing},
+    work::{Asker, Compacted, LogWork},
 };
 use crate::{
-    cookie::{MaxAge, TrackingId},
+    cookie::MaxAge,
     store::{
         CookieRecord, StoreError, SyncMode, disk,
         group::{BatchSink, Queued},
-        index::{Evicted, Index, lock},
+        index::{Index, lock},
         owed::Owed,
     },
     time::Timestamp,
@@ -38,120 +39,13 @@ const PROBE: [u8; 4096] = [b'\n'; 4096];
 /// Below this many lines (some 300 kB) a compaction is not worth a rename.
 const MIN_COMPACTION: u64 = 1000;
 
-/// A line on its way to the file, and what to do if it does not get there.
-#[derive(Debug)]
-pub(super) struct LogWork {
-    bytes: Vec<u8>,
-    undo: Option<Undo>,
-    compaction: Option<Asker>,
-    /// The records that have made room for this one. Their lines come first.
-    evicted: Vec<TrackingId>,
-}
-
-/// What a compaction asked for has done to the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Compacted {
-    /// The size before, in bytes.
-    pub bytes_before: u64,
-    /// The size after, in bytes.
-    pub bytes_after: u64,
-    /// How many lines there were.
-    pub lines_before: u64,
-    /// How many there are.
-    pub lines_after: u64,
-}
-
-/// Where the caller that asked for a compaction waits for it.
-type Asker = mpsc::SyncSender<Result<Compacted, StoreError>>;
-
-/// How to take a change back that was not written. A revocation is not taken back.
-#[derive(Debug)]
-pub(super) enum Undo {
-    Revoke(TrackingId),
-    Create(TrackingId),
-    Authenticate(TrackingId, Timestamp),
-    Replace { id: TrackingId, next: TrackingId, now: Timestamp },
-}
-
-impl LogWork {
-    pub(super) fn new(id: &TrackingId, record: &CookieRecord, change: LineKind, undo: Option<Undo>) -> Self {
-        // Most lines have no authentication and fit.
-        let mut bytes = Vec::with_capacity(384);
-        line::write(id, record, change, &mut bytes);
-        Self { bytes, undo, compaction: None, evicted: Vec::new() }
-    }
-
-    /// The same behind the lines of records that have made room for it.
-    pub(super) fn behind(mut self, evicted: Vec<Evicted>) -> Self {
-        if evicted.is_empty() {
-            return self;
-        }
-        let own = mem::take(&mut self.bytes);
-        for Evicted { id, left, at } in evicted {
-            let (record, change) = match left {
-                Some(record) => (record, LineKind::Modified),
-                None => (CookieRecord::new(at, MaxAge::DEFAULT), LineKind::Deleted(at)),
-            };
-            line::write(&id, &record, change, &mut self.bytes);
-            self.evicted.push(id);
-        }
-        self.bytes.extend_from_slice(&own);
-        self
-    }
-
-    /// How many lines it has.
-    fn lines(&self) -> u64 {
-        // A change that evicts has a line of its own.
-        if self.bytes.is_empty() { 0 } else { self.evicted.len() as u64 + 1 }
-    }
-
-    /// Nothing to write: answered when everything before it has been written.
-    pub(super) const fn empty() -> Self {
-        Self { bytes: Vec::new(), undo: None, compaction: None, evicted: Vec::new() }
-    }
-
-    /// Takes the change of this line out of the index. What the store did not acknowledge counts against the client:
-    /// the record or the authentication goes.
-    pub(super) fn take_back(&self, index: &mut Index) {
-        match &self.undo {
-            None | Some(Undo::Revoke(_)) => {}
-            Some(Undo::Create(id)) => drop(index.remove(id)),
-            Some(Undo::Authenticate(id, now)) => drop(index.authenticate(id, None, *now)),
-            Some(Undo::Replace { id, next, now }) => {
-                index.remove(next);
-                index.authenticate(id, None, *now);
-            }
-        }
-    }
-
-    /// Notes the IDs whose records the file has otherwise than the index.
-    pub(super) fn owe(&self, owed: &Owed) {
-        for id in &self.evicted {
-            owed.add(id);
-        }
-        match &self.undo {
-            None => {}
-            Some(Undo::Revoke(id) | Undo::Create(id) | Undo::Authenticate(id, _)) => owed.add(id),
-            Some(Undo::Replace { id, next, .. }) => {
-                owed.add(id);
-                owed.add(next);
-            }
-        }
-    }
-
-    /// Asks for a compaction, whether it is due or not.
-    pub(super) const fn compaction(asker: Asker) -> Self {
-        Self { bytes: Vec::new(), undo: None, compaction: Some(asker), evicted: Vec::new() }
-    }
-}
-
 /// The file as its writer has it.
 #[derive(Debug)]
 pub(super) struct Log {
     locked: Locked,
     end: u64,
-    /// When the writer last wrote to the file, as the file system has it. None: the file system could not tell.
-    modified: Option<(i64, i64)>,
+    /// What the writer has left, with what may lie behind `end` after a failure. None: the file system could not tell.
+    left: Option<Shape>,
     /// Whether the file was found in its place just now.
     is_checked: bool,
     lines: u64,
@@ -164,8 +58,6 @@ pub(super) struct Log {
     owed: Arc<Owed>,
     /// Whether lines that were acknowledged may be missing in the file.
     is_doubtful: bool,
-    /// Whether there may be something behind `end` that was not acknowledged.
-    has_tail: bool,
     compaction: Option<Compaction>,
     /// The number of lines below which no compaction begins by itself.
     compaction_from: u64,
@@ -186,8 +78,7 @@ impl Log {
         let mut log = Self {
             owed,
             is_doubtful: false,
-            has_tail: false,
-            modified: None,
+            left: None,
             is_checked: false,
             locked,
             end: loaded.end,
@@ -207,12 +98,12 @@ impl Log {
 
     /// Takes what the file looks like now for the writer's own work.
     fn note_shape(&mut self) {
-        self.modified = self.locked.shape().ok().map(|shape| shape.modified);
+        self.left = self.locked.shape().ok();
     }
 
     /// Whether the file looks as its writer has left it. Only the time tells of another program that has written over it.
     fn is_untouched(&self, found: Shape) -> bool {
-        found.length == self.end && self.modified.is_none_or(|modified| modified == found.modified)
+        self.left.map_or(found.length == self.end, |left| left == found)
     }
 
     /// Makes durable what was acknowledged before.
@@ -260,22 +151,31 @@ impl Log {
         if !self.is_untouched(before) {
             return Err(self.displaced(Standing::Ours(before)));
         }
-        self.has_tail = true;
-        let Locked { path, file } = &self.locked;
-        disk::append(path, file, &self.buffer).map_err(|error| self.failure("written", &error))?;
-        if sync == SyncMode::Always {
-            disk::sync(path, file).map_err(|error| self.failure("made durable", &error))?;
+        let written = self.write(sync);
+        if written.is_err() {
+            // What got into the file all the same is cut off later.
+            self.note_shape();
         }
+        written?;
         let end = self.end + self.buffer.len() as u64;
         match self.locked.standing().map_err(|error| self.failure("found", &error))? {
-            Standing::Ours(found) if found.length == end => self.modified = Some(found.modified),
+            Standing::Ours(found) if found.length == end => self.left = Some(found),
             other => return Err(self.displaced(other)),
         }
-        (self.has_tail, self.is_checked) = (false, true);
+        self.is_checked = true;
         self.end = end;
         self.lines += lines;
         if sync == SyncMode::Interval {
             self.unsynced_since.get_or_insert_with(Instant::now);
+        }
+        Ok(())
+    }
+
+    fn write(&self, sync: SyncMode) -> Result<(), Arc<str>> {
+        let Locked { path, file } = &self.locked;
+        disk::append(path, file, &self.buffer).map_err(|error| self.failure("written", &error))?;
+        if sync == SyncMode::Always {
+            disk::sync(path, file).map_err(|error| self.failure("made durable", &error))?;
         }
         Ok(())
     }
@@ -294,7 +194,7 @@ impl Log {
     fn go_on_with(&mut self, new: Rewritten) -> Result<(), Arc<str>> {
         self.locked.file = new.file;
         (self.end, self.lines) = (new.end, new.lines);
-        (self.has_tail, self.unsynced_since) = (false, None);
+        self.unsynced_since = None;
         self.note_shape();
         self.is_doubtful = true;
         disk::sync_folder(&self.locked.path).map_err(|error| self.failure("replaced durably", &error))?;
@@ -304,16 +204,13 @@ impl Log {
 
     /// Cuts off what was not acknowledged, and finds out whether there is room again.
     fn cut_back(&mut self) -> Result<(), Arc<str>> {
-        self.has_tail = true;
         let Locked { path, file } = &self.locked;
         let cut = disk::cut(path, file, self.end)
             .and_then(|()| disk::append(path, file, &PROBE))
             .and_then(|()| disk::sync(path, file))
             .and_then(|()| disk::cut(path, file, self.end));
-        cut.map_err(|error| self.failure("written", &error))?;
-        self.has_tail = false;
         self.note_shape();
-        Ok(())
+        cut.map_err(|error| self.failure("written", &error))
     }
 
     /// Writes what has become of the IDs that the file has otherwise than the index.
@@ -440,11 +337,8 @@ impl BatchSink for Log {
         let owes_all = self.owed.all().is_incomplete();
         match self.locked.standing().map_err(|error| self.failure("found", &error))? {
             Standing::Other => return Err(self.displaced(Standing::Other)),
-            // What is behind the end was written by this process, and the time with it.
             Standing::Ours(found)
-                if !self.is_doubtful
-                    && !owes_all
-                    && (self.is_untouched(found) || self.has_tail && found.length >= self.end) =>
+                if !self.is_doubtful && !owes_all && self.is_untouched(found) && found.length >= self.end =>
             {
                 self.cut_back()?;
             }

@@ -263,6 +263,18 @@ async fn change_behind_what_another_program_has_written_over_is_not_acknowledged
 }
 
 #[tokio::test]
+async fn file_that_is_written_over_while_its_disk_is_full_is_written_anew() {
+    let scene = Scene::new(SyncMode::Always).await;
+    scene.fail(WRITE, NO_SPACE);
+    scene.fails(scene.store.create(&id(3), record())).await;
+    write_over(&scene.path);
+    faults::mend(&scene.path);
+    scene.recovers();
+    let found = scene.after_a_restart();
+    assert_eq!(found, [Some(logged_in(record(), joe())), Some(record()), None, None]);
+}
+
+#[tokio::test]
 async fn new_file_whose_name_may_not_be_durable_is_not_taken_for_another_programs() {
     let scene = Scene::new(SyncMode::Always).await;
     scene.fail(&[Call::SyncFolder], IO);
