@@ -41,7 +41,7 @@ fn name(text: &str) -> Name {
 }
 
 fn config() -> AuthOptions {
-    fn everybody<P>(principal: impl Fn() -> P) -> BTreeMap<Name, P> {
+    fn all<P>(principal: impl Fn() -> P) -> BTreeMap<Name, P> {
         (0..PRINCIPALS).map(|number| (name(&format!("user{number:03}b")), principal())).collect()
     }
     let role = || name("frontend");
@@ -61,10 +61,10 @@ fn config() -> AuthOptions {
     };
     let cryptosign = || CryptosignPrincipal { keys: vec![[1; 32]], role: role(), realm: None };
     AuthOptions {
-        ticket: Some(TicketOptions { principals: everybody(ticket) }),
-        wampcra: Some(WampCraOptions { principals: everybody(wampcra) }),
-        scram: Some(ScramOptions { principals: everybody(scram) }),
-        cryptosign: Some(CryptosignOptions { principals: everybody(cryptosign) }),
+        ticket: Some(TicketOptions { principals: all(ticket) }),
+        wampcra: Some(WampCraOptions { principals: all(wampcra) }),
+        scram: Some(ScramOptions { principals: all(scram) }),
+        cryptosign: Some(CryptosignOptions { principals: all(cryptosign) }),
         ..AuthOptions::default()
     }
 }

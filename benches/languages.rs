@@ -50,7 +50,7 @@ const MAX_GROWTH_KIB: u64 = 1024;
 const FRESH_TIME: Duration = Duration::from_secs(3);
 /// Starts whose median counts.
 const STARTS: usize = 5;
-/// Nobody is refused here: what is measured is how long it takes.
+/// So long that no decision is stopped: the bench measures how long each one takes.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Twice the default, for an instance that is to be seen growing before it is replaced.
 const MAX_MEMORY: usize = 64 * 1024 * 1024;

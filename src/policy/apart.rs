@@ -219,16 +219,19 @@ fn run(command: &mut Command, bytes: &[u8], budget: Budget) -> Result<Vec<u8>, C
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(failed)?;
     let (done, finished) = mpsc::channel::<()>();
-    let watchdog = watch(&child, finished, budget.patience);
-    let answer = exchange(&mut child, bytes);
-    // The number of a process that has ended is free only after `wait`, so that the watchdog kills no other one.
-    drop(done);
-    let is_late = watchdog.is_ok_and(|thread| thread.join().unwrap_or(true));
+    // Without the watchdog the process gets no component and no time.
+    let answer = watch(&child, finished, budget.patience).and_then(|watchdog| {
+        let answer = exchange(&mut child, bytes);
+        // The number of a process that has ended is free only after `wait`, so that the watchdog kills no other one.
+        drop(done);
+        let is_late = watchdog.join().unwrap_or(true);
+        answer.map(|answer| (answer, is_late))
+    });
     if answer.is_err() {
         let _ = child.kill();
     }
     let status = child.wait().map_err(failed)?;
-    let answer = answer.map_err(failed)?;
+    let (answer, is_late) = answer.map_err(failed)?;
     match status.code() {
         Some(0) => Ok(answer),
         Some(code) if code == i32::from(DOES_NOT_COMPILE) => {

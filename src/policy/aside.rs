@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_can_take_over_the_work_goes_on() {
+    fn where_no_thread_can_take_over_the_work_goes_on() {
         hand_over();
         Builder::new_current_thread().build().unwrap().block_on(async { hand_over() });
     }

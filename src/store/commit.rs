@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answer_that_is_there_suspends_nobody() {
+    fn answer_that_is_there_suspends_no_caller() {
         assert!(matches!(Lookup::done(Ok(None)).now_or_never(), Some(Ok(None))));
         assert!(matches!(Commit::done(Ok(())).wait(), Ok(())));
     }

@@ -151,7 +151,7 @@ mod tests {
     fn every_subscriber_that_is_still_there_is_told() {
         let revocations = LocalRevocations::default();
         let revocation = Revocation { ids: ids(&[1, 2]), why: Parting::Killed, reach: Reach::All };
-        assert_eq!(revocations.publish(&revocation), 0, "nobody is there");
+        assert_eq!(revocations.publish(&revocation), 0, "no subscriber is there");
         let subscribers = [&[1, 3][..], &[1, 2]].map(|numbers| Arc::new(OneEach(ids(numbers))));
         for subscriber in &subscribers {
             let subscriber: Arc<dyn OpenConnections> = Arc::clone(subscriber) as _;

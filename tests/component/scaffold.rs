@@ -49,7 +49,7 @@ fn every_file_that_is_named_is_there_and_the_scripts_can_be_run() {
 }
 
 #[test]
-fn nothing_of_anybodys_is_overwritten() {
+fn no_file_that_was_there_is_overwritten() {
     let folder = TempDir::new().unwrap();
     let refused = |args: &[&str], why: &str| {
         let complaint = new(folder.path(), args).complained();

@@ -83,7 +83,7 @@ fn sighting_is_noted_coarsely(kind: Kind) {
     seen(hour);
     assert_eq!(look_up(hour + 1).last_seen, at(hour));
     store.seen(&id(3), at(hour));
-    assert!(!knows(&*store, &id(3), hour), "whom nobody knows a sighting does not bring in");
+    assert!(!knows(&*store, &id(3), hour), "a sighting does not bring in an unknown client");
     if kind.is_durable() {
         drop(store);
         let store = place.open(hour + 2);

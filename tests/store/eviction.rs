@@ -27,7 +27,7 @@ fn bounded(kind: Kind, per_principal: usize) -> StoreFolder {
     StoreFolder { per_principal, sync: SyncMode::Never, ..StoreFolder::new(kind) }
 }
 
-/// Creates a record and logs somebody in on it.
+/// Creates a record and logs a client in on it.
 fn log_in(store: &dyn CookieStore, number: usize, name: &str, now: u64) {
     wait(store.create(&id(number), record(now, DAY))).unwrap();
     wait(store.authenticate(&id(number), Some(authentication(name, now)), at(now))).unwrap();

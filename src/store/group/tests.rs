@@ -121,7 +121,7 @@ fn no_caller_waits_long_for_a_disk_that_hangs() {
 }
 
 #[tokio::test]
-async fn panicking_writer_leaves_nobody_waiting() {
+async fn panicking_writer_leaves_no_caller_waiting() {
     let (group, _) = start();
     assert!(matches!(group.push("panic").unwrap().await, Err(StoreError::Io(_))));
     while group.push("fine").is_ok() {

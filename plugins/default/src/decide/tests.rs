@@ -105,7 +105,7 @@ fn further_methods_go_by_the_order_of_the_client() {
 }
 
 #[test]
-fn whoever_offers_nothing_comes_as_anonymous() {
+fn a_client_that_offers_nothing_comes_as_anonymous() {
     assert_eq!(ask(&["ticket", "anonymous"], Cookie::Known, &[]), "anonymous the-public-id");
     assert_eq!(ask(&["ticket", "anonymous"], Cookie::Off, &[]), "none");
     assert_eq!(ask(&["ticket"], Cookie::Known, &[]), "wamp.error.no_auth_method");
