@@ -100,12 +100,6 @@ pub fn default_policy(engine: &PolicyEngine) -> Result<WasmPolicy, PolicyLoadErr
 pub trait Policy: Send + Sync + fmt::Debug {
     /// Answers about one HELLO.
     fn answer(&self, request: &JoinRequest<'_>) -> Result<RawDecision, PolicyError>;
-
-    /// The same on a thread that does nothing else, after a decision of this policy took long: it may let others have the core
-    /// now and then.
-    fn answer_slowly(&self, request: &JoinRequest<'_>) -> Result<RawDecision, PolicyError> {
-        self.answer(request)
-    }
 }
 
 /// Asks a policy and checks its answer: the only way to a [`Decision`], for the gateway and for tests.

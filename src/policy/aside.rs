@@ -5,7 +5,7 @@
 //! administrator may give a thread its priority back, so that none of the runtime's may lose it: each piece of work
 //! gets a new thread, which ends with it. Making one takes some fifty microseconds.
 
-use std::{io, panic, thread, time::Duration};
+use std::{cell::Cell, io, panic, thread, time::Duration};
 
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
@@ -21,6 +21,11 @@ const NICENESS: i32 = 15;
 /// How long a thread sleeps so that another one takes over its tasks: as long as it takes to wake a thread.
 const TURN: Duration = Duration::from_micros(50);
 
+thread_local! {
+    /// Whether [`run`] has made this thread.
+    static IS_ASIDE: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Runs something on a thread of its own, behind all others, and waits for it; the other tasks of the calling thread go on
 /// meanwhile. An error: the system has no thread to give, and nothing has run.
 pub(super) fn run<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
@@ -28,6 +33,7 @@ pub(super) fn run<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
         thread::scope(|scope| {
             let thread = thread::Builder::new().name("aside".to_owned()).stack_size(STACK);
             let running = thread.spawn_scoped(scope, || {
+                IS_ASIDE.set(true);
                 step_back();
                 work()
             })?;
@@ -37,9 +43,18 @@ pub(super) fn run<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     if can_hand_over() { block_in_place(aside) } else { aside() }
 }
 
-/// Lets the other tasks of the calling thread go on elsewhere from now on, whatever it does until its own task waits.
-pub(super) fn hand_over() {
-    if can_hand_over() {
+/// Whether the calling thread is one that [`run`] has made.
+pub(super) fn is_here() -> bool {
+    IS_ASIDE.get()
+}
+
+/// Lets others run in the middle of something that takes long.
+pub(super) fn give_way() {
+    if is_here() {
+        // A system seldom looks whether it is another thread's turn. Asked, it looks at once.
+        thread::yield_now();
+    } else if can_hand_over() {
+        // The other tasks of this thread go on elsewhere from now on, whatever it does until its own task waits.
         block_in_place(|| thread::sleep(TURN));
     }
 }
@@ -89,7 +104,7 @@ mod tests {
 
     use tokio::runtime::{Builder, Runtime};
 
-    use super::{hand_over, run};
+    use super::{give_way, is_here, run};
 
     fn one_worker() -> Runtime {
         Builder::new_multi_thread().worker_threads(1).build().unwrap()
@@ -114,7 +129,7 @@ mod tests {
             |other| {
                 let begun = Instant::now();
                 let handed_over = || {
-                    hand_over();
+                    give_way();
                     other.recv_timeout(Duration::from_millis(1))
                 };
                 iter::repeat_with(handed_over)
@@ -135,8 +150,15 @@ mod tests {
 
     #[test]
     fn where_no_thread_can_take_over_the_work_goes_on() {
-        hand_over();
-        Builder::new_current_thread().build().unwrap().block_on(async { hand_over() });
+        give_way();
+        Builder::new_current_thread().build().unwrap().block_on(async { give_way() });
+    }
+
+    #[test]
+    fn a_thread_knows_whether_it_is_aside() {
+        assert!(!is_here());
+        assert!(run(is_here).unwrap());
+        assert!(!is_here());
     }
 
     #[test]

@@ -8,8 +8,7 @@ use super::{
     ContractError, Decision, JoinRequest, Policy, PolicyEngine, PolicyError, PolicyFile, PolicyOptions,
     RawDecision,
     contract::{Component, Guest},
-    deadline::{self, Thread},
-    host,
+    deadline, host,
     instance::Instance,
     limits::{Limits, OutOfMemory},
     load::{self, CheckedComponent, PolicyLoadError, PolicyLoadFault},
@@ -149,9 +148,7 @@ impl WasmPolicy {
     /// Asks the component what it needs.
     pub(super) fn ask_needs(&self) -> Result<Option<Needs>, PolicyError> {
         let deadline = self.options.deadline.max(CHECK_CONFIG_DEADLINE);
-        self.run(deadline, Thread::Shared, self.log_of_no_client(), |guest, store| {
-            guest.needs(store, &self.options.config)
-        })
+        self.run(deadline, self.log_of_no_client(), |guest, store| guest.needs(store, &self.options.config))
     }
 
     /// The log of a call that is about no client: what a panic says there is of use as well.
@@ -203,7 +200,7 @@ impl WasmPolicy {
     fn check_config(&self) -> Result<(), PolicyLoadFault> {
         let deadline = self.options.deadline.max(CHECK_CONFIG_DEADLINE);
         let checked = self
-            .run(deadline, Thread::Shared, self.log_of_no_client(), |guest, store| {
+            .run(deadline, self.log_of_no_client(), |guest, store| {
                 guest.check_config(store, &self.options.config)
             })
             .map_err(|error| match error {
@@ -223,38 +220,28 @@ impl WasmPolicy {
         super::decide(self, request)
     }
 
-    fn ask(&self, request: &JoinRequest<'_>, on: Thread) -> Result<RawDecision, PolicyError> {
-        lower::check_size(request)?;
-        let log = self.logs.then(|| DecisionLog::new(&self.log, request));
-        let answer = self.run(self.options.deadline, on, log, |guest, store| {
-            guest.decide(store, &self.options.config, request)
-        })?;
-        answer.map_err(|text| PolicyError::Refused(clean(&text, request.secret(), ERROR_BYTES)))
-    }
-
     /// Makes an instance, or takes a warm one, and calls it. A fresh one is dropped with everything that it
     /// has touched, and so is a warm one whose call has failed.
     fn run<T>(
         &self,
         deadline: Duration,
-        on: Thread,
         log: Option<DecisionLog>,
         call: impl FnOnce(&Guest, &mut Store<Instance>) -> wasmtime::Result<T>,
     ) -> Result<T, PolicyError> {
-        let _running = self.engine.in_flight(on);
+        let _running = self.engine.in_flight();
         let explained = |error: wasmtime::Error| explain(&error, deadline);
         let Some(pool) = &self.warm else {
             let mut store = self.store();
-            prepare(&mut store, deadline, on, log);
+            prepare(&mut store, deadline, log);
             let guest = self.component.instantiate(&mut store).map_err(explained)?;
             return call(&guest, &mut store).map_err(explained);
         };
         let mut running = if let Some(mut running) = pool.take() {
-            prepare(&mut running.store, deadline, on, log);
+            prepare(&mut running.store, deadline, log);
             running
         } else {
             let mut store = self.store();
-            prepare(&mut store, deadline, on, log);
+            prepare(&mut store, deadline, log);
             let guest = self.component.instantiate(&mut store).map_err(explained)?;
             Running { store, guest }
         };
@@ -272,19 +259,20 @@ impl WasmPolicy {
 }
 
 /// Gives an instance the time, the log and the fuel of its next call.
-fn prepare(store: &mut Store<Instance>, deadline: Duration, on: Thread, log: Option<DecisionLog>) {
+fn prepare(store: &mut Store<Instance>, deadline: Duration, log: Option<DecisionLog>) {
     store.data_mut().log = log;
-    deadline::set(store, deadline, on);
+    deadline::set(store, deadline);
     store.set_hostcall_fuel(HOST_CALL_BYTES);
 }
 
 impl Policy for WasmPolicy {
     fn answer(&self, request: &JoinRequest<'_>) -> Result<RawDecision, PolicyError> {
-        self.ask(request, Thread::Shared)
-    }
-
-    fn answer_slowly(&self, request: &JoinRequest<'_>) -> Result<RawDecision, PolicyError> {
-        self.ask(request, Thread::Own)
+        lower::check_size(request)?;
+        let log = self.logs.then(|| DecisionLog::new(&self.log, request));
+        let answer = self.run(self.options.deadline, log, |guest, store| {
+            guest.decide(store, &self.options.config, request)
+        })?;
+        answer.map_err(|text| PolicyError::Refused(clean(&text, request.secret(), ERROR_BYTES)))
     }
 }
 

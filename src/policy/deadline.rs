@@ -1,9 +1,6 @@
 //! How a decision's time runs out, and how it lets others run meanwhile.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use wasmtime::{Store, UpdateDeadline};
 
@@ -14,32 +11,16 @@ use super::{aside, instance::Instance};
 /// back is done within microseconds; a loop is still stopped 1 to 5 ms late.
 const GRACE_TICKS: u32 = 3;
 
-/// The thread that a decision runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Thread {
-    /// One that has other things to do: for decisions of some microseconds.
-    Shared,
-    /// One of its own ([`aside::run`]).
-    Own,
-}
-
 /// Gives what the store runs next so much time.
-pub(super) fn set(store: &mut Store<Instance>, deadline: Duration, on: Thread) {
+pub(super) fn set(store: &mut Store<Instance>, deadline: Duration) {
     let end = Instant::now().checked_add(deadline);
     let mut grace = GRACE_TICKS;
-    store.set_epoch_deadline(match on {
-        // The first tick may come at once, and most decisions are over before the second one.
-        Thread::Shared => 2,
-        Thread::Own => 1,
-    });
+    // The first tick may come at once, and most decisions among others are over before the second one.
+    store.set_epoch_deadline(if aside::is_here() { 1 } else { 2 });
     store.epoch_deadline_callback(move |_| {
         if end.is_none_or(|end| Instant::now() < end) {
-            match on {
-                // It has turned out to be slow.
-                Thread::Shared => aside::hand_over(),
-                // A system seldom looks whether it is another thread's turn. Asked, it looks at once.
-                Thread::Own => thread::yield_now(),
-            }
+            // It has turned out to be slow.
+            aside::give_way();
             return Ok(UpdateDeadline::Continue(1));
         }
         // Called only while the guest runs: ticks that it has slept through do not add up.

@@ -16,7 +16,6 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 use super::cache;
 use super::{
     Instances, PolicyFile,
-    deadline::Thread,
     limits::{Bounds, LEAN, ROOMY},
     options::DEFAULT_MAX_MEMORY,
     ticker::{InFlight, Ticker},
@@ -161,8 +160,8 @@ impl PolicyEngine {
     }
 
     /// Keeps the deadlines running for as long as the guard lives.
-    pub(super) fn in_flight(&self, on: Thread) -> InFlight<'_> {
-        self.ticker.in_flight(on)
+    pub(super) fn in_flight(&self) -> InFlight<'_> {
+        self.ticker.in_flight()
     }
 }
 

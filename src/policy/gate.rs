@@ -111,15 +111,19 @@ impl PolicyGate {
     /// Among the other things that this thread has to do, or aside.
     async fn ask_at_its_pace(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
         if !self.pace.is_slow() {
-            return self.pace.watch(|| super::decide(&***self.policy.load(), request));
+            return self.ask_now(request);
         }
         // The gateway never closes the semaphore.
         let _place = self.slow_places.acquire().await.map_err(|_| PolicyError::Overloaded)?;
-        let decide = || self.pace.watch(|| self.policy.load().answer_slowly(request)?.check(request));
-        aside::run(decide).unwrap_or_else(|error| {
+        aside::run(|| self.ask_now(request)).unwrap_or_else(|error| {
             warn!(policy = self.name(), %error, "no thread for a decision");
             Err(PolicyError::Overloaded)
         })
+    }
+
+    /// On the calling thread.
+    fn ask_now(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+        self.pace.watch(|| super::decide(&***self.policy.load(), request))
     }
 }
 

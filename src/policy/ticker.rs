@@ -17,7 +17,7 @@ use std::{
 
 use wasmtime::Engine;
 
-use super::deadline::Thread;
+use super::aside;
 
 /// The length of a tick: how exactly a deadline is kept.
 const TICK: Duration = Duration::from_millis(1);
@@ -50,7 +50,7 @@ struct Shared {
 #[derive(Debug)]
 pub(super) struct InFlight<'a> {
     shared: &'a Shared,
-    on: Thread,
+    is_aside: bool,
 }
 
 // === impl Ticker ===
@@ -69,8 +69,9 @@ impl Ticker {
     }
 
     /// Keeps the clock running until the guard is dropped.
-    pub(super) fn in_flight(&self, on: Thread) -> InFlight<'_> {
-        if on == Thread::Own {
+    pub(super) fn in_flight(&self) -> InFlight<'_> {
+        let is_aside = aside::is_here();
+        if is_aside {
             self.shared.aside.fetch_add(1, SeqCst);
         }
         self.shared.in_flight.fetch_add(1, SeqCst);
@@ -80,7 +81,7 @@ impl Ticker {
         if self.shared.parked.load(SeqCst) {
             self.wake();
         }
-        InFlight { shared: &self.shared, on }
+        InFlight { shared: &self.shared, is_aside }
     }
 
     fn wake(&self) {
@@ -104,7 +105,7 @@ impl Drop for Ticker {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.shared.in_flight.fetch_sub(1, SeqCst);
-        if self.on == Thread::Own {
+        if self.is_aside {
             self.shared.aside.fetch_sub(1, SeqCst);
         }
     }
@@ -159,7 +160,7 @@ mod tests {
         time::{Duration, Instant},
     };
 
-    use super::{LINGER, SeqCst, TICK, Thread, Ticker};
+    use super::{LINGER, SeqCst, TICK, Ticker, aside};
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -187,7 +188,7 @@ mod tests {
             wait_until_parked(&ticker);
             while seen.try_recv().is_ok() {}
             assert!(seen.recv_timeout(20 * TICK).is_err(), "it ticks although it is parked");
-            let decision = ticker.in_flight(Thread::Shared);
+            let decision = ticker.in_flight();
             for _ in 0..2 * LINGER {
                 seen.recv_timeout(PATIENCE).expect("it does not park during a decision");
             }
@@ -206,7 +207,7 @@ mod tests {
                 thread::yield_now();
             }
             while seen.try_recv().is_ok() {}
-            let _decision = ticker.in_flight(Thread::Shared);
+            let _decision = ticker.in_flight();
             for _ in 0..2 {
                 seen.recv_timeout(PATIENCE).expect("a tick for every decision");
             }
@@ -217,7 +218,7 @@ mod tests {
     fn ticks_are_short_while_a_decision_runs_aside() {
         const TICKS: u32 = 2_000;
         let (ticker, seen) = ticker();
-        let _decision = ticker.in_flight(Thread::Own);
+        let _decision = aside::run(|| ticker.in_flight()).unwrap();
         let begun = Instant::now();
         for _ in 0..TICKS {
             seen.recv_timeout(PATIENCE).expect("a tick");

@@ -8,12 +8,11 @@ use std::{
         mpsc::{Receiver, Sender, channel},
     },
     task::Poll,
-    thread::ThreadId,
     time::Duration,
 };
 
 use super::PolicyGate;
-use crate::policy::{Decision, JoinRequest, MAX_WAITING, Policy, PolicyError, RawDecision};
+use crate::policy::{Decision, JoinRequest, MAX_WAITING, Policy, PolicyError, RawDecision, aside};
 
 /// Says that it has begun, and then waits until it may go on.
 #[derive(Debug)]
@@ -109,39 +108,26 @@ fn work_long() {
     while now() - begun < rustix::time::Timespec::try_from(Duration::from_millis(2)).unwrap() {}
 }
 
-/// Takes its time, and says on which thread.
+/// Takes its time, and says whether that is aside.
 #[derive(Debug)]
-struct Slow(Sender<(&'static str, ThreadId)>);
-
-impl Slow {
-    fn take_time(&self, how: &'static str) {
-        work_long();
-        self.0.send((how, std::thread::current().id())).unwrap();
-    }
-}
+struct Slow(Sender<bool>);
 
 impl Policy for Slow {
     fn answer(&self, _: &JoinRequest<'_>) -> Result<RawDecision, PolicyError> {
-        self.take_time("among others");
-        Ok(RawDecision::None)
-    }
-
-    fn answer_slowly(&self, _: &JoinRequest<'_>) -> Result<RawDecision, PolicyError> {
-        self.take_time("aside");
+        work_long();
+        self.0.send(aside::is_here()).unwrap();
         Ok(RawDecision::None)
     }
 }
 
 #[tokio::test]
 async fn a_policy_that_was_slow_is_asked_aside() {
-    let here = std::thread::current().id();
     let (asked, was_asked) = channel();
     let gate = PolicyGate::new("test", Arc::new(Slow(asked)), 1);
     for _ in 0..3 {
         assert_eq!(gate.decide(&JoinRequest::EMPTY).await, Ok(Decision::None));
     }
-    let asked: Vec<_> = was_asked.try_iter().map(|(how, thread)| (how, thread == here)).collect();
-    assert_eq!(asked, [("among others", true), ("among others", true), ("aside", false)]);
+    assert_eq!(was_asked.try_iter().collect::<Vec<_>>(), [false, false, true]);
 }
 
 #[test]
