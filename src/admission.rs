@@ -38,8 +38,8 @@ use crate::{
     cookie::PublicIdKey,
     identity::{ANONYMOUS, Identity, Name},
     policy::{Decision, PolicyGate},
-    stream::Tls,
     time::Timestamp,
+    tls::Tls,
     tracking::Tracker,
     wamp::{Dictionary, SessionId, Uri, message::HelloDetails},
 };
@@ -246,7 +246,7 @@ impl Admission {
             session: application.session,
             key: &self.key,
             stand_ins: &self.stand_ins,
-            tls_exporter: visitor.tls.map(Tls::exporter),
+            tls_exporter: visitor.tls.as_ref().and_then(Tls::exporter),
         };
         let has_role = |role: &str| application.has_role(role);
         let plan = auth::plan(decision, &applicant, has_role, &mut rand::rng());

@@ -19,6 +19,7 @@ mod realm;
 mod secret;
 mod served;
 mod service;
+mod tls;
 mod transport;
 mod websocket;
 
@@ -48,6 +49,7 @@ pub use crate::{
     server::{Endpoint, ListenerOptions, SocketAccess},
     service::ServiceOptions,
     store::{StoreOptions, SyncMode},
+    tls::{CertificateFiles, ClientCertificates, TlsOptions},
     tracking::TrackingOptions,
     wamp::{Serializer, Subprotocol, pattern::UriMatch},
     wire::{PingOptions, WireOptions},

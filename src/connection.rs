@@ -76,7 +76,8 @@ impl Connection {
     /// Takes over a stream whose 101 has been sent.
     fn new(upgrade: Upgrade) -> Self {
         let Upgrade { stream, early, service, subprotocol, seat, visitor } = upgrade;
-        debug!(connection = %visitor.id, peer = %visitor.peer, public_id = visitor.public_id(), "websocket open");
+        let certificate = visitor.certificate().map(tracing::field::display);
+        debug!(connection = %visitor.id, peer = %visitor.peer, public_id = visitor.public_id(), certificate, "websocket open");
         let wire = Wire::new(stream, early, subprotocol, Arc::clone(&service.wire));
         let joins = Bucket::full(Instant::now());
         Self { service, wire, visitor, joined: None, joins, _seat: seat }

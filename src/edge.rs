@@ -24,6 +24,7 @@ mod websocket;
 
 use std::{
     convert::Infallible,
+    fmt,
     future::poll_fn,
     net::IpAddr,
     sync::{Arc, OnceLock},
@@ -53,7 +54,8 @@ use crate::{
     health::Health,
     metrics::{MEDIA_TYPE, Stage},
     service::WebSocketService,
-    stream::{Incoming, PeerAddr, Stream, Tls},
+    stream::{Incoming, PeerAddr, Stream},
+    tls::Tls,
     wamp::Subprotocol,
 };
 
@@ -74,6 +76,9 @@ const MAX_LINGER: Duration = Duration::from_secs(1);
 
 /// The same for a client that the transport has no room for. Short, because such connections are not counted.
 const TURNING_AWAY: Duration = Duration::from_millis(100);
+
+/// A fatal alert of TLS in a record of its own: `internal_error`.
+const INTERNAL_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
 
 /// A transport's requests: its routes and its limits.
 #[derive(Debug)]
@@ -137,6 +142,11 @@ impl TurnedAway {
     pub(crate) const fn no_memory() -> Self {
         Self(Problem::Memory)
     }
+
+    /// The client does not speak TLS where it must.
+    pub(crate) const fn no_tls() -> Self {
+        Self(Problem::NoTls)
+    }
 }
 
 impl Edge {
@@ -184,9 +194,40 @@ impl Edge {
         hang_up(&mut stream, &reply::bytes(&why.0), TURNING_AWAY).await;
     }
 
+    /// The same for a client that waits for a TLS handshake, which would cost more than a connection: it reads that the server
+    /// has no use for it (RFC 8446, 6.2).
+    pub(crate) async fn turn_away_tls(incoming: Incoming) {
+        let Incoming { mut stream, .. } = incoming;
+        hang_up(&mut stream, &INTERNAL_ERROR, TURNING_AWAY).await;
+    }
+
+    /// Whether the gateway believes what a peer says of the clients that it speaks for.
+    pub(crate) fn trusts(&self, peer: PeerAddr) -> bool {
+        proxies::is_trusted(peer, &self.trusted_proxies)
+    }
+
+    /// Counts a connection that is refused before its first request, and tells the operator.
+    pub(crate) fn count_refused(
+        &self,
+        stage: Stage,
+        reason: &'static str,
+        peer: PeerAddr,
+        why: &(dyn fmt::Display + Sync),
+    ) {
+        if let Some(line) = self.metrics.refusals.count(stage, reason) {
+            let (left_out, stage) = (line.left_out, stage.name());
+            tracing::warn!(transport = %self.transport, %peer, stage, reason, left_out, "a connection was refused: {why}");
+        }
+    }
+
+    /// The same for one of which the operator need not hear.
+    pub(crate) fn count_unseen(&self, stage: Stage, reason: &'static str) {
+        let _ = self.metrics.refusals.count(stage, reason);
+    }
+
     /// The peer as limits count it. A proxy that is trusted speaks for many, also where it does not say for whom.
     fn limited(&self, peer: PeerAddr) -> Option<IpAddr> {
-        if proxies::is_trusted(peer, &self.trusted_proxies) { None } else { peer.network() }
+        if self.trusts(peer) { None } else { peer.network() }
     }
 
     /// Counts a connection that is turned away, and tells the operator.
@@ -210,7 +251,7 @@ impl Edge {
         let Incoming { mut stream, peer, tls } = incoming;
         let slot = OnceLock::new();
         // Boxed, as hyper keeps it boxed; so the connection can be taken apart after a fault as well.
-        let service = service_fn(|request| Box::pin(self.respond(request, peer, tls, &slot)));
+        let service = service_fn(|request| Box::pin(self.respond(request, peer, tls.as_ref(), &slot)));
         let io = TokioIo::new(Patience::new(&mut stream));
         let mut http = self.http.serve_connection(io, service);
         let ended = poll_fn(|cx| http.poll_without_shutdown(cx)).await;
@@ -256,7 +297,7 @@ impl Edge {
         &self,
         request: Request<hyper::body::Incoming>,
         peer: PeerAddr,
-        tls: Option<Tls>,
+        tls: Option<&Tls>,
         slot: &OnceLock<Handover>,
     ) -> Result<Response<Body>, Infallible> {
         let (mut parts, body) = request.into_parts();
@@ -288,7 +329,7 @@ impl Edge {
         request: &Parts,
         has_body: bool,
         client: Requester,
-        tls: Option<Tls>,
+        tls: Option<&Tls>,
         slot: &OnceLock<Handover>,
     ) -> Result<Response<Body>, Problem> {
         if !matches!(request.method, Method::GET | Method::HEAD) {
@@ -353,7 +394,7 @@ impl Edge {
         request: &Parts,
         has_body: bool,
         Requester { peer, is_proxied }: Requester,
-        tls: Option<Tls>,
+        tls: Option<&Tls>,
     ) -> Result<(Response<Body>, Handover), Problem> {
         let accepted = websocket.check(request, has_body)?;
         let (client, now) = (self.limited(peer), Instant::now());

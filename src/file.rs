@@ -8,7 +8,7 @@ use std::{
     fmt,
     fs::{self, File, FileType, OpenOptions},
     io::{self, Read as _},
-    os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _},
+    os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
     sync::{
         Arc,
@@ -27,6 +27,10 @@ use rustix::fs::OFlags;
 /// How long reading a file may take. A disk that has to wake up takes some seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The permissions of users who are neither the file's owner nor in its group.
+#[cfg(feature = "gateway")]
+const OTHERS: u32 = 0o007;
+
 /// How many of them may hang at once: each keeps a thread until its file system answers.
 const MAX_HANGING: usize = 8;
 
@@ -37,6 +41,8 @@ pub(crate) enum ReadError {
     NotAFile(&'static str),
     /// It has more bytes than it may have.
     TooLarge,
+    /// It holds a secret, and every user of the machine may read or change it.
+    Exposed(u32),
     /// Its file system does not answer.
     Hangs,
     /// The system refuses.
@@ -48,6 +54,12 @@ impl fmt::Display for ReadError {
         match self {
             Self::NotAFile(what) => write!(f, "it is {what}, name a file"),
             Self::TooLarge => f.write_str("the file is too large"),
+            Self::Exposed(mode) => {
+                write!(
+                    f,
+                    "every user of this machine has access to it (mode {mode:04o}): run `chmod o= FILE`"
+                )
+            }
             Self::Hangs => {
                 write!(
                     f,
@@ -105,6 +117,17 @@ fn describe(error: &io::Error) -> String {
 pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
     let path = path.to_owned();
     within(PATIENCE, move || read_now(&path, most))?
+}
+
+/// The same for a file that holds a secret: users other than its owner and its group must not have access to it.
+#[cfg(feature = "gateway")]
+pub(crate) fn read_private(path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
+    let path = path.to_owned();
+    within(PATIENCE, move || {
+        let file = open_file(&path)?;
+        let mode = file.metadata()?.permissions().mode() & 0o7777;
+        if mode & OTHERS != 0 { Err(ReadError::Exposed(mode)) } else { read_from(file, most) }
+    })?
 }
 
 /// Does something with a file system on a thread of its own, and waits for it no longer than `patience`.
@@ -174,12 +197,19 @@ pub(crate) fn check_place(path: &Path) -> Result<(), ReadError> {
 }
 
 fn read_now(path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
+    read_from(open_file(path)?, most)
+}
+
+fn open_file(path: &Path) -> Result<File, ReadError> {
     // Opening can have effects: a pipe's writer goes on, a tape rewinds.
     check_kind(fs::metadata(path)?.file_type())?;
     let file = open(path)?;
-    let metadata = file.metadata()?;
-    check_kind(metadata.file_type())?;
-    if metadata.len() > most {
+    check_kind(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+fn read_from(file: File, most: u64) -> Result<Vec<u8>, ReadError> {
+    if file.metadata()?.len() > most {
         return Err(ReadError::TooLarge);
     }
     let mut bytes = Vec::new();
@@ -238,6 +268,20 @@ mod tests {
         assert!(matches!(read(&at("file"), 3), Err(ReadError::TooLarge)));
         // Its length is 0, and it has bytes nevertheless.
         assert!(matches!(read(Path::new("/proc/self/status"), 3), Err(ReadError::TooLarge)));
+    }
+
+    #[test]
+    fn a_secret_that_every_user_may_read_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.pem");
+        fs::write(&path, "secret").unwrap();
+        for (mode, is_read) in [(0o600, true), (0o640, true), (0o400, true), (0o644, false), (0o602, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let read = read_private(&path, 100);
+            assert_eq!(read.is_ok(), is_read, "{mode:o}: {read:?}");
+        }
+        let told = read_private(&path, 100).unwrap_err().to_string();
+        assert!(told.contains("mode 0602") && told.contains("chmod o= FILE"), "{told}");
     }
 
     #[test]

@@ -19,8 +19,9 @@ use crate::{
     health::Health,
     memory,
     policy::{PolicyEngineError, PolicyGate, PolicyLoadError, Recorder, Reloader},
-    server::{BindError, Server},
+    server::{BindError, Entrance, Server},
     store::StoreOpenError,
+    tls::{Certificates, TlsLoadError},
 };
 
 /// A gateway that runs, except for its listeners.
@@ -31,6 +32,7 @@ pub struct Gateway {
     stores: Vec<ManagedStore>,
     policies: Arc<Reloader>,
     default_policy: Option<Arc<PolicyGate>>,
+    certificates: Arc<Certificates>,
     health: Health,
 }
 
@@ -39,6 +41,7 @@ pub struct Gateway {
 pub struct RunningTransport {
     pub(crate) config: TransportConfig,
     pub(crate) edge: Arc<Edge>,
+    entrance: Option<Arc<Entrance>>,
 }
 
 /// Why a gateway cannot start with a configuration that is right in itself.
@@ -54,6 +57,8 @@ pub enum StartError {
     Engine(#[from] PolicyEngineError),
     #[error(transparent)]
     Policy(#[from] PolicyLoadError),
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsLoadError),
 }
 
 impl Gateway {
@@ -63,17 +68,19 @@ impl Gateway {
         let mut assembly = Assembly::new(&config)?;
         let transports = config.transports.into_iter().map(|config| {
             let edge = assembly.edge(&config.edge)?;
-            Ok(RunningTransport { edge: Arc::new(edge), config })
+            let entrance = assembly.entrance(&config)?.map(Arc::new);
+            Ok(RunningTransport { edge: Arc::new(edge), entrance, config })
         });
         let transports = transports.collect::<Result<_, StartError>>()?;
         assembly.finish();
-        let Assembly { stores, reloader, default_policy, health, .. } = assembly;
+        let Assembly { stores, reloader, default_policy, certificates, health, .. } = assembly;
         Ok(Self {
             node_dir: config.node_dir,
             transports,
             stores,
             policies: Arc::new(reloader),
             default_policy,
+            certificates: Arc::new(certificates),
             health,
         })
     }
@@ -114,10 +121,17 @@ impl Gateway {
         &self.policies
     }
 
+    /// The certificates of the endpoints with TLS, to be read anew.
+    pub fn certificates(&self) -> &Arc<Certificates> {
+        &self.certificates
+    }
+
     /// Binds the endpoints of all transports; either all of them or none. Needs a tokio runtime.
     pub fn bind(&self) -> Result<Server, BindError> {
         let sites = self.transports.iter();
-        Server::bind(sites.map(|site| (site.config.listener.clone(), Arc::clone(&site.edge))))
+        Server::bind(
+            sites.map(|site| (site.config.listener.clone(), site.entrance.clone(), Arc::clone(&site.edge))),
+        )
     }
 
     /// Serves until `shutdown` is cancelled and the connections have ended, and drops expired records meanwhile.

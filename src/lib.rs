@@ -84,6 +84,8 @@ mod socket_file;
 #[cfg(feature = "gateway")]
 mod stream;
 #[cfg(feature = "gateway")]
+mod tls;
+#[cfg(feature = "gateway")]
 mod tracking;
 #[cfg(feature = "gateway")]
 mod wire;
@@ -107,6 +109,7 @@ pub use crate::{
     descriptors::raise_limit as raise_file_limit,
     gateway::{Gateway, RunningTransport, StartError},
     server::{BindError, Server},
+    tls::{CertificateReload, Certificates, TlsLoadError},
 };
 /// Tells a gateway to stop; from `tokio-util`.
 #[cfg(feature = "gateway")]

@@ -47,7 +47,7 @@ pub struct Registry(Arc<Mutex<Inner>>);
 pub struct Readings<const N: usize>(Arc<Mutex<Vec<Reading<N>>>>);
 
 /// A value's labels and where to read it.
-type Reading<const N: usize> = (Labels<N>, Box<dyn Fn() -> usize + Send + Sync>);
+type Reading<const N: usize> = (Labels<N>, Box<dyn Fn() -> i64 + Send + Sync>);
 
 // === impl Registry ===
 
@@ -94,6 +94,11 @@ impl Default for Registry {
 impl<const N: usize> Readings<N> {
     /// Adds a value. `read` must be quick and must not wait.
     pub fn add(&self, labels: Labels<N>, read: impl Fn() -> usize + Send + Sync + 'static) {
+        self.add_signed(labels, move || i64::try_from(read()).unwrap_or(i64::MAX));
+    }
+
+    /// Adds a value that may be negative. `read` must be quick and must not wait.
+    pub fn add_signed(&self, labels: Labels<N>, read: impl Fn() -> i64 + Send + Sync + 'static) {
         self.lock().push((labels, Box::new(read)));
     }
 

@@ -1,8 +1,10 @@
 //! Listeners: accept, permit, hand over to a connection; and the drain at the end.
 
+mod entrance;
 mod inherited;
 mod listener;
 mod options;
+mod proxy_header;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +18,9 @@ use tracing::{info, warn};
 
 pub use listener::{BindError, Listener};
 pub use options::{Endpoint, ListenerOptions, SocketAccess};
+
+pub(crate) use entrance::Entrance;
+pub(crate) use proxy_header::REASONS as PROXY_REASONS;
 
 use self::inherited::Inherited;
 use crate::{
@@ -54,18 +59,19 @@ pub struct Server {
 struct Site {
     listener: Listener,
     max_connections: usize,
+    entrance: Option<Arc<Entrance>>,
     edge: Arc<Edge>,
 }
 
 impl Server {
     /// Binds every endpoint; either all of them or none. Needs a tokio runtime.
     pub(crate) fn bind(
-        sites: impl IntoIterator<Item = (ListenerOptions, Arc<Edge>)>,
+        sites: impl IntoIterator<Item = (ListenerOptions, Option<Arc<Entrance>>, Arc<Edge>)>,
     ) -> Result<Self, BindError> {
         let mut inherited = Inherited::take();
-        let bind = |(options, edge): (ListenerOptions, _)| {
+        let bind = |(options, entrance, edge): (ListenerOptions, _, _)| {
             let listener = Listener::bind(&options.endpoint, &mut inherited)?;
-            Ok(Site { listener, max_connections: options.max_connections, edge })
+            Ok(Site { listener, max_connections: options.max_connections, entrance, edge })
         };
         let sites: Vec<Site> = sites.into_iter().map(bind).collect::<Result<_, _>>()?;
         warn_of_few_descriptors(sites.iter().map(|site| site.max_connections).sum());
@@ -75,7 +81,7 @@ impl Server {
 
     /// Where the server listens, as URLs, in the order of the endpoints.
     pub fn urls(&self) -> Vec<String> {
-        self.sites.iter().map(|site| site.listener.url()).collect()
+        self.sites.iter().map(|site| site.listener.url(site.is_tls())).collect()
     }
 
     /// Serves until `shutdown` is cancelled, then drains: no new connections, and 8 seconds for the open ones.
@@ -120,24 +126,31 @@ fn warn_of_few_descriptors(wanted: usize) {
     }
 }
 
-/// Tells a client that there is no room, if few others are being told.
-fn turn_away(
-    edge: &Edge,
-    incoming: Incoming,
-    why: TurnedAway,
-    turning_away: &Arc<Semaphore>,
-    connections: &TaskTracker,
-) {
-    edge.count_turned_away(&incoming, &why);
-    if let Ok(permit) = Arc::clone(turning_away).try_acquire_owned() {
+impl Site {
+    fn is_tls(&self) -> bool {
+        self.entrance.as_ref().is_some_and(|entrance| entrance.is_tls())
+    }
+
+    /// Tells a client that there is no room, if few others are being told.
+    fn turn_away(
+        &self,
+        incoming: Incoming,
+        why: TurnedAway,
+        turning_away: &Arc<Semaphore>,
+        connections: &TaskTracker,
+    ) {
+        self.edge.count_turned_away(&incoming, &why);
+        let Ok(permit) = Arc::clone(turning_away).try_acquire_owned() else { return };
+        let entrance = self.entrance.clone();
         connections.spawn(async move {
-            Edge::turn_away(incoming, why).await;
+            match entrance {
+                Some(entrance) => entrance.turn_away(incoming, why).await,
+                None => Edge::turn_away(incoming, why).await,
+            }
             drop(permit);
         });
     }
-}
 
-impl Site {
     async fn accept(self, connections: TaskTracker, shutdown: CancellationToken) {
         let permits = Arc::new(Semaphore::new(self.max_connections.min(Semaphore::MAX_PERMITS)));
         let turning_away = Arc::new(Semaphore::new(MAX_TURNED_AWAY));
@@ -160,28 +173,41 @@ impl Site {
                 }
             };
             let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-                turn_away(&self.edge, incoming, TurnedAway::full(), &turning_away, &connections);
+                self.turn_away(incoming, TurnedAway::full(), &turning_away, &connections);
                 continue;
             };
             let Some(descriptor) = descriptors::take() else {
-                turn_away(&self.edge, incoming, TurnedAway::no_descriptors(), &turning_away, &connections);
+                self.turn_away(incoming, TurnedAway::no_descriptors(), &turning_away, &connections);
                 continue;
             };
             let Some(memory) = Charge::new(memory::CONNECTION) else {
-                turn_away(&self.edge, incoming, TurnedAway::no_memory(), &turning_away, &connections);
+                self.turn_away(incoming, TurnedAway::no_memory(), &turning_away, &connections);
                 continue;
             };
             let seat = match self.edge.enter(incoming.peer) {
                 Ok(seat) => seat,
                 Err(refused) => {
-                    turn_away(&self.edge, incoming, refused, &turning_away, &connections);
+                    self.turn_away(incoming, refused, &turning_away, &connections);
                     continue;
                 }
             };
             let (edge, shutdown) = (Arc::clone(&self.edge), shutdown.clone());
+            let held = (permit, descriptor, memory, seat);
+            let Some(entrance) = self.entrance.clone() else {
+                connections.spawn(async move {
+                    connection::run(incoming, edge, shutdown).await;
+                    drop(held);
+                });
+                continue;
+            };
             connections.spawn(async move {
-                connection::run(incoming, edge, shutdown).await;
-                drop((permit, descriptor, memory, seat));
+                // Boxed, since a handshake needs more than the connection behind it.
+                let admitted = Box::pin(entrance.admit(incoming, &edge, &shutdown)).await;
+                if let Some((incoming, seat)) = admitted {
+                    connection::run(incoming, edge, shutdown).await;
+                    drop(seat);
+                }
+                drop(held);
             });
         }
     }

@@ -15,8 +15,9 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
 };
+use tokio_rustls::server::TlsStream;
 
-use crate::address;
+use crate::{address, tls::Tls};
 
 /// A connection that a listener has accepted.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub enum Stream {
     Tcp(TcpStream),
     /// A connection to a Unix socket.
     Unix(UnixStream),
+    /// A TCP connection with TLS. Boxed, so that it does not make the others larger.
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// Who is at the other end of a stream.
@@ -45,21 +48,6 @@ pub enum PeerAddr {
     Tcp(SocketAddr),
     /// A process of this machine.
     Unix,
-}
-
-/// A TLS session that the gateway has ended.
-///
-/// No listener speaks TLS, so no value of this type exists, and an `Option<Tls>` takes no room. The stages that depend on TLS
-/// (`Secure` on the tracking cookie, what a policy is told, channel binding) ask this one place nevertheless: a listener that
-/// speaks TLS gives the type a value and changes none of them.
-#[derive(Debug, Clone, Copy)]
-pub enum Tls {}
-
-impl Tls {
-    /// What the session exports for channel binding (RFC 9266, `tls-exporter`).
-    pub const fn exporter(self) -> [u8; 32] {
-        match self {}
-    }
 }
 
 impl PeerAddr {
@@ -87,6 +75,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.set_nodelay(nodelay),
             Self::Unix(_) => Ok(()),
+            Self::Tls(stream) => stream.get_ref().0.set_nodelay(nodelay),
         }
     }
 }
@@ -96,6 +85,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -105,6 +95,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -116,6 +107,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
@@ -123,6 +115,7 @@ impl AsyncWrite for Stream {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -130,6 +123,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -137,6 +131,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -31,6 +31,7 @@ const LAYERS: &[&[&str]] = &[
     &["tracking"],
     &["store"],
     &["handshake", "stream"],
+    &["tls"],
     &["metrics", "health"],
     &["identity"],
     &["cookie"],

@@ -3,7 +3,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
-    stream::{PeerAddr, Tls},
+    stream::PeerAddr,
+    tls::{ClientCertificate, Tls},
     tracking::{Closed, Tracked},
     wamp::Subprotocol,
 };
@@ -14,7 +15,7 @@ pub struct Facts<'a> {
     /// The peer, or the address that a trusted proxy gives.
     pub peer: PeerAddr,
     /// The TLS session of the connection.
-    pub tls: Option<Tls>,
+    pub tls: Option<&'a Tls>,
     /// The path of the request.
     pub path: &'a str,
     /// The WebSocket subprotocol that was agreed on; none where there is no WebSocket.
@@ -47,7 +48,7 @@ impl Visitor {
             id: format!("{:016x}", rand::random::<u64>()).into(),
             peer,
             tracked,
-            tls,
+            tls: tls.cloned(),
             path: path.into(),
             subprotocol,
             headers,
@@ -73,6 +74,11 @@ impl Visitor {
     /// The path of the visitor's request.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The certificate that the visitor has shown.
+    pub fn certificate(&self) -> Option<&ClientCertificate> {
+        self.tls.as_ref().and_then(Tls::client_certificate)
     }
 
     /// The headers of the visitor's request that it keeps.

@@ -55,6 +55,12 @@ fn report_unusable(
 }
 
 fn report_sound(loaded: &LoadedConfig, out: &mut impl Write) -> io::Result<()> {
+    for transport in &loaded.config.transports {
+        let Some(tls) = &transport.listener.tls else { continue };
+        for certificate in tls.certificates() {
+            writeln!(out, "note: transport {}: {certificate}", transport.edge.id)?;
+        }
+    }
     let local = peers_that_are_not_limited(&loaded.config);
     if !local.is_empty() {
         writeln!(

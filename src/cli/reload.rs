@@ -1,4 +1,4 @@
-//! Loads policies anew on SIGHUP and when their files change.
+//! Loads policies and certificates anew on SIGHUP and when their files change.
 
 use std::{
     collections::HashMap, fs, io, os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc, time::Duration,
@@ -12,7 +12,10 @@ use tokio::{
 use tracing::{error, warn};
 
 use super::notify;
-use wampgate::policy::{Reload, Reloader};
+use wampgate::{
+    CertificateReload, Certificates,
+    policy::{Reload, Reloader},
+};
 
 /// How often the gateway looks at the files. A look is one system call for each file. File systems of containers and
 /// networks do not report changes, so that only looking works everywhere.
@@ -35,18 +38,25 @@ struct Mark {
     changed: (i64, i64),
 }
 
-/// The files of the policies, and the look that is under way.
+/// What comes from files that may change.
+#[derive(Clone)]
+pub(super) struct Watched {
+    pub(super) policies: Arc<Reloader>,
+    pub(super) certificates: Arc<Certificates>,
+}
+
+/// The files, and the look that is under way.
 struct Watch {
-    policies: Arc<Reloader>,
+    watched: Watched,
     looking: Option<JoinHandle<HashMap<PathBuf, Seen>>>,
     /// Whether the operator knows that the file system does not answer.
     is_told: bool,
 }
 
 /// Reloads on a task of its own. From here on SIGHUP no longer ends the process.
-pub(super) fn start(policies: Arc<Reloader>) -> io::Result<JoinHandle<()>> {
+pub(super) fn start(watched: Watched) -> io::Result<JoinHandle<()>> {
     let hang_up = signal(SignalKind::hangup())?;
-    let watch = Watch { policies, looking: None, is_told: false };
+    let watch = Watch { watched, looking: None, is_told: false };
     Ok(tokio::spawn(reload(watch, hang_up)))
 }
 
@@ -71,11 +81,11 @@ async fn reload(mut watch: Watch, mut hang_up: Signal) {
         }
         notify::reloading();
         loaded = watch.look().await;
-        let reloader = Arc::clone(&watch.policies);
+        let watched = watch.watched.clone();
         // Compiling takes up to seconds: not on a thread that serves connections.
-        match tokio::task::spawn_blocking(move || reloader.reload()).await {
-            Ok(outcomes) => outcomes.iter().for_each(Reload::log),
-            Err(error) => error!("reloading the policies crashed: {error}"),
+        match tokio::task::spawn_blocking(move || watched.reload()).await {
+            Ok(()) => {}
+            Err(error) => error!("reloading the policies and certificates crashed: {error}"),
         }
         notify::ready();
     }
@@ -84,10 +94,10 @@ async fn reload(mut watch: Watch, mut hang_up: Signal) {
 impl Watch {
     /// What the files are like now; none: their file system does not answer. At most one thread waits for it.
     async fn look(&mut self) -> Option<HashMap<PathBuf, Seen>> {
-        let policies = &self.policies;
+        let watched = &self.watched;
         let looking = self.looking.get_or_insert_with(|| {
-            let policies = Arc::clone(policies);
-            tokio::task::spawn_blocking(move || look(&policies))
+            let watched = watched.clone();
+            tokio::task::spawn_blocking(move || watched.look())
         });
         if let Ok(seen) = timeout(LOOK_PATIENCE, looking).await {
             self.looking = None;
@@ -95,15 +105,26 @@ impl Watch {
             return seen.ok();
         }
         if !self.is_told {
-            warn!("the file system of a policy does not answer: the gateway sees no changes until it does");
+            warn!(
+                "the file system of a policy or a certificate does not answer: the gateway sees no changes until it does"
+            );
             self.is_told = true;
         }
         None
     }
 }
 
-fn look(policies: &Reloader) -> HashMap<PathBuf, Seen> {
-    policies.files().map(|file| (file.clone(), mark(file))).collect()
+impl Watched {
+    fn look(&self) -> HashMap<PathBuf, Seen> {
+        let files = self.policies.files().chain(self.certificates.files());
+        files.map(|file| (file.clone(), mark(file))).collect()
+    }
+
+    /// Loads what has changed, certificates first, since that is quick.
+    fn reload(&self) {
+        self.certificates.reload().iter().for_each(CertificateReload::log);
+        self.policies.reload().iter().for_each(Reload::log);
+    }
 }
 
 fn mark(file: &PathBuf) -> Seen {

@@ -20,11 +20,11 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
-use super::{RunArgs, complain, environment, logging, notify, reload};
+use super::{RunArgs, complain, environment, logging, notify, reload, reload::Watched};
 use wampgate::{
     Gateway, Server,
     admin::{AdminSocket, SocketError},
-    config::{self, Config},
+    config::{self, Config, TargetOptions},
     policy::Recorder,
 };
 
@@ -123,7 +123,11 @@ async fn serve(
     let server = gateway.bind()?;
     // Before the gateway announces itself: a signal must find a handler.
     let signaled = end_on_signals().context("cannot listen for SIGTERM and SIGINT")?;
-    let reloading = reload::start(Arc::clone(gateway.policies())).context("cannot listen for SIGHUP")?;
+    let watched = Watched {
+        policies: Arc::clone(gateway.policies()),
+        certificates: Arc::clone(gateway.certificates()),
+    };
+    let reloading = reload::start(watched).context("cannot listen for SIGHUP")?;
     match announce(&gateway, &server) {
         // The reader has seen enough, as `head` does.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
@@ -168,6 +172,10 @@ fn announce(gateway: &Gateway, server: &Server) -> io::Result<()> {
     for (url, transport) in server.urls().iter().zip(gateway.transports()) {
         writeln!(out, "listening on {url}")?;
         for (path, target) in transport.config().edge.root.targets() {
+            // What a client of the service is given: `ws://` and `wss://`.
+            let scheme =
+                matches!(target, TargetOptions::WebSocket(_)).then(|| url.strip_prefix("http")).flatten();
+            let url = scheme.map_or_else(|| url.clone(), |rest| format!("ws{rest}"));
             writeln!(out, "  {:<9} {url}{path}", target.kind())?;
         }
         if transport.has_page_at_root() {

@@ -44,7 +44,7 @@ object! {
         max_failures: optional Whole<0, 1000>,
     }
     refuses {
-        "tls" => "the gateway asks for no client certificates, use `cryptosign`",
+        "tls" => "ask for certificates with `ca_certificates` of the endpoint's `tls`, and let a policy decide by them",
         "anonymous-proxy" => "use `anonymous`",
         "cryptosign-proxy" => "use `cryptosign`",
     }

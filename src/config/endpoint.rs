@@ -5,12 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use schemars::json_schema;
 
 use super::{
-    Endpoint, SocketAccess,
+    Endpoint, SocketAccess, TlsOptions,
     account::{Group, User},
     reader::{
         Json, Located, NodePath, Raw, Walk, Whole, checked_text, choice, inline_schema, object, quoted,
         variable, whole,
     },
+    tls::RawTls,
 };
 use crate::socket_file;
 
@@ -39,9 +40,13 @@ object! {
         backlog: optional Whole<1, 65_535>,
         /// Whether other processes may listen at the same port (`SO_REUSEPORT`). Default false.
         shared: optional bool,
+        /// TLS: `https` and `wss`. Default: none, for clients on this machine or behind a proxy with TLS.
+        tls: optional RawTls,
+        /// Whether each connection begins with a header of the PROXY protocol, version 1 or 2, in which one of the `trusted_proxies` says
+        /// for which client it is. Others are refused. Default false.
+        proxy_protocol: optional Located<bool>,
     }
     refuses {
-        "tls" => "terminate TLS in front of wampgate and forward to this endpoint",
         "portrange" => "write one transport for each port",
         "user_timeout" => "leave it out; `auto_ping_timeout` finds dead connections",
     }
@@ -61,7 +66,21 @@ object! {
         group: optional Group,
         /// How many connections may wait for the gateway to accept them. Default 1024.
         backlog: optional Whole<1, 65_535>,
+        /// Whether each connection begins with a header of the PROXY protocol, version 1 or 2, in which one of the `trusted_proxies` says
+        /// for which client it is. Others are refused. Default false.
+        proxy_protocol: optional Located<bool>,
     }
+    refuses {
+        "tls" => "a Unix socket is reached from this machine alone, leave TLS out, or use \"type\": \"tcp\"",
+    }
+}
+
+/// What an endpoint asks of a connection before its first request.
+#[derive(Debug, Default)]
+pub(super) struct Entrance {
+    pub(super) tls: Option<TlsOptions>,
+    /// Where `proxy_protocol` stands, if it is on.
+    pub(super) proxy_protocol: Option<String>,
 }
 
 /// The permission bits of a file.
@@ -152,7 +171,7 @@ impl Raw for IpVersion {
 inline_schema!(IpVersion, "IpVersion", |_generator| json_schema!({ "enum": [4, 6] }));
 
 impl RawEndpoint {
-    pub(super) fn check(self, walk: &mut Walk<'_>) -> Option<Endpoint> {
+    pub(super) fn check(self, walk: &mut Walk<'_>) -> (Option<Endpoint>, Entrance) {
         match self {
             Self::Tcp(tcp) => tcp.check(walk),
             Self::Unix(unix) => unix.check(walk),
@@ -160,8 +179,21 @@ impl RawEndpoint {
     }
 }
 
+/// Where a switch stands, if it is on.
+fn place_if_on(switch: Option<Located<bool>>) -> Option<String> {
+    switch.filter(|switch| switch.value).map(|switch| switch.path)
+}
+
 impl RawTcp {
-    fn check(self, walk: &mut Walk<'_>) -> Option<Endpoint> {
+    fn check(mut self, walk: &mut Walk<'_>) -> (Option<Endpoint>, Entrance) {
+        let entrance = Entrance {
+            tls: self.tls.take().and_then(|tls| tls.check(walk)),
+            proxy_protocol: place_if_on(self.proxy_protocol.take()),
+        };
+        (self.endpoint(walk), entrance)
+    }
+
+    fn endpoint(self, walk: &mut Walk<'_>) -> Option<Endpoint> {
         let any = |version: Option<IpVersion>, four, six| match version {
             Some(IpVersion(6)) => IpAddr::V6(six),
             _ => IpAddr::V4(four),
@@ -194,7 +226,12 @@ impl RawTcp {
 }
 
 impl RawUnix {
-    fn check(self, walk: &mut Walk<'_>) -> Option<Endpoint> {
+    fn check(mut self, walk: &mut Walk<'_>) -> (Option<Endpoint>, Entrance) {
+        let entrance = Entrance { tls: None, proxy_protocol: place_if_on(self.proxy_protocol.take()) };
+        (self.endpoint(walk), entrance)
+    }
+
+    fn endpoint(self, walk: &mut Walk<'_>) -> Option<Endpoint> {
         let Located { path, value } = self.path?;
         walk.protect("a socket", &value.path);
         let length = value.path.as_os_str().len();

@@ -27,7 +27,7 @@
 //!         kind: required Static = "type",
 //!     }
 //!     refuses {                                     // keys that Crossbar has and the gateway does not support
-//!         "tls" => "terminate TLS in front of wampgate",
+//!         "portrange" => "write one transport for each port",
 //!     }
 //!     ignores {                                     // keys of Crossbar's without effect, and what happens instead
 //!         "pythonpath": Vec<String> => "the gateway runs no Python",

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::{
     AddressOptions, EdgeOptions, Endpoint, HttpOptions, ListenerOptions, LoadOptions, PathTree,
     TargetOptions, TransportConfig, TrustedProxy,
-    endpoint::RawEndpoint,
+    endpoint::{Entrance, RawEndpoint},
     reader::{
         Json, Located, Millis, Raw, Walk, Whole, checked_text, choice, entry, inline_schema, object, quoted,
     },
@@ -101,7 +101,8 @@ object! {
     struct RawWebOptions {
         /// Whether the gateway logs requests. Default false.
         access_log: optional bool,
-        /// Whether replies have `Strict-Transport-Security`, for a TLS proxy in front of the gateway. Default false.
+        /// Whether replies have `Strict-Transport-Security`, which makes browsers come over TLS alone: for endpoints with `tls`, and for
+        /// those behind a proxy with TLS. Default false.
         hsts: optional bool,
         /// The age in that header, in seconds. Default 31,536,000 (one year).
         hsts_max_age: optional Located<Whole<0, 4_294_967_295>>,
@@ -188,6 +189,7 @@ impl JsonSchema for RawTransport {
 struct Checked {
     id: Option<Located<Name>>,
     endpoint: Option<Located<Endpoint>>,
+    entrance: Entrance,
     max_connections: usize,
     http: HttpOptions,
     per_address: AddressOptions,
@@ -228,10 +230,13 @@ pub(super) fn transports(
             walk.fault_at(&endpoint.path, message);
         }
         warn_of_public_metrics(&endpoint, &checked.root, walk);
+        check_proxy_protocol(&checked.entrance, &checked.http, walk);
         transports.push(TransportConfig {
             listener: ListenerOptions {
                 endpoint: endpoint.value.clone(),
                 max_connections: checked.max_connections,
+                tls: checked.entrance.tls,
+                proxy_protocol: checked.entrance.proxy_protocol.is_some(),
             },
             edge: EdgeOptions {
                 id,
@@ -244,6 +249,18 @@ pub(super) fn transports(
     }
     check_wanted(&endpoints, walk);
     transports
+}
+
+/// Without a proxy that may speak for others no connection would get in.
+fn check_proxy_protocol(entrance: &Entrance, http: &HttpOptions, walk: &mut Walk<'_>) {
+    if let Some(path) = &entrance.proxy_protocol
+        && http.trusted_proxies.is_empty()
+    {
+        walk.fault_at(
+            path,
+            "only `trusted_proxies` may send such a header, and there are none: name the proxy there",
+        );
+    }
 }
 
 /// Metrics are for the operator.
@@ -270,7 +287,7 @@ fn clash(one: &Endpoint, other: &Endpoint) -> bool {
 
 impl RawWeb {
     fn check(self, shared: &mut Shared, walk: &mut Walk<'_>) -> Checked {
-        let endpoint = checked_endpoint(self.endpoint, walk);
+        let (endpoint, entrance) = checked_endpoint(self.endpoint, walk);
         shared.hosts = default_hosts(endpoint.as_ref());
         let mut timeouts = HeadTimeouts::new();
         let max_connections = max_connections(self.max_connections);
@@ -278,6 +295,7 @@ impl RawWeb {
         Checked {
             id: self.id,
             endpoint,
+            entrance,
             max_connections,
             http: http_options(self.options, &timeouts, walk),
             per_address: per_address(self.per_address, max_connections),
@@ -290,7 +308,7 @@ impl RawWebSocketTransport {
     fn check(mut self, shared: &mut Shared, walk: &mut Walk<'_>) -> Checked {
         let parts = self.service_keys();
         let max_connections = max_connections(self.max_connections);
-        let endpoint = checked_endpoint(self.endpoint, walk);
+        let (endpoint, entrance) = checked_endpoint(self.endpoint, walk);
         shared.hosts = default_hosts(endpoint.as_ref());
         let path = endpoint.as_ref().and_then(|endpoint| endpoint.path.strip_suffix(".endpoint"));
         let service = parts.check(path.unwrap_or_default(), shared, walk);
@@ -298,6 +316,7 @@ impl RawWebSocketTransport {
         Checked {
             id: self.id,
             endpoint,
+            entrance,
             max_connections,
             per_address: per_address(self.per_address, max_connections),
             http: http_options(self.http_options, service.open_handshake_timeout.as_slice(), walk),
@@ -333,14 +352,17 @@ fn default_hosts(endpoint: Option<&Located<Endpoint>>) -> AllowedHosts {
     }
 }
 
-fn checked_endpoint(raw: Option<Located<RawEndpoint>>, walk: &mut Walk<'_>) -> Option<Located<Endpoint>> {
-    let Located { path, value } = raw?;
-    let mut endpoint = value.check(walk)?;
-    if let Endpoint::Tcp { interface, port, .. } = &mut endpoint {
+fn checked_endpoint(
+    raw: Option<Located<RawEndpoint>>,
+    walk: &mut Walk<'_>,
+) -> (Option<Located<Endpoint>>, Entrance) {
+    let Some(Located { path, value }) = raw else { return (None, Entrance::default()) };
+    let (mut endpoint, entrance) = value.check(walk);
+    if let Some(Endpoint::Tcp { interface, port, .. }) = &mut endpoint {
         *interface = walk.surroundings.options.interface.unwrap_or(*interface);
         *port = walk.surroundings.options.port.unwrap_or(*port);
     }
-    Some(Located { path, value: endpoint })
+    (endpoint.map(|value| Located { path, value }), entrance)
 }
 
 fn is_endpoint_wanted(walk: &Walk<'_>) -> bool {

@@ -62,6 +62,8 @@ pub(crate) enum Problem {
     Descriptors,
     /// Clients hold as much memory as they may.
     Memory,
+    /// The client does not speak TLS where it must.
+    NoTls,
     /// The client's address has as much of something as it may have.
     TooMany(TooMany),
     /// The client is new, and its address may not have one more record in the store.
@@ -139,6 +141,7 @@ impl Problem {
             Self::Full => "full",
             Self::Descriptors => "descriptors",
             Self::Memory => "memory",
+            Self::NoTls => "no-tls",
             Self::TooMany(refused) => refused.limit.reason(),
             Self::NewClient => Limit::NewRecords.reason(),
         }
@@ -214,7 +217,7 @@ fn status(problem: &Problem) -> StatusCode {
     match problem {
         // RFC 6585, 5
         Problem::Head(fault) if fault.is_too_large => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        Problem::Path | Problem::Host | Problem::Head(_) => StatusCode::BAD_REQUEST,
+        Problem::Path | Problem::Host | Problem::Head(_) | Problem::NoTls => StatusCode::BAD_REQUEST,
         Problem::Stripped => StatusCode::UPGRADE_REQUIRED,
         Problem::Foreign(_) => StatusCode::FORBIDDEN,
         Problem::NotFound => StatusCode::NOT_FOUND,
@@ -258,6 +261,7 @@ fn message(problem: &Problem) -> String {
         Problem::Foreign(foreign) => foreign.to_string(),
         Problem::Head(fault) => fault.message.clone(),
         Problem::HeadTimeout => "the request's head did not come in time".into(),
+        Problem::NoTls => "this port speaks TLS: use https:// or wss://".into(),
         Problem::Full | Problem::Descriptors | Problem::Memory => "too many connections, come later".into(),
         Problem::TooMany(TooMany { limit: Limit::Connections, .. }) => {
             "too many connections from your address: close some, or come later".into()

@@ -9,8 +9,9 @@ use crate::{
     admission::{Facts, MeetError, Visitor},
     handshake::{Accepted, HandshakeError},
     service::WebSocketService,
-    stream::{PeerAddr, Tls},
+    stream::PeerAddr,
     time::Timestamp,
+    tls::Tls,
     wamp::Subprotocol,
 };
 
@@ -59,7 +60,7 @@ impl WebSocketTarget {
         request: &Parts,
         accepted: &Accepted,
         peer: PeerAddr,
-        tls: Option<Tls>,
+        tls: Option<&Tls>,
         may_be_new: bool,
     ) -> Result<(Response<Body>, Handover), Problem> {
         let Parts { headers, uri, .. } = request;

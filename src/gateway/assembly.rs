@@ -8,7 +8,7 @@ use crate::{
     admission::{Admission, Guesses, LoginMetrics},
     auth::AuthError,
     backend::{Backend, Backends},
-    config::{Config, RealmOptions},
+    config::{Config, RealmOptions, TransportConfig},
     cookie::PublicIdKey,
     edge::{self, Edge, EdgeMetrics, EdgeOptions},
     handshake::HandshakeError,
@@ -16,9 +16,11 @@ use crate::{
     metrics::{Refusals, Registry, Stage},
     policy::{self, PolicyEngine, PolicyGate, PolicyMetrics, Reloader},
     realm::{Logout, Logouts, Realm, RealmMetrics, TooManyLogouts},
+    server::{self, Entrance},
     service::{ServiceOptions, WebSocketService},
     store::{self, StoreMetrics, StoreOptions},
     time::Timestamp,
+    tls::{self, Acceptor, Certificates, TlsMetrics, TlsOptions},
     tracking::{LoginOptions, LogoutQueue, Tracker, TrackingOptions},
 };
 
@@ -47,6 +49,10 @@ pub(super) struct Assembly {
     engine: PolicyEngine,
     pub(super) reloader: Reloader,
     pub(super) default_policy: Option<Arc<PolicyGate>>,
+    /// None as long as no endpoint has TLS: most gateways need no such metrics.
+    tls_metrics: Option<TlsMetrics>,
+    registry: Registry,
+    pub(super) certificates: Certificates,
 }
 
 impl Assembly {
@@ -89,6 +95,9 @@ impl Assembly {
             policy_metrics,
             engine,
             default_policy: None,
+            tls_metrics: None,
+            registry,
+            certificates: Certificates::default(),
         })
     }
 
@@ -96,6 +105,28 @@ impl Assembly {
     pub(super) fn edge(&mut self, options: &EdgeOptions) -> Result<Edge, StartError> {
         let (metrics, health) = (self.edge_metrics.clone(), self.health.clone());
         Edge::new(options, &metrics, &health, &mut |path, service| self.service(service, &options.id, path))
+    }
+
+    /// What connections of a transport pass before their first request.
+    pub(super) fn entrance(&mut self, transport: &TransportConfig) -> Result<Option<Entrance>, StartError> {
+        let TransportConfig { listener, edge } = transport;
+        let header = listener.proxy_protocol.then_some(edge.http.head_timeout);
+        if header.is_some() {
+            self.refusals.expect(Stage::Connection, server::PROXY_REASONS);
+        }
+        let acceptor = match &listener.tls {
+            Some(options) => Some(self.acceptor(options, &edge.id)?),
+            None => None,
+        };
+        Ok(Entrance::new(acceptor, header))
+    }
+
+    fn acceptor(&mut self, options: &TlsOptions, transport: &str) -> Result<Arc<Acceptor>, StartError> {
+        self.refusals.expect(Stage::Tls, tls::REASONS);
+        let metrics = self.tls_metrics.get_or_insert_with(|| TlsMetrics::register(&self.registry));
+        let acceptor = Arc::new(Acceptor::new(options, transport, metrics)?);
+        self.certificates.add(Arc::clone(&acceptor));
+        Ok(acceptor)
     }
 
     fn service(

@@ -16,6 +16,8 @@ use crate::ration::{Line, Ration};
 pub enum Stage {
     /// It has connected.
     Connection,
+    /// It makes a TLS handshake.
+    Tls,
     /// It has sent a request that asks for no WebSocket, or none that can be read.
     Request,
     /// It has asked for a WebSocket.
@@ -48,6 +50,7 @@ impl Stage {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Connection => "connection",
+            Self::Tls => "tls",
             Self::Request => "request",
             Self::Handshake => "handshake",
             Self::Join => "join",

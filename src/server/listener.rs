@@ -104,7 +104,7 @@ impl Listener {
         .map(|socket| Self { socket })
     }
 
-    /// The next connection.
+    /// The next connection, as bare as it comes: TLS is the entrance's business.
     pub async fn accept(&self) -> io::Result<Incoming> {
         let (stream, peer) = match &self.socket {
             Bound::Tcp(listener, _) => {
@@ -120,9 +120,9 @@ impl Listener {
     }
 
     /// Where a client finds the listener.
-    pub fn url(&self) -> String {
+    pub fn url(&self, is_tls: bool) -> String {
         match &self.socket {
-            Bound::Tcp(_, address) => format!("http://{address}"),
+            Bound::Tcp(_, address) => format!("{}://{address}", if is_tls { "https" } else { "http" }),
             Bound::Unix { path, .. } => format!("unix:{}", path.display()),
         }
     }

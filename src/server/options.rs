@@ -3,6 +3,7 @@
 use std::{net::IpAddr, path::PathBuf};
 
 pub use crate::socket_file::SocketAccess;
+use crate::tls::TlsOptions;
 
 /// A listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,10 @@ pub struct ListenerOptions {
     pub endpoint: Endpoint,
     /// How many connections may be open at once. Default [`DEFAULT_MAX_CONNECTIONS`](Self::DEFAULT_MAX_CONNECTIONS).
     pub max_connections: usize,
+    /// Whether it speaks TLS, at TCP endpoints. Default: it does not.
+    pub tls: Option<TlsOptions>,
+    /// Whether each connection begins with a header of the PROXY protocol. Default false.
+    pub proxy_protocol: bool,
 }
 
 /// An address to listen at.

@@ -113,6 +113,7 @@ impl Socket {
         match &self.stream {
             Stream::Tcp(stream) => stream.nodelay().unwrap(),
             Stream::Unix(_) => true,
+            Stream::Tls(stream) => stream.get_ref().0.nodelay().unwrap(),
         }
     }
 

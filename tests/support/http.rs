@@ -8,16 +8,20 @@ use std::{
 
 use socket2::{Domain, Socket, Type};
 
-use super::{Gateway, Jar, PATIENCE, WebSocket};
+use super::{
+    Gateway, Jar, PATIENCE, WebSocket,
+    tls::{self, TlsClient},
+};
 
 /// The example of RFC 6455, 1.3, and what a server must answer to it.
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// A TCP connection to a gateway.
+/// A TCP connection to a gateway, with TLS or without.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
+    tls: Option<Box<tls::Session>>,
     /// Read from the stream, not used up yet.
     ahead: Vec<u8>,
 }
@@ -39,6 +43,10 @@ pub(crate) struct Handshake {
     headers: Vec<(String, String)>,
     /// The address that the client has; none: the system chooses.
     pub(crate) source: Option<IpAddr>,
+    /// How the client speaks TLS, if it does.
+    pub(crate) tls: Option<TlsClient>,
+    /// What it sends before anything else.
+    pub(crate) before: Vec<u8>,
 }
 
 impl Connection {
@@ -52,6 +60,12 @@ impl Connection {
         Self::open_from(None, address)
     }
 
+    /// Opens from where a handshake comes.
+    #[track_caller]
+    pub(crate) fn open_for(handshake: &Handshake, gateway: &Gateway) -> Self {
+        Self::open_from(handshake.source, gateway.address())
+    }
+
     /// Opens from an address of the client's own, or from any.
     #[track_caller]
     fn open_from(source: Option<IpAddr>, address: SocketAddr) -> Self {
@@ -63,7 +77,21 @@ impl Connection {
             panic!("cannot connect: {error}");
         }
         socket.set_tcp_nodelay(true).unwrap();
-        Self { stream: socket.into(), ahead: Vec::new() }
+        Self { stream: socket.into(), tls: None, ahead: Vec::new() }
+    }
+
+    /// Makes a TLS handshake; the error is the client's.
+    pub(crate) fn start_tls(&mut self, client: &TlsClient) -> std::io::Result<()> {
+        self.stream.set_read_timeout(Some(PATIENCE))?;
+        self.stream.set_write_timeout(Some(PATIENCE))?;
+        self.tls = Some(Box::new(client.handshake(&mut self.stream)?));
+        Ok(())
+    }
+
+    /// The TLS session.
+    #[track_caller]
+    pub(crate) fn session(&self) -> &tls::Session {
+        self.tls.as_ref().expect("a connection with TLS")
     }
 
     /// Sends bytes.
@@ -77,7 +105,14 @@ impl Connection {
     /// Sends bytes to a gateway that may have hung up already.
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         self.stream.set_write_timeout(Some(PATIENCE))?;
-        self.stream.write_all(bytes.as_ref())
+        match &mut self.tls {
+            None => self.stream.write_all(bytes.as_ref()),
+            Some(session) => {
+                let mut stream = tls::Stream::new(&mut **session, &mut self.stream);
+                stream.write_all(bytes.as_ref())?;
+                stream.flush()
+            }
+        }
     }
 
     /// Sends nothing more, and goes on reading.
@@ -145,7 +180,11 @@ impl Connection {
     fn read_more(&mut self, limit: Duration) -> bool {
         self.stream.set_read_timeout(Some(limit)).unwrap();
         let mut buffer = [0; 16 * 1024];
-        match self.stream.read(&mut buffer) {
+        let read = match &mut self.tls {
+            None => self.stream.read(&mut buffer),
+            Some(session) => tls::Stream::new(&mut **session, &mut self.stream).read(&mut buffer),
+        };
+        match read {
             Ok(0) => false,
             Ok(length) => {
                 self.ahead.extend_from_slice(&buffer[..length]);
@@ -218,6 +257,8 @@ impl Default for Handshake {
             version: "HTTP/1.1".to_owned(),
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             source: None,
+            tls: None,
+            before: Vec::new(),
         }
     }
 }
@@ -265,6 +306,18 @@ impl Handshake {
         self
     }
 
+    /// Speaks TLS.
+    pub(crate) fn over(mut self, client: &TlsClient) -> Self {
+        self.tls = Some(client.clone());
+        self
+    }
+
+    /// Sends something before everything else, such as the header of a proxy.
+    pub(crate) fn behind(mut self, header: impl AsRef<[u8]>) -> Self {
+        self.before.extend_from_slice(header.as_ref());
+        self
+    }
+
     /// Presents a tracking ID.
     pub(crate) fn cookie(self, id: &str) -> Self {
         self.header("Cookie", &format!("cbtid={id}"))
@@ -284,6 +337,12 @@ impl Handshake {
     #[track_caller]
     pub(crate) fn send(&self, gateway: &Gateway) -> (Connection, Response) {
         let mut connection = Connection::open_from(self.source, gateway.address());
+        connection.send(&self.before);
+        if let Some(client) = &self.tls
+            && let Err(error) = connection.start_tls(client)
+        {
+            panic!("no TLS: {error}");
+        }
         connection.send(self.bytes());
         let response = connection.response();
         (connection, response)

@@ -12,6 +12,7 @@ pub(crate) mod config;
 pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod resident;
+pub(crate) mod tls;
 pub(crate) mod websocket;
 
 use std::time::Duration;

@@ -1,0 +1,86 @@
+//! Certificates that change while the gateway runs.
+//!
+//! Programs that renew certificates write new files in the place of the old ones. The gateway reads them, checks that key and
+//! certificate belong together and hold now, and only then shows them to new clients. Open connections go on. If anything is
+//! wrong, the old certificates go on.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::{
+    acceptor::{Acceptor, TlsLoadError},
+    pair::Pair,
+};
+use crate::time::Timestamp;
+
+/// The TLS endpoints of a gateway.
+#[derive(Debug, Default)]
+pub struct Certificates(Vec<Arc<Acceptor>>);
+
+/// What came of changed files.
+#[derive(Debug)]
+pub enum CertificateReload {
+    /// The new certificates are shown from now on.
+    Replaced {
+        /// The transport whose certificates they are.
+        transport: String,
+        /// Their names.
+        names: String,
+        /// How many whole days the first of them to end still holds.
+        days: i64,
+    },
+    /// The old ones go on.
+    Kept {
+        /// The transport whose certificates they are.
+        transport: String,
+        /// What is wrong with the new ones.
+        error: TlsLoadError,
+    },
+}
+
+impl Certificates {
+    pub(crate) fn add(&mut self, acceptor: Arc<Acceptor>) {
+        self.0.push(acceptor);
+    }
+
+    /// The files that the certificates come from.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.0.iter().flat_map(|acceptor| acceptor.files())
+    }
+
+    /// Reads the certificates of every endpoint whose files have other bytes than before. Reads files: not for a connection's
+    /// task. What is unchanged, good or bad, is not in the list.
+    pub fn reload(&self) -> Vec<CertificateReload> {
+        self.0.iter().filter_map(|acceptor| reload(acceptor)).collect()
+    }
+}
+
+fn reload(acceptor: &Acceptor) -> Option<CertificateReload> {
+    let transport = acceptor.transport().to_owned();
+    Some(match acceptor.reload()? {
+        Ok(()) => {
+            acceptor.tally.replaced.inc();
+            let (current, now) = (acceptor.current(), Timestamp::now());
+            let names: Vec<String> = current.pairs.iter().map(Pair::names).collect();
+            let days = current.pairs.iter().map(|pair| pair.days_left(now)).min().unwrap_or(0);
+            CertificateReload::Replaced { transport, names: names.join(", "), days }
+        }
+        Err(error) => {
+            acceptor.tally.kept.inc();
+            CertificateReload::Kept { transport, error }
+        }
+    })
+}
+
+impl CertificateReload {
+    /// Tells the operator.
+    pub fn log(&self) {
+        match self {
+            Self::Replaced { transport, names, days } => {
+                tracing::info!(target: "wampgate::tls", transport, names, days, "certificates reloaded");
+            }
+            Self::Kept { transport, error } => {
+                tracing::error!(target: "wampgate::tls", transport, "the old certificates go on, as the new ones cannot: {error}");
+            }
+        }
+    }
+}
