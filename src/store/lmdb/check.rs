@@ -39,7 +39,10 @@ const INTEGER_KEYS: u16 = 0x08;
 const MAX_DEPTH: u16 = 32;
 const MAX_KEY: usize = 511;
 
-/// Why LMDB could not use an environment.
+/// The names of the tables.
+const TABLES: [&[u8]; 4] = [b"meta", b"records", b"expiry", b"ranks"];
+
+/// Why LMDB could not use an environment, or the store must not.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unsound {
     #[error("{DATA} cannot be read: {0}")]
@@ -48,6 +51,10 @@ pub(super) enum Unsound {
     Empty,
     #[error("{DATA} is no LMDB environment of this platform")]
     Foreign,
+    #[error(
+        "{DATA} has a table that is not this store's: it is of another program or of a later version, so choose another folder"
+    )]
+    OtherTable,
     #[error("page {page} of {DATA} is damaged: {what}")]
     Page { page: u64, what: &'static str },
 }
@@ -201,6 +208,9 @@ impl<'a> Walk<'a> {
         let size = u32::from(high) << 16 | u32::from(low);
         if levels > 1 {
             return self.branch_or_leaf(u64::from(flags) << 32 | u64::from(size), levels - 1, content);
+        }
+        if content == Content::Trees && !TABLES.contains(&key) {
+            return Err(Unsound::OtherTable);
         }
         let rest = node.get(NODE_HEADER + key_length..).unwrap_or_default();
         let outside = || damaged("a value lies outside of it");

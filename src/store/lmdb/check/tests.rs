@@ -1,5 +1,6 @@
 use std::fs;
 
+use heed::{CommitOrAbort, Database, types::Bytes};
 use tempfile::TempDir;
 
 use super::*;
@@ -82,6 +83,28 @@ fn sound_environment_is_taken() {
     assert!(!is_refused(&folder, &bytes));
     // And what it has become of changes.
     check(&folder.path().join("cookies")).unwrap();
+}
+
+#[test]
+fn environment_of_another_program_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cookies");
+    fs::create_dir(&path).unwrap();
+    #[allow(unsafe_code, reason = "a file that only this test has")]
+    // SAFETY: nothing else has the file.
+    let env = unsafe { heed::EnvOpenOptions::new().map_size(1 << 20).max_dbs(8).open(&path).unwrap() };
+    let written = env.create_databases_and_commit(env.write_txn().unwrap(), |create, txn| {
+        let mail: Database<'_, Bytes, Bytes> = create.create_database(txn, Some("mail"))?;
+        heed::Result::Ok(CommitOrAbort::<_, ()>::Commit(mail))
+    });
+    assert!(matches!(written.unwrap(), CommitOrAbort::Commit(_)));
+    drop(env);
+    let bytes = fs::read(data(&folder)).unwrap();
+    let error = open(&folder).unwrap_err().to_string();
+    assert!(error.contains("another program"), "{error}");
+    assert!(
+        fs::read(data(&folder)).unwrap() == bytes && !path.join(crate::store::lmdb::place::LOCK).exists()
+    );
 }
 
 #[test]
