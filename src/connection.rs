@@ -18,6 +18,7 @@ use crate::{
     identity::{ANONYMOUS, Identity},
     metrics::Stage,
     service::WebSocketService,
+    shown,
     stream::Incoming,
     time::bucket::Bucket,
     tracking::{Closed, Parting},
@@ -114,6 +115,9 @@ impl Connection {
         let admission = &self.service.admission;
         admission.depart(&self.visitor);
         self.tell(&ending);
+        if let Ending::Refused(refusal) = &ending {
+            admission.refused(&self.visitor, refusal);
+        }
         let ending = match ending {
             Ending::Closed => return self.wire.finish().await,
             Ending::Logout(_) => Ending::Logout(admission.log_out(&self.visitor).await.err()),
@@ -171,9 +175,9 @@ impl Connection {
         let line = self.service.refusals.count(stage, reason);
         if let Some(line) = line.filter(|_| !ending.is_told()) {
             let Visitor { id, peer, .. } = &self.visitor;
-            let (public_id, path) = (self.visitor.public_id(), self.visitor.path());
+            let (public_id, path) = (self.visitor.public_id(), shown::path(self.visitor.path()));
             let left_out = line.left_out;
-            warn!(connection = %id, %peer, public_id, path, reason, left_out, "{what}: {ending}");
+            warn!(connection = %id, %peer, public_id, %path, reason, left_out, "{what}: {ending}");
         }
     }
 }

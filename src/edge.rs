@@ -26,6 +26,7 @@ use std::{
     convert::Infallible,
     fmt,
     future::poll_fn,
+    iter,
     net::IpAddr,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
@@ -50,10 +51,11 @@ use self::{
 };
 use crate::{
     admission::Visitor,
-    handshake::HandshakeError,
+    handshake::{AllowedHosts, HandshakeError},
     health::Health,
     metrics::{MEDIA_TYPE, Stage},
     service::WebSocketService,
+    shown,
     stream::{Incoming, PeerAddr, Stream},
     tls::Tls,
     wamp::Subprotocol,
@@ -65,6 +67,7 @@ pub use metrics::EdgeMetrics;
 pub use options::{
     AddressOptions, EdgeOptions, HttpOptions, PathTree, StaticOptions, TargetOptions, TrustedProxy,
 };
+pub(crate) use reply::{HANDSHAKE_REASONS, REQUEST_REASONS};
 pub use routes::Services;
 pub(crate) use static_files::is_below;
 
@@ -90,6 +93,8 @@ pub struct Edge {
     handshakes: HandshakeCounters,
     addresses: Arc<Addresses>,
     trusted_proxies: Vec<TrustedProxy>,
+    /// By which names browsers may reach what is no WebSocket: one of these has to know the name.
+    hosts: Vec<AllowedHosts>,
     http: http1::Builder,
     hsts: Option<HeaderValue>,
     head_limits: HeadLimits,
@@ -158,7 +163,9 @@ impl Edge {
         health: &Health,
         services: &mut Services<'_, E>,
     ) -> Result<Self, E> {
-        let EdgeOptions { id, http, per_address, root } = options;
+        let EdgeOptions { id, http, per_address, hosts, root } = options;
+        let services_hosts = root.services().map(|(_, service)| &service.handshake.allowed_hosts);
+        let hosts = iter::once(hosts).chain(services_hosts).cloned().collect();
         let hsts = http.hsts_max_age.map(|seconds| HeaderValue::try_from(format!("max-age={seconds}")));
         Ok(Self {
             routes: Routes::new(root, services)?,
@@ -168,6 +175,7 @@ impl Edge {
             handshakes: metrics.of(id),
             addresses: Arc::new(Addresses::new(per_address)),
             trusted_proxies: http.trusted_proxies.clone(),
+            hosts,
             http: builder(http),
             hsts: hsts.and_then(Result::ok),
             head_limits: HeadLimits { size: http.max_head_size, fields: http.max_headers },
@@ -340,6 +348,10 @@ impl Edge {
         }
         let path = RequestPath::parse(request.uri.path())?;
         let (target, depth) = self.routes.find(&path).ok_or(Problem::NotFound)?;
+        if !target.is_for_every_host() && !self.is_own_host(&request.headers) {
+            let foreign = Foreign::new(HandshakeError::ForeignHost, &request.headers);
+            return Err(Problem::Foreign(Box::new(foreign)));
+        }
         match target {
             Target::WebSocket(websocket) => {
                 match self.open(websocket, request, has_body, client, tls).await {
@@ -367,6 +379,14 @@ impl Edge {
                 Ok(reply::content(StatusCode::OK, HeaderValue::from_static(MEDIA_TYPE), text))
             }
         }
+    }
+
+    /// Whether a page that was loaded from the request's `Host` is one of this transport's. The page could read the answer.
+    fn is_own_host(&self, headers: &HeaderMap) -> bool {
+        // Browsers always send one.
+        let Some(host) = headers.get(header::HOST) else { return true };
+        let host = host.to_str().unwrap_or_default();
+        self.hosts.iter().any(|hosts| hosts.is_own(host))
     }
 
     /// What a client gets that is refused by the rules of handshakes: it may not have meant one, or a proxy may have changed it.
@@ -412,19 +432,27 @@ impl Edge {
         opened.map(|(response, handover)| (response, Handover { seat, ..handover }))
     }
 
-    /// A problem's reply. The operator is told why a client gets no WebSocket; what other requests get, the access log has.
+    /// A problem's reply. The operator is told why a client gets no WebSocket, and which name to configure; what other requests get,
+    /// the access log has.
     fn refuse(&self, problem: &Problem, request: &Parts, peer: PeerAddr) -> Response<Body> {
         let response = reply::reply(problem);
         let (stage, reason, status) = (problem.stage(request), problem.reason(), response.status());
         let line = self.metrics.refusals.count(stage, reason);
-        if stage == Stage::Handshake {
+        let is_handshake = stage == Stage::Handshake;
+        if is_handshake {
             self.handshakes.count(status);
+        }
+        let is_told = match problem {
             // A store that fails has said so, once.
-            let is_told = matches!(problem, Problem::Store(error) if error.is_told());
-            if let Some(line) = line.filter(|_| !is_told) {
-                let (why, left_out, status) = (problem.cause(), line.left_out, status.as_u16());
-                tracing::warn!(transport = %self.transport, %peer, status, reason, left_out, "a handshake was refused: {why}");
-            }
+            Problem::Store(error) => error.is_told(),
+            Problem::Foreign(_) => false,
+            _ => !is_handshake,
+        };
+        if let Some(line) = line.filter(|_| !is_told) {
+            let what = if is_handshake { "a handshake" } else { "a request" };
+            let (why, left_out, status) = (problem.cause(), line.left_out, status.as_u16());
+            let path = shown::path(request.uri.path());
+            tracing::warn!(transport = %self.transport, %peer, %path, status, reason, left_out, "{what} was refused: {why}");
         }
         response
     }

@@ -80,6 +80,8 @@ mod service;
 #[cfg(feature = "gateway")]
 mod session;
 #[cfg(feature = "gateway")]
+mod shown;
+#[cfg(feature = "gateway")]
 mod socket_file;
 #[cfg(feature = "gateway")]
 mod stream;

@@ -157,6 +157,18 @@ impl Tracker {
         }
     }
 
+    /// Takes the client's record back, if its handshake has made it, no session was on its connection, and no other connection has
+    /// its ID.
+    ///
+    /// Not waited for. A handshake that finds the record at this very moment goes on like one whose record the store has dropped
+    /// for others.
+    pub fn withdraw(&self, tracked: &Tracked, now: Timestamp) {
+        let is_unused = tracked.is_new && !tracked.presence.had_session();
+        if is_unused && self.clients.connections.count(&tracked.id) <= 1 {
+            drop(self.clients.store.revoke(&tracked.id, now));
+        }
+    }
+
     /// Ends the login that stands on the client's ID, if one does.
     pub async fn forget(&self, tracked: &Tracked, now: Timestamp) -> Result<(), StoreError> {
         self.clients.store.authenticate(&tracked.id, None, now).await

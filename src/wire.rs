@@ -36,7 +36,7 @@ use crate::{
 
 pub use ending::Ending;
 pub use options::{PingOptions, WireOptions};
-pub use outbox::{Closing, Outbox, Taken};
+pub use outbox::{Closing, Complaint, Outbox, Taken};
 
 /// How much is handed to the socket in one write. Larger batches save system calls; this size is where that stops
 /// to matter.
@@ -74,9 +74,12 @@ pub enum WireError {
     /// The closing handshake is through, or the peer began it.
     #[error("closed by the peer")]
     Closed,
-    /// The connection broke, or was given up: the peer reads too slowly, or no longer answers.
+    /// The connection broke.
     #[error("connection lost")]
     Lost,
+    /// The peer has not answered a ping.
+    #[error("no answer to a ping")]
+    Silent,
     /// The peer broke the WebSocket protocol or a limit; this is what to close with.
     #[error("{1}")]
     Broken(CloseCode, String),
@@ -204,7 +207,7 @@ impl Wire {
                         self.socket.ping(payload)?;
                         self.is_unflushed = true;
                     }
-                    Beat::Dead => return Err(WireError::Lost),
+                    Beat::Dead => return Err(WireError::Silent),
                 },
             }
         }
@@ -230,8 +233,10 @@ impl Wire {
         }
         tokio::select! {
             biased;
-            flushed = timeout(WRITE_STALL, self.socket.flush()) => flushed.unwrap_or(Err(WireError::Lost))?,
-            () = self.outbox.overflowed() => return Err(WireError::Lost),
+            flushed = timeout(WRITE_STALL, self.socket.flush()) => {
+                flushed.unwrap_or(Err(WireError::Ended(Closing::Overflow)))?;
+            }
+            () = self.outbox.overflowed() => return Err(WireError::Ended(Closing::Overflow)),
         }
         self.is_unflushed = false;
         Ok(())

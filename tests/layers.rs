@@ -35,7 +35,18 @@ const LAYERS: &[&[&str]] = &[
     &["metrics", "health"],
     &["identity"],
     &["cookie"],
-    &["wamp", "time", "quantity", "ration", "socket_file", "file", "descriptors", "address", "memory"],
+    &[
+        "wamp",
+        "time",
+        "quantity",
+        "ration",
+        "shown",
+        "socket_file",
+        "file",
+        "descriptors",
+        "address",
+        "memory",
+    ],
 ];
 
 /// The crate's root, whose `lib.rs` is the facade, and the command, which the compiler keeps on top: it is a crate of its own.

@@ -5,13 +5,19 @@ use tracing::{debug, warn};
 
 use super::{Admission, Facts, Visitor};
 use crate::{
-    auth,
+    auth::{self, AuthError},
     identity::Identity,
+    ration::Ration,
     store::{Authentication, StoreError},
     time::Timestamp,
     tracking::Tracked,
     wamp::{SessionId, Uri},
 };
+
+/// Lines about what a store has not done for a client. A client causes them as often as it likes while its store is in trouble.
+static NOT_READ: Ration = Ration::SPARING;
+static NOT_WRITTEN: Ration = Ration::SPARING;
+static NOT_LOGGED_OUT: Ration = Ration::SPARING;
 
 /// Why a request makes no visitor.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -59,9 +65,7 @@ impl Admission {
         }
         // A record that is gone, or that cannot be read, vouches for no login.
         tracked.record.authentication = found
-            .inspect_err(|error| {
-                warn!(connection = %visitor.id, public_id = &*tracked.public_id, %error, "cookie record not read");
-            })
+            .inspect_err(|error| complain(&NOT_READ, &visitor.id, tracked, error, "cookie record not read"))
             .ok()
             .flatten()
             // Crossbar.io's files hold what anonymous clients left as well, and that stands for nothing.
@@ -85,6 +89,15 @@ impl Admission {
         tracked.presence.has_session(session, principal);
     }
 
+    /// Takes back the record that a new visitor has got, if it has guessed wrong: guesses must not fill a store.
+    pub fn refused(&self, visitor: &Visitor, refusal: &AuthError) {
+        if let (Some(tracked), Some(tracker), true) =
+            (&visitor.tracked, &self.tracker, refusal.is_wrong_guess())
+        {
+            tracker.withdraw(tracked, Timestamp::now());
+        }
+    }
+
     /// Drops the login from the cookie's record.
     pub(super) async fn forget(&self, visitor: &Visitor) {
         self.write(visitor, None, Timestamp::now()).await;
@@ -96,9 +109,7 @@ impl Admission {
         let done = tracker.log_out(tracked, Timestamp::now()).await;
         match &done {
             Ok(()) => debug!(connection = %visitor.id, public_id = &*tracked.public_id, "logged out"),
-            Err(error) => {
-                warn!(connection = %visitor.id, public_id = &*tracked.public_id, %error, "logout not recorded");
-            }
+            Err(error) => complain(&NOT_LOGGED_OUT, &visitor.id, tracked, error, "logout not recorded"),
         }
         done
     }
@@ -118,10 +129,17 @@ impl Admission {
         };
         // The session is good without it; only the next visit will not know of this one.
         if let Err(error) = written {
-            if error.is_told() {
-                return debug!(connection = %visitor.id, public_id = &*tracked.public_id, %error, "authentication not recorded");
-            }
-            warn!(connection = %visitor.id, public_id = &*tracked.public_id, %error, "authentication not recorded");
+            complain(&NOT_WRITTEN, &visitor.id, tracked, &error, "authentication not recorded");
         }
+    }
+}
+
+/// Tells the operator what a store has not done for a client. A store that fails has said so itself, once.
+fn complain(ration: &Ration, connection: &str, tracked: &Tracked, error: &StoreError, what: &str) {
+    let public_id = &*tracked.public_id;
+    if error.is_told() {
+        debug!(connection, public_id, %error, "{what}");
+    } else if let Some(line) = ration.line() {
+        warn!(connection, public_id, %error, left_out = line.left_out, "{what}");
     }
 }

@@ -6,6 +6,7 @@ use super::Method;
 use crate::{
     identity::Name,
     policy::{ContractError, Denial, PolicyError},
+    shown::is_presentable,
     wamp::{Uri, uri::error},
 };
 
@@ -23,7 +24,7 @@ pub enum AuthError {
     #[error("the method {} is not configured for this service", known(.0))]
     NotConfigured(String),
     /// The gateway has no such realm, or the client left a choice that the gateway cannot make.
-    #[error("{}", .0.as_ref().map_or("the client names no realm", |_| "the client names a realm that is not there"))]
+    #[error("{}", missing_realm(.0.as_ref()))]
     NoSuchRealm(Option<Uri>),
     /// The realm has no such role.
     #[error("the realm has no role {0:?}: add it to the realm's `roles`")]
@@ -76,6 +77,17 @@ pub enum StaleLogin {
 /// A method's name for the log. What is no method's name may be what the client wrote.
 fn known(name: &str) -> &str {
     Method::parse(name).map_or("a method that does not exist", Method::name)
+}
+
+/// Which realm is not there, for the log.
+fn missing_realm(named: Option<&Uri>) -> String {
+    match named.map(Uri::as_str) {
+        None => "the client names no realm".to_owned(),
+        Some(name) if is_presentable(name) => {
+            format!("the client names the realm '{name}', which is not there")
+        }
+        Some(_) => "the client names a realm that is not there".to_owned(),
+    }
 }
 
 impl StaleLogin {
@@ -132,6 +144,11 @@ impl AuthError {
             Self::Policy(error) => !matches!(error, PolicyError::Overloaded | PolicyError::Penalty),
             _ => false,
         }
+    }
+
+    /// Whether the client has guessed wrong, or has to wait since it did.
+    pub const fn is_wrong_guess(&self) -> bool {
+        matches!(self, Self::Credentials(_) | Self::Throttled(_))
     }
 
     /// Whether the login on the applicant's cookie is over for good, so that the record should drop it. No failure of
@@ -280,11 +297,16 @@ mod tests {
         for refusal in [
             AuthError::Denied(denial),
             AuthError::NotConfigured(secret()),
-            AuthError::NoSuchRealm(Some(Uri::known("secret"))),
+            AuthError::NoSuchRealm(Some(Uri::known("kA8dsecret"))),
             AuthError::ChannelBinding(secret()),
         ] {
             let logged = refusal.to_string();
             assert!(!logged.is_empty() && !logged.contains("secret"), "{logged}");
         }
+        let refusal = AuthError::NoSuchRealm(Some(Uri::known("com.example.realm_1")));
+        assert_eq!(
+            refusal.to_string(),
+            "the client names the realm 'com.example.realm_1', which is not there"
+        );
     }
 }

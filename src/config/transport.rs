@@ -13,7 +13,7 @@ use super::{
         Json, Located, Millis, Raw, Walk, Whole, checked_text, choice, entry, inline_schema, object, quoted,
     },
     service::{HeadTimeouts, RawPaths},
-    websocket::{Shared, websocket_object},
+    websocket::{HostPattern, Shared, hosts, websocket_object},
 };
 use crate::{handshake::AllowedHosts, identity::Name};
 
@@ -112,6 +112,10 @@ object! {
         max_headers: optional Whole<8, 1024>,
         /// How long an HTTP head may take to arrive, in milliseconds. Default 5,000.
         head_timeout: optional Millis<10, 3_600_000>,
+        /// The hosts that requests may name; `*` stands for anything. Concerns all but probes; a WebSocket service may have
+        /// `allowed_hosts` of its own. Default: any, but on loopback only pages and files that are asked for by `localhost`, a
+        /// loopback address, a name below `localhost` or a name in the `allowed_hosts` of a WebSocket service.
+        allowed_hosts: optional Located<Vec<HostPattern>>,
         /// Proxies whose `X-Forwarded-For` the gateway believes: addresses, networks such as "10.0.0.0/8", or "unix" for
         /// peers on a Unix socket. Do not list a network with clients, which could claim any address. Default none.
         trusted_proxies: optional Vec<TrustedProxy>,
@@ -193,6 +197,7 @@ struct Checked {
     max_connections: usize,
     http: HttpOptions,
     per_address: AddressOptions,
+    hosts: AllowedHosts,
     root: PathTree,
 }
 
@@ -242,6 +247,7 @@ pub(super) fn transports(
                 id,
                 http: checked.http,
                 per_address: checked.per_address,
+                hosts: checked.hosts,
                 root: checked.root,
             },
         });
@@ -286,9 +292,9 @@ fn clash(one: &Endpoint, other: &Endpoint) -> bool {
 }
 
 impl RawWeb {
-    fn check(self, shared: &mut Shared, walk: &mut Walk<'_>) -> Checked {
+    fn check(mut self, shared: &mut Shared, walk: &mut Walk<'_>) -> Checked {
         let (endpoint, entrance) = checked_endpoint(self.endpoint, walk);
-        shared.hosts = default_hosts(endpoint.as_ref());
+        shared.hosts = transport_hosts(self.options.as_mut(), endpoint.as_ref(), walk);
         let mut timeouts = HeadTimeouts::new();
         let max_connections = max_connections(self.max_connections);
         let root = self.paths.map(|paths| paths.check(shared, &mut timeouts, walk)).unwrap_or_default();
@@ -299,6 +305,7 @@ impl RawWeb {
             max_connections,
             http: http_options(self.options, &timeouts, walk),
             per_address: per_address(self.per_address, max_connections),
+            hosts: shared.hosts.clone(),
             root,
         }
     }
@@ -309,7 +316,7 @@ impl RawWebSocketTransport {
         let parts = self.service_keys();
         let max_connections = max_connections(self.max_connections);
         let (endpoint, entrance) = checked_endpoint(self.endpoint, walk);
-        shared.hosts = default_hosts(endpoint.as_ref());
+        shared.hosts = transport_hosts(self.http_options.as_mut(), endpoint.as_ref(), walk);
         let path = endpoint.as_ref().and_then(|endpoint| endpoint.path.strip_suffix(".endpoint"));
         let service = parts.check(path.unwrap_or_default(), shared, walk);
         let root = PathTree::of(TargetOptions::WebSocket(Box::new(service.options)));
@@ -320,6 +327,7 @@ impl RawWebSocketTransport {
             max_connections,
             per_address: per_address(self.per_address, max_connections),
             http: http_options(self.http_options, service.open_handshake_timeout.as_slice(), walk),
+            hosts: shared.hosts.clone(),
             root,
         }
     }
@@ -342,14 +350,19 @@ fn per_address(raw: Option<RawPerAddress>, max_connections: usize) -> AddressOpt
     }
 }
 
-/// By which names the services of a transport may be reached that do not say so themselves.
-fn default_hosts(endpoint: Option<&Located<Endpoint>>) -> AllowedHosts {
-    match endpoint {
+/// By which names a transport may be reached, and its services where they do not say so themselves.
+fn transport_hosts(
+    options: Option<&mut RawWebOptions>,
+    endpoint: Option<&Located<Endpoint>>,
+    walk: &mut Walk<'_>,
+) -> AllowedHosts {
+    let default = match endpoint {
         Some(Located { value: Endpoint::Tcp { interface, .. }, .. }) if interface.is_loopback() => {
             AllowedHosts::Loopback
         }
         _ => AllowedHosts::Any,
-    }
+    };
+    hosts(options.and_then(|options| options.allowed_hosts.take()), &default, walk)
 }
 
 fn checked_endpoint(

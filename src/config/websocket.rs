@@ -315,7 +315,8 @@ fn serializers(
     serializers
 }
 
-fn hosts(
+/// By which names a service or a transport may be reached.
+pub(super) fn hosts(
     named: Option<Located<Vec<HostPattern>>>,
     default: &AllowedHosts,
     walk: &mut Walk<'_>,

@@ -1,8 +1,10 @@
 //! What is wrong with a head that cannot be read.
 //!
 //! hyper answers such a head with a bare status. [`Patience`](super::patience::Patience) withholds that answer, and the client gets
-//! one that names the field (RFC 6585, 5) and says what to do. Values are repeated nowhere, and the log names well-known fields
-//! only: a client may have put a credential in the wrong place.
+//! one that names the field (RFC 6585, 5) and says what to do. The log names the limit and the field. Values are repeated nowhere,
+//! and the log names well-known fields only: a client may have put a credential in the wrong place.
+
+use std::borrow::Cow;
 
 /// The beginning of a TLS handshake: a client that speaks `https` or `wss` to a port without TLS.
 const TLS: &[u8] = b"\x16\x03";
@@ -42,8 +44,8 @@ pub(crate) struct HeadFault {
     pub(crate) is_too_large: bool,
     /// What the client is told.
     pub(crate) message: String,
-    /// The field, if it is a well-known one: what the operator is told.
-    pub(crate) field: Option<&'static str>,
+    /// What the operator is told.
+    pub(crate) cause: String,
 }
 
 /// A line of a head: a field with its name and its value, or what stands in its place.
@@ -56,10 +58,15 @@ struct Line<'a> {
 impl HeadFault {
     /// Looks for the fault in what has been read of a head. `complaint` is hyper's.
     pub(super) fn find(is_too_large: bool, complaint: &str, read: &[u8], limits: HeadLimits) -> Self {
-        let (message, name) = if is_too_large { too_large(read, limits) } else { broken(read, complaint) };
-        let field =
-            name.and_then(|name| WELL_KNOWN.into_iter().find(|known| name.eq_ignore_ascii_case(known)));
-        Self { is_too_large, message, field }
+        let (message, cause) = if is_too_large {
+            too_large(read, limits)
+        } else {
+            let (message, name) = broken(read, complaint);
+            let part = name.map_or_else(|| message.clone(), |name| well_known(&name).into_owned());
+            let cause = format!("its head cannot be read: {part}");
+            (message, cause)
+        };
+        Self { is_too_large, message, cause }
     }
 
     pub(super) const fn reason(&self) -> &'static str {
@@ -67,27 +74,40 @@ impl HeadFault {
     }
 }
 
-fn too_large(read: &[u8], HeadLimits { size, fields }: HeadLimits) -> (String, Option<String>) {
-    let count = lines(read).skip(1).count();
-    if count > fields {
-        return (format!("the request has more than {fields} header fields: send fewer of them"), None);
-    }
-    let Some(largest) = lines(read).max_by_key(|line| line.text.len()) else {
-        return (format!("the request's head is larger than {size} bytes"), None);
-    };
-    let length = largest.text.len();
-    let head = format!("the request's head is larger than {size} bytes");
-    match largest.name() {
-        _ if largest.number == 1 => (format!("{head}: the request line alone has at least {length}"), None),
-        Some(name) if name.eq_ignore_ascii_case("cookie") => (
-            format!("{head}: the field {name} alone has at least {length}. Delete this site's cookies"),
-            Some(name),
-        ),
-        Some(name) => (format!("{head}: the field {name} alone has at least {length}"), Some(name)),
-        None => (format!("{head}: line {} alone has at least {length}", largest.number), None),
-    }
+/// The field as the log may name it.
+fn well_known(name: &str) -> Cow<'static, str> {
+    let known = WELL_KNOWN.into_iter().find(|known| name.eq_ignore_ascii_case(known));
+    known.map_or(Cow::Borrowed("a field of another name"), |known| format!("the field {known}").into())
 }
 
+/// What the client and the operator are told of a head that is too large.
+fn too_large(read: &[u8], HeadLimits { size, fields }: HeadLimits) -> (String, String) {
+    let count = lines(read).skip(1).count();
+    if count > fields {
+        return (
+            format!("the request has more than {fields} header fields: send fewer of them"),
+            format!("its head has more than {fields} header fields, which `max_headers` allows"),
+        );
+    }
+    let head = format!("the request's head is larger than {size} bytes");
+    let limit = format!("its head is larger than {size} bytes, which `max_head_size` allows");
+    let Some(largest) = lines(read).max_by_key(|line| line.text.len()) else { return (head, limit) };
+    let (length, name) = (largest.text.len(), largest.name());
+    let (part, logged, remedy) = match &name {
+        _ if largest.number == 1 => ("the request line".to_owned(), "the request line".into(), ""),
+        Some(name) if name.eq_ignore_ascii_case("cookie") => {
+            (format!("the field {name}"), well_known(name), ". Delete this site's cookies")
+        }
+        Some(name) => (format!("the field {name}"), well_known(name), ""),
+        None => (format!("line {}", largest.number), "a line that is no field".into(), ""),
+    };
+    (
+        format!("{head}: {part} alone has at least {length}{remedy}"),
+        format!("{limit}: {logged} alone has at least {length}"),
+    )
+}
+
+/// What is wrong with a head that is not too large, and the name of the field if one is to blame.
 fn broken(read: &[u8], complaint: &str) -> (String, Option<String>) {
     if read.starts_with(TLS) {
         let message = "this port speaks no TLS: use http:// or ws://, or connect to the port that does";
@@ -171,62 +191,82 @@ mod tests {
     #[test]
     fn the_field_is_named_and_no_value_is_repeated() {
         let long = "secret".repeat(200);
-        for (is_too_large, complaint, read, expected, field) in [
+        for (is_too_large, complaint, read, expected, told) in [
             (
                 true,
                 "",
                 format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {long}\r\n\r\n"),
                 "the field Cookie alone has at least 1208",
-                Some("cookie"),
+                "larger than 1000 bytes, which `max_head_size` allows: the field cookie alone has at least 1208",
             ),
-            (true, "", format!("GET / HTTP/1.1\r\nX-Mine: {long}"), "the field X-Mine alone", None),
-            (true, "", format!("GET /{long}"), "the request line alone", None),
+            (
+                true,
+                "",
+                format!("GET / HTTP/1.1\r\nX-Mine: {long}"),
+                "the field X-Mine alone",
+                "a field of another name alone has at least 1208",
+            ),
+            (true, "", format!("GET /{long}"), "the request line alone", "1000 bytes, which `max_head_size`"),
             (
                 true,
                 "",
                 format!("GET / HTTP/1.1\r\n{}\r\n", "X: secret\r\n".repeat(5)),
                 "more than 4 header fields",
-                None,
+                "more than 4 header fields, which `max_headers` allows",
             ),
-            (true, "", format!("GET / HTTP/1.1\r\n{long}\r\n"), "line 2 alone", None),
-            (false, "", "\u{16}\u{3}\u{1}secret".to_owned(), "speaks no TLS", None),
-            (false, "", "GET\r\n\r\n".to_owned(), "the request line must be", None),
-            (false, "", "GET /secret HTTP/3.0\r\n\r\n".to_owned(), "the request line must be", None),
+            (true, "", format!("GET / HTTP/1.1\r\n{long}\r\n"), "line 2 alone", "a line that is no field"),
+            (false, "", "\u{16}\u{3}\u{1}secret".to_owned(), "speaks no TLS", "speaks no TLS"),
+            (false, "", "GET\r\n\r\n".to_owned(), "the request line must be", "the request line must be"),
+            (
+                false,
+                "",
+                "GET /secret HTTP/3.0\r\n\r\n".to_owned(),
+                "the request line must be",
+                "the request line must be",
+            ),
             (
                 false,
                 "",
                 "GET / HTTP/1.1\r\nHost: a\r\nsecret\r\n\r\n".to_owned(),
                 "line 3 of the request is no header field",
-                None,
+                "line 3 of the request is no header field",
             ),
             (
                 false,
                 "",
                 "GET / HTTP/1.1\r\nA secret: b\r\n\r\n".to_owned(),
                 "line 2 of the request begins with",
-                None,
+                "line 2 of the request begins with",
             ),
-            (false, "", "GET / HTTP/1.1\r\n secret: b\r\n\r\n".to_owned(), "begins with a blank", None),
+            (
+                false,
+                "",
+                "GET / HTTP/1.1\r\n secret: b\r\n\r\n".to_owned(),
+                "begins with a blank",
+                "begins with a blank",
+            ),
             (
                 false,
                 "",
                 "GET / HTTP/1.1\r\nCookie: secret\u{0}\r\n\r\n".to_owned(),
                 "value of the field Cookie",
-                Some("cookie"),
+                "cannot be read: the field cookie",
             ),
             (
                 false,
                 "invalid content-length parsed",
                 String::new(),
                 "the field Content-Length",
-                Some("content-length"),
+                "cannot be read: the field content-length",
             ),
-            (false, "", String::new(), "no HTTP/1.1 request", None),
+            (false, "", String::new(), "no HTTP/1.1 request", "no HTTP/1.1 request"),
         ] {
             let fault = HeadFault::find(is_too_large, complaint, read.as_bytes(), LIMITS);
             assert!(fault.message.contains(expected), "{fault:?}, not {expected}");
             assert!(!fault.message.contains("secret"), "{fault:?}");
-            assert_eq!(fault.field, field, "{fault:?}");
+            let cause = &fault.cause;
+            assert!(!cause.contains("secret") && !cause.contains("X-Mine"), "{fault:?}");
+            assert!(cause.contains(told), "{fault:?}, not {told}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use http::HeaderValue;
 use ipnet::IpNet;
 
-use crate::service::ServiceOptions;
+use crate::{handshake::AllowedHosts, service::ServiceOptions};
 
 const KIB: usize = 1024;
 
@@ -18,6 +18,8 @@ pub struct EdgeOptions {
     pub http: HttpOptions,
     /// What one address may have.
     pub per_address: AddressOptions,
+    /// By which names browsers may reach what is no WebSocket, beside the names of the WebSocket services here.
+    pub hosts: AllowedHosts,
     /// What is served where. A `websocket` transport has its WebSocket service at `/` and below.
     pub root: PathTree,
 }

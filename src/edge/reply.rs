@@ -18,6 +18,7 @@ use crate::{
     descriptors,
     handshake::{HandshakeError, asks_for_websocket},
     metrics::Stage,
+    shown::is_presentable,
     store::StoreError,
 };
 
@@ -25,8 +26,12 @@ use crate::{
 /// act, and a full store or transport takes some clients to go; nothing is gained by retrying at once.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
-/// How much of an `Origin` and a `Host` is shown: names have at most 253 characters.
-const LONGEST_SHOWN: usize = 270;
+/// Why requests that ask for no WebSocket are refused.
+pub(crate) const REQUEST_REASONS: [&str; 9] =
+    ["head", "head-size", "head-timeout", "path", "not-found", "method", "file", "host", "foreign-host"];
+
+/// Why handshakes are refused, beside the reasons of [`HandshakeError`] and of the client's address.
+pub(crate) const HANDSHAKE_REASONS: [&str; 4] = ["path", "not-found", "stripped", "store"];
 
 /// What names the gateway in a reply.
 pub(crate) const SERVER: HeaderValue = HeaderValue::from_static("wampgate");
@@ -50,7 +55,7 @@ pub(crate) enum Problem {
     Host,
     /// A handshake that something between the client and the gateway has made a plain request.
     Stripped,
-    /// A page of another origin, or a host that is not the service's.
+    /// A handshake from a page of another origin, or a request by a name that is not the service's.
     Foreign(Box<Foreign>),
     /// The head of a request cannot be read.
     Head(Box<HeadFault>),
@@ -70,7 +75,7 @@ pub(crate) enum Problem {
     NewClient,
 }
 
-/// A handshake whose `Origin` or `Host` is refused, with both.
+/// A request whose `Origin` or `Host` is refused, with both.
 #[derive(Debug, Clone)]
 pub(crate) struct Foreign {
     pub(crate) refused: HandshakeError,
@@ -80,24 +85,19 @@ pub(crate) struct Foreign {
 
 impl Foreign {
     pub(crate) fn new(refused: HandshakeError, headers: &HeaderMap) -> Self {
-        let shown = |name| match headers.get(name) {
-            None => "not there".to_owned(),
-            Some(value) => match value.to_str() {
-                Ok(text) if is_presentable(text) => format!("'{text}'"),
-                _ => "not the name of a site".to_owned(),
-            },
+        let shown = |name| {
+            let mut values = headers.get_all(name).iter();
+            match (values.next(), values.count()) {
+                (None, _) => "not there".to_owned(),
+                (Some(value), 0) => match value.to_str() {
+                    Ok(text) if is_presentable(text) => format!("'{text}'"),
+                    _ => "not the name of a site".to_owned(),
+                },
+                (Some(_), others) => format!("there {} times", others + 1),
+            }
         };
         Self { refused, origin: shown(header::ORIGIN), host: shown(header::HOST) }
     }
-}
-
-/// Whether this is what a browser sends for a site. It goes to the log, where nothing may stand that could be a credential in the
-/// wrong place: browsers write the names of hosts in small letters, and tracking IDs have capital ones.
-fn is_presentable(text: &str) -> bool {
-    let is_fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:/[]".contains(&byte);
-    // RFC 1035, 2.3.4: a label has at most 63 octets. Signatures and proofs are longer.
-    let is_short = text.split(['.', '/', ':']).all(|label| label.len() <= 63);
-    (1..=LONGEST_SHOWN).contains(&text.len()) && is_short && text.bytes().all(is_fine)
 }
 
 impl fmt::Display for Foreign {
@@ -151,12 +151,7 @@ impl Problem {
     pub(crate) fn stage(&self, request: &Parts) -> Stage {
         let is_handshake = matches!(
             self,
-            Self::Handshake(_)
-                | Self::Stripped
-                | Self::Foreign(_)
-                | Self::Store(_)
-                | Self::TooMany(_)
-                | Self::NewClient
+            Self::Handshake(_) | Self::Stripped | Self::Store(_) | Self::TooMany(_) | Self::NewClient
         ) || asks_for_websocket(&request.headers);
         if is_handshake { Stage::Handshake } else { Stage::Request }
     }
@@ -171,10 +166,7 @@ impl Problem {
                 format!("the process has no file descriptors left for clients; {}", descriptors::REMEDY)
             }
             Self::TooMany(refused) => refused.cause(),
-            Self::Head(fault) => match fault.field {
-                Some(field) => format!("its head cannot be read because of the field {field}"),
-                None => "its head cannot be read".to_owned(),
-            },
+            Self::Head(fault) => fault.cause.clone(),
             problem => message(problem),
         }
     }

@@ -25,7 +25,7 @@ struct Node {
     children: BTreeMap<String, Node>,
 }
 
-/// A service with whatever its replies can be prepared from.
+/// A service with what its replies can be prepared from.
 #[derive(Debug)]
 pub(crate) enum Target {
     Static(StaticFiles),
@@ -74,6 +74,12 @@ impl Node {
 }
 
 impl Target {
+    /// Whether it tells a page of another site nothing that it should not know. A WebSocket service checks its handshakes itself, and
+    /// probes call the gateway by names that its operator need not know.
+    pub(crate) const fn is_for_every_host(&self) -> bool {
+        matches!(self, Self::WebSocket(_) | Self::Health)
+    }
+
     fn new<E>(options: &TargetOptions, path: &str, services: &mut Services<'_, E>) -> Result<Self, E> {
         Ok(match options {
             TargetOptions::Static(options) => Self::Static(StaticFiles::new(options)),

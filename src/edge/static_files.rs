@@ -23,7 +23,10 @@ use super::{
     path::RequestPath,
     reply::{self, Problem},
 };
-use crate::descriptors;
+use crate::{descriptors, ration::Ration};
+
+/// Lines about files that cannot be read. A client asks for them as often as it likes.
+static UNREADABLE: Ration = Ration::SPARING;
 
 /// The headers that decide how a file is sent.
 const CONDITIONS: [http::HeaderName; 5] = [
@@ -169,7 +172,9 @@ async fn serve_file(request: &Parts, headers: &HeaderMap, file: &Path) -> Result
         Ok(response) => Ok(response.map(|file| Body::File { file, _descriptor: descriptor })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Problem::NotFound),
         Err(error) => {
-            tracing::warn!(file = %file.display(), %error, "a static file cannot be read");
+            if let Some(line) = UNREADABLE.line() {
+                tracing::warn!(file = %file.display(), %error, left_out = line.left_out, "a static file cannot be read");
+            }
             Err(Problem::File)
         }
     }

@@ -77,6 +77,10 @@ fn service(options: &ServiceOptions) -> Arc<WebSocketService> {
 
 /// A transport with one of everything.
 fn edge(http: HttpOptions) -> Arc<Edge> {
+    edge_with_hosts(http, AllowedHosts::Any)
+}
+
+fn edge_with_hosts(http: HttpOptions, hosts: AllowedHosts) -> Arc<Edge> {
     let strict = ServiceOptions {
         handshake: HandshakeOptions {
             allowed_origins: vec!["https://*.example".to_owned()],
@@ -102,10 +106,12 @@ fn edge(http: HttpOptions) -> Arc<Edge> {
         ("info", TargetOptions::Json(serde_json::json!({"a": 1}))),
         ("old", TargetOptions::Redirect(HeaderValue::from_static("/info"))),
         ("demo", TargetOptions::Page),
+        ("health", TargetOptions::Health),
     ];
     let children = children.into_iter().map(|(name, target)| (name.to_owned(), PathTree::of(target)));
     let root = PathTree { target: None, children: children.collect::<BTreeMap<_, _>>() };
-    let options = EdgeOptions { id: "test".to_owned(), http, root, per_address: AddressOptions::default() };
+    let options =
+        EdgeOptions { id: "test".to_owned(), http, root, hosts, per_address: AddressOptions::default() };
     let mut services = |_: &str, options: &ServiceOptions| Ok::<_, Infallible>(service(options));
     Arc::new(Edge::new(&options, &EdgeMetrics::default(), &Health::default(), &mut services).unwrap())
 }

@@ -22,6 +22,7 @@ use crate::{
     time::Timestamp,
     tls::{self, Acceptor, Certificates, TlsMetrics, TlsOptions},
     tracking::{LoginOptions, LogoutQueue, Tracker, TrackingOptions},
+    wire::Ending,
 };
 
 /// Decisions of the default policy at once. A decision takes a few microseconds on the thread that asks for it, so there are never
@@ -71,7 +72,11 @@ impl Assembly {
         refusals.expect(Stage::Handshake, HandshakeError::REASONS);
         refusals.expect(Stage::Join, AuthError::REASONS);
         refusals.expect(Stage::Connection, edge::CONNECTION_REASONS);
+        refusals.expect(Stage::Request, edge::REQUEST_REASONS);
+        refusals.expect(Stage::Handshake, edge::HANDSHAKE_REASONS);
         refusals.expect(Stage::Handshake, edge::ADDRESS_REASONS);
+        refusals.expect(Stage::Join, Ending::JOIN_COMPLAINTS);
+        refusals.expect(Stage::Session, Ending::SESSION_COMPLAINTS);
         let (realm_metrics, policy_metrics) =
             (RealmMetrics::register(&registry), PolicyMetrics::register(&registry));
         let start = |realm: &RealmOptions| {

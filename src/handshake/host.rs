@@ -1,8 +1,9 @@
-//! `allowed_hosts`: by which names browsers may reach a service.
+//! `allowed_hosts`: by which names browsers may reach a service, or a transport's pages and files.
 //!
 //! That a page is of the service's own origin is told by comparing its `Origin` with the request's `Host`, and both come from
 //! the name that the browser was given. The owner of `evil.example` can let that name lead to 127.0.0.1 (DNS rebinding):
-//! then its page and the request agree. So the own origin counts only by a name that is known to be the service's.
+//! then its page and the request agree. So the own origin counts only by a name that is known to be the service's. A request for
+//! anything but a WebSocket has no `Origin` to compare, and the page reads the answer: there the name alone decides.
 
 use super::origin::{self, Authority, split};
 use super::pattern::is_loopback;
@@ -13,8 +14,8 @@ pub enum AllowedHosts {
     /// Not configured, and the listener can be reached from elsewhere: any name may be the service's.
     #[default]
     Any,
-    /// Not configured, and the listener is on loopback: names of this machine alone make a page the service's own. Other
-    /// requests may name any host, since a proxy may stand in front.
+    /// Not configured, and the listener is on loopback: names of this machine alone make a page the service's own. Handshakes
+    /// that come from no page may name any host, since a proxy may stand in front.
     Loopback,
     /// `allowed_hosts`: every request must name one of these.
     Listed(Vec<String>),
@@ -32,8 +33,8 @@ impl AllowedHosts {
         }
     }
 
-    /// Whether a page that was loaded from this `Host` is the service's own.
-    pub(super) fn is_own(&self, host: &str) -> bool {
+    /// Whether a page that is loaded from this `Host` is the service's own.
+    pub fn is_own(&self, host: &str) -> bool {
         match self {
             Self::Any => true,
             Self::Loopback => split(host).is_some_and(|asked| is_loopback(asked.host)),

@@ -14,6 +14,10 @@ use super::{
     Decision, JoinRequest, Policy, PolicyError, Recorder, Tally, aside, log::PolicyLog, pace::Pace,
     penalty::PenaltyBox, queue::FairQueue, streak::Streak,
 };
+use crate::ration::Ration;
+
+/// Lines about decisions for which the system has no thread. Each join may cause one.
+static NO_THREAD: Ration = Ration::SPARING;
 
 /// A policy with a bounded number of decisions at once. Those that find no free place wait, and their peers take turns.
 #[derive(Debug)]
@@ -116,7 +120,9 @@ impl PolicyGate {
         // The gateway never closes the semaphore.
         let _place = self.slow_places.acquire().await.map_err(|_| PolicyError::Overloaded)?;
         aside::run(|| self.ask_now(request)).unwrap_or_else(|error| {
-            warn!(policy = self.name(), %error, "no thread for a decision");
+            if let Some(line) = NO_THREAD.line() {
+                warn!(policy = self.name(), %error, left_out = line.left_out, "no thread for a decision");
+            }
             Err(PolicyError::Overloaded)
         })
     }

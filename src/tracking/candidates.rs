@@ -1,7 +1,7 @@
 //! Which of several cookies counts: a request may bring more than one of our name.
 //!
 //! A browser has two of them where `path` or `domain` were configured differently before. Or another host of the same domain
-//! has set one for all of them, in order to make the browser somebody else or to hide its login ("cookie tossing"; RFC 6265,
+//! has set one for all of them, in order to make the browser another client or to hide its login ("cookie tossing"; RFC 6265,
 //! 8.6: cookies have no integrity towards related hosts). A request does not say which host has set a cookie, and the order
 //! of the cookies is in the hands of the one that sets them. So the order decides nothing that matters:
 //!

@@ -256,6 +256,11 @@ impl Presence {
         self.signal.session.store(session.0, Ordering::Relaxed);
     }
 
+    /// Whether the connection has or had a session.
+    pub fn had_session(&self) -> bool {
+        self.signal.session.load(Ordering::Relaxed) != 0
+    }
+
     /// The principal that has logged in to the connection's latest session, if one has.
     pub fn principal(&self) -> Option<PrincipalMark> {
         self.signal.principal()

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use super::{Tracked, Tracker};
 use crate::{
     cookie::{PublicIdKey, TrackingId},
+    ration::Ration,
     store::{Parting, Reach, StoreError},
     time::Timestamp,
     wamp::{SessionId, Uri},
@@ -19,6 +20,10 @@ use crate::{
 
 /// How many orders may wait. A privileged client gives one with each call that kills sessions; each may read all stores.
 const MAX_ORDERS: usize = 256;
+
+/// Lines about orders that were not carried out. A client that may give orders can give them as often as it likes.
+static NOT_SEARCHED: Ration = Ration::SPARING;
+static NOT_RECORDED: Ration = Ration::SPARING;
 
 /// The orders of the realms to log clients out, for the whole gateway. They are carried out one after the other.
 #[derive(Debug, Default)]
@@ -170,8 +175,10 @@ async fn carry_out(mut orders: mpsc::Receiver<Order>, trackers: Arc<[Arc<Tracker
                 let found = tokio::task::spawn_blocking(move || scanning.ids_of(&realm, &authid, now)).await;
                 match found {
                     Ok(Ok(found)) => ids.extend(found),
-                    Ok(Err(error)) => warn!(%error, "logout: the store could not be searched"),
-                    Err(error) => warn!(%error, "logout: the search did not end"),
+                    Ok(Err(error)) => {
+                        complain(&NOT_SEARCHED, &error, "logout: the store could not be searched");
+                    }
+                    Err(error) => complain(&NOT_SEARCHED, &error, "logout: the search did not end"),
                 }
             }
             if let Some(spared) = &spared {
@@ -180,9 +187,15 @@ async fn carry_out(mut orders: mpsc::Receiver<Order>, trackers: Arc<[Arc<Tracker
             match tracker.end(&ids, Parting::LoggedOut, Reach::All, now).await {
                 Ok(()) if ids.is_empty() => {}
                 Ok(()) => info!(cookies = ids.len(), "clients were logged out by another one"),
-                Err(error) => warn!(%error, "logout not recorded"),
+                Err(error) => complain(&NOT_RECORDED, &error, "logout not recorded"),
             }
         }
+    }
+}
+
+fn complain(ration: &Ration, error: &dyn fmt::Display, what: &str) {
+    if let Some(line) = ration.line() {
+        warn!(%error, left_out = line.left_out, "{what}");
     }
 }
 

@@ -45,12 +45,16 @@ use tracing::warn;
 use super::{Known, MAX_DRAWS, Parting, Tracked, Tracker, clients::MAX_LINE};
 use crate::{
     cookie::TrackingId,
+    ration::Ration,
     store::{Authentication, CookieRecord, Lineage, Reach, Replacement, StoreError, Succession},
     time::Timestamp,
 };
 
 /// How long a replaced ID still works once the new one is in use, for tabs that a browser has opened before it had that.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
+
+/// Lines about replaced IDs that came back. A client can log in and come with its old ID as often as it likes.
+static REPLAYED: Ration = Ration::SPARING;
 
 /// What a known ID is good for.
 #[derive(Debug, PartialEq, Eq)]
@@ -107,10 +111,11 @@ impl Tracker {
                     outcome.map(|()| next)
                 }
                 Standing::Replayed => {
-                    warn!(
-                        public_id = &*self.clients.public_id(&here.id, &here.record),
-                        "a replaced cookie came back: logged out"
-                    );
+                    if let Some(line) = REPLAYED.line() {
+                        let public_id = self.clients.public_id(&here.id, &here.record);
+                        let left_out = line.left_out;
+                        warn!(public_id = &*public_id, left_out, "a replaced cookie came back: logged out");
+                    }
                     // A login of another principal on one of the line's connections does not stand on the line.
                     let whose = here.record.authentication.as_ref();
                     let whose = whose.map(|login| self.mark(&login.authrealm, &login.authid));

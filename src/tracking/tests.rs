@@ -17,6 +17,7 @@ use super::{
 use crate::{
     cookie::MaxAge,
     store::{CookieStore, MemoryStore, Reach, block_on, testing::login},
+    wamp::SessionId,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -262,4 +263,27 @@ async fn a_hello_is_a_sighting() {
     let later = NOW.plus_seconds(80_000);
     tracker.authentication(&tracked, later).await.unwrap();
     assert_eq!(record(&tracker, &tracked.id, later).unwrap().last_seen, later);
+}
+
+#[tokio::test]
+async fn only_the_record_of_a_new_client_that_nothing_stands_on_is_withdrawn() {
+    let tracker = tracker(&memory());
+    let is_known = |tracked: &Tracked| record(&tracker, &tracked.id, NOW).is_some();
+    let alone = tracker.admit(&headers(&[]), false, NOW).await.unwrap();
+    tracker.withdraw(&alone, NOW);
+    assert!(!is_known(&alone));
+
+    let first = tracker.admit(&headers(&[]), false, NOW).await.unwrap();
+    let tab = tracker.admit(&headers(&[&cookie_of(&first)]), false, NOW).await.unwrap();
+    assert_eq!(tab.id, first.id);
+    tracker.withdraw(&first, NOW);
+    assert!(is_known(&first), "another connection has it");
+    drop(first);
+    tracker.withdraw(&tab, NOW);
+    assert!(is_known(&tab), "the client came with it");
+
+    let joined = tracker.admit(&headers(&[]), false, NOW).await.unwrap();
+    joined.presence.has_session(SessionId(1), None);
+    tracker.withdraw(&joined, NOW);
+    assert!(is_known(&joined), "it had a session");
 }

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-use super::{CloseCode, Closing, Outbox, WireError};
+use super::{CloseCode, Closing, Complaint, Outbox, WireError};
 use crate::{
     auth::AuthError,
     store::StoreError,
@@ -30,12 +30,14 @@ pub enum Ending {
     Left,
     /// The peer closed.
     Closed,
-    /// The connection broke, or was given up.
+    /// The connection broke.
     Lost,
+    /// The client has not answered a ping: the connection is dropped.
+    Silent,
     /// The session is refused: ABORT, then close.
     Refused(AuthError),
     /// The client broke the WAMP protocol: ABORT `wamp.error.protocol_violation`, then close 1002.
-    /// Words of the gateway's own are borrowed; owned ones may repeat what the client sent, and stay out of the log.
+    /// The words are the gateway's own and repeat nothing that the client sent, since the log has them as well.
     Violation(Cow<'static, str>),
     /// The client has said no HELLO for so long: close 1002.
     NoHello(Duration),
@@ -43,6 +45,8 @@ pub enum Ending {
     Slow,
     /// The session's identifier is another session's: ABORT `wamp.error.unavailable`, then close 1001.
     Taken,
+    /// The realm has ended the session and has told the client why: close 1002 for a violation, otherwise 1001.
+    Told(Complaint),
     /// Another session has ended this one: GOODBYE with its reason and message, then close 1000.
     Killed {
         /// `GOODBYE.Reason`
@@ -59,7 +63,7 @@ pub enum Ending {
     Logout(Option<StoreError>),
     /// The gateway shuts down: GOODBYE `wamp.close.system_shutdown` in a session, then close 1001.
     Shutdown,
-    /// Close with this code and reason.
+    /// Close with this code and reason. The words are the gateway's own, as for a violation.
     Close(CloseCode, String),
 }
 
@@ -75,6 +79,13 @@ pub struct LastWords {
 }
 
 impl Ending {
+    /// Every [`complaint`](Self::complaint) about a client that has not joined, but those of [`AuthError`].
+    pub const JOIN_COMPLAINTS: [&str; 5] = ["protocol", "no-hello", "message-size", "websocket", "memory"];
+
+    /// Every [`complaint`](Self::complaint) about a client that has joined.
+    pub const SESSION_COMPLAINTS: [&str; 7] =
+        ["protocol", "slow", "no-pong", "session-taken", "message-size", "websocket", "memory"];
+
     /// The client broke the WAMP protocol.
     pub fn violation(message: impl Into<Cow<'static, str>>) -> Self {
         Self::Violation(message.into())
@@ -85,11 +96,13 @@ impl Ending {
     pub const fn complaint(&self) -> Option<&'static str> {
         match self {
             Self::Refused(refusal) => Some(refusal.reason()),
-            Self::Violation(_) => Some("protocol"),
+            Self::Violation(_) | Self::Told(Complaint::Violation(_)) => Some("protocol"),
             Self::NoHello(_) => Some("no-hello"),
             Self::Slow => Some("slow"),
-            Self::Taken => Some("session-taken"),
+            Self::Silent => Some("no-pong"),
+            Self::Taken | Self::Told(Complaint::Taken) => Some("session-taken"),
             Self::Close(CloseCode::Size, _) => Some("message-size"),
+            Self::Close(CloseCode::Again, _) => Some("memory"),
             Self::Close(CloseCode::Protocol | CloseCode::Invalid | CloseCode::Unsupported, _) => {
                 Some("websocket")
             }
@@ -123,7 +136,7 @@ impl Ending {
             Some(RouterMessage::Abort { message, reason: Uri::known(reason) })
         };
         let (message, code, reason, patience) = match self {
-            Self::Closed | Self::Lost | Self::Slow => {
+            Self::Closed | Self::Lost | Self::Slow | Self::Silent => {
                 return LastWords { message: None, close: None, patience: Duration::ZERO };
             }
             Self::Left => (Some(goodbye(GOODBYE_AND_OUT, None)), CloseCode::Normal, "".into(), LAST_WORDS),
@@ -147,6 +160,10 @@ impl Ending {
                 let message = "the session identifier is taken: connect again".to_owned();
                 (abort(UNAVAILABLE, message), CloseCode::Away, SHUTTING_DOWN.into(), LAST_WORDS)
             }
+            Self::Told(Complaint::Violation(_)) => {
+                (None, CloseCode::Protocol, PROTOCOL_VIOLATION.into(), LAST_WORDS)
+            }
+            Self::Told(Complaint::Taken) => (None, CloseCode::Away, SHUTTING_DOWN.into(), LAST_WORDS),
             Self::Killed { reason, message } => {
                 (Some(RouterMessage::Goodbye { message, reason }), CloseCode::Normal, "".into(), LAST_WORDS)
             }
@@ -184,20 +201,20 @@ impl fmt::Display for Ending {
             // The gate has told what went wrong with its policy, unless it did not ask it.
             Self::Refused(refusal) if refusal.is_told() => write!(f, "refused, {}", refusal.abort().0),
             Self::Refused(refusal) => write!(f, "refused, {}: {refusal}", refusal.abort().0),
-            Self::Violation(Cow::Borrowed(what)) => write!(f, "protocol violation: {what}"),
-            Self::Violation(Cow::Owned(_)) => {
-                f.write_str("protocol violation: a message that cannot be read")
-            }
+            Self::Violation(what) => write!(f, "protocol violation: {what}"),
             Self::NoHello(patience) => write!(f, "no HELLO within {patience:?}"),
             Self::Slow => f.write_str("the client reads too slowly"),
-            Self::Taken => f.write_str("session identifier taken"),
+            Self::Silent => f.write_str("the client has not answered a ping within `auto_ping_timeout`"),
+            Self::Told(Complaint::Violation(what)) => write!(f, "protocol violation: {what}"),
+            Self::Taken | Self::Told(Complaint::Taken) => f.write_str("session identifier taken"),
             Self::Killed { .. } => f.write_str("killed"),
             Self::RealmClosed => f.write_str("realm closed"),
             Self::Revoked(Parting::Killed) => f.write_str("cookie revoked"),
             Self::Revoked(Parting::LoggedOut) => f.write_str("logged out elsewhere"),
             Self::Logout(_) => f.write_str("logging out"),
             Self::Shutdown => f.write_str("shutting down"),
-            Self::Close(code, _) => write!(f, "closed with {}", u16::from(*code)),
+            Self::Close(code, reason) if reason.is_empty() => write!(f, "closed with {}", u16::from(*code)),
+            Self::Close(code, reason) => write!(f, "closed with {}: {reason}", u16::from(*code)),
         }
     }
 }
@@ -207,6 +224,7 @@ impl From<WireError> for Ending {
         match error {
             WireError::Closed => Self::Closed,
             WireError::Lost => Self::Lost,
+            WireError::Silent => Self::Silent,
             WireError::Broken(code, reason) => Self::Close(code, reason),
             WireError::Malformed(error) => Self::Violation(error.to_string().into()),
             WireError::Ended(how) => how.into(),
@@ -219,12 +237,9 @@ impl From<Closing> for Ending {
     fn from(how: Closing) -> Self {
         match how {
             Closing::Overflow => Self::Slow,
+            Closing::Complaint(complaint) => Self::Told(complaint),
             Closing::After(code) => {
-                let reason = match code {
-                    CloseCode::Away => SHUTTING_DOWN,
-                    CloseCode::Protocol => PROTOCOL_VIOLATION,
-                    _ => "",
-                };
+                let reason = if code == CloseCode::Away { SHUTTING_DOWN } else { "" };
                 Self::Close(code, reason.to_owned())
             }
         }
@@ -241,11 +256,16 @@ impl LastWords {
 impl Outbox {
     /// Says the last words of a joined session to its client and ends the connection.
     pub fn end(&self, ending: Ending) {
+        let complaint = match &ending {
+            Ending::Violation(Cow::Borrowed(what)) => Some(Complaint::Violation(what)),
+            Ending::Taken => Some(Complaint::Taken),
+            _ => None,
+        };
         let words = ending.last_words(true);
         if let Some(message) = &words.message {
             self.push(self.serializer().encode(message));
         }
-        self.close(words.closing());
+        self.close(complaint.map_or_else(|| words.closing(), Closing::Complaint));
     }
 }
 
@@ -258,7 +278,7 @@ impl From<AuthError> for Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::PolicyError;
+    use crate::{policy::PolicyError, wamp::DecodeError};
 
     /// What a client is told, in short: the message's reason, the close code and its reason.
     fn told(ending: Ending, has_joined: bool) -> Option<(Option<String>, u16, String)> {
@@ -338,13 +358,14 @@ mod tests {
             ),
             (Closing::After(CloseCode::Normal).into(), true, "", 1000, ""),
             (Closing::After(CloseCode::Away).into(), true, "", 1001, going),
-            (Closing::After(CloseCode::Protocol).into(), true, "", 1002, wrong),
+            (Closing::Complaint(Complaint::Violation("no")).into(), true, "", 1002, wrong),
+            (Closing::Complaint(Complaint::Taken).into(), true, "", 1001, going),
         ] {
             let name = format!("{ending:?}");
             let message = Some(message).filter(|message| !message.is_empty()).map(str::to_owned);
             assert_eq!(told(ending, has_joined), Some((message, code, reason.to_owned())), "{name}");
         }
-        for gone in [Ending::Closed, Ending::Lost, Closing::Overflow.into()] {
+        for gone in [Ending::Closed, Ending::Lost, Ending::Silent, Closing::Overflow.into()] {
             assert_eq!(told(gone, true), None);
         }
     }
@@ -364,16 +385,38 @@ mod tests {
         ] {
             assert_eq!(Ending::Refused(refusal).to_string(), logged);
         }
+        let unread = WireError::Malformed(DecodeError::TooDeep(4));
+        let large =
+            WireError::Broken(CloseCode::Size, "message of 7 bytes exceeds the limit of 3".to_owned());
+        for (error, reason, logged) in [
+            (unread, "protocol", "protocol violation: arguments are nested more than 4 levels deep"),
+            (large, "message-size", "closed with 1009: message of 7 bytes exceeds the limit of 3"),
+            (
+                WireError::Broken(CloseCode::Again, "no memory".to_owned()),
+                "memory",
+                "closed with 1013: no memory",
+            ),
+            (WireError::Silent, "no-pong", "the client has not answered a ping within `auto_ping_timeout`"),
+            (WireError::Ended(Closing::Overflow), "slow", "the client reads too slowly"),
+            (
+                WireError::Ended(Closing::Complaint(Complaint::Violation("no"))),
+                "protocol",
+                "protocol violation: no",
+            ),
+            (
+                WireError::Ended(Closing::Complaint(Complaint::Taken)),
+                "session-taken",
+                "session identifier taken",
+            ),
+        ] {
+            let ending = Ending::from(error);
+            assert_eq!((ending.complaint(), &*ending.to_string()), (Some(reason), logged));
+        }
     }
 
     #[test]
     fn what_a_client_chose_does_not_reach_the_log() {
-        for ending in [
-            Ending::violation("secret".to_owned()),
-            Ending::Close(CloseCode::Normal, "secret".to_owned()),
-            Ending::Refused(AuthError::NotConfigured("secret".to_owned())),
-        ] {
-            assert!(!ending.to_string().contains("secret"), "{ending}");
-        }
+        let ending = Ending::Refused(AuthError::NotConfigured("secret".to_owned()));
+        assert!(!ending.to_string().contains("secret"), "{ending}");
     }
 }

@@ -58,11 +58,22 @@ enum Frame {
 /// Encodes a message.
 type Encode = Box<dyn FnOnce() -> Bytes + Send>;
 
+/// Why a realm throws a client out. The client has been told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Complaint {
+    /// It broke the WAMP protocol, in this way.
+    Violation(&'static str),
+    /// Its session's identifier is another session's.
+    Taken,
+}
+
 /// How a connection is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closing {
     /// With this code, after what is queued.
     After(CloseCode),
+    /// As [`After`](Self::After), for something that the operator hears of.
+    Complaint(Complaint),
     /// The peer reads too slowly: the connection is dropped, what waits is lost.
     Overflow,
 }

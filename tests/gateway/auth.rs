@@ -1,4 +1,4 @@
-//! The authentication methods through the front door: who is right joins, and nobody else learns anything.
+//! The authentication methods through the front door: a client that is right joins, and no other one learns anything.
 
 use serde_json::{Value, json};
 
@@ -58,12 +58,12 @@ fn a_wrong_secret_and_an_unknown_principal_are_refused_alike() {
     for method in METHODS {
         let wrong = Login { secret: "guess", seed: [8; 32], ..joe(method) };
         let unknown = Login { authid: Some("eve"), ..joe(method) };
-        let nobody = Login { authid: Some(""), ..joe(method) };
+        let nameless = Login { authid: Some(""), ..joe(method) };
         let refused = login(&gateway, &wrong).unwrap_err();
         assert_eq!(refused.reason, "wamp.error.not_authorized", "{method}");
         assert!(!refused.message.contains("joe"), "{refused:?}");
         assert_eq!(login(&gateway, &unknown).unwrap_err(), refused, "{method}: a client can tell who exists");
-        assert_eq!(login(&gateway, &nobody).unwrap_err(), refused, "{method}");
+        assert_eq!(login(&gateway, &nameless).unwrap_err(), refused, "{method}");
     }
     gateway.assert_joe_still_joins();
 }
@@ -89,7 +89,7 @@ fn the_challenge_does_not_tell_who_exists() {
         client.challenged(&Login { authid: Some(authid), ..joe(method) })[2].clone()
     };
     for method in METHODS {
-        // Somebody stands in for a name that does not exist, and `jod` is as long as `joe`.
+        // A stand-in answers for a name that does not exist, and `jod` is as long as `joe`.
         let known = ["joe", "ann"].map(|name| shape(&challenge(method, name)));
         let unknown = shape(&challenge(method, "jod"));
         assert!(known.contains(&unknown), "{method}: {unknown:?} {known:?}");
@@ -227,7 +227,7 @@ fn a_principal_of_another_realm_is_told_only_with_its_secret() {
 }
 
 impl Gateway {
-    /// Whoever is right is served after all that.
+    /// A client that is right is served after all that.
     #[track_caller]
     fn assert_joe_still_joins(&self) {
         for method in METHODS {

@@ -78,7 +78,7 @@ fn the_table_of_first_visits() {
         (&ticket_auth(), true, &[], refused),
         (&with_cookie(), true, &["cookie"], refused),
         (&with_cookie(), true, &["anonymous"], refused),
-        // A method that nobody knows is passed over like one that is not configured.
+        // A method that does not exist is passed over like one that is not configured.
         (&with_cookie(), true, &["bogus"], refused),
     ] {
         let service = if is_tracked { tracked() } else { untracked() };
@@ -165,7 +165,7 @@ fn another_login_on_the_same_cookie_takes_its_place() {
     };
     let (gateway, mut jar) = log_in(false);
     assert_eq!(offer(&gateway, &mut jar, &["cookie"]).unwrap()["authid"], "eve");
-    // With rotation that cookie may be in other hands, so that it stands for nobody now: eve logs in once more.
+    // With rotation that cookie may be in other hands, so that it stands for no client now: eve logs in once more.
     let (gateway, mut jar) = log_in(true);
     assert!(is_challenged(&gateway, &mut jar));
     Client::open(&gateway, &mut jar).join_by_ticket("eve", "tulip-ladder").unwrap();
@@ -183,7 +183,7 @@ fn a_session_after_the_login_knows_of_it_on_the_same_connection_and_on_others() 
         first.send(&json!([code::GOODBYE, {}, "wamp.close.normal"]));
         first.expect(code::GOODBYE);
         assert_is_joe(&first.join("realm1", json!({ "authmethods": ["cookie"] })).unwrap());
-        // A connection that is older than the login. With rotation it has another ID: it could be anybody's.
+        // A connection that is older than the login. With rotation it has another ID: it could be any client's.
         let joined = tab.join("realm1", json!({ "authmethods": ["cookie"] }));
         if rotate {
             assert_eq!(joined.unwrap_err().reason, "wamp.error.no_auth_method");

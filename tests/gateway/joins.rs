@@ -175,7 +175,7 @@ fn the_first_offered_method_that_is_configured_is_used() {
 // === A custom policy ===
 
 /// A gateway whose policy is `tests/component/guests/custom.wat`: it calls known clients `vip-` and their public ID,
-/// leaves new ones to the gateway, denies whoever says to be `banned`, and defers to `ticket` where that is offered.
+/// leaves new ones to the gateway, denies a client that says to be `banned`, and defers to `ticket` where that is offered.
 #[track_caller]
 fn custom_gateway() -> Gateway {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/component/guests/custom.wat");

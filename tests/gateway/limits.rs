@@ -3,6 +3,7 @@
 mod connections;
 mod heads;
 mod messages;
+pub(super) mod room;
 mod sessions;
 mod shared_memory;
 

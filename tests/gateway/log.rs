@@ -1,5 +1,10 @@
 //! What is logged is what the operator asks for.
 
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
 use serde_json::json;
 
 use crate::support::{
@@ -68,7 +73,11 @@ fn each_kind_of_refusal_has_a_line_and_a_flood_of_one_hides_no_other() {
     for _ in 0..FLOOD {
         Handshake::default().header("Origin", "https://evil.example").is_refused(&gateway, 403);
     }
-    Handshake::default().path("/nowhere").is_refused(&gateway, 404);
+    Handshake::default().path("/nowhere/kA8dKA8d").is_refused(&gateway, 404);
+    let twice =
+        Handshake::default().header("Origin", "https://a.example").header("Origin", "https://a.example");
+    let refused = twice.is_refused(&gateway, 403);
+    assert!(refused.body.contains("Origin is there 2 times"), "{refused:?}");
     let open = |path: &str| {
         let handshake = Handshake::default().path(path);
         Client::open_by(&gateway, &mut Jar::default(), handshake, Serializer::Json, false)
@@ -76,6 +85,13 @@ fn each_kind_of_refusal_has_a_line_and_a_flood_of_one_hides_no_other() {
     open("/login").join_by_ticket("joe", "guess").unwrap_err();
     open("/login").join("no.such.realm", json!({ "authmethods": ["ticket"], "authid": "joe" })).unwrap_err();
     open("/ws").join("realm1", json!({ "roles": {} })).unwrap_err();
+    let mut broken = open("/ws");
+    broken.send(&json!([1, "realm1", 5]));
+    broken.expect(code::ABORT);
+    let mut callee = open("/ws");
+    callee.joins();
+    callee.send(&json!([70, 77, {}]));
+    callee.expect(code::ABORT);
     let mut slow = open("/login");
     slow.hello("realm1", json!({ "authmethods": ["ticket"], "authid": "joe" }));
     slow.expect(code::CHALLENGE);
@@ -94,9 +110,17 @@ fn each_kind_of_refusal_has_a_line_and_a_flood_of_one_hides_no_other() {
         ("origin", "a handshake was refused: this Origin may not connect"),
         ("credentials", "no such principal or a wrong secret"),
         ("protocol", "protocol violation: HELLO.Details.roles must name at least one role"),
+        ("protocol", "protocol violation: invalid WAMP message: HELLO.Details: expected a dictionary"),
+        (
+            "protocol",
+            "a session was ended: protocol violation: an answer to an invocation that was never sent",
+        ),
+        ("not-found", "path=/nowhere/… "),
+        ("realm", "the client names the realm 'no.such.realm', which is not there"),
     ] {
-        let line = warnings().find(|line| line.contains(&format!("reason=\"{reason}\""))).unwrap();
-        assert!(line.contains(text) && line.contains("peer=127.0.0.1:"), "{line}");
+        let mut lines = warnings().filter(|line| line.contains(&format!("reason=\"{reason}\"")));
+        let line = lines.find(|line| line.contains(text)).unwrap_or_else(|| panic!("no {text}: {said}"));
+        assert!(line.contains("peer=127.0.0.1:") && line.contains("path=/"), "{line}");
     }
 }
 
@@ -133,4 +157,37 @@ fn a_login_and_a_logout_have_a_line_each_and_an_anonymous_join_has_none() {
         assert!(!line.contains(jar.id.as_deref().unwrap()), "{line}");
     }
     assert!(!said.contains("method=\"anonymous\""), "{said}");
+}
+
+#[test]
+fn what_a_client_can_cause_as_often_as_it_likes_has_a_ration() {
+    fn sources(place: &Path, found: &mut Vec<PathBuf>) {
+        if place.is_dir() {
+            for entry in fs::read_dir(place).unwrap() {
+                sources(&entry.unwrap().path(), found);
+            }
+        } else if place.extension().is_some_and(|extension| extension == "rs") {
+            found.push(place.to_owned());
+        }
+    }
+    let mut found = Vec::new();
+    for part in
+        ["admission", "auth", "connection", "edge", "realm", "session", "tracking", "wire", "policy/gate"]
+    {
+        let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(part);
+        sources(&place.with_extension("rs"), &mut found);
+        if place.is_dir() {
+            sources(&place, &mut found);
+        }
+    }
+    let mut lines = 0;
+    for file in found {
+        let source = fs::read_to_string(&file).unwrap();
+        for line in ["warn!(", "error!("].into_iter().flat_map(|name| source.split(name).skip(1)) {
+            lines += 1;
+            let line = line.split(");").next().unwrap();
+            assert!(line.contains("left_out"), "{} writes this without a ration: {line}", file.display());
+        }
+    }
+    assert!(lines >= 9, "only {lines} were found");
 }

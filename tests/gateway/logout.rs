@@ -1,4 +1,4 @@
-//! Logging out: the cookie stands for nobody any more, here, in every other tab, and after a restart.
+//! Logging out: the cookie stands for no client any more, here, in every other tab, and after a restart.
 
 use std::time::Instant;
 
@@ -61,7 +61,7 @@ fn await_unknown(gateway: &Gateway, id: &str) {
         let mut client = Client::open(gateway, &mut Jar { id: Some(id.to_owned()) });
         client.hello("realm1", json!({}));
         let frame = client.socket().receive().unwrap();
-        // Whoever asks in the very moment is closed with the cookie.
+        // A client that asks in the very moment is closed with the cookie.
         if frame.close_code().is_none()
             && Serializer::Json.decode(&frame.payload)[2]["x_wampgate_known"] == false
         {
@@ -71,7 +71,7 @@ fn await_unknown(gateway: &Gateway, id: &str) {
     }
 }
 
-/// Orders that an authid be logged out; nobody of that name is here.
+/// Orders that an authid be logged out; no client of that name is here.
 #[track_caller]
 fn log_out_who_is_away(admin: &mut Client, authid: &Value) {
     let kwargs = json!({ "reason": "wamp.close.logout" });
@@ -206,7 +206,7 @@ fn an_anonymous_client_that_is_away_is_logged_out_by_the_name_that_others_know()
                 await_unknown(&gateway, id);
             }
             let (_, welcome) = Client::joined(&gateway, &mut Jar { id: other.last().cloned() });
-            assert_eq!(welcome["x_wampgate_known"], true, "somebody else's cookie");
+            assert_eq!(welcome["x_wampgate_known"], true, "another client's cookie");
         }
     }
 }

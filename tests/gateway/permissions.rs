@@ -25,7 +25,7 @@ fn gateway(permissions: &Value) -> Gateway {
     Gateway::start(&web(&tracked().with("auth", auth)).with("realms", json!([realm])))
 }
 
-/// Whether a client may call a procedure that nobody has registered.
+/// Whether a client may call a procedure that no client has registered.
 #[track_caller]
 fn may_call(client: &mut Client, procedure: &str) -> bool {
     let call = client.call(procedure, &json!([]), &json!({}));

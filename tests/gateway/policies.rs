@@ -56,7 +56,7 @@ fn a_hundred_reloads_fail_no_join_and_a_bad_file_changes_nothing() {
     gateway.output().until("the old policy goes on", 1);
     Client::open(&gateway, &mut Jar::default()).join("realm1", json!({})).unwrap();
 
-    // Nobody says so: the change is seen.
+    // No signal tells the gateway: it sees the change.
     fs::write(&file, &components[1]).unwrap();
     gateway.output().until("policy reloaded", 101);
 }

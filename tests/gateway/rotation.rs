@@ -1,4 +1,4 @@
-//! Taking over somebody's login by the cookie: planted before, copied after, used again. All refused.
+//! Taking over another client's login by the cookie: planted before, copied after, used again. All refused.
 
 use serde_json::{Value, json};
 
@@ -196,7 +196,7 @@ fn a_logout_in_one_tab_logs_the_browser_out() {
     for store in stores() {
         let mut gateway = gateway(&store, &json!({}));
         let mut jar = Jar::default();
-        // Both are there before anybody logs in, so that the browser's cookie is the other one's.
+        // Both are there before a client logs in, so that the browser's cookie is the other one's.
         let mut leaving = Client::open(&gateway, &mut jar);
         let mut tab = Client::open(&gateway, &mut jar);
         let mut closed = Client::open(&gateway, &mut jar);

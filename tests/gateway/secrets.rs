@@ -88,7 +88,9 @@ fn nothing_that_is_stored_beside_the_store_or_served_holds_a_credential() {
             "info": { "type": "json", "value": { "a": 1 } },
             "ws": tracked_in(&store).with("auth", auth),
         });
-        let prepared = Gateway::prepare(&web_paths(&paths));
+        let mut config = web_paths(&paths);
+        config["transports"][0]["options"] = json!({ "allowed_hosts": ["gateway.example"] });
+        let prepared = Gateway::prepare(&config);
         std::fs::create_dir(prepared.path().join("web")).unwrap();
         let record = prepared.path().join("cases.jsonl");
         let mut gateway = prepared
@@ -97,7 +99,7 @@ fn nothing_that_is_stored_beside_the_store_or_served_holds_a_credential() {
             .run();
 
         let mut credentials = vec![SECRET.to_owned(), TICKET.to_owned(), MISTYPED.to_owned()];
-        let mut served = seen_by_everybody(&gateway, &mut credentials);
+        let mut served = seen_by_all(&gateway, &mut credentials);
         for id in credentials.iter().skip(3) {
             served.extend(replies(&gateway, id));
         }
@@ -132,7 +134,7 @@ fn nothing_that_is_stored_beside_the_store_or_served_holds_a_credential() {
 /// What clients are told, about themselves and about others, and what commands print, while people log in by each method,
 /// come back, fail and log out. Their IDs and answers are added to the credentials.
 #[track_caller]
-fn seen_by_everybody(gateway: &Gateway, credentials: &mut Vec<String>) -> Vec<(String, String)> {
+fn seen_by_all(gateway: &Gateway, credentials: &mut Vec<String>) -> Vec<(String, String)> {
     let mut served = Vec::new();
     let mut tell =
         |what: &str, text: &dyn std::fmt::Display| served.push((what.to_owned(), text.to_string()));

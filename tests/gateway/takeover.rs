@@ -1,18 +1,22 @@
-//! Attempts to become somebody else by a cookie that is somebody's, or to end somebody's login: all refused.
+//! Attempts to become another client by its cookie, or to end another client's login: all refused.
 //!
 //! Planted and replayed cookies stand in `rotation`, logouts that last in `logout`, replayed answers to a challenge in `auth`,
 //! the session meta API in `meta`, and credentials that get out in `secrets`.
+
+use std::{fs, time::Instant};
 
 use serde_json::{Value, json};
 
 use super::cookie_auth::{assert_is_joe, gateway, is_challenged, logged_in, offer, with_cookie};
 use crate::support::{
-    Client, Gateway, Handshake,
+    Client, Gateway, Handshake, Jar, PATIENCE,
     auth::{every_method, joe},
+    code,
     config::{
         TICKET, With as _, anonymous_auth, is_durable, stores, ticket_auth, tracked, tracked_in,
-        tracked_in_file, untracked, web,
+        tracked_in_file, untracked, web, web_paths,
     },
+    http::Connection,
 };
 
 #[test]
@@ -118,6 +122,41 @@ fn a_principal_whose_role_is_gone_from_the_realm_is_denied_and_forgotten() {
 }
 
 #[test]
+fn wrong_guesses_of_new_clients_leave_no_record_in_any_store() {
+    for store in stores() {
+        let auth = with_cookie().with("max_failures", json!(2));
+        let gateway = Gateway::start(&web(&tracked_in(&store).with("auth", auth)));
+        let mut joe = logged_in(&gateway);
+        let records = || gateway.command_said("cookies", &["ls", "--json"]).lines().count();
+        let mut jars: Vec<Jar> = (0..5).map(|_| Jar::default()).collect();
+        for jar in &mut jars {
+            let mut client = Client::open(&gateway, jar);
+            client.hello("realm1", json!({ "authmethods": ["ticket"], "authid": "joe" }));
+            // Later ones are refused before they are asked.
+            let mut answer = client.receive();
+            if answer[0] == code::CHALLENGE {
+                client.send(&json!([code::AUTHENTICATE, "guess", {}]));
+                answer = client.receive();
+            }
+            assert_eq!(answer[0], code::ABORT, "{answer}");
+        }
+        let begun = Instant::now();
+        while records() > 1 {
+            assert!(begun.elapsed() < PATIENCE, "{} records, {store}", records());
+        }
+        for jar in &mut jars {
+            let gone = jar.id.clone();
+            drop(Client::open(&gateway, jar));
+            assert_ne!(jar.id, gone, "a cookie that stands for nothing");
+        }
+        let refused = offer(&gateway, &mut Jar::default(), &["cookie"]).unwrap_err();
+        assert_eq!(refused.reason, "wamp.error.no_auth_method", "a new client, which may log in next");
+        assert_eq!(records(), 1 + jars.len() + 1, "records of clients that have guessed nothing stay");
+        assert_is_joe(&offer(&gateway, &mut joe, &["cookie"]).unwrap());
+    }
+}
+
+#[test]
 fn a_principal_has_the_role_that_the_configuration_gives_it_now() {
     let service = |auth: Value| web(&tracked_in_file().with("auth", auth));
     let mut gateway = Gateway::start(&service(with_cookie()));
@@ -177,6 +216,54 @@ fn a_name_that_was_rebound_to_loopback_makes_no_page_the_gateways_own() {
             let told = format!("its Host is '{host}'");
             assert!(refused.body.contains("allowed_hosts") && refused.body.contains(&told), "{refused:?}");
         }
+    }
+}
+
+#[test]
+fn a_name_that_was_rebound_to_loopback_reads_nothing() {
+    let paths = json!({
+        "/": { "type": "page" },
+        "ws": untracked(),
+        "info": { "type": "json", "value": { "secret": 1 } },
+        "files": { "type": "static", "directory": "web" },
+        "old": { "type": "redirect", "url": "/info" },
+        "metrics": { "type": "metrics" },
+        "health": { "type": "health" },
+    });
+    let prepare = |config: &Value| {
+        let gateway = Gateway::prepare(config);
+        fs::create_dir(gateway.path().join("web")).unwrap();
+        gateway.file("web/page.html", "page").run()
+    };
+    let gateway = prepare(&web_paths(&paths));
+    let ask = |gateway: &Gateway, host: &str, path: &str| {
+        let mut connection = Connection::open(gateway);
+        connection.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        connection.response()
+    };
+    for path in ["/", "/info", "/files/page.html", "/old", "/metrics"] {
+        for own in ["localhost", "127.0.0.1:8080", "[::1]", "app.localhost"] {
+            let response = ask(&gateway, own, path);
+            assert!(response.status < 400, "{own} {path}: {response:?}");
+        }
+        let refused = ask(&gateway, "evil.example:8080", path);
+        assert_eq!(refused.status, 403, "{path}: {refused:?}");
+        assert!(refused.body.contains("`allowed_hosts`"), "{refused:?}");
+        assert!(refused.body.contains("its Host is 'evil.example:8080'"), "{refused:?}");
+    }
+    gateway.output().until("a request was refused: this Host may not be used", 1);
+    // Probes name what they like.
+    assert_eq!(ask(&gateway, "evil.example", "/health").status, 200);
+
+    // The names that the operator gives hold for all that is served.
+    let mut config = web_paths(&paths);
+    config["transports"][0]["options"] = json!({ "allowed_hosts": ["app.example"] });
+    let gateway = prepare(&config);
+    for (host, is_own) in [("app.example", true), ("localhost", false), ("evil.example", false)] {
+        let response = ask(&gateway, host, "/info");
+        assert_eq!(response.status, if is_own { 200 } else { 403 }, "{response:?}");
+        let page = Handshake::default().replace("Host", host).header("Origin", &format!("http://{host}"));
+        assert_eq!(page.send(&gateway).1.status, if is_own { 101 } else { 403 }, "{host}");
     }
 }
 

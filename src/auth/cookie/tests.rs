@@ -27,7 +27,7 @@ fn scene(config: AuthOptions, stored: Option<Authentication>) -> Scene {
     let mut tracked = tracked();
     tracked.record.authentication = stored.map(Arc::new);
     // What HELLO says about the client does not count.
-    Scene { tracked: Some(tracked), ..Scene::new(Some(config), hello(&["cookie"], Some("somebody else"))) }
+    Scene { tracked: Some(tracked), ..Scene::new(Some(config), hello(&["cookie"], Some("another one"))) }
 }
 
 fn run(scene: &Scene) -> Result<Principal, AuthError> {

@@ -96,3 +96,14 @@ fn an_address_that_comes_again_and_again_is_not_forgotten() {
         }
     }
 }
+
+#[test]
+fn a_peer_without_limits_takes_no_lock() {
+    let (addresses, now) = (addresses(options()), Instant::now());
+    // A second holder would wait forever.
+    let held = addresses.lock();
+    assert!(addresses.enter(None).unwrap().is_none());
+    addresses.handshake(None, now).unwrap();
+    addresses.new_record(None, now).unwrap().give_back();
+    drop(held);
+}

@@ -63,7 +63,7 @@ function log(...parts) {
   while (element("log").children.length > LOG_ENTRIES) element("log").lastChild.remove();
 }
 
-const peer = (authid) => ({ name: authid ?? "somebody who is not disclosed" });
+const peer = (authid) => ({ name: authid ?? "a client that is not disclosed" });
 
 function send(message) {
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
@@ -160,7 +160,7 @@ function welcome(id, details) {
   subscribe(PRESENCE, (event, [other, procedure, isNew]) => {
     session.others.delete(other);
     session.others.set(other, procedure);
-    // Whoever comes new does not know yet who is here.
+    // A tab that comes new does not know yet which others are here.
     if (isNew) announce(false);
   }, () => {
     request(REGISTER, [{}, session.procedure], () => announce(true));
@@ -190,7 +190,7 @@ function invoked(id, details) {
 function callOther() {
   const [other, procedure] = [...session.others].at(-1) ?? [];
   if (procedure === undefined) {
-    log("Nobody else is here: open this page in a second tab first.");
+    log("No other tab is here: open this page in a second tab first.");
     return;
   }
   request(CALL, [{ disclose_me: true }, procedure], (message) => {

@@ -36,6 +36,35 @@ async fn requests_get_what_their_path_and_their_method_ask_for() {
 }
 
 #[tokio::test]
+async fn only_pages_of_a_name_of_the_transport_read_what_it_serves() {
+    let loopback = edge_with_hosts(HttpOptions::default(), AllowedHosts::Loopback);
+    let listed = AllowedHosts::Listed(vec!["web.example".to_owned()]);
+    let listed = edge_with_hosts(HttpOptions::default(), listed);
+    for (edge, host, is_own) in [
+        (&loopback, "localhost:8080", true),
+        (&loopback, "127.0.0.1", true),
+        // The name of a WebSocket service of the transport.
+        (&loopback, "app.example", true),
+        (&loopback, "evil.example", false),
+        (&loopback, "web.example", false),
+        (&listed, "web.example", true),
+        (&listed, "app.example", true),
+        (&listed, "localhost", false),
+    ] {
+        let request = |path| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        for path in ["/info", "/old", "/demo/"] {
+            let reply = exchange(edge, request(path).as_bytes()).await;
+            assert_eq!(status(&reply) < 400, is_own, "{host} {path}: {reply}");
+            assert_eq!(reply.contains(&format!("its Host is '{host}'")), !is_own, "{reply}");
+            assert!(is_own || status(&reply) == 403 && reply.contains("`allowed_hosts`"), "{reply}");
+        }
+        assert_ne!(status(&exchange(edge, request("/health").as_bytes()).await), 403, "a probe of {host}");
+    }
+    let reply = exchange(&loopback, b"GET /info HTTP/1.0\r\n\r\n").await;
+    assert_eq!(status(&reply), 200, "no browser");
+}
+
+#[tokio::test]
 async fn a_head_request_gets_the_same_head_and_no_content() {
     let edge = edge(HttpOptions::default());
     for path in ["/info", "/demo/", "/ws", "/nothing"] {

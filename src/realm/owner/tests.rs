@@ -19,7 +19,7 @@ use crate::{
         message::{CallOptions, PublishOptions},
         pattern::UriMatch,
     },
-    wire::{CloseCode, Closing, Taken},
+    wire::{CloseCode, Closing, Complaint, Taken},
 };
 
 const PLENTY: usize = 1 << 20;
@@ -245,7 +245,7 @@ async fn second_session_with_the_same_identifier_is_refused_and_the_first_does_n
     first.receive(1).await;
     let second = Client::join(&realm, 1, PLENTY).await;
     second.send(subscribe(1, "com.u")).await;
-    assert_eq!(closing(&second.outbox).await, Closing::After(CloseCode::Away));
+    assert_eq!(closing(&second.outbox).await, Closing::Complaint(Complaint::Taken));
     drop(second);
     let alice = Client::join(&realm, 2, PLENTY).await;
     alice.send(event("com.u")).await;
@@ -263,7 +263,8 @@ async fn protocol_violation_aborts_the_session_and_disposes_of_what_it_has() {
     bob.send(yields(99)).await;
     bob.send(yields(1)).await;
     bob.receive(1).await;
-    assert_eq!(closing(&bob.outbox).await, Closing::After(CloseCode::Protocol));
+    let complaint = Complaint::Violation("an answer to an invocation that was never sent");
+    assert_eq!(closing(&bob.outbox).await, Closing::Complaint(complaint), "the operator hears of it");
     alice.receive(1).await;
     assert_eq!(realm.sessions(), 1);
     settle(&realm).await;

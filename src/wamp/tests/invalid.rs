@@ -162,6 +162,35 @@ fn a_wrong_option_is_named_and_not_repeated() {
     assert_eq!(integer_key.to_string(), "invalid WAMP message: SUBSCRIBE.Options: keys must be strings");
 }
 
+/// The log has these sentences, too, and clients put credentials in wrong places.
+#[test]
+fn no_complaint_repeats_what_a_client_has_sent() {
+    let messages = [
+        r#"[1,"secret",{"secret":1,"roles":{"caller":{}},"authid":"secret","authmethods":["secret"]}]"#,
+        r#"[5,"secret",{"secret":"secret"}]"#,
+        r#"[6,{"message":"secret"},"secret"]"#,
+        r#"[16,7,{"acknowledge":true,"exclude":["secret"]},"com.secret",["secret"],{"secret":"secret"}]"#,
+        r#"[32,7,{"match":"secret"},"secret #"]"#,
+        r#"[48,7,{"timeout":"secret"},"secret secret",["secret"]]"#,
+        r#"[64,7,{"invoke":"secret"},"secret"]"#,
+        r#"[68,"secret",7,{},"secret"]"#,
+    ];
+    let mut complaints = 0;
+    for message in messages {
+        let cut = (0..message.len()).map(|end| message[..end].to_owned());
+        let changed =
+            ["1", "7", "{}", "{", ",", "[", "]", "true", "\"secret\""].into_iter().flat_map(|part| {
+                ["\"secret\"", "[\"secret\"]", "secret", "-5"].map(|other| message.replace(part, other))
+            });
+        for broken in cut.chain(changed) {
+            let Err(error) = json(&broken) else { continue };
+            complaints += 1;
+            assert!(!error.to_string().contains("secret"), "{broken}: {error}");
+        }
+    }
+    assert!(complaints > 500, "{complaints}");
+}
+
 /// The ERROR that a request gets: its URI, and the sentence with it.
 #[track_caller]
 fn refusal(message: &str) -> (u64, bool, &'static str, String) {

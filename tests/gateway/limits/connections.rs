@@ -1,19 +1,19 @@
 //! Connections: how many there are, and those whose clients are slow or silent.
 
-use std::time::Instant;
-
 use serde_json::json;
 
-use super::{at_the_hasty_path, gateway_with};
+use super::{
+    at_the_hasty_path, gateway_with,
+    room::{assert_is_full, await_room},
+};
 use crate::support::{
-    Client, Frame, Gateway, Handshake, Jar, PATIENCE, Serializer, code,
+    Client, Frame, Gateway, Handshake, Jar, Serializer, code,
     config::{With as _, tracked, web, web_paths},
-    http::Connection,
     websocket::opcode,
 };
 
 #[test]
-fn a_client_that_does_not_read_is_dropped_and_holds_up_nobody() {
+fn a_client_that_does_not_read_is_dropped_and_holds_up_no_other() {
     let gateway = gateway_with(json!({ "max_unsent": 100_000 }));
     let (mut stuck, _) = Client::joined(&gateway, &mut Jar::default());
     stuck.subscribe("com.example.topic").unwrap();
@@ -28,6 +28,7 @@ fn a_client_that_does_not_read_is_dropped_and_holds_up_nobody() {
     }
     // What was sent before comes out of the socket, then its end.
     stuck.socket().connection().assert_ends();
+    gateway.output().until("reason=\"slow\"", 1);
     gateway.assert_next_client_is_served();
 }
 
@@ -44,6 +45,7 @@ fn a_client_that_does_not_answer_pings_is_dropped() {
     absent.joins();
     absent.socket().ignore_pings();
     absent.socket().connection().assert_ends();
+    gateway.output().until("reason=\"no-pong\"", 1);
 
     // After a ping without an answer there is no other one.
     let (mut present, _) = Client::joined(&gateway, &mut Jar::default());
@@ -62,33 +64,10 @@ fn connections_beyond_the_limit_are_refused() {
     let gateway = Gateway::start(&config);
     let (first, _) = Client::joined(&gateway, &mut Jar::default());
     let (mut second, _) = Client::joined(&gateway, &mut Jar::default());
-
-    for request in [Vec::new(), Handshake::default().bytes()] {
-        let mut third = Connection::open(&gateway);
-        // The gateway does not wait for the request.
-        let _ = third.try_send(request);
-        let response = third.response();
-        assert_eq!(response.status, 503, "{response:?}");
-        assert_eq!(response.header("retry-after"), Some("5"), "{response:?}");
-        assert_eq!(response.header("connection"), Some("close"), "{response:?}");
-        // The body is as long as the head says: a text that is whole, and nothing behind it.
-        assert_eq!(response.body, "too many connections, come later\n");
-        assert_eq!(third.rest(), b"");
-    }
+    assert_is_full(&gateway, b"");
+    assert_is_full(&gateway, &Handshake::default().bytes());
     second.echoes();
     drop(first);
-
-    // The gateway notices in its own time that there is room again.
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let mut connection = Connection::open(&gateway);
-        let _ = connection.try_send(Handshake::default().bytes());
-        let response = connection.response();
-        if response.status == 101 {
-            break;
-        }
-        assert_eq!(response.status, 503, "{response:?}");
-        assert!(Instant::now() < deadline, "no room any more");
-    }
+    await_room(&gateway, 1);
     second.echoes();
 }

@@ -4,53 +4,30 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::room::{assert_is_full, await_room, fill_up};
 use crate::support::{
     Client, Gateway, Handshake, Jar, PATIENCE, code,
     config::{With as _, tracked, web},
-    http::Connection,
 };
 
 #[test]
 fn clients_hold_so_much_memory_in_all() {
     let gateway = Gateway::start(&web(&tracked()).with("max_memory", json!("1MiB")));
     let (mut first, _) = Client::joined(&gateway, &mut Jar::default());
-    let mut open = Vec::new();
-    let refused = loop {
-        let mut connection = Connection::open(&gateway);
-        let _ = connection.try_send(Handshake::default().bytes());
-        let response = connection.response();
-        if response.status != 101 {
-            break response;
-        }
-        open.push(connection);
-        assert!(open.len() < 100, "32 KiB each");
-    };
-    assert_eq!(refused.status, 503, "{refused:?}");
-    assert_eq!(refused.header("retry-after"), Some("5"), "{refused:?}");
+    // 32 KiB each.
+    let open = fill_up(&gateway, 100);
     assert!(open.len() >= 20, "{}", open.len());
     // Those that are connected go on, as long as they hold no more than before.
     first.publish("com.example.marker", &json!([]), &json!({})).unwrap();
     assert_eq!(first.subscribe("com.example.marker").unwrap_err(), "wamp.error.unavailable");
     // What a refused connection has not taken, it does not give back: the next one is refused as well.
     for _ in 0..4 {
-        assert_eq!(Handshake::default().send(&gateway).1.status, 503);
+        assert_is_full(&gateway, &Handshake::default().bytes());
     }
     let before = open.len();
     drop((first, open));
-    // The gateway notices in its own time that there is room again.
-    let begun = Instant::now();
-    let mut again = Vec::new();
-    while again.len() < before {
-        let (connection, response) = Handshake::default().send(&gateway);
-        if response.status == 101 {
-            again.push(connection);
-        }
-        assert!(begun.elapsed() < PATIENCE, "{} instead of {before}", again.len());
-    }
-    drop(again);
-    while Handshake::default().send(&gateway).1.status != 101 {
-        assert!(begun.elapsed() < PATIENCE, "nothing was given back");
-    }
+    await_room(&gateway, before);
+    await_room(&gateway, 1);
     Client::joined(&gateway, &mut Jar::default()).0.echoes();
 }
 
