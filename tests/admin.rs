@@ -1,4 +1,4 @@
-//! `wampgate cookies`: each command on a store that nobody has open, and on the one of a running gateway.
+//! `wampgate cookies`: each command on a store that no gateway has open, and on the one of a running gateway.
 
 mod offline;
 mod running;
@@ -44,7 +44,7 @@ fn listed(node_dir: &Path) -> Vec<Value> {
     list
 }
 
-/// A gateway on which joe, beside somebody else, has logged in three times: his cookies, oldest first, and the connections
+/// A gateway on which joe, beside another user, has logged in three times: his cookies, oldest first, and the connections
 /// with them.
 #[track_caller]
 fn joes_line(store: &Value) -> (Gateway, Vec<String>, Vec<Client>) {

@@ -18,6 +18,7 @@ mod admin;
 mod commands;
 mod component;
 mod config;
+mod documents;
 mod gateway;
 mod layers;
 mod store;

@@ -34,7 +34,7 @@ fn what_a_killed_gateway_left_is_replaced() {
     let mut gateway = Gateway::start(&web(&tracked_in_file()));
     gateway.kill9();
     assert!(gateway.path().join("wampgate.sock").exists());
-    assert_eq!(listed(gateway.path()).len(), 0, "nobody listens there");
+    assert_eq!(listed(gateway.path()).len(), 0, "no gateway listens there");
     gateway.restart();
     gateway.assert_next_client_is_served();
     assert_eq!(listed(gateway.path())[0]["connections"], 0);
@@ -54,7 +54,7 @@ fn a_second_gateway_on_the_node_directory_is_refused_with_the_sockets_name() {
 }
 
 #[test]
-fn nonsense_on_the_socket_is_refused_and_harms_nobody() {
+fn nonsense_on_the_socket_is_refused_and_harms_no_client() {
     let gateway = Gateway::start(&web(&tracked_in_file()));
     let too_long = "x".repeat(300_000);
     let cases = [

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-# The largest package, in bytes. It has no need of fixtures, and nobody should load more than the code.
+# The largest package, in bytes. It has no need of fixtures, and no user should load more than the code.
 limit=$((1024 * 1024))
 
 mkdir -p "${CARGO_TARGET_DIR:-target}"
