@@ -84,6 +84,10 @@ enum Command {
     Policy(policy::PolicyCommand),
 }
 
+/// What to do where no configuration was found.
+const WHERE_CONFIGURATIONS_ARE: &str = "there is no .crossbar/config.json here; name a configuration with `--node-dir` or `--config`, or write one with \
+     `wampgate init`";
+
 /// Where the configuration is.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct SourceArgs {
@@ -104,7 +108,8 @@ struct CheckArgs {
     /// Do not load the policies: their components and their configurations stay unchecked
     #[arg(long)]
     without_policies: bool,
-    /// Check the rest where secrets are absent: a secret's variable that is not set, or a file that cannot be read, is a warning
+    /// Check the rest where secrets are absent: a secret's variable that is not set, or a file that cannot be read, is a warning, and so
+    /// is a folder that is not there
     #[arg(long)]
     allow_missing_secrets: bool,
 }

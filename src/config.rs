@@ -14,6 +14,7 @@ mod auth;
 mod cookie;
 mod endpoint;
 mod node;
+mod places;
 mod policy;
 mod realm;
 mod secret;

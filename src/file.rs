@@ -25,7 +25,7 @@ use std::{
 use rustix::fs::OFlags;
 
 /// How long reading a file may take. A disk that has to wake up takes some seconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The permissions of users who are neither the file's owner nor in its group.
 #[cfg(feature = "gateway")]

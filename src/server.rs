@@ -6,7 +6,7 @@ mod listener;
 mod options;
 mod proxy_header;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::Semaphore,
@@ -69,12 +69,16 @@ impl Server {
         sites: impl IntoIterator<Item = (ListenerOptions, Option<Arc<Entrance>>, Arc<Edge>)>,
     ) -> Result<Self, BindError> {
         let mut inherited = Inherited::take();
+        // How many connections the operator has asked for.
+        let mut chosen: usize = 0;
         let bind = |(options, entrance, edge): (ListenerOptions, _, _)| {
             let listener = Listener::bind(&options.endpoint, &mut inherited)?;
-            Ok(Site { listener, max_connections: options.max_connections, entrance, edge })
+            chosen += options.max_connections.unwrap_or(0);
+            let max_connections = options.max_connections.unwrap_or(ListenerOptions::DEFAULT_MAX_CONNECTIONS);
+            Ok(Site { listener, max_connections, entrance, edge })
         };
         let sites: Vec<Site> = sites.into_iter().map(bind).collect::<Result<_, _>>()?;
-        warn_of_few_descriptors(sites.iter().map(|site| site.max_connections).sum());
+        tell_of_few_descriptors(chosen, sites.iter().map(|site| site.max_connections).sum());
         inherited.warn_of_rest();
         Ok(Self { sites })
     }
@@ -112,15 +116,22 @@ impl Server {
     }
 }
 
-/// Each connection takes a descriptor.
-fn warn_of_few_descriptors(wanted: usize) {
-    let available = descriptors::for_clients();
-    if wanted > available {
+/// Each connection takes a descriptor. An operator who has asked for so many connections is warned; defaults are only an upper bound.
+fn tell_of_few_descriptors(chosen: usize, wanted: usize) {
+    let (possible, limit) = (descriptors::for_clients(), descriptors::limit());
+    if chosen > possible {
         warn!(
-            max_connections = wanted,
-            possible = available,
-            limit = descriptors::limit(),
+            max_connections = chosen,
+            possible,
+            limit,
             "the process may open fewer files than `max_connections` allows; {}",
+            descriptors::REMEDY
+        );
+    } else if wanted > possible {
+        info!(
+            possible,
+            limit,
+            "the limit of open files bounds how many connections there may be; {}",
             descriptors::REMEDY
         );
     }
@@ -155,11 +166,13 @@ impl Site {
         let permits = Arc::new(Semaphore::new(self.max_connections.min(Semaphore::MAX_PERMITS)));
         let turning_away = Arc::new(Semaphore::new(MAX_TURNED_AWAY));
         let failures = Ration::new(1, ACCEPT_LINES);
+        let mut watch = pin!(self.listener.watch());
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
                 accepted = self.listener.accept() => accepted,
+                () = &mut watch => continue,
             };
             let incoming = match accepted {
                 Ok(incoming) => incoming,

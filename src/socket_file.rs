@@ -6,22 +6,28 @@
 use std::{
     fmt,
     fs::{self, Permissions},
+    future::pending,
     io,
     os::unix::{
         ffi::OsStrExt as _,
         fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, lchown},
     },
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use socket2::{Domain, SockAddr, Socket, Type};
-use tokio::net::UnixListener;
+use tokio::{net::UnixListener, time::sleep};
+use tracing::warn;
 
 /// `sun_path` has 108 bytes on Linux, with the NUL at its end.
 pub(crate) const MAX_PATH: usize = 107;
 
 /// How long the passing name is under which a socket is made: a dot and 32 random bits.
 const DRAFT_NAME: usize = 9;
+
+/// How often the gateway looks whether its socket's file is there. A look is one system call.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How often the gateway tries to take a path: other programs may take or leave it at the same time.
 const ATTEMPTS: usize = 4;
@@ -135,12 +141,30 @@ impl SocketFile {
         drop(fs::remove_file(&draft));
         published
     }
+
+    /// Whether the file is still there, so that clients find the socket.
+    fn is_there(&self) -> bool {
+        let is_own = |found: fs::Metadata| (found.dev(), found.ino()) == (self.device, self.inode);
+        fs::symlink_metadata(&self.path).is_ok_and(is_own)
+    }
+
+    /// Waits until another program has removed or replaced the file, and tells the operator once. It never ends, so that a loop
+    /// may wait for it beside other things.
+    pub(crate) async fn tell_of_removal(&self) {
+        while self.is_there() {
+            sleep(LOOK).await;
+        }
+        warn!(
+            path = %self.path.display(),
+            "the socket's file was removed or replaced while the gateway runs, so that clients cannot connect there: restart the gateway"
+        );
+        pending::<()>().await;
+    }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let is_own = |found: fs::Metadata| (found.dev(), found.ino()) == (self.device, self.inode);
-        if fs::symlink_metadata(&self.path).is_ok_and(is_own) {
+        if self.is_there() {
             drop(fs::remove_file(&self.path));
         }
     }

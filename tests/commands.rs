@@ -1,5 +1,7 @@
 //! The commands that help to get the gateway running: each from outside, as an operator uses it.
 
+mod places;
+
 use std::{fs, net::TcpListener, path::Path};
 
 use serde_json::{Value, json};
@@ -254,4 +256,29 @@ fn a_wrong_variable_is_named_by_the_commands_that_read_it_and_an_empty_one_is_un
     let said =
         command(&["health", "--node-dir", text(dir.path())], &[("WAMPGATE_PORT", "tcp://10.0.0.1:8080")]);
     assert!(said.complained().contains("WAMPGATE_PORT"));
+}
+
+#[test]
+fn a_file_in_place_of_a_folder_says_what_to_name_instead() {
+    let dir = node(&json!([tcp(0)]));
+    let file = dir.path().join("config.json");
+    let said = command(&["init", text(&file)], &[]).complained();
+    assert!(said.contains("is a file: name the directory that config.json goes into"), "{said}");
+    let said = command(&["check", "--node-dir", text(&file)], &[]).stdout;
+    assert!(said.contains("the node directory is a file") && said.contains("`--config`"), "{said}");
+}
+
+#[test]
+fn a_command_that_finds_no_configuration_says_where_it_looked() {
+    let dir = TempDir::new().unwrap();
+    let here = |arguments: &[&str]| run(wampgate().env_clear().args(arguments).current_dir(dir.path()), "");
+    let hint = "there is no .crossbar/config.json here; name a configuration with `--node-dir` or `--config`";
+    assert!(here(&["check"]).printed().contains(hint));
+    assert!(here(&["cookies", "ls"]).complained().contains(hint));
+    // A configuration with a store in memory is none that was not found.
+    let mut transport = tcp(0);
+    transport["cookie"] = json!({ "store": { "type": "memory" } });
+    let dir = node(&json!([transport]));
+    let said = command(&["cookies", "ls", "--node-dir", text(dir.path())], &[]).complained();
+    assert!(said.contains("there are no cookies") && !said.contains("wampgate init"), "{said}");
 }

@@ -6,6 +6,7 @@ use std::{
     net::Shutdown,
     os::unix::net::UnixStream as BlockingUnixStream,
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -53,7 +54,7 @@ const ACCEPT_LINES: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct AdminSocket {
     // Before the listener: see there.
-    _file: SocketFile,
+    file: SocketFile,
     listener: UnixListener,
 }
 
@@ -95,7 +96,7 @@ impl AdminSocket {
         let path = node_dir.join(SOCKET);
         // A user who may write to the socket may read every ID, so that it is the gateway's user's alone.
         match SocketFile::listen(&path, BACKLOG, SocketAccess::OWN) {
-            Ok((listener, file)) => Ok(Self { _file: file, listener }),
+            Ok((listener, file)) => Ok(Self { file, listener }),
             Err(SocketFileError::InUse) => Err(SocketError::InUse { path }),
             Err(fault) => Err(SocketError::Fault { path, fault: fault.to_string() }),
         }
@@ -107,9 +108,11 @@ impl AdminSocket {
         let permits = Arc::new(Semaphore::new(MAX_COMMANDS));
         let mut commands = JoinSet::new();
         let failures = Ration::new(1, ACCEPT_LINES);
+        let mut watch = pin!(self.file.tell_of_removal());
         loop {
             let accepted = tokio::select! {
                 () = shutdown.cancelled() => break,
+                () = &mut watch => continue,
                 accepted = self.listener.accept() => accepted,
                 Some(_) = commands.join_next() => continue,
             };

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::CheckArgs;
 use wampgate::{
-    config::{self, Config, ConfigError, Endpoint, LoadOptions, LoadedConfig},
+    config::{self, Config, ConfigError, ConfigWarning, Endpoint, LoadOptions, LoadedConfig},
     policy::{PolicyEngine, PolicyEngineError, PolicyLoadError, WasmPolicy},
 };
 
@@ -21,9 +21,7 @@ pub(crate) fn check(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<bo
             return Ok(false);
         }
     };
-    for warning in &loaded.warnings {
-        writeln!(out, "warning: {warning}")?;
-    }
+    report_warnings(&loaded.warnings, out)?;
     let unusable = if args.without_policies { Vec::new() } else { load_policies(&loaded.config)? };
     if unusable.is_empty() {
         report_sound(&loaded, out)?;
@@ -69,6 +67,9 @@ fn report_sound(loaded: &LoadedConfig, out: &mut impl Write) -> io::Result<()> {
             local.join(", ")
         )?;
     }
+    if loaded.file.is_none() {
+        writeln!(out, "note: {}", super::WHERE_CONFIGURATIONS_ARE)?;
+    }
     let realms = counted(loaded.config.realms.len(), "realm");
     let transports = counted(loaded.config.transports.len(), "transport");
     writeln!(out, "{}: OK, {realms}, {transports}", name(loaded))
@@ -95,7 +96,12 @@ fn name(loaded: &LoadedConfig) -> String {
     }
 }
 
+fn report_warnings(warnings: &[ConfigWarning], out: &mut impl Write) -> io::Result<()> {
+    warnings.iter().try_for_each(|warning| writeln!(out, "warning: {warning}"))
+}
+
 fn report_faulty(error: &ConfigError, out: &mut impl Write) -> io::Result<()> {
+    report_warnings(&error.warnings, out)?;
     writeln!(out, "{error}")?;
     writeln!(out, "{}: {}", error.file, counted(error.count(), "fault"))
 }

@@ -26,6 +26,9 @@ pub(crate) fn init(args: &InitArgs, out: &mut impl Write) -> anyhow::Result<()> 
     let env = || std::env::var_os("WAMPGATE_NODE_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
     let dir = args.dir.clone().or_else(env).unwrap_or_else(|| PathBuf::from(".crossbar"));
     // Cookies and keys will stand there, which are the gateway's own.
+    if dir.exists() && !dir.is_dir() {
+        bail!("{} is a file: name the directory that config.json goes into", dir.display());
+    }
     let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
     made.with_context(|| format!("cannot make the node directory {}", dir.display()))?;
     let path = dir.join("config.json");

@@ -1,4 +1,4 @@
-//! Loads policies and certificates anew on SIGHUP and when their files change.
+//! Loads policies and certificates anew on SIGHUP and when their files change. On SIGHUP the log says in any case what was done.
 
 use std::{
     collections::HashMap, fs, io, os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc, time::Duration,
@@ -9,7 +9,7 @@ use tokio::{
     task::JoinHandle,
     time::{MissedTickBehavior, interval, timeout},
 };
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::notify;
 use wampgate::{
@@ -53,21 +53,47 @@ struct Watch {
     is_told: bool,
 }
 
-/// Reloads on a task of its own. From here on SIGHUP no longer ends the process.
-pub(super) fn start(watched: Watched) -> io::Result<JoinHandle<()>> {
-    let hang_up = signal(SignalKind::hangup())?;
-    let watch = Watch { watched, looking: None, is_told: false };
-    Ok(tokio::spawn(reload(watch, hang_up)))
+/// The configuration's file, as it was when the gateway read it.
+#[derive(Debug)]
+pub(super) struct ConfigFile {
+    path: PathBuf,
+    read: Seen,
 }
 
-async fn reload(mut watch: Watch, mut hang_up: Signal) {
+impl ConfigFile {
+    /// To be called when the file has just been read.
+    pub(super) fn at(path: PathBuf) -> Self {
+        let read = mark(&path);
+        Self { path, read }
+    }
+
+    /// The gateway reads its configuration at the start only, which an operator who changes it may not expect.
+    fn tell_of_change(&self) {
+        if mark(&self.path) != self.read {
+            warn!(
+                file = %self.path.display(),
+                "the configuration has changed, but the gateway reads it only when it starts: check it with `wampgate check`, and \
+                 restart the gateway"
+            );
+        }
+    }
+}
+
+/// Reloads on a task of its own. From here on SIGHUP no longer ends the process.
+pub(super) fn start(watched: Watched, config: Option<ConfigFile>) -> io::Result<JoinHandle<()>> {
+    let hang_up = signal(SignalKind::hangup())?;
+    let watch = Watch { watched, looking: None, is_told: false };
+    Ok(tokio::spawn(reload(watch, hang_up, config.map(Arc::new))))
+}
+
+async fn reload(mut watch: Watch, mut hang_up: Signal, config: Option<Arc<ConfigFile>>) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut loaded = watch.look().await;
     let mut last = loaded.clone();
     loop {
-        tokio::select! {
-            Some(()) = hang_up.recv() => {}
+        let is_asked = tokio::select! {
+            Some(()) = hang_up.recv() => true,
             _ = looks.tick() => {
                 let Some(now) = watch.look().await else { continue };
                 let now = Some(now);
@@ -77,14 +103,22 @@ async fn reload(mut watch: Watch, mut hang_up: Signal) {
                 if !is_settled || now == loaded {
                     continue;
                 }
+                false
             }
-        }
+        };
         notify::reloading();
         loaded = watch.look().await;
         let watched = watch.watched.clone();
+        if let Some(config) = config.clone().filter(|_| is_asked) {
+            // A file system that does not answer must not hold up the policies.
+            drop(tokio::task::spawn_blocking(move || config.tell_of_change()));
+        }
         // Compiling takes up to seconds: not on a thread that serves connections.
         match tokio::task::spawn_blocking(move || watched.reload()).await {
-            Ok(()) => {}
+            Ok(false) if is_asked => info!(
+                "no component and no certificate has changed since the gateway last looked, so that there is nothing to load"
+            ),
+            Ok(_) => {}
             Err(error) => error!("reloading the policies and certificates crashed: {error}"),
         }
         notify::ready();
@@ -120,10 +154,13 @@ impl Watched {
         files.map(|file| (file.clone(), mark(file))).collect()
     }
 
-    /// Loads what has changed, certificates first, since that is quick.
-    fn reload(&self) {
-        self.certificates.reload().iter().for_each(CertificateReload::log);
-        self.policies.reload().iter().for_each(Reload::log);
+    /// Loads what has changed, certificates first, since that is quick. False: nothing has.
+    fn reload(&self) -> bool {
+        let certificates = self.certificates.reload();
+        certificates.iter().for_each(CertificateReload::log);
+        let policies = self.policies.reload();
+        policies.iter().for_each(Reload::log);
+        !certificates.is_empty() || !policies.is_empty()
     }
 }
 

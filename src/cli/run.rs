@@ -50,6 +50,9 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let loaded = match config::load_by(&args.source.source(), &load_options) {
         Ok(loaded) => loaded,
         Err(error) => {
+            for warning in &error.warnings {
+                warn!("{warning}");
+            }
             complain(&format_args!("{error}\n"));
             return Ok(ExitCode::FAILURE);
         }
@@ -57,10 +60,11 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
+    let file = loaded.file.map(reload::ConfigFile::at);
     let runtime =
         runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     // On a worker rather than on this thread, so that accepting needs no switch between threads.
-    let outcome = runtime.block_on(runtime.spawn(serve(loaded.config, args.record.clone(), starting)));
+    let outcome = runtime.block_on(runtime.spawn(serve(loaded.config, file, args.record.clone(), starting)));
     // What has to be written is written. A thread that waits for a file system does not hold up the end.
     runtime.shutdown_timeout(LAST_WAIT);
     outcome.context("the gateway crashed")?
@@ -110,6 +114,7 @@ fn end_on_signals() -> io::Result<CancellationToken> {
 
 async fn serve(
     config: Config,
+    file: Option<reload::ConfigFile>,
     record: Option<PathBuf>,
     starting: mpsc::Sender<()>,
 ) -> anyhow::Result<ExitCode> {
@@ -127,7 +132,7 @@ async fn serve(
         policies: Arc::clone(gateway.policies()),
         certificates: Arc::clone(gateway.certificates()),
     };
-    let reloading = reload::start(watched).context("cannot listen for SIGHUP")?;
+    let reloading = reload::start(watched, file).context("cannot listen for SIGHUP")?;
     match announce(&gateway, &server) {
         // The reader has seen enough, as `head` does.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
@@ -178,7 +183,8 @@ fn announce(gateway: &Gateway, server: &Server) -> io::Result<()> {
             let url = scheme.map_or_else(|| url.clone(), |rest| format!("ws{rest}"));
             writeln!(out, "  {:<9} {url}{path}", target.kind())?;
         }
-        if transport.has_page_at_root() {
+        // A browser opens no Unix socket.
+        if transport.has_page_at_root() && url.starts_with("http") {
             // A browser on this machine finds a listener at all interfaces here.
             let here = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
             writeln!(out, "open {here}/ in a browser")?;

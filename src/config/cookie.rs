@@ -3,7 +3,7 @@
 use schemars::json_schema;
 
 use super::reader::{
-    Json, Located, NodePath, Only, Raw, Walk, Whole, checked_text, choice, inline_schema, object, whole,
+    Json, Located, NodePath, Only, Own, Raw, Walk, Whole, checked_text, choice, inline_schema, object, whole,
     words,
 };
 use crate::{
@@ -77,7 +77,7 @@ object! {
     /// Records in a file of JSON Lines.
     struct RawFileStore {
         /// The file's path, absolute or relative to the node directory.
-        filename: required NodePath,
+        filename: required Located<NodePath>,
         /// The largest number of records. Default 1,000,000.
         max_cookies: optional Whole<1, 100_000_000>,
         /// The largest number of records of one principal: when it logs in with one more, its oldest goes. 0: no bound.
@@ -97,7 +97,7 @@ object! {
     /// Records in an LMDB environment.
     struct RawLmdbStore {
         /// The environment's directory, absolute or relative to the node directory.
-        path: required NodePath,
+        path: required Located<NodePath>,
         /// The largest size of the environment, in bytes. Default 1 GiB.
         max_size: optional Located<Whole<131_072, 137_438_953_472>>,
         /// Crossbar's name for `max_size`.
@@ -229,9 +229,6 @@ impl RawCookie {
         }
         let Located { path, value } = self.store?;
         let store = value.check(walk)?;
-        if let Some(place) = store.place().path() {
-            walk.protect("a cookie store", place);
-        }
         stores.claim(path, &store, walk);
         let default = CookieOptions::default();
         let name = self.name.unwrap_or(default.name);
@@ -256,19 +253,25 @@ impl RawStore {
                 max_cookies: store.max_cookies.map_or(DEFAULT_MAX_COOKIES, Whole::get),
                 max_per_principal: store.max_per_principal.map_or(DEFAULT_MAX_PER_PRINCIPAL, Whole::get),
             }),
-            Self::File(store) => Some(StoreOptions::File {
-                path: store.filename?.path,
-                max_cookies: store.max_cookies.map_or(DEFAULT_MAX_COOKIES, Whole::get),
-                max_per_principal: store.max_per_principal.map_or(DEFAULT_MAX_PER_PRINCIPAL, Whole::get),
-                sync: store.sync.unwrap_or_default(),
-            }),
+            Self::File(store) => {
+                let Located { path, value: filename } = store.filename?;
+                walk.protect(Own::FileStore, &filename.path, path);
+                Some(StoreOptions::File {
+                    path: filename.path,
+                    max_cookies: store.max_cookies.map_or(DEFAULT_MAX_COOKIES, Whole::get),
+                    max_per_principal: store.max_per_principal.map_or(DEFAULT_MAX_PER_PRINCIPAL, Whole::get),
+                    sync: store.sync.unwrap_or_default(),
+                })
+            }
             Self::Lmdb(store) => {
                 if let (Some(Located { path, .. }), Some(_)) = (&store.max_size, &store.maxsize) {
                     walk.fault_at(path, "stands beside `maxsize`, which means the same: keep one of them");
                 }
                 let max_size = store.max_size.map(|located| located.value.get());
+                let Located { path, value: folder } = store.path?;
+                walk.protect(Own::LmdbStore, &folder.path, path);
                 Some(StoreOptions::Lmdb {
-                    path: store.path?.path,
+                    path: folder.path,
                     max_size: max_size.or(store.maxsize.map(Whole::get)).unwrap_or(DEFAULT_MAX_SIZE),
                     max_per_principal: store.max_per_principal.map_or(DEFAULT_MAX_PER_PRINCIPAL, Whole::get),
                     sync: store.sync.map_or_else(SyncMode::default, |sync| sync.0),

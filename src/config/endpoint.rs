@@ -8,7 +8,7 @@ use super::{
     Endpoint, SocketAccess, TlsOptions,
     account::{Group, User},
     reader::{
-        Json, Located, NodePath, Raw, Walk, Whole, checked_text, choice, inline_schema, object, quoted,
+        Json, Located, NodePath, Own, Raw, Walk, Whole, checked_text, choice, inline_schema, object, quoted,
         variable, whole,
     },
     tls::RawTls,
@@ -59,7 +59,7 @@ object! {
         path: required Located<NodePath>,
         /// The socket's mode, as text of octal digits; to connect, a user needs the permission to write. Default "0666": every
         /// user of the machine.
-        mode: optional SocketMode,
+        mode: optional Located<SocketMode>,
         /// The socket's owner: a user's name or number. Default: the gateway's user.
         owner: optional User,
         /// The socket's group: its name or number. Default: the gateway's.
@@ -82,6 +82,9 @@ pub(super) struct Entrance {
     /// Where `proxy_protocol` stands, if it is on.
     pub(super) proxy_protocol: Option<String>,
 }
+
+/// The bits of a mode by which users may write.
+const ANY_WRITES: u32 = 0o222;
 
 /// The permission bits of a file.
 #[derive(Debug)]
@@ -233,20 +236,23 @@ impl RawUnix {
 
     fn endpoint(self, walk: &mut Walk<'_>) -> Option<Endpoint> {
         let Located { path, value } = self.path?;
-        walk.protect("a socket", &value.path);
         let length = value.path.as_os_str().len();
         if length > socket_file::MAX_PATH {
             let most = socket_file::MAX_PATH;
             walk.fault_at(path, format!("the whole path has {length} bytes, use at most {most}"));
-        } else if let Some(what) = socket_file::occupant(&value.path) {
-            let message = format!("{what} stands there, which the gateway does not remove, use another path");
-            walk.fault_at(path, message);
+        } else {
+            walk.protect(Own::Socket, &value.path, path);
+        }
+        if let Some(Located { path, value: SocketMode(mode) }) = &self.mode
+            && mode & ANY_WRITES == 0
+        {
+            walk.warn_at(path, "lets no user connect but root: to connect, a user needs the permission to write, as with \"0660\"");
         }
         let default = SocketAccess::default();
         Some(Endpoint::Unix {
             path: value.path,
             access: SocketAccess {
-                mode: self.mode.map_or(default.mode, |mode| mode.0),
+                mode: self.mode.map_or(default.mode, |mode| mode.value.0),
                 owner: self.owner.map(|user| user.0).or(default.owner),
                 group: self.group.map(|group| group.0).or(default.group),
             },

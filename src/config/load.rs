@@ -115,6 +115,11 @@ fn load_from(
     instead: Option<&str>,
     outside: Outside<'_>,
 ) -> Result<LoadedConfig, Box<ConfigError>> {
+    if node_dir.is_file() {
+        let message =
+            "the node directory is a file: name the folder, or name the configuration's file with `--config`";
+        return Err(Box::new(ConfigError::one(node_dir.display().to_string(), FaultPlace::File, message)));
+    }
     let node_dir = absolute(node_dir);
     let surroundings = outside.at(&node_dir, Some(&file));
     let name = file.display().to_string();

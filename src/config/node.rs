@@ -6,6 +6,7 @@ use super::{
     Config,
     auth::cookie::warn_of_shared_ids,
     cookie::Stores,
+    places,
     policy::{Policies, RawPolicy},
     reader::{Anything, Json, Located, Raw, Size, Table, Walk, choice, entry, inline_schema, object, whole},
     realm::{RawRealm, realms},
@@ -13,7 +14,7 @@ use super::{
     transport::{RawTransport, transports},
     websocket::Shared,
 };
-use crate::{handshake::AllowedHosts, identity::Name};
+use crate::{handshake::AllowedHosts, identity::Name, memory};
 
 object! {
     /// A wampgate configuration: `transports`, with `realms` where roles matter; or a Crossbar node configuration with
@@ -207,7 +208,24 @@ impl RawNode {
             transports,
             max_memory: self.max_memory.map(|size| size.0),
         };
-        served::check(&config, walk);
+        warn_of_little_memory(&config, walk);
+        let places = places::check(&config, walk);
+        served::check(&places, walk);
         config
+    }
+}
+
+/// Numbers that do not fit each other, if both are the operator's.
+fn warn_of_little_memory(config: &Config, walk: &mut Walk<'_>) {
+    let Some(most) = config.max_memory else { return };
+    let wanted: usize =
+        config.transports.iter().filter_map(|transport| transport.listener.max_connections).sum();
+    let possible = most / memory::CONNECTION;
+    if wanted > possible {
+        let each = memory::CONNECTION / 1024;
+        walk.warn_at(
+            "max_memory",
+            format!("is enough for {possible} clients at {each} KiB each, and `max_connections` allows {wanted}: raise it, or lower them"),
+        );
     }
 }

@@ -257,6 +257,10 @@ impl Policies {
     }
 
     pub(super) fn warn_of_unused(&self, walk: &mut Walk<'_>) {
+        // What is faulty may be the use.
+        if !walk.faults.is_empty() {
+            return;
+        }
         for named in self.0.iter().filter(|named| !named.used) {
             walk.warn_at(
                 &named.path,

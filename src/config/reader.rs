@@ -70,7 +70,9 @@ pub(super) use quantity::{Size, Time};
 pub(super) use value::{
     Anything, Millis, MillisOrOff, NodePath, Only, Table, Whole, checked_text, inline_schema, variable, whole,
 };
-pub(super) use walk::{Located, Protected, Raw, Surroundings, Walk, alternatives, entry, quoted, suggest};
+pub(super) use walk::{
+    Located, Own, Protected, Raw, Surroundings, Walk, alternatives, entry, quoted, suggest,
+};
 
 // What the macros expand to.
 pub(super) use declare::{Object, ObjectSchema, field, ignored, one_line, tag, tagged, word};
@@ -90,6 +92,11 @@ pub(super) fn read<R: Raw, T>(
     let checked = R::read(&json, &mut walk).map(|raw| check(raw, &mut walk));
     match checked {
         Some(checked) if walk.faults.is_empty() => Ok((checked, walk.warnings)),
-        _ => Err(Box::new(ConfigError { file: name.to_owned(), faults: walk.faults, omitted: walk.omitted })),
+        _ => Err(Box::new(ConfigError {
+            file: name.to_owned(),
+            faults: walk.faults,
+            omitted: walk.omitted,
+            warnings: walk.warnings,
+        })),
     }
 }

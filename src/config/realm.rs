@@ -223,6 +223,9 @@ fn permission(path: &str, raw: RawPermission, walk: &mut Walk<'_>) -> Option<Per
         (uri, None) => starred(&uri),
     };
     let hint = match matching {
+        UriMatch::Exact if uri.strip_suffix('.').is_some_and(|start| Uri::parse(start).is_ok()) => {
+            Some("a whole WAMP URI; for all URIs that begin so, add \"match\": \"prefix\"")
+        }
         UriMatch::Exact if Uri::parse(&uri).is_err() => {
             Some("a WAMP URI; for all URIs write \"uri\": \"\" with \"match\": \"prefix\"")
         }

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
     Secret,
-    reader::{Json, NodePath, Raw, Walk, object, variable},
+    reader::{Json, NodePath, Own, Raw, Walk, object, variable},
 };
 use crate::file::{self, ReadError};
 
@@ -80,7 +80,8 @@ fn placeholder(walk: &Walk<'_>) -> Option<String> {
 
 fn from_file(json: &Json, walk: &mut Walk<'_>) -> Option<String> {
     let path = RawSecretFile::read(json, walk)?.file?.path;
-    walk.protect("the file of a secret", &path);
+    let written_at = walk.path().to_owned();
+    walk.protect(Own::Secret, &path, written_at);
     let read = file::read(&path, MAX_SECRET_FILE);
     if let Err(error) = &read
         && error.is_missing()

@@ -3,7 +3,7 @@
 
 use super::{
     CertificateFiles, ClientCertificates, TlsOptions,
-    reader::{Located, NodePath, Walk, object, words},
+    reader::{Located, NodePath, Own, Walk, object, words},
 };
 use crate::{
     time::Timestamp,
@@ -74,7 +74,7 @@ impl RawPair {
     fn check(self, walk: &mut Walk<'_>) -> Option<CertificateFiles> {
         let (certificate, key) = (self.certificate?, self.key?);
         let chain = self.chain_certificates.unwrap_or_default();
-        walk.protect("a private key", &key.value.path);
+        walk.protect(Own::PrivateKey, &key.value.path, &*key.path);
         let paths = |files: &[Located<NodePath>]| files.iter().map(|file| file.value.path.clone()).collect();
         let files = CertificateFiles {
             certificate: certificate.value.path.clone(),

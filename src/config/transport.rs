@@ -1,6 +1,6 @@
 //! Transports: an endpoint, its limits, and what is served there.
 
-use std::{borrow::Cow, net::IpAddr, time::Duration};
+use std::{borrow::Cow, fs, net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -9,6 +9,7 @@ use super::{
     AddressOptions, EdgeOptions, Endpoint, HttpOptions, ListenerOptions, LoadOptions, PathTree,
     TargetOptions, TransportConfig, TrustedProxy,
     endpoint::{Entrance, RawEndpoint},
+    places::resolve,
     reader::{
         Json, Located, Millis, Raw, Walk, Whole, checked_text, choice, entry, inline_schema, object, quoted,
     },
@@ -194,7 +195,7 @@ struct Checked {
     id: Option<Located<Name>>,
     endpoint: Option<Located<Endpoint>>,
     entrance: Entrance,
-    max_connections: usize,
+    max_connections: Option<usize>,
     http: HttpOptions,
     per_address: AddressOptions,
     hosts: AllowedHosts,
@@ -282,13 +283,28 @@ fn warn_of_public_metrics(endpoint: &Located<Endpoint>, root: &PathTree, walk: &
 
 fn clash(one: &Endpoint, other: &Endpoint) -> bool {
     match (one, other) {
-        (Endpoint::Unix { path: one, .. }, Endpoint::Unix { path: other, .. }) => one == other,
+        (Endpoint::Unix { path: one, .. }, Endpoint::Unix { path: other, .. }) => {
+            resolve(one) == resolve(other)
+        }
         (
             Endpoint::Tcp { interface: at, port: one, shared: one_shared, .. },
             Endpoint::Tcp { interface: other_at, port: other, shared: other_shared, .. },
-        ) => at == other_at && one == other && *one != 0 && !(*one_shared && *other_shared),
+        ) => overlap(*at, *other_at) && one == other && *one != 0 && !(*one_shared && *other_shared),
         _ => false,
     }
+}
+
+/// Whether a port of one interface is one of the other. `::` has the IPv4 addresses as well, unless the system separates them.
+fn overlap(one: IpAddr, other: IpAddr) -> bool {
+    let covers = |all: IpAddr, one: IpAddr| {
+        all.is_unspecified() && (all.is_ipv4() == one.is_ipv4() || all.is_ipv6() && !is_ipv6_apart())
+    };
+    one == other || covers(one, other) || covers(other, one)
+}
+
+/// Whether sockets of IPv6 leave IPv4 alone on this machine.
+fn is_ipv6_apart() -> bool {
+    fs::read("/proc/sys/net/ipv6/bindv6only").is_ok_and(|value| value.trim_ascii() == b"1")
 }
 
 impl RawWeb {
@@ -296,7 +312,7 @@ impl RawWeb {
         let (endpoint, entrance) = checked_endpoint(self.endpoint, walk);
         shared.hosts = transport_hosts(self.options.as_mut(), endpoint.as_ref(), walk);
         let mut timeouts = HeadTimeouts::new();
-        let max_connections = max_connections(self.max_connections);
+        let max_connections = self.max_connections.map(Whole::get);
         let root = self.paths.map(|paths| paths.check(shared, &mut timeouts, walk)).unwrap_or_default();
         Checked {
             id: self.id,
@@ -314,7 +330,7 @@ impl RawWeb {
 impl RawWebSocketTransport {
     fn check(mut self, shared: &mut Shared, walk: &mut Walk<'_>) -> Checked {
         let parts = self.service_keys();
-        let max_connections = max_connections(self.max_connections);
+        let max_connections = self.max_connections.map(Whole::get);
         let (endpoint, entrance) = checked_endpoint(self.endpoint, walk);
         shared.hosts = transport_hosts(self.http_options.as_mut(), endpoint.as_ref(), walk);
         let path = endpoint.as_ref().and_then(|endpoint| endpoint.path.strip_suffix(".endpoint"));
@@ -333,13 +349,10 @@ impl RawWebSocketTransport {
     }
 }
 
-fn max_connections(raw: Option<Whole<1, 10_000_000>>) -> usize {
-    raw.map_or(ListenerOptions::DEFAULT_MAX_CONNECTIONS, Whole::get)
-}
-
 /// By default one address leaves half of a transport to the others.
-fn per_address(raw: Option<RawPerAddress>, max_connections: usize) -> AddressOptions {
+fn per_address(raw: Option<RawPerAddress>, max_connections: Option<usize>) -> AddressOptions {
     let default = AddressOptions::default();
+    let max_connections = max_connections.unwrap_or(ListenerOptions::DEFAULT_MAX_CONNECTIONS);
     let half = u32::try_from(max_connections / 2).unwrap_or(u32::MAX).max(1);
     let default = AddressOptions { max_connections: default.max_connections.min(half), ..default };
     let Some(raw) = raw else { return default };

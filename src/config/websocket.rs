@@ -99,7 +99,7 @@ object! {
     /// Limits and switches of a WebSocket service. Times are in milliseconds, sizes in bytes.
     struct RawWebSocketOptions {
         /// The origins that browsers may come from; `*` stands for anything. Default: the service's own origin.
-        allowed_origins: optional Vec<Origin>,
+        allowed_origins: optional Located<Vec<Origin>>,
         /// Whether the origin `null` (a local file, a sandboxed frame) may come. Default false; true if `allowed_origins` has
         /// `*` and there is no `auth.cookie`.
         allow_null_origin: optional bool,
@@ -111,7 +111,7 @@ object! {
         /// The largest message, in bytes. Default 1 MiB.
         max_message_size: optional Whole<1, MAX_SIZE>,
         /// The largest message before WELCOME, in bytes. Default 64 KiB.
-        max_message_size_before_welcome: optional Whole<1, MAX_SIZE>,
+        max_message_size_before_welcome: optional Located<Whole<1, MAX_SIZE>>,
         /// How deeply lists and dictionaries may be nested in a message. Default 128.
         max_nesting_depth: optional Whole<4, 1024>,
         /// How much unsent data, in bytes, may wait for a client before the gateway drops it. Default 1 MiB.
@@ -262,7 +262,12 @@ impl ServiceKeys {
         if let Some(url) = self.url {
             walk.warn_at(url.path, "has no effect: clients find their URL themselves; leave it out");
         }
-        if self.auth.is_none() && self.policy.is_none() && !role_exists(ANONYMOUS, None, &shared.realms) {
+        let are_realms_known = !["realms", "workers"].iter().any(|path| walk.has_fault_below(path));
+        if self.auth.is_none()
+            && self.policy.is_none()
+            && are_realms_known
+            && !role_exists(ANONYMOUS, None, &shared.realms)
+        {
             walk.warn_at(
                 path,
                 format!("clients join with the role `{ANONYMOUS}`, which no realm has, so no client can join: add the role, or `auth`"),
@@ -342,8 +347,7 @@ impl RawWebSocketOptions {
             Some(size) => size.get::<usize>(),
         };
         let same_origin = self.allowed_origins.is_none();
-        let allowed_origins: Vec<String> =
-            self.allowed_origins.into_iter().flatten().map(|origin| origin.0).collect();
+        let allowed_origins = self.allowed_origins.map_or_else(Vec::new, |named| origins(named, walk));
         // Any page at all may come, so that one whose origin stays unknown is no further danger. Where cookies are credentials,
         // it may be a frame that was meant to be harmless.
         let is_open = !has_credentials && allowed_origins.iter().any(|origin| origin == "*");
@@ -368,9 +372,12 @@ impl RawWebSocketOptions {
         let wire = WireOptions {
             max_frame_size,
             max_message_size,
-            max_message_size_before_welcome: self
-                .max_message_size_before_welcome
-                .map_or(wire.max_message_size_before_welcome.min(max_message_size), Whole::get),
+            max_message_size_before_welcome: before_welcome(
+                self.max_message_size_before_welcome,
+                wire.max_message_size_before_welcome,
+                max_message_size,
+                walk,
+            ),
             max_nesting_depth: self.max_nesting_depth.map_or(wire.max_nesting_depth, Whole::get),
             max_unsent: self.max_unsent.map_or(wire.max_unsent, Whole::get),
             close_handshake_timeout: self
@@ -392,6 +399,36 @@ impl RawWebSocketOptions {
             self.open_handshake_timeout.map(|Located { path, value }| Located { path, value: value.0 });
         (options, timeout)
     }
+}
+
+/// Nothing is wrong with a service that no page may use; most operators mean another thing.
+fn origins(named: Located<Vec<Origin>>, walk: &mut Walk<'_>) -> Vec<String> {
+    let Located { path, value } = named;
+    if value.is_empty() && !walk.has_fault_below(&path) {
+        walk.warn_at(
+            path,
+            "lets no browser in: name an origin, or leave `allowed_origins` out for the service's own",
+        );
+    }
+    value.into_iter().map(|origin| origin.0).collect()
+}
+
+/// The largest message before WELCOME. A larger one than afterwards is a mistake in one of the two.
+fn before_welcome(
+    wanted: Option<Located<Whole<1, MAX_SIZE>>>,
+    default: usize,
+    afterwards: usize,
+    walk: &mut Walk<'_>,
+) -> usize {
+    let Some(Located { path, value }) = wanted else { return default.min(afterwards) };
+    let size = value.get();
+    if size > afterwards {
+        walk.warn_at(
+            path,
+            format!("is more than a message may have afterwards, lower it or raise `max_message_size` ({afterwards})"),
+        );
+    }
+    size
 }
 
 /// The size of a ping. No client can rely on it, so that a size that cannot be had is no fault.

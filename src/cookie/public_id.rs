@@ -78,6 +78,14 @@ impl PublicIdKey {
         Self::load_or_create(&node_dir.join(FILE))
     }
 
+    /// Whether there is a key in a file. Fails if what stands there is none, or cannot be read.
+    pub(crate) fn look(path: &Path) -> Result<bool, PublicIdKeyError> {
+        match file::read(path, KEY_SIZE as u64) {
+            Err(error) if error.is_not_found() => Ok(false),
+            found => Self::read(found, path).map(|_| true),
+        }
+    }
+
     /// Reads the key from a file, and makes the file (mode 0600) if there is none.
     ///
     /// Another process that does the same at the same moment gets the same key.

@@ -1,6 +1,6 @@
 //! A bound endpoint: TCP or a Unix socket.
 
-use std::{fmt, io, net::SocketAddr, path::PathBuf};
+use std::{fmt, future::pending, io, net::SocketAddr, path::PathBuf};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
@@ -23,7 +23,7 @@ enum Bound {
     /// The file goes with the listener, so that the next start need not tell a dead socket from a live one.
     Unix {
         /// None: the service manager has made it, and removes it.
-        _file: Option<SocketFile>,
+        file: Option<SocketFile>,
         listener: UnixListener,
         path: PathBuf,
     },
@@ -86,7 +86,7 @@ impl Listener {
                 if let Some(listener) = inherited.unix(path) {
                     return UnixListener::from_std(listener)
                         .map(|listener| Self {
-                            socket: Bound::Unix { _file: None, listener, path: path.clone() },
+                            socket: Bound::Unix { file: None, listener, path: path.clone() },
                         })
                         .map_err(|error| BindError {
                             endpoint: path.display().to_string(),
@@ -94,7 +94,7 @@ impl Listener {
                         });
                 }
                 SocketFile::listen(path, *backlog, *access)
-                    .map(|(listener, file)| Bound::Unix { _file: Some(file), listener, path: path.clone() })
+                    .map(|(listener, file)| Bound::Unix { file: Some(file), listener, path: path.clone() })
                     .map_err(|fault| BindError {
                         endpoint: path.display().to_string(),
                         fault: BindFault::Unix(fault),
@@ -117,6 +117,14 @@ impl Listener {
             }
         };
         Ok(Incoming { stream, peer, tls: None })
+    }
+
+    /// Tells the operator when the file of a Unix socket is gone; never ends.
+    pub(super) async fn watch(&self) {
+        match &self.socket {
+            Bound::Unix { file: Some(file), .. } => file.tell_of_removal().await,
+            Bound::Unix { file: None, .. } | Bound::Tcp(..) => pending().await,
+        }
     }
 
     /// Where a client finds the listener.

@@ -10,8 +10,9 @@ use crate::tls::TlsOptions;
 pub struct ListenerOptions {
     /// Where it listens.
     pub endpoint: Endpoint,
-    /// How many connections may be open at once. Default [`DEFAULT_MAX_CONNECTIONS`](Self::DEFAULT_MAX_CONNECTIONS).
-    pub max_connections: usize,
+    /// How many connections may be open at once. None: [`DEFAULT_MAX_CONNECTIONS`](Self::DEFAULT_MAX_CONNECTIONS), or as many as the
+    /// process may have files open.
+    pub max_connections: Option<usize>,
     /// Whether it speaks TLS, at TCP endpoints. Default: it does not.
     pub tls: Option<TlsOptions>,
     /// Whether each connection begins with a header of the PROXY protocol. Default false.

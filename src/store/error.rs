@@ -78,7 +78,7 @@ pub enum StoreOpenError {
     /// A record that was whole once is not any more. Nothing was changed.
     #[error(
         "the cookie store {} is damaged at line {line} (byte {offset}): {what}; put a sound copy in its place, \
-         or keep what is whole with `wampgate cookies repair`", path.display()
+         or keep what is whole with `wampgate cookies repair` and this command's `--node-dir` or `--config`", path.display()
     )]
     Damaged {
         /// The file.

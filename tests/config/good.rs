@@ -129,7 +129,7 @@ fn every_key_arrives_where_it_belongs() {
 
     let front = &config.transports[0];
     let interface = std::net::Ipv6Addr::LOCALHOST.into();
-    assert_eq!((front.edge.id.as_str(), front.listener.max_connections), ("front", 100));
+    assert_eq!((front.edge.id.as_str(), front.listener.max_connections), ("front", Some(100)));
     assert_eq!(front.listener.endpoint, Endpoint::Tcp { interface, port: 8443, backlog: 50, shared: true });
     assert_eq!((front.edge.http.max_head_size, front.edge.http.max_headers), (8192, 32));
     assert_eq!((front.edge.http.access_log, front.edge.http.hsts_max_age), (true, Some(60)));

@@ -62,6 +62,20 @@ fn a_hundred_reloads_fail_no_join_and_a_bad_file_changes_nothing() {
 }
 
 #[test]
+fn a_signal_to_reload_says_what_was_not_done() {
+    const NOTHING: &str = "no component and no certificate has changed";
+    const CHANGED: &str = "the configuration has changed, but the gateway reads it only when it starts";
+    let gateway = Gateway::start(&web(&tracked()));
+    gateway.signal(Signal::HUP);
+    gateway.output().until(NOTHING, 1);
+    assert!(!gateway.output().text().contains(CHANGED));
+    fs::write(gateway.path().join("config.json"), "{}").unwrap();
+    gateway.signal(Signal::HUP);
+    gateway.output().until(CHANGED, 1);
+    gateway.output().until(NOTHING, 2);
+}
+
+#[test]
 fn what_is_recorded_passes_as_cases() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cases.jsonl");

@@ -99,3 +99,28 @@ fn the_admin_socket_removes_nothing_but_sockets() {
     assert!(gateway.terminate().success());
     assert_eq!(fs::read(gateway.path().join("wampgate.sock")).unwrap(), b"notes");
 }
+
+#[test]
+fn no_browser_is_sent_to_a_socket() {
+    let mut config = at("gate.sock");
+    config["transports"][0]["paths"]["/"] = json!({ "type": "page" });
+    let mut gateway = start(&config);
+    assert!(gateway.terminate().success());
+    assert!(!gateway.output().text().contains("in a browser"), "{}", gateway.output().text());
+}
+
+#[test]
+fn a_socket_that_is_removed_while_the_gateway_runs_is_told_once() {
+    const TOLD: &str = "the socket's file was removed or replaced while the gateway runs";
+    let mut config = at("gate.sock");
+    config["transports"][0]["paths"]["ws"] =
+        json!({ "type": "websocket", "cookie": { "store": { "type": "memory" } } });
+    let mut gateway = start(&config);
+    fs::remove_file(gateway.path().join("gate.sock")).unwrap();
+    gateway.output().until(TOLD, 1);
+    let admin = gateway.path().join("wampgate.sock");
+    fs::rename(&admin, gateway.path().join("moved")).unwrap();
+    gateway.output().until(TOLD, 2);
+    assert!(gateway.terminate().success());
+    assert_eq!(gateway.output().text().matches(TOLD).count(), 2);
+}

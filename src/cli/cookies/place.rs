@@ -14,7 +14,7 @@ use wampgate::{
         self, AdminClient, AdminRequest, ClientError, Command, Failure, ManagedStore, Reply, SOCKET, Summary,
         VERSION,
     },
-    config::{self, Config},
+    config::{self, Config, LoadOptions, LoadedConfig},
     store::{CookieRecord, StoreOptions, Timestamp, TrackingId},
 };
 
@@ -24,6 +24,8 @@ pub(super) struct Chosen {
     pub(super) store: StoreOptions,
     name: String,
     node_dir: PathBuf,
+    /// Whether it is a configuration of the operator.
+    is_found: bool,
     /// Whether only one that exists will do.
     may_create: bool,
 }
@@ -46,7 +48,9 @@ struct Candidate<'a> {
 
 /// Finds the store that the arguments mean.
 pub(super) fn choose(args: &StoreArgs) -> anyhow::Result<Chosen> {
-    let config = config::load(&args.source.source())?.config;
+    // Neither secrets nor the folders of sockets matter here, and the command may run where they are not.
+    let options = LoadOptions { allow_missing_secrets: true, ..LoadOptions::default() };
+    let LoadedConfig { config, file, .. } = config::load_by(&args.source.source(), &options)?;
     let all = candidates(&config);
     let matching: Vec<&Candidate<'_>> = all
         .iter()
@@ -66,7 +70,7 @@ pub(super) fn choose(args: &StoreArgs) -> anyhow::Result<Chosen> {
         );
     }
     let (store, name) = (first.store.clone(), first.name.clone());
-    Ok(Chosen { store, name, node_dir: config.node_dir, may_create: false })
+    Ok(Chosen { store, name, node_dir: config.node_dir, is_found: file.is_some(), may_create: false })
 }
 
 fn candidates(config: &Config) -> Vec<Candidate<'_>> {
@@ -150,8 +154,13 @@ impl Chosen {
     fn open(self) -> anyhow::Result<StoreAccess> {
         let place = self.store.place();
         if !place.is_durable() {
+            let hint = if self.is_found {
+                String::new()
+            } else {
+                format!("; {}", super::super::WHERE_CONFIGURATIONS_ARE)
+            };
             bail!(
-                "this cookie store is in memory, and no gateway runs on {}: there are no cookies",
+                "this cookie store is in memory, and no gateway runs on {}: there are no cookies{hint}",
                 self.node_dir.display()
             );
         }

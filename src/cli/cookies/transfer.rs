@@ -62,7 +62,13 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<()> {
         return write_to(BufWriter::new(stdout().lock()), place, args);
     }
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&args.file);
-    let file = file.with_context(|| format!("cannot create {}", args.file.display()))?;
+    let name = args.file.display();
+    let file = match file {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            bail!("{name} is there already and stays as it is: name another file, or remove this one")
+        }
+        file => file.with_context(|| format!("cannot create {name}"))?,
+    };
     let outcome = write_to(BufWriter::new(&file), place, args).and_then(|()| Ok(file.sync_all()?));
     if outcome.is_err() {
         // A reader could take half an export for a whole one.

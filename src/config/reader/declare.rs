@@ -4,7 +4,7 @@ use schemars::Schema;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Entries, Json, Raw, Refused, Walk, alternatives, entry, quoted, suggest,
+    Entries, Json, Known, Raw, Refused, Walk, alternatives, entry, quoted, suggest,
     walk::{COMMENT, instead_of},
 };
 
@@ -23,16 +23,18 @@ pub(crate) trait Object: Raw {
     fn take(entries: &Entries<'_>, tag: Option<&'static str>, walk: &mut Walk<'_>) -> Self;
 }
 
-/// Reads one key of an object.
+/// Reads one key of an object. The key may be misspelt, which is a fault of its own and hides none of those inside.
 pub(crate) fn field<T: Raw>(
     entries: &Entries<'_>,
     key: &str,
+    known: &Known<'_>,
     required: bool,
     doc: &str,
     walk: &mut Walk<'_>,
 ) -> Option<T> {
-    match entry(entries, key) {
-        Some(json) => walk.at_key(key, |walk| T::read(json, walk)),
+    let written = entry(entries, key).map(|json| (key, json));
+    match written.or_else(|| known.misspelt(entries, key)) {
+        Some((written, json)) => walk.at_key(written, |walk| T::read(json, walk)),
         None if required => {
             walk.at_key(key, |walk| walk.fault(format!("missing, but required: {}", first_sentence(doc))));
             None

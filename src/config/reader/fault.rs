@@ -15,6 +15,8 @@ pub struct ConfigError {
     pub faults: Vec<ConfigFault>,
     /// How many more there were.
     pub omitted: usize,
+    /// What is unwise about the rest, as far as the check got.
+    pub warnings: Vec<ConfigWarning>,
 }
 
 /// One thing that is wrong: where it stands, what is wrong, and what to write instead.
@@ -61,7 +63,8 @@ impl ConfigError {
 
     /// An error of one fault.
     pub(crate) fn one(file: impl Into<String>, place: FaultPlace, message: impl Into<String>) -> Self {
-        Self { file: file.into(), faults: vec![ConfigFault { place, message: message.into() }], omitted: 0 }
+        let faults = vec![ConfigFault { place, message: message.into() }];
+        Self { file: file.into(), faults, omitted: 0, warnings: Vec::new() }
     }
 }
 

@@ -37,16 +37,6 @@ macro_rules! object {
                 tag: Option<&'static str>,
                 walk: &mut $crate::config::reader::Walk<'_>,
             ) -> Self {
-                let object = Self {
-                    $($field: $crate::config::reader::field(
-                        entries,
-                        $crate::config::reader::key!($field $($key)?),
-                        $crate::config::reader::is_required!($presence),
-                        concat!($($field_doc),+),
-                        walk,
-                    ),)*
-                };
-                $($($crate::config::reader::ignored::<$unused>(entries, $ignored, $happens, walk);)*)?
                 let known = $crate::config::reader::Known {
                     keys: Self::KEYS,
                     tag,
@@ -54,6 +44,17 @@ macro_rules! object {
                     refused: Self::REFUSED,
                     misplaced: Self::MISPLACED,
                 };
+                let object = Self {
+                    $($field: $crate::config::reader::field(
+                        entries,
+                        $crate::config::reader::key!($field $($key)?),
+                        &known,
+                        $crate::config::reader::is_required!($presence),
+                        concat!($($field_doc),+),
+                        walk,
+                    ),)*
+                };
+                $($($crate::config::reader::ignored::<$unused>(entries, $ignored, $happens, walk);)*)?
                 walk.unknown_keys(entries, &known);
                 walk.comment(entries);
                 object

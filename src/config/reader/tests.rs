@@ -303,7 +303,12 @@ fn walk(visit: impl FnOnce(&mut Walk<'_>)) -> ConfigError {
     };
     let mut walk = Walk::new(surroundings);
     visit(&mut walk);
-    ConfigError { file: "file".to_owned(), faults: walk.faults, omitted: walk.omitted }
+    ConfigError {
+        file: "file".to_owned(),
+        faults: walk.faults,
+        omitted: walk.omitted,
+        warnings: walk.warnings,
+    }
 }
 
 #[test]

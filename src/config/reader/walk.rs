@@ -37,8 +37,8 @@ pub struct LoadOptions {
     pub port: Option<u16>,
     /// The interface of the only TCP transport.
     pub interface: Option<IpAddr>,
-    /// A secret that is not there is only a warning, for a check in a place without secrets. No gateway may run with the result,
-    /// in which a known text stands for the secret.
+    /// A secret that is not there is only a warning, and so is a folder that is not there or not writable: for a check in a place
+    /// without secrets, where the gateway does not run. No gateway may run with the result, in which a known text stands for the secret.
     pub allow_missing_secrets: bool,
 }
 
@@ -58,19 +58,33 @@ pub(crate) struct Walk<'a> {
     pub(crate) warnings: Vec<ConfigWarning>,
     /// The paths of secrets that are not there.
     missing_secrets: Vec<String>,
-    /// What no client may read.
+    /// What the gateway has for itself.
     pub(crate) protected: Vec<Protected>,
     /// The folders that clients may read, each with the path at which it is configured.
     pub(crate) served: Vec<(String, PathBuf)>,
     path: String,
 }
 
-/// A file or a folder that no client may read, however it is served.
+/// A file or a folder that the gateway has for itself: no client may read it, and nothing else may stand there.
 #[derive(Debug)]
 pub(crate) struct Protected {
-    /// What it is: "the file of a secret".
-    pub(crate) what: &'static str,
+    pub(crate) what: Own,
     pub(crate) place: PathBuf,
+    /// The path at which it is configured; empty: it lies in the node directory.
+    pub(crate) path: String,
+}
+
+/// What the gateway has for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Own {
+    Configuration,
+    Secret,
+    PrivateKey,
+    FileStore,
+    LmdbStore,
+    Socket,
+    AdminSocket,
+    Key,
 }
 
 /// An object's entries, each key once.
@@ -94,6 +108,28 @@ pub(crate) struct Known<'k> {
     pub(crate) refused: &'k Refused,
     /// Keys that belong elsewhere.
     pub(crate) misplaced: &'k Refused,
+}
+
+impl Known<'_> {
+    /// Whether a key has a place in the object, or a message of its own.
+    fn has(&self, key: &str) -> bool {
+        key == COMMENT
+            || self.keys.contains(&key)
+            || self.tag == Some(key)
+            || self.ignored.contains(&key)
+            || instead_of(key, self.refused).is_some()
+            || instead_of(key, self.misplaced).is_some()
+    }
+
+    /// The list or object whose unknown key is most similar to `key`.
+    pub(crate) fn misspelt<'j>(&self, entries: &Entries<'j>, key: &str) -> Option<(&'j str, &'j Json)> {
+        let is_it = |(written, json): &&(&str, &Json)| {
+            matches!(json, Json::List(_) | Json::Object(_))
+                && !self.has(written)
+                && nearest(written, self.keys.iter().copied().chain(self.tag)) == Some(key)
+        };
+        entries.iter().find(is_it).copied()
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -183,9 +219,18 @@ impl<'a> Walk<'a> {
         self.missing_secrets.iter().any(|missing| missing.strip_suffix(".file").unwrap_or(missing) == path)
     }
 
-    /// Notes a file or a folder that no client may read.
-    pub(crate) fn protect(&mut self, what: &'static str, place: &Path) {
-        self.protected.push(Protected { what, place: place.to_owned() });
+    /// Reports what this machine lacks and the gateway's machine may have: a fault, unless the operator only checks the rest.
+    pub(crate) fn missing_at(&mut self, path: &str, message: impl Into<String>) {
+        if self.surroundings.options.allow_missing_secrets {
+            self.warn_at(path, message);
+        } else {
+            self.fault_at(path, message);
+        }
+    }
+
+    /// Notes a file or a folder that the gateway has for itself.
+    pub(crate) fn protect(&mut self, what: Own, place: &Path, path: impl Into<String>) {
+        self.protected.push(Protected { what, place: place.to_owned(), path: path.into() });
     }
 
     /// Whether a fault has been reported for a value or for anything inside it.
@@ -284,15 +329,19 @@ pub(crate) fn instead_of(word: &str, refused: &Refused) -> Option<&'static str> 
 /// "did you mean …?" if a known word is similar, or else all known words.
 pub(crate) fn suggest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -> String {
     let known: Vec<&str> = known.collect();
-    let nearest = known
-        .iter()
-        .map(|name| (strsim::jaro_winkler(&unknown.to_ascii_lowercase(), name), *name))
-        .max_by(|one, other| one.0.total_cmp(&other.0));
-    match nearest {
-        Some((similarity, name)) if similarity >= SIMILAR => format!("did you mean `{name}`?"),
+    match nearest(unknown, known.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
         _ if known.is_empty() => "nothing is known here".to_owned(),
         _ => format!("use {}", alternatives(&known)),
     }
+}
+
+/// The known word that is most similar, if it is similar enough.
+fn nearest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let unknown = unknown.to_ascii_lowercase();
+    let similar = known.map(|name| (strsim::jaro_winkler(&unknown, name), name));
+    let (similarity, name) = similar.max_by(|one, other| one.0.total_cmp(&other.0))?;
+    (similarity >= SIMILAR).then_some(name)
 }
 
 /// `a`, `b` or `c`
