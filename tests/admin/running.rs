@@ -188,6 +188,8 @@ fn the_log_says_who_did_what_and_what_reveals_ids_is_not_like_a_list() {
     cookies(dir, &["revoke", "--authid", "joe"]).printed();
     cookies(dir, &["show", "nonsense"]).complained();
     let uid = rustix::process::getuid().as_raw();
+    // The log comes by another way than the answers.
+    gateway.output().until("a command on cookies failed", 1);
     let log = gateway.output().text();
     let line = |what: &str, command: &str| {
         let found =
