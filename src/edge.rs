@@ -164,8 +164,10 @@ impl Edge {
         services: &mut Services<'_, E>,
     ) -> Result<Self, E> {
         let EdgeOptions { id, http, per_address, hosts, root } = options;
-        let services_hosts = root.services().map(|(_, service)| &service.handshake.allowed_hosts);
-        let hosts = iter::once(hosts).chain(services_hosts).cloned().collect();
+        // A service without a list says nothing about names.
+        let listed = root.services().map(|(_, service)| &service.handshake.allowed_hosts);
+        let listed = listed.filter(|hosts| matches!(hosts, AllowedHosts::Listed(_)));
+        let hosts = iter::once(hosts).chain(listed).cloned().collect();
         let hsts = http.hsts_max_age.map(|seconds| HeaderValue::try_from(format!("max-age={seconds}")));
         Ok(Self {
             routes: Routes::new(root, services)?,
