@@ -46,13 +46,16 @@ pub use crate::{
     edge::{AddressOptions, EdgeOptions, HttpOptions, PathTree, StaticOptions, TargetOptions, TrustedProxy},
     handshake::{AllowedHosts, HandshakeOptions},
     policy::{PolicyFile, PolicyOptions},
-    realm::{Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
+    realm::{HistoryOptions, Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
     server::{Endpoint, ListenerOptions, SocketAccess},
     service::ServiceOptions,
     store::{StoreOptions, SyncMode},
     tls::{CertificateFiles, ClientCertificates, TlsOptions},
     tracking::TrackingOptions,
-    wamp::{Serializer, Subprotocol, pattern::UriMatch},
+    wamp::{
+        Serializer, Subprotocol,
+        pattern::{Pattern, UriMatch},
+    },
     wire::{PingOptions, WireOptions},
 };
 

@@ -10,6 +10,7 @@
 //! | what waits to be sent | what exceeds [`FREE`], shared frames once for each receiver | the connection is dropped |
 //! | subscriptions and registrations | the URI and [`ENTRY`] bytes | `wamp.error.unavailable` |
 //! | a call that waits until a callee is free | what it keeps in memory | `wamp.error.unavailable` |
+//! | an event of a history | what it keeps in memory | older ones are forgotten |
 //! | a retained event, a testament | what it keeps in memory | `wamp.error.unavailable` |
 
 use std::{

@@ -33,17 +33,18 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use self::{
+    features::features,
+    inbox::{Arrival, Inbox, SessionKey},
+    owner::Owner,
+    permissions::Permissions,
+};
 pub use self::{
     inbox::RealmClosed,
     logout::{Logout, Logouts, TooManyLogouts},
     member::{Channel, Client},
     metrics::RealmMetrics,
-    options::{Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
-};
-use self::{
-    inbox::{Arrival, Inbox, SessionKey},
-    owner::Owner,
-    permissions::Permissions,
+    options::{HistoryOptions, Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
 };
 use crate::{
     identity::Identity,
@@ -83,12 +84,11 @@ impl Realm {
     /// A realm and the owner that has to run for it.
     fn with_owner(options: RealmOptions, logouts: Option<Logouts>, metrics: &RealmMetrics) -> (Self, Owner) {
         let permissions = Arc::new(Permissions::new(&options.roles));
-        let name = options.name.clone();
-        let (inbox, arrivals) = Inbox::new(options.name, Arc::clone(&permissions));
+        let features = features(!options.histories.is_empty());
+        let (inbox, arrivals) = Inbox::new(options.name.clone(), Arc::clone(&permissions), features);
         let gate = Arc::clone(&inbox.gate);
-        let counters = metrics.of(name.as_str(), &gate);
-        let limits = options.per_session;
-        let owner = Owner::new(name, arrivals, gate, permissions, limits, logouts, counters);
+        let counters = metrics.of(options.name.as_str(), &gate);
+        let owner = Owner::new(options, arrivals, gate, permissions, logouts, counters);
         (Self { inbox: Arc::new(inbox) }, owner)
     }
 

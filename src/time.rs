@@ -41,6 +41,11 @@ impl Timestamp {
         stamp::parse(text)
     }
 
+    /// Reads a text of any form of RFC 3339, to the millisecond; nothing for one before 1970.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        stamp::parse_rfc3339(text)
+    }
+
     /// This moment and `seconds` more, saturating.
     #[must_use]
     pub const fn plus_seconds(self, seconds: u64) -> Self {

@@ -1,11 +1,14 @@
 //! Realms, their roles, and what each role may do.
 
+use std::time::Duration;
+
 use schemars::json_schema;
 
 use super::{
-    Permission, RealmOptions, RoleOptions, Roles, SessionLimits, UriMatch,
+    HistoryOptions, Pattern, Permission, RealmOptions, RoleOptions, Roles, SessionLimits, UriMatch,
     reader::{
-        Anything, Json, Located, Raw, Size, Walk, Whole, checked_text, inline_schema, object, quoted, words,
+        Anything, Json, Located, Raw, Size, Walk, Whole, checked_text, choice, inline_schema, object, quoted,
+        words,
     },
 };
 use crate::{identity::Name, wamp::Uri};
@@ -22,12 +25,14 @@ object! {
         roles: required Vec<RawRole>,
         /// What one session may hold.
         per_session: optional RawPerSession,
+        /// Which events the gateway records for `wamp.subscription.get_events`: an object such as
+        /// {"type": "memory", "event-history": [{"uri": "com.example.log"}]}.
+        store: optional RawEventStore,
         /// A name for Crossbar's management; unused.
         id: optional Name,
     }
     refuses {
         "options" => "leave a realm's options out",
-        "store" => "the gateway keeps no event history, leave `store` out",
         "schemas" => "the gateway does not validate payloads, leave `schemas` out",
         "inventory" => "the gateway does not validate payloads, leave `inventory` out",
         "rlinks" => "the gateway links no realms, let a client of both routers pass messages on",
@@ -35,6 +40,40 @@ object! {
     }
     ignores {
         "trace": Anything => "the gateway keeps no trace of messages",
+    }
+}
+
+choice! {
+    /// Where the gateway records events.
+    enum RawEventStore {
+        Memory(RawEventMemory) = "memory",
+    }
+}
+
+object! {
+    /// Events in memory, which are gone when the gateway stops.
+    struct RawEventMemory {
+        /// How many events the gateway remembers of each entry without a `limit` of its own, the latest ones. Default 1,000.
+        limit: optional Whole<1, 10_000>,
+        /// The topics whose events the gateway records.
+        event_history: required Vec<Located<RawHistory>> = "event-history",
+    }
+    refuses {
+        "call-queue" => "calls wait in the queue of a registration with `concurrency`, leave `call-queue` out",
+    }
+}
+
+object! {
+    /// Topics whose events the gateway records.
+    struct RawHistory {
+        /// The topic, or the pattern of topics that `match` says.
+        uri: required String,
+        /// How the gateway compares `uri`: `exact` (the default), `prefix`, or `wildcard` (empty components match anything).
+        matching: optional UriMatch = "match",
+        /// How many events the gateway remembers, the latest ones, up to 16 MiB of them.
+        limit: optional Whole<1, 10_000>,
+        /// How long the gateway remembers an event, in seconds. Default: until later ones take its place.
+        max_age: optional Whole<1, 31_536_000>,
     }
 }
 
@@ -161,12 +200,14 @@ pub(super) fn realms(raw: Option<Vec<RawRealm>>, walk: &mut Walk<'_>) -> Vec<Rea
             name: Uri::known(DEFAULT_REALM),
             roles: Roles::Open,
             per_session: SessionLimits::default(),
+            histories: Vec::new(),
         }];
     };
     let mut realms: Vec<RealmOptions> = Vec::new();
     for realm in raw {
         let roles = roles(realm.roles.unwrap_or_default(), walk);
         let per_session = realm.per_session.map(RawPerSession::check).unwrap_or_default();
+        let histories = realm.store.map(|store| histories(store, walk)).unwrap_or_default();
         let Some(name) = realm.name else { continue };
         if realms.iter().any(|other| other.name == name.value) {
             walk.fault_at(
@@ -174,9 +215,41 @@ pub(super) fn realms(raw: Option<Vec<RawRealm>>, walk: &mut Walk<'_>) -> Vec<Rea
                 format!("there is a realm {} already, use another name", quoted(name.value.as_str())),
             );
         }
-        realms.push(RealmOptions { name: name.value, roles: Roles::Listed(roles), per_session });
+        realms.push(RealmOptions { name: name.value, roles: Roles::Listed(roles), per_session, histories });
     }
     realms
+}
+
+fn histories(store: RawEventStore, walk: &mut Walk<'_>) -> Vec<HistoryOptions> {
+    let RawEventStore::Memory(store) = store;
+    let RawEventMemory { limit: common, event_history } = *store;
+    let mut histories: Vec<HistoryOptions> = Vec::new();
+    for Located { path, value } in event_history.unwrap_or_default() {
+        let RawHistory { uri, matching, limit, max_age } = value;
+        let Some(uri) = uri else { continue };
+        let pattern = match Pattern::parse(&uri, matching.unwrap_or_default()) {
+            Ok(pattern) => pattern,
+            Err(fault) => {
+                walk.fault_at(format!("{path}.uri"), format!("{} is not valid: {fault}", quoted(&uri)));
+                continue;
+            }
+        };
+        if pattern.is_reserved() {
+            walk.fault_at(
+                format!("{path}.uri"),
+                "the gateway records events of clients, not its own ones that begin with wamp., use topics of yours",
+            );
+        }
+        if histories.iter().any(|other| other.pattern == pattern) {
+            walk.fault_at(path, "there is another entry for the same topics, join the two");
+        }
+        histories.push(HistoryOptions {
+            pattern,
+            limit: limit.or(common).map_or(HistoryOptions::DEFAULT_LIMIT, Whole::get),
+            max_age: max_age.map(|seconds| Duration::from_secs(seconds.0)),
+        });
+    }
+    histories
 }
 
 impl RawPerSession {

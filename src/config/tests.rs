@@ -87,6 +87,40 @@ fn relative_paths_are_joined_to_the_node_directory() {
 }
 
 #[test]
+fn realm_records_the_events_of_the_topics_that_its_store_names() {
+    let with = |store: &Value| {
+        let mut config: Value = serde_json::from_str(EMBEDDED).unwrap();
+        config["realms"] = json!([{ "name": "realm1", "roles": [{ "name": "anonymous" }], "store": store }]);
+        check_text(&config.to_string())
+    };
+    let entries = json!([
+        { "uri": "com.example.log" },
+        { "uri": "com.example.", "match": "prefix", "limit": 7, "max_age": 90 },
+    ]);
+    let config = with(&json!({ "type": "memory", "limit": 50, "event-history": entries })).unwrap();
+    let histories = &config.realms[0].histories;
+    let read: Vec<_> = histories.iter().map(|it| (it.pattern.as_str(), it.limit, it.max_age)).collect();
+    assert_eq!(
+        read,
+        [("com.example.log", 50, None), ("com.example.", 7, Some(std::time::Duration::from_secs(90)))]
+    );
+    let config = with(&json!({ "type": "memory", "event-history": [{ "uri": "com.example" }] })).unwrap();
+    assert_eq!(config.realms[0].histories[0].limit, 1_000);
+
+    for (entries, place) in [
+        (json!([{ "uri": "com..log" }]), "realms[0].store.event-history[0].uri: "),
+        (json!([{ "uri": "wamp.session.on_join" }]), "realms[0].store.event-history[0].uri: "),
+        (json!([{ "uri": "com.a" }, { "uri": "com.a" }]), "realms[0].store.event-history[1]: "),
+        (json!([{ "uri": "com.a", "limit": 0 }]), "realms[0].store.event-history[0].limit: "),
+    ] {
+        let error = with(&json!({ "type": "memory", "event-history": entries })).unwrap_err().to_string();
+        assert!(error.contains(place), "{error}");
+    }
+    let error = with(&json!({ "type": "memory", "event-history": [], "call-queue": [] })).unwrap_err();
+    assert!(error.to_string().contains("concurrency"), "{error}");
+}
+
+#[test]
 fn sync_takes_crossbars_switch() {
     for (written, expected) in [
         (json!(true), crate::config::SyncMode::Always),

@@ -5,17 +5,22 @@
 //! scope to the router. The broker forgets a topic that has no subscribers.
 
 mod audience;
+mod history;
 mod meta;
 mod retained;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 pub(super) use audience::Audience;
+pub(super) use history::{Filter, MAX_RECALLED, Recalled};
+use history::{Histories, Recorded, Unanswered};
 use retained::{Retained, RetainedEvent};
 
 use super::{
     deliveries::{Deliveries, RequestError},
+    identifiers::Identifiers,
     member::Actor,
+    options::HistoryOptions,
     permissions::Action,
     turn::{Change, Kind, Turn},
 };
@@ -43,6 +48,7 @@ pub(super) struct Broker {
     /// How many subscriptions may be to topics of the meta API.
     watching: usize,
     retained: Retained,
+    histories: Histories,
 }
 
 /// A topic, or a pattern of topics, and its subscribers.
@@ -51,6 +57,8 @@ struct Topic {
     subscription: u64,
     created: Timestamp,
     subscribers: FxHashSet<SessionId>,
+    /// Whether it is there without subscribers too: it has a history.
+    is_kept: bool,
 }
 
 /// An event on its way to the subscribers of a topic: everything that there is to know of it.
@@ -67,6 +75,25 @@ pub(super) struct Publication<'a> {
 }
 
 impl Broker {
+    /// A broker without subscribers that records the events of some topics. Each of them has its subscription from the start, so
+    /// that what comes before its first subscriber is recorded.
+    pub(super) fn new(
+        histories: &[HistoryOptions],
+        identifiers: &mut Identifiers,
+        created: Timestamp,
+    ) -> Self {
+        let mut broker = Self::default();
+        for options in histories {
+            let subscription = identifiers.subscription();
+            let topic = || Topic { subscription, created, subscribers: FxHashSet::default(), is_kept: true };
+            broker.topics.get_or_insert_with(&options.pattern, topic);
+            broker.by_id.insert(subscription, options.pattern.clone());
+            broker.watching += usize::from(watches_meta(&options.pattern));
+            broker.histories.add(options);
+        }
+        broker
+    }
+
     /// Subscribes a session to a topic or a pattern of topics. A second time gives the same subscription (section
     /// "SUBSCRIBED").
     pub(super) fn subscribe(
@@ -94,7 +121,12 @@ impl Broker {
             let subscription = turn.identifiers.subscription();
             let subscribers = FxHashSet::from_iter([session]);
             let created = turn.clock;
-            self.topics.get_or_insert_with(topic, || Topic { subscription, created, subscribers });
+            self.topics.get_or_insert_with(topic, || Topic {
+                subscription,
+                created,
+                subscribers,
+                is_kept: false,
+            });
             self.by_id.insert(subscription, topic.clone());
             self.watching += usize::from(watches_meta(topic));
             turn.changes.push((Kind::Subscription, Change::Created(session, subscription)));
@@ -201,6 +233,37 @@ impl Broker {
         ))
     }
 
+    /// Records an event for later questions, if its topic has a history.
+    pub(super) fn record(&mut self, publication: &Publication<'_>, turn: &Turn<'_>) {
+        self.histories.record(publication, turn.clock);
+    }
+
+    /// The events of a subscription that a session asks for and may see.
+    pub(super) fn recall(
+        &self,
+        session: SessionId,
+        subscription: u64,
+        filter: &Filter,
+        turn: &Turn<'_>,
+    ) -> Result<Recalled, RequestError> {
+        let sees = |event: &Recorded| {
+            // A role that may subscribe to a pattern need not be allowed to see all that the pattern covers.
+            event.audience.includes(session, turn.members)
+                && turn.may(session, Action::Subscribe, event.topic.as_str())
+        };
+        let recall = |pattern| self.histories.recall(pattern, subscription, filter, turn.clock, sees);
+        self.by_id.get(&subscription).map_or(Err(Unanswered::NoHistory), recall).map_err(|why| match why {
+            Unanswered::NoHistory => RequestError::new(
+                error::HISTORY_UNAVAILABLE,
+                format!("nothing is recorded of the subscription {subscription}: the realm's `store` does not name it"),
+            ),
+            Unanswered::NoSuchPublication(id) => RequestError::new(
+                error::INVALID_ARGUMENT,
+                format!("the publication {id} is not in the history of the subscription {subscription}, or no longer"),
+            ),
+        })
+    }
+
     /// Gives a subscriber the retained events of what it has subscribed to.
     pub(super) fn give_retained(
         &self,
@@ -225,7 +288,7 @@ impl Broker {
         let Some(topic) = self.topics.get_mut(pattern) else { return };
         topic.subscribers.remove(&session);
         turn.changes.push((Kind::Subscription, Change::Removed(session, subscription)));
-        if topic.subscribers.is_empty() {
+        if topic.subscribers.is_empty() && !topic.is_kept {
             self.watching -= usize::from(watches_meta(pattern));
             self.topics.remove(pattern);
             self.by_id.remove(&subscription);

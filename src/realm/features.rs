@@ -32,6 +32,6 @@ const DEALER: [&str; 12] = [
 ];
 
 /// What a realm announces.
-pub(super) fn features() -> RouterFeatures {
-    RouterFeatures::new(BROKER, DEALER)
+pub(super) fn features(has_history: bool) -> RouterFeatures {
+    RouterFeatures::new(has_history.then_some("event_history").into_iter().chain(BROKER), DEALER)
 }

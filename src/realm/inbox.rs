@@ -12,7 +12,7 @@ use std::sync::{
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::{features::features, member::Client, permissions::Permissions};
+use super::{member::Client, permissions::Permissions};
 use crate::{
     identity::Identity,
     wamp::{ClientMessage, RouterFeatures, SessionId, Uri},
@@ -89,17 +89,15 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// An inbox, and the end from which its owner takes.
-    pub(super) fn new(name: Uri, permissions: Arc<Permissions>) -> (Self, mpsc::UnboundedReceiver<Arrival>) {
+    pub(super) fn new(
+        name: Uri,
+        permissions: Arc<Permissions>,
+        features: RouterFeatures,
+    ) -> (Self, mpsc::UnboundedReceiver<Arrival>) {
         let (queue, arrivals) = mpsc::unbounded_channel();
         let gate = Gate { slots: Semaphore::new(SLOTS as usize), sessions: AtomicUsize::new(0) };
-        let inbox = Self {
-            name,
-            permissions,
-            features: features(),
-            gate: Arc::new(gate),
-            queue,
-            attached: AtomicU64::new(0),
-        };
+        let inbox =
+            Self { name, permissions, features, gate: Arc::new(gate), queue, attached: AtomicU64::new(0) };
         (inbox, arrivals)
     }
 

@@ -15,7 +15,7 @@ use std::{borrow::Cow, collections::HashSet};
 
 use serde_json::{Map, Value, json};
 
-use super::{deliveries::RequestError, member::Members, turn::Kind};
+use super::{broker::Recalled, deliveries::RequestError, member::Members, turn::Kind};
 use crate::wamp::{
     Payload, Serializer, SessionId, Uri,
     uri::error::{INVALID_ARGUMENT, INVALID_URI, KILLED, NO_SUCH_SESSION},
@@ -33,7 +33,7 @@ pub(super) const MAX_LISTED: usize = 10_000;
 
 /// What one session of a list counts while the list waits to be sent, in bytes: 16 digits and a comma in JSON, and some of its
 /// eight bytes in memory.
-pub(super) const LISTED_SIZE: usize = 20;
+const LISTED_SIZE: usize = 20;
 
 /// How many roles a caller may name. A realm has a few.
 const MAX_ROLES: usize = 64;
@@ -44,6 +44,21 @@ const MAX_ARGUMENTS: usize = 16 * 1024;
 
 /// The longest message that a GOODBYE passes on, in bytes. It is copied to each session that is killed.
 const MAX_MESSAGE: usize = 1024;
+
+/// What the events of a history can be chosen by (section "Event History").
+const HISTORY_FILTER: [&str; 11] = [
+    "reverse",
+    "limit",
+    "from_time",
+    "after_time",
+    "before_time",
+    "until_time",
+    "topic",
+    "from_publication",
+    "after_publication",
+    "before_publication",
+    "until_publication",
+];
 
 /// What goes before the name of each procedure.
 const PREFIX: &str = "wamp.";
@@ -60,6 +75,8 @@ pub(super) enum MetaProcedure {
     KillAll,
     /// A question about subscriptions or registrations, which the router answers.
     Routing(Kind, Query),
+    /// Events of the past, which the router has.
+    GetEvents,
     /// A testament, which the router keeps.
     AddTestament,
     FlushTestaments,
@@ -120,6 +137,8 @@ pub(super) enum MetaResult {
     Sessions(Vec<u64>),
     /// Identifiers by how they match: `exact`, `prefix`, `wildcard`.
     Lists([Vec<u64>; 3]),
+    /// Events of the past.
+    Events(Recalled),
 }
 
 /// Sessions that are to end.
@@ -139,6 +158,9 @@ impl MetaProcedure {
     pub(super) fn parse(uri: &str) -> Option<Self> {
         let name = uri.strip_prefix(PREFIX)?;
         if let Some(name) = name.strip_prefix("subscription.") {
+            if name == "get_events" {
+                return Some(Self::GetEvents);
+            }
             return Query::parse(name, "list_subscribers", "count_subscribers", "remove_subscriber")
                 .map(|query| Self::Routing(Kind::Subscription, query));
         }
@@ -184,6 +206,7 @@ impl MetaProcedure {
             Self::Routing(_, Query::List) => (0, &[]),
             Self::Routing(_, Query::Lookup) => (2, &["match"]),
             Self::Routing(_, Query::Remove) => (2, &["reason"]),
+            Self::GetEvents => (2, &HISTORY_FILTER),
             Self::AddTestament => (3, &["publish_options", "scope"]),
             Self::FlushTestaments => (0, &["scope"]),
         }
@@ -242,7 +265,7 @@ impl MetaProcedure {
             }
             Self::KillAll => arguments.counting(others(caller, members.sessions())),
             // The router answers them.
-            Self::Routing(..) | Self::AddTestament | Self::FlushTestaments => {
+            Self::Routing(..) | Self::GetEvents | Self::AddTestament | Self::FlushTestaments => {
                 Ok(MetaAnswer { result: MetaResult::Nothing, killed: None })
             }
         }
@@ -273,12 +296,13 @@ impl MetaAnswer {
 }
 
 impl MetaResult {
-    /// How many identifiers are in it.
-    pub(super) fn listed(&self) -> usize {
+    /// What its lists count while they wait to be sent, in bytes.
+    pub(super) fn listed_size(&self) -> usize {
         match self {
             Self::Nothing | Self::Value(_) => 0,
-            Self::Sessions(sessions) => sessions.len(),
-            Self::Lists(lists) => lists.iter().map(Vec::len).sum(),
+            Self::Sessions(sessions) => sessions.len() * LISTED_SIZE,
+            Self::Lists(lists) => lists.iter().map(Vec::len).sum::<usize>() * LISTED_SIZE,
+            Self::Events(recalled) => recalled.size(),
         }
     }
 
@@ -291,6 +315,7 @@ impl MetaResult {
             Self::Lists([exact, prefix, wildcard]) => {
                 Payload::json(&[json!({ "exact": exact, "prefix": prefix, "wildcard": wildcard })])
             }
+            Self::Events(recalled) => recalled.payload(),
         }
     }
 }

@@ -1,8 +1,13 @@
 //! What an operator decides about a realm: its name, its roles, and what each role may do.
 
+use std::time::Duration;
+
 use crate::{
     identity::Name,
-    wamp::{Uri, pattern::UriMatch},
+    wamp::{
+        Uri,
+        pattern::{Pattern, UriMatch},
+    },
 };
 
 /// A realm and who may do what there.
@@ -14,6 +19,24 @@ pub struct RealmOptions {
     pub roles: Roles,
     /// What one session may hold.
     pub per_session: SessionLimits,
+    /// The topics whose events are recorded; no pattern twice.
+    pub histories: Vec<HistoryOptions>,
+}
+
+/// Topics whose events are recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryOptions {
+    /// The topic, or the pattern of topics.
+    pub pattern: Pattern,
+    /// How many events, the latest ones; at most 10,000.
+    pub limit: usize,
+    /// How long an event is remembered; without it, until later ones take its place.
+    pub max_age: Option<Duration>,
+}
+
+impl HistoryOptions {
+    /// How many events are recorded if the operator does not say, which is Crossbar.io's number.
+    pub const DEFAULT_LIMIT: usize = 1_000;
 }
 
 /// What one session may hold in a realm.

@@ -20,7 +20,7 @@ use super::{
     member::{Client, Member, Members},
     meta::{self, Killed, MetaAnswer, MetaProcedure, MetaResult},
     metrics::{Counted, RealmCounters},
-    options::SessionLimits,
+    options::RealmOptions,
     permissions::Permissions,
     router::{Now, Router},
 };
@@ -86,20 +86,21 @@ struct MetaTopics {
 impl Owner {
     /// An owner without sessions.
     pub(super) fn new(
-        name: Uri,
+        options: RealmOptions,
         arrivals: mpsc::UnboundedReceiver<Arrival>,
         gate: Arc<Gate>,
         permissions: Arc<Permissions>,
-        limits: SessionLimits,
         logouts: Option<Logouts>,
         counters: RealmCounters,
     ) -> Self {
-        let router = Router::new(Arc::clone(&permissions), Identifiers::new(), limits);
+        let RealmOptions { name, roles: _, per_session, histories } = options;
         let (members, deliveries) = (Members::default(), Deliveries::default());
         let topics = MetaTopics { on_join: Uri::known(meta::ON_JOIN), on_leave: Uri::known(meta::ON_LEAVE) };
         let counted = Counted::default();
         let clock = Clock::start();
         let now = clock.now();
+        let identifiers = Identifiers::new();
+        let router = Router::new(Arc::clone(&permissions), identifiers, per_session, &histories, now.clock);
         Self {
             name,
             logouts,
@@ -212,6 +213,9 @@ impl Owner {
                     .router
                     .answer(kind, query, payload, &self.members, self.now, &mut self.deliveries)
                     .map(MetaAnswer::telling),
+                MetaProcedure::GetEvents => {
+                    self.router.recall(&actor, payload, &self.members, self.now).map(MetaAnswer::telling)
+                }
                 MetaProcedure::AddTestament => self
                     .router
                     .add_testament(&actor, payload)
@@ -258,7 +262,9 @@ impl Owner {
             }
         };
         match result {
-            MetaResult::Sessions(_) | MetaResult::Lists(_) => self.answer_later(caller, request, result),
+            MetaResult::Sessions(_) | MetaResult::Lists(_) | MetaResult::Events(_) => {
+                self.answer_later(caller, request, result);
+            }
             result => {
                 let payload = result.payload();
                 self.deliveries.one(caller, result_of(request, payload));
@@ -270,12 +276,12 @@ impl Owner {
         }
     }
 
-    /// Answers with a list of identifiers, which the caller's own connection writes out: a list takes longer to write than
+    /// Answers with a list, which the caller's own connection writes out: a list takes longer to write than
     /// the question took to read, and the other sessions of the realm do not wait for it.
     fn answer_later(&self, caller: SessionId, request: u64, result: MetaResult) {
         let Some(member) = self.members.get(caller) else { return };
         let serializer = member.outbox.serializer();
-        let size = result.listed() * meta::LISTED_SIZE;
+        let size = result.listed_size();
         member.outbox.push_later(size, move || serializer.encode(&result_of(request, result.payload())));
     }
 

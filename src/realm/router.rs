@@ -12,6 +12,7 @@
 //! - *Patterns*: whether a role may subscribe to a pattern or register it, is decided by the pattern's text as by a URI. What
 //!   the pattern covers is decided anew for each event and each call: a role gets no event of a topic that it may not
 //!   subscribe to, and no call of a procedure that it may not register.
+//! - *Events of the past* are recorded for the topics that the operator names. Each has its subscription from the start.
 //! - *Options that would change the meaning of a message*, and that the router does not have, are refused with an ERROR that
 //!   names the option.
 //! - *PUBLISH without `acknowledge`* gets no answer, not even an ERROR (section "Publish ERROR").
@@ -33,6 +34,7 @@ macro_rules! turn {
 
 mod changes;
 mod checks;
+mod history;
 mod meta;
 mod requests;
 mod testaments;
@@ -48,7 +50,7 @@ use super::{
     identifiers::Identifiers,
     member::{Actor, Members},
     meta::MetaProcedure,
-    options::SessionLimits,
+    options::{HistoryOptions, SessionLimits},
     permissions::Permissions,
     turn::{Change, Kind},
 };
@@ -88,13 +90,16 @@ impl Router {
     /// A router without sessions.
     pub(super) fn new(
         permissions: Arc<Permissions>,
-        identifiers: Identifiers,
+        mut identifiers: Identifiers,
         limits: SessionLimits,
+        histories: &[HistoryOptions],
+        created: Timestamp,
     ) -> Self {
+        let broker = Broker::new(histories, &mut identifiers, created);
         Self {
             permissions,
             identifiers,
-            broker: Broker::default(),
+            broker,
             dealer: Dealer::default(),
             holdings: Holdings::new(limits),
             changes: Vec::new(),

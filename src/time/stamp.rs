@@ -33,6 +33,35 @@ pub(crate) fn write(stamp: Timestamp, out: &mut Vec<u8>) {
     out.push(b'Z');
 }
 
+/// Reads a timestamp of any form of RFC 3339: any number of digits behind the seconds, any distance from UTC.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    let (local, rest) = text.split_at_checked(19)?;
+    let (digits, zone) = match rest.strip_prefix('.') {
+        Some(rest) => {
+            rest.split_at_checked(rest.find(|c: char| !c.is_ascii_digit()).filter(|at| *at > 0)?)?
+        }
+        None => ("", rest),
+    };
+    let millis: String = digits.chars().chain("000".chars()).take(3).collect();
+    let local = parse(&format!("{}.{millis}Z", local.to_ascii_uppercase()))?.as_millis();
+    if zone.eq_ignore_ascii_case("z") {
+        return Some(Timestamp::from_millis(local));
+    }
+    let (sign, distance) = zone.split_at_checked(1)?;
+    let part = |text: &str, most: u64| {
+        let is_sound = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u64>().ok().filter(|number| is_sound && *number <= most)
+    };
+    let (hours, minutes) = distance.split_once(':')?;
+    let distance = (part(hours, 23)? * 60 + part(minutes, 59)?) * 60_000;
+    let utc = match sign {
+        "+" => local.checked_sub(distance),
+        "-" => local.checked_add(distance),
+        _ => None,
+    };
+    utc.map(Timestamp::from_millis)
+}
+
 /// Reads a timestamp of that very form; nothing for any other, or one before 1970.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     let text: &[u8; 24] = text.as_bytes().try_into().ok()?;
@@ -109,6 +138,34 @@ mod tests {
             assert_eq!(parse(expected), Some(Timestamp::from_millis(millis)));
         }
         assert_eq!(text(u64::MAX), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn every_form_of_rfc_3339_is_read_to_the_millisecond() {
+        for (text, expected) in [
+            ("2026-11-22T10:14:33.139Z", "2026-11-22T10:14:33.139Z"),
+            ("2026-11-22t10:14:33z", "2026-11-22T10:14:33.000Z"),
+            ("2026-11-22T10:14:33.1Z", "2026-11-22T10:14:33.100Z"),
+            ("2026-11-22T10:14:33.139999999+00:00", "2026-11-22T10:14:33.139Z"),
+            ("2026-11-22T10:14:33+02:30", "2026-11-22T07:44:33.000Z"),
+            ("2026-11-22T23:14:33.5-01:00", "2026-11-23T00:14:33.500Z"),
+        ] {
+            assert_eq!(parse_rfc3339(text), parse(expected), "{text}");
+        }
+        for text in [
+            "2026-11-22",
+            "2026-11-22T10:14:33",
+            "2026-11-22T10:14:33.Z",
+            "2026-11-22T10:14:33.139",
+            "2026-11-22T10:14:33+2:00",
+            "2026-11-22T10:14:33+24:00",
+            "2026-11-22T10:14:33+0200",
+            "2026-11-22T10:14:33*02:00",
+            "2026-11-22T10:14:33é",
+            "1970-01-01T00:00:00+00:01",
+        ] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
+        }
     }
 
     #[test]

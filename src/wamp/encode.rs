@@ -9,7 +9,6 @@ use super::{
     json::JsonWriter,
     message::{Disclosed, EventDetails, InvocationDetails, Passthru, ResultDetails, WelcomeDetails, code},
     msgpack::MsgPackWriter,
-    options::{PPT_CIPHER, PPT_KEYID, PPT_SCHEME, PPT_SERIALIZER},
     read::{Kind, Token},
     write::{self, Writer},
 };
@@ -223,13 +222,7 @@ fn flag(key: &str, is_on: bool) -> Option<(&str, Detail<'_>)> {
 
 /// How a payload was packed by its sender.
 fn passthru(packed: &Passthru) -> [Option<(&str, Detail<'_>)>; 4] {
-    let Passthru { scheme, serializer, cipher, keyid } = packed;
-    [
-        Some((PPT_SCHEME, Detail::Text(scheme))),
-        serializer.as_deref().map(|serializer| (PPT_SERIALIZER, Detail::Text(serializer))),
-        cipher.as_deref().map(|cipher| (PPT_CIPHER, Detail::Text(cipher))),
-        keyid.as_deref().map(|keyid| (PPT_KEYID, Detail::Text(keyid))),
-    ]
+    packed.attributes().map(|attribute| attribute.map(|(name, text)| (name, Detail::Text(text))))
 }
 
 /// UNREGISTERED or UNSUBSCRIBED that answers no request.

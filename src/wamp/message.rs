@@ -8,6 +8,8 @@ pub mod code;
 mod details;
 mod options;
 
+pub(super) use self::options::{PPT_CIPHER, PPT_KEYID, PPT_SCHEME, PPT_SERIALIZER};
+
 use std::borrow::Cow;
 
 use bytes::Bytes;

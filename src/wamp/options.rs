@@ -9,7 +9,6 @@ mod absent;
 mod known;
 
 use self::absent::Absent;
-pub(super) use self::known::{PPT_CIPHER, PPT_KEYID, PPT_SCHEME, PPT_SERIALIZER};
 
 use bytes::Bytes;
 

@@ -110,6 +110,8 @@ pub mod error {
     pub const NO_SUCH_REGISTRATION: &str = "wamp.error.no_such_registration";
     pub const NO_SUCH_SUBSCRIPTION: &str = "wamp.error.no_such_subscription";
     pub const NO_SUCH_SESSION: &str = "wamp.error.no_such_session";
+    /// Crossbar.io's.
+    pub const HISTORY_UNAVAILABLE: &str = "wamp.error.history_unavailable";
     pub const OPTION_NOT_ALLOWED: &str = "wamp.error.option_not_allowed";
     pub const NO_SUCH_REALM: &str = "wamp.error.no_such_realm";
     pub const NO_SUCH_ROLE: &str = "wamp.error.no_such_role";

@@ -2,6 +2,7 @@
 
 mod announced;
 mod calls;
+mod history;
 mod leaving;
 mod listing;
 mod meta;

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Which subscribers get an event: what its publisher says about that.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::realm) struct Audience {
     /// A session that gets no event: the publisher.
     except: Option<SessionId>,
@@ -26,6 +26,16 @@ impl Audience {
     /// Whether the publisher limits which other sessions get the event.
     pub(in crate::realm) const fn is_limited(&self) -> bool {
         self.lists.is_some()
+    }
+
+    /// Whether the publisher names sessions, by identifiers that mean nothing when they are gone.
+    pub(in crate::realm) fn names_sessions(&self) -> bool {
+        self.lists.as_deref().is_some_and(|lists| !lists.exclude.is_empty() || lists.eligible.is_some())
+    }
+
+    /// The same for sessions of later: that of the publisher is one of them.
+    pub(in crate::realm) fn for_all_sessions(&self) -> Self {
+        Self { except: None, lists: self.lists.clone() }
     }
 
     /// How many bytes the lists take.

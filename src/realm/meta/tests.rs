@@ -48,7 +48,7 @@ fn result(procedure: MetaProcedure, args: &'static str) -> Value {
         MetaResult::Nothing => Value::Null,
         MetaResult::Value(value) => value,
         MetaResult::Sessions(sessions) => sessions.into(),
-        MetaResult::Lists(lists) => panic!("{lists:?}"),
+        other @ (MetaResult::Lists(_) | MetaResult::Events(_)) => panic!("{other:?}"),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     metrics::Registry,
     realm::{
         Attachment, Permission, Realm, RealmClosed, RealmMetrics, RealmOptions, RoleOptions, Roles,
-        TooManyLogouts,
+        SessionLimits, TooManyLogouts,
         router::testing::{call, identity, publish, register, rule, subscribe, uri, yields},
     },
     wamp::{
@@ -36,7 +36,12 @@ impl Realm {
 }
 
 fn realm() -> Realm {
-    start(RealmOptions { name: uri("realm1"), roles: Roles::Open, per_session: SessionLimits::default() })
+    start(RealmOptions {
+        name: uri("realm1"),
+        roles: Roles::Open,
+        per_session: SessionLimits::default(),
+        histories: Vec::new(),
+    })
 }
 
 /// A session in the realm and what comes out of it.
@@ -141,6 +146,7 @@ async fn has_role_is_answered_by_the_configuration() {
         name: uri("realm1"),
         roles: Roles::Listed(vec![]),
         per_session: SessionLimits::default(),
+        histories: Vec::new(),
     });
     assert!(!listed.has_role("anything"));
 }
@@ -279,7 +285,12 @@ fn killing_realm(logouts: Logouts) -> Realm {
         name: crate::identity::Name::known("user"),
         permissions: vec![rule],
     }]);
-    let options = RealmOptions { name: uri("realm1"), roles, per_session: SessionLimits::default() };
+    let options = RealmOptions {
+        name: uri("realm1"),
+        roles,
+        per_session: SessionLimits::default(),
+        histories: Vec::new(),
+    };
     Realm::start(options, Some(logouts), &RealmMetrics::default())
 }
 
@@ -365,8 +376,12 @@ async fn meta_procedure_refuses_a_progressive_call_once() {
 #[tokio::test]
 async fn what_passes_is_counted_by_realm() {
     let registry = Registry::new();
-    let options =
-        RealmOptions { name: uri("realm1"), roles: Roles::Open, per_session: SessionLimits::default() };
+    let options = RealmOptions {
+        name: uri("realm1"),
+        roles: Roles::Open,
+        per_session: SessionLimits::default(),
+        histories: Vec::new(),
+    };
     let realm = Realm::start(options, None, &RealmMetrics::register(&registry));
     let (alice, bob) = (Client::join(&realm, 1, PLENTY).await, Client::join(&realm, 2, PLENTY).await);
     let carol = Client::join(&realm, 3, PLENTY).await;
@@ -397,8 +412,12 @@ async fn what_passes_is_counted_by_realm() {
 
 #[tokio::test]
 async fn realm_whose_owner_has_ended_says_goodbye_and_takes_no_session() {
-    let options =
-        RealmOptions { name: uri("realm1"), roles: Roles::Open, per_session: SessionLimits::default() };
+    let options = RealmOptions {
+        name: uri("realm1"),
+        roles: Roles::Open,
+        per_session: SessionLimits::default(),
+        histories: Vec::new(),
+    };
     let (realm, owner) = Realm::with_owner(options, None, &RealmMetrics::default());
     let owner = tokio::spawn(owner.run());
     let alice = Client::join(&realm, 1, PLENTY).await;

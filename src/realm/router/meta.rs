@@ -142,7 +142,7 @@ impl Router {
 const ID: &str = "an identifier";
 const URI: &str = "a URI";
 
-fn no_such(kind: Kind, id: u64) -> RequestError {
+pub(super) fn no_such(kind: Kind, id: u64) -> RequestError {
     let (error, what) = match kind {
         Kind::Subscription => (NO_SUCH_SUBSCRIPTION, "subscription"),
         Kind::Registration => (NO_SUCH_REGISTRATION, "registration"),

@@ -56,6 +56,7 @@ pub(super) fn publish(
     if options.acknowledge {
         out.one(actor.session, RouterMessage::Published { request, publication: id });
     }
+    broker.record(&publication, turn);
     broker.publish(publication, turn, out);
     Ok(Ok(()))
 }

@@ -50,8 +50,9 @@ impl World {
     fn new(roles: &Roles, sessions: impl IntoIterator<Item = u64>) -> Self {
         let permissions = Arc::new(Permissions::new(roles));
         let identifiers = Identifiers::counting_from(FIRST_PUBLICATION - 1);
-        let router = Router::new(Arc::clone(&permissions), identifiers, SessionLimits::default());
         let now = Now { instant: Instant::now(), clock: Timestamp::from_millis(0) };
+        let limits = SessionLimits::default();
+        let router = Router::new(Arc::clone(&permissions), identifiers, limits, &[], now.clock);
         let mut world = Self { router, members: Members::default(), now };
         sessions.into_iter().for_each(|session| world.add(session, identity(session)));
         world

@@ -2,6 +2,12 @@
 
 use crate::wamp::pattern::UriMatch;
 
+/// Section "Payload Passthru Mode": how a client has packed its payload by itself.
+pub(in crate::wamp) const PPT_SCHEME: &str = "ppt_scheme";
+pub(in crate::wamp) const PPT_SERIALIZER: &str = "ppt_serializer";
+pub(in crate::wamp) const PPT_CIPHER: &str = "ppt_cipher";
+pub(in crate::wamp) const PPT_KEYID: &str = "ppt_keyid";
+
 /// PUBLISH.Options.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option of its own in the message")]
@@ -81,6 +87,17 @@ pub struct Passthru {
 }
 
 impl Passthru {
+    /// The attributes that are there, with their names.
+    pub fn attributes(&self) -> [Option<(&'static str, &str)>; 4] {
+        let Self { scheme, serializer, cipher, keyid } = self;
+        [
+            Some((PPT_SCHEME, scheme)),
+            serializer.as_deref().map(|serializer| (PPT_SERIALIZER, serializer)),
+            cipher.as_deref().map(|cipher| (PPT_CIPHER, cipher)),
+            keyid.as_deref().map(|keyid| (PPT_KEYID, keyid)),
+        ]
+    }
+
     /// How many bytes it takes.
     pub fn size(&self) -> usize {
         let Self { scheme, serializer, cipher, keyid } = self;

@@ -8,8 +8,9 @@ use super::{
 use crate::wamp::{
     DecodeError, Dictionary,
     message::{
-        CallOptions, CancelMode, CancelOptions, ErrorDetails, HelloDetails, Invoke, Passthru, PublishLists,
-        PublishOptions, RegisterOptions, SubscribeOptions, YieldOptions,
+        CallOptions, CancelMode, CancelOptions, ErrorDetails, HelloDetails, Invoke, PPT_CIPHER, PPT_KEYID,
+        PPT_SCHEME, PPT_SERIALIZER, Passthru, PublishLists, PublishOptions, RegisterOptions, SubscribeOptions,
+        YieldOptions,
     },
     pattern::UriMatch,
     read::Reader,
@@ -18,12 +19,6 @@ use crate::wamp::{
 /// How long HELLO.Details.authextra may be, in bytes: the gateway keeps it while a client authenticates, and hands it to
 /// policies. Keys, signatures and tokens take less than a tenth of this.
 const MAX_AUTHEXTRA: usize = 16 * 1024;
-
-/// Section "Payload Passthru Mode": how a client has packed its payload by itself.
-pub(in crate::wamp) const PPT_SCHEME: &str = "ppt_scheme";
-pub(in crate::wamp) const PPT_SERIALIZER: &str = "ppt_serializer";
-pub(in crate::wamp) const PPT_CIPHER: &str = "ppt_cipher";
-pub(in crate::wamp) const PPT_KEYID: &str = "ppt_keyid";
 
 /// What is said of an option whose value is none of the possible ones.
 const MATCH: &str = "option match: use \"exact\", \"prefix\" or \"wildcard\"";

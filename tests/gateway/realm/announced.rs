@@ -8,7 +8,7 @@ use crate::support::{Client, Jar, gateway::tracking_gateway};
 fn welcome_announces_the_features_that_are_tested() {
     let gateway = tracking_gateway();
     let (_, welcome) = Client::joined(&gateway, &mut Jar::default());
-    // Each with the file that shows that it works.
+    // Each with the file that shows that it works. A realm with a store announces `event_history` besides: history.
     let broker = json!({
         "event_retention": true,            // retained
         "pattern_based_subscription": true, // patterns
