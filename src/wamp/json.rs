@@ -11,6 +11,7 @@ use super::{
     DecodeError,
     json_string::{escape, plain_length},
     read::{Container, Kind, Reader, Text, Token},
+    write::low,
 };
 
 /// Reads JSON.
@@ -111,12 +112,12 @@ impl<'a> JsonReader<'a> {
             self.digits()?;
         }
         let number = self.text.get(start..self.at).unwrap_or_default();
-        if self.at == whole
-            && let Some(integer) = integer(number)
-        {
+        let is_whole = self.at == whole;
+        if is_whole && let Some(integer) = integer(number) {
             return Ok(integer);
         }
         match number.parse::<f64>() {
+            Ok(float) if float.is_finite() && is_whole => Ok(big_integer(number)),
             Ok(float) if float.is_finite() => Ok(Token::Float(float)),
             _ => Err(DecodeError::Malformed(format!("JSON: the number at byte {start} is out of range"))),
         }
@@ -132,6 +133,44 @@ fn integer<'a>(number: &str) -> Option<Token<'a>> {
         0 => Some(Token::Unsigned(0)),
         magnitude => u64::try_from(magnitude - 1).ok().map(Token::Negative),
     }
+}
+
+/// An integer beyond 64 bits: at most 309 digits, since it fits a double's range.
+fn big_integer<'a>(number: &str) -> Token<'a> {
+    /// As many as fit 64 bits.
+    const DIGITS: usize = 19;
+    let (negative, magnitude) = match number.strip_prefix('-') {
+        Some(magnitude) => (true, magnitude),
+        None => (false, number),
+    };
+    // The lowest place first.
+    let mut places: Vec<u64> = Vec::new();
+    for digits in magnitude.as_bytes().chunks(DIGITS) {
+        let (scale, value) = digits.iter().fold((1_u128, 0_u128), |(scale, value), digit| {
+            (scale * 10, value * 10 + u128::from(digit.wrapping_sub(b'0')))
+        });
+        let mut carry = value;
+        for place in &mut places {
+            carry += u128::from(*place) * scale;
+            (*place, carry) = (low(carry), carry >> 64);
+        }
+        if carry > 0 {
+            places.push(low(carry));
+        }
+    }
+    if negative {
+        // A negative one is written as what it is below -1.
+        for place in &mut places {
+            let is_over = *place == 0;
+            *place = place.wrapping_sub(1);
+            if !is_over {
+                break;
+            }
+        }
+    }
+    let bytes: Vec<u8> =
+        places.iter().rev().flat_map(|place| place.to_be_bytes()).skip_while(|byte| *byte == 0).collect();
+    Token::Big { negative, bytes: bytes.into() }
 }
 
 impl<'a> Reader<'a> for JsonReader<'a> {

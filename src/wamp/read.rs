@@ -13,7 +13,7 @@ pub(super) enum Token<'a> {
     Null,
     Bool(bool),
     Unsigned(u64),
-    /// The integer -1 - n, as CBOR has it. Larger integers than these in JSON are read as floats.
+    /// The integer -1 - n, as CBOR has it.
     Negative(u64),
     /// An integer beyond 64 bits, as CBOR has it: the bytes of n, without zeros before them, for
     /// n itself or for -1 - n.

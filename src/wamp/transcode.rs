@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | binary data | a string: U+0000, then base64 | binary data |
 //! | a JSON string U+0000, then base64 | | binary data |
-//! | integer | integer, exact | integer, exact; beyond what the serializer has, the nearest double |
-//! | CBOR bignum | a string: base64url, behind `~` if negative (RFC 8949, 6.1) | CBOR: as it is; `MessagePack`: the nearest double |
+//! | integer | integer, exact | integer, exact; beyond 64 bits a bignum in CBOR, the nearest double in `MessagePack` |
+//! | CBOR bignum | integer, exact; beyond a double's range a string: base64url, behind `~` if negative (RFC 8949, 6.1) | CBOR: as it is; `MessagePack`: the nearest double |
 //! | CBOR decimal fraction, bigfloat | the nearest double | the nearest double |
 //! | float | float; NaN and infinities: null | double |
 //! | key that is no string | its JSON text as a string | as it is |

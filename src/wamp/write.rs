@@ -1,6 +1,6 @@
 //! Writing values piece by piece: what the three serializers have in common.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 use base64::{
     Engine as _,
@@ -62,7 +62,9 @@ pub(super) fn key_text(key: Token<'_>) -> Cow<'_, str> {
         Token::Bytes(bytes) => binary_as_text(&bytes).into(),
         Token::Unsigned(int) => int.to_string().into(),
         Token::Negative(below) => negative_int(below).to_string().into(),
-        Token::Big { negative, bytes } => big_text(negative, &bytes).into(),
+        Token::Big { negative, bytes } => {
+            big_digits(negative, &bytes).unwrap_or_else(|| big_text(negative, &bytes)).into()
+        }
         Token::Float(float) => Value::from(float).to_string().into(),
         Token::Bool(true) => "true".into(),
         Token::Bool(false) => "false".into(),
@@ -137,7 +139,54 @@ pub(super) const fn negative_int(below: u64) -> i128 {
     !(below as i128)
 }
 
-/// An integer beyond 64 bits in JSON (RFC 8949, 6.1): its bytes in base64url without padding, behind `~` if it is negative.
+/// An integer beyond 64 bits in JSON: its digits, if it fits a double's range as all numbers in JSON have to here.
+pub(super) fn big_digits(negative: bool, bytes: &[u8]) -> Option<String> {
+    /// As many as fit 64 bits.
+    const SCALE: u128 = 10_000_000_000_000_000_000;
+    if !big_float(negative, bytes).is_finite() {
+        return None;
+    }
+    // The highest place first, eight bytes each.
+    let mut places: Vec<u64> = bytes
+        .rchunks(size_of::<u64>())
+        .rev()
+        .map(|place| place.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        .collect();
+    if negative {
+        // It is written as what it is below -1.
+        let mut is_carried = true;
+        for place in places.iter_mut().rev() {
+            (*place, is_carried) = place.overflowing_add(u64::from(is_carried));
+        }
+        if is_carried {
+            places.insert(0, 1);
+        }
+    }
+    let mut groups = Vec::new();
+    while places.iter().any(|place| *place != 0) {
+        let mut rest = 0_u128;
+        for place in &mut places {
+            let number = rest << 64 | u128::from(*place);
+            (*place, rest) = (low(number / SCALE), number % SCALE);
+        }
+        groups.push(rest);
+    }
+    let mut digits = String::from(if negative { "-" } else { "" });
+    for (place, group) in groups.iter().rev().enumerate() {
+        let width = if place == 0 { 0 } else { 19 };
+        // A text takes all that is written to it.
+        let _ = write!(digits, "{group:0width$}");
+    }
+    Some(digits)
+}
+
+/// The lower half of a number.
+#[allow(clippy::cast_possible_truncation, reason = "the lower half is what is asked for")]
+pub(super) const fn low(number: u128) -> u64 {
+    number as u64
+}
+
+/// An integer beyond a double's range in JSON (RFC 8949, 6.1): its bytes in base64url without padding, behind `~` if it is negative.
 pub(super) fn big_text(negative: bool, bytes: &[u8]) -> String {
     let mut text = String::with_capacity(1 + bytes.len().div_ceil(3) * 4);
     if negative {

@@ -2,7 +2,7 @@
 
 use crate::wamp::{
     read::{Kind, Token},
-    write::{Writer, big_text, binary_as_text, key_text, negative_int},
+    write::{Writer, big_digits, big_text, binary_as_text, key_text, negative_int},
 };
 
 /// Writes JSON without white space.
@@ -57,7 +57,10 @@ impl Writer for JsonWriter {
     }
 
     fn big(&mut self, negative: bool, bytes: &[u8]) {
-        self.serde(big_text(negative, bytes));
+        match big_digits(negative, bytes) {
+            Some(digits) => self.raw(digits.as_bytes()),
+            None => self.serde(big_text(negative, bytes)),
+        }
     }
 
     fn float(&mut self, value: f64) {

@@ -9,8 +9,8 @@ use crate::wamp::{
     DecodeError, Dictionary,
     message::{
         CallOptions, CancelMode, CancelOptions, ErrorDetails, HelloDetails, Invoke, PPT_CIPHER, PPT_KEYID,
-        PPT_SCHEME, PPT_SERIALIZER, Passthru, PublishLists, PublishOptions, RegisterOptions, SubscribeOptions,
-        YieldOptions,
+        PPT_SCHEME, PPT_SERIALIZER, Passthru, PublishLists, PublishOptions, RegisterOptions,
+        SubscribeOptions, YieldOptions,
     },
     pattern::UriMatch,
     read::Reader,

@@ -73,7 +73,9 @@ fn what_only_one_serializer_has_becomes_the_nearest_thing() {
             b"[5.960464477539063e-8,1.5,-65504.0,0.5]",
         ),
         // integers beyond 64 bits, and -2^64, which only CBOR has
-        (Json, b"[100000000000000000000]", Cbor, b"\x81\xfb\x44\x15\xaf\x1d\x78\xb5\x8c\x40"),
+        (Json, b"[100000000000000000000]", Cbor, b"\x81\xc2\x49\x05\x6b\xc7\x5e\x2d\x63\x10\0\0"),
+        (Json, b"[100000000000000000000]", MsgPack, b"\x91\xcb\x44\x15\xaf\x1d\x78\xb5\x8c\x40"),
+        (Json, b"[1e20]", Cbor, b"\x81\xfb\x44\x15\xaf\x1d\x78\xb5\x8c\x40"),
         (Json, b"[-18446744073709551616]", Cbor, b"\x81\x3b\xff\xff\xff\xff\xff\xff\xff\xff"),
         (Cbor, b"\x81\x3b\xff\xff\xff\xff\xff\xff\xff\xff", Json, b"[-18446744073709551616]"),
         (Cbor, b"\x81\x3b\xff\xff\xff\xff\xff\xff\xff\xff", MsgPack, b"\x91\xcb\xc3\xf0\0\0\0\0\0\0"),
@@ -173,9 +175,9 @@ proptest! {
 fn tagged_numbers_of_cbor_keep_their_value() {
     // 2^70 and -2^70 as bignums, bignums that fit 64 bits, 273.15 and -0.5e300 as decimal fractions, 1.5 as a bigfloat.
     let cases: &[(&[u8], &str, f64)] = &[
-        (b"\xc2\x49\x40\0\0\0\0\0\0\0\0", "\"QAAAAAAAAAAA\"", 2f64.powi(70)),
-        (b"\xc3\x49\x3f\xff\xff\xff\xff\xff\xff\xff\xff", "\"~P___________\"", -(2f64.powi(70))),
-        (b"\xc2\x5f\x41\x40\x48\0\0\0\0\0\0\0\0\xff", "\"QAAAAAAAAAAA\"", 2f64.powi(70)),
+        (b"\xc2\x49\x40\0\0\0\0\0\0\0\0", "1180591620717411303424", 2f64.powi(70)),
+        (b"\xc3\x49\x3f\xff\xff\xff\xff\xff\xff\xff\xff", "-1180591620717411303424", -(2f64.powi(70))),
+        (b"\xc2\x5f\x41\x40\x48\0\0\0\0\0\0\0\0\xff", "1180591620717411303424", 2f64.powi(70)),
         (b"\xc4\x82\x21\x19\x6a\xb3", "273.15", 273.15),
         (b"\xc4\x82\x19\x01\x2b\x24", "-5e+299", -5e299),
         (b"\xc5\x82\x20\x03", "1.5", 1.5),
@@ -197,6 +199,38 @@ fn tagged_numbers_of_cbor_keep_their_value() {
     }
     // A date keeps its number of seconds or its text.
     assert_eq!(transcode(Serializer::Cbor, b"\x82\xc1\x01\xc0\x61t", Serializer::Json), "[1,\"t\"]");
+}
+
+#[test]
+fn integers_of_json_beyond_64_bits_are_bignums_in_cbor() {
+    // 2^64, -2^64 - 1, 2^128 - 1, 2^128, -2^128 - 1, -2^128, 10^57 with groups of zeros, and 2^1000.
+    let large = format!("{:.0}", 2f64.powi(1000));
+    let two_to_the_1000 = [&b"\xc2\x58\x7e\x01"[..], &[0; 125]].concat();
+    let cases: &[(&str, &[u8])] = &[
+        ("18446744073709551616", b"\xc2\x49\x01\0\0\0\0\0\0\0\0"),
+        ("-18446744073709551617", b"\xc3\x49\x01\0\0\0\0\0\0\0\0"),
+        ("340282366920938463463374607431768211455", &[&b"\xc2\x50"[..], &[0xff; 16]].concat()),
+        ("340282366920938463463374607431768211456", &[&b"\xc2\x51\x01"[..], &[0; 16]].concat()),
+        ("-340282366920938463463374607431768211457", &[&b"\xc3\x51\x01"[..], &[0; 16]].concat()),
+        ("-340282366920938463463374607431768211456", &[&b"\xc3\x50"[..], &[0xff; 16]].concat()),
+        (
+            "1000000000000000000000000000000000000000000000000000000000",
+            b"\xc2\x58\x18\x28\xc8\x7c\xb5\xc8\x9a\x25\x71\xeb\xfd\xcb\x54\x86\x4a\xda\x83\x4a\0\0\0\0\0\0\0",
+        ),
+        (&large, &two_to_the_1000),
+    ];
+    for (json, cbor) in cases {
+        let list = format!("[{json}]");
+        let expected = [b"\x81", *cbor].concat();
+        assert_eq!(transcode(Serializer::Json, list.as_bytes(), Serializer::Cbor), expected, "{json}");
+        assert_eq!(transcode(Serializer::Cbor, &expected, Serializer::Json), list, "and back");
+        let nearest = [&b"\x91\xcb"[..], &json.parse::<f64>().unwrap().to_be_bytes()].concat();
+        assert_eq!(transcode(Serializer::Json, list.as_bytes(), Serializer::MsgPack), nearest, "{json}");
+    }
+    // JSON has no number beyond a double's range, here.
+    let beyond = [&b"\x81\xc2\x58\x81\x01"[..], &[0; 128]].concat();
+    let text = format!("[\"AQ{}\"]", "A".repeat(170));
+    assert_eq!(transcode(Serializer::Cbor, &beyond, Serializer::Json), text);
 }
 
 #[test]
