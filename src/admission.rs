@@ -11,6 +11,7 @@
 //! messages: how a visitor is asked and how it answers is its connection's business, so a request that never becomes a WebSocket
 //! takes the same way, without a HELLO.
 
+mod glance;
 mod guesses;
 mod metrics;
 mod question;
@@ -25,6 +26,7 @@ use http::{HeaderMap, HeaderName, header};
 use serde_json::{Map, Value};
 use tracing::debug;
 
+pub use glance::Recognized;
 use guesses::Guess;
 pub use guesses::Guesses;
 pub use metrics::LoginMetrics;
@@ -160,7 +162,7 @@ impl Admission {
         application: &Application<'_>,
     ) -> Result<Verdict, AuthError> {
         let decision = self.ask(visitor, application).await?;
-        match self.begin(visitor, application, decision) {
+        match self.follow(visitor, application, decision).await {
             Ok(verdict) => {
                 if let Verdict::Admitted(identity) = &verdict {
                     self.logins.count(identity.authmethod, Outcome::Ok);
@@ -170,9 +172,6 @@ impl Admission {
             Err((method, refusal)) => {
                 if let Some(method) = method {
                     self.logins.count(method.name(), (&refusal).into());
-                }
-                if method.is_some_and(|method| refusal.ends_stored_authentication(method)) {
-                    self.forget(visitor).await;
                 }
                 Err(refusal)
             }
@@ -221,6 +220,22 @@ impl Admission {
             debug!(connection = %visitor.id, policy = self.policy.name(), %error, "no decision");
             AuthError::Policy(error)
         })
+    }
+
+    /// Does what a decision says, and drops a stored login that turns out to stand no longer.
+    async fn follow(
+        &self,
+        visitor: &Visitor,
+        application: &Application<'_>,
+        decision: Decision,
+    ) -> Result<Verdict, (Option<Method>, AuthError)> {
+        let followed = self.begin(visitor, application, decision);
+        if let Err((Some(method), refusal)) = &followed
+            && refusal.ends_stored_authentication(*method)
+        {
+            self.forget(visitor).await;
+        }
+        followed
     }
 
     /// Checks a decision, and runs the method that it names up to the point where the visitor is asked. A refusal comes with

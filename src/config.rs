@@ -13,6 +13,7 @@ mod account;
 mod auth;
 mod cookie;
 mod endpoint;
+mod forward_auth;
 mod node;
 mod places;
 mod policy;
@@ -43,7 +44,10 @@ pub use crate::{
         TicketPrincipal, WampCraOptions, WampCraPrincipal,
     },
     cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, SameSite},
-    edge::{AddressOptions, EdgeOptions, HttpOptions, PathTree, StaticOptions, TargetOptions, TrustedProxy},
+    edge::{
+        AddressOptions, EdgeOptions, ForwardAuthOptions, HttpOptions, IdentityHeaders, PathTree, Requirement,
+        ServicePlace, StaticOptions, TargetOptions, TrustedProxy,
+    },
     handshake::{AllowedHosts, HandshakeOptions},
     policy::{PolicyFile, PolicyOptions},
     realm::{HistoryOptions, Permission, RealmOptions, RoleOptions, Roles, SessionLimits},

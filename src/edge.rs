@@ -5,6 +5,7 @@
 
 mod addresses;
 mod body;
+mod forward_auth;
 mod hang_up;
 mod head;
 mod listing;
@@ -40,13 +41,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use self::{
     addresses::Addresses,
     body::Body,
+    forward_auth::{ForwardAuth, Question},
     hang_up::hang_up,
     head::{HeadFault, HeadLimits},
     metrics::HandshakeCounters,
     path::RequestPath,
     patience::Patience,
     reply::{Foreign, Problem},
-    routes::{Routes, Target},
+    routes::{Making, Routes, Target},
     websocket::{Handover, WebSocketTarget},
 };
 use crate::{
@@ -65,7 +67,8 @@ pub use addresses::Seat;
 pub(crate) use addresses::{ADDRESS_REASONS, CONNECTION_REASONS};
 pub use metrics::EdgeMetrics;
 pub use options::{
-    AddressOptions, EdgeOptions, HttpOptions, PathTree, StaticOptions, TargetOptions, TrustedProxy,
+    AddressOptions, EdgeOptions, ForwardAuthOptions, HttpOptions, IdentityHeaders, PathTree, Requirement,
+    ServicePlace, StaticOptions, TargetOptions, TrustedProxy,
 };
 pub(crate) use reply::{HANDSHAKE_REASONS, REQUEST_REASONS};
 pub use routes::Services;
@@ -73,6 +76,10 @@ pub(crate) use static_files::is_below;
 
 /// hyper's own lower bound for its buffers; smaller heads are limited by `max_header_size`.
 const MIN_BUFFER: usize = 8 * 1024;
+
+/// How long a trusted proxy may keep a connection without a request: longer than proxies keep them (nginx 60 s, Traefik 90 s, Caddy
+/// 2 min). Otherwise a request could meet the gateway's close half way, and the proxy would have no answer to it.
+const PROXY_IDLE: Duration = Duration::from_mins(3);
 
 /// How long a client has to read the last reply and to close.
 const MAX_LINGER: Duration = Duration::from_secs(1);
@@ -96,6 +103,7 @@ pub struct Edge {
     /// By which names browsers may reach what is no WebSocket: one of these has to know the name.
     hosts: Vec<AllowedHosts>,
     http: http1::Builder,
+    http_for_proxies: http1::Builder,
     hsts: Option<HeaderValue>,
     head_limits: HeadLimits,
     access_log: bool,
@@ -124,8 +132,8 @@ pub struct Upgrade {
 struct Requester {
     /// The peer, or the address that a trusted proxy gives.
     peer: PeerAddr,
-    /// Whether that is a proxy's word.
-    is_proxied: bool,
+    /// The peer that has connected.
+    connected: PeerAddr,
 }
 
 /// Why a connection is turned away before it has said anything.
@@ -156,7 +164,7 @@ impl TurnedAway {
 
 impl Edge {
     /// Builds the routes of a transport. `metrics` counts, and is what monitoring reads; `health` is what probes are
-    /// told; `services` gives the running service for each WebSocket path.
+    /// told; `services` gives the running WebSocket services.
     pub fn new<E>(
         options: &EdgeOptions,
         metrics: &EdgeMetrics,
@@ -170,7 +178,7 @@ impl Edge {
         let hosts = iter::once(hosts).chain(listed).cloned().collect();
         let hsts = http.hsts_max_age.map(|seconds| HeaderValue::try_from(format!("max-age={seconds}")));
         Ok(Self {
-            routes: Routes::new(root, services)?,
+            routes: Routes::new(root, &mut Making { transport: id, metrics, services })?,
             metrics: metrics.clone(),
             health: health.clone(),
             is_for_probes: root.is_for_probes(),
@@ -178,7 +186,8 @@ impl Edge {
             addresses: Arc::new(Addresses::new(per_address)),
             trusted_proxies: http.trusted_proxies.clone(),
             hosts,
-            http: builder(http),
+            http: builder(http, http.head_timeout),
+            http_for_proxies: builder(http, http.head_timeout.max(PROXY_IDLE)),
             hsts: hsts.and_then(Result::ok),
             head_limits: HeadLimits { size: http.max_head_size, fields: http.max_headers },
             access_log: http.access_log,
@@ -263,7 +272,9 @@ impl Edge {
         // Boxed, as hyper keeps it boxed; so the connection can be taken apart after a fault as well.
         let service = service_fn(|request| Box::pin(self.respond(request, peer, tls.as_ref(), &slot)));
         let io = TokioIo::new(Patience::new(&mut stream));
-        let mut http = self.http.serve_connection(io, service);
+        let is_trusted = proxies::is_trusted(peer, &self.trusted_proxies);
+        let http = if is_trusted { &self.http_for_proxies } else { &self.http };
+        let mut http = http.serve_connection(io, service);
         let ended = poll_fn(|cx| http.poll_without_shutdown(cx)).await;
         let http1::Parts { io, read_buf, .. } = http.into_parts();
         let has_withheld = io.into_inner().has_withheld();
@@ -274,6 +285,10 @@ impl Edge {
                 return Some(Upgrade { stream, early, service, subprotocol, seat, visitor });
             }
             (Ok(()), None) => hang_up(&mut stream, b"", MAX_LINGER).await,
+            // A proxy might take a 408 for the answer to the request that it is just sending.
+            (Err(error), _) if is_trusted && error.is_timeout() && read_buf.is_empty() => {
+                hang_up(&mut stream, b"", MAX_LINGER).await;
+            }
             (Err(error), _) => {
                 tracing::debug!(transport = %self.transport, %peer, %error, "an HTTP connection broke off");
                 let problem = if has_withheld {
@@ -316,7 +331,7 @@ impl Edge {
             parts.headers.insert(header::HOST, host);
         }
         let peer = proxies::client(connected, &parts.headers, &self.trusted_proxies);
-        let client = Requester { peer, is_proxied: peer != connected };
+        let client = Requester { peer, connected };
         // No target here has a use for a body, so none is read. hyper reads nothing behind it either.
         let has_body = !body.is_end_stream();
         drop(body);
@@ -342,6 +357,10 @@ impl Edge {
         tls: Option<&Tls>,
         slot: &OnceLock<Handover>,
     ) -> Result<Response<Body>, Problem> {
+        if let Some((target, below)) = self.routes.find_question(request.uri.path()) {
+            // Boxed, so that questions do not make the future of a handshake larger.
+            return Box::pin(self.answer_question(target, request, below, client, tls)).await;
+        }
         if !matches!(request.method, Method::GET | Method::HEAD) {
             return Err(Problem::Method);
         }
@@ -376,6 +395,8 @@ impl Edge {
             Target::Redirect(location) => Ok(reply::redirect(StatusCode::FOUND, location.clone())),
             Target::Page => page::page(request, &path, depth),
             Target::Health => probe::probe(&self.health, &path, depth),
+            // Proxies write the mount as it is configured: what is found only once it is decoded is a client's.
+            Target::ForwardAuth(_) => Err(Problem::NotFound),
             Target::Metrics => {
                 let text = Bytes::from(self.metrics.registry.render());
                 Ok(reply::content(StatusCode::OK, HeaderValue::from_static(MEDIA_TYPE), text))
@@ -389,6 +410,31 @@ impl Edge {
         let Some(host) = headers.get(header::HOST) else { return true };
         let host = host.to_str().unwrap_or_default();
         self.hosts.iter().any(|hosts| hosts.is_own(host))
+    }
+
+    /// Answers a proxy that asks about a request. A trusted one asks as often as it likes.
+    async fn answer_question(
+        &self,
+        target: &ForwardAuth,
+        request: &Parts,
+        below: &str,
+        Requester { peer, connected }: Requester,
+        tls: Option<&Tls>,
+    ) -> Result<Response<Body>, Problem> {
+        if !has_host(request) {
+            return Err(Problem::Host);
+        }
+        let mut response = match self.addresses.handshake(self.limited(connected), Instant::now()) {
+            Ok(()) => {
+                let is_trusted = proxies::is_trusted(connected, &self.trusted_proxies);
+                target.answer(Question { request, below, client: peer, is_trusted, tls }).await
+            }
+            Err(refused) => target.turn_down(refused, peer),
+        };
+        if self.health.is_draining() {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
     }
 
     /// What a client gets that is refused by the rules of handshakes: it may not have meant one, or a proxy may have changed it.
@@ -415,14 +461,14 @@ impl Edge {
         websocket: &WebSocketTarget,
         request: &Parts,
         has_body: bool,
-        Requester { peer, is_proxied }: Requester,
+        Requester { peer, connected }: Requester,
         tls: Option<&Tls>,
     ) -> Result<(Response<Body>, Handover), Problem> {
         let accepted = websocket.check(request, has_body)?;
         let (client, now) = (self.limited(peer), Instant::now());
         self.addresses.handshake(client, now)?;
         // The server counts the others when it accepts their connections.
-        let seat = if is_proxied { self.addresses.enter(client)? } else { None };
+        let seat = if peer == connected { None } else { self.addresses.enter(client)? };
         let record = self.addresses.new_record(client, now);
         let opened = websocket.open(request, &accepted, peer, tls, record.is_ok()).await;
         match (record, &opened) {
@@ -481,10 +527,10 @@ fn has_host(request: &Parts) -> bool {
 }
 
 /// hyper answers a head that is too large (431) or broken (400) by itself, and closes. That answer is withheld for a better one.
-fn builder(options: &HttpOptions) -> http1::Builder {
+fn builder(options: &HttpOptions, head_timeout: Duration) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(options.head_timeout)
+        .header_read_timeout(head_timeout)
         .max_headers(options.max_headers)
         // Names are case-insensitive; scripts that look for `Set-Cookie` are not.
         .title_case_headers(true)

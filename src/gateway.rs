@@ -15,7 +15,7 @@ use crate::{
     admin::{AdminSocket, ManagedStore},
     config::{Config, TransportConfig},
     cookie::PublicIdKeyError,
-    edge::{Edge, TargetOptions},
+    edge::{Edge, ServicePlace, TargetOptions},
     health::Health,
     memory,
     policy::{PolicyEngineError, PolicyGate, PolicyLoadError, Recorder, Reloader},
@@ -59,6 +59,8 @@ pub enum StartError {
     Policy(#[from] PolicyLoadError),
     #[error("TLS: {0}")]
     Tls(#[from] TlsLoadError),
+    #[error("no WebSocket service stands at {} of the transport {}, where a \"forward-auth\" path expects it", .0.path, .0.transport)]
+    NoService(ServicePlace),
 }
 
 impl Gateway {
@@ -66,6 +68,9 @@ impl Gateway {
     pub fn start(config: Config) -> Result<Self, StartError> {
         memory::set_limit(config.max_memory.unwrap_or_else(memory::half_of_the_machine));
         let mut assembly = Assembly::new(&config)?;
+        for transport in &config.transports {
+            assembly.add_services(&transport.edge)?;
+        }
         let transports = config.transports.into_iter().map(|config| {
             let edge = assembly.edge(&config.edge)?;
             let entrance = assembly.entrance(&config)?.map(Arc::new);

@@ -93,6 +93,11 @@ impl Health {
         self.0.shutdown.get_or_init(|| shutdown);
     }
 
+    /// Whether the gateway ends.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.0.shutdown.get().is_some_and(CancellationToken::is_cancelled)
+    }
+
     /// Whether clients may come now, and why not.
     pub(crate) fn report(&self) -> HealthReport {
         let stage = match self.0.shutdown.get() {

@@ -4,6 +4,7 @@ mod candidates;
 mod clients;
 mod connections;
 mod family;
+mod glance;
 mod logout;
 mod options;
 mod rotation;

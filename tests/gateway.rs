@@ -8,6 +8,7 @@ mod cookie_auth;
 mod cookies;
 mod descriptors;
 mod files;
+mod forward_auth;
 mod health;
 mod joins;
 mod limits;

@@ -68,8 +68,7 @@ impl Admission {
             .inspect_err(|error| complain(&NOT_READ, &visitor.id, tracked, error, "cookie record not read"))
             .ok()
             .flatten()
-            // Crossbar.io's files hold what anonymous clients left as well, and that stands for nothing.
-            .filter(|stored| auth::Method::parse(&stored.authmethod).is_some());
+            .filter(|stored| stands_for_a_principal(stored));
     }
 
     /// Keeps on the cookie's record what a method has verified.
@@ -142,4 +141,9 @@ fn complain(ration: &Ration, connection: &str, tracked: &Tracked, error: &StoreE
     } else if let Some(line) = ration.line() {
         warn!(connection, public_id, %error, left_out = line.left_out, "{what}");
     }
+}
+
+/// Whether a stored login has proved anything. Crossbar.io's files hold what anonymous clients left as well.
+pub(super) fn stands_for_a_principal(stored: &Authentication) -> bool {
+    auth::Method::parse(&stored.authmethod).is_some()
 }

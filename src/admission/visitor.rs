@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
+    store::Authentication,
     stream::PeerAddr,
     tls::{ClientCertificate, Tls},
     tracking::{Closed, Tracked},
@@ -85,6 +86,11 @@ impl Visitor {
     #[cfg(test)]
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// The login that stands on the visitor's cookie.
+    pub fn login(&self) -> Option<&Authentication> {
+        self.tracked.as_ref()?.record.authentication.as_deref()
     }
 
     /// The public ID of the visitor's cookie, for logs.

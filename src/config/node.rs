@@ -197,8 +197,15 @@ impl RawNode {
             );
         }
         let policies = self.policies.map(|table| Policies::new(table, walk)).unwrap_or_default();
-        let mut shared =
-            Shared { realms, policies, stores: Stores::default(), ids: Vec::new(), hosts: AllowedHosts::Any };
+        let mut shared = Shared {
+            realms,
+            policies,
+            stores: Stores::default(),
+            ids: Vec::new(),
+            hosts: AllowedHosts::Any,
+            services: Vec::new(),
+            transport: String::new(),
+        };
         let transports = transports(raw_transports.unwrap_or_default(), &mut shared, walk);
         shared.policies.warn_of_unused(walk);
         warn_of_shared_ids(&shared.ids, walk);

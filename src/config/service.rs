@@ -6,12 +6,13 @@ use http::HeaderValue;
 use schemars::json_schema;
 
 use super::{
-    PathTree, StaticOptions, TargetOptions,
+    PathTree, ServicePlace, StaticOptions, TargetOptions,
+    forward_auth::RawForwardAuth,
     reader::{
         Anything, Json, Located, NodePath, Raw, Table, Walk, Whole, checked_text, choice, inline_schema,
         object, quoted,
     },
-    websocket::{Shared, websocket_object},
+    websocket::{KnownService, Shared, websocket_object},
 };
 use crate::identity::Name;
 
@@ -33,6 +34,7 @@ choice! {
         Page(RawPage) = "page",
         Metrics(RawMetrics) = "metrics",
         Health(RawHealth) = "health",
+        ForwardAuth(RawForwardAuth) = "forward-auth",
     }
     refuses {
         "resource" => "the gateway runs no Python, run the resource in a server of its own",
@@ -256,6 +258,31 @@ inline_schema!(RawPaths, "Paths", |generator| {
 pub(super) type HeadTimeouts = Vec<Located<std::time::Duration>>;
 
 impl RawPaths {
+    /// Collects the WebSocket services of a tree that stands at `at`, which is empty for the root.
+    pub(super) fn collect(&self, transport: &str, at: &str, found: &mut Vec<KnownService>) {
+        for (component, Located { path, value }) in &self.0 {
+            let at = if component == "/" { at.to_owned() } else { format!("{at}/{component}") };
+            match value {
+                RawService::Path(nested) => {
+                    if let Some(paths) = &nested.paths {
+                        paths.collect(transport, &at, found);
+                    }
+                }
+                RawService::WebSocket(raw) => {
+                    let at = if at.is_empty() { "/".to_owned() } else { at };
+                    found.push(KnownService {
+                        place: ServicePlace { transport: transport.to_owned(), path: at },
+                        at: path.clone(),
+                        has_cookie: raw.cookie.is_some(),
+                        keeps_logins: raw.auth.as_ref().is_some_and(|auth| auth.value.cookie.is_some()),
+                        has_policy: raw.policy.is_some(),
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+
     pub(super) fn check(
         self,
         shared: &mut Shared,
@@ -312,6 +339,9 @@ impl RawService {
             Self::Page(_) => Some(TargetOptions::Page),
             Self::Metrics(_) => Some(TargetOptions::Metrics),
             Self::Health(_) => Some(TargetOptions::Health),
+            Self::ForwardAuth(raw) => {
+                raw.check(path, shared, walk).map(|options| TargetOptions::ForwardAuth(Box::new(options)))
+            }
             // Its children are taken before it comes to this.
             Self::Path(_) => None,
         }

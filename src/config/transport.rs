@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    AddressOptions, EdgeOptions, Endpoint, HttpOptions, ListenerOptions, LoadOptions, PathTree,
+    AddressOptions, EdgeOptions, Endpoint, HttpOptions, ListenerOptions, LoadOptions, PathTree, ServicePlace,
     TargetOptions, TransportConfig, TrustedProxy,
     endpoint::{Entrance, RawEndpoint},
     places::resolve,
@@ -14,7 +14,7 @@ use super::{
         Json, Located, Millis, Raw, Walk, Whole, checked_text, choice, entry, inline_schema, object, quoted,
     },
     service::{HeadTimeouts, RawPaths},
-    websocket::{HostPattern, Shared, hosts, websocket_object},
+    websocket::{HostPattern, KnownService, Shared, hosts, websocket_object},
 };
 use crate::{handshake::AllowedHosts, identity::Name};
 
@@ -211,12 +211,14 @@ pub(super) fn transports(
     let mut transports: Vec<TransportConfig> = Vec::new();
     let mut ids: Vec<Located<Name>> = Vec::new();
     let mut endpoints: Vec<Located<Endpoint>> = Vec::new();
+    shared.services = services(&raw);
     for (place, RawTransport(choice)) in raw.into_iter().enumerate() {
+        shared.transport = choice.id(place);
         let checked = match choice {
             TransportChoice::Web(web) => web.check(shared, walk),
             TransportChoice::WebSocket(websocket) => websocket.check(shared, walk),
         };
-        let id = checked.id.as_ref().map_or_else(|| place.to_string(), |id| id.value.to_string());
+        let id = shared.transport.clone();
         if let Some(id) = checked.id {
             if ids.iter().any(|other| other.value == id.value) {
                 walk.fault_at(
@@ -267,6 +269,42 @@ fn check_proxy_protocol(entrance: &Entrance, http: &HttpOptions, walk: &mut Walk
             path,
             "only `trusted_proxies` may send such a header, and there are none: name the proxy there",
         );
+    }
+}
+
+/// The WebSocket services of all transports, to which other paths refer.
+fn services(raw: &[RawTransport]) -> Vec<KnownService> {
+    let mut found = Vec::new();
+    for (place, RawTransport(choice)) in raw.iter().enumerate() {
+        let id = choice.id(place);
+        match choice {
+            TransportChoice::Web(web) => {
+                if let Some(paths) = &web.paths {
+                    paths.collect(&id, "", &mut found);
+                }
+            }
+            TransportChoice::WebSocket(websocket) => found.push(KnownService {
+                place: ServicePlace { transport: id, path: "/".to_owned() },
+                at: websocket.endpoint.as_ref().map_or_else(String::new, |endpoint| {
+                    endpoint.path.trim_end_matches(".endpoint").to_owned()
+                }),
+                has_cookie: websocket.cookie.is_some(),
+                keeps_logins: websocket.auth.as_ref().is_some_and(|auth| auth.value.cookie.is_some()),
+                has_policy: websocket.policy.is_some(),
+            }),
+        }
+    }
+    found
+}
+
+impl TransportChoice {
+    /// The transport's `id`, or its place in the list.
+    fn id(&self, place: usize) -> String {
+        let id = match self {
+            Self::Web(web) => &web.id,
+            Self::WebSocket(websocket) => &websocket.id,
+        };
+        id.as_ref().map_or_else(|| place.to_string(), |id| id.value.to_string())
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use schemars::json_schema;
 
 use super::{
-    HandshakeOptions, PingOptions, RealmOptions, ServiceOptions, WireOptions,
+    HandshakeOptions, PingOptions, RealmOptions, ServiceOptions, ServicePlace, WireOptions,
     auth::{
         RawAuth, Realms, Tracking,
         cookie::{UseOfIds, warn_of_unsafe},
@@ -248,6 +248,29 @@ pub(super) struct Shared {
     pub(super) ids: Vec<UseOfIds>,
     /// By which names services may be reached that do not say so: those of the transport that is being checked.
     pub(super) hosts: AllowedHosts,
+    /// The WebSocket services of all transports.
+    pub(super) services: Vec<KnownService>,
+    /// The `id` of the transport that is being checked.
+    pub(super) transport: String,
+}
+
+/// A WebSocket service to which other paths may refer.
+#[derive(Debug)]
+pub(super) struct KnownService {
+    pub(super) place: ServicePlace,
+    /// Where it stands in the configuration.
+    pub(super) at: String,
+    pub(super) has_cookie: bool,
+    /// Whether logins stand on its cookies.
+    pub(super) keeps_logins: bool,
+    pub(super) has_policy: bool,
+}
+
+impl KnownService {
+    /// Whether it has a cookie, and be it a faulty one, of which the operator hears anyway.
+    pub(super) fn is_tracked(&self, walk: &Walk<'_>) -> bool {
+        self.has_cookie || walk.has_fault_below(&format!("{}.cookie", self.at))
+    }
 }
 
 /// A service, and the time that its transport should allow for a head.

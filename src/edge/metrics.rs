@@ -26,6 +26,7 @@ pub struct EdgeMetrics {
     pub(super) registry: Registry,
     pub(super) refusals: Refusals,
     handshakes: Counters<2>,
+    forward_auth: Counters<3>,
 }
 
 /// The handshakes of one transport, by the status of their answers.
@@ -41,13 +42,16 @@ impl EdgeMetrics {
         let handshakes = Counters::default();
         let help = "WebSocket handshakes by the HTTP status that answered them; 101 let the client in.";
         registry.register("wampgate_handshakes", help, handshakes.clone());
+        let forward_auth = Counters::default();
+        let help = "Questions of proxies about requests, by transport, path and what came of them.";
+        registry.register("wampgate_forward_auth", help, forward_auth.clone());
         let memory = Readings::default();
         memory.add([("kind", "held".to_owned())], memory::held);
         memory.add([("kind", "limit".to_owned())], memory::limit);
         let help =
             "Memory that clients make the gateway hold, as far as it is counted, and how much that may be.";
         registry.register("wampgate_client_memory_bytes", help, memory);
-        Self { registry: registry.clone(), refusals: refusals.clone(), handshakes }
+        Self { registry: registry.clone(), refusals: refusals.clone(), handshakes, forward_auth }
     }
 
     /// The counters of a transport.
@@ -60,6 +64,17 @@ impl EdgeMetrics {
             counters: STATUSES.map(|status| counter(status.as_str())),
             other: counter("other"),
         }
+    }
+}
+
+impl EdgeMetrics {
+    /// The counter of what comes of questions at a path.
+    pub(super) fn of_questions(&self, transport: &str, path: &str, outcome: &'static str) -> Counter {
+        self.forward_auth.get_or_create_owned(&[
+            ("transport", transport.to_owned()),
+            ("path", path.to_owned()),
+            ("outcome", outcome.to_owned()),
+        ])
     }
 }
 

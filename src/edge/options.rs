@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
-use crate::{handshake::AllowedHosts, service::ServiceOptions};
+use crate::{handshake::AllowedHosts, identity::Name, service::ServiceOptions, wamp::Uri};
 
 const KIB: usize = 1024;
 
@@ -89,6 +89,60 @@ pub enum TargetOptions {
     Metrics,
     /// Whether the gateway lives and is ready.
     Health,
+    /// Whether a request is allowed and whose it is, for a proxy that asks.
+    ForwardAuth(Box<ForwardAuthOptions>),
+}
+
+/// Answers for proxies that ask whether a request is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardAuthOptions {
+    /// The WebSocket service whose clients it knows.
+    pub service: ServicePlace,
+    /// What a request needs.
+    pub require: Requirement,
+    /// Whether the service's policy decides; otherwise the cookie's record does.
+    pub asks_policy: bool,
+    /// The roles that are let through; none: any, and clients without one.
+    pub roles: Option<Vec<Name>>,
+    /// The realm whose roles and logins count; none: the one that a client has logged in to.
+    pub realm: Option<Uri>,
+    /// The headers that tell who the client is.
+    pub headers: IdentityHeaders,
+    /// How long an answer may take. Default 200 ms.
+    pub timeout: Duration,
+}
+
+/// Where a WebSocket service stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServicePlace {
+    /// The transport's [`id`](EdgeOptions::id).
+    pub transport: String,
+    /// The path, such as `/ws`.
+    pub path: String,
+}
+
+/// What a request needs, before its role counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requirement {
+    /// Nothing: the policy decides.
+    Nothing,
+    /// A cookie that the store knows.
+    Cookie,
+    /// A login on its cookie, or one that the policy vouches for.
+    Login,
+}
+
+/// The names of the headers that tell a proxy who the client is. Every answer has all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityHeaders {
+    /// The authid, as other clients see it. Default `Wampgate-Authid`.
+    pub authid: HeaderName,
+    /// The role. Default `Wampgate-Authrole`.
+    pub authrole: HeaderName,
+    /// The method that vouched. Default `Wampgate-Authmethod`.
+    pub authmethod: HeaderName,
+    /// The public ID of the cookie. Default `Wampgate-Client`.
+    pub client: HeaderName,
 }
 
 /// Static files.
@@ -177,6 +231,23 @@ impl TargetOptions {
             Self::Page => "page",
             Self::Metrics => "metrics",
             Self::Health => "health",
+            Self::ForwardAuth(_) => "forward-auth",
+        }
+    }
+}
+
+impl ForwardAuthOptions {
+    /// Envoy gives up after this time, and a page waits for many answers.
+    pub const TIMEOUT: Duration = Duration::from_millis(200);
+}
+
+impl Default for IdentityHeaders {
+    fn default() -> Self {
+        Self {
+            authid: HeaderName::from_static("wampgate-authid"),
+            authrole: HeaderName::from_static("wampgate-authrole"),
+            authmethod: HeaderName::from_static("wampgate-authmethod"),
+            client: HeaderName::from_static("wampgate-client"),
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::{
 
 /// How long a client is asked to wait when the store or the transport has no room, in seconds: a full disk takes an operator to
 /// act, and a full store or transport takes some clients to go; nothing is gained by retrying at once.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 /// Why requests that ask for no WebSocket are refused.
 pub(crate) const REQUEST_REASONS: [&str; 9] =

@@ -6,17 +6,28 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::{
-    PathTree, TargetOptions, path::RequestPath, static_files::StaticFiles, websocket::WebSocketTarget,
+    PathTree, ServicePlace, TargetOptions, forward_auth::ForwardAuth, metrics::EdgeMetrics,
+    path::RequestPath, static_files::StaticFiles, websocket::WebSocketTarget,
 };
-use crate::service::{ServiceOptions, WebSocketService};
+use crate::service::WebSocketService;
 
-/// Gives the running service for a path and the options of the WebSocket service there.
-pub type Services<'a, E> = dyn FnMut(&str, &ServiceOptions) -> Result<Arc<WebSocketService>, E> + 'a;
+/// Gives the running WebSocket service that stands at a place of the gateway.
+pub type Services<'a, E> = dyn FnMut(&ServicePlace) -> Result<Arc<WebSocketService>, E> + 'a;
 
 /// The services of a transport by path.
 #[derive(Debug)]
 pub(crate) struct Routes {
     root: Node,
+    /// Whether a path answers questions of proxies.
+    has_questions: bool,
+}
+
+/// What the routes of a transport are made with.
+pub(crate) struct Making<'a, 's, E> {
+    /// The transport's `id`.
+    pub(crate) transport: &'a str,
+    pub(crate) metrics: &'a EdgeMetrics,
+    pub(crate) services: &'a mut Services<'s, E>,
 }
 
 #[derive(Debug)]
@@ -35,12 +46,36 @@ pub(crate) enum Target {
     Page,
     Metrics,
     Health,
+    ForwardAuth(Box<ForwardAuth>),
 }
 
 impl Routes {
     /// Prepares the services of a transport.
-    pub(crate) fn new<E>(tree: &PathTree, services: &mut Services<'_, E>) -> Result<Self, E> {
-        Ok(Self { root: Node::new(tree, "", services)? })
+    pub(crate) fn new<E>(tree: &PathTree, making: &mut Making<'_, '_, E>) -> Result<Self, E> {
+        let is_question = |(_, target): &(_, &TargetOptions)| matches!(target, TargetOptions::ForwardAuth(_));
+        let has_questions = tree.targets().iter().any(is_question);
+        Ok(Self { root: Node::new(tree, "", making)?, has_questions })
+    }
+
+    /// What answers a proxy's question at a path, and what the path has behind the mount.
+    ///
+    /// Looks at the path as it is written: behind the mount it may be a client's, and anything.
+    pub(crate) fn find_question<'p>(&self, path: &'p str) -> Option<(&ForwardAuth, &'p str)> {
+        if !self.has_questions {
+            return None;
+        }
+        let (mut node, mut rest) = (&self.root, path);
+        let mut found = node.target.as_ref().map(|target| (target, rest));
+        while let Some(below) = rest.strip_prefix('/') {
+            let component = below.find('/').map_or(below, |end| below.split_at(end).0);
+            let Some(child) = node.children.get(component) else { break };
+            (node, rest) = (child, below.split_at(component.len()).1);
+            found = node.target.as_ref().map(|target| (target, rest)).or(found);
+        }
+        match found {
+            Some((Target::ForwardAuth(target), below)) => Some((target, below)),
+            _ => None,
+        }
     }
 
     /// The service with the longest matching path, and how many components of the path that is.
@@ -60,15 +95,15 @@ impl Routes {
 
 impl Node {
     /// The node at a path, which is empty for the root.
-    fn new<E>(tree: &PathTree, path: &str, services: &mut Services<'_, E>) -> Result<Self, E> {
+    fn new<E>(tree: &PathTree, path: &str, making: &mut Making<'_, '_, E>) -> Result<Self, E> {
         let target = match &tree.target {
-            Some(options) => Some(Target::new(options, if path.is_empty() { "/" } else { path }, services)?),
+            Some(options) => Some(Target::new(options, if path.is_empty() { "/" } else { path }, making)?),
             None => None,
         };
         let children = tree
             .children
             .iter()
-            .map(|(name, child)| Ok((name.clone(), Self::new(child, &format!("{path}/{name}"), services)?)));
+            .map(|(name, child)| Ok((name.clone(), Self::new(child, &format!("{path}/{name}"), making)?)));
         Ok(Self { target, children: children.collect::<Result<_, E>>()? })
     }
 }
@@ -80,17 +115,23 @@ impl Target {
         matches!(self, Self::WebSocket(_) | Self::Health)
     }
 
-    fn new<E>(options: &TargetOptions, path: &str, services: &mut Services<'_, E>) -> Result<Self, E> {
+    fn new<E>(options: &TargetOptions, path: &str, making: &mut Making<'_, '_, E>) -> Result<Self, E> {
         Ok(match options {
             TargetOptions::Static(options) => Self::Static(StaticFiles::new(options)),
-            TargetOptions::WebSocket(options) => {
-                Self::WebSocket(WebSocketTarget::new(services(path, options)?))
+            TargetOptions::WebSocket(_) => {
+                let place = ServicePlace { transport: making.transport.to_owned(), path: path.to_owned() };
+                Self::WebSocket(WebSocketTarget::new((making.services)(&place)?))
             }
             TargetOptions::Json(value) => Self::Json(Bytes::from(value.to_string())),
             TargetOptions::Redirect(location) => Self::Redirect(location.clone()),
             TargetOptions::Page => Self::Page,
             TargetOptions::Metrics => Self::Metrics,
             TargetOptions::Health => Self::Health,
+            TargetOptions::ForwardAuth(options) => {
+                let service = (making.services)(&options.service)?;
+                let Making { transport, metrics, .. } = making;
+                Self::ForwardAuth(Box::new(ForwardAuth::new(options, service, metrics, transport, path)))
+            }
         })
     }
 }
@@ -99,8 +140,13 @@ impl Target {
 mod tests {
     use super::*;
 
-    fn no_services(_: &str, _: &ServiceOptions) -> Result<Arc<WebSocketService>, std::fmt::Error> {
-        unreachable!("no WebSocket service is configured")
+    /// The routes of a tree without WebSocket services.
+    fn routes(tree: &PathTree) -> Routes {
+        let mut services = |place: &ServicePlace| -> Result<_, std::convert::Infallible> {
+            unreachable!("no WebSocket service is configured: {place:?}")
+        };
+        let (transport, metrics) = ("test", &EdgeMetrics::default());
+        Routes::new(tree, &mut Making { transport, metrics, services: &mut services }).unwrap()
     }
 
     #[test]
@@ -115,7 +161,7 @@ mod tests {
             target: Some(json("root")),
             children: BTreeMap::from([("a".to_owned(), inner), ("ab".to_owned(), leaf("ab"))]),
         };
-        let routes = Routes::new(&tree, &mut no_services).unwrap();
+        let routes = routes(&tree);
         for (path, service, depth) in [
             ("/", "root", 0),
             ("/a", "root", 0),
@@ -138,7 +184,7 @@ mod tests {
 
     #[test]
     fn nothing_is_found_where_nothing_is_configured() {
-        let routes = Routes::new(&PathTree::default(), &mut no_services).unwrap();
+        let routes = routes(&PathTree::default());
         assert!(routes.find(&RequestPath::parse("/x").unwrap()).is_none());
     }
 }

@@ -1,5 +1,6 @@
 //! The HTTP edge over real sockets: a transport with one of everything, and clients that send bytes.
 
+mod forward_auth;
 mod heads;
 mod requests;
 mod upgrades;
@@ -112,7 +113,10 @@ fn edge_with_hosts(http: HttpOptions, hosts: AllowedHosts) -> Arc<Edge> {
     let root = PathTree { target: None, children: children.collect::<BTreeMap<_, _>>() };
     let options =
         EdgeOptions { id: "test".to_owned(), http, root, hosts, per_address: AddressOptions::default() };
-    let mut services = |_: &str, options: &ServiceOptions| Ok::<_, Infallible>(service(options));
+    let mut services = |place: &ServicePlace| {
+        let found = options.root.services().find(|(path, _)| *path == place.path);
+        Ok::<_, Infallible>(service(found.unwrap().1))
+    };
     Arc::new(Edge::new(&options, &EdgeMetrics::default(), &Health::default(), &mut services).unwrap())
 }
 

@@ -10,7 +10,7 @@ use crate::{
     backend::{Backend, Backends},
     config::{Config, RealmOptions, TransportConfig},
     cookie::PublicIdKey,
-    edge::{self, Edge, EdgeMetrics, EdgeOptions},
+    edge::{self, Edge, EdgeMetrics, EdgeOptions, ServicePlace},
     handshake::HandshakeError,
     health::{Cause, Health},
     metrics::{Refusals, Registry, Stage},
@@ -32,6 +32,8 @@ const DEFAULT_POLICY_CONCURRENT: usize = 64;
 /// A gateway that is being put together: what its services share.
 pub(super) struct Assembly {
     node_dir: PathBuf,
+    /// The WebSocket services of all transports, each with its place.
+    services: Vec<(ServicePlace, Arc<WebSocketService>)>,
     /// One tracker for each store.
     trackers: Vec<Arc<Tracker>>,
     logouts: Arc<LogoutQueue>,
@@ -83,6 +85,7 @@ impl Assembly {
             Backend::Realm(Realm::start(realm.clone(), Some(orders.clone()), &realm_metrics))
         };
         Ok(Self {
+            services: Vec::new(),
             trackers: Vec::new(),
             logouts,
             node_dir: config.node_dir.clone(),
@@ -106,10 +109,21 @@ impl Assembly {
         })
     }
 
+    /// The WebSocket services of a transport. They come first: a path of any transport may name one.
+    pub(super) fn add_services(&mut self, options: &EdgeOptions) -> Result<(), StartError> {
+        for (path, service) in options.root.services() {
+            let service = self.service(service, &options.id, &path)?;
+            self.services.push((ServicePlace { transport: options.id.clone(), path }, service));
+        }
+        Ok(())
+    }
+
     /// The HTTP side of a transport.
-    pub(super) fn edge(&mut self, options: &EdgeOptions) -> Result<Edge, StartError> {
-        let (metrics, health) = (self.edge_metrics.clone(), self.health.clone());
-        Edge::new(options, &metrics, &health, &mut |path, service| self.service(service, &options.id, path))
+    pub(super) fn edge(&self, options: &EdgeOptions) -> Result<Edge, StartError> {
+        Edge::new(options, &self.edge_metrics, &self.health, &mut |place| {
+            let found = self.services.iter().find(|(other, _)| other == place);
+            found.map(|(_, service)| Arc::clone(service)).ok_or_else(|| StartError::NoService(place.clone()))
+        })
     }
 
     /// What connections of a transport pass before their first request.

@@ -20,6 +20,8 @@ pub enum Stage {
     Tls,
     /// It has sent a request that asks for no WebSocket, or none that can be read.
     Request,
+    /// It has asked a proxy for something, and the proxy asks the gateway about it.
+    ForwardAuth,
     /// It has asked for a WebSocket.
     Handshake,
     /// It has a WebSocket, and no session yet.
@@ -52,6 +54,7 @@ impl Stage {
             Self::Connection => "connection",
             Self::Tls => "tls",
             Self::Request => "request",
+            Self::ForwardAuth => "forward-auth",
             Self::Handshake => "handshake",
             Self::Join => "join",
             Self::Session => "session",

@@ -58,7 +58,7 @@ static REPLAYED: Ration = Ration::SPARING;
 
 /// What a known ID is good for.
 #[derive(Debug, PartialEq, Eq)]
-enum Standing<'a> {
+pub(super) enum Standing<'a> {
     /// It counts as it is.
     Current,
     /// There is no login on it, and an attacker may have planted it.
@@ -71,7 +71,8 @@ enum Standing<'a> {
     Replayed,
 }
 
-fn standing(record: &CookieRecord, rotates: bool, now: Timestamp) -> Standing<'_> {
+/// What an ID is good for that has this record.
+pub(super) fn standing(record: &CookieRecord, rotates: bool, now: Timestamp) -> Standing<'_> {
     let succession = record.authentication.as_ref().map(|authentication| authentication.succession.as_ref());
     match succession {
         None if rotates => Standing::Unclaimed,
@@ -111,15 +112,7 @@ impl Tracker {
                     outcome.map(|()| next)
                 }
                 Standing::Replayed => {
-                    if let Some(line) = REPLAYED.line() {
-                        let public_id = self.clients.public_id(&here.id, &here.record);
-                        let left_out = line.left_out;
-                        warn!(public_id = &*public_id, left_out, "a replaced cookie came back: logged out");
-                    }
-                    // A login of another principal on one of the line's connections does not stand on the line.
-                    let whose = here.record.authentication.as_ref();
-                    let whose = whose.map(|login| self.mark(&login.authrealm, &login.authid));
-                    self.end(&[here.id], Parting::Killed, Reach::Principal(whose), now).await?;
+                    self.end_replayed(here, now).await?;
                     return Ok(None);
                 }
             };
@@ -144,6 +137,19 @@ impl Tracker {
             here = next;
         }
         Ok(None)
+    }
+
+    /// Ends the whole line of an ID that came back after it was replaced: another client has a copy of it.
+    pub(super) async fn end_replayed(&self, replayed: Known, now: Timestamp) -> Result<(), StoreError> {
+        if let Some(line) = REPLAYED.line() {
+            let public_id = self.clients.public_id(&replayed.id, &replayed.record);
+            let left_out = line.left_out;
+            warn!(public_id = &*public_id, left_out, "a replaced cookie came back: logged out");
+        }
+        // A login of another principal on one of the line's connections does not stand on the line.
+        let whose = replayed.record.authentication.as_ref();
+        let whose = whose.map(|login| self.mark(&login.authrealm, &login.authid));
+        self.end(&[replayed.id], Parting::Killed, Reach::Principal(whose), now).await
     }
 
     /// Puts an ID that no other client can have in place of one on which there is no login.
@@ -173,7 +179,7 @@ impl Tracker {
 
     /// Begins the end of the ID before this one: its client has this one for good, since it uses it. An anonymous ID goes
     /// at once, and the time of one with a login begins to run out.
-    async fn retire_predecessor(
+    pub(super) async fn retire_predecessor(
         &self,
         id: &TrackingId,
         record: &CookieRecord,
@@ -265,7 +271,7 @@ impl Tracker {
     }
 
     /// The ID that has replaced this one by now, or this one, with its record.
-    async fn latest(
+    pub(super) async fn latest(
         &self,
         id: &TrackingId,
         now: Timestamp,

@@ -29,6 +29,9 @@ pub(crate) enum StoreCall<'a> {
 /// What a test does at each call; an error is the call's answer, instead of the store's.
 type Script = Box<dyn FnMut(&MemoryStore, StoreCall<'_>) -> Result<(), StoreError> + Send>;
 
+/// A look-up that waits for its answer.
+type Unanswered = oneshot::Sender<Result<Option<CookieRecord>, StoreError>>;
+
 pub(crate) struct ScriptedStore {
     pub(crate) store: MemoryStore,
     script: Mutex<Script>,
@@ -36,6 +39,8 @@ pub(crate) struct ScriptedStore {
     is_careless: bool,
     /// Whether answers come from another thread, as those of a store on another machine.
     is_remote: bool,
+    /// The look-ups of a store that never answers them.
+    stuck: Option<Mutex<Vec<Unanswered>>>,
 }
 
 impl ScriptedStore {
@@ -53,10 +58,14 @@ impl ScriptedStore {
         Arc::new(Self { is_remote: true, ..Self::plain() })
     }
 
+    pub(crate) fn hanging() -> Arc<Self> {
+        Arc::new(Self { stuck: Some(Mutex::default()), ..Self::plain() })
+    }
+
     fn plain() -> Self {
         let script: Script = Box::new(|_, _| Ok(()));
         let store = MemoryStore::new(1000);
-        Self { store, script: Mutex::new(script), is_careless: false, is_remote: false }
+        Self { store, script: Mutex::new(script), is_careless: false, is_remote: false, stuck: None }
     }
 
     fn answer<T: Send + 'static>(&self, outcome: Result<T, StoreError>) -> StoreAnswer<T> {
@@ -86,6 +95,11 @@ impl CookieStore for ScriptedStore {
     fn look_up(&self, id: &TrackingId, now: Timestamp) -> Lookup {
         if let Err(error) = self.call(StoreCall::LookUp) {
             return Lookup::done(Err(error));
+        }
+        if let Some(stuck) = &self.stuck {
+            let (sender, receiver) = oneshot::channel();
+            stuck.lock().unwrap().push(sender);
+            return Lookup::Waiting(receiver);
         }
         let now = if self.is_careless { Timestamp::from_millis(0) } else { now };
         let found = self.store.look_up(id, now).wait();

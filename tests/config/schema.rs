@@ -31,6 +31,7 @@ const BEYOND: &[&str] = &[
     "endpoint_unix_path_too_long",
     "endpoint_version_mismatch",
     "empty_object",
+    "forward_auth_alone",
     "no_transports",
     "policy_config_duplicate_key",
     "policy_name_unknown",

@@ -14,7 +14,7 @@ use crate::support::{
 const FRAME: &str = include_str!("../component/guests/frame.wat");
 
 /// A policy that does this.
-fn policy(decide: &str) -> Vec<u8> {
+pub(super) fn policy(decide: &str) -> Vec<u8> {
     let functions = format!(
         r#"(func (export "decide") (param i32) (result i32) {decide})
         (func (export "check-config") (param i32 i32) (result i32) (i32.const 0))"#

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs real clients against the gateway: autobahn for Python, wampy.js, and Chromium on the built-in page and on the example
-# application.
+# Runs real programs against the gateway: autobahn for Python, wampy.js, Chromium on the built-in page and on the example
+# application, and the proxies that ask it about requests (nginx, Caddy, Traefik, Envoy, HAProxy).
 #
-#   WAMPGATE_BIN=target/debug/wampgate tests/interop/run.sh [autobahn] [wampyjs] [browser]
+#   WAMPGATE_BIN=target/debug/wampgate tests/interop/run.sh [autobahn] [wampyjs] [proxies] [browser]
 #
-# Without names, all of them. What they need is installed first: Python packages into a folder of their own, npm
-# packages beside the scripts, and Chromium (Debian's package) if it is not there and this runs as root.
+# Without names, all of them. What they need is installed first: Python packages into folders of their own, npm
+# packages beside the scripts, and Chromium, nginx and HAProxy (Debian's packages) if they are not there and this runs as root.
 # The gateway listens at a free port of 127.0.0.1 with a temporary node directory; nothing is left behind but the
 # installed packages and, in $INTEROP_SCREENSHOTS (default: a folder in the temporary directory), the browser's pictures.
 # The last line is `N passed, N failed`.
@@ -110,18 +110,24 @@ run_client() {
     failed=$((failed + ${counts#* }))
 }
 
-autobahn() {
-    command -v python3 >/dev/null || fail "autobahn needs python3"
-    local requirements=$here/python/requirements.txt venv
+# Sets `venv` to a virtual environment with the requirements in a folder.
+python_packages() {
+    command -v python3 >/dev/null || fail "$1 needs python3"
+    local requirements=$here/$1/requirements.txt
     # A change of the requirements makes another folder, so that an old one is never half right.
-    venv=$cache/python-$(sha256sum "$requirements" | cut -c1-16)
+    venv=$cache/$1-$(sha256sum "$requirements" | cut -c1-16)
     if [ ! -e "$venv/complete" ]; then
         rm -rf "$venv"
         python3 -m venv "$venv" || fail "python3 cannot make a virtual environment (Debian: apt-get install python3-venv)"
         "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" ||
-            fail "cannot install autobahn from PyPI"
+            fail "cannot install what $requirements names from PyPI"
         touch "$venv/complete"
     fi
+}
+
+autobahn() {
+    local venv
+    python_packages python
     run_client autobahn env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/interop.py" "$url"
     run_client autobahn-login env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/login.py" "${url%/ws}/login"
 }
@@ -137,6 +143,16 @@ wampyjs() {
     node_packages wampyjs
     run_client wampyjs node "$here/wampyjs/interop.js" "$url"
     run_client wampyjs-login node "$here/wampyjs/login.js" "${url%/ws}/login"
+}
+
+proxies() {
+    local venv
+    python_packages forward_auth
+    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null && ! { command -v nginx && command -v haproxy; } >/dev/null; then
+        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends nginx-light haproxy; } >"$work/apt.log" 2>&1 ||
+            echo "cannot install Debian's nginx-light and haproxy"
+    fi
+    run_client proxies env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/forward_auth/interop.py" "$binary" "$venv/bin"
 }
 
 browser() {
@@ -155,9 +171,9 @@ browser() {
 [ -x "$binary" ] || fail "no gateway at $binary: run cargo build, or say in WAMPGATE_BIN where it is"
 binary=$(cd "$(dirname "$binary")" && pwd)/$(basename "$binary")
 mkdir -p "$cache"
-[ $# -gt 0 ] || set -- autobahn wampyjs browser
+[ $# -gt 0 ] || set -- autobahn wampyjs proxies browser
 for client in "$@"; do
-    case $client in autobahn | wampyjs | browser) ;; *) fail "no client is called $client" ;; esac
+    case $client in autobahn | wampyjs | proxies | browser) ;; *) fail "no client is called $client" ;; esac
 done
 
 start_gateway

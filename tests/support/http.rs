@@ -68,7 +68,7 @@ impl Connection {
 
     /// Opens from an address of the client's own, or from any.
     #[track_caller]
-    fn open_from(source: Option<IpAddr>, address: SocketAddr) -> Self {
+    pub(crate) fn open_from(source: Option<IpAddr>, address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
         if let Some(source) = source {
             socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
@@ -134,6 +134,17 @@ impl Connection {
     /// Reads an answer, which must come.
     #[track_caller]
     pub(crate) fn response(&mut self) -> Response {
+        let mut response = self.head();
+        if let Some(length) = response.header("content-length").and_then(|length| length.parse().ok()) {
+            let body = self.read_exactly(length).expect("a body as long as its head says");
+            response.body = String::from_utf8_lossy(&body).into_owned();
+        }
+        response
+    }
+
+    /// Reads the answer to a HEAD request.
+    #[track_caller]
+    pub(crate) fn head(&mut self) -> Response {
         let end = loop {
             if let Some(end) = self.ahead.windows(4).position(|window| window == b"\r\n\r\n") {
                 break end + 4;
@@ -141,12 +152,7 @@ impl Connection {
             assert!(self.read_more(PATIENCE), "the connection ended without an answer");
         };
         let head: Vec<u8> = self.ahead.drain(..end).collect();
-        let mut response = Response::parse(&String::from_utf8_lossy(&head));
-        if let Some(length) = response.header("content-length").and_then(|length| length.parse().ok()) {
-            let body = self.read_exactly(length).expect("a body as long as its head says");
-            response.body = String::from_utf8_lossy(&body).into_owned();
-        }
-        response
+        Response::parse(&String::from_utf8_lossy(&head))
     }
 
     /// Whether the gateway ends the connection, whatever it sends before.

@@ -158,7 +158,8 @@ async fn a_refused_origin_is_told_with_the_host_and_the_host_of_a_trusted_proxy_
     let proxies = |trusted_proxies| HttpOptions { trusted_proxies, ..HttpOptions::default() };
     let trusted = vec![TrustedProxy::Network("127.0.0.0/8".parse().unwrap())];
     let foreign = "Origin: https://evil.test\r\nX-Forwarded-Host: app.example\r\n\r\n";
-    let request = handshake("/strict").replace("\r\n\r\n", &format!("\r\n{foreign}"));
+    let request = handshake("/strict").replace("keep-alive", "close");
+    let request = request.replace("\r\n\r\n", &format!("\r\n{foreign}"));
     for (options, host) in [(proxies(Vec::new()), "a.example"), (proxies(trusted), "app.example")] {
         let reply = exchange(&edge(options), request.as_bytes()).await;
         assert_eq!(status(&reply), 403, "{reply}");

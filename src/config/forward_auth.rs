@@ -1,0 +1,280 @@
+//! `forward-auth`: what a proxy is told about a request.
+
+use std::time::Duration;
+
+use http::{HeaderName, header};
+use schemars::json_schema;
+
+use super::{
+    ForwardAuthOptions, IdentityHeaders, Requirement, ServicePlace,
+    auth::role_exists,
+    reader::{Json, Located, Millis, Raw, Walk, checked_text, inline_schema, object, quoted, words},
+    websocket::{KnownService, Shared},
+};
+use crate::{identity::Name, wamp::Uri};
+
+/// Headers that the answer itself needs, or on which a proxy acts.
+const TAKEN: [HeaderName; 17] = [
+    header::CACHE_CONTROL,
+    header::CONNECTION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::COOKIE,
+    header::DATE,
+    header::HOST,
+    header::LOCATION,
+    header::RETRY_AFTER,
+    header::SERVER,
+    header::SET_COOKIE,
+    header::STRICT_TRANSPORT_SECURITY,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::VARY,
+    header::WWW_AUTHENTICATE,
+];
+
+object! {
+    /// Whether a request is allowed, and whose it is: for a proxy that asks before it passes a request on.
+    struct RawForwardAuth {
+        /// The `websocket` path whose clients it knows: a path of this transport such as "/ws", or of another one with that
+        /// one's `id` before it, such as "public/ws". Default: the only one with a `cookie`.
+        websocket: optional Located<String>,
+        /// What a request needs: a `cookie` that the store knows, or to be `authenticated`, with a login on its cookie. Default
+        /// `cookie`; with `policy`, nothing before the policy is asked.
+        require: optional Requirement,
+        /// The roles that are let through. Default: any, and clients without a login.
+        roles: optional Located<Vec<Located<Name>>>,
+        /// Whether the policy of the `websocket` path decides, without a HELLO. Default false: what the cookie's record holds
+        /// decides.
+        policy: optional Located<bool>,
+        /// The realm whose logins and roles count. Default: the only one, or else the one that a client has logged in to.
+        realm: optional Located<Uri>,
+        /// The names of the headers that tell who the client is.
+        headers: optional RawIdentityHeaders,
+        /// How long an answer may take, in milliseconds; then it is 503. Default 200.
+        timeout: optional Millis<10, 60_000>,
+    }
+    misplaced {
+        "cookie" => "the cookie is the one of the `websocket` path, write it there",
+        "auth" => "the methods are those of the `websocket` path, write them there",
+        "trusted_proxies" => "write it in the `options` of the transport",
+    }
+}
+
+object! {
+    /// The headers of an answer that tell who the client is. Every answer has all of them, empty where there is no identity.
+    struct RawIdentityHeaders {
+        /// The authid. Default `Wampgate-Authid`.
+        authid: optional Located<IdentityHeader>,
+        /// The role. Default `Wampgate-Authrole`.
+        authrole: optional Located<IdentityHeader>,
+        /// The method that vouched for the client: `ticket`, `anonymous`, …. Default `Wampgate-Authmethod`.
+        authmethod: optional Located<IdentityHeader>,
+        /// The public ID of the client's cookie. Default `Wampgate-Client`.
+        client: optional Located<IdentityHeader>,
+    }
+}
+
+words! {
+    Requirement as "Requirement" {
+        "cookie" => Self::Cookie,
+        "authenticated" => Self::Login,
+    }
+}
+
+/// The name of a header that tells who a client is.
+#[derive(Debug)]
+pub(super) struct IdentityHeader(HeaderName);
+
+impl Raw for IdentityHeader {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        let name = checked_text(json, "a header's name such as \"Remote-User\"", walk, |text| {
+            HeaderName::from_bytes(text.as_bytes()).ok()
+        })?;
+        if TAKEN.contains(&name) {
+            walk.fault(format!(
+                "`{name}` has a meaning of its own for proxies, use another name such as \"Remote-User\""
+            ));
+        }
+        Some(Self(name))
+    }
+}
+
+inline_schema!(
+    IdentityHeader,
+    "IdentityHeader",
+    |_generator| json_schema!({ "type": "string", "minLength": 1 })
+);
+
+impl RawForwardAuth {
+    /// Checks a path that stands at `at`.
+    pub(super) fn check(self, at: &str, shared: &Shared, walk: &mut Walk<'_>) -> Option<ForwardAuthOptions> {
+        let asks_policy = self.policy.as_ref().is_some_and(|policy| policy.value);
+        let require =
+            self.require.unwrap_or(if asks_policy { Requirement::Nothing } else { Requirement::Cookie });
+        let headers = self.headers.map_or_else(IdentityHeaders::default, |headers| headers.check(walk));
+        let realm = checked_realm(at, self.realm, asks_policy, shared, walk);
+        let roles = self.roles.map(|roles| checked_roles(roles, realm.as_ref(), shared, walk));
+        let service = find(at, self.websocket.as_ref(), shared, walk)?;
+        let named = self.websocket.as_ref().map_or(at, |named| named.path.as_str());
+        let needs_login = require == Requirement::Login || (roles.is_some() && !asks_policy);
+        if needs_login && !service.keeps_logins && !walk.has_fault_below(&format!("{}.auth", service.at)) {
+            let path = &service.place.path;
+            walk.fault_at(named, format!("no login stands on a cookie of {path}, so no request would pass: write \"cookie\": {{}} into its `auth`, or let any `cookie` do"));
+        }
+        if let Some(Located { path, value: true }) = &self.policy
+            && !service.has_policy
+        {
+            let place = &service.place.path;
+            walk.fault_at(path, format!("{place} has no `policy`, and the one that is built in decides about sessions only: write a policy there, or leave this out"));
+        }
+        Some(ForwardAuthOptions {
+            service: service.place.clone(),
+            require,
+            asks_policy,
+            roles,
+            realm,
+            headers,
+            timeout: self
+                .timeout
+                .map_or(ForwardAuthOptions::TIMEOUT, |Millis(timeout): Millis<10, 60_000>| -> Duration {
+                    timeout
+                }),
+        })
+    }
+}
+
+/// The WebSocket service that a path names, or the only one that can be meant.
+fn find<'s>(
+    at: &str,
+    named: Option<&Located<String>>,
+    shared: &'s Shared,
+    walk: &mut Walk<'_>,
+) -> Option<&'s KnownService> {
+    let Some(Located { path, value }) = named else {
+        let candidates: Vec<_> = shared.services.iter().filter(|service| service.is_tracked(walk)).collect();
+        return match candidates[..] {
+            [only] => Some(only),
+            [] => {
+                walk.fault_at(
+                    at,
+                    "no \"websocket\" path has a `cookie`, so the gateway would know no client: write one",
+                );
+                None
+            }
+            [..] => {
+                let names: Vec<_> =
+                    candidates.iter().map(|service| quoted(&shared.name(&service.place))).collect();
+                walk.fault_at(at, format!("several \"websocket\" paths have a `cookie`: name the one whose clients count as `websocket`, out of {}", names.join(", ")));
+                None
+            }
+        };
+    };
+    let is_meant = |service: &&KnownService| {
+        let ServicePlace { transport, path } = &service.place;
+        *value == format!("{transport}{path}") || (*transport == shared.transport && value == path)
+    };
+    let Some(found) = shared.services.iter().find(is_meant) else {
+        let names: Vec<_> =
+            shared.services.iter().map(|service| quoted(&shared.name(&service.place))).collect();
+        let known = if names.is_empty() {
+            "there is none".to_owned()
+        } else {
+            format!("there is {}", names.join(", "))
+        };
+        walk.fault_at(path, format!("no \"websocket\" path is called {}: {known}", quoted(value)));
+        return None;
+    };
+    if !found.is_tracked(walk) {
+        walk.fault_at(
+            path,
+            format!(
+                "{} has no `cookie`, so the gateway would know no client: write one there",
+                found.place.path
+            ),
+        );
+        return None;
+    }
+    Some(found)
+}
+
+impl Shared {
+    /// How a path of the transport that is being checked names a service.
+    fn name(&self, ServicePlace { transport, path }: &ServicePlace) -> String {
+        if *transport == self.transport { path.clone() } else { format!("{transport}{path}") }
+    }
+}
+
+fn checked_realm(
+    at: &str,
+    named: Option<Located<Uri>>,
+    asks_policy: bool,
+    shared: &Shared,
+    walk: &mut Walk<'_>,
+) -> Option<Uri> {
+    match (named, &shared.realms[..]) {
+        (Some(Located { path, value }), realms) => {
+            if !realms.iter().any(|realm| realm.name == value) {
+                walk.fault_at(
+                    path,
+                    format!("there is no realm {}, add it to `realms`", quoted(value.as_str())),
+                );
+            }
+            Some(value)
+        }
+        (None, [only]) => Some(only.name.clone()),
+        (None, [_, _, ..]) if asks_policy => {
+            walk.fault_at(
+                at,
+                "there are several realms: name the one whose roles the policy gives, as `realm`",
+            );
+            None
+        }
+        (None, _) => None,
+    }
+}
+
+fn checked_roles(
+    Located { path, value: roles }: Located<Vec<Located<Name>>>,
+    realm: Option<&Uri>,
+    shared: &Shared,
+    walk: &mut Walk<'_>,
+) -> Vec<Name> {
+    if roles.is_empty() && !walk.has_fault_below(&path) {
+        walk.fault_at(&path, "lets no request through: name a role, or leave `roles` out");
+    }
+    for Located { path, value } in &roles {
+        if !role_exists(value, realm, &shared.realms) {
+            walk.fault_at(
+                path,
+                format!("no realm has the role {}: add it to the realm's `roles`", quoted(value)),
+            );
+        }
+    }
+    roles.into_iter().map(|role| role.value).collect()
+}
+
+impl RawIdentityHeaders {
+    fn check(self, walk: &mut Walk<'_>) -> IdentityHeaders {
+        let default = IdentityHeaders::default();
+        let mut names: Vec<HeaderName> = Vec::new();
+        let mut name = |raw: Option<Located<IdentityHeader>>, default: HeaderName| {
+            let (path, name) = match raw {
+                Some(Located { path, value: IdentityHeader(name) }) => (Some(path), name),
+                None => (None, default),
+            };
+            if let Some(path) = path.filter(|_| names.contains(&name)) {
+                walk.fault_at(path, format!("`{name}` tells something else already, use another name"));
+            }
+            names.push(name.clone());
+            name
+        };
+        IdentityHeaders {
+            authid: name(self.authid, default.authid),
+            authrole: name(self.authrole, default.authrole),
+            authmethod: name(self.authmethod, default.authmethod),
+            client: name(self.client, default.client),
+        }
+    }
+}

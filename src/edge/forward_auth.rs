@@ -1,0 +1,305 @@
+//! `forward-auth`: a proxy asks with each request whether to let it through, and whose it is.
+//!
+//! | answer | when |
+//! |---|---|
+//! | 200 | the request is allowed |
+//! | 401 | its client has no cookie that counts, or no login |
+//! | 403 | its client may not: the role, or the policy |
+//! | 429 | a peer that is no trusted proxy asks too often |
+//! | 503 | the store or the policy cannot tell, or not in time |
+//!
+//! No answer has another status: proxies take 1xx and 3xx for something else, and Envoy even 204. Each has all identity headers, empty
+//! where there is no identity: some proxies pass on what a client has written there unless the answer has the header.
+//! No answer sets a cookie: most proxies lose it.
+
+mod original;
+mod refusal;
+
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use self::{original::Original, refusal::Refusal};
+use super::{
+    ForwardAuthOptions, Requirement,
+    addresses::TooMany,
+    body::Body,
+    metrics::EdgeMetrics,
+    reply::{self, RETRY_AFTER},
+};
+use crate::{
+    admission::{Application, Facts, Recognized, Visitor},
+    auth::AuthError,
+    identity::ANONYMOUS,
+    metrics::{Counter, Refusals, Stage},
+    service::WebSocketService,
+    stream::PeerAddr,
+    time::Timestamp,
+    tls::Tls,
+    wamp::{SessionId, Uri},
+};
+
+/// What stands in a header instead of itself: what HTTP does not carry, what begins an escape, what separates the entries of a list,
+/// and blanks, which readers trim.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',');
+
+const NONE: HeaderValue = HeaderValue::from_static("");
+
+/// What comes of a question, by its status: the values of the metric's label.
+const OUTCOMES: [(StatusCode, &str); 5] = [
+    (StatusCode::OK, "allowed"),
+    (StatusCode::UNAUTHORIZED, "unauthenticated"),
+    (StatusCode::FORBIDDEN, "forbidden"),
+    (StatusCode::TOO_MANY_REQUESTS, "limited"),
+    (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+];
+
+/// Answers the questions of proxies at one path.
+#[derive(Debug)]
+pub(crate) struct ForwardAuth {
+    options: ForwardAuthOptions,
+    service: Arc<WebSocketService>,
+    transport: Box<str>,
+    path: Box<str>,
+    outcomes: [Counter; OUTCOMES.len()],
+    refusals: Refusals,
+}
+
+/// A question: a proxy's own request about a client's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'a> {
+    /// The proxy's request.
+    pub(crate) request: &'a Parts,
+    /// What its path has behind the mount.
+    pub(crate) below: &'a str,
+    /// The client, by the word of a trusted proxy; otherwise the peer.
+    pub(crate) client: PeerAddr,
+    /// Whether the proxy's word counts.
+    pub(crate) is_trusted: bool,
+    pub(crate) tls: Option<&'a Tls>,
+}
+
+/// What the gateway finds out about a request.
+struct Finding {
+    /// The public ID of its cookie, if the store knows it.
+    client: Option<Arc<str>>,
+    /// Who the client is, if it is allowed; none: it is not logged in.
+    verdict: Result<Option<Recognized>, Refusal>,
+}
+
+impl ForwardAuth {
+    /// Answers at `path` of a transport, by what the service knows of its clients.
+    pub(crate) fn new(
+        options: &ForwardAuthOptions,
+        service: Arc<WebSocketService>,
+        metrics: &EdgeMetrics,
+        transport: &str,
+        path: &str,
+    ) -> Self {
+        metrics.refusals.expect(Stage::ForwardAuth, Refusal::REASONS);
+        let outcomes = OUTCOMES.map(|(_, outcome)| metrics.of_questions(transport, path, outcome));
+        let (options, refusals) = (options.clone(), metrics.refusals.clone());
+        Self { options, service, transport: transport.into(), path: path.into(), outcomes, refusals }
+    }
+
+    /// Answers a question in time.
+    pub(crate) async fn answer(&self, question: Question<'_>) -> Response<Body> {
+        let found = within(self.options.timeout, self.find(question)).await;
+        let Finding { client, verdict } =
+            found.unwrap_or(Finding { client: None, verdict: Err(Refusal::Timeout) });
+        match verdict {
+            Ok(recognized) => self.allow(client.as_deref(), recognized.as_ref()),
+            Err(refusal) => self.refuse(&refusal, question.client, client.as_deref()),
+        }
+    }
+
+    /// Answers a peer that asks too often.
+    pub(crate) fn turn_down(&self, too_many: TooMany, peer: PeerAddr) -> Response<Body> {
+        self.refuse(&Refusal::TooMany(too_many), peer, None)
+    }
+
+    async fn find(&self, question: Question<'_>) -> Finding {
+        let visitor = match self.meet(question).await {
+            Ok(visitor) => visitor,
+            Err(refusal) => return Finding { client: None, verdict: Err(refusal) },
+        };
+        let verdict = self.decide(&visitor).await;
+        Finding { client: visitor.tracked.map(|tracked| tracked.public_id), verdict }
+    }
+
+    /// The client of the request that the question is about. Only a policy looks at more than its cookie.
+    async fn meet(&self, question: Question<'_>) -> Result<Visitor, Refusal> {
+        let Question { request, below, client, is_trusted, tls } = question;
+        let shown: HeaderMap;
+        let (path, headers) = if self.options.asks_policy {
+            let original = if is_trusted {
+                Original::told(request, below).map_err(|_| Refusal::Unclear)?
+            } else {
+                Original::itself(request)
+            };
+            shown = original.shown(&request.headers);
+            (original.path, &shown)
+        } else {
+            (request.uri.path(), &request.headers)
+        };
+        let facts = Facts { peer: client, tls, path, subprotocol: None, may_be_new: false };
+        self.service.admission.glance(facts, headers, Timestamp::now()).await.map_err(Refusal::Store)
+    }
+
+    async fn decide(&self, visitor: &Visitor) -> Result<Option<Recognized>, Refusal> {
+        let ForwardAuthOptions { require, roles, .. } = &self.options;
+        let has_login = self.service.admission.has_login(visitor);
+        match require {
+            Requirement::Cookie | Requirement::Login if visitor.tracked.is_none() => {
+                return Err(Refusal::NoCookie);
+            }
+            Requirement::Login if !has_login => return Err(Refusal::NoLogin),
+            Requirement::Nothing | Requirement::Cookie | Requirement::Login => {}
+        }
+        let recognized =
+            if self.options.asks_policy || has_login { self.recognize(visitor).await? } else { None };
+        let is_anonymous =
+            recognized.as_ref().is_none_or(|recognized| recognized.identity.authmethod == ANONYMOUS);
+        if *require == Requirement::Login && is_anonymous {
+            return Err(Refusal::NoLogin);
+        }
+        match (roles, &recognized) {
+            (Some(_), None) => Err(Refusal::NoLogin),
+            (Some(roles), Some(known)) if !roles.contains(&known.identity.authrole) => Err(Refusal::Role),
+            _ => Ok(recognized),
+        }
+    }
+
+    /// Who a client is. A login that no longer stands makes it a client without one, unless it has to have one.
+    async fn recognize(&self, visitor: &Visitor) -> Result<Option<Recognized>, Refusal> {
+        let ForwardAuthOptions { asks_policy, require, realm, .. } = &self.options;
+        let WebSocketService { admission, backends, .. } = &*self.service;
+        let login_realm = || visitor.login().and_then(|login| Uri::parse(&login.authrealm).ok());
+        let realm = realm.clone().or_else(login_realm);
+        let recognized = match backends.find(realm.as_ref()) {
+            None => Err(AuthError::NoSuchRealm(realm)),
+            Some(backend) => {
+                let (session, realm) = (SessionId(0), backend.realm());
+                let application = Application { session, realm, backend: Some(backend), hello: None };
+                if *asks_policy {
+                    admission.inquire(visitor, &application).await
+                } else {
+                    admission.recognize(visitor, &application).await
+                }
+            }
+        };
+        match recognized {
+            Ok(recognized) => Ok(Some(recognized)),
+            Err(_) if !*asks_policy && *require != Requirement::Login => Ok(None),
+            // Its realm has been taken out of the configuration.
+            Err(AuthError::NoSuchRealm(_)) if !*asks_policy => Err(Refusal::NoLogin),
+            Err(refused) => Err(Refusal::Admission(refused)),
+        }
+    }
+
+    fn allow(&self, client: Option<&str>, recognized: Option<&Recognized>) -> Response<Body> {
+        let mut response = Response::new(Body::Empty);
+        let names = &self.options.headers;
+        let headers = response.headers_mut();
+        let identity = recognized.map(|recognized| &recognized.identity);
+        let named = recognized.filter(|recognized| recognized.is_named);
+        headers.insert(&names.authid, value(named.map(|named| named.identity.authid.public())));
+        headers.insert(&names.authrole, value(identity.map(|identity| &*identity.authrole)));
+        headers.insert(&names.authmethod, value(identity.map(|identity| identity.authmethod)));
+        headers.insert(&names.client, value(client));
+        self.finish(response)
+    }
+
+    fn refuse(&self, refusal: &Refusal, peer: PeerAddr, client: Option<&str>) -> Response<Body> {
+        let (status, reason) = (refusal.status(), refusal.reason());
+        let line = self.refusals.count(Stage::ForwardAuth, reason);
+        if let Some(line) = line.filter(|_| !refusal.is_told()) {
+            let (transport, path, left_out) = (&*self.transport, &*self.path, line.left_out);
+            let (public_id, why, code) = (client, refusal.cause(), status.as_u16());
+            // Clients that have not logged in come with every first visit.
+            if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
+                info!(transport, path, %peer, public_id, status = code, reason, left_out, "a proxy was told to refuse a request: {why}");
+            } else {
+                warn!(transport, path, %peer, public_id, status = code, reason, left_out, "a proxy's question was not answered: {why}");
+            }
+        }
+        let mut response = reply::text(status, refusal.message());
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, 15.5.2: a 401 names a scheme. Browsers ask for no password where they do not know it.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"wampgate\""));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        let names = &self.options.headers;
+        for name in [&names.authid, &names.authrole, &names.authmethod, &names.client] {
+            headers.insert(name, NONE);
+        }
+        self.finish(response)
+    }
+
+    /// Counts an answer, which no cache may keep.
+    fn finish(&self, mut response: Response<Body>) -> Response<Body> {
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::VARY, HeaderValue::from_static("Cookie"));
+        let status = response.status();
+        let outcome = OUTCOMES.iter().zip(&self.outcomes).find(|((of, _), _)| *of == status);
+        if let Some((_, counter)) = outcome {
+            counter.inc();
+        }
+        response
+    }
+}
+
+/// A name as a header's value.
+fn value(name: Option<&str>) -> HeaderValue {
+    let Some(name) = name else { return NONE };
+    let escaped = utf8_percent_encode(name, ESCAPED).to_string();
+    // What is escaped is visible ASCII, which every header may hold.
+    HeaderValue::try_from(escaped).unwrap_or(NONE)
+}
+
+/// What a future gives in time. Most are ready at once, and need no clock.
+async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    match poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+        Poll::Ready(outcome) => Some(outcome),
+        Poll::Pending => timeout(limit, future).await.ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[test]
+    fn a_header_holds_every_name_and_nothing_that_ends_it_or_splits_it() {
+        for (name, expected) in [
+            ("joe", "joe"),
+            ("joe+tag@example.com", "joe+tag@example.com"),
+            ("Joe Doe", "Joe%20Doe"),
+            ("a,b", "a%2Cb"),
+            ("100%", "100%25"),
+            ("Jörg", "J%C3%B6rg"),
+            ("a\r\nX: y", "a%0D%0AX:%20y"),
+        ] {
+            assert_eq!(value(Some(name)), expected);
+        }
+        assert_eq!(value(None), "");
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_given_up() {
+        assert_eq!(within(Duration::ZERO, ready(1)).await, Some(1), "what is ready starts no clock");
+        let slow = tokio::time::sleep(Duration::from_millis(1));
+        assert_eq!(within(Duration::from_mins(1), slow).await, Some(()));
+        assert_eq!(within(Duration::from_millis(1), pending::<()>()).await, None);
+    }
+}
