@@ -17,10 +17,11 @@ use std::{
 };
 
 /// The environment of all configurations here; tests leave the process's own alone.
-const ENVIRONMENT: [(&str, &str); 4] = [
+const ENVIRONMENT: [(&str, &str); 5] = [
     ("PORT", "8443"),
     ("NOT_A_PORT", "http"),
     ("TICKET", "from the environment"),
+    ("JOE_TICKET", "from the environment"),
     ("SCRAM_KEY", "a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf"),
 ];
 

@@ -24,11 +24,13 @@ pub struct Recognized {
 }
 
 impl Admission {
-    /// Makes a visitor of a request whose reply hands out no cookie. A client that the store does not know stays untracked.
+    /// Makes a visitor of a request whose reply hands out no cookie. A client that the store does not know stays untracked. `kept`
+    /// are the [headers that a policy is asked about](Self::kept_headers); none where it is not asked.
     pub async fn glance(
         &self,
         facts: Facts<'_>,
         headers: &HeaderMap,
+        kept: HeaderMap,
         now: Timestamp,
     ) -> Result<Visitor, StoreError> {
         let mut tracked = match &self.tracker {
@@ -39,7 +41,12 @@ impl Admission {
             let login = tracked.record.authentication.take();
             tracked.record.authentication = login.filter(|stored| stands_for_a_principal(stored));
         }
-        Ok(Visitor::new(facts, visitor::copy(headers, &self.kept), tracked))
+        Ok(Visitor::new(facts, kept, tracked))
+    }
+
+    /// The headers of a request that a visitor keeps.
+    pub fn kept_headers(&self, headers: &HeaderMap) -> HeaderMap {
+        visitor::copy(headers, &self.kept)
     }
 
     /// Whether a login stands on the visitor's cookie, and the service lets logins stand there.

@@ -129,6 +129,11 @@ impl RawForwardAuth {
             let place = &service.place.path;
             walk.fault_at(path, format!("{place} has no `policy`, and the one that is built in decides about sessions only: write a policy there, or leave this out"));
         }
+        if let Some(Located { path, value: true }) = &self.policy
+            && !shared.trusts_proxies
+        {
+            walk.warn_at(path, "asks about the proxy's own request, since the transport believes no proxy: name the proxy in its `trusted_proxies`");
+        }
         Some(ForwardAuthOptions {
             service: service.place.clone(),
             require,

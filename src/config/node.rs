@@ -205,6 +205,7 @@ impl RawNode {
             hosts: AllowedHosts::Any,
             services: Vec::new(),
             transport: String::new(),
+            trusts_proxies: false,
         };
         let transports = transports(raw_transports.unwrap_or_default(), &mut shared, walk);
         shared.policies.warn_of_unused(walk);

@@ -349,6 +349,8 @@ impl RawWeb {
     fn check(mut self, shared: &mut Shared, walk: &mut Walk<'_>) -> Checked {
         let (endpoint, entrance) = checked_endpoint(self.endpoint, walk);
         shared.hosts = transport_hosts(self.options.as_mut(), endpoint.as_ref(), walk);
+        let proxies = self.options.as_ref().and_then(|options| options.trusted_proxies.as_ref());
+        shared.trusts_proxies = proxies.is_some_and(|proxies| !proxies.is_empty());
         let mut timeouts = HeadTimeouts::new();
         let max_connections = self.max_connections.map(Whole::get);
         let root = self.paths.map(|paths| paths.check(shared, &mut timeouts, walk)).unwrap_or_default();

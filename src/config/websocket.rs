@@ -252,6 +252,8 @@ pub(super) struct Shared {
     pub(super) services: Vec<KnownService>,
     /// The `id` of the transport that is being checked.
     pub(super) transport: String,
+    /// Whether that transport believes a proxy.
+    pub(super) trusts_proxies: bool,
 }
 
 /// A WebSocket service to which other paths may refer.

@@ -133,20 +133,20 @@ impl ForwardAuth {
     /// The client of the request that the question is about. Only a policy looks at more than its cookie.
     async fn meet(&self, question: Question<'_>) -> Result<Visitor, Refusal> {
         let Question { request, below, client, is_trusted, tls } = question;
-        let shown: HeaderMap;
-        let (path, headers) = if self.options.asks_policy {
+        let admission = &self.service.admission;
+        let (mut path, mut kept) = (request.uri.path(), HeaderMap::new());
+        if self.options.asks_policy {
             let original = if is_trusted {
                 Original::told(request, below).map_err(|_| Refusal::Unclear)?
             } else {
                 Original::itself(request)
             };
-            shown = original.shown(&request.headers);
-            (original.path, &shown)
-        } else {
-            (request.uri.path(), &request.headers)
-        };
+            path = original.path;
+            kept = admission.kept_headers(&request.headers);
+            original.correct(&mut kept);
+        }
         let facts = Facts { peer: client, tls, path, subprotocol: None, may_be_new: false };
-        self.service.admission.glance(facts, headers, Timestamp::now()).await.map_err(Refusal::Store)
+        admission.glance(facts, &request.headers, kept, Timestamp::now()).await.map_err(Refusal::Store)
     }
 
     async fn decide(&self, visitor: &Visitor) -> Result<Option<Recognized>, Refusal> {

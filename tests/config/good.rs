@@ -37,7 +37,7 @@ fn store(service: &ServiceOptions) -> &StoreOptions {
 #[test]
 fn every_sound_configuration_is_accepted_with_its_warnings() {
     let mut differences = String::new();
-    let files = [json_files("tests/config/good"), json_files("examples")].concat();
+    let files = ["tests/config/good", "examples", "examples/forward-auth"].map(json_files).concat();
     assert!(files.len() >= 10, "only {} configurations were found", files.len());
     for file in files {
         let (printed, is_sound) = check(&file);

@@ -212,6 +212,26 @@ fn a_proxy_asks_thousands_of_times_over_one_connection() {
 }
 
 #[test]
+fn a_gateway_that_drains_answers_and_asks_the_proxy_to_hang_up() {
+    let mut config = config(&json!({}));
+    config["transports"][0]["paths"]["ws"]["options"] = json!({ "close_handshake_timeout": 60_000 });
+    let gateway = Gateway::start(&config);
+    let mut jar = Jar::default();
+    let mut client = Client::open(&gateway, &mut jar);
+    client.join("realm1", json!({})).unwrap();
+    let mut connection = Connection::open(&gateway);
+    connection.send(request(&jar, LINE, ""));
+    assert_eq!(connection.response().header("connection"), None);
+    gateway.signal_term();
+    // The client does not answer, so that the drain takes its time.
+    assert_eq!(client.receive()[0], code::GOODBYE);
+    connection.send(request(&jar, LINE, ""));
+    let response = connection.response();
+    assert_eq!((response.status, response.header("connection")), (200, Some("close")));
+    connection.assert_ends();
+}
+
+#[test]
 fn only_a_proxy_that_is_not_trusted_is_limited() {
     let mut config = config(&json!({}));
     config["transports"][0]["per_address"] = json!({ "handshakes_per_second": 1 });

@@ -52,18 +52,16 @@ impl<'a> Original<'a> {
         Self { path: question.uri.path(), method: Some(question.method.clone()) }
     }
 
-    /// The headers for the policy: `X-Forwarded-Method` tells the method or is not there, and no other header of the kind is.
-    pub(super) fn shown(&self, headers: &HeaderMap) -> HeaderMap {
-        let mut shown = headers.clone();
+    /// Makes a policy's headers tell of this request: `X-Forwarded-Method` has the method or is not there, and no other header of the
+    /// kind is.
+    pub(super) fn correct(&self, headers: &mut HeaderMap) {
         for name in METHODS.iter().chain(&URIS) {
-            shown.remove(name);
+            headers.remove(name);
         }
-        if let Some(method) =
-            self.method.as_ref().and_then(|method| HeaderValue::from_str(method.as_str()).ok())
-        {
-            shown.insert(X_FORWARDED_METHOD, method);
+        let method = self.method.as_ref();
+        if let Some(method) = method.and_then(|method| HeaderValue::from_str(method.as_str()).ok()) {
+            headers.insert(X_FORWARDED_METHOD, method);
         }
-        shown
     }
 }
 
@@ -156,10 +154,11 @@ mod tests {
     fn a_policy_is_shown_the_method_and_no_word_that_may_be_a_clients() {
         let headers = [("x-original-method", "DELETE"), ("x-forwarded-uri", "/a"), ("accept", "*/*")];
         let question = question("/auth", &headers);
-        let shown = Original::told(&question, "").unwrap().shown(&question.headers);
+        let mut shown = question.headers.clone();
+        Original::told(&question, "").unwrap().correct(&mut shown);
         assert_eq!(shown.get(X_FORWARDED_METHOD).unwrap(), "DELETE");
         assert_eq!(shown.len(), 2, "{shown:?}");
-        let shown = Original::itself(&question).shown(&question.headers);
+        Original::itself(&question).correct(&mut shown);
         assert_eq!(shown.get(X_FORWARDED_METHOD).unwrap(), "PUT");
     }
 }

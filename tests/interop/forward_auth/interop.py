@@ -127,7 +127,8 @@ class Scene:
 
 def identity(seen):
     """What the application is told of the client; each header at most once."""
-    found = {name: [value for key, value in seen["headers"] if key == name] for name in IDENTITY}
+    # Applications that run by CGI or WSGI cannot tell `_` from `-`.
+    found = {name: [value for key, value in seen["headers"] if key.replace("_", "-") == name] for name in IDENTITY}
     assert all(len(values) <= 1 for values in found.values()), found
     return [(values or [""])[0] for values in found.values()]
 
@@ -135,6 +136,7 @@ def identity(seen):
 def try_proxy(scene, name):
     port, app = scene.port, scene.app
     spoofed = [("Wampgate-Authid", "root"), ("wampgate-authrole", "admin"), ("WAMPGATE-CLIENT", "x")]
+    spoofed += [("Wampgate_Authid", "root"), ("wampgate_authmethod", "x")]
     joe, joes = come(port, TICKET)
     visitor, visitors = come(port)
     cookies = {"joe": [("Cookie", f"a=b; {joe}")], "visitor": [("Cookie", visitor)]}
