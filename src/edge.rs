@@ -21,6 +21,7 @@ mod routes;
 mod static_files;
 #[cfg(test)]
 mod tests;
+mod to_https;
 mod websocket;
 
 use std::{
@@ -393,6 +394,10 @@ impl Edge {
                 Ok(reply::content(StatusCode::OK, media_type, json.clone()))
             }
             Target::Redirect(location) => Ok(reply::redirect(StatusCode::FOUND, location.clone())),
+            Target::Https(port) => {
+                let location = to_https::location(request, *port).ok_or(Problem::Host)?;
+                Ok(reply::redirect(StatusCode::PERMANENT_REDIRECT, location))
+            }
             Target::Page => page::page(request, &path, depth),
             Target::Health => probe::probe(&self.health, &path, depth),
             // Proxies write the mount as it is configured: what is found only once it is decoded is a client's.

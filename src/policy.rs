@@ -77,7 +77,7 @@ pub use self::{
     queue::MAX_WAITING,
     record::Recorder,
     reload::{Reload, Reloader},
-    request::{ConnectionView, CookieView, HelloView, JoinRequest, LoginView},
+    request::{CertificateView, ConnectionView, CookieView, HelloView, JoinRequest, LoginView},
     tally::{PolicyMetrics, Tally},
 };
 pub use crate::{

@@ -41,7 +41,7 @@ use crate::policy::{
 };
 pub use crate::policy::{
     answer_json,
-    question::{Connection, Cookie, Hello, Login, Request},
+    question::{Certificate, Connection, Cookie, Hello, Login, Request},
 };
 
 /// A component with an engine of its own.

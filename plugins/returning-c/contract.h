@@ -49,12 +49,15 @@ typedef struct {
     text authextra;
 } hello;
 
+typedef struct { text subject; texts names; text sha256; } certificate;
+
 typedef struct {
     connection connection;
     struct { bool is_some; cookie_record value; } cookie;
     struct { bool is_some; hello value; } hello;
     texts methods, roles;
     uint64_t now;
+    struct { bool is_some; certificate value; } certificate;
 } join_request;
 
 typedef struct { option_text authid, authrole, authextra; } identity;

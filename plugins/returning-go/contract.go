@@ -10,12 +10,19 @@ import (
 
 // JoinRequest is one question: a HELLO, and everything that is known about the one who sends it.
 type JoinRequest struct {
-	Connection Connection
-	Cookie     *CookieRecord // nil: cookie tracking is off
-	Hello      *Hello        // nil: there was none
-	Methods    []string      // the configured authentication methods
-	Roles      []string      // the realm's roles; empty if any will do
-	Now        uint64        // milliseconds since 1970
+	Connection  Connection
+	Cookie      *CookieRecord // nil: cookie tracking is off
+	Hello       *Hello        // nil: there was none
+	Methods     []string      // the configured authentication methods
+	Roles       []string      // the realm's roles; empty if any will do
+	Now         uint64        // milliseconds since 1970
+	Certificate *Certificate  // nil: the client has shown none
+}
+
+type Certificate struct {
+	Subject string
+	Names   []string
+	SHA256  string
 }
 
 type Connection struct {
@@ -188,6 +195,15 @@ type rawArguments struct {
 	methods    rawTexts
 	roles      rawTexts
 	now        uint64
+
+	certificate rawOption[rawCertificate]
+}
+
+type rawCertificate struct {
+	_       structs.HostLayout
+	subject rawText
+	names   rawTexts
+	sha256  rawText
 }
 
 type rawChecked struct {
@@ -210,7 +226,7 @@ type rawDecided struct {
 
 // Beside what the canonical ABI says: one that differs does not compile.
 var (
-	_ [264]struct{} = [unsafe.Sizeof(rawArguments{})]struct{}{}
+	_ [296]struct{} = [unsafe.Sizeof(rawArguments{})]struct{}{}
 	_ [44]struct{}  = [unsafe.Sizeof(rawDecided{})]struct{}{}
 )
 
@@ -256,6 +272,13 @@ func (raw *rawArguments) request() JoinRequest {
 	headers := raw.connection.headers
 	for _, header := range unsafe.Slice((*[2]rawText)(pointer(headers.at)), headers.length) {
 		request.Connection.Headers = append(request.Connection.Headers, [2]string{header[0].text(), header[1].text()})
+	}
+	if shown := raw.certificate.present(); shown != nil {
+		request.Certificate = &Certificate{
+			Subject: shown.subject.text(),
+			Names:   shown.names.texts(),
+			SHA256:  shown.sha256.text(),
+		}
 	}
 	if cookie := raw.cookie.present(); cookie != nil {
 		request.Cookie = &CookieRecord{

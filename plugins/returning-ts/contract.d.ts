@@ -49,6 +49,12 @@ declare namespace contract {
     authextra: string;
   }
 
+  interface Certificate {
+    subject: string;
+    names: string[];
+    sha256: string;
+  }
+
   interface JoinRequest {
     connection: Connection;
     cookie: Option<CookieRecord>;
@@ -57,6 +63,8 @@ declare namespace contract {
     /** Empty if any name will do. */
     roles: string[];
     now: U64;
+    /** The one that the client has shown, if it has shown one. */
+    certificate: Option<Certificate>;
   }
 
   type Decision =

@@ -78,6 +78,12 @@ pub const Hello = extern struct {
     authextra: Text,
 };
 
+pub const Certificate = extern struct {
+    subject: Text,
+    names: List(Text),
+    sha256: Text,
+};
+
 pub const JoinRequest = extern struct {
     connection: Connection,
     cookie: Option(CookieRecord),
@@ -85,6 +91,7 @@ pub const JoinRequest = extern struct {
     methods: List(Text),
     roles: List(Text),
     now: u64,
+    certificate: Option(Certificate),
 };
 
 pub const Identity = extern struct {

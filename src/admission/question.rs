@@ -5,7 +5,7 @@ use http::header;
 use super::{Admission, Application, Visitor};
 use crate::{
     backend::Backend,
-    policy::{ConnectionView, CookieView, HelloView, JoinRequest, LoginView},
+    policy::{CertificateView, ConnectionView, CookieView, HelloView, JoinRequest, LoginView},
     time::Timestamp,
     wamp::{Subprotocol, Uri},
 };
@@ -17,6 +17,7 @@ pub(super) struct Question<'a> {
     offered: Vec<&'a str>,
     roles: Vec<&'a str>,
     authextra: String,
+    certified: Vec<&'a str>,
 }
 
 impl<'a> Question<'a> {
@@ -31,6 +32,11 @@ impl<'a> Question<'a> {
             offered: details.into_iter().flat_map(|d| d.authmethods.iter().map(String::as_str)).collect(),
             roles: application.backend.into_iter().flat_map(Backend::roles).collect(),
             authextra: details.map(|details| details.authextra.to_json()).unwrap_or_default(),
+            certified: visitor
+                .certificate()
+                .into_iter()
+                .flat_map(|shown| shown.names.iter().map(String::as_str))
+                .collect(),
         }
     }
 
@@ -79,6 +85,11 @@ impl<'a> Question<'a> {
             methods: &admission.methods,
             roles: &self.roles,
             now: Timestamp::now().as_millis(),
+            certificate: visitor.certificate().map(|shown| CertificateView {
+                subject: &shown.subject,
+                names: &self.certified,
+                sha256: &shown.sha256,
+            }),
         }
     }
 }

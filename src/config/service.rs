@@ -19,6 +19,12 @@ use crate::identity::Name;
 /// One year. Browsers treat longer times as forever, which RFC 9111 leaves open.
 const MAX_CACHE_TIMEOUT: u64 = 31_536_000;
 
+/// Where https is spoken unless the configuration says otherwise.
+pub(super) const HTTPS_PORT: u16 = 443;
+
+/// Where programs look that know nothing else of a server (RFC 8615): authorities, when they issue a certificate.
+const WELL_KNOWN: &str = ".well-known";
+
 /// Services by path component; `/` is the place itself.
 #[derive(Debug)]
 pub(super) struct RawPaths(Vec<(String, Located<RawService>)>);
@@ -118,8 +124,10 @@ object! {
 object! {
     /// A redirect.
     struct RawRedirect {
-        /// Where to: a URL, or a path of this server.
-        url: required Url,
+        /// Where to: a URL, or a path of this server. Default: the same host and path, by https.
+        url: optional Url,
+        /// The port of https, if there is no `url`. Default 443.
+        https_port: optional Located<Whole<1, 65_535>>,
         /// A name for Crossbar's management; unused.
         id: optional Name,
     }
@@ -227,7 +235,10 @@ impl Raw for RawPaths {
         }
         for (component, _) in &entries {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-            if component != "/" && (component.is_empty() || !component.bytes().all(plain)) {
+            if component != "/"
+                && component != WELL_KNOWN
+                && (component.is_empty() || !component.bytes().all(plain))
+            {
                 let message = format!(
                     "{} is not a path component, use letters, digits, `_` and `-`, or \"/\" for this path itself{}",
                     quoted(component),
@@ -249,7 +260,7 @@ inline_schema!(RawPaths, "Paths", |generator| {
     json_schema!({
         "type": "object",
         "minProperties": 1,
-        "patternProperties": { "^([a-z0-9A-Z_\\-]+|/)$": service },
+        "patternProperties": { "^([a-z0-9A-Z_\\-]+|/|\\.well-known)$": service },
         "additionalProperties": false,
     })
 });
@@ -335,7 +346,13 @@ impl RawService {
             }
             Self::Static(raw) => raw.check(walk).map(TargetOptions::Static),
             Self::Json(raw) => raw.value.map(|value| TargetOptions::Json(value.0)),
-            Self::Redirect(raw) => raw.url.map(|url| TargetOptions::Redirect(url.0)),
+            Self::Redirect(raw) => {
+                if let (Some(_), Some(port)) = (&raw.url, &raw.https_port) {
+                    walk.warn_at(&port.path, "has no effect beside `url`");
+                }
+                let port = raw.https_port.map_or(HTTPS_PORT, |port| port.value.get());
+                Some(raw.url.map_or(TargetOptions::Https(port), |url| TargetOptions::Redirect(url.0)))
+            }
             Self::Page(_) => Some(TargetOptions::Page),
             Self::Metrics(_) => Some(TargetOptions::Metrics),
             Self::Health(_) => Some(TargetOptions::Health),

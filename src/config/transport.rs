@@ -13,7 +13,7 @@ use super::{
     reader::{
         Json, Located, Millis, Raw, Walk, Whole, checked_text, choice, entry, inline_schema, object, quoted,
     },
-    service::{HeadTimeouts, RawPaths},
+    service::{HTTPS_PORT, HeadTimeouts, RawPaths},
     websocket::{HostPattern, KnownService, Shared, hosts, websocket_object},
 };
 use crate::{handshake::AllowedHosts, identity::Name};
@@ -30,6 +30,7 @@ choice! {
     enum TransportChoice {
         Web(RawWeb) = "web",
         WebSocket(RawWebSocketTransport) = "websocket",
+        Redirect(RawRedirectTransport) = "redirect",
     }
     refuses {
         "rawsocket" => "use \"websocket\" or \"web\"",
@@ -81,6 +82,24 @@ websocket_object! {
     }
     misplaced {
         "paths" => "a transport with `paths` is of \"type\": \"web\", with the \"websocket\" service among them",
+    }
+}
+
+object! {
+    /// Sends browsers that come by http to the same host and path by https: for port 80.
+    struct RawRedirectTransport {
+        /// A name for the log. Default: the transport's place in the list, from 0.
+        id: optional Located<Name>,
+        /// Where the transport listens: an object such as {"type": "tcp", "port": 80}.
+        endpoint: required Located<RawEndpoint>,
+        /// The port of https. Default 443.
+        https_port: optional Whole<1, 65_535>,
+        /// Limits and switches for requests.
+        options: optional RawWebOptions,
+        /// How many connections may be open at once. Default 50,000.
+        max_connections: optional Whole<1, 10_000_000>,
+        /// What one address may have.
+        per_address: optional RawPerAddress,
     }
 }
 
@@ -217,6 +236,7 @@ pub(super) fn transports(
         let checked = match choice {
             TransportChoice::Web(web) => web.check(shared, walk),
             TransportChoice::WebSocket(websocket) => websocket.check(shared, walk),
+            TransportChoice::Redirect(redirect) => redirect.check(walk),
         };
         let id = shared.transport.clone();
         if let Some(id) = checked.id {
@@ -239,6 +259,7 @@ pub(super) fn transports(
         }
         warn_of_public_metrics(&endpoint, &checked.root, walk);
         check_proxy_protocol(&checked.entrance, &checked.http, walk);
+        check_redirects(&endpoint, &checked.root, walk);
         transports.push(TransportConfig {
             listener: ListenerOptions {
                 endpoint: endpoint.value.clone(),
@@ -272,6 +293,18 @@ fn check_proxy_protocol(entrance: &Entrance, http: &HttpOptions, walk: &mut Walk
     }
 }
 
+/// A client that is sent back to where it comes from never arrives.
+fn check_redirects(endpoint: &Located<Endpoint>, root: &PathTree, walk: &mut Walk<'_>) {
+    let Endpoint::Tcp { port, .. } = endpoint.value else { return };
+    if root.targets().iter().any(|(_, target)| **target == TargetOptions::Https(port)) {
+        let message = format!(
+            "a \"redirect\" here sends clients to port {port}, from which they come: move it to another endpoint, or set its `https_port` to \
+             that of the endpoint with `tls`"
+        );
+        walk.fault_at(&endpoint.path, message);
+    }
+}
+
 /// The WebSocket services of all transports, to which other paths refer.
 fn services(raw: &[RawTransport]) -> Vec<KnownService> {
     let mut found = Vec::new();
@@ -292,6 +325,7 @@ fn services(raw: &[RawTransport]) -> Vec<KnownService> {
                 keeps_logins: websocket.auth.as_ref().is_some_and(|auth| auth.value.cookie.is_some()),
                 has_policy: websocket.policy.is_some(),
             }),
+            TransportChoice::Redirect(_) => {}
         }
     }
     found
@@ -303,6 +337,7 @@ impl TransportChoice {
         let id = match self {
             Self::Web(web) => &web.id,
             Self::WebSocket(websocket) => &websocket.id,
+            Self::Redirect(redirect) => &redirect.id,
         };
         id.as_ref().map_or_else(|| place.to_string(), |id| id.value.to_string())
     }
@@ -385,6 +420,25 @@ impl RawWebSocketTransport {
             http: http_options(self.http_options, service.open_handshake_timeout.as_slice(), walk),
             hosts: shared.hosts.clone(),
             root,
+        }
+    }
+}
+
+impl RawRedirectTransport {
+    fn check(mut self, walk: &mut Walk<'_>) -> Checked {
+        let (endpoint, entrance) = checked_endpoint(self.endpoint, walk);
+        let hosts = transport_hosts(self.options.as_mut(), endpoint.as_ref(), walk);
+        let max_connections = self.max_connections.map(Whole::get);
+        let port = self.https_port.map_or(HTTPS_PORT, Whole::get);
+        Checked {
+            id: self.id,
+            endpoint,
+            entrance,
+            max_connections,
+            http: http_options(self.options, &[], walk),
+            per_address: per_address(self.per_address, max_connections),
+            hosts,
+            root: PathTree::of(TargetOptions::Https(port)),
         }
     }
 }

@@ -83,6 +83,8 @@ pub enum TargetOptions {
     Json(serde_json::Value),
     /// A redirect: what stands in the `Location` header.
     Redirect(HeaderValue),
+    /// A redirect to the same host and path by https, at this port.
+    Https(u16),
     /// The page that is built in.
     Page,
     /// Counters and gauges for monitoring.
@@ -227,7 +229,7 @@ impl TargetOptions {
             Self::Static(_) => "static",
             Self::WebSocket(_) => "websocket",
             Self::Json(_) => "json",
-            Self::Redirect(_) => "redirect",
+            Self::Redirect(_) | Self::Https(_) => "redirect",
             Self::Page => "page",
             Self::Metrics => "metrics",
             Self::Health => "health",

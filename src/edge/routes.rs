@@ -43,6 +43,7 @@ pub(crate) enum Target {
     WebSocket(WebSocketTarget),
     Json(Bytes),
     Redirect(HeaderValue),
+    Https(u16),
     Page,
     Metrics,
     Health,
@@ -124,6 +125,7 @@ impl Target {
             }
             TargetOptions::Json(value) => Self::Json(Bytes::from(value.to_string())),
             TargetOptions::Redirect(location) => Self::Redirect(location.clone()),
+            TargetOptions::Https(port) => Self::Https(*port),
             TargetOptions::Page => Self::Page,
             TargetOptions::Metrics => Self::Metrics,
             TargetOptions::Health => Self::Health,

@@ -1,7 +1,7 @@
 //! Lowers a [`JoinRequest`] to the types of the contract's versions, which borrow from it.
 
 use super::{
-    ConnectionView, CookieView, HelloView, JoinRequest, LoginView, PolicyError,
+    CertificateView, ConnectionView, CookieView, HelloView, JoinRequest, LoginView, PolicyError,
     bindings::{
         v0_1::wampgate::authid::types as v0_1, v0_2::wampgate::authid::types as v0_2,
         v0_3::wampgate::authid::types as v0_3,
@@ -72,7 +72,7 @@ parts!(v0_3);
 
 /// A whole request, with those of its parts that not every version has.
 macro_rules! questions {
-    ($wit:ident $(, $since:ident)*) => {
+    ($wit:ident $(, $since:ident)* $(; $record:ident)*) => {
         impl<'a> From<&'a JoinRequest<'a>> for $wit::JoinRequest<'a> {
             fn from(request: &'a JoinRequest<'a>) -> Self {
                 Self {
@@ -81,6 +81,7 @@ macro_rules! questions {
                     hello: request.hello.as_ref().map(Into::into),
                     methods: request.methods,
                     $($since: request.$since,)*
+                    $($record: request.$record.as_ref().map(Into::into),)*
                 }
             }
         }
@@ -89,7 +90,14 @@ macro_rules! questions {
 
 questions!(v0_1);
 questions!(v0_2, roles, now);
-questions!(v0_3, roles, now);
+questions!(v0_3, roles, now; certificate);
+
+impl<'a> From<&'a CertificateView<'a>> for v0_3::Certificate<'a> {
+    fn from(certificate: &'a CertificateView<'a>) -> Self {
+        let &CertificateView { subject, names, sha256 } = certificate;
+        Self { subject, names, sha256 }
+    }
+}
 
 #[cfg(test)]
 mod tests {

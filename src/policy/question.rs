@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Map, Value};
 
-use super::{ConnectionView, CookieView, HelloView, JoinRequest, LoginView};
+use super::{CertificateView, ConnectionView, CookieView, HelloView, JoinRequest, LoginView};
 
 /// What a policy is asked. The default is an untracked client that says an ordinary HELLO to a service without
 /// authentication.
@@ -29,6 +29,18 @@ pub struct Request {
     pub roles: Vec<String>,
     /// The time of the question, in milliseconds since the epoch.
     pub now: u64,
+    /// The certificate that the client has shown; none: it has shown none.
+    pub certificate: Option<Certificate>,
+}
+
+/// A client's certificate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "described item by item in wit/")]
+pub struct Certificate {
+    pub subject: String,
+    pub names: Vec<String>,
+    pub sha256: String,
 }
 
 /// The connection.
@@ -173,6 +185,13 @@ impl Request {
         self
     }
 
+    /// Lets the client show a certificate.
+    #[must_use]
+    pub fn certificate(mut self, certificate: Certificate) -> Self {
+        self.certificate = Some(certificate);
+        self
+    }
+
     /// Adds a request header; its name in lower case, as policies see it.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -191,6 +210,8 @@ impl Request {
         let offered: Vec<&str> =
             self.hello.iter().flat_map(|hello| &hello.authmethods).map(String::as_str).collect();
         let authextra = self.hello.as_ref().map(|hello| text(&hello.authextra)).unwrap_or_default();
+        let names: Vec<&str> =
+            self.certificate.iter().flat_map(|shown| &shown.names).map(String::as_str).collect();
         let Connection { id, peer, tls, host, path, origin, subprotocol, .. } = &self.connection;
         ask(&JoinRequest {
             connection: ConnectionView {
@@ -230,6 +251,11 @@ impl Request {
             methods: &methods,
             roles: &roles,
             now: self.now,
+            certificate: self.certificate.as_ref().map(|shown| CertificateView {
+                subject: &shown.subject,
+                names: &names,
+                sha256: &shown.sha256,
+            }),
         })
     }
 }
@@ -243,6 +269,7 @@ impl Default for Request {
             methods: Vec::new(),
             roles: Vec::new(),
             now: 1_790_000_120_000,
+            certificate: None,
         }
     }
 }
@@ -289,6 +316,11 @@ impl From<&JoinRequest<'_>> for Request {
             methods: owned(request.methods),
             roles: owned(request.roles),
             now: request.now,
+            certificate: request.certificate.map(|shown| Certificate {
+                subject: shown.subject.to_owned(),
+                names: owned(shown.names),
+                sha256: shown.sha256.to_owned(),
+            }),
         }
     }
 }
@@ -306,6 +338,16 @@ impl Default for Connection {
             origin: Some("https://chat.example.org".to_owned()),
             subprotocol: "wamp.2.json".to_owned(),
             headers: Vec::new(),
+        }
+    }
+}
+
+impl Default for Certificate {
+    fn default() -> Self {
+        Self {
+            subject: "CN=alice,O=Example".to_owned(),
+            names: vec!["email:alice@example.org".to_owned()],
+            sha256: "0".repeat(64),
         }
     }
 }

@@ -19,6 +19,17 @@ pub struct JoinRequest<'a> {
     pub roles: &'a [&'a str],
     /// The time of the question.
     pub now: u64,
+    /// The certificate that the client has shown.
+    pub certificate: Option<CertificateView<'a>>,
+}
+
+/// A client's certificate, as a policy sees it.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "described item by item in wit/")]
+pub struct CertificateView<'a> {
+    pub subject: &'a str,
+    pub names: &'a [&'a str],
+    pub sha256: &'a str,
 }
 
 /// The connection, as a policy sees it.
@@ -92,6 +103,7 @@ impl JoinRequest<'static> {
         methods: &[],
         roles: &[],
         now: 0,
+        certificate: None,
     };
 }
 

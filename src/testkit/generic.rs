@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Connection, Cookie, Hello, Login, Request};
+use super::{Certificate, Connection, Cookie, Hello, Login, Request};
 
 /// What a policy may be shown of headers: as many, with as many bytes in all.
 const HEADERS: usize = 64;
@@ -73,6 +73,7 @@ fn empty() -> Request {
         }),
         methods: Vec::new(),
         roles: Vec::new(),
+        certificate: Some(Certificate { subject: text(), names: vec![text()], sha256: text() }),
         now: 0,
     }
 }

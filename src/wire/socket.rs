@@ -30,6 +30,9 @@ use crate::{memory::Charge, stream::Stream, wamp::Serializer};
 /// costs. Most messages fit; a larger one makes the buffer grow while it arrives.
 const READ_BUFFER: usize = 2 * 1024;
 
+/// The same behind TLS, which has a buffer for a whole record of its own: reading from that in pieces costs no system calls.
+const READ_BUFFER_BEHIND_TLS: usize = 512;
+
 /// From which size on a message makes the engine's buffer so large that an idle connection must not keep it.
 const GROWN: usize = 8 * 1024;
 
@@ -81,8 +84,12 @@ impl Socket {
         max_message: usize,
         max_frame: usize,
     ) -> Self {
+        let read_buffer = match stream {
+            Stream::Tls(_) => READ_BUFFER_BEHIND_TLS,
+            Stream::Tcp(_) | Stream::Unix(_) => READ_BUFFER,
+        };
         let limits = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
+            .read_buffer_size(read_buffer)
             .write_buffer_size(WRITE_BUFFER)
             .max_message_size(Some(max_message))
             .max_frame_size(Some(max_frame.min(max_message)));

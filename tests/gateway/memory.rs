@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use crate::support::{
-    Client, Gateway, Jar, code,
+    Client, Gateway, Handshake, Jar, Serializer, code,
     config::{With as _, ticket_auth, untracked, web},
     gateway::tracking_gateway,
     resident,
+    tls::Authority,
 };
 
 /// Enough for the figure to stand out of what the process takes otherwise.
@@ -14,6 +15,8 @@ const CONNECTIONS: u64 = 200;
 /// The most that one may hold, in KiB: more than twice what a build without optimization needs. Unit tests bound single futures; this
 /// bounds all of them together with everything that they point to, as the system counts it.
 const MOST: u64 = 16;
+/// The same with TLS, which has a buffer for a record and its keys.
+const MOST_WITH_TLS: u64 = 28;
 
 #[test]
 fn a_connection_that_does_nothing_holds_little_memory() {
@@ -25,9 +28,34 @@ fn a_connection_that_does_nothing_holds_little_memory() {
     let before = resident::kib(&process);
     let idle: Vec<Client> = (0..CONNECTIONS).map(|_| join()).collect();
     let each = resident::kib(&process).saturating_sub(before) / CONNECTIONS;
+    println!("{each} KiB for each connection");
     assert!(each <= MOST, "{each} KiB each");
     drop((first, idle));
     gateway.assert_next_client_is_served();
+}
+
+#[test]
+fn a_connection_with_tls_that_does_nothing_holds_little_more() {
+    let authority = Authority::new();
+    let mut config = web(&untracked());
+    config["transports"][0]["endpoint"]["tls"] = json!({ "certificate": "server.pem", "key": "server.key" });
+    let gateway = Gateway::prepare(&config);
+    authority.issue(&["gateway.example"]).write(gateway.path(), "server");
+    let (gateway, tls) = (gateway.run(), authority.client("gateway.example"));
+    let process = gateway.pid().to_string();
+    let join = || {
+        let handshake = Handshake::default().over(&tls);
+        let mut client = Client::open_by(&gateway, &mut Jar::default(), handshake, Serializer::Json, false);
+        client.joins();
+        client
+    };
+    let first: Vec<Client> = (0..20).map(|_| join()).collect();
+    let before = resident::kib(&process);
+    let idle: Vec<Client> = (0..CONNECTIONS).map(|_| join()).collect();
+    let each = resident::kib(&process).saturating_sub(before) / CONNECTIONS;
+    println!("{each} KiB for each connection with TLS");
+    assert!(each <= MOST_WITH_TLS, "{each} KiB each");
+    drop((first, idle));
 }
 
 /// What a client has said is not kept while it answers a challenge, nor the room that it took to read it.

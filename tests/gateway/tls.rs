@@ -8,11 +8,18 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokio_rustls::rustls::{HandshakeKind, ProtocolVersion};
+use sha2::{Digest as _, Sha256};
+use tokio_rustls::rustls::{
+    HandshakeKind, ProtocolVersion,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
 
 use super::metrics::metrics;
 use crate::support::{
     Client, Gateway, Handshake, Jar, PATIENCE, Serializer,
+    auth::{Login, every_method, hex, joe},
+    client::Refused,
+    code,
     config::{endpoint, tracked},
     http::Connection,
     tls::{Authority, TlsClient, Validity},
@@ -60,6 +67,29 @@ fn joins(gateway: &Gateway, client: &TlsClient) {
     let mut client = Client::open_by(gateway, &mut Jar::default(), handshake, Serializer::Json, false);
     client.joins();
     client.leaves();
+}
+
+/// Joins by `cryptosign`, bound to the channel that `channel` makes of what the session exports.
+#[track_caller]
+fn log_in(
+    gateway: &Gateway,
+    client: &TlsClient,
+    channel: impl Fn([u8; 32]) -> [u8; 32],
+) -> Result<Value, Refused> {
+    let handshake = Handshake::default().over(client);
+    let mut client = Client::open_by(gateway, &mut Jar::default(), handshake, Serializer::Json, false);
+    let session = client.socket().connection().session();
+    let exported = session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).unwrap();
+    let login = Login { channel: Some(channel(exported)), ..joe("cryptosign") };
+    client.hello("realm1", login.hello(&["cryptosign"]));
+    let answer = client.receive();
+    if answer[0] == code::CHALLENGE {
+        assert_eq!(answer[2]["channel_binding"], "tls-exporter");
+        client.send(&login.authenticate(&answer));
+        return client.outcome();
+    }
+    let reason = answer[2].as_str().unwrap_or_default().to_owned();
+    Err(Refused { reason, message: answer.to_string(), close: 0 })
 }
 
 /// A new value of a metric, as soon as it is there.
@@ -230,6 +260,58 @@ fn a_client_needs_a_certificate_where_one_is_required() {
 }
 
 #[test]
+fn a_policy_sees_tls_and_the_clients_certificate() {
+    let (authority, people) = (Authority::new(), Authority::new());
+    let tls = json!({ "ca_certificates": ["people.pem"], "client_certificates": "optional" });
+    let gateway = Gateway::prepare(&config(&tls)).file("people.pem", people.pem());
+    authority.issue(&[HOST]).write(gateway.path(), "server");
+    let record = gateway.path().join("asked.jsonl");
+    let gateway = gateway.arguments(&["--record", &record.display().to_string()]).run();
+    let alice = people.issue_alice();
+    joins(&gateway, &authority.client_as(HOST, &alice));
+    joins(&gateway, &authority.client(HOST));
+    let deadline = Instant::now() + PATIENCE;
+    let asked = loop {
+        let text = std::fs::read_to_string(&record).unwrap();
+        if text.lines().count() == 2 {
+            break text;
+        }
+        assert!(Instant::now() < deadline, "{text}");
+        std::thread::yield_now();
+    };
+    let asked: Vec<Value> = asked.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let der = CertificateDer::from_pem_slice(alice.certificate.as_bytes()).unwrap();
+    let sha256 = hex(&Sha256::digest(&der));
+    let shown = json!({
+        "subject": "CN=alice,O=Example\\, Inc.",
+        "names": ["dns:alice.example", "email:alice@example.org"],
+        "sha256": sha256,
+    });
+    for (case, certificate) in asked.iter().zip([shown, Value::Null]) {
+        assert_eq!(case["request"]["certificate"], certificate);
+        assert_eq!(case["request"]["connection"]["tls"], true);
+    }
+}
+
+#[test]
+fn a_login_is_bound_to_its_tls_session() {
+    let authority = Authority::new();
+    let mut config = config(&json!({}));
+    config["transports"][0]["paths"]["ws"]["auth"] = every_method();
+    let gateway = Gateway::prepare(&config);
+    authority.issue(&[HOST]).write(gateway.path(), "server");
+    let gateway = gateway.run();
+    let welcome = log_in(&gateway, &authority.client(HOST), |exported| exported).unwrap();
+    assert_eq!(welcome["authid"], "joe");
+    // A machine in the middle has another session with the gateway than with the client.
+    let refused = log_in(&gateway, &authority.client(HOST), |_| [7; 32]).unwrap_err();
+    assert_eq!(refused.reason, "wamp.error.not_authorized");
+    // RFC 9266, 4.2: not with TLS 1.2 as it is.
+    let refused = log_in(&gateway, &authority.old_client(HOST), |exported| exported).unwrap_err();
+    assert!(refused.message.contains("does not have the channel binding"), "{refused:?}");
+}
+
+#[test]
 fn a_client_without_tls_is_told_to_use_it() {
     let (gateway, _, client) = gateway();
     let (mut connection, response) = Handshake::default().send(&gateway);
@@ -317,6 +399,38 @@ fn a_session_of_other_authorities_is_not_resumed() {
     gateway.output().until("certificates reloaded", 1);
     is_refused(&gateway, &alice);
     joins(&gateway, &authority.client_as(HOST, &others.issue_alice()));
+}
+
+#[test]
+fn http_is_sent_to_https_and_authorities_find_their_files() {
+    let folder = json!({ "type": "static", "directory": "acme" });
+    let gateway = Gateway::prepare(&json!({ "transports": [
+        { "type": "redirect", "endpoint": endpoint(), "options": { "allowed_hosts": ["*"] } },
+        { "type": "web", "endpoint": endpoint(), "options": { "allowed_hosts": ["*"] },
+          "paths": { "/": { "type": "redirect", "https_port": 8443 }, ".well-known": folder } },
+    ]}));
+    std::fs::create_dir_all(gateway.path().join("acme/acme-challenge")).unwrap();
+    std::fs::write(gateway.path().join("acme/acme-challenge/token"), "proof").unwrap();
+    let gateway = gateway.run();
+    let ask = |transport, path: &str| {
+        let mut connection = Connection::open_at(gateway.address_of(transport));
+        connection.send(format!("GET {path} HTTP/1.1\r\nHost: chat.example:80\r\n\r\n"));
+        connection.response()
+    };
+    for (transport, location) in [(0, "https://chat.example/a?b=c"), (1, "https://chat.example:8443/a?b=c")] {
+        let response = ask(transport, "/a?b=c");
+        assert_eq!((response.status, response.header("location")), (308, Some(location)));
+    }
+    let response = ask(1, "/.well-known/acme-challenge/token");
+    assert_eq!((response.status, &*response.body), (200, "proof"));
+    let mut circle =
+        json!({ "transports": [{ "type": "redirect", "endpoint": endpoint(), "https_port": 8443 }] });
+    circle["transports"][0]["endpoint"]["port"] = 8443.into();
+    let said = Gateway::prepare(&circle).command_said("check", &[]);
+    assert!(
+        said.contains("transports[0].endpoint: a \"redirect\" here sends clients to port 8443"),
+        "{said}"
+    );
 }
 
 #[test]

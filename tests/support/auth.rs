@@ -30,12 +30,14 @@ pub(crate) struct Login<'a> {
     /// The ticket, the secret or the password.
     pub(crate) secret: &'a str,
     pub(crate) seed: [u8; 32],
+    /// What the client's TLS session exports, if the login is bound to it.
+    pub(crate) channel: Option<[u8; 32]>,
 }
 
 /// Joe's right login for a method.
 pub(crate) fn joe(method: &'static str) -> Login<'static> {
     let secret = if method == "ticket" { TICKET } else { SECRET };
-    Login { method, authid: Some("joe"), secret, seed: SEED }
+    Login { method, authid: Some("joe"), secret, seed: SEED, channel: None }
 }
 
 /// Every method that verifies something.
@@ -77,7 +79,9 @@ impl Login<'_> {
             "scram" | "wamp-scram" => details["authextra"] = json!({ "nonce": CLIENT_NONCE }),
             "cryptosign" => {
                 let key = SigningKey::from_bytes(&self.seed).verifying_key();
-                details["authextra"] = json!({ "pubkey": hex(key.as_bytes()), "channel_binding": null });
+                details["authextra"] = json!({
+                    "pubkey": hex(key.as_bytes()), "channel_binding": self.channel.map(|_| "tls-exporter"),
+                });
             }
             _ => {}
         }
@@ -107,7 +111,11 @@ impl Login<'_> {
             }
             "scram" | "wamp-scram" => self.prove(extra),
             "cryptosign" => {
+                // As `sign_challenge` of autobahn for Python does it: the challenge XOR the channel's ID is signed, and sent.
+                let channel = self.channel.unwrap_or_default();
                 let challenge = unhex(text(extra, "challenge"));
+                let challenge: Vec<u8> =
+                    challenge.iter().zip(channel).map(|(one, other)| one ^ other).collect();
                 let signature = SigningKey::from_bytes(&self.seed).sign(&challenge).to_bytes();
                 json!([code::AUTHENTICATE, hex(&signature) + &hex(&challenge), {}])
             }
@@ -187,7 +195,7 @@ fn argon2(password: &str, salt: &[u8], iterations: u32, memory: u32) -> [u8; 32]
     key
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap();
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

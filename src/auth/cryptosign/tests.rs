@@ -12,8 +12,8 @@ use crate::{
     wamp::Dictionary,
 };
 
-/// Section "Computing the Signature", "Test Vectors": channel, private key, challenge, signature.
-const VECTORS: [(Option<&str>, &str, &str, &str); 6] = [
+/// Section "Computing the Signature", "Test Vectors", and one of autobahn: channel, private key, challenge, signature.
+const VECTORS: [(Option<&str>, &str, &str, &str); 7] = [
     (
         None,
         "4d57d97a68f555696620a6d849c0ce582568518d729eb753dc7c732de2804510",
@@ -61,6 +61,15 @@ const VECTORS: [(Option<&str>, &str, &str, &str); 6] = [
         "ee3c7644fd8070532bc1fde3d70d742267da545d8c8f03e63bda63f1ad4214f4\
          d2c4bfdb4eb9526def42deeb7e31602a6ff99eba893e0a4ad4d45892ca75e608\
          d2b75e24a189a7f78ca776ba36fc53f6c3e31c32f251f2c524f0a44202f2902d",
+    ),
+    // By `sign_challenge` of autobahn for Python 26.10.2, which does the same for `tls-unique` as we do for `tls-exporter`.
+    (
+        Some("030a11181f262d343b424950575e656c737a81888f969da4abb2b9c0c7ced5dc"),
+        "0707070707070707070707070707070707070707070707070707070707070707",
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+        "15e4a311259447b8df695e0ac6e1933ce8b0121074eb9701890b371bf8ca45ce\
+         1d162ba8e1ea2a958881b989bb4a34b0b6904223d30fa3ed29fc06d3e7b4de09\
+         030b131b1b232b33334b435b5b536b63636b939b9b838bb3b3aba3dbdbd3cbc3",
     ),
 ];
 

@@ -96,6 +96,10 @@ impl Bounded for u32 {
     const MAX: Self = Self::MAX;
 }
 
+impl Bounded for u16 {
+    const MAX: Self = Self::MAX;
+}
+
 impl Bounded for u8 {
     const MAX: Self = Self::MAX;
 }
