@@ -130,6 +130,14 @@ pub(crate) fn read_private(path: &Path, most: u64) -> Result<Vec<u8>, ReadError>
     })?
 }
 
+/// Whether users other than a file's owner and its group have access to it. One that cannot be looked at is not open to them.
+#[cfg(feature = "gateway")]
+pub(crate) fn is_open_to_others(path: &Path) -> bool {
+    let path = path.to_owned();
+    within(PATIENCE, move || fs::metadata(path).is_ok_and(|found| found.permissions().mode() & OTHERS != 0))
+        .unwrap_or(false)
+}
+
 /// Does something with a file system on a thread of its own, and waits for it no longer than `patience`.
 pub(crate) fn within<T: Send + 'static>(
     patience: Duration,
@@ -279,6 +287,7 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let read = read_private(&path, 100);
             assert_eq!(read.is_ok(), is_read, "{mode:o}: {read:?}");
+            assert_eq!(is_open_to_others(&path), !is_read, "{mode:o}");
         }
         let told = read_private(&path, 100).unwrap_err().to_string();
         assert!(told.contains("mode 0602") && told.contains("chmod o= FILE"), "{told}");

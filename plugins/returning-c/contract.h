@@ -96,7 +96,7 @@ decide_result decide(text config, const join_request *request);
 // Beside what the canonical ABI says. One that fails means that the compiler lays out structs in another way.
 _Static_assert(sizeof(connection) == 64, "connection");
 _Static_assert(offsetof(cookie_record, authentication) == 48 && sizeof(cookie_record) == 104, "cookie-record");
-_Static_assert(offsetof(join_request, hello) == 176 && sizeof(join_request) == 256, "join-request");
+_Static_assert(offsetof(join_request, hello) == 176 && sizeof(join_request) == 288, "join-request");
 _Static_assert(sizeof(decide_result) == 44, "result<decision, string>");
 
 #endif

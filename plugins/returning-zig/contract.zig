@@ -154,7 +154,7 @@ const Arguments = extern struct { config: Text, request: JoinRequest };
 
 comptime {
     // Beside what the canonical ABI says.
-    std.debug.assert(@sizeOf(CookieRecord) == 104 and @sizeOf(JoinRequest) == 256);
+    std.debug.assert(@sizeOf(CookieRecord) == 104 and @sizeOf(JoinRequest) == 288);
     std.debug.assert(@sizeOf(Result(RawDecision, Text)) == 44);
 }
 

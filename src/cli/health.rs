@@ -96,7 +96,7 @@ fn ask_by_configuration(args: &HealthArgs) -> anyhow::Result<HealthReport> {
         Some(place) => ask_by_http(&place),
         None => bail!(
             "no gateway listens at {}: none runs on this node directory, it starts, or it drains. A gateway without cookies has no \
-             socket: give it a path of \"type\": \"health\" at a TCP port",
+             socket: give it a path of \"type\": \"health\" at a TCP port without `tls`",
             socket.display()
         ),
     }
@@ -149,10 +149,11 @@ impl Place {
         Ok(Self { authority: authority.to_owned(), addresses: addresses.collect(), path: path.to_owned() })
     }
 
-    /// The first health path at a TCP port.
+    /// The first health path at a TCP port that takes plain HTTP from this machine.
     fn of_config(config: &Config) -> Option<Self> {
         config.transports.iter().find_map(|transport| {
-            let address = transport.local_address()?;
+            let is_plain = transport.listener.tls.is_none() && !transport.listener.proxy_protocol;
+            let address = transport.local_address().filter(|_| is_plain)?;
             let (path, _) =
                 transport.edge.root.targets().into_iter().find(|(_, target)| target.kind() == "health")?;
             Some(Self { authority: address.to_string(), addresses: vec![address], path })

@@ -24,7 +24,8 @@ object! {
         /// The cookie's name. Default `cbtid`.
         name: optional CookieName,
         /// A prefix of the cookie's name, by which browsers restrict it: `host` (`__Host-`, only this very host can set
-        /// it) or `secure` (`__Secure-`). Needs `secure`. Default: no prefix.
+        /// it) or `secure` (`__Secure-`). Needs `secure`, or `tls` at the endpoint.
+        /// Default: no prefix.
         prefix: optional Located<CookiePrefix>,
         /// How many characters of 6 random bits an ID has. Default 24.
         length: optional IdLength,
@@ -215,14 +216,21 @@ inline_schema!(MaxAge, "MaxAge", |_generator| json_schema!({
 }));
 
 impl RawCookie {
-    pub(super) fn check(self, stores: &mut Stores, walk: &mut Walk<'_>) -> Option<TrackingOptions> {
+    /// `has_tls` tells whether the transport's endpoint speaks TLS, where cookies are `Secure` without being told.
+    pub(super) fn check(
+        self,
+        stores: &mut Stores,
+        has_tls: bool,
+        walk: &mut Walk<'_>,
+    ) -> Option<TrackingOptions> {
+        let is_secure = self.secure.unwrap_or(has_tls);
         if let Some(Located { path, value: SameSite::None }) = &self.same_site
-            && self.secure != Some(true)
+            && !is_secure
         {
             walk.warn_at(path, "browsers drop a `SameSite=None` cookie without `Secure`: set \"secure\": true, and serve over TLS");
         }
         if let Some(Located { path, value }) = &self.prefix
-            && self.secure != Some(true)
+            && !is_secure
         {
             let prefix = value.as_str();
             walk.fault_at(path, format!("browsers drop a cookie whose name begins with {prefix} unless it is `Secure`: set \"secure\": true, and serve over TLS"));

@@ -78,7 +78,9 @@ object! {
 /// What an endpoint asks of a connection before its first request.
 #[derive(Debug, Default)]
 pub(super) struct Entrance {
+    /// None also where something is wrong with it.
     pub(super) tls: Option<TlsOptions>,
+    pub(super) wants_tls: bool,
     /// Where `proxy_protocol` stands, if it is on.
     pub(super) proxy_protocol: Option<String>,
 }
@@ -190,6 +192,7 @@ fn place_if_on(switch: Option<Located<bool>>) -> Option<String> {
 impl RawTcp {
     fn check(mut self, walk: &mut Walk<'_>) -> (Option<Endpoint>, Entrance) {
         let entrance = Entrance {
+            wants_tls: self.tls.is_some(),
             tls: self.tls.take().and_then(|tls| tls.check(walk)),
             proxy_protocol: place_if_on(self.proxy_protocol.take()),
         };
@@ -230,7 +233,8 @@ impl RawTcp {
 
 impl RawUnix {
     fn check(mut self, walk: &mut Walk<'_>) -> (Option<Endpoint>, Entrance) {
-        let entrance = Entrance { tls: None, proxy_protocol: place_if_on(self.proxy_protocol.take()) };
+        let entrance =
+            Entrance { proxy_protocol: place_if_on(self.proxy_protocol.take()), ..Entrance::default() };
         (self.endpoint(walk), entrance)
     }
 

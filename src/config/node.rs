@@ -206,6 +206,7 @@ impl RawNode {
             services: Vec::new(),
             transport: String::new(),
             trusts_proxies: false,
+            has_tls: false,
         };
         let transports = transports(raw_transports.unwrap_or_default(), &mut shared, walk);
         shared.policies.warn_of_unused(walk);

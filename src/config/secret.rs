@@ -100,6 +100,11 @@ fn from_file(json: &Json, walk: &mut Walk<'_>) -> Option<String> {
     });
     match text {
         Ok(text) => {
+            if file::is_open_to_others(&path) {
+                walk.at_key("file", |walk| {
+                    walk.warn("every user of this machine has access to the secret: run `chmod o= FILE`");
+                });
+            }
             let secret =
                 text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
             Some(secret.to_owned())

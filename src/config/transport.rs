@@ -383,6 +383,7 @@ fn is_ipv6_apart() -> bool {
 impl RawWeb {
     fn check(mut self, shared: &mut Shared, walk: &mut Walk<'_>) -> Checked {
         let (endpoint, entrance) = checked_endpoint(self.endpoint, walk);
+        shared.has_tls = entrance.wants_tls;
         shared.hosts = transport_hosts(self.options.as_mut(), endpoint.as_ref(), walk);
         let proxies = self.options.as_ref().and_then(|options| options.trusted_proxies.as_ref());
         shared.trusts_proxies = proxies.is_some_and(|proxies| !proxies.is_empty());
@@ -407,6 +408,7 @@ impl RawWebSocketTransport {
         let parts = self.service_keys();
         let max_connections = self.max_connections.map(Whole::get);
         let (endpoint, entrance) = checked_endpoint(self.endpoint, walk);
+        shared.has_tls = entrance.wants_tls;
         shared.hosts = transport_hosts(self.http_options.as_mut(), endpoint.as_ref(), walk);
         let path = endpoint.as_ref().and_then(|endpoint| endpoint.path.strip_suffix(".endpoint"));
         let service = parts.check(path.unwrap_or_default(), shared, walk);

@@ -254,6 +254,8 @@ pub(super) struct Shared {
     pub(super) transport: String,
     /// Whether that transport believes a proxy.
     pub(super) trusts_proxies: bool,
+    /// Whether its endpoint has TLS.
+    pub(super) has_tls: bool,
 }
 
 /// A WebSocket service to which other paths may refer.
@@ -299,7 +301,7 @@ impl ServiceKeys {
             );
         }
         let is_tracked = self.cookie.is_some() || walk.has_fault_below(&format!("{path}.cookie"));
-        let cookie = self.cookie.and_then(|cookie| cookie.check(&mut shared.stores, walk));
+        let cookie = self.cookie.and_then(|cookie| cookie.check(&mut shared.stores, shared.has_tls, walk));
         let tracking = match &cookie {
             Some(config) => Tracking::On(config),
             None if is_tracked => Tracking::Faulty,

@@ -448,6 +448,22 @@ fn a_full_transport_turns_clients_away_in_their_language() {
 }
 
 #[test]
+fn a_prefix_of_cookies_needs_nothing_else_where_there_is_tls() {
+    let authority = Authority::new();
+    let mut config = config(&json!({}));
+    config["transports"][0]["paths"]["ws"]["cookie"]["prefix"] = "host".into();
+    let gateway = Gateway::prepare(&config);
+    authority.issue(&[HOST]).write(gateway.path(), "server");
+    let gateway = gateway.run();
+    let (_, response) = Handshake::default().over(&authority.client(HOST)).send(&gateway);
+    let set = response.set_cookies();
+    assert!(set.len() == 1 && set[0].starts_with("__Host-cbtid=") && set[0].contains("; Secure"), "{set:?}");
+    config["transports"][0]["endpoint"].as_object_mut().unwrap().remove("tls");
+    let said = Gateway::prepare(&config).command_said("check", &[]);
+    assert!(said.contains("set \"secure\": true, and serve over TLS"), "{said}");
+}
+
+#[test]
 fn faults_of_files_are_told_with_their_remedy() {
     let authority = Authority::new();
     let (issued, other) = (authority.issue(&[HOST]), authority.issue(&[HOST]));
