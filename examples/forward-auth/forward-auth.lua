@@ -2,17 +2,18 @@
 --
 --   http-request lua.forward-auth http://127.0.0.1:8081/auth
 --
--- sets txn.auth_status to the status of the answer, and txn.authid, txn.authrole, txn.authmethod and txn.auth_client to the
--- headers that tell who the client is. Without an answer txn.auth_status is not set.
+-- sets txn.auth_status to the status of the answer, txn.authid, txn.authrole, txn.authmethod and txn.auth_client to the
+-- headers that tell who the client is, and txn.auth_location to the login page, if there is one. Without an answer txn.auth_status is not set.
 
 -- The client's headers that the gateway needs. A policy may want more of them.
-local asked = { "cookie", "host", "origin", "user-agent" }
+local asked = { "accept", "cookie", "host", "origin", "user-agent" }
 
 local told = {
     ["wampgate-authid"] = "txn.authid",
     ["wampgate-authrole"] = "txn.authrole",
     ["wampgate-authmethod"] = "txn.authmethod",
     ["wampgate-client"] = "txn.auth_client",
+    ["location"] = "txn.auth_location",
 }
 
 core.register_action("forward-auth", { "http-req" }, function(txn, url)

@@ -52,6 +52,10 @@ object! {
         realm: optional Located<Uri>,
         /// The names of the headers that tell who the client is.
         headers: optional RawIdentityHeaders,
+        /// Where a browser is sent that asks for a page and has to log in: a URL, or a path (not with Traefik). `{uri}` in it stands
+        /// for the path and the query that the browser has asked for. Not with nginx, which takes no redirects here. Default: it
+        /// gets 401.
+        redirect: optional LoginPage,
         /// How long an answer may take, in milliseconds; then it is 503. Default 200.
         timeout: optional Millis<10, 60_000>,
     }
@@ -86,6 +90,27 @@ words! {
 /// The name of a header that tells who a client is.
 #[derive(Debug)]
 pub(super) struct IdentityHeader(HeaderName);
+
+/// The URL of a page, or its path.
+#[derive(Debug)]
+pub(super) struct LoginPage(String);
+
+impl Raw for LoginPage {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        let hint = "a URL or a path such as \"/login?to={uri}\", percent-encoded";
+        checked_text(json, hint, walk, |text| {
+            let is_place = ["/", "https://", "http://"].iter().any(|begin| text.starts_with(begin));
+            let rest = text.replace(ForwardAuthOptions::URI, "");
+            let is_url = rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'{' | b'}'));
+            (is_place && is_url).then(|| Self(text.to_owned()))
+        })
+    }
+}
+
+inline_schema!(LoginPage, "LoginPage", |_generator| json_schema!({
+    "type": "string",
+    "pattern": r"^(/|https?://)([!-z|~]|\{uri\})*$",
+}));
 
 impl Raw for IdentityHeader {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
@@ -141,6 +166,7 @@ impl RawForwardAuth {
             roles,
             realm,
             headers,
+            redirect: self.redirect.map(|page| page.0),
             timeout: self
                 .timeout
                 .map_or(ForwardAuthOptions::TIMEOUT, |Millis(timeout): Millis<10, 60_000>| -> Duration {

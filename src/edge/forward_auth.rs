@@ -8,7 +8,8 @@
 //! | 429 | a peer that is no trusted proxy asks too often |
 //! | 503 | the store or the policy cannot tell, or not in time |
 //!
-//! No answer has another status: proxies take 1xx and 3xx for something else, and Envoy even 204. Each has all identity headers, empty
+//! No answer has another status, unless a login page is configured, to which a browser is sent by a 302 in place of a 401: proxies take
+//! 1xx and 3xx for something else, and Envoy even 204. Each has all identity headers, empty
 //! where there is no identity: some proxies pass on what a client has written there unless the answer has the header.
 //! No answer sets a cookie: most proxies lose it.
 
@@ -18,11 +19,14 @@ mod refusal;
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use self::{original::Original, refusal::Refusal};
+use self::{
+    original::{Original, Unclear},
+    refusal::Refusal,
+};
 use super::{
     ForwardAuthOptions, Requirement,
     addresses::TooMany,
@@ -112,8 +116,25 @@ impl ForwardAuth {
             found.unwrap_or(Finding { client: None, verdict: Err(Refusal::Timeout) });
         match verdict {
             Ok(recognized) => self.allow(client.as_deref(), recognized.as_ref()),
-            Err(refusal) => self.refuse(&refusal, question.client, client.as_deref()),
+            Err(refusal) => {
+                let response = self.refuse(&refusal, question.client, client.as_deref());
+                match self.login_page(&refusal, question) {
+                    Some(location) => redirected(response, location),
+                    None => response,
+                }
+            }
         }
+    }
+
+    /// Where a browser is sent that has to log in, if it asks for a page.
+    fn login_page(&self, refusal: &Refusal, question: Question<'_>) -> Option<HeaderValue> {
+        let url = self.options.redirect.as_ref().filter(|_| refusal.status() == StatusCode::UNAUTHORIZED)?;
+        let original = question.original().ok()?;
+        if !original.is_for_a_page(&question.request.headers) {
+            return None;
+        }
+        let uri = utf8_percent_encode(&original.uri(), NON_ALPHANUMERIC).to_string();
+        HeaderValue::try_from(url.replace(ForwardAuthOptions::URI, &uri)).ok()
     }
 
     /// Answers a peer that asks too often.
@@ -132,15 +153,11 @@ impl ForwardAuth {
 
     /// The client of the request that the question is about. Only a policy looks at more than its cookie.
     async fn meet(&self, question: Question<'_>) -> Result<Visitor, Refusal> {
-        let Question { request, below, client, is_trusted, tls } = question;
+        let Question { request, client, tls, .. } = question;
         let admission = &self.service.admission;
         let (mut path, mut kept) = (request.uri.path(), HeaderMap::new());
         if self.options.asks_policy {
-            let original = if is_trusted {
-                Original::told(request, below).map_err(|_| Refusal::Unclear)?
-            } else {
-                Original::itself(request)
-            };
+            let original = question.original().map_err(|_| Refusal::Unclear)?;
             path = original.path;
             kept = admission.kept_headers(&request.headers);
             original.correct(&mut kept);
@@ -254,6 +271,26 @@ impl ForwardAuth {
         }
         response
     }
+}
+
+impl<'a> Question<'a> {
+    /// The request that it is about.
+    fn original(&self) -> Result<Original<'a>, Unclear> {
+        if self.is_trusted {
+            Original::told(self.request, self.below)
+        } else {
+            Ok(Original::itself(self.request))
+        }
+    }
+}
+
+/// The same refusal for a browser that can be sent to a page.
+fn redirected(mut response: Response<Body>, location: HeaderValue) -> Response<Body> {
+    *response.status_mut() = StatusCode::FOUND;
+    let headers = response.headers_mut();
+    headers.remove(header::WWW_AUTHENTICATE);
+    headers.insert(header::LOCATION, location);
+    response
 }
 
 /// A name as a header's value.

@@ -110,6 +110,9 @@ pub struct ForwardAuthOptions {
     pub realm: Option<Uri>,
     /// The headers that tell who the client is.
     pub headers: IdentityHeaders,
+    /// Where a browser is sent that has to log in, if it asks for a page. Default none: it gets 401. `{uri}` stands for the path and
+    /// the query that it has asked for.
+    pub redirect: Option<String>,
     /// How long an answer may take. Default 200 ms.
     pub timeout: Duration,
 }
@@ -241,6 +244,9 @@ impl TargetOptions {
 impl ForwardAuthOptions {
     /// Envoy gives up after this time, and a page waits for many answers.
     pub const TIMEOUT: Duration = Duration::from_millis(200);
+
+    /// What stands in `redirect` for the path and the query that the client has asked for.
+    pub const URI: &str = "{uri}";
 }
 
 impl Default for IdentityHeaders {

@@ -9,7 +9,7 @@
 //! A proxy passes on what it does not set, so a client can write the header that another proxy would set. If two of them
 //! disagree, the gateway cannot tell which one is the proxy's, and refuses.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
 
 pub(super) const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 
@@ -26,6 +26,8 @@ const URIS: [HeaderName; 3] = [
 pub(super) struct Original<'a> {
     /// The path without its query, as the client has written it.
     pub(super) path: &'a str,
+    /// The query, if there is one.
+    pub(super) query: Option<&'a str>,
     /// The method; none if the proxy does not tell.
     pub(super) method: Option<Method>,
 }
@@ -37,19 +39,37 @@ pub(super) struct Unclear;
 impl<'a> Original<'a> {
     /// What a trusted proxy says. `below` is what its own path has behind the mount.
     pub(super) fn told(question: &'a Parts, below: &'a str) -> Result<Self, Unclear> {
-        let by_path = !below.is_empty();
-        let path = agreed(&question.headers, &URIS, path)?;
+        let target = agreed(&question.headers, &URIS, target)?;
         let method = agreed(&question.headers, &METHODS, |text| Method::from_bytes(text.as_bytes()).ok())?;
-        let is_by_path = path.is_none() && by_path;
-        Ok(Self {
-            path: path.unwrap_or(if by_path { below } else { question.uri.path() }),
-            method: method.or_else(|| is_by_path.then(|| question.method.clone())),
+        Ok(match target {
+            Some((path, query)) => Self { path, query, method },
+            None if below.is_empty() => Self { path: question.uri.path(), query: None, method },
+            None => Self {
+                path: below,
+                query: question.uri.query(),
+                method: method.or_else(|| Some(question.method.clone())),
+            },
         })
     }
 
     /// The question itself, of a peer whose word does not count.
     pub(super) fn itself(question: &'a Parts) -> Self {
-        Self { path: question.uri.path(), method: Some(question.method.clone()) }
+        let uri = &question.uri;
+        Self { path: uri.path(), query: uri.query(), method: Some(question.method.clone()) }
+    }
+
+    /// Whether a browser asks for a page, and shows what it is sent to.
+    pub(super) fn is_for_a_page(&self, headers: &HeaderMap) -> bool {
+        let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        matches!(self.method, Some(Method::GET | Method::HEAD))
+            && accepted.any(|value| value.contains("text/html"))
+    }
+
+    /// The path with its query. No reader takes it for the name of another server, which two slashes would begin.
+    pub(super) fn uri(&self) -> String {
+        let path = self.path.trim_start_matches(['/', '\\']);
+        let query = self.query.map(|query| format!("?{query}")).unwrap_or_default();
+        format!("/{path}{query}")
     }
 
     /// Makes a policy's headers tell of this request: `X-Forwarded-Method` has the method or is not there, and no other header of the
@@ -82,8 +102,8 @@ fn agreed<'a, T: PartialEq>(
     Ok(known)
 }
 
-/// The path of a URL or of a request's target.
-fn path(text: &str) -> Option<&str> {
+/// The path and the query of a URL or of a request's target.
+fn target(text: &str) -> Option<(&str, Option<&str>)> {
     let target = match text.split_once("://") {
         // A path may hold the URL of another site.
         Some((scheme, rest)) if !scheme.contains(['/', '?']) => {
@@ -91,8 +111,9 @@ fn path(text: &str) -> Option<&str> {
         }
         _ => text,
     };
-    let path = target.split(['?', '#']).next()?;
-    path.starts_with('/').then_some(path)
+    let target = target.split('#').next()?;
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    path.starts_with('/').then_some((path, query))
 }
 
 #[cfg(test)]
@@ -111,28 +132,55 @@ mod tests {
 
     #[test]
     fn each_proxy_tells_in_its_own_way() {
-        for (below, headers, path, method) in [
+        for (below, headers, path, query, method) in [
             (
                 "",
                 &[("x-forwarded-uri", "/a/b?c=d"), ("x-forwarded-method", "POST")][..],
                 "/a/b",
+                Some("c=d"),
                 Some("POST"),
             ),
-            ("", &[("x-original-uri", "/a//b%2F#c"), ("x-original-method", "GET")], "/a//b%2F", Some("GET")),
-            ("", &[("x-original-url", "https://a.example/x?y")], "/x", None),
-            ("", &[("x-original-url", "https://a.example")], "/", None),
-            ("", &[("x-original-uri", "/go?to=https://b.example/c")], "/go", None),
-            ("", &[("x-original-uri", "/go/https://b.example/c")], "/go/https://b.example/c", None),
-            ("/a/b", &[], "/a/b", Some("PUT")),
-            ("/", &[], "/", Some("PUT")),
-            ("/a", &[("x-forwarded-uri", "/b")], "/b", None),
-            ("", &[("x-forwarded-uri", "/a"), ("x-original-url", "http://c/a?d")], "/a", None),
-            ("", &[], "/auth", None),
+            (
+                "",
+                &[("x-original-uri", "/a//b%2F#c"), ("x-original-method", "GET")],
+                "/a//b%2F",
+                None,
+                Some("GET"),
+            ),
+            ("", &[("x-original-url", "https://a.example/x?y")], "/x", Some("y"), None),
+            ("", &[("x-original-url", "https://a.example")], "/", None, None),
+            (
+                "",
+                &[("x-original-uri", "/go?to=https://b.example/c?d")],
+                "/go",
+                Some("to=https://b.example/c?d"),
+                None,
+            ),
+            ("", &[("x-original-uri", "/go/https://b.example/c")], "/go/https://b.example/c", None, None),
+            ("/a/b", &[], "/a/b", Some("q"), Some("PUT")),
+            ("/", &[], "/", Some("q"), Some("PUT")),
+            ("/a", &[("x-forwarded-uri", "/b")], "/b", None, None),
+            ("", &[("x-forwarded-uri", "/a"), ("x-original-url", "http://c/a#d")], "/a", None, None),
+            ("", &[], "/auth", None, None),
         ] {
-            let question = question("/auth", headers);
+            let question = question("/auth?q", headers);
             let told = Original::told(&question, below).unwrap();
             let method = method.map(|method| Method::from_bytes(method.as_bytes()).unwrap());
-            assert_eq!(told, Original { path, method }, "{headers:?}");
+            assert_eq!(told, Original { path, query, method }, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn where_a_browser_wanted_to_go_is_never_another_server() {
+        for (told, expected) in [
+            ("/a/b?c=d", "/a/b?c=d"),
+            ("/", "/"),
+            ("//evil.example/a", "/evil.example/a"),
+            ("/\\\\evil.example", "/evil.example"),
+            ("https://a.example//evil.example?x", "/evil.example?x"),
+        ] {
+            let question = question("/auth", &[("x-original-uri", told)]);
+            assert_eq!(Original::told(&question, "").unwrap().uri(), expected, "{told}");
         }
     }
 
@@ -142,6 +190,7 @@ mod tests {
             &[("x-forwarded-uri", "/admin"), ("x-original-uri", "/public")][..],
             &[("x-forwarded-uri", "/admin"), ("x-forwarded-uri", "/public")],
             &[("x-forwarded-method", "GET"), ("x-original-method", "DELETE")],
+            &[("x-forwarded-uri", "/shop?id=1"), ("x-original-uri", "/shop?id=2")],
             &[("x-forwarded-uri", "admin")],
             &[("x-forwarded-uri", "")],
             &[("x-forwarded-method", "G E T")],

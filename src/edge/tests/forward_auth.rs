@@ -66,6 +66,7 @@ fn options(asks_policy: bool) -> ForwardAuthOptions {
         roles: None,
         realm: Some(realm1()),
         headers: IdentityHeaders::default(),
+        redirect: None,
         timeout: ForwardAuthOptions::TIMEOUT,
     }
 }
@@ -170,4 +171,33 @@ async fn a_question_needs_a_host_like_every_request() {
     let reply = exchange(&edge, b"GET /auth HTTP/1.1\r\n\r\nConnection: close\r\n").await;
     assert_eq!(status(&reply), 400);
     assert_eq!(status(&exchange(&edge, b"GET /auth HTTP/1.0\r\n\r\n").await), 200);
+}
+
+#[tokio::test]
+async fn a_browser_that_asks_for_a_page_is_sent_to_the_login_page_if_there_is_one() {
+    let redirect = Some("https://login.example/?to={uri}".to_owned());
+    let tracker = || Some(scripted::tracker(&ScriptedStore::remote()));
+    let edge =
+        edge(Arc::new(NoPolicy), tracker(), trusting(), ForwardAuthOptions { redirect, ..options(false) });
+    let page = "Accept: text/html,*/*\r\nX-Forwarded-Uri: /shop?id=1&x\r\n";
+    for (headers, expected) in [
+        (format!("{page}X-Forwarded-Method: GET\r\n"), 302),
+        (format!("{page}X-Forwarded-Method: POST\r\n"), 401),
+        // The proxy does not tell the method.
+        (page.to_owned(), 401),
+        ("X-Forwarded-Method: GET\r\nAccept: application/json\r\n".to_owned(), 401),
+    ] {
+        let reply = exchange(&edge, &question("GET /auth HTTP/1.1", &headers)).await;
+        assert_eq!(status(&reply), expected, "{headers}: {reply}");
+        let is_sent = reply.contains("Location: https://login.example/?to=%2Fshop%3Fid%3D1%26x\r\n");
+        assert_eq!(
+            (is_sent, reply.contains("Www-Authenticate")),
+            (expected == 302, expected == 401),
+            "{reply}"
+        );
+        assert!(
+            reply.contains("Wampgate-Authid: \r\n") && reply.contains("Cache-Control: no-store"),
+            "{reply}"
+        );
+    }
 }
