@@ -130,7 +130,8 @@ object! {
         max_head_size: optional Whole<8192, 1_048_576>,
         /// The largest number of headers. Default 64.
         max_headers: optional Whole<8, 1024>,
-        /// How long an HTTP head may take to arrive, in milliseconds. Default 5,000.
+        /// How long an HTTP head may take to arrive, in milliseconds, also after an earlier request; from one of the
+        /// `trusted_proxies` at least three minutes. Default 5,000.
         head_timeout: optional Millis<10, 3_600_000>,
         /// The hosts that requests may name; `*` stands for anything. Concerns all but probes; a WebSocket service may have
         /// `allowed_hosts` of its own. Default: any, but on loopback only pages and files that are asked for by `localhost`, a

@@ -31,7 +31,7 @@ pub struct HttpOptions {
     pub max_head_size: usize,
     /// Default 64.
     pub max_headers: usize,
-    /// How long a head may take to arrive, also after an earlier request. Default 5 s.
+    /// How long a head may take to arrive, also after an earlier request; from a trusted proxy at least three minutes. Default 5 s.
     pub head_timeout: Duration,
     /// Whether requests are logged. Default false.
     pub access_log: bool,
