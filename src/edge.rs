@@ -208,6 +208,13 @@ impl Edge {
         self.addresses.enter(self.limited(peer)).map_err(|refused| TurnedAway(Problem::TooMany(refused)))
     }
 
+    /// Counts a TLS handshake for its peer's address: it costs more than all that comes behind it. Tells how to turn the peer away if
+    /// it has made too many.
+    pub(crate) fn enter_tls(&self, peer: PeerAddr) -> Result<(), TurnedAway> {
+        let counted = self.addresses.tls_handshake(self.limited(peer), Instant::now());
+        counted.map_err(|refused| TurnedAway(Problem::TooMany(refused)))
+    }
+
     /// Turns a connection away that the transport has no room for.
     pub async fn turn_away(incoming: Incoming, why: TurnedAway) {
         let Incoming { mut stream, .. } = incoming;

@@ -109,7 +109,7 @@ object! {
     struct RawPerAddress {
         /// How many connections may be open at once. Default 2,000, and at most half of the transport's `max_connections`.
         max_connections: optional Whole<0, 10_000_000>,
-        /// WebSocket handshakes a second in the long run; 20 times as many at once. Default 100.
+        /// WebSocket handshakes a second in the long run, and as many TLS handshakes; 20 times as many at once. Default 100.
         handshakes_per_second: optional Whole<0, 1_000_000>,
         /// New clients with a cookie a second in the long run; 200 times as many at once. Default 10.
         new_records_per_second: optional Whole<0, 1_000_000>,

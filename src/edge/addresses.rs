@@ -18,7 +18,7 @@ use crate::time::bucket::{Bucket, Rate};
 
 use super::AddressOptions;
 
-/// How many addresses without an open connection are remembered, at 64 bytes each.
+/// How many addresses without an open connection are remembered, at 80 bytes each.
 const REMEMBERED: usize = 65_536;
 
 /// Seconds' worth of handshakes that an address may make at once: with the default, as many as it may have connections, which all
@@ -61,6 +61,7 @@ struct State {
 #[derive(Debug, Clone, Copy)]
 struct Used {
     handshakes: Bucket,
+    tls: Bucket,
     records: Bucket,
 }
 
@@ -159,6 +160,13 @@ impl Addresses {
         taken.map_err(|wait| TooMany { limit: Limit::Handshakes, wait })
     }
 
+    /// Counts a TLS handshake of a client: as often as one of WebSocket, which comes behind it.
+    pub(crate) fn tls_handshake(&self, client: Option<IpAddr>, now: Instant) -> Result<(), TooMany> {
+        let (Some(address), Some(rate)) = (client, self.handshakes) else { return Ok(()) };
+        let taken = self.lock().used(address, now).tls.take(rate, now);
+        taken.map_err(|wait| TooMany { limit: Limit::Handshakes, wait })
+    }
+
     /// Takes one of the new records that an address may make. If it may not, the caller finds out first whether it needs one.
     pub(crate) fn new_record(&self, client: Option<IpAddr>, now: Instant) -> Result<NewRecord<'_>, TooMany> {
         let (Some(address), Some(rate)) = (client, self.records) else {
@@ -181,11 +189,16 @@ impl State {
             if self.used.len() >= REMEMBERED / 2 {
                 self.older = mem::take(&mut self.used);
             }
-            let new = Used { handshakes: Bucket::full(now), records: Bucket::full(now) };
-            let used = self.older.remove(&address).unwrap_or(new);
+            let used = self.older.remove(&address).unwrap_or_else(|| Used::none(now));
             self.used.insert(address, used);
         }
-        self.used.entry(address).or_insert(Used { handshakes: Bucket::full(now), records: Bucket::full(now) })
+        self.used.entry(address).or_insert_with(|| Used::none(now))
+    }
+}
+
+impl Used {
+    const fn none(now: Instant) -> Self {
+        Self { handshakes: Bucket::full(now), tls: Bucket::full(now), records: Bucket::full(now) }
     }
 }
 

@@ -47,7 +47,7 @@ pub struct HttpOptions {
 pub struct AddressOptions {
     /// Open connections. Default 2,000, and at most half of the transport's `max_connections`.
     pub max_connections: u32,
-    /// WebSocket handshakes a second in the long run; twenty seconds' worth at once. Default 100.
+    /// WebSocket handshakes a second in the long run, and as many of TLS; twenty seconds' worth at once. Default 100.
     pub handshakes_per_second: u32,
     /// New records in the cookie store a second in the long run; two hundred seconds' worth at once. Default 10.
     pub new_records_per_second: u32,

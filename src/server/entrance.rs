@@ -70,6 +70,11 @@ impl Entrance {
             }
         }
         let Some(acceptor) = &self.tls else { return Some((incoming, seat)) };
+        if let Err(refused) = edge.enter_tls(incoming.peer) {
+            edge.count_turned_away(&incoming, &refused);
+            self.turn_away(incoming, refused).await;
+            return None;
+        }
         let Incoming { stream: Stream::Tcp(stream), peer, .. } = incoming else { return None };
         match acceptor.accept(stream).await {
             Ok((stream, tls)) => {

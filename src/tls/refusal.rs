@@ -82,7 +82,7 @@ impl fmt::Display for Refusal {
             Self::Alert(alert) => write!(f, "the client broke the handshake off ({alert:?})"),
             Self::NoCertificate => f.write_str("the client shows no certificate, and `tls` asks for one"),
             Self::Certificate(why) => write!(f, "the client's certificate is not accepted: {why}"),
-            Self::Incompatible(why) => write!(f, "the client has nothing in common with the gateway: {why}"),
+            Self::Incompatible(why) => write!(f, "the client has nothing in common with the gateway, which speaks TLS 1.2 and 1.3: {why}"),
             Self::Broken(why) => write!(f, "the client's handshake is broken: {why}"),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{Ipv4Addr, TcpStream},
     os::unix::fs::PermissionsExt as _,
     time::{Duration, Instant},
 };
@@ -431,6 +431,26 @@ fn http_is_sent_to_https_and_authorities_find_their_files() {
         said.contains("transports[0].endpoint: a \"redirect\" here sends clients to port 8443"),
         "{said}"
     );
+}
+
+#[test]
+fn one_address_makes_only_so_many_handshakes() {
+    let authority = Authority::new();
+    let mut config = config(&json!({}));
+    config["transports"][0]["per_address"] = json!({ "handshakes_per_second": 1 });
+    let gateway = Gateway::prepare(&config);
+    authority.issue(&[HOST]).write(gateway.path(), "server");
+    let (gateway, client) = (gateway.run(), authority.client(HOST));
+    let from = |last| Handshake::default().from(Ipv4Addr::new(127, 0, 0, last));
+    let shake = |last| Connection::open_for(&from(last), &gateway).start_tls(&client);
+    let begun = Instant::now();
+    let made = (0..100).take_while(|_| shake(2).is_ok() && begun.elapsed() < PATIENCE).count();
+    // Twenty at once, and one each second.
+    let most = 21 + usize::try_from(begun.elapsed().as_secs()).unwrap();
+    assert!((20..=most).contains(&made), "{made}");
+    gateway.output().until("reason=\"address-handshakes\"", 1);
+    // Another address has its own.
+    shake(3).unwrap();
 }
 
 #[test]

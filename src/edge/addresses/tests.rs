@@ -42,6 +42,10 @@ fn handshakes_and_records_have_rates_of_their_own() {
     assert_eq!(refused, TooMany { limit: Limit::Handshakes, wait: Duration::from_secs(1) });
     addresses.handshake(OTHER, now).unwrap();
     addresses.handshake(ONE, now + Duration::from_secs(1)).unwrap();
+    for _ in 0..SAVED_HANDSHAKES {
+        addresses.tls_handshake(ONE, now).unwrap();
+    }
+    assert_eq!(addresses.tls_handshake(ONE, now).unwrap_err(), refused);
     for _ in 0..SAVED_RECORDS {
         addresses.new_record(ONE, now).unwrap();
     }
