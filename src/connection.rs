@@ -79,7 +79,8 @@ impl Connection {
         let Upgrade { stream, early, service, subprotocol, seat, visitor } = upgrade;
         let certificate = visitor.certificate().map(tracing::field::display);
         debug!(connection = %visitor.id, peer = %visitor.peer, public_id = visitor.public_id(), certificate, "websocket open");
-        let wire = Wire::new(stream, early, subprotocol, Arc::clone(&service.wire));
+        let (options, traffic) = (Arc::clone(&service.wire), Arc::clone(&service.traffic));
+        let wire = Wire::new(stream, early, subprotocol, options, traffic);
         let joins = Bucket::full(Instant::now());
         Self { service, wire, visitor, joined: None, joins, _seat: seat }
     }

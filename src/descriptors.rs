@@ -77,7 +77,12 @@ pub(crate) fn remedy(error: &io::Error) -> String {
 }
 
 /// How many files the process has open.
-fn open() -> usize {
+pub(crate) fn open() -> usize {
+    // Linux tells it as the folder's size since 6.2; counting takes milliseconds for ten thousand.
+    let told = fs::metadata("/proc/self/fd").ok().and_then(|folder| usize::try_from(folder.len()).ok());
+    if let Some(open) = told.filter(|open| *open > 0) {
+        return open;
+    }
     ["/proc/self/fd", "/dev/fd"]
         .iter()
         .find_map(|list| fs::read_dir(list).ok())

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod body;
+mod connections;
 mod forward_auth;
 mod hang_up;
 mod head;
@@ -42,6 +43,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use self::{
     addresses::Addresses,
     body::Body,
+    connections::ConnectionCounters,
     forward_auth::{ForwardAuth, Question},
     hang_up::hang_up,
     head::{HeadFault, HeadLimits},
@@ -66,6 +68,7 @@ use crate::{
 
 pub use addresses::Seat;
 pub(crate) use addresses::{ADDRESS_REASONS, CONNECTION_REASONS};
+pub use connections::Counted;
 pub use metrics::EdgeMetrics;
 pub use options::{
     AddressOptions, EdgeOptions, ForwardAuthOptions, HttpOptions, IdentityHeaders, PathTree, Requirement,
@@ -98,6 +101,7 @@ pub struct Edge {
     metrics: EdgeMetrics,
     health: Health,
     is_for_probes: bool,
+    connections: ConnectionCounters,
     handshakes: HandshakeCounters,
     addresses: Arc<Addresses>,
     trusted_proxies: Vec<TrustedProxy>,
@@ -183,6 +187,7 @@ impl Edge {
             metrics: metrics.clone(),
             health: health.clone(),
             is_for_probes: root.is_for_probes(),
+            connections: metrics.connections.of(id),
             handshakes: metrics.of(id),
             addresses: Arc::new(Addresses::new(per_address)),
             trusted_proxies: http.trusted_proxies.clone(),
@@ -213,6 +218,11 @@ impl Edge {
     pub(crate) fn enter_tls(&self, peer: PeerAddr) -> Result<(), TurnedAway> {
         let counted = self.addresses.tls_handshake(self.limited(peer), Instant::now());
         counted.map_err(|refused| TurnedAway(Problem::TooMany(refused)))
+    }
+
+    /// Counts a connection that is served, for as long as what this gives is there.
+    pub(crate) fn count(&self) -> Counted {
+        self.connections.count()
     }
 
     /// Turns a connection away that the transport has no room for.

@@ -2,6 +2,7 @@
 
 mod assembly;
 mod janitor;
+mod process;
 
 use std::{
     path::{Path, PathBuf},

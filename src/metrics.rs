@@ -5,6 +5,7 @@
 //!
 //! - *counting* is one relaxed atomic addition on a [`Counter`] that was looked up beforehand. A [`Family`] is a map
 //!   behind a lock; asking it with each message would cost more than the message;
+//! - *how long something takes* is two such additions, on [`Timings`];
 //! - *what is there anyway*, such as the number of sessions or the length of a queue, is not counted again: [`Readings`]
 //!   ask for it when a request for metrics comes;
 //! - *a default* of such a struct counts as well, but no registry shows it: for tests.
@@ -14,6 +15,7 @@
 //! has here.
 
 mod refusals;
+mod timings;
 
 use std::{
     fmt,
@@ -21,13 +23,15 @@ use std::{
 };
 
 use prometheus_client::{
+    collector::Collector,
     encoding::{EncodeMetric, MetricEncoder, prometheus_text},
     metrics::{MetricType, info::Info},
     registry::{Metric, Registry as Inner},
 };
 
-pub use prometheus_client::metrics::{counter::Counter, family::Family};
+pub use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
 pub use refusals::{Refusals, Stage};
+pub use timings::Timings;
 
 /// The media type of what [`Registry::render`] gives.
 pub const MEDIA_TYPE: &str = prometheus_text::CONTENT_TYPE;
@@ -37,6 +41,9 @@ pub type Labels<const N: usize> = [(&'static str, String); N];
 
 /// Counters of one name, told apart by their labels.
 pub type Counters<const N: usize> = Family<Labels<N>, Counter>;
+
+/// Numbers that go up and down, of one name, told apart by their labels.
+pub type Gauges<const N: usize> = Family<Labels<N>, Gauge>;
 
 /// Every metric of a gateway. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -67,6 +74,11 @@ impl Registry {
     pub fn register(&self, name: &'static str, help: &'static str, metric: impl Metric) {
         // The full stop is added when the text is written.
         self.lock().register(name, help.trim_end_matches('.'), metric);
+    }
+
+    /// Adds metrics that are made when they are asked for.
+    pub fn collect(&self, collector: impl Collector) {
+        self.lock().register_collector(Box::new(collector));
     }
 
     /// Everything, in the text format of Prometheus. Families and their values stand in no particular order.

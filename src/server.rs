@@ -205,7 +205,7 @@ impl Site {
                 }
             };
             let (edge, shutdown) = (Arc::clone(&self.edge), shutdown.clone());
-            let held = (permit, descriptor, memory, seat);
+            let held = (permit, descriptor, memory, seat, edge.count());
             let Some(entrance) = self.entrance.clone() else {
                 connections.spawn(async move {
                     connection::run(incoming, edge, shutdown).await;

@@ -7,8 +7,12 @@ use std::{sync::Arc, time::Duration};
 pub use options::ServiceOptions;
 
 use crate::{
-    admission::Admission, backend::Backends, handshake::Handshake, metrics::Refusals, time::bucket::Rate,
-    wire::WireOptions,
+    admission::Admission,
+    backend::Backends,
+    handshake::Handshake,
+    metrics::Refusals,
+    time::bucket::Rate,
+    wire::{Traffic, WireOptions},
 };
 
 /// A running WebSocket service.
@@ -22,6 +26,8 @@ pub struct WebSocketService {
     pub backends: Arc<Backends>,
     /// Counts the clients that it does not let in.
     pub refusals: Refusals,
+    /// Counts what its connections send and receive.
+    pub traffic: Arc<Traffic>,
     /// Limits and pings of its connections.
     pub wire: Arc<WireOptions>,
     /// How long a client may take to say HELLO.
@@ -41,12 +47,14 @@ impl WebSocketService {
         admission: Admission,
         backends: Arc<Backends>,
         refusals: Refusals,
+        traffic: Arc<Traffic>,
     ) -> Self {
         Self {
             handshake: Handshake::new(options.handshake.clone()),
             admission,
             backends,
             refusals,
+            traffic,
             wire: Arc::new(options.wire.clone()),
             hello_timeout: options.hello_timeout,
             joins: Rate::new(options.max_joins_per_second, options::SAVED_JOINS),

@@ -10,6 +10,7 @@
 
 mod ending;
 mod heartbeat;
+mod metrics;
 mod options;
 mod outbox;
 mod socket;
@@ -35,6 +36,7 @@ use crate::{
 };
 
 pub use ending::Ending;
+pub use metrics::{Traffic, WireMetrics};
 pub use options::{PingOptions, WireOptions};
 pub use outbox::{Closing, Complaint, Outbox, Taken};
 
@@ -93,7 +95,13 @@ pub enum WireError {
 
 impl Wire {
     /// Takes over a stream after the 101, for a client that has not joined; `early` is what the client had sent already.
-    pub fn new(stream: Stream, early: Bytes, subprotocol: Subprotocol, options: Arc<WireOptions>) -> Self {
+    pub fn new(
+        stream: Stream,
+        early: Bytes,
+        subprotocol: Subprotocol,
+        options: Arc<WireOptions>,
+        traffic: Arc<Traffic>,
+    ) -> Self {
         if !options.tcp_nodelay {
             // A listener's streams begin without delay. A stream that is gone need not be told.
             drop(stream.set_nodelay(false));
@@ -101,7 +109,7 @@ impl Wire {
         let serializer = subprotocol.serializer;
         let limit = options.max_message_size_before_welcome;
         Self {
-            socket: Socket::new(stream, early, serializer, limit, options.max_frame_size),
+            socket: Socket::new(stream, early, serializer, limit, options.max_frame_size, traffic),
             framing: subprotocol.framing(),
             unread: None,
             frame: 0,
@@ -147,6 +155,7 @@ impl Wire {
     pub async fn next_message(&mut self) -> Result<ClientMessage, WireError> {
         loop {
             if let Some(message) = self.unread.as_mut().and_then(Iterator::next) {
+                self.socket.count_message();
                 let message = self.serializer().decode(&message, self.options.max_nesting_depth)?;
                 return Ok(message.detached(self.frame));
             }
@@ -216,6 +225,7 @@ impl Wire {
     /// Hands the batch to the socket.
     fn feed(&mut self) -> Result<(), WireError> {
         self.is_unflushed = true;
+        self.socket.count_sent(self.batch.len());
         for frame in self.framing.frames(&self.batch, WRITE_BATCH) {
             self.socket.feed(frame)?;
         }

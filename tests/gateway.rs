@@ -17,6 +17,7 @@ mod logout;
 mod memory;
 mod meta;
 mod metrics;
+mod monitoring;
 mod permissions;
 mod policies;
 mod protocol;

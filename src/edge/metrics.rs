@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::connections::ConnectionMetrics;
 use crate::{
     memory,
     metrics::{Counter, Counters, Readings, Refusals, Registry},
@@ -27,6 +28,7 @@ pub struct EdgeMetrics {
     pub(super) refusals: Refusals,
     handshakes: Counters<2>,
     forward_auth: Counters<3>,
+    pub(super) connections: ConnectionMetrics,
 }
 
 /// The handshakes of one transport, by the status of their answers.
@@ -51,7 +53,8 @@ impl EdgeMetrics {
         let help =
             "Memory that clients make the gateway hold, as far as it is counted, and how much that may be.";
         registry.register("wampgate_client_memory_bytes", help, memory);
-        Self { registry: registry.clone(), refusals: refusals.clone(), handshakes, forward_auth }
+        let connections = ConnectionMetrics::register(registry);
+        Self { registry: registry.clone(), refusals: refusals.clone(), handshakes, forward_auth, connections }
     }
 
     /// The counters of a transport.

@@ -73,7 +73,7 @@ fn service(options: &ServiceOptions) -> Arc<WebSocketService> {
     let gate = Arc::new(PolicyGate::new("none", Arc::new(NoPolicy), 1));
     let key = Arc::new(PublicIdKey::random().unwrap());
     let admission = Admission::new(gate, vec![header::USER_AGENT, header::HOST], None, tracker, key);
-    Arc::new(WebSocketService::new(options, admission, Arc::default(), Refusals::default()))
+    Arc::new(WebSocketService::new(options, admission, Arc::default(), Refusals::default(), Arc::default()))
 }
 
 /// A transport with one of everything.

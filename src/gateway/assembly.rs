@@ -2,7 +2,7 @@
 
 use std::{mem, path::PathBuf, sync::Arc};
 
-use super::StartError;
+use super::{StartError, process::Process};
 use crate::{
     admin::{self, ManagedStore},
     admission::{Admission, Guesses, LoginMetrics},
@@ -13,7 +13,7 @@ use crate::{
     edge::{self, Edge, EdgeMetrics, EdgeOptions, ServicePlace},
     handshake::HandshakeError,
     health::{Cause, Health},
-    metrics::{Refusals, Registry, Stage},
+    metrics::{Readings, Refusals, Registry, Stage},
     policy::{self, PolicyEngine, PolicyGate, PolicyMetrics, Reloader},
     realm::{Logout, Logouts, Realm, RealmMetrics, TooManyLogouts},
     server::{self, Entrance},
@@ -22,7 +22,7 @@ use crate::{
     time::Timestamp,
     tls::{self, Acceptor, Certificates, TlsMetrics, TlsOptions},
     tracking::{LoginOptions, LogoutQueue, Tracker, TrackingOptions},
-    wire::Ending,
+    wire::{Ending, WireMetrics},
 };
 
 /// Decisions of the default policy at once. A decision takes a few microseconds on the thread that asks for it, so there are never
@@ -40,6 +40,7 @@ pub(super) struct Assembly {
     backends: Arc<Backends>,
     edge_metrics: EdgeMetrics,
     pub(super) health: Health,
+    wire_metrics: WireMetrics,
     login_metrics: LoginMetrics,
     /// A client has no more guesses by trying other paths.
     guesses: Arc<Guesses>,
@@ -70,6 +71,13 @@ impl Assembly {
         };
         // What every part registers its metrics with.
         let registry = Registry::new();
+        registry.collect(Process::new());
+        let health = Health::default();
+        let ready = Readings::<0>::default();
+        let watched = health.clone();
+        ready.add([], move || usize::from(watched.report().is_ready()));
+        let help = "Whether the gateway is ready for clients: 0 while it starts, drains, or a store or a policy fails.";
+        registry.register("wampgate_ready", help, ready);
         let refusals = Refusals::register(&registry);
         refusals.expect(Stage::Handshake, HandshakeError::REASONS);
         refusals.expect(Stage::Join, AuthError::REASONS);
@@ -91,7 +99,8 @@ impl Assembly {
             node_dir: config.node_dir.clone(),
             backends: Arc::new(config.realms.iter().map(start).collect()),
             edge_metrics: EdgeMetrics::register(&registry, &refusals),
-            health: Health::default(),
+            wire_metrics: WireMetrics::register(&registry),
+            health,
             login_metrics: LoginMetrics::register(&registry),
             guesses: Arc::default(),
             refusals,
@@ -171,7 +180,13 @@ impl Assembly {
         let admission = Admission::new(policy, shown, options.auth.clone(), tracker, key);
         let admission = admission.counting(self.login_metrics.clone(), Arc::clone(&self.guesses));
         let (backends, refusals) = (Arc::clone(&self.backends), self.refusals.clone());
-        Ok(Arc::new(WebSocketService::new(options, admission, backends, refusals)))
+        Ok(Arc::new(WebSocketService::new(
+            options,
+            admission,
+            backends,
+            refusals,
+            self.wire_metrics.of(transport),
+        )))
     }
 
     fn tracker(

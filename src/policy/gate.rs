@@ -98,7 +98,8 @@ impl PolicyGate {
         if self.penalties.holds(peer, Instant::now()) {
             return Err(PolicyError::Penalty);
         }
-        let _place = self.places.enter(peer).await.map_err(|_| PolicyError::Overloaded)?;
+        let _place =
+            self.places.enter(peer, self.tally.waiting()).await.map_err(|_| PolicyError::Overloaded)?;
         let answer = self.ask_at_its_pace(request).await;
         if let Err(error) = &answer {
             self.log.failure(request, error);
@@ -129,7 +130,9 @@ impl PolicyGate {
 
     /// On the calling thread.
     fn ask_now(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
-        self.pace.watch(|| super::decide(&***self.policy.load(), request))
+        let (answer, took) = self.pace.watch(|| super::decide(&***self.policy.load(), request));
+        self.tally.time(took);
+        answer
     }
 }
 

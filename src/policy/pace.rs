@@ -40,19 +40,20 @@ impl Pace {
         self.is_before(&self.slow_until, Instant::now())
     }
 
-    /// Takes a decision, and remembers whether it was a slow one.
-    pub(super) fn watch<T>(&self, decide: impl FnOnce() -> T) -> T {
+    /// Takes a decision, and remembers whether it was a slow one; the answer, and how long it took.
+    pub(super) fn watch<T>(&self, decide: impl FnOnce() -> T) -> (T, Duration) {
         let begun = Instant::now();
         let processor = self.is_before(&self.suspected_until, begun).then(processor_time);
         let answer = decide();
         let now = Instant::now();
-        if now.saturating_duration_since(begun) > SLOW {
+        let took = now.saturating_duration_since(begun);
+        if took > SLOW {
             self.remember(&self.suspected_until, now);
             if processor.is_some_and(|begun| processor_time().saturating_sub(begun) > SLOW) {
                 self.remember(&self.slow_until, now);
             }
         }
-        answer
+        (answer, took)
     }
 
     fn is_before(&self, end: &AtomicU64, now: Instant) -> bool {

@@ -14,7 +14,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::address::network;
+use crate::{address::network, metrics::Gauge};
 
 /// Decisions that may wait for a free place. At the default deadline two cores work off so many in ten
 /// seconds, which is how long a client has to say HELLO: one that came later would wait in vain.
@@ -61,6 +61,7 @@ struct Waiting<'a> {
     queue: &'a FairQueue,
     peer: Peer,
     ticket: u64,
+    count: &'a Gauge,
 }
 
 impl FairQueue {
@@ -75,8 +76,8 @@ impl FairQueue {
         })))
     }
 
-    /// A place for a decision about a peer, now or when its turn comes.
-    pub(super) async fn enter(self: &Arc<Self>, peer: &str) -> Result<Place, Full> {
+    /// A place for a decision about a peer, now or when its turn comes. `count` is one more while it waits.
+    pub(super) async fn enter(self: &Arc<Self>, peer: &str, count: &Gauge) -> Result<Place, Full> {
         let (place, _waiting) = {
             let mut state = self.lock();
             if state.free > 0 {
@@ -85,7 +86,8 @@ impl FairQueue {
             }
             let peer = peer.parse::<SocketAddr>().ok().and_then(|peer| network(peer.ip()));
             let (ticket, place) = state.wait(peer)?;
-            (place, Waiting { queue: self, peer, ticket })
+            count.inc();
+            (place, Waiting { queue: self, peer, ticket, count })
         };
         place.await.map_err(|_| Full)
     }
@@ -177,6 +179,7 @@ impl Drop for Place {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
+        self.count.dec();
         self.queue.lock().forget(self.peer, self.ticket);
     }
 }

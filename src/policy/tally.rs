@@ -1,7 +1,9 @@
 //! What came of a policy's decisions, counted: which policy failed, how, and how often.
 
+use std::time::Duration;
+
 use super::{ContractError, Decision, PolicyError};
-use crate::metrics::{Counter, Counters, Registry};
+use crate::metrics::{Counter, Counters, Family, Gauge, Gauges, Labels, Registry, Timings};
 
 /// What can come of a decision. The names are those of the metric's label and of the log's `failure`.
 const OUTCOMES: [&str; 13] = [
@@ -24,6 +26,8 @@ const OUTCOMES: [&str; 13] = [
 #[derive(Debug, Clone, Default)]
 pub struct PolicyMetrics {
     decisions: Counters<2>,
+    durations: Family<Labels<1>, Timings>,
+    waiting: Gauges<1>,
     reloads: Counters<2>,
 }
 
@@ -31,6 +35,8 @@ pub struct PolicyMetrics {
 #[derive(Debug, Default)]
 pub struct Tally {
     decisions: [Counter; OUTCOMES.len()],
+    durations: Timings,
+    waiting: Gauge,
     replaced: Counter,
     kept: Counter,
 }
@@ -41,6 +47,11 @@ impl PolicyMetrics {
         let metrics = Self::default();
         let help = "Decisions of a policy by what came of them; from `refused` on they are failures.";
         registry.register("wampgate_policy_decisions", help, metrics.decisions.clone());
+        let help =
+            "How long a policy's component takes for a decision, in seconds, without the time in the queue.";
+        registry.register("wampgate_policy_decision_seconds", help, metrics.durations.clone());
+        let help = "Decisions that wait because the policy makes as many at once as it may.";
+        registry.register("wampgate_policy_waiting", help, metrics.waiting.clone());
         let help = "New files of a policy: `replaced` it, or could not and the old one was `kept`.";
         registry.register("wampgate_policy_reloads", help, metrics.reloads.clone());
         metrics
@@ -51,8 +62,11 @@ impl PolicyMetrics {
         let counter = |family: &Counters<2>, outcome: &str| {
             family.get_or_create_owned(&[("policy", policy.to_owned()), ("outcome", outcome.to_owned())])
         };
+        let own: Labels<1> = [("policy", policy.to_owned())];
         Tally {
             decisions: OUTCOMES.map(|outcome| counter(&self.decisions, outcome)),
+            durations: self.durations.get_or_create_owned(&own),
+            waiting: self.waiting.get_or_create_owned(&own),
             replaced: counter(&self.reloads, "replaced"),
             kept: counter(&self.reloads, "kept"),
         }
@@ -71,6 +85,16 @@ impl Tally {
         {
             count.inc();
         }
+    }
+
+    /// Counts how long the component took.
+    pub(super) fn time(&self, took: Duration) {
+        self.durations.note(took);
+    }
+
+    /// How many decisions wait.
+    pub(super) const fn waiting(&self) -> &Gauge {
+        &self.waiting
     }
 
     /// Counts a new file that decides from now on, or one that cannot.

@@ -228,7 +228,7 @@ impl CookieStore for FileStore {
     fn revoke(&self, id: &TrackingId, now: Timestamp) -> Commit {
         let mut index = lock(&self.index);
         // Also when it cannot be written: until the gateway stops, a revoked record stays revoked.
-        let line = match index.remove(id) {
+        let line = match index.revoke(id) {
             Some(record) => LogWork::new(id, &record, LineKind::Deleted(now), Some(Undo::Revoke(id.clone()))),
             None => LogWork::empty(),
         };

@@ -226,6 +226,7 @@ impl<W> GroupState<W> {
     fn add(&self, mut queue: MutexGuard<'_, WriteQueue<W>>, item: Queued<W>, weigh: fn(&W) -> usize) {
         queue.weight = queue.weight.saturating_add(weigh(&item.work));
         queue.items.push(item);
+        self.tally.queues(queue.weight);
         let wake = mem::replace(&mut queue.is_idle, false);
         drop(queue);
         if wake {
@@ -245,11 +246,20 @@ impl<W> GroupState<W> {
             queue.is_idle = false;
         }
         queue.weight = 0;
+        self.tally.queues(0);
         mem::swap(&mut queue.items, batch);
         queue.waiters.clear();
         queue.waiters.extend(batch.iter_mut().map(|item| item.waiter.take()));
         queue.busy_since = (!batch.is_empty()).then(Instant::now);
         !(batch.is_empty() && queue.is_closing)
+    }
+
+    /// Makes a batch durable.
+    fn commit<S: BatchSink<Work = W>>(&self, sink: &mut S, batch: &mut [Queued<W>]) -> Result<(), Arc<str>> {
+        let begun = Instant::now();
+        sink.commit(batch)?;
+        self.tally.committed(begun.elapsed());
+        Ok(())
     }
 
     /// Answers a batch that has been committed.
@@ -277,6 +287,7 @@ impl<W> GroupState<W> {
         queue.busy_since = None;
         queue.is_stalled = false;
         queue.weight = 0;
+        self.tally.queues(0);
         let waiters = mem::take(&mut queue.waiters);
         for (item, waiter) in batch.iter_mut().zip(waiters) {
             item.waiter = waiter;
@@ -360,7 +371,7 @@ fn run<S: BatchSink>(shared: &GroupState<S::Work>, mut sink: S) {
     let mut wait = None;
     let mut told: Option<(Arc<str>, Instant)> = None;
     while shared.take(&mut batch, wait) {
-        let committed = if batch.is_empty() { Ok(()) } else { sink.commit(&mut batch) };
+        let committed = if batch.is_empty() { Ok(()) } else { shared.commit(&mut sink, &mut batch) };
         let outcome = committed.and_then(|()| {
             shared.answer(&mut batch);
             sink.tick()

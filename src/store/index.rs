@@ -149,12 +149,14 @@ impl Index {
                 return Err(StoreError::Exists);
             }
             self.remove_at(place);
+            self.limits.tally.expired.inc();
         }
         self.make_room_for_login(record.authentication.as_ref(), now);
         if self.len() >= self.limits.records && !self.evict(settled, now) {
             return Err(StoreError::Full { limit: self.limits.records });
         }
         self.insert(id, record);
+        self.limits.tally.created.inc();
         Ok(())
     }
 
@@ -175,7 +177,10 @@ impl Index {
         let replacing = rules::replaced(id, &record, next, now)?;
         if let Some(taken) = self.find(&next.id) {
             match (self.slots.record(taken).filter(|found| !found.is_expired(now)), &replacing.before) {
-                (None, _) => self.remove_at(taken),
+                (None, _) => {
+                    self.remove_at(taken);
+                    self.limits.tally.expired.inc();
+                }
                 (Some(found), Some(before)) if replacing.is_half_done(&found) => {
                     self.set(place, before.clone());
                     return Ok(Replaced::Before(before.clone()));
@@ -189,6 +194,7 @@ impl Index {
         self.make_room_for_login(replacing.next.authentication.as_ref(), now);
         self.make_room_beside(id, settled, now);
         self.insert(&next.id, replacing.next.clone());
+        self.limits.tally.created.inc();
         Ok(Replaced::Both(replacing.next))
     }
 
@@ -209,6 +215,13 @@ impl Index {
         }
         self.set(place, changed.clone());
         Some(changed)
+    }
+
+    /// Takes a record out for good, live or not.
+    pub(super) fn revoke(&mut self, id: &TrackingId) -> Option<CookieRecord> {
+        let revoked = self.remove(id)?;
+        self.limits.tally.revoked.inc();
+        Some(revoked)
     }
 
     /// Takes a record out, live or not.
@@ -329,7 +342,10 @@ impl Index {
 
     fn drop_expired(&mut self, settled: Timestamp) -> bool {
         let first = self.expiry.first().filter(|place| self.slots.expires(*place) <= settled);
-        first.map(|place| self.remove_at(place)).is_some()
+        let Some(place) = first else { return false };
+        self.remove_at(place);
+        self.limits.tally.expired.inc();
+        true
     }
 
     fn insert(&mut self, id: &TrackingId, record: CookieRecord) {
@@ -338,6 +354,7 @@ impl Index {
         self.table.insert_unique(spread(hash), Bucket { hash, place }, |entry| spread(entry.hash));
         self.expiry.push(&mut self.slots, place);
         self.link(place);
+        self.limits.tally.records.inc();
     }
 
     fn set(&mut self, place: SlotNumber, record: CookieRecord) {
@@ -364,6 +381,14 @@ impl Index {
         self.expiry.remove(&mut self.slots, place);
         self.unlink(place);
         self.slots.vacate(place);
+        self.limits.tally.records.dec();
+    }
+}
+
+impl Drop for Index {
+    /// A store of the same name may be opened later.
+    fn drop(&mut self) {
+        self.limits.tally.records.dec_by(i64::try_from(self.len()).unwrap_or(i64::MAX));
     }
 }
 

@@ -108,6 +108,10 @@ impl LmdbStore {
         let tables = tables.at(place);
         let owed = Arc::<Owed>::default();
         let tally = limits.tally.clone();
+        let records = tables.env.read_txn().and_then(|txn| tables.records.len(&txn));
+        tally.has_records(
+            records.map_err(|error| StoreOpenError::Lmdb { path: path.clone(), what: error.to_string() })?,
+        );
         let writer = LmdbWriter::new(tables.clone(), max_size, limits, sync, Arc::clone(&owed));
         let group = Group::start("cookie-store", writer, tally).map_err(fail_at(
             &path,

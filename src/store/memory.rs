@@ -64,7 +64,7 @@ impl CookieStore for MemoryStore {
     }
 
     fn revoke(&self, id: &TrackingId, _now: Timestamp) -> Commit {
-        lock(&self.index).remove(id);
+        lock(&self.index).revoke(id);
         Commit::done(Ok(()))
     }
 

@@ -7,7 +7,9 @@
 use std::{
     future::poll_fn,
     io::{self, Read, Write},
+    mem,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -23,7 +25,7 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext, frame::coding::CloseCode},
 };
 
-use super::WireError;
+use super::{WireError, metrics::Traffic};
 use crate::{memory::Charge, stream::Stream, wamp::Serializer};
 
 /// How much is read from the socket at once. An idle connection keeps a buffer of this size, which is the largest part of what it
@@ -50,6 +52,9 @@ pub(super) struct Socket {
     given_out: usize,
     /// How many bytes had come when the last message was given out.
     received_before: usize,
+    traffic: Arc<Traffic>,
+    /// How many messages have come that are still to be counted there.
+    uncounted: usize,
     /// What is charged for the message that arrives, or that was given out last.
     charge: Charge,
     /// Whether it is the latter: the caller comes back when it is done with it.
@@ -83,6 +88,7 @@ impl Socket {
         serializer: Serializer,
         max_message: usize,
         max_frame: usize,
+        traffic: Arc<Traffic>,
     ) -> Self {
         let read_buffer = match stream {
             Stream::Tls(_) => READ_BUFFER_BEHIND_TLS,
@@ -94,6 +100,7 @@ impl Socket {
             .max_message_size(Some(max_message))
             .max_frame_size(Some(max_frame.min(max_message)));
         let received = early.len();
+        traffic.received.bytes(received);
         let engine = if early.is_empty() {
             WebSocketContext::new(Role::Server, Some(limits))
         } else {
@@ -106,6 +113,8 @@ impl Socket {
             received,
             given_out: 0,
             received_before: 0,
+            traffic,
+            uncounted: 0,
             charge: Charge::default(),
             is_given_out: false,
             has_grown: false,
@@ -122,6 +131,16 @@ impl Socket {
             Stream::Unix(_) => true,
             Stream::Tls(stream) => stream.get_ref().0.nodelay().unwrap(),
         }
+    }
+
+    /// Counts a message that has come.
+    pub(super) const fn count_message(&mut self) {
+        self.uncounted += 1;
+    }
+
+    /// Counts messages that are given to the socket.
+    pub(super) fn count_sent(&self, messages: usize) {
+        self.traffic.sent.messages(messages);
     }
 
     /// Changes how large messages and frames may be from now on.
@@ -214,7 +233,13 @@ impl Socket {
 
     fn queue(&mut self, message: Message) -> Result<(), WireError> {
         self.is_unsent = true;
-        let mut io = Blocking { stream: &mut self.stream, received: &mut self.received, cx: None };
+        let mut io = Blocking {
+            stream: &mut self.stream,
+            received: &mut self.received,
+            uncounted: &mut self.uncounted,
+            traffic: &self.traffic,
+            cx: None,
+        };
         match self.engine.write(&mut io, message) {
             Ok(()) => Ok(()),
             Err(error) if would_block(&error) => Ok(()),
@@ -286,7 +311,13 @@ impl Socket {
     }
 
     fn split<'a, 'c>(&'a mut self, cx: &'a mut Context<'c>) -> (&'a mut WebSocketContext, Blocking<'a, 'c>) {
-        let stream = Blocking { stream: &mut self.stream, received: &mut self.received, cx: Some(cx) };
+        let stream = Blocking {
+            stream: &mut self.stream,
+            received: &mut self.received,
+            uncounted: &mut self.uncounted,
+            traffic: &self.traffic,
+            cx: Some(cx),
+        };
         (&mut self.engine, stream)
     }
 }
@@ -297,17 +328,21 @@ impl Socket {
 struct Blocking<'a, 'c> {
     stream: &'a mut Stream,
     received: &'a mut usize,
+    uncounted: &'a mut usize,
+    traffic: &'a Traffic,
     cx: Option<&'a mut Context<'c>>,
 }
 
 impl Read for Blocking<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(cx) = self.cx.as_deref_mut() else { return Err(io::ErrorKind::WouldBlock.into()) };
+        self.traffic.received.messages(mem::take(self.uncounted));
         let mut buffer = ReadBuf::new(buffer);
         match Pin::new(&mut *self.stream).poll_read(cx, &mut buffer) {
             Poll::Ready(outcome) => outcome.map(|()| {
                 let size = buffer.filled().len();
                 *self.received = self.received.wrapping_add(size);
+                self.traffic.received.bytes(size);
                 size
             }),
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
@@ -319,7 +354,7 @@ impl Write for Blocking<'_, '_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(cx) = self.cx.as_deref_mut() else { return Err(io::ErrorKind::WouldBlock.into()) };
         match Pin::new(&mut *self.stream).poll_write(cx, bytes) {
-            Poll::Ready(outcome) => outcome,
+            Poll::Ready(outcome) => outcome.inspect(|size| self.traffic.sent.bytes(*size)),
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
     }

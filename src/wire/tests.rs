@@ -20,7 +20,7 @@ const BATCHED: Subprotocol = Subprotocol { serializer: Serializer::Json, batched
 async fn pair(subprotocol: Subprotocol, options: WireOptions) -> (Wire, Peer) {
     let (near, far) = UnixStream::pair().unwrap();
     let peer = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
-    (Wire::new(Stream::Unix(near), Bytes::new(), subprotocol, Arc::new(options)), peer)
+    (Wire::new(Stream::Unix(near), Bytes::new(), subprotocol, Arc::new(options), Arc::default()), peer)
 }
 
 fn subscribed(request: u64) -> RouterMessage {
@@ -194,7 +194,7 @@ async fn small_messages_leave_at_once_unless_the_service_says_otherwise() {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         let options = WireOptions { tcp_nodelay, ..WireOptions::default() };
-        let wire = Wire::new(Stream::Tcp(stream), Bytes::new(), JSON, Arc::new(options));
+        let wire = Wire::new(Stream::Tcp(stream), Bytes::new(), JSON, Arc::new(options), Arc::default());
         assert_eq!(wire.socket.is_nodelay(), tcp_nodelay);
     }
 }

@@ -131,6 +131,20 @@ fn every_metric_is_documented_and_what_a_realm_passes_on_is_counted() {
     let count = |name| value(&seen, name, &["realm=\"realm1\""]);
     let passed = ["wampgate_publications_total", "wampgate_events_total", "wampgate_calls_total"];
     assert_eq!(passed.map(count), [1, 1, 1], "{seen}");
+    for name in ["wampgate_messages_total", "wampgate_bytes_total"] {
+        for direction in ["received", "sent"] {
+            let count = value(&seen, name, &["transport=\"0\"", &format!("direction=\"{direction}\"")]);
+            assert!(count >= 5, "{name} {direction}: {count} in {seen}");
+        }
+    }
+    assert_eq!(value(&seen, "wampgate_open_connections", &["transport=\"0\""]), 1);
+    assert!(value(&seen, "wampgate_connections_total", &["transport=\"0\""]) >= 1);
+    assert!(value(&seen, "wampgate_policy_decision_seconds_count", &["policy=\"default\""]) >= 1);
+    assert_eq!(value(&seen, "wampgate_ready", &[]), 1);
+    assert!(
+        value(&seen, "process_open_fds", &[]) > 3
+            && value(&seen, "process_resident_memory_bytes", &[]) > 1 << 20
+    );
     // The realm may have answered the last message a moment ago.
     assert!(count("wampgate_realm_inbox_slots") <= 1, "{seen}");
 }

@@ -43,8 +43,13 @@ fn edge(
     };
     let realm = Realm::start(realm, None, &RealmMetrics::default());
     let backends: Arc<Backends> = Arc::new([Backend::Realm(realm)].into_iter().collect());
-    let service =
-        Arc::new(WebSocketService::new(&ServiceOptions::default(), admission, backends, Refusals::default()));
+    let service = Arc::new(WebSocketService::new(
+        &ServiceOptions::default(),
+        admission,
+        backends,
+        Refusals::default(),
+        Arc::default(),
+    ));
     let child = PathTree::of(TargetOptions::ForwardAuth(Box::new(options)));
     let root = PathTree { target: None, children: BTreeMap::from([("auth".to_owned(), child)]) };
     let hosts = AllowedHosts::Loopback;

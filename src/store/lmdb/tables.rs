@@ -289,23 +289,24 @@ impl Tables {
         Ok(keys)
     }
 
-    /// Drops the records of such keys, except where the ID has been given again meanwhile.
+    /// Drops the records of such keys, except where the ID has been given again meanwhile; how many it dropped.
     pub(super) fn drop_records(
         &self,
         txn: &mut RwTxn<'_>,
         keys: &[Vec<u8>],
         settled: Timestamp,
-    ) -> heed::Result<()> {
+    ) -> heed::Result<u64> {
+        let mut dropped = 0;
         for (_, id) in keys.iter().filter_map(|key| record::parse_expiry_key(key)) {
             match self.get_by_key(txn, id)? {
                 Some(found) if !found.is_expired(settled) => {}
                 found => {
                     ranks::update(self.ranks, txn, id, found.as_ref(), None)?;
-                    self.records.delete(txn, id)?;
+                    dropped += u64::from(self.records.delete(txn, id)?);
                 }
             }
         }
-        Ok(())
+        Ok(dropped)
     }
 }
 

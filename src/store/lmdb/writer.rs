@@ -3,7 +3,7 @@
 mod eviction;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
@@ -71,6 +71,18 @@ pub(super) enum Work {
     },
 }
 
+/// What a transaction changes, for monitoring; counted once it is committed.
+#[derive(Debug, Clone, Copy)]
+struct Changes {
+    created: u64,
+    expired: u64,
+    revoked: u64,
+}
+
+impl Changes {
+    const NONE: Self = Self { created: 0, expired: 0, revoked: 0 };
+}
+
 /// Owns the environment's write transactions.
 #[derive(Debug)]
 pub(super) struct LmdbWriter {
@@ -83,6 +95,8 @@ pub(super) struct LmdbWriter {
     owed: Arc<Owed>,
     /// Up to where all records that could go have a connection.
     passed_over: RefCell<Option<PassedOver>>,
+    /// What the transaction under way changes.
+    changes: Cell<Changes>,
     /// Why the environment may lack what was acknowledged, if that is so.
     lost: Option<Arc<str>>,
 }
@@ -103,35 +117,60 @@ impl LmdbWriter {
             unsynced_since: None,
             owed,
             passed_over: RefCell::new(None),
+            changes: Cell::new(Changes::NONE),
             lost: None,
         }
     }
 
     fn commit_all(&self, batch: &mut [Queued<Work>]) -> heed::Result<()> {
+        self.changes.set(Changes::NONE);
         let mut txn = self.tables.env.write_txn()?;
         for item in batch {
             item.outcome = self.apply(&mut txn, &item.work)?;
         }
         self.tables.note_use(&mut txn)?;
+        let records = self.tables.records.len(&txn)?;
         txn.commit()?;
         self.tables.note_length();
+        self.tell(records);
         Ok(())
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Changes)) {
+        let mut changes = self.changes.get();
+        change(&mut changes);
+        self.changes.set(changes);
+    }
+
+    /// Tells monitoring what was committed, and how many records there are now.
+    fn tell(&self, records: u64) {
+        let Changes { created, expired, revoked } = self.changes.replace(Changes::NONE);
+        let tally = &self.limits.tally;
+        tally.created.inc_by(created);
+        tally.expired.inc_by(expired);
+        tally.revoked.inc_by(revoked);
+        tally.has_records(records);
     }
 
     /// Writes the revocations that could not be written. Also without any this is a change, so that it shows whether the
     /// disk takes one.
     fn settle_owed(&self) -> Result<(), Arc<str>> {
         let owed = self.owed.all();
+        self.changes.set(Changes::NONE);
         let settled = self.tables.env.write_txn().and_then(|mut txn| {
             self.tables.touch(&mut txn)?;
             for id in owed.iter() {
                 let record = self.tables.get(&txn, id)?;
                 self.tables.remove(&mut txn, id.expose().as_bytes(), record.as_ref())?;
+                self.count(|changes| changes.revoked += u64::from(record.is_some()));
             }
-            txn.commit()
+            let records = self.tables.records.len(&txn)?;
+            txn.commit()?;
+            Ok(records)
         });
-        settled.map_err(|error| self.tables.failure(&error))?;
+        let records = settled.map_err(|error| self.tables.failure(&error))?;
         self.tables.note_length();
+        self.tell(records);
         self.owed.settle(&owed);
         Ok(())
     }
@@ -153,8 +192,12 @@ impl LmdbWriter {
             Work::Revoke { id } => {
                 let record = self.tables.get(txn, id)?;
                 self.tables.remove(txn, id.expose().as_bytes(), record.as_ref())?;
+                self.count(|changes| changes.revoked += u64::from(record.is_some()));
             }
-            Work::DropRecords { keys, settled, .. } => self.tables.drop_records(txn, keys, *settled)?,
+            Work::DropRecords { keys, settled, .. } => {
+                let dropped = self.tables.drop_records(txn, keys, *settled)?;
+                self.count(|changes| changes.expired += dropped);
+            }
             Work::DropKeys { keys, .. } => {
                 for key in keys {
                     self.tables.expiry.delete(txn, key)?;
@@ -178,12 +221,14 @@ impl LmdbWriter {
                 return Ok(Err(StoreError::Exists));
             }
             self.tables.remove(txn, key, Some(&old))?;
+            self.count(|changes| changes.expired += 1);
         }
         self.make_room_for_login(txn, record.authentication.as_deref(), now)?;
         if !self.make_room(txn, settled)? {
             return Ok(Err(StoreError::MapFull { max_size: self.max_size }));
         }
         self.tables.put(txn, key, None, record)?;
+        self.count(|changes| changes.created += 1);
         Ok(Ok(()))
     }
 
@@ -214,6 +259,10 @@ impl LmdbWriter {
         }
         if !is_half_done {
             self.tables.remove(txn, next_key, taken.as_ref())?;
+            self.count(|changes| {
+                changes.expired += u64::from(taken.is_some());
+                changes.created += 1;
+            });
             self.make_room_for_login(txn, replacing.next.authentication.as_deref(), now)?;
             if !self.make_room(txn, settled)? {
                 let before = self.tables.get(txn, id)?;

@@ -50,7 +50,8 @@ impl LmdbWriter {
             return Ok(true);
         }
         let expired = self.tables.expired(txn, settled, ROOM)?;
-        self.tables.drop_records(txn, &expired, settled)?;
+        let dropped = self.tables.drop_records(txn, &expired, settled)?;
+        self.count(|changes| changes.expired += dropped);
         for key in &expired {
             self.tables.expiry.delete(txn, key)?;
         }
