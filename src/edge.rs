@@ -3,6 +3,7 @@
 //! hyper reads the heads and writes the replies. Once a 101 has gone out nothing of hyper is left: the caller gets
 //! the bare stream and what the client has sent behind its head.
 
+mod access;
 mod addresses;
 mod body;
 mod connections;
@@ -343,6 +344,7 @@ impl Edge {
         tls: Option<&Tls>,
         slot: &OnceLock<Handover>,
     ) -> Result<Response<Body>, Infallible> {
+        let begun = self.access_log.then(Instant::now);
         let (mut parts, body) = request.into_parts();
         let connected = peer;
         if let Some(host) = proxies::host(connected, &parts.headers, &self.trusted_proxies) {
@@ -360,9 +362,8 @@ impl Edge {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             self.finish(response.headers_mut(), has_body);
         }
-        if self.access_log {
-            let (method, path, status) = (&parts.method, parts.uri.path(), response.status().as_u16());
-            tracing::info!(transport = %self.transport, %peer, %method, path, status, "request");
+        if let Some(begun) = begun {
+            access::note(&self.transport, peer, &parts, &response, begun);
         }
         Ok(response)
     }

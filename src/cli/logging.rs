@@ -1,6 +1,9 @@
 //! Logging to standard error.
 
-use std::io::{IsTerminal, stderr};
+use std::{
+    env,
+    io::{IsTerminal, stderr},
+};
 
 use tracing::Level;
 use tracing_subscriber::{
@@ -71,15 +74,20 @@ pub(super) fn start(format: LogFormat, LogFilter(filter): LogFilter) -> anyhow::
     });
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(stderr().is_terminal())
+        .with_ansi(has_colors())
         // A line that cannot be written is lost; telling so on the same stream would end the task that logs.
         .log_internal_errors(false);
     let registry = tracing_subscriber::registry().with(filter).with(discreet);
     let started = match format {
-        LogFormat::Text => registry.with(lines.with_target(false)).try_init(),
+        LogFormat::Text => registry.with(lines).try_init(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))
+}
+
+/// Colors are for people at a terminal who have not said that they want none (no-color.org).
+fn has_colors() -> bool {
+    stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|text| text.is_empty())
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::json;
+use regex::Regex;
+use serde_json::{Map, Value, json};
 
 use crate::support::{
     Client, Gateway, Handshake, Jar, Serializer, code,
     config::{TICKET, With as _, ticket_auth, tracked, untracked, web, web_paths},
+    http::Connection,
 };
 
 /// What a gateway with this filter says while a client comes and goes.
@@ -160,16 +162,164 @@ fn a_login_and_a_logout_have_a_line_each_and_an_anonymous_join_has_none() {
 }
 
 #[test]
-fn what_a_client_can_cause_as_often_as_it_likes_has_a_ration() {
-    fn sources(place: &Path, found: &mut Vec<PathBuf>) {
-        if place.is_dir() {
-            for entry in fs::read_dir(place).unwrap() {
-                sources(&entry.unwrap().path(), found);
+fn lines_for_people_name_their_target_and_have_no_colors_where_nobody_looks() {
+    let said = said("debug");
+    let line = said.lines().find(|line| line.contains("websocket open")).expect("a line");
+    assert!(line.contains("DEBUG wampgate::connection: websocket open connection="), "{line}");
+    assert!(!said.contains('\x1b'), "{said}");
+}
+
+fn with_access_log(mut config: Value) -> Value {
+    config["transports"][0]["options"] = json!({ "access_log": true });
+    config
+}
+
+const DOCUMENTED: &str = include_str!("../../docs/logs.md");
+
+/// Whether the table of fields has it.
+fn is_documented(field: &str) -> bool {
+    let fields = DOCUMENTED.split("## Fields").nth(1).unwrap();
+    let mut names = fields.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    names.any(|names| format!("`{names}").split(", ").any(|name| name.trim_matches('`') == field))
+}
+
+#[test]
+fn each_line_for_machines_is_an_object_with_documented_fields() {
+    let auth = json!({ "ticket": ticket_auth()["ticket"], "anonymous": { "type": "static" } });
+    let config = with_access_log(web(&tracked().with("auth", auth)));
+    let mut gateway = Gateway::prepare(&config).arguments(&["--log", "trace", "--log-format", "json"]).run();
+    Client::open(&gateway, &mut Jar::default()).join_by_ticket("joe", TICKET).unwrap();
+    Client::open(&gateway, &mut Jar::default()).join_by_ticket("joe", "guess").unwrap_err();
+    Handshake::default().path("/nowhere").is_refused(&gateway, 404);
+    assert!(gateway.terminate().success());
+
+    let said = gateway.output().text();
+    let lines: Vec<Map<String, Value>> = said
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for line in &lines {
+        for field in ["timestamp", "level", "target", "message"] {
+            assert!(line.get(field).is_some_and(Value::is_string), "no {field} in {line:?}");
+        }
+        for (field, value) in line {
+            assert!(is_documented(field), "{field} is missing in docs/logs.md: {line:?}");
+            assert!(!value.is_object() && !value.is_array(), "{line:?}");
+        }
+        let target = line["target"].as_str().unwrap();
+        let part = target.split("::").take(2).collect::<Vec<_>>().join("::");
+        assert!(part == "wampgate" || DOCUMENTED.contains(&format!("| `{part}` |")), "{target}");
+    }
+    for (message, target) in [
+        ("websocket open", "wampgate::connection"),
+        ("logged in", "wampgate::connection"),
+        ("request", "wampgate::access"),
+        ("shutting down; a second signal ends at once", "wampgate::cli::run"),
+    ] {
+        assert!(
+            lines.iter().any(|line| line["message"] == message && line["target"] == target),
+            "no {message}: {said}"
+        );
+    }
+}
+
+/// The names of the fields of all lines that a source file writes.
+fn fields_of(source: &str) -> Vec<String> {
+    let code = Regex::new(r"(?m)^\s*//.*$").unwrap().replace_all(source, "");
+    let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let text = Regex::new(r#""(?:[^"\\]|\\.)*""#).unwrap();
+    let code = text.replace_all(code, "\"\"");
+    let field = Regex::new(r"^[%?]?([a-z_]+)\s*(?:=[^=]|$)").unwrap();
+    let begin = Regex::new(r"(?-u:\b)(?:trace|debug|info|warn|error|\$level)!\(").unwrap();
+    let mut fields = Vec::new();
+    for found in begin.find_iter(&code) {
+        let (mut depth, mut arguments) = (1, vec![String::new()]);
+        for character in code[found.end()..].chars() {
+            depth += match character {
+                '(' | '[' | '{' => 1,
+                ')' | ']' | '}' => -1,
+                _ => 0,
+            };
+            match character {
+                _ if depth == 0 => break,
+                ',' if depth == 1 => arguments.push(String::new()),
+                other => arguments.last_mut().unwrap().push(other),
             }
-        } else if place.extension().is_some_and(|extension| extension == "rs") {
-            found.push(place.to_owned());
+        }
+        let named =
+            arguments.iter().filter_map(|argument| Some(field.captures(argument.trim())?[1].to_owned()));
+        fields.extend(named);
+    }
+    fields
+}
+
+#[test]
+fn every_field_that_the_gateway_writes_is_documented() {
+    let mut found = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    let mut fields = 0;
+    for file in found {
+        for field in fields_of(&fs::read_to_string(&file).unwrap()) {
+            fields += 1;
+            assert!(is_documented(&field), "docs/logs.md lacks {field}, which {} writes", file.display());
         }
     }
+    assert!(fields > 100, "only {fields} were found");
+}
+
+#[test]
+fn the_access_log_tells_what_was_answered_and_nothing_that_may_be_a_credential() {
+    let config = with_access_log(web(&tracked()));
+    let mut gateway = Gateway::prepare(&config).run();
+    let ask = |path: &str| {
+        let mut connection = Connection::open(&gateway);
+        connection.send(format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: curl/8 \"ä\"\r\nCookie: cbtid=kA8dSecretSecretSecretSe\r\nConnection: close\r\n\r\n"
+        ));
+        connection.response()
+    };
+    let page = ask("/ws?ticket=secret-of-joe");
+    ask("/nowhere/kA8dSecretSecretSecretSe");
+    Client::open(&gateway, &mut Jar::default());
+    assert!(gateway.terminate().success());
+
+    let said = gateway.output().text();
+    let lines: Vec<_> = said.lines().filter(|line| line.contains(" wampgate::access: ")).collect();
+    let [answered, refused, upgraded] = *lines else { panic!("{} lines: {said}", lines.len()) };
+    for (line, path, status, bytes) in [
+        (answered, "/ws", page.status, page.body.len().to_string()),
+        (refused, "/nowhere/…", 404, String::new()),
+        (upgraded, "/ws", 101, "0 ".to_owned()),
+    ] {
+        assert!(
+            line.contains(&format!("method=GET path=\"{path}\" status={status} bytes={bytes}")),
+            "{line}"
+        );
+        assert!(
+            line.contains(" transport=\"0\" peer=127.0.0.1:") && line.contains(" duration_us="),
+            "{line}"
+        );
+    }
+    assert!(answered.ends_with(r#" user_agent="curl/8 \"ä\"""#), "{answered}");
+    for secret in ["secret-of-joe", "Secret"] {
+        assert!(!said.contains(secret), "{said}");
+    }
+}
+
+/// The source files at a place and below it.
+fn sources(place: &Path, found: &mut Vec<PathBuf>) {
+    if place.is_dir() {
+        for entry in fs::read_dir(place).unwrap() {
+            sources(&entry.unwrap().path(), found);
+        }
+    } else if place.extension().is_some_and(|extension| extension == "rs") {
+        found.push(place.to_owned());
+    }
+}
+
+#[test]
+fn what_a_client_can_cause_as_often_as_it_likes_has_a_ration() {
     let mut found = Vec::new();
     for part in
         ["admission", "auth", "connection", "edge", "realm", "session", "tracking", "wire", "policy/gate"]

@@ -56,7 +56,7 @@ fn told() -> Told {
 
 /// Checks that there are the metrics of an expression, their labels, and the values that it compares them with.
 fn check(expression: &str, told: &Told) -> usize {
-    let metric = Regex::new(r"\b((?:wampgate|process)_\w+|up)\b(?:\{([^}]*)\})?").unwrap();
+    let metric = Regex::new(r"(?-u:\b)((?:wampgate|process)_\w+|up)(?-u:\b)(?:\{([^}]*)\})?").unwrap();
     let matcher = Regex::new(r#"(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)""#).unwrap();
     let mut found = 0;
     for named in metric.captures_iter(expression) {
@@ -78,7 +78,7 @@ fn check(expression: &str, told: &Told) -> usize {
         }
         found += 1;
     }
-    let grouped = Regex::new(r"\b(?:by|ignoring|on|without)\s*\(([^)]*)\)").unwrap();
+    let grouped = Regex::new(r"(?-u:\b)(?:by|ignoring|on|without)\s*\(([^)]*)\)").unwrap();
     for group in grouped.captures_iter(expression) {
         for name in group[1].split(',').map(str::trim) {
             let is_told = told.values().any(|labels| labels.contains_key(name));
