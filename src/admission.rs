@@ -11,6 +11,7 @@
 //! messages: how a visitor is asked and how it answers is its connection's business, so a request that never becomes a WebSocket
 //! takes the same way, without a HELLO.
 
+mod bearer;
 mod glance;
 mod guesses;
 mod metrics;
@@ -35,7 +36,7 @@ pub use record::MeetError;
 pub use visitor::{Facts, Visitor};
 
 use crate::{
-    auth::{self, Applicant, AuthError, AuthOptions, Method, Pending, Plan, Principal, StandIns},
+    auth::{self, Applicant, AuthError, AuthOptions, Method, Pending, Plan, Principal, Secret, StandIns},
     backend::Backend,
     cookie::PublicIdKey,
     identity::{ANONYMOUS, Identity, Name},
@@ -152,7 +153,11 @@ impl Admission {
         now: Timestamp,
     ) -> Result<Visitor, MeetError> {
         let tracked = self.track(&facts, headers, now).await?;
-        Ok(Visitor::new(facts, visitor::copy(headers, &self.kept), tracked))
+        let token = self.auth.as_ref().and_then(|auth| {
+            let places = &auth.token.as_ref()?.from;
+            bearer::find(places, headers, facts.query)
+        });
+        Ok(Visitor::new(facts, visitor::copy(headers, &self.kept), tracked, token))
     }
 
     /// Asks the policy who a visitor is, and does what it decides as far as that takes no answer of the visitor.
@@ -261,6 +266,7 @@ impl Admission {
             session: application.session,
             key: &self.key,
             stand_ins: &self.stand_ins,
+            token: visitor.token.as_ref().map(Secret::expose),
             tls_exporter: visitor.tls.as_ref().and_then(Tls::exporter),
         };
         let has_role = |role: &str| application.has_role(role);
@@ -289,7 +295,12 @@ impl Admission {
 impl Admission {
     /// What the visitor is about to try, by a method for which secrets can be guessed.
     fn guess(&self, visitor: &Visitor, applicant: &Applicant<'_>, method: Method) -> Option<Guess> {
-        let options = applicant.config.filter(|_| method != Method::Cookie)?.guessing;
+        let config = applicant.config.filter(|_| method != Method::Cookie)?;
+        // No client finds a signature by trying, and a client that sends an old token must not keep others out.
+        if method == Method::Ticket && config.token.is_some() {
+            return None;
+        }
+        let options = config.guessing;
         self.guesses.guess(visitor.peer, &applicant.claimed(), options.max_failures)
     }
 }

@@ -22,9 +22,12 @@ pub(crate) mod timing;
 
 mod cookie;
 mod cryptosign;
+mod jwt;
 mod scram;
 mod ticket;
+pub mod token;
 mod wampcra;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -45,10 +48,12 @@ pub use options::{
 };
 pub use plan::{Plan, plan};
 pub use principals::StandIns;
+pub use token::{TokenError, TokenOptions};
+pub use watch::{LoginFile, LoginFileReload, LoginFiles};
 
 use crate::{
     cookie::PublicIdKey,
-    identity::{AuthId, Identity, Name},
+    identity::{AuthId, Identity, Lease, Name},
     time::Timestamp,
     tracking::Tracked,
     wamp::{Dictionary, SessionId, Uri, dictionary::Member, message::HelloDetails},
@@ -74,6 +79,8 @@ pub struct Applicant<'a> {
     pub key: &'a PublicIdKey,
     /// Whose parameters an unknown principal's challenge has.
     pub stand_ins: &'a StandIns,
+    /// The token that the client has brought in its handshake, if the configuration lets it.
+    pub token: Option<&'a str>,
     /// RFC 9266: what TLS exports for channel binding; none where there is no TLS.
     pub tls_exporter: Option<[u8; 32]>,
 }
@@ -104,6 +111,7 @@ pub struct Pending {
 #[derive(Debug)]
 enum State {
     Ticket(ticket::PendingTicket),
+    Token(jwt::PendingToken),
     WampCra(wampcra::PendingWampCra),
     Scram(scram::PendingScram),
     Cryptosign(cryptosign::PendingCryptosign),
@@ -132,6 +140,8 @@ pub struct Principal {
     pub authmethod: &'static str,
     pub authprovider: &'static str,
     pub authextra: Option<Map<String, Value>>,
+    /// What ends the session early.
+    pub lease: Lease,
     /// The realm that is joined.
     pub realm: Uri,
 }
@@ -143,6 +153,11 @@ pub fn begin(
     now: Timestamp,
     rng: &mut impl CryptoRng,
 ) -> Result<MethodStep, AuthError> {
+    if let Some(options) = applicant.config.and_then(|config| config.token.as_ref())
+        && method == Method::Ticket
+    {
+        return jwt::begin(options, applicant, now);
+    }
     let opening = applicant.config.and_then(|config| match method {
         Method::Ticket => config.ticket.as_ref().map(|config| ticket::begin(config, applicant)),
         Method::WampCra => config.wampcra.as_ref().map(|config| wampcra::begin(config, applicant, now, rng)),
@@ -155,13 +170,7 @@ pub fn begin(
         Method::Cookie => None,
     });
     if let Some(opening) = opening {
-        let Opening { extra, state } = opening?;
-        let expires = now.plus_seconds(ANSWER_TIMEOUT.as_secs());
-        return Ok(MethodStep::Challenge {
-            method: method.name(),
-            extra,
-            pending: Pending { expires, state },
-        });
+        return Ok(opening?.challenge(method, now));
     }
     match applicant.config.and_then(|config| Some((config, config.cookie?))) {
         Some((config, options)) if method == Method::Cookie => {
@@ -173,6 +182,17 @@ pub fn begin(
 
 /// `authprovider` of the configuration's own principals and of anonymous clients, as in Crossbar.io.
 const STATIC: &str = "static";
+
+// === impl Opening ===
+
+impl Opening {
+    /// The challenge of a method that begins now.
+    fn challenge(self, method: Method, now: Timestamp) -> MethodStep {
+        let Self { extra, state } = self;
+        let expires = now.plus_seconds(ANSWER_TIMEOUT.as_secs());
+        MethodStep::Challenge { method: method.name(), extra, pending: Pending { expires, state } }
+    }
+}
 
 // === impl Pending ===
 
@@ -189,6 +209,7 @@ impl Pending {
         }
         match self.state {
             State::Ticket(pending) => pending.finish(signature),
+            State::Token(pending) => pending.finish(signature, now),
             State::WampCra(pending) => pending.finish(signature),
             State::Scram(pending) => pending.finish(signature, extra),
             State::Cryptosign(pending) => pending.finish(signature),
@@ -229,6 +250,7 @@ impl Applicant<'_> {
             authmethod: method.name(),
             authprovider: STATIC,
             authextra: None,
+            lease: Lease::default(),
             realm: self.realm.clone(),
         };
         Claim { principal, is_elsewhere: home.is_some_and(|home| home != self.realm) }
@@ -255,7 +277,17 @@ impl Claim {
 impl Principal {
     /// Makes the identity to join with, if the realm has its role: the one that the policy gives to it, or else the
     /// principal's own.
-    pub fn admit(self, given: Option<Name>, has_role: impl Fn(&str) -> bool) -> Result<Identity, AuthError> {
+    pub fn admit(
+        mut self,
+        given: Option<Name>,
+        has_role: impl Fn(&str) -> bool,
+    ) -> Result<Identity, AuthError> {
+        if self.authprovider == jwt::PROVIDER
+            && let (Some(_), Some(extra)) = (&given, &mut self.authextra)
+        {
+            // The configuration has no role for it, to which a login by cookie could go back.
+            extra.insert(token::ROLE.to_owned(), self.authrole.as_str().into());
+        }
         let authrole = given.unwrap_or(self.authrole);
         if !has_role(&authrole) {
             return Err(AuthError::NoSuchRole(authrole));
@@ -266,6 +298,7 @@ impl Principal {
             authmethod: self.authmethod,
             authprovider: self.authprovider,
             authextra: self.authextra,
+            lease: self.lease,
         })
     }
 }

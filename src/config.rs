@@ -42,6 +42,7 @@ pub use crate::{
         AnonymousOptions, AuthOptions, CookieAuthOptions, CryptosignOptions, CryptosignPrincipal,
         GuessingOptions, Kdf, Salting, ScramOptions, ScramPrincipal, Secret, SecretKey, TicketOptions,
         TicketPrincipal, WampCraOptions, WampCraPrincipal,
+        token::{Algorithm, ClaimNames, KeySet, KeySetError, TokenKeys, TokenOptions, TokenPlaces},
     },
     cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, SameSite},
     edge::{

@@ -1,6 +1,7 @@
 //! One connection, top to bottom.
 
 mod join;
+mod lease;
 
 use std::{
     future::pending,
@@ -37,6 +38,8 @@ struct Connection {
     visitor: Visitor,
     /// Who the client is, once WELCOME is on its way: only then is there a session to say GOODBYE to.
     joined: Option<Arc<Identity>>,
+    /// What ends the session when its identity lapses, if that can.
+    lease: Option<lease::Held>,
     /// How often it may join.
     joins: Bucket,
     /// Its place among the connections of its address, behind a proxy.
@@ -82,7 +85,7 @@ impl Connection {
         let (options, traffic) = (Arc::clone(&service.wire), Arc::clone(&service.traffic));
         let wire = Wire::new(stream, early, subprotocol, options, traffic);
         let joins = Bucket::full(Instant::now());
-        Self { service, wire, visitor, joined: None, joins, _seat: seat }
+        Self { service, wire, visitor, joined: None, lease: None, joins, _seat: seat }
     }
 
     /// One session, from HELLO to GOODBYE.
@@ -107,7 +110,7 @@ impl Connection {
             return error.into();
         }
         self.wire.close_session();
-        self.joined = None;
+        (self.joined, self.lease) = (None, None);
         Ending::Left
     }
 

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use self::assembly::Assembly;
 use crate::{
     admin::{AdminSocket, ManagedStore},
+    auth::LoginFiles,
     config::{Config, TransportConfig},
     cookie::PublicIdKeyError,
     edge::{Edge, ServicePlace, TargetOptions},
@@ -34,6 +35,7 @@ pub struct Gateway {
     policies: Arc<Reloader>,
     default_policy: Option<Arc<PolicyGate>>,
     certificates: Arc<Certificates>,
+    logins: Arc<LoginFiles>,
     health: Health,
 }
 
@@ -79,7 +81,7 @@ impl Gateway {
         });
         let transports = transports.collect::<Result<_, StartError>>()?;
         assembly.finish();
-        let Assembly { stores, reloader, default_policy, certificates, health, .. } = assembly;
+        let Assembly { stores, reloader, default_policy, certificates, logins, health, .. } = assembly;
         Ok(Self {
             node_dir: config.node_dir,
             transports,
@@ -87,6 +89,7 @@ impl Gateway {
             policies: Arc::new(reloader),
             default_policy,
             certificates: Arc::new(certificates),
+            logins: Arc::new(logins),
             health,
         })
     }
@@ -130,6 +133,11 @@ impl Gateway {
     /// The certificates of the endpoints with TLS, to be read anew.
     pub fn certificates(&self) -> &Arc<Certificates> {
         &self.certificates
+    }
+
+    /// The files from which logins come, to be read anew.
+    pub fn logins(&self) -> &Arc<LoginFiles> {
+        &self.logins
     }
 
     /// Binds the endpoints of all transports; either all of them or none. Needs a tokio runtime.

@@ -1,11 +1,15 @@
 //! Names, and the identity under which a session joins.
 
+mod lease;
 mod name;
 
 use std::sync::Arc;
 
 pub(crate) use self::name::is_printable;
-pub use self::name::{Name, NameError};
+pub use self::{
+    lease::{Lapse, Lease},
+    name::{Name, NameError},
+};
 use crate::cookie::TrackingId;
 
 /// The method that verifies nothing, and the role of its clients if no other is configured.
@@ -30,6 +34,8 @@ pub struct Identity {
     pub authprovider: &'static str,
     /// Further details for WELCOME, a JSON object, or none.
     pub authextra: Option<serde_json::Map<String, serde_json::Value>>,
+    /// What ends the session early, if anything does.
+    pub lease: Lease,
 }
 
 /// An authid, with the name that others see instead of it when it is a credential.

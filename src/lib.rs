@@ -106,6 +106,7 @@ mod wamp;
 
 #[cfg(feature = "gateway")]
 pub use crate::{
+    auth::{LoginFile, LoginFileReload, LoginFiles},
     config::Config,
     cookie::PublicIdKeyError,
     descriptors::raise_limit as raise_file_limit,

@@ -28,5 +28,6 @@ mod secrets;
 mod shutdown;
 mod takeover;
 mod tls;
+mod tokens;
 mod traffic;
 mod unix;

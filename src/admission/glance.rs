@@ -41,7 +41,7 @@ impl Admission {
             let login = tracked.record.authentication.take();
             tracked.record.authentication = login.filter(|stored| stands_for_a_principal(stored));
         }
-        Ok(Visitor::new(facts, kept, tracked))
+        Ok(Visitor::new(facts, kept, tracked, None))
     }
 
     /// The headers of a request that a visitor keeps.

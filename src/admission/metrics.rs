@@ -26,7 +26,7 @@ const METHODS: [&str; Method::ALL.len() + 1] = {
 pub(super) enum Outcome {
     /// The client is who it claims to be.
     Ok,
-    /// No such principal, or a wrong secret.
+    /// No such principal, a wrong secret, or a token that is not accepted.
     Wrong,
     /// Too many wrong ones before: the gateway did not look at it.
     Throttled,
@@ -58,7 +58,7 @@ impl Outcome {
 impl From<&AuthError> for Outcome {
     fn from(error: &AuthError) -> Self {
         match error {
-            AuthError::Credentials(_) => Self::Wrong,
+            AuthError::Credentials(_) | AuthError::Token(_) => Self::Wrong,
             AuthError::TooLate => Self::Abandoned,
             AuthError::Throttled(_) => Self::Throttled,
             _ => Self::Refused,

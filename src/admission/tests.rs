@@ -89,7 +89,8 @@ impl Scene {
             headers.insert(header::COOKIE, cookie.parse().unwrap());
         }
         let peer = PeerAddr::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 4711)));
-        let facts = Facts { peer, tls: None, path: "/private", subprotocol: None, may_be_new: true };
+        let facts =
+            Facts { peer, tls: None, path: "/private", query: None, subprotocol: None, may_be_new: true };
         self.admission.meet(facts, &headers, Timestamp::now()).await.unwrap()
     }
 

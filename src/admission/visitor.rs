@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
+    auth::Secret,
     store::Authentication,
     stream::PeerAddr,
     tls::{ClientCertificate, Tls},
@@ -19,6 +20,8 @@ pub struct Facts<'a> {
     pub tls: Option<&'a Tls>,
     /// The path of the request.
     pub path: &'a str,
+    /// Its query, without the question mark.
+    pub query: Option<&'a str>,
     /// The WebSocket subprotocol that was agreed on; none where there is no WebSocket.
     pub subprotocol: Option<Subprotocol>,
     /// Whether a client that the store does not know may get a record.
@@ -38,13 +41,20 @@ pub struct Visitor {
     pub(super) path: Box<str>,
     pub(super) subprotocol: Option<Subprotocol>,
     pub(super) headers: HeaderMap,
+    /// The token that the request brought, where `auth.ticket.from` lets it.
+    pub(super) token: Option<Secret>,
     /// Whether it has said HELLO before.
     pub(super) is_greeted: bool,
 }
 
 impl Visitor {
-    pub(super) fn new(facts: Facts<'_>, headers: HeaderMap, tracked: Option<Tracked>) -> Self {
-        let Facts { peer, tls, path, subprotocol, may_be_new: _ } = facts;
+    pub(super) fn new(
+        facts: Facts<'_>,
+        headers: HeaderMap,
+        tracked: Option<Tracked>,
+        token: Option<Secret>,
+    ) -> Self {
+        let Facts { peer, tls, path, query: _, subprotocol, may_be_new: _ } = facts;
         Self {
             id: format!("{:016x}", rand::random::<u64>()).into(),
             peer,
@@ -53,6 +63,7 @@ impl Visitor {
             path: path.into(),
             subprotocol,
             headers,
+            token,
             is_greeted: false,
         }
     }

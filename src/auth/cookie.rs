@@ -6,9 +6,11 @@ mod tests;
 
 use serde_json::Value;
 
-use super::{Applicant, AuthError, AuthOptions, CookieAuthOptions, Method, Principal, StaleLogin};
+use super::{
+    Applicant, AuthError, AuthOptions, CookieAuthOptions, Method, Principal, StaleLogin, TokenOptions,
+};
 use crate::{
-    identity::{Identity, Name},
+    identity::{Identity, Lease, Name},
     store::{Authentication, CookieRecord},
     time::Timestamp,
     wamp::Uri,
@@ -45,6 +47,9 @@ fn standing(
     }
     // A stored `anonymous`, which Crossbar.io's files have, has never verified anything.
     let method = Method::parse(&stored.authmethod).ok_or(StaleLogin::Removed)?;
+    if let Some(tokens) = config.token.as_ref().filter(|_| method == Method::Ticket) {
+        return by_token(tokens, stored, realm, now);
+    }
     let (authid, role, home) = principal(config, method, &stored.authid).ok_or(StaleLogin::Removed)?;
     if home.is_some_and(|home| home.as_str() != stored.authrealm) {
         return Err(StaleLogin::Removed);
@@ -58,6 +63,32 @@ fn standing(
         authmethod: method.name(),
         authprovider: PROVIDER,
         authextra: serde_json::from_str(&stored.authextra).ok(),
+        lease: Lease::default(),
+        realm: realm.clone(),
+    })
+}
+
+/// The principal that a token has named, for as long as the token would.
+fn by_token(
+    tokens: &TokenOptions,
+    stored: &Authentication,
+    realm: &Uri,
+    now: Timestamp,
+) -> Result<Principal, StaleLogin> {
+    let remembered = tokens.remembered(&stored.authrole, &stored.authextra).ok_or(StaleLogin::Removed)?;
+    if remembered.ends.is_some_and(|end| now >= end) {
+        return Err(StaleLogin::Expired);
+    }
+    if stored.authrealm != realm.as_str() {
+        return Err(StaleLogin::OtherRealm);
+    }
+    Ok(Principal {
+        authid: Name::parse(&stored.authid).map_err(|_| StaleLogin::Removed)?,
+        authrole: remembered.role,
+        authmethod: Method::Ticket.name(),
+        authprovider: PROVIDER,
+        authextra: Some(remembered.extra),
+        lease: remembered.lease,
         realm: realm.clone(),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Method;
+use super::{Method, TokenError};
 use crate::{
     identity::Name,
     policy::{ContractError, Denial, PolicyError},
@@ -41,6 +41,9 @@ pub enum AuthError {
     /// The principal does not exist, or the secret is wrong: the client cannot tell which.
     #[error("`{0}` failed: no such principal or a wrong secret")]
     Credentials(&'static str),
+    /// The token is not accepted.
+    #[error("the token is not accepted: {0}")]
+    Token(#[from] TokenError),
     /// Too many wrong secrets: the gateway looks at no further one for so long.
     #[error(
         "too many failed logins from this address, or for the principal that it claims to be; the next counts in {0:?}"
@@ -99,7 +102,7 @@ impl StaleLogin {
 
 impl AuthError {
     /// Every [`reason`](Self::reason).
-    pub const REASONS: [&str; 15] = [
+    pub const REASONS: [&str; 16] = [
         "denied",
         "overloaded",
         "penalty",
@@ -115,6 +118,7 @@ impl AuthError {
         "too-late",
         "too-often",
         "throttled",
+        "token",
     ];
 
     /// Its name in metrics and in the log.
@@ -135,6 +139,7 @@ impl AuthError {
             Self::TooLate => "too-late",
             Self::TooOften => "too-often",
             Self::Throttled(_) => "throttled",
+            Self::Token(_) => "token",
         }
     }
 
@@ -148,7 +153,7 @@ impl AuthError {
 
     /// Whether the client has guessed wrong, or has to wait since it did.
     pub const fn is_wrong_guess(&self) -> bool {
-        matches!(self, Self::Credentials(_) | Self::Throttled(_))
+        matches!(self, Self::Credentials(_) | Self::Throttled(_) | Self::Token(_))
     }
 
     /// Whether the login on the applicant's cookie is over for good, so that the record should drop it. No failure of
@@ -209,6 +214,7 @@ impl AuthError {
                 let seconds = wait.as_millis().div_ceil(1000).max(1);
                 (error::UNAVAILABLE, format!("too many failed logins: try again in {seconds} s"))
             }
+            Self::Token(error) => (error::NOT_AUTHORIZED, error.told().to_owned()),
             Self::OtherRealm => (error::NOT_AUTHORIZED, "you may not join this realm".to_owned()),
             Self::TooOften => {
                 (error::UNAVAILABLE, "this connection joins too often: wait before you join again".to_owned())
@@ -253,6 +259,8 @@ mod tests {
             (StaleLogin::Removed.into(), "wamp.error.not_authorized"),
             (StaleLogin::Expired.into(), "wamp.error.not_authorized"),
             (AuthError::Credentials("ticket"), "wamp.error.not_authorized"),
+            (TokenError::Signature.into(), "wamp.error.not_authorized"),
+            (TokenError::Expired.into(), "wamp.error.not_authorized"),
             (AuthError::OtherRealm, "wamp.error.not_authorized"),
             (AuthError::Throttled(Duration::from_millis(1)), "wamp.error.unavailable"),
             (AuthError::TooLate, "wamp.error.not_authorized"),

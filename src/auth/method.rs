@@ -45,7 +45,7 @@ impl Method {
     /// Whether the configuration has the method.
     pub const fn is_configured(self, config: &AuthOptions) -> bool {
         match self {
-            Self::Ticket => config.ticket.is_some(),
+            Self::Ticket => config.ticket.is_some() || config.token.is_some(),
             Self::WampCra => config.wampcra.is_some(),
             Self::WampScram | Self::Scram => config.scram.is_some(),
             Self::Cryptosign => config.cryptosign.is_some(),

@@ -2,8 +2,9 @@
 //!
 //! `config` reads the file into these types. Their defaults stand here and nowhere else.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use super::{token::TokenOptions, watch::LoginFile};
 /// `auth.cookie`: how a login stands on a cookie is kept by tracking, which ends it.
 pub use crate::tracking::LoginOptions as CookieAuthOptions;
 use crate::{
@@ -16,8 +17,10 @@ use crate::{
 pub struct AuthOptions {
     /// `anonymous`
     pub anonymous: Option<AnonymousOptions>,
-    /// `ticket`
+    /// `ticket` with principals.
     pub ticket: Option<TicketOptions>,
+    /// `ticket` with tokens (`jwt`), in place of principals.
+    pub token: Option<Arc<TokenOptions>>,
     /// `wampcra`
     pub wampcra: Option<WampCraOptions>,
     /// `scram`
@@ -167,6 +170,20 @@ impl fmt::Debug for SecretKey {
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
+
+// === impl AuthOptions ===
+
+impl AuthOptions {
+    /// What logins stand on beside the configuration.
+    pub(crate) fn login_files(&self) -> impl Iterator<Item = Arc<dyn LoginFile>> {
+        self.token.iter().map(|token| Arc::clone(&token.keys) as Arc<dyn LoginFile>)
+    }
+
+    /// Whether a cookie lets a client in, be it the gateway's or another application's. A browser sends it from any page.
+    pub fn takes_cookies(&self) -> bool {
+        self.cookie.is_some() || self.token.as_ref().is_some_and(|token| token.from.cookie.is_some())
+    }
+}
 
 // === impl GuessingOptions ===
 

@@ -9,7 +9,7 @@ use rand::CryptoRng;
 
 use super::{Applicant, AuthError, Method, STATIC, random};
 use crate::{
-    identity::{ANONYMOUS, AuthId, Identity, Name},
+    identity::{ANONYMOUS, AuthId, Identity, Lease, Name},
     policy::{AnonymousIdentity, Decision},
 };
 
@@ -77,7 +77,14 @@ fn anonymous(
     if !has_role(&authrole) {
         return Err(AuthError::NoSuchRole(authrole));
     }
-    Ok(Identity { authid, authrole, authmethod: ANONYMOUS, authprovider: STATIC, authextra })
+    Ok(Identity {
+        authid,
+        authrole,
+        authmethod: ANONYMOUS,
+        authprovider: STATIC,
+        authextra,
+        lease: Lease::default(),
+    })
 }
 
 /// The authid that a policy assigned. The tracking ID itself is shown to its own client only.

@@ -100,6 +100,7 @@ pub(super) struct Scene {
     pub(super) tracked: Option<Tracked>,
     pub(super) key: PublicIdKey,
     pub(super) stand_ins: StandIns,
+    pub(super) token: Option<String>,
     pub(super) tls_exporter: Option<[u8; 32]>,
 }
 
@@ -108,7 +109,16 @@ impl Scene {
     pub(super) fn new(config: Option<AuthOptions>, hello: HelloDetails) -> Self {
         let key = PublicIdKey::random().unwrap();
         let stand_ins = StandIns::new(config.as_ref(), &key);
-        Self { config, realm: uri("realm1"), hello, tracked: None, key, stand_ins, tls_exporter: None }
+        Self {
+            config,
+            realm: uri("realm1"),
+            hello,
+            tracked: None,
+            key,
+            stand_ins,
+            token: None,
+            tls_exporter: None,
+        }
     }
 
     pub(super) fn applicant(&self) -> Applicant<'_> {
@@ -120,6 +130,7 @@ impl Scene {
             session: SessionId(3_251_278_072_152_162),
             key: &self.key,
             stand_ins: &self.stand_ins,
+            token: self.token.as_deref(),
             tls_exporter: self.tls_exporter,
         }
     }

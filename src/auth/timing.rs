@@ -59,6 +59,7 @@ impl WrongClients {
             session: SessionId(1),
             key: &self.key,
             stand_ins: &self.stand_ins,
+            token: None,
             tls_exporter: None,
         };
         let applicants: Vec<_> = self.hellos.iter().map(applicant).collect();

@@ -1,4 +1,4 @@
-//! Loads policies and certificates anew on SIGHUP and when their files change. On SIGHUP the log says in any case what was done.
+//! Loads policies, certificates and the files of logins anew on SIGHUP and when their files change. On SIGHUP the log says in any case what was done.
 
 use std::{
     collections::HashMap, fs, io, os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc, time::Duration,
@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 
 use super::notify;
 use wampgate::{
-    CertificateReload, Certificates,
+    CertificateReload, Certificates, LoginFileReload, LoginFiles,
     policy::{Reload, Reloader},
 };
 
@@ -43,6 +43,7 @@ struct Mark {
 pub(super) struct Watched {
     pub(super) policies: Arc<Reloader>,
     pub(super) certificates: Arc<Certificates>,
+    pub(super) logins: Arc<LoginFiles>,
 }
 
 /// The files, and the look that is under way.
@@ -116,7 +117,7 @@ async fn reload(mut watch: Watch, mut hang_up: Signal, config: Option<Arc<Config
         // Compiling takes up to seconds: not on a thread that serves connections.
         match tokio::task::spawn_blocking(move || watched.reload()).await {
             Ok(false) if is_asked => info!(
-                "no component and no certificate has changed since the gateway last looked, so that there is nothing to load"
+                "no component, no certificate and no file of logins has changed since the gateway last looked, so that there is nothing to load"
             ),
             Ok(_) => {}
             Err(error) => error!("reloading the policies and certificates crashed: {error}"),
@@ -140,7 +141,7 @@ impl Watch {
         }
         if !self.is_told {
             warn!(
-                "the file system of a policy or a certificate does not answer: the gateway sees no changes until it does"
+                "the file system of a policy, a certificate or a file of logins does not answer: the gateway sees no changes until it does"
             );
             self.is_told = true;
         }
@@ -150,17 +151,19 @@ impl Watch {
 
 impl Watched {
     fn look(&self) -> HashMap<PathBuf, Seen> {
-        let files = self.policies.files().chain(self.certificates.files());
+        let files = self.policies.files().chain(self.certificates.files()).chain(self.logins.files());
         files.map(|file| (file.clone(), mark(file))).collect()
     }
 
-    /// Loads what has changed, certificates first, since that is quick. False: nothing has.
+    /// Loads what has changed, logins and certificates first, since that is quick. False: nothing has.
     fn reload(&self) -> bool {
+        let logins = self.logins.reload();
+        logins.iter().for_each(LoginFileReload::log);
         let certificates = self.certificates.reload();
         certificates.iter().for_each(CertificateReload::log);
         let policies = self.policies.reload();
         policies.iter().for_each(Reload::log);
-        !certificates.is_empty() || !policies.is_empty()
+        !logins.is_empty() || !certificates.is_empty() || !policies.is_empty()
     }
 }
 

@@ -131,6 +131,7 @@ async fn serve(
     let watched = Watched {
         policies: Arc::clone(gateway.policies()),
         certificates: Arc::clone(gateway.certificates()),
+        logins: Arc::clone(gateway.logins()),
     };
     let reloading = reload::start(watched, file).context("cannot listen for SIGHUP")?;
     match announce(&gateway, &server) {

@@ -5,9 +5,10 @@ pub(super) mod cookie;
 mod cryptosign;
 mod hex;
 mod scram;
+mod token;
 mod wampcra;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use hex::{Hex, HexSecret};
 
@@ -15,12 +16,13 @@ use self::{
     cookie::{Beside, RawCookieAuth},
     cryptosign::RawCryptosign,
     scram::RawScram,
+    token::RawJwt,
     wampcra::RawWampCra,
 };
 use super::{
     AnonymousOptions, AuthOptions, GuessingOptions, RealmOptions, Roles, Secret, TicketOptions,
     TicketPrincipal, TrackingOptions,
-    reader::{Located, Table, Walk, Whole, alternatives, object, quoted, words},
+    reader::{Located, Table, Walk, Whole, alternatives, choice, object, quoted, words},
 };
 use crate::{identity::Name, wamp::Uri};
 
@@ -29,8 +31,8 @@ object! {
     struct RawAuth {
         /// Clients without credentials.
         anonymous: optional RawAnonymous,
-        /// Clients that send a shared secret.
-        ticket: optional RawTicket,
+        /// Clients that send a shared secret, or a token.
+        ticket: optional Located<RawTicket>,
         /// Clients that sign a challenge with a shared secret.
         wampcra: optional Located<RawWampCra>,
         /// Clients that prove to know a password.
@@ -71,10 +73,8 @@ object! {
 }
 
 object! {
-    /// Joining with a shared secret.
-    struct RawTicket {
-        /// Where the principals come from: `static`, from this file.
-        kind: required Static = "type",
+    /// Joins clients that send a shared secret; the principals stand in this file.
+    struct RawStaticTicket {
         /// The principals by authid.
         principals: required Located<Table<RawPrincipal>>,
     }
@@ -97,6 +97,18 @@ object! {
         role: required Located<Name>,
         /// The realm that the principal belongs to. Default: any realm.
         realm: optional Located<Uri>,
+    }
+}
+
+choice! {
+    /// Joining with a shared secret or a token.
+    enum RawTicket {
+        Static(RawStaticTicket) = "static",
+        Jwt(RawJwt) = "jwt",
+    }
+    refuses {
+        "dynamic" => "the gateway calls no procedure, use \"static\", \"jwt\" or a policy",
+        "function" => "the gateway calls no function, use \"static\", \"jwt\" or a policy",
     }
 }
 
@@ -152,16 +164,27 @@ impl RawAuth {
             has_verifier,
             has_anonymous: self.anonymous.is_some(),
         };
+        let anonymous = self.anonymous.map(|method| {
+            // The default role must exist like any other, and has no place of its own in the file.
+            let role = method.role.unwrap_or_else(|| Located {
+                path: format!("{path}.anonymous.role"),
+                value: AnonymousOptions::default().role,
+            });
+            AnonymousOptions { role: realms.role(role, None, walk) }
+        });
+        let (ticket, token) = match self.ticket {
+            Some(Located { value: RawTicket::Static(method), .. }) => {
+                (Some(method.check(realms, walk)), None)
+            }
+            Some(Located { path, value: RawTicket::Jwt(method) }) => {
+                (None, method.check(&path, realms, walk).map(Arc::new))
+            }
+            None => (None, None),
+        };
         AuthOptions {
-            anonymous: self.anonymous.map(|method| {
-                // The default role must exist like any other, and has no place of its own in the file.
-                let role = method.role.unwrap_or_else(|| Located {
-                    path: format!("{path}.anonymous.role"),
-                    value: AnonymousOptions::default().role,
-                });
-                AnonymousOptions { role: realms.role(role, None, walk) }
-            }),
-            ticket: self.ticket.map(|method| method.check(realms, walk)),
+            anonymous,
+            ticket,
+            token,
             wampcra: self.wampcra.map(|Located { path, value }| value.check(&path, realms, walk)),
             scram: self.scram.map(|method| method.check(realms, walk)),
             cryptosign: self.cryptosign.map(|method| method.check(realms, walk)),
@@ -176,7 +199,7 @@ impl RawAuth {
     }
 }
 
-impl RawTicket {
+impl RawStaticTicket {
     fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> TicketOptions {
         let check = |principal: RawPrincipal, walk: &mut Walk<'_>| {
             let place = realms.place(principal.role, principal.realm, walk);

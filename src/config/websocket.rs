@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use schemars::json_schema;
 
 use super::{
-    HandshakeOptions, PingOptions, RealmOptions, ServiceOptions, ServicePlace, WireOptions,
+    AuthOptions, HandshakeOptions, PingOptions, RealmOptions, ServiceOptions, ServicePlace, WireOptions,
     auth::{
         RawAuth, Realms, Tracking,
         cookie::{UseOfIds, warn_of_unsafe},
@@ -309,7 +309,7 @@ impl ServiceKeys {
         };
         let realms = Realms(&shared.realms);
         let auth = self.auth.map(|auth| auth.value.check(&auth.path, tracking, realms, walk));
-        let has_credentials = auth.as_ref().is_some_and(|auth| auth.cookie.is_some());
+        let has_credentials = auth.as_ref().is_some_and(AuthOptions::takes_cookies);
         let handshake =
             HandshakeOptions { allowed_hosts: shared.hosts.clone(), ..HandshakeOptions::default() };
         let default = ServiceOptions {

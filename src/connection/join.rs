@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::Connection;
+use super::{Connection, lease::Held};
 use crate::{
     admission::{Answer, Application, Hello, Verdict},
     auth::{self, AuthError},
@@ -134,6 +134,7 @@ impl Connection {
         self.tell_of_the_join(session, backend.realm(), &identity);
         let outbox = Arc::clone(self.wire.outbox());
         let client = Client { channel: self.channel(), features };
+        self.lease = Held::begin(&self.visitor.id, &identity, &outbox);
         let attached = backend.attach(session, identity, outbox, client).await;
         attached.map_err(|_| Ending::Refused(AuthError::NoSuchRealm(None)))
     }

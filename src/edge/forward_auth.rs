@@ -162,7 +162,7 @@ impl ForwardAuth {
             kept = admission.kept_headers(&request.headers);
             original.correct(&mut kept);
         }
-        let facts = Facts { peer: client, tls, path, subprotocol: None, may_be_new: false };
+        let facts = Facts { peer: client, tls, path, query: None, subprotocol: None, may_be_new: false };
         admission.glance(facts, &request.headers, kept, Timestamp::now()).await.map_err(Refusal::Store)
     }
 

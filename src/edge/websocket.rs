@@ -65,7 +65,14 @@ impl WebSocketTarget {
     ) -> Result<(Response<Body>, Handover), Problem> {
         let Parts { headers, uri, .. } = request;
         let subprotocol = accepted.subprotocol;
-        let facts = Facts { peer, tls, path: uri.path(), subprotocol: Some(subprotocol), may_be_new };
+        let facts = Facts {
+            peer,
+            tls,
+            path: uri.path(),
+            query: uri.query(),
+            subprotocol: Some(subprotocol),
+            may_be_new,
+        };
         let met = self.service.admission.meet(facts, headers, Timestamp::now()).await;
         let mut visitor = met.map_err(|error| match error {
             MeetError::Store(error) => Problem::Store(error),

@@ -6,7 +6,7 @@ use super::{StartError, process::Process};
 use crate::{
     admin::{self, ManagedStore},
     admission::{Admission, Guesses, LoginMetrics},
-    auth::AuthError,
+    auth::{AuthError, AuthOptions, LoginFiles},
     backend::{Backend, Backends},
     config::{Config, RealmOptions, TransportConfig},
     cookie::PublicIdKey,
@@ -57,6 +57,7 @@ pub(super) struct Assembly {
     tls_metrics: Option<TlsMetrics>,
     registry: Registry,
     pub(super) certificates: Certificates,
+    pub(super) logins: LoginFiles,
 }
 
 impl Assembly {
@@ -115,6 +116,7 @@ impl Assembly {
             tls_metrics: None,
             registry,
             certificates: Certificates::default(),
+            logins: LoginFiles::default(),
         })
     }
 
@@ -176,6 +178,9 @@ impl Assembly {
             Some(policy) => self.reloader.load(policy)?,
             None => self.default_policy()?,
         };
+        for source in options.auth.iter().flat_map(AuthOptions::login_files) {
+            self.logins.add(source);
+        }
         let shown = options.policy.iter().flat_map(|policy| &policy.options.headers).cloned().collect();
         let admission = Admission::new(policy, shown, options.auth.clone(), tracker, key);
         let admission = admission.counting(self.login_metrics.clone(), Arc::clone(&self.guesses));

@@ -6,6 +6,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 use super::{CloseCode, Closing, Complaint, Outbox, WireError};
 use crate::{
     auth::AuthError,
+    identity::Lapse,
     store::StoreError,
     tracking::Parting,
     wamp::{
@@ -58,6 +59,8 @@ pub enum Ending {
     RealmClosed,
     /// The client's cookie was revoked: GOODBYE `wamp.close.killed` or `wamp.close.logout` in a session, then close 1008.
     Revoked(Parting),
+    /// What the client's identity stands on has lapsed: GOODBYE `wamp.close.killed` with the reason, then close 1008.
+    Lapsed(Lapse),
     /// The client logs out: its cookie is revoked, and with it all of its connections; GOODBYE, then close 1000. With why the
     /// store may not remember it, if that is so.
     Logout(Option<StoreError>),
@@ -113,6 +116,7 @@ impl Ending {
             | Self::Killed { .. }
             | Self::RealmClosed
             | Self::Revoked(_)
+            | Self::Lapsed(_)
             | Self::Logout(_)
             | Self::Shutdown => None,
         }
@@ -178,6 +182,9 @@ impl Ending {
                 };
                 (has_joined.then(|| goodbye(reason, None)), CloseCode::Policy, reason.into(), LAST_WORDS)
             }
+            Self::Lapsed(why) => {
+                (Some(goodbye(KILLED, Some(why.told()))), CloseCode::Policy, KILLED.into(), LAST_WORDS)
+            }
             Self::Shutdown => {
                 let goodbye = has_joined.then(|| goodbye(SYSTEM_SHUTDOWN, Some(SHUTTING_DOWN)));
                 (goodbye, CloseCode::Away, SHUTTING_DOWN.into(), LAST_WORDS_AT_SHUTDOWN)
@@ -211,6 +218,7 @@ impl fmt::Display for Ending {
             Self::RealmClosed => f.write_str("realm closed"),
             Self::Revoked(Parting::Killed) => f.write_str("cookie revoked"),
             Self::Revoked(Parting::LoggedOut) => f.write_str("logged out elsewhere"),
+            Self::Lapsed(why) => f.write_str(why.told()),
             Self::Logout(_) => f.write_str("logging out"),
             Self::Shutdown => f.write_str("shutting down"),
             Self::Close(code, reason) if reason.is_empty() => write!(f, "closed with {}", u16::from(*code)),
@@ -323,6 +331,13 @@ mod tests {
                 "wamp.close.logout",
             ),
             (Ending::Revoked(Parting::LoggedOut), false, "", 1008, "wamp.close.logout"),
+            (
+                Ending::Lapsed(Lapse::Expired),
+                true,
+                "GOODBYE wamp.close.killed the token has expired: authenticate with a new one",
+                1008,
+                "wamp.close.killed",
+            ),
             (
                 refused(),
                 false,

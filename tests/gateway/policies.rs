@@ -63,7 +63,7 @@ fn a_hundred_reloads_fail_no_join_and_a_bad_file_changes_nothing() {
 
 #[test]
 fn a_signal_to_reload_says_what_was_not_done() {
-    const NOTHING: &str = "no component and no certificate has changed";
+    const NOTHING: &str = "no component, no certificate and no file of logins has changed";
     const CHANGED: &str = "the configuration has changed, but the gateway reads it only when it starts";
     let gateway = Gateway::start(&web(&tracked()));
     gateway.signal(Signal::HUP);

@@ -94,7 +94,7 @@ impl RawCookieAuth {
 
 /// Warns of settings that make cookie authentication unsafe. The service stands at `path`.
 pub(in crate::config) fn warn_of_unsafe(path: &str, service: &ServiceOptions, walk: &mut Walk<'_>) {
-    if !authenticates_by_cookie(service) {
+    if !service.auth.as_ref().is_some_and(AuthOptions::takes_cookies) {
         return;
     }
     let options = format!("{path}.options");
@@ -110,7 +110,9 @@ pub(in crate::config) fn warn_of_unsafe(path: &str, service: &ServiceOptions, wa
             "lets a sandboxed frame of any web page connect in the name of its visitors: leave it out, which means false beside `auth.cookie`",
         );
     }
-    if service.policy.as_ref().is_some_and(|policy| names_clients_by_id(&policy.options.config)) {
+    let has_policy =
+        service.policy.as_ref().is_some_and(|policy| names_clients_by_id(&policy.options.config));
+    if has_policy && authenticates_by_cookie(service) {
         walk.warn_at(
             format!("{path}.policy.config.authid"),
             "makes the cookie's ID the authid, which applications show and log, although it is a credential beside `auth.cookie`: use \"public-id\"",

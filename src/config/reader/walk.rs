@@ -80,6 +80,7 @@ pub(crate) enum Own {
     Configuration,
     Secret,
     PrivateKey,
+    TokenKeys,
     FileStore,
     LmdbStore,
     Socket,

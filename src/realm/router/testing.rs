@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::*;
 use crate::{
     cookie::TrackingId,
-    identity::{AuthId, Identity, Name},
+    identity::{AuthId, Identity, Lease, Name},
     realm::{
         Client, Permission, RoleOptions, Roles,
         member::{Member, Members},
@@ -147,6 +147,7 @@ impl World {
 /// A session's identity: its own authid is a secret, its public one is not.
 pub(in crate::realm) fn identity(session: u64) -> Arc<Identity> {
     Arc::new(Identity {
+        lease: Lease::default(),
         authid: AuthId::Tracking {
             id: TrackingId::parse(&format!("secret{session}")).unwrap(),
             public: Arc::from(format!("public{session}")),

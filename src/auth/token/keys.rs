@@ -1,0 +1,338 @@
+//! The keys that verify tokens: a secret, or a JWK Set (RFC 7517) in a file that the gateway reads anew when it changes.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arc_swap::ArcSwap;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use ed25519_dalek::{Signature, VerifyingKey};
+use ring::{hmac, signature};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use super::{Algorithm, TokenError, json, jws::Jws};
+use crate::{auth::watch::LoginFile, file};
+
+/// The largest file of keys.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// The most keys in a file: a token without a `kid` is tried with each that fits.
+const MAX_KEYS: usize = 64;
+
+/// RFC 7518, 3.3: "A key of size 2048 bits or larger MUST be used".
+const LEAST_RSA: usize = 256;
+
+/// Where the keys of a service come from, and what they are now.
+pub struct TokenKeys {
+    file: Option<PathBuf>,
+    algorithms: Vec<Algorithm>,
+    current: ArcSwap<KeySet>,
+    /// The hash of the file as it was read last, good or not: the same bytes are not tried a second time.
+    last: Mutex<[u8; 32]>,
+}
+
+/// Keys that verify tokens.
+#[derive(Default)]
+pub struct KeySet(Vec<Key>);
+
+/// Why a file gives no keys. The message holds nothing of a key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct KeySetError(String);
+
+struct Key {
+    /// `kid`; none: the key fits each token.
+    name: Option<String>,
+    /// `alg`: the only algorithm that the key is for; none: all of its kind.
+    only: Option<Algorithm>,
+    material: Material,
+}
+
+enum Material {
+    Secret(Vec<u8>),
+    Rsa { n: Vec<u8>, e: Vec<u8> },
+    P256(Vec<u8>),
+    P384(Vec<u8>),
+    Ed25519(VerifyingKey),
+}
+
+// === impl TokenKeys ===
+
+impl TokenKeys {
+    /// A secret that the issuer shares.
+    pub fn secret(secret: &str) -> Self {
+        let key = Key { name: None, only: None, material: Material::Secret(secret.as_bytes().to_vec()) };
+        Self::new(None, Vec::new(), KeySet(vec![key]), [0; 32])
+    }
+
+    /// The keys of a file. At least one of them must be for one of the algorithms.
+    pub fn read(file: &Path, algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
+        let (keys, hash) = read(file, algorithms);
+        Ok(Self::new(Some(file.to_owned()), algorithms.to_vec(), keys?, hash))
+    }
+
+    /// No keys, where only the rest of a configuration is checked.
+    pub fn absent(file: &Path) -> Self {
+        Self::new(Some(file.to_owned()), Vec::new(), KeySet::default(), [0; 32])
+    }
+
+    fn new(file: Option<PathBuf>, algorithms: Vec<Algorithm>, keys: KeySet, hash: [u8; 32]) -> Self {
+        Self { file, algorithms, current: ArcSwap::from_pointee(keys), last: Mutex::new(hash) }
+    }
+
+    /// The keys that count now.
+    pub fn current(&self) -> Arc<KeySet> {
+        self.current.load_full()
+    }
+}
+
+impl LoginFile for TokenKeys {
+    fn file(&self) -> Option<&PathBuf> {
+        self.file.as_ref()
+    }
+
+    fn reload(&self) -> Option<Result<String, String>> {
+        let file = self.file.as_ref()?;
+        let (keys, hash) = read(file, &self.algorithms);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *last, hash) == hash {
+            return None;
+        }
+        let replaced = keys.map(|keys| {
+            let count = keys.0.len();
+            self.current.store(Arc::new(keys));
+            format!("the keys of tokens were reloaded, there are {count} now")
+        });
+        Some(replaced.map_err(|error| error.to_string()))
+    }
+}
+
+/// Two services with the same file have the same keys.
+impl PartialEq for TokenKeys {
+    fn eq(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.current(), other.current());
+        self.file == other.file && (self.file.is_some() || ours.is_same_secret(&theirs))
+    }
+}
+
+impl fmt::Debug for TokenKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenKeys").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+/// What a file holds, and the hash of that.
+fn read(file: &Path, algorithms: &[Algorithm]) -> (Result<KeySet, KeySetError>, [u8; 32]) {
+    match file::read(file, MAX_FILE) {
+        Ok(bytes) => {
+            let hash = Sha256::digest(&bytes).into();
+            let keys = KeySet::parse(&bytes, algorithms).and_then(|keys| {
+                if !keys.has_secret() {
+                    return Ok(keys);
+                }
+                // Others must not be able to make tokens.
+                let private = file::read_private(file, MAX_FILE);
+                private.map(|_| keys).map_err(|error| KeySetError(format!("it holds a secret, and {error}")))
+            });
+            (keys, hash)
+        }
+        Err(error) => {
+            let message = error.to_string();
+            let hash = Sha256::digest(message.as_bytes()).into();
+            (Err(KeySetError(format!("cannot be read: {message}"))), hash)
+        }
+    }
+}
+
+// === impl KeySet ===
+
+impl KeySet {
+    /// Reads a JWK Set, or a single key. Keys of kinds that the gateway cannot use are left out (RFC 7517, 5).
+    pub fn parse(bytes: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
+        let fault = |message: &str| KeySetError(message.to_owned());
+        let set = json::object(bytes)
+            .ok_or_else(|| fault("is no JWK Set: it must be a JSON object, {\"keys\": [ … ]}, without members that stand twice"))?;
+        let list = match set.get("keys") {
+            Some(Value::Array(list)) => list.clone(),
+            None if set.contains_key("kty") => vec![Value::Object(set)],
+            _ => return Err(fault("is no JWK Set: `keys` must be a list")),
+        };
+        if list.len() > MAX_KEYS {
+            return Err(KeySetError(format!("has more than {MAX_KEYS} keys: leave old ones out")));
+        }
+        let mut keys = Vec::new();
+        for (place, key) in list.iter().enumerate() {
+            let Value::Object(members) = key else {
+                return Err(KeySetError(format!("keys[{place}] is no JSON object")));
+            };
+            keys.extend(
+                Key::read(members).map_err(|message| KeySetError(format!("keys[{place}] {message}")))?,
+            );
+        }
+        let set = Self(keys);
+        if set.0.iter().any(|key| algorithms.iter().any(|algorithm| key.is_for(*algorithm))) {
+            return Ok(set);
+        }
+        let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
+        Err(KeySetError(format!(
+            "has no key for {}: add the issuer's public key, or name the algorithm of the keys in `algorithms`",
+            names.join(", ")
+        )))
+    }
+
+    /// Whether one of the keys that may have made a token's signature has made it.
+    pub(super) fn verify(&self, jws: &Jws<'_>) -> Result<bool, TokenError> {
+        let mut fitting =
+            self.0.iter().filter(|key| key.is_for(jws.algorithm) && key.is_named(jws)).peekable();
+        if fitting.peek().is_none() {
+            return Err(TokenError::NoKey);
+        }
+        Ok(fitting.any(|key| key.has_signed(jws)))
+    }
+
+    fn has_secret(&self) -> bool {
+        self.0.iter().any(|key| matches!(key.material, Material::Secret(_)))
+    }
+
+    fn is_same_secret(&self, other: &Self) -> bool {
+        match (self.0.as_slice(), other.0.as_slice()) {
+            (
+                [Key { material: Material::Secret(one), .. }],
+                [Key { material: Material::Secret(other), .. }],
+            ) => one == other,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeySet({})", self.0.len())
+    }
+}
+
+// === impl Key ===
+
+impl Key {
+    /// None: a key that cannot verify tokens here.
+    fn read(members: &Map<String, Value>) -> Result<Option<Self>, String> {
+        let text = |name: &str| members.get(name).and_then(Value::as_str);
+        let bytes = |name: &str| {
+            let decoded = text(name).and_then(|text| BASE64_URL_SAFE_NO_PAD.decode(text).ok());
+            decoded.ok_or_else(|| format!("has no `{name}`, or one that is not base64url"))
+        };
+        if text("use").is_some_and(|usage| usage != "sig") {
+            return Ok(None);
+        }
+        if let Some(Value::Array(operations)) = members.get("key_ops")
+            && !operations.iter().any(|operation| operation == "verify")
+        {
+            return Ok(None);
+        }
+        let only = match text("alg").map(Algorithm::parse) {
+            // It is for something that the gateway does not have.
+            Some(None) => return Ok(None),
+            Some(only) => only,
+            None => None,
+        };
+        let material = match (text("kty"), text("crv")) {
+            (Some("oct"), _) => Material::Secret(bytes("k")?),
+            _ if members.contains_key("d") => {
+                return Err("is a private key, which belongs to the issuer alone: leave out all but its public members".to_owned());
+            }
+            (Some("RSA"), _) => {
+                let (n, e) = (bytes("n")?, bytes("e")?);
+                if n.len() < LEAST_RSA {
+                    return Err("is an RSA key of less than 2048 bits, which is too weak".to_owned());
+                }
+                Material::Rsa { n, e }
+            }
+            (Some("EC"), Some("P-256")) => Material::P256(point(&bytes("x")?, &bytes("y")?, 32)?),
+            (Some("EC"), Some("P-384")) => Material::P384(point(&bytes("x")?, &bytes("y")?, 48)?),
+            (Some("OKP"), Some("Ed25519")) => {
+                let key = <[u8; 32]>::try_from(bytes("x")?).ok();
+                let key =
+                    key.and_then(|key| VerifyingKey::from_bytes(&key).ok()).filter(|key| !key.is_weak());
+                Material::Ed25519(key.ok_or("is no public key of Ed25519")?)
+            }
+            (None, _) => return Err("has no `kty`".to_owned()),
+            _ => return Ok(None),
+        };
+        let name = text("kid").map(str::to_owned);
+        let key = Self { name, only, material };
+        if let Material::Secret(secret) = &key.material {
+            let least = key.only.unwrap_or(Algorithm::Hs256).least_secret().unwrap_or(usize::MAX);
+            if secret.len() < least {
+                return Err(format!("is a secret of {} bytes, use at least {least}", secret.len()));
+            }
+        }
+        Ok(Some(key))
+    }
+
+    /// Whether the key is made for an algorithm. Its kind decides: no token can turn a public key into a secret.
+    fn is_for(&self, algorithm: Algorithm) -> bool {
+        use Algorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+        self.only.is_none_or(|only| only == algorithm)
+            && match &self.material {
+                Material::Secret(secret) => {
+                    algorithm.least_secret().is_some_and(|least| secret.len() >= least)
+                }
+                Material::Rsa { .. } => matches!(algorithm, Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512),
+                Material::P256(_) => algorithm == Es256,
+                Material::P384(_) => algorithm == Es384,
+                Material::Ed25519(_) => algorithm == EdDsa,
+            }
+    }
+
+    fn is_named(&self, jws: &Jws<'_>) -> bool {
+        self.name.is_none() || jws.key.is_none() || self.name == jws.key
+    }
+
+    fn has_signed(&self, jws: &Jws<'_>) -> bool {
+        let (message, signature) = (jws.signed.as_bytes(), jws.signature.as_slice());
+        let point = |algorithm, key: &Vec<u8>| {
+            signature::UnparsedPublicKey::new(algorithm, key).verify(message, signature).is_ok()
+        };
+        match (&self.material, jws.algorithm) {
+            (Material::Secret(secret), algorithm) => {
+                let algorithm = match algorithm {
+                    Algorithm::Hs256 => hmac::HMAC_SHA256,
+                    Algorithm::Hs384 => hmac::HMAC_SHA384,
+                    Algorithm::Hs512 => hmac::HMAC_SHA512,
+                    _ => return false,
+                };
+                // In constant time.
+                hmac::verify(&hmac::Key::new(algorithm, secret), message, signature).is_ok()
+            }
+            (Material::Rsa { n, e }, algorithm) => {
+                let parameters = match algorithm {
+                    Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+                    Algorithm::Rs384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+                    Algorithm::Rs512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+                    Algorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
+                    Algorithm::Ps384 => &signature::RSA_PSS_2048_8192_SHA384,
+                    Algorithm::Ps512 => &signature::RSA_PSS_2048_8192_SHA512,
+                    _ => return false,
+                };
+                signature::RsaPublicKeyComponents { n, e }.verify(parameters, message, signature).is_ok()
+            }
+            (Material::P256(key), Algorithm::Es256) => point(&signature::ECDSA_P256_SHA256_FIXED, key),
+            (Material::P384(key), Algorithm::Es384) => point(&signature::ECDSA_P384_SHA384_FIXED, key),
+            // Strictly, as for `cryptosign`.
+            (Material::Ed25519(key), Algorithm::EdDsa) => Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
+            _ => false,
+        }
+    }
+}
+
+/// SEC 1, 2.3.3: an uncompressed point. `ring` checks with each signature that it lies on the curve.
+fn point(x: &[u8], y: &[u8], size: usize) -> Result<Vec<u8>, String> {
+    if x.len() != size || y.len() != size {
+        return Err(format!("has an `x` or a `y` of another length than {size} bytes"));
+    }
+    Ok([&[4], x, y].concat())
+}
