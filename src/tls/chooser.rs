@@ -56,3 +56,6 @@ impl ResolvesServerCert for Chooser {
         self.choose(hello.server_name(), hello.signature_schemes())
     }
 }
+
+#[cfg(test)]
+mod tests;

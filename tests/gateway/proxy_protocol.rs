@@ -1,6 +1,10 @@
 //! The PROXY protocol: a trusted proxy says for which client it has opened a connection.
 
-use std::net::Ipv4Addr;
+use std::{
+    io::{Read as _, Write as _},
+    net::Ipv4Addr,
+    os::unix::net::UnixStream,
+};
 
 use serde_json::{Value, json};
 
@@ -87,6 +91,25 @@ fn the_header_stands_before_tls() {
     let gateway = gateway.run();
     for header in [V1, V2] {
         from_proxy(header).over(&authority.client("gateway.example")).opens(&gateway);
+    }
+    gateway.output().until("peer=198.51.100.7:4660", 2);
+}
+
+#[test]
+fn a_proxy_at_a_unix_socket_names_its_clients_as_well() {
+    let mut config = config();
+    config["transports"][0]["endpoint"] =
+        json!({ "type": "unix", "path": "gate.sock", "proxy_protocol": true });
+    config["transports"][0]["options"]["trusted_proxies"] = json!(["unix"]);
+    let gateway = Gateway::start(&config);
+    gateway.output().until("listening on unix:", 1);
+    for header in [V1, V2] {
+        let mut stream = UnixStream::connect(gateway.path().join("gate.sock")).unwrap();
+        stream.write_all(header).unwrap();
+        stream.write_all(b"GET /none HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n").unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        assert!(reply.starts_with("HTTP/1.1 404"), "{reply}");
     }
     gateway.output().until("peer=198.51.100.7:4660", 2);
 }
