@@ -17,14 +17,18 @@
 //! belongs to ([`store_name`]). After an `import` request the records follow, one a line in the format of the file store,
 //! and an empty line.
 //!
-//! `{"v":1,"health":true}` asks whether the gateway is ready; the only answer is `{"health":{…}}`, a [`HealthReport`]. A request is at most [`MAX_REQUEST`] bytes, a record at most
+//! `{"v":1,"health":true}` asks whether the gateway is ready; the only answer is `{"health":{…}}`, a [`HealthReport`].
+//! `{"v":1,"reload":true}` has the gateway read its configuration again; the answer is `{"reloaded":{…}}`, a [`ReloadReport`], or
+//! `{"failed":"…"}` with everything that is wrong. A request is at most [`MAX_REQUEST`] bytes, a record at most
 //! [`MAX_LINE`](crate::store::MAX_LINE); a peer that stalls for 10 seconds is dropped.
 
 mod audit;
 mod client;
 mod entry;
 mod operations;
+mod reload;
 mod socket;
+mod stores;
 
 use std::{fmt, path::Path, sync::Arc};
 
@@ -34,11 +38,15 @@ pub use crate::health::{Cause, HealthReport, Readiness, Unreadiness};
 pub use client::{AdminClient, ClientError};
 pub use entry::{Authenticated, CookieEntry};
 pub use operations::{Failure, perform};
+pub use reload::{ReloadCommand, ReloadReport};
+pub(crate) use socket::Commanded;
 pub use socket::{AdminSocket, SOCKET, SocketError};
+
+pub(crate) use stores::ManagedStores;
 
 use crate::{
     cookie::{PublicIdKey, PublicIdKeyError},
-    store::{self, FileStore, OpenedStore, StoreOpenError, StoreOptions},
+    store::{self, FileStore, OpenedStore, StoreOpenError, StoreOptions, StoreTally},
     time::Timestamp,
     tracking::Clients,
 };
@@ -53,6 +61,9 @@ pub const MAX_REQUEST: usize = 256 * 1024;
 #[derive(Debug, Clone)]
 pub struct ManagedStore {
     name: String,
+    options: StoreOptions,
+    /// What it tells of itself to monitoring.
+    tally: StoreTally,
     /// Outside of a gateway none of the clients has a connection.
     pub(crate) clients: Clients,
     /// The same store, if it is a file.
@@ -91,6 +102,16 @@ struct HealthRequest {
     v: u32,
     /// Always true.
     health: bool,
+}
+
+/// The order to read the configuration again.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReloadRequest {
+    /// [`VERSION`].
+    v: u32,
+    /// Always true.
+    reload: bool,
 }
 
 /// What to do with a store.
@@ -160,6 +181,8 @@ pub enum Reply {
     NoSuchStore,
     /// Whether the gateway is ready.
     Health(HealthReport),
+    /// The gateway goes by its new configuration.
+    Reloaded(ReloadReport),
 }
 
 /// What was done.
@@ -179,17 +202,45 @@ impl ManagedStore {
     /// Opens a store without a gateway. Its clients have their public IDs by the key in the node directory.
     pub fn open(name: String, options: &StoreOptions, node_dir: &Path) -> Result<Self, ManagedStoreError> {
         let opened = store::open(options, Timestamp::now())?;
-        Ok(Self::new(name, &opened, Arc::new(PublicIdKey::of_node(node_dir)?)))
+        Ok(Self::new(name, options, &opened, Arc::new(PublicIdKey::of_node(node_dir)?)))
     }
 
     /// A store that was just opened.
-    pub(crate) fn new(name: String, opened: &OpenedStore, key: Arc<PublicIdKey>) -> Self {
-        Self { name, clients: Clients::new(opened, key), file: opened.file.clone() }
+    pub(crate) fn new(
+        name: String,
+        options: &StoreOptions,
+        opened: &OpenedStore,
+        key: Arc<PublicIdKey>,
+    ) -> Self {
+        let tally = StoreTally::default();
+        Self {
+            name,
+            options: options.clone(),
+            tally,
+            clients: Clients::new(opened, key),
+            file: opened.file.clone(),
+        }
     }
 
     /// What requests call it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What it tells of itself.
+    pub(crate) const fn tally(&self) -> &StoreTally {
+        &self.tally
+    }
+
+    /// The store with what it tells of itself.
+    #[must_use]
+    pub(crate) fn counting(self, tally: StoreTally) -> Self {
+        Self { tally, ..self }
+    }
+
+    /// What the configuration said about it when it was opened.
+    pub(crate) const fn options(&self) -> &StoreOptions {
+        &self.options
     }
 }
 

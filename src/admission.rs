@@ -37,10 +37,10 @@ pub use visitor::{Facts, Visitor};
 
 use crate::{
     auth::{self, Applicant, AuthError, AuthOptions, Method, Pending, Plan, Principal, Secret, StandIns},
-    backend::Backend,
     cookie::PublicIdKey,
-    identity::{ANONYMOUS, Identity, Name},
+    identity::{ANONYMOUS, Identity, Name, Standing},
     policy::{Decision, PolicyGate},
+    realm::Rules,
     time::Timestamp,
     tls::Tls,
     tracking::Tracker,
@@ -61,6 +61,8 @@ pub struct Admission {
     methods: Vec<&'static str>,
     key: Arc<PublicIdKey>,
     stand_ins: StandIns,
+    /// What all of its sessions stand on.
+    place: Standing,
     logins: LoginMetrics,
     guesses: Arc<Guesses>,
 }
@@ -81,8 +83,8 @@ pub struct Application<'a> {
     pub session: SessionId,
     /// The realm that the identity is for.
     pub realm: &'a Uri,
-    /// The backend whose roles count; none: any role will do.
-    pub backend: Option<&'a Backend>,
+    /// The rules of the backend whose roles count; none: any role will do.
+    pub rules: Option<&'a Rules>,
     /// The HELLO. A request without one offers what it brings along: its cookie, or nothing.
     pub hello: Option<&'a Hello>,
 }
@@ -136,13 +138,20 @@ impl Admission {
         let methods = auth::configured(auth.as_ref()).collect();
         let stand_ins = StandIns::new(auth.as_ref(), &key);
         let (logins, guesses) = (LoginMetrics::default(), Arc::default());
-        Self { tracker, policy, shown, kept, auth, methods, key, stand_ins, logins, guesses }
+        let place = Standing::of_place(());
+        Self { tracker, policy, shown, kept, auth, methods, key, stand_ins, place, logins, guesses }
     }
 
     /// Counts logins and wrong secrets there, together with other services, instead of by itself.
     #[must_use]
     pub fn counting(self, logins: LoginMetrics, guesses: Arc<Guesses>) -> Self {
         Self { logins, guesses, ..self }
+    }
+
+    /// The admission of the service at a place. Elsewhere the same principals are others.
+    #[must_use]
+    pub fn at(self, place: Standing) -> Self {
+        Self { place, ..self }
     }
 
     /// Makes a visitor of a request: tracks its cookie, and keeps what the policy will be asked about.
@@ -157,7 +166,8 @@ impl Admission {
             let places = &auth.token.as_ref()?.from;
             bearer::find(places, headers, facts.query)
         });
-        Ok(Visitor::new(facts, visitor::copy(headers, &self.kept), tracked, token))
+        let visitor = Visitor::new(facts, visitor::copy(headers, &self.kept), tracked, token);
+        Ok(Visitor { tracker: self.tracker.clone(), ..visitor })
     }
 
     /// Asks the policy who a visitor is, and does what it decides as far as that takes no answer of the visitor.
@@ -267,6 +277,7 @@ impl Admission {
             key: &self.key,
             stand_ins: &self.stand_ins,
             token: visitor.token.as_ref().map(Secret::expose),
+            place: self.place,
             tls_exporter: visitor.tls.as_ref().and_then(Tls::exporter),
         };
         let has_role = |role: &str| application.has_role(role);
@@ -307,7 +318,7 @@ impl Admission {
 
 impl Application<'_> {
     fn has_role(&self, role: &str) -> bool {
-        self.backend.is_none_or(|backend| backend.has_role(role))
+        self.rules.is_none_or(|rules| rules.has_role(role))
     }
 }
 

@@ -18,6 +18,7 @@ mod options;
 mod plan;
 mod principals;
 mod random;
+mod standing;
 pub(crate) mod timing;
 
 mod cookie;
@@ -48,12 +49,13 @@ pub use options::{
 };
 pub use plan::{Plan, plan};
 pub use principals::StandIns;
+pub use standing::standings;
 pub use token::{TokenError, TokenOptions};
 pub use watch::{LoginFile, LoginFileReload, LoginFiles};
 
 use crate::{
     cookie::PublicIdKey,
-    identity::{AuthId, Identity, Lease, Name},
+    identity::{AuthId, Identity, Lease, Name, Standing},
     time::Timestamp,
     tracking::Tracked,
     wamp::{Dictionary, SessionId, Uri, dictionary::Member, message::HelloDetails},
@@ -81,6 +83,8 @@ pub struct Applicant<'a> {
     pub stand_ins: &'a StandIns,
     /// The token that the client has brought in its handshake, if the configuration lets it.
     pub token: Option<&'a str>,
+    /// What all of the service's sessions stand on.
+    pub place: Standing,
     /// RFC 9266: what TLS exports for channel binding; none where there is no TLS.
     pub tls_exporter: Option<[u8; 32]>,
 }
@@ -144,6 +148,8 @@ pub struct Principal {
     pub lease: Lease,
     /// The realm that is joined.
     pub realm: Uri,
+    /// The principal as the configuration has it.
+    pub standing: Standing,
 }
 
 /// Starts a method for an applicant. `rng` draws the parts of a challenge that must be new each time.
@@ -243,7 +249,14 @@ impl Applicant<'_> {
     }
 
     /// The claim to be a principal of the configuration, which has this name, role and realm.
-    fn claim(&self, method: Method, authid: &Name, role: &Name, home: Option<&Uri>) -> Claim {
+    fn claim(
+        &self,
+        method: Method,
+        authid: &Name,
+        role: &Name,
+        home: Option<&Uri>,
+        standing: Standing,
+    ) -> Claim {
         let principal = Principal {
             authid: authid.clone(),
             authrole: role.clone(),
@@ -252,6 +265,7 @@ impl Applicant<'_> {
             authextra: None,
             lease: Lease::default(),
             realm: self.realm.clone(),
+            standing,
         };
         Claim { principal, is_elsewhere: home.is_some_and(|home| home != self.realm) }
     }
@@ -299,6 +313,7 @@ impl Principal {
             authprovider: self.authprovider,
             authextra: self.authextra,
             lease: self.lease,
+            standing: Some(self.standing),
         })
     }
 }

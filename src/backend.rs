@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     identity::Identity,
-    realm::{self, Client, Realm},
+    realm::{self, Client, Realm, Rules},
     wamp::{ClientMessage, RouterFeatures, SessionId, Uri},
     wire::Outbox,
 };
@@ -43,17 +43,10 @@ impl Backend {
         }
     }
 
-    /// Whether sessions may have this role.
-    pub fn has_role(&self, role: &str) -> bool {
+    /// What the backend goes by now: which roles sessions may have, and on what they may stand.
+    pub fn rules(&self) -> Arc<Rules> {
         match self {
-            Self::Realm(realm) => realm.has_role(role),
-        }
-    }
-
-    /// The names of the roles that sessions may have; none where they may have any.
-    pub fn roles(&self) -> impl Iterator<Item = &str> {
-        match self {
-            Self::Realm(realm) => realm.roles(),
+            Self::Realm(realm) => realm.rules(),
         }
     }
 

@@ -11,6 +11,7 @@ mod notify;
 mod output;
 mod parse;
 mod policy;
+mod reconfigure;
 mod reload;
 mod run;
 mod schema;
@@ -70,6 +71,9 @@ enum Command {
     },
     /// Ask a running gateway whether it is ready: the exit code is 0 if it is, and 1 if not
     Health(health::HealthArgs),
+    /// Have a running gateway read its configuration again: the exit code is 0 if it goes by it, 1 if something is wrong with it, and 3 if
+    /// a part of it needs a restart
+    Reload(reconfigure::ReloadArgs),
     /// Show, revoke and move the cookies of a store, also while a gateway runs on it
     #[command(subcommand)]
     Cookies(cookies::CookiesCommand),
@@ -138,6 +142,9 @@ pub(crate) struct RunArgs {
     /// tracking IDs; the name must end in .jsonl
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Read the configuration again when its file changes, as SIGHUP and `wampgate reload` do
+    #[arg(long)]
+    watch: bool,
 }
 
 /// The form of log lines.
@@ -234,6 +241,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(code))
         }
         Some(Command::Health(args)) => health::health(&args, &mut output::stdout()),
+        Some(Command::Reload(args)) => reconfigure::reload(&args, &mut output::stdout()),
         Some(Command::Cookies(command)) => cookies::run(command),
         Some(Command::Policy(command)) => {
             logging::start(LogFormat::Text, logging::LogFilter::of_policies(command.log_level()))?;

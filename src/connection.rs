@@ -18,7 +18,7 @@ use crate::{
     edge::{Edge, Seat, Upgrade},
     identity::{ANONYMOUS, Identity},
     metrics::Stage,
-    service::WebSocketService,
+    service::Slot,
     shown,
     stream::Incoming,
     time::bucket::Bucket,
@@ -33,7 +33,10 @@ const HTTP_GRACE: Duration = Duration::from_secs(2);
 /// A connection that speaks WAMP.
 #[derive(Debug)]
 struct Connection {
-    service: Arc<WebSocketService>,
+    /// Where each HELLO finds the service. What the service was at the handshake does not outlive a reload.
+    slot: Arc<Slot>,
+    /// Which services have made the same of the handshake.
+    line: u64,
     wire: Wire,
     visitor: Visitor,
     /// Who the client is, once WELCOME is on its way: only then is there a session to say GOODBYE to.
@@ -85,7 +88,8 @@ impl Connection {
         let (options, traffic) = (Arc::clone(&service.wire), Arc::clone(&service.traffic));
         let wire = Wire::new(stream, early, subprotocol, options, traffic);
         let joins = Bucket::full(Instant::now());
-        Self { service, wire, visitor, joined: None, lease: None, joins, _seat: seat }
+        let (slot, line) = (Arc::clone(&service.slot), service.line);
+        Self { slot, line, wire, visitor, joined: None, lease: None, joins, _seat: seat }
     }
 
     /// One session, from HELLO to GOODBYE.
@@ -116,15 +120,14 @@ impl Connection {
 
     /// Tells the client what there is to tell, and closes.
     async fn end(mut self: Box<Self>, ending: Ending) {
-        let admission = &self.service.admission;
-        admission.depart(&self.visitor);
+        self.visitor.depart();
         self.tell(&ending);
         if let Ending::Refused(refusal) = &ending {
-            admission.refused(&self.visitor, refusal);
+            self.visitor.is_refused(refusal);
         }
         let ending = match ending {
             Ending::Closed => return self.wire.finish().await,
-            Ending::Logout(_) => Ending::Logout(admission.log_out(&self.visitor).await.err()),
+            Ending::Logout(_) => Ending::Logout(self.visitor.log_out().await.err()),
             ending => ending,
         };
         let words = ending.last_words(self.joined.is_some());
@@ -176,7 +179,7 @@ impl Connection {
         } else {
             (Stage::Join, "a client was refused")
         };
-        let line = self.service.refusals.count(stage, reason);
+        let line = self.slot.refusals().count(stage, reason);
         if let Some(line) = line.filter(|_| !ending.is_told()) {
             let Visitor { id, peer, .. } = &self.visitor;
             let (public_id, path) = (self.visitor.public_id(), shown::path(self.visitor.path()));

@@ -32,7 +32,10 @@ use std::{
     future::poll_fn,
     iter,
     net::IpAddr,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -104,7 +107,7 @@ pub struct Edge {
     is_for_probes: bool,
     connections: ConnectionCounters,
     handshakes: HandshakeCounters,
-    addresses: Arc<Addresses>,
+    addresses: Addresses,
     trusted_proxies: Vec<TrustedProxy>,
     /// By which names browsers may reach what is no WebSocket: one of these has to know the name.
     hosts: Vec<AllowedHosts>,
@@ -114,6 +117,8 @@ pub struct Edge {
     head_limits: HeadLimits,
     access_log: bool,
     transport: String,
+    /// Whether another edge serves the transport now.
+    is_retired: AtomicBool,
 }
 
 /// A connection whose 101 has been sent: from here on it speaks WebSocket.
@@ -190,7 +195,7 @@ impl Edge {
             is_for_probes: root.is_for_probes(),
             connections: metrics.connections.of(id),
             handshakes: metrics.of(id),
-            addresses: Arc::new(Addresses::new(per_address)),
+            addresses: Addresses::new(per_address),
             trusted_proxies: http.trusted_proxies.clone(),
             hosts,
             http: builder(http, http.head_timeout),
@@ -199,7 +204,19 @@ impl Edge {
             head_limits: HeadLimits { size: http.max_head_size, fields: http.max_headers },
             access_log: http.access_log,
             transport: id.clone(),
+            is_retired: AtomicBool::new(false),
         })
+    }
+
+    /// The edge, to serve a transport in the place of another one: clients have had already what they had there.
+    #[must_use]
+    pub(crate) fn after(self, before: &Self) -> Self {
+        Self { addresses: self.addresses.after(&before.addresses), ..self }
+    }
+
+    /// Another edge serves the transport from now on. A connection of this one gets one more reply at most.
+    pub(crate) fn retire(&self) {
+        self.is_retired.store(true, Relaxed);
     }
 
     /// Whether it serves nothing but probes, which go on while the gateway drains.
@@ -533,7 +550,7 @@ impl Edge {
         if let Some(hsts) = &self.hsts {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
-        if has_body {
+        if has_body || self.is_retired.load(Relaxed) {
             headers.append(header::CONNECTION, HeaderValue::from_static("close"));
         }
     }

@@ -1,50 +1,75 @@
-//! What a configuration becomes when the gateway starts: realms, stores and policies, running and shared.
+//! What a configuration becomes when the gateway starts: realms, stores and policies, running and shared; and how the gateway goes
+//! over to another one while it runs.
 
 mod assembly;
+mod changes;
+mod foundation;
 mod janitor;
 mod process;
+mod reload;
 
 use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
+    collections::BTreeMap,
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use tokio_util::sync::CancellationToken;
 
-use self::assembly::Assembly;
+use self::{assembly::Assembly, foundation::Foundation};
 use crate::{
-    admin::{AdminSocket, ManagedStore},
+    admin::{AdminSocket, Commanded, ManagedStore, ReloadCommand, ReloadReport},
     auth::LoginFiles,
-    config::{Config, TransportConfig},
+    config::{Config, RealmOptions, TransportConfig},
     cookie::PublicIdKeyError,
-    edge::{Edge, ServicePlace, TargetOptions},
-    health::Health,
+    edge::{ServicePlace, TargetOptions},
+    identity::Standing,
     memory,
-    policy::{PolicyEngineError, PolicyGate, PolicyLoadError, Recorder, Reloader},
-    server::{BindError, Entrance, Server},
+    policy::{PolicyEngineError, PolicyLoadError, Recorder, Reloader},
+    realm::Realm,
+    server::{BindError, Post, Server},
+    service::Slot,
     store::StoreOpenError,
-    tls::{Certificates, TlsLoadError},
+    tls::{Acceptor, Certificates, TlsLoadError},
 };
 
 /// A gateway that runs, except for its listeners.
 #[derive(Debug)]
 pub struct Gateway {
-    node_dir: PathBuf,
-    transports: Vec<RunningTransport>,
-    stores: Vec<ManagedStore>,
-    policies: Arc<Reloader>,
-    default_policy: Option<Arc<PolicyGate>>,
-    certificates: Arc<Certificates>,
-    logins: Arc<LoginFiles>,
-    health: Health,
+    running: Arc<Running>,
+}
+
+/// A way to have a gateway go by another configuration. It does not keep the gateway running. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Reconfigurer(Weak<Running>);
+
+/// What the gateway and those that reconfigure it share.
+struct Running {
+    foundation: Foundation,
+    /// Locked for as long as a configuration takes the place of another one.
+    state: Mutex<State>,
+}
+
+/// What goes with a configuration.
+struct State {
+    config: Config,
+    realms: Vec<Realm>,
+    transports: Vec<Arc<RunningTransport>>,
+    /// Whether the transports listen.
+    is_bound: bool,
 }
 
 /// A transport of the configuration, with what it serves.
 #[derive(Debug)]
 pub struct RunningTransport {
-    pub(crate) config: TransportConfig,
-    pub(crate) edge: Arc<Edge>,
-    entrance: Option<Arc<Entrance>>,
+    config: TransportConfig,
+    post: Arc<Post>,
+    /// Where connections of its WebSocket services find them, by path; and the line of the service that is there now.
+    slots: BTreeMap<String, (Arc<Slot>, u64)>,
+    /// What its sessions stand on.
+    standing: Standing,
+    acceptor: Option<Arc<Acceptor>>,
 }
 
 /// Why a gateway cannot start with a configuration that is right in itself.
@@ -66,96 +91,134 @@ pub enum StartError {
     NoService(ServicePlace),
 }
 
+/// Why the gateway goes on by the configuration that it has.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it all")]
+#[non_exhaustive]
+pub enum ReloadError {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("the gateway ends")]
+    Ended,
+}
+
 impl Gateway {
     /// Starts realms, opens stores and loads policies. Needs a tokio runtime.
     pub fn start(config: Config) -> Result<Self, StartError> {
         memory::set_limit(config.max_memory.unwrap_or_else(memory::half_of_the_machine));
-        let mut assembly = Assembly::new(&config)?;
-        for transport in &config.transports {
-            assembly.add_services(&transport.edge)?;
-        }
-        let transports = config.transports.into_iter().map(|config| {
-            let edge = assembly.edge(&config.edge)?;
-            let entrance = assembly.entrance(&config)?.map(Arc::new);
-            Ok(RunningTransport { edge: Arc::new(edge), entrance, config })
-        });
-        let transports = transports.collect::<Result<_, StartError>>()?;
-        assembly.finish();
-        let Assembly { stores, reloader, default_policy, certificates, logins, health, .. } = assembly;
-        Ok(Self {
-            node_dir: config.node_dir,
-            transports,
-            stores,
-            policies: Arc::new(reloader),
-            default_policy,
-            certificates: Arc::new(certificates),
-            logins: Arc::new(logins),
-            health,
-        })
+        let foundation = Foundation::new(&config)?;
+        let mut assembly = Assembly::new(&config, &foundation, None);
+        let transports = match assembly.transports(&config, false) {
+            Ok(transports) => transports,
+            Err(ReloadError::Start(error)) => return Err(error),
+            Err(ReloadError::Bind(_) | ReloadError::Ended) => Vec::new(),
+        };
+        let transports = assembly.take_effect(&config, transports);
+        let Assembly { realms, .. } = assembly;
+        let state = State { config, realms, transports, is_bound: false };
+        Ok(Self { running: Arc::new(Running { foundation, state: Mutex::new(state) }) })
     }
 
     /// The node directory; it need not exist.
     pub fn node_dir(&self) -> &Path {
-        &self.node_dir
+        &self.running.foundation.node_dir
     }
 
     /// The gateway's socket for commands in the node directory, which tells of this gateway and serves its stores until `shutdown`.
     pub fn serve_commands(
         &self,
         socket: AdminSocket,
+        reload: Option<ReloadCommand>,
         shutdown: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<> {
-        socket.run(self.stores.clone(), self.health.clone(), shutdown)
+        let Foundation { stores, health, .. } = &self.running.foundation;
+        socket.run(Commanded { stores: stores.clone(), health: health.clone(), reload }, shutdown)
     }
 
     /// The stores, each of them once.
-    pub fn stores(&self) -> &[ManagedStore] {
-        &self.stores
+    pub fn stores(&self) -> Vec<ManagedStore> {
+        self.running.foundation.stores.all()
     }
 
     /// The transports, in the order of the configuration.
-    pub fn transports(&self) -> &[RunningTransport] {
-        &self.transports
+    pub fn transports(&self) -> Vec<Arc<RunningTransport>> {
+        self.running.state().transports.clone()
     }
 
-    /// Records what all policies are asked, and their answers.
+    /// Records what all policies are asked, and their answers. A gateway has one recorder, the first.
     pub fn record(&self, recorder: &Arc<Recorder>) {
-        for gate in self.policies.gates().chain(&self.default_policy) {
+        let foundation = &self.running.foundation;
+        let recorder = foundation.recorder.get_or_init(|| Arc::clone(recorder));
+        for gate in foundation.gates() {
             gate.record(Arc::clone(recorder));
         }
     }
 
     /// The policies that come from files, to be loaded anew.
     pub fn policies(&self) -> &Arc<Reloader> {
-        &self.policies
+        &self.running.foundation.policies
     }
 
     /// The certificates of the endpoints with TLS, to be read anew.
     pub fn certificates(&self) -> &Arc<Certificates> {
-        &self.certificates
+        &self.running.foundation.certificates
+    }
+
+    /// A way to have the gateway go by another configuration.
+    pub fn reconfigurer(&self) -> Reconfigurer {
+        Reconfigurer(Arc::downgrade(&self.running))
     }
 
     /// The files from which logins come, to be read anew.
     pub fn logins(&self) -> &Arc<LoginFiles> {
-        &self.logins
+        &self.running.foundation.logins
     }
 
     /// Binds the endpoints of all transports; either all of them or none. Needs a tokio runtime.
     pub fn bind(&self) -> Result<Server, BindError> {
-        let sites = self.transports.iter();
-        Server::bind(
-            sites.map(|site| (site.config.listener.clone(), site.entrance.clone(), Arc::clone(&site.edge))),
-        )
+        let mut state = self.running.state();
+        let transports = state.transports.iter();
+        let sites = transports.map(|site| (&site.config.listener, Arc::clone(&site.post)));
+        let server = Server::bind(sites, self.running.foundation.posts.clone())?;
+        state.is_bound = true;
+        Ok(server)
     }
 
     /// Serves until `shutdown` is cancelled and the connections have ended, and drops expired records meanwhile.
     pub async fn serve(self, server: Server, shutdown: CancellationToken) {
-        self.health.serve_until(shutdown.clone());
-        let stores = self.stores.iter().map(|store| Arc::clone(&store.clients.store)).collect();
-        let janitor = tokio::spawn(janitor::run(stores, shutdown.clone()));
+        let Foundation { health, stores, .. } = &self.running.foundation;
+        health.serve_until(shutdown.clone());
+        let janitor = tokio::spawn(janitor::run(stores.clone(), shutdown.clone()));
         server.run(shutdown).await;
         // The janitor holds the stores, which are written to the end when the last holder goes.
         drop(janitor.await);
+    }
+}
+
+impl Reconfigurer {
+    /// Has the gateway go by another configuration. What can fail is done first, so that a fault leaves everything as it is. Blocks
+    /// for as long as new stores are read and new policies compile: not for a connection's task. Needs a tokio runtime.
+    ///
+    /// Of two calls at once the later one waits for the other.
+    pub fn reconfigure(&self, config: Config) -> Result<ReloadReport, ReloadError> {
+        self.0.upgrade().ok_or(ReloadError::Ended)?.reconfigure(config)
+    }
+}
+
+impl Running {
+    // A reload that has crashed has changed nothing here, so that a poisoned state is whole.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// A realm with its options.
+    fn realm(&self, name: &str) -> Option<(&Realm, &RealmOptions)> {
+        let realm = self.realms.iter().find(|realm| realm.uri().as_str() == name)?;
+        Some((realm, self.config.realms.iter().find(|options| options.name.as_str() == name)?))
     }
 }
 
@@ -168,5 +231,11 @@ impl RunningTransport {
     /// Whether there is something to see at `/`.
     pub fn has_page_at_root(&self) -> bool {
         matches!(self.config.edge.root.target, Some(TargetOptions::Page | TargetOptions::Static(_)))
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("node_dir", &self.foundation.node_dir).finish_non_exhaustive()
     }
 }

@@ -26,8 +26,11 @@ struct Inner {
 struct Part {
     cause: Cause,
     name: String,
-    is_well: Box<dyn Fn() -> bool + Send + Sync>,
+    is_well: IsWell,
 }
+
+/// Tells whether a part is well now.
+pub(crate) type IsWell = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// What the gateway says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,14 +81,12 @@ pub enum Cause {
 // === impl Health ===
 
 impl Health {
-    /// Watches a part. `is_well` must be quick and must not wait.
-    pub(crate) fn watch(
-        &self,
-        cause: Cause,
-        name: impl Into<String>,
-        is_well: impl Fn() -> bool + Send + Sync + 'static,
-    ) {
-        self.parts().push(Part { cause, name: name.into(), is_well: Box::new(is_well) });
+    /// Watches these parts of a kind, and no others of the kind. The closures must be quick and must not wait.
+    pub(crate) fn watch(&self, cause: Cause, kind: impl IntoIterator<Item = (String, IsWell)>) {
+        let kind: Vec<_> = kind.into_iter().map(|(name, is_well)| Part { cause, name, is_well }).collect();
+        let mut parts = self.parts();
+        parts.retain(|part| part.cause != cause);
+        parts.extend(kind);
     }
 
     /// The gateway serves from now on, until `shutdown` is cancelled.
@@ -182,9 +183,9 @@ mod tests {
         let health = Health::default();
         health.serve_until(CancellationToken::new());
         let is_well = Arc::new(AtomicBool::new(true));
-        let watched = Arc::clone(&is_well);
-        health.watch(Cause::Store, "cookies.dat", move || watched.load(Relaxed));
-        health.watch(Cause::Policy, "default", || true);
+        let store = || watched_part("cookies.dat", &is_well);
+        health.watch(Cause::Store, [store()]);
+        health.watch(Cause::Policy, [("default".to_owned(), Box::new(|| true) as IsWell)]);
         assert_eq!(serde_json::to_string(&health.report()).unwrap(), r#"{"status":"ready"}"#);
         is_well.store(false, Relaxed);
         let report = health.report();
@@ -197,9 +198,16 @@ mod tests {
         is_well.store(true, Relaxed);
         assert!(health.report().is_ready());
         is_well.store(false, Relaxed);
-        health.watch(Cause::Store, "more.dat", || false);
+        health.watch(Cause::Store, [store(), watched_part("more.dat", &is_well)]);
         let (all, shown) = (health.report(), health.report().without_names());
-        assert_eq!((all.reasons.len(), shown.reasons.len()), (2, 1));
+        assert_eq!((all.reasons.len(), shown.reasons.len()), (2, 1), "no part is there twice");
         assert_eq!(shown.reasons[0].name, None);
+        health.watch(Cause::Store, []);
+        assert!(health.report().is_ready(), "a part that is gone fails no more");
+    }
+
+    fn watched_part(name: &str, is_well: &Arc<AtomicBool>) -> (String, IsWell) {
+        let watched = Arc::clone(is_well);
+        (name.to_owned(), Box::new(move || watched.load(Relaxed)))
     }
 }

@@ -2,6 +2,7 @@
 
 mod lease;
 mod name;
+mod standing;
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ pub(crate) use self::name::is_printable;
 pub use self::{
     lease::{Lapse, Lease},
     name::{Name, NameError},
+    standing::{Standing, Standings},
 };
 use crate::cookie::TrackingId;
 
@@ -36,6 +38,8 @@ pub struct Identity {
     pub authextra: Option<serde_json::Map<String, serde_json::Value>>,
     /// What ends the session early, if anything does.
     pub lease: Lease,
+    /// What the session stands on; none: on nothing that a reload could take away.
+    pub standing: Option<Standing>,
 }
 
 /// An authid, with the name that others see instead of it when it is a credential.

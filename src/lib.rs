@@ -106,11 +106,12 @@ mod wamp;
 
 #[cfg(feature = "gateway")]
 pub use crate::{
+    admin::ReloadReport,
     auth::{LoginFile, LoginFileReload, LoginFiles},
     config::Config,
     cookie::PublicIdKeyError,
     descriptors::raise_limit as raise_file_limit,
-    gateway::{Gateway, RunningTransport, StartError},
+    gateway::{Gateway, Reconfigurer, ReloadError, RunningTransport, StartError},
     server::{BindError, Server},
     tls::{CertificateReload, Certificates, TlsLoadError},
 };

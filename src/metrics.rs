@@ -10,7 +10,8 @@
 //!   ask for it when a request for metrics comes;
 //! - *a default* of such a struct counts as well, but no registry shows it: for tests.
 //!
-//! Labels are known when the gateway starts: realms, policies, outcomes. No label names a client, neither by tracking ID
+//! Labels come from the configuration and from this program: realms, policies, outcomes. What is read on demand is read from a part
+//! of the gateway, and goes with that part. No label names a client, neither by tracking ID
 //! nor by public ID, address or authid. Which client a failure was about stands in the log, with the name that the counter
 //! has here.
 
@@ -19,7 +20,7 @@ mod timings;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use prometheus_client::{
@@ -53,8 +54,8 @@ pub struct Registry(Arc<Mutex<Inner>>);
 #[derive(Clone)]
 pub struct Readings<const N: usize>(Arc<Mutex<Vec<Reading<N>>>>);
 
-/// A value's labels and where to read it.
-type Reading<const N: usize> = (Labels<N>, Box<dyn Fn() -> i64 + Send + Sync>);
+/// A value's labels and where to read it; none: what it was read from is gone.
+type Reading<const N: usize> = (Labels<N>, Box<dyn Fn() -> Option<i64> + Send + Sync>);
 
 // === impl Registry ===
 
@@ -104,14 +105,26 @@ impl Default for Registry {
 // === impl Readings ===
 
 impl<const N: usize> Readings<N> {
-    /// Adds a value. `read` must be quick and must not wait.
+    /// Adds a value that is there as long as the gateway. `read` must be quick and must not wait.
     pub fn add(&self, labels: Labels<N>, read: impl Fn() -> usize + Send + Sync + 'static) {
-        self.add_signed(labels, move || i64::try_from(read()).unwrap_or(i64::MAX));
+        self.put(labels, move || Some(i64::try_from(read()).unwrap_or(i64::MAX)));
     }
 
-    /// Adds a value that may be negative. `read` must be quick and must not wait.
-    pub fn add_signed(&self, labels: Labels<N>, read: impl Fn() -> i64 + Send + Sync + 'static) {
-        self.lock().push((labels, Box::new(read)));
+    /// Adds a value of a part, which is there as long as the part. It takes the place of a value with the same labels.
+    pub fn watch<T: Send + Sync + 'static>(
+        &self,
+        labels: Labels<N>,
+        part: &Arc<T>,
+        read: impl Fn(&T) -> i64 + Send + Sync + 'static,
+    ) {
+        let part: Weak<T> = Arc::downgrade(part);
+        self.put(labels, move || part.upgrade().map(|part| read(&part)));
+    }
+
+    fn put(&self, labels: Labels<N>, read: impl Fn() -> Option<i64> + Send + Sync + 'static) {
+        let mut readings = self.lock();
+        readings.retain(|(known, read)| *known != labels && read().is_some());
+        readings.push((labels, Box::new(read)));
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Reading<N>>> {
@@ -134,7 +147,9 @@ impl<const N: usize> fmt::Debug for Readings<N> {
 impl<const N: usize> EncodeMetric for Readings<N> {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
         for (labels, read) in &*self.lock() {
-            encoder.encode_family(labels)?.encode_gauge(&read())?;
+            if let Some(value) = read() {
+                encoder.encode_family(labels)?.encode_gauge(&value)?;
+            }
         }
         Ok(())
     }

@@ -27,6 +27,7 @@ mod options;
 mod owner;
 mod permissions;
 mod router;
+mod rules;
 mod turn;
 
 use std::sync::Arc;
@@ -45,9 +46,10 @@ pub use self::{
     member::{Channel, Client},
     metrics::RealmMetrics,
     options::{HistoryOptions, Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
+    rules::Rules,
 };
 use crate::{
-    identity::Identity,
+    identity::{Identity, Standings},
     wamp::{ClientMessage, RouterFeatures, SessionId, Uri},
     wire::Outbox,
 };
@@ -83,12 +85,12 @@ impl Realm {
 
     /// A realm and the owner that has to run for it.
     fn with_owner(options: RealmOptions, logouts: Option<Logouts>, metrics: &RealmMetrics) -> (Self, Owner) {
-        let permissions = Arc::new(Permissions::new(&options.roles));
+        let rules = Arc::new(Rules::new(Permissions::new(&options.roles)));
         let features = features(!options.histories.is_empty());
-        let (inbox, arrivals) = Inbox::new(options.name.clone(), Arc::clone(&permissions), features);
+        let (inbox, arrivals) = Inbox::new(options.name.clone(), Arc::clone(&rules), features);
         let gate = Arc::clone(&inbox.gate);
         let counters = metrics.of(options.name.as_str(), &gate);
-        let owner = Owner::new(options, arrivals, gate, permissions, logouts, counters);
+        let owner = Owner::new(options, arrivals, gate, rules, logouts, counters);
         (Self { inbox: Arc::new(inbox) }, owner)
     }
 
@@ -97,19 +99,44 @@ impl Realm {
         &self.inbox.name
     }
 
-    /// Whether sessions may have this role.
-    pub fn has_role(&self, role: &str) -> bool {
-        self.inbox.permissions.has_role(role)
+    /// What the realm goes by now.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.inbox.rules.load_full()
     }
 
-    /// The names of the roles that sessions may have; none where they may have any.
-    pub fn roles(&self) -> impl Iterator<Item = &str> {
-        self.inbox.permissions.role_names()
+    /// Goes by these options and standings from now on, but for its name and its histories. Sessions that have lost their ground are
+    /// ended; the answer is how many.
+    ///
+    /// No session joins by the old rules any more once this returns, and messages that are sent afterwards count by the new ones.
+    pub(crate) fn reconfigure(
+        &self,
+        options: &RealmOptions,
+        standings: Arc<Standings>,
+    ) -> oneshot::Receiver<usize> {
+        let rules = Rules { permissions: Permissions::new(&options.roles), standings: Some(standings) };
+        let rules = Arc::new(rules);
+        // First: an admission that reads the old rules attaches behind the change, and is judged there.
+        self.inbox.rules.store(Arc::clone(&rules));
+        let (done, ended) = oneshot::channel();
+        self.inbox.send_now(Arrival::Reconfigure { rules, limits: options.per_session, done });
+        ended
+    }
+
+    /// Ends the realm with all of its sessions; the answer is how many.
+    pub(crate) fn close(&self) -> oneshot::Receiver<usize> {
+        let (done, ended) = oneshot::channel();
+        self.inbox.send_now(Arrival::Close { done });
+        ended
     }
 
     /// What the realm can do, for WELCOME.
     pub fn features(&self) -> RouterFeatures {
         self.inbox.features.clone()
+    }
+
+    /// Whether both are ways to the same realm.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inbox, &other.inbox)
     }
 
     /// Adds a session. The realm pushes encoded messages for its client to `outbox`.

@@ -4,22 +4,23 @@ mod entrance;
 mod inherited;
 mod listener;
 mod options;
+mod post;
 mod proxy_header;
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::Semaphore,
-    task::JoinSet,
     time::{sleep, timeout},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub use listener::{BindError, Listener};
 pub use options::{Endpoint, ListenerOptions, SocketAccess};
 
 pub(crate) use entrance::Entrance;
+pub(crate) use post::{Post, Posts, Serving};
 pub(crate) use proxy_header::REASONS as PROXY_REASONS;
 
 use self::inherited::Inherited;
@@ -52,67 +53,77 @@ const MAX_TURNED_AWAY: usize = 16;
 #[derive(Debug)]
 pub struct Server {
     sites: Vec<Site>,
+    posts: Posts,
 }
 
 /// One listener, with what is behind it.
 #[derive(Debug)]
-struct Site {
+pub(crate) struct Site {
     listener: Listener,
-    max_connections: usize,
-    entrance: Option<Arc<Entrance>>,
-    edge: Arc<Edge>,
+    post: Arc<Post>,
 }
 
 impl Server {
     /// Binds every endpoint; either all of them or none. Needs a tokio runtime.
-    pub(crate) fn bind(
-        sites: impl IntoIterator<Item = (ListenerOptions, Option<Arc<Entrance>>, Arc<Edge>)>,
+    pub(crate) fn bind<'a>(
+        sites: impl IntoIterator<Item = (&'a ListenerOptions, Arc<Post>)>,
+        posts: Posts,
     ) -> Result<Self, BindError> {
         let mut inherited = Inherited::take();
         // How many connections the operator has asked for.
-        let mut chosen: usize = 0;
-        let bind = |(options, entrance, edge): (ListenerOptions, _, _)| {
+        let (mut chosen, mut wanted) = (0, 0_usize);
+        let bind = |(options, post): (&ListenerOptions, _)| {
             let listener = Listener::bind(&options.endpoint, &mut inherited)?;
-            chosen += options.max_connections.unwrap_or(0);
-            let max_connections = options.max_connections.unwrap_or(ListenerOptions::DEFAULT_MAX_CONNECTIONS);
-            Ok(Site { listener, max_connections, entrance, edge })
+            let max = options.max_connections;
+            chosen += max.unwrap_or(0);
+            wanted = wanted.saturating_add(max.unwrap_or(ListenerOptions::DEFAULT_MAX_CONNECTIONS));
+            Ok(Site { listener, post })
         };
         let sites: Vec<Site> = sites.into_iter().map(bind).collect::<Result<_, _>>()?;
-        tell_of_few_descriptors(chosen, sites.iter().map(|site| site.max_connections).sum());
+        tell_of_few_descriptors(chosen, wanted);
         inherited.warn_of_rest();
-        Ok(Self { sites })
+        Ok(Self { sites, posts })
     }
 
     /// Where the server listens, as URLs, in the order of the endpoints.
     pub fn urls(&self) -> Vec<String> {
-        self.sites.iter().map(|site| site.listener.url(site.is_tls())).collect()
+        self.sites.iter().map(Site::url).collect()
     }
 
     /// Serves until `shutdown` is cancelled, then drains: no new connections, and 8 seconds for the open ones.
     ///
     /// Transports that serve nothing but probes and metrics go on until the others are drained, so that monitoring hears of it.
     pub async fn run(self, shutdown: CancellationToken) {
-        let connections = TaskTracker::new();
-        let (probes, end) = (TaskTracker::new(), CancellationToken::new());
-        let mut accepting = JoinSet::new();
         for site in self.sites {
-            if site.edge.is_for_probes() {
-                probes.spawn(site.accept(probes.clone(), end.clone()));
-            } else {
-                accepting.spawn(site.accept(connections.clone(), shutdown.clone()));
-            }
+            site.open(&self.posts);
         }
         shutdown.cancelled().await;
-        accepting.join_all().await;
-        connections.close();
-        info!(open = connections.len(), "draining");
-        if timeout(DRAIN_TIMEOUT, connections.wait()).await.is_err() {
-            warn!(open = connections.len(), "gave up waiting for connections to end");
+        let is_for_probes = |post: &Arc<Post>| post.serving().edge.is_for_probes();
+        let (probes, others): (Vec<_>, Vec<_>) = self.posts.drain().into_iter().partition(is_for_probes);
+        let close = |posts: &[Arc<Post>]| {
+            for post in posts {
+                post.close();
+                post.accepting.close();
+                post.connections.close();
+            }
+        };
+        let wait = async |posts: &[Arc<Post>]| {
+            for post in posts {
+                post.connections.wait().await;
+            }
+        };
+        let open = || others.iter().map(|post| post.connections.len()).sum::<usize>();
+        close(&others);
+        for post in &others {
+            post.accepting.wait().await;
         }
-        end.cancel();
-        probes.close();
+        info!(open = open(), "draining");
+        if timeout(DRAIN_TIMEOUT, wait(&others)).await.is_err() {
+            warn!(open = open(), "gave up waiting for connections to end");
+        }
+        close(&probes);
         // A probe whose answer is under way gets it; one that keeps its connection open does not hold up the end.
-        let _ = timeout(LAST_PROBES, probes.wait()).await;
+        let _ = timeout(LAST_PROBES, wait(&probes)).await;
     }
 }
 
@@ -138,8 +149,23 @@ fn tell_of_few_descriptors(chosen: usize, wanted: usize) {
 }
 
 impl Site {
-    fn is_tls(&self) -> bool {
-        self.entrance.as_ref().is_some_and(|entrance| entrance.is_tls())
+    /// Binds one more endpoint while the gateway runs. Needs a tokio runtime.
+    pub(crate) fn bind(endpoint: &Endpoint, post: Arc<Post>) -> Result<Self, BindError> {
+        Ok(Self { listener: Listener::bind(endpoint, &mut Inherited::default())?, post })
+    }
+
+    /// Accepts connections from now on, unless the gateway ends.
+    pub(crate) fn open(self, posts: &Posts) {
+        let post = Arc::clone(&self.post);
+        if posts.add(Arc::clone(&post)) {
+            post.accepting.spawn(self.accept());
+        }
+    }
+
+    /// Where a client finds it.
+    pub(crate) fn url(&self) -> String {
+        let serving = self.post.serving();
+        self.listener.url(serving.entrance.as_ref().is_some_and(|entrance| entrance.is_tls()))
     }
 
     /// Tells a client that there is no room, if few others are being told.
@@ -147,13 +173,13 @@ impl Site {
         &self,
         incoming: Incoming,
         why: TurnedAway,
+        serving: &Serving,
         turning_away: &Arc<Semaphore>,
-        connections: &TaskTracker,
     ) {
-        self.edge.count_turned_away(&incoming, &why);
+        serving.edge.count_turned_away(&incoming, &why);
         let Ok(permit) = Arc::clone(turning_away).try_acquire_owned() else { return };
-        let entrance = self.entrance.clone();
-        connections.spawn(async move {
+        let entrance = serving.entrance.clone();
+        self.post.connections.spawn(async move {
             match entrance {
                 Some(entrance) => entrance.turn_away(incoming, why).await,
                 None => Edge::turn_away(incoming, why).await,
@@ -162,8 +188,8 @@ impl Site {
         });
     }
 
-    async fn accept(self, connections: TaskTracker, shutdown: CancellationToken) {
-        let permits = Arc::new(Semaphore::new(self.max_connections.min(Semaphore::MAX_PERMITS)));
+    async fn accept(self) {
+        let (connections, shutdown) = (&self.post.connections, &self.post.stop);
         let turning_away = Arc::new(Semaphore::new(MAX_TURNED_AWAY));
         let failures = Ration::new(1, ACCEPT_LINES);
         let mut watch = pin!(self.listener.watch());
@@ -185,28 +211,29 @@ impl Site {
                     continue;
                 }
             };
-            let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-                self.turn_away(incoming, TurnedAway::full(), &turning_away, &connections);
+            let serving = self.post.serving();
+            let Some(permit) = self.post.enter(&serving) else {
+                self.turn_away(incoming, TurnedAway::full(), &serving, &turning_away);
                 continue;
             };
             let Some(descriptor) = descriptors::take() else {
-                self.turn_away(incoming, TurnedAway::no_descriptors(), &turning_away, &connections);
+                self.turn_away(incoming, TurnedAway::no_descriptors(), &serving, &turning_away);
                 continue;
             };
             let Some(memory) = Charge::new(memory::CONNECTION) else {
-                self.turn_away(incoming, TurnedAway::no_memory(), &turning_away, &connections);
+                self.turn_away(incoming, TurnedAway::no_memory(), &serving, &turning_away);
                 continue;
             };
-            let seat = match self.edge.enter(incoming.peer) {
+            let seat = match serving.edge.enter(incoming.peer) {
                 Ok(seat) => seat,
                 Err(refused) => {
-                    self.turn_away(incoming, refused, &turning_away, &connections);
+                    self.turn_away(incoming, refused, &serving, &turning_away);
                     continue;
                 }
             };
-            let (edge, shutdown) = (Arc::clone(&self.edge), shutdown.clone());
+            let (edge, shutdown) = (Arc::clone(&serving.edge), shutdown.clone());
             let held = (permit, descriptor, memory, seat, edge.count());
-            let Some(entrance) = self.entrance.clone() else {
+            let Some(entrance) = serving.entrance.clone() else {
                 connections.spawn(async move {
                     connection::run(incoming, edge, shutdown).await;
                     drop(held);

@@ -2,7 +2,10 @@
 
 mod options;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError, RwLock, Weak},
+    time::Duration,
+};
 
 pub use options::ServiceOptions;
 
@@ -24,8 +27,6 @@ pub struct WebSocketService {
     pub admission: Admission,
     /// What its clients can join.
     pub backends: Arc<Backends>,
-    /// Counts the clients that it does not let in.
-    pub refusals: Refusals,
     /// Counts what its connections send and receive.
     pub traffic: Arc<Traffic>,
     /// Limits and pings of its connections.
@@ -38,6 +39,23 @@ pub struct WebSocketService {
     pub has_status_page: bool,
     /// Whether replies name the gateway's version.
     pub shows_version: bool,
+    /// Where its connections find the service that has its place now.
+    pub(crate) slot: Arc<Slot>,
+    /// Which services at this place a connection may go from one to the other: those that would have made the same of its
+    /// handshake.
+    pub(crate) line: u64,
+}
+
+/// A place for a WebSocket service, a path of a transport. It outlives the services that have it one after the other.
+///
+/// A connection holds the slot and not the service, so that a service goes with the configuration that it is of, and each HELLO is
+/// decided by the configuration that holds then.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    /// None once the path is gone. The edge that serves the transport holds the service.
+    service: RwLock<Weak<WebSocketService>>,
+    /// Counts the clients that the services there do not let in.
+    refusals: Refusals,
 }
 
 impl WebSocketService {
@@ -46,20 +64,49 @@ impl WebSocketService {
         options: &ServiceOptions,
         admission: Admission,
         backends: Arc<Backends>,
-        refusals: Refusals,
         traffic: Arc<Traffic>,
+        slot: Arc<Slot>,
+        line: u64,
     ) -> Self {
         Self {
             handshake: Handshake::new(options.handshake.clone()),
             admission,
             backends,
-            refusals,
             traffic,
             wire: Arc::new(options.wire.clone()),
             hello_timeout: options.hello_timeout,
             joins: Rate::new(options.max_joins_per_second, options::SAVED_JOINS),
             has_status_page: options.enable_webstatus,
             shows_version: options.show_server_version,
+            slot,
+            line,
         }
+    }
+
+    /// Takes its place: connections that have it go on with this service.
+    pub(crate) fn take_place(self: &Arc<Self>) {
+        *self.slot.service.write().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(self);
+    }
+}
+
+impl Slot {
+    /// A slot without a service.
+    pub(crate) fn new(refusals: Refusals) -> Self {
+        Self { refusals, ..Self::default() }
+    }
+
+    /// The path is gone: connections that have the slot go no further.
+    pub(crate) fn vacate(&self) {
+        *self.service.write().unwrap_or_else(PoisonError::into_inner) = Weak::new();
+    }
+
+    /// Counts the clients that are not let in.
+    pub(crate) const fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// The service that has the place now.
+    pub(crate) fn service(&self) -> Option<Arc<WebSocketService>> {
+        self.service.read().unwrap_or_else(PoisonError::into_inner).upgrade()
     }
 }

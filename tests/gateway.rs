@@ -23,6 +23,7 @@ mod policies;
 mod protocol;
 mod proxy_protocol;
 mod realm;
+mod reload;
 mod rotation;
 mod secrets;
 mod shutdown;

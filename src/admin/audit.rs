@@ -21,6 +21,12 @@ impl Caller {
         }
     }
 
+    /// Tells the operator who has the configuration read again; what comes of it has lines of its own.
+    pub(super) fn tell_of_reload(self) {
+        let Self { uid, pid } = self;
+        info!(uid, pid, command = "reload", "a command reloads the configuration");
+    }
+
     /// Tells the operator what was done. The fields have the same names for every command; those that do not apply are left out.
     pub(super) fn tell(self, store: &str, request: &AdminRequest, outcome: &Result<Summary, Failure>) {
         let Self { uid, pid } = self;

@@ -9,11 +9,19 @@ use std::{
     time::Duration,
 };
 
-use super::{AdminRequest, HealthReport, HealthRequest, MAX_REQUEST, Reply, SOCKET, Summary, VERSION};
+use serde::Serialize;
+
+use super::{
+    AdminRequest, HealthReport, HealthRequest, MAX_REQUEST, ReloadReport, ReloadRequest, Reply, SOCKET,
+    Summary, VERSION,
+};
 use crate::{
     cookie::TrackingId,
     store::{CookieRecord, LineFormat, MAX_LINE, write_line},
 };
+
+/// How long the gateway may take to take a request.
+const WRITE_PATIENCE: Duration = Duration::from_secs(4);
 
 /// The longest reply: a record with the largest authentication, escaped.
 const MAX_REPLY: usize = if MAX_LINE > MAX_REQUEST { 2 * MAX_LINE } else { 2 * MAX_REQUEST };
@@ -57,18 +65,32 @@ impl AdminClient {
 
     /// Asks whether the gateway is ready. It has `patience` for each step of its answer.
     pub fn health(&self, patience: Duration) -> Result<HealthReport, ClientError> {
+        self.0.set_read_timeout(Some(patience)).map_err(|error| ClientError::Broken(error.to_string()))?;
+        match self.ask_once(&HealthRequest { v: VERSION, health: true })? {
+            Reply::Health(report) => Ok(report),
+            _ => Err(ClientError::Broken("it answers another question".to_owned())),
+        }
+    }
+
+    /// Has the gateway read its configuration again. That takes as long as new policies compile.
+    pub fn reload(&self) -> Result<ReloadReport, ClientError> {
+        match self.ask_once(&ReloadRequest { v: VERSION, reload: true })? {
+            Reply::Reloaded(report) => Ok(report),
+            _ => Err(ClientError::Broken("it answers another question".to_owned())),
+        }
+    }
+
+    /// A request that has one reply.
+    fn ask_once(&self, request: &impl Serialize) -> Result<Reply, ClientError> {
         let broken = |error: &dyn std::fmt::Display| ClientError::Broken(error.to_string());
         let mut stream = &self.0;
-        stream.set_read_timeout(Some(patience)).map_err(|error| broken(&error))?;
-        stream.set_write_timeout(Some(patience)).map_err(|error| broken(&error))?;
-        let request = HealthRequest { v: VERSION, health: true };
-        let mut line = serde_json::to_vec(&request).map_err(|error| broken(&error))?;
+        stream.set_write_timeout(Some(WRITE_PATIENCE)).map_err(|error| broken(&error))?;
+        let mut line = serde_json::to_vec(request).map_err(|error| broken(&error))?;
         line.push(b'\n');
         stream.write_all(&line).map_err(|error| broken(&error))?;
         match read_reply(&mut BufReader::new(stream))? {
-            Reply::Health(report) => Ok(report),
             Reply::Failed(message) => Err(ClientError::Refused(message)),
-            _ => Err(ClientError::Broken("it answers another question".to_owned())),
+            reply => Ok(reply),
         }
     }
 

@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{
-    AdminRequest, Failure, HealthRequest, MAX_REQUEST, ManagedStore, Reply, VERSION, audit::Caller, perform,
+    AdminRequest, Failure, HealthRequest, MAX_REQUEST, ManagedStores, ReloadCommand, ReloadRequest, Reply,
+    VERSION, audit::Caller, perform,
 };
 use crate::{
     cookie::TrackingId,
@@ -58,11 +59,23 @@ pub struct AdminSocket {
     listener: UnixListener,
 }
 
+/// What commands are about.
+#[derive(Clone)]
+pub(crate) struct Commanded {
+    /// The gateway's stores.
+    pub(crate) stores: ManagedStores,
+    pub(crate) health: Health,
+    /// None: the gateway's configuration did not come from where it could be read again.
+    pub(crate) reload: Option<ReloadCommand>,
+}
+
 /// What a command asks.
 #[derive(Debug)]
 enum Asked {
     /// Whether the gateway is ready.
     Health,
+    /// To read the configuration again.
+    Reload,
     /// Something of a store.
     Store(AdminRequest),
 }
@@ -103,8 +116,7 @@ impl AdminSocket {
     }
 
     /// Serves commands until `shutdown`; those under way then end early.
-    pub(crate) async fn run(self, stores: Vec<ManagedStore>, health: Health, shutdown: CancellationToken) {
-        let stores: Arc<[ManagedStore]> = stores.into();
+    pub(crate) async fn run(self, commanded: Commanded, shutdown: CancellationToken) {
         let permits = Arc::new(Semaphore::new(MAX_COMMANDS));
         let mut commands = JoinSet::new();
         let failures = Ration::new(1, ACCEPT_LINES);
@@ -118,11 +130,11 @@ impl AdminSocket {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let (stores, health, permits, shutdown) =
-                        (Arc::clone(&stores), health.clone(), Arc::clone(&permits), shutdown.clone());
+                    let (commanded, permits, shutdown) =
+                        (commanded.clone(), Arc::clone(&permits), shutdown.clone());
                     commands.spawn(async move {
                         let Ok(_permit) = permits.acquire().await else { return };
-                        if let Err(error) = serve(stream, stores, health, &shutdown).await {
+                        if let Err(error) = serve(stream, commanded, &shutdown).await {
                             debug!(%error, "a command on the socket failed");
                         }
                     });
@@ -140,19 +152,14 @@ impl AdminSocket {
     }
 }
 
-async fn serve(
-    stream: UnixStream,
-    stores: Arc<[ManagedStore]>,
-    health: Health,
-    shutdown: &CancellationToken,
-) -> io::Result<()> {
+async fn serve(stream: UnixStream, commanded: Commanded, shutdown: &CancellationToken) -> io::Result<()> {
     let caller = Caller::of(&stream);
     let stream = stream.into_std()?;
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(STALL))?;
     stream.set_write_timeout(Some(STALL))?;
     let handle = stream.try_clone()?;
-    let mut command = spawn_blocking(move || answer(&stream, caller, &stores, &health));
+    let mut command = spawn_blocking(move || answer(&stream, caller, &commanded));
     tokio::select! {
         outcome = &mut command => return outcome?,
         () = shutdown.cancelled() => {}
@@ -163,18 +170,20 @@ async fn serve(
 }
 
 /// One request and its replies.
-fn answer(
-    stream: &BlockingUnixStream,
-    caller: Caller,
-    stores: &[ManagedStore],
-    health: &Health,
-) -> io::Result<()> {
+fn answer(stream: &BlockingUnixStream, caller: Caller, commanded: &Commanded) -> io::Result<()> {
     let mut input = BufReader::new(stream);
     let mut output = BufWriter::new(stream);
     let last = match read_request(&mut input) {
         Err(complaint) => Reply::Failed(complaint),
-        Ok(Asked::Health) => Reply::Health(health.report()),
-        Ok(Asked::Store(request)) => match stores.iter().find(|store| store.name == request.store) {
+        Ok(Asked::Health) => Reply::Health(commanded.health.report()),
+        Ok(Asked::Reload) => match &commanded.reload {
+            None => Reply::Failed("this gateway has no file to read again: restart it".to_owned()),
+            Some(reload) => {
+                caller.tell_of_reload();
+                reload().map_or_else(Reply::Failed, Reply::Reloaded)
+            }
+        },
+        Ok(Asked::Store(request)) => match commanded.stores.find(&request.store) {
             None => Reply::NoSuchStore,
             Some(store) => {
                 let mut records = iter::from_fn(|| read_record(&mut input).transpose());
@@ -183,7 +192,7 @@ fn answer(
                     write(&mut output, &reply)?;
                     if is_progress { output.flush() } else { Ok(()) }
                 };
-                let outcome = perform(store, &request, &mut records, Timestamp::now(), &mut reply);
+                let outcome = perform(&store, &request, &mut records, Timestamp::now(), &mut reply);
                 caller.tell(&store.name, &request, &outcome);
                 outcome.map_or_else(|failure| Reply::Failed(failure.to_string()), Reply::Done)
             }
@@ -202,6 +211,8 @@ fn read_request(input: &mut BufReader<&BlockingUnixStream>) -> Result<Asked, Str
     let line = read_line(input, MAX_REQUEST).map_err(|error| format!("no request: {error}"))?;
     let (version, asked) = if let Ok(HealthRequest { v, health: true }) = serde_json::from_slice(&line) {
         (v, Asked::Health)
+    } else if let Ok(ReloadRequest { v, reload: true }) = serde_json::from_slice(&line) {
+        (v, Asked::Reload)
     } else {
         // The error of the parser could repeat an ID.
         let request: AdminRequest = serde_json::from_slice(&line)

@@ -24,7 +24,8 @@ fn store(plain: usize, joes: usize) -> ManagedStore {
         let record = if number < plain { record } else { logged_in(record, joe) };
         opened.store.create(&id(number), record).wait().unwrap();
     }
-    ManagedStore::new("test".into(), &opened, Arc::new(PublicIdKey::random().unwrap()))
+    let options = StoreOptions::Memory { max_cookies: 100_000, max_per_principal: 0 };
+    ManagedStore::new("test".into(), &options, &opened, Arc::new(PublicIdKey::random().unwrap()))
 }
 
 fn run(store: &ManagedStore, reveal: bool, command: Command) -> (Result<Summary, Failure>, Vec<String>) {

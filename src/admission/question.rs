@@ -4,8 +4,8 @@ use http::header;
 
 use super::{Admission, Application, Visitor};
 use crate::{
-    backend::Backend,
     policy::{CertificateView, ConnectionView, CookieView, HelloView, JoinRequest, LoginView},
+    realm::Rules,
     time::Timestamp,
     wamp::{Subprotocol, Uri},
 };
@@ -30,7 +30,7 @@ impl<'a> Question<'a> {
             peer: visitor.peer.to_string(),
             headers: lines.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect(),
             offered: details.into_iter().flat_map(|d| d.authmethods.iter().map(String::as_str)).collect(),
-            roles: application.backend.into_iter().flat_map(Backend::roles).collect(),
+            roles: application.rules.into_iter().flat_map(Rules::roles).collect(),
             authextra: details.map(|details| details.authextra.to_json()).unwrap_or_default(),
             certified: visitor
                 .certificate()

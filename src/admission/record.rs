@@ -88,36 +88,9 @@ impl Admission {
         tracked.presence.has_session(session, principal);
     }
 
-    /// Takes back the record that a new visitor has got, if it has guessed wrong: guesses must not fill a store.
-    pub fn refused(&self, visitor: &Visitor, refusal: &AuthError) {
-        if let (Some(tracked), Some(tracker), true) =
-            (&visitor.tracked, &self.tracker, refusal.is_wrong_guess())
-        {
-            tracker.withdraw(tracked, Timestamp::now());
-        }
-    }
-
     /// Drops the login from the cookie's record.
     pub(super) async fn forget(&self, visitor: &Visitor) {
         self.write(visitor, None, Timestamp::now()).await;
-    }
-
-    /// Revokes the visitor's cookie for good, and ends whatever else is open with it.
-    pub async fn log_out(&self, visitor: &Visitor) -> Result<(), StoreError> {
-        let (Some(tracked), Some(tracker)) = (&visitor.tracked, &self.tracker) else { return Ok(()) };
-        let done = tracker.log_out(tracked, Timestamp::now()).await;
-        match &done {
-            Ok(()) => debug!(connection = %visitor.id, public_id = &*tracked.public_id, "logged out"),
-            Err(error) => complain(&NOT_LOGGED_OUT, &visitor.id, tracked, error, "logout not recorded"),
-        }
-        done
-    }
-
-    /// Notes that a visitor was there until now, where it counts how long a client stays away.
-    pub fn depart(&self, visitor: &Visitor) {
-        if let (Some(tracked), Some(tracker)) = (&visitor.tracked, &self.tracker) {
-            tracker.depart(tracked, Timestamp::now());
-        }
     }
 
     async fn write(&self, visitor: &Visitor, authentication: Option<Authentication>, now: Timestamp) {
@@ -129,6 +102,35 @@ impl Admission {
         // The session is good without it; only the next visit will not know of this one.
         if let Err(error) = written {
             complain(&NOT_WRITTEN, &visitor.id, tracked, &error, "authentication not recorded");
+        }
+    }
+}
+
+/// What becomes of a visitor after its admission takes nothing of the service but its tracker.
+impl Visitor {
+    /// Takes back the record that a new visitor has got, if it has guessed wrong: guesses must not fill a store.
+    pub fn is_refused(&self, refusal: &AuthError) {
+        if let (Some(tracked), Some(tracker), true) = (&self.tracked, &self.tracker, refusal.is_wrong_guess())
+        {
+            tracker.withdraw(tracked, Timestamp::now());
+        }
+    }
+
+    /// Revokes the visitor's cookie for good, and ends whatever else is open with it.
+    pub async fn log_out(&self) -> Result<(), StoreError> {
+        let (Some(tracked), Some(tracker)) = (&self.tracked, &self.tracker) else { return Ok(()) };
+        let done = tracker.log_out(tracked, Timestamp::now()).await;
+        match &done {
+            Ok(()) => debug!(connection = %self.id, public_id = &*tracked.public_id, "logged out"),
+            Err(error) => complain(&NOT_LOGGED_OUT, &self.id, tracked, error, "logout not recorded"),
+        }
+        done
+    }
+
+    /// Notes that a visitor was there until now, where it counts how long a client stays away.
+    pub fn depart(&self) {
+        if let (Some(tracked), Some(tracker)) = (&self.tracked, &self.tracker) {
+            tracker.depart(tracked, Timestamp::now());
         }
     }
 }

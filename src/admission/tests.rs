@@ -95,7 +95,7 @@ impl Scene {
     }
 
     fn application<'a>(&'a self, hello: Option<&'a Hello>) -> Application<'a> {
-        Application { session: SessionId(1), realm: &self.realm, backend: None, hello }
+        Application { session: SessionId(1), realm: &self.realm, rules: None, hello }
     }
 
     /// Has joe log in by ticket.

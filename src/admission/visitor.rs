@@ -1,5 +1,7 @@
 //! A visitor: what is known of the other end before it says who it is.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
@@ -7,7 +9,7 @@ use crate::{
     store::Authentication,
     stream::PeerAddr,
     tls::{ClientCertificate, Tls},
-    tracking::{Closed, Tracked},
+    tracking::{Closed, Tracked, Tracker},
     wamp::Subprotocol,
 };
 
@@ -37,6 +39,8 @@ pub struct Visitor {
     pub peer: PeerAddr,
     /// The tracked client, if cookie tracking is on.
     pub tracked: Option<Tracked>,
+    /// What tracks the client.
+    pub(super) tracker: Option<Arc<Tracker>>,
     pub(super) tls: Option<Tls>,
     pub(super) path: Box<str>,
     pub(super) subprotocol: Option<Subprotocol>,
@@ -59,6 +63,7 @@ impl Visitor {
             id: format!("{:016x}", rand::random::<u64>()).into(),
             peer,
             tracked,
+            tracker: None,
             tls: tls.cloned(),
             path: path.into(),
             subprotocol,

@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::{
     Applicant, AuthError, AuthOptions, CookieAuthOptions, Method, Principal, StaleLogin, TokenOptions,
+    standing,
 };
 use crate::{
-    identity::{Identity, Lease, Name},
+    identity::{Identity, Lease, Name, Standing},
     store::{Authentication, CookieRecord},
     time::Timestamp,
     wamp::Uri,
@@ -27,20 +28,21 @@ pub(super) fn begin(
 ) -> Result<Principal, AuthError> {
     let record =
         applicant.tracked.map(|tracked| &tracked.record).ok_or(AuthError::Stale(StaleLogin::NoLogin))?;
-    standing(config, options, record, applicant.realm, now).map_err(AuthError::Stale)
+    stored(config, options, record, applicant, now).map_err(AuthError::Stale)
 }
 
 /// The stored principal, checked against the configuration as it is now.
 ///
 /// The role is the one that the configuration has now: a principal that has lost rights since has lost them here as well. As
 /// in Crossbar.io, HELLO's authid and role do not matter: WELCOME tells who the client is.
-fn standing(
+fn stored(
     config: &AuthOptions,
     options: CookieAuthOptions,
     record: &CookieRecord,
-    realm: &Uri,
+    applicant: &Applicant<'_>,
     now: Timestamp,
 ) -> Result<Principal, StaleLogin> {
+    let realm = applicant.realm;
     let stored: &Authentication = record.authentication.as_ref().ok_or(StaleLogin::NoLogin)?;
     if options.is_over(record, now) {
         return Err(StaleLogin::Expired);
@@ -48,9 +50,10 @@ fn standing(
     // A stored `anonymous`, which Crossbar.io's files have, has never verified anything.
     let method = Method::parse(&stored.authmethod).ok_or(StaleLogin::Removed)?;
     if let Some(tokens) = config.token.as_ref().filter(|_| method == Method::Ticket) {
-        return by_token(tokens, stored, realm, now);
+        return by_token(tokens, stored, applicant, now);
     }
-    let (authid, role, home) = principal(config, method, &stored.authid).ok_or(StaleLogin::Removed)?;
+    let found = principal(config, method, &stored.authid, applicant.place).ok_or(StaleLogin::Removed)?;
+    let Found { authid, role, home, standing } = found;
     if home.is_some_and(|home| home.as_str() != stored.authrealm) {
         return Err(StaleLogin::Removed);
     }
@@ -65,6 +68,7 @@ fn standing(
         authextra: serde_json::from_str(&stored.authextra).ok(),
         lease: Lease::default(),
         realm: realm.clone(),
+        standing,
     })
 }
 
@@ -72,9 +76,10 @@ fn standing(
 fn by_token(
     tokens: &TokenOptions,
     stored: &Authentication,
-    realm: &Uri,
+    applicant: &Applicant<'_>,
     now: Timestamp,
 ) -> Result<Principal, StaleLogin> {
+    let realm = applicant.realm;
     let remembered = tokens.remembered(&stored.authrole, &stored.authextra).ok_or(StaleLogin::Removed)?;
     if remembered.ends.is_some_and(|end| now >= end) {
         return Err(StaleLogin::Expired);
@@ -90,32 +95,38 @@ fn by_token(
         authextra: Some(remembered.extra),
         lease: remembered.lease,
         realm: realm.clone(),
+        standing: standing::of_token(applicant.place, tokens),
     })
 }
 
-/// A configured principal as the stored authentication names it: its name, role and realm.
+/// A configured principal.
+struct Found<'a> {
+    authid: &'a Name,
+    role: &'a Name,
+    home: Option<&'a Uri>,
+    standing: Standing,
+}
+
+/// The configured principal that the stored authentication names.
 fn principal<'a>(
     options: &'a AuthOptions,
     method: Method,
     authid: &str,
-) -> Option<(&'a Name, &'a Name, Option<&'a Uri>)> {
+    place: Standing,
+) -> Option<Found<'a>> {
+    /// Finds it, and takes what all kinds of principals have.
+    macro_rules! find {
+        ($method:ident) => {{
+            let (authid, principal) = options.$method.as_ref()?.principals.get_key_value(authid)?;
+            let standing = standing::of_principal(place, authid, principal);
+            Some(Found { authid, role: &principal.role, home: principal.realm.as_ref(), standing })
+        }};
+    }
     match method {
-        Method::Ticket => {
-            let (name, principal) = options.ticket.as_ref()?.principals.get_key_value(authid)?;
-            Some((name, &principal.role, principal.realm.as_ref()))
-        }
-        Method::WampCra => {
-            let (name, principal) = options.wampcra.as_ref()?.principals.get_key_value(authid)?;
-            Some((name, &principal.role, principal.realm.as_ref()))
-        }
-        Method::Scram | Method::WampScram => {
-            let (name, principal) = options.scram.as_ref()?.principals.get_key_value(authid)?;
-            Some((name, &principal.role, principal.realm.as_ref()))
-        }
-        Method::Cryptosign => {
-            let (name, principal) = options.cryptosign.as_ref()?.principals.get_key_value(authid)?;
-            Some((name, &principal.role, principal.realm.as_ref()))
-        }
+        Method::Ticket => find!(ticket),
+        Method::WampCra => find!(wampcra),
+        Method::Scram | Method::WampScram => find!(scram),
+        Method::Cryptosign => find!(cryptosign),
         // A record keeps the method that proved the login, never this one.
         Method::Cookie => None,
     }

@@ -13,7 +13,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 
 use super::{
     Applicant, AuthError, Claim, CryptosignOptions, CryptosignPrincipal, Method, Opening, Principal, State,
-    principals,
+    principals, standing,
 };
 use crate::identity::Name;
 
@@ -53,7 +53,9 @@ pub(super) fn begin(
         principals::find(&config.principals, &applicant.stand_ins.cryptosign, applicant.key, authid)
             .ok_or(AuthError::Credentials(Method::Cryptosign.name()))?;
     let is_authorized = principal.keys.iter().fold(Choice::from(0), |any, known| any | known.ct_eq(&key));
-    let claim = applicant.claim(Method::Cryptosign, name, &principal.role, principal.realm.as_ref());
+    let standing = standing::of_principal(applicant.place, name, principal);
+    let claim =
+        applicant.claim(Method::Cryptosign, name, &principal.role, principal.realm.as_ref(), standing);
 
     let mut challenge = [0; CHALLENGE_SIZE];
     rng.fill_bytes(&mut challenge);

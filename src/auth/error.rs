@@ -58,6 +58,9 @@ pub enum AuthError {
     /// The connection joins again and again.
     #[error("the connection joins more often than `max_joins_per_second` allows")]
     TooOften,
+    /// The configuration that the client was joining by is not there any more.
+    #[error("the configuration has changed while the client joined")]
+    Reconfigured,
 }
 
 /// Why the login on a cookie's record no longer counts.
@@ -102,7 +105,7 @@ impl StaleLogin {
 
 impl AuthError {
     /// Every [`reason`](Self::reason).
-    pub const REASONS: [&str; 16] = [
+    pub const REASONS: [&str; 17] = [
         "denied",
         "overloaded",
         "penalty",
@@ -117,6 +120,7 @@ impl AuthError {
         "other-realm",
         "too-late",
         "too-often",
+        "reconfigured",
         "throttled",
         "token",
     ];
@@ -138,6 +142,7 @@ impl AuthError {
             Self::OtherRealm => "other-realm",
             Self::TooLate => "too-late",
             Self::TooOften => "too-often",
+            Self::Reconfigured => "reconfigured",
             Self::Throttled(_) => "throttled",
             Self::Token(_) => "token",
         }
@@ -219,6 +224,9 @@ impl AuthError {
             Self::TooOften => {
                 (error::UNAVAILABLE, "this connection joins too often: wait before you join again".to_owned())
             }
+            Self::Reconfigured => {
+                (error::UNAVAILABLE, "the gateway's configuration has changed: join again".to_owned())
+            }
             Self::TooLate => (error::NOT_AUTHORIZED, "the answer to CHALLENGE came too late".to_owned()),
         };
         (Uri::known(reason), message)
@@ -265,6 +273,7 @@ mod tests {
             (AuthError::Throttled(Duration::from_millis(1)), "wamp.error.unavailable"),
             (AuthError::TooLate, "wamp.error.not_authorized"),
             (AuthError::TooOften, "wamp.error.unavailable"),
+            (AuthError::Reconfigured, "wamp.error.unavailable"),
         ]
     }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{
-    Applicant, AuthError, Method, MethodStep, Opening, Principal, State, TokenError, TokenOptions,
+    Applicant, AuthError, Method, MethodStep, Opening, Principal, State, TokenError, TokenOptions, standing,
     token::{Claims, EXPIRES, ROLE},
 };
 use crate::{
-    identity::{Lease, Name},
+    identity::{Lease, Name, Standing},
     time::Timestamp,
     wamp::Uri,
 };
@@ -21,6 +21,7 @@ pub(super) const PROVIDER: &str = "jwt";
 pub(super) struct PendingToken {
     options: Arc<TokenOptions>,
     realm: Uri,
+    standing: Standing,
     /// Who the client says that it is, if it does.
     claimed: Option<String>,
 }
@@ -34,6 +35,7 @@ pub(super) fn begin(
     let pending = PendingToken {
         options: Arc::clone(options),
         realm: applicant.realm.clone(),
+        standing: standing::of_token(applicant.place, options),
         claimed: applicant.hello.authid.clone(),
     };
     if let Some(token) = applicant.token {
@@ -46,13 +48,19 @@ pub(super) fn begin(
 impl PendingToken {
     pub(super) fn finish(self, token: &str, now: Timestamp) -> Result<Principal, AuthError> {
         let claims = self.options.verify(token, now)?;
-        self.options.principal(&claims, &self.realm, self.claimed.as_deref())
+        self.options.principal(&claims, &self.realm, self.claimed.as_deref(), self.standing)
     }
 }
 
 impl TokenOptions {
     /// The principal that a token names.
-    fn principal(&self, claims: &Claims, realm: &Uri, claimed: Option<&str>) -> Result<Principal, AuthError> {
+    fn principal(
+        &self,
+        claims: &Claims,
+        realm: &Uri,
+        claimed: Option<&str>,
+        standing: Standing,
+    ) -> Result<Principal, AuthError> {
         let authid = claims.name(&self.claims.authid)?.ok_or(TokenError::NoAuthId)?;
         if claimed.is_some_and(|claimed| claimed != authid.as_str()) {
             return Err(TokenError::OtherAuthId.into());
@@ -79,6 +87,7 @@ impl TokenOptions {
             lease: self.lease(claims.expires),
             authextra: Some(extra),
             realm: realm.clone(),
+            standing,
         })
     }
 

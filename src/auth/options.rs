@@ -42,7 +42,7 @@ pub struct GuessingOptions {
 }
 
 /// `auth.anonymous`, static.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AnonymousOptions {
     /// `role`. Default `anonymous`.
     pub role: Name,
@@ -56,7 +56,7 @@ pub struct TicketOptions {
 }
 
 /// A principal of the ticket method.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TicketPrincipal {
     /// The shared secret.
     pub ticket: Secret,
@@ -74,7 +74,7 @@ pub struct WampCraOptions {
 }
 
 /// A principal of WAMP-CRA.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WampCraPrincipal {
     /// What signs challenges: the secret itself, or what [`Salting::derive`] made of a password.
     pub key: Secret,
@@ -87,7 +87,7 @@ pub struct WampCraPrincipal {
 }
 
 /// PBKDF2 with HMAC-SHA256, as WAMP-CRA's "Password Salting" has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Salting {
     /// The salt, used as the bytes of this very text.
     pub salt: String,
@@ -105,7 +105,7 @@ pub struct ScramOptions {
 }
 
 /// A principal of SCRAM: nothing in it opens a session by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ScramPrincipal {
     /// How the client is to derive its keys from its password.
     pub kdf: Kdf,
@@ -122,7 +122,7 @@ pub struct ScramPrincipal {
 }
 
 /// SCRAM's key derivation functions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kdf {
     /// PBKDF2 with HMAC-SHA256.
@@ -147,7 +147,7 @@ pub struct CryptosignOptions {
 }
 
 /// A principal of cryptosign.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CryptosignPrincipal {
     /// `authorized_keys`: Ed25519 public keys, any of which will do.
     pub keys: Vec<[u8; 32]>,
@@ -158,7 +158,7 @@ pub struct CryptosignPrincipal {
 }
 
 /// A key of 32 bytes that is never shown.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SecretKey(pub [u8; 32]);
 
 impl fmt::Debug for SecretKey {
@@ -168,7 +168,7 @@ impl fmt::Debug for SecretKey {
 }
 
 /// A text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
 // === impl AuthOptions ===

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rand::CryptoRng;
 
-use super::{Applicant, AuthError, Method, STATIC, random};
+use super::{Applicant, AuthError, Method, STATIC, random, standing};
 use crate::{
     identity::{ANONYMOUS, AuthId, Identity, Lease, Name},
     policy::{AnonymousIdentity, Decision},
@@ -77,6 +77,7 @@ fn anonymous(
     if !has_role(&authrole) {
         return Err(AuthError::NoSuchRole(authrole));
     }
+    let standing = Some(standing::of_unproved(applicant.place, applicant.config));
     Ok(Identity {
         authid,
         authrole,
@@ -84,6 +85,7 @@ fn anonymous(
         authprovider: STATIC,
         authextra,
         lease: Lease::default(),
+        standing,
     })
 }
 

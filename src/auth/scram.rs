@@ -18,6 +18,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 
 use super::{
     Applicant, AuthError, Claim, Kdf, Method, Opening, Principal, ScramOptions, SecretKey, State, principals,
+    standing,
 };
 use crate::wamp::Dictionary;
 
@@ -89,7 +90,8 @@ pub(super) fn begin(
     let (name, principal, is_known) =
         principals::find(&config.principals, &applicant.stand_ins.scram, applicant.key, authid)
             .ok_or(AuthError::Credentials(method.name()))?;
-    let claim = applicant.claim(method, name, &principal.role, principal.realm.as_ref());
+    let standing = standing::of_principal(applicant.place, name, principal);
+    let claim = applicant.claim(method, name, &principal.role, principal.realm.as_ref(), standing);
 
     let mut drawn = [0; NONCE_SIZE];
     rng.fill_bytes(&mut drawn);

@@ -123,6 +123,7 @@ impl Scene {
 
     pub(super) fn applicant(&self) -> Applicant<'_> {
         Applicant {
+            place: Standing::of_place(0),
             config: self.config.as_ref(),
             realm: &self.realm,
             hello: &self.hello,

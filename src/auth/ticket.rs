@@ -4,7 +4,9 @@ use serde_json::Map;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use super::{Applicant, AuthError, Claim, Method, Opening, Principal, State, TicketOptions, principals};
+use super::{
+    Applicant, AuthError, Claim, Method, Opening, Principal, State, TicketOptions, principals, standing,
+};
 
 /// A challenge that waits for its ticket.
 pub(super) struct PendingTicket {
@@ -22,7 +24,8 @@ pub(super) fn begin(config: &TicketOptions, applicant: &Applicant<'_>) -> Result
     let (name, principal, is_known) =
         principals::find(&config.principals, &applicant.stand_ins.ticket, applicant.key, authid)
             .ok_or(AuthError::Credentials(Method::Ticket.name()))?;
-    let claim = applicant.claim(Method::Ticket, name, &principal.role, principal.realm.as_ref());
+    let standing = standing::of_principal(applicant.place, name, principal);
+    let claim = applicant.claim(Method::Ticket, name, &principal.role, principal.realm.as_ref(), standing);
     let expected = Sha256::digest(principal.ticket.expose()).into();
     Ok(Opening { extra: Map::new(), state: State::Ticket(PendingTicket { claim, expected, is_known }) })
 }

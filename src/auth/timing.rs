@@ -52,6 +52,7 @@ impl WrongClients {
         let method = Method::parse(method)?;
         let now = Timestamp::from_millis(1_700_000_000_000);
         let applicant = |hello| Applicant {
+            place: crate::identity::Standing::of_place(0),
             config: Some(&self.config),
             realm: &self.realm,
             hello,

@@ -19,7 +19,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 
 use super::{
     Applicant, AuthError, Claim, Method, Opening, Principal, STATIC, Salting, Secret, State, WampCraOptions,
-    principals,
+    principals, standing,
 };
 use crate::time::Timestamp;
 
@@ -45,7 +45,8 @@ pub(super) fn begin(
     let (name, principal, is_known) =
         principals::find(&config.principals, &applicant.stand_ins.wampcra, applicant.key, authid)
             .ok_or(AuthError::Credentials(Method::WampCra.name()))?;
-    let claim = applicant.claim(Method::WampCra, name, &principal.role, principal.realm.as_ref());
+    let standing = standing::of_principal(applicant.place, name, principal);
+    let claim = applicant.claim(Method::WampCra, name, &principal.role, principal.realm.as_ref(), standing);
 
     let mut nonce = [0; NONCE_SIZE];
     rng.fill_bytes(&mut nonce);

@@ -1,6 +1,11 @@
 //! Files from which logins come, and which the gateway reads anew when they change.
 
-use std::{collections::BTreeSet, fmt, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 /// A file on which logins stand.
 pub trait LoginFile: fmt::Debug + Send + Sync {
@@ -14,7 +19,7 @@ pub trait LoginFile: fmt::Debug + Send + Sync {
 
 /// The files of all services of a gateway.
 #[derive(Debug, Default)]
-pub struct LoginFiles(Vec<Arc<dyn LoginFile>>);
+pub struct LoginFiles(RwLock<Vec<Arc<dyn LoginFile>>>);
 
 /// What came of a changed file.
 #[derive(Debug)]
@@ -26,15 +31,21 @@ pub struct LoginFileReload {
 }
 
 impl LoginFiles {
-    pub(crate) fn add(&mut self, source: Arc<dyn LoginFile>) {
-        if source.file().is_some() {
-            self.0.push(source);
-        }
+    /// Logins come from these files from now on.
+    pub(crate) fn are(&self, mut sources: Vec<Arc<dyn LoginFile>>) {
+        sources.retain(|source| source.file().is_some());
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = sources;
+    }
+
+    /// A copy, so that nothing waits for a file that is being read.
+    fn sources(&self) -> Vec<Arc<dyn LoginFile>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The files, each of them once.
-    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.0.iter().filter_map(|source| source.file()).collect::<BTreeSet<_>>().into_iter()
+    pub fn files(&self) -> Vec<PathBuf> {
+        let files: BTreeSet<_> = self.sources().iter().filter_map(|source| source.file().cloned()).collect();
+        files.into_iter().collect()
     }
 
     /// Reads every file that has other bytes than before. Reads files: not for a connection's task. What is unchanged, good or bad, is
@@ -44,7 +55,18 @@ impl LoginFiles {
             let outcome = source.reload()?;
             Some(LoginFileReload { file: source.file()?.clone(), outcome })
         };
-        self.0.iter().filter_map(read).collect()
+        self.sources().iter().filter_map(read).collect()
+    }
+}
+
+/// What was done, in one line.
+impl fmt::Display for LoginFileReload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.display();
+        match &self.outcome {
+            Ok(now) => write!(f, "{file}: {now}"),
+            Err(error) => write!(f, "nothing for {file}, since it {error}"),
+        }
     }
 }
 

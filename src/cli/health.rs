@@ -76,7 +76,7 @@ fn print(answer: &HealthReport, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks at the socket for commands. A gateway without cookies has none, and one that drains has closed it: then at the first
+/// Asks at the socket for commands. A gateway without a node directory has none, and one that drains has closed it: then at the first
 /// health path of the configuration.
 fn ask_by_configuration(args: &HealthArgs) -> anyhow::Result<HealthReport> {
     // The command may run where the gateway's secrets are not.
@@ -95,7 +95,7 @@ fn ask_by_configuration(args: &HealthArgs) -> anyhow::Result<HealthReport> {
     match Place::of_config(&config) {
         Some(place) => ask_by_http(&place),
         None => bail!(
-            "no gateway listens at {}: none runs on this node directory, it starts, or it drains. A gateway without cookies has no \
+            "no gateway listens at {}: none runs on this node directory, it starts, or it drains. A gateway whose node directory does not exist has no \
              socket: give it a path of \"type\": \"health\" at a TCP port without `tls`",
             socket.display()
         ),

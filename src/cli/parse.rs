@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 
-use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, error::ErrorKind};
+use clap::{
+    ArgMatches, Command, CommandFactory as _, FromArgMatches as _, error::ErrorKind, parser::ValueSource,
+};
 
 use super::Cli;
 
@@ -20,7 +22,12 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli,
 /// nothing.
 fn misplaced(command: &Command, matches: &ArgMatches) -> Option<String> {
     let mut subcommand = matches.subcommand()?;
-    let option = matches.ids().find_map(|id| command.get_arguments().find(|option| option.get_id() == id))?;
+    // A switch that is not there has its default.
+    let given = |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+    let option = matches
+        .ids()
+        .filter(given)
+        .find_map(|id| command.get_arguments().find(|option| option.get_id() == id))?;
     let long = option.get_long()?;
     let mut declared = command.find_subcommand(subcommand.0)?;
     let mut path = format!("{} {}", command.get_name(), subcommand.0);
@@ -34,7 +41,8 @@ fn misplaced(command: &Command, matches: &ArgMatches) -> Option<String> {
             "'--{long}' stands before the subcommand, and '{path}' does not take it: '{path} --help' lists what it takes"
         ));
     }
-    let value = option.get_value_names().and_then(<[_]>::first);
+    let value =
+        option.get_value_names().and_then(<[_]>::first).filter(|_| option.get_action().takes_values());
     let value = value.map(|name| format!(" <{name}>")).unwrap_or_default();
     Some(format!("'--{long}' stands before the subcommand: write it behind, as in '{path} --{long}{value}'"))
 }

@@ -1,7 +1,13 @@
-//! Loads policies, certificates and the files of logins anew on SIGHUP and when their files change. On SIGHUP the log says in any case what was done.
+//! Reads the configuration again on SIGHUP, for `wampgate reload`, and with `--watch` when its file changes; and loads policies,
+//! certificates and the files of logins anew then and whenever their files change. The log says in any case what was done.
 
 use std::{
-    collections::HashMap, fs, io, os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc, time::Duration,
+    collections::HashMap,
+    fs, io,
+    os::unix::fs::MetadataExt as _,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
@@ -13,7 +19,8 @@ use tracing::{error, info, warn};
 
 use super::notify;
 use wampgate::{
-    CertificateReload, Certificates, LoginFileReload, LoginFiles,
+    CertificateReload, Certificates, Gateway, LoginFileReload, LoginFiles, Reconfigurer, ReloadReport,
+    config::{self, ConfigSource, LoadOptions},
     policy::{Reload, Reloader},
 };
 
@@ -38,22 +45,6 @@ struct Mark {
     changed: (i64, i64),
 }
 
-/// What comes from files that may change.
-#[derive(Clone)]
-pub(super) struct Watched {
-    pub(super) policies: Arc<Reloader>,
-    pub(super) certificates: Arc<Certificates>,
-    pub(super) logins: Arc<LoginFiles>,
-}
-
-/// The files, and the look that is under way.
-struct Watch {
-    watched: Watched,
-    looking: Option<JoinHandle<HashMap<PathBuf, Seen>>>,
-    /// Whether the operator knows that the file system does not answer.
-    is_told: bool,
-}
-
 /// The configuration's file, as it was when the gateway read it.
 #[derive(Debug)]
 pub(super) struct ConfigFile {
@@ -67,30 +58,45 @@ impl ConfigFile {
         let read = mark(&path);
         Self { path, read }
     }
+}
 
-    /// The gateway reads its configuration at the start only, which an operator who changes it may not expect.
-    fn tell_of_change(&self) {
-        if mark(&self.path) != self.read {
-            warn!(
-                file = %self.path.display(),
-                "the configuration has changed, but the gateway reads it only when it starts: check it with `wampgate check`, and \
-                 restart the gateway"
-            );
-        }
-    }
+/// What comes from files that may change.
+pub(super) struct Watched {
+    policies: Arc<Reloader>,
+    certificates: Arc<Certificates>,
+    logins: Arc<LoginFiles>,
+    gateway: Reconfigurer,
+    source: ConfigSource,
+    options: LoadOptions,
+    /// The configuration's file, if the gateway is to see it change.
+    file: Option<ConfigFile>,
+    /// Held while anything is loaded: of two reloads at once the later one waits.
+    loading: Mutex<()>,
+}
+
+/// The files, and the look that is under way.
+struct Watch {
+    watched: Arc<Watched>,
+    looking: Option<JoinHandle<HashMap<PathBuf, Seen>>>,
+    /// Whether the operator knows that the file system does not answer.
+    is_told: bool,
 }
 
 /// Reloads on a task of its own. From here on SIGHUP no longer ends the process.
-pub(super) fn start(watched: Watched, config: Option<ConfigFile>) -> io::Result<JoinHandle<()>> {
+pub(super) fn start(watched: Arc<Watched>) -> io::Result<JoinHandle<()>> {
     let hang_up = signal(SignalKind::hangup())?;
     let watch = Watch { watched, looking: None, is_told: false };
-    Ok(tokio::spawn(reload(watch, hang_up, config.map(Arc::new))))
+    Ok(tokio::spawn(reload(watch, hang_up)))
 }
 
-async fn reload(mut watch: Watch, mut hang_up: Signal, config: Option<Arc<ConfigFile>>) {
+async fn reload(mut watch: Watch, mut hang_up: Signal) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut loaded = watch.look().await;
+    if let (Some(seen), Some(file)) = (&mut loaded, &watch.watched.file) {
+        // It may have changed since.
+        seen.insert(file.path.clone(), file.read.clone());
+    }
     let mut last = loaded.clone();
     loop {
         let is_asked = tokio::select! {
@@ -107,22 +113,21 @@ async fn reload(mut watch: Watch, mut hang_up: Signal, config: Option<Arc<Config
                 false
             }
         };
-        notify::reloading();
+        let before = loaded.take();
         loaded = watch.look().await;
-        let watched = watch.watched.clone();
-        if let Some(config) = config.clone().filter(|_| is_asked) {
-            // A file system that does not answer must not hold up the policies.
-            drop(tokio::task::spawn_blocking(move || config.tell_of_change()));
-        }
+        let file = watch.watched.file.as_ref();
+        let mark = |seen: &Option<HashMap<PathBuf, Seen>>| {
+            file.and_then(|file| seen.as_ref()?.get(&file.path).cloned())
+        };
+        let reads_configuration = is_asked || mark(&before) != mark(&loaded);
+        let watched = Arc::clone(&watch.watched);
         // Compiling takes up to seconds: not on a thread that serves connections.
-        match tokio::task::spawn_blocking(move || watched.reload()).await {
-            Ok(false) if is_asked => info!(
-                "no component, no certificate and no file of logins has changed since the gateway last looked, so that there is nothing to load"
-            ),
-            Ok(_) => {}
-            Err(error) => error!("reloading the policies and certificates crashed: {error}"),
+        let reloading = tokio::task::spawn_blocking(move || {
+            if reads_configuration { drop(watched.reload()) } else { watched.reload_files() }
+        });
+        if let Err(error) = reloading.await {
+            error!("the reload crashed: {error}");
         }
-        notify::ready();
     }
 }
 
@@ -150,20 +155,98 @@ impl Watch {
 }
 
 impl Watched {
-    fn look(&self) -> HashMap<PathBuf, Seen> {
-        let files = self.policies.files().chain(self.certificates.files()).chain(self.logins.files());
-        files.map(|file| (file.clone(), mark(file))).collect()
+    /// What a gateway reads that was started with this configuration. `file` is the configuration's, if the gateway is to see it
+    /// change.
+    pub(super) fn of(
+        gateway: &Gateway,
+        source: ConfigSource,
+        options: LoadOptions,
+        file: Option<ConfigFile>,
+    ) -> Self {
+        Self {
+            policies: Arc::clone(gateway.policies()),
+            certificates: Arc::clone(gateway.certificates()),
+            logins: Arc::clone(gateway.logins()),
+            gateway: gateway.reconfigurer(),
+            source,
+            options,
+            file,
+            loading: Mutex::new(()),
+        }
     }
 
-    /// Loads what has changed, logins and certificates first, since that is quick. False: nothing has.
-    fn reload(&self) -> bool {
+    fn look(&self) -> HashMap<PathBuf, Seen> {
+        let files =
+            self.policies.files().into_iter().chain(self.certificates.files()).chain(self.logins.files());
+        let files = files.chain(self.file.as_ref().map(|file| file.path.clone()));
+        files
+            .map(|file| {
+                let mark = mark(&file);
+                (file, mark)
+            })
+            .collect()
+    }
+
+    /// Reads the configuration again and goes by it, with all of its files. The error says everything that is wrong; the old
+    /// configuration goes on then.
+    pub(super) fn reload(&self) -> Result<ReloadReport, String> {
+        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        notify::reloading();
+        let mut files = self.load_files();
+        let outcome = self.read().map(|report| {
+            files.extend(report.changed);
+            ReloadReport { changed: files, ..report }
+        });
+        match &outcome {
+            Ok(report) => tell(report),
+            Err(faults) => error!("the old configuration goes on, as the new one cannot: {faults}"),
+        }
+        notify::ready();
+        outcome
+    }
+
+    fn read(&self) -> Result<ReloadReport, String> {
+        let loaded = config::load_by(&self.source, &self.options).map_err(|error| error.to_string())?;
+        let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
+        let report = self.gateway.reconfigure(loaded.config).map_err(|error| error.to_string())?;
+        Ok(ReloadReport { warnings, ..report })
+    }
+
+    /// Loads the components, certificates and files of logins that have changed.
+    fn reload_files(&self) {
+        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        notify::reloading();
+        drop(self.load_files());
+        notify::ready();
+    }
+
+    /// Loads what has changed, logins and certificates first, since that is quick. What that is; the log has it.
+    fn load_files(&self) -> Vec<String> {
         let logins = self.logins.reload();
         logins.iter().for_each(LoginFileReload::log);
         let certificates = self.certificates.reload();
         certificates.iter().for_each(CertificateReload::log);
         let policies = self.policies.reload();
         policies.iter().for_each(Reload::log);
-        !logins.is_empty() || !certificates.is_empty() || !policies.is_empty()
+        let logins = logins.iter().map(ToString::to_string);
+        let certificates = certificates.iter().map(ToString::to_string);
+        logins.chain(certificates).chain(policies.iter().map(ToString::to_string)).collect()
+    }
+}
+
+/// Tells the operator what a reload has done.
+fn tell(report: &ReloadReport) {
+    let ReloadReport { changed, ended, needs_restart, warnings } = report;
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    for what in needs_restart {
+        warn!("the configuration has changed, and this needs a restart: {what}");
+    }
+    if changed.is_empty() && needs_restart.is_empty() {
+        info!("nothing has changed since the gateway last looked, so that there is nothing to load");
+    } else {
+        info!(changed = %changed.join("; "), ended, "the gateway goes by its new configuration");
     }
 }
 

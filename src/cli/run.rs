@@ -47,7 +47,8 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         warn!(%error, "the limit of open files stays as it is");
     }
     let starting = limit_start().context("cannot start a thread")?;
-    let loaded = match config::load_by(&args.source.source(), &load_options) {
+    let source = args.source.source();
+    let loaded = match config::load_by(&source, &load_options) {
         Ok(loaded) => loaded,
         Err(error) => {
             for warning in &error.warnings {
@@ -60,11 +61,13 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
-    let file = loaded.file.map(reload::ConfigFile::at);
+    let file = loaded.file.filter(|_| args.watch).map(reload::ConfigFile::at);
+    let reading = move |gateway: &Gateway| Watched::of(gateway, source, load_options, file);
     let runtime =
         runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     // On a worker rather than on this thread, so that accepting needs no switch between threads.
-    let outcome = runtime.block_on(runtime.spawn(serve(loaded.config, file, args.record.clone(), starting)));
+    let outcome =
+        runtime.block_on(runtime.spawn(serve(loaded.config, reading, args.record.clone(), starting)));
     // What has to be written is written. A thread that waits for a file system does not hold up the end.
     runtime.shutdown_timeout(LAST_WAIT);
     outcome.context("the gateway crashed")?
@@ -114,7 +117,7 @@ fn end_on_signals() -> io::Result<CancellationToken> {
 
 async fn serve(
     config: Config,
-    file: Option<reload::ConfigFile>,
+    reading: impl FnOnce(&Gateway) -> Watched,
     record: Option<PathBuf>,
     starting: mpsc::Sender<()>,
 ) -> anyhow::Result<ExitCode> {
@@ -124,16 +127,12 @@ async fn serve(
         gateway.record(&Arc::new(recorder));
     }
     let shutdown = CancellationToken::new();
-    let admin = listen_for_commands(&gateway, &shutdown)?;
+    let watched = Arc::new(reading(&gateway));
+    let admin = listen_for_commands(&gateway, &watched, &shutdown)?;
     let server = gateway.bind()?;
     // Before the gateway announces itself: a signal must find a handler.
     let signaled = end_on_signals().context("cannot listen for SIGTERM and SIGINT")?;
-    let watched = Watched {
-        policies: Arc::clone(gateway.policies()),
-        certificates: Arc::clone(gateway.certificates()),
-        logins: Arc::clone(gateway.logins()),
-    };
-    let reloading = reload::start(watched, file).context("cannot listen for SIGHUP")?;
+    let reloading = reload::start(watched).context("cannot listen for SIGHUP")?;
     match announce(&gateway, &server) {
         // The reader has seen enough, as `head` does.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
@@ -156,17 +155,28 @@ async fn serve(
     serving.await.context("the server crashed").map(|()| ExitCode::SUCCESS)
 }
 
-/// Opens the socket for `wampgate cookies` and `wampgate health`, if there is a node directory to put it in. The gateway runs without the socket
-/// as well, but it does not start next to another gateway.
-fn listen_for_commands(gateway: &Gateway, shutdown: &CancellationToken) -> Result<TaskTracker, SocketError> {
+/// Opens the socket for `wampgate cookies`, `wampgate health` and `wampgate reload`, if there is a node directory to put it in. The gateway
+/// runs without the socket as well, but with stores it does not start next to another gateway.
+fn listen_for_commands(
+    gateway: &Gateway,
+    watched: &Arc<Watched>,
+    shutdown: &CancellationToken,
+) -> Result<TaskTracker, SocketError> {
     let tasks = TaskTracker::new();
-    if gateway.stores().is_empty() || !gateway.node_dir().is_dir() {
+    if !gateway.node_dir().is_dir() {
         return Ok(tasks);
     }
     match AdminSocket::bind(gateway.node_dir()) {
-        Ok(socket) => drop(tasks.spawn(gateway.serve_commands(socket, shutdown.clone()))),
-        Err(in_use @ SocketError::InUse { .. }) => return Err(in_use),
-        Err(error) => warn!(%error, "`wampgate cookies` and `wampgate health` will not reach this gateway"),
+        Ok(socket) => {
+            let watched = Arc::clone(watched);
+            let reload = move || watched.reload();
+            drop(tasks.spawn(gateway.serve_commands(socket, Some(Arc::new(reload)), shutdown.clone())));
+        }
+        Err(in_use @ SocketError::InUse { .. }) if !gateway.stores().is_empty() => return Err(in_use),
+        Err(error) => warn!(
+            %error,
+            "`wampgate cookies`, `wampgate health` and `wampgate reload` will not reach this gateway"
+        ),
     }
     Ok(tasks)
 }

@@ -43,6 +43,17 @@ pub enum ConfigSource {
     },
 }
 
+impl ConfigSource {
+    /// The node directory.
+    pub fn node_dir(&self) -> PathBuf {
+        absolute(match self {
+            Self::Default => Path::new(DEFAULT_NODE_DIR),
+            Self::NodeDir(dir) | Self::FileAt { node_dir: dir, .. } | Self::Text { node_dir: dir, .. } => dir,
+            Self::File(file) => folder_of(file),
+        })
+    }
+}
+
 /// A configuration that has passed every check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadedConfig {
@@ -101,10 +112,7 @@ fn find(source: &ConfigSource, outside: Outside<'_>) -> Result<LoadedConfig, Box
             Ok(LoadedConfig { config, warnings, file: None })
         }
         ConfigSource::FileAt { node_dir, file } => load_from(node_dir, file.clone(), None, outside),
-        ConfigSource::File(file) => {
-            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-            load_from(folder.unwrap_or(Path::new(".")), file.clone(), None, outside)
-        }
+        ConfigSource::File(file) => load_from(folder_of(file), file.clone(), None, outside),
     }
 }
 
@@ -133,6 +141,10 @@ fn load_from(
     };
     let (config, warnings) = check("the built-in configuration", text.as_bytes(), surroundings)?;
     Ok(LoadedConfig { config, warnings, file: None })
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn absolute(node_dir: &Path) -> PathBuf {

@@ -218,7 +218,7 @@ impl RawNode {
             max_memory: self.max_memory.map(|size| size.0),
         };
         warn_of_little_memory(&config, walk);
-        let places = places::check(&config, walk);
+        let places = places::check(walk);
         served::check(&places, walk);
         config
     }

@@ -12,7 +12,7 @@ use std::{
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::{
-    ADMIN_SOCKET, Config,
+    ADMIN_SOCKET,
     reader::{Own, Protected, Walk, quoted},
 };
 use crate::{
@@ -56,14 +56,14 @@ impl Own {
 }
 
 /// Reports every place that the gateway could not use, and gives all places.
-pub(super) fn check(config: &Config, walk: &mut Walk<'_>) -> Vec<Place> {
+pub(super) fn check(walk: &mut Walk<'_>) -> Vec<Place> {
     let configured = std::mem::take(&mut walk.protected);
     let is_durable = |own: &&Protected| matches!(own.what, Own::FileStore | Own::LmdbStore);
     // The key follows from the stores, so that the first of them answers for it.
     let store = configured.iter().find(is_durable).map(|store| store.path.clone());
     let mut places: Vec<Place> = Vec::new();
     let mut told: Vec<String> = Vec::new();
-    let of_node = of_node(config, store.is_some(), walk);
+    let of_node = of_node(store.is_some(), walk);
     let last = of_node.len();
     // The gateway's own come first: where two want one place, it is the operator's that has to go.
     for Protected { what, place, path } in of_node.into_iter().chain(configured) {
@@ -99,13 +99,11 @@ pub(super) fn check(config: &Config, walk: &mut Walk<'_>) -> Vec<Place> {
 }
 
 /// What lies in the node directory beside what the configuration names.
-fn of_node(config: &Config, is_durable: bool, walk: &Walk<'_>) -> Vec<Protected> {
+fn of_node(is_durable: bool, walk: &Walk<'_>) -> Vec<Protected> {
     let node_dir = walk.surroundings.node_dir;
-    let mut services = config.transports.iter().flat_map(|transport| transport.edge.root.services());
-    let has_stores = services.any(|(_, service)| service.cookie.is_some());
     [
         walk.surroundings.file.map(|file| (Own::Configuration, file.to_owned())),
-        has_stores.then(|| (Own::AdminSocket, node_dir.join(ADMIN_SOCKET))),
+        Some((Own::AdminSocket, node_dir.join(ADMIN_SOCKET))),
         is_durable.then(|| (Own::Key, node_dir.join(PUBLIC_ID_KEY_FILE))),
     ]
     .into_iter()

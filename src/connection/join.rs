@@ -12,6 +12,7 @@ use crate::{
     backend::{Attachment, Backend},
     identity::Identity,
     realm::{Channel, Client},
+    service::WebSocketService,
     session::Session,
     stream::PeerAddr,
     wamp::{ClientFeatures, ClientMessage, RouterMessage, SessionId, message::WelcomeDetails},
@@ -21,19 +22,32 @@ use crate::{
 impl Connection {
     /// A session: who the client is, and its place in the backend that it asks for.
     pub(super) async fn join(&mut self, shutdown: &CancellationToken) -> Result<Session, Ending> {
-        let hello = self.hello(shutdown).await?;
-        let backend = self.backend(&hello)?;
+        let (service, hello) = self.hello(shutdown).await?;
+        let backend = find_backend(&service, &hello)?;
         let session = SessionId::random();
         let features = ClientFeatures::read(&hello.details.roles);
-        let identity = self.admit(hello, &backend, session).await?;
-        self.service.admission.remember(&self.visitor, backend.realm(), &identity).await;
+        let identity = self.admit(&service, hello, &backend, session).await?;
+        if !backend.rules().admit(&identity) {
+            return Err(AuthError::Reconfigured.into());
+        }
+        service.admission.remember(&self.visitor, backend.realm(), &identity).await;
+        service.admission.begins(&self.visitor, session, backend.realm(), &identity);
         let attachment = self.welcome(session, &backend, identity, features).await?;
         Ok(Session::new(attachment, self.visitor.tracked.is_some()))
     }
 
+    /// The service that the client has come to, as the configuration has it now.
+    fn service(&self) -> Result<Arc<WebSocketService>, Ending> {
+        // What the handshake has done may not be what another service would have done: the client comes back, and makes a new one.
+        self.slot.service().filter(|service| service.line == self.line).ok_or_else(Ending::reconfigured)
+    }
+
     /// Waits for HELLO, which begins a session.
-    async fn hello(&mut self, shutdown: &CancellationToken) -> Result<Hello, Ending> {
-        let patience = self.service.hello_timeout;
+    async fn hello(
+        &mut self,
+        shutdown: &CancellationToken,
+    ) -> Result<(Arc<WebSocketService>, Hello), Ending> {
+        let patience = self.service()?.hello_timeout;
         let message = tokio::select! {
             message = timeout(patience, self.message()) => message,
             () = shutdown.cancelled() => return Err(Ending::Shutdown),
@@ -44,11 +58,12 @@ impl Connection {
                 if details.roles.is_empty() {
                     return Err(Ending::violation("HELLO.Details.roles must name at least one role"));
                 }
-                if let Some(rate) = self.service.joins {
+                let service = self.service()?;
+                if let Some(rate) = service.joins {
                     self.joins.take(rate, Instant::now()).map_err(|_| AuthError::TooOften)?;
                 }
-                self.service.admission.greet(&mut self.visitor).await;
-                Ok(Hello { realm, details })
+                service.admission.greet(&mut self.visitor).await;
+                Ok((service, Hello { realm, details }))
             }
             Ok(Ok(ClientMessage::Abort { .. })) => Err(Ending::Close(CloseCode::Normal, String::new())),
             Ok(Ok(_)) => Err(Ending::violation("the first message of a session must be HELLO")),
@@ -57,21 +72,16 @@ impl Connection {
         }
     }
 
-    /// The backend of the realm that the client asks for.
-    fn backend(&self, hello: &Hello) -> Result<Backend, AuthError> {
-        let found = self.service.backends.find(hello.realm.as_ref());
-        found.cloned().ok_or_else(|| AuthError::NoSuchRealm(hello.realm.clone()))
-    }
-
     /// Finds out who the client is, with a challenge if that is what the policy defers to.
     async fn admit(
         &mut self,
+        service: &WebSocketService,
         hello: Hello,
         backend: &Backend,
         session: SessionId,
     ) -> Result<Identity, Ending> {
-        let service = Arc::clone(&self.service);
-        let asked = Application { session, realm: backend.realm(), backend: Some(backend), hello: None };
+        let rules = backend.rules();
+        let asked = Application { session, realm: backend.realm(), rules: Some(&rules), hello: None };
         let application = Application { hello: Some(&hello), ..asked };
         match service.admission.decide(&self.visitor, &application).await? {
             Verdict::Admitted(identity) => Ok(identity),
@@ -89,6 +99,9 @@ impl Connection {
                         return Err(ending);
                     }
                 };
+                // The client may have taken its time: what holds now decides.
+                let rules = backend.rules();
+                let asked = Application { rules: Some(&rules), ..asked };
                 Ok(service.admission.answer(challenge, &answer, &asked)?)
             }
         }
@@ -125,7 +138,6 @@ impl Connection {
             known: tracked.map(|tracked| !tracked.is_new),
             public_id: tracked.map(|tracked| Arc::clone(&tracked.public_id)),
         };
-        self.service.admission.begins(&self.visitor, session, backend.realm(), &identity);
         self.wire.open_session();
         // WELCOME is queued before the backend knows of the session, so nothing of the backend can come before it.
         self.wire.push(&RouterMessage::Welcome { session, details: Box::new(details) });
@@ -155,4 +167,10 @@ impl Connection {
         }
         Ok(message)
     }
+}
+
+/// The backend of the realm that the client asks for.
+fn find_backend(service: &WebSocketService, hello: &Hello) -> Result<Backend, AuthError> {
+    let found = service.backends.find(hello.realm.as_ref());
+    found.cloned().ok_or_else(|| AuthError::NoSuchRealm(hello.realm.clone()))
 }

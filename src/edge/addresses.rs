@@ -40,13 +40,13 @@ pub(crate) const CONNECTION_REASONS: [&str; 4] =
 pub(crate) const ADDRESS_REASONS: [&str; 3] =
     [Limit::Connections.reason(), Limit::Handshakes.reason(), Limit::NewRecords.reason()];
 
-/// The addresses of a transport's clients.
+/// The addresses of a transport's clients, and what each of them may have.
 #[derive(Debug)]
 pub(crate) struct Addresses {
     max_connections: u32,
     handshakes: Option<Rate>,
     records: Option<Rate>,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
@@ -84,7 +84,7 @@ pub(crate) struct TooMany {
 /// An open connection of an address, for as long as it is held.
 #[derive(Debug)]
 pub struct Seat {
-    addresses: Arc<Addresses>,
+    state: Arc<Mutex<State>>,
     address: IpAddr,
 }
 
@@ -137,12 +137,17 @@ impl Addresses {
             max_connections: options.max_connections,
             handshakes: Rate::new(options.handshakes_per_second, SAVED_HANDSHAKES),
             records: Rate::new(options.new_records_per_second, SAVED_RECORDS),
-            state: Mutex::default(),
+            state: Arc::default(),
         }
     }
 
+    /// These limits, for what the addresses of another set have already: after a reload they have it still.
+    pub(crate) fn after(self, before: &Self) -> Self {
+        Self { state: Arc::clone(&before.state), ..self }
+    }
+
     /// Counts a connection of a peer; none if its connections are not limited.
-    pub(crate) fn enter(self: &Arc<Self>, peer: Option<IpAddr>) -> Result<Option<Seat>, TooMany> {
+    pub(crate) fn enter(&self, peer: Option<IpAddr>) -> Result<Option<Seat>, TooMany> {
         let Some(address) = peer.filter(|_| self.max_connections > 0) else { return Ok(None) };
         let mut state = self.lock();
         let open = state.open.entry(address).or_default();
@@ -150,7 +155,7 @@ impl Addresses {
             return Err(TooMany { limit: Limit::Connections, wait: WAIT_FOR_CONNECTIONS });
         }
         *open += 1;
-        Ok(Some(Seat { addresses: Arc::clone(self), address }))
+        Ok(Some(Seat { state: Arc::clone(&self.state), address }))
     }
 
     /// Counts a handshake of a client.
@@ -179,8 +184,12 @@ impl Addresses {
 
     // Held for a few look-ups and never across an await; a poisoned one is still whole.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
@@ -204,7 +213,7 @@ impl Used {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut state = self.addresses.lock();
+        let mut state = lock(&self.state);
         if let Some(open) = state.open.get_mut(&self.address) {
             *open = open.saturating_sub(1);
             if *open == 0 {

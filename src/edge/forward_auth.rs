@@ -199,13 +199,21 @@ impl ForwardAuth {
         let recognized = match backends.find(realm.as_ref()) {
             None => Err(AuthError::NoSuchRealm(realm)),
             Some(backend) => {
-                let (session, realm) = (SessionId(0), backend.realm());
-                let application = Application { session, realm, backend: Some(backend), hello: None };
-                if *asks_policy {
+                let (session, realm, rules) = (SessionId(0), backend.realm(), backend.rules());
+                let application = Application { session, realm, rules: Some(&rules), hello: None };
+                let recognized = if *asks_policy {
                     admission.inquire(visitor, &application).await
                 } else {
                     admission.recognize(visitor, &application).await
-                }
+                };
+                // A proxy's open connection may ask the service that was there before a reload.
+                recognized.and_then(|known| {
+                    if backend.rules().admit(&known.identity) {
+                        Ok(known)
+                    } else {
+                        Err(AuthError::Reconfigured)
+                    }
+                })
             }
         };
         match recognized {

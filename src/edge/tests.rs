@@ -18,7 +18,6 @@ use crate::{
     admission::Admission,
     cookie::{CookieOptions, PublicIdKey},
     handshake::{AllowedHosts, HandshakeOptions},
-    metrics::Refusals,
     policy::{JoinRequest, Policy, PolicyError, PolicyGate, RawDecision},
     service::ServiceOptions,
     store::{StoreError, StoreOptions},
@@ -73,7 +72,7 @@ fn service(options: &ServiceOptions) -> Arc<WebSocketService> {
     let gate = Arc::new(PolicyGate::new("none", Arc::new(NoPolicy), 1));
     let key = Arc::new(PublicIdKey::random().unwrap());
     let admission = Admission::new(gate, vec![header::USER_AGENT, header::HOST], None, tracker, key);
-    Arc::new(WebSocketService::new(options, admission, Arc::default(), Refusals::default(), Arc::default()))
+    Arc::new(WebSocketService::new(options, admission, Arc::default(), Arc::default(), Arc::default(), 0))
 }
 
 /// A transport with one of everything.

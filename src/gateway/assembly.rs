@@ -1,197 +1,295 @@
-//! How a gateway is put together: each part once, shared by the services that name it.
+//! How a configuration is put together: each part once, shared by the services that name it. What the gateway has already is taken
+//! over, and nothing that clients meet changes before the whole stands.
 
-use std::{mem, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{StartError, process::Process};
+use super::{ReloadError, RunningTransport, StartError, State, changes::successions, foundation::Foundation};
 use crate::{
     admin::{self, ManagedStore},
-    admission::{Admission, Guesses, LoginMetrics},
-    auth::{AuthError, AuthOptions, LoginFiles},
+    admission::Admission,
+    auth::{self, AuthOptions, LoginFile},
     backend::{Backend, Backends},
-    config::{Config, RealmOptions, TransportConfig},
+    config::{Config, ServiceOptions, TransportConfig},
     cookie::PublicIdKey,
-    edge::{self, Edge, EdgeMetrics, EdgeOptions, ServicePlace},
-    handshake::HandshakeError,
-    health::{Cause, Health},
-    metrics::{Readings, Refusals, Registry, Stage},
-    policy::{self, PolicyEngine, PolicyGate, PolicyMetrics, Reloader},
-    realm::{Logout, Logouts, Realm, RealmMetrics, TooManyLogouts},
-    server::{self, Entrance},
-    service::{ServiceOptions, WebSocketService},
-    store::{self, StoreMetrics, StoreOptions},
+    edge::{Edge, ServicePlace},
+    identity::{Standing, Standings},
+    metrics::Stage,
+    realm::Realm,
+    server::{self, Entrance, Post, Serving, Site},
+    service::{Slot, WebSocketService},
+    store::{self, StoreOptions},
     time::Timestamp,
-    tls::{self, Acceptor, Certificates, TlsMetrics, TlsOptions},
-    tracking::{LoginOptions, LogoutQueue, Tracker, TrackingOptions},
-    wire::{Ending, WireMetrics},
+    tls::{self, Acceptor, TlsOptions},
+    tracking::{LoginOptions, Tracker, TrackingOptions},
 };
 
-/// Decisions of the default policy at once. A decision takes a few microseconds on the thread that asks for it, so there are never
-/// more than there are worker threads.
-const DEFAULT_POLICY_CONCURRENT: usize = 64;
-
-/// A gateway that is being put together: what its services share.
-pub(super) struct Assembly {
-    node_dir: PathBuf,
-    /// The WebSocket services of all transports, each with its place.
-    services: Vec<(ServicePlace, Arc<WebSocketService>)>,
-    /// One tracker for each store.
-    trackers: Vec<Arc<Tracker>>,
-    logouts: Arc<LogoutQueue>,
+/// A configuration that is being put together.
+pub(super) struct Assembly<'a> {
+    foundation: &'a Foundation,
+    /// What runs now.
+    before: Option<&'a State>,
     backends: Arc<Backends>,
-    edge_metrics: EdgeMetrics,
-    pub(super) health: Health,
-    wire_metrics: WireMetrics,
-    login_metrics: LoginMetrics,
-    /// A client has no more guesses by trying other paths.
-    guesses: Arc<Guesses>,
-    refusals: Refusals,
-    policy_metrics: PolicyMetrics,
-    store_metrics: StoreMetrics,
+    /// The realms in the order of the configuration.
+    pub(super) realms: Vec<Realm>,
+    /// One tracker for each store.
+    pub(super) trackers: Vec<Arc<Tracker>>,
     pub(super) stores: Vec<ManagedStore>,
-    durable_key: Option<Arc<PublicIdKey>>,
-    passing_key: Option<Arc<PublicIdKey>>,
-    engine: PolicyEngine,
-    pub(super) reloader: Reloader,
-    pub(super) default_policy: Option<Arc<PolicyGate>>,
-    /// None as long as no endpoint has TLS: most gateways need no such metrics.
-    tls_metrics: Option<TlsMetrics>,
-    registry: Registry,
-    pub(super) certificates: Certificates,
-    pub(super) logins: LoginFiles,
+    pub(super) acceptors: Vec<Arc<Acceptor>>,
+    logins: Vec<Arc<dyn LoginFile>>,
+    /// The WebSocket services of all transports, each with its place.
+    pub(super) services: Vec<(ServicePlace, Arc<WebSocketService>)>,
+    pub(super) standings: Standings,
+    /// What stays as it is until the gateway is started again.
+    pub(super) needs_restart: Vec<String>,
 }
 
-impl Assembly {
-    pub(super) fn new(config: &Config) -> Result<Self, StartError> {
-        let engine = PolicyEngine::for_policies(config.policies())?;
-        let logouts = Arc::new(LogoutQueue::default());
-        let orders = {
-            let logouts = Arc::clone(&logouts);
-            Logouts::to(move |Logout { sessions, principal, spared }| {
-                logouts.order(&sessions, principal, spared).map_err(|_| TooManyLogouts)
-            })
-        };
-        // What every part registers its metrics with.
-        let registry = Registry::new();
-        registry.collect(Process::new());
-        let health = Health::default();
-        let ready = Readings::<0>::default();
-        let watched = health.clone();
-        ready.add([], move || usize::from(watched.report().is_ready()));
-        let help = "Whether the gateway is ready for clients: 0 while it starts, drains, or a store or a policy fails.";
-        registry.register("wampgate_ready", help, ready);
-        let refusals = Refusals::register(&registry);
-        refusals.expect(Stage::Handshake, HandshakeError::REASONS);
-        refusals.expect(Stage::Join, AuthError::REASONS);
-        refusals.expect(Stage::Connection, edge::CONNECTION_REASONS);
-        refusals.expect(Stage::Request, edge::REQUEST_REASONS);
-        refusals.expect(Stage::Handshake, edge::HANDSHAKE_REASONS);
-        refusals.expect(Stage::Handshake, edge::ADDRESS_REASONS);
-        refusals.expect(Stage::Join, Ending::JOIN_COMPLAINTS);
-        refusals.expect(Stage::Session, Ending::SESSION_COMPLAINTS);
-        let (realm_metrics, policy_metrics) =
-            (RealmMetrics::register(&registry), PolicyMetrics::register(&registry));
-        let start = |realm: &RealmOptions| {
-            Backend::Realm(Realm::start(realm.clone(), Some(orders.clone()), &realm_metrics))
-        };
-        Ok(Self {
-            services: Vec::new(),
+/// A transport that was put together.
+pub(super) struct Assembled {
+    pub(super) transport: RunningTransport,
+    /// What its post serves from now on; none: it is new and serves that already.
+    pub(super) serving: Option<Serving>,
+    /// The socket of a new one.
+    pub(super) site: Option<Site>,
+}
+
+/// What a transport and its services keep through reloads.
+pub(super) struct Grounds {
+    standing: Standing,
+    slots: BTreeMap<String, (Arc<Slot>, u64)>,
+}
+
+/// A WebSocket service's place.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    transport: &'a TransportConfig,
+    path: &'a str,
+    standing: Standing,
+    before: Option<&'a RunningTransport>,
+}
+
+impl<'a> Assembly<'a> {
+    /// Starts the realms that are not there yet.
+    pub(super) fn new(config: &Config, foundation: &'a Foundation, before: Option<&'a State>) -> Self {
+        let mut realms = Vec::new();
+        let mut needs_restart = Vec::new();
+        for options in &config.realms {
+            let known = before.and_then(|state| state.realm(options.name.as_str()));
+            if known.is_some_and(|(_, old)| old.histories != options.histories) {
+                needs_restart.push(format!("the `store` of the realm {}", options.name));
+            }
+            realms.push(known.map_or_else(
+                || Realm::start(options.clone(), Some(foundation.orders.clone()), &foundation.realm_metrics),
+                |(realm, _)| realm.clone(),
+            ));
+        }
+        Self {
+            foundation,
+            before,
+            backends: Arc::new(realms.iter().cloned().map(Backend::Realm).collect()),
+            realms,
             trackers: Vec::new(),
-            logouts,
-            node_dir: config.node_dir.clone(),
-            backends: Arc::new(config.realms.iter().map(start).collect()),
-            edge_metrics: EdgeMetrics::register(&registry, &refusals),
-            wire_metrics: WireMetrics::register(&registry),
-            health,
-            login_metrics: LoginMetrics::register(&registry),
-            guesses: Arc::default(),
-            refusals,
-            store_metrics: StoreMetrics::register(&registry),
             stores: Vec::new(),
-            durable_key: None,
-            passing_key: None,
-            reloader: Reloader::measured(engine.clone(), policy_metrics.clone()),
-            policy_metrics,
-            engine,
-            default_policy: None,
-            tls_metrics: None,
-            registry,
-            certificates: Certificates::default(),
-            logins: LoginFiles::default(),
-        })
+            acceptors: Vec::new(),
+            logins: Vec::new(),
+            services: Vec::new(),
+            standings: Standings::default(),
+            needs_restart,
+        }
+    }
+
+    /// The transports of the configuration, each with the socket that it takes over, or a new one if `binds`.
+    pub(super) fn transports(&mut self, config: &Config, binds: bool) -> Result<Vec<Assembled>, ReloadError> {
+        let running = self.before.map(|state| state.transports.as_slice()).unwrap_or_default();
+        let places: Vec<_> = running.iter().map(|old| &old.config.listener.endpoint).collect();
+        let before: Vec<Option<&RunningTransport>> = successions(&places, &config.transports)
+            .into_iter()
+            .map(|place| place.and_then(|place| running.get(place)).map(Arc::as_ref))
+            .collect();
+        let both = || config.transports.iter().zip(&before);
+        let grounds = both().map(|(config, before)| self.add_services(config, *before));
+        let grounds: Vec<_> = grounds.collect::<Result<_, _>>()?;
+        let transports = both().zip(grounds);
+        transports
+            .map(|((config, before), grounds)| self.transport(config, grounds, *before, binds))
+            .collect()
+    }
+
+    /// From here on clients meet the new configuration. Nothing fails any more.
+    pub(super) fn take_effect(
+        &mut self,
+        config: &Config,
+        assembled: Vec<Assembled>,
+    ) -> Vec<Arc<RunningTransport>> {
+        let foundation = self.foundation;
+        foundation.stores.serve(std::mem::take(&mut self.stores));
+        foundation.logouts.start(std::mem::take(&mut self.trackers));
+        foundation.policies.keep(&config.policies());
+        for gate in foundation.gates() {
+            if let Some(recorder) = foundation.recorder.get() {
+                gate.record(Arc::clone(recorder));
+            }
+        }
+        foundation.watch();
+        foundation.logins.are(std::mem::take(&mut self.logins));
+        foundation.certificates.are(std::mem::take(&mut self.acceptors));
+        for (_, service) in &self.services {
+            service.take_place();
+        }
+        let mut transports = Vec::with_capacity(assembled.len());
+        for Assembled { transport, serving, site } in assembled {
+            if let Some(serving) = serving {
+                transport.post.serve(serving);
+            }
+            if let Some(site) = site {
+                site.open(&foundation.posts);
+            }
+            transports.push(Arc::new(transport));
+        }
+        transports
     }
 
     /// The WebSocket services of a transport. They come first: a path of any transport may name one.
-    pub(super) fn add_services(&mut self, options: &EdgeOptions) -> Result<(), StartError> {
-        for (path, service) in options.root.services() {
-            let service = self.service(service, &options.id, &path)?;
-            self.services.push((ServicePlace { transport: options.id.clone(), path }, service));
+    pub(super) fn add_services(
+        &mut self,
+        config: &TransportConfig,
+        before: Option<&RunningTransport>,
+    ) -> Result<Grounds, StartError> {
+        let standing = before.map_or_else(|| self.foundation.new_place(), |before| before.standing);
+        let mut slots = BTreeMap::new();
+        for (path, options) in config.edge.root.services() {
+            let place = Place { transport: config, path: &path, standing, before };
+            let service = self.service(options, place)?;
+            slots.insert(path.clone(), (Arc::clone(&service.slot), service.line));
+            self.services.push((ServicePlace { transport: config.edge.id.clone(), path }, service));
         }
-        Ok(())
+        Ok(Grounds { standing, slots })
+    }
+
+    /// A transport, which takes over from one that is there already. A new one is bound at once if `binds`.
+    pub(super) fn transport(
+        &mut self,
+        config: &TransportConfig,
+        Grounds { standing, slots }: Grounds,
+        before: Option<&RunningTransport>,
+        binds: bool,
+    ) -> Result<Assembled, ReloadError> {
+        let edge = self.edge(config)?;
+        let acceptor = match &config.listener.tls {
+            Some(options) => Some(self.acceptor(options, &config.edge.id, before)?),
+            None => None,
+        };
+        let entrance = self.entrance(config, acceptor.clone());
+        let Some(before) = before else {
+            let serving = Serving::new(&config.listener, Arc::new(edge), entrance);
+            let post = Arc::new(Post::new(serving));
+            let site = binds.then(|| Site::bind(&config.listener.endpoint, Arc::clone(&post)));
+            let transport = RunningTransport { config: config.clone(), post, slots, standing, acceptor };
+            return Ok(Assembled { transport, serving: None, site: site.transpose()? });
+        };
+        if config.listener.endpoint != before.config.listener.endpoint {
+            let (old, new) = (&before.config.listener.endpoint, &config.listener.endpoint);
+            self.needs_restart.push(if old.is_at(new) {
+                format!("the listener at {new}: its `backlog`, `shared`, `mode`, `owner` or `group`")
+            } else {
+                format!("the listener at {new}, which cannot be bound beside the one at {old}")
+            });
+        }
+        let edge = edge.after(&before.post.serving().edge);
+        let serving = Serving::new(&config.listener, Arc::new(edge), entrance);
+        let mut config = config.clone();
+        // What it listens at is what it was, until a restart.
+        config.listener.endpoint.clone_from(&before.config.listener.endpoint);
+        let post = Arc::clone(&before.post);
+        let transport = RunningTransport { config, post, slots, standing, acceptor };
+        Ok(Assembled { transport, serving: Some(serving), site: None })
     }
 
     /// The HTTP side of a transport.
-    pub(super) fn edge(&self, options: &EdgeOptions) -> Result<Edge, StartError> {
-        Edge::new(options, &self.edge_metrics, &self.health, &mut |place| {
+    fn edge(&self, config: &TransportConfig) -> Result<Edge, StartError> {
+        let (metrics, health) = (&self.foundation.edge_metrics, &self.foundation.health);
+        Edge::new(&config.edge, metrics, health, &mut |place| {
             let found = self.services.iter().find(|(other, _)| other == place);
             found.map(|(_, service)| Arc::clone(service)).ok_or_else(|| StartError::NoService(place.clone()))
         })
     }
 
     /// What connections of a transport pass before their first request.
-    pub(super) fn entrance(&mut self, transport: &TransportConfig) -> Result<Option<Entrance>, StartError> {
+    fn entrance(
+        &self,
+        transport: &TransportConfig,
+        acceptor: Option<Arc<Acceptor>>,
+    ) -> Option<Arc<Entrance>> {
         let TransportConfig { listener, edge } = transport;
         let header = listener.proxy_protocol.then_some(edge.http.head_timeout);
         if header.is_some() {
-            self.refusals.expect(Stage::Connection, server::PROXY_REASONS);
+            self.foundation.refusals.expect(Stage::Connection, server::PROXY_REASONS);
         }
-        let acceptor = match &listener.tls {
-            Some(options) => Some(self.acceptor(options, &edge.id)?),
-            None => None,
-        };
-        Ok(Entrance::new(acceptor, header))
+        Entrance::new(acceptor, header).map(Arc::new)
     }
 
-    fn acceptor(&mut self, options: &TlsOptions, transport: &str) -> Result<Arc<Acceptor>, StartError> {
-        self.refusals.expect(Stage::Tls, tls::REASONS);
-        let metrics = self.tls_metrics.get_or_insert_with(|| TlsMetrics::register(&self.registry));
-        let acceptor = Arc::new(Acceptor::new(options, transport, metrics)?);
-        self.certificates.add(Arc::clone(&acceptor));
+    fn acceptor(
+        &mut self,
+        options: &TlsOptions,
+        transport: &str,
+        before: Option<&RunningTransport>,
+    ) -> Result<Arc<Acceptor>, StartError> {
+        // One that stays resumes the sessions of its clients.
+        let known = before.and_then(|before| before.acceptor.as_ref());
+        let known = known.filter(|known| known.options() == options && known.transport() == transport);
+        let acceptor = if let Some(known) = known {
+            Arc::clone(known)
+        } else {
+            self.foundation.refusals.expect(Stage::Tls, tls::REASONS);
+            Arc::new(Acceptor::new(options, transport, self.foundation.tls_metrics())?)
+        };
+        self.acceptors.push(Arc::clone(&acceptor));
         Ok(acceptor)
     }
 
     fn service(
         &mut self,
         options: &ServiceOptions,
-        transport: &str,
-        path: &str,
+        place: Place<'_>,
     ) -> Result<Arc<WebSocketService>, StartError> {
-        let key = self.public_id_key(options.cookie.as_ref().map(|cookie| &cookie.store))?;
+        let foundation = self.foundation;
+        let key = foundation.public_id_key(options.cookie.as_ref().map(|cookie| &cookie.store))?;
         let logins = options.auth.as_ref().and_then(|auth| auth.cookie);
         let tracker = match &options.cookie {
             Some(cookie) => {
-                let name = admin::store_name(&cookie.store, transport, path);
+                let name = admin::store_name(&cookie.store, &place.transport.edge.id, place.path);
                 Some(self.tracker(cookie, name, &key, logins)?)
             }
             None => None,
         };
         let policy = match &options.policy {
-            Some(policy) => self.reloader.load(policy)?,
-            None => self.default_policy()?,
+            Some(policy) => foundation.policies.load(policy)?,
+            None => foundation.default_policy()?,
         };
-        for source in options.auth.iter().flat_map(AuthOptions::login_files) {
-            self.logins.add(source);
-        }
+        self.logins.extend(options.auth.iter().flat_map(AuthOptions::login_files));
+        let standing = place.standing.of("path", place.path, &());
+        auth::standings(standing, options.auth.as_ref(), &mut self.standings);
+        let (slot, line) = self.slot(options, place);
         let shown = options.policy.iter().flat_map(|policy| &policy.options.headers).cloned().collect();
-        let admission = Admission::new(policy, shown, options.auth.clone(), tracker, key);
-        let admission = admission.counting(self.login_metrics.clone(), Arc::clone(&self.guesses));
-        let (backends, refusals) = (Arc::clone(&self.backends), self.refusals.clone());
-        Ok(Arc::new(WebSocketService::new(
-            options,
-            admission,
-            backends,
-            refusals,
-            self.wire_metrics.of(transport),
-        )))
+        let admission = Admission::new(policy, shown, options.auth.clone(), tracker, key).at(standing);
+        let admission = admission.counting(foundation.login_metrics.clone(), Arc::clone(&foundation.guesses));
+        let traffic = foundation.wire_metrics.of(&place.transport.edge.id);
+        let backends = Arc::clone(&self.backends);
+        Ok(Arc::new(WebSocketService::new(options, admission, backends, traffic, slot, line)))
+    }
+
+    /// Where connections of a service find it, and whether those that are there may go on with it.
+    fn slot(&self, options: &ServiceOptions, place: Place<'_>) -> (Arc<Slot>, u64) {
+        let known = place.before.and_then(|before| {
+            let (slot, line) = before.slots.get(place.path)?;
+            Some((slot, *line, before.config.edge.root.services().find(|(path, _)| path == place.path)?.1))
+        });
+        match known {
+            Some((slot, line, before)) if makes_the_same_of_a_handshake(before, options) => {
+                (Arc::clone(slot), line)
+            }
+            Some((slot, ..)) => (Arc::clone(slot), self.foundation.number()),
+            None => (Arc::new(Slot::new(self.foundation.refusals.clone())), self.foundation.number()),
+        }
     }
 
     fn tracker(
@@ -209,51 +307,47 @@ impl Assembly {
         Ok(tracker)
     }
 
-    /// All services are there: realms can have clients logged out, whichever store has the cookies, and probes hear of all policies.
-    pub(super) fn finish(&mut self) {
-        for gate in self.reloader.gates().chain(&self.default_policy) {
-            let watched = Arc::clone(gate);
-            self.health.watch(Cause::Policy, gate.name(), move || watched.is_answering());
-        }
-        self.logouts.start(mem::take(&mut self.trackers));
-    }
-
-    /// Opens a store, or finds the one that another service has opened at the same place.
+    /// Opens a store, or finds the one that is open already at the same place.
     fn store(
         &mut self,
-        config: &StoreOptions,
+        options: &StoreOptions,
         name: String,
         key: &Arc<PublicIdKey>,
     ) -> Result<ManagedStore, StartError> {
         if let Some(found) = self.stores.iter().find(|store| store.name() == name) {
             return Ok(found.clone());
         }
-        let tally = self.store_metrics.of(&name);
-        let opened = store::open_counting(config, Timestamp::now(), &tally)?;
-        self.health.watch(Cause::Store, &*name, move || !tally.is_impaired());
-        let store = ManagedStore::new(name, &opened, Arc::clone(key));
+        let store = if let Some(known) = self.foundation.stores.find(&name) {
+            if known.options() != options {
+                self.needs_restart.push(format!("the options of the store {name}"));
+            }
+            known
+        } else {
+            let tally = self.foundation.store_metrics.of(&name);
+            let opened = store::open_counting(options, Timestamp::now(), &tally)?;
+            ManagedStore::new(name, options, &opened, Arc::clone(key)).counting(tally)
+        };
         self.stores.push(store.clone());
         Ok(store)
     }
 
-    /// Public IDs are stable for as long as their records: the key is kept on disk where records are.
-    fn public_id_key(&mut self, store: Option<&StoreOptions>) -> Result<Arc<PublicIdKey>, StartError> {
-        let is_durable = store.is_some_and(|store| store.place().is_durable());
-        let slot = if is_durable { &mut self.durable_key } else { &mut self.passing_key };
-        if let Some(key) = slot {
-            return Ok(Arc::clone(key));
-        }
-        let key = if is_durable { PublicIdKey::of_node(&self.node_dir)? } else { PublicIdKey::random()? };
-        Ok(Arc::clone(slot.insert(Arc::new(key))))
+    /// The transports that run and have no successor among those that were put together.
+    pub(super) fn left(&self, transports: &[Assembled]) -> Vec<Arc<RunningTransport>> {
+        let before = self.before.map(|state| state.transports.as_slice()).unwrap_or_default();
+        let has_successor = |old: &Arc<RunningTransport>| {
+            transports.iter().any(|new| Arc::ptr_eq(&new.transport.post, &old.post))
+        };
+        before.iter().filter(|old| !has_successor(old)).cloned().collect()
     }
+}
 
-    fn default_policy(&mut self) -> Result<Arc<PolicyGate>, StartError> {
-        if let Some(policy) = &self.default_policy {
-            return Ok(Arc::clone(policy));
-        }
-        let policy = policy::default_policy(&self.engine)?;
-        let gate = PolicyGate::new("default", Arc::new(policy), DEFAULT_POLICY_CONCURRENT);
-        let gate = Arc::new(gate.counting(self.policy_metrics.tally("default")));
-        Ok(Arc::clone(self.default_policy.insert(gate)))
-    }
+/// Whether a service would have made of a handshake what the one before it has made of it.
+fn makes_the_same_of_a_handshake(before: &ServiceOptions, now: &ServiceOptions) -> bool {
+    let cookie =
+        |options: &ServiceOptions| options.cookie.as_ref().map(|it| (it.cookie.clone(), it.store.place()));
+    let logins = |options: &ServiceOptions| options.auth.as_ref().and_then(|auth| auth.cookie);
+    let headers = |options: &ServiceOptions| options.policy.as_ref().map(|it| it.options.headers.clone());
+    cookie(before) == cookie(now)
+        && logins(before) == logins(now)
+        && headers(before).unwrap_or_default() == headers(now).unwrap_or_default()
 }

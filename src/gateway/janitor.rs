@@ -1,6 +1,7 @@
-//! Drops expired records in the background, so that a store shrinks even if no client asks for them.
+//! Drops expired records in the background, so that a store shrinks even if no client asks for them, and closes the stores that a
+//! reload has left without a service.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::{
     task::spawn_blocking,
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::{
+    admin::ManagedStores,
     store::{CookieStore, StoreError},
     time::Timestamp,
 };
@@ -21,7 +23,7 @@ const INTERVAL: Duration = Duration::from_mins(1);
 const STEP: usize = 10_000;
 
 /// Purges each store every minute, until `shutdown`.
-pub(super) async fn run(stores: Vec<Arc<dyn CookieStore>>, shutdown: CancellationToken) {
+pub(super) async fn run(stores: ManagedStores, shutdown: CancellationToken) {
     let mut rounds = interval(INTERVAL);
     // After the whole machine has paused, one round is as good as many.
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -31,8 +33,8 @@ pub(super) async fn run(stores: Vec<Arc<dyn CookieStore>>, shutdown: Cancellatio
             () = shutdown.cancelled() => return,
             _ = rounds.tick() => {}
         }
-        for store in &stores {
-            let (store, shutdown) = (Arc::clone(store), shutdown.clone());
+        for store in stores.all() {
+            let (store, shutdown) = (store.clients.store, shutdown.clone());
             match spawn_blocking(move || purge(&*store, Timestamp::now(), &shutdown)).await {
                 Ok(Ok(0)) => {}
                 Ok(Ok(dropped)) => debug!(dropped, "expired cookies were dropped"),
@@ -41,6 +43,10 @@ pub(super) async fn run(stores: Vec<Arc<dyn CookieStore>>, shutdown: Cancellatio
                 Ok(Err(error)) => warn!(%error, "expired cookies could not be dropped"),
                 Err(crash) => warn!(%crash, "expired cookies could not be dropped"),
             }
+        }
+        let retired = stores.clone();
+        if let Err(crash) = spawn_blocking(move || retired.close_unused()).await {
+            warn!(%crash, "stores that no service uses any more could not be closed");
         }
     }
 }
@@ -59,6 +65,8 @@ fn purge(store: &dyn CookieStore, now: Timestamp, shutdown: &CancellationToken) 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use rand::rngs::SysRng;
 
     use super::*;
@@ -96,7 +104,7 @@ mod tests {
     #[tokio::test]
     async fn it_ends_at_shutdown() {
         let shutdown = CancellationToken::new();
-        let running = tokio::spawn(run(vec![store_of_expired(1)], shutdown.clone()));
+        let running = tokio::spawn(run(ManagedStores::default(), shutdown.clone()));
         tokio::task::yield_now().await;
         shutdown.cancel();
         running.await.unwrap();

@@ -55,3 +55,19 @@ fn what_is_read_is_read_anew_each_time() {
         assert!(registry.render().contains(&format!("wampgate_sessions {value}\n")), "{}", registry.render());
     }
 }
+
+#[test]
+fn a_part_has_one_value_for_as_long_as_it_is_there() {
+    let registry = Registry::new();
+    let sessions = Readings::<1>::default();
+    registry.register("wampgate_sessions", "Sessions.", sessions.clone());
+    let labels = [("realm", "realm1".to_owned())];
+    let (old, new) = (Arc::new(1), Arc::new(2));
+    sessions.watch(labels.clone(), &old, |count| *count);
+    sessions.watch(labels, &new, |count| *count);
+    let values = || registry.render().matches("wampgate_sessions{").count();
+    assert!(registry.render().contains("wampgate_sessions{realm=\"realm1\"} 2\n"), "{}", registry.render());
+    assert_eq!(values(), 1, "the new part's value is there instead of the old one's");
+    drop(new);
+    assert_eq!(values(), 0, "{}", registry.render());
+}

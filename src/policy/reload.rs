@@ -4,8 +4,9 @@
 //! does the new policy decide. If anything is wrong with it, the old policy goes on.
 
 use std::{
+    fmt,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use sha2::{Digest, Sha256};
@@ -20,7 +21,7 @@ use super::{
 pub struct Reloader {
     engine: PolicyEngine,
     metrics: PolicyMetrics,
-    policies: Vec<Reloadable>,
+    policies: RwLock<Vec<Arc<Reloadable>>>,
 }
 
 /// A policy and where it comes from.
@@ -50,13 +51,13 @@ impl Reloader {
 
     /// A reloader without policies, which counts what comes of those that it loads.
     pub(crate) fn measured(engine: PolicyEngine, metrics: PolicyMetrics) -> Self {
-        Self { engine, metrics, policies: Vec::new() }
+        Self { engine, metrics, policies: RwLock::default() }
     }
 
     /// Loads a policy, and remembers it: the next service with the same policy gets the same gate. Reads and compiles:
     /// not for a connection's task.
-    pub fn load(&mut self, file: &PolicyFile) -> Result<Arc<PolicyGate>, PolicyLoadError> {
-        if let Some(known) = self.policies.iter().find(|known| known.file == *file) {
+    pub fn load(&self, file: &PolicyFile) -> Result<Arc<PolicyGate>, PolicyLoadError> {
+        if let Some(known) = self.policies().iter().find(|known| known.file == *file) {
             return Ok(Arc::clone(&known.gate));
         }
         let named = |fault| PolicyLoadError { policy: file.component.display().to_string(), fault };
@@ -66,24 +67,36 @@ impl Reloader {
         let gate = PolicyGate::new(&name, Arc::new(policy), file.options.max_concurrent);
         let gate = Arc::new(gate.counting(self.metrics.tally(&name)));
         let last = Mutex::new(Some(Sha256::digest(&bytes).into()));
-        self.policies.push(Reloadable { file: file.clone(), gate: Arc::clone(&gate), last });
+        let loaded = Reloadable { file: file.clone(), gate: Arc::clone(&gate), last };
+        self.policies.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(loaded));
         Ok(gate)
     }
 
+    /// Forgets every policy that is not one of these. Decisions that run finish.
+    pub(crate) fn keep(&self, files: &[&PolicyFile]) {
+        let mut policies = self.policies.write().unwrap_or_else(PoisonError::into_inner);
+        policies.retain(|policy| files.contains(&&policy.file));
+    }
+
     /// The gates of the policies.
-    pub(crate) fn gates(&self) -> impl Iterator<Item = &Arc<PolicyGate>> {
-        self.policies.iter().map(|policy| &policy.gate)
+    pub(crate) fn gates(&self) -> Vec<Arc<PolicyGate>> {
+        self.policies().iter().map(|policy| Arc::clone(&policy.gate)).collect()
     }
 
     /// The files that the policies came from.
-    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.policies.iter().map(|policy| &policy.file.component)
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.policies().iter().map(|policy| policy.file.component.clone()).collect()
     }
 
     /// Loads every policy whose file has other bytes than before. Reads and compiles: not for a connection's
     /// task. What is unchanged, good or bad, is not in the list.
     pub fn reload(&self) -> Vec<Reload> {
-        self.policies.iter().filter_map(|policy| self.reload_one(policy)).collect()
+        self.policies().iter().filter_map(|policy| self.reload_one(policy)).collect()
+    }
+
+    /// A copy, so that nothing waits for a policy that is being compiled.
+    fn policies(&self) -> Vec<Arc<Reloadable>> {
+        self.policies.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn reload_one(&self, policy: &Reloadable) -> Option<Reload> {
@@ -128,6 +141,18 @@ impl Reloader {
     fn compile(&self, file: &PolicyFile, bytes: &[u8]) -> Result<WasmPolicy, PolicyLoadError> {
         let name = file.component.display().to_string();
         WasmPolicy::from_bytes(&self.engine, &name, bytes, file.options.clone())
+    }
+}
+
+/// What was done, in one line.
+impl fmt::Display for Reload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replaced(file) => write!(f, "the component {}", file.display()),
+            Self::Kept(error) => {
+                write!(f, "nothing for a component, since the new one cannot be used: {error}")
+            }
+        }
     }
 }
 

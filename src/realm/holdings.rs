@@ -59,6 +59,20 @@ impl Holdings {
         Self { limits, sessions: FxHashMap::default() }
     }
 
+    /// Other limits hold from now on. A session keeps what it holds, and gets no more until it is below them.
+    pub(super) const fn set_limits(&mut self, limits: SessionLimits) {
+        self.limits = limits;
+    }
+
+    /// The subscriptions and registrations that a session holds.
+    pub(super) fn of(&self, session: SessionId) -> impl Iterator<Item = (Kind, u64)> {
+        let held = self.sessions.get(&session);
+        let subscriptions = held.into_iter().flat_map(|held| held.subscriptions.keys());
+        let registrations = held.into_iter().flat_map(|held| held.registrations.keys());
+        let subscriptions = subscriptions.map(|id| (Kind::Subscription, *id));
+        subscriptions.chain(registrations.map(|id| (Kind::Registration, *id)))
+    }
+
     /// Whether a session may hold one more.
     pub(super) fn check(
         &self,

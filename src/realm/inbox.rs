@@ -2,17 +2,18 @@
 //!
 //! If a bounded client were full, the end of a session would have to wait or would get lost; a second client for it
 //! could overtake the session's last messages. So the queue itself has no bound. A message and a join need slots before
-//! they enter it; only leaving needs none. The queue holds at most [`SLOTS`] slots' worth of messages and joins, and one
-//! departure for each session. Senders wait for slots in order.
+//! they enter it; only leaving needs none. The queue holds at most [`SLOTS`] slots' worth of messages and joins, one
+//! departure for each session, and what the operator changes. Senders wait for slots in order.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::{member::Client, permissions::Permissions};
+use super::{member::Client, options::SessionLimits, rules::Rules};
 use crate::{
     identity::Identity,
     wamp::{ClientMessage, RouterFeatures, SessionId, Uri},
@@ -58,6 +59,16 @@ pub(super) enum Arrival {
         key: SessionKey,
         done: Option<oneshot::Sender<()>>,
     },
+    /// The realm goes by other rules from now on; `done` learns how many sessions that ends.
+    Reconfigure {
+        rules: Arc<Rules>,
+        limits: SessionLimits,
+        done: oneshot::Sender<usize>,
+    },
+    /// The realm ends; `done` learns how many sessions that ends.
+    Close {
+        done: oneshot::Sender<usize>,
+    },
 }
 
 /// What senders and owner share besides the queue.
@@ -80,7 +91,8 @@ impl Gate {
 #[derive(Debug)]
 pub(super) struct Inbox {
     pub(super) name: Uri,
-    pub(super) permissions: Arc<Permissions>,
+    /// Read once for each join.
+    pub(super) rules: ArcSwap<Rules>,
     pub(super) features: RouterFeatures,
     pub(super) gate: Arc<Gate>,
     queue: mpsc::UnboundedSender<Arrival>,
@@ -91,13 +103,19 @@ impl Inbox {
     /// An inbox, and the end from which its owner takes.
     pub(super) fn new(
         name: Uri,
-        permissions: Arc<Permissions>,
+        rules: Arc<Rules>,
         features: RouterFeatures,
     ) -> (Self, mpsc::UnboundedReceiver<Arrival>) {
         let (queue, arrivals) = mpsc::unbounded_channel();
         let gate = Gate { slots: Semaphore::new(SLOTS as usize), sessions: AtomicUsize::new(0) };
-        let inbox =
-            Self { name, permissions, features, gate: Arc::new(gate), queue, attached: AtomicU64::new(0) };
+        let inbox = Self {
+            name,
+            rules: rules.into(),
+            features,
+            gate: Arc::new(gate),
+            queue,
+            attached: AtomicU64::new(0),
+        };
         (inbox, arrivals)
     }
 
@@ -135,7 +153,7 @@ impl Arrival {
         match self {
             Self::Attach { .. } => 1,
             Self::Message { slots, .. } => *slots,
-            Self::Detach { .. } => 0,
+            Self::Detach { .. } | Self::Reconfigure { .. } | Self::Close { .. } => 0,
         }
     }
 }

@@ -85,7 +85,8 @@ impl Member {
     /// No more than these keys, each of them public: authextra may hold what its client or its policy keeps for
     /// itself, and headers and cookies are credentials.
     pub(super) fn details(&self, session: SessionId) -> Value {
-        let Identity { authid, authrole, authmethod, authprovider, authextra: _, lease: _ } = &*self.identity;
+        let Identity { authid, authrole, authmethod, authprovider, authextra: _, lease: _, standing: _ } =
+            &*self.identity;
         let serializer = match self.outbox.serializer() {
             Serializer::Json => "json",
             Serializer::MsgPack => "msgpack",

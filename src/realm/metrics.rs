@@ -54,10 +54,9 @@ impl RealmMetrics {
     /// The counters of a realm, whose sessions and inbox are read through `gate`.
     pub(super) fn of(&self, realm: &str, gate: &Arc<Gate>) -> RealmCounters {
         let labels: Labels<1> = [("realm", realm.to_owned())];
-        let read = Arc::clone(gate);
-        self.sessions.add(labels.clone(), move || read.sessions.load(Relaxed));
-        let read = Arc::clone(gate);
-        self.inbox.add(labels.clone(), move || read.used());
+        let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.sessions.watch(labels.clone(), gate, move |gate| whole(gate.sessions.load(Relaxed)));
+        self.inbox.watch(labels.clone(), gate, move |gate| whole(gate.used()));
         RealmCounters {
             publications: self.publications.get_or_create_owned(&labels),
             events: self.events.get_or_create_owned(&labels),

@@ -20,9 +20,9 @@ use super::{
     member::{Client, Member, Members},
     meta::{self, Killed, MetaAnswer, MetaProcedure, MetaResult},
     metrics::{Counted, RealmCounters},
-    options::RealmOptions,
-    permissions::Permissions,
+    options::{RealmOptions, SessionLimits},
     router::{Now, Router},
+    rules::Rules,
 };
 use crate::{
     identity::Identity,
@@ -45,7 +45,7 @@ pub(super) struct Owner {
     logouts: Option<Logouts>,
     arrivals: mpsc::UnboundedReceiver<Arrival>,
     gate: Arc<Gate>,
-    permissions: Arc<Permissions>,
+    rules: Arc<Rules>,
     router: Router,
     members: Members,
     deliveries: Deliveries,
@@ -89,7 +89,7 @@ impl Owner {
         options: RealmOptions,
         arrivals: mpsc::UnboundedReceiver<Arrival>,
         gate: Arc<Gate>,
-        permissions: Arc<Permissions>,
+        rules: Arc<Rules>,
         logouts: Option<Logouts>,
         counters: RealmCounters,
     ) -> Self {
@@ -100,13 +100,13 @@ impl Owner {
         let clock = Clock::start();
         let now = clock.now();
         let identifiers = Identifiers::new();
-        let router = Router::new(Arc::clone(&permissions), identifiers, per_session, &histories, now.clock);
+        let router = Router::new(Arc::clone(&rules), identifiers, per_session, &histories, now.clock);
         Self {
             name,
             logouts,
             arrivals,
             gate,
-            permissions,
+            rules,
             router,
             members,
             deliveries,
@@ -124,9 +124,15 @@ impl Owner {
         while self.receive(&mut batch).await {
             self.now = self.clock.now();
             self.expire();
-            let mut slots = 0;
+            let (mut slots, mut is_closed) = (0, false);
             for arrival in batch.drain(..) {
                 slots += arrival.slots() as usize;
+                if is_closed {
+                    if let Arrival::Attach { outbox, .. } = arrival {
+                        outbox.end(Ending::RealmClosed);
+                    }
+                    continue;
+                }
                 match arrival {
                     Arrival::Attach { key, identity, outbox, client } => {
                         self.attach(key, identity, outbox, client);
@@ -139,12 +145,24 @@ impl Owner {
                             let _ = done.send(());
                         }
                     }
+                    Arrival::Reconfigure { rules, limits, done } => {
+                        let ended = self.reconfigure(rules, limits).await;
+                        // A reload that was given up does not ask.
+                        let _ = done.send(ended);
+                    }
+                    Arrival::Close { done } => {
+                        let _ = done.send(self.members.len());
+                        is_closed = true;
+                    }
                 }
                 // A long queue of events with many receivers must not keep the connections from writing them.
                 tokio::task::consume_budget().await;
             }
             self.gate.slots.add_permits(slots);
             self.counted.flush(&self.counters);
+            if is_closed {
+                return;
+            }
         }
     }
 
@@ -166,7 +184,12 @@ impl Owner {
     }
 
     fn attach(&mut self, key: SessionKey, identity: Arc<Identity>, outbox: Arc<Outbox>, client: Client) {
-        let role = self.permissions.role(&identity.authrole);
+        if !self.rules.admit(&identity) {
+            // The rules have changed while it joined.
+            outbox.end(Ending::NotStanding);
+            return;
+        }
+        let role = self.rules.permissions.role(&identity.authrole);
         let member = Member { number: key.number, identity, outbox, role, client };
         if let Err(refused) = self.members.insert(key.session, member) {
             // Two draws out of 2^53 were the same: the session that is there stays, the new client has to try again.
@@ -185,6 +208,41 @@ impl Owner {
             self.deliver();
         }
         self.count();
+    }
+
+    /// Goes by other rules from now on, and ends the sessions that have lost their ground. How many that are.
+    async fn reconfigure(&mut self, rules: Arc<Rules>, limits: SessionLimits) -> usize {
+        self.router.reconfigure(Arc::clone(&rules), limits);
+        self.rules = rules;
+        let sessions: Vec<SessionId> = self.members.sessions().collect();
+        let mut gone = Vec::new();
+        for session in &sessions {
+            if !self.members.judge(*session, &self.rules) {
+                gone.push(*session);
+            }
+        }
+        let mut left = Vec::with_capacity(gone.len());
+        for session in gone {
+            let Some(member) = self.members.remove(session) else { continue };
+            member.outbox.end(Ending::NotStanding);
+            self.router.leave(session, &self.members, self.now, &mut self.deliveries);
+            left.push((session, member));
+            self.deliver();
+            tokio::task::consume_budget().await;
+        }
+        // Only now: those that end together need not hear of one another.
+        for (session, member) in &left {
+            self.announce_leave(*session, member);
+            self.deliver();
+            tokio::task::consume_budget().await;
+        }
+        for session in sessions {
+            self.router.take_back(session, &self.members, self.now, &mut self.deliveries);
+            self.deliver();
+            tokio::task::consume_budget().await;
+        }
+        self.count();
+        left.len()
     }
 
     fn route(&mut self, key: SessionKey, message: ClientMessage) {

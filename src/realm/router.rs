@@ -22,7 +22,7 @@ macro_rules! turn {
     ($router:ident, $members:expr, $now:expr) => {
         $crate::realm::turn::Turn {
             members: $members,
-            permissions: &$router.permissions,
+            permissions: &$router.rules.permissions,
             identifiers: &mut $router.identifiers,
             now: $now.instant,
             clock: $now.clock,
@@ -36,6 +36,7 @@ mod changes;
 mod checks;
 mod history;
 mod meta;
+mod reconfigure;
 mod requests;
 mod testaments;
 
@@ -51,7 +52,7 @@ use super::{
     member::{Actor, Members},
     meta::MetaProcedure,
     options::{HistoryOptions, SessionLimits},
-    permissions::Permissions,
+    rules::Rules,
     turn::{Change, Kind},
 };
 use crate::{
@@ -66,7 +67,7 @@ use crate::{
 /// The broker and the dealer of a realm, behind its permissions.
 #[derive(Debug)]
 pub(super) struct Router {
-    permissions: Arc<Permissions>,
+    rules: Arc<Rules>,
     identifiers: Identifiers,
     broker: Broker,
     dealer: Dealer,
@@ -89,7 +90,7 @@ pub(super) struct Now {
 impl Router {
     /// A router without sessions.
     pub(super) fn new(
-        permissions: Arc<Permissions>,
+        rules: Arc<Rules>,
         mut identifiers: Identifiers,
         limits: SessionLimits,
         histories: &[HistoryOptions],
@@ -97,7 +98,7 @@ impl Router {
     ) -> Self {
         let broker = Broker::new(histories, &mut identifiers, created);
         Self {
-            permissions,
+            rules,
             identifiers,
             broker,
             dealer: Dealer::default(),
@@ -224,7 +225,7 @@ impl Router {
         procedure: MetaProcedure,
         uri: &Uri,
     ) -> Result<(), RequestError> {
-        authorize_meta(&self.permissions, actor, procedure, uri)
+        authorize_meta(&self.rules.permissions, actor, procedure, uri)
     }
 
     /// Whether a CALL with this request belongs to a call that the dealer knows, whatever procedure it names.

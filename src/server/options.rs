@@ -1,6 +1,10 @@
 //! Where a transport listens, and how many connections it takes.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 pub use crate::socket_file::SocketAccess;
 use crate::tls::TlsOptions;
@@ -49,4 +53,35 @@ impl ListenerOptions {
 impl Endpoint {
     /// A burst of this many connections may wait to be accepted; the kernel's own bound may be lower.
     pub const DEFAULT_BACKLOG: u32 = 1024;
+
+    /// Whether clients find both at the same address.
+    pub(crate) fn is_at(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tcp { interface, port, .. }, Self::Tcp { interface: other, port: at, .. }) => {
+                interface == other && port == at
+            }
+            (Self::Unix { path, .. }, Self::Unix { path: other, .. }) => path == other,
+            _ => false,
+        }
+    }
+
+    /// Whether the other one cannot be bound while this one listens, although it is elsewhere: one of the two is at all interfaces.
+    pub(crate) fn is_in_the_way_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tcp { interface, port, .. }, Self::Tcp { interface: other, port: at, .. }) => {
+                *port != 0 && port == at && (interface.is_unspecified() || other.is_unspecified())
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Where clients find it.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { interface, port, .. } => SocketAddr::new(*interface, *port).fmt(f),
+            Self::Unix { path, .. } => path.display().fmt(f),
+        }
+    }
 }

@@ -91,8 +91,7 @@ impl StoreMetrics {
             evicted_for_room: evicted("room"),
             evicted_of_principal: evicted("principal"),
         };
-        let shown = tally.clone();
-        self.ready.add(labels, move || usize::from(!shown.is_impaired()));
+        self.ready.watch(labels, &tally.is_impaired, |is_impaired| i64::from(!is_impaired.load(Relaxed)));
         tally
     }
 }

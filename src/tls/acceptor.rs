@@ -42,6 +42,7 @@ pub struct Acceptor {
     options: TlsOptions,
     current: Arc<ArcSwap<Loaded>>,
     pub(super) tally: Tally,
+    metrics: TlsMetrics,
     /// The hash of the files as they were read last, good or not: the same bytes are not tried a second time.
     last: Mutex<[u8; 32]>,
 }
@@ -77,23 +78,27 @@ impl Acceptor {
     ) -> Result<Self, TlsLoadError> {
         let last = hash(options.files());
         let current = Arc::new(ArcSwap::from_pointee(Loaded::read(options, None)?));
-        for (place, pair) in options.pairs().enumerate() {
-            let labels = [
-                ("transport", transport.to_owned()),
-                ("certificate", pair.certificate.display().to_string()),
-            ];
-            let current = Arc::clone(&current);
-            let days =
-                move || current.load().pairs.get(place).map_or(0, |pair| pair.days_left(Timestamp::now()));
-            metrics.days.add_signed(labels, days);
-        }
         Ok(Self {
             transport: transport.to_owned(),
             options: options.clone(),
             current,
             tally: metrics.of(transport),
+            metrics: metrics.clone(),
             last: Mutex::new(last),
         })
+    }
+
+    /// Shows monitoring how long its certificates hold, in the place of one that had them before.
+    pub(super) fn show(&self) {
+        for (place, pair) in self.options.pairs().enumerate() {
+            let labels = [
+                ("transport", self.transport.clone()),
+                ("certificate", pair.certificate.display().to_string()),
+            ];
+            self.metrics.days.watch(labels, &self.current, move |current: &ArcSwap<Loaded>| {
+                current.load().pairs.get(place).map_or(0, |pair| pair.days_left(Timestamp::now()))
+            });
+        }
     }
 
     /// Makes a handshake.
@@ -121,8 +126,13 @@ impl Acceptor {
         Ok((stream, tls))
     }
 
+    /// What the configuration says about the endpoint.
+    pub(crate) const fn options(&self) -> &TlsOptions {
+        &self.options
+    }
+
     /// The endpoint's name in metrics and in the log.
-    pub(super) fn transport(&self) -> &str {
+    pub(crate) fn transport(&self) -> &str {
         &self.transport
     }
 

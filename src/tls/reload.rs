@@ -4,7 +4,11 @@
 //! certificate belong together and hold now, and only then shows them to new clients. Open connections go on. If anything is
 //! wrong, the old certificates go on.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use super::{
     acceptor::{Acceptor, TlsLoadError},
@@ -14,7 +18,7 @@ use crate::time::Timestamp;
 
 /// The TLS endpoints of a gateway.
 #[derive(Debug, Default)]
-pub struct Certificates(Vec<Arc<Acceptor>>);
+pub struct Certificates(RwLock<Vec<Arc<Acceptor>>>);
 
 /// What came of changed files.
 #[derive(Debug)]
@@ -38,19 +42,28 @@ pub enum CertificateReload {
 }
 
 impl Certificates {
-    pub(crate) fn add(&mut self, acceptor: Arc<Acceptor>) {
-        self.0.push(acceptor);
+    /// The endpoints are these from now on.
+    pub(crate) fn are(&self, acceptors: Vec<Arc<Acceptor>>) {
+        for acceptor in &acceptors {
+            acceptor.show();
+        }
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = acceptors;
+    }
+
+    /// The endpoints.
+    pub(crate) fn acceptors(&self) -> Vec<Arc<Acceptor>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The files that the certificates come from.
-    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.0.iter().flat_map(|acceptor| acceptor.files())
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.acceptors().iter().flat_map(|acceptor| acceptor.files()).cloned().collect()
     }
 
     /// Reads the certificates of every endpoint whose files have other bytes than before. Reads files: not for a connection's
     /// task. What is unchanged, good or bad, is not in the list.
     pub fn reload(&self) -> Vec<CertificateReload> {
-        self.0.iter().filter_map(|acceptor| reload(acceptor)).collect()
+        self.acceptors().iter().filter_map(|acceptor| reload(acceptor)).collect()
     }
 }
 
@@ -69,6 +82,23 @@ fn reload(acceptor: &Acceptor) -> Option<CertificateReload> {
             CertificateReload::Kept { transport, error }
         }
     })
+}
+
+/// What was done, in one line.
+impl fmt::Display for CertificateReload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replaced { transport, names, .. } => {
+                write!(f, "the certificates of the transport {transport}: {names}")
+            }
+            Self::Kept { transport, error } => {
+                write!(
+                    f,
+                    "nothing for the certificates of the transport {transport}, which cannot be used: {error}"
+                )
+            }
+        }
+    }
 }
 
 impl CertificateReload {

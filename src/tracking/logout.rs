@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use rustc_hash::FxHashSet;
@@ -32,9 +32,11 @@ pub struct LogoutQueue(OnceLock<Working>);
 #[derive(Debug)]
 struct Working {
     /// One for each store.
-    trackers: Arc<[Arc<Tracker>]>,
+    trackers: RwLock<Trackers>,
     orders: mpsc::Sender<Order>,
 }
+
+type Trackers = Arc<[Arc<Tracker>]>;
 
 /// The queue is full; the order was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,7 @@ pub struct TooManyOrders;
 /// Clients that are to be logged out without asking for it.
 #[derive(Debug)]
 struct Order {
+    trackers: Trackers,
     /// The cookies of those that are connected, tracker by tracker.
     connected: Vec<Connected>,
     /// A realm and an authid: all cookies that are authenticated as that, or belong to the client whose public ID it is,
@@ -59,19 +62,18 @@ struct Connected {
 }
 
 impl LogoutQueue {
-    /// Begins to carry out orders, until the queue is dropped. `trackers` has one for each store. A second call changes
-    /// nothing.
+    /// Carries out orders from now on, until the queue is dropped, for the clients of these `trackers`: one for each store.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime, on which the work is done.
     pub fn start(&self, trackers: Vec<Arc<Tracker>>) {
-        let trackers: Arc<[_]> = trackers.into();
-        self.0.get_or_init(|| {
+        let working = self.0.get_or_init(|| {
             let (orders, waiting) = mpsc::channel(MAX_ORDERS);
-            tokio::spawn(carry_out(waiting, Arc::clone(&trackers)));
-            Working { trackers, orders }
+            tokio::spawn(carry_out(waiting));
+            Working { trackers: RwLock::new(Arc::default()), orders }
         });
+        *working.trackers.write().unwrap_or_else(PoisonError::into_inner) = trackers.into();
     }
 
     /// Orders that the clients of these sessions be logged out, and those that are known under a name in a realm; but
@@ -89,8 +91,9 @@ impl LogoutQueue {
         let Some(Working { trackers, orders }) = self.0.get() else { return Ok(()) };
         let place = orders.try_reserve().map_err(|_| TooManyOrders)?;
         let sessions: FxHashSet<SessionId> = sessions.iter().copied().collect();
+        let trackers = Arc::clone(&trackers.read().unwrap_or_else(PoisonError::into_inner));
         let connected = trackers.iter().map(|tracker| tracker.connected(&sessions, spared)).collect();
-        place.send(Order { connected, principal });
+        place.send(Order { trackers, connected, principal });
         Ok(())
     }
 }
@@ -166,8 +169,8 @@ impl Tracker {
     }
 }
 
-async fn carry_out(mut orders: mpsc::Receiver<Order>, trackers: Arc<[Arc<Tracker>]>) {
-    while let Some(Order { connected, principal }) = orders.recv().await {
+async fn carry_out(mut orders: mpsc::Receiver<Order>) {
+    while let Some(Order { trackers, connected, principal }) = orders.recv().await {
         let now = Timestamp::now();
         for (tracker, Connected { mut ids, spared }) in trackers.iter().zip(connected) {
             if let Some((realm, authid)) = principal.clone() {

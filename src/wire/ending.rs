@@ -57,6 +57,8 @@ pub enum Ending {
     },
     /// The realm ends: GOODBYE `wamp.close.system_shutdown`, then close 1001.
     RealmClosed,
+    /// The configuration no longer has what the session joined by: GOODBYE `wamp.close.killed`, then close 1008.
+    NotStanding,
     /// The client's cookie was revoked: GOODBYE `wamp.close.killed` or `wamp.close.logout` in a session, then close 1008.
     Revoked(Parting),
     /// What the client's identity stands on has lapsed: GOODBYE `wamp.close.killed` with the reason, then close 1008.
@@ -94,6 +96,11 @@ impl Ending {
         Self::Violation(message.into())
     }
 
+    /// The operator has changed what the client has come to before it has joined: close 1012, which asks it to come back.
+    pub fn reconfigured() -> Self {
+        Self::Close(CloseCode::Restart, "the gateway's configuration has changed: connect again".to_owned())
+    }
+
     /// The name of this end in metrics and in the log, if the gateway throws the client out for something that the client or its
     /// policy did.
     pub const fn complaint(&self) -> Option<&'static str> {
@@ -115,6 +122,7 @@ impl Ending {
             | Self::Lost
             | Self::Killed { .. }
             | Self::RealmClosed
+            | Self::NotStanding
             | Self::Revoked(_)
             | Self::Lapsed(_)
             | Self::Logout(_)
@@ -175,6 +183,11 @@ impl Ending {
                 let goodbye = goodbye(SYSTEM_SHUTDOWN, Some("the realm has been closed"));
                 (Some(goodbye), CloseCode::Away, SHUTTING_DOWN.into(), LAST_WORDS)
             }
+            Self::NotStanding => {
+                let goodbye =
+                    goodbye(KILLED, Some("the gateway's configuration no longer has what you joined by"));
+                (Some(goodbye), CloseCode::Policy, KILLED.into(), LAST_WORDS)
+            }
             Self::Revoked(why) => {
                 let reason = match why {
                     Parting::Killed => KILLED,
@@ -216,6 +229,7 @@ impl fmt::Display for Ending {
             Self::Taken | Self::Told(Complaint::Taken) => f.write_str("session identifier taken"),
             Self::Killed { .. } => f.write_str("killed"),
             Self::RealmClosed => f.write_str("realm closed"),
+            Self::NotStanding => f.write_str("the configuration no longer has what it joined by"),
             Self::Revoked(Parting::Killed) => f.write_str("cookie revoked"),
             Self::Revoked(Parting::LoggedOut) => f.write_str("logged out elsewhere"),
             Self::Lapsed(why) => f.write_str(why.told()),
@@ -320,6 +334,13 @@ mod tests {
                 "GOODBYE wamp.close.goodbye_and_out the tracking ID exists already",
                 1000,
                 "",
+            ),
+            (
+                Ending::NotStanding,
+                true,
+                "GOODBYE wamp.close.killed the gateway's configuration no longer has what you joined by",
+                1008,
+                "wamp.close.killed",
             ),
             (Ending::Revoked(Parting::Killed), true, "GOODBYE wamp.close.killed ", 1008, "wamp.close.killed"),
             (Ending::Revoked(Parting::Killed), false, "", 1008, "wamp.close.killed"),

@@ -24,9 +24,15 @@ fn the_socket_is_its_owners_alone_and_goes_with_the_gateway() {
 }
 
 #[test]
-fn a_gateway_without_cookies_has_no_socket() {
+fn a_gateway_without_cookies_takes_commands_too_and_starts_beside_another_one() {
     let gateway = Gateway::start(&web(&untracked()));
-    assert!(!gateway.path().join("wampgate.sock").exists());
+    let socket = gateway.path().join("wampgate.sock");
+    assert!(UnixStream::connect(&socket).is_ok());
+    let second = Gateway::prepare(&web(&untracked()));
+    std::os::unix::fs::symlink(&socket, second.path().join("wampgate.sock")).unwrap();
+    let second = second.run();
+    second.output().until("will not reach this gateway", 1);
+    second.assert_next_client_is_served();
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl Watched {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policy.wasm");
         fs::write(&path, component).unwrap();
-        let mut reloader = Reloader::new(ENGINE.clone());
+        let reloader = Reloader::new(ENGINE.clone());
         let gate = reloader.load(&PolicyFile { options: change(options()), ..file(&path) }).unwrap();
         Self { _folder: folder, file: path, reloader, gate }
     }
@@ -74,14 +74,14 @@ fn authid(gate: &PolicyGate) -> String {
 
 #[test]
 fn services_with_the_same_policy_share_its_gate_and_others_have_their_own() {
-    let mut watched = Watched::new(&named("one "), Instances::Fresh);
+    let watched = Watched::new(&named("one "), Instances::Fresh);
     let file = file(&watched.file);
     let again = watched.reloader.load(&file).unwrap();
     assert!(Arc::ptr_eq(&watched.gate, &again));
     let options = PolicyOptions { max_concurrent: 1, ..options() };
     let other = watched.reloader.load(&PolicyFile { options, ..file }).unwrap();
     assert!(!Arc::ptr_eq(&watched.gate, &other));
-    assert_eq!(watched.reloader.files().count(), 2, "one is compiled for each");
+    assert_eq!(watched.reloader.files().len(), 2, "one is compiled for each");
 }
 
 #[test]

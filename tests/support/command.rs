@@ -11,6 +11,8 @@ use serde_json::Value;
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) success: bool,
+    /// The exit code; -1: it was ended by a signal.
+    pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
@@ -30,6 +32,7 @@ pub(crate) fn run(command: &mut Command, input: &str) -> Ran {
     let output = process.wait_with_output().unwrap();
     Ran {
         success: output.status.success(),
+        code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }

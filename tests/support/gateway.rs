@@ -179,6 +179,21 @@ impl Gateway {
         ran.stdout + &ran.stderr
     }
 
+    /// Writes another configuration; the gateway that runs is not told.
+    #[track_caller]
+    pub(crate) fn configure(&self, config: &Value) {
+        let file = self.dir.path().join("config.json");
+        std::fs::write(file, patient(config.clone()).to_string()).unwrap();
+    }
+
+    /// Has the gateway that runs go by another configuration; what `wampgate reload` has printed, and its exit code.
+    #[track_caller]
+    pub(crate) fn reload(&self, config: &Value) -> (String, i32) {
+        self.configure(config);
+        let ran = self.run_command("reload", &[]);
+        (ran.stdout + &ran.stderr, ran.code)
+    }
+
     #[track_caller]
     fn run_command(&self, command: &str, arguments: &[&str]) -> Ran {
         let folder = self.dir.path();

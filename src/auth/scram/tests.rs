@@ -114,7 +114,13 @@ fn verifies_the_specifications_example() {
     let mut extra = Dictionary::default();
     extra.insert("nonce", nonce.clone());
     let pending = PendingScram {
-        claim: scene.applicant().claim(Method::WampScram, &name("user"), &role, None),
+        claim: scene.applicant().claim(
+            Method::WampScram,
+            &name("user"),
+            &role,
+            None,
+            crate::identity::Standing::of_place(0),
+        ),
         is_known: Choice::from(1),
         dialect: &SPECIFIED,
         stored_key,

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    hash::{Hash, Hasher},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -115,6 +116,20 @@ impl PartialEq for TokenKeys {
     fn eq(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.current(), other.current());
         self.file == other.file && (self.file.is_some() || ours.is_same_secret(&theirs))
+    }
+}
+
+/// As far as they can be compared: the file, or the secret.
+impl Hash for TokenKeys {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.file.hash(state);
+        if self.file.is_none() {
+            for key in &self.current().0 {
+                if let Material::Secret(secret) = &key.material {
+                    secret.hash(state);
+                }
+            }
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub struct TokenOptions {
 }
 
 /// Which claims of a token say what.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClaimNames {
     /// `authid`. Default `sub`.
     pub authid: String,

@@ -47,8 +47,9 @@ fn edge(
         &ServiceOptions::default(),
         admission,
         backends,
-        Refusals::default(),
         Arc::default(),
+        Arc::default(),
+        0,
     ));
     let child = PathTree::of(TargetOptions::ForwardAuth(Box::new(options)));
     let root = PathTree { target: None, children: BTreeMap::from([("auth".to_owned(), child)]) };

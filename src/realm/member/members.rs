@@ -11,7 +11,7 @@ use std::{
 use rustc_hash::FxHashMap;
 
 use super::Member;
-use crate::wamp::SessionId;
+use crate::{realm::rules::Rules, wamp::SessionId};
 
 /// The sessions of a realm.
 #[derive(Default)]
@@ -62,6 +62,13 @@ impl Members {
         let in_authid = append(&mut self.by_authid, member.identity.authid.shared_public(), session);
         vacant.insert(Placed { member, in_role, in_authid });
         Ok(())
+    }
+
+    /// Looks a session's role up in other rules. False: the session may not stay.
+    pub(in crate::realm) fn judge(&mut self, session: SessionId, rules: &Rules) -> bool {
+        let Some(Placed { member, .. }) = self.placed.get_mut(&session) else { return true };
+        member.role = rules.permissions.role(&member.identity.authrole);
+        rules.admit(&member.identity)
     }
 
     /// Removes a session.

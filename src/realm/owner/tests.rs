@@ -141,14 +141,14 @@ async fn sessions_meet_in_the_realm() {
 
 #[tokio::test]
 async fn has_role_is_answered_by_the_configuration() {
-    assert!(realm().has_role("anything"));
+    assert!(realm().rules().has_role("anything"));
     let listed = start(RealmOptions {
         name: uri("realm1"),
         roles: Roles::Listed(vec![]),
         per_session: SessionLimits::default(),
         histories: Vec::new(),
     });
-    assert!(!listed.has_role("anything"));
+    assert!(!listed.rules().has_role("anything"));
 }
 
 #[tokio::test]

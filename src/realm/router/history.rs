@@ -33,7 +33,7 @@ impl Router {
         let id = arguments.id("a subscription's identifier")?;
         let filter = filter(&arguments)?;
         let pattern = self.broker.pattern(id).ok_or_else(|| no_such(Kind::Subscription, id))?;
-        authorize(&self.permissions, actor, Action::Subscribe, pattern.as_str(), false)?;
+        authorize(&self.rules.permissions, actor, Action::Subscribe, pattern.as_str(), false)?;
         let turn = &turn!(self, members, now);
         self.broker.recall(actor.session, id, &filter, turn).map(MetaResult::Events)
     }

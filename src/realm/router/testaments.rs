@@ -88,7 +88,7 @@ impl Router {
         let scope = Scope::read(&arguments)?;
         let testament = read(&arguments)?;
         let ClientMessage::Publish { topic, .. } = &testament else { return Err(invalid("no publication")) };
-        authorize(&self.permissions, actor, Action::Publish, topic.as_str(), topic.is_reserved())?;
+        authorize(&self.rules.permissions, actor, Action::Publish, topic.as_str(), topic.is_reserved())?;
         let size = size(&testament);
         let own = self.testaments.0.entry(actor.session).or_default();
         let count = own.detached.len() + own.destroyed.len();

@@ -11,6 +11,7 @@ use crate::{
     realm::{
         Client, Permission, RoleOptions, Roles,
         member::{Member, Members},
+        permissions::Permissions,
     },
     wamp::{
         ClientFeatures, Serializer,
@@ -48,11 +49,11 @@ impl World {
     }
 
     fn new(roles: &Roles, sessions: impl IntoIterator<Item = u64>) -> Self {
-        let permissions = Arc::new(Permissions::new(roles));
+        let rules = Arc::new(Rules::new(Permissions::new(roles)));
         let identifiers = Identifiers::counting_from(FIRST_PUBLICATION - 1);
         let now = Now { instant: Instant::now(), clock: Timestamp::from_millis(0) };
         let limits = SessionLimits::default();
-        let router = Router::new(Arc::clone(&permissions), identifiers, limits, &[], now.clock);
+        let router = Router::new(Arc::clone(&rules), identifiers, limits, &[], now.clock);
         let mut world = Self { router, members: Members::default(), now };
         sessions.into_iter().for_each(|session| world.add(session, identity(session)));
         world
@@ -101,7 +102,7 @@ impl World {
     }
 
     fn add(&mut self, session: u64, identity: Arc<Identity>) {
-        let role = self.router.permissions.role(&identity.authrole);
+        let role = self.router.rules.permissions.role(&identity.authrole);
         let outbox = Arc::new(Outbox::new(Serializer::Json, usize::MAX));
         let member = Member { number: 0, identity, outbox, role, client: Client::default() };
         assert!(self.members.insert(SessionId(session), member).is_ok());
@@ -156,6 +157,7 @@ pub(in crate::realm) fn identity(session: u64) -> Arc<Identity> {
         authmethod: "anonymous",
         authprovider: "policy",
         authextra: None,
+        standing: None,
     })
 }
 

@@ -1,0 +1,42 @@
+//! What the sessions of a service stand on: see [`Standing`].
+
+use std::{any::type_name, collections::BTreeMap, hash::Hash};
+
+use super::{AuthOptions, TokenOptions};
+use crate::identity::{Name, Standing, Standings};
+
+/// The standing of a principal. The type of its options tells its method.
+pub(super) fn of_principal<P: Hash>(place: Standing, authid: &Name, principal: &P) -> Standing {
+    place.of(type_name::<P>(), authid, principal)
+}
+
+/// The standing of clients that have proved nothing: anonymous ones, and those that a policy names.
+pub(super) fn of_unproved(place: Standing, auth: Option<&AuthOptions>) -> Standing {
+    place.of("anonymous", "", &auth.map(|auth| &auth.anonymous))
+}
+
+/// The standing of clients that a token names. Which keys the issuer has in its file does not count: the file changes by itself.
+pub(super) fn of_token(place: Standing, tokens: &TokenOptions) -> Standing {
+    let TokenOptions { keys, algorithms, issuer, audience, claims, role, .. } = tokens;
+    let algorithms: Vec<_> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
+    place.of("token", "", &(&**keys, algorithms, issuer, audience, claims, role))
+}
+
+/// Adds everything that sessions of a service may stand on.
+pub fn standings(place: Standing, auth: Option<&AuthOptions>, standings: &mut Standings) {
+    standings.extend([of_unproved(place, auth)]);
+    let Some(auth) = auth else { return };
+    standings.extend(auth.token.as_ref().map(|tokens| of_token(place, tokens)));
+    standings.extend(all(place, auth.ticket.as_ref().map(|method| &method.principals)));
+    standings.extend(all(place, auth.wampcra.as_ref().map(|method| &method.principals)));
+    standings.extend(all(place, auth.scram.as_ref().map(|method| &method.principals)));
+    standings.extend(all(place, auth.cryptosign.as_ref().map(|method| &method.principals)));
+}
+
+fn all<P: Hash>(
+    place: Standing,
+    principals: Option<&BTreeMap<Name, P>>,
+) -> impl Iterator<Item = Standing> + '_ {
+    let principals = principals.into_iter().flatten();
+    principals.map(move |(authid, principal)| of_principal(place, authid, principal))
+}

@@ -1,0 +1,43 @@
+//! What a realm goes by at a time: who may do what, and on what a session may stand. A reload of the configuration replaces it.
+
+use std::sync::Arc;
+
+use super::permissions::Permissions;
+use crate::identity::{Identity, Standings};
+
+/// The rules of a realm.
+#[derive(Debug)]
+pub struct Rules {
+    pub(super) permissions: Permissions,
+    /// What sessions may stand on; none: on everything, since nothing was taken away yet.
+    pub(super) standings: Option<Arc<Standings>>,
+}
+
+impl Rules {
+    /// The rules before anything was taken away.
+    pub(super) const fn new(permissions: Permissions) -> Self {
+        Self { permissions, standings: None }
+    }
+
+    /// Whether sessions may have this role.
+    pub fn has_role(&self, role: &str) -> bool {
+        self.permissions.has_role(role)
+    }
+
+    /// The names of the roles that sessions may have; none where they may have any.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.permissions.role_names()
+    }
+
+    /// Whether a session may be there: its role exists, and so does what it stands on.
+    pub fn admit(&self, identity: &Identity) -> bool {
+        self.has_role(&identity.authrole) && self.has_ground(identity)
+    }
+
+    /// Whether what a session stands on exists.
+    pub(super) fn has_ground(&self, identity: &Identity) -> bool {
+        let have =
+            |standings: &Arc<Standings>| identity.standing.is_some_and(|standing| standings.have(standing));
+        self.standings.as_ref().is_none_or(have)
+    }
+}

@@ -1,0 +1,131 @@
+//! Where a transport is served: what it serves now, who is connected, and how that ends. A reload changes the first, and the rest stays.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use arc_swap::{ArcSwap, Guard};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{Entrance, ListenerOptions};
+use crate::edge::Edge;
+
+/// A transport's place among the listeners.
+#[derive(Debug)]
+pub(crate) struct Post {
+    serving: ArcSwap<Serving>,
+    /// How many connections have a place.
+    open: AtomicUsize,
+    /// Ends the listener and its connections.
+    pub(super) stop: CancellationToken,
+    /// The task that accepts them.
+    pub(super) accepting: TaskTracker,
+    pub(super) connections: TaskTracker,
+}
+
+/// What a connection meets that comes now.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) entrance: Option<Arc<Entrance>>,
+    max_connections: usize,
+}
+
+/// The place of a connection among those of its transport.
+#[derive(Debug)]
+pub(super) struct Permit(Arc<Post>);
+
+/// The posts of a gateway, shared by its server and by what reloads it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Posts(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    posts: Vec<Arc<Post>>,
+    /// The gateway ends: nothing new comes.
+    is_draining: bool,
+}
+
+// === impl Serving ===
+
+impl Serving {
+    /// What a listener with these options serves.
+    pub(crate) fn new(options: &ListenerOptions, edge: Arc<Edge>, entrance: Option<Arc<Entrance>>) -> Self {
+        let max_connections = options.max_connections.unwrap_or(ListenerOptions::DEFAULT_MAX_CONNECTIONS);
+        Self { edge, entrance, max_connections }
+    }
+}
+
+// === impl Post ===
+
+impl Post {
+    /// A post that nothing is connected to.
+    pub(crate) fn new(serving: Serving) -> Self {
+        Self {
+            serving: ArcSwap::from_pointee(serving),
+            open: AtomicUsize::new(0),
+            stop: CancellationToken::new(),
+            accepting: TaskTracker::new(),
+            connections: TaskTracker::new(),
+        }
+    }
+
+    /// What is served now.
+    pub(crate) fn serving(&self) -> Guard<Arc<Serving>> {
+        self.serving.load()
+    }
+
+    /// Serves something else from now on. Connections that are open go on with what they have met.
+    pub(crate) fn serve(&self, serving: Serving) {
+        let before = self.serving.swap(Arc::new(serving));
+        before.edge.retire();
+    }
+
+    /// Accepts nothing more, and ends the connections as at the gateway's end.
+    pub(crate) fn close(&self) {
+        self.stop.cancel();
+    }
+
+    /// A place for one more connection; none: there are as many as there may be. Only the one task that accepts may ask.
+    pub(super) fn enter(self: &Arc<Self>, serving: &Serving) -> Option<Permit> {
+        if self.open.load(Relaxed) >= serving.max_connections {
+            return None;
+        }
+        self.open.fetch_add(1, Relaxed);
+        Some(Permit(Arc::clone(self)))
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Relaxed);
+    }
+}
+
+// === impl Posts ===
+
+impl Posts {
+    /// Adds a post. False: the gateway ends, and the post is not served.
+    pub(super) fn add(&self, post: Arc<Post>) -> bool {
+        let mut state = self.lock();
+        // A post that was closed is of no more use once its last connection has ended.
+        state.posts.retain(|post| !post.stop.is_cancelled() || !post.connections.is_empty());
+        if !state.is_draining {
+            state.posts.push(post);
+        }
+        !state.is_draining
+    }
+
+    /// Every post there is. None is added afterwards.
+    pub(super) fn drain(&self) -> Vec<Arc<Post>> {
+        let mut state = self.lock();
+        state.is_draining = true;
+        std::mem::take(&mut state.posts)
+    }
+
+    // Held for a moment, and never across an await.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
