@@ -199,10 +199,15 @@ pub enum Summary {
 }
 
 impl ManagedStore {
-    /// Opens a store without a gateway. Its clients have their public IDs by the key in the node directory.
+    /// Opens a store without a gateway. Its clients have their public IDs by the key in the node directory, or by
+    /// the one that gateways share with the store.
     pub fn open(name: String, options: &StoreOptions, node_dir: &Path) -> Result<Self, ManagedStoreError> {
         let opened = store::open(options, Timestamp::now())?;
-        Ok(Self::new(name, options, &opened, Arc::new(PublicIdKey::of_node(node_dir)?)))
+        let key = match &opened.key {
+            Some(key) => Arc::clone(key),
+            None => Arc::new(PublicIdKey::of_node(node_dir)?),
+        };
+        Ok(Self::new(name, options, &opened, key))
     }
 
     /// A store that was just opened.

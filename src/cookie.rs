@@ -46,11 +46,35 @@ impl TrackingId {
         Ok(Self(Arc::from(String::from_utf8_lossy(drawn).as_ref())))
     }
 
+    /// What stands for an ID in a store that knows only its digest: no credential, and no client can come with it, since
+    /// [`parse`](Self::parse) takes no `~`.
+    pub(crate) fn stand_in(digest: &str, public_id: &str) -> Self {
+        Self(format!("~{digest}{public_id}").into())
+    }
+
+    /// An ID for one connection, which stands in no store. No client can come with it, as with a stand-in.
+    pub(crate) fn unrecorded<R: rand::TryCryptoRng>(rng: &mut R) -> Result<Self, R::Error> {
+        Ok(Self(format!("~{}", Self::generate(IdLength::DEFAULT, rng)?.expose()).into()))
+    }
+
+    /// The digest and the public ID, if this stands for an ID.
+    pub(crate) fn stands_for(&self) -> Option<(&str, &str)> {
+        self.0.strip_prefix('~')?.split_at_checked(DIGEST_TEXT).filter(|(_, public_id)| !public_id.is_empty())
+    }
+
+    /// Whether a client may come with it: neither a stand-in nor an ID for one connection.
+    pub(crate) fn is_recorded(&self) -> bool {
+        !self.0.starts_with('~')
+    }
+
     /// The secret itself.
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
+
+/// The size of a digest's text: the 32 bytes of SHA-256 in base64 without padding.
+const DIGEST_TEXT: usize = 43;
 
 /// RFC 4648, 5: the URL-safe base64 alphabet; every character may stand in a cookie without quotes.
 const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -1,7 +1,7 @@
 //! Cookie stores: where the records of tracked clients live.
 //!
 //! One trait, [`CookieStore`], and one conformance suite (`tests/store`) for all its implementations:
-//! [`MemoryStore`], [`FileStore`] and [`LmdbStore`]. [`open`] makes the one that a configuration names.
+//! [`MemoryStore`], [`FileStore`], [`LmdbStore`] and [`RedisStore`]. [`open`] makes the one that a configuration names.
 
 mod commit;
 mod error;
@@ -21,6 +21,7 @@ mod file;
 mod lmdb;
 mod memory;
 mod open;
+mod redis;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -39,9 +40,12 @@ pub use self::{
     metrics::{StoreMetrics, StoreTally},
     open::{OpenedStore, open, open_counting},
     options::{
-        DEFAULT_MAX_COOKIES, DEFAULT_MAX_PER_PRINCIPAL, DEFAULT_MAX_SIZE, StoreOptions, StorePlace, SyncMode,
+        DEFAULT_MAX_COOKIES, DEFAULT_MAX_PER_PRINCIPAL, DEFAULT_MAX_SIZE, DEFAULT_PREFIX,
+        DEFAULT_REDIS_TIMEOUT, OnError, RedisOptions, RedisUrl, RedisUrlError, StoreOptions, StorePlace,
+        SyncMode,
     },
     record::{Authentication, CookieRecord, Lineage, Replacement, Succession},
+    redis::RedisStore,
     revocations::{LocalRevocations, OpenConnections, Parting, Reach, Revocation, Revocations},
 };
 pub use crate::{
@@ -137,4 +141,15 @@ pub trait CookieStore: Send + Sync + fmt::Debug {
         now: Timestamp,
         each: &mut dyn FnMut(&TrackingId, &CookieRecord),
     ) -> Result<(), StoreError>;
+
+    /// The IDs of the live records with a login of this principal, from an index; nothing if the store has none, and only a
+    /// [`scan`](Self::scan) finds them. Takes as long as it needs: call it where blocking is allowed.
+    fn find_logins(
+        &self,
+        _authrealm: &str,
+        _authid: &str,
+        _now: Timestamp,
+    ) -> Option<Result<Vec<TrackingId>, StoreError>> {
+        None
+    }
 }

@@ -185,7 +185,13 @@ impl Tracker {
         for _ in 0..MAX_DRAWS {
             let (known, is_new) = match self.find_known(headers, now).await? {
                 Some(known) => (known, false),
-                None if may_be_new => (self.create(now).await?, true),
+                None if may_be_new => match self.create(now).await {
+                    Err(error) if self.clients.is_ephemeral && error.is_outage() => {
+                        let known = self.unrecorded(now)?;
+                        return Ok(Some(self.tracked(known, true, tls)));
+                    }
+                    created => (created?, true),
+                },
                 None => return Ok(None),
             };
             // If the client was revoked during its handshake, it goes on like one that was revoked before.
@@ -250,6 +256,15 @@ impl Tracker {
             }
         }
         Err(StoreError::Exists)
+    }
+
+    /// A client that is known on this connection only: it gets no cookie, and the store hears nothing of it.
+    fn unrecorded(&self, now: Timestamp) -> Result<Known, StoreError> {
+        let id = TrackingId::unrecorded(&mut SysRng)
+            .map_err(|error| StoreError::Io(format!("no random bytes for an ID: {error}").into()))?;
+        let presence = self.clients.connections.enter(&id);
+        let record = CookieRecord::new(now, self.options.max_age);
+        Ok(Known { id, record, is_replaced: false, is_exclusive: true, presence })
     }
 
     fn draw(&self) -> Result<TrackingId, StoreError> {

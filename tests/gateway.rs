@@ -26,6 +26,7 @@ mod realm;
 mod reload;
 mod rotation;
 mod secrets;
+mod shared;
 mod shutdown;
 mod takeover;
 mod tls;

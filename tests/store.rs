@@ -12,5 +12,6 @@ mod kill;
 mod lmdb;
 mod locking;
 mod model;
+mod redis;
 mod replace;
 mod support;

@@ -15,7 +15,7 @@ use crate::{
 /// A record with its names. As JSON it is what `wampgate cookies ls --json` prints.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CookieEntry {
-    /// The tracking ID, only if it was asked for in so many words.
+    /// The tracking ID, only if it was asked for in so many words, and the store knows it.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "id_text")]
     pub id: Option<TrackingId>,
     /// The public ID.
@@ -68,10 +68,16 @@ impl CookieEntry {
         let lineage = record.lineage.as_ref();
         let succession = record.authentication.as_ref().and_then(|a| a.succession.as_ref());
         Self {
-            id: reveal.then(|| id.clone()),
+            id: reveal.then(|| id.clone()).filter(TrackingId::is_recorded),
             public_id: store.clients.public_id(id, record).to_string(),
-            replaces: lineage.filter(|_| reveal).map(|lineage| lineage.predecessor.clone()),
-            replaced_by: succession.filter(|_| reveal).map(|succession| succession.id.clone()),
+            replaces: lineage
+                .filter(|_| reveal)
+                .map(|lineage| lineage.predecessor.clone())
+                .filter(TrackingId::is_recorded),
+            replaced_by: succession
+                .filter(|_| reveal)
+                .map(|succession| succession.id.clone())
+                .filter(TrackingId::is_recorded),
             replaced: succession.and_then(|succession| succession.since),
             created: record.created,
             last_seen: record.last_seen,

@@ -129,6 +129,7 @@ fn repair(args: &StoreArgs) -> anyhow::Result<()> {
             path.display()
         ),
         StoreOptions::Memory { .. } => bail!("a store in memory has no file to repair"),
+        StoreOptions::Redis(_) => bail!("Redis repairs its own files: `redis-check-aof --fix`"),
         _ => bail!("only a store of type \"file\" has a file that this command can repair"),
     };
     place::must_exist(&path)?;

@@ -2,13 +2,19 @@
 
 use schemars::json_schema;
 
-use super::reader::{
-    Json, Located, NodePath, Only, Own, Raw, Walk, Whole, checked_text, choice, inline_schema, object, whole,
-    words,
+use super::{
+    Secret,
+    reader::{
+        Json, Located, NodePath, Only, Own, Raw, Time, Walk, Whole, checked_text, choice, inline_schema,
+        object, whole, words,
+    },
 };
 use crate::{
     cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, MaxAge, SameSite},
-    store::{DEFAULT_MAX_COOKIES, DEFAULT_MAX_PER_PRINCIPAL, DEFAULT_MAX_SIZE, StoreOptions, SyncMode},
+    store::{
+        DEFAULT_MAX_COOKIES, DEFAULT_MAX_PER_PRINCIPAL, DEFAULT_MAX_SIZE, DEFAULT_PREFIX,
+        DEFAULT_REDIS_TIMEOUT, OnError, RedisOptions, RedisUrl, StoreOptions, SyncMode,
+    },
     tracking::TrackingOptions,
 };
 
@@ -17,6 +23,9 @@ const UNGUESSABLE_LENGTH: usize = 22;
 
 /// Browsers cut a cookie's lifetime to this (RFC 6265bis, 5.5).
 const BROWSERS_MAX_AGE: u32 = 400 * 86_400;
+
+/// What stands for a URL that is not there, where only the rest of a configuration is checked.
+const MISSING_URL: &str = "redis://localhost";
 
 object! {
     /// Cookie tracking: the browser keeps an ID, so that the gateway recognizes the client when it comes back.
@@ -56,6 +65,7 @@ choice! {
         Memory(RawMemoryStore) = "memory",
         File(RawFileStore) = "file",
         Lmdb(RawLmdbStore) = "lmdb" | "database",
+        Redis(RawRedisStore) = "redis",
     }
 }
 
@@ -119,6 +129,59 @@ object! {
         "max_cookies" => "use `max_size`, which bounds an LMDB store",
     }
 }
+
+object! {
+    /// Records in Redis 7 or Valkey, which several gateways share.
+    struct RawRedisStore {
+        /// Where it is: `redis://USER:PASSWORD@HOST:6379/0`, `rediss://…` for TLS, or `unix:/path/to/redis.sock`; `"${NAME}"`
+        /// for an environment variable, or {"file": …}, where it has a password.
+        url: required Located<Secret>,
+        /// What the names of all keys begin with. Default `wg:`.
+        prefix: optional Prefix,
+        /// How long an operation may take. Default `250ms`.
+        timeout: optional Time<10, 10_000>,
+        /// What becomes of new clients while Redis does not answer: `deny` (the default) refuses them with 503; `ephemeral` gives a
+        /// client without a cookie an identity for its connection, which is not recorded.
+        on_error: optional OnError,
+        /// The largest number of logins of one principal: when it logs in with one more, the one ends that expires first. 0: no
+        /// bound. Default 100.
+        max_per_principal: optional Whole<0, 100_000_000>,
+        /// The file with the key of public IDs, which all gateways must have alike; the gateway makes it if there is none. Default:
+        /// the gateways agree on a key in Redis.
+        public_id_key: optional NodePath,
+    }
+    misplaced {
+        "host" => "write `url`: \"redis://HOST:6379/0\"",
+        "password" => "write it into `url`: \"redis://USER:PASSWORD@HOST:6379/0\", best in an environment variable: \"url\": \"${REDIS_URL}\"",
+        "sync" => "Redis decides when it writes to its disk: set `appendfsync` there",
+        "max_cookies" => "Redis bounds its memory itself: set `maxmemory` there, with `maxmemory-policy noeviction`",
+    }
+}
+
+words! {
+    OnError as "OnError" {
+        "deny" => Self::Deny,
+        "ephemeral" => Self::Ephemeral,
+    }
+}
+
+/// The beginning of all keys: visible ASCII, so that it reads well in `redis-cli`.
+#[derive(Debug)]
+pub(super) struct Prefix(String);
+
+impl Raw for Prefix {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        checked_text(json, "1 to 64 letters, digits and . : _ - { }", walk, |text| {
+            let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b".:_-{}".contains(&byte);
+            ((1..=64).contains(&text.len()) && text.bytes().all(is_fit)).then(|| Self(text.to_owned()))
+        })
+    }
+}
+
+inline_schema!(Prefix, "Prefix", |_generator| json_schema!({
+    "type": "string",
+    "pattern": "^[A-Za-z0-9.:_{}-]{1,64}$",
+}));
 
 words! {
     SameSite as "SameSite" {
@@ -284,6 +347,28 @@ impl RawStore {
                     max_per_principal: store.max_per_principal.map_or(DEFAULT_MAX_PER_PRINCIPAL, Whole::get),
                     sync: store.sync.map_or_else(SyncMode::default, |sync| sync.0),
                 })
+            }
+            Self::Redis(store) => {
+                let Located { path, value: url } = store.url?;
+                let text = if walk.is_missing_secret(&path) { MISSING_URL } else { url.expose() };
+                let url = match RedisUrl::parse(text) {
+                    Ok(url) => url,
+                    Err(error) => {
+                        walk.fault_at(path, error.to_string());
+                        return None;
+                    }
+                };
+                if url.shows_password() {
+                    walk.warn_at(&path, "the password crosses the network as plain text: use `rediss://`");
+                }
+                Some(StoreOptions::Redis(Box::new(RedisOptions {
+                    url,
+                    prefix: store.prefix.map_or_else(|| DEFAULT_PREFIX.to_owned(), |prefix| prefix.0),
+                    timeout: store.timeout.map_or(DEFAULT_REDIS_TIMEOUT, |time| time.0),
+                    on_error: store.on_error.unwrap_or_default(),
+                    max_per_principal: store.max_per_principal.map_or(DEFAULT_MAX_PER_PRINCIPAL, Whole::get),
+                    public_id_key: store.public_id_key.map(|key| key.path),
+                })))
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::{
     realm::Realm,
     server::{self, Entrance, Post, Serving, Site},
     service::{Slot, WebSocketService},
-    store::{self, StoreOptions},
+    store::{self, StoreOptions, StorePlace},
     time::Timestamp,
     tls::{self, Acceptor, TlsOptions},
     tracking::{LoginOptions, Tracker, TrackingOptions},
@@ -252,7 +252,15 @@ impl<'a> Assembly<'a> {
         place: Place<'_>,
     ) -> Result<Arc<WebSocketService>, StartError> {
         let foundation = self.foundation;
-        let key = foundation.public_id_key(options.cookie.as_ref().map(|cookie| &cookie.store))?;
+        let store = options.cookie.as_ref().map(|cookie| &cookie.store);
+        let key = match store {
+            // The key comes with a store that several gateways share.
+            Some(store) if matches!(store.place(), StorePlace::Shared { .. }) => {
+                let name = admin::store_name(store, &place.transport.edge.id, place.path);
+                self.store(store, name, None)?.clients.key
+            }
+            _ => foundation.public_id_key(store)?,
+        };
         let logins = options.auth.as_ref().and_then(|auth| auth.cookie);
         let tracker = match &options.cookie {
             Some(cookie) => {
@@ -299,7 +307,7 @@ impl<'a> Assembly<'a> {
         key: &Arc<PublicIdKey>,
         logins: Option<LoginOptions>,
     ) -> Result<Arc<Tracker>, StartError> {
-        let clients = self.store(&config.store, name, key)?.clients;
+        let clients = self.store(&config.store, name, Some(key))?.clients;
         let tracker = Arc::new(Tracker::new(config.cookie.clone(), clients).with_logins(logins));
         if !self.trackers.iter().any(|other| other.shares_store_with(&tracker)) {
             self.trackers.push(Arc::clone(&tracker));
@@ -312,7 +320,7 @@ impl<'a> Assembly<'a> {
         &mut self,
         options: &StoreOptions,
         name: String,
-        key: &Arc<PublicIdKey>,
+        key: Option<&Arc<PublicIdKey>>,
     ) -> Result<ManagedStore, StartError> {
         if let Some(found) = self.stores.iter().find(|store| store.name() == name) {
             return Ok(found.clone());
@@ -323,9 +331,16 @@ impl<'a> Assembly<'a> {
             }
             known
         } else {
-            let tally = self.foundation.store_metrics.of(&name);
+            let tally = match options.place() {
+                StorePlace::Shared { .. } => self.foundation.store_metrics.of_shared(&name),
+                _ => self.foundation.store_metrics.of(&name),
+            };
             let opened = store::open_counting(options, Timestamp::now(), &tally)?;
-            ManagedStore::new(name, options, &opened, Arc::clone(key)).counting(tally)
+            let key = match opened.key.as_ref().or(key) {
+                Some(key) => Arc::clone(key),
+                None => Arc::new(PublicIdKey::random()?),
+            };
+            ManagedStore::new(name, options, &opened, key).counting(tally)
         };
         self.stores.push(store.clone());
         Ok(store)

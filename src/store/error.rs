@@ -38,6 +38,14 @@ pub enum StoreError {
     /// More changes wait for the disk than the store holds in memory; it may catch up.
     #[error("the cookie store's disk does not keep up: find out what slows it down, or relax `sync`")]
     Busy,
+    /// A store elsewhere does not answer, or refuses. What was asked may be done all the same.
+    #[error("the cookie store {0}")]
+    Unreachable(Arc<str>),
+    /// More operations wait for a store elsewhere than the gateway holds.
+    #[error(
+        "more operations wait for the cookie store than the gateway holds: find out what slows down Redis or the network"
+    )]
+    Overrun,
     /// An authentication that no store takes. Nothing was changed.
     #[error("the authentication cannot be recorded: {0}")]
     Unfit(&'static str),
@@ -49,7 +57,12 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the store itself has told the operator, so that a line for each client that is refused tells nothing new.
     pub(crate) const fn is_told(&self) -> bool {
-        matches!(self, Self::Io(_) | Self::Stalled)
+        matches!(self, Self::Io(_) | Self::Stalled | Self::Unreachable(_) | Self::Overrun)
+    }
+
+    /// Whether the store cannot be asked at the moment, which says nothing about the client.
+    pub(crate) const fn is_outage(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Overrun)
     }
 }
 
@@ -119,4 +132,15 @@ pub enum StoreOpenError {
         /// What LMDB said.
         what: String,
     },
+    /// Redis cannot be reached, or refuses.
+    #[error("cannot open the cookie store {place}: {what}")]
+    Redis {
+        /// Where it is, without a password.
+        place: String,
+        /// What is wrong, and what to do.
+        what: String,
+    },
+    /// The file that the configuration names has no key.
+    #[error(transparent)]
+    Key(#[from] crate::cookie::PublicIdKeyError),
 }

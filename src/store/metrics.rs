@@ -22,6 +22,10 @@ pub struct StoreMetrics {
     revoked: Counters<1>,
     queued: Gauges<1>,
     commits: Family<Labels<1>, Timings>,
+    answers: Family<Labels<1>, Timings>,
+    reconnects: Counters<1>,
+    cache_hits: Counters<1>,
+    revocations: Counters<2>,
 }
 
 /// The metrics of one store. A default counts as well, and no registry shows it.
@@ -42,6 +46,15 @@ pub struct StoreTally {
     pub(super) evicted_for_room: Counter,
     /// Records of principals that had too many.
     pub(super) evicted_of_principal: Counter,
+    answers: Timings,
+    /// Attempts to connect to a store elsewhere again.
+    pub(super) reconnects: Counter,
+    /// Look-ups that were answered without asking a store elsewhere.
+    pub(super) cache_hits: Counter,
+    /// Messages to other gateways.
+    pub(super) revocations_told: Counter,
+    /// Cookies that other gateways have revoked.
+    pub(super) revocations_heard: Counter,
 }
 
 // === impl StoreMetrics ===
@@ -50,8 +63,9 @@ impl StoreMetrics {
     /// Metrics that monitoring is shown.
     pub(crate) fn register(registry: &Registry) -> Self {
         let metrics = Self::default();
-        let Self { ready, failures, evictions, records, created, expired, revoked, queued, commits } =
+        let Self { ready, failures, evictions, records, created, expired, revoked, queued, commits, .. } =
             metrics.clone();
+        let Self { answers, reconnects, cache_hits, revocations, .. } = metrics.clone();
         let help = "Whether a cookie store takes changes: 0 while its disk fails or hangs.";
         registry.register("wampgate_store_ready", help, ready);
         let help = "How often a cookie store began to refuse changes because its disk failed or hung.";
@@ -69,6 +83,14 @@ impl StoreMetrics {
         registry.register("wampgate_store_queue_bytes", help, queued);
         let help = "How long a cookie store takes to make a group of changes durable, in seconds.";
         registry.register("wampgate_store_commit_seconds", help, commits);
+        let help = "How long a Redis store takes to answer, failures included, in seconds.";
+        registry.register("wampgate_store_answer_seconds", help, answers);
+        let help = "Attempts to connect to a Redis store again.";
+        registry.register("wampgate_store_reconnects", help, reconnects);
+        let help = "Look-ups in a Redis store that the gateway answered itself, since it had asked less than a second before.";
+        registry.register("wampgate_store_cache_hits", help, cache_hits);
+        let help = "Revocations between gateways: messages that this one has sent, cookies of which it has received one.";
+        registry.register("wampgate_store_revocations", help, revocations);
         metrics
     }
 
@@ -90,6 +112,31 @@ impl StoreMetrics {
             commits: self.commits.get_or_create_owned(&labels),
             evicted_for_room: evicted("room"),
             evicted_of_principal: evicted("principal"),
+            ..StoreTally::default()
+        };
+        let shown = tally.clone();
+        self.ready.add(labels, move || usize::from(!shown.is_impaired()));
+        tally
+    }
+
+    /// The metrics of the store of this name that other gateways share: it neither counts its records nor writes them.
+    pub fn of_shared(&self, store: &str) -> StoreTally {
+        let labels: Labels<1> = [("store", store.to_owned())];
+        let of_kind = |counters: &Counters<2>, name: &'static str, kind: &str| {
+            let labels = [("store", store.to_owned()), (name, kind.to_owned())];
+            counters.get_or_create_owned(&labels)
+        };
+        let tally = StoreTally {
+            failures: self.failures.get_or_create_owned(&labels),
+            created: self.created.get_or_create_owned(&labels),
+            revoked: self.revoked.get_or_create_owned(&labels),
+            evicted_of_principal: of_kind(&self.evictions, "reason", "principal"),
+            answers: self.answers.get_or_create_owned(&labels),
+            reconnects: self.reconnects.get_or_create_owned(&labels),
+            cache_hits: self.cache_hits.get_or_create_owned(&labels),
+            revocations_told: of_kind(&self.revocations, "direction", "sent"),
+            revocations_heard: of_kind(&self.revocations, "direction", "received"),
+            ..StoreTally::default()
         };
         self.ready.watch(labels, &tally.is_impaired, |is_impaired| i64::from(!is_impaired.load(Relaxed)));
         tally
@@ -124,6 +171,11 @@ impl StoreTally {
     /// A group of changes has become durable, and took so long.
     pub(super) fn committed(&self, took: Duration) {
         self.commits.note(took);
+    }
+
+    /// A store elsewhere has answered, and took so long.
+    pub(super) fn answered(&self, took: Duration) {
+        self.answers.note(took);
     }
 
     /// The store takes changes from now on.

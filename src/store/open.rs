@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    CookieStore, FileStore, LmdbStore, LocalRevocations, MemoryStore, Revocations, StoreOpenError,
-    StoreOptions, StoreTally, index::Limits,
+    CookieStore, FileStore, LmdbStore, LocalRevocations, MemoryStore, OnError, RedisStore, Revocations,
+    StoreOpenError, StoreOptions, StoreTally, index::Limits, redis,
 };
-use crate::time::Timestamp;
+use crate::{cookie::PublicIdKey, time::Timestamp};
 
 /// A store with what belongs to it.
 #[derive(Debug, Clone)]
@@ -17,12 +17,22 @@ pub struct OpenedStore {
     pub revocations: Arc<dyn Revocations>,
     /// The same store, if it is a file: that one can be compacted. LMDB and memory use what is free again.
     pub file: Option<Arc<FileStore>>,
+    /// The key of public IDs that comes with a store that several gateways share; none: the node's own.
+    pub(crate) key: Option<Arc<PublicIdKey>>,
+    /// Whether clients without a cookie get an identity that is not recorded while the store does not answer.
+    pub(crate) is_ephemeral: bool,
 }
 
 impl OpenedStore {
     /// A store that no other process has.
     pub fn local(store: Arc<dyn CookieStore>) -> Self {
-        Self { store, revocations: Arc::new(LocalRevocations::default()), file: None }
+        Self {
+            store,
+            revocations: Arc::new(LocalRevocations::default()),
+            file: None,
+            key: None,
+            is_ephemeral: false,
+        }
     }
 }
 
@@ -47,7 +57,13 @@ pub fn open_counting(
         tally: tally.clone(),
         ..Limits::default()
     };
-    let opened = |store| OpenedStore { store, revocations: Arc::clone(&revocations) as _, file: None };
+    let opened = |store| OpenedStore {
+        store,
+        revocations: Arc::clone(&revocations) as _,
+        file: None,
+        key: None,
+        is_ephemeral: false,
+    };
     Ok(match options {
         StoreOptions::Memory { max_cookies, max_per_principal } => {
             opened(Arc::new(MemoryStore::with_limits(limits(*max_cookies, *max_per_principal))))
@@ -60,6 +76,16 @@ pub fn open_counting(
         StoreOptions::Lmdb { path, max_size, max_per_principal, sync } => {
             let limits = limits(0, *max_per_principal);
             opened(Arc::new(LmdbStore::open_with(path, *max_size, limits, *sync, now)?))
+        }
+        StoreOptions::Redis(options) => {
+            let redis::Opened { store, revocations, key } = RedisStore::open(options, tally)?;
+            OpenedStore {
+                store: Arc::new(store),
+                revocations: Arc::new(revocations),
+                file: None,
+                key: Some(key),
+                is_ephemeral: options.on_error == OnError::Ephemeral,
+            }
         }
     })
 }

@@ -1,8 +1,14 @@
 //! What a configuration says about a store, and where the store lives.
 
+mod redis;
+
 use std::{
     fmt, io,
     path::{Path, PathBuf},
+};
+
+pub use self::redis::{
+    DEFAULT_PREFIX, DEFAULT_REDIS_TIMEOUT, OnError, RedisOptions, RedisUrl, RedisUrlError,
 };
 
 /// `max_cookies`, unless the configuration says otherwise: about 100 MB of records in memory.
@@ -49,6 +55,8 @@ pub enum StoreOptions {
         /// `sync`. Default [`SyncMode::Always`].
         sync: SyncMode,
     },
+    /// Redis or Valkey, which several gateways share.
+    Redis(Box<RedisOptions>),
 }
 
 /// When a store waits for the disk.
@@ -74,6 +82,13 @@ pub enum StorePlace {
     Memory,
     /// A file or a folder on this machine.
     Path(PathBuf),
+    /// A database elsewhere, which other gateways have as well.
+    Shared {
+        /// Where, without a password.
+        url: String,
+        /// What distinguishes it from other stores there.
+        prefix: String,
+    },
 }
 
 impl StoreOptions {
@@ -82,6 +97,9 @@ impl StoreOptions {
         match self {
             Self::Memory { .. } => StorePlace::Memory,
             Self::File { path, .. } | Self::Lmdb { path, .. } => StorePlace::Path(path.clone()),
+            Self::Redis(options) => {
+                StorePlace::Shared { url: options.url.to_string(), prefix: options.prefix.clone() }
+            }
         }
     }
 }
@@ -100,7 +118,7 @@ impl StorePlace {
     /// The file or folder on this machine, if the store is one.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Self::Memory => None,
+            Self::Memory | Self::Shared { .. } => None,
             Self::Path(path) => Some(path),
         }
     }
@@ -109,8 +127,8 @@ impl StorePlace {
     #[must_use]
     pub fn resolved(self) -> Self {
         match self {
-            Self::Memory => Self::Memory,
             Self::Path(path) => Self::Path(real_path(&path)),
+            other => other,
         }
     }
 }
@@ -120,6 +138,7 @@ impl fmt::Display for StorePlace {
         match self {
             Self::Memory => f.write_str("memory"),
             Self::Path(path) => path.display().fmt(f),
+            Self::Shared { url, prefix } => write!(f, "{url} {prefix}"),
         }
     }
 }

@@ -27,8 +27,10 @@ pub struct Clients {
     pub families: Arc<Families>,
     /// Tells revocations to those connections, and to other gateways that have the store.
     revocations: Arc<dyn Revocations>,
-    /// What makes public IDs: one key for the whole node.
+    /// What makes public IDs: one key for the whole node, or for all gateways that have the store.
     pub key: Arc<PublicIdKey>,
+    /// Whether a client without a cookie gets an ID for its connection alone while the store does not answer.
+    pub(super) is_ephemeral: bool,
 }
 
 impl Clients {
@@ -38,7 +40,9 @@ impl Clients {
         let connections: Arc<Connections> = Arc::default();
         let open: Arc<dyn OpenConnections> = Arc::clone(&connections) as _;
         revocations.subscribe(Arc::downgrade(&open));
-        Self { store, connections, families: Arc::default(), revocations, key }
+        let key = opened.key.clone().unwrap_or(key);
+        let is_ephemeral = opened.is_ephemeral;
+        Self { store, connections, families: Arc::default(), revocations, key, is_ephemeral }
     }
 
     /// Removes the records of these IDs, in this order, and ends the connections that are open with them and that this

@@ -156,10 +156,13 @@ impl Tracker {
     }
 
     /// The IDs of the clients that have a name in a realm: those that are authenticated as that, and those of the client
-    /// whose public ID it is. Reads the whole store: call it where blocking is allowed.
+    /// whose public ID it is. Reads the whole store, unless that has an index: call it where blocking is allowed.
     fn ids_of(&self, realm: &Uri, authid: &str, now: Timestamp) -> Result<Vec<TrackingId>, StoreError> {
         // Making every record's public ID would take longer than all the rest.
         let may_be_public = PublicIdKey::may_have_made(authid);
+        if !may_be_public && let Some(found) = self.clients.store.find_logins(realm.as_str(), authid, now) {
+            return found;
+        }
         self.clients.find(now, |id, record| {
             let is_theirs = record.authentication.as_ref().is_some_and(|authentication| {
                 authentication.authid == authid && authentication.authrealm == realm.as_str()

@@ -5,7 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use wampgate::store::{Authentication, CookieRecord, Lineage, StoreError, Succession};
 
 use super::support::{
-    Kind, StoreFolder, at, authentication, authid, for_every_store, id, knows, record, wait, wait_all,
+    Kind, StoreFolder, at, authentication, authid, for_every_store, for_local_stores, id, knows, record,
+    wait, wait_all,
 };
 
 for_every_store!(
@@ -18,8 +19,6 @@ for_every_store!(
     same_identity_again_changes_nothing_within_the_coarseness,
     authentication_brings_no_record_back,
     revoked_record_is_gone_for_good,
-    purge_drops_expired_records_up_to_its_limit,
-    scan_meets_every_live_record_once,
     scan_may_call_the_store,
     unfit_authentication_is_refused,
     ids_differ_in_every_character_and_case,
@@ -28,6 +27,14 @@ for_every_store!(
     nothing_shows_an_id,
     line_of_ids_is_kept,
 );
+mod local {
+    use super::{
+        for_every_store, for_local_stores, purge_drops_expired_records_up_to_its_limit,
+        scan_meets_every_live_record_once,
+    };
+
+    for_local_stores!(purge_drops_expired_records_up_to_its_limit, scan_meets_every_live_record_once);
+}
 
 const DAY: u64 = 86_400;
 

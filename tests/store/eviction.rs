@@ -5,11 +5,11 @@ use std::sync::Arc;
 use wampgate::store::{CookieStore, StoreError, SyncMode};
 
 use super::support::{
-    Kind, StoreFolder, at, authentication, authid, for_every_store, id, knows, planned, record, replacement,
-    wait,
+    Kind, StoreFolder, at, authentication, authid, for_every_store, for_local_stores, id, knows, planned,
+    record, replacement, wait,
 };
 
-for_every_store!(
+for_local_stores!(
     principal_keeps_its_latest_records,
     principal_is_a_realm_and_an_authid,
     record_with_an_open_connection_does_not_go_for_another_of_its_principal,

@@ -4,13 +4,17 @@ use std::{
     collections::HashSet,
     path::PathBuf,
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
 use wampgate::store::{
-    self, Authentication, Commit, CookieRecord, CookieStore, Lineage, MaxAge, OpenConnections, Replacement,
-    Revocation, StoreError, StoreOpenError, StoreOptions, Succession, SyncMode, Timestamp, TrackingId,
+    self, Authentication, Commit, CookieRecord, CookieStore, Lineage, MaxAge, OnError, OpenConnections,
+    OpenedStore, RedisOptions, RedisUrl, Replacement, Revocation, StoreError, StoreOpenError, StoreOptions,
+    Succession, SyncMode, Timestamp, TrackingId,
 };
+
+use crate::support::{PATIENCE, redis::RedisServer};
 
 /// Which store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +22,19 @@ pub(crate) enum Kind {
     Memory,
     File,
     Lmdb,
+    Redis,
 }
+
+/// Makes a test for every store on this machine out of a function that takes one. A store elsewhere has its own bounds, drops
+/// what has expired by itself, and does not know IDs.
+macro_rules! for_local_stores {
+    ($($test:ident),+ $(,)?) => {
+        for_every_store!(@ memory Memory $($test)+);
+        for_every_store!(@ file File $($test)+);
+        for_every_store!(@ lmdb Lmdb $($test)+);
+    };
+}
+pub(crate) use for_local_stores;
 
 /// Makes a test for every store out of a function that takes one.
 macro_rules! for_every_store {
@@ -26,6 +42,13 @@ macro_rules! for_every_store {
         for_every_store!(@ memory Memory $($test)+);
         for_every_store!(@ file File $($test)+);
         for_every_store!(@ lmdb Lmdb $($test)+);
+        mod redis {
+            $(#[test] fn $test() {
+                if crate::support::redis::is_there() {
+                    super::$test(crate::store::support::Kind::Redis);
+                }
+            })+
+        }
     };
     (@ $name:ident $kind:ident $($test:ident)+) => {
         mod $name {
@@ -39,6 +62,11 @@ impl Kind {
     pub(crate) fn is_durable(self) -> bool {
         self != Self::Memory
     }
+
+    /// Whether the store drops expired records when it is asked to, and not by itself.
+    pub(crate) fn purges(self) -> bool {
+        self != Self::Redis
+    }
 }
 
 /// A folder with a store in it.
@@ -49,6 +77,8 @@ pub(crate) struct StoreFolder {
     pub(crate) max_size: usize,
     pub(crate) sync: SyncMode,
     pub(crate) folder: TempDir,
+    /// The server of a store elsewhere.
+    pub(crate) redis: Option<RedisServer>,
 }
 
 impl StoreFolder {
@@ -61,6 +91,7 @@ impl StoreFolder {
             max_size: 16 << 20,
             sync: SyncMode::Always,
             folder: tempfile::tempdir().unwrap(),
+            redis: (kind == Kind::Redis).then(RedisServer::start),
         }
     }
 
@@ -79,16 +110,31 @@ impl StoreFolder {
             Kind::Memory => StoreOptions::Memory { max_cookies, max_per_principal },
             Kind::File => StoreOptions::File { path, max_cookies, max_per_principal, sync },
             Kind::Lmdb => StoreOptions::Lmdb { path, max_size: self.max_size, max_per_principal, sync },
+            Kind::Redis => StoreOptions::Redis(Box::new(RedisOptions {
+                url: RedisUrl::parse(&self.redis.as_ref().unwrap().url()).unwrap(),
+                prefix: "test:".to_owned(),
+                // For machines that do much else.
+                timeout: Duration::from_secs(10),
+                on_error: OnError::Deny,
+                max_per_principal,
+                public_id_key: None,
+            })),
         }
     }
 
     /// The store, and a set of IDs that count as open.
     pub(crate) fn open_with_clients(&self, now: u64) -> (Arc<dyn CookieStore>, Arc<Clients>) {
+        let (opened, clients) = self.open_shared(now);
+        (opened.store, clients)
+    }
+
+    /// The store with its revocations, as a gateway has it beside others.
+    pub(crate) fn open_shared(&self, now: u64) -> (OpenedStore, Arc<Clients>) {
         let opened = store::open(&self.config(), at(now)).unwrap();
         let clients = Arc::<Clients>::default();
         let subscriber: Arc<dyn OpenConnections> = Arc::clone(&clients) as _;
         opened.revocations.subscribe(Arc::downgrade(&subscriber));
-        (opened.store, clients)
+        (opened, clients)
     }
 
     pub(crate) fn try_open(&self, now: u64) -> Result<Arc<dyn CookieStore>, StoreOpenError> {
@@ -102,29 +148,42 @@ impl StoreFolder {
 
 /// IDs that have an open connection.
 #[derive(Default)]
-pub(crate) struct Clients(Mutex<HashSet<TrackingId>>);
+pub(crate) struct Clients {
+    open: Mutex<HashSet<TrackingId>>,
+    ended: Mutex<Vec<Revocation>>,
+}
 
 impl Clients {
     pub(crate) fn enter(&self, number: usize) {
-        self.0.lock().unwrap().insert(id(number));
+        self.open.lock().unwrap().insert(id(number));
+    }
+
+    /// Waits until they were told of a revocation.
+    pub(crate) fn await_end(&self, revocation: &Revocation) {
+        let end = Instant::now() + PATIENCE;
+        while !self.ended.lock().unwrap().contains(revocation) {
+            assert!(Instant::now() < end, "not told");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     pub(crate) fn leave(&self, number: usize) {
-        self.0.lock().unwrap().remove(&id(number));
+        self.open.lock().unwrap().remove(&id(number));
     }
 }
 
 impl OpenConnections for Clients {
-    fn end(&self, _revocation: &Revocation) -> usize {
+    fn end(&self, revocation: &Revocation) -> usize {
+        self.ended.lock().unwrap().push(revocation.clone());
         0
     }
 
     fn is_open(&self, id: &TrackingId) -> bool {
-        self.0.lock().unwrap().contains(id)
+        self.open.lock().unwrap().contains(id)
     }
 
     fn open(&self, is_wanted: &dyn Fn(&TrackingId) -> bool) -> Vec<TrackingId> {
-        self.0.lock().unwrap().iter().filter(|id| is_wanted(id)).cloned().collect()
+        self.open.lock().unwrap().iter().filter(|id| is_wanted(id)).cloned().collect()
     }
 }
 

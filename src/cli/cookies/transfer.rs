@@ -18,7 +18,7 @@ use super::{
 };
 use wampgate::{
     admin::{Command, Reply},
-    store::{read_lines, write_line},
+    store::{StoreOptions, read_lines, write_line},
 };
 
 /// The name that stands for standard input or output.
@@ -57,7 +57,15 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<()> {
     if !args.store.reveal {
         bail!("an export holds tracking IDs, which are credentials: add --reveal if you want to write them");
     }
-    let place = StoreAccess::reach(place::choose(&args.store)?, false)?;
+    let chosen = place::choose(&args.store)?;
+    if let StoreOptions::Redis(options) = &chosen.store {
+        bail!(
+            "{} has no tracking IDs, only their digests, so that there is nothing to export: copy its data with \
+             `redis-cli --rdb FILE`, or let a replica follow it",
+            options.url
+        );
+    }
+    let place = StoreAccess::reach(chosen, false)?;
     if is_standard(&args.file) {
         return write_to(BufWriter::new(stdout().lock()), place, args);
     }

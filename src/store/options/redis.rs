@@ -1,0 +1,163 @@
+//! What a configuration says about a store on Redis.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
+
+/// `prefix`, unless the configuration says otherwise.
+pub const DEFAULT_PREFIX: &str = "wg:";
+
+/// `timeout`, unless the configuration says otherwise: a thousand times what a healthy Redis in the same data center takes,
+/// and less than what a user notices.
+pub const DEFAULT_REDIS_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// A store on Redis or Valkey, which several gateways share.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RedisOptions {
+    /// `url`.
+    pub url: RedisUrl,
+    /// `prefix` of all keys and channels. Default [`DEFAULT_PREFIX`].
+    pub prefix: String,
+    /// `timeout` of an operation. Default [`DEFAULT_REDIS_TIMEOUT`].
+    pub timeout: Duration,
+    /// `on_error`. Default [`OnError::Deny`].
+    pub on_error: OnError,
+    /// `max_per_principal`; 0: no bound.
+    pub max_per_principal: usize,
+    /// `public_id_key`, joined to the node directory; none: the gateways agree on a key in Redis.
+    pub public_id_key: Option<PathBuf>,
+}
+
+/// What becomes of new clients while the store does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OnError {
+    /// The gateway refuses them.
+    #[default]
+    Deny,
+    /// A client without a cookie gets an identity for one connection, which is not recorded. A client with a cookie is refused:
+    /// the gateway can neither believe the cookie nor put another one in its place.
+    Ephemeral,
+}
+
+/// Where a Redis is, and with which password. Neither `Debug` nor `Display` shows the password.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RedisUrl {
+    url: String,
+    /// The URL without user and password.
+    shown: String,
+}
+
+/// Why a text is not the URL of a Redis. No message repeats the text, which may have a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RedisUrlError {
+    /// Not a URL of a known form.
+    #[error(
+        "this is not the URL of a Redis: write \"redis://HOST:6379/0\", \"rediss://HOST:6379/0\" for TLS, or \
+         \"unix:/path/to/redis.sock\", with a user and a password as \"redis://USER:PASSWORD@HOST\" (write @ : / in a \
+         password as %40 %3A %2F)"
+    )]
+    Form,
+    /// Sentinel or Cluster.
+    #[error(
+        "Sentinel and Cluster are not supported: name one server, or the address that always leads to the primary, as \
+         managed services and HAProxy offer it"
+    )]
+    Kind,
+    /// A certificate that is not checked.
+    #[error(
+        "`#insecure` would let another server stand in for Redis: leave it out, and put the authority's certificate into the system's store"
+    )]
+    Insecure,
+}
+
+impl RedisUrl {
+    /// Checks a URL.
+    pub fn parse(text: &str) -> Result<Self, RedisUrlError> {
+        let scheme = text.split(':').next().unwrap_or_default();
+        if scheme.contains("sentinel") || scheme.contains("cluster") {
+            return Err(RedisUrlError::Kind);
+        }
+        if text.ends_with("#insecure") {
+            return Err(RedisUrlError::Insecure);
+        }
+        let info = text.into_connection_info().map_err(|_| RedisUrlError::Form)?;
+        let db = info.redis_settings().db();
+        let shown = match info.addr() {
+            ConnectionAddr::Tcp(host, port) => format!("redis://{host}:{port}/{db}"),
+            ConnectionAddr::TcpTls { host, port, .. } => format!("rediss://{host}:{port}/{db}"),
+            ConnectionAddr::Unix(path) if db == 0 => format!("unix:{}", path.display()),
+            ConnectionAddr::Unix(path) => format!("unix:{}?db={db}", path.display()),
+            _ => return Err(RedisUrlError::Form),
+        };
+        Ok(Self { url: text.to_owned(), shown })
+    }
+
+    /// What the client connects to; push messages need RESP3.
+    pub(in crate::store) fn connection(&self) -> Result<ConnectionInfo, RedisUrlError> {
+        let info = self.url.as_str().into_connection_info().map_err(|_| RedisUrlError::Form)?;
+        let settings = info.redis_settings().clone().set_protocol(redis::ProtocolVersion::RESP3);
+        Ok(info.set_redis_settings(settings))
+    }
+
+    /// Whether a password crosses a network as plain text.
+    pub fn shows_password(&self) -> bool {
+        self.shown.starts_with("redis://")
+            && self.url.contains('@')
+            && !["localhost", "127.0.0.1", "[::1]", "::1"]
+                .iter()
+                .any(|here| self.shown.trim_start_matches("redis://").starts_with(&format!("{here}:")))
+    }
+}
+
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisUrl({})", self.shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn url_is_shown_without_its_password() {
+        for (text, shown) in [
+            ("redis://joe:secret@cache.example/3", "redis://cache.example:6379/3"),
+            ("rediss://:secret@cache.example:7000", "rediss://cache.example:7000/0"),
+            ("unix:/run/redis.sock", "unix:/run/redis.sock"),
+            ("unix:/run/redis.sock?db=2&pass=secret", "unix:/run/redis.sock?db=2"),
+        ] {
+            let url = RedisUrl::parse(text).unwrap();
+            assert_eq!(url.to_string(), shown);
+            assert!(!format!("{url:?}").contains("secret"));
+        }
+    }
+
+    #[test]
+    fn other_urls_are_refused_without_repeating_them() {
+        for (text, error) in [
+            ("http://:secret@host", RedisUrlError::Form),
+            ("secret", RedisUrlError::Form),
+            ("redis+sentinel://:secret@host/main", RedisUrlError::Kind),
+            ("rediss://:secret@host#insecure", RedisUrlError::Insecure),
+        ] {
+            assert_eq!(RedisUrl::parse(text), Err(error), "{text}");
+            assert!(!error.to_string().contains("secret"));
+        }
+    }
+
+    #[test]
+    fn password_that_crosses_a_network_in_the_clear_is_noticed() {
+        let shows = |text| RedisUrl::parse(text).unwrap().shows_password();
+        assert!(shows("redis://:secret@cache.example"));
+        assert!(!shows("redis://:secret@127.0.0.1"));
+        assert!(!shows("rediss://:secret@cache.example"));
+        assert!(!shows("redis://cache.example"));
+    }
+}

@@ -1,0 +1,312 @@
+//! The store's thread: it keeps the connections to Redis, hears of revocations, and runs what callers ask for.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::{
+    AsyncConnectionConfig, PushInfo, PushKind, RedisResult, Value, aio::MultiplexedConnection, pipe,
+};
+use tokio::{
+    sync::{Notify, Semaphore, mpsc},
+    time::{Instant, interval, sleep, timeout},
+};
+use tracing::{error, info, warn};
+
+use super::{
+    hear,
+    link::{self, connect},
+    state::State,
+    work::Worker,
+};
+
+/// What a caller wants done.
+pub(super) type Job = Box<dyn FnOnce(Arc<Worker>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// How many operations wait for Redis at once: some milliseconds of its time. More wait in the queue of jobs.
+const MAX_RUNNING: usize = 1024;
+
+/// How many messages of other gateways wait to be heard. More, and the connection is given up: then nothing of the cache
+/// counts, and all open connections are looked up.
+const MAX_UNHEARD: usize = 4096;
+
+/// How often the gateway asks to hear itself.
+const PROBE: Duration = Duration::from_millis(500);
+
+/// How long it may hear nothing until it looks for another connection.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// How often the records of all open connections are looked up.
+const CHECK: Duration = Duration::from_secs(30);
+
+/// How long it waits between two attempts to connect, at first and at most.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// The two connections to Redis.
+pub(super) struct Connections {
+    pub(super) commands: MultiplexedConnection,
+    pushes: MultiplexedConnection,
+    heard: mpsc::Receiver<PushInfo>,
+    overflow: Arc<Overflow>,
+}
+
+/// Says that messages were lost.
+#[derive(Default)]
+struct Overflow {
+    is_over: AtomicBool,
+    told: Notify,
+}
+
+/// Connects, and listens.
+pub(super) async fn open(state: &State) -> RedisResult<Connections> {
+    let (sender, heard) = mpsc::channel(MAX_UNHEARD);
+    let overflow = Arc::<Overflow>::default();
+    let lost = Arc::clone(&overflow);
+    let config = AsyncConnectionConfig::new().set_push_sender(move |push: PushInfo| {
+        sender.try_send(push).map_err(|_| {
+            lost.is_over.store(true, Ordering::Release);
+            lost.told.notify_one();
+        })
+    });
+    let commands = connect(&state.options, AsyncConnectionConfig::new()).await?;
+    let mut pushes = connect(&state.options, config).await?;
+    pushes.subscribe(&[state.names.revoked(), state.names.gateway(&state.gateway)][..]).await?;
+    Ok(Connections { commands, pushes, heard, overflow })
+}
+
+/// Runs jobs until no caller is left, and what they have begun.
+pub(super) async fn serve(worker: Arc<Worker>, mut jobs: mpsc::Receiver<Job>) {
+    let running = Arc::new(Semaphore::new(MAX_RUNNING));
+    while let Some(job) = jobs.recv().await {
+        let Ok(place) = Arc::clone(&running).acquire_owned().await else { return };
+        let worker = Arc::clone(&worker);
+        tokio::spawn(async move {
+            job(worker).await;
+            drop(place);
+        });
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "a small constant")]
+    let all = running.acquire_many(MAX_RUNNING as u32);
+    // Each of them has its own time; this bounds all of them.
+    drop(timeout(worker.state.options.timeout.saturating_mul(8), all).await);
+}
+
+/// Keeps a connection for as long as the store is there.
+pub(super) async fn attend(worker: Arc<Worker>, first: Connections, started: std::sync::mpsc::Sender<()>) {
+    let state = Arc::clone(&worker.state);
+    let mut next = Some(first);
+    let mut wait = BACKOFF.0;
+    loop {
+        let opened = if let Some(opened) = next.take() {
+            Ok(opened)
+        } else {
+            state.tally.reconnects.inc();
+            open(&state).await.map_err(|error| link::explain(&error))
+        };
+        let why = match opened {
+            Ok(connections) => {
+                worker.link.set(Some(connections.commands.clone()));
+                let why = listen(&worker, connections, &started).await;
+                worker.link.set(None);
+                if state.is_up() {
+                    wait = BACKOFF.0;
+                }
+                why
+            }
+            Err(why) => why,
+        };
+        if state.goes_down() {
+            error!(store = %state.options.url, "the cookie store cannot be reached: {why}");
+        }
+        // Gateways that have lost the same Redis do not come back at the same moment.
+        sleep(wait.mul_f64(rand::random::<f64>() + 0.5)).await;
+        wait = wait.saturating_mul(2).min(BACKOFF.1);
+    }
+}
+
+/// Listens until the connection is of no use any more; why that is.
+async fn listen(
+    worker: &Arc<Worker>,
+    connections: Connections,
+    started: &std::sync::mpsc::Sender<()>,
+) -> String {
+    // `pushes` ends when it is dropped.
+    let Connections { commands, pushes: _pushes, mut heard, overflow } = connections;
+    let state = &worker.state;
+    // What calls on the connection before this one have complained of.
+    tokio::select! {
+        biased;
+        () = worker.link.is_broken.notified() => {}
+        () = std::future::ready(()) => {}
+    }
+    let (revoked, own) = (state.names.revoked(), state.names.gateway(&state.gateway));
+    let mut probes = interval(PROBE);
+    let mut checks = interval(CHECK.mul_f64(0.9 + rand::random::<f64>() / 10.0));
+    checks.reset();
+    let (answers, mut answered) = mpsc::channel(1);
+    let mut latest = Instant::now();
+    let (mut has_heard_itself, mut takes_changes) = (false, false);
+    loop {
+        if takes_changes && has_heard_itself && !state.is_up() {
+            state.tally.is_well();
+            state.comes_up();
+            // The one that opens the store waits for the first time only.
+            let _ = started.send(());
+            info!(store = %state.options.url, "the cookie store answers");
+            settle(worker).await;
+            tokio::spawn(hear::check_open(Arc::clone(worker)));
+        }
+        tokio::select! {
+            push = heard.recv() => {
+                let Some(push) = push else { return "the connection has ended".to_owned() };
+                let mut messages = Vec::new();
+                let mut next = Some(push);
+                while let Some(push) = next.take() {
+                    match message(push) {
+                        Push::Message(channel, payload) if channel == revoked.as_bytes() => messages.push(payload),
+                        Push::Message(channel, _) if channel == own.as_bytes() => {
+                            latest = Instant::now();
+                            has_heard_itself = true;
+                        }
+                        Push::End => return "the connection has ended".to_owned(),
+                        _ => {}
+                    }
+                    next = heard.try_recv().ok();
+                }
+                hear::hear(state, &messages);
+            }
+            () = overflow.told.notified() => {
+                if overflow.is_over.load(Ordering::Acquire) {
+                    return "other gateways revoke more than this one can follow".to_owned();
+                }
+            }
+            () = worker.link.is_broken.notified() => return "the connection has ended".to_owned(),
+            _ = checks.tick() => {
+                tokio::spawn(hear::check_open(Arc::clone(worker)));
+            }
+            Some(answer) = answered.recv() => match answer {
+                Ok(()) => {
+                    takes_changes = true;
+                    if state.is_up() {
+                        state.tally.is_well();
+                    }
+                }
+                Err(why) => {
+                    if !state.tally.is_impaired() {
+                        error!(store = %state.options.url, "the cookie store takes no changes: {why}");
+                    }
+                    state.tally.is_failing();
+                    takes_changes = false;
+                }
+            },
+            _ = probes.tick() => {
+                let silence = latest.elapsed();
+                if silence > SILENCE {
+                    return format!("it has not answered for {} seconds", silence.as_secs());
+                }
+                if silence > PROBE * 2 + state.options.timeout {
+                    has_heard_itself = false;
+                    if state.goes_down() {
+                        error!(store = %state.options.url, "the cookie store does not answer");
+                    }
+                }
+                probe(commands.clone(), own.clone(), answers.clone());
+            }
+        }
+    }
+}
+
+/// Asks Redis to take a change, and to send this gateway a message.
+fn probe(mut commands: MultiplexedConnection, own: String, answers: mpsc::Sender<Result<(), String>>) {
+    tokio::spawn(async move {
+        let mut probe = pipe();
+        probe.cmd("PUBLISH").arg(&own).arg("").ignore();
+        probe.cmd("SET").arg(&own).arg("").arg("PX").arg(10_000).ignore();
+        let answer: RedisResult<()> = probe.query_async(&mut commands).await;
+        let answer = match answer {
+            Err(error) if error.is_timeout() => return,
+            answer => answer.map_err(|error| link::explain(&error)),
+        };
+        drop(answers.try_send(answer));
+    });
+}
+
+/// Tells other gateways of revocations, in their order, until the store closes and all is told.
+pub(super) async fn tell(worker: Arc<Worker>, mut outbox: mpsc::Receiver<String>, closing: Arc<Notify>) {
+    let channel = worker.state.names.revoked();
+    loop {
+        let message = tokio::select! {
+            biased;
+            message = outbox.recv() => message,
+            () = closing.notified() => {
+                closing.notify_one();
+                outbox.try_recv().ok()
+            }
+        };
+        let Some(message) = message else { return };
+        match worker.publish(&channel, &message).await {
+            Ok(()) => {
+                worker.state.tally.revocations_told.inc();
+            }
+            Err(error) => {
+                warn!(%error, "a revocation was not told to other gateways, which notice it within half a minute");
+            }
+        }
+    }
+}
+
+/// Removes what was revoked while Redis did not answer.
+async fn settle(worker: &Arc<Worker>) {
+    if !worker.state.owed.is_any() {
+        return;
+    }
+    let owed = worker.state.owed.all();
+    let count = owed.iter().count();
+    for digest in owed.iter().filter_map(super::layout::digest) {
+        if let Err(error) = worker.revoke(digest).await {
+            warn!(%error, "cookies that were revoked while the store did not answer are still in it");
+            return;
+        }
+    }
+    if owed.is_incomplete() {
+        warn!(
+            "more cookies were revoked while the store did not answer than the gateway could note: revoke them again"
+        );
+    }
+    worker.state.owed.settle(&owed);
+    info!(cookies = count, "cookies were removed that were revoked while the store did not answer");
+}
+
+enum Push {
+    Message(Vec<u8>, Vec<u8>),
+    End,
+    Other,
+}
+
+fn message(push: PushInfo) -> Push {
+    if push.kind == PushKind::Disconnection {
+        return Push::End;
+    }
+    let mut data = push.data.into_iter();
+    match (push.kind, data.next(), data.next()) {
+        (PushKind::Message, Some(channel), Some(payload)) => match (bytes(channel), bytes(payload)) {
+            (Some(channel), Some(payload)) => Push::Message(channel, payload),
+            _ => Push::Other,
+        },
+        _ => Push::Other,
+    }
+}
+
+fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::SimpleString(text) => Some(text.into_bytes()),
+        _ => None,
+    }
+}

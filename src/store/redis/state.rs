@@ -1,0 +1,88 @@
+//! What the callers of the store, its thread and its revocations have in common.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, Weak,
+    atomic::{AtomicBool, Ordering},
+};
+
+use super::{cache::Cache, layout::Names};
+use crate::{
+    cookie::PublicIdKey,
+    store::{OpenConnections, RedisOptions, StoreTally, owed::Owed},
+};
+
+/// What all parts of a store on Redis share.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) options: RedisOptions,
+    pub(super) names: Names,
+    /// The key that all gateways have in common.
+    pub(super) key: Arc<PublicIdKey>,
+    /// What distinguishes this gateway, or this command, from the others.
+    pub(super) gateway: String,
+    pub(super) cache: Cache,
+    /// IDs that were revoked while Redis did not answer.
+    pub(super) owed: Owed,
+    pub(super) tally: StoreTally,
+    /// Whether Redis answers, and this gateway hears of revocations.
+    is_up: AtomicBool,
+    subscribers: Mutex<Vec<Weak<dyn OpenConnections>>>,
+}
+
+impl State {
+    pub(super) fn new(options: RedisOptions, key: Arc<PublicIdKey>, tally: StoreTally) -> Self {
+        Self {
+            names: Names::new(&options.prefix),
+            options,
+            key,
+            gateway: format!("{:032x}", rand::random::<u128>()),
+            cache: Cache::default(),
+            owed: Owed::default(),
+            tally,
+            is_up: AtomicBool::new(false),
+            subscribers: Mutex::default(),
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.is_up.load(Ordering::Acquire)
+    }
+
+    /// Redis answers, and what other gateways revoke is heard from now on; whether that is news.
+    pub(super) fn comes_up(&self) -> bool {
+        let is_news = !self.is_up.swap(true, Ordering::AcqRel);
+        if is_news {
+            self.cache.switch(true);
+        }
+        is_news
+    }
+
+    /// Redis does not answer, or revocations may be missed; whether that is news.
+    pub(super) fn goes_down(&self) -> bool {
+        let is_news = self.is_up.swap(false, Ordering::AcqRel);
+        self.cache.switch(false);
+        self.tally.is_failing();
+        is_news
+    }
+
+    pub(super) fn subscribe(&self, connections: Weak<dyn OpenConnections>) {
+        let mut subscribers = self.lock();
+        subscribers.retain(|other| other.strong_count() > 0);
+        subscribers.push(connections);
+    }
+
+    /// The subscribers that are there still. A copy, so that none is called under the lock.
+    pub(super) fn subscribers(&self) -> Vec<Arc<dyn OpenConnections>> {
+        self.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<dyn OpenConnections>>> {
+        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for dyn OpenConnections {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OpenConnections")
+    }
+}

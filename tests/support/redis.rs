@@ -1,0 +1,118 @@
+//! A Redis of the test's own: the real server, in a folder of its own, which goes with it.
+
+use std::{
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::PATIENCE;
+
+/// A running server. Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct RedisServer {
+    folder: TempDir,
+    process: Option<Child>,
+    /// Whether each change is on the disk before it is acknowledged.
+    keeps_all: bool,
+}
+
+/// Whether there is a server to start. If not, a line says that tests are left out.
+pub(crate) fn is_there() -> bool {
+    static IS_THERE: OnceLock<bool> = OnceLock::new();
+    *IS_THERE.get_or_init(|| {
+        let is_there = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_ok();
+        if !is_there {
+            println!("no `redis-server` is installed: the tests that need one are left out");
+        }
+        is_there
+    })
+}
+
+impl RedisServer {
+    /// A server without a disk.
+    pub(crate) fn start() -> Self {
+        Self::begin(false)
+    }
+
+    /// A server that has each change on its disk before it acknowledges the change.
+    pub(crate) fn keeping_all() -> Self {
+        Self::begin(true)
+    }
+
+    fn begin(keeps_all: bool) -> Self {
+        let mut server = Self { folder: tempfile::tempdir().unwrap(), process: None, keeps_all };
+        server.run();
+        server
+    }
+
+    /// Starts it again, with what it has kept.
+    pub(crate) fn run(&mut self) {
+        let mut command = Command::new("redis-server");
+        command.arg("--port").arg("0").arg("--unixsocket").arg(self.socket());
+        command.arg("--dir").arg(self.folder.path()).args(["--save", "", "--appendfsync", "always"]);
+        command.args(["--appendonly", if self.keeps_all { "yes" } else { "no" }]);
+        command.args(["--maxmemory-policy", "noeviction"]);
+        self.process = Some(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let end = Instant::now() + PATIENCE;
+        while !self.try_cli(&["PING"]).is_some_and(|answer| answer.contains("PONG")) {
+            assert!(Instant::now() < end, "redis-server does not answer");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> String {
+        format!("unix:{}", self.socket().display())
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("redis.sock")
+    }
+
+    /// Carries out a command with `redis-cli`.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> String {
+        self.try_cli(arguments).unwrap()
+    }
+
+    fn try_cli(&self, arguments: &[&str]) -> Option<String> {
+        let output = Command::new("redis-cli").arg("-s").arg(self.socket()).args(arguments).output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Kills it on the spot.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // A stopped process is killed as well.
+            process.kill().unwrap();
+            process.wait().unwrap();
+            drop(std::fs::remove_file(self.socket()));
+        }
+    }
+
+    /// Stops it, so that its connections are open and say nothing.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.process.as_ref().unwrap().id()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
