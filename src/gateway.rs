@@ -239,3 +239,6 @@ impl fmt::Debug for Running {
         f.debug_struct("Running").field("node_dir", &self.foundation.node_dir).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
