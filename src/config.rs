@@ -53,7 +53,7 @@ pub use crate::{
     policy::{PolicyFile, PolicyOptions},
     realm::{HistoryOptions, Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
     server::{Endpoint, ListenerOptions, SocketAccess},
-    service::ServiceOptions,
+    service::{ServiceOptions, TesteeOptions},
     store::{StoreOptions, SyncMode},
     tls::{CertificateFiles, ClientCertificates, TlsOptions},
     tracking::TrackingOptions,

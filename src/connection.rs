@@ -15,7 +15,7 @@ use tracing::{debug, info, warn};
 
 use crate::{
     admission::Visitor,
-    edge::{Edge, Seat, Upgrade},
+    edge::{Edge, Seat, TesteeUpgrade, Upgrade, Upgraded},
     identity::{ANONYMOUS, Identity},
     metrics::Stage,
     service::Slot,
@@ -24,7 +24,7 @@ use crate::{
     time::bucket::Bucket,
     tracking::{Closed, Parting},
     wamp::{SessionId, Uri},
-    wire::{Ending, Wire},
+    wire::{Ending, Testee, Wire},
 };
 
 /// How long requests that are under way have to finish once the gateway drains.
@@ -70,13 +70,19 @@ pub async fn run(incoming: Incoming, edge: Arc<Edge>, shutdown: CancellationToke
     Box::pin(connection.end(ending)).await;
 }
 
-/// HTTP, until a request becomes a WebSocket.
+/// HTTP, until a request becomes a WebSocket that speaks WAMP.
 async fn open(incoming: Incoming, edge: Arc<Edge>, shutdown: &CancellationToken) -> Option<Box<Connection>> {
-    let upgrade = tokio::select! {
-        upgrade = edge.serve(incoming) => upgrade?,
+    let upgraded = tokio::select! {
+        upgraded = edge.serve(incoming) => upgraded?,
         () = expired(shutdown) => return None,
     };
-    Some(Box::new(Connection::new(upgrade)))
+    match upgraded {
+        Upgraded::Wamp(upgrade) => Some(Box::new(Connection::new(upgrade))),
+        Upgraded::Testee(TesteeUpgrade { stream, early, wire, seat: _seat }) => {
+            Box::pin(Testee::new(stream, early, wire).run(shutdown)).await;
+            None
+        }
+    }
 }
 
 impl Connection {

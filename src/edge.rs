@@ -56,18 +56,19 @@ use self::{
     patience::Patience,
     reply::{Foreign, Problem},
     routes::{Making, Routes, Target},
-    websocket::{Handover, WebSocketTarget},
+    websocket::{Handover, WebSocketTarget, open_testee},
 };
 use crate::{
     admission::Visitor,
     handshake::{AllowedHosts, HandshakeError},
     health::Health,
     metrics::{MEDIA_TYPE, Stage},
-    service::WebSocketService,
+    service::{TesteeService, WebSocketService},
     shown,
     stream::{Incoming, PeerAddr, Stream},
     tls::Tls,
     wamp::Subprotocol,
+    wire::WireOptions,
 };
 
 pub use addresses::Seat;
@@ -119,6 +120,43 @@ pub struct Edge {
     transport: String,
     /// Whether another edge serves the transport now.
     is_retired: AtomicBool,
+}
+
+/// A connection whose 101 has been sent, by the service that it goes on with.
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are of the large one, and a box would cost each of them an allocation"
+)]
+pub enum Upgraded {
+    /// It speaks WAMP.
+    Wamp(Upgrade),
+    /// It is sent back what it sends.
+    Testee(TesteeUpgrade),
+}
+
+/// A connection to a service that echoes.
+#[derive(Debug)]
+pub struct TesteeUpgrade {
+    /// The stream.
+    pub stream: Stream,
+    /// What the client sent behind its head already.
+    pub early: Bytes,
+    /// Limits and pings.
+    pub wire: Arc<WireOptions>,
+    /// The place that the client takes, if a trusted proxy speaks for it and others.
+    pub seat: Option<Seat>,
+}
+
+/// What the 101 of a connection has agreed on.
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are of the large one, and a box would cost each of them an allocation"
+)]
+enum Agreed {
+    Wamp(Handover),
+    Testee(Arc<WireOptions>, Option<Seat>),
 }
 
 /// A connection whose 101 has been sent: from here on it speaks WebSocket.
@@ -296,13 +334,13 @@ impl Edge {
     }
 
     /// Serves the requests on a connection until one of them becomes a WebSocket, or the connection ends.
-    pub async fn serve(self: &Arc<Self>, incoming: Incoming) -> Option<Upgrade> {
+    pub async fn serve(self: &Arc<Self>, incoming: Incoming) -> Option<Upgraded> {
         // One box holds everything that HTTP needs, hyper's state included, and ends with HTTP: the caller's
         // own future lives as long as the connection and stays small.
         Box::pin(self.drive(incoming)).await
     }
 
-    async fn drive(&self, incoming: Incoming) -> Option<Upgrade> {
+    async fn drive(&self, incoming: Incoming) -> Option<Upgraded> {
         let Incoming { mut stream, peer, tls } = incoming;
         let slot = OnceLock::new();
         // Boxed, as hyper keeps it boxed; so the connection can be taken apart after a fault as well.
@@ -316,9 +354,16 @@ impl Edge {
         let has_withheld = io.into_inner().has_withheld();
         match (ended, slot.into_inner()) {
             // hyper's buffer is several kilobytes, full or not.
-            (Ok(()), Some(Handover { service, subprotocol, visitor, seat })) => {
+            (Ok(()), Some(agreed)) => {
                 let early = Bytes::copy_from_slice(&read_buf);
-                return Some(Upgrade { stream, early, service, subprotocol, seat, visitor });
+                return Some(match agreed {
+                    Agreed::Wamp(Handover { service, subprotocol, visitor, seat }) => {
+                        Upgraded::Wamp(Upgrade { stream, early, service, subprotocol, seat, visitor })
+                    }
+                    Agreed::Testee(wire, seat) => {
+                        Upgraded::Testee(TesteeUpgrade { stream, early, wire, seat })
+                    }
+                });
             }
             (Ok(()), None) => hang_up(&mut stream, b"", MAX_LINGER).await,
             // A proxy might take a 408 for the answer to the request that it is just sending.
@@ -359,7 +404,7 @@ impl Edge {
         request: Request<hyper::body::Incoming>,
         peer: PeerAddr,
         tls: Option<&Tls>,
-        slot: &OnceLock<Handover>,
+        slot: &OnceLock<Agreed>,
     ) -> Result<Response<Body>, Infallible> {
         let begun = self.access_log.then(Instant::now);
         let (mut parts, body) = request.into_parts();
@@ -391,7 +436,7 @@ impl Edge {
         has_body: bool,
         client: Requester,
         tls: Option<&Tls>,
-        slot: &OnceLock<Handover>,
+        slot: &OnceLock<Agreed>,
     ) -> Result<Response<Body>, Problem> {
         if let Some((target, below)) = self.routes.find_question(request.uri.path()) {
             // Boxed, so that questions do not make the future of a handshake larger.
@@ -414,14 +459,25 @@ impl Edge {
                 match self.open(websocket, request, has_body, client, tls).await {
                     Ok((response, handover)) => {
                         // The slot is still empty: a 101 is the last reply on its connection.
-                        let _ = slot.set(handover);
+                        let _ = slot.set(Agreed::Wamp(handover));
                         self.handshakes.count(response.status());
                         Ok(response)
                     }
-                    Err(Problem::Handshake(refused)) => Self::explain(refused, websocket, request),
+                    Err(Problem::Handshake(refused)) => {
+                        Self::explain(refused, websocket.has_status_page(), request)
+                    }
                     Err(problem) => Err(problem),
                 }
             }
+            Target::Testee(testee) => match self.open_testee(testee, request, has_body, client) {
+                Ok((response, seat)) => {
+                    let _ = slot.set(Agreed::Testee(Arc::clone(&testee.wire), seat));
+                    self.handshakes.count(response.status());
+                    Ok(response)
+                }
+                Err(Problem::Handshake(refused)) => Self::explain(refused, false, request),
+                Err(problem) => Err(problem),
+            },
             // Boxed, so that files do not make the future of a handshake larger.
             Target::Static(files) => Box::pin(files.serve(request, &path, depth)).await,
             Target::Json(json) => {
@@ -480,14 +536,14 @@ impl Edge {
     /// What a client gets that is refused by the rules of handshakes: it may not have meant one, or a proxy may have changed it.
     fn explain(
         refused: HandshakeError,
-        websocket: &WebSocketTarget,
+        has_status_page: bool,
         request: &Parts,
     ) -> Result<Response<Body>, Problem> {
         match refused {
             HandshakeError::NoUpgrade if request.headers.contains_key(header::SEC_WEBSOCKET_KEY) => {
                 Err(Problem::Stripped)
             }
-            HandshakeError::NoUpgrade if websocket.has_status_page() => Ok(page::status()),
+            HandshakeError::NoUpgrade if has_status_page => Ok(page::status()),
             HandshakeError::Origin | HandshakeError::ForeignHost => {
                 Err(Problem::Foreign(Box::new(Foreign::new(refused, &request.headers))))
             }
@@ -518,6 +574,21 @@ impl Edge {
             (Err(_), _) => {}
         }
         opened.map(|(response, handover)| (response, Handover { seat, ..handover }))
+    }
+
+    /// The same for a service that echoes, which keeps no records.
+    fn open_testee(
+        &self,
+        testee: &TesteeService,
+        request: &Parts,
+        has_body: bool,
+        Requester { peer, connected }: Requester,
+    ) -> Result<(Response<Body>, Option<Seat>), Problem> {
+        let response = open_testee(testee, request, has_body)?;
+        let client = self.limited(peer);
+        self.addresses.handshake(client, Instant::now())?;
+        let seat = if peer == connected { None } else { self.addresses.enter(client)? };
+        Ok((response, seat))
     }
 
     /// A problem's reply. The operator is told why a client gets no WebSocket, and which name to configure; what other requests get,

@@ -59,6 +59,15 @@ pub struct Accepted {
     pub announce: bool,
 }
 
+/// A handshake of a service that speaks no subprotocol of its own.
+#[derive(Debug, Clone)]
+pub struct AcceptedAny {
+    /// `Sec-WebSocket-Accept`.
+    pub accept_key: HeaderValue,
+    /// The first subprotocol that the client named, if it named one.
+    pub subprotocol: Option<HeaderValue>,
+}
+
 /// Why a handshake is refused. The messages go to the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
@@ -166,6 +175,30 @@ impl Handshake {
         version: Version,
         headers: &HeaderMap,
     ) -> Result<Accepted, HandshakeError> {
+        let accept_key = self.check_head(method, version, headers)?;
+        let (subprotocol, announce) = self.negotiate(headers)?;
+        Ok(Accepted { accept_key, subprotocol, announce })
+    }
+
+    /// The same for a path at which clients may speak what they like: the answer names the first subprotocol that they offer.
+    pub fn check_any(
+        &self,
+        method: &Method,
+        version: Version,
+        headers: &HeaderMap,
+    ) -> Result<AcceptedAny, HandshakeError> {
+        let accept_key = self.check_head(method, version, headers)?;
+        let subprotocol = offered(headers).next().and_then(|name| HeaderValue::from_bytes(name).ok());
+        Ok(AcceptedAny { accept_key, subprotocol })
+    }
+
+    /// Everything but the subprotocol; gives `Sec-WebSocket-Accept`.
+    fn check_head(
+        &self,
+        method: &Method,
+        version: Version,
+        headers: &HeaderMap,
+    ) -> Result<HeaderValue, HandshakeError> {
         // RFC 9110, 7.8: a server may ignore an Upgrade to something that it does not speak (such as h2c).
         if !has_token(headers, &header::UPGRADE, "websocket") {
             return Err(HandshakeError::NoUpgrade);
@@ -194,9 +227,7 @@ impl Handshake {
             return Err(HandshakeError::ForeignHost);
         }
         self.check_origin(headers, host)?;
-        let (subprotocol, announce) = self.negotiate(headers)?;
-        let accept_key = HeaderValue::try_from(derive_accept_key(key)).map_err(|_| HandshakeError::Key)?;
-        Ok(Accepted { accept_key, subprotocol, announce })
+        HeaderValue::try_from(derive_accept_key(key)).map_err(|_| HandshakeError::Key)
     }
 
     fn check_origin(&self, headers: &HeaderMap, host: &str) -> Result<(), HandshakeError> {
@@ -222,13 +253,7 @@ impl Handshake {
     /// The first subprotocol in the client's order that the service speaks, and whether it is to be announced.
     fn negotiate(&self, headers: &HeaderMap) -> Result<(Subprotocol, bool), HandshakeError> {
         let HandshakeOptions { serializers, require_websocket_subprotocol, .. } = &self.options;
-        let mut offered = headers
-            .get_all(header::SEC_WEBSOCKET_PROTOCOL)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|b| *b == b','))
-            .map(<[u8]>::trim_ascii)
-            .filter(|name| !name.is_empty())
-            .peekable();
+        let mut offered = offered(headers).peekable();
         if offered.peek().is_none() {
             return if !require_websocket_subprotocol && serializers.contains(&ASSUMED.serializer) {
                 Ok((ASSUMED, false))
@@ -241,6 +266,16 @@ impl Handshake {
             .map(|subprotocol| (subprotocol, true))
             .ok_or_else(|| HandshakeError::Subprotocol { supported: serializers.clone() })
     }
+}
+
+/// The subprotocols that a client names, in its order.
+fn offered(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers
+        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|name| !name.is_empty())
 }
 
 /// Whether one of the header's lines has the token in its comma-separated list, in whatever case.

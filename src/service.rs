@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-pub use options::ServiceOptions;
+pub use options::{ServiceOptions, TesteeOptions};
 
 use crate::{
     admission::Admission,
@@ -17,6 +17,23 @@ use crate::{
     time::bucket::Rate,
     wire::{Traffic, WireOptions},
 };
+
+/// A running service that echoes.
+#[derive(Debug)]
+pub struct TesteeService {
+    /// Which handshakes it accepts.
+    pub handshake: Handshake,
+    /// Limits and pings of its connections.
+    pub wire: Arc<WireOptions>,
+}
+
+impl TesteeService {
+    /// A service with these options.
+    pub fn new(options: &TesteeOptions) -> Self {
+        let handshake = Handshake::new(options.handshake.clone());
+        Self { handshake, wire: Arc::new(options.wire.clone()) }
+    }
+}
 
 /// A running WebSocket service.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ mod metrics;
 mod options;
 mod outbox;
 mod socket;
+mod testee;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +26,7 @@ pub use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use self::{
     heartbeat::{Beat, Heartbeat},
-    socket::{Received, Socket},
+    socket::{Kind, Received, Socket},
 };
 use crate::{
     stream::Stream,
@@ -39,6 +40,7 @@ pub use ending::Ending;
 pub use metrics::{Traffic, WireMetrics};
 pub use options::{PingOptions, WireOptions};
 pub use outbox::{Closing, Complaint, Outbox, Taken};
+pub use testee::Testee;
 
 /// How much is handed to the socket in one write. Larger batches save system calls; this size is where that stops
 /// to matter.
@@ -109,7 +111,14 @@ impl Wire {
         let serializer = subprotocol.serializer;
         let limit = options.max_message_size_before_welcome;
         Self {
-            socket: Socket::new(stream, early, serializer, limit, options.max_frame_size, traffic),
+            socket: Socket::new(
+                stream,
+                early,
+                Some(Kind::of(serializer)),
+                limit,
+                options.max_frame_size,
+                traffic,
+            ),
             framing: subprotocol.framing(),
             unread: None,
             frame: 0,
@@ -201,7 +210,7 @@ impl Wire {
                 received = self.socket.receive() => {
                     self.heartbeat.traffic(&self.options.pings);
                     match received? {
-                        Received::Message(frame) => return Ok(frame),
+                        Received::Message(_, frame) => return Ok(frame),
                         Received::Pong(payload) => self.heartbeat.pong(&payload),
                         // The socket has queued the answer.
                         Received::Ping => self.is_unflushed = true,
@@ -226,8 +235,9 @@ impl Wire {
     fn feed(&mut self) -> Result<(), WireError> {
         self.is_unflushed = true;
         self.socket.count_sent(self.batch.len());
+        let kind = Kind::of(self.serializer());
         for frame in self.framing.frames(&self.batch, WRITE_BATCH) {
-            self.socket.feed(frame)?;
+            self.socket.feed(kind, frame)?;
         }
         self.batch.clear();
         // What a burst has needed is given back.

@@ -7,6 +7,7 @@ mod contract;
 mod cookie_auth;
 mod cookies;
 mod descriptors;
+mod echo;
 mod files;
 mod forward_auth;
 mod health;

@@ -78,7 +78,7 @@ choice! {
         "container" => "the gateway runs no components, start them separately as clients",
         "guest" => "the gateway runs no other programs, start them separately",
         "proxy" => "use a \"router\" worker",
-        "websocket-testee" => "the gateway is not a test peer, use a \"router\" worker",
+        "websocket-testee" => "use a \"router\" worker, with a path of that type on a \"web\" transport",
         "hostmonitor" => "the gateway does not monitor hosts, leave this worker out",
         "marketplace" => "the gateway has no market maker, leave this worker out",
         "xbrmm" => "the gateway has no market maker, leave this worker out",

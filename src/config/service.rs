@@ -12,7 +12,7 @@ use super::{
         Anything, Json, Located, NodePath, Raw, Table, Walk, Whole, checked_text, choice, inline_schema,
         object, quoted,
     },
-    websocket::{KnownService, Shared, websocket_object},
+    websocket::{KnownService, RawTesteeOptions, Shared, checked_testee, websocket_object},
 };
 use crate::identity::Name;
 
@@ -33,6 +33,7 @@ choice! {
     /// What is served at a path.
     enum RawService {
         WebSocket(RawWebSocketService) = "websocket",
+        Testee(RawTestee) = "websocket-testee",
         Static(RawStatic) = "static",
         Path(RawPath) = "path",
         Json(RawJson) = "json",
@@ -65,6 +66,25 @@ websocket_object! {
     struct RawWebSocketService {}
     misplaced {
         "paths" => "a service with `paths` is of \"type\": \"path\"; a transport with `paths` is of \"type\": \"web\"",
+    }
+}
+
+object! {
+    /// A WebSocket that sends every message back, text as text and binary data as binary data, for any subprotocol or none. Suites such
+    /// as Autobahn's check with it how the gateway speaks WebSocket. It tracks and authenticates no client.
+    struct RawTestee {
+        /// A name for Crossbar's management; unused.
+        id: optional Name,
+        /// Limits and switches.
+        options: optional RawTesteeOptions,
+    }
+    refuses {
+        "cookie" => "a service that echoes tracks no clients, leave it out",
+        "auth" => "a service that echoes lets every client in, leave it out",
+        "policy" => "a service that echoes asks no policy, leave it out",
+    }
+    ignores {
+        "debug": bool => "the gateway logs more with `--log debug`",
     }
 }
 
@@ -343,6 +363,9 @@ impl RawService {
                 let service = raw.service_keys().check(path, shared, walk);
                 timeouts.extend(service.open_handshake_timeout);
                 Some(TargetOptions::WebSocket(Box::new(service.options)))
+            }
+            Self::Testee(raw) => {
+                Some(TargetOptions::Testee(Box::new(checked_testee(raw.options, shared, walk))))
             }
             Self::Static(raw) => raw.check(walk).map(TargetOptions::Static),
             Self::Json(raw) => raw.value.map(|value| TargetOptions::Json(value.0)),

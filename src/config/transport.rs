@@ -37,7 +37,7 @@ choice! {
         "mqtt" => "use \"websocket\" or \"web\"",
         "universal" => "write one \"web\" transport, with a \"websocket\" service among its paths",
         "flashpolicy" => "Flash is gone, leave this transport out",
-        "websocket.testee" => "the gateway is not a test peer, use \"websocket\" or \"web\"",
+        "websocket.testee" => "use \"web\", with a path of type \"websocket-testee\"",
         "stream.testee" => "the gateway is not a test peer, use \"websocket\" or \"web\"",
     }
 }

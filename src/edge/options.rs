@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
-use crate::{handshake::AllowedHosts, identity::Name, service::ServiceOptions, wamp::Uri};
+use crate::{
+    handshake::AllowedHosts,
+    identity::Name,
+    service::{ServiceOptions, TesteeOptions},
+    wamp::Uri,
+};
 
 const KIB: usize = 1024;
 
@@ -79,6 +84,8 @@ pub enum TargetOptions {
     Static(StaticOptions),
     /// WAMP over WebSocket.
     WebSocket(Box<ServiceOptions>),
+    /// A WebSocket that sends every message back.
+    Testee(Box<TesteeOptions>),
     /// A fixed JSON value.
     Json(serde_json::Value),
     /// A redirect: what stands in the `Location` header.
@@ -231,6 +238,7 @@ impl TargetOptions {
         match self {
             Self::Static(_) => "static",
             Self::WebSocket(_) => "websocket",
+            Self::Testee(_) => "websocket-testee",
             Self::Json(_) => "json",
             Self::Redirect(_) | Self::Https(_) => "redirect",
             Self::Page => "page",

@@ -9,7 +9,7 @@ use super::{
     PathTree, ServicePlace, TargetOptions, forward_auth::ForwardAuth, metrics::EdgeMetrics,
     path::RequestPath, static_files::StaticFiles, websocket::WebSocketTarget,
 };
-use crate::service::WebSocketService;
+use crate::service::{TesteeService, WebSocketService};
 
 /// Gives the running WebSocket service that stands at a place of the gateway.
 pub type Services<'a, E> = dyn FnMut(&ServicePlace) -> Result<Arc<WebSocketService>, E> + 'a;
@@ -41,6 +41,7 @@ struct Node {
 pub(crate) enum Target {
     Static(StaticFiles),
     WebSocket(WebSocketTarget),
+    Testee(TesteeService),
     Json(Bytes),
     Redirect(HeaderValue),
     Https(u16),
@@ -110,10 +111,10 @@ impl Node {
 }
 
 impl Target {
-    /// Whether it tells a page of another site nothing that it should not know. A WebSocket service checks its handshakes itself, and
+    /// Whether it tells a page of another site nothing that it should not know. WebSocket services check their handshakes themselves, and
     /// probes call the gateway by names that its operator need not know.
     pub(crate) const fn is_for_every_host(&self) -> bool {
-        matches!(self, Self::WebSocket(_) | Self::Health)
+        matches!(self, Self::WebSocket(_) | Self::Testee(_) | Self::Health)
     }
 
     fn new<E>(options: &TargetOptions, path: &str, making: &mut Making<'_, '_, E>) -> Result<Self, E> {
@@ -123,6 +124,7 @@ impl Target {
                 let place = ServicePlace { transport: making.transport.to_owned(), path: path.to_owned() };
                 Self::WebSocket(WebSocketTarget::new((making.services)(&place)?))
             }
+            TargetOptions::Testee(options) => Self::Testee(TesteeService::new(options)),
             TargetOptions::Json(value) => Self::Json(Bytes::from(value.to_string())),
             TargetOptions::Redirect(location) => Self::Redirect(location.clone()),
             TargetOptions::Https(port) => Self::Https(*port),

@@ -126,7 +126,12 @@ async fn connect(edge: &Arc<Edge>) -> (TcpStream, JoinHandle<Option<Upgrade>>) {
     let (stream, address) = listener.accept().await.unwrap();
     let incoming = Incoming { stream: Stream::Tcp(stream), peer: PeerAddr::Tcp(address), tls: None };
     let edge = Arc::clone(edge);
-    let serving = tokio::spawn(async move { edge.serve(incoming).await });
+    let serving = tokio::spawn(async move {
+        edge.serve(incoming).await.map(|upgraded| match upgraded {
+            Upgraded::Wamp(upgrade) => upgrade,
+            Upgraded::Testee(upgrade) => panic!("{upgrade:?}"),
+        })
+    });
     (client, serving)
 }
 

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Response, StatusCode, header, request::Parts};
 
-use super::{addresses::Seat, body::Body, reply::Problem};
+use super::{
+    addresses::Seat,
+    body::Body,
+    reply::{Problem, SERVER},
+};
 use crate::{
     admission::{Facts, MeetError, Visitor},
-    handshake::{Accepted, HandshakeError},
-    service::WebSocketService,
+    handshake::{Accepted, AcceptedAny, HandshakeError},
+    service::{TesteeService, WebSocketService},
     stream::PeerAddr,
     time::Timestamp,
     tls::Tls,
@@ -50,8 +54,7 @@ impl WebSocketTarget {
     pub(crate) fn check(&self, request: &Parts, has_body: bool) -> Result<Accepted, Problem> {
         let Parts { method, version, headers, .. } = request;
         let checked = self.service.handshake.check(method, *version, headers);
-        let accepted = checked.map_err(Problem::Handshake)?;
-        if has_body { Err(Problem::Handshake(HandshakeError::Body)) } else { Ok(accepted) }
+        without_body(checked, has_body)
     }
 
     /// Tracks the client of a handshake that was accepted. `may_be_new` tells whether it may get a record.
@@ -78,14 +81,35 @@ impl WebSocketTarget {
             MeetError::Store(error) => Problem::Store(error),
             MeetError::New => Problem::NewClient,
         })?;
-        let response = switching_protocols(accepted, visitor.take_set_cookie(), &self.server);
+        let announced = accepted.announce.then(|| HeaderValue::from_static(subprotocol.name()));
+        let set_cookie = visitor.take_set_cookie();
+        let response = switching_protocols(&accepted.accept_key, announced, set_cookie, &self.server);
         Ok((response, Handover { service: Arc::clone(&self.service), subprotocol, visitor, seat: None }))
     }
 }
 
+/// Checks a handshake with a service that echoes, and gives the 101.
+pub(crate) fn open_testee(
+    service: &TesteeService,
+    request: &Parts,
+    has_body: bool,
+) -> Result<Response<Body>, Problem> {
+    let Parts { method, version, headers, .. } = request;
+    let checked = service.handshake.check_any(method, *version, headers);
+    let AcceptedAny { accept_key, subprotocol } = without_body(checked, has_body)?;
+    Ok(switching_protocols(&accept_key, subprotocol, None, &SERVER))
+}
+
+/// What would be a body is read as WebSocket frames by one side, and as HTTP by the other.
+fn without_body<T>(checked: Result<T, HandshakeError>, has_body: bool) -> Result<T, Problem> {
+    let accepted = checked.map_err(Problem::Handshake)?;
+    if has_body { Err(Problem::Handshake(HandshakeError::Body)) } else { Ok(accepted) }
+}
+
 /// RFC 6455, 4.2.2: the answer that ends HTTP on this connection.
 fn switching_protocols(
-    accepted: &Accepted,
+    accept_key: &HeaderValue,
+    subprotocol: Option<HeaderValue>,
     set_cookie: Option<HeaderValue>,
     server: &HeaderValue,
 ) -> Response<Body> {
@@ -95,9 +119,8 @@ fn switching_protocols(
     headers.insert(header::SERVER, server.clone());
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accepted.accept_key.clone());
-    if accepted.announce {
-        let name = HeaderValue::from_static(accepted.subprotocol.name());
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept_key.clone());
+    if let Some(name) = subprotocol {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, name);
     }
     if let Some(set_cookie) = set_cookie {
@@ -109,18 +132,14 @@ fn switching_protocols(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wamp::{Serializer, Subprotocol};
 
     #[test]
     fn a_101_carries_the_cookie_and_announces_only_what_was_asked_for() {
-        let mut accepted = Accepted {
-            accept_key: HeaderValue::from_static("key"),
-            subprotocol: Subprotocol { serializer: Serializer::Cbor, batched: true },
-            announce: true,
-        };
+        let key = HeaderValue::from_static("key");
+        let name = HeaderValue::from_static("wamp.2.cbor.batched");
         let server = HeaderValue::from_static("wampgate");
         let cookie = HeaderValue::from_static("cbtid=x; Path=/");
-        let response = switching_protocols(&accepted, Some(cookie.clone()), &server);
+        let response = switching_protocols(&key, Some(name), Some(cookie.clone()), &server);
         assert_eq!(response.status(), 101);
         assert_eq!(response.headers()[header::UPGRADE], "websocket");
         assert_eq!(response.headers()[header::CONNECTION], "Upgrade");
@@ -129,8 +148,7 @@ mod tests {
         assert_eq!(response.headers()[header::SET_COOKIE], cookie);
         assert_eq!(response.headers()[header::SERVER], "wampgate");
 
-        accepted.announce = false;
-        let response = switching_protocols(&accepted, None, &server);
+        let response = switching_protocols(&key, None, None, &server);
         assert!(!response.headers().contains_key(header::SEC_WEBSOCKET_PROTOCOL));
         assert!(!response.headers().contains_key(header::SET_COOKIE));
     }

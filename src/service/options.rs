@@ -10,6 +10,15 @@ use crate::{
 /// Seconds' worth of joins that a connection may make at once.
 pub(super) const SAVED_JOINS: u32 = 2;
 
+/// A service that echoes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TesteeOptions {
+    /// Which handshakes are accepted. A client may name any subprotocol, or none.
+    pub handshake: HandshakeOptions,
+    /// Limits and pings of its connections.
+    pub wire: WireOptions,
+}
+
 /// A WebSocket service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServiceOptions {

@@ -10,6 +10,7 @@ mod encode;
 mod hostile;
 mod invalid;
 mod transcode;
+mod vectors;
 
 const ALL: [Serializer; 3] = [Serializer::Json, Serializer::MsgPack, Serializer::Cbor];
 

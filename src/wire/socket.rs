@@ -66,14 +66,34 @@ pub(super) struct Socket {
     /// Whether the engine has given up reading, for what the peer has sent.
     is_unreadable: bool,
     engine: WebSocketContext,
-    serializer: Serializer,
+    /// The type of frame that the subprotocol uses; none: the peer may use both.
+    kind: Option<Kind>,
+}
+
+/// A type of data frame (RFC 6455, 5.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// UTF-8.
+    Text,
+    /// Any bytes.
+    Binary,
+}
+
+impl Kind {
+    /// The type that a serializer writes.
+    pub(super) const fn of(serializer: Serializer) -> Self {
+        match serializer {
+            Serializer::Json => Self::Text,
+            Serializer::MsgPack | Serializer::Cbor => Self::Binary,
+        }
+    }
 }
 
 /// What arrived.
 #[derive(Debug)]
 pub(super) enum Received {
-    /// A whole message of the subprotocol's frame type.
-    Message(Bytes),
+    /// A whole message, of the subprotocol's frame type where it has one.
+    Message(Kind, Bytes),
     /// A pong with its payload.
     Pong(Bytes),
     /// A ping; it has been answered.
@@ -81,11 +101,12 @@ pub(super) enum Received {
 }
 
 impl Socket {
-    /// Takes over a stream after the 101; `early` is what the client had sent already.
+    /// Takes over a stream after the 101; `early` is what the client had sent already. Without a `kind` the peer may use both types of
+    /// frames.
     pub(super) fn new(
         stream: Stream,
         early: Bytes,
-        serializer: Serializer,
+        kind: Option<Kind>,
         max_message: usize,
         max_frame: usize,
         traffic: Arc<Traffic>,
@@ -109,7 +130,7 @@ impl Socket {
         Self {
             stream,
             engine,
-            serializer,
+            kind,
             received,
             given_out: 0,
             received_before: 0,
@@ -156,14 +177,14 @@ impl Socket {
         poll_fn(|cx| self.poll_receive(cx)).await
     }
 
-    /// Queues a message of the subprotocol's frame type. Nothing is lost where the socket is full; flush to send.
-    pub(super) fn feed(&mut self, message: Bytes) -> Result<(), WireError> {
-        let frame = match self.serializer {
-            Serializer::Json => match Utf8Bytes::try_from(message) {
+    /// Queues a message. Nothing is lost where the socket is full; flush to send.
+    pub(super) fn feed(&mut self, kind: Kind, message: Bytes) -> Result<(), WireError> {
+        let frame = match kind {
+            Kind::Text => match Utf8Bytes::try_from(message) {
                 Ok(text) => Message::Text(text),
                 Err(_) => return Err(WireError::Lost),
             },
-            Serializer::MsgPack | Serializer::Cbor => Message::Binary(message),
+            Kind::Binary => Message::Binary(message),
         };
         self.queue(frame)
     }
@@ -248,7 +269,7 @@ impl Socket {
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, WireError>> {
-        let serializer = self.serializer;
+        let kind = self.kind;
         if self.is_given_out {
             self.is_given_out = false;
             self.charge.clear();
@@ -284,9 +305,9 @@ impl Socket {
         self.has_grown |= message.len() > GROWN;
         // The engine answers pings and close frames by itself.
         self.is_unsent |= message.is_ping() || message.is_close();
-        Poll::Ready(match (message, serializer) {
-            (Message::Text(text), Serializer::Json) => Ok(Received::Message(text.into())),
-            (Message::Binary(bytes), Serializer::MsgPack | Serializer::Cbor) => Ok(Received::Message(bytes)),
+        Poll::Ready(match (message, kind) {
+            (Message::Text(text), Some(Kind::Text) | None) => Ok(Received::Message(Kind::Text, text.into())),
+            (Message::Binary(bytes), Some(Kind::Binary) | None) => Ok(Received::Message(Kind::Binary, bytes)),
             (Message::Pong(payload), _) => Ok(Received::Pong(payload)),
             (Message::Ping(_) | Message::Frame(_), _) => Ok(Received::Ping),
             (Message::Close(_), _) => Err(WireError::Closed),

@@ -151,6 +151,12 @@ fn every_key_arrives_where_it_belongs() {
     let value = serde_json::json!({ "answer": [42] });
     assert_eq!(tree(&config, &["value"]).target, Some(TargetOptions::Json(value)));
     assert_eq!(tree(&config, &["nested"]).target, Some(TargetOptions::Page));
+    let echo = &tree(&config, &["nested", "echo"]).target;
+    let Some(TargetOptions::Testee(testee)) = echo else { panic!("{echo:?}") };
+    assert_eq!((testee.wire.max_frame_size, testee.wire.max_message_size), (1 << 24, 1 << 24));
+    assert_eq!((testee.wire.close_handshake_timeout.as_secs(), testee.wire.tcp_nodelay), (1, false));
+    assert_eq!(testee.handshake.allowed_origins, ["https://suite.example"]);
+    assert!(!testee.handshake.same_origin);
 
     let service = websocket(tree(&config, &["nested", "ws"]));
     assert_eq!(service.handshake.serializers, [Serializer::Cbor, Serializer::Json]);

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs real programs against the gateway: autobahn for Python, wampy.js, Chromium on the built-in page and on the example
-# application, and the proxies that ask it about requests (nginx, Caddy, Traefik, Envoy, HAProxy).
+# Runs real programs against the gateway: Autobahn's cases for WebSocket servers, autobahn for Python, wampy.js, Chromium on the
+# built-in page and on the example application, and the proxies that ask it about requests (nginx, Caddy, Traefik, Envoy, HAProxy).
 #
-#   WAMPGATE_BIN=target/debug/wampgate tests/interop/run.sh [autobahn] [wampyjs] [proxies] [browser]
+#   WAMPGATE_BIN=target/debug/wampgate tests/interop/run.sh [conformance] [autobahn] [wampyjs] [proxies] [browser]
 #
 # Without names, all of them. What they need is installed first: Python packages into folders of their own, npm
 # packages beside the scripts, and Chromium, nginx and HAProxy (Debian's packages) if they are not there and this runs as root.
@@ -49,6 +49,7 @@ start_gateway() {
     "endpoint": {"type": "tcp", "interface": "127.0.0.1", "port": 0},
     "paths": {
         "/": {"type": "page"},
+        "echo": {"type": "websocket-testee"},
         "ws": {"type": "websocket", "cookie": {"store": {"type": "memory"}}},
         "login": {"type": "websocket", "cookie": {"store": {"type": "memory"}}, "auth": {
             "ticket": {"type": "static", "principals": {"joe": {"ticket": "interop-ticket", "role": "member"}}},
@@ -125,6 +126,12 @@ python_packages() {
     fi
 }
 
+conformance() {
+    local venv
+    python_packages conformance
+    run_client conformance env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/conformance/interop.py" "${url%/ws}/echo"
+}
+
 autobahn() {
     local venv
     python_packages python
@@ -171,9 +178,9 @@ browser() {
 [ -x "$binary" ] || fail "no gateway at $binary: run cargo build, or say in WAMPGATE_BIN where it is"
 binary=$(cd "$(dirname "$binary")" && pwd)/$(basename "$binary")
 mkdir -p "$cache"
-[ $# -gt 0 ] || set -- autobahn wampyjs proxies browser
+[ $# -gt 0 ] || set -- conformance autobahn wampyjs proxies browser
 for client in "$@"; do
-    case $client in autobahn | wampyjs | proxies | browser) ;; *) fail "no client is called $client" ;; esac
+    case $client in conformance | autobahn | wampyjs | proxies | browser) ;; *) fail "no client is called $client" ;; esac
 done
 
 start_gateway

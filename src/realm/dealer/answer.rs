@@ -66,7 +66,7 @@ impl Dealer {
             };
             out.one(call.caller, message);
         }
-        self.vacate(callee, &invocation, turn, out);
+        self.vacate(callee, request, &invocation, turn, out);
         Ok(())
     }
 
@@ -89,7 +89,7 @@ impl Dealer {
                 RouterMessage::Error { request_type: code::CALL, request, details, error, payload },
             );
         }
-        self.vacate(callee, &invocation, turn, out);
+        self.vacate(callee, request, &invocation, turn, out);
         Ok(())
     }
 
@@ -126,6 +126,7 @@ impl Dealer {
     pub(super) fn vacate(
         &mut self,
         callee: SessionId,
+        number: u64,
         invocation: &Invocation,
         turn: &mut Turn<'_>,
         out: &mut Deliveries,
@@ -133,7 +134,7 @@ impl Dealer {
         let Some(registration) = invocation.occupies else { return };
         let Some(pattern) = self.by_id.get(&registration) else { return };
         if let Some(found) = self.procedures.get_mut(pattern) {
-            found.vacate(callee);
+            found.vacate(callee, number);
             self.serve(registration, turn, out);
         }
     }

@@ -180,7 +180,7 @@ impl Dealer {
         let deadline = patience.and_then(|patience| Deadline::within(turn.now, patience));
         if let Ok(callee) = registration.choose(turn.identifiers) {
             if let Err(refusal) = check_callee(&options, callee.session, turn) {
-                registration.vacate(callee.session);
+                registration.release(callee.session);
                 return Err(refusal);
             }
             let id = registration.id;
@@ -373,14 +373,14 @@ impl Dealer {
                 return;
             }
             let Ok(callee) = found.choose(turn.identifiers) else { return };
-            let Some(queued) = found.queue.pop_front() else { return found.vacate(callee.session) };
+            let Some(queued) = found.queue.pop_front() else { return found.release(callee.session) };
             found.queued.shrink(queued.size());
             let expects_more = queued.expects_more();
             let QueuedCall { call, procedure, caller, is_disclosed, options, payload, deadline, later } =
                 queued;
             self.deadlines.remove(deadline.as_deref(), call);
             if let Err(refusal) = check_callee(&options, callee.session, turn) {
-                found.vacate(callee.session);
+                found.release(callee.session);
                 self.forget_queued(call, expects_more);
                 out.one(call.caller, refusal.into_message(code::CALL, call.request));
                 continue;

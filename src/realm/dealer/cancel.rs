@@ -53,7 +53,10 @@ impl Dealer {
         for registration in party.registrations {
             self.drop_callee(registration, session, turn, out);
         }
-        for place in party.calls.into_values() {
+        // In the order of the calls: where places become free, the queues are served in an order that clients can follow.
+        let mut calls: Vec<(u64, Place)> = party.calls.into_iter().collect();
+        calls.sort_unstable_by_key(|(request, _)| *request);
+        for (_, place) in calls {
             match place {
                 Place::Queued(_) => {}
                 // A session may have called itself; it is gone from `parties` already, on both of its sides.
@@ -145,7 +148,7 @@ impl Dealer {
                 party.invocations.insert(number, invocation);
             }
         } else {
-            self.vacate(callee, &invocation, turn, out);
+            self.vacate(callee, number, &invocation, turn, out);
         }
     }
 

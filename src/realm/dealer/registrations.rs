@@ -49,6 +49,8 @@ pub(super) struct Callee {
     pub(super) places: Option<u64>,
     /// How many of the places are taken.
     pub(super) taken: u64,
+    /// The session's latest invocation from before it came, of which none takes a place.
+    pub(super) came_after: u64,
     /// Whether it asks to see who calls.
     pub(super) sees_callers: bool,
     /// Whether it ends calls whose time is up by itself.
@@ -56,11 +58,12 @@ pub(super) struct Callee {
 }
 
 impl Callee {
-    fn new(session: SessionId, options: &RegisterOptions) -> Self {
+    fn new(session: SessionId, came_after: u64, options: &RegisterOptions) -> Self {
         Self {
             session,
             places: options.concurrency,
             taken: 0,
+            came_after,
             sees_callers: options.disclose_caller,
             keeps_time: options.forward_timeout,
         }
@@ -112,9 +115,17 @@ impl Registration {
         Err(Busy)
     }
 
-    /// Gives back the place of an invocation.
-    pub(super) fn vacate(&mut self, session: SessionId) {
+    /// Gives back a place that was chosen.
+    pub(super) fn release(&mut self, session: SessionId) {
         if let Some(callee) = self.callees.iter_mut().find(|callee| callee.session == session) {
+            callee.taken = callee.taken.saturating_sub(1);
+        }
+    }
+
+    /// Gives back the place of an invocation. A session that has left the registration and come back has other places now.
+    pub(super) fn vacate(&mut self, session: SessionId, invocation: u64) {
+        let came_before = |callee: &&mut Callee| callee.session == session && callee.came_after < invocation;
+        if let Some(callee) = self.callees.iter_mut().find(came_before) {
             callee.taken = callee.taken.saturating_sub(1);
         }
     }
@@ -151,11 +162,13 @@ impl Dealer {
                 format!("a session may have {MAX_REGISTRATIONS} registrations: unregister some first"),
             ));
         }
+        let came_after = self.parties.get(&callee).map_or(0, |party| party.last_invocation);
+        let joining = Callee::new(callee, came_after, options);
         if let Some(existing) = self.procedures.get_mut(&pattern) {
             if options.force_reregister {
                 self.revoke_all(&pattern, turn, out);
             } else {
-                let id = share(existing, callee, options)?;
+                let id = share(existing, joining, options)?;
                 self.parties.entry(callee).or_default().registrations.insert(id);
                 turn.changes.push((Kind::Registration, Change::Added(callee, id)));
                 out.one(callee, RouterMessage::Registered { request, registration: id });
@@ -165,7 +178,7 @@ impl Dealer {
         }
         let id = turn.identifiers.registration();
         let mut registration = Registration::new(id, options.invoke, turn.clock);
-        registration.callees.push(Callee::new(callee, options));
+        registration.callees.push(joining);
         self.procedures.get_or_insert_with(&pattern, || registration);
         self.by_id.insert(id, pattern);
         self.parties.entry(callee).or_default().registrations.insert(id);
@@ -245,10 +258,10 @@ impl Dealer {
 /// Adds a callee to a registration that there is, if both want to share it.
 fn share(
     existing: &mut Registration,
-    callee: SessionId,
+    callee: Callee,
     options: &RegisterOptions,
 ) -> Result<u64, RequestError> {
-    if existing.callees.iter().any(|other| other.session == callee) {
+    if existing.callees.iter().any(|other| other.session == callee.session) {
         return Err(RequestError::new(
             error::PROCEDURE_ALREADY_EXISTS,
             "this session has registered the procedure already",
@@ -264,7 +277,7 @@ fn share(
             ),
         ));
     }
-    existing.callees.push(Callee::new(callee, options));
+    existing.callees.push(callee);
     Ok(existing.id)
 }
 

@@ -8,6 +8,7 @@ use crate::{
 };
 
 mod interleavings;
+mod model;
 
 fn error(sent: Sent) -> String {
     refused(sent).3

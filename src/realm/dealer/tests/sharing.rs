@@ -141,6 +141,33 @@ fn callee_that_goes_on_with_a_canceled_call_has_no_place_for_another() {
 }
 
 #[test]
+fn callee_that_leaves_a_registration_and_comes_back_answers_for_no_place_of_now() {
+    let mut world = shared(&limited(1));
+    let first: Vec<(u64, u64)> = (1..=3).map(|request| world.invoke(1, request, "com.p")).collect();
+    let registration = 1;
+    let left = world.send(2, ClientMessage::Unregister { request: 2, registration });
+    assert_eq!(left, [(2, RouterMessage::Unregistered { request: 2 })]);
+    let back = world.send(2, registers(3, "com.p", limited(1)));
+    assert_eq!(back, [(2, RouterMessage::Registered { request: 3, registration })]);
+    let (callee, number) = world.invoke(1, 4, "com.p");
+    assert_eq!((first[0], callee, number), ((2, 1), 2, 2));
+    assert_eq!(world.send(1, calls(5, "com.p", CallOptions::default())), []);
+    // What it was invoked for before it left took a place that is gone.
+    assert!(matches!(only(world.send(2, yields(1))), (1, RouterMessage::Result { request: 1, .. })));
+    let sent = world.send(2, yields(2));
+    assert!(
+        matches!(
+            sent.as_slice(),
+            [
+                (1, RouterMessage::Result { request: 4, .. }),
+                (2, RouterMessage::Invocation { request: 3, .. })
+            ]
+        ),
+        "{sent:?}"
+    );
+}
+
+#[test]
 fn queue_is_bounded_and_ends_with_the_last_callee() {
     let mut world = World::open([1, 2, 3]);
     world.send(2, registers(1, "com.p", limited(1)));
