@@ -61,10 +61,10 @@ fn config() -> AuthOptions {
     };
     let cryptosign = || CryptosignPrincipal { keys: vec![[1; 32]], role: role(), realm: None };
     AuthOptions {
-        ticket: Some(TicketOptions { principals: all(ticket) }),
-        wampcra: Some(WampCraOptions { principals: all(wampcra) }),
-        scram: Some(ScramOptions { principals: all(scram) }),
-        cryptosign: Some(CryptosignOptions { principals: all(cryptosign) }),
+        ticket: Some(TicketOptions { principals: all(ticket), file: None }),
+        wampcra: Some(WampCraOptions { principals: all(wampcra), file: None }),
+        scram: Some(ScramOptions { principals: all(scram), file: None }),
+        cryptosign: Some(CryptosignOptions { principals: all(cryptosign), file: None }),
         ..AuthOptions::default()
     }
 }

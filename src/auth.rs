@@ -23,6 +23,8 @@ pub(crate) mod timing;
 
 mod cookie;
 mod cryptosign;
+pub mod file;
+mod forms;
 mod jwt;
 mod scram;
 mod ticket;
@@ -33,7 +35,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use rand::CryptoRng;
 use serde_json::{Map, Value};
@@ -41,6 +43,7 @@ use subtle::Choice;
 
 pub use cookie::remembered;
 pub use error::{AuthError, StaleLogin};
+use file::{FilePrincipal, PrincipalFile};
 pub use method::{Method, configured};
 pub use options::{
     AnonymousOptions, AuthOptions, CookieAuthOptions, CryptosignOptions, CryptosignPrincipal,
@@ -274,6 +277,17 @@ impl Applicant<'_> {
 // === impl Claim ===
 
 impl Claim {
+    /// The claim on a principal of a file, if it is one, which may change while its session is open.
+    fn vouched<P: FilePrincipal>(
+        mut self,
+        file: Option<&Arc<PrincipalFile<P>>>,
+        name: &Name,
+        principal: &P,
+    ) -> Self {
+        self.principal.lease.vouched = file.map(|file| file.vouch(name, principal));
+        self
+    }
+
     /// Grants the claim, or refuses it. Only a client with the secret learns that the principal belongs to another realm.
     fn settle(self, is_right: Choice) -> Result<Principal, AuthError> {
         if !bool::from(is_right) {

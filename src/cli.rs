@@ -11,6 +11,7 @@ mod notify;
 mod output;
 mod parse;
 mod policy;
+mod principals;
 mod reconfigure;
 mod reload;
 mod run;
@@ -77,6 +78,9 @@ enum Command {
     /// Show, revoke and move the cookies of a store, also while a gateway runs on it
     #[command(subcommand)]
     Cookies(cookies::CookiesCommand),
+    /// Add, remove and list the principals of a file, for methods of type `file`
+    #[command(subcommand)]
+    Principals(principals::PrincipalsCommand),
     /// Compile a component for the gateway, which runs itself for that
     #[command(name = policy_api::COMPILE_COMMAND, hide = true)]
     CompileComponent {
@@ -243,6 +247,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Health(args)) => health::health(&args, &mut output::stdout()),
         Some(Command::Reload(args)) => reconfigure::reload(&args, &mut output::stdout()),
         Some(Command::Cookies(command)) => cookies::run(command),
+        Some(Command::Principals(command)) => principals::run(&command),
         Some(Command::Policy(command)) => {
             logging::start(LogFormat::Text, logging::LogFilter::of_policies(command.log_level()))?;
             Ok(passed(policy::run(&command, &mut io::stdin().lock(), &mut output::stdout())?))

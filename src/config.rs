@@ -42,6 +42,9 @@ pub use crate::{
         AnonymousOptions, AuthOptions, CookieAuthOptions, CryptosignOptions, CryptosignPrincipal,
         GuessingOptions, Kdf, Salting, ScramOptions, ScramPrincipal, Secret, SecretKey, TicketOptions,
         TicketPrincipal, WampCraOptions, WampCraPrincipal,
+        file::{
+            Credential, Entry, Faults, FilePrincipal, KnownRealm, Number, PrincipalFile, Table, Text, Texts,
+        },
         token::{Algorithm, ClaimNames, KeySet, KeySetError, TokenKeys, TokenOptions, TokenPlaces},
     },
     cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, SameSite},
@@ -50,6 +53,7 @@ pub use crate::{
         ServicePlace, StaticOptions, TargetOptions, TrustedProxy,
     },
     handshake::{AllowedHosts, HandshakeOptions},
+    identity::Name,
     policy::{PolicyFile, PolicyOptions},
     realm::{HistoryOptions, Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
     server::{Endpoint, ListenerOptions, SocketAccess},

@@ -42,7 +42,7 @@ struct Connection {
     /// Who the client is, once WELCOME is on its way: only then is there a session to say GOODBYE to.
     joined: Option<Arc<Identity>>,
     /// What ends the session when its identity lapses, if that can.
-    lease: Option<lease::Held>,
+    lease: Option<Box<lease::Held>>,
     /// How often it may join.
     joins: Bucket,
     /// Its place among the connections of its address, behind a proxy.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 pub(crate) use self::name::is_printable;
 pub use self::{
-    lease::{Lapse, Lease},
+    lease::{HeldLease, Lapse, Lease, Leases, Vouched, Voucher},
     name::{Name, NameError},
     standing::{Standing, Standings},
 };

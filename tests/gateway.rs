@@ -21,6 +21,7 @@ mod metrics;
 mod monitoring;
 mod permissions;
 mod policies;
+mod principal_files;
 mod protocol;
 mod proxy_protocol;
 mod realm;

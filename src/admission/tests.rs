@@ -61,7 +61,10 @@ impl Scene {
         };
         let auth = AuthOptions {
             anonymous: Some(AnonymousOptions { role: Name::known("guest") }),
-            ticket: Some(TicketOptions { principals: BTreeMap::from([(Name::known("joe"), joe)]) }),
+            ticket: Some(TicketOptions {
+                principals: BTreeMap::from([(Name::known("joe"), joe)]),
+                file: None,
+            }),
             cookie: Some(CookieAuthOptions { rotate: false, ..CookieAuthOptions::default() }),
             ..AuthOptions::default()
         };

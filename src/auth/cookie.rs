@@ -4,14 +4,18 @@
 #[cfg(test)]
 mod tests;
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use serde_json::Value;
 
 use super::{
-    Applicant, AuthError, AuthOptions, CookieAuthOptions, Method, Principal, StaleLogin, TokenOptions,
+    Applicant, AuthError, AuthOptions, CookieAuthOptions, CryptosignOptions, Method, Principal, ScramOptions,
+    StaleLogin, TicketOptions, TokenOptions, WampCraOptions,
+    file::{FilePrincipal, PrincipalFile},
     standing,
 };
 use crate::{
-    identity::{Identity, Lease, Name, Standing},
+    identity::{Identity, Lease, Name, Standing, Vouched},
     store::{Authentication, CookieRecord},
     time::Timestamp,
     wamp::Uri,
@@ -52,8 +56,8 @@ fn stored(
     if let Some(tokens) = config.token.as_ref().filter(|_| method == Method::Ticket) {
         return by_token(tokens, stored, applicant, now);
     }
-    let found = principal(config, method, &stored.authid, applicant.place).ok_or(StaleLogin::Removed)?;
-    let Found { authid, role, home, standing } = found;
+    let Found { authid, role, home, lease, standing } =
+        principal(config, method, &stored.authid, applicant.place).ok_or(StaleLogin::Removed)?;
     if home.is_some_and(|home| home.as_str() != stored.authrealm) {
         return Err(StaleLogin::Removed);
     }
@@ -61,12 +65,12 @@ fn stored(
         return Err(StaleLogin::OtherRealm);
     }
     Ok(Principal {
-        authid: authid.clone(),
-        authrole: role.clone(),
+        authid,
+        authrole: role,
         authmethod: method.name(),
         authprovider: PROVIDER,
         authextra: serde_json::from_str(&stored.authextra).ok(),
-        lease: Lease::default(),
+        lease,
         realm: realm.clone(),
         standing,
     })
@@ -99,37 +103,58 @@ fn by_token(
     })
 }
 
-/// A configured principal.
-struct Found<'a> {
-    authid: &'a Name,
-    role: &'a Name,
-    home: Option<&'a Uri>,
+/// A principal as the stored authentication names it.
+struct Found {
+    authid: Name,
+    role: Name,
+    home: Option<Uri>,
+    lease: Lease,
     standing: Standing,
 }
 
-/// The configured principal that the stored authentication names.
-fn principal<'a>(
-    options: &'a AuthOptions,
-    method: Method,
-    authid: &str,
-    place: Standing,
-) -> Option<Found<'a>> {
-    /// Finds it, and takes what all kinds of principals have.
-    macro_rules! find {
-        ($method:ident) => {{
-            let (authid, principal) = options.$method.as_ref()?.principals.get_key_value(authid)?;
-            let standing = standing::of_principal(place, authid, principal);
-            Some(Found { authid, role: &principal.role, home: principal.realm.as_ref(), standing })
-        }};
-    }
+fn principal(options: &AuthOptions, method: Method, authid: &str, place: Standing) -> Option<Found> {
     match method {
-        Method::Ticket => find!(ticket),
-        Method::WampCra => find!(wampcra),
-        Method::Scram | Method::WampScram => find!(scram),
-        Method::Cryptosign => find!(cryptosign),
+        Method::Ticket => {
+            let TicketOptions { principals, file } = options.ticket.as_ref()?;
+            find(principals, file.as_ref(), authid, place, |it| (&it.role, it.realm.as_ref()))
+        }
+        Method::WampCra => {
+            let WampCraOptions { principals, file } = options.wampcra.as_ref()?;
+            find(principals, file.as_ref(), authid, place, |it| (&it.role, it.realm.as_ref()))
+        }
+        Method::Scram | Method::WampScram => {
+            let ScramOptions { principals, file } = options.scram.as_ref()?;
+            find(principals, file.as_ref(), authid, place, |it| (&it.role, it.realm.as_ref()))
+        }
+        Method::Cryptosign => {
+            let CryptosignOptions { principals, file } = options.cryptosign.as_ref()?;
+            find(principals, file.as_ref(), authid, place, |it| (&it.role, it.realm.as_ref()))
+        }
         // A record keeps the method that proved the login, never this one.
         Method::Cookie => None,
     }
+}
+
+fn find<P: FilePrincipal>(
+    principals: &BTreeMap<Name, P>,
+    file: Option<&Arc<PrincipalFile<P>>>,
+    authid: &str,
+    place: Standing,
+    home: impl Fn(&P) -> (&Name, Option<&Uri>),
+) -> Option<Found> {
+    let found = |name: &Name, principal: &P, vouched: Option<Vouched>| {
+        let (role, home) = home(principal);
+        let lease = Lease { vouched, ..Lease::default() };
+        let standing = standing::of(place, name, principal, file);
+        Found { authid: name.clone(), role: role.clone(), home: home.cloned(), lease, standing }
+    };
+    let Some(file) = file else {
+        let (name, principal) = principals.get_key_value(authid)?;
+        return Some(found(name, principal, None));
+    };
+    let table = file.current();
+    let (name, principal) = table.get(authid)?;
+    Some(found(name, principal, Some(file.vouch(name, principal))))
 }
 
 /// What a cookie's record should remember of a client that joins.

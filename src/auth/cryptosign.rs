@@ -46,16 +46,26 @@ pub(super) fn begin(
         },
         None => None,
     };
-    let owner = applicant.hello.authid.as_deref().or_else(|| owner(&config.principals, &key));
+    let table = config.file.as_ref().map(|file| file.current());
+    let owner = applicant.hello.authid.as_deref().or_else(|| match &table {
+        Some(table) => table.owner(&key).map(Name::as_str),
+        None => owner(&config.principals, &key),
+    });
     // A client with an unknown key or name gets a challenge as well, and is refused afterwards.
     let authid = owner.unwrap_or_default();
-    let (name, principal, is_known) =
-        principals::find(&config.principals, &applicant.stand_ins.cryptosign, applicant.key, authid)
-            .ok_or(AuthError::Credentials(Method::Cryptosign.name()))?;
+    let (name, principal, is_known) = principals::find(
+        &config.principals,
+        table.as_deref(),
+        &applicant.stand_ins.cryptosign,
+        applicant.key,
+        authid,
+    )
+    .ok_or(AuthError::Credentials(Method::Cryptosign.name()))?;
     let is_authorized = principal.keys.iter().fold(Choice::from(0), |any, known| any | known.ct_eq(&key));
-    let standing = standing::of_principal(applicant.place, name, principal);
-    let claim =
-        applicant.claim(Method::Cryptosign, name, &principal.role, principal.realm.as_ref(), standing);
+    let standing = standing::of(applicant.place, name, principal, config.file.as_ref());
+    let claim = applicant
+        .claim(Method::Cryptosign, name, &principal.role, principal.realm.as_ref(), standing)
+        .vouched(config.file.as_ref(), name, principal);
 
     let mut challenge = [0; CHALLENGE_SIZE];
     rng.fill_bytes(&mut challenge);

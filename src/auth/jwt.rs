@@ -94,7 +94,7 @@ impl TokenOptions {
     /// How long a session may last by a token that ends then, in seconds.
     fn lease(&self, expires: u64) -> Lease {
         let until = self.end_at_expiry.then(|| Timestamp::from_millis(expires.saturating_mul(1000)));
-        Lease { until }
+        Lease { until, vouched: None }
     }
 
     /// What a cookie keeps of a login by a token: its role, its details, and how long it may last. None: the record was not made

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use super::{token::TokenOptions, watch::LoginFile};
+use super::{file::PrincipalFile, token::TokenOptions, watch::LoginFile};
 /// `auth.cookie`: how a login stands on a cookie is kept by tracking, which ends it.
 pub use crate::tracking::LoginOptions as CookieAuthOptions;
 use crate::{
@@ -49,10 +49,12 @@ pub struct AnonymousOptions {
 }
 
 /// `auth.ticket`, static.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TicketOptions {
     /// The principals by authid.
     pub principals: BTreeMap<Name, TicketPrincipal>,
+    /// The file that has them in place of the configuration.
+    pub file: Option<Arc<PrincipalFile<TicketPrincipal>>>,
 }
 
 /// A principal of the ticket method.
@@ -67,10 +69,12 @@ pub struct TicketPrincipal {
 }
 
 /// `auth.wampcra`, static.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WampCraOptions {
     /// `users`: the principals by authid.
     pub principals: BTreeMap<Name, WampCraPrincipal>,
+    /// The file that has them in place of the configuration.
+    pub file: Option<Arc<PrincipalFile<WampCraPrincipal>>>,
 }
 
 /// A principal of WAMP-CRA.
@@ -98,10 +102,12 @@ pub struct Salting {
 }
 
 /// `auth.scram`, static.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScramOptions {
     /// The principals by authid.
     pub principals: BTreeMap<Name, ScramPrincipal>,
+    /// The file that has them in place of the configuration.
+    pub file: Option<Arc<PrincipalFile<ScramPrincipal>>>,
 }
 
 /// A principal of SCRAM: nothing in it opens a session by itself.
@@ -140,10 +146,12 @@ pub enum Kdf {
 }
 
 /// `auth.cryptosign`, static.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CryptosignOptions {
     /// The principals by authid.
     pub principals: BTreeMap<Name, CryptosignPrincipal>,
+    /// The file that has them in place of the configuration.
+    pub file: Option<Arc<PrincipalFile<CryptosignPrincipal>>>,
 }
 
 /// A principal of cryptosign.
@@ -176,7 +184,13 @@ pub struct Secret(String);
 impl AuthOptions {
     /// What logins stand on beside the configuration.
     pub(crate) fn login_files(&self) -> impl Iterator<Item = Arc<dyn LoginFile>> {
-        self.token.iter().map(|token| Arc::clone(&token.keys) as Arc<dyn LoginFile>)
+        let keys = self.token.iter().map(|token| Arc::clone(&token.keys) as Arc<dyn LoginFile>);
+        let ticket = self.ticket.iter().flat_map(|method| &method.file).map(|file| Arc::clone(file) as _);
+        let wampcra = self.wampcra.iter().flat_map(|method| &method.file).map(|file| Arc::clone(file) as _);
+        let scram = self.scram.iter().flat_map(|method| &method.file).map(|file| Arc::clone(file) as _);
+        let cryptosign =
+            self.cryptosign.iter().flat_map(|method| &method.file).map(|file| Arc::clone(file) as _);
+        keys.chain(ticket).chain(wampcra).chain(scram).chain(cryptosign)
     }
 
     /// Whether a cookie lets a client in, be it the gateway's or another application's. A browser sends it from any page.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use subtle::{Choice, ConditionallySelectable as _};
 
-use super::AuthOptions;
+use super::{AuthOptions, file::Table};
 use crate::{cookie::PublicIdKey, identity::Name};
 
 /// Which principal stands in for an authid that does not exist, method by method.
@@ -75,11 +75,17 @@ fn place(name: &str, key: &PublicIdKey) -> u64 {
 /// its exchange takes as long as any other, and its challenge looks the same: same kind of salt, same parameters.
 pub(super) fn find<'a, P>(
     principals: &'a BTreeMap<Name, P>,
+    file: Option<&'a Table<P>>,
     ring: &Ring,
     key: &PublicIdKey,
     authid: &str,
 ) -> Option<(&'a Name, &'a P, Choice)> {
     // Both are looked up for every client.
+    if let Some(table) = file {
+        let (stand_in, known) = (table.stand_in(authid, key), table.get(authid));
+        let (name, principal) = known.or(stand_in)?;
+        return Some((name, principal, Choice::from(u8::from(known.is_some()))));
+    }
     let stand_in = principals.get_key_value(ring.stand_in(authid, key)?.as_str());
     let known = principals.get_key_value(authid);
     let (name, principal) = known.or(stand_in)?;
@@ -110,7 +116,7 @@ mod tests {
     }
 
     fn found(principals: &BTreeMap<Name, usize>, key: &PublicIdKey, name: &str) -> (usize, bool) {
-        let (_, principal, is_known) = find(principals, &Ring::of(principals, key), key, name).unwrap();
+        let (_, principal, is_known) = find(principals, None, &Ring::of(principals, key), key, name).unwrap();
         (*principal, bool::from(is_known))
     }
 
@@ -126,7 +132,7 @@ mod tests {
             assert_eq!(once, found(&principals, &key, name));
         }
         let nobody = BTreeMap::<Name, u8>::new();
-        assert!(find(&nobody, &Ring::of(&nobody, &key), &key, "a").is_none());
+        assert!(find(&nobody, None, &Ring::of(&nobody, &key), &key, "a").is_none());
     }
 
     #[test]

@@ -87,11 +87,21 @@ pub(super) fn begin(
     let client_nonce = client_nonce
         .filter(|nonce| !nonce.is_empty() && nonce.len() <= MAX_CLIENT_NONCE && is_base64(nonce))
         .ok_or(AuthError::Missing(method.name(), "authextra.nonce, base64 of 1 to 96 bytes,"))?;
-    let (name, principal, is_known) =
-        principals::find(&config.principals, &applicant.stand_ins.scram, applicant.key, authid)
-            .ok_or(AuthError::Credentials(method.name()))?;
-    let standing = standing::of_principal(applicant.place, name, principal);
-    let claim = applicant.claim(method, name, &principal.role, principal.realm.as_ref(), standing);
+    let table = config.file.as_ref().map(|file| file.current());
+    let (name, principal, is_known) = principals::find(
+        &config.principals,
+        table.as_deref(),
+        &applicant.stand_ins.scram,
+        applicant.key,
+        authid,
+    )
+    .ok_or(AuthError::Credentials(method.name()))?;
+    let standing = standing::of(applicant.place, name, principal, config.file.as_ref());
+    let claim = applicant.claim(method, name, &principal.role, principal.realm.as_ref(), standing).vouched(
+        config.file.as_ref(),
+        name,
+        principal,
+    );
 
     let mut drawn = [0; NONCE_SIZE];
     rng.fill_bytes(&mut drawn);

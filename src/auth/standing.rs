@@ -1,13 +1,34 @@
 //! What the sessions of a service stand on: see [`Standing`].
 
-use std::{any::type_name, collections::BTreeMap, hash::Hash};
+use std::{any::type_name, collections::BTreeMap, hash::Hash, sync::Arc};
 
-use super::{AuthOptions, TokenOptions};
+use super::{
+    AuthOptions, TokenOptions,
+    file::{FilePrincipal, PrincipalFile},
+};
 use crate::identity::{Name, Standing, Standings};
 
 /// The standing of a principal. The type of its options tells its method.
 pub(super) fn of_principal<P: Hash>(place: Standing, authid: &Name, principal: &P) -> Standing {
     place.of(type_name::<P>(), authid, principal)
+}
+
+/// The standing of a principal of the configuration or of its file. A principal of a file stands on the file: when the principal itself
+/// changes, its lease ends.
+pub(super) fn of<P: FilePrincipal>(
+    place: Standing,
+    authid: &Name,
+    principal: &P,
+    file: Option<&Arc<PrincipalFile<P>>>,
+) -> Standing {
+    match file {
+        Some(file) => of_file(place, file),
+        None => of_principal(place, authid, principal),
+    }
+}
+
+fn of_file<P: FilePrincipal>(place: Standing, file: &PrincipalFile<P>) -> Standing {
+    place.of(type_name::<P>(), "", &("file", file.ground()))
 }
 
 /// The standing of clients that have proved nothing: anonymous ones, and those that a policy names.
@@ -27,6 +48,14 @@ pub fn standings(place: Standing, auth: Option<&AuthOptions>, standings: &mut St
     standings.extend([of_unproved(place, auth)]);
     let Some(auth) = auth else { return };
     standings.extend(auth.token.as_ref().map(|tokens| of_token(place, tokens)));
+    let ticket = auth.ticket.as_ref().and_then(|method| method.file.as_ref());
+    let wampcra = auth.wampcra.as_ref().and_then(|method| method.file.as_ref());
+    let scram = auth.scram.as_ref().and_then(|method| method.file.as_ref());
+    let cryptosign = auth.cryptosign.as_ref().and_then(|method| method.file.as_ref());
+    standings.extend(ticket.map(|file| of_file(place, file)));
+    standings.extend(wampcra.map(|file| of_file(place, file)));
+    standings.extend(scram.map(|file| of_file(place, file)));
+    standings.extend(cryptosign.map(|file| of_file(place, file)));
     standings.extend(all(place, auth.ticket.as_ref().map(|method| &method.principals)));
     standings.extend(all(place, auth.wampcra.as_ref().map(|method| &method.principals)));
     standings.extend(all(place, auth.scram.as_ref().map(|method| &method.principals)));

@@ -63,7 +63,7 @@ pub(super) fn ticket() -> AuthOptions {
         (name("ann"), principal("hidden", "backend", Some(uri("home")))),
         (name("nil"), principal("", "frontend", None)),
     ]);
-    AuthOptions { ticket: Some(TicketOptions { principals }), ..AuthOptions::default() }
+    AuthOptions { ticket: Some(TicketOptions { principals, file: None }), ..AuthOptions::default() }
 }
 
 /// Every method, with `joe` in each: `secret!!!` where a secret is shared, keys of 77s for SCRAM.
@@ -84,9 +84,9 @@ pub(super) fn every_method() -> AuthOptions {
     let cryptosign = CryptosignPrincipal { keys: vec![[1; 32]], role: role(), realm: None };
     let joe = || name("joe");
     AuthOptions {
-        wampcra: Some(WampCraOptions { principals: BTreeMap::from([(joe(), cra)]) }),
-        scram: Some(ScramOptions { principals: BTreeMap::from([(joe(), scram)]) }),
-        cryptosign: Some(CryptosignOptions { principals: BTreeMap::from([(joe(), cryptosign)]) }),
+        wampcra: Some(WampCraOptions { principals: BTreeMap::from([(joe(), cra)]), file: None }),
+        scram: Some(ScramOptions { principals: BTreeMap::from([(joe(), scram)]), file: None }),
+        cryptosign: Some(CryptosignOptions { principals: BTreeMap::from([(joe(), cryptosign)]), file: None }),
         cookie: Some(CookieAuthOptions::default()),
         ..ticket()
     }

@@ -21,11 +21,19 @@ pub(super) struct PendingTicket {
 pub(super) fn begin(config: &TicketOptions, applicant: &Applicant<'_>) -> Result<Opening, AuthError> {
     // "For Ticket-based authentication, this MUST be provided."
     let authid = applicant.authid(Method::Ticket)?;
-    let (name, principal, is_known) =
-        principals::find(&config.principals, &applicant.stand_ins.ticket, applicant.key, authid)
-            .ok_or(AuthError::Credentials(Method::Ticket.name()))?;
-    let standing = standing::of_principal(applicant.place, name, principal);
-    let claim = applicant.claim(Method::Ticket, name, &principal.role, principal.realm.as_ref(), standing);
+    let table = config.file.as_ref().map(|file| file.current());
+    let (name, principal, is_known) = principals::find(
+        &config.principals,
+        table.as_deref(),
+        &applicant.stand_ins.ticket,
+        applicant.key,
+        authid,
+    )
+    .ok_or(AuthError::Credentials(Method::Ticket.name()))?;
+    let standing = standing::of(applicant.place, name, principal, config.file.as_ref());
+    let claim = applicant
+        .claim(Method::Ticket, name, &principal.role, principal.realm.as_ref(), standing)
+        .vouched(config.file.as_ref(), name, principal);
     let expected = Sha256::digest(principal.ticket.expose()).into();
     Ok(Opening { extra: Map::new(), state: State::Ticket(PendingTicket { claim, expected, is_known }) })
 }

@@ -42,11 +42,19 @@ pub(super) fn begin(
 ) -> Result<Opening, AuthError> {
     // "For WAMP-CRA, this MUST be provided."
     let authid = applicant.authid(Method::WampCra)?;
-    let (name, principal, is_known) =
-        principals::find(&config.principals, &applicant.stand_ins.wampcra, applicant.key, authid)
-            .ok_or(AuthError::Credentials(Method::WampCra.name()))?;
-    let standing = standing::of_principal(applicant.place, name, principal);
-    let claim = applicant.claim(Method::WampCra, name, &principal.role, principal.realm.as_ref(), standing);
+    let table = config.file.as_ref().map(|file| file.current());
+    let (name, principal, is_known) = principals::find(
+        &config.principals,
+        table.as_deref(),
+        &applicant.stand_ins.wampcra,
+        applicant.key,
+        authid,
+    )
+    .ok_or(AuthError::Credentials(Method::WampCra.name()))?;
+    let standing = standing::of(applicant.place, name, principal, config.file.as_ref());
+    let claim = applicant
+        .claim(Method::WampCra, name, &principal.role, principal.realm.as_ref(), standing)
+        .vouched(config.file.as_ref(), name, principal);
 
     let mut nonce = [0; NONCE_SIZE];
     rng.fill_bytes(&mut nonce);

@@ -28,6 +28,9 @@ use wampgate::{
 /// networks do not report changes, so that only looking works everywhere.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How often it looks where there are files of logins: a principal that was removed is to be gone within a second.
+const QUICK_LOOK: Duration = Duration::from_millis(250);
+
 /// How long a look may take. Afterwards SIGHUP comes first again; the look itself goes on until the file system answers.
 const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -90,7 +93,8 @@ pub(super) fn start(watched: Arc<Watched>) -> io::Result<JoinHandle<()>> {
 }
 
 async fn reload(mut watch: Watch, mut hang_up: Signal) {
-    let mut looks = interval(LOOK);
+    let has_logins = !watch.watched.logins.files().is_empty();
+    let mut looks = interval(if has_logins { QUICK_LOOK } else { LOOK });
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut loaded = watch.look().await;
     if let (Some(seen), Some(file)) = (&mut loaded, &watch.watched.file) {
@@ -104,7 +108,7 @@ async fn reload(mut watch: Watch, mut hang_up: Signal) {
             _ = looks.tick() => {
                 let Some(now) = watch.look().await else { continue };
                 let now = Some(now);
-                // A program may still be writing a file: the gateway waits until it has stayed the same for a second.
+                // A program may still be writing a file: the gateway waits until it has stayed the same from one look to the next.
                 let is_settled = now == last;
                 last.clone_from(&now);
                 if !is_settled || now == loaded {

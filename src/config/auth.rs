@@ -3,6 +3,7 @@
 pub(super) mod cookie;
 
 mod cryptosign;
+mod file;
 mod hex;
 mod scram;
 mod token;
@@ -15,6 +16,7 @@ use hex::{Hex, HexSecret};
 use self::{
     cookie::{Beside, RawCookieAuth},
     cryptosign::RawCryptosign,
+    file::RawPrincipalFile,
     scram::RawScram,
     token::RawJwt,
     wampcra::RawWampCra,
@@ -104,11 +106,12 @@ choice! {
     /// Joining with a shared secret or a token.
     enum RawTicket {
         Static(RawStaticTicket) = "static",
+        File(RawPrincipalFile) = "file",
         Jwt(RawJwt) = "jwt",
     }
     refuses {
-        "dynamic" => "the gateway calls no procedure, use \"static\", \"jwt\" or a policy",
-        "function" => "the gateway calls no function, use \"static\", \"jwt\" or a policy",
+        "dynamic" => "the gateway calls no procedure, use \"static\", \"file\", \"jwt\" or a policy",
+        "function" => "the gateway calls no function, use \"static\", \"file\", \"jwt\" or a policy",
     }
 }
 
@@ -176,6 +179,10 @@ impl RawAuth {
             Some(Located { value: RawTicket::Static(method), .. }) => {
                 (Some(method.check(realms, walk)), None)
             }
+            Some(Located { value: RawTicket::File(file), .. }) => {
+                let file = file.open(realms, walk);
+                (file.map(|file| TicketOptions { file: Some(file), ..TicketOptions::default() }), None)
+            }
             Some(Located { path, value: RawTicket::Jwt(method) }) => {
                 (None, method.check(&path, realms, walk).map(Arc::new))
             }
@@ -206,7 +213,8 @@ impl RawStaticTicket {
             let (ticket, (role, realm)) = (principal.ticket?, place?);
             Some(TicketPrincipal { ticket, role, realm })
         };
-        TicketOptions { principals: principals(self.principals, "ticket", walk, check) }
+        let principals = principals(self.principals, "ticket", walk, check);
+        TicketOptions { principals, file: None }
     }
 }
 

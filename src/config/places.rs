@@ -47,6 +47,7 @@ impl Own {
             Self::Secret => "the file of a secret",
             Self::PrivateKey => "a private key",
             Self::TokenKeys => "the keys of tokens",
+            Self::Principals => "a file of principals",
             Self::FileStore | Self::LmdbStore => "a cookie store",
             Self::Socket => "a socket",
             Self::AdminSocket => "the socket for commands",
@@ -116,7 +117,12 @@ fn of_node(is_durable: bool, walk: &Walk<'_>) -> Vec<Protected> {
 fn look(what: Own, place: &Path) -> Result<(), Unfit> {
     match what {
         // The walk has read them. Without the socket for commands the gateway runs as well.
-        Own::Configuration | Own::Secret | Own::PrivateKey | Own::TokenKeys | Own::AdminSocket => Ok(()),
+        Own::Configuration
+        | Own::Secret
+        | Own::PrivateKey
+        | Own::TokenKeys
+        | Own::Principals
+        | Own::AdminSocket => Ok(()),
         Own::FileStore => match fs::metadata(place) {
             Ok(_) => {
                 file::check_place(place).map_err(|error| Unfit::Taken(error.to_string()))?;

@@ -1,12 +1,15 @@
-//! Ends a session when what its identity stands on does: a token that expires.
+//! Ends a session when what its identity stands on does: a token that expires, or a principal that goes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use tokio::{task::AbortHandle, time::sleep};
 use tracing::info;
 
 use crate::{
-    identity::{Identity, Lapse},
+    identity::{HeldLease, Identity, Lapse, Lease},
     time::Timestamp,
     wire::{Ending, Outbox},
 };
@@ -17,25 +20,43 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// A session that is told to end when its identity lapses, for as long as this is held.
 #[derive(Debug)]
-pub(super) struct Held(AbortHandle);
+pub(super) struct Held {
+    timer: Option<AbortHandle>,
+    _principal: Option<HeldLease>,
+}
 
 impl Held {
     /// Watches the lease of an identity whose session has just begun. None: nothing but the session itself can end it.
-    pub(super) fn begin(connection: &str, identity: &Arc<Identity>, outbox: &Arc<Outbox>) -> Option<Self> {
-        let until = identity.lease.until?;
-        let (connection, identity, outbox) =
-            (Box::from(connection), Arc::clone(identity), Arc::clone(outbox));
-        let timer = tokio::spawn(async move {
-            wait_until(until).await;
-            end(&connection, &identity, &outbox, Lapse::Expired);
+    pub(super) fn begin(
+        connection: &str,
+        identity: &Arc<Identity>,
+        outbox: &Arc<Outbox>,
+    ) -> Option<Box<Self>> {
+        let Lease { until, vouched } = &identity.lease;
+        if until.is_none() && vouched.is_none() {
+            return None;
+        }
+        let end = |why: Lapse| {
+            let (connection, identity) = (Box::<str>::from(connection), Arc::clone(identity));
+            let outbox = Arc::downgrade(outbox);
+            move || end(&connection, &identity, &outbox, why)
+        };
+        let timer = until.map(|until| {
+            let end = end(Lapse::Expired);
+            let timer = async move {
+                wait_until(until).await;
+                end();
+            };
+            tokio::spawn(timer).abort_handle()
         });
-        Some(Self(timer.abort_handle()))
+        let principal = vouched.as_ref().map(|vouched| vouched.open(end(Lapse::Removed)));
+        Some(Box::new(Self { timer, _principal: principal }))
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.0.abort();
+        self.timer.iter().for_each(AbortHandle::abort);
     }
 }
 
@@ -50,7 +71,8 @@ async fn wait_until(moment: Timestamp) {
 }
 
 /// A session that is over at the same moment has an outbox that is closed, which takes no further words.
-fn end(connection: &str, identity: &Identity, outbox: &Outbox, why: Lapse) {
+fn end(connection: &str, identity: &Identity, outbox: &Weak<Outbox>, why: Lapse) {
+    let Some(outbox) = outbox.upgrade() else { return };
     let (method, authid) = (identity.authmethod, identity.authid.public());
     info!(connection, method, authid, how = why.told(), "logged out");
     outbox.end(Ending::Lapsed(why));

@@ -82,7 +82,10 @@ fn scene(authid: Option<&str>, seed: u8, realm: &str) -> Scene {
     };
     let principals =
         [(name("joe"), principal([1, 2], None)), (name("ann"), principal([2, 3], Some("home")))].into();
-    let config = AuthOptions { cryptosign: Some(CryptosignOptions { principals }), ..AuthOptions::default() };
+    let config = AuthOptions {
+        cryptosign: Some(CryptosignOptions { principals, file: None }),
+        ..AuthOptions::default()
+    };
     let mut hello = hello(&["cryptosign"], authid);
     hello.authextra.insert("pubkey", to_hex(&signing(seed).verifying_key().to_bytes()));
     Scene { realm: uri(realm), ..Scene::new(Some(config), hello) }

@@ -49,7 +49,8 @@ fn scene(method: Method, authid: &str, realm: &str) -> Scene {
         (name("a,b=c"), principal(pbkdf2, b"eight by", None)),
     ]
     .into();
-    let config = AuthOptions { scram: Some(ScramOptions { principals }), ..AuthOptions::default() };
+    let config =
+        AuthOptions { scram: Some(ScramOptions { principals, file: None }), ..AuthOptions::default() };
     let mut hello = hello(&[method.name()], Some(authid));
     hello.authextra.insert("nonce", "egVDf3DMJh0=");
     Scene { realm: uri(realm), ..Scene::new(Some(config), hello) }

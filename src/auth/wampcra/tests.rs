@@ -27,7 +27,8 @@ fn scene(authid: &str, realm: &str) -> Scene {
         realm: Some(uri("home")),
     };
     let principals = [(name("joe"), joe), (name("ann"), ann)].into();
-    let config = AuthOptions { wampcra: Some(WampCraOptions { principals }), ..AuthOptions::default() };
+    let config =
+        AuthOptions { wampcra: Some(WampCraOptions { principals, file: None }), ..AuthOptions::default() };
     Scene { realm: uri(realm), ..Scene::new(Some(config), hello(&["wampcra"], Some(authid))) }
 }
 

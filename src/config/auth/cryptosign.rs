@@ -2,21 +2,31 @@
 
 use ed25519_dalek::VerifyingKey;
 
-use super::{Hex, Realms, Static, principals};
+use super::{Hex, Realms, file::RawPrincipalFile, principals};
 use crate::{
     config::{
         CryptosignOptions, CryptosignPrincipal,
-        reader::{Located, Table, Walk, object},
+        reader::{Located, Table, Walk, choice, object},
     },
     identity::Name,
     wamp::Uri,
 };
 
-object! {
+choice! {
     /// Joins clients that sign a challenge with an Ed25519 key (cryptosign).
-    struct RawCryptosign {
-        /// Where the principals come from: `static`, from this file.
-        kind: required Static = "type",
+    enum RawCryptosign {
+        Static(RawStaticCryptosign) = "static",
+        File(RawPrincipalFile) = "file",
+    }
+    refuses {
+        "dynamic" => "the gateway calls no procedure, use \"static\", \"file\" or a policy",
+        "function" => "the gateway calls no function, use \"static\", \"file\" or a policy",
+    }
+}
+
+object! {
+    /// Joins clients that sign a challenge with an Ed25519 key (cryptosign). The principals stand in this file.
+    struct RawStaticCryptosign {
         /// The principals by authid.
         principals: required Located<Table<RawCryptosignPrincipal>>,
     }
@@ -49,11 +59,22 @@ object! {
 
 impl RawCryptosign {
     pub(super) fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> CryptosignOptions {
+        match self {
+            Self::Static(method) => method.check(realms, walk),
+            Self::File(file) => {
+                CryptosignOptions { file: file.open(realms, walk), ..CryptosignOptions::default() }
+            }
+        }
+    }
+}
+
+impl RawStaticCryptosign {
+    fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> CryptosignOptions {
         let mut owned: Vec<([u8; 32], String)> = Vec::new();
         let principals = principals(self.principals, "cryptosign", walk, |principal, walk| {
             principal.check(realms, &mut owned, walk)
         });
-        CryptosignOptions { principals }
+        CryptosignOptions { principals, file: None }
     }
 }
 

@@ -1,20 +1,30 @@
 //! `auth.scram`: principals whose passwords the gateway does not know; it keeps what verifies them.
 
-use super::{Hex, HexSecret, Realms, Static, principals};
+use super::{Hex, HexSecret, Realms, file::RawPrincipalFile, principals};
 use crate::{
     config::{
         Kdf, ScramOptions, ScramPrincipal,
-        reader::{Located, Table, Walk, Whole, object, words},
+        reader::{Located, Table, Walk, Whole, choice, object, words},
     },
     identity::Name,
     wamp::Uri,
 };
 
-object! {
+choice! {
     /// Joins clients that prove to know a password (SCRAM).
-    struct RawScram {
-        /// Where the principals come from: `static`, from this file.
-        kind: required Static = "type",
+    enum RawScram {
+        Static(RawStaticScram) = "static",
+        File(RawPrincipalFile) = "file",
+    }
+    refuses {
+        "dynamic" => "the gateway calls no procedure, use \"static\", \"file\" or a policy",
+        "function" => "the gateway calls no function, use \"static\", \"file\" or a policy",
+    }
+}
+
+object! {
+    /// Joins clients that prove to know a password (SCRAM). The principals stand in this file.
+    struct RawStaticScram {
         /// The principals by authid.
         principals: required Located<Table<RawScramPrincipal>>,
     }
@@ -78,8 +88,18 @@ const MIN_PBKDF2_ITERATIONS: u32 = 4096;
 
 impl RawScram {
     pub(super) fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> ScramOptions {
+        match self {
+            Self::Static(method) => method.check(realms, walk),
+            Self::File(file) => ScramOptions { file: file.open(realms, walk), ..ScramOptions::default() },
+        }
+    }
+}
+
+impl RawStaticScram {
+    fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> ScramOptions {
         let check = |principal: RawScramPrincipal, walk: &mut Walk<'_>| principal.check(realms, walk);
-        ScramOptions { principals: principals(self.principals, "scram", walk, check) }
+        let principals = principals(self.principals, "scram", walk, check);
+        ScramOptions { principals, file: None }
     }
 }
 

@@ -2,21 +2,31 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use super::{Realms, Static, principals};
+use super::{Realms, file::RawPrincipalFile, principals};
 use crate::{
     config::{
         Salting, Secret, WampCraOptions, WampCraPrincipal,
-        reader::{Located, Table, Walk, Whole, object},
+        reader::{Located, Table, Walk, Whole, choice, object},
     },
     identity::Name,
     wamp::Uri,
 };
 
-object! {
+choice! {
     /// Joins clients that sign a challenge with a shared secret (WAMP-CRA).
-    struct RawWampCra {
-        /// Where the principals come from: `static`, from this file.
-        kind: required Static = "type",
+    enum RawWampCra {
+        Static(RawStaticWampCra) = "static",
+        File(RawPrincipalFile) = "file",
+    }
+    refuses {
+        "dynamic" => "the gateway calls no procedure, use \"static\", \"file\" or a policy",
+        "function" => "the gateway calls no function, use \"static\", \"file\" or a policy",
+    }
+}
+
+object! {
+    /// Joins clients that sign a challenge with a shared secret (WAMP-CRA). The principals stand in this file.
+    struct RawStaticWampCra {
         /// The principals by authid.
         users: optional Located<Table<RawUser>>,
         /// Another name for `users`, which the other methods use.
@@ -57,6 +67,16 @@ object! {
 impl RawWampCra {
     /// Checks the method, which stands at `path`.
     pub(super) fn check(self, path: &str, realms: Realms<'_>, walk: &mut Walk<'_>) -> WampCraOptions {
+        match self {
+            Self::Static(method) => method.check(path, realms, walk),
+            Self::File(file) => WampCraOptions { file: file.open(realms, walk), ..WampCraOptions::default() },
+        }
+    }
+}
+
+impl RawStaticWampCra {
+    /// Checks the method, which stands at `path`.
+    fn check(self, path: &str, realms: Realms<'_>, walk: &mut Walk<'_>) -> WampCraOptions {
         match (&self.users, &self.principals) {
             (Some(_), Some(Located { path, .. })) => {
                 walk.fault_at(path, "stands beside `users`, which means the same: keep one of them");
@@ -68,7 +88,7 @@ impl RawWampCra {
         }
         let users = self.users.or(self.principals);
         let principals = principals(users, "wampcra", walk, |user, walk| user.check(realms, walk));
-        WampCraOptions { principals }
+        WampCraOptions { principals, file: None }
     }
 }
 

@@ -81,6 +81,7 @@ pub(crate) enum Own {
     Secret,
     PrivateKey,
     TokenKeys,
+    Principals,
     FileStore,
     LmdbStore,
     Socket,

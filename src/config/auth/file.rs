@@ -1,0 +1,65 @@
+//! Principals in a file of their own: `"type": "file"` of each method.
+
+use std::sync::Arc;
+
+use super::Realms;
+use crate::{
+    auth::file::{FilePrincipal, KnownRealm, PrincipalFile},
+    config::{
+        Roles,
+        reader::{Located, NodePath, Own, Walk, object},
+    },
+};
+
+object! {
+    /// Principals in a file of their own, which the gateway reads anew when it changes. `wampgate principals` writes it.
+    struct RawPrincipalFile {
+        /// The file, absolute or relative to the node directory: an object of principals by authid, each in the form that it has here.
+        /// Users other than its owner and its group must not have access to it.
+        filename: required Located<NodePath>,
+    }
+    misplaced {
+        "file" => "write `filename`",
+        "principals" => "stand in the file; for principals in the configuration use \"type\": \"static\"",
+        "users" => "stand in the file; for principals in the configuration use \"type\": \"static\"",
+    }
+}
+
+impl RawPrincipalFile {
+    pub(super) fn open<P: FilePrincipal>(
+        self,
+        realms: Realms<'_>,
+        walk: &mut Walk<'_>,
+    ) -> Option<Arc<PrincipalFile<P>>> {
+        let Located { path, value: NodePath { path: place, .. } } = self.filename?;
+        walk.protect(Own::Principals, &place, path.as_str());
+        if walk.surroundings.options.allow_missing_secrets && !place.exists() {
+            walk.missing_at(&path, "cannot be read: there is no such file");
+            return Some(Arc::new(PrincipalFile::absent(&place)));
+        }
+        match PrincipalFile::open(&place, realms.known()) {
+            Ok(file) => {
+                if file.current().is_empty() {
+                    let method = P::CREDENTIAL.method();
+                    walk.warn_at(path, format!("has no principal of `{method}` yet, so no client can join by it: add one with `wampgate principals add`"));
+                }
+                Some(file)
+            }
+            Err(faults) => {
+                faults.iter().for_each(|fault| walk.fault_at(path.as_str(), fault));
+                None
+            }
+        }
+    }
+}
+
+impl Realms<'_> {
+    /// The realms with their roles, to check principals by that come later.
+    fn known(self) -> Vec<KnownRealm> {
+        let roles = |roles: &Roles| match roles {
+            Roles::Open => None,
+            Roles::Listed(roles) => Some(roles.iter().map(|role| role.name.clone()).collect()),
+        };
+        self.0.iter().map(|realm| (realm.name.clone(), roles(&realm.roles))).collect()
+    }
+}

@@ -1,0 +1,197 @@
+//! Principals in a file: `wampgate principals` writes it, and a gateway that runs goes by it within a second.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Client, Gateway, Jar,
+    auth::Login,
+    client::Refused,
+    code, command,
+    config::{With as _, tracked, untracked, web},
+};
+
+const PASSWORD: &str = "correct-horse-battery-staple";
+
+/// Runs `wampgate principals` in the gateway's folder, with a password on standard input.
+fn principals(gateway: &Gateway, arguments: &[&str], password: &str) -> String {
+    let mut principals: Command = command::wampgate();
+    principals.arg("principals").args(arguments).current_dir(gateway.path());
+    command::run(&mut principals, password).printed()
+}
+
+fn auth() -> Value {
+    let file = || json!({ "type": "file", "filename": "principals.json" });
+    json!({ "ticket": file(), "wampcra": file(), "scram": file(), "cryptosign": file() })
+}
+
+/// A gateway that is not running, whose file of principals is empty.
+fn prepared(service: &Value) -> Gateway {
+    let gateway = Gateway::prepare(&web(&service.clone().with("auth", auth()))).file("principals.json", "{}");
+    fs::set_permissions(file(&gateway), fs::Permissions::from_mode(0o600)).unwrap();
+    gateway
+}
+
+fn file(gateway: &Gateway) -> PathBuf {
+    gateway.path().join("principals.json")
+}
+
+fn join(gateway: &Gateway, jar: &mut Jar, ticket: &str) -> Result<Client, Refused> {
+    let mut client = Client::open(gateway, jar);
+    client.join_by_ticket("joe", ticket).map(|_| client)
+}
+
+#[track_caller]
+fn is_ended(client: &mut Client) {
+    let goodbye = client.receive();
+    assert_eq!((&goodbye[0], &goodbye[2]), (&json!(code::GOODBYE), &json!("wamp.close.killed")), "{goodbye}");
+    assert_eq!(client.socket().await_close(), 1008);
+}
+
+#[test]
+fn the_command_adds_principals_of_each_method_who_then_log_in() {
+    let gateway = prepared(&untracked());
+    for (authid, method) in [("joe", "ticket"), ("ann", "wampcra"), ("sue", "scram")] {
+        let added = ["add", "principals.json", authid, "--method", method, "--role", "frontend"];
+        assert_eq!(principals(&gateway, &added, &format!("{PASSWORD}\n")), "");
+    }
+    let pbkdf2 = ["add", "principals.json", "bob", "--kdf", "pbkdf2", "--role", "frontend"];
+    principals(&gateway, &pbkdf2, PASSWORD);
+    let seed = [7; 32];
+    let printed = principals(
+        &gateway,
+        &["add", "principals.json", "eve", "--method", "cryptosign", "--role", "frontend"],
+        "",
+    );
+    let private = printed.trim().rsplit(' ').next().unwrap();
+    let drawn: Vec<u8> = private
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect();
+    let written = fs::read_to_string(file(&gateway)).unwrap();
+    assert!(!written.contains(private), "the file keeps a private key");
+    assert_eq!(written.matches(PASSWORD).count(), 1, "only a ticket stands there as it is");
+    assert_eq!(fs::metadata(file(&gateway)).unwrap().mode() & 0o777, 0o600);
+    let listed = principals(&gateway, &["ls", "principals.json"], "");
+    assert_eq!(listed.lines().count(), 5, "{listed}");
+    assert!(listed.contains("sue  scram  role frontend") && !listed.contains(PASSWORD), "{listed}");
+
+    let gateway = gateway.run();
+    for (authid, method, seed) in [
+        ("joe", "ticket", seed),
+        ("ann", "wampcra", seed),
+        ("sue", "scram", seed),
+        ("sue", "wamp-scram", seed),
+        ("bob", "scram", seed),
+        ("eve", "cryptosign", drawn.try_into().unwrap()),
+    ] {
+        let login =
+            Login { authid: Some(authid), secret: PASSWORD, seed, ..crate::support::auth::joe(method) };
+        let mut client = Client::open(&gateway, &mut Jar::default());
+        let welcome = client.join_by(&login).unwrap_or_else(|refused| panic!("{method}: {refused:?}"));
+        assert_eq!(
+            (&welcome["authid"], &welcome["authrole"]),
+            (&json!(authid), &json!("frontend")),
+            "{welcome}"
+        );
+        let wrong = Login { secret: "guess", seed: [9; 32], ..login };
+        Client::open(&gateway, &mut Jar::default()).join_by(&wrong).unwrap_err();
+    }
+}
+
+#[test]
+fn a_principal_that_is_removed_loses_its_sessions_within_a_second_and_others_keep_theirs() {
+    let service = tracked().with("auth", auth().with("cookie", json!({})));
+    let gateway = Gateway::prepare(&web(&service)).file("principals.json", "{}");
+    fs::set_permissions(file(&gateway), fs::Permissions::from_mode(0o600)).unwrap();
+    let add = |gateway: &Gateway, authid: &str, password: &str| {
+        let added =
+            ["add", "principals.json", authid, "--method", "ticket", "--role", "frontend", "--replace"];
+        principals(gateway, &added, password);
+    };
+    add(&gateway, "joe", PASSWORD);
+    add(&gateway, "ann", PASSWORD);
+    let gateway = gateway.run();
+    let mut jar = Jar::default();
+    let mut joe = join(&gateway, &mut jar, PASSWORD).unwrap();
+    let mut by_cookie = Client::open(&gateway, &mut jar);
+    by_cookie.join("realm1", json!({ "authmethods": ["cookie"] })).unwrap();
+    let mut ann = Client::open(&gateway, &mut Jar::default());
+    ann.join_by_ticket("ann", PASSWORD).unwrap();
+    // A challenge that waits is no way in either.
+    let mut waiting = Client::open(&gateway, &mut Jar::default());
+    waiting.hello("realm1", json!({ "authmethods": ["ticket"], "authid": "joe" }));
+    assert_eq!(waiting.receive()[0], code::CHALLENGE);
+
+    principals(&gateway, &["rm", "principals.json", "joe"], "");
+    let removed = Instant::now();
+    is_ended(&mut joe);
+    let took = removed.elapsed();
+    // A machine that is busy with other tests takes longer than the second that an idle one needs.
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    is_ended(&mut by_cookie);
+    waiting.send(&json!([code::AUTHENTICATE, PASSWORD, {}]));
+    let answered = waiting.outcome();
+    assert!(answered.is_err() || waiting.receive()[2] == "wamp.close.killed");
+    ann.echoes();
+    join(&gateway, &mut Jar::default(), PASSWORD).map(drop).unwrap_err();
+    Client::open(&gateway, &mut jar).join("realm1", json!({ "authmethods": ["cookie"] })).unwrap_err();
+
+    // Another secret ends sessions as well, and a file that is wrong ends nothing.
+    fs::write(file(&gateway), "{").unwrap();
+    gateway.output().until("goes on with what the file held before", 4);
+    ann.echoes();
+    fs::write(file(&gateway), "{}").unwrap();
+    is_ended(&mut ann);
+    add(&gateway, "joe", "another");
+    gateway.output().until("there are 1 now", 2);
+    join(&gateway, &mut Jar::default(), "another").unwrap();
+}
+
+#[test]
+fn a_file_that_others_may_read_is_refused() {
+    let mut gateway = prepared(&untracked());
+    fs::set_permissions(file(&gateway), fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(!gateway.run_to_end().success());
+    assert!(gateway.output().text().contains("chmod o="), "{}", gateway.output().text());
+}
+
+#[test]
+fn the_command_changes_nothing_when_it_cannot_do_what_it_is_asked_for() {
+    let gateway = prepared(&untracked());
+    let fails = |arguments: &[&str], password: &str, expected: &str| {
+        let mut principals = command::wampgate();
+        principals.arg("principals").args(arguments).current_dir(gateway.path());
+        let said = command::run(&mut principals, password).complained();
+        assert!(said.contains(expected), "{said}");
+    };
+    principals(&gateway, &["add", "principals.json", "joe", "--role", "frontend"], PASSWORD);
+    let before = fs::read(file(&gateway)).unwrap();
+    fails(&["add", "principals.json", "joe", "--role", "frontend"], PASSWORD, "has a principal of this name");
+    fails(&["add", "principals.json", "ann", "--role", "frontend"], "", "the password is empty");
+    fails(&["add", "principals.json", "", "--role", "frontend"], PASSWORD, "the authid is not valid");
+    fails(&["rm", "principals.json", "joe", "eve"], "", "there is no principal `eve`");
+    fails(&["ls", "absent.json"], "", "there is no file");
+    let weak = "00".repeat(32);
+    let key =
+        ["add", "principals.json", "ann", "--method", "cryptosign", "--role", "frontend", "--key", &weak];
+    fails(&key, "", "no public key");
+    assert_eq!(fs::read(file(&gateway)).unwrap(), before);
+    assert_eq!(
+        fs::read_dir(gateway.path())
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(".principals"))
+            .count(),
+        0
+    );
+    let hash: Value = serde_json::from_str(&principals(&gateway, &["hash"], PASSWORD)).unwrap();
+    assert_eq!((&hash["kdf"], hash["stored-key"].as_str().unwrap().len()), (&json!("argon2id-13"), 64));
+}
