@@ -6,8 +6,8 @@
 //! | nginx and others, by convention | `X-Original-Method`, `X-Original-URI` or `X-Original-URL` |
 //! | Envoy | the method, and the path below the mount |
 //!
-//! A proxy passes on what it does not set, so a client can write the header that another proxy would set. If two of them
-//! disagree, the gateway cannot tell which one is the proxy's, and refuses.
+//! A proxy passes on what it does not set, so a client can write the header that another proxy would set. If two of these tell
+//! of different requests, the gateway cannot know which one is the proxy's, and refuses.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
 
@@ -41,15 +41,16 @@ impl<'a> Original<'a> {
     pub(super) fn told(question: &'a Parts, below: &'a str) -> Result<Self, Unclear> {
         let target = agreed(&question.headers, &URIS, target)?;
         let method = agreed(&question.headers, &METHODS, |text| Method::from_bytes(text.as_bytes()).ok())?;
-        Ok(match target {
-            Some((path, query)) => Self { path, query, method },
-            None if below.is_empty() => Self { path: question.uri.path(), query: None, method },
-            None => Self {
-                path: below,
-                query: question.uri.query(),
-                method: method.or_else(|| Some(question.method.clone())),
-            },
-        })
+        if below.is_empty() {
+            let (path, query) = target.unwrap_or((question.uri.path(), None));
+            return Ok(Self { path, query, method });
+        }
+        // The proxy asks with the request's own method and path: headers are not its way of telling.
+        let itself = (below, question.uri.query());
+        let agrees = target.is_none_or(|target| target == itself)
+            && method.is_none_or(|method| method == question.method);
+        let Some((path, query)) = agrees.then_some(itself) else { return Err(Unclear) };
+        Ok(Self { path, query, method: Some(question.method.clone()) })
     }
 
     /// The question itself, of a peer whose word does not count.
@@ -102,8 +103,12 @@ fn agreed<'a, T: PartialEq>(
     Ok(known)
 }
 
-/// The path and the query of a URL or of a request's target.
+/// The path and the query of a URL or of a request's target, which has no blanks (RFC 9112, 3.2): browsers leave tabs out, so that
+/// two slashes with one between them begin a server's name.
 fn target(text: &str) -> Option<(&str, Option<&str>)> {
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return None;
+    }
     let target = match text.split_once("://") {
         // A path may hold the URL of another site.
         Some((scheme, rest)) if !scheme.contains(['/', '?']) => {
@@ -159,7 +164,13 @@ mod tests {
             ("", &[("x-original-uri", "/go/https://b.example/c")], "/go/https://b.example/c", None, None),
             ("/a/b", &[], "/a/b", Some("q"), Some("PUT")),
             ("/", &[], "/", Some("q"), Some("PUT")),
-            ("/a", &[("x-forwarded-uri", "/b")], "/b", None, None),
+            (
+                "/a",
+                &[("x-forwarded-uri", "/a?q"), ("x-original-method", "PUT")],
+                "/a",
+                Some("q"),
+                Some("PUT"),
+            ),
             ("", &[("x-forwarded-uri", "/a"), ("x-original-url", "http://c/a#d")], "/a", None, None),
             ("", &[], "/auth", None, None),
         ] {
@@ -194,8 +205,22 @@ mod tests {
             &[("x-forwarded-uri", "admin")],
             &[("x-forwarded-uri", "")],
             &[("x-forwarded-method", "G E T")],
+            &[("x-forwarded-uri", "/\t/evil.example")],
+            &[("x-forwarded-uri", "/a b")],
         ] {
             assert_eq!(Original::told(&question("/auth", headers), ""), Err(Unclear), "{headers:?}");
+        }
+        // A proxy that asks below the mount tells by that.
+        for headers in [
+            &[("x-forwarded-uri", "/public")][..],
+            &[("x-original-uri", "/admin")],
+            &[("x-original-url", "https://a.example/admin?other")],
+            &[("x-forwarded-method", "OPTIONS")],
+            &[("x-original-method", "GET")],
+        ] {
+            for below in ["/admin", "/"] {
+                assert_eq!(Original::told(&question("/auth?q", headers), below), Err(Unclear), "{headers:?}");
+            }
         }
     }
 
