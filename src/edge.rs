@@ -183,6 +183,8 @@ struct Requester {
     peer: PeerAddr,
     /// The peer that has connected.
     connected: PeerAddr,
+    /// Whether that is a proxy whose word counts.
+    is_proxy: bool,
 }
 
 /// Why a connection is turned away before it has said anything.
@@ -341,12 +343,15 @@ impl Edge {
     }
 
     async fn drive(&self, incoming: Incoming) -> Option<Upgraded> {
-        let Incoming { mut stream, peer, tls } = incoming;
+        let Incoming { mut stream, peer, is_nameless, tls } = incoming;
+        // Headers of HTTP do not say more than a proxy that keeps silent about its client.
+        let trusted = if is_nameless { &[][..] } else { &self.trusted_proxies[..] };
         let slot = OnceLock::new();
         // Boxed, as hyper keeps it boxed; so the connection can be taken apart after a fault as well.
-        let service = service_fn(|request| Box::pin(self.respond(request, peer, tls.as_ref(), &slot)));
+        let service =
+            service_fn(|request| Box::pin(self.respond(request, peer, trusted, tls.as_ref(), &slot)));
         let io = TokioIo::new(Patience::new(&mut stream));
-        let is_trusted = proxies::is_trusted(peer, &self.trusted_proxies);
+        let is_trusted = proxies::is_trusted(peer, trusted);
         let http = if is_trusted { &self.http_for_proxies } else { &self.http };
         let mut http = http.serve_connection(io, service);
         let ended = poll_fn(|cx| http.poll_without_shutdown(cx)).await;
@@ -403,17 +408,19 @@ impl Edge {
         &self,
         request: Request<hyper::body::Incoming>,
         peer: PeerAddr,
+        trusted: &[TrustedProxy],
         tls: Option<&Tls>,
         slot: &OnceLock<Agreed>,
     ) -> Result<Response<Body>, Infallible> {
         let begun = self.access_log.then(Instant::now);
         let (mut parts, body) = request.into_parts();
         let connected = peer;
-        if let Some(host) = proxies::host(connected, &parts.headers, &self.trusted_proxies) {
+        if let Some(host) = proxies::host(connected, &parts.headers, trusted) {
             parts.headers.insert(header::HOST, host);
         }
-        let peer = proxies::client(connected, &parts.headers, &self.trusted_proxies);
-        let client = Requester { peer, connected };
+        let peer = proxies::client(connected, &parts.headers, trusted);
+        let is_proxy = proxies::is_trusted(connected, trusted);
+        let client = Requester { peer, connected, is_proxy };
         // No target here has a use for a body, so none is read. hyper reads nothing behind it either.
         let has_body = !body.is_end_stream();
         drop(body);
@@ -514,7 +521,7 @@ impl Edge {
         target: &ForwardAuth,
         request: &Parts,
         below: &str,
-        Requester { peer, connected }: Requester,
+        Requester { peer, connected, is_proxy }: Requester,
         tls: Option<&Tls>,
     ) -> Result<Response<Body>, Problem> {
         if !has_host(request) {
@@ -522,8 +529,7 @@ impl Edge {
         }
         let mut response = match self.addresses.handshake(self.limited(connected), Instant::now()) {
             Ok(()) => {
-                let is_trusted = proxies::is_trusted(connected, &self.trusted_proxies);
-                target.answer(Question { request, below, client: peer, is_trusted, tls }).await
+                target.answer(Question { request, below, client: peer, is_trusted: is_proxy, tls }).await
             }
             Err(refused) => target.turn_down(refused, peer),
         };
@@ -557,7 +563,7 @@ impl Edge {
         websocket: &WebSocketTarget,
         request: &Parts,
         has_body: bool,
-        Requester { peer, connected }: Requester,
+        Requester { peer, connected, .. }: Requester,
         tls: Option<&Tls>,
     ) -> Result<(Response<Body>, Handover), Problem> {
         let accepted = websocket.check(request, has_body)?;
@@ -582,7 +588,7 @@ impl Edge {
         testee: &TesteeService,
         request: &Parts,
         has_body: bool,
-        Requester { peer, connected }: Requester,
+        Requester { peer, connected, .. }: Requester,
     ) -> Result<(Response<Body>, Option<Seat>), Problem> {
         let response = open_testee(testee, request, has_body)?;
         let client = self.limited(peer);

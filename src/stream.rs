@@ -26,6 +26,8 @@ pub struct Incoming {
     pub stream: Stream,
     /// Who is at the other end.
     pub peer: PeerAddr,
+    /// Whether the peer is a proxy that has not said for whom it connects. What comes from there may be any client's.
+    pub is_nameless: bool,
     /// The TLS session that protects it, if the gateway itself ended TLS.
     pub tls: Option<Tls>,
 }

@@ -124,7 +124,8 @@ async fn connect(edge: &Arc<Edge>) -> (TcpStream, JoinHandle<Option<Upgrade>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, address) = listener.accept().await.unwrap();
-    let incoming = Incoming { stream: Stream::Tcp(stream), peer: PeerAddr::Tcp(address), tls: None };
+    let incoming =
+        Incoming { stream: Stream::Tcp(stream), peer: PeerAddr::Tcp(address), is_nameless: false, tls: None };
     let edge = Arc::clone(edge);
     let serving = tokio::spawn(async move {
         edge.serve(incoming).await.map(|upgraded| match upgraded {

@@ -75,11 +75,11 @@ impl Entrance {
             self.turn_away(incoming, refused).await;
             return None;
         }
-        let Incoming { stream: Stream::Tcp(stream), peer, .. } = incoming else { return None };
+        let Incoming { stream: Stream::Tcp(stream), peer, is_nameless, .. } = incoming else { return None };
         match acceptor.accept(stream).await {
             Ok((stream, tls)) => {
                 let stream = Stream::Tls(Box::new(stream));
-                Some((Incoming { stream, peer, tls: Some(tls) }, seat))
+                Some((Incoming { stream, peer, is_nameless, tls: Some(tls) }, seat))
             }
             Err((refusal, stream)) => {
                 if refusal.is_told() {
@@ -88,7 +88,7 @@ impl Entrance {
                     edge.count_unseen(Stage::Tls, refusal.reason());
                 }
                 if let Some(stream) = stream {
-                    let incoming = Incoming { stream: Stream::Tcp(stream), peer, tls: None };
+                    let incoming = Incoming { stream: Stream::Tcp(stream), peer, is_nameless, tls: None };
                     Edge::turn_away(incoming, TurnedAway::no_tls()).await;
                 }
                 None
@@ -102,8 +102,9 @@ impl Entrance {
             return Err(ProxyFault::Untrusted);
         }
         let read = timeout(limit, proxy_header::read(&mut incoming.stream)).await;
-        if let Some(client) = read.unwrap_or(Err(ProxyFault::Timeout))? {
-            incoming.peer = client;
+        match read.unwrap_or(Err(ProxyFault::Timeout))? {
+            Some(client) => incoming.peer = client,
+            None => incoming.is_nameless = true,
         }
         Ok(())
     }

@@ -116,7 +116,7 @@ impl Listener {
                 (Stream::Unix(stream), PeerAddr::Unix)
             }
         };
-        Ok(Incoming { stream, peer, tls: None })
+        Ok(Incoming { stream, peer, is_nameless: false, tls: None })
     }
 
     /// Tells the operator when the file of a Unix socket is gone; never ends.

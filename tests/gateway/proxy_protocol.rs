@@ -52,6 +52,18 @@ fn the_client_is_the_one_that_the_proxy_names() {
 }
 
 #[test]
+fn a_proxy_that_does_not_say_for_whom_it_connects_says_so_nowhere_else() {
+    let gateway = Gateway::start(&config());
+    let unspecified = b"\r\n\r\n\0\r\nQUIT\n\x21\x00\x00\x00";
+    for header in [&b"PROXY UNKNOWN\r\n"[..], unspecified, LOCAL] {
+        // Whose the connection is, only the proxy knows: what is behind its header may be a client's own invention.
+        from_proxy(header).header("X-Forwarded-For", "203.0.113.9").opens(&gateway);
+    }
+    gateway.output().until("peer=127.0.0.2:", 3);
+    assert!(!gateway.output().text().contains("203.0.113.9"));
+}
+
+#[test]
 fn limits_count_the_client_and_not_the_proxy() {
     let gateway = Gateway::start(&config());
     let taken = [from_proxy(V1).opens(&gateway), from_proxy(V2).opens(&gateway)];

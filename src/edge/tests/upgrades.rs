@@ -103,7 +103,12 @@ async fn a_refused_handshake_never_reaches_the_store() {
 async fn the_connections_future_is_small() {
     let edge = edge(HttpOptions::default());
     let (near, _far) = UnixStream::pair().unwrap();
-    let future = edge.serve(Incoming { stream: Stream::Unix(near), peer: PeerAddr::Unix, tls: None });
+    let future = edge.serve(Incoming {
+        stream: Stream::Unix(near),
+        peer: PeerAddr::Unix,
+        is_nameless: false,
+        tls: None,
+    });
     // Not much more than what it hands back: no buffer of a head. The compiler decides the rest.
     let size = size_of_val(&future);
     assert!(size <= size_of::<Upgrade>() + 1024, "{size}");
