@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    fs, io,
+    fs, io, mem,
     os::unix::fs::MetadataExt as _,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -96,12 +96,15 @@ async fn reload(mut watch: Watch, mut hang_up: Signal) {
     let has_logins = !watch.watched.logins.files().is_empty();
     let mut looks = interval(if has_logins { QUICK_LOOK } else { LOOK });
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks.reset();
     let mut loaded = watch.look().await;
     if let (Some(seen), Some(file)) = (&mut loaded, &watch.watched.file) {
         // It may have changed since.
         seen.insert(file.path.clone(), file.read.clone());
     }
     let mut last = loaded.clone();
+    // The files may have changed between their reading at the start and this look, so that their bytes are compared once.
+    let mut is_compared = false;
     loop {
         let is_asked = tokio::select! {
             Some(()) = hang_up.recv() => true,
@@ -111,7 +114,10 @@ async fn reload(mut watch: Watch, mut hang_up: Signal) {
                 // A program may still be writing a file: the gateway waits until it has stayed the same from one look to the next.
                 let is_settled = now == last;
                 last.clone_from(&now);
-                if !is_settled || now == loaded {
+                if !is_settled {
+                    continue;
+                }
+                if now == loaded && is_compared && !watch.watched.certificates.are_due() {
                     continue;
                 }
                 false
@@ -124,10 +130,17 @@ async fn reload(mut watch: Watch, mut hang_up: Signal) {
             file.and_then(|file| seen.as_ref()?.get(&file.path).cloned())
         };
         let reads_configuration = is_asked || mark(&before) != mark(&loaded);
+        let is_first = !mem::replace(&mut is_compared, true);
         let watched = Arc::clone(&watch.watched);
         // Compiling takes up to seconds: not on a thread that serves connections.
         let reloading = tokio::task::spawn_blocking(move || {
-            if reads_configuration { drop(watched.reload()) } else { watched.reload_files() }
+            if reads_configuration {
+                drop(watched.reload());
+            } else if is_first {
+                watched.compare_files();
+            } else {
+                watched.reload_files();
+            }
         });
         if let Err(error) = reloading.await {
             error!("the reload crashed: {error}");
@@ -214,6 +227,12 @@ impl Watched {
         let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
         let report = self.gateway.reconfigure(loaded.config).map_err(|error| error.to_string())?;
         Ok(ReloadReport { warnings, ..report })
+    }
+
+    /// The same as [`Self::reload_files`] at the start, when there is mostly nothing to load: the service manager does not hear of it.
+    fn compare_files(&self) {
+        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.load_files());
     }
 
     /// Loads the components, certificates and files of logins that have changed.

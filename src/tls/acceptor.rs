@@ -3,7 +3,10 @@
 use std::{
     fmt,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -35,6 +38,9 @@ const HANDSHAKE: u8 = 22;
 /// The only protocol that is spoken inside (RFC 7301).
 const ALPN: &[u8] = b"http/1.1";
 
+/// Later than any moment.
+const NEVER: u64 = u64::MAX;
+
 /// TLS at one endpoint.
 #[derive(Debug)]
 pub struct Acceptor {
@@ -43,8 +49,11 @@ pub struct Acceptor {
     current: Arc<ArcSwap<Loaded>>,
     pub(super) tally: Tally,
     metrics: TlsMetrics,
-    /// The hash of the files as they were read last, good or not: the same bytes are not tried a second time.
-    last: Mutex<[u8; 32]>,
+    /// The hash of the files that are served. None: those that were read last cannot be, and are tried again: what was wrong may be the
+    /// mode of a file or the clock, and not its bytes.
+    last: Mutex<Option<[u8; 32]>>,
+    /// When new certificates begin to hold, in milliseconds, if nothing else is wrong with them; [`NEVER`]: there are none such.
+    due: AtomicU64,
 }
 
 /// What the files have given.
@@ -84,7 +93,8 @@ impl Acceptor {
             current,
             tally: metrics.of(transport),
             metrics: metrics.clone(),
-            last: Mutex::new(last),
+            last: Mutex::new(Some(last)),
+            due: AtomicU64::new(NEVER),
         })
     }
 
@@ -147,17 +157,29 @@ impl Acceptor {
     }
 
     /// Reads the files again if they have changed. New certificates take the place of the old ones only if all of them can be
-    /// served and hold now. None: the files have the same bytes as before. Reads files: not for a connection's task.
+    /// served and hold now. None: they have, with the same bytes. Reads files: not for a connection's task.
     pub(super) fn reload(&self) -> Option<Result<(), TlsLoadError>> {
         // Held throughout: of two reloads at once the later one must win.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let found = hash(self.options.files());
-        if std::mem::replace(&mut *last, found) == found {
+        if *last == Some(found) {
             return None;
         }
+        *last = None;
+        let now = Timestamp::now();
         let loaded = Loaded::read(&self.options, Some(&self.current.load()));
-        let loaded = loaded.and_then(|loaded| loaded.holds(Timestamp::now()).map(|()| loaded));
-        Some(loaded.map(|loaded| self.current.store(Arc::new(loaded))))
+        let due = loaded.as_ref().ok().and_then(|loaded| loaded.begins(now));
+        self.due.store(due.map_or(NEVER, Timestamp::as_millis), Ordering::Relaxed);
+        let loaded = loaded.and_then(|loaded| loaded.holds(now).map(|()| loaded));
+        Some(loaded.map(|loaded| {
+            *last = Some(found);
+            self.current.store(Arc::new(loaded));
+        }))
+    }
+
+    /// Whether new certificates hold by now that did not when they were read.
+    pub(super) fn is_due(&self) -> bool {
+        Timestamp::now().as_millis() >= self.due.load(Ordering::Relaxed)
     }
 }
 
@@ -206,6 +228,13 @@ impl Loaded {
         // A browser opens one WebSocket; each further ticket costs a record and its sealing.
         config.send_tls13_tickets = 1;
         Ok(Self { config: Arc::new(config), pairs, tickets, authorities })
+    }
+
+    /// When all certificates hold, if time is all that it takes.
+    fn begins(&self, now: Timestamp) -> Option<Timestamp> {
+        let said = || self.pairs.iter().map(|pair| &pair.said);
+        let begins = said().map(|said| said.not_before).max().filter(|&begins| begins > now)?;
+        said().all(|said| begins <= said.not_after).then_some(begins)
     }
 
     /// Whether clients accept all certificates now.

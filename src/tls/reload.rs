@@ -60,8 +60,13 @@ impl Certificates {
         self.acceptors().iter().flat_map(|acceptor| acceptor.files()).cloned().collect()
     }
 
-    /// Reads the certificates of every endpoint whose files have other bytes than before. Reads files: not for a connection's
-    /// task. What is unchanged, good or bad, is not in the list.
+    /// Whether certificates that were read too early begin to hold by now, so that a reload is worth it.
+    pub fn are_due(&self) -> bool {
+        self.acceptors().iter().any(|acceptor| acceptor.is_due())
+    }
+
+    /// Reads the certificates of every endpoint whose files have other bytes than those that are served. Reads files: not for a
+    /// connection's task. Files that cannot be served are in the list each time.
     pub fn reload(&self) -> Vec<CertificateReload> {
         self.acceptors().iter().filter_map(|acceptor| reload(acceptor)).collect()
     }

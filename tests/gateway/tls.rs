@@ -1,6 +1,7 @@
 //! TLS that ends in the gateway, through real sockets.
 
 use std::{
+    fs::Permissions,
     io::{Read as _, Write as _},
     net::{Ipv4Addr, TcpStream},
     os::unix::fs::PermissionsExt as _,
@@ -207,6 +208,25 @@ fn certificates_are_read_anew_when_their_files_change() {
     gateway.output().until("certificates reloaded", 2);
     joins(&gateway, &authority.client(HOST));
     stays.echoes();
+}
+
+#[test]
+fn a_certificate_that_could_not_be_served_is_served_once_nothing_is_wrong_with_it() {
+    let (gateway, authority, _) = gateway();
+    let key = gateway.path().join("server.key");
+    let mode = |mode| std::fs::set_permissions(&key, Permissions::from_mode(mode)).unwrap();
+    let next = Authority::new();
+    // A program that renews certificates leaves the key to all users. The operator changes its mode, and no byte.
+    next.issue(&[HOST]).write(gateway.path(), "server");
+    mode(0o644);
+    gateway.output().until("every user of this machine has access to it", 1);
+    mode(0o600);
+    gateway.output().until("certificates reloaded", 1);
+    joins(&gateway, &next.client(HOST));
+    // One that is there before it holds: no file changes when it begins to.
+    authority.issue_for(&[HOST], Validity::Soon).write(gateway.path(), "server");
+    gateway.output().until("certificates reloaded", 2);
+    joins(&gateway, &authority.client(HOST));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, SystemTime},
 };
 
 use rcgen::{
@@ -56,6 +57,8 @@ pub(crate) enum Validity {
     Over,
     /// It has not begun.
     Later,
+    /// It begins in some seconds.
+    Soon,
 }
 
 impl Authority {
@@ -91,6 +94,10 @@ impl Authority {
             Validity::Now => (date_time_ymd(2020, 1, 1), date_time_ymd(2120, 1, 1)),
             Validity::Over => (date_time_ymd(2020, 1, 1), date_time_ymd(2020, 4, 1)),
             Validity::Later => (date_time_ymd(2120, 1, 1), date_time_ymd(2120, 4, 1)),
+            Validity::Soon => {
+                let soon = SystemTime::now() + Duration::from_secs(5);
+                (soon.into(), date_time_ymd(2120, 1, 1))
+            }
         };
         self.sign(&params)
     }
