@@ -30,6 +30,7 @@ mod reader;
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 pub use load::{ConfigSource, LoadedConfig, load, load_by, load_with};
@@ -82,6 +83,8 @@ pub struct Config {
     pub transports: Vec<TransportConfig>,
     /// How much memory clients may make the gateway hold in all, in bytes; none: half of what the machine or the control group has.
     pub max_memory: Option<usize>,
+    /// How long the gateway takes to tell its clients, in random order, that it ends.
+    pub drain: Duration,
 }
 
 /// One listening endpoint and what it serves.

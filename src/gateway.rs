@@ -109,6 +109,7 @@ impl Gateway {
     pub fn start(config: Config) -> Result<Self, StartError> {
         memory::set_limit(config.max_memory.unwrap_or_else(memory::half_of_the_machine));
         let foundation = Foundation::new(&config)?;
+        foundation.posts.spread_end(config.drain);
         let mut assembly = Assembly::new(&config, &foundation, None);
         let transports = match assembly.transports(&config, false) {
             Ok(transports) => transports,

@@ -11,6 +11,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::Semaphore,
+    task::JoinSet,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -32,8 +33,8 @@ use crate::{
     stream::Incoming,
 };
 
-/// How long open connections have to end once the gateway drains. With the closing handshake's own limit this keeps
-/// the whole drain below ten seconds.
+/// How long open connections have to end once the gateway has told them. With the closing handshake's own limit this keeps
+/// the whole drain below ten seconds, beside the time that the operator has it take to tell all of them.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// How long probes have for their last answers, at the end of the drain.
@@ -90,7 +91,8 @@ impl Server {
         self.sites.iter().map(Site::url).collect()
     }
 
-    /// Serves until `shutdown` is cancelled, then drains: no new connections, and 8 seconds for the open ones.
+    /// Serves until `shutdown` is cancelled, then drains: no new connections, and 8 seconds for the open ones after the last of them has been
+    /// told, which takes no time or the configuration's `drain_seconds`.
     ///
     /// Transports that serve nothing but probes and metrics go on until the others are drained, so that monitoring hears of it.
     pub async fn run(self, shutdown: CancellationToken) {
@@ -99,7 +101,8 @@ impl Server {
         }
         shutdown.cancelled().await;
         let is_for_probes = |post: &Arc<Post>| post.serving().edge.is_for_probes();
-        let (probes, others): (Vec<_>, Vec<_>) = self.posts.drain().into_iter().partition(is_for_probes);
+        let (posts, spread) = self.posts.drain();
+        let (probes, others): (Vec<_>, Vec<_>) = posts.into_iter().partition(is_for_probes);
         let close = |posts: &[Arc<Post>]| {
             for post in posts {
                 post.close();
@@ -113,11 +116,23 @@ impl Server {
             }
         };
         let open = || others.iter().map(|post| post.connections.len()).sum::<usize>();
-        close(&others);
+        for post in &others {
+            post.stop_accepting.cancel();
+            post.accepting.close();
+        }
         for post in &others {
             post.accepting.wait().await;
         }
-        info!(open = open(), "draining");
+        info!(open = open(), seconds = spread.as_secs(), "draining");
+        if !spread.is_zero() {
+            let mut ending = JoinSet::new();
+            for post in &others {
+                let post = Arc::clone(post);
+                ending.spawn(async move { post.end_over(spread).await });
+            }
+            ending.join_all().await;
+        }
+        close(&others);
         if timeout(DRAIN_TIMEOUT, wait(&others)).await.is_err() {
             warn!(open = open(), "gave up waiting for connections to end");
         }
@@ -189,14 +204,14 @@ impl Site {
     }
 
     async fn accept(self) {
-        let (connections, shutdown) = (&self.post.connections, &self.post.stop);
+        let connections = &self.post.connections;
         let turning_away = Arc::new(Semaphore::new(MAX_TURNED_AWAY));
         let failures = Ration::new(1, ACCEPT_LINES);
         let mut watch = pin!(self.listener.watch());
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return,
+                () = self.post.stop_accepting.cancelled() => return,
                 accepted = self.listener.accept() => accepted,
                 () = &mut watch => continue,
             };
@@ -231,7 +246,7 @@ impl Site {
                     continue;
                 }
             };
-            let (edge, shutdown) = (Arc::clone(&serving.edge), shutdown.clone());
+            let (edge, shutdown) = (Arc::clone(&serving.edge), self.post.wave());
             let held = (permit, descriptor, memory, seat, edge.count());
             let Some(entrance) = serving.entrance.clone() else {
                 connections.spawn(async move {

@@ -1,5 +1,7 @@
 //! The outermost level: a list of transports, or a Crossbar node with its workers.
 
+use std::time::Duration;
+
 use schemars::json_schema;
 
 use super::{
@@ -8,7 +10,9 @@ use super::{
     cookie::Stores,
     places,
     policy::{Policies, RawPolicy},
-    reader::{Anything, Json, Located, Raw, Size, Table, Walk, choice, entry, inline_schema, object, whole},
+    reader::{
+        Anything, Json, Located, Raw, Size, Table, Walk, Whole, choice, entry, inline_schema, object, whole,
+    },
     realm::{RawRealm, realms},
     served,
     transport::{RawTransport, transports},
@@ -36,6 +40,9 @@ object! {
         policies: optional Table<RawPolicy>,
         /// How much memory clients may make the gateway hold in all. Default: half of what the machine or the control group has.
         max_memory: optional Size<{ 1 << 20 }, { 1 << 40 }>,
+        /// Seconds over which the gateway tells its clients, in random order, that it ends, so that they do not come back all at
+        /// once. Default: 0, all at once.
+        drain_seconds: optional Whole<0, 3600>,
     }
     refuses {
         "components" => "the gateway runs no components, start them separately as clients",
@@ -216,6 +223,7 @@ impl RawNode {
             realms: shared.realms,
             transports,
             max_memory: self.max_memory.map(|size| size.0),
+            drain: Duration::from_secs(self.drain_seconds.map_or(0, |seconds| seconds.0)),
         };
         warn_of_little_memory(&config, walk);
         let places = places::check(walk);

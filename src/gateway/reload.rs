@@ -21,6 +21,7 @@ impl Running {
                 return Err(error);
             }
         };
+        foundation.posts.spread_end(config.drain);
         memory::set_limit(config.max_memory.unwrap_or_else(memory::half_of_the_machine));
         let left = assembly.left(&assembled);
         let mut ended = Vec::new();

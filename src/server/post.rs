@@ -1,15 +1,23 @@
 //! Where a transport is served: what it serves now, who is connected, and how that ends. A reload changes the first, and the rest stays.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use arc_swap::{ArcSwap, Guard};
+use rand::seq::SliceRandom as _;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Entrance, ListenerOptions};
 use crate::edge::Edge;
+
+/// In how many groups the connections of a transport are told that the gateway ends, where the operator wants that to take its time.
+const WAVES: u16 = 256;
 
 /// A transport's place among the listeners.
 #[derive(Debug)]
@@ -19,6 +27,11 @@ pub(crate) struct Post {
     open: AtomicUsize,
     /// Ends the listener and its connections.
     pub(super) stop: CancellationToken,
+    /// Ends the listener alone.
+    pub(super) stop_accepting: CancellationToken,
+    /// Each ends its share of the connections; `stop` ends all of them.
+    waves: Box<[CancellationToken]>,
+    next_wave: AtomicUsize,
     /// The task that accepts them.
     pub(super) accepting: TaskTracker,
     pub(super) connections: TaskTracker,
@@ -45,6 +58,8 @@ struct State {
     posts: Vec<Arc<Post>>,
     /// The gateway ends: nothing new comes.
     is_draining: bool,
+    /// How long connections are told, one group after another, that the gateway ends.
+    spread: Duration,
 }
 
 // === impl Serving ===
@@ -62,10 +77,14 @@ impl Serving {
 impl Post {
     /// A post that nothing is connected to.
     pub(crate) fn new(serving: Serving) -> Self {
+        let stop = CancellationToken::new();
         Self {
             serving: ArcSwap::from_pointee(serving),
             open: AtomicUsize::new(0),
-            stop: CancellationToken::new(),
+            stop_accepting: stop.child_token(),
+            waves: (0..WAVES).map(|_| stop.child_token()).collect(),
+            next_wave: AtomicUsize::new(0),
+            stop,
             accepting: TaskTracker::new(),
             connections: TaskTracker::new(),
         }
@@ -85,6 +104,27 @@ impl Post {
     /// Accepts nothing more, and ends the connections as at the gateway's end.
     pub(crate) fn close(&self) {
         self.stop.cancel();
+    }
+
+    /// What tells one more connection to end. Only the one task that accepts may ask.
+    pub(super) fn wave(&self) -> CancellationToken {
+        let next = self.next_wave.fetch_add(1, Relaxed) % usize::from(WAVES);
+        self.waves.get(next).unwrap_or(&self.stop).clone()
+    }
+
+    /// Ends the connections in random order, evenly over `spread`, so that the clients do not come back all at once. Done earlier
+    /// if none is left.
+    pub(super) async fn end_over(&self, spread: Duration) {
+        let begun = Instant::now();
+        let mut waves: Vec<_> = self.waves.iter().collect();
+        waves.shuffle(&mut rand::rng());
+        for (turn, wave) in (0_u32..).zip(waves) {
+            if self.connections.is_empty() {
+                return;
+            }
+            sleep_until(begun + spread * turn / u32::from(WAVES)).await;
+            wave.cancel();
+        }
     }
 
     /// A place for one more connection; none: there are as many as there may be. Only the one task that accepts may ask.
@@ -117,11 +157,16 @@ impl Posts {
         !state.is_draining
     }
 
-    /// Every post there is. None is added afterwards.
-    pub(super) fn drain(&self) -> Vec<Arc<Post>> {
+    /// Has connections told over this time that the gateway ends, when it does.
+    pub(crate) fn spread_end(&self, spread: Duration) {
+        self.lock().spread = spread;
+    }
+
+    /// Every post there is, and how long its connections are told to end. No post is added afterwards.
+    pub(super) fn drain(&self) -> (Vec<Arc<Post>>, Duration) {
         let mut state = self.lock();
         state.is_draining = true;
-        std::mem::take(&mut state.posts)
+        (std::mem::take(&mut state.posts), state.spread)
     }
 
     // Held for a moment, and never across an await.

@@ -39,6 +39,32 @@ fn sigterm_says_goodbye_to_everybody_and_ends_well() {
 }
 
 #[test]
+fn clients_hear_of_the_end_in_random_order_over_the_time_that_the_operator_gives() {
+    const CLIENTS: usize = 16;
+    let mut gateway = Gateway::start(&web(&tracked()).with("drain_seconds", json!(3)));
+    let clients: Vec<Client> =
+        (0..CLIENTS).map(|_| Client::joined(&gateway, &mut Jar::default()).0).collect();
+    gateway.signal_term();
+    let waiting: Vec<_> = clients
+        .into_iter()
+        .map(|mut client| {
+            std::thread::spawn(move || {
+                let goodbye = client.receive();
+                let when = Instant::now();
+                assert_eq!(goodbye[2], json!("wamp.close.system_shutdown"));
+                client.send(&json!([code::GOODBYE, {}, "wamp.close.goodbye_and_out"]));
+                when
+            })
+        })
+        .collect();
+    let told: Vec<Instant> = waiting.into_iter().map(|client| client.join().unwrap()).collect();
+    assert!(gateway.await_exit().success());
+    assert!(!told.is_sorted(), "in the order in which they came: {told:?}");
+    let (first, last) = (told.iter().min().unwrap(), told.iter().max().unwrap());
+    assert!(last.duration_since(*first) > Duration::from_millis(300), "all at once: {told:?}");
+}
+
+#[test]
 fn clients_that_do_not_answer_do_not_hold_up_the_end() {
     let mut gateway = tracking_gateway();
     let (mut client, _) = Client::joined(&gateway, &mut Jar::default());
