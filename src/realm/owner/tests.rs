@@ -8,6 +8,7 @@ use futures_util::poll;
 
 use super::*;
 use crate::{
+    identity::{Standing, Standings},
     metrics::Registry,
     realm::{
         Attachment, Permission, Realm, RealmClosed, RealmMetrics, RealmOptions, RoleOptions, Roles,
@@ -452,4 +453,48 @@ async fn owner_stops_when_realm_and_sessions_are_gone() {
 fn idle_session_takes_little_memory() {
     assert!(size_of::<(SessionId, Member)>() <= 48, "{}", size_of::<(SessionId, Member)>());
     assert!(size_of::<Attachment>() <= 24, "{}", size_of::<Attachment>());
+}
+
+/// What the realm goes by next, with these standings.
+fn options() -> RealmOptions {
+    RealmOptions {
+        name: uri("realm1"),
+        roles: Roles::Open,
+        per_session: SessionLimits::default(),
+        histories: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_session_stays_as_long_as_what_it_stands_on_whichever_comes_first() {
+    let (stays, goes) = (Standing::of_place("stays"), Standing::of_place("goes"));
+    let standing = |session, standing| {
+        let identity = Identity { standing: Some(standing), ..(*identity(session)).clone() };
+        (SessionId(session), Arc::new(identity), Arc::new(Outbox::new(Serializer::Json, PLENTY)))
+    };
+    let realm = start(options());
+    let mut clients = Vec::new();
+    for (session, ground) in [(1, stays), (2, goes), (3, stays), (4, goes)] {
+        if session == 3 {
+            let mut standings = Standings::default();
+            standings.extend([stays]);
+            // The owner has not had a turn yet: the first two may come before the change or with it.
+            let ended = realm.reconfigure(&options(), Arc::new(standings));
+            assert_eq!(ended.await.unwrap(), 1);
+        }
+        let (session, identity, outbox) = standing(session, ground);
+        let client = crate::realm::Client::default();
+        let attached = realm.attach(session, identity, Arc::clone(&outbox), client).await.unwrap();
+        clients.push((attached, outbox));
+    }
+    for ((_, outbox), is_ended) in clients.iter().zip([false, true, false, true]) {
+        let mut said = Vec::new();
+        let taking = outbox.take(&mut said, PLENTY);
+        let Ok(taken) = tokio::time::timeout(Duration::from_millis(50), taking).await else {
+            assert!(!is_ended, "a session without ground is still there");
+            continue;
+        };
+        assert!(is_ended, "{taken:?} for a session that stays");
+        assert!(String::from_utf8_lossy(&said[0]).contains("wamp.close.killed"), "{said:?}");
+    }
 }
