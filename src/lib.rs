@@ -119,6 +119,10 @@ pub use crate::{
 #[cfg(feature = "gateway")]
 pub use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+
 /// What a benchmark of this package measures. It is not part of the interface, and changes without notice.
 #[cfg(feature = "gateway")]
 #[doc(hidden)]
