@@ -1,6 +1,6 @@
 //! Revocations between gateways: told over a channel, and made up for where the channel may have lost one.
 //!
-//! Redis keeps no message for a gateway that does not listen, and tells nobody that it was lost. So the cache is off and the
+//! Redis keeps no message for a gateway that does not listen, and does not tell that it was lost. So the cache is off and the
 //! store is not ready whenever this gateway does not hear *itself* on its own channel; and every half minute, and after each
 //! break, it asks for the records of all open connections and ends those that have none any more.
 
