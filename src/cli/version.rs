@@ -13,6 +13,7 @@ fn features() -> Vec<&'static str> {
     let features = [
         ("cache", cfg!(feature = "cache")),
         ("cli", cfg!(feature = "cli")),
+        ("fuzzing", cfg!(feature = "fuzzing")),
         ("gateway", cfg!(feature = "gateway")),
         ("testkit", cfg!(feature = "testkit")),
     ];
