@@ -17,7 +17,10 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use self::edit::Edit;
+use self::{
+    derive::{Form, Kdf},
+    edit::Edit,
+};
 use super::output;
 use wampgate::config::Name;
 
@@ -69,12 +72,12 @@ pub(crate) struct AddArgs {
 /// What a principal proves its identity by.
 #[derive(Debug, Args)]
 pub(crate) struct CredentialArgs {
-    /// The method
+    /// The method that the principal's client offers
     #[arg(long, value_enum, default_value_t = Method::Scram)]
     method: Method,
-    /// How a key is derived from the password, for scram
-    #[arg(long, value_enum, default_value_t = Kdf::Argon2id13)]
-    kdf: Kdf,
+    /// How the client derives its keys from the password, for scram and wamp-scram [default: argon2id-13]
+    #[arg(long, value_enum)]
+    kdf: Option<KdfName>,
     /// The public key of the principal, in 64 hexadecimal digits, for cryptosign; without it, the command draws a key pair and prints
     /// the private key once
     #[arg(long, value_name = "HEX")]
@@ -84,8 +87,10 @@ pub(crate) struct CredentialArgs {
 /// The methods that have principals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Method {
-    /// The file holds what verifies a password, and nothing that opens a session
+    /// A password for autobahn for Python and other clients of Crossbar.io; the file holds what verifies it, and nothing that opens a session
     Scram,
+    /// A password for clients that follow the WAMP specification; the file holds what verifies it, and nothing that opens a session
+    WampScram,
     /// The file holds a key that is derived from the password
     Wampcra,
     /// The file holds the secret itself
@@ -96,11 +101,11 @@ enum Method {
 
 /// How keys are derived for SCRAM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kdf {
+enum KdfName {
     /// Argon2id, which takes memory from those who try passwords
     #[value(name = "argon2id-13")]
     Argon2id13,
-    /// PBKDF2, for clients that have nothing else
+    /// PBKDF2, for clients of wamp-scram that have nothing else
     Pbkdf2,
 }
 
@@ -200,8 +205,21 @@ impl CredentialArgs {
         if self.key.is_some() && self.method != Method::Cryptosign {
             bail!("`--key` is for `--method cryptosign`");
         }
+        if self.kdf.is_some() && !matches!(self.method, Method::Scram | Method::WampScram) {
+            bail!("`--kdf` is for `--method scram` and `--method wamp-scram`");
+        }
         Ok(match self.method {
-            Method::Scram => (derive::scram(&password::ask()?, self.kdf)?, None),
+            Method::Scram if self.kdf == Some(KdfName::Pbkdf2) => bail!(
+                "autobahn for Python offers `scram`, and fails at PBKDF2: leave `--kdf` out, or use `--method wamp-scram` for another client"
+            ),
+            Method::Scram => (derive::scram(&password::ask()?, Kdf::argon2id(Form::Text))?, None),
+            Method::WampScram => {
+                let kdf = match self.kdf {
+                    Some(KdfName::Pbkdf2) => Kdf::PBKDF2,
+                    Some(KdfName::Argon2id13) | None => Kdf::argon2id(Form::Bytes),
+                };
+                (derive::scram(&password::ask()?, kdf)?, None)
+            }
             Method::Wampcra => (derive::wampcra(&password::ask()?), None),
             Method::Ticket => {
                 let ticket = password::ask()?;

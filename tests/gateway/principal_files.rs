@@ -58,11 +58,14 @@ fn is_ended(client: &mut Client) {
 #[test]
 fn the_command_adds_principals_of_each_method_who_then_log_in() {
     let gateway = prepared(&untracked());
-    for (authid, method) in [("joe", "ticket"), ("ann", "wampcra"), ("sue", "scram")] {
+    for (authid, method) in [("joe", "ticket"), ("ann", "wampcra"), ("dan", "wamp-scram")] {
         let added = ["add", "principals.json", authid, "--method", method, "--role", "frontend"];
         assert_eq!(principals(&gateway, &added, &format!("{PASSWORD}\n")), "");
     }
-    let pbkdf2 = ["add", "principals.json", "bob", "--kdf", "pbkdf2", "--role", "frontend"];
+    // What the command writes without `--method` is for `scram`.
+    principals(&gateway, &["add", "principals.json", "sue", "--role", "frontend"], PASSWORD);
+    let pbkdf2 =
+        ["add", "principals.json", "bob", "--method", "wamp-scram", "--kdf", "pbkdf2", "--role", "frontend"];
     principals(&gateway, &pbkdf2, PASSWORD);
     let seed = [7; 32];
     let printed = principals(
@@ -81,7 +84,7 @@ fn the_command_adds_principals_of_each_method_who_then_log_in() {
     assert_eq!(written.matches(PASSWORD).count(), 1, "only a ticket stands there as it is");
     assert_eq!(fs::metadata(file(&gateway)).unwrap().mode() & 0o777, 0o600);
     let listed = principals(&gateway, &["ls", "principals.json"], "");
-    assert_eq!(listed.lines().count(), 5, "{listed}");
+    assert_eq!(listed.lines().count(), 6, "{listed}");
     assert!(listed.contains("sue  scram  role frontend") && !listed.contains(PASSWORD), "{listed}");
 
     let gateway = gateway.run();
@@ -89,7 +92,8 @@ fn the_command_adds_principals_of_each_method_who_then_log_in() {
         ("joe", "ticket", seed),
         ("ann", "wampcra", seed),
         ("sue", "scram", seed),
-        ("sue", "wamp-scram", seed),
+        ("dan", "wamp-scram", seed),
+        ("bob", "wamp-scram", seed),
         ("bob", "scram", seed),
         ("eve", "cryptosign", drawn.try_into().unwrap()),
     ] {
@@ -192,6 +196,9 @@ fn the_command_changes_nothing_when_it_cannot_do_what_it_is_asked_for() {
             .count(),
         0
     );
+    fails(&["hash", "--method", "ticket", "--key", &weak], PASSWORD, "`--key` is for");
+    fails(&["hash", "--method", "ticket", "--kdf", "pbkdf2"], PASSWORD, "`--kdf` is for");
+    fails(&["hash", "--kdf", "pbkdf2"], PASSWORD, "use `--method wamp-scram`");
     let hash: Value = serde_json::from_str(&principals(&gateway, &["hash"], PASSWORD)).unwrap();
     assert_eq!((&hash["kdf"], hash["stored-key"].as_str().unwrap().len()), (&json!("argon2id-13"), 64));
 }

@@ -40,6 +40,13 @@ trap 'exit 130' INT TERM
 
 # === The gateway ===
 
+# Adds a principal of a method to the method's file.
+principal() {
+    local method=$1
+    shift
+    "$binary" principals add "$work/node/$method.json" "$@" --method "$method" --role member || fail "no principal of $method"
+}
+
 start_gateway() {
     mkdir "$work/node"
     : >"$work/gateway.log"
@@ -64,10 +71,22 @@ start_gateway() {
             "cryptosign": {"type": "static", "principals": {"joe": {"role": "member", "authorized_keys": [
                 "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c"]}}},
             "cookie": {}
+        }},
+        "files": {"type": "websocket", "cookie": {"store": {"type": "memory"}}, "auth": {
+            "ticket": {"type": "file", "filename": "ticket.json"},
+            "wampcra": {"type": "file", "filename": "wampcra.json"},
+            "scram": {"type": "file", "filename": "scram.json"},
+            "cryptosign": {"type": "file", "filename": "cryptosign.json"},
+            "cookie": {}
         }}
     }
 }]}
 JSON
+    principal ticket joe <<<interop-ticket
+    principal wampcra joe <<<interop-secret
+    principal wampcra salted <<<interop-secret
+    principal scram joe <<<interop-secret
+    principal cryptosign joe --key ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c </dev/null
     "$binary" run --node-dir "$work/node" >"$work/gateway.log" 2>&1 &
     gateway=$!
     local deadline=$((SECONDS + start_patience))
@@ -137,6 +156,7 @@ autobahn() {
     python_packages python
     run_client autobahn env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/interop.py" "$url"
     run_client autobahn-login env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/login.py" "${url%/ws}/login"
+    run_client autobahn-login-files env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/login.py" "${url%/ws}/files"
 }
 
 node_packages() {
@@ -150,6 +170,7 @@ wampyjs() {
     node_packages wampyjs
     run_client wampyjs node "$here/wampyjs/interop.js" "$url"
     run_client wampyjs-login node "$here/wampyjs/login.js" "${url%/ws}/login"
+    run_client wampyjs-login-files node "$here/wampyjs/login.js" "${url%/ws}/files"
 }
 
 proxies() {

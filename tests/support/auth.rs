@@ -1,6 +1,9 @@
 //! The client's side of the authentication methods, computed as the specification says, and principals to go with it.
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD},
+};
 use ed25519_dalek::{Signer as _, SigningKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
@@ -21,6 +24,12 @@ pub(crate) const SEED: [u8; 32] = [7; 32];
 
 /// Base64 of 16 bytes.
 const CLIENT_NONCE: &str = "AAECAwQFBgcICQoLDA0ODw==";
+
+/// What CHALLENGE calls Argon2id in `scram`.
+const AUTOBAHNS_ARGON2: &str = "argon2id-13";
+
+/// What CHALLENGE calls Argon2id in `wamp-scram`.
+const SPECIFIED_ARGON2: &str = "argon2id13";
 
 /// How a client logs in.
 #[derive(Debug, Clone, Copy)]
@@ -43,15 +52,21 @@ pub(crate) fn joe(method: &'static str) -> Login<'static> {
 /// Every method that verifies something.
 pub(crate) const METHODS: [&str; 5] = ["ticket", "wampcra", "scram", "wamp-scram", "cryptosign"];
 
-/// `joe` in every method; `ann` with a salted secret for WAMP-CRA, and with Argon2 for SCRAM.
+/// `joe` in every method; `ann` with a salted secret for WAMP-CRA, and with Argon2 for `scram`; `amy` with Argon2 for `wamp-scram`.
 pub(crate) fn every_method() -> Value {
     let salt = "salt-of-ann";
     let derived = BASE64_STANDARD.encode(pbkdf2(SECRET, salt.as_bytes(), 100));
     let scram_salt = [9; 16];
-    let verifier = |salted: [u8; 32]| {
-        let stored_key: [u8; 32] = Sha256::digest(hmac(&salted, "Client Key")).into();
+    let verifier = |salted: &[u8]| {
+        let stored_key: [u8; 32] = Sha256::digest(hmac(salted, "Client Key")).into();
         json!({ "salt": hex(&scram_salt), "stored-key": hex(&stored_key), "role": "frontend",
-                "server-key": hex(&hmac(&salted, "Server Key")) })
+                "server-key": hex(&hmac(salted, "Server Key")) })
+    };
+    let argon2 = |kdf| {
+        verifier(&argon2(kdf, SECRET, &scram_salt, 1, 64))
+            .with("kdf", json!("argon2id-13"))
+            .with("iterations", json!(1))
+            .with("memory", json!(64))
     };
     ticket_auth()
         .with("wampcra", json!({ "type": "static", "users": {
@@ -59,9 +74,9 @@ pub(crate) fn every_method() -> Value {
             "ann": { "secret": derived, "role": "frontend", "salt": salt, "iterations": 100 },
         } }))
         .with("scram", json!({ "type": "static", "principals": {
-            "joe": verifier(pbkdf2(SECRET, &scram_salt, 4096)).with("kdf", json!("pbkdf2")).with("iterations", json!(4096)),
-            "ann": verifier(argon2(SECRET, &scram_salt, 1, 64)).with("kdf", json!("argon2id-13"))
-                .with("iterations", json!(1)).with("memory", json!(64)),
+            "joe": verifier(&pbkdf2(SECRET, &scram_salt, 4096)).with("kdf", json!("pbkdf2")).with("iterations", json!(4096)),
+            "ann": argon2(AUTOBAHNS_ARGON2),
+            "amy": argon2(SPECIFIED_ARGON2),
         } }))
         .with("cryptosign", json!({ "type": "static", "principals": {
             "joe": { "authorized_keys": [hex(SigningKey::from_bytes(&SEED).verifying_key().as_bytes())], "role": "frontend" },
@@ -129,8 +144,8 @@ impl Login<'_> {
         let iterations = number(extra, "iterations");
         let bytes = BASE64_STANDARD.decode(salt).unwrap();
         let salted = match text(extra, "kdf") {
-            "pbkdf2" => pbkdf2(self.secret, &bytes, iterations),
-            _ => argon2(self.secret, &bytes, iterations, number(extra, "memory")),
+            "pbkdf2" => pbkdf2(self.secret, &bytes, iterations).to_vec(),
+            kdf => argon2(kdf, self.secret, &bytes, iterations, number(extra, "memory")),
         };
         assert!(nonce.starts_with(CLIENT_NONCE) && nonce.len() > CLIENT_NONCE.len(), "{nonce}");
         let binding = if self.method == "scram" { "" } else { "biws" };
@@ -186,13 +201,18 @@ fn pbkdf2(password: &str, salt: &[u8], iterations: u32) -> [u8; 32] {
     key
 }
 
-fn argon2(password: &str, salt: &[u8], iterations: u32, memory: u32) -> [u8; 32] {
+/// The salted password: the hash, or for autobahn's dialect its text.
+fn argon2(kdf: &str, password: &str, salt: &[u8], iterations: u32, memory: u32) -> Vec<u8> {
     let mut key = [0; 32];
     let params = argon2::Params::new(memory, iterations, 1, Some(32)).unwrap();
     argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)
         .hash_password_into(password.as_bytes(), salt, &mut key)
         .unwrap();
-    key
+    match kdf {
+        AUTOBAHNS_ARGON2 => BASE64_STANDARD_NO_PAD.encode(key).into_bytes(),
+        SPECIFIED_ARGON2 => key.to_vec(),
+        other => panic!("{other}"),
+    }
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -2,8 +2,8 @@
 
     python login.py ws://127.0.0.1:8080/login
 
-The gateway has cookie tracking, `auth.cookie`, and the principals below. Ends with `N passed, N failed` and, if
-anything failed, exit code 1.
+The gateway has cookie tracking, `auth.cookie`, and the principals below, in its configuration or in files that its
+command has written. Ends with `N passed, N failed` and, if anything failed, exit code 1.
 """
 
 import asyncio
