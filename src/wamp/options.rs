@@ -91,8 +91,8 @@ pub(super) fn read<'a, R: Reader<'a>, T: Options>(
         let is_there = !matches!(value.token, Token::Null);
         let known = T::KEYS.iter().enumerate().find(|(_, known)| ***known == *key);
         let Some((place, known)) = known.filter(|_| is_there) else {
-            if is_there && let Some((_, reason)) = T::ABSENT.iter().find(|(absent, _)| **absent == *key) {
-                refused = Some(*reason);
+            if is_there && let Some(complaint) = absent::complaint(T::ABSENT, &key) {
+                refused = Some(complaint);
             }
             value.skip()?;
             continue;

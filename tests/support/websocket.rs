@@ -1,6 +1,8 @@
 //! Raw WebSocket: frames as RFC 6455, 5.2 draws them, written and read one by one.
 
-use super::http::Connection;
+use std::time::Instant;
+
+use super::{PATIENCE, http::Connection};
 
 /// Opcodes (RFC 6455, 11.8).
 pub(crate) mod opcode {
@@ -109,14 +111,16 @@ impl WebSocket {
         self.connection.send(frame.masked());
     }
 
-    /// The next frame, pings left out; nothing once the connection has ended.
+    /// The next frame, pings left out; nothing once the connection has ended. Pings do not make the wait for it longer.
     #[track_caller]
     pub(crate) fn receive(&mut self) -> Option<Frame> {
+        let end = Instant::now() + PATIENCE;
         loop {
             let frame = self.receive_any()?;
             if frame.opcode != opcode::PING {
                 return Some(frame);
             }
+            assert!(Instant::now() < end, "the gateway said nothing but pings for {PATIENCE:?}");
             if self.answers_pings {
                 let _ = self.connection.try_send(Frame::new(opcode::PONG, &frame.payload).masked());
             }

@@ -295,13 +295,18 @@ fn an_option_that_another_router_would_have_is_answered_with_its_name() {
     }
     assert_eq!(called("x_own"), None);
     // What has no ERROR for an answer ends the session.
-    for (message, element) in [
-        ("[70,7,{\"enc_algo\":\"x\"}]", "YIELD.Options"),
-        ("[70,7,{\"callee\":1}]", "YIELD.Options"),
-        ("[8,68,7,{\"enc_key\":\"x\"},\"com.x\"]", "ERROR.Details"),
-    ] {
-        let error = json(message).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("invalid WAMP message: {element}: option ")), "{error}");
+    for option in packed.iter().chain(&["callee", "callee_authid", "callee_authrole", "forward_for"]) {
+        for (message, element) in [
+            (format!("[70,7,{{\"{option}\":1}}]"), "YIELD.Options"),
+            (format!("[8,68,7,{{\"{option}\":1}},\"com.x\"]"), "ERROR.Details"),
+        ] {
+            let error = json(&message).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("invalid WAMP message: {element}: option {option}: ")),
+                "{error}"
+            );
+            assert!(!error.contains("disclose_me"), "neither of them has that option: {error}");
+        }
     }
 }
 
