@@ -19,13 +19,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use arc_swap::ArcSwap;
-use sha2::{Digest as _, Sha256};
-
 pub(super) use self::entry::secret;
 pub use self::entry::{Credential, Entry, Number, Text, Texts};
 pub use self::table::{Faults, Table};
-use super::watch::LoginFile;
+use super::watch::{LoginFile, Reread};
 use crate::{
     file,
     identity::{Leases, Name, Vouched, Voucher},
@@ -59,9 +56,7 @@ pub type KnownRealm = (Uri, Option<Vec<Name>>);
 pub struct PrincipalFile<P> {
     file: PathBuf,
     realms: Vec<KnownRealm>,
-    current: ArcSwap<Table<P>>,
-    /// The hash of the file as it was read last, good or not: the same bytes are not tried a second time.
-    last: Mutex<[u8; 32]>,
+    table: Reread<Table<P>>,
     /// Makes the marks of principals: random, so that a mark tells nothing.
     marks: RandomState,
     leases: Leases,
@@ -82,8 +77,8 @@ impl<P: FilePrincipal> PrincipalFile<P> {
                 _ => Ok(same),
             };
         }
-        let (table, hash) = read(file, &realms);
-        let opened = Arc::new(Self::new(file, realms, table?, hash));
+        let table = Reread::begin(read(file), |bytes| Table::parse(bytes, &realms))?;
+        let opened = Arc::new(Self::new(file, realms, table));
         open.push(Arc::downgrade(&opened) as Weak<dyn Any + Send + Sync>);
         Ok(opened)
     }
@@ -96,23 +91,16 @@ impl<P: FilePrincipal> PrincipalFile<P> {
 
     /// No principals, where only the rest of a configuration is checked.
     pub fn absent(file: &Path) -> Self {
-        Self::new(file, Vec::new(), Table::default(), [0; 32])
+        Self::new(file, Vec::new(), Reread::of(Table::default()))
     }
 
-    fn new(file: &Path, realms: Vec<KnownRealm>, table: Table<P>, hash: [u8; 32]) -> Self {
-        Self {
-            file: file.to_owned(),
-            realms,
-            current: ArcSwap::from_pointee(table),
-            last: Mutex::new(hash),
-            marks: RandomState::new(),
-            leases: Leases::default(),
-        }
+    fn new(file: &Path, realms: Vec<KnownRealm>, table: Reread<Table<P>>) -> Self {
+        Self { file: file.to_owned(), realms, table, marks: RandomState::new(), leases: Leases::default() }
     }
 
     /// The principals that count now.
     pub fn current(&self) -> Arc<Table<P>> {
-        self.current.load_full()
+        self.table.current()
     }
 
     /// The claim on a principal, which lapses when the principal goes or changes.
@@ -123,7 +111,7 @@ impl<P: FilePrincipal> PrincipalFile<P> {
 
 impl<P: FilePrincipal> Voucher for PrincipalFile<P> {
     fn holds(&self, authid: &str, mark: u64) -> bool {
-        self.current.load().get(authid).is_some_and(|(_, principal)| self.marks.hash_one(principal) == mark)
+        self.table.load().get(authid).is_some_and(|(_, principal)| self.marks.hash_one(principal) == mark)
     }
 
     fn leases(&self) -> &Leases {
@@ -137,34 +125,18 @@ impl<P: FilePrincipal> LoginFile for PrincipalFile<P> {
     }
 
     fn reload(&self) -> Option<Result<String, String>> {
-        let (table, hash) = read::<P>(&self.file, &self.realms);
-        {
-            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            if std::mem::replace(&mut *last, hash) == hash {
-                return None;
-            }
-        }
-        let replaced = table.map(|table| {
-            let count = table.len();
-            self.current.store(Arc::new(table));
+        let read = self.table.reload(|| read(&self.file), |bytes| Table::parse(bytes, &self.realms))?;
+        let replaced = read.map(|table| {
             let ended = self.leases.sweep(|authid, mark| self.holds(authid, mark));
-            let method = P::CREDENTIAL.method();
+            let (method, count) = (P::CREDENTIAL.method(), table.len());
             format!("the principals of {method} were reloaded: there are {count} now, and {ended} sessions of others were ended")
         });
         Some(replaced.map_err(|faults| faults.to_string()))
     }
 }
 
-/// What a file holds, and the hash of that.
-fn read<P: FilePrincipal>(file: &Path, realms: &[KnownRealm]) -> (Result<Table<P>, Faults>, [u8; 32]) {
-    match file::read_private(file, MAX_FILE) {
-        Ok(bytes) => (Table::parse(&bytes, realms), Sha256::digest(&bytes).into()),
-        Err(error) => {
-            let message = format!("cannot be read: {error}");
-            let hash = Sha256::digest(message.as_bytes()).into();
-            (Err(Faults::one(message)), hash)
-        }
-    }
+fn read(file: &Path) -> Result<Vec<u8>, Faults> {
+    file::read_private(file, MAX_FILE).map_err(|error| Faults::one(format!("cannot be read: {error}")))
 }
 
 /// Two services with the same file have the same principals.

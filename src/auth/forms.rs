@@ -57,7 +57,7 @@ impl FilePrincipal for ScramPrincipal {
             within(entry.iterations, "iterations", 1, 10_000_000)?.ok_or("has no `iterations`")?;
         let kdf = match entry.kdf.as_ref().map(|kdf| &*kdf.0) {
             Some("pbkdf2") => Kdf::Pbkdf2 { iterations },
-            Some("argon2id-13") => {
+            Some("argon2id-13" | "argon2id13") => {
                 let memory = within(entry.memory, "memory", 8, 4_194_304)?.ok_or("has no `memory`")?;
                 Kdf::Argon2id13 { iterations, memory }
             }

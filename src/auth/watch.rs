@@ -4,8 +4,11 @@ use std::{
     collections::BTreeSet,
     fmt,
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
+
+use arc_swap::{ArcSwap, Guard};
+use sha2::{Digest as _, Sha256};
 
 /// A file on which logins stand.
 pub trait LoginFile: fmt::Debug + Send + Sync {
@@ -15,6 +18,74 @@ pub trait LoginFile: fmt::Debug + Send + Sync {
     /// Reads the file again if it has other bytes than before, and tells what came of it. None: nothing has changed. A file that is
     /// wrong changes nothing else. Reads a file: not for a connection's task.
     fn reload(&self) -> Option<Result<String, String>>;
+}
+
+/// What a file held when it was last right, and what was read of it since.
+pub(super) struct Reread<T> {
+    current: ArcSwap<T>,
+    /// Stands for what was read last: bytes that were right, or bytes with what is wrong about them. Held while the file is read, so that
+    /// of two reloads at once the later one has the last word.
+    last: Mutex<[u8; 32]>,
+}
+
+impl<T> Reread<T> {
+    /// What a file holds that is read for the first time.
+    pub(super) fn begin<E>(
+        read: Result<Vec<u8>, E>,
+        parse: impl FnOnce(&[u8]) -> Result<T, E>,
+    ) -> Result<Self, E> {
+        let bytes = read?;
+        Ok(Self { current: ArcSwap::from_pointee(parse(&bytes)?), last: Mutex::new(seen(&bytes, "")) })
+    }
+
+    /// What no file holds.
+    pub(super) fn of(value: T) -> Self {
+        Self { current: ArcSwap::from_pointee(value), last: Mutex::default() }
+    }
+
+    /// What counts now, to be kept.
+    pub(super) fn current(&self) -> Arc<T> {
+        self.current.load_full()
+    }
+
+    /// What counts now, for a look.
+    pub(super) fn load(&self) -> Guard<Arc<T>> {
+        self.current.load()
+    }
+
+    /// Reads the file again. None: it is as it was, right or wrong. A fault depends on more than bytes, so that bytes that were wrong are
+    /// looked at again, and the fault is told once.
+    pub(super) fn reload<E: fmt::Display>(
+        &self,
+        read: impl FnOnce() -> Result<Vec<u8>, E>,
+        parse: impl FnOnce(&[u8]) -> Result<T, E>,
+    ) -> Option<Result<Arc<T>, E>> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let (bytes, parsed) = match read() {
+            Ok(bytes) if seen(&bytes, "") == *last => return None,
+            Ok(bytes) => {
+                let parsed = parse(&bytes);
+                (bytes, parsed)
+            }
+            Err(error) => (Vec::new(), Err(error)),
+        };
+        let fault = parsed.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        let now = seen(&bytes, &fault);
+        if std::mem::replace(&mut *last, now) == now {
+            return None;
+        }
+        Some(parsed.map(|value| {
+            let value = Arc::new(value);
+            self.current.store(Arc::clone(&value));
+            value
+        }))
+    }
+}
+
+fn seen(bytes: &[u8], fault: &str) -> [u8; 32] {
+    let mut hash = Sha256::new_with_prefix(Sha256::digest(bytes));
+    hash.update(fault);
+    hash.finalize().into()
 }
 
 /// The files of all services of a gateway.
@@ -40,6 +111,11 @@ impl LoginFiles {
     /// A copy, so that nothing waits for a file that is being read.
     fn sources(&self) -> Vec<Arc<dyn LoginFile>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether there is no file.
+    pub fn is_empty(&self) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// The files, each of them once.

@@ -13,7 +13,7 @@ use std::{
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{Interval, MissedTickBehavior, interval, timeout},
 };
 use tracing::{error, info, warn};
 
@@ -93,10 +93,7 @@ pub(super) fn start(watched: Arc<Watched>) -> io::Result<JoinHandle<()>> {
 }
 
 async fn reload(mut watch: Watch, mut hang_up: Signal) {
-    let has_logins = !watch.watched.logins.files().is_empty();
-    let mut looks = interval(if has_logins { QUICK_LOOK } else { LOOK });
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    looks.reset();
+    let mut looks = watch.watched.looks();
     let mut loaded = watch.look().await;
     if let (Some(seen), Some(file)) = (&mut loaded, &watch.watched.file) {
         // It may have changed since.
@@ -106,6 +103,10 @@ async fn reload(mut watch: Watch, mut hang_up: Signal) {
     // The files may have changed between their reading at the start and this look, so that their bytes are compared once.
     let mut is_compared = false;
     loop {
+        // The last reload may have brought the first file of logins, or taken the last one.
+        if looks.period() != watch.watched.pace() {
+            looks = watch.watched.looks();
+        }
         let is_asked = tokio::select! {
             Some(()) = hang_up.recv() => true,
             _ = looks.tick() => {
@@ -190,6 +191,18 @@ impl Watched {
             file,
             loading: Mutex::new(()),
         }
+    }
+
+    /// How often the gateway looks at the files that it has now.
+    fn pace(&self) -> Duration {
+        if self.logins.is_empty() { LOOK } else { QUICK_LOOK }
+    }
+
+    fn looks(&self) -> Interval {
+        let mut looks = interval(self.pace());
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        looks.reset();
+        looks
     }
 
     fn look(&self) -> HashMap<PathBuf, Seen> {

@@ -161,6 +161,39 @@ fn a_principal_that_is_removed_loses_its_sessions_within_a_second_and_others_kee
 }
 
 #[test]
+fn the_first_file_that_a_reload_brings_is_looked_at_as_often_as_any() {
+    let gateway = Gateway::start(&web(&untracked())).file("principals.json", "{}");
+    fs::set_permissions(file(&gateway), fs::Permissions::from_mode(0o600)).unwrap();
+    // A file without a principal challenges no client.
+    principals(
+        &gateway,
+        &["add", "principals.json", "ann", "--method", "ticket", "--role", "frontend"],
+        PASSWORD,
+    );
+    let auth = auth().with("max_failures", json!(0));
+    let (said, code) = gateway.reload(&web(&untracked().with("auth", auth)));
+    assert_eq!(code, 0, "{said}");
+    // Where no file of logins is looked at, two looks are a second apart, so that each try would take longer. A busy machine may be late
+    // once, but not each time.
+    let quick = (0..10).any(|_| {
+        principals(
+            &gateway,
+            &["add", "principals.json", "joe", "--method", "ticket", "--role", "frontend"],
+            PASSWORD,
+        );
+        let added = Instant::now();
+        while join(&gateway, &mut Jar::default(), PASSWORD).is_err() {
+            assert!(added.elapsed() < Duration::from_secs(30));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let took = added.elapsed();
+        principals(&gateway, &["rm", "principals.json", "joe"], "");
+        took < Duration::from_millis(900)
+    });
+    assert!(quick);
+}
+
+#[test]
 fn a_file_that_others_may_read_is_refused() {
     let mut gateway = prepared(&untracked());
     fs::set_permissions(file(&gateway), fs::Permissions::from_mode(0o644)).unwrap();

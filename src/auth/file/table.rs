@@ -132,6 +132,17 @@ impl<P> Table<P> {
         self.at(*self.names.find(hash, is_it)?)
     }
 
+    /// With how many names a look-up compares.
+    #[cfg(test)]
+    pub(super) fn compared(&self, authid: &str) -> usize {
+        let mut compared = 0;
+        self.names.find(self.hasher.hash_one(authid), |place| {
+            compared += 1;
+            self.at(*place).is_some_and(|(name, _)| name.as_str() == authid)
+        });
+        compared
+    }
+
     /// The one principal with this key; none if several have it.
     pub fn owner(&self, key: &[u8; 32]) -> Option<&Name> {
         self.at((*self.owners.get(key)?)?).map(|(name, _)| name)

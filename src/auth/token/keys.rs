@@ -4,18 +4,19 @@ use std::{
     fmt,
     hash::{Hash, Hasher},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
-use arc_swap::ArcSwap;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signature, VerifyingKey};
 use ring::{hmac, signature};
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use super::{Algorithm, TokenError, json, jws::Jws};
-use crate::{auth::watch::LoginFile, file};
+use crate::{
+    auth::watch::{LoginFile, Reread},
+    file,
+};
 
 /// The largest file of keys.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -30,9 +31,7 @@ const LEAST_RSA: usize = 256;
 pub struct TokenKeys {
     file: Option<PathBuf>,
     algorithms: Vec<Algorithm>,
-    current: ArcSwap<KeySet>,
-    /// The hash of the file as it was read last, good or not: the same bytes are not tried a second time.
-    last: Mutex<[u8; 32]>,
+    keys: Reread<KeySet>,
 }
 
 /// Keys that verify tokens.
@@ -66,27 +65,23 @@ impl TokenKeys {
     /// A secret that the issuer shares.
     pub fn secret(secret: &str) -> Self {
         let key = Key { name: None, only: None, material: Material::Secret(secret.as_bytes().to_vec()) };
-        Self::new(None, Vec::new(), KeySet(vec![key]), [0; 32])
+        Self { file: None, algorithms: Vec::new(), keys: Reread::of(KeySet(vec![key])) }
     }
 
     /// The keys of a file. At least one of them must be for one of the algorithms.
     pub fn read(file: &Path, algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
-        let (keys, hash) = read(file, algorithms);
-        Ok(Self::new(Some(file.to_owned()), algorithms.to_vec(), keys?, hash))
+        let keys = Reread::begin(read(file, false), |bytes| parse(bytes, file, algorithms))?;
+        Ok(Self { file: Some(file.to_owned()), algorithms: algorithms.to_vec(), keys })
     }
 
     /// No keys, where only the rest of a configuration is checked.
     pub fn absent(file: &Path) -> Self {
-        Self::new(Some(file.to_owned()), Vec::new(), KeySet::default(), [0; 32])
-    }
-
-    fn new(file: Option<PathBuf>, algorithms: Vec<Algorithm>, keys: KeySet, hash: [u8; 32]) -> Self {
-        Self { file, algorithms, current: ArcSwap::from_pointee(keys), last: Mutex::new(hash) }
+        Self { file: Some(file.to_owned()), algorithms: Vec::new(), keys: Reread::of(KeySet::default()) }
     }
 
     /// The keys that count now.
     pub fn current(&self) -> Arc<KeySet> {
-        self.current.load_full()
+        self.keys.current()
     }
 }
 
@@ -97,17 +92,14 @@ impl LoginFile for TokenKeys {
 
     fn reload(&self) -> Option<Result<String, String>> {
         let file = self.file.as_ref()?;
-        let (keys, hash) = read(file, &self.algorithms);
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::replace(&mut *last, hash) == hash {
-            return None;
-        }
-        let replaced = keys.map(|keys| {
-            let count = keys.0.len();
-            self.current.store(Arc::new(keys));
-            format!("the keys of tokens were reloaded, there are {count} now")
-        });
-        Some(replaced.map_err(|error| error.to_string()))
+        // A file with a secret that others may read by now is told.
+        let is_secret = self.keys.load().has_secret();
+        let read =
+            self.keys.reload(|| read(file, is_secret), |bytes| parse(bytes, file, &self.algorithms))?;
+        let replaced = read
+            .map(|keys| format!("the keys of tokens were reloaded, there are {} now", keys.0.len()))
+            .map_err(|error| error.to_string());
+        Some(replaced)
     }
 }
 
@@ -139,27 +131,24 @@ impl fmt::Debug for TokenKeys {
     }
 }
 
-/// What a file holds, and the hash of that.
-fn read(file: &Path, algorithms: &[Algorithm]) -> (Result<KeySet, KeySetError>, [u8; 32]) {
-    match file::read(file, MAX_FILE) {
-        Ok(bytes) => {
-            let hash = Sha256::digest(&bytes).into();
-            let keys = KeySet::parse(&bytes, algorithms).and_then(|keys| {
-                if !keys.has_secret() {
-                    return Ok(keys);
-                }
-                // Others must not be able to make tokens.
-                let private = file::read_private(file, MAX_FILE);
-                private.map(|_| keys).map_err(|error| KeySetError(format!("it holds a secret, and {error}")))
-            });
-            (keys, hash)
-        }
-        Err(error) => {
-            let message = error.to_string();
-            let hash = Sha256::digest(message.as_bytes()).into();
-            (Err(KeySetError(format!("cannot be read: {message}"))), hash)
-        }
+/// Reads a file, which others must not be able to read if it holds a secret.
+fn read(file: &Path, is_secret: bool) -> Result<Vec<u8>, KeySetError> {
+    let read = if is_secret { file::read_private } else { file::read };
+    read(file, MAX_FILE).map_err(|error| {
+        KeySetError(match error {
+            file::ReadError::Exposed(_) => format!("it holds a secret, and {error}"),
+            error => format!("cannot be read: {error}"),
+        })
+    })
+}
+
+/// The keys in a file's text. Others must not be able to make tokens.
+fn parse(bytes: &[u8], file: &Path, algorithms: &[Algorithm]) -> Result<KeySet, KeySetError> {
+    let keys = KeySet::parse(bytes, algorithms)?;
+    if keys.has_secret() {
+        read(file, true)?;
     }
+    Ok(keys)
 }
 
 // === impl KeySet ===

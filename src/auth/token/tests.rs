@@ -483,4 +483,30 @@ fn a_file_with_a_secret_must_be_private() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let options = options(TokenKeys::read(&file, &[Algorithm::Hs256]).unwrap(), &[Algorithm::Hs256]);
     options.verify(&signed(&claims().to_string()), NOW).unwrap();
+    // While the gateway runs as well: for the same bytes, for new ones, and until the mode is right.
+    let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    assert!(options.keys.reload().unwrap().unwrap_err().contains("chmod"));
+    assert!(options.keys.reload().is_none(), "told once");
+    std::fs::write(&file, key.to_string() + "\n").unwrap();
+    assert!(options.keys.reload().is_none(), "nothing can be read, so that it is as before");
+    mode(0o600);
+    assert!(options.keys.reload().unwrap().unwrap().contains("1 now"));
+    assert!(options.keys.reload().is_none());
+}
+
+#[test]
+fn a_secret_that_comes_into_a_file_counts_once_its_mode_is_right() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (folder, options) = public(&[Algorithm::Es256, Algorithm::Hs256]);
+    let file = folder.path().join("jwks.json");
+    let key = json!({ "kty": "oct", "k": BASE64_URL_SAFE_NO_PAD.encode(SECRET) });
+    std::fs::write(&file, key.to_string()).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(options.keys.reload().unwrap().unwrap_err().contains("holds a secret"));
+    assert!(options.keys.reload().is_none(), "told once");
+    options.verify(&pyjwt("ES256"), NOW).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(options.keys.reload().unwrap().unwrap().contains("1 now"));
+    options.verify(&signed(&claims().to_string()), NOW).unwrap();
 }
