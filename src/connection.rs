@@ -76,6 +76,8 @@ async fn open(incoming: Incoming, edge: Arc<Edge>, shutdown: &CancellationToken)
         upgraded = edge.serve(incoming) => upgraded?,
         () = expired(shutdown) => return None,
     };
+    // A connection that has left HTTP keeps no configuration from before a reload.
+    drop(edge);
     match upgraded {
         Upgraded::Wamp(upgrade) => Some(Box::new(Connection::new(upgrade))),
         Upgraded::Testee(TesteeUpgrade { stream, early, wire, seat: _seat }) => {

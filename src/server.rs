@@ -6,6 +6,8 @@ mod listener;
 mod options;
 mod post;
 mod proxy_header;
+#[cfg(test)]
+mod tests;
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -258,6 +260,8 @@ impl Site {
             connections.spawn(async move {
                 // Boxed, since a handshake needs more than the connection behind it.
                 let admitted = Box::pin(entrance.admit(incoming, &edge, &shutdown)).await;
+                // A connection keeps no configuration of TLS from before a reload.
+                drop(entrance);
                 if let Some((incoming, seat)) = admitted {
                     connection::run(incoming, edge, shutdown).await;
                     drop(seat);

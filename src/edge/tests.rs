@@ -3,9 +3,10 @@
 mod forward_auth;
 mod heads;
 mod requests;
+mod succession;
 mod upgrades;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -19,8 +20,9 @@ use crate::{
     cookie::{CookieOptions, PublicIdKey},
     handshake::{AllowedHosts, HandshakeOptions},
     policy::{JoinRequest, Policy, PolicyError, PolicyGate, RawDecision},
-    service::ServiceOptions,
+    service::{ServiceOptions, WebSocketService},
     store::{StoreError, StoreOptions},
+    stream::{Incoming, Stream},
     tracking::{
         TrackingOptions,
         scripted::{self, ScriptedStore, StoreCall},

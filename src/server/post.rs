@@ -95,10 +95,11 @@ impl Post {
         self.serving.load()
     }
 
-    /// Serves something else from now on. Connections that are open go on with what they have met.
+    /// Serves something else from now on, also to the next request on a connection that is open.
     pub(crate) fn serve(&self, serving: Serving) {
+        let edge = Arc::clone(&serving.edge);
         let before = self.serving.swap(Arc::new(serving));
-        before.edge.retire();
+        before.edge.retire(&edge);
     }
 
     /// Accepts nothing more, and ends the connections as at the gateway's end.
@@ -112,18 +113,22 @@ impl Post {
         self.waves.get(next).unwrap_or(&self.stop).clone()
     }
 
-    /// Ends the connections in random order, evenly over `spread`, so that the clients do not come back all at once. Done earlier
-    /// if none is left.
+    /// Ends the connections in random order, evenly over `spread`, so that the clients do not come back all at once. Done as soon as
+    /// none is left. Nothing is accepted any more.
     pub(super) async fn end_over(&self, spread: Duration) {
         let begun = Instant::now();
         let mut waves: Vec<_> = self.waves.iter().collect();
         waves.shuffle(&mut rand::rng());
-        for (turn, wave) in (0_u32..).zip(waves) {
-            if self.connections.is_empty() {
-                return;
+        let tell = async {
+            for (turn, wave) in (0_u32..).zip(waves) {
+                sleep_until(begun + spread * turn / u32::from(WAVES)).await;
+                wave.cancel();
             }
-            sleep_until(begun + spread * turn / u32::from(WAVES)).await;
-            wave.cancel();
+        };
+        self.connections.close();
+        tokio::select! {
+            () = self.connections.wait() => {}
+            () = tell => {}
         }
     }
 

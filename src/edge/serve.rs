@@ -1,0 +1,158 @@
+//! HTTP on a connection, from its first request to its 101 or its end.
+
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use hyper::{body::Body as _, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+
+use super::{
+    Edge, HttpOptions, Requester, access,
+    body::Body,
+    hang_up::hang_up,
+    head::HeadFault,
+    patience::Patience,
+    proxies,
+    reply::{self, Problem},
+    upgrade::{Agreed, TesteeUpgrade, Upgrade, Upgraded},
+    websocket::Handover,
+};
+use crate::{
+    stream::{Incoming, PeerAddr},
+    tls::Tls,
+};
+
+/// hyper's own lower bound for its buffers; smaller heads are limited by `max_header_size`.
+const MIN_BUFFER: usize = 8 * 1024;
+
+/// How long a trusted proxy may keep a connection without a request: longer than proxies keep them (nginx 60 s, Traefik 90 s, Caddy
+/// 2 min). Otherwise a request could meet the gateway's close half way, and the proxy would have no answer to it.
+pub(super) const PROXY_IDLE: Duration = Duration::from_mins(3);
+
+/// How long a client has to read the last reply and to close.
+const MAX_LINGER: Duration = Duration::from_secs(1);
+
+impl Edge {
+    /// Serves the requests on a connection until one of them becomes a WebSocket, or the connection ends.
+    pub async fn serve(self: &Arc<Self>, incoming: Incoming) -> Option<Upgraded> {
+        // One box holds everything that HTTP needs, hyper's state included, and ends with HTTP: the caller's
+        // own future lives as long as the connection and stays small.
+        Box::pin(self.drive(incoming)).await
+    }
+
+    async fn drive(&self, incoming: Incoming) -> Option<Upgraded> {
+        let Incoming { mut stream, peer, is_nameless, tls } = incoming;
+        let slot = OnceLock::new();
+        // Boxed, as hyper keeps it boxed; so the connection can be taken apart after a fault as well.
+        let service =
+            service_fn(|request| Box::pin(self.respond(request, peer, is_nameless, tls.as_ref(), &slot)));
+        let io = TokioIo::new(Patience::new(&mut stream));
+        let is_trusted = !is_nameless && self.trusts(peer);
+        let http = if is_trusted { &self.http_for_proxies } else { &self.http };
+        let mut http = http.serve_connection(io, service);
+        let ended = poll_fn(|cx| http.poll_without_shutdown(cx)).await;
+        let http1::Parts { io, read_buf, .. } = http.into_parts();
+        let has_withheld = io.into_inner().has_withheld();
+        match (ended, slot.into_inner()) {
+            // hyper's buffer is several kilobytes, full or not.
+            (Ok(()), Some(agreed)) => {
+                let early = Bytes::copy_from_slice(&read_buf);
+                return Some(match agreed {
+                    Agreed::Wamp(Handover { service, subprotocol, visitor, seat }) => {
+                        Upgraded::Wamp(Upgrade { stream, early, service, subprotocol, seat, visitor })
+                    }
+                    Agreed::Testee(wire, seat) => {
+                        Upgraded::Testee(TesteeUpgrade { stream, early, wire, seat })
+                    }
+                });
+            }
+            (Ok(()), None) => hang_up(&mut stream, b"", MAX_LINGER).await,
+            // A proxy might take a 408 for the answer to the request that it is just sending.
+            (Err(error), _) if is_trusted && error.is_timeout() && read_buf.is_empty() => {
+                hang_up(&mut stream, b"", MAX_LINGER).await;
+            }
+            (Err(error), _) => {
+                tracing::debug!(transport = %self.transport, %peer, %error, "an HTTP connection broke off");
+                let problem = if has_withheld {
+                    let complaint = error.to_string();
+                    let fault =
+                        HeadFault::find(error.is_parse_too_large(), &complaint, &read_buf, self.head_limits);
+                    Some(Problem::Head(Box::new(fault)))
+                } else {
+                    error.is_timeout().then_some(Problem::HeadTimeout)
+                };
+                let last_words = problem.map_or_else(Vec::new, |problem| self.last_words(&problem, peer));
+                hang_up(&mut stream, &last_words, MAX_LINGER).await;
+            }
+        }
+        None
+    }
+
+    async fn respond(
+        &self,
+        request: Request<hyper::body::Incoming>,
+        peer: PeerAddr,
+        is_nameless: bool,
+        tls: Option<&Tls>,
+        slot: &OnceLock<Agreed>,
+    ) -> Result<Response<Body>, Infallible> {
+        // No rule outlives a reload: the edge that serves the transport now answers.
+        let heir = self.succession.heir();
+        let edge = heir.as_deref().unwrap_or(self);
+        // Headers of HTTP do not say more than a proxy that keeps silent about its client.
+        let trusted = if is_nameless { &[][..] } else { &edge.trusted_proxies[..] };
+        let begun = edge.access_log.then(Instant::now);
+        let (mut parts, body) = request.into_parts();
+        let connected = peer;
+        if let Some(host) = proxies::host(connected, &parts.headers, trusted) {
+            parts.headers.insert(header::HOST, host);
+        }
+        let peer = proxies::client(connected, &parts.headers, trusted);
+        let is_proxy = proxies::is_trusted(connected, trusted);
+        let client = Requester { peer, connected, is_proxy };
+        // No target here has a use for a body, so none is read. hyper reads nothing behind it either.
+        let has_body = !body.is_end_stream();
+        drop(body);
+        let mut response = edge
+            .answer(&parts, has_body, client, tls, slot)
+            .await
+            .unwrap_or_else(|problem| edge.refuse(&problem, &parts, peer));
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            // The limits of the connection itself are those of the edge that it has begun with: it does not stay.
+            edge.finish(response.headers_mut(), has_body || self.succession.is_over());
+        }
+        if let Some(begun) = begun {
+            access::note(&edge.transport, peer, &parts, &response, begun);
+        }
+        Ok(response)
+    }
+
+    fn finish(&self, headers: &mut HeaderMap, is_last: bool) {
+        headers.insert(header::SERVER, reply::SERVER);
+        if let Some(hsts) = &self.hsts {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+        if is_last {
+            headers.append(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+}
+
+/// hyper answers a head that is too large (431) or broken (400) by itself, and closes. That answer is withheld for a better one.
+pub(super) fn builder(options: &HttpOptions, head_timeout: Duration) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(head_timeout)
+        .max_headers(options.max_headers)
+        // Names are case-insensitive; scripts that look for `Set-Cookie` are not.
+        .title_case_headers(true)
+        .max_header_size(options.max_head_size)
+        .max_buf_size(options.max_head_size.max(MIN_BUFFER));
+    http
+}

@@ -1,0 +1,118 @@
+//! What a connection becomes that leaves HTTP: its 101, and what it goes on with.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use http::{Response, request::Parts};
+
+use super::{
+    Edge, Requester,
+    addresses::Seat,
+    body::Body,
+    reply::Problem,
+    websocket::{Handover, WebSocketTarget, open_testee},
+};
+use crate::{
+    admission::Visitor,
+    service::{TesteeService, WebSocketService},
+    stream::Stream,
+    tls::Tls,
+    wamp::Subprotocol,
+    wire::WireOptions,
+};
+
+/// A connection whose 101 has been sent, by the service that it goes on with.
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are of the large one, and a box would cost each of them an allocation"
+)]
+pub enum Upgraded {
+    /// It speaks WAMP.
+    Wamp(Upgrade),
+    /// It is sent back what it sends.
+    Testee(TesteeUpgrade),
+}
+
+/// A connection to a service that echoes.
+#[derive(Debug)]
+pub struct TesteeUpgrade {
+    /// The stream.
+    pub stream: Stream,
+    /// What the client sent behind its head already.
+    pub early: Bytes,
+    /// Limits and pings.
+    pub wire: Arc<WireOptions>,
+    /// The place that the client takes, if a trusted proxy speaks for it and others.
+    pub seat: Option<Seat>,
+}
+
+/// What the 101 of a connection has agreed on.
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are of the large one, and a box would cost each of them an allocation"
+)]
+pub(super) enum Agreed {
+    Wamp(Handover),
+    Testee(Arc<WireOptions>, Option<Seat>),
+}
+
+/// A connection whose 101 has been sent: from here on it speaks WebSocket.
+#[derive(Debug)]
+pub struct Upgrade {
+    /// The stream.
+    pub stream: Stream,
+    /// What the client sent behind its head already.
+    pub early: Bytes,
+    /// The service at the path.
+    pub service: Arc<WebSocketService>,
+    /// What the handshake has agreed on.
+    pub subprotocol: Subprotocol,
+    /// The place that the client takes, if a trusted proxy speaks for it and others.
+    pub seat: Option<Seat>,
+    /// The client. Its `Set-Cookie`, if it is a new one, has gone out with the 101.
+    pub visitor: Visitor,
+}
+
+impl Edge {
+    /// A handshake at a WebSocket path, as often as the client's address may make one.
+    pub(super) async fn open(
+        &self,
+        websocket: &WebSocketTarget,
+        request: &Parts,
+        has_body: bool,
+        Requester { peer, connected, .. }: Requester,
+        tls: Option<&Tls>,
+    ) -> Result<(Response<Body>, Handover), Problem> {
+        let accepted = websocket.check(request, has_body)?;
+        let (client, now) = (self.limited(peer), Instant::now());
+        self.addresses.handshake(client, now)?;
+        // The server counts the others when it accepts their connections.
+        let seat = if peer == connected { None } else { self.addresses.enter(client)? };
+        let record = self.addresses.new_record(client, now);
+        let opened = websocket.open(request, &accepted, peer, tls, record.is_ok()).await;
+        match (record, &opened) {
+            (Err(refused), Err(Problem::NewClient)) => return Err(refused.into()),
+            (Ok(_), Ok((_, handover))) if handover.visitor.is_new() => {}
+            (Ok(record), _) => record.give_back(),
+            (Err(_), _) => {}
+        }
+        opened.map(|(response, handover)| (response, Handover { seat, ..handover }))
+    }
+
+    /// The same for a service that echoes, which keeps no records.
+    pub(super) fn open_testee(
+        &self,
+        testee: &TesteeService,
+        request: &Parts,
+        has_body: bool,
+        Requester { peer, connected, .. }: Requester,
+    ) -> Result<(Response<Body>, Option<Seat>), Problem> {
+        let response = open_testee(testee, request, has_body)?;
+        let client = self.limited(peer);
+        self.addresses.handshake(client, Instant::now())?;
+        let seat = if peer == connected { None } else { self.addresses.enter(client)? };
+        Ok((response, seat))
+    }
+}
