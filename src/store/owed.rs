@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashSet,
+    hash::Hash,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -16,23 +17,23 @@ use crate::cookie::TrackingId;
 /// How many IDs are noted one by one: some 10 MB. If there are more, the store writes everything anew.
 const MAX_IDS: usize = 100_000;
 
-/// What a store has still to write.
-#[derive(Debug, Default)]
-pub(super) struct Owed {
+/// What a store has still to write. It knows records by their IDs, or by the digests of those.
+#[derive(Debug)]
+pub(super) struct Owed<Id = TrackingId> {
     is_any: AtomicBool,
-    ids: Mutex<OwedIds>,
+    ids: Mutex<OwedIds<Id>>,
 }
 
 /// What a store has to write at one moment.
-#[derive(Clone, Default)]
-pub(super) struct OwedIds {
-    ids: HashSet<TrackingId>,
+#[derive(Clone)]
+pub(super) struct OwedIds<Id = TrackingId> {
+    ids: HashSet<Id>,
     /// How many others could not be noted.
     others: u64,
 }
 
-impl Owed {
-    pub(super) fn add(&self, id: &TrackingId) {
+impl<Id: Clone + Eq + Hash> Owed<Id> {
+    pub(super) fn add(&self, id: &Id) {
         let mut owed = self.lock();
         if owed.ids.len() < MAX_IDS {
             owed.ids.insert(id.clone());
@@ -47,16 +48,16 @@ impl Owed {
     }
 
     /// Whether an ID is among them. Costs nothing while there is none.
-    pub(super) fn contains(&self, id: &TrackingId) -> bool {
+    pub(super) fn contains(&self, id: &Id) -> bool {
         self.is_any() && self.lock().ids.contains(id)
     }
 
-    pub(super) fn all(&self) -> OwedIds {
+    pub(super) fn all(&self) -> OwedIds<Id> {
         self.lock().clone()
     }
 
     /// These have been written.
-    pub(super) fn settle(&self, written: &OwedIds) {
+    pub(super) fn settle(&self, written: &OwedIds<Id>) {
         let mut owed = self.lock();
         for id in &written.ids {
             owed.ids.remove(id);
@@ -65,13 +66,20 @@ impl Owed {
         self.is_any.store(!owed.ids.is_empty() || owed.others > 0, Ordering::Release);
     }
 
-    fn lock(&self) -> MutexGuard<'_, OwedIds> {
+    fn lock(&self) -> MutexGuard<'_, OwedIds<Id>> {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl OwedIds {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &TrackingId> {
+impl<Id> Default for Owed<Id> {
+    fn default() -> Self {
+        let ids = Mutex::new(OwedIds { ids: HashSet::new(), others: 0 });
+        Self { is_any: AtomicBool::default(), ids }
+    }
+}
+
+impl<Id> OwedIds<Id> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Id> {
         self.ids.iter()
     }
 
@@ -81,7 +89,7 @@ impl OwedIds {
     }
 }
 
-impl std::fmt::Debug for OwedIds {
+impl<Id> std::fmt::Debug for OwedIds<Id> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "OwedIds({})", self.ids.len())
     }

@@ -185,8 +185,8 @@ async fn begin(
 impl CookieStore for RedisStore {
     fn look_up(&self, id: &TrackingId, now: Timestamp) -> Lookup {
         let Some(digest) = layout::digest(id) else { return Lookup::done(Ok(None)) };
-        // Revoked while Redis did not answer.
-        if self.state.owed.contains(id) {
+        // Revoked while Redis took no changes.
+        if self.state.owed.contains(&digest) {
             return Lookup::done(Ok(None));
         }
         if id.stands_for().is_none()
@@ -240,14 +240,17 @@ impl CookieStore for RedisStore {
     fn revoke(&self, id: &TrackingId, _now: Timestamp) -> Commit {
         let Some(digest) = layout::digest(id) else { return Commit::done(Ok(())) };
         self.state.cache.forget(&digest);
-        let id = id.clone();
-        self.submit(move |worker| async move {
+        let answer = self.submit(move |worker| async move {
             let outcome = worker.revoke(digest).await;
             if outcome.is_err() {
-                worker.state.owed.add(&id);
+                worker.state.owed.add(&digest);
             }
             outcome
-        })
+        });
+        if let StoreAnswer::Done(Some(Err(_))) = answer {
+            self.state.owed.add(&digest);
+        }
+        answer
     }
 
     fn purge(&self, _now: Timestamp, _limit: usize) -> Result<usize, StoreError> {

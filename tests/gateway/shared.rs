@@ -200,6 +200,37 @@ fn while_redis_is_gone_clients_are_refused_and_afterwards_they_are_known() {
 }
 
 #[test]
+fn while_redis_is_full_clients_with_a_cookie_are_known_also_after_a_break() {
+    if !redis::is_there() {
+        return;
+    }
+    let server = RedisServer::start();
+    let gateway = Gateway::start(&config(&tracked_in(&store(&server))));
+    let mut jar = Jar::default();
+    let (mut open, first) = Client::joined(&gateway, &mut jar);
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    for is_after_break in [false, true] {
+        if is_after_break {
+            server.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+        }
+        await_that("it is not ready", || !is_ready(&gateway));
+        Handshake::default().is_refused(&gateway, 503);
+        await_that("a known client is served", || {
+            let (_, response) = Handshake::default().cookie(jar.id.as_deref().unwrap()).send(&gateway);
+            response.status == 101
+        });
+        assert_eq!(Client::joined(&gateway, &mut jar).1["authid"], first["authid"]);
+        assert!(!is_ready(&gateway));
+    }
+    open.echoes();
+    let said = gateway.output().text();
+    assert!(said.contains("takes no changes: OOM; it has no memory left: raise `maxmemory`"), "{said}");
+    server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    await_that("it is ready again", || is_ready(&gateway));
+    Client::joined(&gateway, &mut Jar::default());
+}
+
+#[test]
 fn a_redis_that_stops_refuses_clients_in_bounded_time() {
     if !redis::is_there() {
         return;

@@ -1,11 +1,16 @@
 //! What only a store on Redis does, with the real server.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use wampgate::store::{self, Parting, Reach, Revocation, StoreError, StoreOpenError};
 
 use super::support::{
     Kind, StoreFolder, at, authentication, authid, id, knows, planned, record, replacement, wait,
 };
-use crate::support::redis::is_there;
+use crate::support::{PATIENCE, redis::is_there};
 
 const DAY: u64 = 86_400;
 
@@ -103,4 +108,87 @@ fn server_that_was_flushed_has_neither_records_nor_scripts_and_goes_on() {
     std::thread::sleep(std::time::Duration::from_millis(1_100));
     assert!(!knows(&*store, &id(1), 4));
     wait(store.create(&id(1), record(4, DAY))).unwrap();
+}
+
+/// Waits until something holds.
+#[track_caller]
+fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "not in time: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn revocation_that_redis_does_not_take_counts_at_once_and_is_made_good_without_a_break() {
+    if !is_there() {
+        return;
+    }
+    let place = StoreFolder::new(Kind::Redis);
+    let store = place.open(0);
+    wait(store.create(&id(1), record(0, DAY))).unwrap();
+    wait(store.authenticate(&id(1), Some(authentication("joe", 1)), at(1))).unwrap();
+    let found = store.find_logins("realm1", "joe", at(2)).unwrap().unwrap();
+    let server = place.redis.as_ref().unwrap();
+    server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    let refused = wait(store.revoke(&found[0], at(2))).unwrap_err().to_string();
+    assert!(refused.contains("name the primary"), "{refused}");
+    assert!(!knows(&*store, &id(1), 3), "the client that comes with the ID itself");
+    server.cli(&["REPLICAOF", "NO", "ONE"]);
+    await_that("the record is gone", || server.cli(&["KEYS", "test:r:*"]).trim().is_empty());
+    assert!(!knows(&*store, &id(1), 4));
+}
+
+#[test]
+fn address_that_leads_to_another_primary_is_asked_again() {
+    if !is_there() {
+        return;
+    }
+    let place = StoreFolder::new(Kind::Redis);
+    let _store = place.open(0);
+    let server = place.redis.as_ref().unwrap();
+    let listening =
+        || server.cli(&["CLIENT", "LIST", "TYPE", "pubsub"]).split_once(' ').map(|(id, _)| id.to_owned());
+    let before = listening().unwrap();
+    server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    await_that("another connection", || listening().is_some_and(|now| now != before));
+}
+
+#[test]
+fn key_and_version_are_put_back_into_a_server_that_has_lost_them() {
+    if !is_there() {
+        return;
+    }
+    let place = StoreFolder::new(Kind::Redis);
+    let _store = place.open(0);
+    let server = place.redis.as_ref().unwrap();
+    let said = || ["test:v", "test:key"].map(|key| server.cli(&["GET", key]));
+    let before = said();
+    assert!(before[1].len() > 40, "{before:?}");
+    server.cli(&["FLUSHALL"]);
+    server.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    await_that("the same key as before", || said() == before);
+}
+
+#[test]
+fn smaller_bound_of_logins_is_reached_step_by_step() {
+    if !is_there() {
+        return;
+    }
+    let mut place = StoreFolder::new(Kind::Redis);
+    let store = place.open(0);
+    for n in 0..40 {
+        wait(store.create(&id(n), record(n as u64 * 10, DAY))).unwrap();
+        wait(store.authenticate(&id(n), Some(authentication("joe", 500)), at(500))).unwrap();
+    }
+    drop(store);
+    place.per_principal = 3;
+    let store = place.open(501);
+    let joes = || (0..44).filter(|n| authid(&*store, &id(*n), 600).is_some()).count();
+    for (n, left) in [(40, 25), (41, 10), (42, 3), (43, 3)] {
+        wait(store.create(&id(n), record(550, DAY))).unwrap();
+        wait(store.authenticate(&id(n), Some(authentication("joe", 550)), at(550))).unwrap();
+        assert_eq!(joes(), left);
+    }
 }

@@ -11,10 +11,12 @@ use std::{
 };
 
 use redis::{
-    AsyncConnectionConfig, PushInfo, PushKind, RedisResult, Value, aio::MultiplexedConnection, pipe,
+    AsyncConnectionConfig, ErrorKind, PushInfo, PushKind, RedisResult, ServerErrorKind, Value,
+    aio::MultiplexedConnection, pipe,
 };
 use tokio::{
     sync::{Notify, Semaphore, mpsc},
+    task::JoinHandle,
     time::{Instant, interval, sleep, timeout},
 };
 use tracing::{error, info, warn};
@@ -25,6 +27,7 @@ use super::{
     state::State,
     work::Worker,
 };
+use crate::ration::Ration;
 
 /// What a caller wants done.
 pub(super) type Job = Box<dyn FnOnce(Arc<Worker>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
@@ -100,6 +103,7 @@ pub(super) async fn serve(worker: Arc<Worker>, mut jobs: mpsc::Receiver<Job>) {
 /// Keeps a connection for as long as the store is there.
 pub(super) async fn attend(worker: Arc<Worker>, first: Connections, started: std::sync::mpsc::Sender<()>) {
     let state = Arc::clone(&worker.state);
+    let mut aside = Aside::new(Arc::clone(&worker));
     let mut next = Some(first);
     let mut wait = BACKOFF.0;
     loop {
@@ -112,7 +116,7 @@ pub(super) async fn attend(worker: Arc<Worker>, first: Connections, started: std
         let why = match opened {
             Ok(connections) => {
                 worker.link.set(Some(connections.commands.clone()));
-                let why = listen(&worker, connections, &started).await;
+                let why = listen(&worker, connections, &started, &mut aside).await;
                 worker.link.set(None);
                 if state.is_up() {
                     wait = BACKOFF.0;
@@ -135,6 +139,7 @@ async fn listen(
     worker: &Arc<Worker>,
     connections: Connections,
     started: &std::sync::mpsc::Sender<()>,
+    aside: &mut Aside,
 ) -> String {
     // `pushes` ends when it is dropped.
     let Connections { commands, pushes: _pushes, mut heard, overflow } = connections;
@@ -152,15 +157,12 @@ async fn listen(
     let (answers, mut answered) = mpsc::channel(1);
     let mut latest = Instant::now();
     let (mut has_heard_itself, mut takes_changes) = (false, false);
+    let mut is_replica_since = None;
     loop {
-        if takes_changes && has_heard_itself && !state.is_up() {
-            state.tally.is_well();
-            state.comes_up();
-            // The one that opens the store waits for the first time only.
-            let _ = started.send(());
+        // A server that takes no changes still tells what it has.
+        if has_heard_itself && state.comes_up() {
             info!(store = %state.options.url, "the cookie store answers");
-            settle(worker).await;
-            tokio::spawn(hear::check_open(Arc::clone(worker)));
+            aside.check_anew();
         }
         tokio::select! {
             push = heard.recv() => {
@@ -187,17 +189,19 @@ async fn listen(
                 }
             }
             () = worker.link.is_broken.notified() => return "the connection has ended".to_owned(),
-            _ = checks.tick() => {
-                tokio::spawn(hear::check_open(Arc::clone(worker)));
-            }
+            _ = checks.tick() => aside.check(),
             Some(answer) = answered.recv() => match answer {
                 Ok(()) => {
-                    takes_changes = true;
-                    if state.is_up() {
-                        state.tally.is_well();
-                    }
+                    (takes_changes, is_replica_since) = (true, None);
                 }
-                Err(why) => {
+                Err(refused) => {
+                    let why = link::explain(&refused);
+                    if refused.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+                        && is_replica_since.get_or_insert_with(Instant::now).elapsed() > SILENCE
+                    {
+                        // The address may lead to another server by now.
+                        return why;
+                    }
                     if !state.tally.is_impaired() {
                         error!(store = %state.options.url, "the cookie store takes no changes: {why}");
                     }
@@ -219,21 +223,69 @@ async fn listen(
                 probe(commands.clone(), own.clone(), answers.clone());
             }
         }
+        if takes_changes && state.is_up() {
+            if state.tally.is_impaired() {
+                state.tally.is_well();
+            }
+            // The one that opens the store waits for the first time only.
+            let _ = started.send(());
+            if state.owed.is_any() {
+                aside.settle();
+            }
+        }
+    }
+}
+
+/// What takes longer, beside hearing of revocations. Of each kind one runs at a time.
+struct Aside {
+    worker: Arc<Worker>,
+    checking: Option<JoinHandle<()>>,
+    settling: Option<JoinHandle<()>>,
+}
+
+impl Aside {
+    const fn new(worker: Arc<Worker>) -> Self {
+        Self { worker, checking: None, settling: None }
+    }
+
+    /// Compares the open connections with their records.
+    fn check(&mut self) {
+        if self.checking.as_ref().is_none_or(JoinHandle::is_finished) {
+            let worker = Arc::clone(&self.worker);
+            self.checking = Some(tokio::spawn(async move {
+                worker.restore().await;
+                hear::check_open(worker).await;
+            }));
+        }
+    }
+
+    /// The same from the beginning, since what was seen before may not hold any more.
+    fn check_anew(&mut self) {
+        if let Some(before) = self.checking.take() {
+            before.abort();
+        }
+        self.check();
+    }
+
+    /// Removes what was revoked while Redis took no changes.
+    fn settle(&mut self) {
+        if self.settling.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.settling = Some(tokio::spawn(settle(Arc::clone(&self.worker))));
+        }
     }
 }
 
 /// Asks Redis to take a change, and to send this gateway a message.
-fn probe(mut commands: MultiplexedConnection, own: String, answers: mpsc::Sender<Result<(), String>>) {
+fn probe(mut commands: MultiplexedConnection, own: String, answers: mpsc::Sender<RedisResult<()>>) {
     tokio::spawn(async move {
         let mut probe = pipe();
         probe.cmd("PUBLISH").arg(&own).arg("").ignore();
         probe.cmd("SET").arg(&own).arg("").arg("PX").arg(10_000).ignore();
         let answer: RedisResult<()> = probe.query_async(&mut commands).await;
-        let answer = match answer {
-            Err(error) if error.is_timeout() => return,
-            answer => answer.map_err(|error| link::explain(&error)),
-        };
-        drop(answers.try_send(answer));
+        // The silence tells of an answer that is late.
+        if !answer.as_ref().is_err_and(redis::RedisError::is_timeout) {
+            drop(answers.try_send(answer));
+        }
     });
 }
 
@@ -261,26 +313,29 @@ pub(super) async fn tell(worker: Arc<Worker>, mut outbox: mpsc::Receiver<String>
     }
 }
 
-/// Removes what was revoked while Redis did not answer.
-async fn settle(worker: &Arc<Worker>) {
-    if !worker.state.owed.is_any() {
-        return;
-    }
-    let owed = worker.state.owed.all();
+/// Lines about cookies that are still to be removed, which the gateway tries every half second.
+static UNSETTLED: Ration = Ration::new(1, Duration::from_mins(1));
+
+/// Removes what was revoked while Redis took no changes.
+async fn settle(worker: Arc<Worker>) {
+    let state = &worker.state;
+    let owed = state.owed.all();
     let count = owed.iter().count();
-    for digest in owed.iter().filter_map(super::layout::digest) {
-        if let Err(error) = worker.revoke(digest).await {
-            warn!(%error, "cookies that were revoked while the store did not answer are still in it");
+    for digest in owed.iter() {
+        if let Err(error) = worker.revoke(*digest).await {
+            if UNSETTLED.line().is_some() {
+                warn!(%error, "cookies that were revoked while the store took no changes are still in it");
+            }
             return;
         }
     }
     if owed.is_incomplete() {
         warn!(
-            "more cookies were revoked while the store did not answer than the gateway could note: revoke them again"
+            "more cookies were revoked while the store took no changes than the gateway could note: revoke them again"
         );
     }
-    worker.state.owed.settle(&owed);
-    info!(cookies = count, "cookies were removed that were revoked while the store did not answer");
+    state.owed.settle(&owed);
+    info!(cookies = count, "cookies were removed that were revoked while the store took no changes");
 }
 
 enum Push {

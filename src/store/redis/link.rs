@@ -89,6 +89,10 @@ pub(super) async fn connect(
 
 /// An error with its remedy. No message repeats a value or a password.
 pub(super) fn explain(error: &RedisError) -> String {
+    // The error of a pipeline has no code; that of its command has one.
+    let of_server = error.clone().into_server_errors();
+    let of_server = of_server.as_deref().and_then(<[_]>::first).map(|(_, error)| error.code());
+    let code = of_server.or_else(|| error.code());
     let remedy = match error.kind() {
         ErrorKind::AuthenticationFailed => "check the user and the password of `url`",
         ErrorKind::Server(ServerErrorKind::ReadOnly) => "this server is a replica: name the primary in `url`",
@@ -100,7 +104,7 @@ pub(super) fn explain(error: &RedisError) -> String {
             "this is a Redis Cluster, which is not supported: name a single server"
         }
         ErrorKind::Io => "check that it runs, that `url` is right, and that no firewall is in between",
-        _ => match error.code() {
+        _ => match code {
             Some("OOM") => "it has no memory left: raise `maxmemory`",
             Some("MISCONF") => "it cannot save to its disk: make room there",
             Some("WRONGTYPE") => "another program uses the same keys: choose another `prefix`",
@@ -109,6 +113,6 @@ pub(super) fn explain(error: &RedisError) -> String {
         },
     };
     // The detail of a server's error may repeat a part of the command.
-    let what = error.code().map_or_else(|| error.to_string(), ToOwned::to_owned);
+    let what = code.map_or_else(|| error.to_string(), ToOwned::to_owned);
     format!("{what}; {remedy}")
 }

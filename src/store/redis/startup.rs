@@ -1,13 +1,15 @@
-//! What is looked at when the store is opened: what must be right, and what endangers its promise.
+//! What is looked at when the store is opened: what must be right, and what endangers its promise. And what is put back into a
+//! server that has lost it.
 
 use std::{collections::HashMap, sync::Arc};
 
 use redis::{RedisResult, aio::MultiplexedConnection, cmd};
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::{
     layout::{self, Names},
     link::explain,
+    state::{KeyText, State},
 };
 use crate::{
     cookie::PublicIdKey,
@@ -22,7 +24,7 @@ const OLDEST: u64 = 7;
 pub(super) async fn check(
     redis: &mut MultiplexedConnection,
     options: &RedisOptions,
-) -> Result<Arc<PublicIdKey>, StoreOpenError> {
+) -> Result<(Arc<PublicIdKey>, Option<KeyText>), StoreOpenError> {
     let names = Names::new(&options.prefix);
     let place = format!("{} {}", options.url, options.prefix);
     let refused = |what: String| StoreOpenError::Redis { place: place.clone(), what };
@@ -36,16 +38,17 @@ pub(super) async fn check(
                 .to_owned(),
         ));
     }
-    let key = if let Some(path) = &options.public_id_key {
-        PublicIdKey::load_or_create(path)?
+    let (key, text) = if let Some(path) = &options.public_id_key {
+        (PublicIdKey::load_or_create(path)?, None)
     } else {
         let text = agree(redis, &names.key(), &PublicIdKey::random_text()?).await.map_err(failed)?;
-        PublicIdKey::from_text(&text).ok_or_else(|| {
+        let key = PublicIdKey::from_text(&text).ok_or_else(|| {
             refused(format!(
                 "{} is no key of public IDs: restore it, or remove it to get a new one (clients then get new public IDs)",
                 names.key()
             ))
-        })?
+        })?;
+        (key, Some(KeyText(text)))
     };
     for warning in dangers(redis).await {
         warn!(store = %options.url, "about the server of the cookie store: {warning}");
@@ -53,11 +56,33 @@ pub(super) async fn check(
     if options.url.shows_password() {
         warn!(store = %options.url, "the password crosses the network as plain text: use `rediss://`");
     }
-    Ok(Arc::new(key))
+    Ok((Arc::new(key), text))
+}
+
+/// Puts the version and the key back into a server that has lost its data, so that a gateway that starts now agrees with those
+/// that run. What the server does not take now is put there with the next look.
+pub(super) async fn restore(redis: &mut MultiplexedConnection, state: &State) -> RedisResult<()> {
+    let version = layout::VERSION.to_string();
+    let mut is_same = agree(redis, &state.names.version(), &version).await? == version;
+    if let Some(KeyText(key)) = &state.key_text {
+        is_same &= agree(redis, &state.names.key(), key).await? == *key;
+    }
+    if !is_same {
+        error!(
+            store = %state.options.url,
+            "Redis has lost its data, and another gateway has begun anew there with another key of public IDs, or in another \
+             version: start this gateway again"
+        );
+    }
+    Ok(())
 }
 
 /// Puts a value in place unless there is one; the one that is there then.
 async fn agree(redis: &mut MultiplexedConnection, key: &str, value: &str) -> RedisResult<String> {
+    // Asked first, since a server that takes no changes tells it as well.
+    if let Some(found) = cmd("GET").arg(key).query_async(redis).await? {
+        return Ok(found);
+    }
     let _: Option<String> = cmd("SET").arg(key).arg(value).arg("NX").query_async(redis).await?;
     cmd("GET").arg(key).query_async(redis).await
 }

@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use super::{cache::Cache, layout::Names};
+use super::{
+    cache::Cache,
+    layout::{Digest, Names},
+};
 use crate::{
     cookie::PublicIdKey,
     store::{OpenConnections, RedisOptions, StoreTally, owed::Owed},
@@ -18,23 +21,33 @@ pub(super) struct State {
     pub(super) names: Names,
     /// The key that all gateways have in common.
     pub(super) key: Arc<PublicIdKey>,
+    /// The same as it stands in Redis; none: in a file.
+    pub(super) key_text: Option<KeyText>,
     /// What distinguishes this gateway, or this command, from the others.
     pub(super) gateway: String,
     pub(super) cache: Cache,
-    /// IDs that were revoked while Redis did not answer.
-    pub(super) owed: Owed,
+    /// What was revoked while Redis did not answer or took no changes. By digests: a revocation may know no more of a client.
+    pub(super) owed: Owed<Digest>,
     pub(super) tally: StoreTally,
     /// Whether Redis answers, and this gateway hears of revocations.
     is_up: AtomicBool,
     subscribers: Mutex<Vec<Weak<dyn OpenConnections>>>,
 }
 
+/// The key of public IDs as Redis has it. `Debug` does not show it.
+pub(super) struct KeyText(pub(super) String);
+
 impl State {
-    pub(super) fn new(options: RedisOptions, key: Arc<PublicIdKey>, tally: StoreTally) -> Self {
+    pub(super) fn new(
+        options: RedisOptions,
+        (key, key_text): (Arc<PublicIdKey>, Option<KeyText>),
+        tally: StoreTally,
+    ) -> Self {
         Self {
             names: Names::new(&options.prefix),
             options,
             key,
+            key_text,
             gateway: format!("{:032x}", rand::random::<u128>()),
             cache: Cache::default(),
             owed: Owed::default(),
@@ -84,5 +97,11 @@ impl State {
 impl std::fmt::Debug for dyn OpenConnections {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("OpenConnections")
+    }
+}
+
+impl std::fmt::Debug for KeyText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KeyText")
     }
 }

@@ -4,6 +4,8 @@
 //! what it has read; otherwise it begins again. So a script knows one key and no rules, and runs on Valkey and behind
 //! proxies that spread keys over servers.
 
+mod principals;
+
 use std::{
     sync::{Arc, LazyLock},
     time::Instant,
@@ -11,10 +13,12 @@ use std::{
 
 use redis::{FromRedisValue, Script, aio::MultiplexedConnection};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tracing::debug;
 
 use super::{
     layout::{self, Digest},
-    link::Link,
+    link::{self, Link},
+    startup,
     state::State,
 };
 use crate::{
@@ -41,19 +45,6 @@ static CHANGE: LazyLock<Script> = LazyLock::new(|| {
         elseif ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
         else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
         return 1",
-    )
-});
-
-/// Notes a record under its principal, drops the notes of expired ones, and tells those that are too many.
-static NOTE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[4])
-        redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
-        if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
-        local limit = tonumber(ARGV[5])
-        local count = redis.call('ZCARD', KEYS[1])
-        if limit == 0 or count <= limit then return {} end
-        return redis.call('ZRANGE', KEYS[1], 0, count - limit)",
     )
 });
 
@@ -211,32 +202,6 @@ impl Worker {
         Ok(())
     }
 
-    /// The live records with a login of this principal.
-    pub(super) async fn of_principal(
-        &self,
-        realm: &str,
-        authid: &str,
-        now: Timestamp,
-    ) -> Result<Vec<TrackingId>, StoreError> {
-        let mut redis = self.link.connection()?;
-        let key = self.state.names.principal(realm, authid);
-        let members: Vec<Vec<u8>> =
-            self.ask(&mut redis, redis::cmd("ZRANGE").arg(key).arg(0).arg(-1)).await?;
-        let digests: Vec<Digest> = members.into_iter().filter_map(|bytes| bytes.try_into().ok()).collect();
-        let mut ids = Vec::new();
-        for batch in digests.chunks(BATCH) {
-            for (id, record) in self.read_all(&mut redis, batch).await? {
-                let login = record.authentication.as_deref();
-                if !record.is_expired(now)
-                    && login.is_some_and(|login| login.authid == authid && login.authrealm == realm)
-                {
-                    ids.push(id);
-                }
-            }
-        }
-        Ok(ids)
-    }
-
     /// Some of all records, and where to go on; 0 at the end.
     pub(super) async fn page(
         &self,
@@ -265,6 +230,17 @@ impl Worker {
         Ok(missing)
     }
 
+    /// Puts back what all gateways agree on, if the server has lost it.
+    pub(super) async fn restore(&self) {
+        let Ok(mut redis) = self.link.connection() else { return };
+        if let Err(error) = startup::restore(&mut redis, &self.state).await {
+            debug!(
+                error = link::explain(&error),
+                "the version and the key could not be compared with those in Redis"
+            );
+        }
+    }
+
     /// Sends a message to all that listen on a channel.
     pub(super) async fn publish(&self, channel: &str, message: &str) -> Result<(), StoreError> {
         let mut redis = self.link.connection()?;
@@ -287,7 +263,7 @@ impl Worker {
             let Some(changed) = change(&record) else { return Ok(()) };
             // The note comes before the login: a logout of the principal rather finds too many records than too few.
             if let Some(login) = changed.authentication.as_deref()
-                && !record.authentication.as_deref().is_some_and(|before| is_same_principal(before, login))
+                && !record.authentication.as_deref().is_some_and(|before| principals::is_same(before, login))
             {
                 self.note(&mut redis, digest, login, &changed).await?;
             }
@@ -295,56 +271,6 @@ impl Worker {
             let is_done = self.swap(&mut redis, &digest, &bytes, &value, None).await?;
             self.state.cache.forget(&digest);
             if is_done {
-                return Ok(());
-            }
-        }
-        Err(contended())
-    }
-
-    /// Notes a record under the principal of its login, and ends the login on those that this makes too many.
-    async fn note(
-        &self,
-        redis: &mut MultiplexedConnection,
-        digest: Digest,
-        login: &Authentication,
-        record: &CookieRecord,
-    ) -> Result<(), StoreError> {
-        /// Notes are dropped only when a wrong clock is put right before they are missed.
-        const LEAP: u64 = 30 * 86_400_000;
-        let key = self.state.names.of_login(login);
-        let limit = self.state.options.max_per_principal;
-        let mut note = NOTE.key(&key);
-        note.arg(&digest[..])
-            .arg(record.expires().as_millis())
-            .arg(lifetime(record))
-            .arg(record.last_seen.as_millis().saturating_sub(LEAP))
-            .arg(limit);
-        let began = Instant::now();
-        let over: Vec<Vec<u8>> = self.link.told(note.invoke_async(redis).await, began)?;
-        // One more than are too many, in case that this record is among them: it is not to go for itself.
-        let others = over.iter().filter_map(|bytes| Digest::try_from(&bytes[..]).ok());
-        for other in others.filter(|other| *other != digest).take(over.len().saturating_sub(1)) {
-            self.end_login(redis, &other, login).await?;
-            let _: usize = self.ask(redis, redis::cmd("ZREM").arg(&key).arg(&other[..])).await?;
-        }
-        Ok(())
-    }
-
-    /// Takes the login of a principal off a record.
-    async fn end_login(
-        &self,
-        redis: &mut MultiplexedConnection,
-        digest: &Digest,
-        of: &Authentication,
-    ) -> Result<(), StoreError> {
-        for _ in 0..MAX_ATTEMPTS {
-            let key = self.state.names.record(digest);
-            let bytes: Option<Vec<u8>> = self.ask(redis, redis::cmd("GET").arg(key)).await?;
-            let Some(bytes) = bytes else { return Ok(()) };
-            let Some(left) = layout::without_login(&bytes, of) else { return Ok(()) };
-            if self.swap(redis, digest, &bytes, &left, None).await? {
-                self.state.cache.forget(digest);
-                self.state.tally.evicted_of_principal.inc();
                 return Ok(());
             }
         }
@@ -488,10 +414,6 @@ impl Worker {
 fn lifetime(record: &CookieRecord) -> u64 {
     const MARGIN: u64 = 60;
     (u64::from(record.max_age.as_seconds()) + MARGIN) * 1000
-}
-
-fn is_same_principal(one: &Authentication, other: &Authentication) -> bool {
-    (&one.authid, &one.authrealm) == (&other.authid, &other.authrealm)
 }
 
 fn contended() -> StoreError {
