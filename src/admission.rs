@@ -63,6 +63,8 @@ pub struct Admission {
     stand_ins: StandIns,
     /// What all of its sessions stand on.
     place: Standing,
+    /// What those of them stand on that have proved nothing.
+    unproved: Standing,
     logins: LoginMetrics,
     guesses: Arc<Guesses>,
 }
@@ -139,7 +141,8 @@ impl Admission {
         let stand_ins = StandIns::new(auth.as_ref(), &key);
         let (logins, guesses) = (LoginMetrics::default(), Arc::default());
         let place = Standing::of_place(());
-        Self { tracker, policy, shown, kept, auth, methods, key, stand_ins, place, logins, guesses }
+        let unproved = auth::unproved(place, auth.as_ref());
+        Self { tracker, policy, shown, kept, auth, methods, key, stand_ins, place, unproved, logins, guesses }
     }
 
     /// Counts logins and wrong secrets there, together with other services, instead of by itself.
@@ -151,7 +154,8 @@ impl Admission {
     /// The admission of the service at a place. Elsewhere the same principals are others.
     #[must_use]
     pub fn at(self, place: Standing) -> Self {
-        Self { place, ..self }
+        let unproved = auth::unproved(place, self.auth.as_ref());
+        Self { place, unproved, ..self }
     }
 
     /// Makes a visitor of a request: tracks its cookie, and keeps what the policy will be asked about.
@@ -278,6 +282,7 @@ impl Admission {
             stand_ins: &self.stand_ins,
             token: visitor.token.as_ref().map(Secret::expose),
             place: self.place,
+            unproved: self.unproved,
             tls_exporter: visitor.tls.as_ref().and_then(Tls::exporter),
         };
         let has_role = |role: &str| application.has_role(role);

@@ -52,7 +52,7 @@ pub use options::{
 };
 pub use plan::{Plan, plan};
 pub use principals::StandIns;
-pub use standing::standings;
+pub use standing::{of_unproved as unproved, standings};
 pub use token::{TokenError, TokenOptions};
 pub use watch::{LoginFile, LoginFileReload, LoginFiles};
 
@@ -88,6 +88,8 @@ pub struct Applicant<'a> {
     pub token: Option<&'a str>,
     /// What all of the service's sessions stand on.
     pub place: Standing,
+    /// What those of them stand on that have proved nothing.
+    pub unproved: Standing,
     /// RFC 9266: what TLS exports for channel binding; none where there is no TLS.
     pub tls_exporter: Option<[u8; 32]>,
 }

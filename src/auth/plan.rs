@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rand::CryptoRng;
 
-use super::{Applicant, AuthError, Method, STATIC, random, standing};
+use super::{Applicant, AuthError, Method, STATIC, random};
 use crate::{
     identity::{ANONYMOUS, AuthId, Identity, Lease, Name},
     policy::{AnonymousIdentity, Decision},
@@ -77,7 +77,6 @@ fn anonymous(
     if !has_role(&authrole) {
         return Err(AuthError::NoSuchRole(authrole));
     }
-    let standing = Some(standing::of_unproved(applicant.place, applicant.config));
     Ok(Identity {
         authid,
         authrole,
@@ -85,7 +84,7 @@ fn anonymous(
         authprovider: STATIC,
         authextra,
         lease: Lease::default(),
-        standing,
+        standing: Some(applicant.unproved),
     })
 }
 

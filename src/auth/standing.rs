@@ -32,7 +32,7 @@ fn of_file<P: FilePrincipal>(place: Standing, file: &PrincipalFile<P>) -> Standi
 }
 
 /// The standing of clients that have proved nothing: anonymous ones, and those that a policy names.
-pub(super) fn of_unproved(place: Standing, auth: Option<&AuthOptions>) -> Standing {
+pub fn of_unproved(place: Standing, auth: Option<&AuthOptions>) -> Standing {
     place.of("anonymous", "", &auth.map(|auth| &auth.anonymous))
 }
 

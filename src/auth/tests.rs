@@ -122,8 +122,10 @@ impl Scene {
     }
 
     pub(super) fn applicant(&self) -> Applicant<'_> {
+        let place = Standing::of_place(0);
         Applicant {
-            place: Standing::of_place(0),
+            place,
+            unproved: unproved(place, self.config.as_ref()),
             config: self.config.as_ref(),
             realm: &self.realm,
             hello: &self.hello,

@@ -8,9 +8,10 @@ use std::{
 
 use serde_json::Map;
 
-use super::{Applicant, AuthOptions, Method, MethodStep, StandIns, begin};
+use super::{Applicant, AuthOptions, Method, MethodStep, StandIns, begin, unproved};
 use crate::{
     cookie::{PublicIdKey, PublicIdKeyError},
+    identity::Standing,
     time::Timestamp,
     wamp::{Dictionary, SessionId, Uri, message::HelloDetails},
 };
@@ -51,8 +52,11 @@ impl WrongClients {
     pub fn refuse(&self, method: &str) -> Option<Duration> {
         let method = Method::parse(method)?;
         let now = Timestamp::from_millis(1_700_000_000_000);
+        let place = Standing::of_place(0);
+        let unproved = unproved(place, Some(&self.config));
         let applicant = |hello| Applicant {
-            place: crate::identity::Standing::of_place(0),
+            place,
+            unproved,
             config: Some(&self.config),
             realm: &self.realm,
             hello,

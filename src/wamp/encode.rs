@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{
-    Payload, RouterFeatures, RouterMessage, Serializer, Uri,
+    Payload, RouterMessage, Serializer, Uri,
     cbor::CborWriter,
     json::JsonWriter,
     message::{Disclosed, EventDetails, InvocationDetails, Passthru, ResultDetails, WelcomeDetails, code},
@@ -33,7 +33,7 @@ impl Serializer {
 fn write_message<W: Writer>(message: &RouterMessage, target: Serializer) -> Bytes {
     match message {
         RouterMessage::Welcome { session, details } => {
-            let details = welcome(details);
+            let details = welcome(details, target);
             Message::<W>::new(code::WELCOME, 2, size(&details)).int(session.0).details(&details).finish()
         }
         RouterMessage::Abort { message, reason } => {
@@ -119,7 +119,7 @@ fn write_message<W: Writer>(message: &RouterMessage, target: Serializer) -> Byte
 }
 
 /// WELCOME.Details.
-fn welcome(details: &WelcomeDetails) -> [Option<(&str, Detail<'_>)>; 9] {
+fn welcome(details: &WelcomeDetails, target: Serializer) -> [Option<(&str, Detail<'_>)>; 9] {
     let WelcomeDetails {
         realm,
         authid,
@@ -138,7 +138,7 @@ fn welcome(details: &WelcomeDetails) -> [Option<(&str, Detail<'_>)>; 9] {
         Some(("authmethod", Detail::Text(authmethod))),
         Some(("authprovider", Detail::Text(authprovider))),
         authextra.as_ref().map(|extra| ("authextra", Detail::Object(extra))),
-        Some(("roles", Detail::Roles(features))),
+        Some(("roles", Detail::Raw(features.roles(target)))),
         known.map(|known| ("x_wampgate_known", Detail::Bool(known))),
         public_id.as_deref().map(|id| ("x_wampgate_public_id", Detail::Text(id))),
     ]
@@ -251,7 +251,7 @@ enum Detail<'a> {
     Id(u64),
     Bool(bool),
     Text(&'a str),
-    Roles(&'a RouterFeatures),
+    Raw(&'a [u8]),
     Object(&'a Map<String, Value>),
 }
 
@@ -263,17 +263,11 @@ fn size(details: Details<'_>) -> usize {
     let entry = |(key, value): &(&str, Detail<'_>)| match value {
         Detail::Id(_) => key.len() + 20,
         Detail::Bool(_) => key.len() + 10,
-        Detail::Roles(features) => key.len() + roles_size(features),
+        Detail::Raw(value) => key.len() + value.len() + 6,
         Detail::Object(_) => key.len() + OBJECT_SIZE,
         Detail::Text(text) => key.len() + text.len() + 6,
     };
     details.iter().flatten().map(entry).sum()
-}
-
-/// About how many bytes the roles take.
-fn roles_size(features: &RouterFeatures) -> usize {
-    let names = features.broker().iter().chain(features.dealer());
-    64 + names.map(|name| name.len() + 8).sum::<usize>()
 }
 
 /// A payload in the target's serializer.
@@ -331,29 +325,12 @@ impl<W: Writer> Message<W> {
                 Detail::Id(id) => self.writer.unsigned(id),
                 Detail::Bool(value) => self.writer.bool(value),
                 Detail::Text(text) => self.writer.text(text),
-                Detail::Roles(features) => self.roles(features),
+                Detail::Raw(value) => self.writer.raw(value),
                 Detail::Object(object) => write::object(&mut self.writer, object),
             }
         }
         self.writer.end(Kind::Dict);
         self
-    }
-
-    fn roles(&mut self, features: &RouterFeatures) {
-        self.writer.dict(2);
-        for (role, features) in [("broker", features.broker()), ("dealer", features.dealer())] {
-            self.writer.key(Token::text(role));
-            self.writer.dict(1);
-            self.writer.key(Token::text("features"));
-            self.writer.dict(features.len());
-            for feature in features {
-                self.writer.key(Token::text(feature));
-                self.writer.bool(true);
-            }
-            self.writer.end(Kind::Dict);
-            self.writer.end(Kind::Dict);
-        }
-        self.writer.end(Kind::Dict);
     }
 
     fn arguments(mut self, Arguments(payload): &Arguments) -> Self {

@@ -1,41 +1,72 @@
 //! What a router announces: its roles, and the features of each beyond the basic profile (section "Router: Role and
 //! Feature Announcement").
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
-use super::Dictionary;
+use super::{
+    Dictionary, Serializer,
+    cbor::CborWriter,
+    json::JsonWriter,
+    msgpack::MsgPackWriter,
+    read::{Kind, Token},
+    write::Writer,
+};
 
 /// The roles of a router with their features, as WELCOME tells them. Cheap to clone.
+///
+/// They are written once and not for each WELCOME, of which they are the largest part.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RouterFeatures {
-    broker: Arc<[FeatureName]>,
-    dealer: Arc<[FeatureName]>,
+pub struct RouterFeatures(Arc<Roles>);
+
+/// `WELCOME.Details.roles` in each serializer.
+#[derive(Debug, PartialEq, Eq)]
+struct Roles {
+    json: Vec<u8>,
+    msgpack: Vec<u8>,
+    cbor: Vec<u8>,
 }
 
-/// A feature's name in the specification.
-pub type FeatureName = Cow<'static, str>;
-
 impl RouterFeatures {
-    /// A broker and a dealer with these features.
-    pub fn new<B: Into<FeatureName>, D: Into<FeatureName>>(
-        broker: impl IntoIterator<Item = B>,
-        dealer: impl IntoIterator<Item = D>,
+    /// A broker and a dealer with these features, by their names in the specification.
+    pub fn new<'a>(
+        broker: impl IntoIterator<Item = &'a str>,
+        dealer: impl IntoIterator<Item = &'a str>,
     ) -> Self {
-        Self {
-            broker: broker.into_iter().map(Into::into).collect(),
-            dealer: dealer.into_iter().map(Into::into).collect(),
+        let (broker, dealer): (Vec<_>, Vec<_>) = (broker.into_iter().collect(), dealer.into_iter().collect());
+        Self(Arc::new(Roles {
+            json: write_roles::<JsonWriter>(&broker, &dealer),
+            msgpack: write_roles::<MsgPackWriter>(&broker, &dealer),
+            cbor: write_roles::<CborWriter>(&broker, &dealer),
+        }))
+    }
+
+    /// The dictionary `WELCOME.Details.roles`.
+    pub(super) fn roles(&self, serializer: Serializer) -> &[u8] {
+        match serializer {
+            Serializer::Json => &self.0.json,
+            Serializer::MsgPack => &self.0.msgpack,
+            Serializer::Cbor => &self.0.cbor,
         }
     }
+}
 
-    /// The broker's.
-    pub fn broker(&self) -> &[FeatureName] {
-        &self.broker
+fn write_roles<W: Writer>(broker: &[&str], dealer: &[&str]) -> Vec<u8> {
+    let mut writer = W::with_capacity(0);
+    writer.dict(2);
+    for (role, features) in [("broker", broker), ("dealer", dealer)] {
+        writer.key(Token::text(role));
+        writer.dict(1);
+        writer.key(Token::text("features"));
+        writer.dict(features.len());
+        for feature in features {
+            writer.key(Token::text(feature));
+            writer.bool(true);
+        }
+        writer.end(Kind::Dict);
+        writer.end(Kind::Dict);
     }
-
-    /// The dealer's.
-    pub fn dealer(&self) -> &[FeatureName] {
-        &self.dealer
-    }
+    writer.end(Kind::Dict);
+    writer.finish()
 }
 
 /// What a client has announced in HELLO.Details.roles, as far as it makes a difference to the router.

@@ -32,7 +32,7 @@ impl Uri {
             return Err(InvalidUri::Empty);
         }
         check_characters(text)?;
-        if text.split('.').any(str::is_empty) {
+        if has_empty_component(text) {
             return Err(InvalidUri::EmptyComponent);
         }
         Ok(Self(Arc::from(text)))
@@ -43,7 +43,7 @@ impl Uri {
         check_characters(text)?;
         match text.strip_suffix('.').unwrap_or(text) {
             "" => Ok(()),
-            components if components.split('.').any(str::is_empty) => Err(InvalidUri::EmptyInPrefix),
+            components if has_empty_component(components) => Err(InvalidUri::EmptyInPrefix),
             _ => Ok(()),
         }
     }
@@ -66,12 +66,33 @@ impl Uri {
 
     /// Whether the URI belongs to the protocol itself: applications may not use `wamp.` URIs.
     pub fn is_reserved(&self) -> bool {
-        self.0.split('.').next() == Some("wamp")
+        self.0.strip_prefix("wamp").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 }
 
+/// Whether a text that is not empty begins or ends with a dot, or has two in a row.
+#[expect(
+    clippy::unnecessary_fold,
+    reason = "without an early end the compiler makes few and wide instructions of it"
+)]
+fn has_empty_component(text: &str) -> bool {
+    let text = text.as_bytes();
+    let has_two = text.iter().zip(text.iter().skip(1)).fold(false, |has, pair| pair == (&b'.', &b'.') || has);
+    has_two | (text.first() == Some(&b'.')) | (text.last() == Some(&b'.'))
+}
+
 /// Checks what no URI and no pattern may contain.
+///
+/// Every message names a URI, and nearly all of them are plain.
+#[expect(
+    clippy::unnecessary_fold,
+    reason = "without an early end the compiler makes few and wide instructions of it"
+)]
 fn check_characters(text: &str) -> Result<(), InvalidUri> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+    if text.bytes().fold(true, |all, byte| is_plain(byte) && all) {
+        return Ok(());
+    }
     for c in text.chars() {
         match c {
             '#' => return Err(InvalidUri::NumberSign),
@@ -128,4 +149,35 @@ pub mod error {
     pub const KILLED: &str = "wamp.close.killed";
     /// Crossbar.io's: the client's cookie no longer stands for it.
     pub const LOGOUT: &str = "wamp.close.logout";
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The loose rule, word by word.
+    fn follows_the_rule(text: &str) -> bool {
+        let is_sound = |c: char| !c.is_whitespace() && c != '#';
+        text.split('.').all(|component| !component.is_empty() && component.chars().all(is_sound))
+    }
+
+    proptest! {
+        #[test]
+        fn a_uri_is_what_the_loose_rule_says(text in "[.#a-c\\x20\\x7f\u{85}\u{2003}é]{0,40}") {
+            prop_assert_eq!(Uri::parse(&text).is_ok(), follows_the_rule(&text));
+            let stripped = text.strip_suffix('.').unwrap_or(&text);
+            prop_assert_eq!(Uri::check_prefix(&text).is_ok(), stripped.is_empty() || follows_the_rule(stripped));
+        }
+    }
+
+    #[test]
+    fn the_protocols_own_uris_are_reserved() {
+        for (uri, is_reserved) in
+            [("wamp", true), ("wamp.session", true), ("wampum", false), ("com.wamp", false)]
+        {
+            assert_eq!(Uri::known(uri).is_reserved(), is_reserved, "{uri}");
+        }
+    }
 }
