@@ -178,7 +178,7 @@ impl Connection {
     /// Tells the operator how the connection ends.
     fn tell(&self, ending: &Ending) {
         debug!(connection = %self.visitor.id, how = %ending, "connection ends");
-        if matches!(ending, Ending::Logout(_) | Ending::Revoked(_)) {
+        if matches!(ending, Ending::Logout(_) | Ending::Revoked(Parting::Killed | Parting::LoggedOut)) {
             self.tell_of_the_logout(ending);
         }
         let Some(reason) = ending.complaint() else { return };

@@ -40,7 +40,7 @@ pub use self::{
     metrics::{StoreMetrics, StoreTally},
     open::{OpenedStore, open, open_counting},
     options::{
-        DEFAULT_MAX_COOKIES, DEFAULT_MAX_PER_PRINCIPAL, DEFAULT_MAX_SIZE, DEFAULT_PREFIX,
+        DEFAULT_MAX_COOKIES, DEFAULT_MAX_OUTAGE, DEFAULT_MAX_PER_PRINCIPAL, DEFAULT_MAX_SIZE, DEFAULT_PREFIX,
         DEFAULT_REDIS_TIMEOUT, OnError, RedisOptions, RedisUrl, RedisUrlError, StoreOptions, StorePlace,
         SyncMode,
     },

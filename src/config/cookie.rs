@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, MaxAge, SameSite},
     store::{
-        DEFAULT_MAX_COOKIES, DEFAULT_MAX_PER_PRINCIPAL, DEFAULT_MAX_SIZE, DEFAULT_PREFIX,
+        DEFAULT_MAX_COOKIES, DEFAULT_MAX_OUTAGE, DEFAULT_MAX_PER_PRINCIPAL, DEFAULT_MAX_SIZE, DEFAULT_PREFIX,
         DEFAULT_REDIS_TIMEOUT, OnError, RedisOptions, RedisUrl, StoreOptions, SyncMode,
     },
     tracking::TrackingOptions,
@@ -143,6 +143,9 @@ object! {
         /// What becomes of new clients while Redis does not answer: `deny` (the default) refuses them with 503; `ephemeral` gives a
         /// client without a cookie an identity for its connection, which is not recorded.
         on_error: optional OnError,
+        /// How long connections stay open while Redis cannot be asked whether their cookies still count: a revocation on another
+        /// gateway does not reach them then. Default `300s`.
+        max_outage: optional Time<5_000, 86_400_000>,
         /// The largest number of logins of one principal: when it logs in with one more, the one ends that expires first. 0: no
         /// bound. Default 100.
         max_per_principal: optional Whole<0, 100_000_000>,
@@ -365,6 +368,7 @@ impl RawStore {
                     url,
                     prefix: store.prefix.map_or_else(|| DEFAULT_PREFIX.to_owned(), |prefix| prefix.0),
                     timeout: store.timeout.map_or(DEFAULT_REDIS_TIMEOUT, |time| time.0),
+                    max_outage: store.max_outage.map_or(DEFAULT_MAX_OUTAGE, |time| time.0),
                     on_error: store.on_error.unwrap_or_default(),
                     max_per_principal: store.max_per_principal.map_or(DEFAULT_MAX_PER_PRINCIPAL, Whole::get),
                     public_id_key: store.public_id_key.map(|key| key.path),

@@ -17,6 +17,7 @@ mod cache;
 mod hear;
 mod layout;
 mod link;
+mod outage;
 mod startup;
 mod state;
 mod work;
@@ -158,6 +159,7 @@ async fn run(
     let link = Arc::new(Link::new(Arc::clone(&state)));
     let worker = Arc::new(Worker::new(state, link));
     let attending = tokio::spawn(attend::attend(Arc::clone(&worker), first, started));
+    let bounding = tokio::spawn(outage::bound(Arc::clone(&worker.state)));
     let closing = Arc::<Notify>::default();
     let telling = tokio::spawn(attend::tell(Arc::clone(&worker), outbox, Arc::clone(&closing)));
     attend::serve(worker, jobs).await;
@@ -165,6 +167,7 @@ async fn run(
     closing.notify_one();
     drop(tokio::time::timeout(timeout, telling).await);
     attending.abort();
+    bounding.abort();
 }
 
 async fn begin(

@@ -14,6 +14,8 @@ pub enum Parting {
     Killed,
     /// The client has logged out: `wamp.close.logout`.
     LoggedOut,
+    /// The store could not say for too long whether the ID still counts: `wamp.error.unavailable`.
+    Unverified,
 }
 
 /// IDs that count no more.

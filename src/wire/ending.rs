@@ -24,6 +24,9 @@ const LAST_WORDS_AT_SHUTDOWN: Duration = Duration::from_secs(30);
 /// What clients are told of a shutdown.
 const SHUTTING_DOWN: &str = "the gateway is shutting down";
 
+/// What a client hears whose cookie the store does not tell anything about.
+const UNVERIFIED: &str = "the cookie could not be looked up for too long: connect again later";
+
 /// Why a session ends. All but [`Left`](Self::Left) end the connection as well.
 #[derive(Debug)]
 pub enum Ending {
@@ -59,7 +62,8 @@ pub enum Ending {
     RealmClosed,
     /// The configuration no longer has what the session joined by: GOODBYE `wamp.close.killed`, then close 1008.
     NotStanding,
-    /// The client's cookie was revoked: GOODBYE `wamp.close.killed` or `wamp.close.logout` in a session, then close 1008.
+    /// The client's cookie was revoked: GOODBYE `wamp.close.killed` or `wamp.close.logout` in a session, then close 1008. Or it
+    /// could not be looked up for too long: GOODBYE `wamp.error.unavailable`, then close 1013.
     Revoked(Parting),
     /// What the client's identity stands on has lapsed: GOODBYE `wamp.close.killed` with the reason, then close 1008.
     Lapsed(Lapse),
@@ -189,11 +193,12 @@ impl Ending {
                 (Some(goodbye), CloseCode::Policy, KILLED.into(), LAST_WORDS)
             }
             Self::Revoked(why) => {
-                let reason = match why {
-                    Parting::Killed => KILLED,
-                    Parting::LoggedOut => LOGOUT,
+                let (reason, message, code) = match why {
+                    Parting::Killed => (KILLED, None, CloseCode::Policy),
+                    Parting::LoggedOut => (LOGOUT, None, CloseCode::Policy),
+                    Parting::Unverified => (UNAVAILABLE, Some(UNVERIFIED), CloseCode::Again),
                 };
-                (has_joined.then(|| goodbye(reason, None)), CloseCode::Policy, reason.into(), LAST_WORDS)
+                (has_joined.then(|| goodbye(reason, message)), code, reason.into(), LAST_WORDS)
             }
             Self::Lapsed(why) => {
                 (Some(goodbye(KILLED, Some(why.told()))), CloseCode::Policy, KILLED.into(), LAST_WORDS)
@@ -232,6 +237,7 @@ impl fmt::Display for Ending {
             Self::NotStanding => f.write_str("the configuration no longer has what it joined by"),
             Self::Revoked(Parting::Killed) => f.write_str("cookie revoked"),
             Self::Revoked(Parting::LoggedOut) => f.write_str("logged out elsewhere"),
+            Self::Revoked(Parting::Unverified) => f.write_str(UNVERIFIED),
             Self::Lapsed(why) => f.write_str(why.told()),
             Self::Logout(_) => f.write_str("logging out"),
             Self::Shutdown => f.write_str("shutting down"),
@@ -344,6 +350,13 @@ mod tests {
             ),
             (Ending::Revoked(Parting::Killed), true, "GOODBYE wamp.close.killed ", 1008, "wamp.close.killed"),
             (Ending::Revoked(Parting::Killed), false, "", 1008, "wamp.close.killed"),
+            (
+                Ending::Revoked(Parting::Unverified),
+                true,
+                "GOODBYE wamp.error.unavailable the cookie could not be looked up for too long: connect again later",
+                1013,
+                "wamp.error.unavailable",
+            ),
             (
                 Ending::Revoked(Parting::LoggedOut),
                 true,

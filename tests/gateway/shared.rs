@@ -231,6 +231,33 @@ fn while_redis_is_full_clients_with_a_cookie_are_known_also_after_a_break() {
 }
 
 #[test]
+fn connections_end_when_redis_is_away_for_too_long() {
+    if !redis::is_there() {
+        return;
+    }
+    let server = RedisServer::start();
+    let gateway = Gateway::start(&config(&tracked_in(&store(&server).with("max_outage", json!("5s")))));
+    let mut jar = Jar::default();
+    let (mut open, first) = Client::joined(&gateway, &mut jar);
+    // Several looks at the open connections keep them.
+    thread::sleep(Duration::from_secs(6));
+    open.echoes();
+    let began = Instant::now();
+    server.stop();
+    let goodbye = open.receive();
+    assert_eq!((&goodbye[0], &goodbye[2]), (&json!(code::GOODBYE), &json!("wamp.error.unavailable")));
+    assert_eq!(open.socket().await_close(), 1013);
+    assert!(began.elapsed() > Duration::from_secs(2), "{:?}", began.elapsed());
+    await_that("the operator is told", || gateway.output().text().contains("which is `max_outage`"));
+    assert!(!gateway.output().text().contains("logged out"));
+    server.go_on();
+    await_that("it is ready again", || is_ready(&gateway));
+    let (mut again, welcome) = Client::joined(&gateway, &mut jar);
+    assert_eq!(welcome["authid"], first["authid"]);
+    again.echoes();
+}
+
+#[test]
 fn a_redis_that_stops_refuses_clients_in_bounded_time() {
     if !redis::is_there() {
         return;

@@ -116,6 +116,7 @@ impl StoreFolder {
                 // For machines that do much else.
                 timeout: Duration::from_secs(10),
                 on_error: OnError::Deny,
+                max_outage: Duration::from_mins(5),
                 max_per_principal,
                 public_id_key: None,
             })),

@@ -11,6 +11,10 @@ pub const DEFAULT_PREFIX: &str = "wg:";
 /// and less than what a user notices.
 pub const DEFAULT_REDIS_TIMEOUT: Duration = Duration::from_millis(250);
 
+/// `max_outage`, unless the configuration says otherwise: longer than a restart or a failover takes, and short enough that a
+/// revoked login does not go on for long.
+pub const DEFAULT_MAX_OUTAGE: Duration = Duration::from_mins(5);
+
 /// A store on Redis or Valkey, which several gateways share.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RedisOptions {
@@ -22,6 +26,8 @@ pub struct RedisOptions {
     pub timeout: Duration,
     /// `on_error`. Default [`OnError::Deny`].
     pub on_error: OnError,
+    /// `max_outage`: how long connections stay open while their cookies cannot be looked up. Default [`DEFAULT_MAX_OUTAGE`].
+    pub max_outage: Duration,
     /// `max_per_principal`; 0: no bound.
     pub max_per_principal: usize,
     /// `public_id_key`, joined to the node directory; none: the gateways agree on a key in Redis.

@@ -24,6 +24,7 @@ use tracing::{error, info, warn};
 use super::{
     hear,
     link::{self, connect},
+    outage,
     state::State,
     work::Worker,
 };
@@ -44,9 +45,6 @@ const PROBE: Duration = Duration::from_millis(500);
 
 /// How long it may hear nothing until it looks for another connection.
 const SILENCE: Duration = Duration::from_secs(5);
-
-/// How often the records of all open connections are looked up.
-const CHECK: Duration = Duration::from_secs(30);
 
 /// How long it waits between two attempts to connect, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -152,7 +150,7 @@ async fn listen(
     }
     let (revoked, own) = (state.names.revoked(), state.names.gateway(&state.gateway));
     let mut probes = interval(PROBE);
-    let mut checks = interval(CHECK.mul_f64(0.9 + rand::random::<f64>() / 10.0));
+    let mut checks = interval(outage::check_interval(state).mul_f64(0.9 + rand::random::<f64>() / 10.0));
     checks.reset();
     let (answers, mut answered) = mpsc::channel(1);
     let mut latest = Instant::now();

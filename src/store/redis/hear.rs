@@ -7,7 +7,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -127,7 +127,7 @@ pub(super) fn end_here(state: &State, revocation: &Revocation) -> usize {
     ended
 }
 
-fn open_among(
+pub(super) fn open_among(
     connections: &dyn OpenConnections,
     is_wanted: impl Fn(&Digest) -> bool,
 ) -> Vec<(TrackingId, Digest)> {
@@ -137,7 +137,7 @@ fn open_among(
 
 /// Ends the connections whose records are gone although no message said so.
 pub(super) async fn check_open(worker: Arc<Worker>) {
-    let state = &worker.state;
+    let (state, began) = (&worker.state, Instant::now());
     for subscriber in state.subscribers() {
         let mut suspects: HashMap<Digest, TrackingId> =
             open_among(&*subscriber, |_| true).into_iter().map(|(id, digest)| (digest, id)).collect();
@@ -173,4 +173,5 @@ pub(super) async fn check_open(worker: Arc<Worker>) {
             warn!(connections = ended, "connections were closed whose cookies are no longer in the store");
         }
     }
+    state.has_checked(began);
 }

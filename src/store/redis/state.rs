@@ -1,8 +1,11 @@
 //! What the callers of the store, its thread and its revocations have in common.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError, Weak,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -31,6 +34,8 @@ pub(super) struct State {
     pub(super) tally: StoreTally,
     /// Whether Redis answers, and this gateway hears of revocations.
     is_up: AtomicBool,
+    /// When the open connections were compared with their records the last time.
+    checked: Mutex<Instant>,
     subscribers: Mutex<Vec<Weak<dyn OpenConnections>>>,
 }
 
@@ -53,6 +58,7 @@ impl State {
             owed: Owed::default(),
             tally,
             is_up: AtomicBool::new(false),
+            checked: Mutex::new(Instant::now()),
             subscribers: Mutex::default(),
         }
     }
@@ -76,6 +82,16 @@ impl State {
         self.cache.switch(false);
         self.tally.is_failing();
         is_news
+    }
+
+    /// At this moment the gateway began to compare the open connections with their records, and it has come to the end.
+    pub(super) fn has_checked(&self, at: Instant) {
+        *self.checked.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    /// For how long the open connections have not been compared with their records.
+    pub(super) fn unchecked_for(&self) -> Duration {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
     pub(super) fn subscribe(&self, connections: Weak<dyn OpenConnections>) {
