@@ -14,6 +14,7 @@
 mod bearer;
 mod glance;
 mod guesses;
+mod kept;
 mod metrics;
 mod question;
 mod record;
@@ -30,6 +31,7 @@ use tracing::debug;
 pub use glance::Recognized;
 use guesses::Guess;
 pub use guesses::Guesses;
+pub use kept::KeptHeaders;
 pub use metrics::LoginMetrics;
 use metrics::Outcome;
 pub use record::MeetError;
@@ -170,7 +172,7 @@ impl Admission {
             let places = &auth.token.as_ref()?.from;
             bearer::find(places, headers, facts.query)
         });
-        let visitor = Visitor::new(facts, visitor::copy(headers, &self.kept), tracked, token);
+        let visitor = Visitor::new(facts, KeptHeaders::of(headers, &self.kept), tracked, token);
         Ok(Visitor { tracker: self.tracker.clone(), ..visitor })
     }
 

@@ -1,5 +1,7 @@
 //! A joined session: messages between a client and its backend, until one of the two ends it.
 
+use std::pin::pin;
+
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -24,10 +26,14 @@ impl Session {
 
     /// Runs until the client says GOODBYE, or until the connection is to end.
     pub async fn run(self, wire: &mut Wire, shutdown: &CancellationToken) -> Ending {
+        // Registered once, and not for each message.
+        let mut shutdown = pin!(shutdown.cancelled());
         loop {
             let message = tokio::select! {
+                // A client that never lets the wire wait is told at the latest when its share of the runtime is used up.
+                biased;
                 message = wire.next_message() => message,
-                () = shutdown.cancelled() => return Ending::Shutdown,
+                () = &mut shutdown => return Ending::Shutdown,
             };
             let handled = match message {
                 Ok(message) => self.handle(message).await,

@@ -5,7 +5,7 @@
 
 use http::HeaderMap;
 
-use super::{Admission, Application, Facts, Verdict, Visitor, record::stands_for_a_principal, visitor};
+use super::{Admission, Application, Facts, KeptHeaders, Verdict, Visitor, record::stands_for_a_principal};
 use crate::{
     auth::AuthError,
     identity::{ANONYMOUS, COOKIE, Identity},
@@ -30,7 +30,7 @@ impl Admission {
         &self,
         facts: Facts<'_>,
         headers: &HeaderMap,
-        kept: HeaderMap,
+        kept: KeptHeaders,
         now: Timestamp,
     ) -> Result<Visitor, StoreError> {
         let mut tracked = match &self.tracker {
@@ -45,8 +45,8 @@ impl Admission {
     }
 
     /// The headers of a request that a visitor keeps.
-    pub fn kept_headers(&self, headers: &HeaderMap) -> HeaderMap {
-        visitor::copy(headers, &self.kept)
+    pub fn kept_headers(&self, headers: &HeaderMap) -> KeptHeaders {
+        KeptHeaders::of(headers, &self.kept)
     }
 
     /// Whether a login stands on the visitor's cookie, and the service lets logins stand there.

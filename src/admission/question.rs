@@ -24,11 +24,11 @@ impl<'a> Question<'a> {
     pub(super) fn new(admission: &'a Admission, visitor: &'a Visitor, application: &Application<'a>) -> Self {
         let shown = admission.shown.iter();
         let lines =
-            shown.flat_map(|name| visitor.headers.get_all(name).iter().map(move |value| (name, value)));
+            shown.flat_map(|name| visitor.headers.get_all(name).map(move |value| (name.as_str(), value)));
         let details = application.hello.map(|hello| &hello.details);
         Self {
             peer: visitor.peer.to_string(),
-            headers: lines.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect(),
+            headers: lines.collect(),
             offered: details.into_iter().flat_map(|d| d.authmethods.iter().map(String::as_str)).collect(),
             roles: application.rules.into_iter().flat_map(Rules::roles).collect(),
             authextra: details.map(|details| details.authextra.to_json()).unwrap_or_default(),
@@ -46,15 +46,14 @@ impl<'a> Question<'a> {
         visitor: &'a Visitor,
         application: &Application<'a>,
     ) -> JoinRequest<'a> {
-        let text = |name: header::HeaderName| visitor.headers.get(name).and_then(|value| value.to_str().ok());
         JoinRequest {
             connection: ConnectionView {
                 id: &visitor.id,
                 peer: &self.peer,
                 tls: visitor.tls.is_some(),
-                host: text(header::HOST).unwrap_or_default(),
+                host: visitor.headers.get(&header::HOST).unwrap_or_default(),
                 path: &visitor.path,
-                origin: text(header::ORIGIN),
+                origin: visitor.headers.get(&header::ORIGIN),
                 subprotocol: visitor.subprotocol.map_or("", Subprotocol::name),
                 headers: &self.headers,
             },

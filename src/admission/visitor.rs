@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderValue;
 
+use super::KeptHeaders;
 use crate::{
     auth::Secret,
     store::Authentication,
@@ -44,7 +45,7 @@ pub struct Visitor {
     pub(super) tls: Option<Tls>,
     pub(super) path: Box<str>,
     pub(super) subprotocol: Option<Subprotocol>,
-    pub(super) headers: HeaderMap,
+    pub(super) headers: KeptHeaders,
     /// The token that the request brought, where `auth.ticket.from` lets it.
     pub(super) token: Option<Secret>,
     /// Whether it has said HELLO before.
@@ -54,7 +55,7 @@ pub struct Visitor {
 impl Visitor {
     pub(super) fn new(
         facts: Facts<'_>,
-        headers: HeaderMap,
+        headers: KeptHeaders,
         tracked: Option<Tracked>,
         token: Option<Secret>,
     ) -> Self {
@@ -100,7 +101,7 @@ impl Visitor {
 
     /// The headers of the visitor's request that it keeps.
     #[cfg(test)]
-    pub const fn headers(&self) -> &HeaderMap {
+    pub const fn headers(&self) -> &KeptHeaders {
         &self.headers
     }
 
@@ -113,19 +114,4 @@ impl Visitor {
     pub fn public_id(&self) -> Option<&str> {
         self.tracked.as_ref().map(|tracked| &*tracked.public_id)
     }
-}
-
-/// Copies the headers that outlive their request: a value taken as it is would keep all of the head in memory, and a map that
-/// grows by itself begins with room for six headers.
-pub(super) fn copy(headers: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
-    let count = names.iter().map(|name| headers.get_all(name).iter().count()).sum();
-    let mut copies = HeaderMap::with_capacity(count);
-    for name in names {
-        for value in headers.get_all(name) {
-            if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {
-                copies.append(name, copy);
-            }
-        }
-    }
-    copies
 }

@@ -18,7 +18,7 @@ mod refusal;
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Response, StatusCode, header, request::Parts};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -35,7 +35,7 @@ use super::{
     reply::{self, RETRY_AFTER},
 };
 use crate::{
-    admission::{Application, Facts, Recognized, Visitor},
+    admission::{Application, Facts, KeptHeaders, Recognized, Visitor},
     auth::AuthError,
     identity::ANONYMOUS,
     metrics::{Counter, Refusals, Stage},
@@ -155,7 +155,7 @@ impl ForwardAuth {
     async fn meet(&self, question: Question<'_>) -> Result<Visitor, Refusal> {
         let Question { request, client, tls, .. } = question;
         let admission = &self.service.admission;
-        let (mut path, mut kept) = (request.uri.path(), HeaderMap::new());
+        let (mut path, mut kept) = (request.uri.path(), KeptHeaders::default());
         if self.options.asks_policy {
             let original = question.original().map_err(|_| Refusal::Unclear)?;
             path = original.path;

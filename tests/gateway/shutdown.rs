@@ -1,6 +1,9 @@
 //! Ending: SIGTERM drains, a second one ends at once.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::Write as _,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 
@@ -62,6 +65,25 @@ fn clients_hear_of_the_end_in_random_order_over_the_time_that_the_operator_gives
     assert!(!told.is_sorted(), "in the order in which they came: {told:?}");
     let (first, last) = (told.iter().min().unwrap(), told.iter().max().unwrap());
     assert!(last.duration_since(*first) > Duration::from_millis(300), "all at once: {told:?}");
+}
+
+/// Its messages are served before anything else of its connection, so it must run out of its share now and then.
+#[test]
+fn a_client_that_sends_without_a_pause_hears_of_the_end() {
+    let mut gateway = tracking_gateway();
+    let (mut client, _) = Client::joined(&gateway, &mut Jar::default());
+    let message = json!([code::PUBLISH, 1, {}, "com.example.topic"]).to_string();
+    let burst = Frame::text(message).masked().repeat(2000);
+    let mut stream = client.socket().connection().stream();
+    let pours = std::thread::spawn(move || while stream.write_all(&burst).is_ok() {});
+    std::thread::sleep(Duration::from_millis(200));
+
+    gateway.signal_term();
+    let goodbye = client.receive();
+    assert_eq!((&goodbye[0], &goodbye[2]), (&json!(code::GOODBYE), &json!("wamp.close.system_shutdown")));
+    drop(client);
+    assert!(gateway.await_exit().success());
+    pours.join().unwrap();
 }
 
 #[test]

@@ -94,6 +94,11 @@ impl Connection {
         self.tls.as_ref().expect("a connection with TLS")
     }
 
+    /// The stream below, for a second thread that writes while this one reads.
+    pub(crate) fn stream(&self) -> TcpStream {
+        self.stream.try_clone().unwrap()
+    }
+
     /// Sends bytes.
     #[track_caller]
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
