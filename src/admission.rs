@@ -223,8 +223,10 @@ impl Admission {
             self.guesses.attempt(guess, at).map_err(AuthError::Throttled)?;
         }
         let outcome = pending.finish(&answer.signature, &answer.extra, now);
-        if let Some(guess) = guess.filter(|_| !matches!(outcome, Err(AuthError::Credentials(_)))) {
-            self.guesses.settle(&guess, at);
+        match (&guess, &outcome) {
+            (Some(guess), Err(AuthError::Credentials(_))) => self.guesses.fail(guess),
+            (Some(guess), _) => self.guesses.settle(guess, at),
+            (None, _) => {}
         }
         outcome
     }

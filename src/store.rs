@@ -3,6 +3,7 @@
 //! One trait, [`CookieStore`], and one conformance suite (`tests/store`) for all its implementations:
 //! [`MemoryStore`], [`FileStore`], [`LmdbStore`] and [`RedisStore`]. [`open`] makes the one that a configuration names.
 
+mod attempts;
 mod commit;
 mod error;
 mod options;
@@ -16,6 +17,7 @@ mod group;
 mod index;
 mod metrics;
 mod owed;
+mod subscribers;
 
 mod file;
 mod lmdb;
@@ -30,6 +32,7 @@ use std::fmt;
 
 pub(crate) use self::commit::block_on;
 pub use self::{
+    attempts::{Attempt, HearsAttempts, SharedAttempts},
     commit::{Commit, Lookup, StoreAnswer},
     error::{StoreError, StoreOpenError},
     file::{

@@ -11,6 +11,9 @@
 //!
 //! While a client has to wait the gateway does not look at its secret, right or wrong. A right one ends the first count.
 //!
+//! Gateways that share a store tell each other of wrong secrets from other machines, so that a client has no more guesses on
+//! many of them. They tell of a right one only where that ends a count.
+//!
 //! It is the *claimed* principal that counts, whether it exists or not: what is answered, and how long that takes, is the same.
 //! Peers on this machine may be proxies that speak for many clients. For them only the first count holds, with waits of at most
 //! 30 s; `trusted_proxies` tells the gateway whose address counts behind a proxy.
@@ -18,11 +21,15 @@
 use std::{
     hash::{BuildHasher, RandomState},
     net::IpAddr,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak},
     time::{Duration, Instant},
 };
 
-use crate::stream::PeerAddr;
+use crate::{
+    cookie::PublicIdKey,
+    store::{Attempt, HearsAttempts, SharedAttempts},
+    stream::PeerAddr,
+};
 
 /// Places for counts: 192 KiB, taken with the first login. When a set is full, the count that matters least goes.
 const SETS: usize = 1024;
@@ -46,6 +53,15 @@ pub struct Guesses {
     begun: Instant,
     hasher: RandomState,
     counts: Mutex<Vec<Count>>,
+    /// Set while a store is open that several gateways share.
+    shared: RwLock<Option<Shared>>,
+}
+
+/// What gateways that count together have in common.
+#[derive(Debug, Clone)]
+struct Shared {
+    key: Arc<PublicIdKey>,
+    others: Arc<dyn SharedAttempts>,
 }
 
 /// Who tries to be whom: the places of its counts.
@@ -81,9 +97,23 @@ struct Count {
 impl Guesses {
     /// Who wants to prove that it is this principal. `max_failures` is the service's; 0: it does not limit guesses.
     pub(super) fn guess(&self, peer: PeerAddr, claimed: &str, max_failures: u32) -> Option<Guess> {
+        if max_failures == 0 {
+            return None;
+        }
         let network = peer.network();
-        let tag = |part: (&str, Option<IpAddr>, &str)| self.hasher.hash_one(part).max(1);
-        (max_failures > 0).then(|| Guess {
+        let shared = self.shared();
+        let tag = |part: (&str, Option<IpAddr>, &str)| match &shared {
+            Some(Shared { key, .. }) => {
+                let (kind, network, claimed) = part;
+                key.attempt_mark(
+                    kind,
+                    &network.map(|network| network.to_string()).unwrap_or_default(),
+                    claimed,
+                )
+            }
+            None => self.hasher.hash_one(part).max(1),
+        };
+        Some(Guess {
             pair: tag(("pair", network, claimed)),
             address: network.map(|_| tag(("address", network, ""))),
             principal: tag(("principal", None, claimed)),
@@ -94,47 +124,79 @@ impl Guesses {
     /// How long the client still has to wait before the gateway looks at its secret.
     pub(super) fn wait(&self, guess: &Guess, now: Instant) -> Option<Duration> {
         let now = self.tenths(now);
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        wait(&counts, guess, now)
+        wait(&self.lock(), guess, now)
     }
 
     /// Lets the gateway look at one secret, which counts as wrong until [`settle`](Self::settle) is called. So clients that answer
     /// many challenges at the same moment have no more guesses than others.
     pub(super) fn attempt(&self, guess: &Guess, now: Instant) -> Result<(), Duration> {
         let now = self.tenths(now);
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.is_empty() {
-            counts.resize(SETS * WAYS, Count::default());
-        }
+        let mut counts = self.lock();
         if let Some(wait) = wait(&counts, guess, now) {
             return Err(wait);
         }
-        if let Some(pair) = place(&mut counts, guess.pair, now) {
-            pair.failures = pair.in_a_row(now).saturating_add(1);
-            pair.last = now;
-        }
-        let buckets = guess.address.map(|address| [(address, ADDRESS), (guess.principal, PRINCIPAL)]);
-        for (tag, bucket) in buckets.into_iter().flatten() {
-            if let Some(count) = place(&mut counts, tag, now) {
-                bucket.fill(count, now);
-            }
-        }
+        note(&mut counts, guess.pair, guess.address.map(|address| (address, guess.principal)), now);
         Ok(())
+    }
+
+    /// The secret was wrong, which the attempt has counted already: other gateways count it as well.
+    pub(super) fn fail(&self, guess: &Guess) {
+        self.tell(guess, false);
     }
 
     /// The secret was right.
     pub(super) fn settle(&self, guess: &Guess, now: Instant) {
         let now = self.tenths(now);
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.lock();
+        let mut ends_a_count = false;
         if let Some(pair) = place(&mut counts, guess.pair, now) {
+            ends_a_count = pair.failures > 1;
             (pair.failures, pair.has_logged_in, pair.last) = (0, true, now);
         }
         // The attempt was no guess.
         for tag in guess.address.into_iter().flat_map(|address| [address, guess.principal]) {
             if let Some(count) = place(&mut counts, tag, now) {
                 count.failures = count.failures.saturating_sub(1);
+                // Others have guessed at this principal, and this client need not wait for them.
+                ends_a_count |= tag == guess.principal && count.failures > 0;
             }
         }
+        drop(counts);
+        if ends_a_count {
+            self.tell(guess, true);
+        }
+    }
+
+    /// Counts together with the other gateways that have a store. The first one that is open tells them.
+    pub fn share(self: &Arc<Self>, key: &Arc<PublicIdKey>, others: &Arc<dyn SharedAttempts>) {
+        let mut shared = self.shared.write().unwrap_or_else(PoisonError::into_inner);
+        if shared.as_ref().is_none_or(|shared| shared.others.is_over()) {
+            let this = Arc::downgrade(self);
+            let this: Weak<dyn HearsAttempts> = this;
+            others.subscribe(this);
+            *shared = Some(Shared { key: Arc::clone(key), others: Arc::clone(others) });
+        }
+    }
+
+    fn shared(&self) -> Option<Shared> {
+        self.shared.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn tell(&self, guess: &Guess, is_right: bool) {
+        // What counts for this machine has nothing to do with others.
+        let Some(address) = guess.address else { return };
+        if let Some(Shared { others, .. }) = self.shared() {
+            others.tell(Attempt { pair: guess.pair, address, principal: guess.principal, is_right });
+        }
+    }
+
+    /// The counts, which take their memory with the first one.
+    fn lock(&self) -> MutexGuard<'_, Vec<Count>> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.is_empty() {
+            counts.resize(SETS * WAYS, Count::default());
+        }
+        counts
     }
 
     fn tenths(&self, now: Instant) -> u32 {
@@ -143,9 +205,38 @@ impl Guesses {
     }
 }
 
+impl HearsAttempts for Guesses {
+    fn hear(&self, attempts: &[Attempt]) {
+        let now = self.tenths(Instant::now());
+        let mut counts = self.lock();
+        for attempt in attempts {
+            if !attempt.is_right {
+                note(&mut counts, attempt.pair, Some((attempt.address, attempt.principal)), now);
+            } else if let Some(pair) = place(&mut counts, attempt.pair, now) {
+                (pair.failures, pair.has_logged_in, pair.last) = (0, true, now);
+            }
+        }
+    }
+}
+
 impl Default for Guesses {
     fn default() -> Self {
-        Self { begun: Instant::now(), hasher: RandomState::new(), counts: Mutex::default() }
+        let (begun, hasher) = (Instant::now(), RandomState::new());
+        Self { begun, hasher, counts: Mutex::default(), shared: RwLock::default() }
+    }
+}
+
+/// Counts an attempt as a wrong one: of an address for a principal, and, unless it came from this machine, of both of these.
+fn note(counts: &mut [Count], pair: u64, of: Option<(u64, u64)>, now: u32) {
+    if let Some(pair) = place(counts, pair, now) {
+        pair.failures = pair.in_a_row(now).saturating_add(1);
+        pair.last = now;
+    }
+    let buckets = of.map(|(address, principal)| [(address, ADDRESS), (principal, PRINCIPAL)]);
+    for (tag, bucket) in buckets.into_iter().flatten() {
+        if let Some(count) = place(counts, tag, now) {
+            bucket.fill(count, now);
+        }
     }
 }
 

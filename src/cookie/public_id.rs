@@ -180,6 +180,12 @@ impl PublicIdKey {
         PrincipalMark(NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN))
     }
 
+    /// The mark of what attempts to log in are counted by: a kind of count, an address, a principal. Never 0.
+    pub(crate) fn attempt_mark(&self, kind: &str, address: &str, principal: &str) -> u64 {
+        let hash = self.keyed_hash([kind, address, principal]);
+        hash.first_chunk().map_or(1, |start| u64::from_le_bytes(*start)).max(1)
+    }
+
     /// What a principal that does not exist has in place of a salt: always the same for a name, as a real
     /// one.
     ///

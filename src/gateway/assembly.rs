@@ -340,6 +340,9 @@ impl<'a> Assembly<'a> {
                 Some(key) => Arc::clone(key),
                 None => Arc::new(PublicIdKey::random()?),
             };
+            if let (Some(attempts), Some(key)) = (&opened.attempts, &opened.key) {
+                self.foundation.guesses.share(key, attempts);
+            }
             ManagedStore::new(name, options, &opened, key).counting(tally)
         };
         self.stores.push(store.clone());

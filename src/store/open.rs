@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     CookieStore, FileStore, LmdbStore, LocalRevocations, MemoryStore, OnError, RedisStore, Revocations,
-    StoreOpenError, StoreOptions, StoreTally, index::Limits, redis,
+    SharedAttempts, StoreOpenError, StoreOptions, StoreTally, index::Limits, redis,
 };
 use crate::{cookie::PublicIdKey, time::Timestamp};
 
@@ -19,6 +19,8 @@ pub struct OpenedStore {
     pub file: Option<Arc<FileStore>>,
     /// The key of public IDs that comes with a store that several gateways share; none: the node's own.
     pub(crate) key: Option<Arc<PublicIdKey>>,
+    /// The way to tell other gateways of attempts to log in, if several share the store.
+    pub(crate) attempts: Option<Arc<dyn SharedAttempts>>,
     /// Whether clients without a cookie get an identity that is not recorded while the store does not answer.
     pub(crate) is_ephemeral: bool,
 }
@@ -31,6 +33,7 @@ impl OpenedStore {
             revocations: Arc::new(LocalRevocations::default()),
             file: None,
             key: None,
+            attempts: None,
             is_ephemeral: false,
         }
     }
@@ -62,6 +65,7 @@ pub fn open_counting(
         revocations: Arc::clone(&revocations) as _,
         file: None,
         key: None,
+        attempts: None,
         is_ephemeral: false,
     };
     Ok(match options {
@@ -78,12 +82,13 @@ pub fn open_counting(
             opened(Arc::new(LmdbStore::open_with(path, *max_size, limits, *sync, now)?))
         }
         StoreOptions::Redis(options) => {
-            let redis::Opened { store, revocations, key } = RedisStore::open(options, tally)?;
+            let redis::Opened { store, revocations, attempts, key } = RedisStore::open(options, tally)?;
             OpenedStore {
                 store: Arc::new(store),
                 revocations: Arc::new(revocations),
                 file: None,
                 key: Some(key),
+                attempts: Some(Arc::new(attempts)),
                 is_ephemeral: options.on_error == OnError::Ephemeral,
             }
         }

@@ -12,6 +12,7 @@
 //! principal has too many records, those lose their login that expire first. [`scan`](CookieStore::scan) gives what stands for an
 //! ID and not the ID itself; [`revoke`](CookieStore::revoke) and [`look_up`](CookieStore::look_up) take both.
 
+mod attempts;
 mod attend;
 mod cache;
 mod hear;
@@ -33,8 +34,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::{attend::Job, layout::Digest, link::Link, state::State, work::Worker};
 use super::{
-    Authentication, Commit, CookieRecord, CookieStore, Lookup, OpenConnections, RedisOptions, Replacement,
-    Revocation, Revocations, StoreAnswer, StoreError, StoreOpenError, StoreTally, commit::stopped,
+    Attempt, Authentication, Commit, CookieRecord, CookieStore, Lookup, OpenConnections, RedisOptions,
+    Replacement, Revocation, Revocations, StoreAnswer, StoreError, StoreOpenError, StoreTally,
+    commit::stopped,
 };
 use crate::{
     cookie::{PublicIdKey, TrackingId},
@@ -70,6 +72,8 @@ pub(super) struct RedisRevocations {
 pub(super) struct Opened {
     pub(super) store: RedisStore,
     pub(super) revocations: RedisRevocations,
+    /// Attempts to log in, which all gateways count.
+    pub(super) attempts: attempts::RedisAttempts,
     /// The key that the gateways have in common.
     pub(super) key: Arc<PublicIdKey>,
 }
@@ -79,6 +83,7 @@ impl RedisStore {
     pub(super) fn open(options: &RedisOptions, tally: &StoreTally) -> Result<Opened, StoreOpenError> {
         let (jobs, waiting) = mpsc::channel(MAX_WAITING);
         let (outbox, messages) = mpsc::channel(MAX_OUTBOX);
+        let (attempts, attempted) = attempts::outbox();
         let (opened, state) = threads::channel();
         let (started, is_started) = threads::channel();
         let place = format!("{} {}", options.url, options.prefix);
@@ -92,7 +97,7 @@ impl RedisStore {
         let thread = thread::Builder::new()
             .name("cookie-store".to_owned())
             .spawn(move || {
-                runtime.block_on(run(options, tally, (waiting, messages), opened, started));
+                runtime.block_on(run(options, tally, (waiting, messages, attempted), opened, started));
             })
             .map_err(|error| refused(format!("no thread: {error}; raise the limit of threads")))?;
         let late = |_| refused(format!("it has not answered for {} seconds", OPENING.as_secs()));
@@ -106,8 +111,9 @@ impl RedisStore {
         })?;
         let key = Arc::clone(&state.key);
         let revocations = RedisRevocations { state: Arc::clone(&state), outbox };
+        let attempts = attempts::RedisAttempts::new(Arc::clone(&state), attempts);
         let store = Self { state, jobs: Some(jobs), thread: Some(thread) };
-        Ok(Opened { store, revocations, key })
+        Ok(Opened { store, revocations, attempts, key })
     }
 
     /// Hands work to the thread.
@@ -143,7 +149,7 @@ impl RedisStore {
 async fn run(
     options: RedisOptions,
     tally: StoreTally,
-    (jobs, outbox): (mpsc::Receiver<Job>, mpsc::Receiver<String>),
+    (jobs, outbox, attempts): (mpsc::Receiver<Job>, mpsc::Receiver<String>, mpsc::Receiver<Attempt>),
     opened: threads::Sender<Result<Arc<State>, StoreOpenError>>,
     started: threads::Sender<()>,
 ) {
@@ -159,6 +165,7 @@ async fn run(
     let link = Arc::new(Link::new(Arc::clone(&state)));
     let worker = Arc::new(Worker::new(state, link));
     let attending = tokio::spawn(attend::attend(Arc::clone(&worker), first, started));
+    let telling_attempts = tokio::spawn(attempts::tell(Arc::clone(&worker), attempts));
     let bounding = tokio::spawn(outage::bound(Arc::clone(&worker.state)));
     let closing = Arc::<Notify>::default();
     let telling = tokio::spawn(attend::tell(Arc::clone(&worker), outbox, Arc::clone(&closing)));
@@ -168,6 +175,7 @@ async fn run(
     drop(tokio::time::timeout(timeout, telling).await);
     attending.abort();
     bounding.abort();
+    telling_attempts.abort();
 }
 
 async fn begin(
@@ -320,6 +328,6 @@ impl Revocations for RedisRevocations {
     }
 
     fn subscribe(&self, connections: Weak<dyn OpenConnections>) {
-        self.state.subscribe(connections);
+        self.state.subscribers.add(connections);
     }
 }

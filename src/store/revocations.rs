@@ -1,10 +1,8 @@
 //! Revocations: how the end of an ID reaches the connections that are open with it.
 
-use std::{
-    fmt,
-    sync::{Mutex, PoisonError, Weak},
-};
+use std::{fmt, sync::Weak};
 
+use super::subscribers::Subscribers;
 use crate::cookie::{PrincipalMark, TrackingId};
 
 /// Why the gateway ends the connections of an ID.
@@ -88,37 +86,23 @@ pub trait OpenConnections: Send + Sync {
 }
 
 /// Revocations that stay in the process: those of a store that no other gateway has.
-#[derive(Default)]
-pub struct LocalRevocations(Mutex<Vec<Weak<dyn OpenConnections>>>);
+#[derive(Debug, Default)]
+pub struct LocalRevocations(Subscribers<dyn OpenConnections>);
 
 impl Revocations for LocalRevocations {
     fn publish(&self, revocation: &Revocation) -> usize {
-        // A list of one or two, which is copied so that no subscriber is called under the lock.
-        let subscribers = self.lock().clone();
-        subscribers.iter().filter_map(Weak::upgrade).map(|connections| connections.end(revocation)).sum()
+        self.0.all().iter().map(|connections| connections.end(revocation)).sum()
     }
 
     fn subscribe(&self, connections: Weak<dyn OpenConnections>) {
-        let mut subscribers = self.lock();
-        subscribers.retain(|other| other.strong_count() > 0);
-        subscribers.push(connections);
+        self.0.add(connections);
     }
 }
 
 impl LocalRevocations {
     /// Whether an ID has an open connection in this process. Stores ask before they drop a record before its time.
     pub(super) fn is_open(&self, id: &TrackingId) -> bool {
-        self.lock().iter().filter_map(Weak::upgrade).any(|connections| connections.is_open(id))
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Weak<dyn OpenConnections>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for LocalRevocations {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LocalRevocations({} subscribers)", self.lock().len())
+        self.0.any(|connections| connections.is_open(id))
     }
 }
 

@@ -238,7 +238,12 @@ impl Gateway {
 }
 
 /// What a guesser is told that tries a ticket for a principal; `None`: the gateway lets it in.
-fn guess(gateway: &Gateway, from: Option<&str>, authid: &str, ticket: &str) -> Option<(String, String)> {
+pub(super) fn guess(
+    gateway: &Gateway,
+    from: Option<&str>,
+    authid: &str,
+    ticket: &str,
+) -> Option<(String, String)> {
     let mut handshake = Handshake::default();
     handshake.source = from.map(|address| address.parse().unwrap());
     let mut client = Client::open_by(gateway, &mut Jar::default(), handshake, Serializer::Json, false);

@@ -9,6 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
+use super::auth::guess;
 use crate::support::{
     Client, Gateway, Handshake, Jar, PATIENCE, code,
     config::{TICKET, With as _, anonymous_auth, endpoint, ticket_auth, tracked_in},
@@ -228,6 +229,37 @@ fn while_redis_is_full_clients_with_a_cookie_are_known_also_after_a_break() {
     server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
     await_that("it is ready again", || is_ready(&gateway));
     Client::joined(&gateway, &mut Jar::default());
+}
+
+#[test]
+fn a_client_has_no_more_guesses_on_two_gateways_than_on_one() {
+    if !redis::is_there() {
+        return;
+    }
+    let mut server = RedisServer::start();
+    let [a, b] = gateways(&store(&server));
+    let guesser = Some("127.0.0.2");
+    let reason = |gateway, ticket| guess(gateway, guesser, "joe", ticket).map(|(reason, _)| reason);
+    for _ in 0..20 {
+        guess(&a, guesser, "joe", "guess").unwrap();
+    }
+    let waits = || reason(&b, "guess").unwrap() != "wamp.error.not_authorized";
+    let (mut looked_at, end) = (0, Instant::now() + PATIENCE);
+    while !waits() {
+        looked_at += 1;
+        assert!(Instant::now() < end, "the other gateway does not hear of it");
+    }
+    assert!(looked_at < 10, "its own count would let that many through");
+    assert_eq!(
+        reason(&b, TICKET).unwrap(),
+        "wamp.error.unavailable",
+        "the right secret is not looked at either"
+    );
+    assert_eq!(guess(&b, Some("127.0.0.3"), "joe", TICKET), None, "another address need not wait");
+    let keys = server.cli(&["KEYS", "*"]);
+    assert!(keys.lines().all(|key| !key.contains("attempt")), "nothing of it stays in Redis: {keys}");
+    server.kill();
+    await_that("it is not ready", || !is_ready(&b));
 }
 
 #[test]

@@ -140,3 +140,88 @@ fn what_is_kept_names_no_client() {
     guessed(&guesses, peer(1), "my-secret-as-authid", 0..1);
     assert!(!format!("{guesses:?}").contains("my-secret"));
 }
+
+/// Tells the other gateway at once.
+#[derive(Debug, Default)]
+struct Line {
+    told: Mutex<Vec<Attempt>>,
+    others: Mutex<Vec<Weak<Guesses>>>,
+}
+
+impl SharedAttempts for Line {
+    fn tell(&self, attempt: Attempt) {
+        self.told.lock().unwrap().push(attempt);
+        for other in self.others.lock().unwrap().iter().filter_map(Weak::upgrade) {
+            other.hear(&[attempt]);
+        }
+    }
+
+    fn subscribe(&self, _listener: Weak<dyn HearsAttempts>) {}
+
+    fn is_over(&self) -> bool {
+        false
+    }
+}
+
+/// Two gateways with one store.
+fn two() -> ([Arc<Guesses>; 2], [Arc<Line>; 2]) {
+    let key = Arc::new(PublicIdKey::random().unwrap());
+    let gateways = [Arc::<Guesses>::default(), Arc::default()];
+    let lines = [&gateways[1], &gateways[0]]
+        .map(|other| Arc::new(Line { others: vec![Arc::downgrade(other)].into(), ..Line::default() }));
+    for (gateway, line) in gateways.iter().zip(&lines) {
+        let line: Arc<dyn SharedAttempts> = Arc::clone(line) as _;
+        gateway.share(&key, &line);
+    }
+    (gateways, lines)
+}
+
+impl Guesses {
+    /// Tries a secret; whether the gateway looked at it.
+    fn tries(&self, from: PeerAddr, claimed: &str, is_right: bool) -> bool {
+        let guess = self.guess(from, claimed, FREE).unwrap();
+        let (now, is_looked_at) = (Instant::now(), self.attempt(&guess, Instant::now()).is_ok());
+        match (is_looked_at, is_right) {
+            (true, true) => self.settle(&guess, now),
+            (true, false) => self.fail(&guess),
+            (false, _) => {}
+        }
+        is_looked_at
+    }
+}
+
+#[test]
+fn gateways_with_one_store_count_together() {
+    let ([a, b], _) = two();
+    let looked_at = (0..40).filter(|n| [&a, &b][n % 2].tries(peer(1), "joe", false)).count();
+    assert_eq!(looked_at, 10);
+    assert!(!b.tries(peer(1), "joe", true), "right or wrong");
+    assert!(b.tries(peer(2), "joe", true) && b.tries(peer(1), "ann", false));
+    // All addresses together, for one principal.
+    let looked_at = (10..500).filter(|n| [&a, &b][*n as usize % 2].tries(peer(*n), "joe", false)).count();
+    assert_eq!(looked_at, 90);
+}
+
+#[test]
+fn right_secret_ends_the_count_on_all_gateways_and_costs_no_message_without_one() {
+    let ([a, b], [told, _]) = two();
+    for _ in 0..100 {
+        assert!(a.tries(peer(1), "joe", true));
+    }
+    assert_eq!(told.told.lock().unwrap().len(), 0);
+    for _ in 0..9 {
+        assert!(a.tries(peer(1), "joe", false));
+    }
+    assert!(a.tries(peer(1), "joe", true));
+    assert_eq!((0..20).filter(|_| b.tries(peer(1), "joe", false)).count(), 10);
+}
+
+#[test]
+fn peers_on_a_machine_count_for_that_machine() {
+    let ([a, b], [told, _]) = two();
+    for _ in 0..10 {
+        assert!(a.tries(tcp("127.0.0.1"), "joe", false));
+    }
+    assert!(!a.tries(tcp("127.0.0.1"), "joe", false) && b.tries(tcp("127.0.0.1"), "joe", false));
+    assert_eq!(told.told.lock().unwrap().len(), 0);
+}

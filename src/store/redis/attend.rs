@@ -22,7 +22,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    hear,
+    attempts, hear,
     link::{self, connect},
     outage,
     state::State,
@@ -77,7 +77,8 @@ pub(super) async fn open(state: &State) -> RedisResult<Connections> {
     });
     let commands = connect(&state.options, AsyncConnectionConfig::new()).await?;
     let mut pushes = connect(&state.options, config).await?;
-    pushes.subscribe(&[state.names.revoked(), state.names.gateway(&state.gateway)][..]).await?;
+    let channels = [state.names.revoked(), state.names.attempts(), state.names.gateway(&state.gateway)];
+    pushes.subscribe(&channels[..]).await?;
     Ok(Connections { commands, pushes, heard, overflow })
 }
 
@@ -148,7 +149,8 @@ async fn listen(
         () = worker.link.is_broken.notified() => {}
         () = std::future::ready(()) => {}
     }
-    let (revoked, own) = (state.names.revoked(), state.names.gateway(&state.gateway));
+    let (revoked, attempted) = (state.names.revoked(), state.names.attempts());
+    let own = state.names.gateway(&state.gateway);
     let mut probes = interval(PROBE);
     let mut checks = interval(outage::check_interval(state).mul_f64(0.9 + rand::random::<f64>() / 10.0));
     checks.reset();
@@ -170,6 +172,9 @@ async fn listen(
                 while let Some(push) = next.take() {
                     match message(push) {
                         Push::Message(channel, payload) if channel == revoked.as_bytes() => messages.push(payload),
+                        Push::Message(channel, payload) if channel == attempted.as_bytes() => {
+                            attempts::hear(state, &payload);
+                        }
                         Push::Message(channel, _) if channel == own.as_bytes() => {
                             latest = Instant::now();
                             has_heard_itself = true;

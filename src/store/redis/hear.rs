@@ -92,7 +92,7 @@ pub(super) fn hear(state: &State, messages: &[Vec<u8>]) {
     if by_digest.is_empty() {
         return;
     }
-    for subscriber in state.subscribers() {
+    for subscriber in state.subscribers.all() {
         let mut of_message: HashMap<usize, Vec<TrackingId>> = HashMap::new();
         for (id, digest) in open_among(&*subscriber, |digest| by_digest.contains_key(digest)) {
             for number in by_digest.get(&digest).into_iter().flatten() {
@@ -116,7 +116,7 @@ pub(super) fn end_here(state: &State, revocation: &Revocation) -> usize {
         state.cache.forget(digest);
     }
     let mut ended = 0;
-    for subscriber in state.subscribers() {
+    for subscriber in state.subscribers.all() {
         let mut ids = known.clone();
         if !stand_ins.is_empty() {
             let found = open_among(&*subscriber, |digest| digests.contains(digest));
@@ -138,7 +138,7 @@ pub(super) fn open_among(
 /// Ends the connections whose records are gone although no message said so.
 pub(super) async fn check_open(worker: Arc<Worker>) {
     let (state, began) = (&worker.state, Instant::now());
-    for subscriber in state.subscribers() {
+    for subscriber in state.subscribers.all() {
         let mut suspects: HashMap<Digest, TrackingId> =
             open_among(&*subscriber, |_| true).into_iter().map(|(id, digest)| (digest, id)).collect();
         for is_sure in [false, true] {

@@ -6,6 +6,7 @@
 //! wg:r:<digest>        a record: JSON, see below; Redis drops it when its time is over
 //! wg:a:<principal>     the digests of the records with a login of this principal, by the time at which they expire
 //! wg:revoked           the channel on which gateways tell each other of revocations
+//! wg:attempts          the channel on which gateways tell each other of attempts to log in
 //! wg:g:<gateway>       the channel on which a gateway hears itself
 //!
 //! digest     SHA-256 of the tracking ID, base64
@@ -108,6 +109,10 @@ impl Names {
 
     pub(super) fn revoked(&self) -> String {
         format!("{}revoked", self.0)
+    }
+
+    pub(super) fn attempts(&self) -> String {
+        format!("{}attempts", self.0)
     }
 
     pub(super) fn gateway(&self, gateway: &str) -> String {

@@ -56,7 +56,7 @@ pub(super) async fn bound(state: Arc<State>) {
 /// Ends as many connections as make all of them end in so many steps.
 fn end_some(state: &State, steps: u32) -> usize {
     let mut ended = 0;
-    for subscriber in state.subscribers() {
+    for subscriber in state.subscribers.all() {
         // Their order is another one for each gateway.
         let mut ids: Vec<_> =
             hear::open_among(&*subscriber, |_| true).into_iter().map(|(id, _)| id).collect();

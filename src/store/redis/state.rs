@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     cookie::PublicIdKey,
-    store::{OpenConnections, RedisOptions, StoreTally, owed::Owed},
+    store::{HearsAttempts, OpenConnections, RedisOptions, StoreTally, owed::Owed, subscribers::Subscribers},
 };
 
 /// What all parts of a store on Redis share.
@@ -36,7 +36,10 @@ pub(super) struct State {
     is_up: AtomicBool,
     /// When the open connections were compared with their records the last time.
     checked: Mutex<Instant>,
-    subscribers: Mutex<Vec<Weak<dyn OpenConnections>>>,
+    /// Whose connections end.
+    pub(super) subscribers: Subscribers<dyn OpenConnections>,
+    /// Who counts attempts to log in.
+    pub(super) hearing: Subscribers<dyn HearsAttempts>,
 }
 
 /// The key of public IDs as Redis has it. `Debug` does not show it.
@@ -59,7 +62,8 @@ impl State {
             tally,
             is_up: AtomicBool::new(false),
             checked: Mutex::new(Instant::now()),
-            subscribers: Mutex::default(),
+            subscribers: Subscribers::default(),
+            hearing: Subscribers::default(),
         }
     }
 
@@ -92,27 +96,6 @@ impl State {
     /// For how long the open connections have not been compared with their records.
     pub(super) fn unchecked_for(&self) -> Duration {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
-    }
-
-    pub(super) fn subscribe(&self, connections: Weak<dyn OpenConnections>) {
-        let mut subscribers = self.lock();
-        subscribers.retain(|other| other.strong_count() > 0);
-        subscribers.push(connections);
-    }
-
-    /// The subscribers that are there still. A copy, so that none is called under the lock.
-    pub(super) fn subscribers(&self) -> Vec<Arc<dyn OpenConnections>> {
-        self.lock().iter().filter_map(Weak::upgrade).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Weak<dyn OpenConnections>>> {
-        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl std::fmt::Debug for dyn OpenConnections {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("OpenConnections")
     }
 }
 
