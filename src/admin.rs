@@ -35,6 +35,7 @@ use std::{fmt, path::Path, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 pub use crate::health::{Cause, HealthReport, Readiness, Unreadiness};
+pub(crate) use audit::Caller;
 pub use client::{AdminClient, ClientError};
 pub use entry::{Authenticated, CookieEntry};
 pub use operations::{Failure, perform};

@@ -11,6 +11,7 @@ mod schema;
 
 mod account;
 mod auth;
+mod console;
 mod cookie;
 mod endpoint;
 mod forward_auth;
@@ -50,8 +51,8 @@ pub use crate::{
     },
     cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, SameSite},
     edge::{
-        AddressOptions, EdgeOptions, ForwardAuthOptions, HttpOptions, IdentityHeaders, PathTree, Requirement,
-        ServicePlace, StaticOptions, TargetOptions, TrustedProxy,
+        AddressOptions, ConsoleOptions, EdgeOptions, ForwardAuthOptions, HttpOptions, IdentityHeaders,
+        PathTree, Requirement, ServicePlace, StaticOptions, TargetOptions, TrustedProxy,
     },
     handshake::{AllowedHosts, HandshakeOptions},
     identity::Name,

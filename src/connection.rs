@@ -1,5 +1,6 @@
 //! One connection, top to bottom.
 
+mod console;
 mod join;
 mod lease;
 
@@ -82,6 +83,10 @@ async fn open(incoming: Incoming, edge: Arc<Edge>, shutdown: &CancellationToken)
         Upgraded::Wamp(upgrade) => Some(Box::new(Connection::new(upgrade))),
         Upgraded::Testee(TesteeUpgrade { stream, early, wire, seat: _seat }) => {
             Box::pin(Testee::new(stream, early, wire).run(shutdown)).await;
+            None
+        }
+        Upgraded::Console(upgrade) => {
+            Box::pin(console::run(*upgrade, shutdown)).await;
             None
         }
     }
@@ -188,6 +193,9 @@ impl Connection {
             (Stage::Join, "a client was refused")
         };
         let line = self.slot.refusals().count(stage, reason);
+        if let Some(line) = line {
+            self.slot.refusals().note(stage, reason, line, &self.visitor.peer, ending);
+        }
         if let Some(line) = line.filter(|_| !ending.is_told()) {
             let Visitor { id, peer, .. } = &self.visitor;
             let (public_id, path) = (self.visitor.public_id(), shown::path(self.visitor.path()));

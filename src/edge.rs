@@ -7,6 +7,7 @@ mod access;
 mod addresses;
 mod body;
 mod connections;
+mod console;
 mod forward_auth;
 mod hang_up;
 mod head;
@@ -40,6 +41,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, request::Parts};
 use hyper::server::conn::http1;
+use tokio_util::sync::CancellationToken;
 
 use self::{
     addresses::Addresses,
@@ -65,10 +67,13 @@ use crate::{
 pub use addresses::Seat;
 pub(crate) use addresses::{ADDRESS_REASONS, CONNECTION_REASONS};
 pub use connections::Counted;
+pub(crate) use console::{
+    Console, ConsoleEntry, ConsoleHello, ConsoleLink, ConsoleUpgrade, Order, REFUSED as CONSOLE_REFUSED,
+};
 pub use metrics::EdgeMetrics;
 pub use options::{
-    AddressOptions, EdgeOptions, ForwardAuthOptions, HttpOptions, IdentityHeaders, PathTree, Requirement,
-    ServicePlace, StaticOptions, TargetOptions, TrustedProxy,
+    AddressOptions, ConsoleOptions, EdgeOptions, ForwardAuthOptions, HttpOptions, IdentityHeaders, PathTree,
+    Requirement, ServicePlace, StaticOptions, TargetOptions, TrustedProxy,
 };
 pub use refusals::TurnedAway;
 pub(crate) use reply::{HANDSHAKE_REASONS, REQUEST_REASONS};
@@ -96,6 +101,10 @@ pub struct Edge {
     access_log: bool,
     transport: String,
     succession: Succession,
+    /// Cancelled when another edge serves the transport.
+    retired: CancellationToken,
+    /// The way of the operator's page to the gateway.
+    console: Option<Arc<ConsoleLink>>,
 }
 
 /// Who a request is from.
@@ -141,7 +150,15 @@ impl Edge {
             access_log: http.access_log,
             transport: id.clone(),
             succession: Succession::default(),
+            retired: CancellationToken::new(),
+            console: None,
         })
+    }
+
+    /// The edge, whose operator's page has a gateway to show.
+    #[must_use]
+    pub(crate) fn with_console(self, console: Arc<ConsoleLink>) -> Self {
+        Self { console: Some(console), ..self }
     }
 
     /// The edge, to serve a transport in the place of another one: clients have had already what they had there.
@@ -154,6 +171,7 @@ impl Edge {
     /// Another edge serves the transport from now on. It answers the next request on each connection of this one, which is the last there.
     pub(crate) fn retire(&self, heir: &Arc<Self>) {
         self.succession.end(heir);
+        self.retired.cancel();
     }
 
     /// Whether it serves nothing but probes, which go on while the gateway drains.
@@ -251,6 +269,15 @@ impl Edge {
             }
             Target::Page => page::page(request, &path, depth),
             Target::Health => probe::probe(&self.health, &path, depth),
+            Target::Console(target) => {
+                let (response, entry) =
+                    self.answer_console(target, request, &path, depth, has_body, client)?;
+                if let Some(entry) = entry {
+                    let _ = slot.set(Agreed::Console(Box::new(entry)));
+                    self.handshakes.count(response.status());
+                }
+                Ok(response)
+            }
             // Proxies write the mount as it is configured: what is found only once it is decoded is a client's.
             Target::ForwardAuth(_) => Err(Problem::NotFound),
             Target::Metrics => {

@@ -3,6 +3,7 @@
 
 mod assembly;
 mod changes;
+mod console;
 mod foundation;
 mod janitor;
 mod process;
@@ -23,7 +24,7 @@ use crate::{
     auth::LoginFiles,
     config::{Config, RealmOptions, TransportConfig},
     cookie::PublicIdKeyError,
-    edge::{ServicePlace, TargetOptions},
+    edge::{Console, ServicePlace, TargetOptions},
     identity::Standing,
     memory,
     policy::{PolicyEngineError, PolicyLoadError, Recorder, Reloader},
@@ -119,7 +120,10 @@ impl Gateway {
         let transports = assembly.take_effect(&config, transports);
         let Assembly { realms, .. } = assembly;
         let state = State { config, realms, transports, is_bound: false };
-        Ok(Self { running: Arc::new(Running { foundation, state: Mutex::new(state) }) })
+        let running = Arc::new(Running { foundation, state: Mutex::new(state) });
+        let console: Arc<dyn Console> = Arc::clone(&running) as _;
+        running.foundation.console.lead_to(Arc::downgrade(&console));
+        Ok(Self { running })
     }
 
     /// The node directory; it need not exist.

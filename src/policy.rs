@@ -76,7 +76,7 @@ pub use self::{
     options::{Grants, Instances, PolicyFile, PolicyOptions},
     queue::MAX_WAITING,
     record::Recorder,
-    reload::{Reload, Reloader},
+    reload::{Deciding, Reload, Reloader},
     request::{CertificateView, ConnectionView, CookieView, HelloView, JoinRequest, LoginView},
     tally::{PolicyMetrics, Tally},
 };

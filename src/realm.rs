@@ -19,6 +19,7 @@ mod features;
 mod holdings;
 mod identifiers;
 mod inbox;
+mod listing;
 mod logout;
 mod member;
 mod meta;
@@ -42,6 +43,7 @@ use self::{
 };
 pub use self::{
     inbox::RealmClosed,
+    listing::{Listed, Listing},
     logout::{Logout, Logouts, TooManyLogouts},
     member::{Channel, Client},
     metrics::RealmMetrics,
@@ -127,6 +129,20 @@ impl Realm {
         let (done, ended) = oneshot::channel();
         self.inbox.send_now(Arrival::Close { done });
         ended
+    }
+
+    /// Ends a session for the operator; the answer is whether there was one.
+    pub(crate) fn kill(&self, session: SessionId) -> oneshot::Receiver<bool> {
+        let (done, killed) = oneshot::channel();
+        self.inbox.send_now(Arrival::Kill { session, done });
+        killed
+    }
+
+    /// The newest sessions whose number, authid, role or method `wanted` is a part of, `most` of them.
+    pub(crate) fn list(&self, wanted: &str, most: usize) -> oneshot::Receiver<Listing> {
+        let (done, listing) = oneshot::channel();
+        self.inbox.send_now(Arrival::List { wanted: wanted.to_owned(), most, done });
+        listing
     }
 
     /// What the realm can do, for WELCOME.

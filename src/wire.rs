@@ -14,6 +14,7 @@ mod metrics;
 mod options;
 mod outbox;
 mod socket;
+mod talk;
 mod testee;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub use ending::Ending;
 pub use metrics::{Traffic, WireMetrics};
 pub use options::{PingOptions, WireOptions};
 pub use outbox::{Closing, Complaint, Outbox, Taken};
+pub use talk::Talk;
 pub use testee::Testee;
 
 /// How much is handed to the socket in one write. Larger batches save system calls; this size is where that stops

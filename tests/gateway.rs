@@ -3,6 +3,7 @@
 mod addresses;
 mod auth;
 mod bad_input;
+mod console;
 mod contract;
 mod cookie_auth;
 mod cookies;

@@ -4,12 +4,14 @@ use tokio::net::UnixStream;
 use tracing::info;
 
 use super::{AdminRequest, Command, Failure, Selection, Summary};
+use crate::stream::PeerAddr;
 
-/// The process at the other end of the socket, as the system knows it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Caller {
+/// Who gives a command: the process at the other end of the socket, as the system knows it, or the operator's page.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Caller {
     uid: Option<u32>,
     pid: Option<i32>,
+    peer: Option<PeerAddr>,
 }
 
 impl Caller {
@@ -18,18 +20,31 @@ impl Caller {
         Self {
             uid: credentials.as_ref().map(tokio::net::unix::UCred::uid),
             pid: credentials.as_ref().and_then(tokio::net::unix::UCred::pid),
+            peer: None,
         }
+    }
+
+    /// The operator's page in a browser at this address.
+    pub(crate) fn page(peer: PeerAddr) -> Self {
+        Self { peer: Some(peer), ..Self::default() }
+    }
+
+    /// Tells the operator which session was ended.
+    pub(crate) fn tell_of_a_kill(self, realm: &str, session: u64) {
+        let peer = self.peer.map(tracing::field::display);
+        info!(peer, command = "kill", realm, session, "a command ended a session");
     }
 
     /// Tells the operator who has the configuration read again; what comes of it has lines of its own.
     pub(super) fn tell_of_reload(self) {
-        let Self { uid, pid } = self;
+        let Self { uid, pid, .. } = self;
         info!(uid, pid, command = "reload", "a command reloads the configuration");
     }
 
     /// Tells the operator what was done. The fields have the same names for every command; those that do not apply are left out.
-    pub(super) fn tell(self, store: &str, request: &AdminRequest, outcome: &Result<Summary, Failure>) {
-        let Self { uid, pid } = self;
+    pub(crate) fn tell(self, store: &str, request: &AdminRequest, outcome: &Result<Summary, Failure>) {
+        let Self { uid, pid, peer } = self;
+        let peer = peer.map(tracing::field::display);
         let (command, authid) = match &request.command {
             Command::List { authid, .. } => ("list", authid.as_deref()),
             Command::Show(_) => ("show", None),
@@ -64,6 +79,7 @@ impl Caller {
         info!(
             uid,
             pid,
+            peer,
             store,
             command,
             authid,

@@ -7,6 +7,7 @@ use schemars::json_schema;
 
 use super::{
     PathTree, ServicePlace, StaticOptions, TargetOptions,
+    console::{self, RawConsole},
     forward_auth::RawForwardAuth,
     reader::{
         Anything, Json, Located, NodePath, Raw, Table, Walk, Whole, checked_text, choice, inline_schema,
@@ -41,6 +42,7 @@ choice! {
         Page(RawPage) = "page",
         Metrics(RawMetrics) = "metrics",
         Health(RawHealth) = "health",
+        Admin(RawConsole) = "admin",
         ForwardAuth(RawForwardAuth) = "forward-auth",
     }
     refuses {
@@ -379,6 +381,7 @@ impl RawService {
             Self::Page(_) => Some(TargetOptions::Page),
             Self::Metrics(_) => Some(TargetOptions::Metrics),
             Self::Health(_) => Some(TargetOptions::Health),
+            Self::Admin(raw) => Some(TargetOptions::Console(console::checked(raw.token, walk))),
             Self::ForwardAuth(raw) => {
                 raw.check(path, shared, walk).map(|options| TargetOptions::ForwardAuth(Box::new(options)))
             }

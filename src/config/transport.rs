@@ -6,8 +6,9 @@ use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    AddressOptions, EdgeOptions, Endpoint, HttpOptions, ListenerOptions, LoadOptions, PathTree, ServicePlace,
-    TargetOptions, TransportConfig, TrustedProxy,
+    AddressOptions, EdgeOptions, Endpoint, HttpOptions, ListenerOptions, LoadOptions, PathTree, Secret,
+    ServicePlace, TargetOptions, TransportConfig, TrustedProxy,
+    console::{self, Reach},
     endpoint::{Entrance, RawEndpoint},
     places::resolve,
     reader::{
@@ -21,9 +22,9 @@ use crate::{handshake::AllowedHosts, identity::Name};
 /// Default of `hsts_max_age`: one year, as in Crossbar.
 const DEFAULT_HSTS_MAX_AGE: u32 = 31_536_000;
 
-/// A transport.
+/// A transport, with the path at which it stands.
 #[derive(Debug)]
-pub(super) struct RawTransport(TransportChoice);
+pub(super) struct RawTransport(TransportChoice, String);
 
 choice! {
     /// A transport: an endpoint and what is served there.
@@ -31,6 +32,7 @@ choice! {
         Web(RawWeb) = "web",
         WebSocket(RawWebSocketTransport) = "websocket",
         Redirect(RawRedirectTransport) = "redirect",
+        Admin(RawConsoleTransport) = "admin",
     }
     refuses {
         "rawsocket" => "use \"websocket\" or \"web\"",
@@ -104,6 +106,26 @@ object! {
 }
 
 object! {
+    /// The operator's page, at a listener of its own.
+    struct RawConsoleTransport {
+        /// A name for the log. Default: the transport's place in the list, from 0.
+        id: optional Located<Name>,
+        /// Where the transport listens: an object such as {"type": "tcp", "port": 9091}. Default: port 9091 of 127.0.0.1, whatever
+        /// `run --port` and `--interface` say.
+        endpoint: optional Located<RawEndpoint>,
+        /// What the page's user has to know, at least 16 characters. The page needs it wherever it can be reached from beyond this machine.
+        /// Default none.
+        token: optional Located<Secret>,
+        /// Limits and switches for requests.
+        options: optional RawWebOptions,
+        /// How many connections may be open at once. Default 50,000.
+        max_connections: optional Whole<1, 10_000_000>,
+        /// What one address may have.
+        per_address: optional RawPerAddress,
+    }
+}
+
+object! {
     /// What one address may have of a transport; 0: as much as there is. An IPv6 address counts with its network of 64 bits, a client
     /// behind one of the `trusted_proxies` with its own address. 127.0.0.1, `::1` and Unix sockets are not limited.
     struct RawPerAddress {
@@ -152,7 +174,8 @@ object! {
 impl Raw for RawTransport {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
         refuse_stray_cookies(json, walk);
-        TransportChoice::read(json, walk).map(Self)
+        let path = walk.path().to_owned();
+        TransportChoice::read(json, walk).map(|choice| Self(choice, path))
     }
 }
 
@@ -220,6 +243,8 @@ struct Checked {
     per_address: AddressOptions,
     hosts: AllowedHosts,
     root: PathTree,
+    /// Whether the caller may give it another port or interface.
+    may_be_elsewhere: bool,
 }
 
 /// Checks all transports of a configuration.
@@ -231,13 +256,16 @@ pub(super) fn transports(
     let mut transports: Vec<TransportConfig> = Vec::new();
     let mut ids: Vec<Located<Name>> = Vec::new();
     let mut endpoints: Vec<Located<Endpoint>> = Vec::new();
+    // The TCP endpoints that the caller may place elsewhere.
+    let mut wanted = 0;
     shared.services = services(&raw);
-    for (place, RawTransport(choice)) in raw.into_iter().enumerate() {
+    for (place, RawTransport(choice, at)) in raw.into_iter().enumerate() {
         shared.transport = choice.id(place);
         let checked = match choice {
             TransportChoice::Web(web) => web.check(shared, walk),
             TransportChoice::WebSocket(websocket) => websocket.check(shared, walk),
             TransportChoice::Redirect(redirect) => redirect.check(walk),
+            TransportChoice::Admin(admin) => admin.check(&at, walk),
         };
         let id = shared.transport.clone();
         if let Some(id) = checked.id {
@@ -251,7 +279,7 @@ pub(super) fn transports(
         }
         let Some(endpoint) = checked.endpoint else { continue };
         // Endpoints that the caller has made equal get a message of their own.
-        let is_from_file = !is_endpoint_wanted(walk);
+        let is_from_file = !checked.may_be_elsewhere || !is_endpoint_wanted(walk);
         if is_from_file
             && let Some(other) = endpoints.iter().find(|other| clash(&other.value, &endpoint.value))
         {
@@ -261,6 +289,14 @@ pub(super) fn transports(
         warn_of_public_metrics(&endpoint, &checked.root, walk);
         check_proxy_protocol(&checked.entrance, &checked.http, walk);
         check_redirects(&endpoint, &checked.root, walk);
+        let reach = Reach {
+            endpoint: &endpoint,
+            entrance: &checked.entrance,
+            http: &checked.http,
+            hosts: &checked.hosts,
+            root: &checked.root,
+        };
+        console::check(&reach, walk);
         transports.push(TransportConfig {
             listener: ListenerOptions {
                 endpoint: endpoint.value.clone(),
@@ -276,9 +312,10 @@ pub(super) fn transports(
                 root: checked.root,
             },
         });
+        wanted += usize::from(checked.may_be_elsewhere && matches!(endpoint.value, Endpoint::Tcp { .. }));
         endpoints.push(endpoint);
     }
-    check_wanted(&endpoints, walk);
+    check_wanted(wanted, walk);
     transports
 }
 
@@ -309,7 +346,7 @@ fn check_redirects(endpoint: &Located<Endpoint>, root: &PathTree, walk: &mut Wal
 /// The WebSocket services of all transports, to which other paths refer.
 fn services(raw: &[RawTransport]) -> Vec<KnownService> {
     let mut found = Vec::new();
-    for (place, RawTransport(choice)) in raw.iter().enumerate() {
+    for (place, RawTransport(choice, _)) in raw.iter().enumerate() {
         let id = choice.id(place);
         match choice {
             TransportChoice::Web(web) => {
@@ -326,7 +363,7 @@ fn services(raw: &[RawTransport]) -> Vec<KnownService> {
                 keeps_logins: websocket.auth.as_ref().is_some_and(|auth| auth.value.cookie.is_some()),
                 has_policy: websocket.policy.is_some(),
             }),
-            TransportChoice::Redirect(_) => {}
+            TransportChoice::Redirect(_) | TransportChoice::Admin(_) => {}
         }
     }
     found
@@ -339,6 +376,7 @@ impl TransportChoice {
             Self::Web(web) => &web.id,
             Self::WebSocket(websocket) => &websocket.id,
             Self::Redirect(redirect) => &redirect.id,
+            Self::Admin(admin) => &admin.id,
         };
         id.as_ref().map_or_else(|| place.to_string(), |id| id.value.to_string())
     }
@@ -400,6 +438,7 @@ impl RawWeb {
             per_address: per_address(self.per_address, max_connections),
             hosts: shared.hosts.clone(),
             root,
+            may_be_elsewhere: true,
         }
     }
 }
@@ -423,6 +462,34 @@ impl RawWebSocketTransport {
             http: http_options(self.http_options, service.open_handshake_timeout.as_slice(), walk),
             hosts: shared.hosts.clone(),
             root,
+            may_be_elsewhere: true,
+        }
+    }
+}
+
+impl RawConsoleTransport {
+    /// The transport at a path of the configuration.
+    fn check(mut self, at: &str, walk: &mut Walk<'_>) -> Checked {
+        let (endpoint, entrance) = if let Some(Located { path, value }) = self.endpoint {
+            // Not by `checked_endpoint`: the caller means the port for clients.
+            let (endpoint, entrance) = value.check(walk);
+            (endpoint.map(|value| Located { path, value }), entrance)
+        } else {
+            let (path, value) = (format!("{at}.endpoint"), console::default_endpoint());
+            (Some(Located { path, value }), Entrance::default())
+        };
+        let hosts = transport_hosts(self.options.as_mut(), endpoint.as_ref(), walk);
+        let max_connections = self.max_connections.map(Whole::get);
+        Checked {
+            id: self.id,
+            endpoint,
+            entrance,
+            max_connections,
+            http: http_options(self.options, &[], walk),
+            per_address: per_address(self.per_address, max_connections),
+            hosts,
+            root: PathTree::of(TargetOptions::Console(console::checked(self.token, walk))),
+            may_be_elsewhere: false,
         }
     }
 }
@@ -442,6 +509,7 @@ impl RawRedirectTransport {
             per_address: per_address(self.per_address, max_connections),
             hosts,
             root: PathTree::of(TargetOptions::Https(port)),
+            may_be_elsewhere: true,
         }
     }
 }
@@ -494,7 +562,7 @@ fn is_endpoint_wanted(walk: &Walk<'_>) -> bool {
 }
 
 /// Reports a port or an interface that the caller wants, if it is not clear for which endpoint.
-fn check_wanted(endpoints: &[Located<Endpoint>], walk: &mut Walk<'_>) {
+fn check_wanted(tcp: usize, walk: &mut Walk<'_>) {
     let LoadOptions { port, interface, .. } = walk.surroundings.options;
     let wanted = match (port, interface) {
         (None, None) => return,
@@ -502,7 +570,6 @@ fn check_wanted(endpoints: &[Located<Endpoint>], walk: &mut Walk<'_>) {
         (None, Some(_)) => "an interface",
         (Some(_), Some(_)) => "a port and an interface",
     };
-    let tcp = endpoints.iter().filter(|endpoint| matches!(endpoint.value, Endpoint::Tcp { .. })).count();
     if tcp != 1 && !walk.has_fault_below("transports") {
         let message = format!(
             "{tcp} transports listen at TCP ports, so that {wanted} cannot be given from outside: write it in the file"

@@ -32,7 +32,8 @@ impl Connection {
         }
         service.admission.remember(&self.visitor, backend.realm(), &identity).await;
         service.admission.begins(&self.visitor, session, backend.realm(), &identity);
-        let attachment = self.welcome(session, &backend, identity, features).await?;
+        let client = Client { channel: self.channel(), features, service: service.number() };
+        let attachment = self.welcome(session, &backend, identity, client).await?;
         Ok(Session::new(attachment, self.visitor.tracked.is_some()))
     }
 
@@ -124,7 +125,7 @@ impl Connection {
         session: SessionId,
         backend: &Backend,
         identity: Identity,
-        features: ClientFeatures,
+        client: Client,
     ) -> Result<Attachment, Ending> {
         let tracked = self.visitor.tracked.as_ref();
         let details = WelcomeDetails {
@@ -145,7 +146,6 @@ impl Connection {
         self.joined = Some(Arc::clone(&identity));
         self.tell_of_the_join(session, backend.realm(), &identity);
         let outbox = Arc::clone(self.wire.outbox());
-        let client = Client { channel: self.channel(), features };
         self.lease = Held::begin(&self.visitor.id, &identity, &outbox);
         let attached = backend.attach(session, identity, outbox, client).await;
         attached.map_err(|_| Ending::Refused(AuthError::NoSuchRealm(None)))

@@ -241,6 +241,9 @@ impl ForwardAuth {
     fn refuse(&self, refusal: &Refusal, peer: PeerAddr, client: Option<&str>) -> Response<Body> {
         let (status, reason) = (refusal.status(), refusal.reason());
         let line = self.refusals.count(Stage::ForwardAuth, reason);
+        if let Some(line) = line {
+            self.refusals.note(Stage::ForwardAuth, reason, line, &peer, &refusal.cause());
+        }
         if let Some(line) = line.filter(|_| !refusal.is_told()) {
             let (transport, path, left_out) = (&*self.transport, &*self.path, line.left_out);
             let (public_id, why, code) = (client, refusal.cause(), status.as_u16());

@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use crate::{
+    auth::Secret,
     handshake::AllowedHosts,
     identity::Name,
     service::{ServiceOptions, TesteeOptions},
@@ -98,8 +99,17 @@ pub enum TargetOptions {
     Metrics,
     /// Whether the gateway lives and is ready.
     Health,
+    /// The operator's page.
+    Console(ConsoleOptions),
     /// Whether a request is allowed and whose it is, for a proxy that asks.
     ForwardAuth(Box<ForwardAuthOptions>),
+}
+
+/// The operator's page.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConsoleOptions {
+    /// What its user has to know. None: every user of this machine may open it, and no other.
+    pub token: Option<Secret>,
 }
 
 /// Answers for proxies that ask whether a request is allowed.
@@ -217,9 +227,7 @@ impl PathTree {
     pub fn is_for_probes(&self) -> bool {
         let targets = self.targets();
         targets.iter().any(|(_, target)| matches!(target, TargetOptions::Health))
-            && targets
-                .iter()
-                .all(|(_, target)| matches!(target, TargetOptions::Health | TargetOptions::Metrics))
+            && targets.iter().all(|(_, target)| target.is_for_the_operator())
     }
 
     fn collect<'a>(&'a self, path: &str, found: &mut Vec<(String, &'a TargetOptions)>) {
@@ -233,6 +241,11 @@ impl PathTree {
 }
 
 impl TargetOptions {
+    /// Whether it tells of the gateway itself, and no client has a use for it.
+    pub const fn is_for_the_operator(&self) -> bool {
+        matches!(self, Self::Health | Self::Metrics | Self::Console(_))
+    }
+
     /// The target's type, as the configuration names it.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -244,6 +257,7 @@ impl TargetOptions {
             Self::Page => "page",
             Self::Metrics => "metrics",
             Self::Health => "health",
+            Self::Console(_) => "admin",
             Self::ForwardAuth(_) => "forward-auth",
         }
     }

@@ -37,8 +37,13 @@ pub(crate) fn status() -> Response<Body> {
     secured("text/html; charset=utf-8", STATUS, HeaderValue::from_static("default-src 'none'"))
 }
 
-fn secured(media_type: &'static str, text: &'static str, policy: HeaderValue) -> Response<Body> {
-    let bytes = Bytes::from_static(text.as_bytes());
+/// A part of a page, which may do no more than the policy lets it.
+pub(super) fn secured(
+    media_type: &'static str,
+    text: impl Into<Bytes>,
+    policy: HeaderValue,
+) -> Response<Body> {
+    let bytes = text.into();
     let mut response = reply::content(StatusCode::OK, HeaderValue::from_static(media_type), bytes);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
@@ -51,7 +56,7 @@ fn secured(media_type: &'static str, text: &'static str, policy: HeaderValue) ->
 /// Allows the page its own script and style, and connections to its own host.
 ///
 /// `connect-src 'self'` covers ws: and wss: since CSP level 3; older browsers need them spelled out.
-fn content_security_policy(host: Option<&str>) -> HeaderValue {
+pub(super) fn content_security_policy(host: Option<&str>) -> HeaderValue {
     const BASE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; \
                         form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
     let is_host = |host: &&str| {

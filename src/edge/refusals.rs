@@ -73,6 +73,7 @@ impl Edge {
         why: &(dyn fmt::Display + Sync),
     ) {
         if let Some(line) = self.metrics.refusals.count(stage, reason) {
+            self.metrics.refusals.note(stage, reason, line, &peer, why);
             let (left_out, stage) = (line.left_out, stage.name());
             tracing::warn!(transport = %self.transport, %peer, stage, reason, left_out, "a connection was refused: {why}");
         }
@@ -89,6 +90,7 @@ impl Edge {
         let reason = problem.reason();
         if let Some(line) = self.metrics.refusals.count(Stage::Connection, reason) {
             let (peer, why, left_out) = (incoming.peer, problem.cause(), line.left_out);
+            self.metrics.refusals.note(Stage::Connection, reason, line, &peer, &why);
             tracing::warn!(transport = %self.transport, %peer, reason, left_out, "a connection was refused: {why}");
         }
     }
@@ -100,6 +102,7 @@ impl Edge {
         // Browsers open connections ahead, which time out without a word: that is no fault.
         if let Some(line) = line.filter(|_| matches!(problem, Problem::Head(_))) {
             let (why, left_out) = (problem.cause(), line.left_out);
+            self.metrics.refusals.note(Stage::Request, reason, line, &peer, &why);
             tracing::warn!(transport = %self.transport, %peer, reason, left_out, "a request was refused: {why}");
         }
         reply::bytes(problem)
@@ -129,6 +132,9 @@ impl Edge {
         let response = reply::reply(problem);
         let (stage, reason, status) = (problem.stage(request), problem.reason(), response.status());
         let line = self.metrics.refusals.count(stage, reason);
+        if let Some(line) = line {
+            self.metrics.refusals.note(stage, reason, line, &peer, &problem.cause());
+        }
         let is_handshake = stage == Stage::Handshake;
         if is_handshake {
             self.handshakes.count(status);

@@ -27,11 +27,21 @@ use crate::{
 pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 /// Why requests that ask for no WebSocket are refused.
-pub(crate) const REQUEST_REASONS: [&str; 9] =
-    ["head", "head-size", "head-timeout", "path", "not-found", "method", "file", "host", "foreign-host"];
+pub(crate) const REQUEST_REASONS: [&str; 10] = [
+    "head",
+    "head-size",
+    "head-timeout",
+    "path",
+    "not-found",
+    "method",
+    "file",
+    "host",
+    "foreign-host",
+    "forwarded",
+];
 
 /// Why handshakes are refused, beside the reasons of [`HandshakeError`] and of the client's address.
-pub(crate) const HANDSHAKE_REASONS: [&str; 4] = ["path", "not-found", "stripped", "store"];
+pub(crate) const HANDSHAKE_REASONS: [&str; 5] = ["path", "not-found", "stripped", "store", "pages"];
 
 /// What names the gateway in a reply.
 pub(crate) const SERVER: HeaderValue = HeaderValue::from_static("wampgate");
@@ -71,6 +81,10 @@ pub(crate) enum Problem {
     NoTls,
     /// The client's address has as much of something as it may have.
     TooMany(TooMany),
+    /// The operator's page without a token, through a proxy.
+    Forwarded,
+    /// As many of the operator's pages are open as may be.
+    Pages,
     /// The client is new, and its address may not have one more record in the store.
     NewClient,
 }
@@ -143,6 +157,8 @@ impl Problem {
             Self::Memory => "memory",
             Self::NoTls => "no-tls",
             Self::TooMany(refused) => refused.limit.reason(),
+            Self::Forwarded => "forwarded",
+            Self::Pages => "pages",
             Self::NewClient => Limit::NewRecords.reason(),
         }
     }
@@ -151,7 +167,12 @@ impl Problem {
     pub(crate) fn stage(&self, request: &Parts) -> Stage {
         let is_handshake = matches!(
             self,
-            Self::Handshake(_) | Self::Stripped | Self::Store(_) | Self::TooMany(_) | Self::NewClient
+            Self::Handshake(_)
+                | Self::Stripped
+                | Self::Store(_)
+                | Self::TooMany(_)
+                | Self::NewClient
+                | Self::Pages
         ) || asks_for_websocket(&request.headers);
         if is_handshake { Stage::Handshake } else { Stage::Request }
     }
@@ -193,7 +214,7 @@ pub(crate) fn reply(problem: &Problem) -> Response<Body> {
                 headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
         }
-        Problem::Store(_) | Problem::Full | Problem::Descriptors | Problem::Memory => {
+        Problem::Store(_) | Problem::Full | Problem::Descriptors | Problem::Memory | Problem::Pages => {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         // RFC 6585, 4: a 429 may say how long to wait.
@@ -211,11 +232,11 @@ fn status(problem: &Problem) -> StatusCode {
         Problem::Head(fault) if fault.is_too_large => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Problem::Path | Problem::Host | Problem::Head(_) | Problem::NoTls => StatusCode::BAD_REQUEST,
         Problem::Stripped => StatusCode::UPGRADE_REQUIRED,
-        Problem::Foreign(_) => StatusCode::FORBIDDEN,
+        Problem::Foreign(_) | Problem::Forwarded => StatusCode::FORBIDDEN,
         Problem::NotFound => StatusCode::NOT_FOUND,
         Problem::Method => StatusCode::METHOD_NOT_ALLOWED,
         Problem::File => StatusCode::INTERNAL_SERVER_ERROR,
-        Problem::Store(_) | Problem::Full | Problem::Descriptors | Problem::Memory => {
+        Problem::Store(_) | Problem::Full | Problem::Descriptors | Problem::Memory | Problem::Pages => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         Problem::TooMany(_) | Problem::NewClient => StatusCode::TOO_MANY_REQUESTS,
@@ -251,9 +272,13 @@ fn message(problem: &Problem) -> String {
             Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\")"
             .into(),
         Problem::Foreign(foreign) => foreign.to_string(),
+        Problem::Forwarded => "without a `token` this page is for programs on the gateway's own machine, and this request came through a \
+            proxy: set a `token` at the path"
+            .into(),
         Problem::Head(fault) => fault.message.clone(),
         Problem::HeadTimeout => "the request's head did not come in time".into(),
         Problem::NoTls => "this port speaks TLS: use https:// or wss://".into(),
+        Problem::Pages => "as many of the operator's pages are open as may be: close one, or come later".into(),
         Problem::Full | Problem::Descriptors | Problem::Memory => "too many connections, come later".into(),
         Problem::TooMany(TooMany { limit: Limit::Connections, .. }) => {
             "too many connections from your address: close some, or come later".into()

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::{
-    PathTree, ServicePlace, TargetOptions, forward_auth::ForwardAuth, metrics::EdgeMetrics,
-    path::RequestPath, static_files::StaticFiles, websocket::WebSocketTarget,
+    PathTree, ServicePlace, TargetOptions, console::ConsoleTarget, forward_auth::ForwardAuth,
+    metrics::EdgeMetrics, path::RequestPath, static_files::StaticFiles, websocket::WebSocketTarget,
 };
 use crate::service::{TesteeService, WebSocketService};
 
@@ -48,6 +48,7 @@ pub(crate) enum Target {
     Page,
     Metrics,
     Health,
+    Console(ConsoleTarget),
     ForwardAuth(Box<ForwardAuth>),
 }
 
@@ -131,6 +132,7 @@ impl Target {
             TargetOptions::Page => Self::Page,
             TargetOptions::Metrics => Self::Metrics,
             TargetOptions::Health => Self::Health,
+            TargetOptions::Console(options) => Self::Console(ConsoleTarget::new(options)),
             TargetOptions::ForwardAuth(options) => {
                 let service = (making.services)(&options.service)?;
                 let Making { transport, metrics, .. } = making;

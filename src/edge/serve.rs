@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use super::{
     Edge, HttpOptions, Requester, access,
     body::Body,
+    console::ConsoleUpgrade,
     hang_up::hang_up,
     head::HeadFault,
     patience::Patience,
@@ -69,6 +70,9 @@ impl Edge {
                     }
                     Agreed::Testee(wire, seat) => {
                         Upgraded::Testee(TesteeUpgrade { stream, early, wire, seat })
+                    }
+                    Agreed::Console(entry) => {
+                        Upgraded::Console(Box::new(ConsoleUpgrade { stream, early, entry: *entry }))
                     }
                 });
             }

@@ -132,7 +132,7 @@ async fn connect(edge: &Arc<Edge>) -> (TcpStream, JoinHandle<Option<Upgrade>>) {
     let serving = tokio::spawn(async move {
         edge.serve(incoming).await.map(|upgraded| match upgraded {
             Upgraded::Wamp(upgrade) => upgrade,
-            Upgraded::Testee(upgrade) => panic!("{upgrade:?}"),
+            other => panic!("{other:?}"),
         })
     });
     (client, serving)

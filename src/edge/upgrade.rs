@@ -9,6 +9,7 @@ use super::{
     Edge, Requester,
     addresses::Seat,
     body::Body,
+    console::{ConsoleEntry, ConsoleUpgrade},
     reply::Problem,
     websocket::{Handover, WebSocketTarget, open_testee},
 };
@@ -32,6 +33,8 @@ pub enum Upgraded {
     Wamp(Upgrade),
     /// It is sent back what it sends.
     Testee(TesteeUpgrade),
+    /// It is the operator's page.
+    Console(Box<ConsoleUpgrade>),
 }
 
 /// A connection to a service that echoes.
@@ -56,6 +59,7 @@ pub struct TesteeUpgrade {
 pub(super) enum Agreed {
     Wamp(Handover),
     Testee(Arc<WireOptions>, Option<Seat>),
+    Console(Box<ConsoleEntry>),
 }
 
 /// A connection whose 101 has been sent: from here on it speaks WebSocket.

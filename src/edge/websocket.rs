@@ -101,13 +101,13 @@ pub(crate) fn open_testee(
 }
 
 /// What would be a body is read as WebSocket frames by one side, and as HTTP by the other.
-fn without_body<T>(checked: Result<T, HandshakeError>, has_body: bool) -> Result<T, Problem> {
+pub(super) fn without_body<T>(checked: Result<T, HandshakeError>, has_body: bool) -> Result<T, Problem> {
     let accepted = checked.map_err(Problem::Handshake)?;
     if has_body { Err(Problem::Handshake(HandshakeError::Body)) } else { Ok(accepted) }
 }
 
 /// RFC 6455, 4.2.2: the answer that ends HTTP on this connection.
-fn switching_protocols(
+pub(super) fn switching_protocols(
     accept_key: &HeaderValue,
     subprotocol: Option<HeaderValue>,
     set_cookie: Option<HeaderValue>,

@@ -11,7 +11,7 @@ use crate::{
     backend::{Backend, Backends},
     config::{Config, ServiceOptions, TransportConfig},
     cookie::PublicIdKey,
-    edge::{Edge, ServicePlace},
+    edge::{Edge, ServicePlace, TargetOptions},
     identity::{Standing, Standings},
     metrics::Stage,
     realm::Realm,
@@ -207,10 +207,15 @@ impl<'a> Assembly<'a> {
     /// The HTTP side of a transport.
     fn edge(&self, config: &TransportConfig) -> Result<Edge, StartError> {
         let (metrics, health) = (&self.foundation.edge_metrics, &self.foundation.health);
-        Edge::new(&config.edge, metrics, health, &mut |place| {
+        let is_console = |(_, target): &(_, &TargetOptions)| matches!(target, TargetOptions::Console(_));
+        if config.edge.root.targets().iter().any(is_console) {
+            self.foundation.refusals.keep_recent();
+        }
+        let edge = Edge::new(&config.edge, metrics, health, &mut |place| {
             let found = self.services.iter().find(|(other, _)| other == place);
             found.map(|(_, service)| Arc::clone(service)).ok_or_else(|| StartError::NoService(place.clone()))
-        })
+        })?;
+        Ok(edge.with_console(Arc::clone(&self.foundation.console)))
     }
 
     /// What connections of a transport pass before their first request.

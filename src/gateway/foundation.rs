@@ -15,12 +15,12 @@ use crate::{
     auth::{AuthError, LoginFiles},
     config::Config,
     cookie::PublicIdKey,
-    edge::{self, EdgeMetrics},
+    edge::{self, ConsoleLink, EdgeMetrics},
     handshake::HandshakeError,
     health::{Cause, Health, IsWell},
     identity::Standing,
     metrics::{Readings, Refusals, Registry, Stage},
-    policy::{self, PolicyEngine, PolicyGate, PolicyMetrics, Recorder, Reloader},
+    policy::{self, Deciding, PolicyEngine, PolicyGate, PolicyMetrics, Recorder, Reloader},
     realm::{Logout, Logouts, RealmMetrics, TooManyLogouts},
     server::Posts,
     store::{StoreMetrics, StoreOptions},
@@ -46,7 +46,7 @@ pub(super) struct Foundation {
     policy_metrics: PolicyMetrics,
     /// None as long as no endpoint has TLS: most gateways need no such metrics.
     tls_metrics: OnceLock<TlsMetrics>,
-    registry: Registry,
+    pub(super) registry: Registry,
     pub(super) health: Health,
     /// A client has no more guesses by trying other paths.
     pub(super) guesses: Arc<Guesses>,
@@ -56,11 +56,13 @@ pub(super) struct Foundation {
     passing_key: OnceLock<Arc<PublicIdKey>>,
     engine: PolicyEngine,
     pub(super) policies: Arc<Reloader>,
-    default_policy: OnceLock<Arc<PolicyGate>>,
+    default_policy: OnceLock<(Arc<PolicyGate>, Deciding)>,
     pub(super) recorder: OnceLock<Arc<Recorder>>,
     pub(super) certificates: Arc<Certificates>,
     pub(super) logins: Arc<LoginFiles>,
     pub(super) posts: Posts,
+    /// The operator's pages, which find the gateway by it.
+    pub(super) console: Arc<ConsoleLink>,
     /// Numbers what comes and goes with configurations.
     numbers: AtomicU64,
 }
@@ -93,6 +95,7 @@ impl Foundation {
         refusals.expect(Stage::Handshake, edge::ADDRESS_REASONS);
         refusals.expect(Stage::Join, Ending::JOIN_COMPLAINTS);
         refusals.expect(Stage::Session, Ending::SESSION_COMPLAINTS);
+        refusals.expect(Stage::Session, [edge::CONSOLE_REFUSED]);
         let policy_metrics = PolicyMetrics::register(&registry);
         Ok(Self {
             node_dir: config.node_dir.clone(),
@@ -119,6 +122,7 @@ impl Foundation {
             certificates: Arc::default(),
             logins: Arc::default(),
             posts: Posts::default(),
+            console: Arc::default(),
             numbers: AtomicU64::new(0),
         })
     }
@@ -149,13 +153,14 @@ impl Foundation {
     }
 
     pub(super) fn default_policy(&self) -> Result<Arc<PolicyGate>, StartError> {
-        if let Some(policy) = self.default_policy.get() {
+        if let Some((policy, _)) = self.default_policy.get() {
             return Ok(Arc::clone(policy));
         }
         let policy = policy::default_policy(&self.engine)?;
+        let deciding = Deciding::from_now("default", &policy, policy::DEFAULT_POLICY);
         let gate = PolicyGate::new("default", Arc::new(policy), DEFAULT_POLICY_CONCURRENT);
         let gate = gate.counting(self.policy_metrics.tally("default"));
-        Ok(Arc::clone(self.default_policy.get_or_init(|| Arc::new(gate))))
+        Ok(Arc::clone(&self.default_policy.get_or_init(|| (Arc::new(gate), deciding)).0))
     }
 
     /// Probes hear of every policy and every store.
@@ -175,7 +180,14 @@ impl Foundation {
     /// The way to each policy.
     pub(super) fn gates(&self) -> Vec<Arc<PolicyGate>> {
         let mut gates = self.policies.gates();
-        gates.extend(self.default_policy.get().cloned());
+        gates.extend(self.default_policy.get().map(|(gate, _)| Arc::clone(gate)));
         gates
+    }
+
+    /// What decides now, for each policy.
+    pub(super) fn deciding(&self) -> Vec<Deciding> {
+        let mut deciding = self.policies.deciding();
+        deciding.extend(self.default_policy.get().map(|(_, deciding)| deciding.clone()));
+        deciding
     }
 }

@@ -3,13 +3,19 @@
 //! The stage that refuses a client asks [`Refusals::count`] with the reason's name. That counts, and says
 //! whether a line may be written: each reason has a [`Ration`] of its own.
 
+mod recent;
+
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    fmt,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
+use self::recent::Recent;
 use super::{Counter, Counters, Registry};
 use crate::ration::{Line, Ration};
+
+pub(crate) use self::recent::Refused;
 
 /// How far a client has come that is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,6 +45,8 @@ struct Inner {
     counts: Counters<2>,
     /// As many as there are reasons in this program.
     reasons: RwLock<HashMap<(Stage, &'static str), Reason>>,
+    /// The last ones, if the operator's page shows them.
+    recent: OnceLock<Recent>,
 }
 
 #[derive(Debug, Default)]
@@ -90,6 +98,30 @@ impl Refusals {
         }
         let mut known = self.0.reasons.write().unwrap_or_else(PoisonError::into_inner);
         known.entry((stage, reason)).or_insert_with(|| self.reason(stage, reason)).count()
+    }
+
+    /// Keeps the last clients that the log has a line about, from now on.
+    pub(crate) fn keep_recent(&self) {
+        self.0.recent.get_or_init(Recent::default);
+    }
+
+    /// Keeps what the log says of a client that was refused, where that is wanted.
+    pub fn note(
+        &self,
+        stage: Stage,
+        reason: &'static str,
+        line: Line,
+        peer: &dyn fmt::Display,
+        why: &dyn fmt::Display,
+    ) {
+        if let Some(recent) = self.0.recent.get() {
+            recent.add(stage, reason, line, peer, why);
+        }
+    }
+
+    /// The last clients that were kept, the newest first.
+    pub(crate) fn recent(&self) -> Vec<Refused> {
+        self.0.recent.get().map_or_else(Vec::new, Recent::newest_first)
     }
 
     /// How many clients were refused for this reason.

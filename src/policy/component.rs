@@ -126,6 +126,11 @@ impl WasmPolicy {
         policy.accepted().map_err(|fault| PolicyLoadError { policy: self.log.policy().to_owned(), fault })
     }
 
+    /// The version of the contract that it was built for.
+    pub fn contract(&self) -> &'static str {
+        self.component.version().number()
+    }
+
     /// What the component says that it needs with its configuration. None: it is built for a version of the contract in which
     /// it cannot say.
     pub fn needs(&self) -> Option<&Needs> {

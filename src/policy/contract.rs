@@ -56,6 +56,11 @@ macro_rules! versions {
                 })
             }
 
+            /// The version that it was built for.
+            pub(super) const fn version(&self) -> Version {
+                match self { $(Self::$version(_) => Version::$version),+ }
+            }
+
             /// Makes an instance.
             pub(super) fn instantiate(&self, store: &mut Store<Instance>) -> Result<Guest> {
                 Ok(match self {

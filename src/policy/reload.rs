@@ -13,8 +13,9 @@ use sha2::{Digest, Sha256};
 
 use super::{
     PolicyEngine, PolicyFile, PolicyGate, PolicyLoadError, PolicyLoadFault, PolicyMetrics, WasmPolicy, aside,
-    load,
+    load::{self, Hex},
 };
+use crate::time::Timestamp;
 
 /// Every policy of a gateway that comes from a file.
 #[derive(Debug)]
@@ -32,6 +33,30 @@ struct Reloadable {
     /// The hash of what was read last, good or not: the reloader neither tries the same bytes a second time nor
     /// complains about them again.
     last: Mutex<Option<[u8; 32]>>,
+    /// What decides now.
+    deciding: Mutex<Deciding>,
+}
+
+/// A component that decides.
+#[derive(Debug, Clone)]
+pub struct Deciding {
+    /// The policy's name.
+    pub policy: String,
+    /// The version of the contract that the component was built for.
+    pub contract: &'static str,
+    /// The SHA-256 of its bytes, in hexadecimal digits.
+    pub sha256: String,
+    /// Since when it decides.
+    pub since: Timestamp,
+}
+
+impl Deciding {
+    /// A policy that decides from now on.
+    pub(crate) fn from_now(policy: &str, component: &WasmPolicy, bytes: &[u8]) -> Self {
+        let sha256 = Hex(&Sha256::digest(bytes).into()).to_string();
+        let (contract, since) = (component.contract(), Timestamp::now());
+        Self { policy: policy.to_owned(), contract, sha256, since }
+    }
 }
 
 /// What came of reloading one policy.
@@ -64,10 +89,11 @@ impl Reloader {
         let bytes = load::read(&file.component, file.sha256.as_ref()).map_err(named)?;
         let policy = self.compile(file, &bytes)?;
         let name = file.component.display().to_string();
+        let deciding = Mutex::new(Deciding::from_now(&name, &policy, &bytes));
         let gate = PolicyGate::new(&name, Arc::new(policy), file.options.max_concurrent);
         let gate = Arc::new(gate.counting(self.metrics.tally(&name)));
         let last = Mutex::new(Some(Sha256::digest(&bytes).into()));
-        let loaded = Reloadable { file: file.clone(), gate: Arc::clone(&gate), last };
+        let loaded = Reloadable { file: file.clone(), gate: Arc::clone(&gate), last, deciding };
         self.policies.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(loaded));
         Ok(gate)
     }
@@ -81,6 +107,13 @@ impl Reloader {
     /// The gates of the policies.
     pub(crate) fn gates(&self) -> Vec<Arc<PolicyGate>> {
         self.policies().iter().map(|policy| Arc::clone(&policy.gate)).collect()
+    }
+
+    /// What decides now, for each policy.
+    pub(crate) fn deciding(&self) -> Vec<Deciding> {
+        let of =
+            |policy: &Arc<Reloadable>| policy.deciding.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.policies().iter().map(of).collect()
     }
 
     /// The files that the policies came from.
@@ -100,7 +133,7 @@ impl Reloader {
     }
 
     fn reload_one(&self, policy: &Reloadable) -> Option<Reload> {
-        let Reloadable { file, gate, last } = policy;
+        let Reloadable { file, gate, last, deciding } = policy;
         // Held throughout: of two reloads at once the later one must win.
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         let found = match load::read(&file.component, None) {
@@ -123,6 +156,8 @@ impl Reloader {
         gate.tally().count_reload(loaded.is_ok());
         Some(match loaded {
             Ok(new) => {
+                *deciding.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Deciding::from_now(gate.name(), &new, &found);
                 gate.replace(Arc::new(new));
                 Reload::Replaced(file.component.clone())
             }

@@ -3,7 +3,7 @@
 //! If a bounded client were full, the end of a session would have to wait or would get lost; a second client for it
 //! could overtake the session's last messages. So the queue itself has no bound. A message and a join need slots before
 //! they enter it; only leaving needs none. The queue holds at most [`SLOTS`] slots' worth of messages and joins, one
-//! departure for each session, and what the operator changes. Senders wait for slots in order.
+//! departure for each session, and what the operator changes or looks at. Senders wait for slots in order.
 
 use std::sync::{
     Arc,
@@ -13,7 +13,7 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::{member::Client, options::SessionLimits, rules::Rules};
+use super::{listing::Listing, member::Client, options::SessionLimits, rules::Rules};
 use crate::{
     identity::Identity,
     wamp::{ClientMessage, RouterFeatures, SessionId, Uri},
@@ -64,6 +64,17 @@ pub(super) enum Arrival {
         rules: Arc<Rules>,
         limits: SessionLimits,
         done: oneshot::Sender<usize>,
+    },
+    /// The operator ends a session; `done` learns whether there was one.
+    Kill {
+        session: SessionId,
+        done: oneshot::Sender<bool>,
+    },
+    /// The operator looks at the sessions.
+    List {
+        wanted: String,
+        most: usize,
+        done: oneshot::Sender<Listing>,
     },
     /// The realm ends; `done` learns how many sessions that ends.
     Close {
@@ -153,7 +164,11 @@ impl Arrival {
         match self {
             Self::Attach { .. } => 1,
             Self::Message { slots, .. } => *slots,
-            Self::Detach { .. } | Self::Reconfigure { .. } | Self::Close { .. } => 0,
+            Self::Detach { .. }
+            | Self::Reconfigure { .. }
+            | Self::Kill { .. }
+            | Self::List { .. }
+            | Self::Close { .. } => 0,
         }
     }
 }

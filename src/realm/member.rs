@@ -52,6 +52,8 @@ pub struct Client {
     pub channel: Channel,
     /// What it has announced in its HELLO.
     pub features: ClientFeatures,
+    /// The service that let it in, by the number that the gateway gave it.
+    pub service: u32,
 }
 
 /// What a connection comes in by, as far as others may know.

@@ -16,6 +16,7 @@ use super::{
     encoded::EncodedOnce,
     identifiers::Identifiers,
     inbox::{Arrival, Gate, SessionKey},
+    listing,
     logout::{Logout, Logouts},
     member::{Client, Member, Members},
     meta::{self, Killed, MetaAnswer, MetaProcedure, MetaResult},
@@ -149,6 +150,13 @@ impl Owner {
                         let ended = self.reconfigure(rules, limits).await;
                         // A reload that was given up does not ask.
                         let _ = done.send(ended);
+                    }
+                    Arrival::Kill { session, done } => {
+                        // A page that was closed meanwhile does not ask.
+                        let _ = done.send(self.kill_one(session));
+                    }
+                    Arrival::List { wanted, most, done } => {
+                        let _ = done.send(listing::newest(&self.members, &wanted, most));
                     }
                     Arrival::Close { done } => {
                         let _ = done.send(self.members.len());
@@ -355,6 +363,16 @@ impl Owner {
             spared: Some(caller),
         };
         logouts.order(order).map_err(|full| RequestError::new(error::UNAVAILABLE, full.to_string()))
+    }
+
+    /// Ends a session that no other session has asked to end.
+    fn kill_one(&mut self, session: SessionId) -> bool {
+        let is_there = self.members.get(session).is_some();
+        if is_there {
+            let reason = Uri::known(error::KILLED);
+            self.kill(Killed { sessions: vec![session], reason, message: None, authid: None });
+        }
+        is_there
     }
 
     fn kill(&mut self, killed: Killed) {

@@ -132,6 +132,16 @@ impl Post {
         }
     }
 
+    /// How many connections have a place.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Relaxed)
+    }
+
+    /// How many may have one.
+    pub(crate) fn most(&self) -> usize {
+        self.serving().max_connections
+    }
+
     /// A place for one more connection; none: there are as many as there may be. Only the one task that accepts may ask.
     pub(super) fn enter(self: &Arc<Self>, serving: &Serving) -> Option<Permit> {
         if self.open.load(Relaxed) >= serving.max_connections {

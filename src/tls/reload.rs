@@ -20,6 +20,21 @@ use crate::time::Timestamp;
 #[derive(Debug, Default)]
 pub struct Certificates(RwLock<Vec<Arc<Acceptor>>>);
 
+/// A certificate that clients are shown.
+#[derive(Debug)]
+pub(crate) struct Served {
+    /// The transport that shows it.
+    pub(crate) transport: String,
+    /// The names that it is for.
+    pub(crate) names: String,
+    /// Its file.
+    pub(crate) file: PathBuf,
+    /// When it ends.
+    pub(crate) until: Timestamp,
+    /// How many whole days it still holds; negative once it has ended.
+    pub(crate) days: i64,
+}
+
 /// What came of changed files.
 #[derive(Debug)]
 pub enum CertificateReload {
@@ -53,6 +68,22 @@ impl Certificates {
     /// The endpoints.
     pub(crate) fn acceptors(&self) -> Vec<Arc<Acceptor>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The certificates that clients are shown now.
+    pub(crate) fn served(&self, now: Timestamp) -> Vec<Served> {
+        let of = |acceptor: &Arc<Acceptor>| {
+            let transport = acceptor.transport().to_owned();
+            let served = |pair: &Pair| Served {
+                transport: transport.clone(),
+                names: pair.names(),
+                file: pair.file.clone(),
+                until: pair.said.not_after,
+                days: pair.days_left(now),
+            };
+            acceptor.current().pairs.iter().map(served).collect::<Vec<_>>()
+        };
+        self.acceptors().iter().flat_map(of).collect()
     }
 
     /// The files that the certificates come from.

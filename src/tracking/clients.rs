@@ -7,9 +7,10 @@ use crate::{
     cookie::{PublicIdKey, TrackingId},
     store::{
         CookieRecord, CookieStore, OpenConnections, OpenedStore, Parting, Reach, Revocation, Revocations,
-        StoreError,
+        StoreError, block_on,
     },
     time::Timestamp,
+    wamp::SessionId,
 };
 
 /// How many IDs of one line the gateway follows. Each login adds one, and each is gone when its time is over; a year of
@@ -83,6 +84,23 @@ impl Clients {
     /// The public ID of the client that has a live record with this ID.
     pub(super) async fn name(&self, id: &TrackingId, now: Timestamp) -> Option<Arc<str>> {
         self.live(id, now).await.ok().flatten().map(|record| self.public_id(id, &record))
+    }
+
+    /// The public IDs of the clients that have these sessions, as far as they are clients of this store. Takes one pass over the
+    /// open connections, and a look-up for each session: call it where blocking is allowed.
+    pub(crate) fn of_sessions(
+        &self,
+        sessions: &HashSet<SessionId>,
+        now: Timestamp,
+    ) -> Vec<(SessionId, Arc<str>)> {
+        let mut found = Vec::new();
+        self.connections.each_session(|session, id| {
+            if sessions.contains(&session) {
+                found.push((session, id.clone()));
+            }
+        });
+        let name = |(session, id)| Some((session, block_on(self.name(&id, now))?));
+        found.into_iter().filter_map(name).collect()
     }
 
     /// The live record of an ID.

@@ -192,6 +192,7 @@ browser() {
     fi
     node_packages browser
     run_client browser env WAMPGATE_BIN="$binary" node "$here/browser/interop.js" "$screenshots"
+    run_client console env WAMPGATE_BIN="$binary" node "$here/browser/console.js" "$screenshots"
     (cd "$here/../../examples/chat" && npm run --silent setup >/dev/null) || fail "cannot install the example's npm packages"
     run_client chat env WAMPGATE_BIN="$binary" node "$here/browser/chat.js" "$screenshots"
 }

@@ -50,6 +50,11 @@ impl Members {
         self.by_authid.get(authid).map_or(&[], Vec::as_slice)
     }
 
+    /// Every session with what is known of it.
+    pub(in crate::realm) fn all(&self) -> impl Iterator<Item = (SessionId, &Member)> {
+        self.placed.iter().map(|(session, placed)| (*session, &placed.member))
+    }
+
     /// Every session.
     pub(in crate::realm) fn sessions(&self) -> impl Iterator<Item = SessionId> {
         self.by_role.values().flatten().copied()

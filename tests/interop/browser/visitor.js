@@ -19,13 +19,14 @@ export class Visitor {
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE);
     const visitor = new Visitor(context, page, origin, []);
-    visitor.#watch();
+    visitor.watch();
     await page.goto(`${origin}/`);
     await visitor.joined();
     return visitor;
   }
 
-  #watch() {
+  /** Notes everything that the page must not do. */
+  watch() {
     const outside = (url) => {
       const { host, protocol } = new URL(url);
       if (!['data:', 'blob:', 'about:'].includes(protocol) && host !== new URL(this.origin).host) {
