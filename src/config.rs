@@ -114,7 +114,7 @@ impl TransportConfig {
 impl Config {
     /// The policies of all services, each of them once.
     pub fn policies(&self) -> Vec<&PolicyFile> {
-        let services = self.transports.iter().flat_map(|transport| transport.edge.root.services());
+        let services = self.transports.iter().flat_map(|transport| transport.edge.services());
         let mut found = Vec::new();
         for policy in services.filter_map(|(_, service)| service.policy.as_ref()) {
             if !found.contains(&policy) {

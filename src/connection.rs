@@ -16,10 +16,10 @@ use tracing::{debug, info, warn};
 
 use crate::{
     admission::Visitor,
-    edge::{Edge, Seat, TesteeUpgrade, Upgrade, Upgraded},
+    edge::{Edge, EdgeOptions, RawUpgrade, Seat, TesteeUpgrade, Upgrade, Upgraded},
     identity::{ANONYMOUS, Identity},
     metrics::Stage,
-    service::Slot,
+    service::{Slot, WebSocketService},
     shown,
     stream::Incoming,
     time::bucket::Bucket,
@@ -81,6 +81,7 @@ async fn open(incoming: Incoming, edge: Arc<Edge>, shutdown: &CancellationToken)
     drop(edge);
     match upgraded {
         Upgraded::Wamp(upgrade) => Some(Box::new(Connection::new(upgrade))),
+        Upgraded::Raw(upgrade) => Some(Box::new(Connection::over_raw_socket(upgrade))),
         Upgraded::Testee(TesteeUpgrade { stream, early, wire, seat: _seat }) => {
             Box::pin(Testee::new(stream, early, wire).run(shutdown)).await;
             None
@@ -100,6 +101,20 @@ impl Connection {
         debug!(connection = %visitor.id, peer = %visitor.peer, public_id = visitor.public_id(), certificate, "websocket open");
         let (options, traffic) = (Arc::clone(&service.wire), Arc::clone(&service.traffic));
         let wire = Wire::new(stream, early, subprotocol, options, traffic);
+        Self::over(wire, &service, visitor, seat)
+    }
+
+    /// Takes over a stream whose handshake of RawSocket has been answered.
+    fn over_raw_socket(upgrade: RawUpgrade) -> Self {
+        let RawUpgrade { stream, service, serializer, max_sent, visitor } = upgrade;
+        let certificate = visitor.certificate().map(tracing::field::display);
+        debug!(connection = %visitor.id, peer = %visitor.peer, certificate, "rawsocket open");
+        let (options, traffic) = (Arc::clone(&service.wire), Arc::clone(&service.traffic));
+        let wire = Wire::new_raw(stream, serializer, max_sent, options, traffic);
+        Self::over(wire, &service, visitor, None)
+    }
+
+    fn over(wire: Wire, service: &WebSocketService, visitor: Visitor, seat: Option<Seat>) -> Self {
         let joins = Bucket::full(Instant::now());
         let (slot, line) = (Arc::clone(&service.slot), service.line);
         Self { slot, line, wire, visitor, joined: None, lease: None, joins, _seat: seat }
@@ -143,7 +158,12 @@ impl Connection {
             Ending::Logout(_) => Ending::Logout(self.visitor.log_out().await.err()),
             ending => ending,
         };
-        let words = ending.last_words(self.joined.is_some());
+        let has_joined = self.joined.is_some();
+        let words = if self.wire.has_close_frames() {
+            ending.last_words(has_joined)
+        } else {
+            ending.last_words_in_messages(has_joined)
+        };
         let Some((code, reason)) = words.close else { return };
         if let Some(message) = &words.message {
             self.wire.push(message);
@@ -198,7 +218,9 @@ impl Connection {
         }
         if let Some(line) = line.filter(|_| !ending.is_told()) {
             let Visitor { id, peer, .. } = &self.visitor;
-            let (public_id, path) = (self.visitor.public_id(), shown::path(self.visitor.path()));
+            let path = self.visitor.path();
+            let path = if path.is_empty() { EdgeOptions::RAW_SOCKET } else { path };
+            let (public_id, path) = (self.visitor.public_id(), shown::path(path));
             let left_out = line.left_out;
             warn!(connection = %id, %peer, public_id, %path, reason, left_out, "{what}: {ending}");
         }

@@ -19,6 +19,7 @@ mod path;
 mod patience;
 mod probe;
 mod proxies;
+mod raw_socket;
 mod refusals;
 mod reply;
 mod routes;
@@ -35,7 +36,7 @@ use std::{
     iter,
     net::IpAddr,
     sync::{Arc, OnceLock},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -60,6 +61,7 @@ use crate::{
     handshake::{AllowedHosts, HandshakeError},
     health::Health,
     metrics::MEDIA_TYPE,
+    service::WebSocketService,
     stream::PeerAddr,
     tls::Tls,
 };
@@ -79,7 +81,7 @@ pub use refusals::TurnedAway;
 pub(crate) use reply::{HANDSHAKE_REASONS, REQUEST_REASONS};
 pub use routes::Services;
 pub(crate) use static_files::is_below;
-pub use upgrade::{TesteeUpgrade, Upgrade, Upgraded};
+pub use upgrade::{RawUpgrade, TesteeUpgrade, Upgrade, Upgraded};
 
 /// A transport's requests: its routes and its limits.
 #[derive(Debug)]
@@ -96,6 +98,12 @@ pub struct Edge {
     hosts: Vec<AllowedHosts>,
     http: http1::Builder,
     http_for_proxies: http1::Builder,
+    /// How long a head, and the handshake of RawSocket, may take.
+    head_timeout: Duration,
+    /// The service of clients that speak RawSocket; none: they get no further.
+    raw_socket: Option<Arc<WebSocketService>>,
+    /// Whether there is anything for clients that speak HTTP.
+    has_http: bool,
     hsts: Option<HeaderValue>,
     head_limits: HeadLimits,
     access_log: bool,
@@ -127,17 +135,24 @@ impl Edge {
         health: &Health,
         services: &mut Services<'_, E>,
     ) -> Result<Self, E> {
-        let EdgeOptions { id, http, per_address, hosts, root } = options;
+        let EdgeOptions { id, http, per_address, hosts, root, raw_socket } = options;
         // A service without a list says nothing about names.
         let listed = root.services().map(|(_, service)| &service.handshake.allowed_hosts);
         let listed = listed.filter(|hosts| matches!(hosts, AllowedHosts::Listed(_)));
         let hosts = iter::once(hosts).chain(listed).cloned().collect();
         let hsts = http.hsts_max_age.map(|seconds| HeaderValue::try_from(format!("max-age={seconds}")));
+        let raw_socket = match raw_socket {
+            Some(_) => Some(services(&EdgeOptions::raw_socket_place(id))?),
+            None => None,
+        };
         Ok(Self {
+            is_for_probes: raw_socket.is_none() && root.is_for_probes(),
+            has_http: raw_socket.is_none() || !root.targets().is_empty(),
+            head_timeout: http.head_timeout,
+            raw_socket,
             routes: Routes::new(root, &mut Making { transport: id, metrics, services })?,
             metrics: metrics.clone(),
             health: health.clone(),
-            is_for_probes: root.is_for_probes(),
             connections: metrics.connections.of(id),
             handshakes: metrics.of(id),
             addresses: Addresses::new(per_address),

@@ -7,6 +7,7 @@ mod host;
 mod options;
 mod origin;
 mod pattern;
+pub(crate) mod raw_socket;
 #[cfg(test)]
 mod tests;
 
@@ -163,6 +164,11 @@ pub fn asks_for_websocket(headers: &HeaderMap) -> bool {
 }
 
 impl Handshake {
+    /// The serializers that are on offer.
+    pub fn serializers(&self) -> &[Serializer] {
+        &self.options.serializers
+    }
+
     /// Compiles the patterns.
     pub fn new(options: HandshakeOptions) -> Self {
         Self { origins: Origins::new(&options.allowed_origins), options }

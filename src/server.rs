@@ -29,7 +29,7 @@ pub(crate) use proxy_header::REASONS as PROXY_REASONS;
 use self::inherited::Inherited;
 use crate::{
     connection, descriptors,
-    edge::{Edge, TurnedAway},
+    edge::TurnedAway,
     memory::{self, Charge},
     ration::Ration,
     stream::Incoming,
@@ -182,7 +182,11 @@ impl Site {
     /// Where a client finds it.
     pub(crate) fn url(&self) -> String {
         let serving = self.post.serving();
-        self.listener.url(serving.entrance.as_ref().is_some_and(|entrance| entrance.is_tls()))
+        let url = self.listener.url(serving.entrance.as_ref().is_some_and(|entrance| entrance.is_tls()));
+        match url.strip_prefix("http") {
+            Some(rest) if serving.edge.is_raw_socket_alone() => format!("rs{rest}"),
+            _ => url,
+        }
     }
 
     /// Tells a client that there is no room, if few others are being told.
@@ -195,11 +199,11 @@ impl Site {
     ) {
         serving.edge.count_turned_away(&incoming, &why);
         let Ok(permit) = Arc::clone(turning_away).try_acquire_owned() else { return };
-        let entrance = serving.entrance.clone();
+        let (entrance, edge) = (serving.entrance.clone(), Arc::clone(&serving.edge));
         self.post.connections.spawn(async move {
             match entrance {
-                Some(entrance) => entrance.turn_away(incoming, why).await,
-                None => Edge::turn_away(incoming, why).await,
+                Some(entrance) => entrance.turn_away(incoming, why, &edge).await,
+                None => edge.turn_away(incoming, why).await,
             }
             drop(permit);
         });

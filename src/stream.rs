@@ -9,8 +9,10 @@ use std::{
     net::{IpAddr, SocketAddr},
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
@@ -71,7 +73,23 @@ impl fmt::Display for PeerAddr {
     }
 }
 
+/// How long a TCP connection is silent until the system asks whether the peer is still there, and how often it asks again.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(25), Duration::from_secs(8));
+
 impl Stream {
+    /// Has the system find out whether a silent peer is still there, where nothing else does. A Unix socket knows.
+    pub fn keep_alive(&self) {
+        let stream = match self {
+            Self::Tcp(stream) => stream,
+            Self::Unix(_) => return,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        let (time, interval) = KEEP_ALIVE;
+        let keep_alive = TcpKeepalive::new().with_time(time).with_interval(interval);
+        // A stream that is gone need not be asked.
+        drop(SockRef::from(stream).set_tcp_keepalive(&keep_alive));
+    }
+
     /// Whether small writes leave at once (`TCP_NODELAY`). A Unix socket never holds anything back.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         match self {

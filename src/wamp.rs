@@ -16,6 +16,7 @@ mod decode;
 mod encode;
 mod envelope;
 mod options;
+pub(crate) mod outgoing;
 mod transcode;
 
 mod json_string;

@@ -1,4 +1,4 @@
-//! The wire of one connection: a WebSocket, the framing of its subprotocol, and what waits to be sent.
+//! The wire of one connection: a WebSocket or a RawSocket, the framing of its subprotocol, and what waits to be sent.
 //!
 //! [`Wire::next_message`] waits for a client's message and meanwhile does what keeps a connection alive: it writes what others
 //! have pushed, answers pings and sends its own. So its caller waits in one place only.
@@ -27,7 +27,7 @@ pub use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use self::{
     heartbeat::{Beat, Heartbeat},
-    socket::{Kind, Received, Socket},
+    socket::{Kind, RawSocket, Received, Socket, WebSocket},
 };
 use crate::{
     stream::Stream,
@@ -56,7 +56,7 @@ const KEPT_PLACES: usize = 16;
 /// not coming back; what waits for it is bounded by the outbox meanwhile.
 const WRITE_STALL: Duration = Duration::from_secs(30);
 
-/// A connection that speaks WAMP over WebSocket.
+/// A connection that speaks WAMP, over WebSocket or RawSocket.
 #[derive(Debug)]
 pub struct Wire {
     options: Arc<WireOptions>,
@@ -89,6 +89,9 @@ pub enum WireError {
     /// The peer broke the WebSocket protocol or a limit; this is what to close with.
     #[error("{1}")]
     Broken(CloseCode, String),
+    /// The peer's frames cannot be read on, on a socket that cannot say so itself.
+    #[error("{0}")]
+    Misframed(&'static str),
     /// A message cannot be read as WAMP. The next one may.
     #[error(transparent)]
     Malformed(#[from] DecodeError),
@@ -106,21 +109,32 @@ impl Wire {
         options: Arc<WireOptions>,
         traffic: Arc<Traffic>,
     ) -> Self {
-        if !options.tcp_nodelay {
-            // A listener's streams begin without delay. A stream that is gone need not be told.
-            drop(stream.set_nodelay(false));
-        }
-        let serializer = subprotocol.serializer;
+        delay(&stream, &options);
+        let kind = Some(Kind::of(subprotocol.serializer));
         let limit = options.max_message_size_before_welcome;
+        let socket = WebSocket::new(stream, early, kind, limit, options.max_frame_size, traffic);
+        Self::over(Socket::Web(socket), subprotocol, options)
+    }
+
+    /// Takes over a stream after the handshake of RawSocket, for a client that has not joined. The client takes messages of up to
+    /// `max_sent` bytes.
+    pub fn new_raw(
+        stream: Stream,
+        serializer: Serializer,
+        max_sent: usize,
+        options: Arc<WireOptions>,
+        traffic: Arc<Traffic>,
+    ) -> Self {
+        delay(&stream, &options);
+        let limit = options.max_message_size_before_welcome;
+        let socket = RawSocket::new(stream, serializer, limit, max_sent, traffic);
+        Self::over(Socket::Raw(socket), Subprotocol { serializer, batched: false }, options)
+    }
+
+    fn over(socket: Socket, subprotocol: Subprotocol, options: Arc<WireOptions>) -> Self {
+        let serializer = subprotocol.serializer;
         Self {
-            socket: Socket::new(
-                stream,
-                early,
-                Some(Kind::of(serializer)),
-                limit,
-                options.max_frame_size,
-                traffic,
-            ),
+            socket,
             framing: subprotocol.framing(),
             unread: None,
             frame: 0,
@@ -144,6 +158,11 @@ impl Wire {
         self.socket.set_limits(limit, self.options.max_frame_size);
         self.heartbeat = Heartbeat::default();
         self.outbox = Arc::new(Outbox::new(self.serializer(), self.options.max_unsent));
+    }
+
+    /// Whether the gateway can tell the client without a message why it ends the connection.
+    pub const fn has_close_frames(&self) -> bool {
+        self.socket.has_close_frames()
     }
 
     /// What messages are written with.
@@ -262,5 +281,12 @@ impl Wire {
         }
         self.is_unflushed = false;
         Ok(())
+    }
+}
+
+/// A listener's streams begin without delay. A stream that is gone need not be told.
+fn delay(stream: &Stream, options: &WireOptions) {
+    if !options.tcp_nodelay {
+        drop(stream.set_nodelay(false));
     }
 }

@@ -25,6 +25,7 @@ mod policies;
 mod principal_files;
 mod protocol;
 mod proxy_protocol;
+mod raw_socket;
 mod realm;
 mod reload;
 mod rotation;

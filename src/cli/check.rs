@@ -84,7 +84,7 @@ fn peers_that_are_not_limited(config: &Config) -> Vec<&str> {
         };
         is_local
             && transport.edge.http.trusted_proxies.is_empty()
-            && transport.edge.root.services().next().is_some()
+            && transport.edge.services().next().is_some()
     });
     local.map(|transport| transport.edge.id.as_str()).collect()
 }

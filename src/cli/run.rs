@@ -24,7 +24,7 @@ use super::{RunArgs, complain, environment, logging, notify, reload, reload::Wat
 use wampgate::{
     Gateway, Server,
     admin::{AdminSocket, SocketError},
-    config::{self, Config, TargetOptions},
+    config::{self, Config, EdgeOptions, TargetOptions},
     policy::Recorder,
 };
 
@@ -193,6 +193,11 @@ fn announce(gateway: &Gateway, server: &Server) -> io::Result<()> {
                 matches!(target, TargetOptions::WebSocket(_)).then(|| url.strip_prefix("http")).flatten();
             let url = scheme.map_or_else(|| url.clone(), |rest| format!("ws{rest}"));
             writeln!(out, "  {:<9} {url}{path}", target.kind())?;
+        }
+        if transport.config().edge.raw_socket.is_some() {
+            // A client is given `rs://`, and `rss://` with TLS.
+            let url = url.strip_prefix("http").map_or_else(|| url.clone(), |rest| format!("rs{rest}"));
+            writeln!(out, "  {:<9} {url}", EdgeOptions::RAW_SOCKET)?;
         }
         // A browser opens no Unix socket.
         if transport.has_page_at_root() && url.starts_with("http") {

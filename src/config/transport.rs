@@ -1,13 +1,20 @@
 //! Transports: an endpoint, its limits, and what is served there.
 
+mod raw_socket;
+mod universal;
+
 use std::{borrow::Cow, fs, net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use self::{
+    raw_socket::{NO_COOKIE, RawRawSocketTransport},
+    universal::RawUniversal,
+};
 use super::{
     AddressOptions, EdgeOptions, Endpoint, HttpOptions, ListenerOptions, LoadOptions, PathTree, Secret,
-    ServicePlace, TargetOptions, TransportConfig, TrustedProxy,
+    ServiceOptions, ServicePlace, TargetOptions, TransportConfig, TrustedProxy,
     console::{self, Reach},
     endpoint::{Entrance, RawEndpoint},
     places::resolve,
@@ -31,13 +38,13 @@ choice! {
     enum TransportChoice {
         Web(RawWeb) = "web",
         WebSocket(RawWebSocketTransport) = "websocket",
+        RawSocket(RawRawSocketTransport) = "rawsocket",
+        Universal(RawUniversal) = "universal",
         Redirect(RawRedirectTransport) = "redirect",
         Admin(RawConsoleTransport) = "admin",
     }
     refuses {
-        "rawsocket" => "use \"websocket\" or \"web\"",
         "mqtt" => "use \"websocket\" or \"web\"",
-        "universal" => "write one \"web\" transport, with a \"websocket\" service among its paths",
         "flashpolicy" => "Flash is gone, leave this transport out",
         "websocket.testee" => "use \"web\", with a path of type \"websocket-testee\"",
         "stream.testee" => "the gateway is not a test peer, use \"websocket\" or \"web\"",
@@ -202,21 +209,18 @@ inline_schema!(
 /// Reports `cookie` on a transport whose handshake cannot carry a cookie. That deserves a fault of its own beside the one
 /// about the unsupported transport.
 fn refuse_stray_cookies(json: &Json, walk: &mut Walk<'_>) {
-    const MESSAGE: &str = "cookie tracking needs the HTTP handshake of a WebSocket, move `cookie` to a \"websocket\" transport or path";
     let Json::Object(pairs) = json else { return };
     let entries = pairs.iter().map(|(key, value)| (key.as_str(), value)).collect();
     let Some(Json::Text(kind)) = entry(&entries, "type") else { return };
     match kind.as_str() {
-        "rawsocket" | "mqtt" if entry(&entries, "cookie").is_some() => {
-            walk.at_key("cookie", |walk| walk.fault(MESSAGE));
+        "mqtt" if entry(&entries, "cookie").is_some() => {
+            walk.at_key("cookie", |walk| walk.fault(NO_COOKIE));
         }
         "universal" => {
-            for part in ["rawsocket", "mqtt"] {
-                if let Some(Json::Object(pairs)) = entry(&entries, part)
-                    && pairs.iter().any(|(key, _)| key == "cookie")
-                {
-                    walk.at_key(part, |walk| walk.at_key("cookie", |walk| walk.fault(MESSAGE)));
-                }
+            if let Some(Json::Object(pairs)) = entry(&entries, "mqtt")
+                && pairs.iter().any(|(key, _)| key == "cookie")
+            {
+                walk.at_key("mqtt", |walk| walk.at_key("cookie", |walk| walk.fault(NO_COOKIE)));
             }
         }
         _ => {}
@@ -245,6 +249,7 @@ struct Checked {
     root: PathTree,
     /// Whether the caller may give it another port or interface.
     may_be_elsewhere: bool,
+    raw_socket: Option<Box<ServiceOptions>>,
 }
 
 /// Checks all transports of a configuration.
@@ -264,6 +269,8 @@ pub(super) fn transports(
         let checked = match choice {
             TransportChoice::Web(web) => web.check(shared, walk),
             TransportChoice::WebSocket(websocket) => websocket.check(shared, walk),
+            TransportChoice::RawSocket(raw_socket) => raw_socket.check(shared, walk),
+            TransportChoice::Universal(universal) => universal.check(shared, walk),
             TransportChoice::Redirect(redirect) => redirect.check(walk),
             TransportChoice::Admin(admin) => admin.check(&at, walk),
         };
@@ -310,6 +317,7 @@ pub(super) fn transports(
                 per_address: checked.per_address,
                 hosts: checked.hosts,
                 root: checked.root,
+                raw_socket: checked.raw_socket,
             },
         });
         wanted += usize::from(checked.may_be_elsewhere && matches!(endpoint.value, Endpoint::Tcp { .. }));
@@ -363,7 +371,8 @@ fn services(raw: &[RawTransport]) -> Vec<KnownService> {
                 keeps_logins: websocket.auth.as_ref().is_some_and(|auth| auth.value.cookie.is_some()),
                 has_policy: websocket.policy.is_some(),
             }),
-            TransportChoice::Redirect(_) | TransportChoice::Admin(_) => {}
+            TransportChoice::Universal(universal) => universal.collect(&id, &mut found),
+            TransportChoice::RawSocket(_) | TransportChoice::Redirect(_) | TransportChoice::Admin(_) => {}
         }
     }
     found
@@ -375,6 +384,8 @@ impl TransportChoice {
         let id = match self {
             Self::Web(web) => &web.id,
             Self::WebSocket(websocket) => &websocket.id,
+            Self::RawSocket(raw_socket) => &raw_socket.id,
+            Self::Universal(universal) => &universal.id,
             Self::Redirect(redirect) => &redirect.id,
             Self::Admin(admin) => &admin.id,
         };
@@ -439,6 +450,7 @@ impl RawWeb {
             hosts: shared.hosts.clone(),
             root,
             may_be_elsewhere: true,
+            raw_socket: None,
         }
     }
 }
@@ -463,6 +475,7 @@ impl RawWebSocketTransport {
             hosts: shared.hosts.clone(),
             root,
             may_be_elsewhere: true,
+            raw_socket: None,
         }
     }
 }
@@ -490,6 +503,7 @@ impl RawConsoleTransport {
             hosts,
             root: PathTree::of(TargetOptions::Console(console::checked(self.token, walk))),
             may_be_elsewhere: false,
+            raw_socket: None,
         }
     }
 }
@@ -510,6 +524,7 @@ impl RawRedirectTransport {
             hosts,
             root: PathTree::of(TargetOptions::Https(port)),
             may_be_elsewhere: true,
+            raw_socket: None,
         }
     }
 }

@@ -26,10 +26,10 @@ use crate::{
 };
 
 /// The largest frame and message, as in Crossbar: 64 MiB.
-const MAX_SIZE: u64 = 64 << 20;
+pub(super) const MAX_SIZE: u64 = 64 << 20;
 
 /// The longest wait: an hour, in milliseconds.
-const HOUR: u64 = 3_600_000;
+pub(super) const HOUR: u64 = 3_600_000;
 
 /// Declares an object that has all the keys of a WebSocket service, and some of its own.
 macro_rules! websocket_object {
@@ -488,7 +488,7 @@ fn origins(named: Located<Vec<Origin>>, walk: &mut Walk<'_>) -> Vec<String> {
 }
 
 /// The largest message before WELCOME. A larger one than afterwards is a mistake in one of the two.
-fn before_welcome(
+pub(super) fn before_welcome(
     wanted: Option<Located<Whole<1, MAX_SIZE>>>,
     default: usize,
     afterwards: usize,
@@ -506,7 +506,7 @@ fn before_welcome(
 }
 
 /// The size of a ping. No client can rely on it, so that a size that cannot be had is no fault.
-fn ping_size(wanted: &Located<Whole<0, MAX_SIZE>>, walk: &mut Walk<'_>) -> usize {
+pub(super) fn ping_size(wanted: &Located<Whole<0, MAX_SIZE>>, walk: &mut Walk<'_>) -> usize {
     let wanted_size = wanted.value.get::<usize>();
     let size = wanted_size.clamp(*PingOptions::SIZES.start(), *PingOptions::SIZES.end());
     if size != wanted_size {
@@ -517,7 +517,11 @@ fn ping_size(wanted: &Located<Whole<0, MAX_SIZE>>, walk: &mut Walk<'_>) -> usize
 
 impl PingOptions {
     /// Without a time to answer, a dead connection would be kept: that is possible only without pings.
-    fn answered_within(self, raw: Option<Located<MillisOrOff<1000, HOUR>>>, walk: &mut Walk<'_>) -> Self {
+    pub(super) fn answered_within(
+        self,
+        raw: Option<Located<MillisOrOff<1000, HOUR>>>,
+        walk: &mut Walk<'_>,
+    ) -> Self {
         match raw {
             None => self,
             Some(Located { value: MillisOrOff(Some(timeout)), .. }) => Self { timeout, ..self },

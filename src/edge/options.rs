@@ -26,8 +26,26 @@ pub struct EdgeOptions {
     pub per_address: AddressOptions,
     /// By which names browsers may reach what is no WebSocket, beside the names of the WebSocket services here.
     pub hosts: AllowedHosts,
-    /// What is served where. A `websocket` transport has its WebSocket service at `/` and below.
+    /// What is served where. A `websocket` transport has its WebSocket service at `/` and below, a `rawsocket` transport nothing.
     pub root: PathTree,
+    /// The service for clients that speak RawSocket. Nothing of it that concerns HTTP counts.
+    pub raw_socket: Option<Box<ServiceOptions>>,
+}
+
+impl EdgeOptions {
+    /// What stands in the place of a path where there is none.
+    pub const RAW_SOCKET: &str = "rawsocket";
+
+    /// Every service that speaks WAMP with its path, parents first.
+    pub fn services(&self) -> impl Iterator<Item = (String, &ServiceOptions)> {
+        let raw_socket = self.raw_socket.iter().map(|service| (Self::RAW_SOCKET.to_owned(), &**service));
+        self.root.services().chain(raw_socket)
+    }
+
+    /// The place of the service for RawSocket of a transport.
+    pub(super) fn raw_socket_place(transport: &str) -> ServicePlace {
+        ServicePlace { transport: transport.to_owned(), path: Self::RAW_SOCKET.to_owned() }
+    }
 }
 
 /// Limits for requests, per transport.

@@ -24,11 +24,14 @@ pub(crate) struct Patience<'a, S> {
     stream: &'a mut S,
     stalled: Option<Pin<Box<Sleep>>>,
     has_withheld: bool,
+    /// An octet that was read already.
+    first: Option<u8>,
 }
 
 impl<'a, S> Patience<'a, S> {
-    pub(crate) fn new(stream: &'a mut S) -> Self {
-        Self { stream, stalled: None, has_withheld: false }
+    /// The stream; `first` is an octet of it that was read already.
+    pub(crate) fn new(stream: &'a mut S, first: Option<u8>) -> Self {
+        Self { stream, stalled: None, has_withheld: false, first }
     }
 
     /// Whether a bare answer of hyper's to a head that it could not read was withheld: the caller has a better one.
@@ -48,7 +51,14 @@ impl<'a, S> Patience<'a, S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patience<'_, S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.get_mut().stream).poll_read(cx, buf)
+        let this = self.get_mut();
+        if buf.remaining() > 0
+            && let Some(first) = this.first.take()
+        {
+            buf.put_slice(&[first]);
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut *this.stream).poll_read(cx, buf)
     }
 }
 
@@ -125,7 +135,7 @@ mod tests {
     #[tokio::test]
     async fn a_write_that_the_peer_does_not_read_fails_after_the_stall_limit() {
         let (mut near, _far) = tokio::io::duplex(16);
-        let mut patience = Patience::new(&mut near);
+        let mut patience = Patience::new(&mut near, None);
         patience.write_all(&[0; 16]).await.unwrap();
         let before = Instant::now();
         get_stuck(&mut patience).await;
@@ -140,7 +150,7 @@ mod tests {
     #[tokio::test]
     async fn each_byte_that_a_slow_reader_takes_starts_the_limit_again() {
         let (mut near, mut far) = tokio::io::duplex(1);
-        let mut patience = Patience::new(&mut near);
+        let mut patience = Patience::new(&mut near, None);
         for byte in b"slowly" {
             patience.write_all(&[*byte]).await.unwrap();
             assert!(patience.stalled.is_none(), "no clock runs while bytes move");

@@ -12,7 +12,7 @@ use super::{
     reply::{self, Foreign, Problem},
 };
 use crate::{
-    handshake::HandshakeError,
+    handshake::{HandshakeError, raw_socket::FULL},
     metrics::Stage,
     shown,
     stream::{Incoming, PeerAddr},
@@ -52,9 +52,15 @@ impl TurnedAway {
 
 impl Edge {
     /// Turns a connection away that the transport has no room for.
-    pub async fn turn_away(incoming: Incoming, why: TurnedAway) {
+    pub async fn turn_away(&self, incoming: Incoming, why: TurnedAway) {
         let Incoming { mut stream, .. } = incoming;
-        hang_up(&mut stream, &reply::bytes(&why.0), TURNING_AWAY).await;
+        let last_words = match &why.0 {
+            // The client speaks something else than TLS.
+            Problem::NoTls if self.is_raw_socket_alone() => Vec::new(),
+            _ if self.is_raw_socket_alone() => FULL.to_vec(),
+            problem => reply::bytes(problem),
+        };
+        hang_up(&mut stream, &last_words, TURNING_AWAY).await;
     }
 
     /// The same for a client that waits for a TLS handshake, which would cost more than a connection: it reads that the server

@@ -37,23 +37,27 @@ const MIN_BUFFER: usize = 8 * 1024;
 pub(super) const PROXY_IDLE: Duration = Duration::from_mins(3);
 
 /// How long a client has to read the last reply and to close.
-const MAX_LINGER: Duration = Duration::from_secs(1);
+pub(super) const MAX_LINGER: Duration = Duration::from_secs(1);
 
 impl Edge {
     /// Serves the requests on a connection until one of them becomes a WebSocket, or the connection ends.
     pub async fn serve(self: &Arc<Self>, incoming: Incoming) -> Option<Upgraded> {
         // One box holds everything that HTTP needs, hyper's state included, and ends with HTTP: the caller's
         // own future lives as long as the connection and stays small.
-        Box::pin(self.drive(incoming)).await
+        match &self.raw_socket {
+            None => Box::pin(self.drive(incoming, None)).await,
+            Some(_) => Box::pin(self.drive_raw(incoming)).await,
+        }
     }
 
-    async fn drive(&self, incoming: Incoming) -> Option<Upgraded> {
+    /// HTTP; `first` is an octet that was read already.
+    pub(super) async fn drive(&self, incoming: Incoming, first: Option<u8>) -> Option<Upgraded> {
         let Incoming { mut stream, peer, is_nameless, tls } = incoming;
         let slot = OnceLock::new();
         // Boxed, as hyper keeps it boxed; so the connection can be taken apart after a fault as well.
         let service =
             service_fn(|request| Box::pin(self.respond(request, peer, is_nameless, tls.as_ref(), &slot)));
-        let io = TokioIo::new(Patience::new(&mut stream));
+        let io = TokioIo::new(Patience::new(&mut stream, first));
         let is_trusted = !is_nameless && self.trusts(peer);
         let http = if is_trusted { &self.http_for_proxies } else { &self.http };
         let mut http = http.serve_connection(io, service);

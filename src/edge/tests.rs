@@ -112,8 +112,7 @@ fn edge_with_hosts(http: HttpOptions, hosts: AllowedHosts) -> Arc<Edge> {
     ];
     let children = children.into_iter().map(|(name, target)| (name.to_owned(), PathTree::of(target)));
     let root = PathTree { target: None, children: children.collect::<BTreeMap<_, _>>() };
-    let options =
-        EdgeOptions { id: "test".to_owned(), http, root, hosts, per_address: AddressOptions::default() };
+    let options = EdgeOptions { id: "test".to_owned(), http, root, hosts, ..EdgeOptions::default() };
     let mut services = |place: &ServicePlace| {
         let found = options.root.services().find(|(path, _)| *path == place.path);
         Ok::<_, Infallible>(service(found.unwrap().1))

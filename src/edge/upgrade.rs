@@ -18,11 +18,11 @@ use crate::{
     service::{TesteeService, WebSocketService},
     stream::Stream,
     tls::Tls,
-    wamp::Subprotocol,
+    wamp::{Serializer, Subprotocol},
     wire::WireOptions,
 };
 
-/// A connection whose 101 has been sent, by the service that it goes on with.
+/// A connection whose handshake has been answered, by what it goes on with.
 #[derive(Debug)]
 #[allow(
     clippy::large_enum_variant,
@@ -35,6 +35,8 @@ pub enum Upgraded {
     Testee(TesteeUpgrade),
     /// It is the operator's page.
     Console(Box<ConsoleUpgrade>),
+    /// It speaks WAMP over RawSocket.
+    Raw(RawUpgrade),
 }
 
 /// A connection to a service that echoes.
@@ -48,6 +50,21 @@ pub struct TesteeUpgrade {
     pub wire: Arc<WireOptions>,
     /// The place that the client takes, if a trusted proxy speaks for it and others.
     pub seat: Option<Seat>,
+}
+
+/// A RawSocket whose handshake has been answered.
+#[derive(Debug)]
+pub struct RawUpgrade {
+    /// The stream.
+    pub stream: Stream,
+    /// The service of the transport.
+    pub service: Arc<WebSocketService>,
+    /// What is spoken.
+    pub serializer: Serializer,
+    /// The longest message that the client takes, in bytes.
+    pub max_sent: usize,
+    /// The client. It has no cookie and no headers.
+    pub visitor: Visitor,
 }
 
 /// What the 101 of a connection has agreed on.

@@ -11,7 +11,8 @@ use crate::{
     backend::{Backend, Backends},
     config::{Config, ServiceOptions, TransportConfig},
     cookie::PublicIdKey,
-    edge::{Edge, ServicePlace, TargetOptions},
+    edge::{Edge, EdgeOptions, ServicePlace, TargetOptions},
+    handshake::raw_socket::RawSocketError,
     identity::{Standing, Standings},
     metrics::Stage,
     realm::Realm,
@@ -156,7 +157,7 @@ impl<'a> Assembly<'a> {
     ) -> Result<Grounds, StartError> {
         let standing = before.map_or_else(|| self.foundation.new_place(), |before| before.standing);
         let mut slots = BTreeMap::new();
-        for (path, options) in config.edge.root.services() {
+        for (path, options) in config.edge.services() {
             let place = Place { transport: config, path: &path, standing, before };
             let service = self.service(options, place)?;
             slots.insert(path.clone(), (Arc::clone(&service.slot), service.line));
@@ -174,6 +175,9 @@ impl<'a> Assembly<'a> {
         binds: bool,
     ) -> Result<Assembled, ReloadError> {
         let edge = self.edge(config)?;
+        if config.edge.raw_socket.is_some() {
+            self.foundation.refusals.expect(Stage::Handshake, RawSocketError::REASONS);
+        }
         let acceptor = match &config.listener.tls {
             Some(options) => Some(self.acceptor(options, &config.edge.id, before)?),
             None => None,
@@ -285,7 +289,12 @@ impl<'a> Assembly<'a> {
         let shown = options.policy.iter().flat_map(|policy| &policy.options.headers).cloned().collect();
         let admission = Admission::new(policy, shown, options.auth.clone(), tracker, key).at(standing);
         let admission = admission.counting(foundation.login_metrics.clone(), Arc::clone(&foundation.guesses));
-        let traffic = foundation.wire_metrics.of(&place.transport.edge.id);
+        let metrics = &foundation.wire_metrics;
+        let traffic = if place.path == EdgeOptions::RAW_SOCKET {
+            metrics.of_raw_socket(&place.transport.edge.id)
+        } else {
+            metrics.of(&place.transport.edge.id)
+        };
         let backends = Arc::clone(&self.backends);
         Ok(Arc::new(WebSocketService::new(options, admission, backends, traffic, slot, line)))
     }
@@ -294,7 +303,7 @@ impl<'a> Assembly<'a> {
     fn slot(&self, options: &ServiceOptions, place: Place<'_>) -> (Arc<Slot>, u64) {
         let known = place.before.and_then(|before| {
             let (slot, line) = before.slots.get(place.path)?;
-            Some((slot, *line, before.config.edge.root.services().find(|(path, _)| path == place.path)?.1))
+            Some((slot, *line, before.config.edge.services().find(|(path, _)| path == place.path)?.1))
         });
         match known {
             Some((slot, line, before)) if makes_the_same_of_a_handshake(before, options) => {

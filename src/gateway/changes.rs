@@ -56,6 +56,12 @@ fn between_transports(before: &TransportConfig, now: &TransportConfig, changes: 
     {
         changes.push(format!("the limits or options of the listener at {place}"));
     }
+    match (&old.raw_socket, &new.raw_socket) {
+        (None, Some(_)) => changes.push(format!("RawSocket at {place} is new")),
+        (Some(_), None) => changes.push(format!("RawSocket at {place} is gone")),
+        (old, new) if old != new => changes.push(format!("RawSocket at {place}")),
+        _ => {}
+    }
     between_paths(&old.root, &new.root, &place.to_string(), changes);
 }
 

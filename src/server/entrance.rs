@@ -64,7 +64,7 @@ impl Entrance {
                 Ok(taken) => seat = taken,
                 Err(refused) => {
                     edge.count_turned_away(&incoming, &refused);
-                    self.turn_away(incoming, refused).await;
+                    self.turn_away(incoming, refused, edge).await;
                     return None;
                 }
             }
@@ -72,7 +72,7 @@ impl Entrance {
         let Some(acceptor) = &self.tls else { return Some((incoming, seat)) };
         if let Err(refused) = edge.enter_tls(incoming.peer) {
             edge.count_turned_away(&incoming, &refused);
-            self.turn_away(incoming, refused).await;
+            self.turn_away(incoming, refused, edge).await;
             return None;
         }
         let Incoming { stream: Stream::Tcp(stream), peer, is_nameless, .. } = incoming else { return None };
@@ -89,7 +89,7 @@ impl Entrance {
                 }
                 if let Some(stream) = stream {
                     let incoming = Incoming { stream: Stream::Tcp(stream), peer, is_nameless, tls: None };
-                    Edge::turn_away(incoming, TurnedAway::no_tls()).await;
+                    edge.turn_away(incoming, TurnedAway::no_tls()).await;
                 }
                 None
             }
@@ -110,11 +110,11 @@ impl Entrance {
     }
 
     /// Turns a connection away that there is no room for.
-    pub(super) async fn turn_away(&self, incoming: Incoming, why: TurnedAway) {
+    pub(super) async fn turn_away(&self, incoming: Incoming, why: TurnedAway, edge: &Edge) {
         if self.is_tls() {
             Edge::turn_away_tls(incoming).await;
         } else {
-            Edge::turn_away(incoming, why).await;
+            edge.turn_away(incoming, why).await;
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    edge::{EdgeMetrics, EdgeOptions, HttpOptions, PathTree, Services, TargetOptions, TrustedProxy},
+    edge::{Edge, EdgeMetrics, EdgeOptions, HttpOptions, PathTree, Services, TargetOptions, TrustedProxy},
     health::Health,
     service::TesteeOptions,
 };

@@ -7,7 +7,9 @@ use super::{
     Payload, RouterMessage, Serializer, Uri,
     cbor::CborWriter,
     json::JsonWriter,
-    message::{Disclosed, EventDetails, InvocationDetails, Passthru, ResultDetails, WelcomeDetails, code},
+    message::{
+        CancelMode, Disclosed, EventDetails, InvocationDetails, Passthru, ResultDetails, WelcomeDetails, code,
+    },
     msgpack::MsgPackWriter,
     read::{Kind, Token},
     write::{self, Writer},
@@ -232,6 +234,12 @@ fn revoked<W: Writer>(code: u64, key: &str, id: u64, reason: &str) -> Bytes {
 }
 
 /// A message of identifiers only.
+/// The CANCEL that a client would send.
+pub(super) fn cancel<W: Writer>(request: u64, mode: CancelMode) -> Bytes {
+    let options = [Some(("mode", Detail::Text(mode.name())))];
+    Message::<W>::new(code::CANCEL, 2, size(&options)).int(request).details(&options).finish()
+}
+
 fn ids<W: Writer>(code: u64, ids: &[u64]) -> Bytes {
     ids.iter().fold(Message::<W>::new(code, ids.len(), 0), |out, id| out.int(*id)).finish()
 }

@@ -104,6 +104,27 @@ impl<'a, R: Reader<'a>> Envelope<'a, R> {
         options::keep(&mut self.reader, source, self.depth).map_err(|error| self.within(element, error))
     }
 
+    /// Whether a dictionary has a key whose value is true. It is read up to there.
+    pub(super) fn has_flag(&mut self, element: &str, flag: &str) -> Result<bool, DecodeError> {
+        let mut dict = match self.next(element)? {
+            dict @ Token::Dict(_) => dict.container(),
+            _ => None,
+        }
+        .ok_or_else(|| self.complaint(element, "expected a dictionary"))?;
+        while self.reader.more(&mut dict)? {
+            let is_it = match self.reader.key()? {
+                Token::Text(key) => key.into_str() == flag,
+                _ => false,
+            };
+            let value = self.reader.value()?;
+            if is_it {
+                return Ok(matches!(value, Token::Bool(true)));
+            }
+            walk_from(value, &mut self.reader, &mut Ignore, self.depth)?;
+        }
+        Ok(false)
+    }
+
     const fn source(&self) -> Source<'a> {
         Source { input: self.input, serializer: self.serializer }
     }

@@ -142,6 +142,7 @@ pub mod error {
     pub const PROTOCOL_VIOLATION: &str = "wamp.error.protocol_violation";
     pub const CANCELED: &str = "wamp.error.canceled";
     pub const TIMEOUT: &str = "wamp.error.timeout";
+    pub const PAYLOAD_SIZE_EXCEEDED: &str = "wamp.error.payload_size_exceeded";
     pub const FEATURE_NOT_SUPPORTED: &str = "wamp.error.feature_not_supported";
     pub const UNAVAILABLE: &str = "wamp.error.unavailable";
     pub const GOODBYE_AND_OUT: &str = "wamp.close.goodbye_and_out";

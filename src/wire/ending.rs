@@ -11,7 +11,10 @@ use crate::{
     tracking::Parting,
     wamp::{
         RouterMessage, Uri,
-        uri::error::{GOODBYE_AND_OUT, KILLED, LOGOUT, PROTOCOL_VIOLATION, SYSTEM_SHUTDOWN, UNAVAILABLE},
+        uri::error::{
+            GOODBYE_AND_OUT, KILLED, LOGOUT, PAYLOAD_SIZE_EXCEEDED, PROTOCOL_VIOLATION, SYSTEM_SHUTDOWN,
+            UNAVAILABLE,
+        },
     },
 };
 
@@ -216,6 +219,32 @@ impl Ending {
     }
 }
 
+impl Ending {
+    /// [`last_words`](Self::last_words) on a connection without close frames: what would stand in one is said in an ABORT.
+    pub fn last_words_in_messages(self, has_joined: bool) -> LastWords {
+        let is_told = match &self {
+            Self::Told(_) => true,
+            // What a realm ends like this it has told before.
+            Self::Close(code, reason) => reason.is_empty() || *code == CloseCode::Away,
+            _ => false,
+        };
+        let mut words = self.last_words(has_joined);
+        if let (None, false, Some((code, reason))) = (&words.message, is_told, &words.close) {
+            let uri = match *code {
+                CloseCode::Normal => return words,
+                CloseCode::Size => PAYLOAD_SIZE_EXCEEDED,
+                CloseCode::Protocol | CloseCode::Invalid | CloseCode::Unsupported => PROTOCOL_VIOLATION,
+                CloseCode::Policy => KILLED,
+                CloseCode::Away => SYSTEM_SHUTDOWN,
+                _ => UNAVAILABLE,
+            };
+            let message = if **reason == *uri { String::new() } else { reason.clone().into_owned() };
+            words.message = Some(RouterMessage::Abort { message, reason: Uri::known(uri) });
+        }
+        words
+    }
+}
+
 /// For the log: without anything that a client chose, which may be a credential that it put in the wrong place.
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -254,6 +283,7 @@ impl From<WireError> for Ending {
             WireError::Lost => Self::Lost,
             WireError::Silent => Self::Silent,
             WireError::Broken(code, reason) => Self::Close(code, reason),
+            WireError::Misframed(what) => Self::Violation(what.into()),
             WireError::Malformed(error) => Self::Violation(error.to_string().into()),
             WireError::Ended(how) => how.into(),
         }
@@ -312,14 +342,17 @@ mod tests {
     fn told(ending: Ending, has_joined: bool) -> Option<(Option<String>, u16, String)> {
         let LastWords { message, close, .. } = ending.last_words(has_joined);
         let (code, reason) = close?;
-        let message = message.map(|message| match message {
+        Some((message.map(said), code.into(), reason.into_owned()))
+    }
+
+    fn said(message: RouterMessage) -> String {
+        match message {
             RouterMessage::Goodbye { reason, message } => {
                 format!("GOODBYE {reason} {}", message.unwrap_or_default())
             }
             RouterMessage::Abort { reason, message } => format!("ABORT {reason} {message}"),
             other => panic!("{other:?} is no last word"),
-        });
-        Some((message, code.into(), reason.into_owned()))
+        }
     }
 
     #[test]
@@ -416,6 +449,40 @@ mod tests {
         }
         for gone in [Ending::Closed, Ending::Lost, Ending::Silent, Closing::Overflow.into()] {
             assert_eq!(told(gone, true), None);
+        }
+    }
+
+    #[test]
+    fn without_close_frames_an_abort_says_what_would_stand_in_one() {
+        let away = || Closing::After(CloseCode::Away).into();
+        for (ending, has_joined, wanted) in [
+            (
+                Ending::Close(CloseCode::Size, "too large".to_owned()),
+                true,
+                "ABORT wamp.error.payload_size_exceeded too large",
+            ),
+            (Ending::Close(CloseCode::Again, "later".to_owned()), true, "ABORT wamp.error.unavailable later"),
+            (
+                Ending::reconfigured(),
+                false,
+                "ABORT wamp.error.unavailable the gateway's configuration has changed: connect again",
+            ),
+            (
+                Ending::NoHello(Duration::from_secs(1)),
+                false,
+                "ABORT wamp.error.protocol_violation no HELLO within 1s",
+            ),
+            (Ending::Shutdown, false, "ABORT wamp.close.system_shutdown the gateway is shutting down"),
+            // What has a message already, or was told by the realm, gets no other one.
+            (Ending::violation("no"), true, "ABORT wamp.error.protocol_violation no"),
+            (Closing::Complaint(Complaint::Violation("no")).into(), true, ""),
+            (Closing::After(CloseCode::Policy).into(), true, ""),
+            (away(), true, ""),
+            (Ending::Close(CloseCode::Normal, String::new()), true, ""),
+        ] {
+            let name = format!("{ending:?}");
+            let said = ending.last_words_in_messages(has_joined).message.map_or_else(String::new, said);
+            assert_eq!(said, wanted, "{name}");
         }
     }
 

@@ -12,6 +12,7 @@ use crate::metrics::{Counter, Counters, Registry};
 pub struct WireMetrics {
     messages: Counters<2>,
     bytes: Counters<2>,
+    left_out: Counters<1>,
 }
 
 /// The traffic of the wires of one transport.
@@ -19,10 +20,12 @@ pub struct WireMetrics {
 pub struct Traffic {
     pub(super) received: Flow,
     pub(super) sent: Flow,
+    /// Messages that were longer than their clients take.
+    pub(super) left_out: Counter,
 }
 
 /// One direction.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Flow {
     messages: Counter,
     bytes: Counter,
@@ -32,10 +35,13 @@ impl WireMetrics {
     /// Metrics that monitoring is shown.
     pub fn register(registry: &Registry) -> Self {
         let metrics = Self::default();
-        let help = "WAMP messages on WebSockets, by direction.";
+        let help = "WAMP messages, by direction.";
         registry.register("wampgate_messages", help, metrics.messages.clone());
-        let help = "Bytes on WebSockets, frames included and TLS not, by direction.";
+        let help = "Bytes of WAMP, frames included and TLS not, by direction.";
         registry.register("wampgate_bytes", help, metrics.bytes.clone());
+        let help =
+            "Messages that RawSocket clients were not sent, since they are longer than the clients take.";
+        registry.register("wampgate_messages_left_out", help, metrics.left_out.clone());
         metrics
     }
 
@@ -48,7 +54,15 @@ impl WireMetrics {
                 bytes: self.bytes.get_or_create_owned(&labels),
             }
         };
-        Arc::new(Traffic { received: flow("received"), sent: flow("sent") })
+        Arc::new(Traffic { received: flow("received"), sent: flow("sent"), left_out: Counter::default() })
+    }
+
+    /// The counters of a transport's RawSocket, whose clients say how long a message they take.
+    pub fn of_raw_socket(&self, transport: &str) -> Arc<Traffic> {
+        let left_out = self.left_out.get_or_create_owned(&[("transport", transport.to_owned())]);
+        let traffic = self.of(transport);
+        let Traffic { received, sent, .. } = &*traffic;
+        Arc::new(Traffic { received: received.clone(), sent: sent.clone(), left_out })
     }
 }
 

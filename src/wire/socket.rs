@@ -1,73 +1,29 @@
-//! A WebSocket after its opening handshake: whole messages in, frames out, and the closing handshake.
-//!
-//! tungstenite's protocol engine does the framing. It is driven here directly, not through its stream type: the engine's
-//! configuration can then be changed on an open connection (a client that has not joined may send 64 KiB, one
-//! that has may send more), and an idle connection holds no wakers beside the socket's own.
+//! The socket of one connection: whole messages in and out, over WebSocket or over RawSocket.
 
-use std::{
-    future::poll_fn,
-    io::{self, Read, Write},
-    mem,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+mod raw;
+mod websocket;
+
+use std::{future::poll_fn, time::Duration};
 
 use bytes::Bytes;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
-    time::timeout,
-};
-use tokio_tungstenite::tungstenite::{
-    self, Message, Utf8Bytes,
-    error::CapacityError,
-    protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext, frame::coding::CloseCode},
-};
 
-use super::{WireError, metrics::Traffic};
-use crate::{memory::Charge, stream::Stream, wamp::Serializer};
+use super::{CloseCode, WireError};
+use crate::wamp::Serializer;
 
-/// How much is read from the socket at once. An idle connection keeps a buffer of this size, which is the largest part of what it
-/// costs. Most messages fit; a larger one makes the buffer grow while it arrives.
-const READ_BUFFER: usize = 2 * 1024;
+pub(super) use raw::RawSocket;
+pub(super) use websocket::WebSocket;
 
-/// The same behind TLS, which has a buffer for a whole record of its own: reading from that in pieces costs no system calls.
-const READ_BUFFER_BEHIND_TLS: usize = 512;
-
-/// From which size on a message makes the engine's buffer so large that an idle connection must not keep it.
-const GROWN: usize = 8 * 1024;
-
-/// How much the engine gathers before it writes to the socket without being asked for a flush.
-const WRITE_BUFFER: usize = 64 * 1024;
-
-/// A WebSocket connection.
+/// A socket after its handshake.
 #[derive(Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about the stream or the engine")]
-pub(super) struct Socket {
-    stream: Stream,
-    /// Bytes that came, and bytes of the frames that were given out. A frame has at least the bytes that are counted for it, so
-    /// where both are the same, the engine holds nothing.
-    received: usize,
-    given_out: usize,
-    /// How many bytes had come when the last message was given out.
-    received_before: usize,
-    traffic: Arc<Traffic>,
-    /// How many messages have come that are still to be counted there.
-    uncounted: usize,
-    /// What is charged for the message that arrives, or that was given out last.
-    charge: Charge,
-    /// Whether it is the latter: the caller comes back when it is done with it.
-    is_given_out: bool,
-    /// Whether the engine's buffer has grown for a large message.
-    has_grown: bool,
-    /// Whether the engine may hold something that is to be sent.
-    is_unsent: bool,
-    /// Whether the engine has given up reading, for what the peer has sent.
-    is_unreadable: bool,
-    engine: WebSocketContext,
-    /// The type of frame that the subprotocol uses; none: the peer may use both.
-    kind: Option<Kind>,
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are of the large one, and a box would cost each of them an allocation"
+)]
+pub(super) enum Socket {
+    /// RFC 6455.
+    Web(WebSocket),
+    /// The specification's section "RawSocket Transport".
+    Raw(RawSocket),
 }
 
 /// A type of data frame (RFC 6455, 5.6).
@@ -92,7 +48,7 @@ impl Kind {
 /// What arrived.
 #[derive(Debug)]
 pub(super) enum Received {
-    /// A whole message, of the subprotocol's frame type where it has one.
+    /// A whole message, over WebSocket of the subprotocol's frame type where it has one.
     Message(Kind, Bytes),
     /// A pong with its payload.
     Pong(Bytes),
@@ -101,327 +57,100 @@ pub(super) enum Received {
 }
 
 impl Socket {
-    /// Takes over a stream after the 101; `early` is what the client had sent already. Without a `kind` the peer may use both types of
-    /// frames.
-    pub(super) fn new(
-        stream: Stream,
-        early: Bytes,
-        kind: Option<Kind>,
-        max_message: usize,
-        max_frame: usize,
-        traffic: Arc<Traffic>,
-    ) -> Self {
-        let read_buffer = match stream {
-            Stream::Tls(_) => READ_BUFFER_BEHIND_TLS,
-            Stream::Tcp(_) | Stream::Unix(_) => READ_BUFFER,
-        };
-        let limits = WebSocketConfig::default()
-            .read_buffer_size(read_buffer)
-            .write_buffer_size(WRITE_BUFFER)
-            .max_message_size(Some(max_message))
-            .max_frame_size(Some(max_frame.min(max_message)));
-        let received = early.len();
-        traffic.received.bytes(received);
-        let engine = if early.is_empty() {
-            WebSocketContext::new(Role::Server, Some(limits))
-        } else {
-            WebSocketContext::from_partially_read(early.into(), Role::Server, Some(limits))
-        };
-        Self {
-            stream,
-            engine,
-            kind,
-            received,
-            given_out: 0,
-            received_before: 0,
-            traffic,
-            uncounted: 0,
-            charge: Charge::default(),
-            is_given_out: false,
-            has_grown: false,
-            is_unsent: false,
-            is_unreadable: false,
-        }
+    /// Whether the gateway can say by itself, without a message, why it ends the connection.
+    pub(super) const fn has_close_frames(&self) -> bool {
+        matches!(self, Self::Web(_))
     }
 
     /// Whether small writes leave at once.
     #[cfg(test)]
     pub(super) fn is_nodelay(&self) -> bool {
-        match &self.stream {
-            Stream::Tcp(stream) => stream.nodelay().unwrap(),
-            Stream::Unix(_) => true,
-            Stream::Tls(stream) => stream.get_ref().0.nodelay().unwrap(),
+        match self {
+            Self::Web(socket) => socket.is_nodelay(),
+            Self::Raw(_) => unreachable!("only WebSockets are asked"),
         }
     }
 
     /// Counts a message that has come.
     pub(super) const fn count_message(&mut self) {
-        self.uncounted += 1;
+        match self {
+            Self::Web(socket) => socket.count_message(),
+            Self::Raw(socket) => socket.count_message(),
+        }
     }
 
     /// Counts messages that are given to the socket.
     pub(super) fn count_sent(&self, messages: usize) {
-        self.traffic.sent.messages(messages);
+        match self {
+            Self::Web(socket) => socket.count_sent(messages),
+            Self::Raw(socket) => socket.count_sent(messages),
+        }
     }
 
-    /// Changes how large messages and frames may be from now on.
+    /// Changes how large messages and frames may be from now on. RawSocket has one frame for each message.
     pub(super) fn set_limits(&mut self, max_message: usize, max_frame: usize) {
-        self.engine.set_config(|config| {
-            config.max_message_size = Some(max_message);
-            config.max_frame_size = Some(max_frame.min(max_message));
-        });
+        match self {
+            Self::Web(socket) => socket.set_limits(max_message, max_frame),
+            Self::Raw(socket) => socket.set_limit(max_message),
+        }
     }
 
     /// The next message. Cancel-safe: what has arrived is kept.
     pub(super) async fn receive(&mut self) -> Result<Received, WireError> {
-        poll_fn(|cx| self.poll_receive(cx)).await
-    }
-
-    /// Queues a message. Nothing is lost where the socket is full; flush to send.
-    pub(super) fn feed(&mut self, kind: Kind, message: Bytes) -> Result<(), WireError> {
-        let frame = match kind {
-            Kind::Text => match Utf8Bytes::try_from(message) {
-                Ok(text) => Message::Text(text),
-                Err(_) => return Err(WireError::Lost),
-            },
-            Kind::Binary => Message::Binary(message),
-        };
-        self.queue(frame)
-    }
-
-    /// Queues a ping.
-    pub(super) fn ping(&mut self, payload: Bytes) -> Result<(), WireError> {
-        self.queue(Message::Ping(payload))
-    }
-
-    /// Sends what is queued.
-    pub(super) async fn flush(&mut self) -> Result<(), WireError> {
-        poll_fn(|cx| {
-            let (engine, mut io) = self.split(cx);
-            match engine.flush(&mut io) {
-                Ok(()) => {
-                    self.is_unsent = false;
-                    Poll::Ready(Ok(()))
-                }
-                Err(error) if would_block(&error) => Poll::Pending,
-                Err(error) => Poll::Ready(Err(ended(error))),
-            }
+        poll_fn(|cx| match self {
+            Self::Web(socket) => socket.poll_receive(cx),
+            Self::Raw(socket) => socket.poll_receive(cx),
         })
         .await
     }
 
-    /// Ends the connection in order: sends what is queued and a close frame, waits for the peer's, and shuts the
-    /// stream down. All of it may take `patience` at most.
-    pub(super) async fn close(mut self, code: CloseCode, reason: &str, patience: Duration) {
-        // RFC 6455, 5.5: a control frame carries 125 bytes at most, two of them the code.
-        let reason = reason.chars().take(100).filter(char::is_ascii).collect::<String>();
-        let frame = CloseFrame { code, reason: reason.into() };
-        let farewell = async {
-            if self.queue(Message::Close(Some(frame))).is_ok() && self.flush().await.is_ok() {
-                self.drain().await;
-            }
-            // The stream may be gone already, which is as good.
-            drop(self.stream.shutdown().await);
-        };
-        drop(timeout(patience, farewell).await);
-    }
-
-    /// Answers the peer's close frame, if it sent one, and shuts the stream down.
-    pub(super) async fn finish(mut self, patience: Duration) {
-        let farewell = async {
-            drop(self.flush().await);
-            drop(self.stream.shutdown().await);
-        };
-        drop(timeout(patience, farewell).await);
-    }
-
-    /// Reads on until the peer has closed. What it still sends is dropped, but read: a stream that is closed with unread
-    /// data resets the connection, and the peer would never see the close frame.
-    async fn drain(&mut self) {
-        while !self.is_unreadable {
-            match self.receive().await {
-                Ok(_) => {}
-                Err(WireError::Broken(..)) => break,
-                Err(_) => return,
-            }
-        }
-        // The engine does not read on, so the rest is read as bytes until the peer ends the stream. A peer that has answered
-        // the close frame waits for the gateway to end it first (RFC 6455, 7.1.1).
-        drop(self.stream.shutdown().await);
-        let mut scrap = vec![0; READ_BUFFER];
-        while matches!(self.stream.read(&mut scrap).await, Ok(1..)) {}
-    }
-
-    fn queue(&mut self, message: Message) -> Result<(), WireError> {
-        self.is_unsent = true;
-        let mut io = Blocking {
-            stream: &mut self.stream,
-            received: &mut self.received,
-            uncounted: &mut self.uncounted,
-            traffic: &self.traffic,
-            cx: None,
-        };
-        match self.engine.write(&mut io, message) {
-            Ok(()) => Ok(()),
-            Err(error) if would_block(&error) => Ok(()),
-            Err(error) => Err(ended(error)),
+    /// Queues a message. Nothing is lost where the socket is full; flush to send.
+    pub(super) fn feed(&mut self, kind: Kind, message: Bytes) -> Result<(), WireError> {
+        match self {
+            Self::Web(socket) => socket.feed(kind, message),
+            Self::Raw(socket) => socket.feed(message),
         }
     }
 
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, WireError>> {
-        let kind = self.kind;
-        if self.is_given_out {
-            self.is_given_out = false;
-            self.charge.clear();
+    /// Queues a ping.
+    pub(super) fn ping(&mut self, payload: Bytes) -> Result<(), WireError> {
+        match self {
+            Self::Web(socket) => socket.ping(payload),
+            Self::Raw(socket) => {
+                socket.ping(payload);
+                Ok(())
+            }
         }
-        if self.is_unreadable {
-            return Poll::Ready(Err(WireError::Lost));
-        }
-        let (engine, mut io) = self.split(cx);
-        let message = match engine.read(&mut io) {
-            Ok(message) => message,
-            Err(error) if would_block(&error) => {
-                self.shrink();
-                let arrived = self.received.wrapping_sub(self.received_before);
-                return if self.charge.cover(arrived) {
-                    Poll::Pending
-                } else {
-                    Poll::Ready(Err(no_memory()))
-                };
-            }
-            Err(error) => {
-                // The engine must not read on: it has kept the head of the frame that it refuses, and makes no room for what
-                // is behind it.
-                self.is_unreadable = true;
-                return Poll::Ready(Err(ended(error)));
-            }
-        };
-        self.given_out = self.given_out.wrapping_add(frame_size(message.len()));
-        self.received_before = self.received;
-        self.is_given_out = true;
-        if !self.charge.cover(message.len()) {
-            return Poll::Ready(Err(no_memory()));
-        }
-        self.has_grown |= message.len() > GROWN;
-        // The engine answers pings and close frames by itself.
-        self.is_unsent |= message.is_ping() || message.is_close();
-        Poll::Ready(match (message, kind) {
-            (Message::Text(text), Some(Kind::Text) | None) => Ok(Received::Message(Kind::Text, text.into())),
-            (Message::Binary(bytes), Some(Kind::Binary) | None) => Ok(Received::Message(Kind::Binary, bytes)),
-            (Message::Pong(payload), _) => Ok(Received::Pong(payload)),
-            (Message::Ping(_) | Message::Frame(_), _) => Ok(Received::Ping),
-            (Message::Close(_), _) => Err(WireError::Closed),
-            // RFC 6455, 7.4.1: 1003 is for a type of data that cannot be accepted.
-            (Message::Text(_), _) => {
-                Err(WireError::Broken(CloseCode::Unsupported, "this subprotocol uses binary frames".into()))
-            }
-            (Message::Binary(_), _) => {
-                Err(WireError::Broken(CloseCode::Unsupported, "this subprotocol uses text frames".into()))
-            }
+    }
+
+    /// Sends what is queued.
+    pub(super) async fn flush(&mut self) -> Result<(), WireError> {
+        poll_fn(|cx| match self {
+            Self::Web(socket) => socket.poll_flush(cx),
+            Self::Raw(socket) => socket.poll_flush(cx),
         })
+        .await
     }
 
-    /// Gives back what a large message has needed, when the peer is silent. The engine keeps its buffer as it is; so, where it holds
-    /// nothing else, a new engine takes its place.
-    fn shrink(&mut self) {
-        if self.has_grown && self.received == self.given_out && !self.is_unsent {
-            let limits = *self.engine.get_config();
-            self.engine = WebSocketContext::new(Role::Server, Some(limits));
-            self.has_grown = false;
+    /// Ends the connection in order: sends what is queued and, over WebSocket, a close frame with the code and the reason, waits for
+    /// the peer, and shuts the stream down. All of it may take `patience` at most.
+    pub(super) async fn close(self, code: CloseCode, reason: &str, patience: Duration) {
+        match self {
+            Self::Web(socket) => socket.close(code, reason, patience).await,
+            Self::Raw(socket) => socket.close(patience).await,
         }
     }
 
-    fn split<'a, 'c>(&'a mut self, cx: &'a mut Context<'c>) -> (&'a mut WebSocketContext, Blocking<'a, 'c>) {
-        let stream = Blocking {
-            stream: &mut self.stream,
-            received: &mut self.received,
-            uncounted: &mut self.uncounted,
-            traffic: &self.traffic,
-            cx: Some(cx),
-        };
-        (&mut self.engine, stream)
-    }
-}
-
-/// The stream as the engine wants it: what would wait is `WouldBlock`, and the task is woken when to try again.
-///
-/// Without a task to wake, every call is `WouldBlock`: the engine then only queues.
-struct Blocking<'a, 'c> {
-    stream: &'a mut Stream,
-    received: &'a mut usize,
-    uncounted: &'a mut usize,
-    traffic: &'a Traffic,
-    cx: Option<&'a mut Context<'c>>,
-}
-
-impl Read for Blocking<'_, '_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(cx) = self.cx.as_deref_mut() else { return Err(io::ErrorKind::WouldBlock.into()) };
-        self.traffic.received.messages(mem::take(self.uncounted));
-        let mut buffer = ReadBuf::new(buffer);
-        match Pin::new(&mut *self.stream).poll_read(cx, &mut buffer) {
-            Poll::Ready(outcome) => outcome.map(|()| {
-                let size = buffer.filled().len();
-                *self.received = self.received.wrapping_add(size);
-                self.traffic.received.bytes(size);
-                size
-            }),
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    /// Answers the peer's close and shuts the stream down.
+    pub(super) async fn finish(self, patience: Duration) {
+        match self {
+            Self::Web(socket) => socket.finish(patience).await,
+            Self::Raw(socket) => socket.finish(patience).await,
         }
     }
-}
-
-impl Write for Blocking<'_, '_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(cx) = self.cx.as_deref_mut() else { return Err(io::ErrorKind::WouldBlock.into()) };
-        match Pin::new(&mut *self.stream).poll_write(cx, bytes) {
-            Poll::Ready(outcome) => outcome.inspect(|size| self.traffic.sent.bytes(*size)),
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let Some(cx) = self.cx.as_deref_mut() else { return Ok(()) };
-        match Pin::new(&mut *self.stream).poll_flush(cx) {
-            Poll::Ready(outcome) => outcome,
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-}
-
-/// How many bytes the smallest frame of a client has that carries so much (RFC 6455, 5.2).
-const fn frame_size(payload: usize) -> usize {
-    let length = match payload {
-        0..126 => 0,
-        126..65_536 => 2,
-        _ => 8,
-    };
-    2 + length + 4 + payload
 }
 
 /// RFC 6455, 7.4.1 leaves 1013 to the registry, where it is "Try Again Later".
 fn no_memory() -> WireError {
     WireError::Broken(CloseCode::Again, "the gateway has no memory for this message: try again later".into())
-}
-
-fn would_block(error: &tungstenite::Error) -> bool {
-    matches!(error, tungstenite::Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
-}
-
-fn ended(error: tungstenite::Error) -> WireError {
-    match error {
-        tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => WireError::Closed,
-        tungstenite::Error::Io(_)
-        | tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
-            WireError::Lost
-        }
-        tungstenite::Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => WireError::Broken(
-            CloseCode::Size,
-            format!("message of {size} bytes exceeds the limit of {max_size}"),
-        ),
-        tungstenite::Error::Utf8(_) => {
-            WireError::Broken(CloseCode::Invalid, "text frame is not UTF-8".into())
-        }
-        other => WireError::Broken(CloseCode::Protocol, other.to_string()),
-    }
 }

@@ -6,16 +6,16 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::{
-    CloseCode, Traffic, WRITE_STALL, WireError, WireOptions,
+    CloseCode, Traffic, WRITE_STALL, WireError, WireOptions, delay,
     heartbeat::{Beat, Heartbeat},
-    socket::{Kind, Received, Socket},
+    socket::{Kind, Received, WebSocket},
 };
 use crate::stream::Stream;
 
 /// A connection that speaks what its two ends like.
 #[derive(Debug)]
 pub struct Talk {
-    socket: Socket,
+    socket: WebSocket,
     options: Arc<WireOptions>,
     heartbeat: Heartbeat,
 }
@@ -32,14 +32,11 @@ impl Talk {
     }
 
     fn of_kind(stream: Stream, early: Bytes, options: Arc<WireOptions>, kind: Option<Kind>) -> Self {
-        if !options.tcp_nodelay {
-            // A listener's streams begin without delay. A stream that is gone need not be told.
-            drop(stream.set_nodelay(false));
-        }
+        delay(&stream, &options);
         // What monitoring is shown is the traffic of WAMP.
         let traffic = Arc::new(Traffic::default());
         let (message, frame) = (options.max_message_size, options.max_frame_size);
-        let socket = Socket::new(stream, early, kind, message, frame, traffic);
+        let socket = WebSocket::new(stream, early, kind, message, frame, traffic);
         Self { socket, heartbeat: Heartbeat::new(&options.pings), options }
     }
 

@@ -325,11 +325,12 @@ impl Drop for Gateway {
     }
 }
 
-/// The addresses in the lines `listening on http://127.0.0.1:PORT`, or `https`, in their order.
+/// The addresses in the lines `listening on http://127.0.0.1:PORT`, or `https`, `rs`, `rss`, in their order.
 fn listening(output: &str) -> Vec<SocketAddr> {
     output
         .lines()
-        .filter_map(|line| line.split_once("listening on http")?.1.split_once("://127.0.0.1:"))
+        .filter_map(|line| line.split_once("listening on ")?.1.split_once("://127.0.0.1:"))
+        .filter(|(scheme, _)| matches!(*scheme, "http" | "https" | "rs" | "rss"))
         .filter_map(|(_, rest)| {
             let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
             digits.parse().ok()

@@ -73,7 +73,7 @@ macro_rules! object {
 
         impl schemars::JsonSchema for $name {
             fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).trim_start_matches("Raw").into()
+                stringify!($name).strip_prefix("Raw").unwrap_or(stringify!($name)).into()
             }
 
             #[allow(unused_variables, reason = "an object may have no keys")]
@@ -133,7 +133,7 @@ macro_rules! choice {
 
         impl schemars::JsonSchema for $name {
             fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).trim_start_matches("Raw").into()
+                stringify!($name).strip_prefix("Raw").unwrap_or(stringify!($name)).into()
             }
 
             fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {

@@ -54,8 +54,7 @@ fn edge(
     let child = PathTree::of(TargetOptions::ForwardAuth(Box::new(options)));
     let root = PathTree { target: None, children: BTreeMap::from([("auth".to_owned(), child)]) };
     let hosts = AllowedHosts::Loopback;
-    let options =
-        EdgeOptions { id: "test".to_owned(), http, root, hosts, per_address: AddressOptions::default() };
+    let options = EdgeOptions { id: "test".to_owned(), http, root, hosts, ..EdgeOptions::default() };
     let mut services = |_: &ServicePlace| Ok::<_, Infallible>(Arc::clone(&service));
     Arc::new(Edge::new(&options, &EdgeMetrics::default(), &Health::default(), &mut services).unwrap())
 }

@@ -1,0 +1,175 @@
+//! What the gateway does in the place of a message that a client cannot be sent, since it is longer than the client takes.
+//!
+//! The specification leaves that to the router (section "RawSocket Transport"). An event is left out. Where a session waits for an answer
+//! it gets one: `wamp.error.payload_size_exceeded`, for a call whose arguments or result do not fit. A progressive result that does not fit
+//! cancels its call: an error would end the call for the client alone, and the next result would belong to none.
+
+use bytes::Bytes;
+
+use super::{
+    DecodeError, RouterMessage, Serializer,
+    cbor::{CborReader, CborWriter},
+    encode,
+    envelope::{Envelope, invalid},
+    json::{JsonReader, JsonWriter},
+    message::{CancelMode, code},
+    msgpack::{MsgPackReader, MsgPackWriter},
+    read::{Reader, Token},
+    uri::error::PAYLOAD_SIZE_EXCEEDED,
+};
+
+/// How deeply a message may be nested: what the gateway writes itself it can read.
+const MAX_DEPTH: usize = 4096;
+
+/// What takes the place of a message that is too long.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Instead {
+    /// Nothing: the message is an event.
+    Nothing,
+    /// The client is sent this message.
+    Send(Bytes),
+    /// The router is told this, as if the client had.
+    Answer(Bytes),
+    /// The session cannot go on without the message.
+    End,
+}
+
+/// What a message is, as far as it matters here.
+enum Sent {
+    Event,
+    Result { request: u64, is_last: bool },
+    Error { request_type: u64, request: u64 },
+    Invocation { request: u64 },
+    Other,
+}
+
+impl Instead {
+    /// What takes the place of a message that the gateway has written, for a client that takes so many bytes at once.
+    pub(crate) fn of(serializer: Serializer, message: &Bytes, limit: usize) -> Self {
+        let error = |request_type, request| {
+            let why =
+                format!("the message has {} bytes, and the client takes {limit} at once", message.len());
+            serializer.encode(&RouterMessage::refusal(request_type, request, PAYLOAD_SIZE_EXCEEDED, why))
+        };
+        let written = match serializer {
+            Serializer::Json => JsonReader::new(message).and_then(|reader| read(reader, message, serializer)),
+            Serializer::MsgPack => read(MsgPackReader::new(message), message, serializer),
+            Serializer::Cbor => read(CborReader::new(message), message, serializer),
+        };
+        match written {
+            Ok(Sent::Event) => Self::Nothing,
+            Ok(Sent::Result { request, is_last: true }) => Self::send(error(code::CALL, request), limit),
+            Ok(Sent::Error { request_type, request }) => Self::send(error(request_type, request), limit),
+            Ok(Sent::Invocation { request }) => Self::Answer(error(code::INVOCATION, request)),
+            Ok(Sent::Result { request, is_last: false }) => Self::Answer(match serializer {
+                Serializer::Json => cancel::<JsonWriter>(request),
+                Serializer::MsgPack => cancel::<MsgPackWriter>(request),
+                Serializer::Cbor => cancel::<CborWriter>(request),
+            }),
+            Ok(Sent::Other) | Err(_) => Self::End,
+        }
+    }
+
+    fn send(message: Bytes, limit: usize) -> Self {
+        if message.len() <= limit { Self::Send(message) } else { Self::End }
+    }
+}
+
+fn cancel<W: super::write::Writer>(request: u64) -> Bytes {
+    encode::cancel::<W>(request, CancelMode::KillNoWait)
+}
+
+fn read<'a, R: Reader<'a>>(reader: R, input: &'a Bytes, serializer: Serializer) -> Result<Sent, DecodeError> {
+    let mut message = Envelope::open(reader, input, serializer, MAX_DEPTH)?;
+    let Token::Unsigned(code) = message.next("type")? else { return Err(invalid("no type")) };
+    Ok(match code {
+        code::EVENT => Sent::Event,
+        code::RESULT => {
+            let request = message.id("Request")?;
+            Sent::Result { request, is_last: !message.has_flag("Details", "progress")? }
+        }
+        code::ERROR => {
+            let request_type = message.id("Request type")?;
+            Sent::Error { request_type, request: message.id("Request")? }
+        }
+        code::INVOCATION => Sent::Invocation { request: message.id("Request")? },
+        _ => Sent::Other,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wamp::{
+        ClientMessage, Payload, Uri,
+        message::{CancelOptions, ErrorDetails, EventDetails, InvocationDetails, ResultDetails},
+    };
+
+    const ALL: [Serializer; 3] = [Serializer::Json, Serializer::MsgPack, Serializer::Cbor];
+
+    fn instead(serializer: Serializer, message: &RouterMessage) -> Instead {
+        Instead::of(serializer, &serializer.encode(message), 512)
+    }
+
+    fn large() -> Payload {
+        Payload::json(&["x".repeat(600).into()])
+    }
+
+    fn refusal(request_type: u64, serializer: Serializer, message: &RouterMessage) -> Bytes {
+        let size = serializer.encode(message).len();
+        let why = format!("the message has {size} bytes, and the client takes 512 at once");
+        serializer.encode(&RouterMessage::refusal(request_type, 7, PAYLOAD_SIZE_EXCEEDED, why))
+    }
+
+    #[test]
+    fn an_event_is_left_out_and_an_answer_becomes_an_error() {
+        for serializer in ALL {
+            let event = RouterMessage::Event {
+                subscription: 1,
+                publication: 2,
+                details: EventDetails::default(),
+                payload: large(),
+            };
+            assert_eq!(instead(serializer, &event), Instead::Nothing);
+            let result =
+                RouterMessage::Result { request: 7, details: ResultDetails::default(), payload: large() };
+            assert_eq!(instead(serializer, &result), Instead::Send(refusal(code::CALL, serializer, &result)));
+            let error = RouterMessage::Error {
+                request_type: code::CALL,
+                request: 7,
+                details: ErrorDetails::default(),
+                error: Uri::known("com.example.error"),
+                payload: large(),
+            };
+            assert_eq!(instead(serializer, &error), Instead::Send(refusal(code::CALL, serializer, &error)));
+            let other =
+                RouterMessage::Abort { message: "x".repeat(600), reason: Uri::known("com.example.error") };
+            assert_eq!(instead(serializer, &other), Instead::End);
+        }
+    }
+
+    #[test]
+    fn the_router_is_answered_in_the_place_of_the_client() {
+        for serializer in ALL {
+            let invocation = RouterMessage::Invocation {
+                request: 7,
+                registration: 8,
+                details: InvocationDetails::default(),
+                payload: large(),
+            };
+            let Instead::Answer(answer) = instead(serializer, &invocation) else { panic!("{serializer:?}") };
+            let answer = serializer.decode(&answer, 16).unwrap();
+            let ClientMessage::InvocationError { request: 7, error, .. } = answer else {
+                panic!("{answer:?}")
+            };
+            assert_eq!(error.as_str(), PAYLOAD_SIZE_EXCEEDED);
+
+            let details = ResultDetails { progress: true, ..ResultDetails::default() };
+            let result = RouterMessage::Result { request: 7, details, payload: large() };
+            let Instead::Answer(answer) = instead(serializer, &result) else { panic!("{serializer:?}") };
+            let answer = serializer.decode(&answer, 16).unwrap();
+            let ClientMessage::Cancel { request: 7, options } = answer else { panic!("{answer:?}") };
+            assert_eq!(options, CancelOptions { mode: CancelMode::KillNoWait });
+        }
+    }
+}
