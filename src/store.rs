@@ -44,8 +44,8 @@ pub use self::{
     open::{OpenedStore, open, open_counting},
     options::{
         DEFAULT_MAX_COOKIES, DEFAULT_MAX_OUTAGE, DEFAULT_MAX_PER_PRINCIPAL, DEFAULT_MAX_SIZE, DEFAULT_PREFIX,
-        DEFAULT_REDIS_TIMEOUT, OnError, RedisOptions, RedisUrl, RedisUrlError, StoreOptions, StorePlace,
-        SyncMode,
+        DEFAULT_REDIS_TIMEOUT, Durability, OnError, RedisOptions, RedisUrl, RedisUrlError, StoreOptions,
+        StorePlace, SyncMode,
     },
     record::{Authentication, CookieRecord, Lineage, Replacement, Succession},
     redis::RedisStore,

@@ -13,7 +13,7 @@ use crate::{
     cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, MaxAge, SameSite},
     store::{
         DEFAULT_MAX_COOKIES, DEFAULT_MAX_OUTAGE, DEFAULT_MAX_PER_PRINCIPAL, DEFAULT_MAX_SIZE, DEFAULT_PREFIX,
-        DEFAULT_REDIS_TIMEOUT, OnError, RedisOptions, RedisUrl, StoreOptions, SyncMode,
+        DEFAULT_REDIS_TIMEOUT, Durability, OnError, RedisOptions, RedisUrl, StoreOptions, SyncMode,
     },
     tracking::TrackingOptions,
 };
@@ -140,6 +140,12 @@ object! {
         prefix: optional Prefix,
         /// How long an operation may take. Default `250ms`.
         timeout: optional Time<10, 10_000>,
+        /// When a change counts: `server` (the default) when Redis has acknowledged it; `always` when it is on the disk of Redis, which
+        /// takes Redis 7.2 or Valkey with `appendonly yes`, or `appendfsync always`.
+        durability: optional DurabilityName,
+        /// With `"durability": "always"`: how many replicas must have a change before it counts, so that a failover does not lose
+        /// it. Default 0.
+        replicas: optional Located<Whole<0, 16>>,
         /// What becomes of new clients while Redis does not answer: `deny` (the default) refuses them with 503; `ephemeral` gives a
         /// client without a cookie an identity for its connection, which is not recorded.
         on_error: optional OnError,
@@ -156,8 +162,22 @@ object! {
     misplaced {
         "host" => "write `url`: \"redis://HOST:6379/0\"",
         "password" => "write it into `url`: \"redis://USER:PASSWORD@HOST:6379/0\", best in an environment variable: \"url\": \"${REDIS_URL}\"",
-        "sync" => "Redis decides when it writes to its disk: set `appendfsync` there",
+        "sync" => "Redis decides when it writes to its disk: set `appendfsync` there, and `\"durability\": \"always\"` to wait for it",
         "max_cookies" => "Redis bounds its memory itself: set `maxmemory` there, with `maxmemory-policy noeviction`",
+    }
+}
+
+/// `durability` without the replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DurabilityName {
+    Server,
+    Always,
+}
+
+words! {
+    DurabilityName as "Durability" {
+        "server" => Self::Server,
+        "always" => Self::Always,
     }
 }
 
@@ -364,8 +384,18 @@ impl RawStore {
                 if url.shows_password() {
                     walk.warn_at(&path, "the password crosses the network as plain text: use `rediss://`");
                 }
+                let is_always = store.durability == Some(DurabilityName::Always);
+                if let Some(Located { path, .. }) = store.replicas.as_ref().filter(|_| !is_always) {
+                    walk.fault_at(
+                        path.clone(),
+                        "counts only with `\"durability\": \"always\"`: add that, or leave this out",
+                    );
+                }
+                let replicas = store.replicas.map_or(0, |replicas| replicas.value.get());
+                let durability = if is_always { Durability::Always { replicas } } else { Durability::Server };
                 Some(StoreOptions::Redis(Box::new(RedisOptions {
                     url,
+                    durability,
                     prefix: store.prefix.map_or_else(|| DEFAULT_PREFIX.to_owned(), |prefix| prefix.0),
                     timeout: store.timeout.map_or(DEFAULT_REDIS_TIMEOUT, |time| time.0),
                     max_outage: store.max_outage.map_or(DEFAULT_MAX_OUTAGE, |time| time.0),

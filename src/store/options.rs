@@ -8,7 +8,8 @@ use std::{
 };
 
 pub use self::redis::{
-    DEFAULT_MAX_OUTAGE, DEFAULT_PREFIX, DEFAULT_REDIS_TIMEOUT, OnError, RedisOptions, RedisUrl, RedisUrlError,
+    DEFAULT_MAX_OUTAGE, DEFAULT_PREFIX, DEFAULT_REDIS_TIMEOUT, Durability, OnError, RedisOptions, RedisUrl,
+    RedisUrlError,
 };
 
 /// `max_cookies`, unless the configuration says otherwise: about 100 MB of records in memory.

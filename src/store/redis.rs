@@ -4,7 +4,7 @@
 //! operations, so that callers need no runtime, and many small operations share their packets.
 //!
 //! *Durable* means here what the server promises: with `appendonly yes` and `appendfsync everysec` it may lose the last second
-//! when its machine fails. While it does not answer, calls fail at once or within `timeout`; nothing is answered from what the
+//! when its machine fails. With `durability: "always"` a change counts when the server's disk and so many replicas have it. While it does not answer, calls fail at once or within `timeout`; nothing is answered from what the
 //! gateway remembers. A revocation counts in any case: the gateway removes the record when the server is back.
 //!
 //! What differs from stores on this machine: Redis itself drops records when their time is over, so that
@@ -15,6 +15,8 @@
 mod attempts;
 mod attend;
 mod cache;
+mod durable;
+mod fault;
 mod hear;
 mod layout;
 mod link;
@@ -32,10 +34,10 @@ use std::{
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use self::{attend::Job, layout::Digest, link::Link, state::State, work::Worker};
+use self::{attend::Job, durable::Barrier, layout::Digest, link::Link, state::State, work::Worker};
 use super::{
-    Attempt, Authentication, Commit, CookieRecord, CookieStore, Lookup, OpenConnections, RedisOptions,
-    Replacement, Revocation, Revocations, StoreAnswer, StoreError, StoreOpenError, StoreTally,
+    Attempt, Authentication, Commit, CookieRecord, CookieStore, Durability, Lookup, OpenConnections,
+    RedisOptions, Replacement, Revocation, Revocations, StoreAnswer, StoreError, StoreOpenError, StoreTally,
     commit::stopped,
 };
 use crate::{
@@ -163,7 +165,18 @@ async fn run(
     };
     drop(opened.send(Ok(Arc::clone(&state))));
     let link = Arc::new(Link::new(Arc::clone(&state)));
-    let worker = Arc::new(Worker::new(state, link));
+    let (barrier, changes) = match state.options.durability {
+        Durability::Server => (None, None),
+        Durability::Always { .. } => {
+            let (barrier, changes) = Barrier::new();
+            (Some(barrier), Some(changes))
+        }
+    };
+    let keeping = changes.map(|changes| {
+        let (link, state) = (Arc::clone(&link), Arc::clone(&state));
+        tokio::spawn(async move { durable::serve(|| link.keeper(), &state, changes).await })
+    });
+    let worker = Arc::new(Worker::new(state, link, barrier));
     let attending = tokio::spawn(attend::attend(Arc::clone(&worker), first, started));
     let telling_attempts = tokio::spawn(attempts::tell(Arc::clone(&worker), attempts));
     let bounding = tokio::spawn(outage::bound(Arc::clone(&worker.state)));
@@ -176,6 +189,9 @@ async fn run(
     attending.abort();
     bounding.abort();
     telling_attempts.abort();
+    if let Some(keeping) = keeping {
+        keeping.abort();
+    }
 }
 
 async fn begin(
@@ -184,12 +200,15 @@ async fn begin(
 ) -> Result<(Arc<State>, attend::Connections), StoreOpenError> {
     let refused = |error: redis::RedisError| StoreOpenError::Redis {
         place: format!("{} {}", options.url, options.prefix),
-        what: link::explain(&error),
+        what: fault::explain(&error),
     };
     let mut redis = link::connect(&options, redis::AsyncConnectionConfig::new()).await.map_err(refused)?;
     let key = startup::check(&mut redis, &options).await?;
     let state = State::new(options.clone(), key, tally);
-    let first = attend::open(&state).await.map_err(refused)?;
+    let first = attend::open(&state).await.map_err(|what| StoreOpenError::Redis {
+        place: format!("{} {}", options.url, options.prefix),
+        what,
+    })?;
     Ok((Arc::new(state), first))
 }
 

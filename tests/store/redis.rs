@@ -5,12 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wampgate::store::{self, Parting, Reach, Revocation, StoreError, StoreOpenError};
+use wampgate::store::{
+    self, Durability, OpenedStore, Parting, Reach, Revocation, StoreError, StoreOpenError, StoreOptions,
+};
 
 use super::support::{
     Kind, StoreFolder, at, authentication, authid, id, knows, planned, record, replacement, wait,
 };
-use crate::support::{PATIENCE, redis::is_there};
+use crate::support::{
+    PATIENCE,
+    redis::{RedisServer, is_there},
+};
 
 const DAY: u64 = 86_400;
 
@@ -191,4 +196,71 @@ fn smaller_bound_of_logins_is_reached_step_by_step() {
         wait(store.authenticate(&id(n), Some(authentication("joe", 550)), at(550))).unwrap();
         assert_eq!(joes(), left);
     }
+}
+
+/// Opens a store whose changes count when the disk and so many replicas have them, with less patience than other tests.
+fn open_durable(place: &StoreFolder, replicas: u16) -> Result<OpenedStore, StoreOpenError> {
+    let StoreOptions::Redis(mut options) = place.config() else { panic!("not on Redis") };
+    options.durability = Durability::Always { replicas };
+    options.timeout = Duration::from_secs(3);
+    store::open(&StoreOptions::Redis(options), at(0))
+}
+
+#[test]
+fn change_that_counts_when_it_is_on_the_disk_survives_the_end_of_redis() {
+    if !is_there() {
+        return;
+    }
+    let mut place = StoreFolder::new(Kind::Redis);
+    let refused = open_durable(&place, 0).unwrap_err().to_string();
+    assert!(refused.contains("set `appendonly yes`"), "{refused}");
+    place.redis = Some(RedisServer::keeping_all());
+    let store = open_durable(&place, 0).unwrap().store;
+    let commits: Vec<_> = (0..64).map(|n| store.create(&id(n), record(0, DAY))).collect();
+    for commit in commits {
+        wait(commit).unwrap();
+    }
+    wait(store.authenticate(&id(1), Some(authentication("joe", 1)), at(1))).unwrap();
+    wait(store.revoke(&id(2), at(1))).unwrap();
+    drop(store);
+    let server = place.redis.as_mut().unwrap();
+    server.kill();
+    server.run();
+    let store = place.open(2);
+    assert_eq!((0..64).filter(|n| knows(&*store, &id(*n), 3)).count(), 63);
+    assert_eq!((authid(&*store, &id(1), 3).as_deref(), knows(&*store, &id(2), 3)), (Some("joe"), false));
+}
+
+#[test]
+fn change_counts_when_the_replicas_have_it() {
+    if !is_there() {
+        return;
+    }
+    let port = RedisServer::free_port();
+    let durable = ["--appendonly", "yes", "--appendfsync", "always"];
+    let mut place = StoreFolder::new(Kind::Redis);
+    place.redis = Some(RedisServer::with(&[&["--port", &port], &durable[..]].concat()));
+    let refused = open_durable(&place, 1).unwrap_err().to_string();
+    assert!(refused.contains("0 instead of 1 replicas"), "{refused}");
+    let replica = RedisServer::with(&[&["--replicaof", "127.0.0.1", &port], &durable[..]].concat());
+    await_that("the replica follows", || {
+        replica.cli(&["INFO", "replication"]).contains("master_link_status:up")
+    });
+    let mut opened = None;
+    await_that("the store opens", || {
+        opened = open_durable(&place, 1).ok();
+        opened.is_some()
+    });
+    let store = opened.unwrap().store;
+    wait(store.create(&id(1), record(0, DAY))).unwrap();
+    assert!(!replica.cli(&["KEYS", "test:r:*"]).trim().is_empty(), "it is there at once");
+    replica.stop();
+    let (refused, began) = (wait(store.create(&id(2), record(0, DAY))).unwrap_err(), Instant::now());
+    assert!(began.elapsed() < PATIENCE);
+    assert!(refused.to_string().contains("replicas"), "{refused}");
+    assert!(knows(&*store, &id(1), 1), "what is there can be read");
+    replica.go_on();
+    await_that("changes count again", || {
+        wait(store.create(&id(3), record(0, DAY))).is_ok() || knows(&*store, &id(3), 1)
+    });
 }

@@ -9,9 +9,9 @@ use std::{
 
 use tempfile::TempDir;
 use wampgate::store::{
-    self, Authentication, Commit, CookieRecord, CookieStore, Lineage, MaxAge, OnError, OpenConnections,
-    OpenedStore, RedisOptions, RedisUrl, Replacement, Revocation, StoreError, StoreOpenError, StoreOptions,
-    Succession, SyncMode, Timestamp, TrackingId,
+    self, Authentication, Commit, CookieRecord, CookieStore, Durability, Lineage, MaxAge, OnError,
+    OpenConnections, OpenedStore, RedisOptions, RedisUrl, Replacement, Revocation, StoreError,
+    StoreOpenError, StoreOptions, Succession, SyncMode, Timestamp, TrackingId,
 };
 
 use crate::support::{PATIENCE, redis::RedisServer};
@@ -76,6 +76,8 @@ pub(crate) struct StoreFolder {
     pub(crate) per_principal: usize,
     pub(crate) max_size: usize,
     pub(crate) sync: SyncMode,
+    /// Of a store on Redis.
+    pub(crate) durability: Durability,
     pub(crate) folder: TempDir,
     /// The server of a store elsewhere.
     pub(crate) redis: Option<RedisServer>,
@@ -91,6 +93,7 @@ impl StoreFolder {
             max_size: 16 << 20,
             sync: SyncMode::Always,
             folder: tempfile::tempdir().unwrap(),
+            durability: Durability::Server,
             redis: (kind == Kind::Redis).then(RedisServer::start),
         }
     }
@@ -116,6 +119,7 @@ impl StoreFolder {
                 // For machines that do much else.
                 timeout: Duration::from_secs(10),
                 on_error: OnError::Deny,
+                durability: self.durability,
                 max_outage: Duration::from_mins(5),
                 max_per_principal,
                 public_id_key: None,

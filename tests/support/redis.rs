@@ -1,6 +1,8 @@
 //! A Redis of the test's own: the real server, in a folder of its own, which goes with it.
 
 use std::{
+    ffi::OsString,
+    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -18,15 +20,22 @@ use super::PATIENCE;
 pub(crate) struct RedisServer {
     folder: TempDir,
     process: Option<Child>,
-    /// Whether each change is on the disk before it is acknowledged.
-    keeps_all: bool,
+    /// What it is told beyond what all are.
+    arguments: Vec<String>,
+}
+
+/// Which server the tests start, if not the `redis-server` of the system: a Valkey, or another version.
+const PROGRAM: &str = "WAMPGATE_TEST_REDIS_SERVER";
+
+fn program() -> OsString {
+    std::env::var_os(PROGRAM).unwrap_or_else(|| "redis-server".into())
 }
 
 /// Whether there is a server to start. If not, a line says that tests are left out.
 pub(crate) fn is_there() -> bool {
     static IS_THERE: OnceLock<bool> = OnceLock::new();
     *IS_THERE.get_or_init(|| {
-        let is_there = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_ok();
+        let is_there = Command::new(program()).arg("--version").stdout(Stdio::null()).status().is_ok();
         if !is_there {
             println!("no `redis-server` is installed: the tests that need one are left out");
         }
@@ -37,27 +46,28 @@ pub(crate) fn is_there() -> bool {
 impl RedisServer {
     /// A server without a disk.
     pub(crate) fn start() -> Self {
-        Self::begin(false)
+        Self::with(&[])
     }
 
     /// A server that has each change on its disk before it acknowledges the change.
     pub(crate) fn keeping_all() -> Self {
-        Self::begin(true)
+        Self::with(&["--appendonly", "yes", "--appendfsync", "always"])
     }
 
-    fn begin(keeps_all: bool) -> Self {
-        let mut server = Self { folder: tempfile::tempdir().unwrap(), process: None, keeps_all };
+    /// A server that is told this as well.
+    pub(crate) fn with(arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let mut server = Self { folder: tempfile::tempdir().unwrap(), process: None, arguments };
         server.run();
         server
     }
 
     /// Starts it again, with what it has kept.
     pub(crate) fn run(&mut self) {
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(program());
         command.arg("--port").arg("0").arg("--unixsocket").arg(self.socket());
-        command.arg("--dir").arg(self.folder.path()).args(["--save", "", "--appendfsync", "always"]);
-        command.args(["--appendonly", if self.keeps_all { "yes" } else { "no" }]);
-        command.args(["--maxmemory-policy", "noeviction"]);
+        command.arg("--dir").arg(self.folder.path()).args(["--save", "", "--appendonly", "no"]);
+        command.args(["--maxmemory-policy", "noeviction"]).args(&self.arguments);
         self.process = Some(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         let end = Instant::now() + PATIENCE;
         while !self.try_cli(&["PING"]).is_some_and(|answer| answer.contains("PONG")) {
@@ -73,6 +83,12 @@ impl RedisServer {
 
     fn socket(&self) -> PathBuf {
         self.folder.path().join("redis.sock")
+    }
+
+    /// A port for a server that others find over the network.
+    pub(crate) fn free_port() -> String {
+        let socket = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        socket.local_addr().unwrap().port().to_string()
     }
 
     /// Carries out a command with `redis-cli`.

@@ -24,6 +24,8 @@ pub struct RedisOptions {
     pub prefix: String,
     /// `timeout` of an operation. Default [`DEFAULT_REDIS_TIMEOUT`].
     pub timeout: Duration,
+    /// `durability`, with `replicas`. Default [`Durability::Server`].
+    pub durability: Durability,
     /// `on_error`. Default [`OnError::Deny`].
     pub on_error: OnError,
     /// `max_outage`: how long connections stay open while their cookies cannot be looked up. Default [`DEFAULT_MAX_OUTAGE`].
@@ -32,6 +34,19 @@ pub struct RedisOptions {
     pub max_per_principal: usize,
     /// `public_id_key`, joined to the node directory; none: the gateways agree on a key in Redis.
     pub public_id_key: Option<PathBuf>,
+}
+
+/// When a change counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Durability {
+    /// When the server has acknowledged it.
+    #[default]
+    Server,
+    /// When the server's disk has it.
+    Always {
+        /// How many replicas must have it as well.
+        replicas: u16,
+    },
 }
 
 /// What becomes of new clients while the store does not answer.

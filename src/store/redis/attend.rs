@@ -22,13 +22,13 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    attempts, hear,
-    link::{self, connect},
+    attempts, durable, fault, hear,
+    link::{Current, connect},
     outage,
     state::State,
     work::Worker,
 };
-use crate::ration::Ration;
+use crate::{ration::Ration, store::Durability};
 
 /// What a caller wants done.
 pub(super) type Job = Box<dyn FnOnce(Arc<Worker>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
@@ -49,9 +49,9 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// How long it waits between two attempts to connect, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
-/// The two connections to Redis.
+/// The connections to Redis.
 pub(super) struct Connections {
-    pub(super) commands: MultiplexedConnection,
+    pub(super) current: Current,
     pushes: MultiplexedConnection,
     heard: mpsc::Receiver<PushInfo>,
     overflow: Arc<Overflow>,
@@ -65,7 +65,7 @@ struct Overflow {
 }
 
 /// Connects, and listens.
-pub(super) async fn open(state: &State) -> RedisResult<Connections> {
+pub(super) async fn open(state: &State) -> Result<Connections, String> {
     let (sender, heard) = mpsc::channel(MAX_UNHEARD);
     let overflow = Arc::<Overflow>::default();
     let lost = Arc::clone(&overflow);
@@ -75,11 +75,18 @@ pub(super) async fn open(state: &State) -> RedisResult<Connections> {
             lost.told.notify_one();
         })
     });
-    let commands = connect(&state.options, AsyncConnectionConfig::new()).await?;
-    let mut pushes = connect(&state.options, config).await?;
+    let plain = || connect(&state.options, AsyncConnectionConfig::new());
+    let explained = |error: redis::RedisError| fault::explain(&error);
+    let commands = plain().await.map_err(explained)?;
+    let keeper = match state.options.durability {
+        Durability::Server => None,
+        Durability::Always { .. } => Some(durable::find(state, plain().await.map_err(explained)?).await?),
+    };
+    let mut pushes = connect(&state.options, config).await.map_err(explained)?;
     let channels = [state.names.revoked(), state.names.attempts(), state.names.gateway(&state.gateway)];
-    pushes.subscribe(&channels[..]).await?;
-    Ok(Connections { commands, pushes, heard, overflow })
+    pushes.subscribe(&channels[..]).await.map_err(explained)?;
+    let current = Current { commands, keeper };
+    Ok(Connections { current, pushes, heard, overflow })
 }
 
 /// Runs jobs until no caller is left, and what they have begun.
@@ -110,11 +117,11 @@ pub(super) async fn attend(worker: Arc<Worker>, first: Connections, started: std
             Ok(opened)
         } else {
             state.tally.reconnects.inc();
-            open(&state).await.map_err(|error| link::explain(&error))
+            open(&state).await
         };
         let why = match opened {
             Ok(connections) => {
-                worker.link.set(Some(connections.commands.clone()));
+                worker.link.set(Some(connections.current.clone()));
                 let why = listen(&worker, connections, &started, &mut aside).await;
                 worker.link.set(None);
                 if state.is_up() {
@@ -141,7 +148,7 @@ async fn listen(
     aside: &mut Aside,
 ) -> String {
     // `pushes` ends when it is dropped.
-    let Connections { commands, pushes: _pushes, mut heard, overflow } = connections;
+    let Connections { current, pushes: _pushes, mut heard, overflow } = connections;
     let state = &worker.state;
     // What calls on the connection before this one have complained of.
     tokio::select! {
@@ -197,9 +204,8 @@ async fn listen(
                 Ok(()) => {
                     (takes_changes, is_replica_since) = (true, None);
                 }
-                Err(refused) => {
-                    let why = link::explain(&refused);
-                    if refused.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+                Err(Refused { why, is_replica }) => {
+                    if is_replica
                         && is_replica_since.get_or_insert_with(Instant::now).elapsed() > SILENCE
                     {
                         // The address may lead to another server by now.
@@ -223,7 +229,7 @@ async fn listen(
                         error!(store = %state.options.url, "the cookie store does not answer");
                     }
                 }
-                probe(commands.clone(), own.clone(), answers.clone());
+                probe(Arc::clone(worker), current.commands.clone(), own.clone(), answers.clone());
             }
         }
         if takes_changes && state.is_up() {
@@ -279,17 +285,34 @@ impl Aside {
 }
 
 /// Asks Redis to take a change, and to send this gateway a message.
-fn probe(mut commands: MultiplexedConnection, own: String, answers: mpsc::Sender<RedisResult<()>>) {
+fn probe(
+    worker: Arc<Worker>,
+    mut commands: MultiplexedConnection,
+    own: String,
+    answers: mpsc::Sender<Result<(), Refused>>,
+) {
     tokio::spawn(async move {
         let mut probe = pipe();
         probe.cmd("PUBLISH").arg(&own).arg("").ignore();
         probe.cmd("SET").arg(&own).arg("").arg("PX").arg(10_000).ignore();
         let answer: RedisResult<()> = probe.query_async(&mut commands).await;
-        // The silence tells of an answer that is late.
-        if !answer.as_ref().is_err_and(redis::RedisError::is_timeout) {
-            drop(answers.try_send(answer));
-        }
+        let outcome = match answer {
+            // The silence tells of an answer that is late.
+            Err(error) if error.is_timeout() => return,
+            Err(error) => Err(Refused {
+                is_replica: error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly),
+                why: fault::explain(&error),
+            }),
+            Ok(()) => worker.is_kept().await.map_err(|why| Refused { why, is_replica: false }),
+        };
+        drop(answers.try_send(outcome));
     });
+}
+
+/// A change that Redis has not taken, or not kept.
+struct Refused {
+    why: String,
+    is_replica: bool,
 }
 
 /// Tells other gateways of revocations, in their order, until the store closes and all is told.

@@ -7,8 +7,8 @@ use redis::{RedisResult, aio::MultiplexedConnection, cmd};
 use tracing::{error, warn};
 
 use super::{
+    fault::explain,
     layout::{self, Names},
-    link::explain,
     state::{KeyText, State},
 };
 use crate::{

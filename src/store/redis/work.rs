@@ -16,8 +16,10 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tracing::debug;
 
 use super::{
+    durable::Barrier,
+    fault,
     layout::{self, Digest},
-    link::{self, Link},
+    link::Link,
     startup,
     state::State,
 };
@@ -53,12 +55,14 @@ static CHANGE: LazyLock<Script> = LazyLock::new(|| {
 pub(super) struct Worker {
     pub(super) state: Arc<State>,
     pub(super) link: Arc<Link>,
+    /// Where changes wait until they are kept; none: they count when Redis has acknowledged them.
+    barrier: Option<Barrier>,
     lanes: Vec<RwLock<()>>,
 }
 
 impl Worker {
-    pub(super) fn new(state: Arc<State>, link: Arc<Link>) -> Self {
-        Self { state, link, lanes: (0..LANES).map(|_| RwLock::new(())).collect() }
+    pub(super) fn new(state: Arc<State>, link: Arc<Link>, barrier: Option<Barrier>) -> Self {
+        Self { state, link, barrier, lanes: (0..LANES).map(|_| RwLock::new(())).collect() }
     }
 
     pub(super) async fn look_up(
@@ -87,6 +91,7 @@ impl Worker {
             self.note(&mut redis, digest, login, record).await?;
         }
         self.add(&mut redis, id, &digest, record).await?;
+        self.keep().await?;
         self.state.tally.created.inc();
         Ok(())
     }
@@ -99,7 +104,8 @@ impl Worker {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let change = |record: &CookieRecord| rules::authenticated(record, authentication.as_ref(), now);
-        self.change(id, digest, now, change).await
+        self.change(id, digest, now, change).await?;
+        self.keep().await
     }
 
     pub(super) async fn see(
@@ -133,6 +139,9 @@ impl Worker {
             Err(StoreError::Replaced { by }) => *by == next.id,
             Err(_) => false,
         };
+        if is_in_use {
+            self.keep().await?;
+        }
         if let (Some(made), false) = (made, is_in_use) {
             // Nothing leads to it, so that it only takes place until it expires.
             drop(self.swap(&mut redis, &next_digest, &made, &[], None).await);
@@ -199,7 +208,20 @@ impl Worker {
             let key = self.state.names.of_login(&login);
             let _: usize = self.ask(&mut redis, redis::cmd("ZREM").arg(key).arg(&digest[..])).await?;
         }
-        Ok(())
+        self.keep().await
+    }
+
+    /// Waits until what was changed is as durable as the configuration demands.
+    async fn keep(&self) -> Result<(), StoreError> {
+        self.is_kept().await.map_err(|why| self.link.unreachable(&why))
+    }
+
+    /// The same, with the reason alone if it is not.
+    pub(super) async fn is_kept(&self) -> Result<(), String> {
+        match &self.barrier {
+            Some(barrier) => barrier.pass().await,
+            None => Ok(()),
+        }
     }
 
     /// Some of all records, and where to go on; 0 at the end.
@@ -235,7 +257,7 @@ impl Worker {
         let Ok(mut redis) = self.link.connection() else { return };
         if let Err(error) = startup::restore(&mut redis, &self.state).await {
             debug!(
-                error = link::explain(&error),
+                error = fault::explain(&error),
                 "the version and the key could not be compared with those in Redis"
             );
         }

@@ -1,0 +1,33 @@
+//! What errors of Redis mean to an operator.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+/// An error with its remedy. No message repeats a value or a password.
+pub(super) fn explain(error: &RedisError) -> String {
+    // The error of a pipeline has no code; that of its command has one.
+    let of_server = error.clone().into_server_errors();
+    let of_server = of_server.as_deref().and_then(<[_]>::first).map(|(_, error)| error.code());
+    let code = of_server.or_else(|| error.code());
+    let remedy = match error.kind() {
+        ErrorKind::AuthenticationFailed => "check the user and the password of `url`",
+        ErrorKind::Server(ServerErrorKind::ReadOnly) => "this server is a replica: name the primary in `url`",
+        ErrorKind::Server(ServerErrorKind::BusyLoading) => "it loads its data: wait until it is done",
+        ErrorKind::Server(ServerErrorKind::NoPerm) => {
+            "the user of `url` lacks a permission: docs/scaling.md has the rule for ACL SETUSER"
+        }
+        ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::CrossSlot) => {
+            "this is a Redis Cluster, which is not supported: name a single server"
+        }
+        ErrorKind::Io => "check that it runs, that `url` is right, and that no firewall is in between",
+        _ => match code {
+            Some("OOM") => "it has no memory left: raise `maxmemory`",
+            Some("MISCONF") => "it cannot save to its disk: make room there",
+            Some("WRONGTYPE") => "another program uses the same keys: choose another `prefix`",
+            Some("NOAUTH" | "WRONGPASS") => "check the user and the password of `url`",
+            _ => "see its log",
+        },
+    };
+    // The detail of a server's error may repeat a part of the command.
+    let what = code.map_or_else(|| error.to_string(), ToOwned::to_owned);
+    format!("{what}; {remedy}")
+}
