@@ -123,7 +123,7 @@ fn components(chosen: &[String]) -> (Vec<Component>, Vec<String>) {
         };
         match component {
             Some(bytes) => {
-                let cases = Cases::read(&folder.join("cases.json")).unwrap_or_default();
+                let cases: Cases = Cases::read(&folder.join("cases.json")).unwrap_or_default();
                 found.push(Component { name, bytes, config: cases.options.config });
             }
             None => missing.push(name),

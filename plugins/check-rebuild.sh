@@ -1,12 +1,11 @@
 #!/bin/sh
-# Rebuilds the default policy from source and compares it, byte for byte, with the committed component that the gateway
-# embeds. With --update it replaces the committed one instead.
+# Rebuilds the committed components from source and compares them, byte for byte: the default policy that the gateway embeds,
+# and the components that tests ask. With --update it replaces the committed ones instead.
 set -eu
 cd "$(dirname "$0")"
 
-committed=default/wampgate-default-policy.wasm
 compiler=default/wampgate-default-policy.rustc
-built="${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown/release/wampgate_default_policy.wasm"
+built="${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown/release"
 case "$built" in /*) ;; *) built="$PWD/$built" ;; esac
 
 if command -v rustup >/dev/null && ! rustup target list --installed | grep -qx wasm32-unknown-unknown; then
@@ -14,19 +13,36 @@ if command -v rustup >/dev/null && ! rustup target list --installed | grep -qx w
 fi
 # Flags of the caller's own would replace those of .cargo/config.toml, and with them the size of the stack.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS
-cargo build --release --locked --package wampgate-default-policy
+
+failed=0
+# Each by itself: what one needs of a dependency must not change another.
+while read -r package committed; do
+    cargo build --release --locked --package "$package"
+    component="$built/$(echo "$package" | tr - _).wasm"
+    if [ "${1:-}" = --update ]; then
+        cp "$component" "$committed"
+        echo "updated $committed"
+    elif cmp "$component" "$committed"; then
+        echo "$committed is what its source gives"
+    else
+        failed=1
+    fi
+done <<END
+wampgate-default-policy default/wampgate-default-policy.wasm
+wampgate-invitation-authenticator ../tests/component/invitation.wasm
+wampgate-scripted ../tests/component/scripted.wasm
+END
 
 if [ "${1:-}" = --update ]; then
-    cp "$built" "$committed"
     rustc --version > "$compiler"
-    echo "updated $committed; build the gateway again to embed it"
-elif cmp "$built" "$committed"; then
-    echo "$committed is what its source gives"
+    echo "build the gateway again to embed the default policy"
+elif [ "$failed" -eq 0 ]; then
+    :
 elif [ "$(rustc --version)" != "$(cat "$compiler")" ]; then
-    echo "the component was built with $(cat "$compiler"), this is $(rustc --version): compare with that compiler," >&2
-    echo "or run plugins/check-rebuild.sh --update and commit both files" >&2
+    echo "the components were built with $(cat "$compiler"), this is $(rustc --version): compare with that compiler," >&2
+    echo "or run plugins/check-rebuild.sh --update and commit the files" >&2
     exit 1
 else
-    echo "the source has changed: run plugins/check-rebuild.sh --update and commit both files" >&2
+    echo "the source has changed: run plugins/check-rebuild.sh --update and commit the files" >&2
     exit 1
 fi

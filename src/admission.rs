@@ -11,6 +11,7 @@
 //! messages: how a visitor is asked and how it answers is its connection's business, so a request that never becomes a WebSocket
 //! takes the same way, without a HELLO.
 
+mod asked;
 mod bearer;
 mod glance;
 mod guesses;
@@ -28,6 +29,7 @@ use http::{HeaderMap, HeaderName, header};
 use serde_json::{Map, Value};
 use tracing::debug;
 
+pub use asked::{Authenticator, Authenticators};
 pub use glance::Recognized;
 use guesses::Guess;
 pub use guesses::Guesses;
@@ -69,6 +71,8 @@ pub struct Admission {
     unproved: Standing,
     logins: LoginMetrics,
     guesses: Arc<Guesses>,
+    /// What knows the principals of methods whose `type` is `component`.
+    authenticators: Option<Box<Authenticators>>,
 }
 
 /// A HELLO with what it says.
@@ -109,10 +113,20 @@ pub struct Challenge {
     pub method: &'static str,
     /// `CHALLENGE.Extra`
     pub extra: Map<String, Value>,
-    pending: Pending,
+    pending: Awaited,
     guess: Option<Guess>,
     /// The role that the policy gives to the visitor, in place of its principal's.
     authrole: Option<Name>,
+}
+
+/// What judges an answer.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a challenge is boxed as a whole")]
+enum Awaited {
+    /// The method itself.
+    Judged(Pending),
+    /// An authenticator, which is asked about the ticket.
+    Asked(asked::Ticket),
 }
 
 /// What a visitor answers to a challenge: the fields of AUTHENTICATE.
@@ -144,13 +158,40 @@ impl Admission {
         let (logins, guesses) = (LoginMetrics::default(), Arc::default());
         let place = Standing::of_place(());
         let unproved = auth::unproved(place, auth.as_ref());
-        Self { tracker, policy, shown, kept, auth, methods, key, stand_ins, place, unproved, logins, guesses }
+        let authenticators = None;
+        Self {
+            tracker,
+            policy,
+            shown,
+            kept,
+            auth,
+            methods,
+            key,
+            stand_ins,
+            place,
+            unproved,
+            logins,
+            guesses,
+            authenticators,
+        }
     }
 
     /// Counts logins and wrong secrets there, together with other services, instead of by itself.
     #[must_use]
     pub fn counting(self, logins: LoginMetrics, guesses: Arc<Guesses>) -> Self {
         Self { logins, guesses, ..self }
+    }
+
+    /// Asks these authenticators about the principals of their methods.
+    #[must_use]
+    pub fn asking(mut self, authenticators: Authenticators) -> Self {
+        for name in authenticators.shown() {
+            if !self.kept.contains(name) {
+                self.kept.push(name.clone());
+            }
+        }
+        self.authenticators = Some(Box::new(authenticators));
+        self
     }
 
     /// The admission of the service at a place. Elsewhere the same principals are others.
@@ -200,14 +241,20 @@ impl Admission {
     }
 
     /// Judges a visitor's answer.
-    pub fn answer(
+    pub async fn answer(
         &self,
+        visitor: &Visitor,
         challenge: Box<Challenge>,
         answer: &Answer,
         application: &Application<'_>,
     ) -> Result<Identity, AuthError> {
         let Challenge { pending, method, guess, authrole, .. } = *challenge;
-        let principal = self.judge(pending, answer, guess);
+        let principal = match pending {
+            Awaited::Judged(pending) => self.judge(pending, answer, guess),
+            Awaited::Asked(ticket) => {
+                Box::pin(self.judge_asking(visitor, application, ticket, answer, guess)).await
+            }
+        };
         let has_role = |role: &str| application.has_role(role);
         let admitted = principal.and_then(|principal| principal.admit(authrole, has_role));
         self.logins.count(method, admitted.as_ref().map_or_else(Outcome::from, |_| Outcome::Ok));
@@ -237,7 +284,7 @@ impl Admission {
     }
 
     async fn ask(&self, visitor: &Visitor, application: &Application<'_>) -> Result<Decision, AuthError> {
-        let question = question::Question::new(self, visitor, application);
+        let question = question::Question::new(&self.shown, visitor, application);
         self.policy.decide(&question.request(self, visitor, application)).await.map_err(|error| {
             // The policy has logged what went wrong inside of it, once and not once for every client.
             debug!(connection = %visitor.id, policy = self.policy.name(), %error, "no decision");
@@ -252,7 +299,12 @@ impl Admission {
         application: &Application<'_>,
         decision: Decision,
     ) -> Result<Verdict, (Option<Method>, AuthError)> {
-        let followed = self.begin(visitor, application, decision);
+        let followed = match &self.authenticators {
+            None => self.begin(visitor, application, decision),
+            Some(authenticators) => {
+                Box::pin(self.begin_asking(authenticators, visitor, application, decision)).await
+            }
+        };
         if let Err((Some(method), refusal)) = &followed
             && refusal.ends_stored_authentication(*method)
         {
@@ -276,7 +328,25 @@ impl Admission {
             brought = brought_along();
             &brought
         };
-        let applicant = Applicant {
+        let applicant = self.applicant(visitor, application, hello);
+        let has_role = |role: &str| application.has_role(role);
+        let plan = auth::plan(decision, &applicant, has_role, &mut rand::rng());
+        let (method, authrole) = match plan.map_err(|refusal| (None, refusal))? {
+            Plan::Join(identity) => return Ok(Verdict::Admitted(identity)),
+            Plan::Run { method, authrole } => (method, authrole),
+        };
+        let guess = self.guess(visitor, &applicant, method).map_err(|refusal| (Some(method), refusal))?;
+        let step = auth::begin(method, &applicant, Timestamp::now(), &mut rand::rng());
+        go_on(step, guess, authrole, has_role).map_err(|refusal| (Some(method), refusal))
+    }
+
+    fn applicant<'a>(
+        &'a self,
+        visitor: &'a Visitor,
+        application: &Application<'a>,
+        hello: &'a HelloDetails,
+    ) -> Applicant<'a> {
+        Applicant {
             config: self.auth.as_ref(),
             realm: application.realm,
             hello,
@@ -288,40 +358,45 @@ impl Admission {
             place: self.place,
             unproved: self.unproved,
             tls_exporter: visitor.tls.as_ref().and_then(Tls::exporter),
-        };
-        let has_role = |role: &str| application.has_role(role);
-        let plan = auth::plan(decision, &applicant, has_role, &mut rand::rng());
-        let (method, authrole) = match plan.map_err(|refusal| (None, refusal))? {
-            Plan::Join(identity) => return Ok(Verdict::Admitted(identity)),
-            Plan::Run { method, authrole } => (method, authrole),
-        };
-        let guess = self.guess(visitor, &applicant, method);
-        if let Some(wait) = guess.as_ref().and_then(|guess| self.guesses.wait(guess, Instant::now())) {
-            return Err((Some(method), AuthError::Throttled(wait)));
         }
-        let step = match auth::begin(method, &applicant, Timestamp::now(), &mut rand::rng()) {
-            Ok(auth::MethodStep::Done(principal)) => {
-                principal.admit(authrole, has_role).map(Verdict::Admitted)
-            }
-            Ok(auth::MethodStep::Challenge { method, extra, pending }) => {
-                Ok(Verdict::Challenged(Box::new(Challenge { method, extra, pending, guess, authrole })))
-            }
-            Err(refusal) => Err(refusal),
-        };
-        step.map_err(|refusal| (Some(method), refusal))
+    }
+}
+
+/// What a method's first step comes to.
+fn go_on(
+    step: Result<auth::MethodStep, AuthError>,
+    guess: Option<Guess>,
+    authrole: Option<Name>,
+    has_role: impl Fn(&str) -> bool,
+) -> Result<Verdict, AuthError> {
+    match step? {
+        auth::MethodStep::Done(principal) => principal.admit(authrole, has_role).map(Verdict::Admitted),
+        auth::MethodStep::Challenge { method, extra, pending } => {
+            let pending = Awaited::Judged(pending);
+            Ok(Verdict::Challenged(Box::new(Challenge { method, extra, pending, guess, authrole })))
+        }
     }
 }
 
 impl Admission {
-    /// What the visitor is about to try, by a method for which secrets can be guessed.
-    fn guess(&self, visitor: &Visitor, applicant: &Applicant<'_>, method: Method) -> Option<Guess> {
-        let config = applicant.config.filter(|_| method != Method::Cookie)?;
+    /// What the visitor is about to try, by a method for which secrets can be guessed. An error if it has to wait.
+    fn guess(
+        &self,
+        visitor: &Visitor,
+        applicant: &Applicant<'_>,
+        method: Method,
+    ) -> Result<Option<Guess>, AuthError> {
+        let Some(config) = applicant.config.filter(|_| method != Method::Cookie) else { return Ok(None) };
         // No client finds a signature by trying, and a client that sends an old token must not keep others out.
         if method == Method::Ticket && config.token.is_some() {
-            return None;
+            return Ok(None);
         }
         let options = config.guessing;
-        self.guesses.guess(visitor.peer, &applicant.claimed(), options.max_failures)
+        let guess = self.guesses.guess(visitor.peer, &applicant.claimed(), options.max_failures);
+        match guess.as_ref().and_then(|guess| self.guesses.wait(guess, Instant::now())) {
+            Some(wait) => Err(AuthError::Throttled(wait)),
+            None => Ok(guess),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod random;
 mod standing;
 pub(crate) mod timing;
 
+pub mod component;
 mod cookie;
 mod cryptosign;
 pub mod file;
@@ -41,18 +42,18 @@ use rand::CryptoRng;
 use serde_json::{Map, Value};
 use subtle::Choice;
 
-pub use cookie::remembered;
+pub use cookie::{login, remembered};
 pub use error::{AuthError, StaleLogin};
 use file::{FilePrincipal, PrincipalFile};
 pub use method::{Method, configured};
 pub use options::{
-    AnonymousOptions, AuthOptions, CookieAuthOptions, CryptosignOptions, CryptosignPrincipal,
-    GuessingOptions, Kdf, Salting, ScramOptions, ScramPrincipal, Secret, SecretKey, TicketOptions,
-    TicketPrincipal, WampCraOptions, WampCraPrincipal,
+    AnonymousOptions, AuthOptions, ComponentMethods, CookieAuthOptions, CryptosignOptions,
+    CryptosignPrincipal, GuessingOptions, Kdf, Salting, ScramOptions, ScramPrincipal, Secret, SecretKey,
+    TicketOptions, TicketPrincipal, WampCraOptions, WampCraPrincipal,
 };
 pub use plan::{Plan, plan};
 pub use principals::StandIns;
-pub use standing::{of_unproved as unproved, standings};
+pub use standing::{of_component, of_unproved as unproved, standings};
 pub use token::{TokenError, TokenOptions};
 pub use watch::{LoginFile, LoginFileReload, LoginFiles};
 

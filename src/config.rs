@@ -41,9 +41,9 @@ pub use schema::schema;
 
 pub use crate::{
     auth::{
-        AnonymousOptions, AuthOptions, CookieAuthOptions, CryptosignOptions, CryptosignPrincipal,
-        GuessingOptions, Kdf, Salting, ScramOptions, ScramPrincipal, Secret, SecretKey, TicketOptions,
-        TicketPrincipal, WampCraOptions, WampCraPrincipal,
+        AnonymousOptions, AuthOptions, ComponentMethods, CookieAuthOptions, CryptosignOptions,
+        CryptosignPrincipal, GuessingOptions, Kdf, Salting, ScramOptions, ScramPrincipal, Secret, SecretKey,
+        TicketOptions, TicketPrincipal, WampCraOptions, WampCraPrincipal,
         file::{
             Credential, Entry, Faults, FilePrincipal, KnownRealm, Number, PrincipalFile, Table, Text, Texts,
         },
@@ -56,7 +56,7 @@ pub use crate::{
     },
     handshake::{AllowedHosts, HandshakeOptions},
     identity::Name,
-    policy::{PolicyFile, PolicyOptions},
+    policy::{ComponentKind, PolicyFile, PolicyOptions},
     realm::{HistoryOptions, Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
     server::{Endpoint, ListenerOptions, SocketAccess},
     service::{ServiceOptions, TesteeOptions},
@@ -112,15 +112,27 @@ impl TransportConfig {
 }
 
 impl Config {
-    /// The policies of all services, each of them once.
-    pub fn policies(&self) -> Vec<&PolicyFile> {
+    /// The components of all services, each of them once.
+    pub fn components(&self) -> Vec<(ComponentKind, &PolicyFile)> {
         let services = self.transports.iter().flat_map(|transport| transport.edge.services());
         let mut found = Vec::new();
-        for policy in services.filter_map(|(_, service)| service.policy.as_ref()) {
-            if !found.contains(&policy) {
-                found.push(policy);
+        for (_, service) in services {
+            let policy = service.policy.iter().map(|policy| (ComponentKind::Policy, policy));
+            let methods = service.auth.iter().flat_map(|auth| &auth.components);
+            let authenticators = methods
+                .flat_map(|methods| methods.all())
+                .map(|(_, file)| (ComponentKind::Authenticator, file));
+            for component in policy.chain(authenticators) {
+                if !found.contains(&component) {
+                    found.push(component);
+                }
             }
         }
         found
+    }
+
+    /// The files of these components, with how each is run.
+    pub fn policies(&self) -> Vec<&PolicyFile> {
+        self.components().into_iter().map(|(_, file)| file).collect()
     }
 }

@@ -157,7 +157,7 @@ impl Gateway {
         let foundation = &self.running.foundation;
         let recorder = foundation.recorder.get_or_init(|| Arc::clone(recorder));
         for gate in foundation.gates() {
-            gate.record(Arc::clone(recorder));
+            gate.record(recorder);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The authid policy: a WebAssembly component, or another [`Policy`], decides who a client is.
 //!
 //! ```text
+//! world        the kinds of components; `authid` is the one that decides about a HELLO
 //! load         read, pin, compile, check imports and exports, check-config, needs      -> WasmPolicy
 //! gate         at most so many decisions at once, the others wait
 //!   component    an instance with a deadline and a memory limit: fresh, or a warm one
@@ -15,6 +16,7 @@
 pub(crate) mod question;
 
 mod answer;
+mod checks;
 mod decision;
 mod error;
 mod options;
@@ -27,12 +29,15 @@ mod gate;
 
 mod apart;
 mod aside;
+pub mod authentication;
+pub(crate) mod authid;
 mod component;
 mod contract;
 mod deadline;
 mod host;
 mod inspect;
 mod instance;
+mod kind;
 mod lower;
 mod pace;
 mod penalty;
@@ -41,8 +46,10 @@ mod random;
 mod record;
 mod reload;
 mod streak;
+mod subject;
 mod tally;
 mod warm;
+mod world;
 
 mod bindings;
 #[cfg(feature = "cache")]
@@ -60,17 +67,21 @@ use std::fmt;
 
 #[cfg(feature = "testkit")]
 pub(crate) use self::answer::identity_json;
+#[cfg(feature = "testkit")]
+pub(crate) use self::component::Wasm;
 pub(crate) use self::options::{DEADLINES, MEMORIES};
+#[cfg(feature = "gateway")]
+pub(crate) use self::reload::AnyGate;
 pub use self::{
     answer::{RawDecision, answer_json},
     apart::{COMPILE_COMMAND, compile_apart, compile_for_parent},
-    component::WasmPolicy,
+    authid::{PolicyGate, WasmPolicy},
     contract::CONTRACT_VERSIONS,
     decision::{AnonymousIdentity, Decision, Denial},
     engine::{MAX_MEMORY_LIMIT, PolicyEngine, PolicyEngineError, PolicyEngineOptions},
     error::{ContractError, PolicyError},
-    gate::PolicyGate,
     inspect::Inspection,
+    kind::ComponentKind,
     load::{MAX_COMPONENT_BYTES, PolicyLoadError, PolicyLoadFault},
     needs::Needs,
     options::{Grants, Instances, PolicyFile, PolicyOptions},

@@ -20,6 +20,7 @@
 //! `docs/policy-cases.md` describes the file; `wampgate policy test` is the same as a command.
 
 mod answer;
+mod authenticator;
 mod cases;
 mod generic;
 mod report;
@@ -32,15 +33,21 @@ use std::{
 
 pub use self::{
     answer::{Expectation, ExpectedDeferral, ExpectedIdentity},
+    authenticator::{
+        AuthenticationCase, ExpectedPrincipal, ExpectedVerdict, TestAuthenticator, verdict_json,
+    },
     cases::{Case, Cases, CasesError},
     report::{Outcome, Report},
 };
+use serde_json::Value;
+
 use crate::policy::{
     Decision, PolicyEngine, PolicyEngineError, PolicyEngineOptions, PolicyError, PolicyFile, PolicyLoadError,
     PolicyLoadFault, PolicyOptions, WasmPolicy,
 };
 pub use crate::policy::{
     answer_json,
+    authentication::AuthenticationQuestion,
     question::{Certificate, Connection, Cookie, Hello, Login, Request},
 };
 
@@ -120,7 +127,7 @@ impl TestPolicy {
 
     /// Asks cases.
     pub fn run_cases(&self, cases: &[Case]) -> Report {
-        let outcomes = cases.iter().map(|case| self.case(case)).collect();
+        let outcomes = cases.iter().map(|case| run_case(self, case)).collect();
         Report { outcomes, warnings: self.undeclared_headers(cases) }
     }
 
@@ -153,56 +160,7 @@ impl TestPolicy {
 
     /// Asks what every policy must survive: see `docs/policy-cases.md`.
     pub fn run_generic(&self) -> Report {
-        let outcomes = generic::requests().into_iter().map(|(name, request)| {
-            let (answer, took, stable) = self.ask_twice(&self.policy, &request);
-            let fault = match answer {
-                // An error of the policy's own refuses the client, and that may be the right thing to do.
-                Ok(_) | Err(PolicyError::Refused(_)) => stable.err(),
-                Err(failure) => Some(failure.to_string()),
-            };
-            Outcome { name: format!("generic: {name}"), took, fault }
-        });
-        Report { outcomes: outcomes.collect(), warnings: Vec::new() }
-    }
-
-    fn case(&self, case: &Case) -> Outcome {
-        let outcome = |took, fault| Outcome { name: case.name.clone(), took, fault };
-        let expected = || case.expect.to_json();
-        let own = case
-            .config
-            .as_ref()
-            .map(|config| self.policy.with_config(serde_json::Value::Object(config.clone()).to_string()));
-        let policy = match (&own, &case.expect) {
-            (None, Expectation::ConfigError(_)) => {
-                let fault = "config_error is about a `config`: give the case one".to_owned();
-                return outcome(Duration::ZERO, Some(fault));
-            }
-            (Some(Ok(_)), Expectation::ConfigError(_)) => {
-                let fault = format!("expected {}, and the configuration was accepted", expected());
-                return outcome(Duration::ZERO, Some(fault));
-            }
-            (
-                Some(Err(PolicyLoadError { fault: PolicyLoadFault::Config(errors), .. })),
-                Expectation::ConfigError(part),
-            ) if errors.iter().any(|error| error.contains(part)) => {
-                return outcome(Duration::ZERO, None);
-            }
-            (Some(Err(error)), _) => {
-                return outcome(
-                    Duration::ZERO,
-                    Some(format!("expected {}, got {}", expected(), error.fault)),
-                );
-            }
-            (Some(Ok(policy)), _) => policy,
-            (None, _) => &self.policy,
-        };
-        let (answer, took, stable) = self.ask_twice(policy, &case.request);
-        let fault = if case.expect.holds(&answer) {
-            stable.err()
-        } else {
-            Some(format!("expected {}, got {}", expected(), answer_json(&answer)))
-        };
-        outcome(took, fault)
+        run_generic(self, generic::requests().into_iter().map(|(name, request)| (name.to_owned(), request)))
     }
 
     /// The question as it is asked: with the realm's roles, if it names none.
@@ -212,26 +170,139 @@ impl TestPolicy {
         }
         Cow::Owned(Request { roles: self.roles.clone(), ..request.clone() })
     }
+}
 
-    fn ask_twice(
-        &self,
-        policy: &WasmPolicy,
-        request: &Request,
-    ) -> (Result<Decision, PolicyError>, Duration, Result<(), String>) {
-        self.in_realm(request).with(|view| {
-            let first = policy.decide(view);
-            let begun = Instant::now();
-            let second = policy.decide(view);
-            let took = begun.elapsed();
-            let stable = if self.is_deterministic && first != second {
-                let (first, second) = (answer_json(&first), answer_json(&second));
-                Err(format!("the same question got {first} and then {second}"))
-            } else {
-                Ok(())
-            };
-            (first, took, stable)
-        })
+impl Tested for TestPolicy {
+    type Question = Request;
+    type Answer = Decision;
+
+    fn ask(&self, question: &Request) -> Result<Decision, PolicyError> {
+        self.decide(question)
     }
+
+    fn configured(&self, config: String) -> Result<Self, PolicyLoadError> {
+        let policy = self.policy.with_config(config)?;
+        Ok(Self { policy, is_deterministic: self.is_deterministic, roles: self.roles.clone() })
+    }
+
+    fn is_deterministic(&self) -> bool {
+        self.is_deterministic
+    }
+
+    fn to_json(answer: &Result<Decision, PolicyError>) -> Value {
+        answer_json(answer)
+    }
+}
+
+/// A component under test, of whatever kind.
+trait Tested: Sized {
+    type Question;
+    type Answer: PartialEq;
+
+    /// Asks it, within the gateway's limits.
+    fn ask(&self, question: &Self::Question) -> Result<Self::Answer, PolicyError>;
+
+    /// The same with another configuration.
+    fn configured(&self, config: String) -> Result<Self, PolicyLoadError>;
+
+    /// Whether the same question must get the same answer.
+    fn is_deterministic(&self) -> bool;
+
+    /// What came of a question, for a message.
+    fn to_json(answer: &Result<Self::Answer, PolicyError>) -> Value;
+}
+
+/// What a case expects.
+trait Expected<A> {
+    /// Whether an answer is as expected. An expected error of the configuration is no answer's business.
+    fn holds(&self, answer: &Result<A, PolicyError>) -> bool;
+
+    /// What is expected, as a cases file has it.
+    fn to_json(&self) -> Value;
+
+    /// The error of the configuration that is expected in place of an answer.
+    fn config_error(&self) -> Option<&str>;
+}
+
+impl Expected<Decision> for Expectation {
+    fn holds(&self, answer: &Result<Decision, PolicyError>) -> bool {
+        self.holds(answer)
+    }
+
+    fn to_json(&self) -> Value {
+        self.to_json()
+    }
+
+    fn config_error(&self) -> Option<&str> {
+        match self {
+            Self::ConfigError(part) => Some(part),
+            _ => None,
+        }
+    }
+}
+
+fn run_case<T: Tested, E: Expected<T::Answer>>(tested: &T, case: &Case<T::Question, E>) -> Outcome {
+    let outcome = |took, fault| Outcome { name: case.name.clone(), took, fault };
+    let at_once = |fault| outcome(Duration::ZERO, fault);
+    let expected = || case.expect.to_json();
+    let own = case.config.as_ref().map(|config| tested.configured(Value::Object(config.clone()).to_string()));
+    let tested = match (&own, case.expect.config_error()) {
+        (None, Some(_)) => {
+            return at_once(Some("config_error is about a `config`: give the case one".to_owned()));
+        }
+        (Some(Ok(_)), Some(_)) => {
+            return at_once(Some(format!("expected {}, and the configuration was accepted", expected())));
+        }
+        (Some(Err(PolicyLoadError { fault: PolicyLoadFault::Config(errors), .. })), Some(part))
+            if errors.iter().any(|error| error.contains(part)) =>
+        {
+            return at_once(None);
+        }
+        (Some(Err(error)), _) => {
+            return at_once(Some(format!("expected {}, got {}", expected(), error.fault)));
+        }
+        (Some(Ok(configured)), None) => configured,
+        (None, None) => tested,
+    };
+    let (answer, took, stable) = ask_twice(tested, &case.request);
+    let fault = if case.expect.holds(&answer) {
+        stable.err()
+    } else {
+        Some(format!("expected {}, got {}", expected(), T::to_json(&answer)))
+    };
+    outcome(took, fault)
+}
+
+fn run_generic<T: Tested>(tested: &T, questions: impl Iterator<Item = (String, T::Question)>) -> Report {
+    let outcomes = questions.map(|(name, question)| {
+        let (answer, took, stable) = ask_twice(tested, &question);
+        let fault = match answer {
+            // An error of the component's own refuses the client, and that may be the right thing to do.
+            Ok(_) | Err(PolicyError::Refused(_)) => stable.err(),
+            Err(failure) => Some(failure.to_string()),
+        };
+        Outcome { name: format!("generic: {name}"), took, fault }
+    });
+    Report { outcomes: outcomes.collect(), warnings: Vec::new() }
+}
+
+/// The answer, how long the second one took, and whether both are the same.
+#[allow(clippy::type_complexity, reason = "three outcomes of one step")]
+fn ask_twice<T: Tested>(
+    tested: &T,
+    question: &T::Question,
+) -> (Result<T::Answer, PolicyError>, Duration, Result<(), String>) {
+    let first = tested.ask(question);
+    let begun = Instant::now();
+    let second = tested.ask(question);
+    let took = begun.elapsed();
+    let stable = if tested.is_deterministic() && first != second {
+        let (first, second) = (T::to_json(&first), T::to_json(&second));
+        Err(format!("the same question got {first} and then {second}"))
+    } else {
+        Ok(())
+    };
+    (first, took, stable)
 }
 
 /// An engine like the gateway's, with its cache of compiled code.

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod auth;
+mod authenticators;
 mod bad_input;
 mod console;
 mod contract;

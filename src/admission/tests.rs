@@ -110,7 +110,7 @@ impl Scene {
         };
         assert_eq!(challenge.method, "ticket");
         let answer = Answer { signature: signature.to_owned(), extra: Dictionary::default() };
-        self.admission.answer(challenge, &answer, &application)
+        self.admission.answer(visitor, challenge, &answer, &application).await
     }
 
     async fn decide(&self, visitor: &Visitor, hello: Option<&Hello>) -> Result<Identity, AuthError> {

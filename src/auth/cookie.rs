@@ -22,7 +22,26 @@ use crate::{
 };
 
 /// `authprovider` of a principal that a cookie's record remembers, as in Crossbar.io.
-const PROVIDER: &str = "cookie";
+pub(super) const PROVIDER: &str = "cookie";
+
+/// The login on a cookie's record, if it counts for a realm as far as the record itself tells, and the method that it was by.
+pub fn login<'a>(
+    options: CookieAuthOptions,
+    record: &'a CookieRecord,
+    realm: &Uri,
+    now: Timestamp,
+) -> Result<(&'a Authentication, Method), StaleLogin> {
+    let stored = record.authentication.as_deref().ok_or(StaleLogin::NoLogin)?;
+    if options.is_over(record, now) {
+        return Err(StaleLogin::Expired);
+    }
+    // A stored `anonymous`, which Crossbar.io's files have, has never verified anything.
+    let method = Method::parse(&stored.authmethod).ok_or(StaleLogin::Removed)?;
+    if stored.authrealm != realm.as_str() {
+        return Err(StaleLogin::OtherRealm);
+    }
+    Ok((stored, method))
+}
 
 pub(super) fn begin(
     config: &AuthOptions,

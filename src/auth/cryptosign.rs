@@ -30,22 +30,44 @@ pub(super) struct PendingCryptosign {
     message: [u8; CHALLENGE_SIZE],
 }
 
+/// What a HELLO of the method says, checked.
+pub(super) struct Shown {
+    key: [u8; 32],
+    /// The channel binding that the client asks for, and the channel.
+    binding: Option<(String, [u8; 32])>,
+}
+
+impl Shown {
+    pub(super) fn of(applicant: &Applicant<'_>) -> Result<Self, AuthError> {
+        let key = applicant.hello.authextra.text("pubkey").as_deref().and_then(from_hex::<32>);
+        let key = key.ok_or(AuthError::Missing(
+            Method::Cryptosign.name(),
+            "authextra.pubkey, 64 hexadecimal digits,",
+        ))?;
+        let binding = match applicant.channel_binding(Method::Cryptosign)? {
+            // The specification lets a router go on without the binding. A client that asks for one has a reason.
+            Some(kind) => match applicant.tls_exporter {
+                Some(channel) if kind == "tls-exporter" => Some((kind, channel)),
+                _ => return Err(AuthError::ChannelBinding(kind)),
+            },
+            None => None,
+        };
+        Ok(Self { key, binding })
+    }
+
+    /// The key in hexadecimal digits.
+    pub(super) fn key_text(&self) -> String {
+        to_hex(&self.key)
+    }
+}
+
 pub(super) fn begin(
     config: &CryptosignOptions,
     applicant: &Applicant<'_>,
     rng: &mut impl CryptoRng,
 ) -> Result<Opening, AuthError> {
-    let key = applicant.hello.authextra.text("pubkey").as_deref().and_then(from_hex::<32>);
-    let key =
-        key.ok_or(AuthError::Missing(Method::Cryptosign.name(), "authextra.pubkey, 64 hexadecimal digits,"))?;
-    let binding = match applicant.channel_binding(Method::Cryptosign)? {
-        // The specification lets a router go on without the binding. A client that asks for one has a reason.
-        Some(kind) => match applicant.tls_exporter {
-            Some(channel) if kind == "tls-exporter" => Some((kind, channel)),
-            _ => return Err(AuthError::ChannelBinding(kind)),
-        },
-        None => None,
-    };
+    let shown = Shown::of(applicant)?;
+    let key = shown.key;
     let table = config.file.as_ref().map(|file| file.current());
     let owner = applicant.hello.authid.as_deref().or_else(|| match &table {
         Some(table) => table.owner(&key).map(Name::as_str),
@@ -61,12 +83,22 @@ pub(super) fn begin(
         authid,
     )
     .ok_or(AuthError::Credentials(Method::Cryptosign.name()))?;
-    let is_authorized = principal.keys.iter().fold(Choice::from(0), |any, known| any | known.ct_eq(&key));
     let standing = standing::of(applicant.place, name, principal, config.file.as_ref());
     let claim = applicant
         .claim(Method::Cryptosign, name, &principal.role, principal.realm.as_ref(), standing)
         .vouched(config.file.as_ref(), name, principal);
+    Ok(open(shown, claim, principal, is_known, rng))
+}
 
+/// Makes the challenge for a principal, or for the one that stands in for it.
+pub(super) fn open(
+    Shown { key, binding }: Shown,
+    claim: Claim,
+    principal: &CryptosignPrincipal,
+    is_known: Choice,
+    rng: &mut impl CryptoRng,
+) -> Opening {
+    let is_authorized = principal.keys.iter().fold(Choice::from(0), |any, known| any | known.ct_eq(&key));
     let mut challenge = [0; CHALLENGE_SIZE];
     rng.fill_bytes(&mut challenge);
     let mut extra = Map::new();
@@ -74,7 +106,7 @@ pub(super) fn begin(
     let message = bound(challenge, binding.as_ref().map(|(_, channel)| *channel));
     extra.insert("channel_binding".to_owned(), binding.map(|(kind, _)| kind).into());
     let pending = PendingCryptosign { claim, is_known: is_known & is_authorized, key, message };
-    Ok(Opening { extra, state: State::Cryptosign(pending) })
+    Opening { extra, state: State::Cryptosign(pending) }
 }
 
 /// The one principal with this key; none if several have it.

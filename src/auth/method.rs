@@ -1,7 +1,10 @@
 //! The methods by name, and which of them a configuration has.
 
-use super::AuthOptions;
-use crate::identity::{ANONYMOUS, COOKIE};
+use super::{AuthOptions, ComponentMethods};
+use crate::{
+    identity::{ANONYMOUS, COOKIE},
+    policy::PolicyFile,
+};
 
 /// A method that verifies something, other than `anonymous`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +45,22 @@ impl Method {
         }
     }
 
+    /// The component that knows the method's principals.
+    pub const fn component(self, components: &ComponentMethods) -> Option<&PolicyFile> {
+        match self {
+            Self::Ticket => components.ticket.as_ref(),
+            Self::WampCra => components.wampcra.as_ref(),
+            Self::WampScram | Self::Scram => components.scram.as_ref(),
+            Self::Cryptosign => components.cryptosign.as_ref(),
+            Self::Cookie => None,
+        }
+    }
+
     /// Whether the configuration has the method.
-    pub const fn is_configured(self, config: &AuthOptions) -> bool {
+    pub fn is_configured(self, config: &AuthOptions) -> bool {
+        if config.components.as_ref().is_some_and(|components| self.component(components).is_some()) {
+            return true;
+        }
         match self {
             Self::Ticket => config.ticket.is_some() || config.token.is_some(),
             Self::WampCra => config.wampcra.is_some(),
@@ -57,7 +74,11 @@ impl Method {
 /// The names of the configured methods, for the policy and in the gateway's own order; `anonymous` is one of
 /// them.
 pub fn configured(config: Option<&AuthOptions>) -> impl Iterator<Item = &'static str> {
-    let anonymous = config.is_some_and(|config| config.anonymous.is_some()).then_some(ANONYMOUS);
+    let has_anonymous = |config: &AuthOptions| {
+        let components = config.components.as_ref();
+        config.anonymous.is_some() || components.is_some_and(|components| components.anonymous.is_some())
+    };
+    let anonymous = config.is_some_and(has_anonymous).then_some(ANONYMOUS);
     let methods = config.into_iter().flat_map(|config| {
         Method::ALL.into_iter().filter(|method| method.is_configured(config)).map(Method::name)
     });

@@ -9,6 +9,7 @@ use super::{file::PrincipalFile, token::TokenOptions, watch::LoginFile};
 pub use crate::tracking::LoginOptions as CookieAuthOptions;
 use crate::{
     identity::{ANONYMOUS, Name},
+    policy::PolicyFile,
     wamp::Uri,
 };
 
@@ -29,8 +30,25 @@ pub struct AuthOptions {
     pub cryptosign: Option<CryptosignOptions>,
     /// `cookie`
     pub cookie: Option<CookieAuthOptions>,
+    /// The methods whose principals a component knows.
+    pub components: Option<Box<ComponentMethods>>,
     /// Limits on wrong secrets.
     pub guessing: GuessingOptions,
+}
+
+/// The methods whose principals a component knows, in place of the configuration or a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ComponentMethods {
+    /// `anonymous`
+    pub anonymous: Option<PolicyFile>,
+    /// `ticket`
+    pub ticket: Option<PolicyFile>,
+    /// `wampcra`
+    pub wampcra: Option<PolicyFile>,
+    /// `scram`
+    pub scram: Option<PolicyFile>,
+    /// `cryptosign`
+    pub cryptosign: Option<PolicyFile>,
 }
 
 /// Limits on wrong secrets.
@@ -196,6 +214,23 @@ impl AuthOptions {
     /// Whether a cookie lets a client in, be it the gateway's or another application's. A browser sends it from any page.
     pub fn takes_cookies(&self) -> bool {
         self.cookie.is_some() || self.token.as_ref().is_some_and(|token| token.from.cookie.is_some())
+    }
+}
+
+// === impl ComponentMethods ===
+
+impl ComponentMethods {
+    /// The components, each with its method as the configuration calls it.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, &PolicyFile)> {
+        let Self { anonymous, ticket, wampcra, scram, cryptosign } = self;
+        let methods = [
+            (ANONYMOUS, anonymous),
+            ("ticket", ticket),
+            ("wampcra", wampcra),
+            ("scram", scram),
+            ("cryptosign", cryptosign),
+        ];
+        methods.into_iter().filter_map(|(method, file)| Some((method, file.as_ref()?)))
     }
 }
 

@@ -17,8 +17,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::{
-    Applicant, AuthError, Claim, Kdf, Method, Opening, Principal, ScramOptions, SecretKey, State, principals,
-    standing,
+    Applicant, AuthError, Claim, Kdf, Method, Opening, Principal, ScramOptions, ScramPrincipal, SecretKey,
+    State, principals, standing,
 };
 use crate::wamp::Dictionary;
 
@@ -70,30 +70,44 @@ pub(super) struct PendingScram {
     messages: String,
 }
 
+/// What a HELLO of the method says, checked.
+pub(super) struct Opened<'a> {
+    dialect: &'static Dialect,
+    authid: &'a str,
+    nonce: String,
+}
+
+impl<'a> Opened<'a> {
+    pub(super) fn of(method: Method, applicant: &'a Applicant<'_>) -> Result<Self, AuthError> {
+        let dialect = if method == Method::WampScram { &SPECIFIED } else { &DRAFT };
+        let authid = applicant.authid(method)?;
+        // "The server MUST terminate [..] if the server does not support the requested channel_binding type": it
+        // supports none for this method.
+        if let Some(kind) = applicant.channel_binding(method)? {
+            return Err(AuthError::ChannelBinding(kind));
+        }
+        let client_nonce = applicant.hello.authextra.text("nonce");
+        let nonce = client_nonce
+            .filter(|nonce| !nonce.is_empty() && nonce.len() <= MAX_CLIENT_NONCE && is_base64(nonce))
+            .ok_or(AuthError::Missing(method.name(), "authextra.nonce, base64 of 1 to 96 bytes,"))?;
+        Ok(Self { dialect, authid, nonce })
+    }
+}
+
 pub(super) fn begin(
     method: Method,
     config: &ScramOptions,
     applicant: &Applicant<'_>,
     rng: &mut impl CryptoRng,
 ) -> Result<Opening, AuthError> {
-    let dialect = if method == Method::WampScram { &SPECIFIED } else { &DRAFT };
-    let authid = applicant.authid(method)?;
-    // "The server MUST terminate [..] if the server does not support the requested channel_binding type": it
-    // supports none for this method.
-    if let Some(kind) = applicant.channel_binding(method)? {
-        return Err(AuthError::ChannelBinding(kind));
-    }
-    let client_nonce = applicant.hello.authextra.text("nonce");
-    let client_nonce = client_nonce
-        .filter(|nonce| !nonce.is_empty() && nonce.len() <= MAX_CLIENT_NONCE && is_base64(nonce))
-        .ok_or(AuthError::Missing(method.name(), "authextra.nonce, base64 of 1 to 96 bytes,"))?;
+    let opened = Opened::of(method, applicant)?;
     let table = config.file.as_ref().map(|file| file.current());
     let (name, principal, is_known) = principals::find(
         &config.principals,
         table.as_deref(),
         &applicant.stand_ins.scram,
         applicant.key,
-        authid,
+        opened.authid,
     )
     .ok_or(AuthError::Credentials(method.name()))?;
     let standing = standing::of(applicant.place, name, principal, config.file.as_ref());
@@ -102,7 +116,19 @@ pub(super) fn begin(
         name,
         principal,
     );
+    Ok(open(&opened, applicant, claim, principal, is_known, rng))
+}
 
+/// Makes the challenge for a principal, or for the one that stands in for it.
+pub(super) fn open(
+    opened: &Opened<'_>,
+    applicant: &Applicant<'_>,
+    claim: Claim,
+    principal: &ScramPrincipal,
+    is_known: Choice,
+    rng: &mut impl CryptoRng,
+) -> Opening {
+    let &Opened { dialect, authid, nonce: ref client_nonce } = opened;
     let mut drawn = [0; NONCE_SIZE];
     rng.fill_bytes(&mut drawn);
     let nonce = format!("{client_nonce}{}", BASE64_STANDARD.encode(drawn));
@@ -124,12 +150,12 @@ pub(super) fn begin(
         }
     };
     extra.insert("iterations".to_owned(), iterations.into());
-    let messages = messages(dialect, authid, &client_nonce, &nonce, &salt, iterations);
+    let messages = messages(dialect, authid, client_nonce, &nonce, &salt, iterations);
     extra.insert("salt".to_owned(), salt.into());
     extra.insert("nonce".to_owned(), nonce.clone().into());
     let (stored_key, server_key) = (principal.stored_key.clone(), principal.server_key.clone());
     let pending = PendingScram { claim, is_known, dialect, stored_key, server_key, nonce, messages };
-    Ok(Opening { extra, state: State::Scram(pending) })
+    Opening { extra, state: State::Scram(pending) }
 }
 
 /// `ClientFirstBare` and `ServerFirst`, joined.
@@ -166,7 +192,8 @@ impl PendingScram {
         let mut principal = self.claim.settle(is_right & is_proof & is_repeated & self.is_known)?;
         // The specification's example has `v=` before it, as in RFC 5802; the draft does not.
         let verifier = if self.dialect.is_strict { format!("v={verifier}") } else { verifier };
-        principal.authextra = Some(Map::from_iter([(self.dialect.verifier.to_owned(), verifier.into())]));
+        let extra = principal.authextra.get_or_insert_default();
+        extra.insert(self.dialect.verifier.to_owned(), verifier.into());
         Ok(principal)
     }
 }

@@ -6,7 +6,10 @@ use super::{
     AuthOptions, TokenOptions,
     file::{FilePrincipal, PrincipalFile},
 };
-use crate::identity::{Name, Standing, Standings};
+use crate::{
+    identity::{Name, Standing, Standings},
+    policy::PolicyFile,
+};
 
 /// The standing of a principal. The type of its options tells its method.
 pub(super) fn of_principal<P: Hash>(place: Standing, authid: &Name, principal: &P) -> Standing {
@@ -43,11 +46,19 @@ pub(super) fn of_token(place: Standing, tokens: &TokenOptions) -> Standing {
     place.of("token", "", &(&**keys, algorithms, issuer, audience, claims, role))
 }
 
+/// The standing of principals that a component knows, by a method as the configuration calls it. Which bytes the component's file has does
+/// not count: it changes by itself.
+pub fn of_component(place: Standing, method: &str, file: &PolicyFile) -> Standing {
+    place.of("component", method, &(&file.component, &file.sha256, &file.options.config))
+}
+
 /// Adds everything that sessions of a service may stand on.
 pub fn standings(place: Standing, auth: Option<&AuthOptions>, standings: &mut Standings) {
     standings.extend([of_unproved(place, auth)]);
     let Some(auth) = auth else { return };
     standings.extend(auth.token.as_ref().map(|tokens| of_token(place, tokens)));
+    let components = auth.components.iter().flat_map(|components| components.all());
+    standings.extend(components.map(|(method, file)| of_component(place, method, file)));
     let ticket = auth.ticket.as_ref().and_then(|method| method.file.as_ref());
     let wampcra = auth.wampcra.as_ref().and_then(|method| method.file.as_ref());
     let scram = auth.scram.as_ref().and_then(|method| method.file.as_ref());

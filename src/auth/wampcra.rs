@@ -18,8 +18,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::{
-    Applicant, AuthError, Claim, Method, Opening, Principal, STATIC, Salting, Secret, State, WampCraOptions,
-    principals, standing,
+    Applicant, AuthError, Claim, Method, Opening, Principal, Salting, Secret, State, WampCraOptions,
+    WampCraPrincipal, principals, standing,
 };
 use crate::time::Timestamp;
 
@@ -55,7 +55,19 @@ pub(super) fn begin(
     let claim = applicant
         .claim(Method::WampCra, name, &principal.role, principal.realm.as_ref(), standing)
         .vouched(config.file.as_ref(), name, principal);
+    open(applicant, claim, principal, is_known, now, rng)
+}
 
+/// Makes the challenge for a principal, or for the one that stands in for it.
+pub(super) fn open(
+    applicant: &Applicant<'_>,
+    claim: Claim,
+    principal: &WampCraPrincipal,
+    is_known: Choice,
+    now: Timestamp,
+    rng: &mut impl CryptoRng,
+) -> Result<Opening, AuthError> {
+    let authid = applicant.authid(Method::WampCra)?;
     let mut nonce = [0; NONCE_SIZE];
     rng.fill_bytes(&mut nonce);
     // The seven members that "MUST" be there; the session makes the challenge useless to any other one.
@@ -63,7 +75,7 @@ pub(super) fn begin(
         "authid": authid,
         "authrole": principal.role.as_str(),
         "authmethod": Method::WampCra.name(),
-        "authprovider": STATIC,
+        "authprovider": claim.principal.authprovider,
         "nonce": BASE64_URL_SAFE_NO_PAD.encode(nonce),
         "timestamp": iso_8601(now),
         "session": applicant.session.0,

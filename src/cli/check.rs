@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::CheckArgs;
 use wampgate::{
     config::{self, Config, ConfigError, ConfigWarning, Endpoint, LoadOptions, LoadedConfig},
-    policy::{PolicyEngine, PolicyEngineError, PolicyLoadError, WasmPolicy},
+    policy::{PolicyEngine, PolicyEngineError, PolicyLoadError},
 };
 
 /// Checks a configuration and writes the outcome. True if a gateway can run it, with or without warnings.
@@ -33,12 +33,12 @@ pub(crate) fn check(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<bo
 
 /// The policies that a gateway cannot use, each with the reason.
 fn load_policies(config: &Config) -> Result<Vec<PolicyLoadError>, PolicyEngineError> {
-    let policies = config.policies();
-    if policies.is_empty() {
+    let components = config.components();
+    if components.is_empty() {
         return Ok(Vec::new());
     }
-    let engine = PolicyEngine::for_policies(policies.iter().copied())?;
-    Ok(policies.into_iter().filter_map(|policy| WasmPolicy::load(&engine, policy).err()).collect())
+    let engine = PolicyEngine::for_policies(config.policies())?;
+    Ok(components.into_iter().filter_map(|(kind, file)| kind.check(&engine, file).err()).collect())
 }
 
 fn report_unusable(

@@ -5,7 +5,7 @@ mod new;
 
 use std::{
     io::{Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -15,12 +15,18 @@ use serde_json::{Map, Value};
 use tracing_subscriber::filter::LevelFilter;
 
 use wampgate::{
-    policy::{Grants, Instances, PolicyOptions},
-    testkit::{Cases, Request, TestPolicy, answer_json},
+    policy::{ComponentKind, Grants, Instances, PolicyOptions},
+    testkit::{
+        AuthenticationQuestion, Cases, Report, Request, TestAuthenticator, TestPolicy, answer_json,
+        verdict_json,
+    },
 };
 
 /// The largest request that the command reads, in bytes; no HELLO is larger.
 const MAX_REQUEST: u64 = 1024 * 1024;
+
+/// Why standard input is not asked.
+const NO_REQUEST: &str = "standard input is no request (docs/policy-cases.md has the format)";
 
 /// What to do with a policy.
 #[derive(Debug, Subcommand)]
@@ -167,12 +173,30 @@ pub(crate) fn run(
 }
 
 fn test(args: &TestArgs, out: &mut impl Write) -> anyhow::Result<bool> {
-    let cases = args.cases.as_deref().map(Cases::read).transpose()?.unwrap_or_default();
-    let policy = TestPolicy::load_with(&args.component, args.options.over(cases.options.clone())?)?
-        .with_roles(&args.roles);
-    let report = policy.run_all(&cases);
+    let report = match kind(&args.component) {
+        ComponentKind::Authenticator => test_authenticator(args)?,
+        _ => test_policy(args)?,
+    };
     writeln!(out, "{report}")?;
     Ok(report.passed())
+}
+
+fn test_policy(args: &TestArgs) -> anyhow::Result<Report> {
+    let cases = args.cases.as_deref().map(Cases::read).transpose()?.unwrap_or_default();
+    let policy = TestPolicy::load_with(&args.component, args.options.over(cases.options.clone())?)?;
+    Ok(policy.with_roles(&args.roles).run_all(&cases))
+}
+
+fn test_authenticator(args: &TestArgs) -> anyhow::Result<Report> {
+    let cases = args.cases.as_deref().map(Cases::read).transpose()?.unwrap_or_default();
+    let authenticator =
+        TestAuthenticator::load_with(&args.component, args.options.over(cases.options.clone())?)?;
+    Ok(authenticator.with_roles(&args.roles).run_all(&cases))
+}
+
+/// What a component seems to be. Where that is not to be seen, loading it as a policy tells what is wrong with it.
+fn kind(component: &Path) -> ComponentKind {
+    ComponentKind::guess(component).unwrap_or(ComponentKind::Policy)
 }
 
 fn decide(args: &DecideArgs, input: &mut impl Read, out: &mut impl Write) -> anyhow::Result<bool> {
@@ -181,12 +205,18 @@ fn decide(args: &DecideArgs, input: &mut impl Read, out: &mut impl Write) -> any
     if text.len() as u64 > MAX_REQUEST {
         bail!("the request is larger than {MAX_REQUEST} bytes");
     }
-    let request: Request = serde_json::from_str(&text)
-        .context("standard input is no request (docs/policy-cases.md has the format)")?;
-    let policy = TestPolicy::load_with(&args.component, args.options.over(PolicyOptions::default())?)?;
-    let answer = policy.decide(&request);
-    writeln!(out, "{}", answer_json(&answer))?;
-    Ok(answer.is_ok())
+    let options = args.options.over(PolicyOptions::default())?;
+    let (answer, is_ok) = if kind(&args.component) == ComponentKind::Authenticator {
+        let question: AuthenticationQuestion = serde_json::from_str(&text).context(NO_REQUEST)?;
+        let answer = TestAuthenticator::load_with(&args.component, options)?.authenticate(&question);
+        (verdict_json(&answer), answer.is_ok())
+    } else {
+        let request: Request = serde_json::from_str(&text).context(NO_REQUEST)?;
+        let answer = TestPolicy::load_with(&args.component, options)?.decide(&request);
+        (answer_json(&answer), answer.is_ok())
+    };
+    writeln!(out, "{answer}")?;
+    Ok(is_ok)
 }
 
 /// The grants as words.

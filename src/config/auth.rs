@@ -22,9 +22,10 @@ use self::{
     wampcra::RawWampCra,
 };
 use super::{
-    AnonymousOptions, AuthOptions, GuessingOptions, RealmOptions, Roles, Secret, TicketOptions,
-    TicketPrincipal, TrackingOptions,
-    reader::{Located, Table, Walk, Whole, alternatives, choice, object, quoted, words},
+    AnonymousOptions, AuthOptions, ComponentMethods, CryptosignOptions, GuessingOptions, RealmOptions, Roles,
+    ScramOptions, Secret, TicketOptions, TicketPrincipal, TrackingOptions, WampCraOptions,
+    policy::RawPolicy,
+    reader::{Located, Table, Walk, Whole, alternatives, choice, object, quoted},
 };
 use crate::{identity::Name, wamp::Uri};
 
@@ -32,7 +33,7 @@ object! {
     /// The authentication methods that the service offers. Without `auth`, every client joins as `anonymous`.
     struct RawAuth {
         /// Clients without credentials.
-        anonymous: optional RawAnonymous,
+        anonymous: optional Located<RawAnonymous>,
         /// Clients that send a shared secret, or a token.
         ticket: optional Located<RawTicket>,
         /// Clients that sign a challenge with a shared secret.
@@ -54,11 +55,21 @@ object! {
     }
 }
 
-object! {
+choice! {
     /// Joining without credentials.
-    struct RawAnonymous {
-        /// Where the role comes from: `static`, from this file.
-        kind: required Static = "type",
+    enum RawAnonymous {
+        Static(RawStaticAnonymous) = "static",
+        Component(RawPolicy) = "component",
+    }
+    refuses {
+        "dynamic" => "the gateway calls no procedure, use \"static\", \"component\" or a policy",
+        "function" => "the gateway calls no function, use \"static\", \"component\" or a policy",
+    }
+}
+
+object! {
+    /// Joins clients without credentials, under a role that stands in this file.
+    struct RawStaticAnonymous {
         /// The role of the clients. Default `anonymous`.
         role: optional Located<Name>,
     }
@@ -108,22 +119,11 @@ choice! {
         Static(RawStaticTicket) = "static",
         File(RawPrincipalFile) = "file",
         Jwt(RawJwt) = "jwt",
+        Component(RawPolicy) = "component",
     }
     refuses {
-        "dynamic" => "the gateway calls no procedure, use \"static\", \"file\", \"jwt\" or a policy",
-        "function" => "the gateway calls no function, use \"static\", \"file\", \"jwt\" or a policy",
-    }
-}
-
-/// Where principals come from.
-#[derive(Debug)]
-pub(super) struct Static;
-
-words! {
-    Static as "Static" { "static" => Self }
-    refuses {
-        "dynamic" => "the gateway calls no procedure, use \"static\" or a policy",
-        "function" => "the gateway calls no function, use \"static\" or a policy",
+        "dynamic" => "the gateway calls no procedure, use \"static\", \"file\", \"jwt\" or \"component\"",
+        "function" => "the gateway calls no function, use \"static\", \"file\", \"jwt\" or \"component\"",
     }
 }
 
@@ -167,14 +167,22 @@ impl RawAuth {
             has_verifier,
             has_anonymous: self.anonymous.is_some(),
         };
-        let anonymous = self.anonymous.map(|method| {
-            // The default role must exist like any other, and has no place of its own in the file.
-            let role = method.role.unwrap_or_else(|| Located {
-                path: format!("{path}.anonymous.role"),
-                value: AnonymousOptions::default().role,
-            });
-            AnonymousOptions { role: realms.role(role, None, walk) }
-        });
+        let mut components = ComponentMethods::default();
+        let anonymous = match self.anonymous.map(|located| located.value) {
+            Some(RawAnonymous::Static(method)) => {
+                // The default role must exist like any other, and has no place of its own in the file.
+                let role = method.role.unwrap_or_else(|| Located {
+                    path: format!("{path}.anonymous.role"),
+                    value: AnonymousOptions::default().role,
+                });
+                Some(AnonymousOptions { role: realms.role(role, None, walk) })
+            }
+            Some(RawAnonymous::Component(component)) => {
+                components.anonymous = component.check(walk);
+                None
+            }
+            None => None,
+        };
         let (ticket, token) = match self.ticket {
             Some(Located { value: RawTicket::Static(method), .. }) => {
                 (Some(method.check(realms, walk)), None)
@@ -186,15 +194,50 @@ impl RawAuth {
             Some(Located { path, value: RawTicket::Jwt(method) }) => {
                 (None, method.check(&path, realms, walk).map(Arc::new))
             }
+            Some(Located { value: RawTicket::Component(component), .. }) => {
+                components.ticket = component.check(walk);
+                (None, None)
+            }
             None => (None, None),
         };
+        let wampcra = self.wampcra.and_then(|Located { path, value }| match value {
+            RawWampCra::Component(component) => {
+                components.wampcra = component.check(walk);
+                None
+            }
+            RawWampCra::Static(method) => Some(method.check(&path, realms, walk)),
+            RawWampCra::File(file) => {
+                Some(WampCraOptions { file: file.open(realms, walk), ..WampCraOptions::default() })
+            }
+        });
+        let scram = self.scram.and_then(|method| match method {
+            RawScram::Component(component) => {
+                components.scram = component.check(walk);
+                None
+            }
+            RawScram::Static(method) => Some(method.check(realms, walk)),
+            RawScram::File(file) => {
+                Some(ScramOptions { file: file.open(realms, walk), ..ScramOptions::default() })
+            }
+        });
+        let cryptosign = self.cryptosign.and_then(|method| match method {
+            RawCryptosign::Component(component) => {
+                components.cryptosign = component.check(walk);
+                None
+            }
+            RawCryptosign::Static(method) => Some(method.check(realms, walk)),
+            RawCryptosign::File(file) => {
+                Some(CryptosignOptions { file: file.open(realms, walk), ..CryptosignOptions::default() })
+            }
+        });
         AuthOptions {
+            components: Some(components).filter(|found| found.all().next().is_some()).map(Box::new),
             anonymous,
             ticket,
             token,
-            wampcra: self.wampcra.map(|Located { path, value }| value.check(&path, realms, walk)),
-            scram: self.scram.map(|method| method.check(realms, walk)),
-            cryptosign: self.cryptosign.map(|method| method.check(realms, walk)),
+            wampcra,
+            scram,
+            cryptosign,
             cookie: self.cookie.map(|Located { path, value }| value.check(&path, &beside, walk)),
             guessing: GuessingOptions {
                 max_failures: self

@@ -18,7 +18,7 @@ use crate::policy::{DEADLINES, Grants, Instances, MEMORIES};
 const MAX_HEADERS: usize = 64;
 
 object! {
-    /// A policy: a WebAssembly component that decides who a client is.
+    /// A WebAssembly component: a policy decides who a client is; as `"type": "component"` of a method it knows the method's principals.
     struct RawPolicy {
         /// The component's file, absolute or relative to the node directory.
         component: required NodePath,
@@ -160,7 +160,7 @@ impl Raw for PolicyHeader {
 inline_schema!(PolicyHeader, "HeaderName", |_generator| json_schema!({ "type": "string", "minLength": 1 }));
 
 impl RawPolicy {
-    fn check(self, walk: &mut Walk<'_>) -> Option<PolicyFile> {
+    pub(super) fn check(self, walk: &mut Walk<'_>) -> Option<PolicyFile> {
         let defaults = PolicyOptions::default();
         let options = PolicyOptions {
             config: self.config.map_or(defaults.config, |config| config.0),

@@ -103,7 +103,7 @@ impl Connection {
                 // The client may have taken its time: what holds now decides.
                 let rules = backend.rules();
                 let asked = Application { rules: Some(&rules), ..asked };
-                Ok(service.admission.answer(challenge, &answer, &asked)?)
+                Ok(service.admission.answer(&self.visitor, challenge, &answer, &asked).await?)
             }
         }
     }

@@ -3,11 +3,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use http::HeaderName;
+
 use super::{ReloadError, RunningTransport, StartError, State, changes::successions, foundation::Foundation};
 use crate::{
     admin::{self, ManagedStore},
-    admission::Admission,
-    auth::{self, AuthOptions, LoginFile},
+    admission::{Admission, Authenticator, Authenticators},
+    auth::{self, AuthOptions, ComponentMethods, LoginFile},
     backend::{Backend, Backends},
     config::{Config, ServiceOptions, TransportConfig},
     cookie::PublicIdKey,
@@ -15,6 +17,7 @@ use crate::{
     handshake::raw_socket::RawSocketError,
     identity::{Standing, Standings},
     metrics::Stage,
+    policy::PolicyFile,
     realm::Realm,
     server::{self, Entrance, Post, Serving, Site},
     service::{Slot, WebSocketService},
@@ -127,7 +130,7 @@ impl<'a> Assembly<'a> {
         foundation.policies.keep(&config.policies());
         for gate in foundation.gates() {
             if let Some(recorder) = foundation.recorder.get() {
-                gate.record(Arc::clone(recorder));
+                gate.record(recorder);
             }
         }
         foundation.watch();
@@ -289,6 +292,10 @@ impl<'a> Assembly<'a> {
         let shown = options.policy.iter().flat_map(|policy| &policy.options.headers).cloned().collect();
         let admission = Admission::new(policy, shown, options.auth.clone(), tracker, key).at(standing);
         let admission = admission.counting(foundation.login_metrics.clone(), Arc::clone(&foundation.guesses));
+        let admission = match options.auth.as_ref().and_then(|auth| auth.components.as_ref()) {
+            Some(methods) => admission.asking(self.authenticators(methods, standing)?),
+            None => admission,
+        };
         let metrics = &foundation.wire_metrics;
         let traffic = if place.path == EdgeOptions::RAW_SOCKET {
             metrics.of_raw_socket(&place.transport.edge.id)
@@ -297,6 +304,29 @@ impl<'a> Assembly<'a> {
         };
         let backends = Arc::clone(&self.backends);
         Ok(Arc::new(WebSocketService::new(options, admission, backends, traffic, slot, line)))
+    }
+
+    /// What knows the principals of a service's methods.
+    fn authenticators(
+        &self,
+        methods: &ComponentMethods,
+        place: Standing,
+    ) -> Result<Authenticators, StartError> {
+        let load = |method: &str, file: &Option<PolicyFile>| -> Result<_, StartError> {
+            let Some(file) = file else { return Ok(None) };
+            Ok(Some(Authenticator {
+                gate: self.foundation.policies.load_as(file)?,
+                shown: file.options.headers.clone(),
+                standing: auth::of_component(place, method, file),
+            }))
+        };
+        Ok(Authenticators {
+            anonymous: load("anonymous", &methods.anonymous)?,
+            ticket: load("ticket", &methods.ticket)?,
+            wampcra: load("wampcra", &methods.wampcra)?,
+            scram: load("scram", &methods.scram)?,
+            cryptosign: load("cryptosign", &methods.cryptosign)?,
+        })
     }
 
     /// Where connections of a service find it, and whether those that are there may go on with it.
@@ -378,8 +408,12 @@ fn makes_the_same_of_a_handshake(before: &ServiceOptions, now: &ServiceOptions) 
     let cookie =
         |options: &ServiceOptions| options.cookie.as_ref().map(|it| (it.cookie.clone(), it.store.place()));
     let logins = |options: &ServiceOptions| options.auth.as_ref().and_then(|auth| auth.cookie);
-    let headers = |options: &ServiceOptions| options.policy.as_ref().map(|it| it.options.headers.clone());
-    cookie(before) == cookie(now)
-        && logins(before) == logins(now)
-        && headers(before).unwrap_or_default() == headers(now).unwrap_or_default()
+    // The handshake keeps what any of the service's components may see.
+    let headers = |options: &ServiceOptions| -> Vec<HeaderName> {
+        let methods = options.auth.iter().flat_map(|auth| &auth.components);
+        let authenticators = methods.flat_map(|methods| methods.all()).map(|(_, file)| file);
+        let files = options.policy.iter().chain(authenticators);
+        files.flat_map(|file| file.options.headers.iter().cloned()).collect()
+    };
+    cookie(before) == cookie(now) && logins(before) == logins(now) && headers(before) == headers(now)
 }

@@ -20,7 +20,7 @@ use crate::{
     health::{Cause, Health, IsWell},
     identity::Standing,
     metrics::{Readings, Refusals, Registry, Stage},
-    policy::{self, Deciding, PolicyEngine, PolicyGate, PolicyMetrics, Recorder, Reloader},
+    policy::{self, AnyGate, Deciding, PolicyEngine, PolicyGate, PolicyMetrics, Recorder, Reloader},
     realm::{Logout, Logouts, RealmMetrics, TooManyLogouts},
     server::Posts,
     store::{StoreMetrics, StoreOptions},
@@ -157,9 +157,9 @@ impl Foundation {
             return Ok(Arc::clone(policy));
         }
         let policy = policy::default_policy(&self.engine)?;
-        let deciding = Deciding::from_now("default", &policy, policy::DEFAULT_POLICY);
+        let deciding = Deciding::from_now("default", policy.contract(), policy::DEFAULT_POLICY);
         let gate = PolicyGate::new("default", Arc::new(policy), DEFAULT_POLICY_CONCURRENT);
-        let gate = gate.counting(self.policy_metrics.tally("default"));
+        let gate = gate.counting(self.policy_metrics.tally("default", policy::authid::ANSWERS));
         Ok(Arc::clone(&self.default_policy.get_or_init(|| (Arc::new(gate), deciding)).0))
     }
 
@@ -178,9 +178,9 @@ impl Foundation {
     }
 
     /// The way to each policy.
-    pub(super) fn gates(&self) -> Vec<Arc<PolicyGate>> {
+    pub(super) fn gates(&self) -> Vec<Arc<dyn AnyGate>> {
         let mut gates = self.policies.gates();
-        gates.extend(self.default_policy.get().map(|(gate, _)| Arc::clone(gate)));
+        gates.extend(self.default_policy.get().map(|(gate, _)| Arc::clone(gate) as _));
         gates
     }
 

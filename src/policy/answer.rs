@@ -7,30 +7,18 @@ mod json;
 
 use std::fmt;
 
-use serde_json::{Map, Value};
-
 pub use self::json::answer_json;
 #[cfg(feature = "testkit")]
 pub(crate) use self::json::identity_json;
 use super::{
-    AnonymousIdentity, ContractError, Decision, Denial, JoinRequest, PolicyError,
+    AnonymousIdentity, ContractError, Decision, JoinRequest, PolicyError,
     bindings::{
         v0_1::wampgate::authid::types as v0_1, v0_2::wampgate::authid::types as v0_2,
         v0_3::wampgate::authid::types as v0_3,
     },
-    text::clean,
-};
-use crate::{
-    identity::{Name, is_printable},
-    wamp::Uri,
+    checks,
 };
 
-/// Bytes of `authextra`, which is sent in WELCOME and may be kept on the cookie record.
-const MAX_EXTRA_BYTES: usize = 16 * 1024;
-/// Bytes of an ABORT's reason.
-const MAX_REASON_BYTES: usize = 255;
-/// Bytes of a message to the client.
-const MAX_MESSAGE_BYTES: usize = 1024;
 /// Bytes of a method's name.
 const MAX_METHOD_BYTES: usize = 64;
 
@@ -78,65 +66,22 @@ impl RawDecision {
     pub fn check(self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
         Ok(match self {
             Self::Anonymous { authid, authrole, authextra } => Decision::Anonymous(AnonymousIdentity {
-                authid: authid.map(|authid| checked_authid(&authid, request)).transpose()?,
-                authrole: authrole.map(|role| checked_role(&role, request)).transpose()?,
-                authextra: authextra.map(|extra| checked_extra(&extra, request)).transpose()?,
+                authid: authid.map(|authid| checks::authid(&authid, request.secret())).transpose()?,
+                authrole: authrole
+                    .map(|role| checks::role(&role, request.secret(), request.roles))
+                    .transpose()?,
+                authextra: authextra.map(|extra| checks::extra(&extra, request.secret())).transpose()?,
             }),
             Self::None => Decision::None,
             Self::Defer(method) => Decision::Defer(checked_method(method, request)?),
             Self::DeferAs { method, authrole } => Decision::DeferAs {
                 method: checked_method(method, request)?,
-                authrole: checked_role(&authrole, request)?,
+                authrole: checks::role(&authrole, request.secret(), request.roles)?,
             },
-            Self::Deny { reason, message } => Decision::Deny(checked_denial(&reason, &message, request)?),
+            Self::Deny { reason, message } => {
+                Decision::Deny(checks::denial(&reason, &message, request.secret())?)
+            }
         })
-    }
-}
-
-/// The tracking ID itself may be the authid: only its own client sees it then.
-fn checked_authid(text: &str, request: &JoinRequest<'_>) -> Result<Name, ContractError> {
-    let name = Name::parse(text).map_err(ContractError::Authid)?;
-    match request.secret() {
-        // A reader of a longer authid could cut the credential out of it.
-        Some(secret) if secret != text && text.contains(secret) => Err(ContractError::Leak("authid")),
-        _ => Ok(name),
-    }
-}
-
-fn checked_role(text: &str, request: &JoinRequest<'_>) -> Result<Name, ContractError> {
-    let name = Name::parse(text).map_err(ContractError::Authrole)?;
-    // First of all, because the other error repeats the role.
-    if request.gives_away(text) {
-        return Err(ContractError::Leak("authrole"));
-    }
-    if request.roles.is_empty() || request.roles.contains(&text) {
-        Ok(name)
-    } else {
-        Err(ContractError::NoSuchRole(name))
-    }
-}
-
-fn checked_extra(text: &str, request: &JoinRequest<'_>) -> Result<Map<String, Value>, ContractError> {
-    if text.len() > MAX_EXTRA_BYTES {
-        return Err(ContractError::ExtraSize { bytes: text.len(), most: MAX_EXTRA_BYTES });
-    }
-    // The message of serde_json may quote the text.
-    let extra = serde_json::from_str(text)
-        .map_err(|error| ContractError::Extra { line: error.line(), column: error.column() })?;
-    // Not the text, where escapes could hide the ID.
-    if members_give_away(&extra, request) { Err(ContractError::Leak("authextra")) } else { Ok(extra) }
-}
-
-fn members_give_away(members: &Map<String, Value>, request: &JoinRequest<'_>) -> bool {
-    members.iter().any(|(key, value)| request.gives_away(key) || value_gives_away(value, request))
-}
-
-fn value_gives_away(value: &Value, request: &JoinRequest<'_>) -> bool {
-    match value {
-        Value::String(text) => request.gives_away(text),
-        Value::Array(items) => items.iter().any(|item| value_gives_away(item, request)),
-        Value::Object(members) => members_give_away(members, request),
-        Value::Number(_) | Value::Null | Value::Bool(_) => false,
     }
 }
 
@@ -153,24 +98,6 @@ fn checked_method(method: String, request: &JoinRequest<'_>) -> Result<String, C
         return Err(ContractError::NotConfigured(method));
     }
     if request.offers(&method) { Ok(method) } else { Err(ContractError::NotOffered(method)) }
-}
-
-fn checked_denial(reason: &str, message: &str, request: &JoinRequest<'_>) -> Result<Denial, ContractError> {
-    if message.len() > MAX_MESSAGE_BYTES {
-        return Err(ContractError::MessageSize { bytes: message.len(), most: MAX_MESSAGE_BYTES });
-    }
-    if request.gives_away(reason) {
-        return Err(ContractError::Leak("deny"));
-    }
-    let is_short = reason.len() <= MAX_REASON_BYTES && reason.chars().all(is_printable);
-    match Uri::parse(reason) {
-        // Blanks and escapes may be longer than what they stand for: the bound above is the contract's, this
-        // one is only for them.
-        Ok(reason) if is_short => {
-            Ok(Denial { reason, message: clean(message, request.secret(), 8 * MAX_MESSAGE_BYTES) })
-        }
-        _ => Err(ContractError::Reason(MAX_REASON_BYTES)),
-    }
 }
 
 impl fmt::Debug for RawDecision {

@@ -1,25 +1,25 @@
-//! A policy that is a WebAssembly component.
+//! A WebAssembly component, compiled and checked, of whatever kind.
 
 use std::{sync::Arc, time::Duration};
 
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
 use super::{
-    ContractError, Decision, JoinRequest, Policy, PolicyEngine, PolicyError, PolicyFile, PolicyOptions,
-    RawDecision,
-    contract::{Component, Guest},
+    ContractError, PolicyEngine, PolicyError, PolicyFile, PolicyOptions,
+    contract::Version,
     deadline, host,
     instance::Instance,
     limits::{Limits, OutOfMemory},
     load::{self, CheckedComponent, PolicyLoadError, PolicyLoadFault},
     log::{DecisionLog, PolicyLog, TooManyCalls},
-    lower,
     needs::Needs,
     random,
-    text::clean,
+    subject::{NoClient, Subject as _},
+    text::{blank_out, clean},
     trap,
     warm::{Running, WarmPool},
     wasi,
+    world::World,
 };
 
 /// What a guest may pass to the host in one call, in bytes. wasmtime's default lets 128 MiB through.
@@ -31,15 +31,16 @@ const CONFIG_ERRORS: usize = 32;
 /// The least time for `check-config` and `needs`: they run once, and no client waits for them.
 const CHECK_CONFIG_DEADLINE: Duration = Duration::from_secs(1);
 
-/// A policy component, compiled and checked.
+/// A component, compiled and checked.
 ///
 /// Every decision runs in a fresh instance, so that nothing passes from one client to the next, unless the
 /// operator has chosen [`super::Instances::Warm`]. An instance gets no more than `log`, what it has been granted, the
 /// deadline and the memory that it was loaded with.
-pub struct WasmPolicy {
+pub(crate) struct Wasm<W: World> {
     options: PolicyOptions,
     engine: PolicyEngine,
-    component: Component,
+    version: Version,
+    code: W::Code,
     log: Arc<PolicyLog>,
     /// Whether the component can write to the log.
     logs: bool,
@@ -48,24 +49,15 @@ pub struct WasmPolicy {
     /// What it says that it needs, from version 0.3.0 of the contract on.
     needs: Option<Needs>,
     /// Instances that wait for their next decision, where they live longer than one.
-    warm: Option<WarmPool>,
+    warm: Option<WarmPool<W::Guest>>,
 }
 
-// === impl WasmPolicy ===
+// === impl Wasm ===
 
-impl WasmPolicy {
-    /// Loads a component from its file. Reads and compiles: not for a connection's task.
-    pub fn load(engine: &PolicyEngine, file: &PolicyFile) -> Result<Self, PolicyLoadError> {
-        Self::read(engine, file, false)
-    }
-
-    /// Loads a component from its file for a test, whose requests show it every header that they have.
-    #[cfg(feature = "testkit")]
-    pub(crate) fn load_for_test(engine: &PolicyEngine, file: &PolicyFile) -> Result<Self, PolicyLoadError> {
-        Self::read(engine, file, true)
-    }
-
-    fn read(
+impl<W: World> Wasm<W> {
+    /// Loads a component from its file. Reads and compiles: not for a connection's task. With `sees_all_headers` for a test, whose
+    /// questions show it every header that they have.
+    pub(crate) fn read(
         engine: &PolicyEngine,
         file: &PolicyFile,
         sees_all_headers: bool,
@@ -77,28 +69,8 @@ impl WasmPolicy {
         }
     }
 
-    /// Loads a component from memory for a test, whose requests show it every header that they have.
-    #[cfg(feature = "testkit")]
-    pub(crate) fn from_bytes_for_test(
-        engine: &PolicyEngine,
-        name: &str,
-        bytes: &[u8],
-        options: PolicyOptions,
-    ) -> Result<Self, PolicyLoadError> {
-        Self::make(engine, name, bytes, options, true)
-    }
-
     /// Loads a component from memory. `name` stands for it in logs and errors.
-    pub fn from_bytes(
-        engine: &PolicyEngine,
-        name: &str,
-        bytes: &[u8],
-        options: PolicyOptions,
-    ) -> Result<Self, PolicyLoadError> {
-        Self::make(engine, name, bytes, options, false)
-    }
-
-    fn make(
+    pub(crate) fn make(
         engine: &PolicyEngine,
         name: &str,
         bytes: &[u8],
@@ -111,11 +83,12 @@ impl WasmPolicy {
     }
 
     /// The same component with another configuration, which it checks.
-    pub fn with_config(&self, config: String) -> Result<Self, PolicyLoadError> {
+    pub(crate) fn with_config(&self, config: String) -> Result<Self, PolicyLoadError> {
         let options = PolicyOptions { config, ..self.options.clone() };
         let policy = Self {
             engine: self.engine.clone(),
-            component: self.component.clone(),
+            version: self.version,
+            code: self.code.clone(),
             log: Arc::clone(&self.log),
             logs: self.logs,
             sees_all_headers: self.sees_all_headers,
@@ -127,13 +100,13 @@ impl WasmPolicy {
     }
 
     /// The version of the contract that it was built for.
-    pub fn contract(&self) -> &'static str {
-        self.component.version().number()
+    pub(crate) fn contract(&self) -> &'static str {
+        self.version.number()
     }
 
     /// What the component says that it needs with its configuration. None: it is built for a version of the contract in which
     /// it cannot say.
-    pub fn needs(&self) -> Option<&Needs> {
+    pub(crate) fn needs(&self) -> Option<&Needs> {
         self.needs.as_ref()
     }
 
@@ -153,12 +126,14 @@ impl WasmPolicy {
     /// Asks the component what it needs.
     pub(super) fn ask_needs(&self) -> Result<Option<Needs>, PolicyError> {
         let deadline = self.options.deadline.max(CHECK_CONFIG_DEADLINE);
-        self.run(deadline, self.log_of_no_client(), |guest, store| guest.needs(store, &self.options.config))
+        self.run(deadline, self.log_of_no_client(), |guest, store| {
+            W::needs(guest, store, &self.options.config)
+        })
     }
 
     /// The log of a call that is about no client: what a panic says there is of use as well.
     fn log_of_no_client(&self) -> Option<DecisionLog> {
-        self.logs.then(|| DecisionLog::new(&self.log, &JoinRequest::EMPTY))
+        self.logs.then(|| DecisionLog::new(&self.log, &NoClient))
     }
 
     /// Loads all but what runs code of the guest.
@@ -172,7 +147,7 @@ impl WasmPolicy {
         if options.max_memory > available {
             return Err(PolicyLoadFault::MaxMemory { asked: options.max_memory, available });
         }
-        let loaded = load::compile(engine, options.instances, bytes, options.grants)?;
+        let loaded = load::compile::<W>(engine, options.instances, bytes, options.grants)?;
         Self::link(engine, name, &loaded, options)
     }
 
@@ -183,17 +158,18 @@ impl WasmPolicy {
         loaded: &CheckedComponent,
         options: PolicyOptions,
     ) -> Result<Self, PolicyLoadFault> {
-        let export = |error: wasmtime::Error| PolicyLoadFault::Export(format!("{error:#}"));
-        let component = host::linker(engine.wasmtime(options.instances), &loaded.component, loaded.imports)
+        let export = |error: wasmtime::Error| load::no_such::<W>(&format!("{error:#}"));
+        let code = host::linker(engine.wasmtime(options.instances), &loaded.component, loaded.imports)
             .and_then(|linker| linker.instantiate_pre(&loaded.component))
-            .and_then(|component| Component::new(loaded.version, component))
+            .and_then(|component| W::code(loaded.version, component))
             .map_err(export)?;
         let log = Arc::new(PolicyLog::new(name.into()));
         let warm = WarmPool::for_options(&options);
         Ok(Self {
             options,
             engine: engine.clone(),
-            component,
+            version: loaded.version,
+            code,
             log,
             logs: loaded.imports.log || loaded.imports.granted.wasi,
             sees_all_headers: false,
@@ -206,11 +182,11 @@ impl WasmPolicy {
         let deadline = self.options.deadline.max(CHECK_CONFIG_DEADLINE);
         let checked = self
             .run(deadline, self.log_of_no_client(), |guest, store| {
-                guest.check_config(store, &self.options.config)
+                W::check_config(guest, store, &self.options.config)
             })
             .map_err(|error| match error {
                 // Also what wasmtime says when the functions have other types than the contract's.
-                PolicyError::Contract(error) => PolicyLoadFault::Export(error.to_string()),
+                PolicyError::Contract(error) => load::no_such::<W>(&error.to_string()),
                 error => PolicyLoadFault::CheckConfig(error),
             })?;
         checked.map_err(|errors| {
@@ -220,9 +196,17 @@ impl WasmPolicy {
         })
     }
 
-    /// Asks, and checks the answer, as the gateway does.
-    pub fn decide(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
-        super::decide(self, request)
+    /// Asks; nothing of the answer is checked but its types.
+    pub(crate) fn ask(&self, question: &W::Question<'_>) -> Result<W::Raw, PolicyError> {
+        W::check_size(question)?;
+        let log = self.logs.then(|| DecisionLog::new(&self.log, question));
+        let answer = self.run(self.options.deadline, log, |guest, store| {
+            W::call(guest, store, &self.options.config, question)
+        })?;
+        answer.map_err(|text| {
+            let text = blank_out(&text, question.credential());
+            PolicyError::Refused(clean(&text, question.tracking_id(), ERROR_BYTES))
+        })
     }
 
     /// Makes an instance, or takes a warm one, and calls it. A fresh one is dropped with everything that it
@@ -231,14 +215,14 @@ impl WasmPolicy {
         &self,
         deadline: Duration,
         log: Option<DecisionLog>,
-        call: impl FnOnce(&Guest, &mut Store<Instance>) -> wasmtime::Result<T>,
+        call: impl FnOnce(&W::Guest, &mut Store<Instance>) -> wasmtime::Result<T>,
     ) -> Result<T, PolicyError> {
         let _running = self.engine.in_flight();
         let explained = |error: wasmtime::Error| explain(&error, deadline);
         let Some(pool) = &self.warm else {
             let mut store = self.store();
             prepare(&mut store, deadline, log);
-            let guest = self.component.instantiate(&mut store).map_err(explained)?;
+            let guest = W::instantiate(&self.code, &mut store).map_err(explained)?;
             return call(&guest, &mut store).map_err(explained);
         };
         let mut running = if let Some(mut running) = pool.take() {
@@ -247,7 +231,7 @@ impl WasmPolicy {
         } else {
             let mut store = self.store();
             prepare(&mut store, deadline, log);
-            let guest = self.component.instantiate(&mut store).map_err(explained)?;
+            let guest = W::instantiate(&self.code, &mut store).map_err(explained)?;
             Running { store, guest }
         };
         let answer = call(&running.guest, &mut running.store).map_err(explained)?;
@@ -270,21 +254,10 @@ fn prepare(store: &mut Store<Instance>, deadline: Duration, log: Option<Decision
     store.set_hostcall_fuel(HOST_CALL_BYTES);
 }
 
-impl Policy for WasmPolicy {
-    fn answer(&self, request: &JoinRequest<'_>) -> Result<RawDecision, PolicyError> {
-        lower::check_size(request)?;
-        let log = self.logs.then(|| DecisionLog::new(&self.log, request));
-        let answer = self.run(self.options.deadline, log, |guest, store| {
-            guest.decide(store, &self.options.config, request)
-        })?;
-        answer.map_err(|text| PolicyError::Refused(clean(&text, request.secret(), ERROR_BYTES)))
-    }
-}
-
-impl std::fmt::Debug for WasmPolicy {
+impl<W: World> std::fmt::Debug for Wasm<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Without its configuration, in which the operator may have put secrets.
-        f.debug_struct("WasmPolicy")
+        f.debug_struct(W::EXPORT)
             .field("name", &self.log.policy())
             .field("deadline", &self.options.deadline)
             .field("max_memory", &self.options.max_memory)

@@ -21,18 +21,18 @@ macro_rules! versions {
         /// A version of the contract.
         #[allow(non_camel_case_types, reason = "the names of the modules with the bindings")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum Version { $($version),+ }
+        pub(crate) enum Version { $($version),+ }
 
         /// A component that can be instantiated, by the version that it was built for.
         #[allow(non_camel_case_types, reason = "the names of the modules with the bindings")]
         #[derive(Clone)]
-        pub(super) enum Component {
+        pub(crate) enum Component {
             $($version(bindings::$version::GrantedAuthidPolicyPre<Instance>)),+
         }
 
         /// An instance of it.
         #[allow(non_camel_case_types, reason = "the names of the modules with the bindings")]
-        pub(super) enum Guest {
+        pub(crate) enum Guest {
             $($version(bindings::$version::GrantedAuthidPolicy)),+
         }
 
@@ -54,11 +54,6 @@ macro_rules! versions {
                         Self::$version(bindings::$version::GrantedAuthidPolicyPre::new(component)?)
                     })+
                 })
-            }
-
-            /// The version that it was built for.
-            pub(super) const fn version(&self) -> Version {
-                match self { $(Self::$version(_) => Version::$version),+ }
             }
 
             /// Makes an instance.
@@ -121,15 +116,15 @@ impl Guest {
 }
 
 impl Version {
-    /// The version that a component with these exports is a policy for: the newest of those that are served.
-    pub(super) fn of(exports: &[String]) -> Option<Self> {
-        let exported = |version: &Self| exports.contains(&version.policy());
-        Self::ALL.iter().copied().rev().find(exported)
+    /// The version for which a component with these exports has an interface: the newest of those that are served.
+    pub(super) fn of(interface: &str, served: &[Self], exports: &[String]) -> Option<Self> {
+        let exported = |version: &Self| exports.contains(&version.export(interface));
+        served.iter().copied().rev().find(exported)
     }
 
-    /// The name of the export that makes a component a policy.
-    pub(super) fn policy(self) -> String {
-        format!("{PACKAGE}policy@{}", self.number())
+    /// The name of the export of an interface.
+    pub(super) fn export(self, interface: &str) -> String {
+        format!("{PACKAGE}{interface}@{}", self.number())
     }
 }
 
@@ -176,8 +171,9 @@ mod tests {
         let exports = |versions: &[&str]| -> Vec<String> {
             versions.iter().map(|version| format!("wampgate:authid/policy@{version}")).collect()
         };
-        assert_eq!(Version::of(&exports(&["0.2.0", "0.1.0"])), Some(Version::v0_2));
-        assert_eq!(Version::of(&exports(&["0.1.0", "0.9.0"])), Some(Version::v0_1));
-        assert_eq!(Version::of(&exports(&["0.1.1"])), None);
+        let of = |versions: &[&str]| Version::of("policy", Version::ALL, &exports(versions));
+        assert_eq!(of(&["0.2.0", "0.1.0"]), Some(Version::v0_2));
+        assert_eq!(of(&["0.1.0", "0.9.0"]), Some(Version::v0_1));
+        assert_eq!(of(&["0.1.1"]), None);
     }
 }

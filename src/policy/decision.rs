@@ -48,6 +48,18 @@ pub struct Denial {
     pub message: String,
 }
 
+impl Decision {
+    /// Its name in metrics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Anonymous(_) => "anonymous",
+            Self::None => "none",
+            Self::Defer(_) | Self::DeferAs { .. } => "defer",
+            Self::Deny(_) => "deny",
+        }
+    }
+}
+
 impl fmt::Debug for AnonymousIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnonymousIdentity")

@@ -87,6 +87,9 @@ pub enum ContractError {
         /// What it may have.
         most: usize,
     },
+    /// An authenticator's or authorizer's answer does not fit its question, or a part of it is out of range.
+    #[error("{0}")]
+    Unfit(&'static str),
     /// The tracking ID stands where others could read it.
     #[error("{0}: the cookie's `id` is a credential and stands in it, use `public-id`")]
     Leak(&'static str),

@@ -11,8 +11,8 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 
 use super::{
-    Decision, JoinRequest, Policy, PolicyError, Recorder, Tally, aside, log::PolicyLog, pace::Pace,
-    penalty::PenaltyBox, queue::FairQueue, streak::Streak,
+    PolicyError, Tally, aside, log::PolicyLog, pace::Pace, penalty::PenaltyBox, queue::FairQueue,
+    streak::Streak, subject::Subject as _, world::World,
 };
 use crate::ration::Ration;
 
@@ -21,27 +21,27 @@ static NO_THREAD: Ration = Ration::SPARING;
 
 /// A policy with a bounded number of decisions at once. Those that find no free place wait, and their peers take turns.
 #[derive(Debug)]
-pub struct PolicyGate {
+pub(crate) struct Gate<W: World> {
     log: PolicyLog,
     tally: Tally,
     streak: Streak,
     /// The policy that serves; two pointers deep, because a pointer to a trait object cannot be swapped.
-    policy: ArcSwap<Arc<dyn Policy>>,
+    policy: ArcSwap<Arc<W::Asked>>,
     pace: Pace,
     penalties: PenaltyBox,
     places: Arc<FairQueue>,
     /// Those of a slow policy: one for each core. More at once would only make all of them late.
     slow_places: Semaphore,
-    recorder: OnceLock<Arc<Recorder>>,
+    recorder: OnceLock<Arc<W::Recorder>>,
 }
 
-impl PolicyGate {
+impl<W: World> Gate<W> {
     /// A gate that lets `max_concurrent` decisions through at once, at least one. `name` stands for the policy in logs
     /// and metrics.
-    pub fn new(name: &str, policy: Arc<dyn Policy>, max_concurrent: usize) -> Self {
+    pub(crate) fn new(name: &str, policy: Arc<W::Asked>, max_concurrent: usize) -> Self {
         Self {
             log: PolicyLog::new(name.into()),
-            tally: Tally::default(),
+            tally: Tally::of(W::ANSWERS),
             streak: Streak::default(),
             policy: ArcSwap::from_pointee(policy),
             pace: Pace::new(),
@@ -54,17 +54,17 @@ impl PolicyGate {
 
     /// Counts there what comes of the decisions, instead of nowhere.
     #[must_use]
-    pub fn counting(self, tally: Tally) -> Self {
+    pub(crate) fn counting(self, tally: Tally) -> Self {
         Self { tally, ..self }
     }
 
     /// The policy's name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.log.policy()
     }
 
     /// What came of its decisions.
-    pub fn tally(&self) -> &Tally {
+    pub(crate) fn tally(&self) -> &Tally {
         &self.tally
     }
 
@@ -75,26 +75,29 @@ impl PolicyGate {
 
     /// Lets another policy decide from now on. Decisions that run finish on the old one, which goes with the
     /// last of them.
-    pub fn replace(&self, policy: Arc<dyn Policy>) {
+    pub(crate) fn replace(&self, policy: Arc<W::Asked>) {
         self.policy.store(Arc::new(policy));
     }
 
-    /// Records every request and its answer from now on. A gate has one recorder, the first.
-    pub fn record(&self, recorder: Arc<Recorder>) {
+    /// Records every question and its answer from now on. A gate has one recorder, the first.
+    pub(crate) fn record(&self, recorder: Arc<W::Recorder>) {
         self.recorder.get_or_init(|| recorder);
     }
 
     /// Decides on the calling task, at once if there is a free place. [`PolicyError::Overloaded`] if too many
     /// are waiting, [`PolicyError::Penalty`] if too many decisions about this peer ran into their deadline.
-    pub async fn decide(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+    pub(crate) async fn decide(&self, request: &W::Question<'_>) -> Result<W::Answer, PolicyError> {
         let answer = self.ask(request).await;
-        self.tally.count(&answer);
+        self.tally.count(match &answer {
+            Ok(answer) => W::kind(answer),
+            Err(error) => error.kind(),
+        });
         self.streak.note(&answer, Instant::now);
         answer
     }
 
-    async fn ask(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
-        let peer = request.connection.peer;
+    async fn ask(&self, request: &W::Question<'_>) -> Result<W::Answer, PolicyError> {
+        let peer = request.peer();
         if self.penalties.holds(peer, Instant::now()) {
             return Err(PolicyError::Penalty);
         }
@@ -108,13 +111,13 @@ impl PolicyGate {
             self.penalties.count(peer, Instant::now());
         }
         if let Some(recorder) = self.recorder.get() {
-            recorder.record(request, &answer);
+            W::record(recorder, request, &answer);
         }
         answer
     }
 
     /// Among the other things that this thread has to do, or aside.
-    async fn ask_at_its_pace(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+    async fn ask_at_its_pace(&self, request: &W::Question<'_>) -> Result<W::Answer, PolicyError> {
         if !self.pace.is_slow() {
             return self.ask_now(request);
         }
@@ -129,8 +132,8 @@ impl PolicyGate {
     }
 
     /// On the calling thread.
-    fn ask_now(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
-        let (answer, took) = self.pace.watch(|| super::decide(&***self.policy.load(), request));
+    fn ask_now(&self, request: &W::Question<'_>) -> Result<W::Answer, PolicyError> {
+        let (answer, took) = self.pace.watch(|| W::ask(&**self.policy.load(), request));
         self.tally.time(took);
         answer
     }

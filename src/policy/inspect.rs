@@ -6,10 +6,15 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
 
 use super::{
-    Grants, Instances, Needs, PolicyEngine, PolicyLoadError, PolicyLoadFault, PolicyOptions, WasmPolicy,
-    load::{self, CheckedComponent, Hex},
+    ComponentKind, Grants, Instances, Needs, PolicyEngine, PolicyLoadError, PolicyLoadFault, PolicyOptions,
+    authentication::Authenticator,
+    authid::AuthidPolicy,
+    component::Wasm,
+    load::{self, CheckedComponent, Hex, Names},
+    world::World,
 };
 
 /// What there is to know about a component.
@@ -21,7 +26,9 @@ pub struct Inspection {
     pub size: usize,
     /// The SHA-256 of its bytes, in hexadecimal digits.
     pub sha256: String,
-    /// The version of the contract that it exports a policy for.
+    /// What it is, as far as its exports tell.
+    pub kind: Option<ComponentKind>,
+    /// The version of the contract that it is built for.
     pub contract: Option<String>,
     /// The names of its imports.
     pub imports: Vec<String>,
@@ -57,6 +64,7 @@ impl Inspection {
             policy,
             size: bytes.len(),
             sha256: Hex(&Sha256::digest(bytes).into()).to_string(),
+            kind: None,
             contract: None,
             imports: Vec::new(),
             exports: Vec::new(),
@@ -70,23 +78,39 @@ impl Inspection {
             Ok(component) => {
                 inspection.compile_time = Some(begun.elapsed());
                 let names = load::names(engine.wasmtime(instances), &component);
-                inspection.contract = load::contract_version(&names.exports);
+                inspection.kind = ComponentKind::of_exports(&names.exports);
                 inspection.grants = load::needed_grants(&names.imports);
-                let options =
-                    PolicyOptions { grants: inspection.grants, instances, ..PolicyOptions::default() };
-                let needs = load::check_names(&names, inspection.grants).and_then(|(version, imports)| {
-                    let checked = CheckedComponent { component, version, imports };
-                    let policy = WasmPolicy::link(engine, &inspection.policy, &checked, options)?;
-                    policy.ask_needs().map_err(PolicyLoadFault::AskNeeds)
-                });
-                match needs {
-                    Ok(needs) => inspection.needs = needs,
-                    Err(fault) => inspection.fault = Some(fault),
+                match inspection.kind {
+                    Some(ComponentKind::Authenticator) => {
+                        inspection.look::<Authenticator>(engine, component, &names, instances);
+                    }
+                    _ => inspection.look::<AuthidPolicy>(engine, component, &names, instances),
                 }
                 (inspection.imports, inspection.exports) = (names.imports, names.exports);
             }
             Err(fault) => inspection.fault = Some(fault),
         }
         inspection
+    }
+
+    /// Looks at a component as one of a kind.
+    fn look<W: World>(
+        &mut self,
+        engine: &PolicyEngine,
+        component: Component,
+        names: &Names,
+        instances: Instances,
+    ) {
+        self.contract = load::contract_version::<W>(&names.exports);
+        let options = PolicyOptions { grants: self.grants, instances, ..PolicyOptions::default() };
+        let needs = load::check_names::<W>(names, self.grants).and_then(|(version, imports)| {
+            let checked = CheckedComponent { component, version, imports };
+            let component = Wasm::<W>::link(engine, &self.policy, &checked, options)?;
+            component.ask_needs().map_err(PolicyLoadFault::AskNeeds)
+        });
+        match needs {
+            Ok(needs) => self.needs = needs,
+            Err(fault) => self.fault = Some(fault),
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::{
 };
 
 /// The host's side of an instance.
-pub(super) struct Instance {
+pub(crate) struct Instance {
     pub(super) limits: Limits,
     pub(super) log: Option<DecisionLog>,
     pub(super) streams: Streams,

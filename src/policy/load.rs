@@ -11,6 +11,7 @@ use super::{
     contract::{CONTRACT_VERSIONS, PACKAGE, Version},
     host::Imports,
     wasi,
+    world::World,
 };
 use crate::file::{self, ReadError};
 
@@ -86,8 +87,8 @@ pub enum PolicyLoadFault {
         /// The import or export with its version.
         found: String,
     },
-    /// The component is no policy.
-    #[error("it is no policy as the contract has it, which exports `{newest}` or an older version: {0}", newest = newest_policy())]
+    /// The component is not what it is used as.
+    #[error("{0}")]
     Export(String),
     /// The engine's slots are smaller than the policy's memory.
     #[error("max_memory: {asked} bytes are more than the {available} that the engine was made for")]
@@ -114,7 +115,7 @@ pub enum PolicyLoadFault {
 /// A compiled component whose imports the gateway gives it.
 pub(super) struct CheckedComponent {
     pub(super) component: Component,
-    /// The version of the contract that it is a policy for.
+    /// The version of the contract that it is built for.
     pub(super) version: Version,
     /// What it imports.
     pub(super) imports: Imports,
@@ -147,14 +148,14 @@ pub(super) struct Names {
 }
 
 /// Compiles a component and checks its imports and exports by name.
-pub(super) fn compile(
+pub(super) fn compile<W: World>(
     engine: &PolicyEngine,
     instances: Instances,
     bytes: &[u8],
     grants: Grants,
 ) -> Result<CheckedComponent, PolicyLoadFault> {
     let component = translate(engine, instances, bytes)?;
-    let (version, imports) = check_names(&names(engine.wasmtime(instances), &component), grants)?;
+    let (version, imports) = check_names::<W>(&names(engine.wasmtime(instances), &component), grants)?;
     Ok(CheckedComponent { component, version, imports })
 }
 
@@ -182,11 +183,14 @@ pub(super) fn names(engine: &Engine, component: &Component) -> Names {
 }
 
 /// Checks what a component imports and exports.
-pub(super) fn check_names(names: &Names, grants: Grants) -> Result<(Version, Imports), PolicyLoadFault> {
+pub(super) fn check_names<W: World>(
+    names: &Names,
+    grants: Grants,
+) -> Result<(Version, Imports), PolicyLoadFault> {
     let Names { imports, exports } = names;
     // Further exports do no harm: some tool chains add their own, and a component may be a policy for another version
     // as well.
-    let version = Version::of(exports);
+    let version = version_of::<W>(exports);
     // Before anything else: with another version nothing fits.
     let own = exports.iter().filter(|_| version.is_none());
     if let Some(found) = imports.iter().chain(own).find(|name| is_of_another_version(name)) {
@@ -197,7 +201,7 @@ pub(super) fn check_names(names: &Names, grants: Grants) -> Result<(Version, Imp
     }
     let Some(version) = version else {
         let exports = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
-        return Err(PolicyLoadFault::Export(format!("it exports {exports}")));
+        return Err(no_such::<W>(&format!("it exports {exports}")));
     };
     let log = imports.iter().any(|name| interface_of(name) == Some("log"));
     Ok((version, Imports { log, granted: needed_grants(imports) }))
@@ -213,12 +217,30 @@ pub(super) fn needed_grants(imports: &[String]) -> Grants {
     }
 }
 
-/// The version of the contract for which a component with these exports is a policy, whether it is served or not.
-pub(super) fn contract_version(exports: &[String]) -> Option<String> {
-    let served = Version::of(exports).map(|version| version.number().to_owned());
+/// The version of the contract for which a component with these exports is of a kind, whether it is served or not.
+pub(super) fn contract_version<W: World>(exports: &[String]) -> Option<String> {
+    let served = version_of::<W>(exports).map(|version| version.number().to_owned());
     served.or_else(|| {
-        exports.iter().find_map(|name| name.strip_prefix(PACKAGE)?.strip_prefix("policy@")).map(str::to_owned)
+        let of_kind = |name: &str| {
+            let (interface, version) = name.strip_prefix(PACKAGE)?.split_once('@')?;
+            (interface == W::EXPORT).then(|| version.to_owned())
+        };
+        exports.iter().find_map(|name| of_kind(name))
     })
+}
+
+fn version_of<W: World>(exports: &[String]) -> Option<Version> {
+    Version::of(W::EXPORT, W::VERSIONS, exports)
+}
+
+/// The fault of a component that is not of this kind, or not as the contract has it.
+pub(super) fn no_such<W: World>(why: &str) -> PolicyLoadFault {
+    let newest = W::VERSIONS.last().map(|version| version.export(W::EXPORT)).unwrap_or_default();
+    let older = if W::VERSIONS.len() > 1 { " or an older version" } else { "" };
+    PolicyLoadFault::Export(format!(
+        "it is no {} as the contract has it, which exports `{newest}`{older}: {why}",
+        W::NAME
+    ))
 }
 
 fn served_versions() -> String {
@@ -226,10 +248,6 @@ fn served_versions() -> String {
         Some((last, others)) => format!("{} and {last}", others.join(", ")),
         None => String::new(),
     }
-}
-
-fn newest_policy() -> String {
-    Version::ALL.last().map(|version| version.policy()).unwrap_or_default()
 }
 
 fn check_kind(bytes: &[u8]) -> Result<(), PolicyLoadFault> {

@@ -5,7 +5,11 @@
 
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
-use super::{JoinRequest, PolicyError, text::clean};
+use super::{
+    PolicyError,
+    subject::Subject,
+    text::{blank_out, clean},
+};
 use crate::ration::Ration;
 
 /// Lines of one decision that are kept.
@@ -46,12 +50,15 @@ pub(super) struct DecisionLog {
     log: Arc<PolicyLog>,
     connection: Box<str>,
     public_id: Box<str>,
-    secret: HiddenId,
+    secrets: Hidden,
     calls: u32,
 }
 
-/// The tracking ID, to be blanked out.
-struct HiddenId(Option<Box<str>>);
+/// What is to be blanked out.
+struct Hidden {
+    tracking_id: Option<Box<str>>,
+    credential: Option<Box<str>>,
+}
 
 // === impl PolicyLog ===
 
@@ -67,14 +74,14 @@ impl PolicyLog {
     }
 
     /// Tells the operator that a decision failed. A client can cause this as often as it likes.
-    pub(super) fn failure(&self, request: &JoinRequest<'_>, error: &PolicyError) {
+    pub(super) fn failure(&self, subject: &impl Subject, error: &PolicyError) {
         if let Some(line) = self.failures.line() {
             tracing::warn!(
                 target: "wampgate::policy",
                 policy = &*self.policy,
-                connection = request.connection.id,
-                peer = request.connection.peer,
-                public_id = request.cookie.as_ref().map(|cookie| cookie.public_id),
+                connection = subject.connection(),
+                peer = subject.peer(),
+                public_id = subject.public_id(),
                 failure = error.kind(),
                 left_out = line.left_out,
                 "no decision: {error}"
@@ -86,13 +93,15 @@ impl PolicyLog {
 // === impl DecisionLog ===
 
 impl DecisionLog {
-    pub(super) fn new(log: &Arc<PolicyLog>, request: &JoinRequest<'_>) -> Self {
-        let cookie = request.cookie.as_ref();
+    pub(super) fn new(log: &Arc<PolicyLog>, subject: &impl Subject) -> Self {
         Self {
             log: Arc::clone(log),
-            connection: request.connection.id.into(),
-            public_id: cookie.map_or("", |cookie| cookie.public_id).into(),
-            secret: HiddenId(cookie.map(|cookie| cookie.id.into())),
+            connection: subject.connection().into(),
+            public_id: subject.public_id().unwrap_or_default().into(),
+            secrets: Hidden {
+                tracking_id: subject.tracking_id().map(Into::into),
+                credential: subject.credential().map(Into::into),
+            },
             calls: 0,
         }
     }
@@ -106,7 +115,9 @@ impl DecisionLog {
         if self.calls <= LINES
             && let Some(line) = self.log.lines.line()
         {
-            self.write(level, line.left_out, &clean(message, self.secret.0.as_deref(), LINE_BYTES));
+            let Hidden { tracking_id, credential } = &self.secrets;
+            let message = blank_out(message, credential.as_deref());
+            self.write(level, line.left_out, &clean(&message, tracking_id.as_deref(), LINE_BYTES));
         }
         Ok(())
     }
@@ -143,8 +154,8 @@ impl Drop for DecisionLog {
     }
 }
 
-impl std::fmt::Debug for HiddenId {
+impl std::fmt::Debug for Hidden {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("HiddenId(..)")
+        f.write_str("Hidden(..)")
     }
 }

@@ -18,18 +18,23 @@ const MAX_OFFERED: usize = 64;
 /// Refuses a request that is larger than the contract says. To leave something out would be worse: a client
 /// could push out a header that a proxy in front of the gateway has added.
 pub(super) fn check_size(request: &JoinRequest<'_>) -> Result<(), PolicyError> {
-    let headers = request.connection.headers;
+    check_headers(request.connection.headers)?;
+    let offered = request.offered().len();
+    if offered > MAX_OFFERED {
+        return Err(PolicyError::Refused(format!(
+            "{offered} authentication methods offered, and it is asked about {MAX_OFFERED} at most"
+        )));
+    }
+    Ok(())
+}
+
+/// The same for the request headers alone.
+pub(super) fn check_headers(headers: &[(&str, &str)]) -> Result<(), PolicyError> {
     let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
         let count = headers.len();
         return Err(PolicyError::Refused(format!(
             "{count} headers with {bytes} bytes, and it is asked about {MAX_HEADERS} with {MAX_HEADER_BYTES} at most"
-        )));
-    }
-    let offered = request.offered().len();
-    if offered > MAX_OFFERED {
-        return Err(PolicyError::Refused(format!(
-            "{offered} authentication methods offered, and it is asked about {MAX_OFFERED} at most"
         )));
     }
     Ok(())

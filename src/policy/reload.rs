@@ -4,6 +4,7 @@
 //! does the new policy decide. If anything is wrong with it, the old policy goes on.
 
 use std::{
+    any::Any,
     fmt,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, RwLock},
@@ -12,8 +13,12 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    PolicyEngine, PolicyFile, PolicyGate, PolicyLoadError, PolicyLoadFault, PolicyMetrics, WasmPolicy, aside,
+    PolicyEngine, PolicyFile, PolicyGate, PolicyLoadError, PolicyLoadFault, PolicyMetrics, Recorder, Tally,
+    WasmPolicy, aside,
+    authid::AuthidPolicy,
+    component::Wasm,
     load::{self, Hex},
+    world::World,
 };
 use crate::time::Timestamp;
 
@@ -25,11 +30,72 @@ pub struct Reloader {
     policies: RwLock<Vec<Arc<Reloadable>>>,
 }
 
-/// A policy and where it comes from.
+/// The way to a component of any kind.
+pub(crate) trait AnyGate: Any + Send + Sync + fmt::Debug {
+    /// The component's name.
+    fn name(&self) -> &str;
+
+    /// What came of its decisions.
+    fn tally(&self) -> &Tally;
+
+    /// Whether it can be expected to answer.
+    fn is_answering(&self) -> bool;
+
+    /// Records what it is asked, if its questions may be recorded.
+    fn record(&self, recorder: &Arc<Recorder>);
+}
+
+/// The way to a component of one kind, which the reloader makes.
+pub(crate) trait Served: AnyGate + Sized {
+    /// The kind.
+    type World: World;
+
+    /// A gate before a component.
+    fn new(name: &str, component: Wasm<Self::World>, max_concurrent: usize, tally: Tally) -> Self;
+
+    /// Lets another component decide from now on.
+    fn replace(&self, component: Wasm<Self::World>);
+}
+
+impl AnyGate for PolicyGate {
+    fn name(&self) -> &str {
+        self.name()
+    }
+
+    fn tally(&self) -> &Tally {
+        self.tally()
+    }
+
+    fn is_answering(&self) -> bool {
+        self.is_answering()
+    }
+
+    fn record(&self, recorder: &Arc<Recorder>) {
+        self.record(Arc::clone(recorder));
+    }
+}
+
+impl Served for PolicyGate {
+    type World = AuthidPolicy;
+
+    fn new(name: &str, component: Wasm<AuthidPolicy>, max_concurrent: usize, tally: Tally) -> Self {
+        Self::new(name, Arc::new(WasmPolicy::from(component)), max_concurrent).counting(tally)
+    }
+
+    fn replace(&self, component: Wasm<AuthidPolicy>) {
+        self.replace(Arc::new(WasmPolicy::from(component)));
+    }
+}
+
+/// Makes a component of a file's bytes, and lets it decide behind a gate; the version of the contract that it is built for.
+type Replace = fn(&PolicyEngine, &PolicyFile, &[u8], &dyn AnyGate) -> Result<&'static str, PolicyLoadError>;
+
+/// A component and where it comes from.
 #[derive(Debug)]
 struct Reloadable {
     file: PolicyFile,
-    gate: Arc<PolicyGate>,
+    gate: Arc<dyn AnyGate>,
+    replace: Replace,
     /// The hash of what was read last, good or not: the reloader neither tries the same bytes a second time nor
     /// complains about them again.
     last: Mutex<Option<[u8; 32]>>,
@@ -51,10 +117,10 @@ pub struct Deciding {
 }
 
 impl Deciding {
-    /// A policy that decides from now on.
-    pub(crate) fn from_now(policy: &str, component: &WasmPolicy, bytes: &[u8]) -> Self {
+    /// A component for this version of the contract that decides from now on.
+    pub(crate) fn from_now(policy: &str, contract: &'static str, bytes: &[u8]) -> Self {
         let sha256 = Hex(&Sha256::digest(bytes).into()).to_string();
-        let (contract, since) = (component.contract(), Timestamp::now());
+        let since = Timestamp::now();
         Self { policy: policy.to_owned(), contract, sha256, since }
     }
 }
@@ -82,18 +148,33 @@ impl Reloader {
     /// Loads a policy, and remembers it: the next service with the same policy gets the same gate. Reads and compiles:
     /// not for a connection's task.
     pub fn load(&self, file: &PolicyFile) -> Result<Arc<PolicyGate>, PolicyLoadError> {
-        if let Some(known) = self.policies().iter().find(|known| known.file == *file) {
-            return Ok(Arc::clone(&known.gate));
+        self.load_as(file)
+    }
+
+    /// The same for a component of any kind. A component may be of several.
+    pub(crate) fn load_as<G: Served>(&self, file: &PolicyFile) -> Result<Arc<G>, PolicyLoadError> {
+        let of_kind = |known: &Arc<Reloadable>| {
+            let gate: Arc<dyn Any + Send + Sync> = Arc::clone(&known.gate) as _;
+            gate.downcast().ok().filter(|_| known.file == *file)
+        };
+        if let Some(gate) = self.policies().iter().find_map(of_kind) {
+            return Ok(gate);
         }
         let named = |fault| PolicyLoadError { policy: file.component.display().to_string(), fault };
         let bytes = load::read(&file.component, file.sha256.as_ref()).map_err(named)?;
-        let policy = self.compile(file, &bytes)?;
+        let component = compile(&self.engine, file, &bytes)?;
         let name = file.component.display().to_string();
-        let deciding = Mutex::new(Deciding::from_now(&name, &policy, &bytes));
-        let gate = PolicyGate::new(&name, Arc::new(policy), file.options.max_concurrent);
-        let gate = Arc::new(gate.counting(self.metrics.tally(&name)));
+        let deciding = Mutex::new(Deciding::from_now(&name, component.contract(), &bytes));
+        let tally = self.metrics.tally(&name, G::World::ANSWERS);
+        let gate = Arc::new(G::new(&name, component, file.options.max_concurrent, tally));
         let last = Mutex::new(Some(Sha256::digest(&bytes).into()));
-        let loaded = Reloadable { file: file.clone(), gate: Arc::clone(&gate), last, deciding };
+        let loaded = Reloadable {
+            file: file.clone(),
+            gate: Arc::clone(&gate) as _,
+            replace: replace::<G>,
+            last,
+            deciding,
+        };
         self.policies.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(loaded));
         Ok(gate)
     }
@@ -105,7 +186,7 @@ impl Reloader {
     }
 
     /// The gates of the policies.
-    pub(crate) fn gates(&self) -> Vec<Arc<PolicyGate>> {
+    pub(crate) fn gates(&self) -> Vec<Arc<dyn AnyGate>> {
         self.policies().iter().map(|policy| Arc::clone(&policy.gate)).collect()
     }
 
@@ -133,7 +214,7 @@ impl Reloader {
     }
 
     fn reload_one(&self, policy: &Reloadable) -> Option<Reload> {
-        let Reloadable { file, gate, last, deciding } = policy;
+        let Reloadable { file, gate, replace, last, deciding } = policy;
         // Held throughout: of two reloads at once the later one must win.
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         let found = match load::read(&file.component, None) {
@@ -152,31 +233,52 @@ impl Reloader {
         }
         let loaded = load::check_pin(&found, file.sha256.as_ref())
             .map_err(|fault| PolicyLoadError { policy: file.component.display().to_string(), fault })
-            .and_then(|()| self.compile_aside(file, &found));
+            .and_then(|()| aside(file, || replace(&self.engine, file, &found, &**gate)));
         gate.tally().count_reload(loaded.is_ok());
         Some(match loaded {
-            Ok(new) => {
+            Ok(contract) => {
                 *deciding.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Deciding::from_now(gate.name(), &new, &found);
-                gate.replace(Arc::new(new));
+                    Deciding::from_now(gate.name(), contract, &found);
                 Reload::Replaced(file.component.clone())
             }
             Err(error) => Reload::Kept(error),
         })
     }
+}
 
-    /// Compiling takes a core for up to seconds, in which the connections have work to do.
-    fn compile_aside(&self, file: &PolicyFile, bytes: &[u8]) -> Result<WasmPolicy, PolicyLoadError> {
-        aside::run(|| self.compile(file, bytes)).unwrap_or_else(|error| {
-            let policy = file.component.display().to_string();
-            Err(PolicyLoadError { policy, fault: PolicyLoadFault::Thread(error) })
-        })
-    }
+/// Compiling takes a core for up to seconds, in which the connections have work to do.
+fn aside<T: Send>(
+    file: &PolicyFile,
+    work: impl FnOnce() -> Result<T, PolicyLoadError> + Send,
+) -> Result<T, PolicyLoadError> {
+    aside::run(work).unwrap_or_else(|error| {
+        let policy = file.component.display().to_string();
+        Err(PolicyLoadError { policy, fault: PolicyLoadFault::Thread(error) })
+    })
+}
 
-    fn compile(&self, file: &PolicyFile, bytes: &[u8]) -> Result<WasmPolicy, PolicyLoadError> {
-        let name = file.component.display().to_string();
-        WasmPolicy::from_bytes(&self.engine, &name, bytes, file.options.clone())
+fn replace<G: Served>(
+    engine: &PolicyEngine,
+    file: &PolicyFile,
+    bytes: &[u8],
+    gate: &dyn AnyGate,
+) -> Result<&'static str, PolicyLoadError> {
+    let component = compile(engine, file, bytes)?;
+    let contract = component.contract();
+    // The function stands beside the gate that it was made for.
+    if let Some(gate) = (gate as &dyn Any).downcast_ref::<G>() {
+        gate.replace(component);
     }
+    Ok(contract)
+}
+
+fn compile<W: World>(
+    engine: &PolicyEngine,
+    file: &PolicyFile,
+    bytes: &[u8],
+) -> Result<Wasm<W>, PolicyLoadError> {
+    let name = file.component.display().to_string();
+    Wasm::make(engine, &name, bytes, file.options.clone(), false)
 }
 
 /// What was done, in one line.

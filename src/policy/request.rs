@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::subject::Subject;
 use crate::identity::{ANONYMOUS, COOKIE};
 
 /// What a policy is asked. Times are milliseconds since the epoch.
@@ -132,6 +133,24 @@ impl JoinRequest<'_> {
             // A request without a HELLO offers what it brings along.
             None => method == ANONYMOUS || method == COOKIE,
         }
+    }
+}
+
+impl Subject for JoinRequest<'_> {
+    fn connection(&self) -> &str {
+        self.connection.id
+    }
+
+    fn peer(&self) -> &str {
+        self.connection.peer
+    }
+
+    fn public_id(&self) -> Option<&str> {
+        self.cookie.as_ref().map(|cookie| cookie.public_id)
+    }
+
+    fn tracking_id(&self) -> Option<&str> {
+        self.secret()
     }
 }
 

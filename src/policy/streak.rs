@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Decision, PolicyError};
+use super::PolicyError;
 
 /// So many failures in a row, with no answer between them, are no accident of one client.
 const MANY: u32 = 20;
@@ -25,7 +25,7 @@ pub(super) struct Streak {
 
 impl Streak {
     /// Notes what came of a question.
-    pub(super) fn note(&self, answer: &Result<Decision, PolicyError>, now: impl FnOnce() -> Instant) {
+    pub(super) fn note<T>(&self, answer: &Result<T, PolicyError>, now: impl FnOnce() -> Instant) {
         match answer {
             // An error that the policy returns is an answer, too.
             Ok(_) | Err(PolicyError::Refused(_)) => {
@@ -60,21 +60,22 @@ mod tests {
     #[test]
     fn only_many_failures_in_a_row_make_a_policy_unwell_and_not_for_ever() {
         let (streak, start) = (Streak::default(), Instant::now());
+        let failed = |error| Err::<(), _>(error);
         let fails = |count: u32| {
             for _ in 0..count {
-                streak.note(&Err(PolicyError::Trap(String::new())), || start);
+                streak.note(&failed(PolicyError::Trap(String::new())), || start);
             }
         };
         fails(MANY - 1);
-        streak.note(&Err(PolicyError::Penalty), || start);
+        streak.note(&failed(PolicyError::Penalty), || start);
         assert!(streak.is_well(start));
-        streak.note(&Err(PolicyError::Refused(String::new())), || start);
+        streak.note(&failed(PolicyError::Refused(String::new())), || start);
         fails(MANY - 1);
         assert!(streak.is_well(start));
         fails(1);
         assert!(!streak.is_well(start));
         assert!(streak.is_well(start + FORGOTTEN));
-        streak.note(&Ok(Decision::None), || start);
+        streak.note(&Ok(()), || start);
         assert!(streak.is_well(start));
     }
 }

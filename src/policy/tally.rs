@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use super::{ContractError, Decision, PolicyError};
+use super::{ContractError, PolicyError};
 use crate::metrics::{Counter, Counters, Family, Gauge, Gauges, Labels, Registry, Timings};
 
-/// What can come of a decision. The names are those of the metric's label and of the log's `failure`.
-const OUTCOMES: [&str; 13] = [
-    "anonymous",
-    "none",
-    "defer",
-    "deny",
+/// What can come of a question beside its answers. The names are those of the metric's label and of the log's `failure`.
+const FAILURES: [&str; 9] = [
     "refused",
     "trap",
     "deadline",
@@ -32,9 +28,12 @@ pub struct PolicyMetrics {
 }
 
 /// Counters of one policy, since the gateway started.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tally {
-    decisions: [Counter; OUTCOMES.len()],
+    /// What its answers are called.
+    answers: &'static [&'static str],
+    /// One for each of them, and one for each of [`FAILURES`].
+    decisions: Box<[Counter]>,
     durations: Timings,
     waiting: Gauge,
     replaced: Counter,
@@ -57,14 +56,15 @@ impl PolicyMetrics {
         metrics
     }
 
-    /// The counters of a policy. Policies of one name share them.
-    pub fn tally(&self, policy: &str) -> Tally {
+    /// The counters of a policy with these answers. Policies of one name share them.
+    pub(crate) fn tally(&self, policy: &str, answers: &'static [&'static str]) -> Tally {
         let counter = |family: &Counters<2>, outcome: &str| {
             family.get_or_create_owned(&[("policy", policy.to_owned()), ("outcome", outcome.to_owned())])
         };
         let own: Labels<1> = [("policy", policy.to_owned())];
         Tally {
-            decisions: OUTCOMES.map(|outcome| counter(&self.decisions, outcome)),
+            answers,
+            decisions: outcomes(answers).map(|outcome| counter(&self.decisions, outcome)).collect(),
             durations: self.durations.get_or_create_owned(&own),
             waiting: self.waiting.get_or_create_owned(&own),
             replaced: counter(&self.reloads, "replaced"),
@@ -74,13 +74,21 @@ impl PolicyMetrics {
 }
 
 impl Tally {
-    /// Counts a decision.
-    pub(super) fn count(&self, answer: &Result<Decision, PolicyError>) {
-        let outcome = match answer {
-            Ok(decision) => decision.kind(),
-            Err(error) => error.kind(),
-        };
-        if let Some(place) = OUTCOMES.iter().position(|&name| name == outcome)
+    /// Counters by themselves, for a policy with these answers.
+    pub(super) fn of(answers: &'static [&'static str]) -> Self {
+        Self {
+            answers,
+            decisions: outcomes(answers).map(|_| Counter::default()).collect(),
+            durations: Timings::default(),
+            waiting: Gauge::default(),
+            replaced: Counter::default(),
+            kept: Counter::default(),
+        }
+    }
+
+    /// Counts a decision by its name: that of its answer, or of its failure.
+    pub(super) fn count(&self, outcome: &'static str) {
+        if let Some(place) = outcomes(self.answers).position(|name| name == outcome)
             && let Some(count) = self.decisions.get(place)
         {
             count.inc();
@@ -105,7 +113,7 @@ impl Tally {
 
     /// How many decisions came to what.
     pub fn decisions(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        OUTCOMES.into_iter().zip(&self.decisions).map(|(name, count)| (name, count.get()))
+        outcomes(self.answers).zip(&self.decisions).map(|(name, count)| (name, count.get()))
     }
 
     /// How many new files decide (`replaced`), and how many could not (`kept`: the old one goes on).
@@ -114,16 +122,9 @@ impl Tally {
     }
 }
 
-impl Decision {
-    /// Its name in metrics.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Anonymous(_) => "anonymous",
-            Self::None => "none",
-            Self::Defer(_) | Self::DeferAs { .. } => "defer",
-            Self::Deny(_) => "deny",
-        }
-    }
+/// All that can come of a question to a policy with these answers.
+fn outcomes(answers: &'static [&'static str]) -> impl Iterator<Item = &'static str> {
+    answers.iter().copied().chain(FAILURES)
 }
 
 impl PolicyError {
@@ -147,34 +148,30 @@ impl PolicyError {
 mod tests {
     use std::time::Duration;
 
-    use super::{Decision, OUTCOMES, PolicyError, Tally};
-    use crate::{
-        identity::Name,
-        policy::{AnonymousIdentity, ContractError, Denial},
-    };
+    use super::{FAILURES, PolicyError, Tally};
+    use crate::{identity::Name, policy::ContractError};
 
     #[test]
     fn every_outcome_counts_once_under_its_own_name() {
-        let denial = Denial { reason: crate::wamp::Uri::parse("a.b").unwrap(), message: String::new() };
-        let answers = [
-            Ok(Decision::Anonymous(AnonymousIdentity::default())),
-            Ok(Decision::None),
-            Ok(Decision::Defer("ticket".to_owned())),
-            Ok(Decision::Deny(denial)),
-            Err(PolicyError::Refused(String::new())),
-            Err(PolicyError::Trap(String::new())),
-            Err(PolicyError::Deadline(Duration::ZERO)),
-            Err(PolicyError::Memory(0)),
-            Err(PolicyError::HostCalls),
-            Err(ContractError::Types(String::new()).into()),
-            Err(ContractError::NoSuchRole(Name::known("guest")).into()),
-            Err(PolicyError::Overloaded),
-            Err(PolicyError::Penalty),
+        let failures = [
+            PolicyError::Refused(String::new()),
+            PolicyError::Trap(String::new()),
+            PolicyError::Deadline(Duration::ZERO),
+            PolicyError::Memory(0),
+            PolicyError::HostCalls,
+            ContractError::Types(String::new()).into(),
+            ContractError::NoSuchRole(Name::known("guest")).into(),
+            PolicyError::Overloaded,
+            PolicyError::Penalty,
         ];
-        let tally = Tally::default();
-        for answer in &answers {
-            tally.count(answer);
+        let tally = Tally::of(&["yes", "no"]);
+        tally.count("yes");
+        tally.count("no");
+        for failure in &failures {
+            tally.count(failure.kind());
         }
-        assert_eq!(tally.decisions().collect::<Vec<_>>(), OUTCOMES.map(|name| (name, 1)));
+        let counted: Vec<_> = tally.decisions().collect();
+        assert_eq!(counted[..2], [("yes", 1), ("no", 1)]);
+        assert_eq!(counted[2..], FAILURES.map(|name| (name, 1)));
     }
 }

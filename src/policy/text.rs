@@ -1,7 +1,21 @@
 //! Texts that a policy wrote, made fit for the log and for the wire.
 
+use std::borrow::Cow;
+
 /// Where a tracking ID stood.
 const BLANK: &str = "[tracking ID]";
+/// Where a client's secret stood.
+const BLANK_SECRET: &str = "[secret]";
+
+/// Blanks out what a client has sent as its secret, wherever a text repeats it.
+pub(super) fn blank_out<'t>(text: &'t str, secret: Option<&str>) -> Cow<'t, str> {
+    match secret {
+        Some(secret) if !secret.is_empty() && text.contains(secret) => {
+            text.replace(secret, BLANK_SECRET).into()
+        }
+        _ => text.into(),
+    }
+}
 
 /// Cuts a text at `limit` bytes, escapes its control characters, and blanks out the tracking ID: whatever a
 /// policy says ends up in logs, where the ID must not be and where a line break would forge a line.
@@ -38,7 +52,14 @@ fn stays_in_its_line(sign: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::clean;
+    use super::{blank_out, clean};
+
+    #[test]
+    fn a_secret_is_blanked_out_wherever_it_stands() {
+        assert_eq!(blank_out("t=hunter2, hunter2", Some("hunter2")), "t=[secret], [secret]");
+        assert_eq!(blank_out("t=hunter2", None), "t=hunter2");
+        assert_eq!(blank_out("t=hunter2", Some("")), "t=hunter2");
+    }
 
     #[test]
     fn ordinary_text_stays_as_it_is() {

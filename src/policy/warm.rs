@@ -8,23 +8,23 @@ use std::sync::{Mutex, PoisonError};
 
 use wasmtime::Store;
 
-use super::{Instances, PolicyOptions, contract::Guest, instance::Instance};
+use super::{Instances, PolicyOptions, instance::Instance};
 
 /// An instance with its store.
-pub(super) struct Running {
+pub(super) struct Running<G> {
     pub(super) store: Store<Instance>,
-    pub(super) guest: Guest,
+    pub(super) guest: G,
 }
 
 /// Instances that wait for their next decision, the last used first: the others' pages stay out of the caches.
-pub(super) struct WarmPool {
-    waiting: Mutex<Vec<Running>>,
+pub(super) struct WarmPool<G> {
+    waiting: Mutex<Vec<Running<G>>>,
     max: usize,
     /// An instance with more memory, in bytes, does not come back.
     max_kept_memory: usize,
 }
 
-impl WarmPool {
+impl<G> WarmPool<G> {
     /// A pool, if the instances live longer than one decision.
     pub(super) fn for_options(options: &PolicyOptions) -> Option<Self> {
         match options.instances {
@@ -37,12 +37,12 @@ impl WarmPool {
         }
     }
 
-    pub(super) fn take(&self) -> Option<Running> {
+    pub(super) fn take(&self) -> Option<Running<G>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     /// Takes back an instance whose call has returned.
-    pub(super) fn give_back(&self, mut running: Running) {
+    pub(super) fn give_back(&self, mut running: Running<G>) {
         let instance = running.store.data_mut();
         instance.finish();
         if instance.limits.memory() > self.max_kept_memory {

@@ -3,7 +3,10 @@
 
 use std::{fs::File, io, io::Read, ops::RangeInclusive, path::Path, time::Duration};
 
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
 use serde_json::{Map, Value};
 
 use super::{Expectation, Request};
@@ -16,26 +19,29 @@ use crate::{
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A cases file.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Cases {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cases<C = Case> {
     /// How the policy is run.
     pub options: PolicyOptions,
     /// The cases, in the order of the file.
-    pub cases: Vec<Case>,
+    pub cases: Vec<C>,
 }
 
 /// One question and the answer that is expected.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Case {
+#[serde(
+    deny_unknown_fields,
+    bound = "Q: serde::de::DeserializeOwned + Default, E: serde::de::DeserializeOwned + Default"
+)]
+pub struct Case<Q = Request, E = Expectation> {
     /// Shown in the report.
     pub name: String,
     /// The question.
     #[serde(default)]
-    pub request: Request,
+    pub request: Q,
     /// The answer.
     #[serde(default)]
-    pub expect: Expectation,
+    pub expect: E,
     /// The policy's configuration, if it is not the file's.
     #[serde(default)]
     pub config: Option<Map<String, Value>>,
@@ -73,7 +79,7 @@ pub enum CasesError {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawCases {
+struct RawCases<C> {
     #[serde(default)]
     config: Map<String, Value>,
     #[serde(default)]
@@ -84,7 +90,7 @@ struct RawCases {
     max_memory: Option<usize>,
     #[serde(default)]
     instances: RawInstances,
-    cases: Vec<Case>,
+    cases: Vec<C>,
 }
 
 #[derive(Deserialize)]
@@ -103,7 +109,13 @@ enum RawInstances {
     Warm,
 }
 
-impl Cases {
+impl<C> Default for Cases<C> {
+    fn default() -> Self {
+        Self { options: PolicyOptions::default(), cases: Vec::new() }
+    }
+}
+
+impl<C: DeserializeOwned> Cases<C> {
     /// Reads a file: one JSON object, or, if its name ends in `.jsonl`, one case a line.
     pub fn read(path: &Path) -> Result<Self, CasesError> {
         let file = path.display().to_string();
@@ -120,7 +132,7 @@ impl Cases {
     }
 
     fn parse(text: &str) -> Result<Self, (Option<usize>, serde_json::Error)> {
-        let raw: RawCases = serde_json::from_str(text).map_err(|error| (None, error))?;
+        let raw: RawCases<C> = serde_json::from_str(text).map_err(|error| (None, error))?;
         let defaults = PolicyOptions::default();
         let mut grants = Grants::default();
         for grant in raw.grants {

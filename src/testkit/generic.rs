@@ -20,6 +20,11 @@ const DEPTH: usize = 64;
 /// joined characters, those beyond the basic plane, the last of all, and quotes of several languages.
 const ODD: &str = "\u{0}\t\r\n\u{1b}[31m\u{7f}\u{feff}\u{202e}e\u{301}👩\u{200d}👩\u{200d}👧ß𝒳\u{10ffff}\u{fffd}'\"\\`${x}%s";
 
+/// A ticket such as no operator gives out, longer than any that one does.
+pub(super) fn ticket() -> String {
+    ODD.repeat(LONG / ODD.len())
+}
+
 /// Each with its name.
 pub(super) fn requests() -> Vec<(&'static str, Request)> {
     vec![

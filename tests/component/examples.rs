@@ -10,8 +10,8 @@ use std::{
 };
 
 use wampgate::{
-    policy::PolicyOptions,
-    testkit::{Cases, TestPolicy},
+    policy::{PolicyError, PolicyOptions},
+    testkit::{AuthenticationQuestion, Cases, TestAuthenticator, TestPolicy},
 };
 
 use super::support::PATIENT;
@@ -21,6 +21,35 @@ fn the_example_in_text_passes_the_cases() {
     let plugins = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/plugins"));
     let component = wat::parse_file(plugins.join("returning-wat/component.wat")).expect("a component");
     passes("returning-wat", &component, &plugins.join("returning-cases.json"));
+}
+
+#[test]
+fn the_authenticator_passes_its_cases_and_survives_what_every_authenticator_must() {
+    let cases = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/invitation/cases.json"));
+    let cases = Cases::read(cases).expect("a cases file");
+    let options = PolicyOptions { deadline: PATIENT, ..cases.options.clone() };
+    let component = include_bytes!("invitation.wasm");
+    let authenticator = TestAuthenticator::from_bytes("invitation", component, options).expect("a component");
+    let report = authenticator.with_roles(["frontend", "backend"]).run_all(&cases);
+    report.assert_passed();
+    assert!(report.outcomes.len() > 100, "{} questions", report.outcomes.len());
+}
+
+#[test]
+fn an_authenticator_that_does_what_none_should_fails_the_generic_questions() {
+    let fails = |deed: &str| {
+        let config = format!("{{\"authenticate\":\"{deed}\"}}");
+        let options = PolicyOptions { config, deadline: PATIENT, ..PolicyOptions::default() };
+        let component = include_bytes!("scripted.wasm");
+        let authenticator = TestAuthenticator::from_bytes("scripted", component, options).expect(deed);
+        let asked = AuthenticationQuestion::ticket("a-ticket");
+        let failure = authenticator.authenticate(&asked).expect_err(deed);
+        assert!(!authenticator.run_generic().passed(), "{deed}");
+        failure
+    };
+    assert!(matches!(fails("trap"), PolicyError::Trap(_)));
+    assert!(matches!(fails("flood"), PolicyError::HostCalls));
+    assert!(matches!(fails("grow"), PolicyError::Memory(_)));
 }
 
 #[test]

@@ -201,3 +201,34 @@ fn the_testkit_asks_what_it_is_told() {
     let headers = (0..65).fold(Request::new(), |request, n| request.header(&format!("x-{n}"), ""));
     assert!(matches!(policy.decide(&headers), Err(PolicyError::Refused(_))));
 }
+
+#[test]
+fn the_commands_see_by_its_export_that_a_component_is_an_authenticator() {
+    const INVITATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/component/invitation.wasm");
+    const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/invitation/cases.json");
+    let (out, error, passed) = policy(&["test", INVITATION, CASES, "--deadline", "2000"], "");
+    assert!(passed, "{out}{error}");
+    assert!(out.contains("ok    generic: remembered, odd Unicode"), "{out}");
+
+    // The example in the documentation is a cases file of this authenticator.
+    let folder = Folder::new();
+    let page = include_str!("../../docs/policy-cases.md");
+    let section = page.split("## Cases of an authenticator").nth(1).unwrap();
+    let example = section.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let cases = folder.file("cases.json", example);
+    let (out, error, passed) = policy(&["test", INVITATION, &cases, "--deadline", "2000"], "");
+    assert!(passed, "{out}{error}");
+    let wrong = folder.file("wrong.json", example.replace("\"unknown\"", "\"accept\""));
+    let (out, _, passed) = policy(&["test", INVITATION, &wrong, "--deadline", "2000"], "");
+    assert!(!passed && out.contains("expected \"accept\", got \"unknown\""), "{out}");
+
+    let config = json!({ "invited": { "ann": { "role": "frontend", "invitation": "q7ZrT2m9wXcK4vLb" } } });
+    let arguments = ["decide", INVITATION, "--deadline", "2000", "--config", &config.to_string()];
+    let (out, error, passed) = policy(&arguments, r#"{ "method": "wampcra", "authid": "ann" }"#);
+    assert!(passed, "{error}");
+    let answer: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(answer, json!({ "secret": { "authrole": "frontend" } }), "and no secret");
+
+    let (out, _, passed) = policy(&["inspect", INVITATION], "");
+    assert!(passed && out.contains("kind      authenticator") && out.contains("contract  0.3.0"), "{out}");
+}

@@ -188,6 +188,23 @@ impl Client {
         self.outcome()
     }
 
+    /// Joins `realm1`; if the gateway asks, `authenticate` answers its CHALLENGE.
+    #[track_caller]
+    pub(crate) fn join_if_asked(
+        &mut self,
+        details: Value,
+        authenticate: impl FnOnce(&Value) -> Value,
+    ) -> Result<Value, Refused> {
+        self.hello("realm1", details);
+        let answer = self.receive();
+        if answer[0] == code::CHALLENGE {
+            self.send(&authenticate(&answer));
+        } else {
+            self.aside.push_front(answer);
+        }
+        self.outcome()
+    }
+
     /// Sends HELLO; `details` gets the roles if it has none.
     #[track_caller]
     pub(crate) fn hello(&mut self, realm: &str, mut details: Value) {

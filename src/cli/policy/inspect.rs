@@ -5,7 +5,7 @@ use std::{io::Write, path::Path};
 use serde_json::{Value, json};
 
 use super::grant_names;
-use wampgate::policy::{Inspection, Instances, PolicyEngine, PolicyEngineOptions};
+use wampgate::policy::{ComponentKind, Inspection, Instances, PolicyEngine, PolicyEngineOptions};
 
 /// Writes the facts about a component. True if the gateway would load it with the grants that it needs.
 pub(super) fn inspect(component: &Path, as_json: bool, out: &mut impl Write) -> anyhow::Result<bool> {
@@ -24,6 +24,7 @@ pub(super) fn inspect(component: &Path, as_json: bool, out: &mut impl Write) -> 
 fn to_json(inspection: &Inspection) -> Value {
     json!({
         "file": inspection.policy,
+        "kind": inspection.kind.map(ComponentKind::name),
         "contract": inspection.contract,
         "imports": inspection.imports,
         "exports": inspection.exports,
@@ -42,6 +43,7 @@ fn write_text(inspection: &Inspection, out: &mut impl Write) -> std::io::Result<
     writeln!(out, "file      {}", inspection.policy)?;
     writeln!(out, "size      {} bytes", inspection.size)?;
     writeln!(out, "sha256    {}", inspection.sha256)?;
+    writeln!(out, "kind      {}", inspection.kind.map_or("-", ComponentKind::name))?;
     writeln!(out, "contract  {}", inspection.contract.as_deref().unwrap_or("-"))?;
     writeln!(out, "imports   {}", list(&inspection.imports))?;
     writeln!(out, "exports   {}", list(&inspection.exports))?;

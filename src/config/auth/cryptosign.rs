@@ -6,6 +6,7 @@ use super::{Hex, Realms, file::RawPrincipalFile, principals};
 use crate::{
     config::{
         CryptosignOptions, CryptosignPrincipal,
+        policy::RawPolicy,
         reader::{Located, Table, Walk, choice, object},
     },
     identity::Name,
@@ -17,10 +18,11 @@ choice! {
     enum RawCryptosign {
         Static(RawStaticCryptosign) = "static",
         File(RawPrincipalFile) = "file",
+        Component(RawPolicy) = "component",
     }
     refuses {
-        "dynamic" => "the gateway calls no procedure, use \"static\", \"file\" or a policy",
-        "function" => "the gateway calls no function, use \"static\", \"file\" or a policy",
+        "dynamic" => "the gateway calls no procedure, use \"static\", \"file\" or \"component\"",
+        "function" => "the gateway calls no function, use \"static\", \"file\" or \"component\"",
     }
 }
 
@@ -57,19 +59,8 @@ object! {
     }
 }
 
-impl RawCryptosign {
-    pub(super) fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> CryptosignOptions {
-        match self {
-            Self::Static(method) => method.check(realms, walk),
-            Self::File(file) => {
-                CryptosignOptions { file: file.open(realms, walk), ..CryptosignOptions::default() }
-            }
-        }
-    }
-}
-
 impl RawStaticCryptosign {
-    fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> CryptosignOptions {
+    pub(super) fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> CryptosignOptions {
         let mut owned: Vec<([u8; 32], String)> = Vec::new();
         let principals = principals(self.principals, "cryptosign", walk, |principal, walk| {
             principal.check(realms, &mut owned, walk)

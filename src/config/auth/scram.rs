@@ -4,6 +4,7 @@ use super::{Hex, HexSecret, Realms, file::RawPrincipalFile, principals};
 use crate::{
     config::{
         Kdf, ScramOptions, ScramPrincipal,
+        policy::RawPolicy,
         reader::{Located, Table, Walk, Whole, choice, object, words},
     },
     identity::Name,
@@ -15,10 +16,11 @@ choice! {
     enum RawScram {
         Static(RawStaticScram) = "static",
         File(RawPrincipalFile) = "file",
+        Component(RawPolicy) = "component",
     }
     refuses {
-        "dynamic" => "the gateway calls no procedure, use \"static\", \"file\" or a policy",
-        "function" => "the gateway calls no function, use \"static\", \"file\" or a policy",
+        "dynamic" => "the gateway calls no procedure, use \"static\", \"file\" or \"component\"",
+        "function" => "the gateway calls no function, use \"static\", \"file\" or \"component\"",
     }
 }
 
@@ -86,17 +88,8 @@ words! {
 /// RFC 7677, 4: the least that `SCRAM-SHA-256` should have.
 const MIN_PBKDF2_ITERATIONS: u32 = 4096;
 
-impl RawScram {
-    pub(super) fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> ScramOptions {
-        match self {
-            Self::Static(method) => method.check(realms, walk),
-            Self::File(file) => ScramOptions { file: file.open(realms, walk), ..ScramOptions::default() },
-        }
-    }
-}
-
 impl RawStaticScram {
-    fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> ScramOptions {
+    pub(super) fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> ScramOptions {
         let check = |principal: RawScramPrincipal, walk: &mut Walk<'_>| principal.check(realms, walk);
         let principals = principals(self.principals, "scram", walk, check);
         ScramOptions { principals, file: None }

@@ -6,6 +6,7 @@ use super::{Realms, file::RawPrincipalFile, principals};
 use crate::{
     config::{
         Salting, Secret, WampCraOptions, WampCraPrincipal,
+        policy::RawPolicy,
         reader::{Located, Table, Walk, Whole, choice, object},
     },
     identity::Name,
@@ -17,10 +18,11 @@ choice! {
     enum RawWampCra {
         Static(RawStaticWampCra) = "static",
         File(RawPrincipalFile) = "file",
+        Component(RawPolicy) = "component",
     }
     refuses {
-        "dynamic" => "the gateway calls no procedure, use \"static\", \"file\" or a policy",
-        "function" => "the gateway calls no function, use \"static\", \"file\" or a policy",
+        "dynamic" => "the gateway calls no procedure, use \"static\", \"file\" or \"component\"",
+        "function" => "the gateway calls no function, use \"static\", \"file\" or \"component\"",
     }
 }
 
@@ -64,19 +66,9 @@ object! {
     }
 }
 
-impl RawWampCra {
-    /// Checks the method, which stands at `path`.
-    pub(super) fn check(self, path: &str, realms: Realms<'_>, walk: &mut Walk<'_>) -> WampCraOptions {
-        match self {
-            Self::Static(method) => method.check(path, realms, walk),
-            Self::File(file) => WampCraOptions { file: file.open(realms, walk), ..WampCraOptions::default() },
-        }
-    }
-}
-
 impl RawStaticWampCra {
     /// Checks the method, which stands at `path`.
-    fn check(self, path: &str, realms: Realms<'_>, walk: &mut Walk<'_>) -> WampCraOptions {
+    pub(super) fn check(self, path: &str, realms: Realms<'_>, walk: &mut Walk<'_>) -> WampCraOptions {
         match (&self.users, &self.principals) {
             (Some(_), Some(Located { path, .. })) => {
                 walk.fault_at(path, "stands beside `users`, which means the same: keep one of them");

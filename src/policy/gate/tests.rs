@@ -11,8 +11,11 @@ use std::{
     time::Duration,
 };
 
-use super::PolicyGate;
-use crate::policy::{Decision, JoinRequest, MAX_WAITING, Policy, PolicyError, RawDecision, aside};
+use crate::policy::{
+    Decision, JoinRequest, MAX_WAITING, Policy, PolicyError, RawDecision, aside, authid::AuthidPolicy,
+};
+
+type PolicyGate = super::Gate<AuthidPolicy>;
 
 /// Says that it has begun, and then waits until it may go on.
 #[derive(Debug)]

@@ -1,0 +1,140 @@
+//! The world `authenticator`: a component that knows the principals of authentication methods.
+
+mod answer;
+mod question;
+mod request;
+
+use std::{convert::Infallible, sync::Arc};
+
+use wasmtime::{Store, component::InstancePre};
+
+use self::answer::RawVerdict;
+pub(crate) use self::request::{AuthenticationRequest, Credential};
+pub use self::{
+    answer::{Known, KnownPrincipal, KnownSecret, ScramKdf, Verdict},
+    question::AuthenticationQuestion,
+};
+use super::{
+    Needs, PolicyError, Recorder, Tally,
+    bindings::authenticator::{GrantedAuthenticator, GrantedAuthenticatorPre},
+    component::Wasm,
+    contract::Version,
+    gate::Gate,
+    instance::Instance,
+    reload::{AnyGate, Served},
+    world::World,
+};
+
+/// The world.
+#[derive(Debug)]
+pub(crate) struct Authenticator;
+
+/// The way to an authenticator.
+pub(crate) type AuthenticatorGate = Gate<Authenticator>;
+
+impl World for Authenticator {
+    type Question<'a> = AuthenticationRequest<'a>;
+    type Raw = RawVerdict;
+    type Answer = Verdict;
+    type Code = GrantedAuthenticatorPre<Instance>;
+    type Guest = GrantedAuthenticator;
+    type Asked = Wasm<Self>;
+    // A question may hold a client's ticket, which stands in no file.
+    type Recorder = Infallible;
+
+    const NAME: &'static str = "authenticator";
+    const EXPORT: &'static str = "authentication";
+    const VERSIONS: &'static [Version] = &[Version::v0_3];
+    const ANSWERS: &'static [&'static str] = &["accept", "secret", "unknown", "deny"];
+
+    fn code(_version: Version, component: InstancePre<Instance>) -> wasmtime::Result<Self::Code> {
+        GrantedAuthenticatorPre::new(component)
+    }
+
+    fn instantiate(code: &Self::Code, store: &mut Store<Instance>) -> wasmtime::Result<Self::Guest> {
+        code.instantiate(store)
+    }
+
+    fn check_config(
+        guest: &Self::Guest,
+        store: &mut Store<Instance>,
+        config: &str,
+    ) -> wasmtime::Result<Result<(), Vec<String>>> {
+        guest.wampgate_authid_authentication().call_check_config(store, config)
+    }
+
+    fn needs(
+        guest: &Self::Guest,
+        store: &mut Store<Instance>,
+        config: &str,
+    ) -> wasmtime::Result<Option<Needs>> {
+        let needs = guest.wampgate_authid_authentication().call_needs(store, config)?;
+        Ok(Some(Needs { headers: needs.headers, grants: needs.grants }))
+    }
+
+    fn check_size(question: &AuthenticationRequest<'_>) -> Result<(), PolicyError> {
+        request::check_size(question)
+    }
+
+    fn call(
+        guest: &Self::Guest,
+        store: &mut Store<Instance>,
+        config: &str,
+        question: &AuthenticationRequest<'_>,
+    ) -> wasmtime::Result<Result<RawVerdict, String>> {
+        guest.wampgate_authid_authentication().call_authenticate(store, config, question.into())
+    }
+
+    fn ask(asked: &Wasm<Self>, question: &AuthenticationRequest<'_>) -> Result<Verdict, PolicyError> {
+        decide(asked, question)
+    }
+
+    fn record(recorder: &Infallible, _: &AuthenticationRequest<'_>, _: &Result<Verdict, PolicyError>) {
+        match *recorder {}
+    }
+
+    fn kind(answer: &Verdict) -> &'static str {
+        match answer {
+            Verdict::Accept(_) => "accept",
+            Verdict::Secret(_) => "secret",
+            Verdict::Unknown(_) => "unknown",
+            Verdict::Deny(_) => "deny",
+        }
+    }
+}
+
+/// Asks an authenticator and checks its answer: the only way to a [`Verdict`], for the gateway and for tests.
+pub(crate) fn decide(
+    component: &Wasm<Authenticator>,
+    question: &AuthenticationRequest<'_>,
+) -> Result<Verdict, PolicyError> {
+    answer::check(component.ask(question)?, question)
+}
+
+impl AnyGate for AuthenticatorGate {
+    fn name(&self) -> &str {
+        self.name()
+    }
+
+    fn tally(&self) -> &Tally {
+        self.tally()
+    }
+
+    fn is_answering(&self) -> bool {
+        self.is_answering()
+    }
+
+    fn record(&self, _: &Arc<Recorder>) {}
+}
+
+impl Served for AuthenticatorGate {
+    type World = Authenticator;
+
+    fn new(name: &str, component: Wasm<Authenticator>, max_concurrent: usize, tally: Tally) -> Self {
+        Self::new(name, Arc::new(component), max_concurrent).counting(tally)
+    }
+
+    fn replace(&self, component: Wasm<Authenticator>) {
+        self.replace(Arc::new(component));
+    }
+}
