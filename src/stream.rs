@@ -3,6 +3,8 @@
 //! A listener makes an [`Incoming`]; nothing behind it knows what kind of stream carries a connection. One more kind of stream
 //! is one more variant of [`Stream`], and what later stages must know of it travels in [`Incoming`].
 
+mod noted;
+
 use std::{
     fmt,
     io::{self, IoSlice},
@@ -19,6 +21,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
+pub use self::noted::{Noted, OpenSocket};
 use crate::{address, tls::Tls};
 
 /// A connection that a listener has accepted.
@@ -43,6 +46,8 @@ pub enum Stream {
     Unix(UnixStream),
     /// A TCP connection with TLS. Boxed, so that it does not make the others larger.
     Tls(Box<TlsStream<TcpStream>>),
+    /// A WebSocket of which the access log tells.
+    Noted(Box<Noted>),
 }
 
 /// Who is at the other end of a stream.
@@ -83,6 +88,7 @@ impl Stream {
             Self::Tcp(stream) => stream,
             Self::Unix(_) => return,
             Self::Tls(stream) => stream.get_ref().0,
+            Self::Noted(noted) => return noted.inner().keep_alive(),
         };
         let (time, interval) = KEEP_ALIVE;
         let keep_alive = TcpKeepalive::new().with_time(time).with_interval(interval);
@@ -96,6 +102,29 @@ impl Stream {
             Self::Tcp(stream) => stream.set_nodelay(nodelay),
             Self::Unix(_) => Ok(()),
             Self::Tls(stream) => stream.get_ref().0.set_nodelay(nodelay),
+            Self::Noted(noted) => noted.inner().set_nodelay(nodelay),
+        }
+    }
+
+    /// The stream of a WebSocket, whose end the access log is to tell; so much has been read from it already.
+    #[must_use]
+    pub fn noted(self, of: OpenSocket, received: usize) -> Self {
+        Self::Noted(Box::new(Noted::new(self, of, received)))
+    }
+
+    /// A close frame comes or goes with this code.
+    pub fn closes(&mut self, code: u16, how: &str) {
+        if let Self::Noted(noted) = self {
+            noted.closes(code, how);
+        }
+    }
+
+    /// Whether TLS has a buffer of its own.
+    pub const fn is_buffered(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => false,
+            Self::Tls(_) => true,
+            Self::Noted(noted) => noted.inner().is_buffered(),
         }
     }
 }
@@ -106,6 +135,7 @@ impl AsyncRead for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Noted(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -116,6 +146,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Noted(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -128,6 +159,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Noted(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
@@ -136,6 +168,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Noted(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -144,6 +177,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Noted(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -152,6 +186,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Noted(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

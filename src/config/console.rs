@@ -35,6 +35,7 @@ pub(super) struct Reach<'a> {
     pub(super) http: &'a HttpOptions,
     pub(super) hosts: &'a AllowedHosts,
     pub(super) root: &'a PathTree,
+    pub(super) has_raw_socket: bool,
 }
 
 /// Where the page's own listener is.
@@ -86,7 +87,7 @@ pub(super) fn check(reach: &Reach<'_>, walk: &mut Walk<'_>) {
 
 /// Why requests from beyond this machine may come in.
 fn beyond(reach: &Reach<'_>) -> Option<&'static str> {
-    let Reach { endpoint, entrance, http, hosts, root } = reach;
+    let Reach { endpoint, entrance, http, hosts, root, has_raw_socket } = reach;
     match &endpoint.value {
         Endpoint::Unix { .. } => return Some("a proxy may stand before a Unix socket"),
         Endpoint::Tcp { interface, .. } if !interface.is_loopback() => {
@@ -100,6 +101,6 @@ fn beyond(reach: &Reach<'_>) -> Option<&'static str> {
     if **hosts != AllowedHosts::Loopback {
         return Some("`allowed_hosts` lets requests come by other names than this machine's own");
     }
-    let is_beside = root.targets().iter().any(|(_, target)| !target.is_for_the_operator());
+    let is_beside = *has_raw_socket || root.targets().iter().any(|(_, target)| !target.is_for_the_operator());
     is_beside.then_some("services for clients stand beside it")
 }

@@ -302,6 +302,7 @@ pub(super) fn transports(
             http: &checked.http,
             hosts: &checked.hosts,
             root: &checked.root,
+            has_raw_socket: checked.raw_socket.is_some(),
         };
         console::check(&reach, walk);
         transports.push(TransportConfig {

@@ -25,7 +25,7 @@ use super::{
     websocket::Handover,
 };
 use crate::{
-    stream::{Incoming, PeerAddr},
+    stream::{Incoming, OpenSocket, PeerAddr},
     tls::Tls,
 };
 
@@ -53,10 +53,11 @@ impl Edge {
     /// HTTP; `first` is an octet that was read already.
     pub(super) async fn drive(&self, incoming: Incoming, first: Option<u8>) -> Option<Upgraded> {
         let Incoming { mut stream, peer, is_nameless, tls } = incoming;
-        let slot = OnceLock::new();
+        let (slot, noted) = (OnceLock::new(), OnceLock::new());
         // Boxed, as hyper keeps it boxed; so the connection can be taken apart after a fault as well.
-        let service =
-            service_fn(|request| Box::pin(self.respond(request, peer, is_nameless, tls.as_ref(), &slot)));
+        let service = service_fn(|request| {
+            Box::pin(self.respond(request, peer, is_nameless, tls.as_ref(), (&slot, &noted)))
+        });
         let io = TokioIo::new(Patience::new(&mut stream, first));
         let is_trusted = !is_nameless && self.trusts(peer);
         let http = if is_trusted { &self.http_for_proxies } else { &self.http };
@@ -68,6 +69,12 @@ impl Edge {
             // hyper's buffer is several kilobytes, full or not.
             (Ok(()), Some(agreed)) => {
                 let early = Bytes::copy_from_slice(&read_buf);
+                let stream = match noted.into_inner() {
+                    Some(noted) => {
+                        stream.noted(OpenSocket { public_id: agreed.public_id(), ..noted }, early.len())
+                    }
+                    None => stream,
+                };
                 return Some(match agreed {
                     Agreed::Wamp(Handover { service, subprotocol, visitor, seat }) => {
                         Upgraded::Wamp(Upgrade { stream, early, service, subprotocol, seat, visitor })
@@ -108,7 +115,7 @@ impl Edge {
         peer: PeerAddr,
         is_nameless: bool,
         tls: Option<&Tls>,
-        slot: &OnceLock<Agreed>,
+        (slot, noted): (&OnceLock<Agreed>, &OnceLock<OpenSocket>),
     ) -> Result<Response<Body>, Infallible> {
         // No rule outlives a reload: the edge that serves the transport now answers.
         let heir = self.succession.heir();
@@ -136,6 +143,10 @@ impl Edge {
             edge.finish(response.headers_mut(), has_body || self.succession.is_over());
         }
         if let Some(begun) = begun {
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                let (transport, path) = (edge.transport.clone(), parts.uri.path().to_owned());
+                let _ = noted.set(OpenSocket { transport, path, peer, begun, public_id: None });
+            }
             access::note(&edge.transport, peer, &parts, &response, begun);
         }
         Ok(response)

@@ -79,6 +79,16 @@ pub(super) enum Agreed {
     Console(Box<ConsoleEntry>),
 }
 
+impl Agreed {
+    /// The public ID of a client that is tracked.
+    pub(super) fn public_id(&self) -> Option<String> {
+        match self {
+            Self::Wamp(handover) => handover.visitor.public_id().map(str::to_owned),
+            Self::Testee(..) | Self::Console(_) => None,
+        }
+    }
+}
+
 /// A connection whose 101 has been sent: from here on it speaks WebSocket.
 #[derive(Debug)]
 pub struct Upgrade {

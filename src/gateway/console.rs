@@ -17,7 +17,7 @@ use crate::{
     admin::{
         self, AdminRequest, Caller, Command, CookieEntry, IdArgument, ManagedStore, Reply, Selection, Summary,
     },
-    config::{ServiceOptions, TargetOptions},
+    config::{EdgeOptions, ServiceOptions, TargetOptions},
     cookie::PublicIdKey,
     edge::{Console, Order},
     realm::{Listed, Realm},
@@ -163,18 +163,24 @@ fn listeners(state: &State) -> Value {
             "tls": listener.tls.is_some(),
             "open": transport.post.open(),
             "most": transport.post.most(),
-            "paths": edge.root.targets().into_iter().map(|(path, target)| match target {
-                TargetOptions::WebSocket(service) => json!({
-                    "path": path,
-                    "type": target.kind(),
-                    "policy": policy_of(service),
-                    "store": store_of(service, &edge.id, &path),
-                }),
-                _ => json!({ "path": path, "type": target.kind() }),
-            }).collect::<Vec<_>>(),
+            "paths": paths(edge),
         })
     };
     state.transports.iter().map(listener).collect()
+}
+
+/// What a transport serves where.
+fn paths(edge: &EdgeOptions) -> Vec<Value> {
+    let wamp = |path: &str, kind: &str, service: &ServiceOptions| {
+        let store = store_of(service, &edge.id, path);
+        json!({ "path": path, "type": kind, "policy": policy_of(service), "store": store })
+    };
+    let targets = edge.root.targets().into_iter().map(|(path, target)| match target {
+        TargetOptions::WebSocket(service) => wamp(&path, target.kind(), service),
+        _ => json!({ "path": path, "type": target.kind() }),
+    });
+    let raw_socket = edge.raw_socket.iter().map(|service| wamp("", EdgeOptions::RAW_SOCKET, service));
+    targets.chain(raw_socket).collect()
 }
 
 /// The ways in, by the numbers that sessions have.
@@ -182,7 +188,7 @@ fn ways(state: &State) -> HashMap<u32, Way> {
     let mut ways = HashMap::new();
     for transport in &state.transports {
         let edge = &transport.config.edge;
-        for (path, service) in edge.root.services() {
+        for (path, service) in edge.services() {
             let Some((_, line)) = transport.slots.get(&path) else { continue };
             let store = store_of(service, &edge.id, &path);
             let way = Way { transport: edge.id.clone(), policy: policy_of(service), store, path };

@@ -9,9 +9,10 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use crate::support::{
-    Client, Gateway, Handshake, Jar, Serializer, code,
+    Client, Frame, Gateway, Handshake, Jar, Serializer, WebSocket, code,
     config::{TICKET, With as _, ticket_auth, tracked, untracked, web, web_paths},
     http::Connection,
+    websocket::opcode,
 };
 
 /// What a gateway with this filter says while a client comes and goes.
@@ -260,13 +261,18 @@ fn every_target_and_every_field_that_the_gateway_writes_is_documented() {
     let mut found = Vec::new();
     sources(&root, &mut found);
     let named = Regex::new(r#"target: "(wampgate::[a-z_]+)"#).unwrap();
+    let line = Regex::new(r"(?-u:\b)(?:trace|debug|info|warn|error|\$level)!\(").unwrap();
+    let targeted = Regex::new(r"!\(\s*target: ").unwrap();
     let mut fields = 0;
     for file in found {
         let source = fs::read_to_string(&file).unwrap();
         let written = fields_of(&source);
         let first = file.strip_prefix(&root).unwrap().components().next().unwrap();
         let part = Path::new(&first).with_extension("");
-        let own = (!written.is_empty()).then(|| format!("wampgate::{}", part.display()));
+        // Without a target a line has that of its module.
+        let has_own =
+            !written.is_empty() && line.find_iter(&source).count() > targeted.find_iter(&source).count();
+        let own = has_own.then(|| format!("wampgate::{}", part.display()));
         for target in named.captures_iter(&source).map(|found| found[1].to_owned()).chain(own) {
             let is_told = DOCUMENTED.contains(&format!("| `{target}` |"));
             assert!(is_told, "docs/logs.md lacks {target}");
@@ -297,7 +303,7 @@ fn the_access_log_tells_what_was_answered_and_nothing_that_may_be_a_credential()
 
     let said = gateway.output().text();
     let lines: Vec<_> = said.lines().filter(|line| line.contains(" wampgate::access: ")).collect();
-    let [answered, refused, upgraded] = *lines else { panic!("{} lines: {said}", lines.len()) };
+    let [answered, refused, upgraded, _ended] = *lines else { panic!("{} lines: {said}", lines.len()) };
     for (line, path, status, bytes) in [
         (answered, "/ws", page.status, page.body.len().to_string()),
         (refused, "/nowhere/…", 404, String::new()),
@@ -316,6 +322,69 @@ fn the_access_log_tells_what_was_answered_and_nothing_that_may_be_a_credential()
     for secret in ["secret-of-joe", "Secret"] {
         assert!(!said.contains(secret), "{said}");
     }
+}
+
+/// What the access log says of the ends of connections that were upgraded.
+fn ends(said: &str) -> Vec<String> {
+    said.lines().filter(|line| line.contains("websocket ended")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_access_log_tells_how_each_websocket_ended() {
+    let paths = json!({ "ws": tracked(), "echo": { "type": "websocket-testee" } });
+    let mut gateway = Gateway::start(&with_access_log(web_paths(&paths)));
+    let number = |line: &str, name: &str| -> u64 {
+        let (_, rest) = line.split_once(&format!(" {name}=")).unwrap_or_else(|| panic!("no {name}: {line}"));
+        rest.split(' ').next().unwrap().parse().unwrap()
+    };
+
+    let (mut client, welcome) = Client::joined(&gateway, &mut Jar::default());
+    client.socket().send(&Frame::new(opcode::CLOSE, 4000_u16.to_be_bytes()));
+    client.socket().connection().assert_ends();
+    gateway.output().until("websocket ended", 1);
+    let line = &ends(&gateway.output().text())[0];
+    let public_id = welcome["x_wampgate_public_id"].as_str().unwrap();
+    for part in [
+        " transport=\"0\" peer=127.0.0.1:",
+        " path=\"/ws\" ",
+        &format!(" public_id=\"{public_id}\" "),
+        " close=4000 how=\"closed by the client\" ",
+    ] {
+        assert!(line.contains(part), "no {part}: {line}");
+    }
+    assert!(number(line, "bytes_in") > 40 && number(line, "bytes_out") > 100, "{line}");
+
+    let (mut socket, _) =
+        Handshake::default().path("/echo").without("Sec-WebSocket-Protocol").opens(&gateway);
+    socket.send(&Frame::text("0123456789"));
+    socket.receive().unwrap();
+    drop(socket);
+    gateway.output().until("websocket ended", 2);
+    let line = &ends(&gateway.output().text())[1];
+    assert!(line.contains(" how=\"lost\" ") && !line.contains(" close="), "{line}");
+    assert_eq!((number(line, "bytes_in"), number(line, "bytes_out")), (16, 12), "{line}");
+
+    // What comes right behind the head counts as well.
+    let mut connection = Connection::open(&gateway);
+    let handshake = Handshake::default().path("/echo").without("Sec-WebSocket-Protocol");
+    connection.send([handshake.bytes(), Frame::text("x").masked()].concat());
+    assert_eq!(connection.head().status, 101);
+    let mut socket = WebSocket::new(connection);
+    assert_eq!(socket.receive().unwrap(), Frame::text("x"));
+    assert!(gateway.terminate().success());
+    let line = &ends(&gateway.output().text())[2];
+    assert!(line.contains(" close=1001 how=\"the gateway shuts down\" "), "{line}");
+    // The client has not answered the close frame.
+    assert_eq!(number(line, "bytes_in"), 7, "{line}");
+}
+
+#[test]
+fn without_an_access_log_no_websocket_has_a_line() {
+    let mut gateway = Gateway::start(&web(&tracked()));
+    let (client, _) = Client::joined(&gateway, &mut Jar::default());
+    drop(client);
+    assert!(gateway.terminate().success());
+    assert_eq!(ends(&gateway.output().text()), Vec::<String>::new());
 }
 
 /// The source files at a place and below it.

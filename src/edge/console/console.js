@@ -359,7 +359,7 @@ function showListeners(listeners) {
     key: transport,
     cells: [
       transport, endpoint, tls ? 'yes' : 'no', [whole(open), open > 0.9 * most ? 'bad' : ''], whole(most),
-      paths.map(({ path, type }) => `${path} (${type})`).join(', '),
+      paths.map(({ path, type }) => (path ? `${path} (${type})` : type)).join(', '),
     ],
   })));
 }

@@ -85,10 +85,7 @@ impl WebSocket {
         max_frame: usize,
         traffic: Arc<Traffic>,
     ) -> Self {
-        let read_buffer = match stream {
-            Stream::Tls(_) => READ_BUFFER_BEHIND_TLS,
-            Stream::Tcp(_) | Stream::Unix(_) => READ_BUFFER,
-        };
+        let read_buffer = if stream.is_buffered() { READ_BUFFER_BEHIND_TLS } else { READ_BUFFER };
         let limits = WebSocketConfig::default()
             .read_buffer_size(read_buffer)
             .write_buffer_size(WRITE_BUFFER)
@@ -123,7 +120,7 @@ impl WebSocket {
     pub(in crate::wire) fn is_nodelay(&self) -> bool {
         match &self.stream {
             Stream::Tcp(stream) => stream.nodelay().unwrap(),
-            Stream::Unix(_) => true,
+            Stream::Unix(_) | Stream::Noted(_) => true,
             Stream::Tls(stream) => stream.get_ref().0.nodelay().unwrap(),
         }
     }
@@ -191,6 +188,7 @@ impl WebSocket {
     pub(in crate::wire) async fn close(mut self, code: CloseCode, reason: &str, patience: Duration) {
         // RFC 6455, 5.5: a control frame carries 125 bytes at most, two of them the code.
         let reason = reason.chars().take(100).filter(char::is_ascii).collect::<String>();
+        self.stream.closes(code.into(), &reason);
         let frame = CloseFrame { code, reason: reason.into() };
         let farewell = async {
             if self.queue(Message::Close(Some(frame))).is_ok() && self.flush().await.is_ok() {
@@ -287,7 +285,12 @@ impl WebSocket {
             (Message::Binary(bytes), Some(Kind::Binary) | None) => Ok(Received::Message(Kind::Binary, bytes)),
             (Message::Pong(payload), _) => Ok(Received::Pong(payload)),
             (Message::Ping(_) | Message::Frame(_), _) => Ok(Received::Ping),
-            (Message::Close(_), _) => Err(WireError::Closed),
+            (Message::Close(frame), _) => {
+                // RFC 6455, 7.1.5: 1005 stands for a close frame without a code.
+                let code = frame.map_or(CloseCode::Status, |frame| frame.code);
+                self.stream.closes(code.into(), "closed by the client");
+                Err(WireError::Closed)
+            }
             // RFC 6455, 7.4.1: 1003 is for a type of data that cannot be accepted.
             (Message::Text(_), _) => {
                 Err(WireError::Broken(CloseCode::Unsupported, "this subprotocol uses binary frames".into()))
