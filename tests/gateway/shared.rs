@@ -2,6 +2,8 @@
 //!
 //! Each test starts the real server. Without one they are left out, and a line says so.
 
+mod trouble;
+
 use std::{
     thread,
     time::{Duration, Instant},

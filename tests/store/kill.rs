@@ -3,16 +3,25 @@
 
 use std::{
     collections::HashMap,
+    ffi::OsString,
     io::{BufRead, BufReader, Write},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use rand::RngExt as _;
-use wampgate::store::{CookieStore, StoreOptions, SyncMode};
+use wampgate::store::{CookieStore, Durability, RedisOptions, StoreError, StoreOptions, SyncMode};
 
 use super::support::{
-    Kind, StoreFolder, at, authentication, id, look_up, planned, record, replacement, wait,
+    Kind, StoreFolder, at, authentication, id, look_up, planned, record, redis_options, replacement, wait,
+};
+use crate::support::{
+    PATIENCE,
+    redis::{RedisServer, is_there},
 };
 
 /// Told to the process that is killed: where the store is, and the first client that it may make.
@@ -23,6 +32,7 @@ const FIRST: &str = "WAMPGATE_TEST_KILL_FIRST";
 const LONG: &str = "WAMPGATE_KILL_ROUNDS";
 
 const ROUNDS: usize = 10;
+const REDIS_ROUNDS: usize = 3;
 /// The most changes that a round makes before the kill: enough that each round falls into another part of the work.
 const CHANGES: usize = 1000;
 /// The same without fsync: a file with fewer than a thousand lines is not compacted.
@@ -52,6 +62,102 @@ fn lmdb_store_loses_nothing_that_was_acknowledged() {
     survive(&place, CHANGES, "store::kill::lmdb_store_loses_nothing_that_was_acknowledged", |_| true);
 }
 
+/// The record and the mark of a replacement are two steps in Redis: what a gateway leaves half done, the next one completes.
+#[test]
+fn redis_store_loses_nothing_that_was_acknowledged() {
+    if let Ok(url) = std::env::var(PATH) {
+        work(&redis_options(&url, 0, Durability::Server));
+    }
+    if !is_there() {
+        return;
+    }
+    let place = StoreFolder::new(Kind::Redis);
+    survive(&place, CHANGES, "store::kill::redis_store_loses_nothing_that_was_acknowledged", |_| true);
+}
+
+/// In the long mode: `WAMPGATE_KILL_ROUNDS=50 cargo test --test integration -- redis_that_is_killed`.
+#[test]
+fn redis_that_is_killed_or_stops_loses_nothing_that_was_acknowledged() {
+    if !is_there() {
+        return;
+    }
+    let rounds = rounds(REDIS_ROUNDS);
+    let mut server = RedisServer::keeping_all();
+    let StoreOptions::Redis(options) = redis_options(&server.url(), 0, Durability::Server) else { panic!() };
+    let options = StoreOptions::Redis(Box::new(RedisOptions { timeout: Duration::from_secs(1), ..*options }));
+    let store = wampgate::store::open(&options, at(1)).unwrap().store;
+    let (stories, next) = (Mutex::new(HashMap::<usize, Story>::new()), AtomicUsize::new(0));
+    let (began, mut faults) = (Instant::now(), [0, 0]);
+    for round in 0..rounds {
+        let is_over = AtomicBool::new(false);
+        let before = next.load(Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        for step in 1..=last_step(number) {
+                            stories.lock().unwrap().entry(number).or_default().begun = step;
+                            // What was refused may be done all the same, and this client does not go on.
+                            if perform(&*store, number, step).is_err() {
+                                break;
+                            }
+                            stories.lock().unwrap().entry(number).or_default().acknowledged = step;
+                        }
+                        std::thread::sleep(Duration::from_micros(500));
+                    }
+                });
+            }
+            let pause = |most| std::thread::sleep(Duration::from_millis(rand::rng().random_range(0..most)));
+            pause(300);
+            let is_killed = rand::rng().random_bool(0.5);
+            faults[usize::from(!is_killed)] += 1;
+            if is_killed {
+                server.kill();
+                pause(1000);
+                server.run();
+            } else {
+                server.stop();
+                pause(3000);
+                server.go_on();
+            }
+            pause(300);
+            is_over.store(true, Ordering::Relaxed);
+        });
+        let end = Instant::now() + PATIENCE;
+        let again = loop {
+            // What the server still takes of its stopped time comes before this.
+            match wampgate::store::open(&options, at(1)) {
+                Ok(opened) => break opened.store,
+                Err(error) => assert!(Instant::now() < end, "round {round}: {error}"),
+            }
+        };
+        let mut stories = stories.lock().unwrap();
+        for (number, story) in &mut *stories {
+            if *number >= before || round + 1 == rounds {
+                let found = state(Kind::Redis, &*again, *number, story);
+                assert!(
+                    (story.acknowledged..=story.begun).contains(&found),
+                    "round {round}: client {number} is {} though {story:?}",
+                    STEPS[found]
+                );
+            }
+        }
+    }
+    let acknowledged: usize = stories.lock().unwrap().values().map(|story| story.acknowledged).sum();
+    assert!(acknowledged > 0);
+    println!(
+        "{rounds} rounds in {:?} ({} kills, {} stops): {acknowledged} changes acknowledged, none lost",
+        began.elapsed(),
+        faults[0],
+        faults[1]
+    );
+}
+
+fn rounds(usual: usize) -> usize {
+    std::env::var(LONG).ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(usual)
+}
+
 /// What a record may be in: the states from the last acknowledged one on.
 #[derive(Debug, Clone, Default)]
 struct Story {
@@ -72,13 +178,19 @@ fn survive(place: &StoreFolder, most_changes: usize, test: &str, is_enough: impl
     if let Some(path) = std::env::var_os(PATH) {
         work(&place.config_at(path.into()));
     }
-    let rounds = std::env::var(LONG).ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
+    let rounds = rounds(ROUNDS);
     let mut stories: HashMap<usize, Story> = HashMap::new();
     let mut first = 0;
     for round in 0.. {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture"])
-            .env(PATH, place.path())
+            .env(
+                PATH,
+                place
+                    .redis
+                    .as_ref()
+                    .map_or_else(|| place.path().into(), |server| OsString::from(server.url())),
+            )
             .env(FIRST, first.to_string())
             .stdout(Stdio::piped())
             .spawn()
@@ -90,7 +202,7 @@ fn survive(place: &StoreFolder, most_changes: usize, test: &str, is_enough: impl
         let store = place.open(1);
         let mut acknowledged = 0;
         for (number, story) in &mut stories {
-            let found = state(&*store, *number, story);
+            let found = state(place.kind, &*store, *number, story);
             assert!(
                 (story.acknowledged..=story.begun).contains(&found),
                 "round {round}: client {number} is {} though {story:?}",
@@ -111,17 +223,18 @@ fn survive(place: &StoreFolder, most_changes: usize, test: &str, is_enough: impl
 
 /// The step that a client's records show. One without a record is revoked, or if that has not begun yet,
 /// unknown.
-fn state(store: &dyn CookieStore, number: usize, story: &Story) -> usize {
+fn state(kind: Kind, store: &dyn CookieStore, number: usize, story: &Story) -> usize {
     let Some(record) = look_up(store, &id(number), 1) else {
         return if story.begun == 5 { 5 } else { 0 };
     };
     let next = look_up(store, &id(next_of(number)), 1);
     let is_marked = record.succession().is_some_and(|succession| succession.since.is_some());
-    assert_eq!(is_marked, next.is_some(), "client {number} is half replaced");
+    let is_replaced = if kind == Kind::Redis { is_marked } else { next.is_some() };
+    assert!(is_marked == is_replaced && (!is_marked || next.is_some()), "client {number} is half replaced");
     match record.authentication.as_ref().map(|authentication| authentication.authid.as_str()) {
         None => 1,
         Some("joe") => 2,
-        Some(_) if next.is_none() => 3,
+        Some(_) if !is_replaced => 3,
         Some(_) => 4,
     }
 }
@@ -171,29 +284,33 @@ fn work(config: &StoreOptions) {
             scope.spawn(|| {
                 loop {
                     let number = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap();
-                    for step in 1..STEPS.len() {
+                    for step in 1..=last_step(number) {
                         say("begin", number, step);
-                        let commit = match step {
-                            1 => store.create(&id(number), record(1, AGE)),
-                            2 => store.authenticate(&id(number), Some(authentication("joe", 1)), at(1)),
-                            3 => {
-                                let eve = planned("eve", 1, next_of(number), None);
-                                store.authenticate(&id(number), Some(eve), at(1))
-                            }
-                            4 => store.replace(&id(number), &replacement(next_of(number)), at(1)),
-                            // Every other client stays, so that the file has live records as well as dead
-                            // lines.
-                            _ if number % 2 == 0 => break,
-                            _ => {
-                                wait(store.revoke(&id(number), at(1))).unwrap();
-                                store.revoke(&id(next_of(number)), at(1))
-                            }
-                        };
-                        wait(commit).unwrap();
+                        perform(&*store, number, step).unwrap();
                         say("done", number, step);
                     }
                 }
             });
         }
     });
+}
+
+/// Every other client stays, so that a file has live records as well as dead lines.
+fn last_step(number: usize) -> usize {
+    if number.is_multiple_of(2) { 4 } else { 5 }
+}
+
+/// Takes a client to its next step.
+fn perform(store: &dyn CookieStore, number: usize, step: usize) -> Result<(), StoreError> {
+    let commit = match step {
+        1 => store.create(&id(number), record(1, AGE)),
+        2 => store.authenticate(&id(number), Some(authentication("joe", 1)), at(1)),
+        3 => store.authenticate(&id(number), Some(planned("eve", 1, next_of(number), None)), at(1)),
+        4 => store.replace(&id(number), &replacement(next_of(number)), at(1)),
+        _ => {
+            wait(store.revoke(&id(number), at(1)))?;
+            store.revoke(&id(next_of(number)), at(1))
+        }
+    };
+    wait(commit)
 }

@@ -113,17 +113,9 @@ impl StoreFolder {
             Kind::Memory => StoreOptions::Memory { max_cookies, max_per_principal },
             Kind::File => StoreOptions::File { path, max_cookies, max_per_principal, sync },
             Kind::Lmdb => StoreOptions::Lmdb { path, max_size: self.max_size, max_per_principal, sync },
-            Kind::Redis => StoreOptions::Redis(Box::new(RedisOptions {
-                url: RedisUrl::parse(&self.redis.as_ref().unwrap().url()).unwrap(),
-                prefix: "test:".to_owned(),
-                // For machines that do much else.
-                timeout: Duration::from_secs(10),
-                on_error: OnError::Deny,
-                durability: self.durability,
-                max_outage: Duration::from_mins(5),
-                max_per_principal,
-                public_id_key: None,
-            })),
+            Kind::Redis => {
+                redis_options(&self.redis.as_ref().unwrap().url(), max_per_principal, self.durability)
+            }
         }
     }
 
@@ -260,4 +252,19 @@ pub(crate) fn authid(store: &dyn CookieStore, id: &TrackingId, now: u64) -> Opti
 /// Whether an ID has a live record.
 pub(crate) fn knows(store: &dyn CookieStore, id: &TrackingId, now: u64) -> bool {
     look_up(store, id, now).is_some()
+}
+
+/// What a test's store on a Redis is.
+pub(crate) fn redis_options(url: &str, max_per_principal: usize, durability: Durability) -> StoreOptions {
+    StoreOptions::Redis(Box::new(RedisOptions {
+        url: RedisUrl::parse(url).unwrap(),
+        prefix: "test:".to_owned(),
+        // For machines that do much else.
+        timeout: Duration::from_secs(10),
+        on_error: OnError::Deny,
+        durability,
+        max_outage: Duration::from_mins(5),
+        max_per_principal,
+        public_id_key: None,
+    }))
 }

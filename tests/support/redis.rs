@@ -43,6 +43,11 @@ pub(crate) fn is_there() -> bool {
     })
 }
 
+/// Whether it is another server than the system's, which may have been built without TLS.
+pub(crate) fn is_another() -> bool {
+    std::env::var_os(PROGRAM).is_some()
+}
+
 impl RedisServer {
     /// A server without a disk.
     pub(crate) fn start() -> Self {

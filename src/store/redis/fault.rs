@@ -18,6 +18,10 @@ pub(super) fn explain(error: &RedisError) -> String {
         ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::CrossSlot) => {
             "this is a Redis Cluster, which is not supported: name a single server"
         }
+        ErrorKind::Io if error.to_string().contains("certificate") => {
+            "its certificate is not trusted for the host in `url`: put the certificate of its authority into the system's \
+             store, or name its file in the environment variable SSL_CERT_FILE"
+        }
         ErrorKind::Io => "check that it runs, that `url` is right, and that no firewall is in between",
         _ => match code {
             Some("OOM") => "it has no memory left: raise `maxmemory`",
