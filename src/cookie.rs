@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 pub(crate) use public_id::FILE as PUBLIC_ID_KEY_FILE;
 pub use public_id::{PrincipalMark, PublicIdKey, PublicIdKeyError};
-pub use request::candidates;
+pub use request::{candidates, name_of, without};
 pub use response::set_cookie;
 
 /// A tracking ID: 6 to 64 characters of the base64 alphabets. A credential: a client that presents it is the client.

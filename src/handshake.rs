@@ -285,7 +285,7 @@ fn offered(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Whether one of the header's lines has the token in its comma-separated list, in whatever case.
-fn has_token(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> bool {
+pub(crate) fn has_token(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> bool {
     headers
         .get_all(name)
         .iter()

@@ -90,6 +90,8 @@ mod tls;
 #[cfg(feature = "gateway")]
 mod tracking;
 #[cfg(feature = "gateway")]
+mod upstream;
+#[cfg(feature = "gateway")]
 mod wire;
 
 mod address;

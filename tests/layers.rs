@@ -25,7 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["service"],
     &["admission"],
     &["backend"],
-    &["realm"],
+    &["realm", "upstream"],
     &["wire"],
     &["auth"],
     &["policy"],

@@ -1,6 +1,6 @@
 //! The `Cookie` header: what may be our tracking ID among whatever else a client sends.
 
-use http::{HeaderMap, header::COOKIE};
+use http::{HeaderMap, HeaderValue, header::COOKIE};
 
 use super::{CookieName, TrackingId};
 
@@ -33,10 +33,42 @@ fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     Some(value.strip_prefix(b"\"").and_then(|inner| inner.strip_suffix(b"\"")).unwrap_or(value))
 }
 
+/// A `Cookie` line without the cookies of these names, for a server that must not see them; none: nothing is left of it.
+///
+/// Everything else stays as it is, separators included, and what [`candidates`] would find is never left.
+pub fn without(line: &HeaderValue, names: &[CookieName]) -> Option<HeaderValue> {
+    let is_secret = |pair: &[u8]| names.iter().any(|name| value_of(pair, name.as_str().as_bytes()).is_some());
+    let is_separator = |byte: &u8| matches!(byte, b';' | b',');
+    let mut kept: Vec<u8> = Vec::with_capacity(line.len());
+    let mut rest = line.as_bytes();
+    loop {
+        let end = rest.iter().position(is_separator).map_or(rest.len(), |end| end + 1);
+        let (pair, behind) = rest.split_at_checked(end)?;
+        let bare = pair.strip_suffix(b";").or_else(|| pair.strip_suffix(b",")).unwrap_or(pair);
+        if !is_secret(bare) {
+            kept.extend_from_slice(pair);
+        }
+        if behind.is_empty() {
+            break;
+        }
+        rest = behind;
+    }
+    if kept.iter().all(|byte| is_separator(byte) || byte.is_ascii_whitespace()) {
+        return None;
+    }
+    let kept = kept.trim_ascii();
+    HeaderValue::from_bytes(kept.strip_suffix(b";").unwrap_or(kept)).ok()
+}
+
+/// The name of the cookie that a `Set-Cookie` line sets, as browsers read it.
+pub fn name_of(line: &HeaderValue) -> Option<&str> {
+    let pair = line.as_bytes().split(|byte| *byte == b';').next()?;
+    let (name, _) = pair.split_at_checked(pair.iter().position(|byte| *byte == b'=')?)?;
+    str::from_utf8(name.trim_ascii()).ok()
+}
+
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
     use crate::cookie::CookiePrefix;
 
@@ -158,5 +190,42 @@ mod tests {
         let found: Vec<_> = candidates(&headers, &name).map(|id| id.expose().to_owned()).collect();
         let expected: Vec<_> = (10..30).map(|n| format!("candidate{n}")).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_line_for_another_server_has_none_of_the_gateways_cookies() {
+        let names = ["cbtid", "other"].map(|name| CookieName::parse(name).unwrap());
+        for (line, expected) in [
+            ("cbtid=K", None),
+            ("cbtid=K; other=K", None),
+            ("a=b; cbtid=K", Some("a=b")),
+            ("cbtid=K; a=b", Some("a=b")),
+            ("a=b; cbtid=K; c=d", Some("a=b; c=d")),
+            ("a=b; cbtid=K; cbtid=zzz; c=d; other=\"K\"", Some("a=b; c=d")),
+            ("foo=bar, cbtid=K", Some("foo=bar,")),
+            ("  cbtid = K ;a=b", Some("a=b")),
+            ("xcbtid=K; CBTID=K", Some("xcbtid=K; CBTID=K")),
+            ("j={\"a\": 1, \"b\": 2}; cbtid=K", Some("j={\"a\": 1, \"b\": 2}")),
+            ("", None),
+            (";;", None),
+        ] {
+            let line = HeaderValue::from_bytes(&of_k(line)).unwrap();
+            let left = without(&line, &names);
+            let expected = expected.map(of_k);
+            assert_eq!(left.as_ref().map(HeaderValue::as_bytes), expected.as_deref(), "{line:?}");
+            assert!(!left.is_some_and(|left| finds_k(&[left.as_bytes()])), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_that_is_set_has_a_name() {
+        for (line, expected) in [
+            ("cbtid=x; Path=/", Some("cbtid")),
+            (" cbtid =x", Some("cbtid")),
+            ("cbtid", None),
+            ("=x", Some("")),
+        ] {
+            assert_eq!(name_of(&HeaderValue::from_static(line)), expected, "{line}");
+        }
     }
 }

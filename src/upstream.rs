@@ -1,0 +1,285 @@
+//! What stands behind a path that the gateway passes on: its addresses, how they are reached, and the WebSockets that go through.
+//!
+//! ```text
+//! Upstream::open   a client's head -> one address after the other: connect -> handshake -> 101, or another answer
+//! Relay::run       frames pass both ways until a side closes or vanishes, or the gateway ends it
+//! ```
+//!
+//! An address that cannot be reached costs nothing but time, and the next one is tried. Once anything was sent nothing is tried again: the
+//! upstream may have acted on it.
+
+mod address;
+mod choice;
+mod flow;
+mod frame;
+mod handshake;
+mod head;
+mod link;
+mod metrics;
+mod options;
+mod relay;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use tokio::time::timeout;
+use tokio_rustls::rustls::ClientConfig;
+use tracing::warn;
+
+use self::{
+    choice::Choice,
+    handshake::{Answer, HandshakeFault, shake_hands},
+    link::LinkFault,
+};
+
+pub use address::{AddressFault, UpstreamAddress, UpstreamPlace};
+pub use head::{HeadRules, Origin};
+pub use link::Link;
+pub use metrics::{Place, Tally, UpstreamMetrics};
+pub use options::UpstreamOptions;
+pub use relay::{Beginning, End, Relay, Side, Stop, code};
+
+/// How many addresses are tried for one client.
+const MAX_TRIES: usize = 3;
+
+/// A running upstream.
+#[derive(Debug)]
+pub struct Upstream {
+    options: UpstreamOptions,
+    choice: Arc<Choice>,
+    tls: Option<Arc<ClientConfig>>,
+    tally: Tally,
+    /// Where it stands in the configuration, for the log.
+    transport: Box<str>,
+    path: Box<str>,
+}
+
+/// An upstream that has taken a client.
+#[derive(Debug)]
+pub struct Opened {
+    /// The connection.
+    pub link: Link,
+    /// What the upstream has sent behind its head.
+    pub early: Bytes,
+    /// The headers of its 101.
+    pub headers: HeaderMap,
+    /// The client's place.
+    pub place: Place,
+}
+
+/// Why an upstream has not taken a client.
+#[derive(Debug)]
+pub enum UpstreamError {
+    /// It has as many clients as it may have.
+    Full,
+    /// No address can be reached.
+    Unreachable(String),
+    /// No address was reached in time.
+    Late(Duration),
+    /// TLS comes to nothing.
+    Tls(String),
+    /// It has taken the request and not answered in time.
+    Silent(Duration),
+    /// Its answer makes no sense.
+    Nonsense(String),
+    /// It has answered something else than 101, for the client.
+    TurnedDown {
+        /// The status.
+        status: StatusCode,
+        /// The headers.
+        headers: HeaderMap,
+        /// The body.
+        body: Bytes,
+    },
+}
+
+/// Why an upstream cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no TLS to an upstream: {0}")]
+pub struct UpstreamLoadError(String);
+
+impl Upstream {
+    /// The upstream at a path. Reads the files of its authorities.
+    pub fn new(
+        options: &UpstreamOptions,
+        metrics: &UpstreamMetrics,
+        transport: &str,
+        path: &str,
+    ) -> Result<Self, UpstreamLoadError> {
+        let has_tls = options.addresses.iter().any(|address| address.has_tls);
+        let tls = has_tls.then(|| link::tls(options.authorities.as_deref()));
+        let choice = Arc::new(Choice::new(options.addresses.len()));
+        metrics.watch(transport, path, &choice);
+        Ok(Self {
+            options: options.clone(),
+            choice,
+            tls: tls.transpose().map_err(UpstreamLoadError)?,
+            tally: metrics.of(transport, path),
+            transport: transport.into(),
+            path: path.into(),
+        })
+    }
+
+    /// Its counters.
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Makes a handshake for a client. `below` is the path below the mount with its query, or nothing; `accept_key` is what a 101 must
+    /// have.
+    pub async fn open(
+        &self,
+        below: &str,
+        headers: &HeaderMap,
+        accept_key: &HeaderValue,
+    ) -> Result<Opened, UpstreamError> {
+        let opened = self.dial(below, headers, accept_key).await;
+        self.tally.dialed(opened.as_ref().map_or_else(UpstreamError::outcome, |_| "ok"));
+        opened
+    }
+
+    async fn dial(
+        &self,
+        below: &str,
+        headers: &HeaderMap,
+        accept_key: &HeaderValue,
+    ) -> Result<Opened, UpstreamError> {
+        let place = self.tally.enter(self.options.max_connections).ok_or(UpstreamError::Full)?;
+        let mut last = UpstreamError::Unreachable("it has no address".to_owned());
+        for number in self.choice.order(Instant::now()).into_iter().take(MAX_TRIES) {
+            let Some(address) = self.options.addresses.get(number) else { continue };
+            let limit = self.options.connect_timeout;
+            let link = match timeout(limit, Link::open(address, self.tls.as_ref())).await {
+                Ok(Ok(link)) => link,
+                Ok(Err(LinkFault::Unreachable(error))) => {
+                    last = self.failed(number, UpstreamError::Unreachable(format!("{address}: {error}")));
+                    continue;
+                }
+                Ok(Err(LinkFault::Tls(error))) => {
+                    last = self.failed(number, UpstreamError::Tls(format!("{address}: {error}")));
+                    continue;
+                }
+                Err(_) => {
+                    last = self.failed(number, UpstreamError::Late(limit));
+                    continue;
+                }
+            };
+            let request = request(address, below, headers)?;
+            let limit = self.options.response_timeout;
+            // Boxed: the state of a handshake is larger than that of all that waits for it.
+            let answered = timeout(limit, Box::pin(shake_hands(link, request, accept_key))).await;
+            return match answered {
+                Ok(Ok(Answer::Switched { stream, early, headers })) => {
+                    self.choice.succeeded(number);
+                    Ok(Opened { link: stream, early, headers, place })
+                }
+                Ok(Ok(Answer::Other { status, headers, body })) => {
+                    self.choice.succeeded(number);
+                    Err(UpstreamError::TurnedDown { status, headers, body })
+                }
+                Ok(Err(fault)) => {
+                    Err(self.failed(number, UpstreamError::Nonsense(format!("{address}: {}", told(&fault)))))
+                }
+                Err(_) => Err(self.failed(number, UpstreamError::Silent(limit))),
+            };
+        }
+        Err(last)
+    }
+
+    /// Notes that an address has failed.
+    fn failed(&self, number: usize, error: UpstreamError) -> UpstreamError {
+        if self.choice.failed(number, Instant::now(), rand::random())
+            && let Some(address) = self.options.addresses.get(number)
+        {
+            let (transport, path) = (&*self.transport, &*self.path);
+            warn!(transport, path, %address, "an address of an upstream fails again and again, and is tried last for a while: {error}");
+        }
+        error
+    }
+}
+
+/// The request at an address.
+fn request(address: &UpstreamAddress, below: &str, headers: &HeaderMap) -> Result<Request<String>, UpstreamError> {
+    let target = match (&*address.path, below) {
+        ("", "") => "/".to_owned(),
+        ("", query) if query.starts_with('?') => format!("/{query}"),
+        (path, below) => format!("{path}{below}"),
+    };
+    let mut request = Request::new(String::new());
+    *request.uri_mut() = target.parse().map_err(|_| UpstreamError::Nonsense("the path is none".to_owned()))?;
+    *request.headers_mut() = headers.clone();
+    Ok(request)
+}
+
+/// An error of hyper with its cause.
+fn told(fault: &HandshakeFault) -> String {
+    let mut text = fault.to_string();
+    let mut cause = std::error::Error::source(fault);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+impl UpstreamError {
+    /// The reasons that monitoring sees from the start.
+    pub const REASONS: [&str; 6] = [
+        "upstream-full",
+        "upstream-unreachable",
+        "upstream-late",
+        "upstream-tls",
+        "upstream-silent",
+        "upstream-nonsense",
+    ];
+
+    /// Its name in metrics and in the log.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Full => "upstream-full",
+            Self::Unreachable(_) => "upstream-unreachable",
+            Self::Late(_) => "upstream-late",
+            Self::Tls(_) => "upstream-tls",
+            Self::Silent(_) => "upstream-silent",
+            Self::Nonsense(_) => "upstream-nonsense",
+            Self::TurnedDown { .. } => "upstream-turned-down",
+        }
+    }
+
+    /// The metric's label.
+    fn outcome(&self) -> &'static str {
+        self.reason().strip_prefix("upstream-").unwrap_or_default()
+    }
+
+    /// The status that the client gets.
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unreachable(_) | Self::Tls(_) | Self::Nonsense(_) => StatusCode::BAD_GATEWAY,
+            Self::Late(_) | Self::Silent(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::TurnedDown { status, .. } => *status,
+        }
+    }
+}
+
+/// For the operator.
+impl fmt::Display for UpstreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("the upstream has as many connections as its `max_connections` lets it have"),
+            Self::Unreachable(why) => write!(f, "the upstream cannot be reached, {why}"),
+            Self::Late(limit) => write!(f, "no connection to the upstream within {limit:?}"),
+            Self::Tls(why) => write!(f, "no TLS with the upstream, {why}"),
+            Self::Silent(limit) => write!(f, "the upstream has not answered within {limit:?}"),
+            Self::Nonsense(why) => write!(f, "the upstream's answer makes no sense, {why}"),
+            Self::TurnedDown { status, .. } => write!(f, "the upstream has answered {status}"),
+        }
+    }
+}

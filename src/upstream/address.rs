@@ -1,0 +1,172 @@
+//! Where an upstream is: `ws://10.0.0.5:3000/socket`, `wss://app.example`, `unix:/run/app.sock:/socket`.
+
+use std::{fmt, path::PathBuf};
+
+use http::{Uri, uri::Authority};
+
+/// An address of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamAddress {
+    /// What to connect to.
+    pub place: UpstreamPlace,
+    /// Whether it speaks TLS.
+    pub has_tls: bool,
+    /// What takes the place of the mount in the paths of requests: nothing, or a path without a slash at its end.
+    pub path: String,
+}
+
+/// What to connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpstreamPlace {
+    /// A name or an IP address, without brackets, and a port.
+    Tcp(String, u16),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// Why a text is no address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AddressFault {
+    /// It begins with another scheme, or none.
+    #[error("begins with none of ws://, wss://, http://, https:// and unix:")]
+    Scheme,
+    /// It is no URL.
+    #[error("is no URL such as \"ws://127.0.0.1:3000/socket\"")]
+    Url,
+    /// It has a query or a fragment.
+    #[error("has a query or a fragment: those come from the client's request")]
+    Query,
+    /// It has a user or a password.
+    #[error("has a user or a password, which an upstream is not told")]
+    User,
+    /// It is a Unix socket without a path of its own.
+    #[error("names no socket, as \"unix:/run/app.sock\" does")]
+    Socket,
+}
+
+impl UpstreamAddress {
+    /// Reads an address.
+    pub fn parse(text: &str) -> Result<Self, AddressFault> {
+        if text.contains(['?', '#']) {
+            return Err(AddressFault::Query);
+        }
+        if let Some(rest) = text.strip_prefix("unix:") {
+            let (socket, path) = rest.split_once(':').unwrap_or((rest, ""));
+            let socket = socket.strip_prefix("//").unwrap_or(socket);
+            if socket.is_empty() {
+                return Err(AddressFault::Socket);
+            }
+            let place = UpstreamPlace::Unix(PathBuf::from(socket));
+            return Ok(Self { place, has_tls: false, path: base(path)? });
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(AddressFault::Scheme)?;
+        let has_tls = match scheme {
+            "ws" | "http" => false,
+            "wss" | "https" => true,
+            _ => return Err(AddressFault::Scheme),
+        };
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        if authority.contains('@') {
+            return Err(AddressFault::User);
+        }
+        let authority = Authority::try_from(authority).map_err(|_| AddressFault::Url)?;
+        let host = authority.host();
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        // A port that is there and is none, such as `:` or `:99999`, is a mistake.
+        let has_port = authority.as_str().len() > authority.host().len();
+        let port = match authority.port_u16() {
+            Some(port @ 1..) => port,
+            None if !has_port => if has_tls { 443 } else { 80 },
+            _ => return Err(AddressFault::Url),
+        };
+        if host.is_empty() {
+            return Err(AddressFault::Url);
+        }
+        let place = UpstreamPlace::Tcp(host.to_owned(), port);
+        Ok(Self { place, has_tls, path: base(path)? })
+    }
+
+    /// What stands in `Host` if not what the client has asked for.
+    pub fn host(&self) -> String {
+        match &self.place {
+            UpstreamPlace::Tcp(host, port) => {
+                let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+                if *port == if self.has_tls { 443 } else { 80 } { host } else { format!("{host}:{port}") }
+            }
+            UpstreamPlace::Unix(_) => "localhost".to_owned(),
+        }
+    }
+}
+
+/// A path without a slash at its end.
+fn base(path: &str) -> Result<String, AddressFault> {
+    let path = path.trim_end_matches('/');
+    let is_path = path.is_empty()
+        || (path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()) && path.parse::<Uri>().is_ok());
+    if is_path { Ok(path.to_owned()) } else { Err(AddressFault::Url) }
+}
+
+impl fmt::Display for UpstreamAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.has_tls { "wss" } else { "ws" };
+        match &self.place {
+            UpstreamPlace::Tcp(host, port) if host.contains(':') => write!(f, "{scheme}://[{host}]:{port}"),
+            UpstreamPlace::Tcp(host, port) => write!(f, "{scheme}://{host}:{port}"),
+            UpstreamPlace::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_url_or_a_socket() {
+        for (text, place, has_tls, path, host) in [
+            ("ws://10.0.0.5:3000/socket", "10.0.0.5 3000", false, "/socket", "10.0.0.5:3000"),
+            ("http://app", "app 80", false, "", "app"),
+            ("wss://app.example/", "app.example 443", true, "", "app.example"),
+            ("https://app.example:8443/a/b/", "app.example 8443", true, "/a/b", "app.example:8443"),
+            ("ws://[::1]:9000", "::1 9000", false, "", "[::1]:9000"),
+        ] {
+            let address = UpstreamAddress::parse(text).unwrap();
+            let UpstreamPlace::Tcp(name, port) = &address.place else { panic!("{text}") };
+            assert_eq!(format!("{name} {port}"), place, "{text}");
+            assert_eq!((address.has_tls, &*address.path, &*address.host()), (has_tls, path, host), "{text}");
+        }
+        for (text, socket, path) in [
+            ("unix:/run/app.sock", "/run/app.sock", ""),
+            ("unix:/run/app.sock:/socket/", "/run/app.sock", "/socket"),
+            ("unix:///run/app.sock:/", "/run/app.sock", ""),
+            ("unix:app.sock", "app.sock", ""),
+        ] {
+            let address = UpstreamAddress::parse(text).unwrap();
+            assert_eq!(address.place, UpstreamPlace::Unix(PathBuf::from(socket)), "{text}");
+            assert_eq!((address.has_tls, &*address.path), (false, path), "{text}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_told_what_is_wrong_with_it() {
+        for (text, fault) in [
+            ("", AddressFault::Scheme),
+            ("10.0.0.5:3000", AddressFault::Scheme),
+            ("tcp://10.0.0.5:3000", AddressFault::Scheme),
+            ("ws://", AddressFault::Url),
+            ("ws://:80", AddressFault::Url),
+            ("ws://a:99999", AddressFault::Url),
+            ("ws://a:0", AddressFault::Url),
+            ("ws://a b/", AddressFault::Url),
+            ("ws://a/b c", AddressFault::Url),
+            ("ws://a/\r\nX: y", AddressFault::Url),
+            ("ws://a/?b", AddressFault::Query),
+            ("ws://a/#b", AddressFault::Query),
+            ("ws://joe:secret@a/", AddressFault::User),
+            ("unix:", AddressFault::Socket),
+            ("unix:/a:b", AddressFault::Url),
+        ] {
+            assert_eq!(UpstreamAddress::parse(text), Err(fault), "{text}");
+        }
+    }
+}

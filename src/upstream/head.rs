@@ -1,0 +1,187 @@
+//! What of a client's head goes to an upstream, and what of the upstream's answer goes to the client.
+//!
+//! An upstream believes the headers that tell it who a client is, so nothing that a client writes may be taken for one of them: many
+//! servers make no difference between `Remote-User`, `remote_user` and `REMOTE.USER`. Names are therefore compared as such a server
+//! would read them.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::cookie::{self, CookieName};
+
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// What is about one connection only (RFC 9110, 7.6.1), or about a body that no handshake has.
+const HOP_BY_HOP: [&str; 12] = [
+    "connection",
+    "content-length",
+    "expect",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What tells for whom a proxy speaks. The word of a client counts for nothing here.
+const TOLD_BY_PROXIES: [&str; 4] = ["forwarded", "x-client-ip", "x-real-ip", "true-client-ip"];
+const TOLD_BY_PROXIES_PREFIX: &str = "x-forwarded-";
+
+/// What the gateway itself says.
+const OWN_PREFIX: &str = "wampgate-";
+
+/// What the gateway sets from what it knows, so that another spelling must not pass.
+const SET: [&str; 6] = [
+    "cookie",
+    "host",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-version",
+];
+
+/// Which headers are the gateway's business at a path.
+#[derive(Debug, Clone, Default)]
+pub struct HeadRules {
+    /// The headers that tell who a client is.
+    pub identity: Vec<HeaderName>,
+    /// The cookies that only the gateway and the client may see.
+    pub cookies: Vec<CookieName>,
+    /// What stands in `Host`; none: what the client has asked for.
+    pub host: Option<HeaderValue>,
+}
+
+/// Who a request is from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin {
+    /// The client, as far as the gateway knows; none: a process of this machine.
+    pub client: Option<IpAddr>,
+    /// The peer that has connected.
+    pub peer: Option<IpAddr>,
+    /// Whether the peer is a proxy whose word counts.
+    pub is_trusted: bool,
+    /// Whether the gateway itself ends TLS.
+    pub has_tls: bool,
+}
+
+impl HeadRules {
+    /// The headers of a handshake for the upstream. `told` are those that tell who the client is.
+    pub fn request(&self, headers: &HeaderMap, origin: Origin, told: HeaderMap) -> HeaderMap {
+        let mut passed = HeaderMap::with_capacity(headers.len() + 8);
+        for (name, value) in headers {
+            if self.lets_in(name, headers, origin.is_trusted) {
+                passed.append(name.clone(), value.clone());
+            }
+        }
+        let host = self.host.as_ref().or_else(|| headers.get(header::HOST));
+        if let Some(host) = host {
+            passed.insert(header::HOST, host.clone());
+        }
+        for line in headers.get_all(header::COOKIE) {
+            if let Some(line) = cookie::without(line, &self.cookies) {
+                passed.append(header::COOKIE, line);
+            }
+        }
+        for name in [
+            header::SEC_WEBSOCKET_KEY,
+            header::SEC_WEBSOCKET_VERSION,
+            header::SEC_WEBSOCKET_PROTOCOL,
+            header::SEC_WEBSOCKET_EXTENSIONS,
+        ] {
+            for value in headers.get_all(&name) {
+                passed.append(name.clone(), value.clone());
+            }
+        }
+        passed.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        passed.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        origin.tell(headers, &mut passed);
+        for name in &self.identity {
+            passed.remove(name);
+        }
+        passed.extend(told);
+        passed
+    }
+
+    /// Whether a client's header may reach the upstream as it is.
+    fn lets_in(&self, name: &HeaderName, headers: &HeaderMap, is_trusted: bool) -> bool {
+        let read = as_read(name.as_str());
+        let is_odd = read != name.as_str();
+        let is_told_by_proxies =
+            read.starts_with(TOLD_BY_PROXIES_PREFIX) || TOLD_BY_PROXIES.contains(&read.as_str());
+        let is_identity = self.identity.iter().any(|identity| as_read(identity.as_str()) == read);
+        !(HOP_BY_HOP.contains(&read.as_str())
+            || SET.contains(&read.as_str())
+            || read.starts_with(OWN_PREFIX)
+            || is_identity
+            || (is_told_by_proxies && (is_odd || !is_trusted))
+            || is_nominated(name, headers))
+    }
+
+    /// The headers of an upstream's answer for the client.
+    pub fn answer(&self, headers: &HeaderMap) -> HeaderMap {
+        let mut passed = HeaderMap::with_capacity(headers.len());
+        for (name, value) in headers {
+            let read = as_read(name.as_str());
+            let is_own_cookie = *name == header::SET_COOKIE
+                && cookie::name_of(value).is_some_and(|set| self.cookies.iter().any(|own| own.as_str() == set));
+            let is_kept = HOP_BY_HOP.contains(&read.as_str())
+                || read.starts_with(OWN_PREFIX)
+                || *name == header::DATE
+                || *name == header::SERVER
+                || is_own_cookie
+                || is_nominated(name, headers);
+            if !is_kept {
+                passed.append(name.clone(), value.clone());
+            }
+        }
+        passed
+    }
+}
+
+impl Origin {
+    /// Tells the upstream for whom the gateway speaks. What a trusted proxy has told is added to.
+    fn tell(self, headers: &HeaderMap, passed: &mut HeaderMap) {
+        let peer = if self.is_trusted { self.peer } else { self.client };
+        let mut chain: Vec<String> = passed
+            .get_all(X_FORWARDED_FOR)
+            .iter()
+            .filter_map(|line| line.to_str().ok())
+            .map(str::to_owned)
+            .collect();
+        chain.extend(peer.map(|peer| peer.to_canonical().to_string()));
+        passed.remove(X_FORWARDED_FOR);
+        if let Ok(chain) = HeaderValue::try_from(chain.join(", "))
+            && !chain.is_empty()
+        {
+            passed.insert(X_FORWARDED_FOR, chain);
+        }
+        if !passed.contains_key(X_FORWARDED_PROTO) {
+            let scheme = if self.has_tls { "https" } else { "http" };
+            passed.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
+        }
+        if let Some(host) = headers.get(header::HOST).filter(|_| !passed.contains_key(X_FORWARDED_HOST)) {
+            passed.insert(X_FORWARDED_HOST, host.clone());
+        }
+    }
+}
+
+/// A header's name as servers read it that make variables of headers: what is no letter and no digit is one and the same.
+fn as_read(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
+}
+
+/// Whether `Connection` says that a header is for the next hop only.
+fn is_nominated(name: &HeaderName, headers: &HeaderMap) -> bool {
+    let tokens = headers.get_all(header::CONNECTION).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    tokens.map(<[u8]>::trim_ascii).any(|token| token.eq_ignore_ascii_case(name.as_str().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! What monitoring sees of upstreams.
+
+use std::sync::Arc;
+
+use super::{choice::Choice, relay::End};
+use crate::metrics::{Counter, Counters, Gauge, Gauges, Readings, Registry};
+
+/// What comes of a dial: the values of the metric's label.
+pub(super) const OUTCOMES: [&str; 8] =
+    ["ok", "turned-down", "full", "unreachable", "late", "tls", "silent", "nonsense"];
+
+/// The metrics of all upstreams of a gateway. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct UpstreamMetrics {
+    open: Gauges<2>,
+    out: Readings<2>,
+    dials: Counters<3>,
+    ends: Counters<3>,
+    bytes: Counters<3>,
+}
+
+/// Counts what goes through one upstream. Cheap to clone, and the same after a reload.
+#[derive(Debug, Clone)]
+pub struct Tally(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    open: Gauge,
+    dials: [Counter; OUTCOMES.len()],
+    ends: [Counter; End::NAMES.len()],
+    /// From clients, and to them.
+    bytes: [Counter; 2],
+}
+
+/// A place among the connections of an upstream, as long as it is held.
+#[derive(Debug)]
+pub struct Place(Arc<Inner>);
+
+impl UpstreamMetrics {
+    /// Metrics that monitoring is shown.
+    pub fn register(registry: &Registry) -> Self {
+        let metrics = Self::default();
+        let Self { open, out, dials, ends, bytes } = &metrics;
+        let help = "Connections of clients that go on to an upstream now.";
+        registry.register("wampgate_upstream_connections", help, open.clone());
+        let help = "Addresses of an upstream that are left out now because they have failed.";
+        registry.register("wampgate_upstream_addresses_out", help, out.clone());
+        let help = "Attempts to reach an upstream for a client, by what came of them.";
+        registry.register("wampgate_upstream_dials", help, dials.clone());
+        let help = "Connections of clients to an upstream that have ended, by how.";
+        registry.register("wampgate_upstream_ends", help, ends.clone());
+        let help = "Bytes of WebSocket frames that were received from clients for an upstream, and from it for clients.";
+        registry.register("wampgate_upstream_bytes", help, bytes.clone());
+        metrics
+    }
+
+    /// The counters of the upstream at a path.
+    pub fn of(&self, transport: &str, path: &str) -> Tally {
+        let place = || [("transport", transport.to_owned()), ("path", path.to_owned())];
+        let [transport, path] = place();
+        let labels = |name, value: &str| [transport.clone(), path.clone(), (name, value.to_owned())];
+        let counter = |family: &Counters<3>, name, value| family.get_or_create_owned(&labels(name, value));
+        Tally(Arc::new(Inner {
+            open: self.open.get_or_create_owned(&place()),
+            dials: OUTCOMES.map(|outcome| counter(&self.dials, "outcome", outcome)),
+            ends: End::NAMES.map(|how| counter(&self.ends, "how", how)),
+            bytes: ["received", "sent"].map(|direction| counter(&self.bytes, "direction", direction)),
+        }))
+    }
+
+    /// Shows how many addresses are left out.
+    pub(super) fn watch(&self, transport: &str, path: &str, choice: &Arc<Choice>) {
+        let labels = [("transport", transport.to_owned()), ("path", path.to_owned())];
+        self.out.watch(labels, choice, |choice: &Choice| i64::try_from(choice.out()).unwrap_or(i64::MAX));
+    }
+}
+
+impl Tally {
+    /// A place among so many connections, if there is one.
+    pub(super) fn enter(&self, limit: u32) -> Option<Place> {
+        let before = self.0.open.inc();
+        let place = Place(Arc::clone(&self.0));
+        (before < i64::from(limit)).then_some(place)
+    }
+
+    pub(super) fn dialed(&self, outcome: &str) {
+        let place = OUTCOMES.iter().position(|known| *known == outcome);
+        place.and_then(|place| self.0.dials.get(place)).inspect(|counter| {
+            counter.inc();
+        });
+    }
+
+    pub(super) fn ended(&self, end: &End) {
+        let place = End::NAMES.iter().position(|known| *known == end.name());
+        place.and_then(|place| self.0.ends.get(place)).inspect(|counter| {
+            counter.inc();
+        });
+    }
+
+    /// Counts bytes, and begins anew.
+    pub(super) fn count(&self, received: &mut u64, sent: &mut u64) {
+        for (counter, bytes) in self.0.bytes.iter().zip([received, sent]) {
+            if *bytes > 0 {
+                counter.inc_by(std::mem::take(bytes));
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.open.dec();
+    }
+}

@@ -1,0 +1,33 @@
+//! What the configuration says of an upstream.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::UpstreamAddress;
+
+/// What stands behind a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamOptions {
+    /// Where it is, at least once. Connections go to one address after the other.
+    pub addresses: Vec<UpstreamAddress>,
+    /// How long a connection to an address may take, TLS included. Default 1 s.
+    pub connect_timeout: Duration,
+    /// How long the upstream may take to answer a handshake. Default 5 s.
+    pub response_timeout: Duration,
+    /// How many connections it may have. Default 10,000.
+    pub max_connections: u32,
+    /// The files of the authorities that certificates of `wss` and `https` are from. None: those of the system.
+    pub authorities: Option<Vec<PathBuf>>,
+}
+
+impl UpstreamOptions {
+    /// An upstream at these addresses, with the defaults.
+    pub const fn new(addresses: Vec<UpstreamAddress>) -> Self {
+        Self {
+            addresses,
+            connect_timeout: Duration::from_secs(1),
+            response_timeout: Duration::from_secs(5),
+            max_connections: 10_000,
+            authorities: None,
+        }
+    }
+}

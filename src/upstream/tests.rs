@@ -1,0 +1,1 @@
+//! An upstream that a test plays, over real sockets.
