@@ -18,6 +18,7 @@ mod forward_auth;
 mod node;
 mod places;
 mod policy;
+mod proxied;
 mod realm;
 mod secret;
 mod served;
@@ -52,7 +53,8 @@ pub use crate::{
     cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, SameSite},
     edge::{
         AddressOptions, ConsoleOptions, EdgeOptions, ForwardAuthOptions, HttpOptions, IdentityHeaders,
-        PathTree, Requirement, ServicePlace, StaticOptions, TargetOptions, TrustedProxy,
+        PathTree, ProxiedOptions, Requirement, ServicePlace, StaticOptions, TargetOptions, Terms,
+        TrustedProxy,
     },
     handshake::{AllowedHosts, HandshakeOptions},
     identity::Name,
@@ -63,6 +65,7 @@ pub use crate::{
     store::{StoreOptions, SyncMode},
     tls::{CertificateFiles, ClientCertificates, TlsOptions},
     tracking::TrackingOptions,
+    upstream::{UpstreamAddress, UpstreamOptions, UpstreamPlace},
     wamp::{
         Serializer, Subprotocol,
         pattern::{Pattern, UriMatch},

@@ -3,6 +3,7 @@
 mod console;
 mod join;
 mod lease;
+mod relayed;
 
 use std::{
     future::pending,
@@ -14,6 +15,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use self::relayed::Relayed;
 use crate::{
     admission::Visitor,
     edge::{Edge, EdgeOptions, RawUpgrade, Seat, TesteeUpgrade, Upgrade, Upgraded},
@@ -50,13 +52,25 @@ struct Connection {
     _seat: Option<Seat>,
 }
 
+/// What a connection has become that has left HTTP.
+enum Opened {
+    /// It speaks WAMP.
+    Wamp(Box<Connection>),
+    /// It goes on to an upstream.
+    Relayed(Box<Relayed>),
+}
+
 /// Serves one connection until it ends.
 ///
 /// HTTP requests first, until one of them becomes a WebSocket; then one WAMP session after the other. What comes
 /// before and after a session is boxed: its state is several times that of the session, in which a connection spends
 /// its life.
 pub async fn run(incoming: Incoming, edge: Arc<Edge>, shutdown: CancellationToken) {
-    let Some(mut connection) = Box::pin(open(incoming, edge, &shutdown)).await else { return };
+    let mut connection = match Box::pin(open(incoming, edge, &shutdown)).await {
+        Some(Opened::Wamp(connection)) => connection,
+        Some(Opened::Relayed(relayed)) => return Box::pin(relayed.run(&shutdown)).await,
+        None => return,
+    };
     let revoked = connection.visitor.revoked();
     let ending = loop {
         // Whatever the client is doing: a revocation ends it where it waits.
@@ -71,8 +85,8 @@ pub async fn run(incoming: Incoming, edge: Arc<Edge>, shutdown: CancellationToke
     Box::pin(connection.end(ending)).await;
 }
 
-/// HTTP, until a request becomes a WebSocket that speaks WAMP.
-async fn open(incoming: Incoming, edge: Arc<Edge>, shutdown: &CancellationToken) -> Option<Box<Connection>> {
+/// HTTP, until a request becomes a WebSocket that does more than echo.
+async fn open(incoming: Incoming, edge: Arc<Edge>, shutdown: &CancellationToken) -> Option<Opened> {
     let upgraded = tokio::select! {
         upgraded = edge.serve(incoming) => upgraded?,
         () = expired(shutdown) => return None,
@@ -80,8 +94,9 @@ async fn open(incoming: Incoming, edge: Arc<Edge>, shutdown: &CancellationToken)
     // A connection that has left HTTP keeps no configuration from before a reload.
     drop(edge);
     match upgraded {
-        Upgraded::Wamp(upgrade) => Some(Box::new(Connection::new(upgrade))),
-        Upgraded::Raw(upgrade) => Some(Box::new(Connection::over_raw_socket(upgrade))),
+        Upgraded::Wamp(upgrade) => Some(Opened::Wamp(Box::new(Connection::new(upgrade)))),
+        Upgraded::Relay(upgrade) => Some(Opened::Relayed(Box::new(Relayed::new(*upgrade)))),
+        Upgraded::Raw(upgrade) => Some(Opened::Wamp(Box::new(Connection::over_raw_socket(upgrade)))),
         Upgraded::Testee(TesteeUpgrade { stream, early, wire, seat: _seat }) => {
             Box::pin(Testee::new(stream, early, wire).run(shutdown)).await;
             None

@@ -11,6 +11,7 @@ mod console;
 mod forward_auth;
 mod hang_up;
 mod head;
+mod identity_headers;
 mod listing;
 mod metrics;
 mod options;
@@ -18,14 +19,17 @@ mod page;
 mod path;
 mod patience;
 mod probe;
+mod proxied;
 mod proxies;
 mod raw_socket;
+mod refusal;
 mod refusals;
 mod reply;
 mod routes;
 mod serve;
 mod static_files;
 mod succession;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod to_https;
@@ -75,8 +79,9 @@ pub(crate) use console::{
 pub use metrics::EdgeMetrics;
 pub use options::{
     AddressOptions, ConsoleOptions, EdgeOptions, ForwardAuthOptions, HttpOptions, IdentityHeaders, PathTree,
-    Requirement, ServicePlace, StaticOptions, TargetOptions, TrustedProxy,
+    ProxiedOptions, Requirement, ServicePlace, StaticOptions, TargetOptions, Terms, TrustedProxy,
 };
+pub use proxied::{RelayHandover, RelayUpgrade};
 pub use refusals::TurnedAway;
 pub(crate) use reply::{HANDSHAKE_REASONS, REQUEST_REASONS};
 pub use routes::Services;
@@ -271,6 +276,19 @@ impl Edge {
                 Err(Problem::Handshake(refused)) => Self::explain(refused, false, request),
                 Err(problem) => Err(problem),
             },
+            // Boxed, so that upstreams do not make the future of another handshake larger.
+            Target::Proxied(proxied) => {
+                let place = (depth, has_body);
+                match Box::pin(self.open_proxied(proxied, request, place, client, tls)).await {
+                    Ok((response, handover)) => {
+                        let _ = slot.set(Agreed::Relay(Box::new(handover)));
+                        self.handshakes.count(response.status());
+                        Ok(response)
+                    }
+                    Err(Problem::Handshake(refused)) => Self::explain(refused, false, request),
+                    Err(problem) => Err(problem),
+                }
+            }
             // Boxed, so that files do not make the future of a handshake larger.
             Target::Static(files) => Box::pin(files.serve(request, &path, depth)).await,
             Target::Json(json) => {

@@ -1,4 +1,4 @@
-//! What stands behind a path that the gateway passes on: its addresses, how they are reached, and the WebSockets that go through.
+//! What stands behind a path that the gateway passes on: its addresses, how they are reached, and the connections that go through.
 //!
 //! ```text
 //! Upstream::open   a client's head -> one address after the other: connect -> handshake -> 101, or another answer
@@ -10,6 +10,7 @@
 
 mod address;
 mod choice;
+mod end;
 mod flow;
 mod frame;
 mod handshake;
@@ -31,7 +32,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use tokio::time::timeout;
 use tokio_rustls::rustls::ClientConfig;
-use tracing::warn;
+use tracing::{error, warn};
+
+use crate::descriptors;
 
 use self::{
     choice::Choice,
@@ -39,12 +42,14 @@ use self::{
     link::LinkFault,
 };
 
-pub use address::{AddressFault, UpstreamAddress, UpstreamPlace};
+pub(crate) use address::AddressFault;
+pub use address::{UpstreamAddress, UpstreamPlace};
+pub use end::{End, Stop, code};
 pub use head::{HeadRules, Origin};
 pub use link::Link;
 pub use metrics::{Place, Tally, UpstreamMetrics};
 pub use options::UpstreamOptions;
-pub use relay::{Beginning, End, Relay, Side, Stop, code};
+pub use relay::{Beginning, Relay};
 
 /// How many addresses are tried for one client.
 const MAX_TRIES: usize = 3;
@@ -79,6 +84,8 @@ pub struct Opened {
 pub enum UpstreamError {
     /// It has as many clients as it may have.
     Full,
+    /// The process has no descriptors left for clients.
+    Descriptors,
     /// No address can be reached.
     Unreachable(String),
     /// No address was reached in time.
@@ -90,41 +97,38 @@ pub enum UpstreamError {
     /// Its answer makes no sense.
     Nonsense(String),
     /// It has answered something else than 101, for the client.
-    TurnedDown {
-        /// The status.
-        status: StatusCode,
-        /// The headers.
-        headers: HeaderMap,
-        /// The body.
-        body: Bytes,
-    },
+    TurnedDown(Box<TurnedDown>),
 }
 
-/// Why an upstream cannot be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no TLS to an upstream: {0}")]
-pub struct UpstreamLoadError(String);
+/// What an upstream answers that does not take a client.
+#[derive(Debug)]
+pub struct TurnedDown {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
 
 impl Upstream {
-    /// The upstream at a path. Reads the files of its authorities.
-    pub fn new(
-        options: &UpstreamOptions,
-        metrics: &UpstreamMetrics,
-        transport: &str,
-        path: &str,
-    ) -> Result<Self, UpstreamLoadError> {
+    /// The upstream at a path. Reads the files of its authorities; without them it can be reached at no address with TLS.
+    pub fn new(options: &UpstreamOptions, metrics: &UpstreamMetrics, transport: &str, path: &str) -> Self {
         let has_tls = options.addresses.iter().any(|address| address.has_tls);
         let tls = has_tls.then(|| link::tls(options.authorities.as_deref()));
+        if let Some(Err(why)) = &tls {
+            error!(transport, path, "no TLS to the upstream: {why}");
+        }
         let choice = Arc::new(Choice::new(options.addresses.len()));
         metrics.watch(transport, path, &choice);
-        Ok(Self {
+        Self {
             options: options.clone(),
             choice,
-            tls: tls.transpose().map_err(UpstreamLoadError)?,
+            tls: tls.and_then(Result::ok),
             tally: metrics.of(transport, path),
             transport: transport.into(),
             path: path.into(),
-        })
+        }
     }
 
     /// Its counters.
@@ -152,6 +156,7 @@ impl Upstream {
         accept_key: &HeaderValue,
     ) -> Result<Opened, UpstreamError> {
         let place = self.tally.enter(self.options.max_connections).ok_or(UpstreamError::Full)?;
+        let place = place.with(descriptors::take().ok_or(UpstreamError::Descriptors)?);
         let mut last = UpstreamError::Unreachable("it has no address".to_owned());
         for number in self.choice.order(Instant::now()).into_iter().take(MAX_TRIES) {
             let Some(address) = self.options.addresses.get(number) else { continue };
@@ -182,7 +187,7 @@ impl Upstream {
                 }
                 Ok(Ok(Answer::Other { status, headers, body })) => {
                     self.choice.succeeded(number);
-                    Err(UpstreamError::TurnedDown { status, headers, body })
+                    Err(UpstreamError::TurnedDown(Box::new(TurnedDown { status, headers, body })))
                 }
                 Ok(Err(fault)) => {
                     Err(self.failed(number, UpstreamError::Nonsense(format!("{address}: {}", told(&fault)))))
@@ -206,14 +211,19 @@ impl Upstream {
 }
 
 /// The request at an address.
-fn request(address: &UpstreamAddress, below: &str, headers: &HeaderMap) -> Result<Request<String>, UpstreamError> {
+fn request(
+    address: &UpstreamAddress,
+    below: &str,
+    headers: &HeaderMap,
+) -> Result<Request<String>, UpstreamError> {
     let target = match (&*address.path, below) {
         ("", "") => "/".to_owned(),
         ("", query) if query.starts_with('?') => format!("/{query}"),
         (path, below) => format!("{path}{below}"),
     };
     let mut request = Request::new(String::new());
-    *request.uri_mut() = target.parse().map_err(|_| UpstreamError::Nonsense("the path is none".to_owned()))?;
+    *request.uri_mut() =
+        target.parse().map_err(|_| UpstreamError::Nonsense("the path is none".to_owned()))?;
     *request.headers_mut() = headers.clone();
     Ok(request)
 }
@@ -231,8 +241,9 @@ fn told(fault: &HandshakeFault) -> String {
 
 impl UpstreamError {
     /// The reasons that monitoring sees from the start.
-    pub const REASONS: [&str; 6] = [
+    pub const REASONS: [&str; 7] = [
         "upstream-full",
+        "descriptors",
         "upstream-unreachable",
         "upstream-late",
         "upstream-tls",
@@ -244,27 +255,29 @@ impl UpstreamError {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Full => "upstream-full",
+            Self::Descriptors => "descriptors",
             Self::Unreachable(_) => "upstream-unreachable",
             Self::Late(_) => "upstream-late",
             Self::Tls(_) => "upstream-tls",
             Self::Silent(_) => "upstream-silent",
             Self::Nonsense(_) => "upstream-nonsense",
-            Self::TurnedDown { .. } => "upstream-turned-down",
+            Self::TurnedDown(_) => "upstream-turned-down",
         }
     }
 
     /// The metric's label.
     fn outcome(&self) -> &'static str {
-        self.reason().strip_prefix("upstream-").unwrap_or_default()
+        let reason = self.reason();
+        reason.strip_prefix("upstream-").unwrap_or(reason)
     }
 
     /// The status that the client gets.
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::Descriptors => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable(_) | Self::Tls(_) | Self::Nonsense(_) => StatusCode::BAD_GATEWAY,
             Self::Late(_) | Self::Silent(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::TurnedDown { status, .. } => *status,
+            Self::TurnedDown(answer) => answer.status,
         }
     }
 }
@@ -273,13 +286,18 @@ impl UpstreamError {
 impl fmt::Display for UpstreamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full => f.write_str("the upstream has as many connections as its `max_connections` lets it have"),
+            Self::Full => {
+                f.write_str("the upstream has as many connections as its `max_connections` lets it have")
+            }
+            Self::Descriptors => {
+                write!(f, "the process has no file descriptors left for clients; {}", descriptors::REMEDY)
+            }
             Self::Unreachable(why) => write!(f, "the upstream cannot be reached, {why}"),
             Self::Late(limit) => write!(f, "no connection to the upstream within {limit:?}"),
             Self::Tls(why) => write!(f, "no TLS with the upstream, {why}"),
             Self::Silent(limit) => write!(f, "the upstream has not answered within {limit:?}"),
             Self::Nonsense(why) => write!(f, "the upstream's answer makes no sense, {why}"),
-            Self::TurnedDown { status, .. } => write!(f, "the upstream has answered {status}"),
+            Self::TurnedDown(answer) => write!(f, "the upstream has answered {}", answer.status),
         }
     }
 }

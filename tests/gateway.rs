@@ -38,3 +38,4 @@ mod tls;
 mod tokens;
 mod traffic;
 mod unix;
+mod upstreams;

@@ -1,11 +1,13 @@
-//! Who a request is from that stays HTTP and whose reply hands out no cookie: `forward-auth`.
+//! Who a request is from that says no HELLO: a question of `forward-auth`, or a WebSocket that goes on to an upstream.
 //!
 //! The same record, policy and methods count as for a session. Nothing is challenged, remembered or counted as a login: a proxy asks
 //! with every request.
 
 use http::HeaderMap;
 
-use super::{Admission, Application, Facts, KeptHeaders, Verdict, Visitor, record::stands_for_a_principal};
+use super::{
+    Admission, Application, Facts, KeptHeaders, MeetError, Verdict, Visitor, record::stands_for_a_principal,
+};
 use crate::{
     auth::AuthError,
     identity::{ANONYMOUS, COOKIE, Identity},
@@ -42,6 +44,22 @@ impl Admission {
             tracked.record.authentication = login.filter(|stored| stands_for_a_principal(stored));
         }
         Ok(Visitor::new(facts, kept, tracked, None))
+    }
+
+    /// Makes a visitor of a request whose reply hands out its cookie, and that says no HELLO: [`meet`](Self::meet), and what the record
+    /// says of a login counts at once.
+    pub async fn meet_without_hello(
+        &self,
+        facts: Facts<'_>,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Visitor, MeetError> {
+        let mut visitor = self.meet(facts, headers, now).await?;
+        if let Some(tracked) = &mut visitor.tracked {
+            let login = tracked.record.authentication.take();
+            tracked.record.authentication = login.filter(|stored| stands_for_a_principal(stored));
+        }
+        Ok(visitor)
     }
 
     /// The headers of a request that a visitor keeps.

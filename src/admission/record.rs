@@ -116,6 +116,13 @@ impl Visitor {
         }
     }
 
+    /// Takes back the record that a new visitor has got whose request comes to nothing.
+    pub fn withdraw(&self) {
+        if let (Some(tracked), Some(tracker)) = (&self.tracked, &self.tracker) {
+            tracker.withdraw(tracked, Timestamp::now());
+        }
+    }
+
     /// Revokes the visitor's cookie for good, and ends whatever else is open with it.
     pub async fn log_out(&self) -> Result<(), StoreError> {
         let (Some(tracked), Some(tracker)) = (&self.tracked, &self.tracker) else { return Ok(()) };

@@ -6,7 +6,7 @@ use http::{HeaderName, header};
 use schemars::json_schema;
 
 use super::{
-    ForwardAuthOptions, IdentityHeaders, Requirement, ServicePlace,
+    ForwardAuthOptions, IdentityHeaders, Requirement, ServicePlace, Terms,
     auth::role_exists,
     reader::{Json, Located, Millis, Raw, Walk, checked_text, inline_schema, object, quoted, words},
     websocket::{KnownService, Shared},
@@ -14,7 +14,7 @@ use super::{
 use crate::{identity::Name, wamp::Uri};
 
 /// Headers that the answer itself needs, or on which a proxy acts.
-const TAKEN: [HeaderName; 17] = [
+const TAKEN: [HeaderName; 22] = [
     header::CACHE_CONTROL,
     header::CONNECTION,
     header::CONTENT_ENCODING,
@@ -25,6 +25,11 @@ const TAKEN: [HeaderName; 17] = [
     header::HOST,
     header::LOCATION,
     header::RETRY_AFTER,
+    header::SEC_WEBSOCKET_ACCEPT,
+    header::SEC_WEBSOCKET_EXTENSIONS,
+    header::SEC_WEBSOCKET_KEY,
+    header::SEC_WEBSOCKET_PROTOCOL,
+    header::SEC_WEBSOCKET_VERSION,
     header::SERVER,
     header::SET_COOKIE,
     header::STRICT_TRANSPORT_SECURITY,
@@ -136,24 +141,18 @@ impl RawForwardAuth {
     /// Checks a path that stands at `at`.
     pub(super) fn check(self, at: &str, shared: &Shared, walk: &mut Walk<'_>) -> Option<ForwardAuthOptions> {
         let asks_policy = self.policy.as_ref().is_some_and(|policy| policy.value);
-        let require =
-            self.require.unwrap_or(if asks_policy { Requirement::Nothing } else { Requirement::Cookie });
+        let default = if asks_policy { Requirement::Nothing } else { Requirement::Cookie };
         let headers = self.headers.map_or_else(IdentityHeaders::default, |headers| headers.check(walk));
-        let realm = checked_realm(at, self.realm, asks_policy, shared, walk);
-        let roles = self.roles.map(|roles| checked_roles(roles, realm.as_ref(), shared, walk));
-        let service = find(at, self.websocket.as_ref(), shared, walk)?;
+        let raw = RawTerms {
+            require: self.require,
+            roles: self.roles,
+            realm: self.realm,
+            asks_policy: self.policy.clone(),
+        };
+        let service = find(at, self.websocket.as_ref(), shared, walk);
         let named = self.websocket.as_ref().map_or(at, |named| named.path.as_str());
-        let needs_login = require == Requirement::Login || (roles.is_some() && !asks_policy);
-        if needs_login && !service.keeps_logins && !walk.has_fault_below(&format!("{}.auth", service.at)) {
-            let path = &service.place.path;
-            walk.fault_at(named, format!("no login stands on a cookie of {path}, so no request would pass: write \"cookie\": {{}} into its `auth`, or let any `cookie` do"));
-        }
-        if let Some(Located { path, value: true }) = &self.policy
-            && !service.has_policy
-        {
-            let place = &service.place.path;
-            walk.fault_at(path, format!("{place} has no `policy`, and the one that is built in decides about sessions only: write a policy there, or leave this out"));
-        }
+        let terms = raw.check(at, service.map(|service| (service, named)), default, shared, walk);
+        let service = service?;
         if let Some(Located { path, value: true }) = &self.policy
             && !shared.trusts_proxies
         {
@@ -161,10 +160,7 @@ impl RawForwardAuth {
         }
         Some(ForwardAuthOptions {
             service: service.place.clone(),
-            require,
-            asks_policy,
-            roles,
-            realm,
+            terms,
             headers,
             redirect: self.redirect.map(|page| page.0),
             timeout: self
@@ -176,8 +172,57 @@ impl RawForwardAuth {
     }
 }
 
+/// What a request needs, as the file says it.
+#[derive(Debug)]
+pub(super) struct RawTerms {
+    pub(super) require: Option<Requirement>,
+    pub(super) roles: Option<Located<Vec<Located<Name>>>>,
+    pub(super) realm: Option<Located<Uri>>,
+    pub(super) asks_policy: Option<Located<bool>>,
+}
+
+impl RawTerms {
+    /// Checks the terms of a path that stands at `at`. `service` is the path whose clients count, and where it is named; none: the path
+    /// itself, on which no login is made.
+    pub(super) fn check(
+        self,
+        at: &str,
+        service: Option<(&KnownService, &str)>,
+        default: Requirement,
+        shared: &Shared,
+        walk: &mut Walk<'_>,
+    ) -> Terms {
+        let asks_policy = self.asks_policy.as_ref().is_some_and(|policy| policy.value);
+        let require = self.require.unwrap_or(default);
+        let realm = checked_realm(at, self.realm, asks_policy, shared, walk);
+        let roles = self.roles.map(|roles| checked_roles(roles, realm.as_ref(), shared, walk));
+        let needs_login = require == Requirement::Login || (roles.is_some() && !asks_policy);
+        match service {
+            Some((service, named))
+                if needs_login
+                    && !service.keeps_logins
+                    && !walk.has_fault_below(&format!("{}.auth", service.at)) =>
+            {
+                let path = &service.place.path;
+                walk.fault_at(named, format!("no login stands on a cookie of {path}, so no request would pass: write \"cookie\": {{}} into its `auth`, or let any `cookie` do"));
+            }
+            None if needs_login && !walk.has_fault_below(&format!("{at}.websocket")) => {
+                walk.fault_at(at, "no login is made here, so no client would pass: name the path where clients log in as `websocket`");
+            }
+            _ => {}
+        }
+        if let (Some((service, _)), Some(Located { path, value: true })) = (service, &self.asks_policy)
+            && !service.has_policy
+        {
+            let place = &service.place.path;
+            walk.fault_at(path, format!("{place} has no `policy`, and the one that is built in decides about sessions only: write a policy there, or leave this out"));
+        }
+        Terms { require, asks_policy, roles, realm }
+    }
+}
+
 /// The WebSocket service that a path names, or the only one that can be meant.
-fn find<'s>(
+pub(super) fn find<'s>(
     at: &str,
     named: Option<&Located<String>>,
     shared: &'s Shared,
@@ -287,7 +332,7 @@ fn checked_roles(
 }
 
 impl RawIdentityHeaders {
-    fn check(self, walk: &mut Walk<'_>) -> IdentityHeaders {
+    pub(super) fn check(self, walk: &mut Walk<'_>) -> IdentityHeaders {
         let default = IdentityHeaders::default();
         let mut names: Vec<HeaderName> = Vec::new();
         let mut name = |raw: Option<Located<IdentityHeader>>, default: HeaderName| {

@@ -9,6 +9,7 @@ use super::{
     PathTree, ServicePlace, StaticOptions, TargetOptions,
     console::{self, RawConsole},
     forward_auth::RawForwardAuth,
+    proxied::RawProxied,
     reader::{
         Anything, Json, Located, NodePath, Raw, Table, Walk, Whole, checked_text, choice, inline_schema,
         object, quoted,
@@ -44,13 +45,13 @@ choice! {
         Health(RawHealth) = "health",
         Admin(RawConsole) = "admin",
         ForwardAuth(RawForwardAuth) = "forward-auth",
+        Proxied(RawProxied) = "websocket-proxy" | "websocket-reverseproxy",
     }
     refuses {
         "resource" => "the gateway runs no Python, run the resource in a server of its own",
         "wsgi" => "the gateway runs no Python, run the application in a server of its own",
         "cgi" => "the gateway runs no programs, run them in a server of their own",
         "reverseproxy" => "put a reverse proxy in front of wampgate instead",
-        "websocket-reverseproxy" => "put a reverse proxy in front of wampgate instead",
         "nodeinfo" => "the gateway has no such page, leave it out",
         "longpoll" => "the gateway does not speak HTTP long-polling, use \"websocket\"",
         "caller" => "the gateway has no HTTP bridge, leave it out",
@@ -316,8 +317,10 @@ impl RawPaths {
         }
     }
 
+    /// Checks the services of a tree that stands at `at`, which is empty for the root.
     pub(super) fn check(
         self,
+        at: &str,
         shared: &mut Shared,
         timeouts: &mut HeadTimeouts,
         walk: &mut Walk<'_>,
@@ -326,11 +329,17 @@ impl RawPaths {
         for (component, Located { path, value }) in self.0 {
             let branch = match value {
                 RawService::Path(nested) => match nested.paths {
-                    Some(paths) => paths.check(shared, timeouts, walk),
+                    Some(paths) => {
+                        let below =
+                            if component == "/" { at.to_owned() } else { format!("{at}/{component}") };
+                        paths.check(&below, shared, timeouts, walk)
+                    }
                     None => continue,
                 },
                 other => {
-                    PathTree { target: other.check(&path, shared, timeouts, walk), children: BTreeMap::new() }
+                    let served = if component == "/" { at.to_owned() } else { format!("{at}/{component}") };
+                    let target = other.check(&path, &served, shared, timeouts, walk);
+                    PathTree { target, children: BTreeMap::new() }
                 }
             };
             if component == "/" {
@@ -356,11 +365,18 @@ impl RawService {
     fn check(
         self,
         path: &str,
+        served: &str,
         shared: &mut Shared,
         timeouts: &mut HeadTimeouts,
         walk: &mut Walk<'_>,
     ) -> Option<TargetOptions> {
         match self {
+            Self::Proxied(raw) => {
+                let served = if served.is_empty() { "/" } else { served };
+                let place = ServicePlace { transport: shared.transport.clone(), path: served.to_owned() };
+                let checked = raw.check(path, place, shared, walk);
+                checked.map(|options| TargetOptions::Proxied(Box::new(options)))
+            }
             Self::WebSocket(mut raw) => {
                 let service = raw.service_keys().check(path, shared, walk);
                 timeouts.extend(service.open_handshake_timeout);

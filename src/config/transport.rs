@@ -24,7 +24,7 @@ use super::{
     service::{HTTPS_PORT, HeadTimeouts, RawPaths},
     websocket::{HostPattern, KnownService, Shared, hosts, websocket_object},
 };
-use crate::{handshake::AllowedHosts, identity::Name};
+use crate::{cookie::CookieName, handshake::AllowedHosts, identity::Name};
 
 /// Default of `hsts_max_age`: one year, as in Crossbar.
 const DEFAULT_HSTS_MAX_AGE: u32 = 31_536_000;
@@ -325,7 +325,20 @@ pub(super) fn transports(
         endpoints.push(endpoint);
     }
     check_wanted(wanted, walk);
+    keep_cookies_from_upstreams(&mut transports);
     transports
+}
+
+/// No upstream sees a tracking cookie, whichever path has handed it out: browsers send it to all paths, and to all ports.
+fn keep_cookies_from_upstreams(transports: &mut [TransportConfig]) {
+    let mut names: Vec<CookieName> = Vec::new();
+    for (_, service) in transports.iter().flat_map(|transport| transport.edge.root.services()) {
+        let name = service.cookie.iter().map(|tracking| tracking.cookie.name.clone());
+        names.extend(name.filter(|name| !names.contains(name)).collect::<Vec<_>>());
+    }
+    for transport in transports {
+        transport.edge.root.each_proxied(&mut |proxied| proxied.cookies.clone_from(&names));
+    }
 }
 
 /// Without a proxy that may speak for others no connection would get in.
@@ -440,7 +453,7 @@ impl RawWeb {
         shared.trusts_proxies = proxies.is_some_and(|proxies| !proxies.is_empty());
         let mut timeouts = HeadTimeouts::new();
         let max_connections = self.max_connections.map(Whole::get);
-        let root = self.paths.map(|paths| paths.check(shared, &mut timeouts, walk)).unwrap_or_default();
+        let root = self.paths.map(|paths| paths.check("", shared, &mut timeouts, walk)).unwrap_or_default();
         Checked {
             id: self.id,
             endpoint,

@@ -306,7 +306,7 @@ pub(super) struct Shared {
 }
 
 /// A WebSocket service to which other paths may refer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct KnownService {
     pub(super) place: ServicePlace,
     /// Where it stands in the configuration.
@@ -476,7 +476,7 @@ impl RawWebSocketOptions {
 }
 
 /// Nothing is wrong with a service that no page may use; most operators mean another thing.
-fn origins(named: Located<Vec<Origin>>, walk: &mut Walk<'_>) -> Vec<String> {
+pub(super) fn origins(named: Located<Vec<Origin>>, walk: &mut Walk<'_>) -> Vec<String> {
     let Located { path, value } = named;
     if value.is_empty() && !walk.has_fault_below(&path) {
         walk.warn_at(

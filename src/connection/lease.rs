@@ -32,15 +32,22 @@ impl Held {
         identity: &Arc<Identity>,
         outbox: &Arc<Outbox>,
     ) -> Option<Box<Self>> {
-        let Lease { until, vouched } = &identity.lease;
-        if until.is_none() && vouched.is_none() {
-            return None;
-        }
-        let end = |why: Lapse| {
+        Self::watch(&identity.lease, |why: Lapse| {
             let (connection, identity) = (Box::<str>::from(connection), Arc::clone(identity));
             let outbox = Arc::downgrade(outbox);
             move || end(&connection, &identity, &outbox, why)
-        };
+        })
+    }
+
+    /// The same for whatever is to end: `end` makes what is called when the lease lapses.
+    pub(super) fn watch<E: FnOnce() + Send + 'static>(
+        lease: &Lease,
+        end: impl Fn(Lapse) -> E,
+    ) -> Option<Box<Self>> {
+        let Lease { until, vouched } = lease;
+        if until.is_none() && vouched.is_none() {
+            return None;
+        }
         let timer = until.map(|until| {
             let end = end(Lapse::Expired);
             let timer = async move {

@@ -14,43 +14,27 @@
 //! No answer sets a cookie: most proxies lose it.
 
 mod original;
-mod refusal;
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use http::{HeaderValue, Response, StatusCode, header, request::Parts};
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use self::{
-    original::{Original, Unclear},
-    refusal::Refusal,
-};
+use self::original::{Original, Unclear};
 use super::{
-    ForwardAuthOptions, Requirement,
-    addresses::TooMany,
-    body::Body,
-    metrics::EdgeMetrics,
-    reply::{self, RETRY_AFTER},
+    ForwardAuthOptions, addresses::TooMany, body::Body, identity_headers, metrics::EdgeMetrics,
+    refusal::Refusal, reply,
 };
 use crate::{
-    admission::{Application, Facts, KeptHeaders, Recognized, Visitor},
-    auth::AuthError,
-    identity::ANONYMOUS,
+    admission::{Facts, KeptHeaders, Recognized, Visitor},
     metrics::{Counter, Refusals, Stage},
     service::WebSocketService,
     stream::PeerAddr,
     time::Timestamp,
     tls::Tls,
-    wamp::{SessionId, Uri},
 };
-
-/// What stands in a header instead of itself: what HTTP does not carry, what begins an escape, what separates the entries of a list,
-/// and blanks, which readers trim.
-const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',');
-
-const NONE: HeaderValue = HeaderValue::from_static("");
 
 /// What comes of a question, by its status: the values of the metric's label.
 const OUTCOMES: [(StatusCode, &str); 5] = [
@@ -147,7 +131,7 @@ impl ForwardAuth {
             Ok(visitor) => visitor,
             Err(refusal) => return Finding { client: None, verdict: Err(refusal) },
         };
-        let verdict = self.decide(&visitor).await;
+        let verdict = self.options.terms.decide(&self.service, &visitor).await;
         Finding { client: visitor.tracked.map(|tracked| tracked.public_id), verdict }
     }
 
@@ -156,7 +140,7 @@ impl ForwardAuth {
         let Question { request, client, tls, .. } = question;
         let admission = &self.service.admission;
         let (mut path, mut kept) = (request.uri.path(), KeptHeaders::default());
-        if self.options.asks_policy {
+        if self.options.terms.asks_policy {
             let original = question.original().map_err(|_| Refusal::Unclear)?;
             path = original.path;
             kept = admission.kept_headers(&request.headers);
@@ -166,75 +150,9 @@ impl ForwardAuth {
         admission.glance(facts, &request.headers, kept, Timestamp::now()).await.map_err(Refusal::Store)
     }
 
-    async fn decide(&self, visitor: &Visitor) -> Result<Option<Recognized>, Refusal> {
-        let ForwardAuthOptions { require, roles, .. } = &self.options;
-        let has_login = self.service.admission.has_login(visitor);
-        match require {
-            Requirement::Cookie | Requirement::Login if visitor.tracked.is_none() => {
-                return Err(Refusal::NoCookie);
-            }
-            Requirement::Login if !has_login => return Err(Refusal::NoLogin),
-            Requirement::Nothing | Requirement::Cookie | Requirement::Login => {}
-        }
-        let recognized =
-            if self.options.asks_policy || has_login { self.recognize(visitor).await? } else { None };
-        let is_anonymous =
-            recognized.as_ref().is_none_or(|recognized| recognized.identity.authmethod == ANONYMOUS);
-        if *require == Requirement::Login && is_anonymous {
-            return Err(Refusal::NoLogin);
-        }
-        match (roles, &recognized) {
-            (Some(_), None) => Err(Refusal::NoLogin),
-            (Some(roles), Some(known)) if !roles.contains(&known.identity.authrole) => Err(Refusal::Role),
-            _ => Ok(recognized),
-        }
-    }
-
-    /// Who a client is. A login that no longer stands makes it a client without one, unless it has to have one.
-    async fn recognize(&self, visitor: &Visitor) -> Result<Option<Recognized>, Refusal> {
-        let ForwardAuthOptions { asks_policy, require, realm, .. } = &self.options;
-        let WebSocketService { admission, backends, .. } = &*self.service;
-        let login_realm = || visitor.login().and_then(|login| Uri::parse(&login.authrealm).ok());
-        let realm = realm.clone().or_else(login_realm);
-        let recognized = match backends.find(realm.as_ref()) {
-            None => Err(AuthError::NoSuchRealm(realm)),
-            Some(backend) => {
-                let (session, realm, rules) = (SessionId(0), backend.realm(), backend.rules());
-                let application = Application { session, realm, rules: Some(&rules), hello: None };
-                let recognized = if *asks_policy {
-                    admission.inquire(visitor, &application).await
-                } else {
-                    admission.recognize(visitor, &application).await
-                };
-                // A proxy's open connection may ask the service that was there before a reload.
-                recognized.and_then(|known| {
-                    if backend.rules().admit(&known.identity) {
-                        Ok(known)
-                    } else {
-                        Err(AuthError::Reconfigured)
-                    }
-                })
-            }
-        };
-        match recognized {
-            Ok(recognized) => Ok(Some(recognized)),
-            Err(_) if !*asks_policy && *require != Requirement::Login => Ok(None),
-            // Its realm has been taken out of the configuration.
-            Err(AuthError::NoSuchRealm(_)) if !*asks_policy => Err(Refusal::NoLogin),
-            Err(refused) => Err(Refusal::Admission(refused)),
-        }
-    }
-
     fn allow(&self, client: Option<&str>, recognized: Option<&Recognized>) -> Response<Body> {
         let mut response = Response::new(Body::Empty);
-        let names = &self.options.headers;
-        let headers = response.headers_mut();
-        let identity = recognized.map(|recognized| &recognized.identity);
-        let named = recognized.filter(|recognized| recognized.is_named);
-        headers.insert(&names.authid, value(named.map(|named| named.identity.authid.public())));
-        headers.insert(&names.authrole, value(identity.map(|identity| &*identity.authrole)));
-        headers.insert(&names.authmethod, value(identity.map(|identity| identity.authmethod)));
-        headers.insert(&names.client, value(client));
+        response.headers_mut().extend(identity_headers::of(&self.options.headers, recognized, client));
         self.finish(response)
     }
 
@@ -256,17 +174,8 @@ impl ForwardAuth {
         }
         let mut response = reply::text(status, refusal.message());
         let headers = response.headers_mut();
-        if status == StatusCode::UNAUTHORIZED {
-            // RFC 9110, 15.5.2: a 401 names a scheme. Browsers ask for no password where they do not know it.
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"wampgate\""));
-        }
-        if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER);
-        }
-        let names = &self.options.headers;
-        for name in [&names.authid, &names.authrole, &names.authmethod, &names.client] {
-            headers.insert(name, NONE);
-        }
+        reply::explain(refusal, headers);
+        headers.extend(identity_headers::of(&self.options.headers, None, None));
         self.finish(response)
     }
 
@@ -304,14 +213,6 @@ fn redirected(mut response: Response<Body>, location: HeaderValue) -> Response<B
     response
 }
 
-/// A name as a header's value.
-fn value(name: Option<&str>) -> HeaderValue {
-    let Some(name) = name else { return NONE };
-    let escaped = utf8_percent_encode(name, ESCAPED).to_string();
-    // What is escaped is visible ASCII, which every header may hold.
-    HeaderValue::try_from(escaped).unwrap_or(NONE)
-}
-
 /// What a future gives in time. Most are ready at once, and need no clock.
 async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
@@ -326,22 +227,6 @@ mod tests {
     use std::future::{pending, ready};
 
     use super::*;
-
-    #[test]
-    fn a_header_holds_every_name_and_nothing_that_ends_it_or_splits_it() {
-        for (name, expected) in [
-            ("joe", "joe"),
-            ("joe+tag@example.com", "joe+tag@example.com"),
-            ("Joe Doe", "Joe%20Doe"),
-            ("a,b", "a%2Cb"),
-            ("100%", "100%25"),
-            ("Jörg", "J%C3%B6rg"),
-            ("a\r\nX: y", "a%0D%0AX:%20y"),
-        ] {
-            assert_eq!(value(Some(name)), expected);
-        }
-        assert_eq!(value(None), "");
-    }
 
     #[tokio::test]
     async fn what_takes_too_long_is_given_up() {

@@ -6,6 +6,7 @@ use super::connections::ConnectionMetrics;
 use crate::{
     memory,
     metrics::{Counter, Counters, Readings, Refusals, Registry},
+    upstream::UpstreamMetrics,
 };
 
 /// The statuses that answer handshakes. They are shown from the start, so that monitoring sees the first of each.
@@ -29,6 +30,7 @@ pub struct EdgeMetrics {
     handshakes: Counters<2>,
     forward_auth: Counters<3>,
     pub(super) connections: ConnectionMetrics,
+    pub(super) upstreams: UpstreamMetrics,
 }
 
 /// The handshakes of one transport, by the status of their answers.
@@ -54,7 +56,9 @@ impl EdgeMetrics {
             "Memory that clients make the gateway hold, as far as it is counted, and how much that may be.";
         registry.register("wampgate_client_memory_bytes", help, memory);
         let connections = ConnectionMetrics::register(registry);
-        Self { registry: registry.clone(), refusals: refusals.clone(), handshakes, forward_auth, connections }
+        let upstreams = UpstreamMetrics::register(registry);
+        let (registry, refusals) = (registry.clone(), refusals.clone());
+        Self { registry, refusals, handshakes, forward_auth, connections, upstreams }
     }
 
     /// The counters of a transport.

@@ -7,9 +7,11 @@ use ipnet::IpNet;
 
 use crate::{
     auth::Secret,
+    cookie::CookieName,
     handshake::AllowedHosts,
     identity::Name,
     service::{ServiceOptions, TesteeOptions},
+    upstream::UpstreamOptions,
     wamp::Uri,
 };
 
@@ -121,6 +123,8 @@ pub enum TargetOptions {
     Console(ConsoleOptions),
     /// Whether a request is allowed and whose it is, for a proxy that asks.
     ForwardAuth(Box<ForwardAuthOptions>),
+    /// A WebSocket that goes on to an upstream.
+    Proxied(Box<ProxiedOptions>),
 }
 
 /// The operator's page.
@@ -136,13 +140,7 @@ pub struct ForwardAuthOptions {
     /// The WebSocket service whose clients it knows.
     pub service: ServicePlace,
     /// What a request needs.
-    pub require: Requirement,
-    /// Whether the service's policy decides; otherwise the cookie's record does.
-    pub asks_policy: bool,
-    /// The roles that are let through; none: any, and clients without one.
-    pub roles: Option<Vec<Name>>,
-    /// The realm whose roles and logins count; none: the one that a client has logged in to.
-    pub realm: Option<Uri>,
+    pub terms: Terms,
     /// The headers that tell who the client is.
     pub headers: IdentityHeaders,
     /// Where a browser is sent that has to log in, if it asks for a page. Default none: it gets 401. `{uri}` stands for the path and
@@ -150,6 +148,41 @@ pub struct ForwardAuthOptions {
     pub redirect: Option<String>,
     /// How long an answer may take. Default 200 ms.
     pub timeout: Duration,
+}
+
+/// A WebSocket that goes on to an upstream, whatever is spoken on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProxiedOptions {
+    /// The WebSocket service whose clients it knows: another path's, or its own.
+    pub service: ServicePlace,
+    /// What the configuration says of its own one; none: it is another path's.
+    pub own: Option<Box<ServiceOptions>>,
+    /// What a client needs.
+    pub terms: Terms,
+    /// The headers that tell the upstream who the client is.
+    pub headers: IdentityHeaders,
+    /// The tracking cookies of all paths, which no upstream sees.
+    pub cookies: Vec<CookieName>,
+    /// What stands in `Host`; none: what the client has asked for.
+    pub host: Option<HeaderValue>,
+    /// What stands behind it.
+    pub upstream: UpstreamOptions,
+    /// After how long a client is asked for a sign of life while nothing passes, and a side is given up that takes nothing. Default
+    /// 15 s.
+    pub interval: Duration,
+}
+
+/// What a request without a session needs to be let through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// What it needs before its role counts.
+    pub require: Requirement,
+    /// Whether the service's policy decides; otherwise the cookie's record does.
+    pub asks_policy: bool,
+    /// The roles that are let through; none: any, and clients without one.
+    pub roles: Option<Vec<Name>>,
+    /// The realm whose roles and logins count; none: the one that a client has logged in to.
+    pub realm: Option<Uri>,
 }
 
 /// Where a WebSocket service stands.
@@ -237,8 +270,19 @@ impl PathTree {
     pub fn services(&self) -> impl Iterator<Item = (String, &ServiceOptions)> {
         self.targets().into_iter().filter_map(|(path, target)| match target {
             TargetOptions::WebSocket(service) => Some((path, &**service)),
+            TargetOptions::Proxied(proxied) => Some((path, proxied.own.as_deref()?)),
             _ => None,
         })
+    }
+
+    /// Calls back for every path that goes on to an upstream.
+    pub(crate) fn each_proxied(&mut self, each: &mut impl FnMut(&mut ProxiedOptions)) {
+        if let Some(TargetOptions::Proxied(proxied)) = &mut self.target {
+            each(proxied);
+        }
+        for child in self.children.values_mut() {
+            child.each_proxied(each);
+        }
     }
 
     /// Whether it tells of the gateway and serves nothing else: probes, which a drain must not turn away.
@@ -277,6 +321,7 @@ impl TargetOptions {
             Self::Health => "health",
             Self::Console(_) => "admin",
             Self::ForwardAuth(_) => "forward-auth",
+            Self::Proxied(_) => "websocket-proxy",
         }
     }
 }
@@ -287,6 +332,18 @@ impl ForwardAuthOptions {
 
     /// What stands in `redirect` for the path and the query that the client has asked for.
     pub const URI: &str = "{uri}";
+}
+
+impl ProxiedOptions {
+    /// The default of `interval`.
+    pub const INTERVAL: Duration = Duration::from_secs(15);
+}
+
+impl IdentityHeaders {
+    /// All of them.
+    pub fn names(&self) -> [&HeaderName; 4] {
+        [&self.authid, &self.authrole, &self.authmethod, &self.client]
+    }
 }
 
 impl Default for IdentityHeaders {

@@ -148,6 +148,7 @@ impl Edge {
         let is_told = match problem {
             // A store that fails has said so, once.
             Problem::Store(error) => error.is_told(),
+            Problem::NotAllowed(refusal) => refusal.is_told(),
             Problem::Foreign(_) => false,
             _ => !is_handshake,
         };

@@ -3,7 +3,7 @@
 //! hyper writes most of them. Where it is not there yet (a transport that is full) or no longer (a head that does not come),
 //! [`bytes`] writes the same reply out.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
@@ -13,6 +13,7 @@ use super::{
     body::Body,
     head::HeadFault,
     path::BadPath,
+    refusal::Refusal,
 };
 use crate::{
     descriptors,
@@ -20,6 +21,7 @@ use crate::{
     metrics::Stage,
     shown::is_presentable,
     store::StoreError,
+    upstream::UpstreamError,
 };
 
 /// How long a client is asked to wait when the store or the transport has no room, in seconds: a full disk takes an operator to
@@ -87,6 +89,10 @@ pub(crate) enum Problem {
     Pages,
     /// The client is new, and its address may not have one more record in the store.
     NewClient,
+    /// The client may not go on to the upstream.
+    NotAllowed(Arc<Refusal>),
+    /// The upstream has not taken the client.
+    Upstream(Arc<UpstreamError>),
 }
 
 /// A request whose `Origin` or `Host` is refused, with both.
@@ -139,7 +145,7 @@ impl From<BadPath> for Problem {
 
 impl Problem {
     /// Its name in metrics and in the log.
-    pub(crate) const fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Path => "path",
             Self::NotFound => "not-found",
@@ -160,6 +166,8 @@ impl Problem {
             Self::Forwarded => "forwarded",
             Self::Pages => "pages",
             Self::NewClient => Limit::NewRecords.reason(),
+            Self::NotAllowed(refusal) => refusal.reason(),
+            Self::Upstream(error) => error.reason(),
         }
     }
 
@@ -173,6 +181,8 @@ impl Problem {
                 | Self::TooMany(_)
                 | Self::NewClient
                 | Self::Pages
+                | Self::NotAllowed(_)
+                | Self::Upstream(_)
         ) || asks_for_websocket(&request.headers);
         if is_handshake { Stage::Handshake } else { Stage::Request }
     }
@@ -188,6 +198,8 @@ impl Problem {
             }
             Self::TooMany(refused) => refused.cause(),
             Self::Head(fault) => fault.cause.clone(),
+            Self::NotAllowed(refusal) => refusal.cause(),
+            Self::Upstream(error) => error.to_string(),
             problem => message(problem),
         }
     }
@@ -195,6 +207,14 @@ impl Problem {
 
 /// Turns a problem into a reply. Its text says what to do, and nothing about stores, IDs or files.
 pub(crate) fn reply(problem: &Problem) -> Response<Body> {
+    if let Problem::Upstream(error) = problem
+        && let UpstreamError::TurnedDown(answer) = &**error
+    {
+        let mut response = Response::new(Body::Bytes(answer.body.clone()));
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers.clone();
+        return response;
+    }
     let mut response = text(status(problem), message(problem));
     let headers = response.headers_mut();
     match problem {
@@ -217,6 +237,13 @@ pub(crate) fn reply(problem: &Problem) -> Response<Body> {
         Problem::Store(_) | Problem::Full | Problem::Descriptors | Problem::Memory | Problem::Pages => {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
+        Problem::NotAllowed(refusal) => {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            explain(refusal, headers);
+        }
+        Problem::Upstream(error) if error.status() == StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
         // RFC 6585, 4: a 429 may say how long to wait.
         Problem::TooMany(TooMany { wait, .. }) => {
             headers.insert(header::RETRY_AFTER, wait.as_secs().saturating_add(1).into());
@@ -224,6 +251,18 @@ pub(crate) fn reply(problem: &Problem) -> Response<Body> {
         _ => {}
     }
     response
+}
+
+/// Adds the headers that belong to the status of a refusal.
+pub(crate) fn explain(refusal: &Refusal, headers: &mut HeaderMap) {
+    let status = refusal.status();
+    if status == StatusCode::UNAUTHORIZED {
+        // RFC 9110, 15.5.2: a 401 names a scheme. Browsers ask for no password where they do not know it.
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"wampgate\""));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
+        headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+    }
 }
 
 fn status(problem: &Problem) -> StatusCode {
@@ -240,6 +279,8 @@ fn status(problem: &Problem) -> StatusCode {
             StatusCode::SERVICE_UNAVAILABLE
         }
         Problem::TooMany(_) | Problem::NewClient => StatusCode::TOO_MANY_REQUESTS,
+        Problem::NotAllowed(refusal) => refusal.status(),
+        Problem::Upstream(error) => error.status(),
         // RFC 9110, 15.5.9: the reply may be sent on a connection that is idle, too.
         Problem::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
         Problem::Handshake(refused) => match refused {
@@ -290,6 +331,14 @@ fn message(problem: &Problem) -> String {
             "too many new clients from your address: come later, or with the cookie that you have".into()
         }
         Problem::Handshake(refused) => refused.to_string(),
+        Problem::NotAllowed(refusal) => refusal.message(),
+        Problem::Upstream(error) => match **error {
+            UpstreamError::Full | UpstreamError::Descriptors => "too many connections, come later".into(),
+            UpstreamError::Late(_) | UpstreamError::Silent(_) => {
+                "the service behind this gateway does not answer: try again later".into()
+            }
+            _ => "the service behind this gateway cannot be reached: try again later".into(),
+        },
     }
 }
 

@@ -7,7 +7,8 @@ use http::HeaderValue;
 
 use super::{
     PathTree, ServicePlace, TargetOptions, console::ConsoleTarget, forward_auth::ForwardAuth,
-    metrics::EdgeMetrics, path::RequestPath, static_files::StaticFiles, websocket::WebSocketTarget,
+    metrics::EdgeMetrics, path::RequestPath, proxied::Proxied, static_files::StaticFiles,
+    websocket::WebSocketTarget,
 };
 use crate::service::{TesteeService, WebSocketService};
 
@@ -50,6 +51,7 @@ pub(crate) enum Target {
     Health,
     Console(ConsoleTarget),
     ForwardAuth(Box<ForwardAuth>),
+    Proxied(Box<Proxied>),
 }
 
 impl Routes {
@@ -115,7 +117,7 @@ impl Target {
     /// Whether it tells a page of another site nothing that it should not know. WebSocket services check their handshakes themselves, and
     /// probes call the gateway by names that its operator need not know.
     pub(crate) const fn is_for_every_host(&self) -> bool {
-        matches!(self, Self::WebSocket(_) | Self::Testee(_) | Self::Health)
+        matches!(self, Self::WebSocket(_) | Self::Testee(_) | Self::Proxied(_) | Self::Health)
     }
 
     fn new<E>(options: &TargetOptions, path: &str, making: &mut Making<'_, '_, E>) -> Result<Self, E> {
@@ -137,6 +139,11 @@ impl Target {
                 let service = (making.services)(&options.service)?;
                 let Making { transport, metrics, .. } = making;
                 Self::ForwardAuth(Box::new(ForwardAuth::new(options, service, metrics, transport, path)))
+            }
+            TargetOptions::Proxied(options) => {
+                let service = (making.services)(&options.service)?;
+                let Making { transport, metrics, .. } = making;
+                Self::Proxied(Box::new(Proxied::new(options, service, metrics, transport, path)))
             }
         })
     }

@@ -19,6 +19,7 @@ use super::{
     hang_up::hang_up,
     head::HeadFault,
     patience::Patience,
+    proxied::RelayUpgrade,
     proxies,
     reply::{self, Problem},
     upgrade::{Agreed, TesteeUpgrade, Upgrade, Upgraded},
@@ -84,6 +85,9 @@ impl Edge {
                     }
                     Agreed::Console(entry) => {
                         Upgraded::Console(Box::new(ConsoleUpgrade { stream, early, entry: *entry }))
+                    }
+                    Agreed::Relay(handover) => {
+                        Upgraded::Relay(Box::new(RelayUpgrade { stream, early, handover: *handover }))
                     }
                 });
             }

@@ -10,6 +10,7 @@ use super::{
     addresses::Seat,
     body::Body,
     console::{ConsoleEntry, ConsoleUpgrade},
+    proxied::{Asked, Proxied, RelayHandover, RelayUpgrade, below},
     reply::Problem,
     websocket::{Handover, WebSocketTarget, open_testee},
 };
@@ -37,6 +38,8 @@ pub enum Upgraded {
     Console(Box<ConsoleUpgrade>),
     /// It speaks WAMP over RawSocket.
     Raw(RawUpgrade),
+    /// It goes on to an upstream.
+    Relay(Box<RelayUpgrade>),
 }
 
 /// A connection to a service that echoes.
@@ -77,6 +80,7 @@ pub(super) enum Agreed {
     Wamp(Handover),
     Testee(Arc<WireOptions>, Option<Seat>),
     Console(Box<ConsoleEntry>),
+    Relay(Box<RelayHandover>),
 }
 
 impl Agreed {
@@ -84,6 +88,7 @@ impl Agreed {
     pub(super) fn public_id(&self) -> Option<String> {
         match self {
             Self::Wamp(handover) => handover.visitor.public_id().map(str::to_owned),
+            Self::Relay(handover) => handover.visitor.public_id().map(str::to_owned),
             Self::Testee(..) | Self::Console(_) => None,
         }
     }
@@ -130,6 +135,33 @@ impl Edge {
             (Err(_), _) => {}
         }
         opened.map(|(response, handover)| (response, Handover { seat, ..handover }))
+    }
+
+    /// The same at a path that goes on to an upstream.
+    pub(super) async fn open_proxied(
+        &self,
+        proxied: &Proxied,
+        request: &Parts,
+        (depth, has_body): (usize, bool),
+        client: Requester,
+        tls: Option<&Tls>,
+    ) -> Result<(Response<Body>, RelayHandover), Problem> {
+        let accepted = proxied.check(request, has_body)?;
+        let (counted, now) = (self.limited(client.peer), Instant::now());
+        self.addresses.handshake(counted, now)?;
+        let seat = if client.peer == client.connected { None } else { self.addresses.enter(counted)? };
+        let record = self.addresses.new_record(counted, now);
+        let below = below(request, depth);
+        let may_be_new = record.is_ok();
+        let asked = Asked { request, below: &below, accepted: &accepted, client, tls, may_be_new };
+        let opened = proxied.open(asked).await;
+        match (record, &opened) {
+            (Err(refused), Err(Problem::NewClient)) => return Err(refused.into()),
+            (Ok(_), Ok((_, handover))) if handover.visitor.is_new() => {}
+            (Ok(record), _) => record.give_back(),
+            (Err(_), _) => {}
+        }
+        opened.map(|(response, handover)| (response, RelayHandover { seat, ..handover }))
     }
 
     /// The same for a service that echoes, which keeps no records.

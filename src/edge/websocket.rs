@@ -76,11 +76,7 @@ impl WebSocketTarget {
             subprotocol: Some(subprotocol),
             may_be_new,
         };
-        let met = self.service.admission.meet(facts, headers, Timestamp::now()).await;
-        let mut visitor = met.map_err(|error| match error {
-            MeetError::Store(error) => Problem::Store(error),
-            MeetError::New => Problem::NewClient,
-        })?;
+        let mut visitor = met(self.service.admission.meet(facts, headers, Timestamp::now()).await)?;
         let announced = accepted.announce.then(|| HeaderValue::from_static(subprotocol.name()));
         let set_cookie = visitor.take_set_cookie();
         let response = switching_protocols(&accepted.accept_key, announced, set_cookie, &self.server);
@@ -98,6 +94,14 @@ pub(crate) fn open_testee(
     let checked = service.handshake.check_any(method, *version, headers);
     let AcceptedAny { accept_key, subprotocol } = without_body(checked, has_body)?;
     Ok(switching_protocols(&accept_key, subprotocol, None, &SERVER))
+}
+
+/// A visitor, or the problem of one that cannot be tracked.
+pub(super) fn met(visitor: Result<Visitor, MeetError>) -> Result<Visitor, Problem> {
+    visitor.map_err(|error| match error {
+        MeetError::Store(error) => Problem::Store(error),
+        MeetError::New => Problem::NewClient,
+    })
 }
 
 /// What would be a body is read as WebSocket frames by one side, and as HTTP by the other.

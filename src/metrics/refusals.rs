@@ -34,6 +34,8 @@ pub enum Stage {
     Join,
     /// It has joined.
     Session,
+    /// It has a WebSocket that goes on to an upstream.
+    Relay,
 }
 
 /// The refused clients of a gateway, by stage and reason. Cheap to clone.
@@ -66,6 +68,7 @@ impl Stage {
             Self::Handshake => "handshake",
             Self::Join => "join",
             Self::Session => "session",
+            Self::Relay => "relay",
         }
     }
 }

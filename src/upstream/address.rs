@@ -26,7 +26,7 @@ pub enum UpstreamPlace {
 
 /// Why a text is no address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AddressFault {
+pub(crate) enum AddressFault {
     /// It begins with another scheme, or none.
     #[error("begins with none of ws://, wss://, http://, https:// and unix:")]
     Scheme,
@@ -46,7 +46,7 @@ pub enum AddressFault {
 
 impl UpstreamAddress {
     /// Reads an address.
-    pub fn parse(text: &str) -> Result<Self, AddressFault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, AddressFault> {
         if text.contains(['?', '#']) {
             return Err(AddressFault::Query);
         }
@@ -76,7 +76,13 @@ impl UpstreamAddress {
         let has_port = authority.as_str().len() > authority.host().len();
         let port = match authority.port_u16() {
             Some(port @ 1..) => port,
-            None if !has_port => if has_tls { 443 } else { 80 },
+            None if !has_port => {
+                if has_tls {
+                    443
+                } else {
+                    80
+                }
+            }
             _ => return Err(AddressFault::Url),
         };
         if host.is_empty() {
@@ -102,7 +108,9 @@ impl UpstreamAddress {
 fn base(path: &str) -> Result<String, AddressFault> {
     let path = path.trim_end_matches('/');
     let is_path = path.is_empty()
-        || (path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()) && path.parse::<Uri>().is_ok());
+        || (path.starts_with('/')
+            && path.bytes().all(|byte| byte.is_ascii_graphic())
+            && path.parse::<Uri>().is_ok());
     if is_path { Ok(path.to_owned()) } else { Err(AddressFault::Url) }
 }
 

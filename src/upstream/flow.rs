@@ -26,6 +26,10 @@ thread_local! {
 
 /// What a side sends to the other one.
 #[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each of them becomes true by itself, and none of them excludes another"
+)]
 pub(super) struct Flow {
     scanner: Scanner,
     /// The beginning of a header or of a control frame.
@@ -40,8 +44,9 @@ pub(super) struct Flow {
     awaited: Option<[u8; 8]>,
     /// Whether a close frame has passed, the side's own or one of the gateway. Nothing passes behind it.
     pub(super) is_shut: bool,
-    /// The code of the side's own close frame.
-    pub(super) close: Option<Option<u16>>,
+    /// Whether the side itself has closed, and by which code if it has said one.
+    pub(super) has_closed: bool,
+    pub(super) close_code: Option<u16>,
     /// Whether the side has nothing more to send.
     pub(super) is_ended: bool,
     /// Whether the other side takes nothing more.
@@ -82,7 +87,8 @@ impl Flow {
             last_words: None,
             awaited: None,
             is_shut: false,
-            close: None,
+            has_closed: false,
+            close_code: None,
             is_ended: false,
             is_broken: false,
             needs_flush: false,
@@ -208,12 +214,7 @@ impl Flow {
     }
 
     /// One read, and as much of it written as the other side takes at once.
-    fn poll_turn<R, W>(
-        &mut self,
-        cx: &mut Context<'_>,
-        source: &mut R,
-        sink: &mut W,
-    ) -> Poll<Option<Event>>
+    fn poll_turn<R, W>(&mut self, cx: &mut Context<'_>, source: &mut R, sink: &mut W) -> Poll<Option<Event>>
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
@@ -279,7 +280,6 @@ impl Flow {
             }
             let rest = bytes.get(at..).unwrap_or_default();
             let length = match self.scanner.next(rest) {
-                Ok(Seen::Data(length)) => length,
                 Ok(Seen::Control { opcode: opcode::PONG, header, length, mask })
                     if self.is_own_pong(rest.get(..length), header, mask) =>
                 {
@@ -295,11 +295,11 @@ impl Flow {
                         Err(fault) => return (passed, Some(Event::Fault(fault))),
                     };
                     bytes.copy_within(at..at + length, passed);
-                    self.close = Some(code);
+                    (self.has_closed, self.close_code) = (true, code);
                     self.is_shut = true;
                     return (passed + length, Some(Event::Close));
                 }
-                Ok(Seen::Control { length, .. }) => length,
+                Ok(Seen::Data(length) | Seen::Control { length, .. }) => length,
                 Ok(Seen::Part) => {
                     self.held = rest.to_vec();
                     return (passed, None);

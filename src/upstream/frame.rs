@@ -307,7 +307,8 @@ mod tests {
         for mask in [None, Some(MASK)] {
             let frame = close(1012, &"ü".repeat(100), mask);
             let mut scanner = Scanner::new(mask.is_some(), false);
-            let Ok(Seen::Control { opcode: opcode::CLOSE, header, length, mask }) = scanner.next(&frame) else {
+            let Ok(Seen::Control { opcode: opcode::CLOSE, header, length, mask }) = scanner.next(&frame)
+            else {
                 panic!("{frame:?}")
             };
             assert_eq!(length, frame.len());

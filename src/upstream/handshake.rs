@@ -147,7 +147,9 @@ impl Asked {
     /// RFC 6455, 4.1: what a client must find in a 101. The error is what is wrong with it.
     fn check(&self, headers: &HeaderMap, accept_key: &HeaderValue) -> Result<(), &'static str> {
         let lines = |name| headers.get_all(name).iter();
-        if !has_token(headers, &header::UPGRADE, "websocket") || !has_token(headers, &header::CONNECTION, "upgrade") {
+        if !has_token(headers, &header::UPGRADE, "websocket")
+            || !has_token(headers, &header::CONNECTION, "upgrade")
+        {
             return Err("does not switch to WebSocket");
         }
         if !lines(header::SEC_WEBSOCKET_ACCEPT).eq([accept_key]) {
@@ -155,7 +157,8 @@ impl Asked {
         }
         let mut chosen = lines(header::SEC_WEBSOCKET_PROTOCOL);
         if let Some(chosen) = chosen.next() {
-            let offered = self.subprotocols.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+            let offered =
+                self.subprotocols.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
             if !offered.map(<[u8]>::trim_ascii).any(|name| name == chosen.as_bytes()) {
                 return Err("names a subprotocol that the client has not offered");
             }

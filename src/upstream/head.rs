@@ -130,7 +130,8 @@ impl HeadRules {
         for (name, value) in headers {
             let read = as_read(name.as_str());
             let is_own_cookie = *name == header::SET_COOKIE
-                && cookie::name_of(value).is_some_and(|set| self.cookies.iter().any(|own| own.as_str() == set));
+                && cookie::name_of(value)
+                    .is_some_and(|set| self.cookies.iter().any(|own| own.as_str() == set));
             let is_kept = HOP_BY_HOP.contains(&read.as_str())
                 || read.starts_with(OWN_PREFIX)
                 || *name == header::DATE
@@ -179,7 +180,10 @@ fn as_read(name: &str) -> String {
 
 /// Whether `Connection` says that a header is for the next hop only.
 fn is_nominated(name: &HeaderName, headers: &HeaderMap) -> bool {
-    let tokens = headers.get_all(header::CONNECTION).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let tokens = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     tokens.map(<[u8]>::trim_ascii).any(|token| token.eq_ignore_ascii_case(name.as_str().as_bytes()))
 }
 

@@ -47,18 +47,27 @@ pub(super) enum LinkFault {
 }
 
 impl Link {
-    /// Connects. The name is looked up each time: what it stands for may have moved.
-    pub(super) async fn open(address: &UpstreamAddress, tls: Option<&Arc<ClientConfig>>) -> Result<Self, LinkFault> {
+    /// Connects. An address that wants TLS is never spoken to without. The name is looked up each time: what it stands for may have moved.
+    pub(super) async fn open(
+        address: &UpstreamAddress,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> Result<Self, LinkFault> {
         match &address.place {
             UpstreamPlace::Unix(path) => {
                 UnixStream::connect(path).await.map(Self::Unix).map_err(LinkFault::Unreachable)
             }
             UpstreamPlace::Tcp(host, port) => {
                 let stream = connect(host, *port).await.map_err(LinkFault::Unreachable)?;
-                let Some(tls) = tls.filter(|_| address.has_tls) else { return Ok(Self::Tcp(stream)) };
+                if !address.has_tls {
+                    return Ok(Self::Tcp(stream));
+                }
+                let tls = tls.ok_or_else(|| LinkFault::Tls(io::Error::other("no authority is known")))?;
                 let name = ServerName::try_from(host.clone())
                     .map_err(|error| LinkFault::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-                let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await.map_err(LinkFault::Tls)?;
+                let stream = TlsConnector::from(Arc::clone(tls))
+                    .connect(name, stream)
+                    .await
+                    .map_err(LinkFault::Tls)?;
                 Ok(Self::Tls(Box::new(stream)))
             }
         }
@@ -89,7 +98,12 @@ pub(super) fn tls(authorities: Option<&[PathBuf]>) -> Result<Arc<ClientConfig>, 
         Some(files) => tls::read_authorities(files).map_err(|faults| {
             let faults: Vec<_> = faults
                 .into_iter()
-                .map(|(place, what)| format!("{}: {what}", files.get(place).map_or_else(String::new, |file| file.display().to_string())))
+                .map(|(place, what)| {
+                    format!(
+                        "{}: {what}",
+                        files.get(place).map_or_else(String::new, |file| file.display().to_string())
+                    )
+                })
                 .collect();
             faults.join("; ")
         })?,
@@ -108,7 +122,9 @@ fn of_the_system() -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.certs);
     if added == 0 {
-        return Err("this system has no certificates of authorities: name a file in `ca_certificates`".to_owned());
+        return Err(
+            "this system has no certificates of authorities: name a file in `ca_certificates`".to_owned()
+        );
     }
     Ok(roots)
 }

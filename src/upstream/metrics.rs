@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{choice::Choice, relay::End};
-use crate::metrics::{Counter, Counters, Gauge, Gauges, Readings, Registry};
+use super::{choice::Choice, end::End};
+use crate::{
+    descriptors::Descriptor,
+    metrics::{Counter, Counters, Gauge, Gauges, Readings, Registry},
+};
 
 /// What comes of a dial: the values of the metric's label.
-pub(super) const OUTCOMES: [&str; 8] =
-    ["ok", "turned-down", "full", "unreachable", "late", "tls", "silent", "nonsense"];
+pub(super) const OUTCOMES: [&str; 9] =
+    ["ok", "turned-down", "full", "descriptors", "unreachable", "late", "tls", "silent", "nonsense"];
 
 /// The metrics of all upstreams of a gateway. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -34,7 +37,10 @@ struct Inner {
 
 /// A place among the connections of an upstream, as long as it is held.
 #[derive(Debug)]
-pub struct Place(Arc<Inner>);
+pub struct Place {
+    counted: Arc<Inner>,
+    descriptor: Option<Descriptor>,
+}
 
 impl UpstreamMetrics {
     /// Metrics that monitoring is shown.
@@ -79,7 +85,7 @@ impl Tally {
     /// A place among so many connections, if there is one.
     pub(super) fn enter(&self, limit: u32) -> Option<Place> {
         let before = self.0.open.inc();
-        let place = Place(Arc::clone(&self.0));
+        let place = Place { counted: Arc::clone(&self.0), descriptor: None };
         (before < i64::from(limit)).then_some(place)
     }
 
@@ -107,8 +113,16 @@ impl Tally {
     }
 }
 
+impl Place {
+    /// The same with the descriptor of its connection.
+    pub(super) fn with(mut self, descriptor: Descriptor) -> Self {
+        self.descriptor = Some(descriptor);
+        self
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.open.dec();
+        self.counted.open.dec();
     }
 }

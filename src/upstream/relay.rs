@@ -14,8 +14,6 @@
 //! side's connection just ends.
 
 use std::{
-    borrow::Cow,
-    fmt,
     future::poll_fn,
     pin::{Pin, pin},
     task::{Context, Poll},
@@ -28,8 +26,9 @@ use tokio::{
 };
 
 use super::{
+    end::{End, Side, Stop, code},
     flow::{Event, Flow},
-    frame::{self, FrameFault, Scanner},
+    frame::{self, Scanner},
     metrics::Tally,
 };
 
@@ -38,63 +37,6 @@ const CLOSING: Duration = Duration::from_secs(10);
 
 /// How long a close may take that the gateway has begun, and how long a side may take to hang up once all is said.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// Close codes (RFC 6455, 7.4.1, and the registry that it has begun).
-pub mod code {
-    /// The side goes away.
-    pub const AWAY: u16 = 1001;
-    /// The side has broken the protocol.
-    pub const PROTOCOL: u16 = 1002;
-    /// The side may not be here.
-    pub const POLICY: u16 = 1008;
-    /// The service restarts: come back.
-    pub const RESTART: u16 = 1012;
-    /// There is no room now: come back later.
-    pub const AGAIN: u16 = 1013;
-    /// What stands behind the gateway makes no sense.
-    pub const BAD_GATEWAY: u16 = 1014;
-}
-
-/// The two ends of a relay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The client.
-    Client,
-    /// The upstream.
-    Upstream,
-}
-
-/// How the gateway ends a relay.
-#[derive(Debug, Clone)]
-pub struct Stop {
-    /// The close code for the client.
-    pub client: u16,
-    /// The reason beside it.
-    pub reason: Cow<'static, str>,
-    /// The close code for the upstream.
-    pub upstream: u16,
-    /// The name of this end in metrics: `revoked`, `logged-out`, `lapsed` or `shutdown`.
-    pub name: &'static str,
-}
-
-/// How a relay has ended.
-#[derive(Debug, Clone)]
-pub enum End {
-    /// A side has closed, with this code if it has said one.
-    Closed(Side, Option<u16>),
-    /// A side has vanished without a close frame.
-    Lost(Side),
-    /// The client has not answered a ping.
-    Silent,
-    /// A side has sent what is no frame.
-    Broken(Side, FrameFault),
-    /// A side has taken nothing for a while.
-    Stuck(Side),
-    /// Clients hold as much memory as they may.
-    Memory,
-    /// The gateway has ended it.
-    Stopped(Stop),
-}
 
 /// A WebSocket that goes through the gateway.
 #[derive(Debug)]
@@ -166,8 +108,8 @@ where
         relay
     }
 
-    /// Passes on what comes until both sides have ended. `stop` is when the gateway ends it.
-    pub async fn run(mut self, stop: impl Future<Output = Stop>) -> End {
+    /// Passes on what comes until both sides have ended, and gives the client's stream back. `stop` is when the gateway ends it.
+    pub async fn run(mut self, stop: impl Future<Output = Stop>) -> (End, C) {
         let mut stop = pin!(stop);
         let mut is_stopped = false;
         let mut clock = pin!(sleep(self.interval));
@@ -206,7 +148,7 @@ where
         // A relay does not end without a reason.
         let end = self.end.unwrap_or(End::Lost(Side::Client));
         self.tally.ended(&end);
-        end
+        (end, self.client)
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -236,14 +178,18 @@ where
         }
         let client_is_gone = self.up.is_ended || self.down.is_broken;
         let upstream_is_gone = self.down.is_ended || self.up.is_broken;
-        if *client && *upstream && client_is_gone && upstream_is_gone { Poll::Ready(()) } else { Poll::Pending }
+        if *client && *upstream && client_is_gone && upstream_is_gone {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 
     fn react(&mut self, side: Side, event: Event) {
         match (side, event) {
             (side, Event::Close) => {
                 let flow = if side == Side::Client { &self.up } else { &self.down };
-                let code = flow.close.flatten();
+                let code = flow.close_code;
                 let patience = if self.up.is_shut && self.down.is_shut { LINGER } else { CLOSING };
                 self.ends(End::Closed(side, code), patience);
             }
@@ -254,12 +200,12 @@ where
                     self.up.breaks();
                 }
                 // A client that has closed may still wait for the answer.
-                if self.up.close.is_none() {
+                if !self.up.has_closed {
                     self.down.breaks();
                 }
             }
             (Side::Upstream, Event::Ended) => {
-                let code = self.up.close.flatten().unwrap_or(code::RESTART);
+                let code = self.up.close_code.unwrap_or(code::RESTART);
                 self.ends(End::Lost(Side::Upstream), LINGER);
                 self.down.end_with(frame::close(code, "", None));
                 if !self.down.is_shut {
@@ -352,73 +298,6 @@ where
 /// A close frame as a client sends it.
 fn close_for_upstream(code: u16) -> Vec<u8> {
     frame::close(code, "", Some(rand::random()))
-}
-
-impl End {
-    /// Every [`name`](Self::name).
-    pub const NAMES: [&str; 14] = [
-        "client-closed",
-        "upstream-closed",
-        "client-lost",
-        "upstream-lost",
-        "client-silent",
-        "client-broken",
-        "upstream-broken",
-        "client-stuck",
-        "upstream-stuck",
-        "memory",
-        "revoked",
-        "logged-out",
-        "lapsed",
-        "shutdown",
-    ];
-
-    /// Its name in metrics.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Closed(Side::Client, _) => "client-closed",
-            Self::Closed(Side::Upstream, _) => "upstream-closed",
-            Self::Lost(Side::Client) => "client-lost",
-            Self::Lost(Side::Upstream) => "upstream-lost",
-            Self::Silent => "client-silent",
-            Self::Broken(Side::Client, _) => "client-broken",
-            Self::Broken(Side::Upstream, _) => "upstream-broken",
-            Self::Stuck(Side::Client) => "client-stuck",
-            Self::Stuck(Side::Upstream) => "upstream-stuck",
-            Self::Memory => "memory",
-            Self::Stopped(stop) => stop.name,
-        }
-    }
-
-    /// Whether the operator is to be told: a side has done what it should not.
-    pub const fn is_complaint(&self) -> bool {
-        !matches!(self, Self::Closed(..) | Self::Lost(Side::Client) | Self::Stopped(_))
-    }
-}
-
-/// For the log: without anything that a client or an upstream has chosen but a number.
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed(side, Some(code)) => write!(f, "closed by {side} with {code}"),
-            Self::Closed(side, None) => write!(f, "closed by {side}"),
-            Self::Lost(side) => write!(f, "{side} has vanished without a close frame"),
-            Self::Silent => f.write_str("the client has not answered a ping"),
-            Self::Broken(side, fault) => write!(f, "{side} has sent {fault}"),
-            Self::Stuck(side) => write!(f, "{side} has taken nothing for a while"),
-            Self::Memory => f.write_str("clients hold as much memory as `max_memory` lets them"),
-            Self::Stopped(stop) => f.write_str(stop.name),
-        }
-    }
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Client => "the client",
-            Self::Upstream => "the upstream",
-        })
-    }
 }
 
 #[cfg(test)]

@@ -375,7 +375,7 @@ fn printable(text: String) -> String {
 }
 
 /// A value with its path, for checks that come after the walk.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Located<T> {
     pub(crate) path: String,
     pub(crate) value: T,

@@ -75,9 +75,9 @@ impl RawUniversal {
         let proxies = options.as_ref().and_then(|options| options.trusted_proxies.as_ref());
         shared.trusts_proxies = proxies.is_some_and(|proxies| !proxies.is_empty());
         let mut timeouts = HeadTimeouts::new();
-        let mut root = paths.map(|paths| paths.check(shared, &mut timeouts, walk)).unwrap_or_default();
+        let mut root = paths.map(|paths| paths.check("", shared, &mut timeouts, walk)).unwrap_or_default();
         if let Some(Located { path, value }) = self.websocket {
-            let websocket = value.check(shared, &mut timeouts, walk);
+            let websocket = value.check("", shared, &mut timeouts, walk);
             if websocket.targets().iter().any(|(_, target)| !matches!(target, TargetOptions::WebSocket(_))) {
                 walk.fault_at(
                     &path,

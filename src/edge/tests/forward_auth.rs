@@ -66,10 +66,12 @@ fn realm1() -> Uri {
 fn options(asks_policy: bool) -> ForwardAuthOptions {
     ForwardAuthOptions {
         service: ServicePlace { transport: "test".to_owned(), path: "/ws".to_owned() },
-        require: if asks_policy { Requirement::Nothing } else { Requirement::Cookie },
-        asks_policy,
-        roles: None,
-        realm: Some(realm1()),
+        terms: Terms {
+            require: if asks_policy { Requirement::Nothing } else { Requirement::Cookie },
+            asks_policy,
+            roles: None,
+            realm: Some(realm1()),
+        },
         headers: IdentityHeaders::default(),
         redirect: None,
         timeout: ForwardAuthOptions::TIMEOUT,

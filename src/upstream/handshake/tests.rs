@@ -39,7 +39,9 @@ fn switching(more: &str) -> String {
 
 #[tokio::test]
 async fn a_101_gives_the_stream_and_what_is_behind_it() {
-    let answer = switching(&format!("Sec-WebSocket-Accept: {ACCEPT}\r\nSec-WebSocket-Protocol: superchat\r\nX: y\r\n"));
+    let answer = switching(&format!(
+        "Sec-WebSocket-Accept: {ACCEPT}\r\nSec-WebSocket-Protocol: superchat\r\nX: y\r\n"
+    ));
     let (result, asked) = answered(&[answer.as_bytes(), b"\x81\x05early"].concat()).await;
     let Ok(Answer::Switched { early, headers, .. }) = result else { panic!("{result:?}") };
     assert_eq!(early.as_ref(), b"\x81\x05early");
@@ -53,7 +55,11 @@ async fn a_101_gives_the_stream_and_what_is_behind_it() {
 async fn another_answer_is_for_the_client() {
     for (answer, status, body) in [
         ("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nX: y\r\n\r\nno", 403, "no"),
-        ("HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 404, "abc"),
+        (
+            "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+            404,
+            "abc",
+        ),
         ("HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nX: y\r\n\r\n", 302, ""),
         ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nX: y\r\n\r\n", 204, ""),
     ] {

@@ -116,13 +116,15 @@ fn the_cookies_of_the_gateway_stay_here() {
 
 #[test]
 fn an_upstream_hears_for_whom_the_gateway_speaks() {
-    let spoofed = [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "evil")];
+    let spoofed =
+        [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "evil")];
     let passed_by_stranger = passed(&spoofed, stranger());
     assert_eq!(passed_by_stranger["x-forwarded-for"], "203.0.113.9");
     assert_eq!(passed_by_stranger["x-forwarded-proto"], "http");
     assert_eq!(passed_by_stranger["x-forwarded-host"], "app.example");
 
-    let told = [("x-forwarded-for", "198.51.100.7"), ("x-forwarded-proto", "https"), ("x_forwarded_for", "6.6.6.6")];
+    let told =
+        [("x-forwarded-for", "198.51.100.7"), ("x-forwarded-proto", "https"), ("x_forwarded_for", "6.6.6.6")];
     let proxy = Origin {
         client: Some("198.51.100.7".parse().unwrap()),
         peer: Some("10.0.0.1".parse().unwrap()),

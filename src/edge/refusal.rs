@@ -1,4 +1,4 @@
-//! Why a request is not allowed, and what the proxy is told.
+//! Why a request is not allowed: what a proxy is told that asks, and what a client is told that would go on to an upstream.
 
 use http::StatusCode;
 

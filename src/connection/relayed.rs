@@ -1,0 +1,148 @@
+//! A connection that goes on to an upstream: what ends it besides its two sides.
+
+use std::future::pending;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{closed, lease::Held};
+use crate::{
+    admission::{Recognized, Visitor},
+    edge::{RelayHandover, RelayUpgrade, Seat},
+    identity::Lapse,
+    metrics::{Refusals, Stage},
+    shown,
+    stream::Stream,
+    tracking::Parting,
+    upstream::{Beginning, End, Link, Place, Relay, Stop, code},
+    wire::Ending,
+};
+
+/// A connection that goes on to an upstream.
+#[derive(Debug)]
+pub(super) struct Relayed {
+    relay: Relay<Stream, Link>,
+    visitor: Visitor,
+    recognized: Option<Recognized>,
+    refusals: Refusals,
+    /// What ends it when the client's identity lapses, if that can.
+    lease: Option<Box<Held>>,
+    lapsed: Option<mpsc::Receiver<Lapse>>,
+    _place: Place,
+    _seat: Option<Seat>,
+}
+
+impl Relayed {
+    /// Takes over a stream whose 101 has been sent.
+    pub(super) fn new(upgrade: RelayUpgrade) -> Self {
+        let RelayUpgrade { stream, early, handover } = upgrade;
+        let RelayHandover {
+            link,
+            sent_early,
+            has_extensions,
+            visitor,
+            recognized,
+            interval,
+            tally,
+            refusals,
+            place,
+            seat,
+        } = handover;
+        debug!(connection = %visitor.id, peer = %visitor.peer, public_id = visitor.public_id(), "websocket open to an upstream");
+        // Small messages leave at once, as the upstream's do.
+        let _ = stream.set_nodelay(true);
+        let beginning = Beginning { client: &early, upstream: &sent_early, has_extensions };
+        let relay = Relay::new(stream, link, &beginning, interval, tally);
+        let (lease, lapsed) = hold(recognized.as_ref());
+        Self { relay, visitor, recognized, refusals, lease, lapsed, _place: place, _seat: seat }
+    }
+
+    /// Passes on what comes until a side ends, or the client may no longer be there.
+    pub(super) async fn run(self, shutdown: &CancellationToken) {
+        let Self { relay, visitor, recognized, refusals, lease, mut lapsed, .. } = self;
+        let revoked = visitor.revoked();
+        let stop = async {
+            tokio::select! {
+                why = closed(revoked.as_ref()) => part(why),
+                why = lapse(lapsed.as_mut()) => stop(Ending::Lapsed(why), "lapsed"),
+                () = shutdown.cancelled() => Stop {
+                    client: code::RESTART,
+                    reason: "the gateway is shutting down".into(),
+                    upstream: code::AWAY,
+                    name: "shutdown",
+                },
+            }
+        };
+        let (end, mut stream) = relay.run(stop).await;
+        if let Some(code) = end.close_code() {
+            stream.closes(code, &end.to_string());
+        }
+        drop(stream);
+        drop(lease);
+        visitor.depart();
+        tell(&end, &visitor, recognized.as_ref(), &refusals);
+    }
+}
+
+/// Watches what the client's identity stands on.
+fn hold(recognized: Option<&Recognized>) -> (Option<Box<Held>>, Option<mpsc::Receiver<Lapse>>) {
+    let Some(recognized) = recognized else { return (None, None) };
+    let (tell, told) = mpsc::channel(2);
+    let held = Held::watch(&recognized.identity.lease, |why| {
+        let tell = tell.clone();
+        move || {
+            // A connection that has ended needs no word, and one that has two words needs no third.
+            let _ = tell.try_send(why);
+        }
+    });
+    let told = held.is_some().then_some(told);
+    (held, told)
+}
+
+async fn lapse(lapsed: Option<&mut mpsc::Receiver<Lapse>>) -> Lapse {
+    let Some(lapsed) = lapsed else { return pending().await };
+    match lapsed.recv().await {
+        Some(why) => why,
+        None => pending().await,
+    }
+}
+
+/// How a connection ends whose cookie was revoked.
+fn part(why: Parting) -> Stop {
+    let name = match why {
+        Parting::Killed => "revoked",
+        Parting::LoggedOut => "logged-out",
+        Parting::Unverified => "unverified",
+    };
+    stop(Ending::Revoked(why), name)
+}
+
+/// The client hears what it would hear if it spoke WAMP and had not joined.
+fn stop(ending: Ending, name: &'static str) -> Stop {
+    let close = ending.last_words(false).close;
+    let (client, reason) = close.map_or((code::POLICY, "".into()), |(code, reason)| (code.into(), reason));
+    Stop { client, reason, upstream: code::POLICY, name }
+}
+
+/// Tells the operator how the connection has ended.
+fn tell(end: &End, visitor: &Visitor, recognized: Option<&Recognized>, refusals: &Refusals) {
+    let (connection, peer, public_id) = (&visitor.id, visitor.peer, visitor.public_id());
+    debug!(%connection, how = %end, "connection ends");
+    let is_logout = matches!(end, End::Stopped(Stop { name: "revoked" | "logged-out" | "lapsed", .. }));
+    if is_logout {
+        let identity = recognized.map(|recognized| &recognized.identity);
+        let method = identity.map(|identity| identity.authmethod);
+        let role = identity.map(|identity| &*identity.authrole);
+        let authid = identity.map(|identity| identity.authid.public());
+        info!(%connection, %peer, public_id, method, authid, role, how = %end, "logged out");
+    }
+    if !end.is_complaint() {
+        return;
+    }
+    let reason = end.name();
+    if let Some(line) = refusals.count(Stage::Relay, reason) {
+        let (path, left_out) = (shown::path(visitor.path()), line.left_out);
+        warn!(%connection, %peer, public_id, %path, reason, left_out, "a connection to an upstream was ended: {end}");
+    }
+}

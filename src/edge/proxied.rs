@@ -1,0 +1,254 @@
+//! A WebSocket that goes on to an upstream: who the client is, the upstream's answer, and the 101.
+//!
+//! The client is tracked first, so that a logout finds its connection from here on. Then the [terms](super::terms) or the policy decide,
+//! and only then is the upstream dialed. Each refusal is an answer of HTTP: there is no 101 before the upstream has given one.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
+
+use super::{
+    IdentityHeaders, ProxiedOptions, Requester, Terms,
+    addresses::Seat,
+    body::Body,
+    identity_headers,
+    metrics::EdgeMetrics,
+    refusal::Refusal,
+    reply::{Problem, SERVER},
+    websocket::{met, without_body},
+};
+use crate::{
+    admission::{Facts, Recognized, Visitor},
+    handshake::AcceptedAny,
+    metrics::{Refusals, Stage},
+    service::WebSocketService,
+    stream::{PeerAddr, Stream},
+    time::Timestamp,
+    tls::Tls,
+    upstream::{End, HeadRules, Link, Opened, Origin, Place, Tally, Upstream, UpstreamError},
+    wamp::SessionId,
+};
+
+/// A path whose clients go on to an upstream.
+#[derive(Debug)]
+pub(crate) struct Proxied {
+    service: Arc<WebSocketService>,
+    terms: Terms,
+    headers: IdentityHeaders,
+    rules: HeadRules,
+    upstream: Upstream,
+    interval: Duration,
+    refusals: Refusals,
+}
+
+/// A connection whose 101 has been sent: from here on it goes to the upstream.
+#[derive(Debug)]
+pub struct RelayUpgrade {
+    /// The stream.
+    pub stream: Stream,
+    /// What the client has sent behind its head already.
+    pub early: Bytes,
+    /// What else there is to know.
+    pub handover: RelayHandover,
+}
+
+/// What a connection to an upstream goes on with once the 101 is sent.
+#[derive(Debug)]
+pub struct RelayHandover {
+    /// The connection to the upstream.
+    pub link: Link,
+    /// What the upstream has sent behind its head.
+    pub sent_early: Bytes,
+    /// Whether the handshake has agreed on extensions.
+    pub has_extensions: bool,
+    /// The client.
+    pub visitor: Visitor,
+    /// Who it is, if that is known.
+    pub recognized: Option<Recognized>,
+    /// After how long silence is looked into.
+    pub interval: Duration,
+    /// Counts what passes.
+    pub tally: Tally,
+    /// Counts the clients that are thrown out.
+    pub refusals: Refusals,
+    /// The place among the connections of the upstream.
+    pub place: Place,
+    /// The place that the client takes, if a trusted proxy speaks for it and others.
+    pub seat: Option<Seat>,
+}
+
+/// A handshake that a client has made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) request: &'a Parts,
+    /// What the path has behind the mount.
+    pub(super) below: &'a str,
+    pub(super) accepted: &'a AcceptedAny,
+    pub(super) client: Requester,
+    pub(super) tls: Option<&'a Tls>,
+    /// Whether the client may get a record.
+    pub(super) may_be_new: bool,
+}
+
+impl Proxied {
+    /// Passes on at `path` of a transport.
+    pub(crate) fn new(
+        options: &ProxiedOptions,
+        service: Arc<WebSocketService>,
+        metrics: &EdgeMetrics,
+        transport: &str,
+        path: &str,
+    ) -> Self {
+        metrics.refusals.expect(Stage::Handshake, Refusal::REASONS);
+        metrics.refusals.expect(Stage::Handshake, UpstreamError::REASONS);
+        metrics.refusals.expect(Stage::Relay, End::COMPLAINTS);
+        let identity = options.headers.names().map(Clone::clone).to_vec();
+        Self {
+            service,
+            terms: options.terms.clone(),
+            headers: options.headers.clone(),
+            rules: HeadRules { identity, cookies: options.cookies.clone(), host: options.host.clone() },
+            upstream: Upstream::new(&options.upstream, &metrics.upstreams, transport, path),
+            interval: options.interval,
+            refusals: metrics.refusals.clone(),
+        }
+    }
+
+    /// Checks the handshake, whatever the client wants to speak.
+    pub(super) fn check(&self, request: &Parts, has_body: bool) -> Result<AcceptedAny, Problem> {
+        let Parts { method, version, headers, .. } = request;
+        without_body(self.service.handshake.check_any(method, *version, headers), has_body)
+    }
+
+    /// Tracks the client, decides, and has the upstream answer. A handshake that comes to nothing leaves no record in the store.
+    pub(super) async fn open(&self, asked: Asked<'_>) -> Result<(Response<Body>, RelayHandover), Problem> {
+        let Asked { request, client, tls, may_be_new, .. } = asked;
+        let (path, query) = (request.uri.path(), request.uri.query());
+        let facts = Facts { peer: client.peer, tls, path, query, subprotocol: None, may_be_new };
+        let admission = &self.service.admission;
+        let mut visitor = met(admission.meet_without_hello(facts, &request.headers, Timestamp::now()).await)?;
+        match self.decide(asked, &visitor).await {
+            Ok((Opened { link, early, headers, place }, recognized)) => {
+                self.begins(&visitor, recognized.as_ref());
+                let has_extensions = headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS);
+                let response = switching(self.rules.answer(&headers), visitor.take_set_cookie());
+                let handover = RelayHandover {
+                    link,
+                    sent_early: early,
+                    has_extensions,
+                    visitor,
+                    recognized,
+                    interval: self.interval,
+                    tally: self.upstream.tally().clone(),
+                    refusals: self.refusals.clone(),
+                    place,
+                    seat: None,
+                };
+                Ok((response, handover))
+            }
+            Err(problem) => {
+                visitor.withdraw();
+                Err(problem)
+            }
+        }
+    }
+
+    async fn decide(
+        &self,
+        asked: Asked<'_>,
+        visitor: &Visitor,
+    ) -> Result<(Opened, Option<Recognized>), Problem> {
+        let Asked { request, below, accepted, client, tls, .. } = asked;
+        let recognized = self.terms.decide(&self.service, visitor).await;
+        let recognized = recognized.map_err(|refusal| Problem::NotAllowed(Arc::new(refusal)))?;
+        let told = identity_headers::of(&self.headers, recognized.as_ref(), visitor.public_id());
+        let origin = Origin {
+            client: address(client.peer),
+            peer: address(client.connected),
+            is_trusted: client.is_proxy,
+            has_tls: tls.is_some(),
+        };
+        let headers = self.rules.request(&request.headers, origin, told);
+        match self.upstream.open(below, &headers, &accepted.accept_key).await {
+            Ok(opened) => Ok((opened, recognized)),
+            Err(UpstreamError::TurnedDown(mut answer)) => {
+                answer.headers = self.rules.answer(&answer.headers);
+                Err(Problem::Upstream(Arc::new(UpstreamError::TurnedDown(answer))))
+            }
+            Err(error) => Err(Problem::Upstream(Arc::new(error))),
+        }
+    }
+
+    /// Notes who has come, so that a logout of this principal ends the connection and one of another principal does not.
+    fn begins(&self, visitor: &Visitor, recognized: Option<&Recognized>) {
+        if let (Some(known), Ok(backend)) = (recognized, self.terms.backend(&self.service, visitor)) {
+            let session = SessionId::random();
+            self.service.admission.begins(visitor, session, backend.realm(), &known.identity);
+        }
+    }
+}
+
+/// The 101 for the client: what the upstream has said, and the client's cookie if it gets one.
+fn switching(headers: HeaderMap, set_cookie: Option<HeaderValue>) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = headers;
+    let headers = response.headers_mut();
+    headers.insert(header::SERVER, SERVER);
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    if let Some(set_cookie) = set_cookie {
+        headers.append(header::SET_COOKIE, set_cookie);
+    }
+    response
+}
+
+fn address(peer: PeerAddr) -> Option<IpAddr> {
+    match peer {
+        PeerAddr::Tcp(address) => Some(address.ip()),
+        PeerAddr::Unix => None,
+    }
+}
+
+/// What a path has behind a mount of so many components, with the query. The mount itself has nothing.
+pub(super) fn below(request: &Parts, depth: usize) -> String {
+    let mut rest = request.uri.path();
+    for _ in 0..depth {
+        rest = rest.trim_start_matches('/');
+        rest = rest.find('/').and_then(|end| rest.get(end..)).unwrap_or_default();
+    }
+    if depth == 0 && rest == "/" {
+        rest = "";
+    }
+    match request.uri.query() {
+        Some(query) => format!("{rest}?{query}"),
+        None => rest.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    #[test]
+    fn what_is_below_the_mount_stays_as_it_is() {
+        for (uri, depth, expected) in [
+            ("/", 0, ""),
+            ("/?a=b", 0, "?a=b"),
+            ("/x/y", 0, "/x/y"),
+            ("/app", 1, ""),
+            ("/app?a=b&c", 1, "?a=b&c"),
+            ("/app/", 1, "/"),
+            ("/app/x%20y/?q", 1, "/x%20y/?q"),
+            ("//app//x", 1, "//x"),
+            ("/a/b/c", 2, "/c"),
+            ("/%61pp/x", 1, "/x"),
+        ] {
+            let request = Request::get(uri).body(()).unwrap().into_parts().0;
+            assert_eq!(below(&request, depth), expected, "{uri}");
+        }
+    }
+}

@@ -1,0 +1,621 @@
+//! Connections that go on to a server behind the gateway: what passes, who the server hears it is, and how each side hears the other end.
+
+use std::{
+    net::TcpListener,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use super::metrics::metrics;
+use crate::support::{
+    Client, Frame, Gateway, Handshake, Jar, PATIENCE, WebSocket, code,
+    command::{run, wampgate},
+    config::{TICKET, With as _, endpoint, ticket_auth, tracked, web_paths},
+    http::Connection,
+    resident::kib,
+    upstream::{Upstream, echo},
+    websocket::opcode,
+};
+
+/// A path that goes on to a server, with these keys.
+fn proxied(upstream: &Upstream, more: &Value) -> Value {
+    let mut service =
+        json!({ "type": "websocket-proxy", "upstream": { "addresses": [upstream.url("/socket")] } });
+    let more = more.as_object().unwrap().clone();
+    for (key, value) in more {
+        service = service.with(&key, value);
+    }
+    service
+}
+
+/// A gateway whose `/app` goes on to a server.
+fn gateway(upstream: &Upstream, more: &Value) -> Gateway {
+    start(&with_metrics(&json!({ "app": proxied(upstream, more) })))
+}
+
+/// A gateway on which joe can log in at `/ws`, and whose `/app` goes on to a server.
+fn gateway_with_logins(upstream: &Upstream, more: &Value) -> Gateway {
+    let more = json!({ "websocket": "/ws" }).with_all(more);
+    start(&with_metrics(&json!({ "ws": logins(), "app": proxied(upstream, &more) })))
+}
+
+fn logins() -> Value {
+    tracked()
+        .with("auth", ticket_auth().with("cookie", json!({})).with("anonymous", json!({ "type": "static" })))
+}
+
+fn with_metrics(paths: &Value) -> Value {
+    let mut config = web_paths(paths);
+    config["transports"].as_array_mut().unwrap().push(
+        json!({ "type": "web", "endpoint": endpoint(), "paths": { "metrics": { "type": "metrics" } } }),
+    );
+    config
+}
+
+trait WithAll {
+    fn with_all(self, more: &Value) -> Self;
+}
+
+impl WithAll for Value {
+    fn with_all(mut self, more: &Value) -> Self {
+        self.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self
+    }
+}
+
+/// The handshake of a client that speaks nothing in particular.
+fn handshake() -> Handshake {
+    Handshake::default().path("/app").without("Sec-WebSocket-Protocol")
+}
+
+/// A gateway that asks the policies of the configuration and no other.
+fn start(config: &Value) -> Gateway {
+    Gateway::prepare_exactly(config).run()
+}
+
+/// Waits until the metrics have all of these lines.
+#[track_caller]
+fn counted(gateway: &Gateway, lines: &[String]) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let seen = metrics(gateway);
+        let Some(missing) = lines.iter().find(|line| !seen.contains(&format!("{line}\n"))) else { return };
+        assert!(Instant::now() < end, "{missing}: {seen}");
+    }
+}
+
+fn cookie() -> Value {
+    json!({ "cookie": { "store": { "type": "memory" } } })
+}
+
+fn joe(gateway: &Gateway) -> (Jar, Client) {
+    let mut jar = Jar::default();
+    let mut client = Client::open(gateway, &mut jar);
+    client.join_by_ticket("joe", TICKET).unwrap();
+    (jar, client)
+}
+
+#[track_caller]
+fn echoes(socket: &mut WebSocket, text: &str) {
+    socket.send(&Frame::text(text));
+    assert_eq!(socket.receive(), Some(Frame::text(text)));
+}
+
+/// Closes as a client, and hears the answer.
+#[track_caller]
+fn closes(socket: &mut WebSocket, code: u16) {
+    let close = Frame::new(opcode::CLOSE, code.to_be_bytes());
+    socket.send(&close);
+    assert_eq!(socket.receive(), Some(close));
+    socket.connection().assert_ends();
+}
+
+#[test]
+fn whatever_is_spoken_passes_both_ways() {
+    let upstream = Upstream::echo();
+    let gateway = gateway(&upstream, &json!({}));
+    let (mut socket, response) = handshake().opens(&gateway);
+    assert_eq!(response.header("sec-websocket-protocol"), None);
+    assert!(response.set_cookies().is_empty());
+    echoes(&mut socket, "hello");
+    let large = vec![0x5a; 3 << 20];
+    let frames = [
+        Frame::new(opcode::BINARY, b"\x00\xff"),
+        Frame::text(""),
+        Frame::text("in ").unfinished(),
+        Frame::new(opcode::CONTINUATION, "three ").unfinished(),
+        Frame::new(opcode::CONTINUATION, "parts"),
+        Frame::new(opcode::BINARY, large),
+    ];
+    for frame in &frames {
+        socket.send(frame);
+        assert!(socket.receive().as_ref() == Some(frame));
+    }
+    socket.send(&Frame::new(opcode::PING, "are you there?"));
+    assert_eq!(socket.receive(), Some(Frame::new(opcode::PONG, "are you there?")));
+    closes(&mut socket, 3456);
+    assert_eq!(upstream.closes(1), [Some(3456)]);
+}
+
+#[test]
+fn the_server_chooses_the_subprotocol_and_the_extensions() {
+    let chosen = "Sec-WebSocket-Protocol: b\r\nSec-WebSocket-Extensions: permessage-deflate\r\nX-App: yes\r\nServer: app\r\n";
+    let upstream = Upstream::switching(chosen, |peer, seen| {
+        // A compressed message: the gateway need not know what is in it.
+        let _ = peer.write_all(&[0xc1, 3, 1, 2, 3]);
+        echo(peer, seen);
+    });
+    let gateway = gateway(&upstream, &json!({}));
+    let asked = handshake()
+        .header("Sec-WebSocket-Protocol", "a, b")
+        .header("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits");
+    let (mut socket, response) = asked.opens(&gateway);
+    assert_eq!(response.header("sec-websocket-protocol"), Some("b"));
+    assert_eq!(response.header("sec-websocket-extensions"), Some("permessage-deflate"));
+    assert_eq!((response.header("x-app"), response.header("server")), (Some("yes"), Some("wampgate")));
+    assert_eq!(socket.connection().read_exactly(5), Some(vec![0xc1, 3, 1, 2, 3]));
+    let head = upstream.head();
+    assert_eq!(head.all("sec-websocket-protocol"), ["a, b"]);
+    assert_eq!(head.all("sec-websocket-extensions"), ["permessage-deflate; client_max_window_bits"]);
+}
+
+#[test]
+fn what_comes_right_behind_the_handshakes_passes() {
+    let upstream = Upstream::switching("", |peer, seen| {
+        let _ = peer.write_all(&Frame::text("welcome").unmasked());
+        echo(peer, seen);
+    });
+    let gateway = gateway(&upstream, &json!({}));
+    let mut connection = Connection::open(&gateway);
+    let early = [handshake().bytes(), Frame::text("early").masked(), Frame::text("bird").masked()].concat();
+    connection.send(early);
+    assert_eq!(connection.response().status, 101);
+    let mut socket = WebSocket::new(connection);
+    for text in ["welcome", "early", "bird"] {
+        assert_eq!(socket.receive(), Some(Frame::text(text)));
+    }
+}
+
+#[test]
+fn the_path_below_takes_the_place_of_the_mount() {
+    let upstream = Upstream::echo();
+    let addresses = json!({ "upstream": { "addresses": [upstream.url("/")] } });
+    let nested = json!({ "type": "path", "paths": { "c": proxied(&upstream, &json!({})), "/": proxied(&upstream, &addresses) } });
+    let gateway = start(&web_paths(&json!({ "app": proxied(&upstream, &json!({})), "b": nested })));
+    for (path, expected) in [
+        ("/app", "/socket"),
+        ("/app/", "/socket/"),
+        ("/app/a%20b/?x=1&y", "/socket/a%20b/?x=1&y"),
+        ("/app?token=%00", "/socket?token=%00"),
+        ("/b/c/d", "/socket/d"),
+        ("/b", "/"),
+        ("/b/x?y", "/x?y"),
+        ("/b?y", "/?y"),
+    ] {
+        let (_socket, _) = handshake().path(path).opens(&gateway);
+        assert_eq!(upstream.head().line(), format!("GET {expected} HTTP/1.1"), "{path}");
+    }
+    handshake().path("/app/../b").is_refused(&gateway, 400);
+    handshake().path("/app/%2e%2e/b").is_refused(&gateway, 400);
+}
+
+#[test]
+fn no_client_tells_the_server_who_it_is() {
+    let upstream = Upstream::echo();
+    let names = json!({ "headers": { "authid": "Remote-User", "authrole": "Remote-Groups" } });
+    let gateway = gateway_with_logins(&upstream, &names);
+    let (jar, _client) = joe(&gateway);
+    let id = jar.id.clone().unwrap();
+    let mut spoofed = handshake();
+    for name in [
+        "Remote-User",
+        "remote_user",
+        "REMOTE-USER",
+        "Remote.User",
+        "Remote-Groups",
+        "remote_groups",
+        "Wampgate-Client",
+        "wampgate_client",
+        "Wampgate-Authmethod",
+        "X-Forwarded-For",
+        "x_forwarded_for",
+        "X-Forwarded-Proto",
+        "X-Real-IP",
+        "Forwarded",
+    ] {
+        spoofed = spoofed.header(name, "root");
+    }
+    let spoofed = spoofed.header("Cookie", &format!("a=b; cbtid={id}; c=d, cbtid=\"{id}\""));
+    let (_socket, _) = spoofed.opens(&gateway);
+    let head = upstream.head();
+    assert!(!head.text().contains("root"), "{head:?}");
+    assert!(!head.text().contains(&id), "{head:?}");
+    assert_eq!(head.all("cookie"), ["a=b; c=d,"]);
+    assert_eq!((head.all("remote-user"), head.all("remote-groups")), (vec!["joe"], vec!["frontend"]));
+    assert_eq!(head.all("wampgate-authmethod"), ["ticket"]);
+    assert_eq!(head.all("wampgate-client").len(), 1);
+    assert_eq!(head.all("x-forwarded-for"), ["127.0.0.1"]);
+    assert_eq!(
+        (head.all("x-forwarded-proto"), head.all("x-forwarded-host")),
+        (vec!["http"], vec!["gateway.example"])
+    );
+    assert_eq!((head.all("host"), head.all("connection")), (vec!["gateway.example"], vec!["Upgrade"]));
+    // A client without a login has the same headers, with nothing in them.
+    let (_other, response) = handshake().header("Remote-User", "root").opens(&gateway);
+    let (other, head) = (response.tracking_id().unwrap(), upstream.head());
+    assert_eq!((head.all("remote-user"), head.all("remote-groups")), (vec![""], vec![""]));
+    assert!(!head.all("wampgate-client")[0].is_empty() && !head.text().contains(&other), "{head:?}");
+}
+
+#[test]
+fn a_client_is_tracked_and_no_server_changes_its_cookie() {
+    let planted = "Set-Cookie: cbtid=AAAAAAAAAAAAAAAAAAAAAAAA; Path=/\r\nSet-Cookie: session=1\r\n";
+    let upstream = Upstream::switching(planted, |peer, seen| echo(peer, seen));
+    let gateway = gateway(&upstream, &cookie());
+    let mut jar = Jar::default();
+    let (_first, response) = handshake().opens_with(&gateway, &mut jar);
+    let lines = response.set_cookies();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!(lines[0], "session=1");
+    let id = response.tracking_id().unwrap();
+    assert_ne!(id, "AAAAAAAAAAAAAAAAAAAAAAAA");
+    let public_id = upstream.head().all("wampgate-client")[0].to_owned();
+    let (_second, response) = handshake().opens_with(&gateway, &mut jar);
+    assert_eq!(response.set_cookies(), ["session=1"], "the client has its cookie already");
+    assert_eq!(upstream.head().all("wampgate-client"), [public_id]);
+}
+
+#[test]
+fn a_client_that_lacks_something_hears_it_before_any_101() {
+    let upstream = Upstream::echo();
+    let gateway =
+        gateway_with_logins(&upstream, &json!({ "require": "authenticated", "roles": ["frontend"] }));
+    let response = handshake().is_refused(&gateway, 401);
+    assert_eq!(response.header("www-authenticate"), Some("Cookie realm=\"wampgate\""));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    let mut jar = Jar::default();
+    let mut visitor = Client::open(&gateway, &mut jar);
+    visitor.join("realm1", json!({})).unwrap();
+    handshake().cookie(jar.id.as_ref().unwrap()).is_refused(&gateway, 401);
+    let (jar, _client) = joe(&gateway);
+    echoes(&mut handshake().cookie(jar.id.as_ref().unwrap()).opens(&gateway).0, "in");
+    assert_eq!(upstream.heads().len(), 1, "the server hears of no client that is refused");
+    let gateway = gateway_with_logins(&upstream, &json!({ "roles": ["admin"] }));
+    let (jar, _client) = joe(&gateway);
+    handshake().cookie(jar.id.as_ref().unwrap()).is_refused(&gateway, 403);
+    handshake().header("Origin", "https://evil.example").is_refused(&gateway, 403);
+    Handshake::default()
+        .path("/app")
+        .without("Upgrade")
+        .without("Sec-WebSocket-Key")
+        .is_refused(&gateway, 426);
+}
+
+const CUSTOM: &str = include_str!("../component/guests/custom.wat");
+
+#[test]
+fn a_policy_decides_without_a_hello() {
+    let upstream = Upstream::echo();
+    let policy =
+        |component: &str| cookie().with("policy", json!({ "component": component, "deadline": "10s" }));
+    let paths = json!({
+        "app": proxied(&upstream, &policy("custom.wasm")),
+        "broken": proxied(&upstream, &policy("broken.wasm")),
+    });
+    let gateway = Gateway::prepare_exactly(&web_paths(&paths))
+        .file("custom.wasm", wat::parse_str(CUSTOM).unwrap())
+        .file("broken.wasm", super::metrics::policy("unreachable"))
+        .run();
+    let mut jar = Jar::default();
+    let (_first, _) = handshake().opens_with(&gateway, &mut jar);
+    assert_eq!(upstream.head().all("wampgate-authid"), [""], "it names no client that is new");
+    let (mut socket, _) = handshake().opens_with(&gateway, &mut jar);
+    let head = upstream.head();
+    let public_id = head.all("wampgate-client")[0];
+    assert_eq!(head.all("wampgate-authrole"), ["anonymous"]);
+    assert!(head.all("wampgate-authid")[0].contains(public_id), "{head:?}");
+    echoes(&mut socket, "in");
+    let response = handshake().path("/broken").is_refused(&gateway, 503);
+    assert!(response.header("retry-after").is_some());
+    assert_eq!(upstream.heads().len(), 2);
+}
+
+#[test]
+fn a_server_that_takes_no_client_is_told_by_http() {
+    let refusing = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("ws://{}/", listener.local_addr().unwrap())
+    };
+    let silent = Upstream::start(|peer, _| {
+        let _ = peer.read(&mut [0; 16]);
+    });
+    let no_http = Upstream::answering("SSH-2.0-OpenSSH_9.2\r\n\r\n");
+    let wrong_accept = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n";
+    let wrong_accept = Upstream::answering(wrong_accept);
+    let not_offered = Upstream::switching("Sec-WebSocket-Protocol: other\r\n", |peer, seen| echo(peer, seen));
+    let hanging_up = Upstream::answering("");
+    let splitting = Upstream::answering("HTTP/1.1 200 OK\r\nX: a\r\n\tb\r\nContent-Length: 0\r\n\r\n");
+    let closed = "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\n\
+                  Set-Cookie: cbtid=planted\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nnope\r\n0\r\n\r\n";
+    let closed = Upstream::answering(closed);
+    let moved =
+        Upstream::answering("HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n");
+    let endless = Upstream::start(|peer, _| {
+        let _ = peer.write_all(b"HTTP/1.1 500 Oh\r\nContent-Length: 100000000\r\n\r\n");
+        while peer.write_all(&[b'x'; 4096]).is_ok() {}
+    });
+    let mut paths = json!({});
+    let mut add = |name: &str, url: &str| {
+        let upstream = json!({ "addresses": [url], "response_timeout": 500 });
+        paths[name] = cookie().with_all(&json!({ "type": "websocket-proxy", "upstream": upstream }));
+    };
+    add("refusing", &refusing);
+    let servers = [
+        ("silent", &silent),
+        ("no-http", &no_http),
+        ("wrong-accept", &wrong_accept),
+        ("not-offered", &not_offered),
+        ("hanging-up", &hanging_up),
+        ("splitting", &splitting),
+        ("closed", &closed),
+        ("moved", &moved),
+        ("endless", &endless),
+    ];
+    for (name, upstream) in servers {
+        add(name, &upstream.url(""));
+    }
+    let gateway = start(&with_metrics(&paths));
+    for (name, status) in [
+        ("refusing", 502),
+        ("silent", 504),
+        ("no-http", 502),
+        ("wrong-accept", 502),
+        ("not-offered", 502),
+        ("hanging-up", 502),
+        ("splitting", 502),
+        ("closed", 403),
+        ("moved", 302),
+        ("endless", 502),
+    ] {
+        let response = handshake().path(&format!("/{name}")).is_refused(&gateway, status);
+        if name == "closed" {
+            assert_eq!((&*response.body, response.header("x-hop")), ("nope", None));
+            assert_eq!(response.header("transfer-encoding"), None);
+        }
+        if name == "moved" {
+            assert_eq!(response.header("location"), Some("/elsewhere"));
+        }
+    }
+    let dials = [("refusing", "unreachable"), ("silent", "silent"), ("endless", "nonsense")];
+    let line = |(path, outcome)| {
+        format!("wampgate_upstream_dials_total{{transport=\"0\",path=\"/{path}\",outcome=\"{outcome}\"}} 1")
+    };
+    counted(&gateway, &dials.map(line));
+    counted(&gateway, &["wampgate_cookies{store=\"memory of /closed at transport 0\"} 0".to_owned()]);
+    gateway.output().until("reason=\"upstream-silent\"", 1);
+}
+
+#[test]
+fn a_full_server_takes_no_more_and_one_that_has_room_again_does() {
+    let upstream = Upstream::echo();
+    let limit = json!({ "upstream": { "max_connections": 1 } });
+    let gateway = gateway(&upstream, &limit);
+    let (mut socket, _) = handshake().opens(&gateway);
+    let response = handshake().is_refused(&gateway, 503);
+    assert!(response.header("retry-after").is_some());
+    closes(&mut socket, 1000);
+    let end = Instant::now() + Duration::from_secs(20);
+    while handshake().send(&gateway).1.status != 101 {
+        assert!(Instant::now() < end);
+    }
+}
+
+#[test]
+fn each_side_hears_how_the_other_one_ends() {
+    let vanishing = Upstream::switching("", |peer, _| {
+        let _ = peer.read(&mut [0; 100]);
+    });
+    let babbling = Upstream::switching("", |peer, seen| {
+        let _ = peer.write_all(&Frame::text("good").unmasked());
+        let _ = peer.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        echo(peer, seen);
+    });
+    let closing = Upstream::switching("", |peer, seen| {
+        let _ = peer
+            .write_all(&Frame::new(opcode::CLOSE, [&4001_u16.to_be_bytes()[..], b"go"].concat()).unmasked());
+        echo(peer, seen);
+    });
+    let echoing = Upstream::echo();
+    let paths = json!({
+        "vanishing": proxied(&vanishing, &json!({})),
+        "babbling": proxied(&babbling, &json!({})),
+        "closing": proxied(&closing, &json!({})),
+        "app": proxied(&echoing, &json!({})),
+    });
+    let gateway = start(&with_metrics(&paths));
+    let (mut socket, _) = handshake().path("/vanishing").opens(&gateway);
+    socket.send(&Frame::text("go"));
+    socket.is_closed_with(1012);
+    let (mut socket, _) = handshake().path("/babbling").opens(&gateway);
+    assert_eq!(socket.receive(), Some(Frame::text("good")));
+    socket.is_closed_with(1014);
+    assert_eq!(babbling.closes(1), [Some(1002)]);
+    let (mut socket, _) = handshake().path("/closing").opens(&gateway);
+    assert_eq!(socket.receive().unwrap().payload, [&4001_u16.to_be_bytes()[..], b"go"].concat());
+    socket.send(&Frame::new(opcode::CLOSE, 4001_u16.to_be_bytes()));
+    socket.connection().assert_ends();
+    assert_eq!(closing.closes(1), [Some(4001)]);
+    // The client vanishes, or breaks the protocol.
+    let (socket, _) = handshake().opens(&gateway);
+    drop(socket);
+    assert_eq!(echoing.closes(1), [Some(1001)]);
+    let (mut socket, _) = handshake().opens(&gateway);
+    socket.connection().send(Frame::text("not masked").unmasked());
+    socket.is_closed_with(1002);
+    assert_eq!(echoing.closes(2)[1], Some(1002));
+    let ends = [("vanishing", "upstream-lost"), ("babbling", "upstream-broken"), ("app", "client-lost")];
+    let line = |(path, how)| {
+        format!("wampgate_upstream_ends_total{{transport=\"0\",path=\"/{path}\",how=\"{how}\"}} 1")
+    };
+    counted(&gateway, &ends.map(line));
+    gateway.output().until("reason=\"upstream-broken\"", 1);
+}
+
+#[test]
+fn a_server_that_takes_nothing_is_given_up_and_the_gateway_keeps_little_of_it() {
+    let stuck = Upstream::switching("", |_, _| {
+        loop {
+            thread::park();
+        }
+    });
+    let gateway = gateway(&stuck, &json!({ "options": { "auto_ping_interval": 1000 } }));
+    let (mut socket, _) = handshake().opens(&gateway);
+    let before = kib(&gateway.pid().to_string());
+    let frame = Frame::new(opcode::BINARY, vec![0; 1 << 20]).masked();
+    while socket.connection().try_send(&frame[..]).is_ok() {
+        if socket.connection().is_readable(Duration::from_millis(1)) {
+            break;
+        }
+    }
+    let grown = kib(&gateway.pid().to_string()).saturating_sub(before);
+    assert!(grown < 8 << 10, "{grown} KiB more");
+    gateway.output().until("reason=\"upstream-stuck\"", 1);
+}
+
+#[test]
+fn a_logout_closes_the_sockets_of_its_cookie_and_no_other() {
+    let upstream = Upstream::echo();
+    let gateway = gateway_with_logins(&upstream, &json!({}));
+    let (jar, mut client) = joe(&gateway);
+    let id = jar.id.clone().unwrap();
+    let mut joes: Vec<_> = (0..20).map(|_| handshake().cookie(&id).opens(&gateway).0).collect();
+    let (other_jar, _other_client) = joe(&gateway);
+    let (mut other, _) = handshake().cookie(other_jar.id.as_ref().unwrap()).opens(&gateway);
+    let (mut stranger, _) = handshake().opens(&gateway);
+    client.send(&json!([code::GOODBYE, {}, "wamp.close.logout"]));
+    for socket in &mut joes {
+        socket.is_closed_with(1008);
+    }
+    let closes = upstream.closes(20);
+    assert!(closes.iter().all(|code| *code == Some(1008)), "{closes:?}");
+    echoes(&mut other, "still here");
+    echoes(&mut stranger, "me, too");
+    // The cookie is gone.
+    let (_, response) = handshake().cookie(&id).opens(&gateway);
+    assert!(response.tracking_id().is_some_and(|new| new != id), "{response:?}");
+    assert_eq!(upstream.head().all("wampgate-authid"), [""]);
+}
+
+#[test]
+fn a_revocation_closes_a_thousand_sockets_within_a_second() {
+    const SOCKETS: usize = 1000;
+    let upstream = Upstream::echo();
+    let gateway = gateway(&upstream, &cookie());
+    let mut jar = Jar::default();
+    let mut sockets: Vec<_> = (0..SOCKETS).map(|_| handshake().opens_with(&gateway, &mut jar).0).collect();
+    let public_id = upstream.head().all("wampgate-client")[0].to_owned();
+    let (mut stranger, _) = handshake().opens(&gateway);
+    echoes(&mut stranger, "here");
+    let begun = Instant::now();
+    let mut revoke = wampgate();
+    revoke.args(["cookies", "revoke", "--node-dir"]).arg(gateway.path()).args(["--", &public_id]);
+    let told = run(&mut revoke, "").printed();
+    assert_eq!(told, format!("revoked 1 cookie, closed {SOCKETS} connections\n"));
+    for socket in &mut sockets {
+        let frame = socket.receive().expect("a close frame");
+        assert_eq!(frame.close_code(), Some(1008));
+        assert_eq!(&frame.payload[2..], b"wamp.close.killed");
+    }
+    let taken = begun.elapsed();
+    assert!(taken < Duration::from_secs(10), "{taken:?} on a machine that does much else");
+    println!("{SOCKETS} sockets were closed within {taken:?}, the command included");
+    drop(sockets);
+    let closes = upstream.closes(SOCKETS);
+    assert!(closes.iter().all(|code| *code == Some(1008)), "{closes:?}");
+    echoes(&mut stranger, "still here");
+}
+
+#[test]
+fn a_server_at_several_addresses_is_found_where_it_is() {
+    let (one, other) = (Upstream::echo(), Upstream::echo());
+    let refusing = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("ws://{}/", listener.local_addr().unwrap())
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("app.sock");
+    Upstream::echo_at(&socket);
+    let addresses = json!({ "addresses": [one.url(""), refusing, other.url("")] });
+    let paths = json!({
+        "app": { "type": "websocket-proxy", "upstream": addresses },
+        "unix": { "type": "websocket-proxy", "upstream": { "addresses": [format!("unix:{}:/x", socket.display())] } },
+        "crossbar": { "type": "websocket-reverseproxy", "url": "ws://localhost/crossbar",
+            "backend": { "type": "websocket", "url": "ws://localhost/y",
+                "endpoint": { "type": "tcp", "host": "127.0.0.1", "port": one.address.port() } } },
+    });
+    let gateway = start(&with_metrics(&paths));
+    for _ in 0..9 {
+        echoes(&mut handshake().opens(&gateway).0, "found");
+    }
+    let heads = [one.heads().len(), other.heads().len()];
+    assert!(heads[0] >= 3 && heads[1] >= 3, "{heads:?}");
+    counted(&gateway, &["wampgate_upstream_addresses_out{transport=\"0\",path=\"/app\"} 1".to_owned()]);
+    gateway.output().until("an address of an upstream fails again and again", 1);
+    echoes(&mut handshake().path("/unix").opens(&gateway).0, "found");
+    echoes(&mut handshake().path("/crossbar").opens(&gateway).0, "found");
+    assert_eq!(one.head().line(), "GET /y HTTP/1.1");
+}
+
+#[test]
+fn a_gateway_that_ends_asks_clients_to_come_back() {
+    let upstream = Upstream::echo();
+    let mut gateway = gateway(&upstream, &json!({}));
+    let (mut socket, _) = handshake().opens(&gateway);
+    echoes(&mut socket, "in");
+    gateway.signal_term();
+    socket.is_closed_with(1012);
+    assert_eq!(upstream.closes(1), [Some(1001)]);
+    assert!(gateway.await_exit().success());
+}
+
+#[test]
+fn a_reload_leaves_open_sockets_alone() {
+    let upstream = Upstream::echo();
+    let paths = json!({ "app": proxied(&upstream, &json!({})) });
+    let gateway = start(&with_metrics(&paths));
+    let (mut socket, _) = handshake().opens(&gateway);
+    echoes(&mut socket, "before");
+    let mut without = with_metrics(&json!({ "other": proxied(&upstream, &json!({})) }));
+    let (said, status) = gateway.reload(&without);
+    assert_eq!(status, 0, "{said}");
+    echoes(&mut socket, "after");
+    handshake().is_refused(&gateway, 404);
+    without["transports"][0]["paths"]["app"] =
+        proxied(&upstream, &json!({ "upstream": { "max_connections": 1 } }));
+    let (said, status) = gateway.reload(&without);
+    assert_eq!(status, 0, "{said}");
+    handshake().is_refused(&gateway, 503);
+    closes(&mut socket, 1000);
+}
+
+#[test]
+fn the_most_verbose_log_has_no_credential() {
+    let upstream = Upstream::echo();
+    let config =
+        with_metrics(&json!({ "ws": logins(), "app": proxied(&upstream, &json!({ "websocket": "/ws" })) }));
+    let mut gateway = Gateway::prepare_exactly(&config).environment("WAMPGATE_LOG", "trace").run();
+    let (jar, _client) = joe(&gateway);
+    let id = jar.id.unwrap();
+    let (mut socket, _) = handshake().path("/app?token=hunter2").cookie(&id).opens(&gateway);
+    echoes(&mut socket, "what is said");
+    closes(&mut socket, 1000);
+    assert!(gateway.terminate().success());
+    let said = gateway.output().text();
+    assert!(said.contains("websocket open to an upstream"), "{said}");
+    for secret in [&id, TICKET, "hunter2", "what is said"] {
+        assert!(!said.contains(secret), "{secret}");
+    }
+    assert_eq!(upstream.frames(), 1);
+}
