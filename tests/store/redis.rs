@@ -1,16 +1,25 @@
 //! What only a store on Redis does, with the real server.
 
 use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use wampgate::store::{
-    self, Durability, OpenedStore, Parting, Reach, Revocation, StoreError, StoreOpenError, StoreOptions,
+    self, Durability, OpenedStore, Parting, Reach, RedisUrl, Revocation, StoreError, StoreOpenError,
+    StoreOptions,
 };
 
 use super::support::{
-    Kind, StoreFolder, at, authentication, authid, id, knows, planned, record, replacement, wait,
+    Kind, StoreFolder, at, authentication, authid, id, knows, look_up, planned, record, replacement, wait,
 };
 use crate::support::{
     PATIENCE,
@@ -263,4 +272,82 @@ fn change_counts_when_the_replicas_have_it() {
     await_that("changes count again", || {
         wait(store.create(&id(3), record(0, DAY))).is_ok() || knows(&*store, &id(3), 1)
     });
+}
+
+/// The way to a server on which answers can be held up.
+struct Way {
+    port: u16,
+    /// Whether the answer to the next change of a record is held up, with all that come behind it.
+    is_armed: Arc<AtomicBool>,
+    is_held: Arc<AtomicBool>,
+}
+
+impl Way {
+    fn to(socket: PathBuf) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let (is_armed, is_held) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let way = Self {
+            port: listener.local_addr().unwrap().port(),
+            is_armed: Arc::clone(&is_armed),
+            is_held: Arc::clone(&is_held),
+        };
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let (mut client, mut server) = (client.unwrap(), UnixStream::connect(&socket).unwrap());
+                let (mut answers, mut asked) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                let (is_armed, is_held) = (Arc::clone(&is_armed), Arc::clone(&is_held));
+                let is_held_up = Arc::clone(&is_held);
+                thread::spawn(move || {
+                    let mut bytes = [0; 8192];
+                    while let Some(count) = client.read(&mut bytes).ok().filter(|count| *count > 0) {
+                        let text = String::from_utf8_lossy(&bytes[..count]);
+                        if text.contains("EVALSHA")
+                            && text.contains("test:r:")
+                            && is_armed.swap(false, SeqCst)
+                        {
+                            is_held.store(true, SeqCst);
+                        }
+                        if server.write_all(&bytes[..count]).is_err() {
+                            break;
+                        }
+                    }
+                });
+                thread::spawn(move || {
+                    let mut bytes = [0; 8192];
+                    while let Some(count) = answers.read(&mut bytes).ok().filter(|count| *count > 0) {
+                        while is_held_up.load(SeqCst) {
+                            thread::sleep(Duration::from_millis(5));
+                        }
+                        if asked.write_all(&bytes[..count]).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+        way
+    }
+}
+
+#[test]
+fn replacement_whose_answer_is_late_leaves_no_mark_without_the_next_record() {
+    if !is_there() {
+        return;
+    }
+    let place = StoreFolder::new(Kind::Redis);
+    let way = Way::to(place.redis.as_ref().unwrap().url().strip_prefix("unix:").unwrap().into());
+    let StoreOptions::Redis(mut options) = place.config() else { panic!("not on Redis") };
+    options.url = RedisUrl::parse(&format!("redis://127.0.0.1:{}", way.port)).unwrap();
+    options.timeout = Duration::from_secs(1);
+    let store = store::open(&StoreOptions::Redis(options), at(0)).unwrap().store;
+    wait(store.create(&id(1), record(0, DAY))).unwrap();
+    wait(store.authenticate(&id(1), Some(planned("joe", 1, 2, None)), at(1))).unwrap();
+    way.is_armed.store(true, SeqCst);
+    let refused = wait(store.replace(&id(1), &replacement(2), at(2))).unwrap_err();
+    assert!(matches!(refused, StoreError::Unreachable(_)), "{refused}");
+    assert!(way.is_held.swap(false, SeqCst), "the mark was held up");
+    let direct = place.open(3);
+    let before = look_up(&*direct, &id(1), 3).unwrap();
+    assert!(before.succession().unwrap().since.is_some(), "Redis has made the mark all the same");
+    assert_eq!(authid(&*direct, &id(2), 3).as_deref(), Some("joe"));
 }

@@ -137,9 +137,10 @@ impl Worker {
                 true
             }
             Err(StoreError::Replaced { by }) => *by == next.id,
-            Err(_) => false,
+            // Redis may have marked the record before it, or may do so later: then this one must be there.
+            Err(error) => error.is_outage(),
         };
-        if is_in_use {
+        if !matches!(&outcome, Err(error) if error.is_outage()) && is_in_use {
             self.keep().await?;
         }
         if let (Some(made), false) = (made, is_in_use) {
