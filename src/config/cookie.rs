@@ -133,8 +133,8 @@ object! {
 object! {
     /// Records in Redis 7 or Valkey, which several gateways share.
     struct RawRedisStore {
-        /// Where it is: `redis://USER:PASSWORD@HOST:6379/0`, `rediss://…` for TLS, or `unix:/path/to/redis.sock`; `"${NAME}"`
-        /// for an environment variable, or {"file": …}, where it has a password.
+        /// Where it is: `redis://USER:PASSWORD@HOST:6379/0`, `rediss://…` for TLS,
+        /// `redis+sentinel://HOST:26379,HOST:26379/SERVICE/0`, or `unix:/path/to/redis.sock`; `"${NAME}"` for an environment variable, or {"file": …}, where it has a password.
         url: required Located<Secret>,
         /// What the names of all keys begin with. Default `wg:`.
         prefix: optional Prefix,

@@ -15,6 +15,7 @@
 mod attempts;
 mod attend;
 mod cache;
+mod connect;
 mod durable;
 mod fault;
 mod hear;
@@ -202,7 +203,7 @@ async fn begin(
         place: format!("{} {}", options.url, options.prefix),
         what: fault::explain(&error),
     };
-    let mut redis = link::connect(&options, redis::AsyncConnectionConfig::new()).await.map_err(refused)?;
+    let mut redis = connect::connect(&options, redis::AsyncConnectionConfig::new()).await.map_err(refused)?;
     let key = startup::check(&mut redis, &options).await?;
     let state = State::new(options.clone(), key, tally);
     let first = attend::open(&state).await.map_err(|what| StoreOpenError::Redis {

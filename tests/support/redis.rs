@@ -74,11 +74,32 @@ impl RedisServer {
         command.arg("--dir").arg(self.folder.path()).args(["--save", "", "--appendonly", "no"]);
         command.args(["--maxmemory-policy", "noeviction"]).args(&self.arguments);
         self.process = Some(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        self.await_answer();
+    }
+
+    fn await_answer(&self) {
         let end = Instant::now() + PATIENCE;
         while !self.try_cli(&["PING"]).is_some_and(|answer| answer.contains("PONG")) {
             assert!(Instant::now() < end, "redis-server does not answer");
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// A Sentinel that watches the service `main`, whose primary is at this port, and gives it up after half a second.
+    pub(crate) fn sentinel(port: &str, of: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("sentinel.conf");
+        let text = format!(
+            "port {port}\nsentinel monitor main 127.0.0.1 {of} 1\nsentinel down-after-milliseconds main 500\n\
+             sentinel failover-timeout main 2000\nunixsocket {}\n",
+            folder.path().join("redis.sock").display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut command = Command::new(program());
+        command.arg(config).arg("--sentinel").stdout(Stdio::null()).stderr(Stdio::null());
+        let server = Self { folder, process: Some(command.spawn().unwrap()), arguments: Vec::new() };
+        server.await_answer();
+        server
     }
 
     /// Where it listens.

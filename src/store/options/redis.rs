@@ -1,8 +1,12 @@
 //! What a configuration says about a store on Redis.
 
+mod sentinel;
+
 use std::{fmt, path::PathBuf, time::Duration};
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
+use redis::{ConnectionAddr, IntoConnectionInfo as _};
+
+pub(in crate::store) use self::sentinel::Sentinels;
 
 /// `prefix`, unless the configuration says otherwise.
 pub const DEFAULT_PREFIX: &str = "wg:";
@@ -63,9 +67,18 @@ pub enum OnError {
 /// Where a Redis is, and with which password. Neither `Debug` nor `Display` shows the password.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RedisUrl {
-    url: String,
+    way: Way,
     /// The URL without user and password.
     shown: String,
+}
+
+/// How a server is found.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(in crate::store) enum Way {
+    /// By its URL.
+    Url(String),
+    /// By asking Sentinels.
+    Sentinels(Sentinels),
 }
 
 /// Why a text is not the URL of a Redis. No message repeats the text, which may have a password.
@@ -73,15 +86,22 @@ pub struct RedisUrl {
 pub enum RedisUrlError {
     /// Not a URL of a known form.
     #[error(
-        "this is not the URL of a Redis: write \"redis://HOST:6379/0\", \"rediss://HOST:6379/0\" for TLS, or \
-         \"unix:/path/to/redis.sock\", with a user and a password as \"redis://USER:PASSWORD@HOST\" (write @ : / in a \
+        "this is not the URL of a Redis: write \"redis://HOST:6379/0\", \"rediss://HOST:6379/0\" for TLS, \
+         \"redis+sentinel://HOST:26379,HOST:26379/SERVICE/0\", or \"unix:/path/to/redis.sock\", with a user and a password as \"redis://USER:PASSWORD@HOST\" (write @ : / in a \
          password as %40 %3A %2F)"
     )]
     Form,
-    /// Sentinel or Cluster.
+    /// Not a URL of Sentinels.
     #[error(
-        "Sentinel and Cluster are not supported: name one server, or the address that always leads to the primary, as \
-         managed services and HAProxy offer it"
+        "this names no Sentinels: write \"redis+sentinel://HOST:26379,HOST:26379/SERVICE/0\" (`rediss+sentinel` for TLS), with user \
+         and password of the servers as \"USER:PASSWORD@\" before the hosts, and those of the Sentinels as \
+         \"?sentinel_user=USER&sentinel_pass=PASSWORD\" at the end"
+    )]
+    Sentinel,
+    /// Cluster.
+    #[error(
+        "Redis Cluster is not supported: name one server, or the address that always leads to the primary, as managed services \
+         and HAProxy offer it"
     )]
     Kind,
     /// A certificate that is not checked.
@@ -95,7 +115,11 @@ impl RedisUrl {
     /// Checks a URL.
     pub fn parse(text: &str) -> Result<Self, RedisUrlError> {
         let scheme = text.split(':').next().unwrap_or_default();
-        if scheme.contains("sentinel") || scheme.contains("cluster") {
+        if Sentinels::are_named(text) {
+            let sentinels = Sentinels::parse(text)?;
+            return Ok(Self { shown: sentinels.shown(), way: Way::Sentinels(sentinels) });
+        }
+        if scheme.contains("cluster") {
             return Err(RedisUrlError::Kind);
         }
         if text.ends_with("#insecure") {
@@ -110,20 +134,22 @@ impl RedisUrl {
             ConnectionAddr::Unix(path) => format!("unix:{}?db={db}", path.display()),
             _ => return Err(RedisUrlError::Form),
         };
-        Ok(Self { url: text.to_owned(), shown })
+        Ok(Self { way: Way::Url(text.to_owned()), shown })
     }
 
-    /// What the client connects to; push messages need RESP3.
-    pub(in crate::store) fn connection(&self) -> Result<ConnectionInfo, RedisUrlError> {
-        let info = self.url.as_str().into_connection_info().map_err(|_| RedisUrlError::Form)?;
-        let settings = info.redis_settings().clone().set_protocol(redis::ProtocolVersion::RESP3);
-        Ok(info.set_redis_settings(settings))
+    /// How the server is found.
+    pub(in crate::store) const fn way(&self) -> &Way {
+        &self.way
     }
 
     /// Whether a password crosses a network as plain text.
     pub fn shows_password(&self) -> bool {
+        let url = match &self.way {
+            Way::Url(url) => url,
+            Way::Sentinels(sentinels) => return sentinels.show_password(),
+        };
         self.shown.starts_with("redis://")
-            && self.url.contains('@')
+            && url.contains('@')
             && !["localhost", "127.0.0.1", "[::1]", "::1"]
                 .iter()
                 .any(|here| self.shown.trim_start_matches("redis://").starts_with(&format!("{here}:")))
@@ -165,7 +191,8 @@ mod tests {
         for (text, error) in [
             ("http://:secret@host", RedisUrlError::Form),
             ("secret", RedisUrlError::Form),
-            ("redis+sentinel://:secret@host/main", RedisUrlError::Kind),
+            ("redis+sentinel://:secret@host", RedisUrlError::Sentinel),
+            ("redis+cluster://:secret@host", RedisUrlError::Kind),
             ("rediss://:secret@host#insecure", RedisUrlError::Insecure),
         ] {
             assert_eq!(RedisUrl::parse(text), Err(error), "{text}");

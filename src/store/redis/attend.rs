@@ -22,11 +22,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    attempts, durable, fault, hear,
-    link::{Current, connect},
-    outage,
-    state::State,
-    work::Worker,
+    attempts, connect::connect, durable, fault, hear, link::Current, outage, state::State, work::Worker,
 };
 use crate::{ration::Ration, store::Durability};
 

@@ -11,6 +11,7 @@ pub(super) fn explain(error: &RedisError) -> String {
     let remedy = match error.kind() {
         ErrorKind::AuthenticationFailed => "check the user and the password of `url`",
         ErrorKind::Server(ServerErrorKind::ReadOnly) => "this server is a replica: name the primary in `url`",
+        ErrorKind::MasterNameNotFoundBySentinel => "check the name of the service in `url`",
         ErrorKind::Server(ServerErrorKind::BusyLoading) => "it loads its data: wait until it is done",
         ErrorKind::Server(ServerErrorKind::NoPerm) => {
             "the user of `url` lacks a permission: docs/scaling.md has the rule for ACL SETUSER"

@@ -5,11 +5,11 @@ use std::{
     time::Instant,
 };
 
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, aio::MultiplexedConnection};
+use redis::{RedisResult, aio::MultiplexedConnection};
 use tokio::sync::Notify;
 
 use super::{durable::Keeper, fault::explain, state::State};
-use crate::store::{RedisOptions, StoreError};
+use crate::store::StoreError;
 
 /// Where the connection is, while there is one.
 #[derive(Debug)]
@@ -79,20 +79,4 @@ impl Link {
     fn lock(&self) -> MutexGuard<'_, Option<Current>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A new connection.
-pub(super) async fn connect(
-    options: &RedisOptions,
-    config: AsyncConnectionConfig,
-) -> RedisResult<MultiplexedConnection> {
-    let info = options
-        .url
-        .connection()
-        .map_err(|error| RedisError::from((ErrorKind::InvalidClientConfig, "url", error.to_string())))?;
-    let config = config
-        // A connection needs several round trips, and more with TLS.
-        .set_connection_timeout(Some(options.timeout.saturating_mul(4)))
-        .set_response_timeout(Some(options.timeout));
-    Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await
 }

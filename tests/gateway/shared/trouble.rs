@@ -118,6 +118,42 @@ fn a_redis_that_comes_back_empty_makes_new_clients_of_all_and_keeps_the_public_i
     assert_eq!(Client::joined(&a, &mut jar).1["authid"], anew["authid"]);
 }
 
+#[test]
+fn gateways_follow_sentinels_to_the_new_primary() {
+    if !redis::is_there() {
+        return;
+    }
+    let [port, other, of_sentinel] = std::array::from_fn(|_| RedisServer::free_port());
+    let mut primary = RedisServer::with(&["--port", &port]);
+    let replica = RedisServer::with(&["--port", &other, "--replicaof", "127.0.0.1", &port]);
+    let sentinel = RedisServer::sentinel(&of_sentinel, &port);
+    await_that("the Sentinel knows the replica", || {
+        sentinel.cli(&["SENTINEL", "REPLICAS", "main"]).contains(&other)
+    });
+    // A Sentinel that does not answer is no harm.
+    let url = format!("redis+sentinel://127.0.0.1:1,127.0.0.1:{of_sentinel}/main/0");
+    let [a, b] = gateways(&store(&primary).with("url", json!(url)));
+    let mut jar = Jar::default();
+    let mut open = Client::open(&a, &mut jar);
+    open.join_by_ticket("joe", TICKET).unwrap();
+    await_that("the replica has the login", || {
+        let key = replica.cli(&["KEYS", "wg:r:*"]).trim().to_owned();
+        !key.is_empty() && replica.cli(&["GET", &key]).contains("joe")
+    });
+    primary.kill();
+    await_that("both notice it", || !is_ready(&a) && !is_ready(&b));
+    await_that("both have found the new primary", || is_ready(&a) && is_ready(&b));
+    assert_eq!(by_cookie(&b, &mut jar), Ok(json!("joe")));
+    open.echoes();
+    Client::joined(&a, &mut Jar::default());
+    let mut refused = Gateway::prepare(&config(&tracked_in(
+        &store(&primary).with("url", json!(format!("redis+sentinel://127.0.0.1:{of_sentinel}/other"))),
+    )));
+    assert!(!refused.run_to_end().success());
+    let said = refused.output().text();
+    assert!(said.contains("check the name of the service"), "{said}");
+}
+
 /// In the long mode: `WAMPGATE_KILL_ROUNDS=200 cargo test --test integration -- gateways_are_killed`.
 #[test]
 fn no_login_is_lost_when_gateways_are_killed() {

@@ -1,0 +1,136 @@
+//! A Redis that Sentinels watch: `redis+sentinel://USER:PASSWORD@HOST:26379,HOST:26379/SERVICE/0`.
+
+use redis::{ConnectionInfo, IntoConnectionInfo as _};
+
+use super::RedisUrlError;
+
+/// The port of a Sentinel, unless the URL says otherwise.
+const PORT: &str = "26379";
+
+/// Most Sentinels that a URL may name.
+const MOST: usize = 16;
+
+/// Sentinels, and the service that they watch. It may have passwords.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(in crate::store) struct Sentinels {
+    /// `redis` or `rediss`.
+    scheme: &'static str,
+    /// Where each of them is: host and port.
+    places: Vec<String>,
+    /// User and password of the Sentinels, as a URL has them, with `@` behind; empty: none.
+    account: String,
+    /// The name of the service.
+    pub(in crate::store) service: String,
+    /// User and password of the servers, likewise.
+    server_account: String,
+    db: u32,
+}
+
+impl Sentinels {
+    /// Whether a text names Sentinels.
+    pub(super) fn are_named(text: &str) -> bool {
+        ["redis+sentinel:", "rediss+sentinel:"].iter().any(|scheme| text.starts_with(scheme))
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, RedisUrlError> {
+        let (scheme, rest) = text.split_once("+sentinel://").ok_or(RedisUrlError::Sentinel)?;
+        let scheme = if scheme == "rediss" { "rediss" } else { "redis" };
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = rest.split_once('/').ok_or(RedisUrlError::Sentinel)?;
+        let (server_account, hosts) = match authority.rsplit_once('@') {
+            Some((account, hosts)) => (format!("{account}@"), hosts),
+            None => (String::new(), authority),
+        };
+        let (service, db) = path.split_once('/').unwrap_or((path, "0"));
+        let is_fit = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if service.is_empty() || !service.chars().all(is_fit) {
+            return Err(RedisUrlError::Sentinel);
+        }
+        let places: Vec<String> = hosts.split(',').map(with_port).collect();
+        let (mut user, mut password) = ("", "");
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=') {
+                Some(("sentinel_user", value)) => user = value,
+                Some(("sentinel_pass", value)) => password = value,
+                _ => return Err(RedisUrlError::Sentinel),
+            }
+        }
+        let account = if password.is_empty() { String::new() } else { format!("{user}:{password}@") };
+        let db = db.parse().map_err(|_| RedisUrlError::Sentinel)?;
+        let sentinels = Self { scheme, places, account, service: service.to_owned(), server_account, db };
+        let are_fit = sentinels.places.len() <= MOST
+            && sentinels.each().all(|info| info.is_ok())
+            && sentinels.server("localhost", "6379").is_ok();
+        if are_fit { Ok(sentinels) } else { Err(RedisUrlError::Sentinel) }
+    }
+
+    /// Where each of them is.
+    pub(in crate::store) fn each(&self) -> impl Iterator<Item = Result<ConnectionInfo, RedisUrlError>> {
+        let urls = self.places.iter().map(|place| format!("{}://{}{place}/0", self.scheme, self.account));
+        urls.map(|url| url.into_connection_info().map_err(|_| RedisUrlError::Sentinel))
+    }
+
+    /// The server at a place that they name.
+    pub(in crate::store) fn server(&self, host: &str, port: &str) -> Result<ConnectionInfo, RedisUrlError> {
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let url = format!("{}://{}{host}:{port}/{}", self.scheme, self.server_account, self.db);
+        url.into_connection_info().map_err(|_| RedisUrlError::Sentinel)
+    }
+
+    /// The URL without users and passwords.
+    pub(super) fn shown(&self) -> String {
+        format!("{}+sentinel://{}/{}/{}", self.scheme, self.places.join(","), self.service, self.db)
+    }
+
+    /// Whether a password crosses a network as plain text.
+    pub(super) fn show_password(&self) -> bool {
+        let is_here = |place: &String| {
+            ["localhost:", "127.0.0.1:", "[::1]:"].iter().any(|here| place.starts_with(here))
+        };
+        self.scheme == "redis"
+            && !(self.account.is_empty() && self.server_account.is_empty())
+            && !self.places.iter().all(is_here)
+    }
+}
+
+fn with_port(place: &str) -> String {
+    // The colons of an IPv6 address stand in brackets.
+    let has_port = place.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
+    if has_port { place.to_owned() } else { format!("{place}:{PORT}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentinels_and_their_service_are_read() {
+        let text = "redis+sentinel://joe:secret@a.example,b.example:7000,[::1]/main/3?sentinel_pass=hidden";
+        let sentinels = Sentinels::parse(text).unwrap();
+        assert_eq!(sentinels.shown(), "redis+sentinel://a.example:26379,b.example:7000,[::1]:26379/main/3");
+        let infos: Vec<_> = sentinels.each().map(Result::unwrap).collect();
+        assert_eq!(infos[1].addr().to_string(), "b.example:7000");
+        assert_eq!(infos[1].redis_settings().password(), Some("hidden"));
+        let server = sentinels.server("::1", "6380").unwrap();
+        assert_eq!(server.redis_settings().username(), Some("joe"));
+        assert_eq!((server.redis_settings().password(), server.redis_settings().db()), (Some("secret"), 3));
+        assert!(sentinels.show_password());
+        assert!(!Sentinels::parse("redis+sentinel://:secret@127.0.0.1/main").unwrap().show_password());
+        assert!(!Sentinels::parse("rediss+sentinel://:secret@a.example/main").unwrap().show_password());
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        for rest in [
+            "a.example",
+            "a.example/",
+            "/main",
+            "a.example/main/x",
+            "a.example,/main",
+            "a.example/main?x=y",
+            "a/m n",
+        ] {
+            assert!(Sentinels::parse(&format!("redis+sentinel://{rest}")).is_err(), "{rest}");
+        }
+    }
+}
