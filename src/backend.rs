@@ -26,6 +26,14 @@ pub enum Attachment {
     Realm(realm::Attachment),
 }
 
+/// Room that the backend keeps for one message. The message comes apart from it, so that it stands in one place while its session
+/// waits, and not in each of the futures that wait.
+#[derive(Debug)]
+pub enum Room<'a> {
+    /// In the inbox of an embedded realm.
+    Realm(realm::Room<'a>),
+}
+
 /// The backend takes no sessions and no messages any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the backend has been closed")]
@@ -75,10 +83,12 @@ impl Backend {
 }
 
 impl Attachment {
-    /// Hands a message of the session to the backend, waiting while the backend has no room for it.
-    pub async fn send(&self, message: ClientMessage) -> Result<(), BackendClosed> {
+    /// Waits while the backend has no room for a message of the session.
+    pub async fn room(&self, message: &ClientMessage) -> Result<Room<'_>, BackendClosed> {
         match self {
-            Self::Realm(attachment) => attachment.send(message).await.map_err(|_| BackendClosed),
+            Self::Realm(attachment) => {
+                attachment.room(message).await.map(Room::Realm).map_err(|_| BackendClosed)
+            }
         }
     }
 
@@ -86,6 +96,15 @@ impl Attachment {
     pub async fn leave(&self) {
         match self {
             Self::Realm(attachment) => attachment.leave().await,
+        }
+    }
+}
+
+impl Room<'_> {
+    /// Hands the message to the backend.
+    pub fn send(self, message: ClientMessage) -> Result<(), BackendClosed> {
+        match self {
+            Self::Realm(room) => room.send(message).map_err(|_| BackendClosed),
         }
     }
 }

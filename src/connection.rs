@@ -60,22 +60,39 @@ enum Opened {
     Relayed(Box<Relayed>),
 }
 
-/// Serves one connection until it ends.
+/// Serves one connection, once it is let in, until it ends; `held` is what it has of the server's until then.
 ///
 /// HTTP requests first, until one of them becomes a WebSocket; then one WAMP session after the other. What comes
 /// before and after a session is boxed: its state is several times that of the session, in which a connection spends
-/// its life.
-pub async fn run(incoming: Incoming, edge: Arc<Edge>, shutdown: CancellationToken) {
-    let mut connection = match Box::pin(open(incoming, edge, &shutdown)).await {
-        Some(Opened::Wamp(connection)) => connection,
-        Some(Opened::Relayed(relayed)) => return Box::pin(relayed.run(&shutdown)).await,
-        None => return,
-    };
+/// its life. That includes what is given here: a future has room for all of its arguments until it ends.
+pub fn run<A, H>(
+    arrival: A,
+    edge: Arc<Edge>,
+    shutdown: CancellationToken,
+    held: H,
+) -> impl Future<Output = ()> + Send
+where
+    A: Future<Output = Option<(Incoming, Option<Seat>)>> + Send,
+    H: Send,
+{
+    let opening = Box::pin(open(arrival, edge, shutdown.clone()));
+    async move {
+        let _held = held;
+        match opening.await {
+            Some((Opened::Wamp(connection), _seat)) => serve(connection, &shutdown).await,
+            Some((Opened::Relayed(relayed), _seat)) => Box::pin(relayed.run(&shutdown)).await,
+            None => {}
+        }
+    }
+}
+
+/// Serves a connection that speaks WAMP.
+async fn serve(mut connection: Box<Connection>, shutdown: &CancellationToken) {
     let revoked = connection.visitor.revoked();
     let ending = loop {
         // Whatever the client is doing: a revocation ends it where it waits.
         let ending = tokio::select! {
-            ending = connection.converse(&shutdown) => ending,
+            ending = connection.converse(shutdown) => ending,
             why = closed(revoked.as_ref()) => Ending::Revoked(why),
         };
         if !matches!(ending, Ending::Left) {
@@ -86,26 +103,32 @@ pub async fn run(incoming: Incoming, edge: Arc<Edge>, shutdown: CancellationToke
 }
 
 /// HTTP, until a request becomes a WebSocket that does more than echo.
-async fn open(incoming: Incoming, edge: Arc<Edge>, shutdown: &CancellationToken) -> Option<Opened> {
+async fn open(
+    arrival: impl Future<Output = Option<(Incoming, Option<Seat>)>>,
+    edge: Arc<Edge>,
+    shutdown: CancellationToken,
+) -> Option<(Opened, Option<Seat>)> {
+    let (incoming, seat) = arrival.await?;
     let upgraded = tokio::select! {
         upgraded = edge.serve(incoming) => upgraded?,
-        () = expired(shutdown) => return None,
+        () = expired(&shutdown) => return None,
     };
     // A connection that has left HTTP keeps no configuration from before a reload.
     drop(edge);
-    match upgraded {
-        Upgraded::Wamp(upgrade) => Some(Opened::Wamp(Box::new(Connection::new(upgrade)))),
-        Upgraded::Relay(upgrade) => Some(Opened::Relayed(Box::new(Relayed::new(*upgrade)))),
-        Upgraded::Raw(upgrade) => Some(Opened::Wamp(Box::new(Connection::over_raw_socket(upgrade)))),
+    let opened = match upgraded {
+        Upgraded::Wamp(upgrade) => Opened::Wamp(Box::new(Connection::new(upgrade))),
+        Upgraded::Relay(upgrade) => Opened::Relayed(Box::new(Relayed::new(*upgrade))),
+        Upgraded::Raw(upgrade) => Opened::Wamp(Box::new(Connection::over_raw_socket(upgrade))),
         Upgraded::Testee(TesteeUpgrade { stream, early, wire, seat: _seat }) => {
-            Box::pin(Testee::new(stream, early, wire).run(shutdown)).await;
-            None
+            Box::pin(Testee::new(stream, early, wire).run(&shutdown)).await;
+            return None;
         }
         Upgraded::Console(upgrade) => {
-            Box::pin(console::run(*upgrade, shutdown)).await;
-            None
+            Box::pin(console::run(*upgrade, &shutdown)).await;
+            return None;
         }
-    }
+    };
+    Some((opened, seat))
 }
 
 impl Connection {
@@ -256,17 +279,19 @@ async fn expired(shutdown: &CancellationToken) {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Ready;
+
     /// A page. How large a future is, each version of the compiler decides anew, and this bound leaves it the choice: it finds
     /// what would be kept by mistake, such as a buffer. What a connection really holds, the integration tests measure.
     const MOST: usize = 4096;
 
-    fn size<A, B, C, F>(_: impl Fn(A, B, C) -> F) -> usize {
+    fn size<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
         size_of::<F>()
     }
 
     #[test]
     fn what_lives_as_long_as_a_connection_stays_small() {
-        let (task, connection) = (size(super::run), size_of::<super::Connection>());
+        let (task, connection) = (size(super::run::<Ready<_>, ()>), size_of::<super::Connection>());
         assert!(task + connection <= MOST, "{task} + {connection} bytes for as long as the connection lives");
     }
 }

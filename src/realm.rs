@@ -33,7 +33,7 @@ mod turn;
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{SemaphorePermit, oneshot};
 
 use self::{
     features::features,
@@ -69,6 +69,15 @@ pub struct Realm {
 pub struct Attachment {
     key: SessionKey,
     inbox: Arc<Inbox>,
+}
+
+/// Room that a realm keeps for one message of a session.
+#[derive(Debug)]
+pub struct Room<'a> {
+    attachment: &'a Attachment,
+    /// How many slots of the inbox the message takes.
+    number: u32,
+    slots: SemaphorePermit<'a>,
 }
 
 // === impl Realm ===
@@ -176,12 +185,11 @@ impl Realm {
 // === impl Attachment ===
 
 impl Attachment {
-    /// Hands a message of the session to the realm, waiting while the realm's inbox is full.
-    ///
-    /// Takes the messages for broker and dealer. The session's own (HELLO, GOODBYE, …) are a protocol violation here, as
-    /// is an answer to an invocation that was never sent: the session gets ABORT, and its outbox is closed.
-    pub async fn send(&self, message: ClientMessage) -> Result<(), RealmClosed> {
-        self.inbox.send(Arrival::message(self.key, message)).await
+    /// Waits while the realm's inbox has no room for a message of the session.
+    pub async fn room(&self, message: &ClientMessage) -> Result<Room<'_>, RealmClosed> {
+        let number = Arrival::slots_of(message);
+        let slots = self.inbox.room(number).await?;
+        Ok(Room { attachment: self, number, slots })
     }
 
     /// Leaves the realm, after what the session has sent, and waits until the realm has acted on it: the answers are in the
@@ -191,6 +199,19 @@ impl Attachment {
         self.inbox.send_now(Arrival::Detach { key: self.key, done: Some(done) });
         // If the realm has ended, there is nothing left to wait for.
         drop(left.await);
+    }
+}
+
+// === impl Room ===
+
+impl Room<'_> {
+    /// Hands the message to the realm.
+    ///
+    /// Takes the messages for broker and dealer. The session's own (HELLO, GOODBYE, …) are a protocol violation here, as
+    /// is an answer to an invocation that was never sent: the session gets ABORT, and its outbox is closed.
+    pub fn send(self, message: ClientMessage) -> Result<(), RealmClosed> {
+        let Self { attachment: Attachment { key, inbox }, number, slots } = self;
+        inbox.put(slots, Arrival::Message { key: *key, slots: number, message })
     }
 }
 

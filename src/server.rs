@@ -9,7 +9,7 @@ mod proxy_header;
 #[cfg(test)]
 mod tests;
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{future::ready, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::Semaphore,
@@ -254,24 +254,18 @@ impl Site {
             };
             let (edge, shutdown) = (Arc::clone(&serving.edge), self.post.wave());
             let held = (permit, descriptor, memory, seat, edge.count());
-            let Some(entrance) = serving.entrance.clone() else {
-                connections.spawn(async move {
-                    connection::run(incoming, edge, shutdown).await;
-                    drop(held);
-                });
-                continue;
-            };
-            connections.spawn(async move {
-                // Boxed, since a handshake needs more than the connection behind it.
-                let admitted = Box::pin(entrance.admit(incoming, &edge, &shutdown)).await;
-                // A connection keeps no configuration of TLS from before a reload.
-                drop(entrance);
-                if let Some((incoming, seat)) = admitted {
-                    connection::run(incoming, edge, shutdown).await;
-                    drop(seat);
+            match serving.entrance.clone() {
+                None => {
+                    let arrival = ready(Some((incoming, None)));
+                    connections.spawn(connection::run(arrival, edge, shutdown, held));
                 }
-                drop(held);
-            });
+                Some(entrance) => {
+                    let (door, draining) = (Arc::clone(&edge), shutdown.clone());
+                    // It ends with the entrance: a connection keeps no configuration of TLS from before a reload.
+                    let arrival = async move { entrance.admit(incoming, &door, &draining).await };
+                    connections.spawn(connection::run(arrival, edge, shutdown, held));
+                }
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backend::Attachment,
+    backend::{Attachment, BackendClosed},
     wamp::{ClientMessage, uri::error::LOGOUT},
     wire::{CloseCode, Closing, Ending, Wire},
 };
@@ -35,35 +35,38 @@ impl Session {
                 message = wire.next_message() => message,
                 () = &mut shutdown => return Ending::Shutdown,
             };
-            let handled = match message {
-                Ok(message) => self.handle(message).await,
-                Err(error) => Err(error.into()),
+            let message = match message {
+                Ok(message) => message,
+                Err(error) => return error.into(),
             };
-            if let Err(ending) = handled {
+            if let Some(ending) = self.ends(&message) {
+                if matches!(message, ClientMessage::Goodbye { .. }) {
+                    // What the client asked for before it left is answered before GOODBYE is.
+                    self.attachment.leave().await;
+                }
                 return ending;
+            }
+            let room = self.attachment.room(&message).await;
+            if let Err(BackendClosed) = room.and_then(|room| room.send(message)) {
+                return Closing::After(CloseCode::Normal).into();
             }
         }
     }
 
-    async fn handle(&self, message: ClientMessage) -> Result<(), Ending> {
-        match message {
-            ClientMessage::Goodbye { reason, .. } => {
-                // What the client asked for before it left is answered before GOODBYE is.
-                self.attachment.leave().await;
-                // Crossbar.io's reason: the client wants its cookie to stand for nothing any more.
-                let logs_out = reason.as_str() == LOGOUT && self.is_tracked;
-                Err(if logs_out { Ending::Logout(None) } else { Ending::Left })
+    /// How a message ends the session that is not for the backend.
+    fn ends(&self, message: &ClientMessage) -> Option<Ending> {
+        Some(match message {
+            // Crossbar.io's reason: the client wants its cookie to stand for nothing any more.
+            ClientMessage::Goodbye { reason, .. } if reason.as_str() == LOGOUT && self.is_tracked => {
+                Ending::Logout(None)
             }
+            ClientMessage::Goodbye { .. } => Ending::Left,
             // Section "Protocol Violations": a second HELLO during the lifetime of the session is one.
-            ClientMessage::Hello { .. } => Err(Ending::violation("HELLO in an established session")),
-            ClientMessage::Authenticate { .. } => {
-                Err(Ending::violation("AUTHENTICATE in an established session"))
-            }
+            ClientMessage::Hello { .. } => Ending::violation("HELLO in an established session"),
+            ClientMessage::Authenticate { .. } => Ending::violation("AUTHENTICATE in an established session"),
             // The client has given up, and expects no answer (section "Session Termination").
-            ClientMessage::Abort { .. } => Err(Ending::Close(CloseCode::Normal, String::new())),
-            message => {
-                self.attachment.send(message).await.map_err(|_| Closing::After(CloseCode::Normal).into())
-            }
-        }
+            ClientMessage::Abort { .. } => Ending::Close(CloseCode::Normal, String::new()),
+            _ => return None,
+        })
     }
 }

@@ -11,7 +11,7 @@ use std::sync::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 
 use super::{listing::Listing, member::Client, options::SessionLimits, rules::Rules};
 use crate::{
@@ -137,10 +137,20 @@ impl Inbox {
 
     /// Adds an arrival, waiting for its slots. A call that is dropped while it waits adds nothing.
     pub(super) async fn send(&self, arrival: Arrival) -> Result<(), RealmClosed> {
-        let slots = self.gate.slots.acquire_many(arrival.slots()).await.map_err(|_| RealmClosed)?;
+        let room = self.room(arrival.slots()).await?;
+        self.put(room, arrival)
+    }
+
+    /// Waits for slots.
+    pub(super) async fn room(&self, slots: u32) -> Result<SemaphorePermit<'_>, RealmClosed> {
+        self.gate.slots.acquire_many(slots).await.map_err(|_| RealmClosed)
+    }
+
+    /// Adds an arrival that has its slots.
+    pub(super) fn put(&self, room: SemaphorePermit<'_>, arrival: Arrival) -> Result<(), RealmClosed> {
         self.queue.send(arrival).map_err(|_| RealmClosed)?;
         // The owner gives them back when it has taken the arrival.
-        slots.forget();
+        room.forget();
         Ok(())
     }
 
@@ -152,11 +162,10 @@ impl Inbox {
 }
 
 impl Arrival {
-    /// A message's arrival.
-    pub(super) fn message(key: SessionKey, message: ClientMessage) -> Self {
-        let slots =
-            u32::try_from(message.serialized_size() / SLOT_BYTES).unwrap_or(u32::MAX).saturating_add(1);
-        Self::Message { key, slots: slots.min(SLOTS), message }
+    /// How many slots a message takes.
+    pub(super) fn slots_of(message: &ClientMessage) -> u32 {
+        let slots = u32::try_from(message.serialized_size() / SLOT_BYTES).unwrap_or(u32::MAX);
+        slots.saturating_add(1).min(SLOTS)
     }
 
     /// How many slots the arrival occupies while it waits.
@@ -176,7 +185,7 @@ impl Arrival {
 #[cfg(test)]
 impl Inbox {
     /// Takes all slots until the returned permit is dropped: senders find the inbox full.
-    pub(super) async fn fill(&self) -> tokio::sync::SemaphorePermit<'_> {
+    pub(super) async fn fill(&self) -> SemaphorePermit<'_> {
         self.gate.slots.acquire_many(SLOTS).await.unwrap()
     }
 }

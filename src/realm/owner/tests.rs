@@ -67,7 +67,7 @@ impl Client {
     }
 
     async fn send(&self, message: ClientMessage) {
-        self.attachment.send(message).await.unwrap();
+        send(&self.attachment, message).await.unwrap();
     }
 
     /// Waits for so many frames.
@@ -84,9 +84,13 @@ async fn alice_and_bob(realm: &Realm, message: ClientMessage) -> (Client, Client
     (alice, bob)
 }
 
+async fn send(attachment: &Attachment, message: ClientMessage) -> Result<(), RealmClosed> {
+    attachment.room(&message).await?.send(message)
+}
+
 /// Sends a message that finds the inbox full, and does not wait until there is room.
 async fn gives_up_sending(client: &Client, message: ClientMessage) {
-    let sending = std::pin::pin!(client.attachment.send(message));
+    let sending = std::pin::pin!(send(&client.attachment, message));
     assert!(poll!(sending).is_pending(), "senders wait");
 }
 
@@ -428,7 +432,7 @@ async fn realm_whose_owner_has_ended_says_goodbye_and_takes_no_session() {
     for client in [&alice, &behind] {
         client.receive(1).await;
         assert_eq!(closing(&client.outbox).await, Closing::After(CloseCode::Away));
-        assert_eq!(client.attachment.send(event("com.t")).await, Err(RealmClosed));
+        assert_eq!(send(&client.attachment, event("com.t")).await, Err(RealmClosed));
     }
     let outbox = Arc::new(Outbox::new(Serializer::Json, PLENTY));
     let refused = realm.attach(SessionId(3), identity(3), outbox, crate::realm::Client::default()).await;

@@ -63,7 +63,7 @@ pub(in crate::wire) struct WebSocket {
     charge: Charge,
     /// Whether it is the latter: the caller comes back when it is done with it.
     is_given_out: bool,
-    /// Whether the engine's buffer has grown for a large message.
+    /// Whether the engine's buffers have grown for a large message.
     has_grown: bool,
     /// Whether the engine may hold something that is to be sent.
     is_unsent: bool,
@@ -141,6 +141,8 @@ impl WebSocket {
             config.max_message_size = Some(max_message);
             config.max_frame_size = Some(max_frame.min(max_message));
         });
+        // A session begins with messages that are longer than most, WELCOME above all.
+        self.has_grown = true;
     }
 
     /// The next message. Cancel-safe: what has arrived is kept.
@@ -301,7 +303,7 @@ impl WebSocket {
         })
     }
 
-    /// Gives back what a large message has needed, when the peer is silent. The engine keeps its buffer as it is; so, where it holds
+    /// Gives back what a large message has needed, when the peer is silent. The engine keeps its buffers as they are; so, where it holds
     /// nothing else, a new engine takes its place.
     fn shrink(&mut self) {
         if self.has_grown && self.received == self.given_out && !self.is_unsent {
