@@ -189,8 +189,8 @@ fn announce(gateway: &Gateway, server: &Server) -> io::Result<()> {
         writeln!(out, "listening on {url}")?;
         for (path, target) in transport.config().edge.root.targets() {
             // What a client of the service is given: `ws://` and `wss://`.
-            let scheme =
-                matches!(target, TargetOptions::WebSocket(_)).then(|| url.strip_prefix("http")).flatten();
+            let is_websocket = matches!(target, TargetOptions::WebSocket(_) | TargetOptions::Proxied(_));
+            let scheme = is_websocket.then(|| url.strip_prefix("http")).flatten();
             let url = scheme.map_or_else(|| url.clone(), |rest| format!("ws{rest}"));
             writeln!(out, "  {:<9} {url}{path}", target.kind())?;
         }

@@ -1,14 +1,15 @@
 //! A connection that goes on to an upstream: what ends it besides its two sides.
 
-use std::future::pending;
+use std::{future::pending, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{closed, lease::Held};
 use crate::{
     admission::{Recognized, Visitor},
+    backend::Backend,
     edge::{RelayHandover, RelayUpgrade, Seat},
     identity::Lapse,
     metrics::{Refusals, Stage},
@@ -19,12 +20,16 @@ use crate::{
     wire::Ending,
 };
 
+/// How often a connection looks whether the configuration still has its client's principal.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// A connection that goes on to an upstream.
 #[derive(Debug)]
 pub(super) struct Relayed {
     relay: Relay<Stream, Link>,
     visitor: Visitor,
     recognized: Option<Recognized>,
+    backend: Option<Backend>,
     refusals: Refusals,
     /// What ends it when the client's identity lapses, if that can.
     lease: Option<Box<Held>>,
@@ -43,6 +48,7 @@ impl Relayed {
             has_extensions,
             visitor,
             recognized,
+            backend,
             interval,
             tally,
             refusals,
@@ -55,17 +61,18 @@ impl Relayed {
         let beginning = Beginning { client: &early, upstream: &sent_early, has_extensions };
         let relay = Relay::new(stream, link, &beginning, interval, tally);
         let (lease, lapsed) = hold(recognized.as_ref());
-        Self { relay, visitor, recognized, refusals, lease, lapsed, _place: place, _seat: seat }
+        Self { relay, visitor, recognized, backend, refusals, lease, lapsed, _place: place, _seat: seat }
     }
 
     /// Passes on what comes until a side ends, or the client may no longer be there.
     pub(super) async fn run(self, shutdown: &CancellationToken) {
-        let Self { relay, visitor, recognized, refusals, lease, mut lapsed, .. } = self;
+        let Self { relay, visitor, recognized, backend, refusals, lease, mut lapsed, .. } = self;
         let revoked = visitor.revoked();
         let stop = async {
             tokio::select! {
                 why = closed(revoked.as_ref()) => part(why),
                 why = lapse(lapsed.as_mut()) => stop(Ending::Lapsed(why), "lapsed"),
+                () = unwelcome(backend.as_ref(), recognized.as_ref()) => stop(Ending::NotStanding, "lapsed"),
                 () = shutdown.cancelled() => Stop {
                     client: code::RESTART,
                     reason: "the gateway is shutting down".into(),
@@ -98,6 +105,15 @@ fn hold(recognized: Option<&Recognized>) -> (Option<Box<Held>>, Option<mpsc::Rec
     });
     let told = held.is_some().then_some(told);
     (held, told)
+}
+
+/// Waits until the configuration no longer has what the client's identity stands on. A realm tells its sessions at once; a connection that
+/// is no session looks for itself.
+async fn unwelcome(backend: Option<&Backend>, recognized: Option<&Recognized>) {
+    let (Some(backend), Some(known)) = (backend, recognized) else { return pending().await };
+    while backend.rules().admit(&known.identity) {
+        sleep(LOOK).await;
+    }
 }
 
 async fn lapse(lapsed: Option<&mut mpsc::Receiver<Lapse>>) -> Lapse {

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     admission::{Facts, Recognized, Visitor},
+    backend::Backend,
     handshake::AcceptedAny,
     metrics::{Refusals, Stage},
     service::WebSocketService,
@@ -66,6 +67,8 @@ pub struct RelayHandover {
     pub visitor: Visitor,
     /// Who it is, if that is known.
     pub recognized: Option<Recognized>,
+    /// The backend whose roles and logins have counted for that.
+    pub backend: Option<Backend>,
     /// After how long silence is looked into.
     pub interval: Duration,
     /// Counts what passes.
@@ -130,7 +133,7 @@ impl Proxied {
         let mut visitor = met(admission.meet_without_hello(facts, &request.headers, Timestamp::now()).await)?;
         match self.decide(asked, &visitor).await {
             Ok((Opened { link, early, headers, place }, recognized)) => {
-                self.begins(&visitor, recognized.as_ref());
+                let backend = self.begins(&visitor, recognized.as_ref());
                 let has_extensions = headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS);
                 let response = switching(self.rules.answer(&headers), visitor.take_set_cookie());
                 let handover = RelayHandover {
@@ -139,6 +142,7 @@ impl Proxied {
                     has_extensions,
                     visitor,
                     recognized,
+                    backend,
                     interval: self.interval,
                     tally: self.upstream.tally().clone(),
                     refusals: self.refusals.clone(),
@@ -181,11 +185,11 @@ impl Proxied {
     }
 
     /// Notes who has come, so that a logout of this principal ends the connection and one of another principal does not.
-    fn begins(&self, visitor: &Visitor, recognized: Option<&Recognized>) {
-        if let (Some(known), Ok(backend)) = (recognized, self.terms.backend(&self.service, visitor)) {
-            let session = SessionId::random();
-            self.service.admission.begins(visitor, session, backend.realm(), &known.identity);
-        }
+    fn begins(&self, visitor: &Visitor, recognized: Option<&Recognized>) -> Option<Backend> {
+        let (known, backend) = (recognized?, self.terms.backend(&self.service, visitor).ok()?);
+        let session = SessionId::random();
+        self.service.admission.begins(visitor, session, backend.realm(), &known.identity);
+        Some(backend.clone())
     }
 }
 

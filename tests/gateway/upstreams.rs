@@ -15,6 +15,7 @@ use crate::support::{
     config::{TICKET, With as _, endpoint, ticket_auth, tracked, web_paths},
     http::Connection,
     resident::kib,
+    tls::Authority,
     upstream::{Upstream, echo},
     websocket::opcode,
 };
@@ -569,6 +570,67 @@ fn a_server_at_several_addresses_is_found_where_it_is() {
 }
 
 #[test]
+fn a_server_that_speaks_tls_is_checked() {
+    let authority = Authority::new();
+    let mut with_tls = endpoint();
+    with_tls["tls"] = json!({ "certificate": "server.pem", "key": "server.key" });
+    let echoing = json!({ "echo": { "type": "websocket-testee" } });
+    let server = json!({ "transports": [{ "type": "web", "endpoint": with_tls, "paths": echoing }] });
+    let server = Gateway::prepare_exactly(&server);
+    authority.issue(&["localhost"]).write(server.path(), "server");
+    let server = server.run();
+    let port = server.address().port();
+    let path = |host: &str, authorities: &str| {
+        let addresses = [format!("wss://{host}:{port}/echo")];
+        let upstream =
+            json!({ "addresses": addresses, "ca_certificates": [authorities], "connect_timeout": 20_000 });
+        json!({ "type": "websocket-proxy", "upstream": upstream })
+    };
+    let paths = json!({
+        "app": path("localhost", "ours.pem"),
+        "other-name": path("127.0.0.1", "ours.pem"),
+        "other-authority": path("localhost", "other.pem"),
+        "plain": { "type": "websocket-proxy", "upstream": { "addresses": [format!("ws://localhost:{port}/echo")] } },
+    });
+    let gateway = Gateway::prepare_exactly(&with_metrics(&paths))
+        .file("ours.pem", authority.pem())
+        .file("other.pem", Authority::new().pem())
+        .run();
+    let (mut socket, _) = handshake().opens(&gateway);
+    echoes(&mut socket, "protected");
+    let large = Frame::new(opcode::BINARY, vec![7; 300_000]);
+    socket.send(&large);
+    assert!(socket.receive().as_ref() == Some(&large));
+    closes(&mut socket, 1000);
+    for path in ["/other-name", "/other-authority"] {
+        handshake().path(path).is_refused(&gateway, 502);
+    }
+    gateway.output().until("reason=\"upstream-tls\"", 1);
+    // Words for a client that speaks no TLS are the server's answer.
+    handshake().path("/plain").is_refused(&gateway, 400);
+}
+
+#[test]
+fn a_socket_that_does_nothing_holds_little_memory() {
+    const SOCKETS: u64 = 500;
+    let upstream = Upstream::echo();
+    let gateway = gateway(&upstream, &cookie());
+    let process = gateway.pid().to_string();
+    let open = || {
+        let mut socket = handshake().opens(&gateway).0;
+        echoes(&mut socket, "here");
+        socket
+    };
+    let first: Vec<_> = (0..50).map(|_| open()).collect();
+    let before = kib(&process);
+    let idle: Vec<_> = (0..SOCKETS).map(|_| open()).collect();
+    let each = kib(&process).saturating_sub(before) / SOCKETS;
+    println!("{each} KiB for each connection to a server, with its record");
+    assert!(each <= 16, "{each} KiB each");
+    drop((first, idle));
+}
+
+#[test]
 fn a_gateway_that_ends_asks_clients_to_come_back() {
     let upstream = Upstream::echo();
     let mut gateway = gateway(&upstream, &json!({}));
@@ -598,6 +660,24 @@ fn a_reload_leaves_open_sockets_alone() {
     assert_eq!(status, 0, "{said}");
     handshake().is_refused(&gateway, 503);
     closes(&mut socket, 1000);
+}
+
+#[test]
+fn a_reload_without_a_principal_closes_its_sockets() {
+    let upstream = Upstream::echo();
+    let with_joe = json!({ "ws": logins(), "app": proxied(&upstream, &json!({ "websocket": "/ws" })) });
+    let mut config = with_metrics(&with_joe);
+    let gateway = start(&config);
+    let (jar, _client) = joe(&gateway);
+    let (mut socket, _) = handshake().cookie(jar.id.as_ref().unwrap()).opens(&gateway);
+    let (mut stranger, _) = handshake().opens(&gateway);
+    echoes(&mut socket, "in");
+    let principals = json!({ "jane": { "ticket": TICKET, "role": "frontend" } });
+    config["transports"][0]["paths"]["ws"]["auth"]["ticket"]["principals"] = principals;
+    let (said, status) = gateway.reload(&config);
+    assert_eq!(status, 0, "{said}");
+    socket.is_closed_with(1008);
+    echoes(&mut stranger, "still here");
 }
 
 #[test]

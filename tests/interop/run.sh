@@ -57,6 +57,7 @@ start_gateway() {
     "paths": {
         "/": {"type": "page"},
         "echo": {"type": "websocket-testee"},
+        "proxied": {"type": "websocket-proxy", "upstream": {"addresses": ["unix:echo.sock:/echo"]}},
         "ws": {"type": "websocket", "cookie": {"store": {"type": "memory"}}},
         "login": {"type": "websocket", "cookie": {"store": {"type": "memory"}}, "auth": {
             "ticket": {"type": "static", "principals": {"joe": {"ticket": "interop-ticket", "role": "member"}}},
@@ -80,6 +81,10 @@ start_gateway() {
             "cookie": {}
         }}
     }
+}, {
+    "type": "web",
+    "endpoint": {"type": "unix", "path": "echo.sock"},
+    "paths": {"echo": {"type": "websocket-testee"}}
 }]}
 JSON
     principal ticket joe <<<interop-ticket
@@ -149,6 +154,8 @@ conformance() {
     local venv
     python_packages conformance
     run_client conformance env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/conformance/interop.py" "${url%/ws}/echo"
+    # The same service behind the gateway itself: what passes, passes as it is.
+    run_client conformance-proxied env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/conformance/interop.py" "${url%/ws}/proxied"
 }
 
 autobahn() {

@@ -1,4 +1,5 @@
-"""Runs Autobahn's cases for WebSocket servers, as kosoku has them, against a path of type `websocket-testee`.
+"""Runs Autobahn's cases for WebSocket servers, as kosoku has them, against a path of type `websocket-testee`, or one of type
+`websocket-proxy` in front of it.
 
     interop.py ws://127.0.0.1:8080/echo
 
