@@ -1,6 +1,9 @@
 //! The commands themselves, on a store that this process has open. All of it blocks.
 
-use std::io;
+use std::{
+    io, thread,
+    time::{Duration, Instant},
+};
 
 use super::{AdminRequest, Command, CookieEntry, IdArgument, ManagedStore, Reply, Selection, Summary};
 use crate::{
@@ -11,6 +14,10 @@ use crate::{
 
 /// How many changes are handed to the store before the first is waited for: they share their writes.
 const BATCH: usize = 512;
+
+/// For how long records are handed again to a store that takes none of them, and how often.
+const PATIENCE: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// How many expired records are dropped between two reports.
 const PURGE_STEP: usize = 10_000;
@@ -198,7 +205,7 @@ impl Job<'_> {
         let (mut added, mut existing, mut expired, mut unfit) = (0, 0, 0, 0);
         let mut done = 0;
         loop {
-            let mut commits = Vec::with_capacity(BATCH);
+            let mut fit = Vec::with_capacity(BATCH);
             let batch: Vec<_> = records.take(BATCH).collect();
             let is_last = batch.len() < BATCH;
             done += batch.len() as u64;
@@ -209,20 +216,53 @@ impl Job<'_> {
                 } else if record.authentication.as_ref().is_some_and(|a| a.check().is_err()) {
                     unfit += 1;
                 } else {
-                    commits.push(self.store.clients.store.create(&id, record));
+                    fit.push((id, record));
                 }
             }
-            for commit in commits {
-                match commit.wait() {
-                    Ok(()) => added += 1,
-                    Err(StoreError::Exists) => existing += 1,
-                    Err(error) => return Err(error.into()),
-                }
-            }
+            let count = fit.len() as u64;
+            let added_now = self.add(fit)?;
+            added += added_now;
+            existing += count - added_now;
             if is_last {
                 return Ok(Summary::Imported { added, existing, expired, unfit });
             }
             reply(Reply::Progress { done, total: Some(total) })?;
+        }
+    }
+}
+
+impl Job<'_> {
+    /// Adds records; how many were not there yet. While a store elsewhere does not answer, the gateway tries again.
+    fn add(&self, mut records: Vec<(TrackingId, CookieRecord)>) -> Result<u64, StoreError> {
+        let store = &self.store.clients.store;
+        let mut added = 0;
+        let mut latest = Instant::now();
+        loop {
+            let count = records.len();
+            let commits: Vec<_> =
+                records.iter().map(|(id, record)| store.create(id, record.clone())).collect();
+            let mut outage = None;
+            let mut left = Vec::new();
+            for (record, commit) in records.into_iter().zip(commits) {
+                match commit.wait() {
+                    Ok(()) => added += 1,
+                    Err(StoreError::Exists) => {}
+                    Err(error) if error.is_outage() => {
+                        outage = Some(error);
+                        left.push(record);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            let Some(error) = outage else { return Ok(added) };
+            if left.len() < count {
+                latest = Instant::now();
+            }
+            if latest.elapsed() > PATIENCE {
+                return Err(error);
+            }
+            thread::sleep(PAUSE);
+            records = left;
         }
     }
 }

@@ -154,6 +154,34 @@ fn gateways_follow_sentinels_to_the_new_primary() {
     assert!(said.contains("check the name of the service"), "{said}");
 }
 
+#[test]
+fn an_import_goes_on_when_redis_answers_again() {
+    if !redis::is_there() {
+        return;
+    }
+    let server = RedisServer::start();
+    let file_store = json!({ "type": "file", "filename": "cookies.dat" });
+    let source = Gateway::start(&config(&tracked_in(&file_store)));
+    let mut jars: [Jar; 3] = Default::default();
+    for jar in &mut jars {
+        drop(Client::joined(&source, jar));
+    }
+    let file = source.path().join("cookies.jsonl").display().to_string();
+    source.command("cookies", &["export", "--reveal", &file]);
+    let gateway = Gateway::start(&config(&tracked_in(&store(&server).with("timeout", json!("250ms")))));
+    server.stop();
+    let said = thread::scope(|scope| {
+        let import = scope.spawn(|| gateway.command_said("cookies", &["import", &file]));
+        await_that("the gateway notices it", || !is_ready(&gateway));
+        server.go_on();
+        import.join().unwrap()
+    });
+    assert_eq!(server.cli(&["KEYS", "wg:r:*"]).lines().count(), 3, "{said}");
+    for jar in &mut jars {
+        assert_eq!(Client::joined(&gateway, jar).1["x_wampgate_known"], json!(true));
+    }
+}
+
 /// In the long mode: `WAMPGATE_KILL_ROUNDS=200 cargo test --test integration -- gateways_are_killed`.
 #[test]
 fn no_login_is_lost_when_gateways_are_killed() {
