@@ -61,13 +61,17 @@ enum Said {
 pub(super) async fn run(upgrade: ConsoleUpgrade, shutdown: &CancellationToken) {
     let ConsoleUpgrade { stream, early, entry } = upgrade;
     let mut talk = Talk::of_text(stream, early, Arc::clone(&WIRE));
-    tokio::select! {
-        error = serve(&mut talk, &entry) => talk.end(error).await,
-        () = shutdown.cancelled() => talk.close(CloseCode::Away, "the gateway shuts down").await,
+    let error = tokio::select! {
+        error = serve(&mut talk, &entry) => error,
+        () = shutdown.cancelled() => WireError::Broken(CloseCode::Away, "the gateway shuts down".to_owned()),
         () = entry.retired.cancelled() => {
-            talk.close(CloseCode::Restart, "the gateway's configuration has changed: connect again").await;
+            let why = "the gateway's configuration has changed: connect again".to_owned();
+            WireError::Broken(CloseCode::Restart, why)
         }
-    }
+    };
+    // The page may come again as soon as it has read that it is closed: its place is free by then.
+    drop(entry);
+    talk.end(error).await;
 }
 
 async fn serve(talk: &mut Talk, entry: &ConsoleEntry) -> WireError {
