@@ -19,7 +19,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
 };
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::TlsStream;
 
 pub use self::noted::{Noted, OpenSocket};
 use crate::{address, tls::Tls};
@@ -37,7 +37,7 @@ pub struct Incoming {
     pub tls: Option<Tls>,
 }
 
-/// An accepted byte stream.
+/// A byte stream: one that was accepted, or one to a server behind the gateway.
 #[derive(Debug)]
 pub enum Stream {
     /// A TCP connection.

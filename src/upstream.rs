@@ -34,7 +34,7 @@ use tokio::time::timeout;
 use tokio_rustls::rustls::ClientConfig;
 use tracing::{error, warn};
 
-use crate::descriptors;
+use crate::{descriptors, stream::Stream};
 
 use self::{
     choice::Choice,
@@ -46,7 +46,6 @@ pub(crate) use address::AddressFault;
 pub use address::{UpstreamAddress, UpstreamPlace};
 pub use end::{End, Stop, code};
 pub use head::{HeadRules, Origin};
-pub use link::Link;
 pub use metrics::{Place, Tally, UpstreamMetrics};
 pub use options::UpstreamOptions;
 pub use relay::{Beginning, Relay};
@@ -70,7 +69,7 @@ pub struct Upstream {
 #[derive(Debug)]
 pub struct Opened {
     /// The connection.
-    pub link: Link,
+    pub link: Stream,
     /// What the upstream has sent behind its head.
     pub early: Bytes,
     /// The headers of its 101.
@@ -161,7 +160,7 @@ impl Upstream {
         for number in self.choice.order(Instant::now()).into_iter().take(MAX_TRIES) {
             let Some(address) = self.options.addresses.get(number) else { continue };
             let limit = self.options.connect_timeout;
-            let link = match timeout(limit, Link::open(address, self.tls.as_ref())).await {
+            let link = match timeout(limit, link::open(address, self.tls.as_ref())).await {
                 Ok(Ok(link)) => link,
                 Ok(Err(LinkFault::Unreachable(error))) => {
                     last = self.failed(number, UpstreamError::Unreachable(format!("{address}: {error}")));

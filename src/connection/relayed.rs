@@ -16,7 +16,7 @@ use crate::{
     shown,
     stream::Stream,
     tracking::Parting,
-    upstream::{Beginning, End, Link, Place, Relay, Stop, code},
+    upstream::{Beginning, End, Place, Relay, Stop, code},
     wire::Ending,
 };
 
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_secs(5);
 /// A connection that goes on to an upstream.
 #[derive(Debug)]
 pub(super) struct Relayed {
-    relay: Relay<Stream, Link>,
+    relay: Relay<Stream, Stream>,
     visitor: Visitor,
     recognized: Option<Recognized>,
     backend: Option<Backend>,

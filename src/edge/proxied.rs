@@ -27,7 +27,7 @@ use crate::{
     stream::{PeerAddr, Stream},
     time::Timestamp,
     tls::Tls,
-    upstream::{End, HeadRules, Link, Opened, Origin, Place, Tally, Upstream, UpstreamError},
+    upstream::{End, HeadRules, Opened, Origin, Place, Tally, Upstream, UpstreamError},
     wamp::SessionId,
 };
 
@@ -58,7 +58,7 @@ pub struct RelayUpgrade {
 #[derive(Debug)]
 pub struct RelayHandover {
     /// The connection to the upstream.
-    pub link: Link,
+    pub link: Stream,
     /// What the upstream has sent behind its head.
     pub sent_early: Bytes,
     /// Whether the handshake has agreed on extensions.

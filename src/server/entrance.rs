@@ -78,7 +78,7 @@ impl Entrance {
         let Incoming { stream: Stream::Tcp(stream), peer, is_nameless, .. } = incoming else { return None };
         match acceptor.accept(stream).await {
             Ok((stream, tls)) => {
-                let stream = Stream::Tls(Box::new(stream));
+                let stream = Stream::Tls(Box::new(stream.into()));
                 Some((Incoming { stream, peer, is_nameless, tls: Some(tls) }, seat))
             }
             Err((refusal, stream)) => {

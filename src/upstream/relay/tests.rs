@@ -13,7 +13,10 @@ use tokio::{
 };
 
 use super::*;
-use crate::upstream::{UpstreamMetrics, frame::FrameFault};
+use crate::{
+    stream::Stream,
+    upstream::{UpstreamMetrics, frame::FrameFault},
+};
 
 const MASK: [u8; 4] = [9, 8, 7, 6];
 
@@ -360,6 +363,6 @@ async fn a_close_code_that_is_none_counts_by_who_says_it() {
 
 #[test]
 fn a_relay_is_small_while_nothing_happens() {
-    let size = size_of::<Relay<crate::stream::Stream, crate::upstream::Link>>();
+    let size = size_of::<Relay<Stream, Stream>>();
     assert!(size <= 640, "{size} bytes");
 }
