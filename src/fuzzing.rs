@@ -14,11 +14,13 @@ use http::{HeaderMap, HeaderValue, header::COOKIE};
 use crate::{
     config::{self, ConfigSource},
     cookie::{CookieName, candidates},
+    handshake::raw_socket::{self, MAGIC},
     store::{LineFormat, read_lines, write_line},
     wamp::{
         ClientMessage, Payload, Serializer, Uri,
         pattern::{Pattern, UriMatch},
     },
+    wire::{FrameFault, FrameType, Intake},
 };
 
 /// How deeply messages may be nested; the default of `max_nesting_depth`.
@@ -37,6 +39,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("cbor", |input| message(Serializer::Cbor, input)),
     ("transcoding", transcoding),
     ("uri", uri),
+    ("rawsocket", raw_socket),
     ("cookie_file", cookie_file),
     ("configuration", configuration),
 ];
@@ -146,6 +149,63 @@ fn uri(input: &[u8]) -> u64 {
         seen = seen.rotate_left(3) ^ outcome(&found.map(drop));
     }
     seen
+}
+
+/// What a client sends over RawSocket: four octets, and frames behind them. However the octets come, the frames are those that a simple
+/// reading of all of them finds, and none is longer than it may be.
+fn raw_socket(input: &[u8]) -> u64 {
+    const LIMIT: usize = 300;
+    let Some((&octets, frames)) = input.split_first_chunk() else { return 0 };
+    let accepted = raw_socket::accept(octets, &ALL, LIMIT);
+    if let Ok(accepted) = accepted {
+        assert_eq!((octets[0], octets[2], octets[3]), (MAGIC, 0, 0));
+        assert_eq!(accepted.reply[1] & 0x0f, octets[1] & 0x0f, "another serializer");
+        assert!((2048..=1 << 24).contains(&accepted.max_sent), "{accepted:?}");
+    }
+    let expected = frames_of(frames, LIMIT);
+    // All at once, and in pieces of a length that the input chooses.
+    for piece in [frames.len().max(1), usize::from(octets[1]).max(1)] {
+        let (mut intake, mut found, mut fault) = (Intake::default(), Vec::new(), None);
+        for octets in frames.chunks(piece) {
+            intake.extend(octets);
+            while fault.is_none() {
+                match intake.next(LIMIT) {
+                    Ok(Some(frame)) => found.push(frame),
+                    Ok(None) => break,
+                    Err(error) => fault = Some(error),
+                }
+            }
+        }
+        assert_eq!((&found, fault), (&expected.0, expected.1), "in pieces of {piece}");
+    }
+    let kinds: Vec<FrameType> = expected.0.iter().map(|(kind, _)| *kind).take(6).collect();
+    outcome(&(accepted.map(|accepted| accepted.serializer), kinds, expected.1))
+}
+
+/// The frames of all octets together, and why the next one cannot be read.
+fn frames_of(octets: &[u8], limit: usize) -> (Vec<(FrameType, Bytes)>, Option<FrameFault>) {
+    let (mut frames, mut rest) = (Vec::new(), octets);
+    while let Some((head, behind)) = rest.split_first_chunk() {
+        let head = u32::from_be_bytes(*head);
+        let kind = match head >> 24 & 0b1111_0111 {
+            0 => FrameType::Message,
+            1 => FrameType::Ping,
+            2 => FrameType::Pong,
+            _ => return (frames, Some(FrameFault::Reserved)),
+        };
+        let (is_longest, low) = (head & 1 << 27 != 0, head & 0x00ff_ffff);
+        if is_longest && low != 0 {
+            return (frames, Some(FrameFault::Length));
+        }
+        let length = if is_longest { 1 << 24 } else { low as usize };
+        if length > limit {
+            return (frames, Some(FrameFault::TooLong(length)));
+        }
+        let Some((payload, next)) = behind.split_at_checked(length) else { break };
+        frames.push((kind, Bytes::copy_from_slice(payload)));
+        rest = next;
+    }
+    (frames, None)
 }
 
 /// The lines of a cookie store, as `wampgate cookies import` reads them. What is read can be written and read again.

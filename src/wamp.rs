@@ -20,6 +20,7 @@ pub(crate) mod outgoing;
 mod transcode;
 
 mod json_string;
+mod moment;
 mod read;
 mod write;
 

@@ -41,6 +41,8 @@ pub use ending::Ending;
 pub use metrics::{Traffic, WireMetrics};
 pub use options::{PingOptions, WireOptions};
 pub use outbox::{Closing, Complaint, Outbox, Taken};
+#[cfg(feature = "fuzzing")]
+pub(crate) use socket::{FrameFault, FrameType, Intake};
 pub use talk::Talk;
 pub use testee::Testee;
 

@@ -45,8 +45,8 @@ const MAX_ARGUMENTS: usize = 16 * 1024;
 /// The longest message that a GOODBYE passes on, in bytes. It is copied to each session that is killed.
 const MAX_MESSAGE: usize = 1024;
 
-/// What the events of a history can be chosen by (section "Event History").
-const HISTORY_FILTER: [&str; 11] = [
+/// What the events of a history can be chosen by (section "Event History"), and the details that name a disclosed publisher.
+const HISTORY_FILTER: [&str; 14] = [
     "reverse",
     "limit",
     "from_time",
@@ -54,6 +54,9 @@ const HISTORY_FILTER: [&str; 11] = [
     "before_time",
     "until_time",
     "topic",
+    "publisher",
+    "publisher_authid",
+    "publisher_authrole",
     "from_publication",
     "after_publication",
     "before_publication",

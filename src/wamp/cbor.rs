@@ -1,7 +1,7 @@
 //! CBOR (RFC 8949).
 //!
 //! The reader takes indefinite lengths, the writer makes definite ones. The tags for numbers are read as numbers (RFC 8949,
-//! 3.4.3 and 3.4.4); transcoding drops any other tag and keeps its content. `undefined` and other simple values become null.
+//! 3.4.3 and 3.4.4), the tag for seconds since 1970 as a point in time (3.4.2); transcoding drops any other tag and keeps its content. `undefined` and other simple values become null.
 
 mod writer;
 
@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use super::{
     DecodeError,
     cursor::Cursor,
+    moment::Moment,
     read::{Container, Reader, Text, Token},
     write,
 };
@@ -50,8 +51,10 @@ mod simple {
     pub(super) const NULL: u64 = 22;
 }
 
-/// Tags that say how a number is written (RFC 8949, 3.4).
+/// Tags of dates and of numbers (RFC 8949, 3.4).
 mod tag {
+    pub(super) const DATE: u64 = 0;
+    pub(super) const EPOCH: u64 = 1;
     pub(super) const BIGNUM: u64 = 2;
     pub(super) const NEGATIVE_BIGNUM: u64 = 3;
     pub(super) const DECIMAL: u64 = 4;
@@ -227,6 +230,18 @@ fn scaled(mantissa: &Token<'_>, base: f64, exponent: i128) -> f64 {
     }
 }
 
+/// What is behind the tag for seconds since 1970. What is no number, or none of the range, stays what it is.
+fn since_epoch(token: Token<'_>) -> Token<'_> {
+    let whole = |seconds| Some(Moment { seconds, nanoseconds: 0 });
+    let moment = match token {
+        Token::Unsigned(seconds) => i64::try_from(seconds).ok().and_then(whole),
+        Token::Negative(below) => i64::try_from(below).ok().and_then(|below| whole(!below)),
+        Token::Float(seconds) => Moment::from_float(seconds),
+        _ => None,
+    };
+    moment.map_or(token, Token::Time)
+}
+
 /// A float of 16 bits (RFC 8949, appendix D).
 fn half(bits: u16) -> f64 {
     let exponent = i32::from(bits >> 10 & 0x1f);
@@ -245,10 +260,11 @@ impl<'a> Reader<'a> for CborReader<'a> {
     const COUNTED: bool = false;
 
     fn value(&mut self) -> Result<Token<'a>, DecodeError> {
+        let mut is_time = false;
         for _ in 0..=MAX_TAGS {
             let Head { major, info, argument } = self.head()?;
             let length = argument.unwrap_or_default();
-            return Ok(match major {
+            let token = match major {
                 major::UNSIGNED => Token::Unsigned(length),
                 major::NEGATIVE => Token::Negative(length),
                 major::BYTES if argument.is_none() => self.chunked_bytes()?,
@@ -262,10 +278,14 @@ impl<'a> Reader<'a> for CborReader<'a> {
                     tag::NEGATIVE_BIGNUM => self.bignum(true)?,
                     tag::DECIMAL => self.fraction(10.0)?,
                     tag::BIGFLOAT => self.fraction(2.0)?,
-                    _ => continue,
+                    other => {
+                        is_time = other == tag::EPOCH;
+                        continue;
+                    }
                 },
                 _ => self.other(info, length)?,
-            });
+            };
+            return Ok(if is_time { since_epoch(token) } else { token });
         }
         Err(self.cursor.malformed("has a value with too many tags"))
     }

@@ -235,6 +235,10 @@ fn name(code: u64) -> Result<&'static str, DecodeError> {
         | code::INTERRUPT => {
             return Err(invalid(format!("message type {code} is sent by routers, not by clients")));
         }
+        code::EVENT_RECEIVED => {
+            let what = "EVENT_RECEIVED (337): this router announces no acknowledgement of events, and has no use for one";
+            return Err(invalid(what));
+        }
         _ => return Err(invalid("the message's type is none of those that this router knows")),
     })
 }

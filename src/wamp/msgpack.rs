@@ -1,15 +1,20 @@
 //! `MessagePack`, version 5, which tells strings from binary data.
 //!
-//! The reader takes an extension value for the binary data in it; transcoding loses its type number.
+//! The reader knows the extension for timestamps. It takes any other extension value for the binary data in it; transcoding loses its
+//! type number.
 
 use rmp::{Marker, encode};
 
 use super::{
     DecodeError,
     cursor::Cursor,
+    moment::Moment,
     read::{Container, Kind, Reader, Token},
     write::{self, Writer},
 };
+
+/// The type of the extension for timestamps, -1.
+const TIMESTAMP: u8 = 0xff;
 
 /// Reads `MessagePack`.
 #[derive(Debug)]
@@ -51,8 +56,11 @@ impl<'a> MsgPackReader<'a> {
         let kind = self.cursor.take(1)?;
         let value = self.bytes(length)?;
         // How JavaScript's encoders write `undefined`, which a client may well have for an option.
-        let is_undefined = kind == [0] && matches!(&value, Token::Bytes(bytes) if **bytes == [0]);
-        Ok(if is_undefined { Token::Null } else { value })
+        Ok(match (kind, &value) {
+            ([0], Token::Bytes(bytes)) if **bytes == [0] => Token::Null,
+            (&[TIMESTAMP], Token::Bytes(bytes)) => Moment::from_msgpack(bytes).map_or(value, Token::Time),
+            _ => value,
+        })
     }
 
     fn list(&self, length: u64) -> Result<Token<'a>, DecodeError> {
@@ -191,6 +199,12 @@ impl Writer for MsgPackWriter {
 
     fn bytes(&mut self, value: &[u8]) {
         let _ = encode::write_bin(&mut self.out, value);
+    }
+
+    fn time(&mut self, moment: Moment) {
+        let content = moment.to_msgpack();
+        let _ = encode::write_ext_meta(&mut self.out, length(content.len()), TIMESTAMP.cast_signed());
+        self.raw(&content);
     }
 
     fn list(&mut self, items: usize) {

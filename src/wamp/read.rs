@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::{DecodeError, json_string};
+use super::{DecodeError, json_string, moment::Moment};
 
 /// A scalar, or the head of a list or dictionary.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) enum Token<'a> {
     Float(f64),
     Text(Text<'a>),
     Bytes(Cow<'a, [u8]>),
+    /// A point in time, which JSON writes as text.
+    Time(Moment),
     /// Its items follow; how many, if the serializer says so in advance.
     List(Option<usize>),
     /// Its pairs follow; how many, if the serializer says so in advance.

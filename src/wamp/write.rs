@@ -8,7 +8,10 @@ use base64::{
 };
 use serde_json::{Map, Number, Value};
 
-use super::read::{Kind, Token};
+use super::{
+    moment::Moment,
+    read::{Kind, Token},
+};
 
 /// One serializer's syntax.
 pub(super) trait Writer {
@@ -30,6 +33,7 @@ pub(super) trait Writer {
     fn float(&mut self, value: f64);
     fn text(&mut self, value: &str);
     fn bytes(&mut self, value: &[u8]);
+    fn time(&mut self, moment: Moment);
     /// Opens a list of so many items.
     fn list(&mut self, items: usize);
     /// Opens a dictionary of so many pairs.
@@ -66,6 +70,10 @@ pub(super) fn key_text(key: Token<'_>) -> Cow<'_, str> {
             big_digits(negative, &bytes).unwrap_or_else(|| big_text(negative, &bytes)).into()
         }
         Token::Float(float) => Value::from(float).to_string().into(),
+        Token::Time(moment) => match moment.to_rfc3339() {
+            Some(text) => text.to_string().into(),
+            None => moment.seconds.to_string().into(),
+        },
         Token::Bool(true) => "true".into(),
         Token::Bool(false) => "false".into(),
         // No reader takes a list or dictionary for a key.
@@ -84,6 +92,7 @@ pub(super) fn token<W: Writer>(writer: &mut W, token: Token<'_>) {
         Token::Float(value) => writer.float(value),
         Token::Text(value) => writer.text(&value.into_str()),
         Token::Bytes(value) => writer.bytes(&value),
+        Token::Time(moment) => writer.time(moment),
         Token::List(items) => writer.list(items.unwrap_or_default()),
         Token::Dict(pairs) => writer.dict(pairs.unwrap_or_default()),
     }

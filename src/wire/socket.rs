@@ -11,6 +11,8 @@ use super::{CloseCode, WireError};
 use crate::wamp::Serializer;
 
 pub(super) use raw::RawSocket;
+#[cfg(feature = "fuzzing")]
+pub(crate) use raw::{FrameFault, FrameType, Intake};
 pub(super) use websocket::WebSocket;
 
 /// A socket after its handshake.

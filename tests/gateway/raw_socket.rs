@@ -108,7 +108,7 @@ fn pings_of_both_sides_are_answered_and_silence_ends_the_connection() {
 
 #[test]
 fn without_pings_in_the_configuration_none_are_sent() {
-    // Autobahn for Python drops a connection with Twisted at a ping.
+    // autobahn for Python ends a connection at one.
     let gateway = gateway();
     let (mut client, _) = RawClient::joined(gateway.address(), Serializer::Json);
     client.echoes();

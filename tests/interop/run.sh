@@ -85,6 +85,18 @@ start_gateway() {
     "type": "web",
     "endpoint": {"type": "unix", "path": "echo.sock"},
     "paths": {"echo": {"type": "websocket-testee"}}
+}, {
+    "type": "rawsocket",
+    "endpoint": {"type": "tcp", "interface": "127.0.0.1", "port": 0}
+}, {
+    "type": "rawsocket",
+    "endpoint": {"type": "tcp", "interface": "127.0.0.1", "port": 0},
+    "auth": {
+        "ticket": {"type": "file", "filename": "ticket.json"},
+        "wampcra": {"type": "file", "filename": "wampcra.json"},
+        "scram": {"type": "file", "filename": "scram.json"},
+        "cryptosign": {"type": "file", "filename": "cryptosign.json"}
+    }
 }]}
 JSON
     principal ticket joe <<<interop-ticket
@@ -101,6 +113,12 @@ JSON
         sleep 0.1
     done
     url=ws://${url#*http://}/ws
+    # Both follow in the configuration.
+    until [ "$(grep -c 'listening on rs://' "$work/gateway.log")" -eq 2 ]; do
+        [ "$SECONDS" -lt "$deadline" ] || { cat "$work/gateway.log" >&2; fail "the gateway does not listen for RawSocket"; }
+        sleep 0.1
+    done
+    mapfile -t raw < <(sed -n 's/^listening on \(rs:.*\)/\1/p' "$work/gateway.log")
     echo "interop: the gateway serves $url"
 }
 
@@ -163,6 +181,8 @@ autobahn() {
     python_packages python
     run_client autobahn env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/interop.py" "$url"
     run_client autobahn-login env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/login.py" "${url%/ws}/login"
+    run_client autobahn-rawsocket env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/rawsocket.py" "${raw[@]}" "$url"
+    run_client autobahn-twisted env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/rawsocket_twisted.py" "${raw[0]}"
     run_client autobahn-login-files env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/login.py" "${url%/ws}/files"
 }
 

@@ -109,7 +109,7 @@ object! {
         max_joins_per_second: optional Whole<0, 1_000_000>,
         /// How long a client may take to close its end. Default 2,000.
         close_handshake_timeout: optional Millis<1000, HOUR>,
-        /// How often the gateway pings a client; 0: never, since some clients (Autobahn with Twisted) drop the connection at a ping. The
+        /// How often the gateway pings a client; 0: never, since some clients (autobahn for Python) end the connection at a ping. The
         /// system asks a silent TCP peer whether it is there in any case, after 25 seconds. Default 0.
         auto_ping_interval: optional MillisOrOff<1000, { 24 * HOUR }>,
         /// How long a client may take to answer a ping; 0 only where there are no pings. Default 8,000.

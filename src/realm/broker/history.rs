@@ -72,6 +72,9 @@ pub(in crate::realm) struct Filter {
     pub(in crate::realm) before_time: Option<Timestamp>,
     pub(in crate::realm) until_time: Option<Timestamp>,
     pub(in crate::realm) topic: Option<String>,
+    pub(in crate::realm) publisher: Option<u64>,
+    pub(in crate::realm) publisher_authid: Option<String>,
+    pub(in crate::realm) publisher_authrole: Option<String>,
     pub(in crate::realm) from_publication: Option<u64>,
     pub(in crate::realm) after_publication: Option<u64>,
     pub(in crate::realm) before_publication: Option<u64>,
@@ -223,6 +226,15 @@ impl Filter {
             && self.before_time.is_none_or(|time| event.at < time)
             && self.until_time.is_none_or(|time| event.at <= time)
             && self.topic.as_ref().is_none_or(|topic| *topic == event.topic.as_str())
+            && self.fits_publisher(event.publisher.as_ref())
+    }
+
+    /// Whether an event is of the publisher that is asked for. No event is of a publisher that was not disclosed.
+    fn fits_publisher(&self, publisher: Option<&Disclosed>) -> bool {
+        let is = |fits: &dyn Fn(&Disclosed) -> bool| publisher.is_some_and(fits);
+        self.publisher.is_none_or(|session| is(&|publisher| publisher.session.0 == session))
+            && self.publisher_authid.as_ref().is_none_or(|authid| is(&|it| *it.authid == **authid))
+            && self.publisher_authrole.as_ref().is_none_or(|role| is(&|it| *it.authrole == **role))
     }
 }
 

@@ -58,10 +58,8 @@ fn filter(arguments: &Arguments) -> Result<Filter, RequestError> {
         None => positional.is_some(),
         Some(reverse) => reverse.as_bool().ok_or_else(|| invalid("reverse", "a boolean"))?,
     };
-    let topic = match keyword("topic") {
-        None => None,
-        Some(topic) => Some(topic.as_str().ok_or_else(|| invalid("topic", "a URI"))?.to_owned()),
-    };
+    let text =
+        |name, expected| read(keyword(name), name, expected, |value| value.as_str().map(str::to_owned));
     let time = |name| read(keyword(name), name, TIME, |value| Timestamp::from_rfc3339(value.as_str()?));
     let publication = |name| read(keyword(name), name, "a publication's identifier", Value::as_u64);
     Ok(Filter {
@@ -71,7 +69,10 @@ fn filter(arguments: &Arguments) -> Result<Filter, RequestError> {
         after_time: time("after_time")?,
         before_time: time("before_time")?,
         until_time: time("until_time")?,
-        topic,
+        topic: text("topic", "a URI")?,
+        publisher: read(keyword("publisher"), "publisher", "a session's identifier", Value::as_u64)?,
+        publisher_authid: text("publisher_authid", "text")?,
+        publisher_authrole: text("publisher_authrole", "text")?,
         from_publication: publication("from_publication")?,
         after_publication: publication("after_publication")?,
         before_publication: publication("before_publication")?,

@@ -2,6 +2,7 @@
 
 use super::{info, major, simple, tag};
 use crate::wamp::{
+    moment::Moment,
     read::{Kind, Token},
     write::{self, Writer},
 };
@@ -69,6 +70,24 @@ impl Writer for CborWriter {
     fn float(&mut self, value: f64) {
         self.out.push(major::OTHER << 5 | info::EIGHT_BYTES);
         self.out.extend(value.to_be_bytes());
+    }
+
+    /// Seconds since 1970. Where there are fractions, text keeps all of them, and a double would not.
+    fn time(&mut self, moment: Moment) {
+        match moment.to_rfc3339().filter(|_| moment.nanoseconds > 0) {
+            Some(text) => {
+                self.head(major::TAG, tag::DATE);
+                self.text(&text.to_string());
+            }
+            None => {
+                self.head(major::TAG, tag::EPOCH);
+                if moment.nanoseconds > 0 {
+                    self.float(moment.to_float());
+                } else {
+                    write::token(self, Token::signed(moment.seconds));
+                }
+            }
+        }
     }
 
     fn text(&mut self, value: &str) {

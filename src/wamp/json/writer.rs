@@ -1,6 +1,7 @@
 //! Writing JSON.
 
 use crate::wamp::{
+    moment::Moment,
     read::{Kind, Token},
     write::{Writer, big_digits, big_text, binary_as_text, key_text, negative_int},
 };
@@ -65,6 +66,15 @@ impl Writer for JsonWriter {
 
     fn float(&mut self, value: f64) {
         self.serde(value);
+    }
+
+    /// As text, or as the seconds since 1970 in a year that RFC 3339 cannot write.
+    fn time(&mut self, moment: Moment) {
+        match moment.to_rfc3339() {
+            Some(text) => self.serde(text.to_string()),
+            None if moment.nanoseconds == 0 => self.serde(moment.seconds),
+            None => self.serde(moment.to_float()),
+        }
     }
 
     fn text(&mut self, value: &str) {

@@ -25,3 +25,5 @@ pub const UNREGISTERED: u64 = 67;
 pub const INVOCATION: u64 = 68;
 pub const INTERRUPT: u64 = 69;
 pub const YIELD: u64 = 70;
+/// Not in the specification's text: its test suite has the message under this provisional number.
+pub const EVENT_RECEIVED: u64 = 337;

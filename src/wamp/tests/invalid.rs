@@ -81,6 +81,10 @@ fn a_message_of_the_wrong_shape_is_told_with_the_element() {
         ("{}", "invalid WAMP message: a message is a list"),
         ("[]", "invalid WAMP message: message.type: is missing"),
         ("[\"1\"]", "invalid WAMP message: a message's first element is its type, a positive integer"),
+        (
+            "[337,5512315355]",
+            "invalid WAMP message: EVENT_RECEIVED (337): this router announces no acknowledgement of events, and has no use for one",
+        ),
         ("[0]", "invalid WAMP message: the message's type is none of those that this router knows"),
         ("[-1]", "invalid WAMP message: a message's first element is its type, a positive integer"),
         ("[36,1,2,{}]", "invalid WAMP message: message type 36 is sent by routers, not by clients"),

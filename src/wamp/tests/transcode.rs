@@ -90,7 +90,30 @@ fn what_only_one_serializer_has_becomes_the_nearest_thing() {
         // extensions, tags, undefined, an unassigned simple value
         (MsgPack, b"\x92\xd4\x05\x01\xc7\x02\x05\x01\x02", Json, br#"["\u0000AQ==","\u0000AQI="]"#),
         (MsgPack, b"\x91\xd4\x05\x01", Cbor, b"\x81\x41\x01"),
-        (Cbor, b"\x81\xc1\x1a\x51\x4b\x67\xb0", Json, b"[1363896240]"),
+        (Cbor, b"\x81\xd8\x20\x1a\x51\x4b\x67\xb0", Json, b"[1363896240]"),
+        // points in time
+        (Cbor, b"\x81\xc1\x1a\x51\x4b\x67\xb0", Json, br#"["2013-03-21T20:04:00Z"]"#),
+        (Cbor, b"\x81\xc1\x1a\x51\x4b\x67\xb0", MsgPack, b"\x91\xd6\xff\x51\x4b\x67\xb0"),
+        (Cbor, b"\x81\xc1\x20", MsgPack, b"\x91\xc7\x0c\xff\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff"),
+        (Cbor, b"\x81\xc1\xf9\x38\0", Json, br#"["1970-01-01T00:00:00.5Z"]"#),
+        (Cbor, b"\x81\xc1\x61x", Json, br#"["x"]"#),
+        (Cbor, b"\x81\xc0\x742013-03-21T20:04:00Z", MsgPack, b"\x91\xb42013-03-21T20:04:00Z"),
+        (MsgPack, b"\x91\xd6\xff\x51\x4b\x67\xb0", Cbor, b"\x81\xc1\x1a\x51\x4b\x67\xb0"),
+        (MsgPack, b"\x91\xd6\xff\x51\x4b\x67\xb0", Json, br#"["2013-03-21T20:04:00Z"]"#),
+        (
+            MsgPack,
+            b"\x91\xd7\xff\0\0\0\x04\x51\x4b\x67\xb0",
+            Cbor,
+            b"\x81\xc0\x78\x1e2013-03-21T20:04:00.000000001Z",
+        ),
+        (MsgPack, b"\x91\x81\xd6\xff\0\0\0\0\x01", Json, br#"[{"1970-01-01T00:00:00Z":1}]"#),
+        // of the type for timestamps, and none: nanoseconds beyond a second, and no length that one has
+        (
+            MsgPack,
+            b"\x92\xd4\xff\x01\xd7\xff\xff\xff\xff\xff\0\0\0\0",
+            Json,
+            br#"["\u0000AQ==","\u0000/////wAAAAA="]"#,
+        ),
         (Cbor, b"\x83\xf7\xe0\xf8\x20", Json, b"[null,null,null]"),
         (Cbor, b"\x82\xf7\xe0", MsgPack, b"\x92\xc0\xc0"),
         // indefinite lengths
@@ -197,8 +220,8 @@ fn tagged_numbers_of_cbor_keep_their_value() {
     {
         assert_eq!(transcode(Serializer::Cbor, cbor, Serializer::Json), json);
     }
-    // A date keeps its number of seconds or its text.
-    assert_eq!(transcode(Serializer::Cbor, b"\x82\xc1\x01\xc0\x61t", Serializer::Json), "[1,\"t\"]");
+    // A date that is text keeps its text.
+    assert_eq!(transcode(Serializer::Cbor, b"\x81\xc0\x61t", Serializer::Json), "[\"t\"]");
 }
 
 #[test]

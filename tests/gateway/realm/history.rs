@@ -82,6 +82,31 @@ fn events_from_before_the_first_subscriber_are_recalled_in_every_serializer() {
 }
 
 #[test]
+fn events_are_chosen_by_their_disclosed_publisher() {
+    let gateway = recording(&json!({ "uri": TOPIC }));
+    let (mut one, welcome) = Client::joined(&gateway, &mut Jar::default());
+    let (mut other, _) = Client::joined(&gateway, &mut Jar::default());
+    publish(&mut one, json!({}), TOPIC, &json!(["hidden"])).unwrap();
+    publish(&mut one, json!({ "disclose_me": true }), TOPIC, &json!(["shown"])).unwrap();
+    publish(&mut other, json!({ "disclose_me": true }), TOPIC, &json!(["other"])).unwrap();
+    let id = lookup(&mut one, TOPIC, "exact");
+    let all = events(&mut one, &json!([id]), &json!({})).unwrap();
+    let details = &all[1]["details"];
+    assert_eq!(details["publisher_authrole"], welcome["authrole"]);
+    for (filter, found) in [
+        (json!({ "publisher": details["publisher"] }), &["shown"][..]),
+        (json!({ "publisher_authid": details["publisher_authid"] }), &["shown"]),
+        (json!({ "publisher_authrole": details["publisher_authrole"] }), &["shown", "other"]),
+        (json!({ "publisher_authrole": "nobody" }), &[]),
+        (json!({ "publisher": details["publisher"], "publisher_authid": "nobody" }), &[]),
+    ] {
+        assert_eq!(first_arguments(&events(&mut one, &json!([id]), &filter).unwrap()), found, "{filter}");
+    }
+    let refused = events(&mut one, &json!([id]), &json!({ "publisher": "me" })).unwrap_err();
+    assert_eq!(refused[4], "wamp.error.invalid_argument");
+}
+
+#[test]
 fn limit_that_is_reached_is_told_and_the_next_page_follows() {
     let gateway = recording(&json!({ "uri": TOPIC }));
     let (mut client, _) = Client::joined(&gateway, &mut Jar::default());

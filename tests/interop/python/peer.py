@@ -46,7 +46,8 @@ class Peer(ApplicationSession):
         self.welcome = dict(welcome.custom)
 
     def onJoin(self, details):
-        self.headers = dict(self._transport.http_headers)
+        # RawSocket has none.
+        self.headers = dict(getattr(self._transport, "http_headers", None) or {})
         settle(self.joined, details)
 
     def onLeave(self, details):

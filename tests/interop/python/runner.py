@@ -5,9 +5,9 @@ import sys
 import traceback
 
 
-async def main(url, label, scenarios, patience):
+async def main(urls, label, scenarios, patience):
     passed = failed = 0
-    for name, run in scenarios(url):
+    for name, run in scenarios(*urls):
         print(f"{label}: {name}", flush=True)
         try:
             await asyncio.wait_for(run(), patience)
@@ -21,7 +21,8 @@ async def main(url, label, scenarios, patience):
 
 
 def run_all(label, scenarios, patience, limit):
-    """Takes the URL from the command line; each scenario has `patience` seconds, all of them `limit`."""
-    if len(sys.argv) != 2:
-        sys.exit(f"usage: {sys.argv[0]} ws://HOST:PORT/PATH")
-    sys.exit(asyncio.run(asyncio.wait_for(main(sys.argv[1], label, scenarios, patience), limit)))
+    """Takes the URLs from the command line; each scenario has `patience` seconds, all of them `limit`."""
+    wanted = scenarios.__code__.co_argcount
+    if len(sys.argv) != 1 + wanted:
+        sys.exit(f"usage: {sys.argv[0]}" + wanted * " ws://HOST:PORT/PATH")
+    sys.exit(asyncio.run(asyncio.wait_for(main(sys.argv[1:], label, scenarios, patience), limit)))
