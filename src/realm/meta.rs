@@ -11,15 +11,13 @@
 //!
 //! `wamp.session.modify_details` is in no edition of the specification, and not here.
 
-use std::{borrow::Cow, collections::HashSet};
+mod arguments;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+pub(super) use self::arguments::Arguments;
 use super::{broker::Recalled, deliveries::RequestError, member::Members, turn::Kind};
-use crate::wamp::{
-    Payload, Serializer, SessionId, Uri,
-    uri::error::{INVALID_ARGUMENT, INVALID_URI, KILLED, NO_SUCH_SESSION},
-};
+use crate::wamp::{Payload, SessionId, Uri, uri::error::NO_SUCH_SESSION};
 
 /// Tells of a session that has joined.
 pub(super) const ON_JOIN: &str = "wamp.session.on_join";
@@ -34,16 +32,6 @@ pub(super) const MAX_LISTED: usize = 10_000;
 /// What one session of a list counts while the list waits to be sent, in bytes: 16 digits and a comma in JSON, and some of its
 /// eight bytes in memory.
 const LISTED_SIZE: usize = 20;
-
-/// How many roles a caller may name. A realm has a few.
-const MAX_ROLES: usize = 64;
-
-/// How large the arguments of a call may be, in bytes: as many roles as that with the longest of names. They become values, which
-/// take many times as much memory, and the realm serves no other client meanwhile.
-const MAX_ARGUMENTS: usize = 16 * 1024;
-
-/// The longest message that a GOODBYE passes on, in bytes. It is copied to each session that is killed.
-const MAX_MESSAGE: usize = 1024;
 
 /// What the events of a history can be chosen by (section "Event History"), and the details that name a disclosed publisher.
 const HISTORY_FILTER: [&str; 14] = [
@@ -321,142 +309,6 @@ impl MetaResult {
             Self::Events(recalled) => recalled.payload(),
         }
     }
-}
-
-/// The arguments of a call, whatever they were serialized with.
-pub(super) struct Arguments {
-    args: Vec<Value>,
-    kwargs: Map<String, Value>,
-}
-
-impl Arguments {
-    /// Reads those of a procedure. An argument that is null counts as absent.
-    pub(super) fn read(procedure: MetaProcedure, payload: &Payload) -> Result<Self, RequestError> {
-        if payload.size() > MAX_ARGUMENTS {
-            return Err(invalid(format!("arguments of at most {MAX_ARGUMENTS} bytes")));
-        }
-        let payload = payload.transcoded(Serializer::Json);
-        let invalid = |_| invalid("arguments that can be written as JSON");
-        let read = |bytes: &Option<bytes::Bytes>| bytes.as_deref().map(serde_json::from_slice::<Value>);
-        let args = read(&payload.args).transpose().map_err(invalid)?;
-        let kwargs = read(&payload.kwargs).transpose().map_err(invalid)?;
-        let args = match args {
-            Some(Value::Array(args)) => args,
-            _ => Vec::new(),
-        };
-        let kwargs = match kwargs {
-            Some(Value::Object(kwargs)) => kwargs,
-            _ => Map::new(),
-        };
-        let (most, keywords) = procedure.takes();
-        if args.iter().skip(most).any(|further| !further.is_null()) {
-            return Err(self::invalid(match most {
-                0 => "no positional arguments".to_owned(),
-                1 => "one positional argument and no more".to_owned(),
-                most => format!("{most} positional arguments and no more"),
-            }));
-        }
-        only(&kwargs, keywords, "keyword arguments")?;
-        Ok(Self { args, kwargs })
-    }
-
-    fn session(&self) -> Result<SessionId, RequestError> {
-        let id = self.args.first().and_then(Value::as_u64);
-        id.map(SessionId).ok_or_else(|| invalid("a session's identifier as the first argument"))
-    }
-
-    /// A string, the first argument.
-    pub(super) fn text(&self, what: &str) -> Result<&str, RequestError> {
-        let text = self.args.first().and_then(Value::as_str);
-        text.ok_or_else(|| invalid(format!("{what} as the first argument")))
-    }
-
-    /// An identifier, the first argument.
-    pub(super) fn id(&self, what: &str) -> Result<u64, RequestError> {
-        let id = self.args.first().and_then(Value::as_u64);
-        id.ok_or_else(|| invalid(format!("{what} as the first argument")))
-    }
-
-    /// An identifier, the second argument.
-    pub(super) fn second_id(&self, what: &str) -> Result<u64, RequestError> {
-        let id = self.args.get(1).and_then(Value::as_u64);
-        id.ok_or_else(|| invalid(format!("{what} as the second argument")))
-    }
-
-    /// A positional argument.
-    pub(super) fn argument(&self, place: usize) -> Option<&Value> {
-        self.args.get(place)
-    }
-
-    /// A keyword argument.
-    pub(super) fn keyword(&self, name: &str) -> Option<&Value> {
-        self.kwargs.get(name)
-    }
-
-    /// The only option that there is: in the dictionary that is the second argument, or a keyword argument.
-    pub(super) fn option(&self, name: &str) -> Result<Option<&Value>, RequestError> {
-        let options = match self.args.get(1) {
-            None | Some(Value::Null) => None,
-            Some(Value::Object(options)) => {
-                only(options, &[name], "options")?;
-                options.get(name)
-            }
-            Some(_) => return Err(invalid("a dictionary of options as the second argument")),
-        };
-        Ok(options.or_else(|| self.kwargs.get(name)))
-    }
-
-    /// A text for other clients, a keyword argument.
-    pub(super) fn words(&self, name: &str) -> Result<Option<String>, RequestError> {
-        match self.kwargs.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(words)) if words.len() <= MAX_MESSAGE => Ok(Some(words.clone())),
-            Some(_) => Err(invalid(format!("a text of at most {MAX_MESSAGE} bytes as the `{name}`"))),
-        }
-    }
-
-    /// The roles that a count or a list is limited to, each once.
-    fn roles(&self) -> Result<Option<HashSet<&str>>, RequestError> {
-        let roles = match self.args.first() {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::Array(roles)) if roles.len() > MAX_ROLES => {
-                return Err(invalid(format!("at most {MAX_ROLES} roles as the first argument")));
-            }
-            Some(Value::Array(roles)) => roles.iter().map(Value::as_str).collect::<Option<_>>(),
-            Some(_) => None,
-        };
-        roles.map(Some).ok_or_else(|| invalid("a list of roles as the first argument"))
-    }
-
-    fn killed(&self, sessions: Vec<SessionId>, authid: Option<String>) -> Result<Killed, RequestError> {
-        let reason = match self.kwargs.get("reason") {
-            None | Some(Value::Null) => Uri::known(KILLED),
-            Some(reason) => reason.as_str().and_then(|reason| Uri::parse(reason).ok()).ok_or_else(|| {
-                RequestError::new(INVALID_URI, "the keyword argument `reason` must be a URI, or be left out")
-            })?,
-        };
-        Ok(Killed { sessions, reason, message: self.words("message")?, authid })
-    }
-
-    fn counting(&self, sessions: Vec<SessionId>) -> Result<MetaAnswer, RequestError> {
-        let result = MetaResult::Value(sessions.len().into());
-        Ok(MetaAnswer { result, killed: Some(self.killed(sessions, None)?) })
-    }
-}
-
-/// Refuses a dictionary that has others than these.
-fn only(dictionary: &Map<String, Value>, known: &[&str], what: &str) -> Result<(), RequestError> {
-    if dictionary.iter().all(|(name, value)| value.is_null() || known.contains(&name.as_str())) {
-        return Ok(());
-    }
-    Err(invalid(match known {
-        [] => format!("no {what}"),
-        known => format!("the {what} {} and no others", known.join(", ")),
-    }))
-}
-
-fn invalid(what: impl Into<Cow<'static, str>>) -> RequestError {
-    RequestError::new(INVALID_ARGUMENT, format!("this procedure takes {}", what.into()))
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ impl Moment {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the ranges are checked")]
     pub(super) fn from_float(seconds: f64) -> Option<Self> {
         // Beyond this, doubles have no fractions.
-        const EXACT: f64 = (1_u64 << 53) as f64;
+        const EXACT: f64 = 9_007_199_254_740_992.0;
         if seconds.is_nan() || seconds.abs() > EXACT {
             return None;
         }

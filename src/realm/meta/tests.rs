@@ -2,7 +2,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::*;
+use super::{
+    arguments::{MAX_ARGUMENTS, MAX_ROLES, invalid},
+    *,
+};
 use crate::{
     identity::Name,
     realm::{
@@ -10,6 +13,10 @@ use crate::{
         member::Member,
         permissions::Permissions,
         router::testing::{identity, payload},
+    },
+    wamp::{
+        Serializer,
+        uri::error::{INVALID_ARGUMENT, INVALID_URI, KILLED},
     },
     wire::Outbox,
 };

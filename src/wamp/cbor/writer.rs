@@ -74,19 +74,16 @@ impl Writer for CborWriter {
 
     /// Seconds since 1970. Where there are fractions, text keeps all of them, and a double would not.
     fn time(&mut self, moment: Moment) {
-        match moment.to_rfc3339().filter(|_| moment.nanoseconds > 0) {
-            Some(text) => {
-                self.head(major::TAG, tag::DATE);
-                self.text(&text.to_string());
-            }
-            None => {
-                self.head(major::TAG, tag::EPOCH);
-                if moment.nanoseconds > 0 {
-                    self.float(moment.to_float());
-                } else {
-                    write::token(self, Token::signed(moment.seconds));
-                }
-            }
+        if let Some(text) = moment.to_rfc3339().filter(|_| moment.nanoseconds > 0) {
+            self.head(major::TAG, tag::DATE);
+            self.text(&text.to_string());
+            return;
+        }
+        self.head(major::TAG, tag::EPOCH);
+        if moment.nanoseconds > 0 {
+            self.float(moment.to_float());
+        } else {
+            write::token(self, Token::signed(moment.seconds));
         }
     }
 
