@@ -111,10 +111,15 @@ impl RedisServer {
         self.folder.path().join("redis.sock")
     }
 
-    /// A port for a server that others find over the network.
+    /// A port for a server that others find over the network. It is below those that the system gives to connections and to
+    /// listeners that ask for any, which tests beside this one might get before the server listens there.
     pub(crate) fn free_port() -> String {
-        let socket = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        socket.local_addr().unwrap().port().to_string()
+        loop {
+            let port = rand::random_range(20_000..32_000);
+            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return port.to_string();
+            }
+        }
     }
 
     /// Carries out a command with `redis-cli`.

@@ -224,13 +224,14 @@ fn a_look_up_compares_as_many_names_in_a_large_file_as_in_a_small_one() {
     for count in [100, 20_000] {
         let table = Table::<ScramPrincipal>::parse(many(count).as_bytes(), &realms()).unwrap();
         assert_eq!(table.len(), count);
-        // 16 of each hundred at most: the hash table compares names only where seven bits of their hashes are the same as well.
+        // About ten of each hundred: the hash table compares names only where seven bits of their hashes are the same as well. Hashes
+        // are random, so the bounds lie far above.
         let compared = |name: &str| table.compared(name);
         let known: usize =
             (0..count).step_by(count / 100).map(|n| compared(&format!("user{n}@example.com"))).sum();
-        assert!((100..=116).contains(&known), "{known} names for 100 look-ups among {count}");
+        assert!((100..=150).contains(&known), "{known} names for 100 look-ups among {count}");
         let unknown: usize = (0..100).map(|n| compared(&format!("eve{n}@example.com"))).sum();
-        assert!(unknown <= 16, "{unknown} names for 100 look-ups in vain among {count}");
+        assert!(unknown <= 50, "{unknown} names for 100 look-ups in vain among {count}");
         // However many there are, the stand-ins of unknown names are of so many.
         let key = PublicIdKey::random().unwrap();
         let stand_ins: std::collections::HashSet<_> =
