@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     identity::Identity,
-    realm::{self, Client, Realm, Rules},
+    realm::{self, Asking, Client, Realm, Rules},
     wamp::{ClientMessage, RouterFeatures, SessionId, Uri},
     wire::Outbox,
 };
@@ -58,6 +58,13 @@ impl Backend {
         }
     }
 
+    /// Whether an authorizer decides about a role.
+    pub fn asks_about(&self, role: &str) -> bool {
+        match self {
+            Self::Realm(realm) => realm.authorizers().contains_key(role),
+        }
+    }
+
     /// What the backend can do, for WELCOME.
     pub fn features(&self) -> RouterFeatures {
         match self {
@@ -88,6 +95,19 @@ impl Attachment {
         match self {
             Self::Realm(attachment) => {
                 attachment.room(message).await.map(Room::Realm).map_err(|_| BackendClosed)
+            }
+        }
+    }
+
+    /// The same for a session whose role has an authorizer, which is asked first.
+    pub async fn send_asking(
+        &self,
+        asking: &mut Asking,
+        message: ClientMessage,
+    ) -> Result<(), BackendClosed> {
+        match self {
+            Self::Realm(attachment) => {
+                attachment.send_asking(asking, message).await.map_err(|_| BackendClosed)
             }
         }
     }

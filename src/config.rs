@@ -115,7 +115,7 @@ impl TransportConfig {
 }
 
 impl Config {
-    /// The components of all services, each of them once.
+    /// The components of all services and roles, each of them once.
     pub fn components(&self) -> Vec<(ComponentKind, &PolicyFile)> {
         let services = self.transports.iter().flat_map(|transport| transport.edge.services());
         let mut found = Vec::new();
@@ -129,6 +129,12 @@ impl Config {
                 if !found.contains(&component) {
                     found.push(component);
                 }
+            }
+        }
+        for (_, file) in self.realms.iter().flat_map(RealmOptions::authorizers) {
+            let component = (ComponentKind::Authorizer, file);
+            if !found.contains(&component) {
+                found.push(component);
             }
         }
         found

@@ -111,7 +111,8 @@ impl Gateway {
         memory::set_limit(config.max_memory.unwrap_or_else(memory::half_of_the_machine));
         let foundation = Foundation::new(&config)?;
         foundation.posts.spread_end(config.drain);
-        let mut assembly = Assembly::new(&config, &foundation, None);
+        let mut assembly = Assembly::new(&config, &foundation, None)?;
+        assembly.authorize();
         let transports = match assembly.transports(&config, false) {
             Ok(transports) => transports,
             Err(ReloadError::Start(error)) => return Err(error),

@@ -11,6 +11,7 @@
 //! Order (section "Ordering Guarantees"): there is one queue into the realm, one owner, and one queue out of it for each
 //! session.
 
+mod authorization;
 mod broker;
 mod dealer;
 mod deliveries;
@@ -35,13 +36,8 @@ use std::sync::Arc;
 
 use tokio::sync::{SemaphorePermit, oneshot};
 
-use self::{
-    features::features,
-    inbox::{Arrival, Inbox, SessionKey},
-    owner::Owner,
-    permissions::Permissions,
-};
 pub use self::{
+    authorization::{Asking, Authorizers, RoleAuthorizer},
     inbox::RealmClosed,
     listing::{Listed, Listing},
     logout::{Logout, Logouts, TooManyLogouts},
@@ -49,6 +45,12 @@ pub use self::{
     metrics::RealmMetrics,
     options::{HistoryOptions, Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
     rules::Rules,
+};
+use self::{
+    features::features,
+    inbox::{Arrival, Inbox, SessionKey},
+    owner::Owner,
+    permissions::{Permissions, Ruling},
 };
 use crate::{
     identity::{Identity, Standings},
@@ -113,6 +115,16 @@ impl Realm {
     /// What the realm goes by now.
     pub fn rules(&self) -> Arc<Rules> {
         self.inbox.rules.load_full()
+    }
+
+    /// What decides about the roles that have an authorizer.
+    pub(crate) fn authorizers(&self) -> Arc<Authorizers> {
+        self.inbox.authorizers.load_full()
+    }
+
+    /// Has these decide from now on, each about its role. The realm's rules name the same ones, before or soon.
+    pub(crate) fn authorize_by(&self, authorizers: Authorizers) {
+        self.inbox.authorizers.store(Arc::new(authorizers));
     }
 
     /// Goes by these options and standings from now on, but for its name and its histories. Sessions that have lost their ground are
@@ -192,6 +204,16 @@ impl Attachment {
         Ok(Room { attachment: self, number, slots })
     }
 
+    /// Hands a message to the realm for a session whose role has an authorizer, which is asked first.
+    pub async fn send_asking(&self, asking: &mut Asking, message: ClientMessage) -> Result<(), RealmClosed> {
+        let authorizer = self.inbox.authorizers.load().get(asking.role()).cloned();
+        let ruling = match authorizer {
+            Some(authorizer) => asking.rule(&authorizer, &message).await,
+            None => None,
+        };
+        self.room(&message).await?.send_ruled(message, ruling)
+    }
+
     /// Leaves the realm, after what the session has sent, and waits until the realm has acted on it: the answers are in the
     /// session's outbox then. The realm takes no message of the session any more.
     pub async fn leave(&self) {
@@ -210,8 +232,12 @@ impl Room<'_> {
     /// Takes the messages for broker and dealer. The session's own (HELLO, GOODBYE, …) are a protocol violation here, as
     /// is an answer to an invocation that was never sent: the session gets ABORT, and its outbox is closed.
     pub fn send(self, message: ClientMessage) -> Result<(), RealmClosed> {
+        self.send_ruled(message, None)
+    }
+
+    fn send_ruled(self, message: ClientMessage, ruling: Option<Ruling>) -> Result<(), RealmClosed> {
         let Self { attachment: Attachment { key, inbox }, number, slots } = self;
-        inbox.put(slots, Arrival::Message { key: *key, slots: number, message })
+        inbox.put(slots, Arrival::Message { key: *key, slots: number, ruling, message })
     }
 }
 

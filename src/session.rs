@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backend::{Attachment, BackendClosed},
+    realm::Asking,
     wamp::{ClientMessage, uri::error::LOGOUT},
     wire::{CloseCode, Closing, Ending, Wire},
 };
@@ -16,16 +17,18 @@ pub struct Session {
     attachment: Attachment,
     /// Whether the client has a cookie that it can log out with.
     is_tracked: bool,
+    /// What an authorizer is told of the session, if one decides about its role.
+    asking: Option<Box<Asking>>,
 }
 
 impl Session {
     /// A session in its backend. Only an attachment makes one, and only an identity makes an attachment.
-    pub const fn new(attachment: Attachment, is_tracked: bool) -> Self {
-        Self { attachment, is_tracked }
+    pub const fn new(attachment: Attachment, is_tracked: bool, asking: Option<Box<Asking>>) -> Self {
+        Self { attachment, is_tracked, asking }
     }
 
     /// Runs until the client says GOODBYE, or until the connection is to end.
-    pub async fn run(self, wire: &mut Wire, shutdown: &CancellationToken) -> Ending {
+    pub async fn run(mut self, wire: &mut Wire, shutdown: &CancellationToken) -> Ending {
         // Registered once, and not for each message.
         let mut shutdown = pin!(shutdown.cancelled());
         loop {
@@ -45,6 +48,12 @@ impl Session {
                     self.attachment.leave().await;
                 }
                 return ending;
+            }
+            if let Some(asking) = &mut self.asking {
+                if let Err(BackendClosed) = Box::pin(self.attachment.send_asking(asking, message)).await {
+                    return Closing::After(CloseCode::Normal).into();
+                }
+                continue;
             }
             let room = self.attachment.room(&message).await;
             if let Err(BackendClosed) = room.and_then(|room| room.send(message)) {

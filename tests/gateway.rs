@@ -3,6 +3,7 @@
 mod addresses;
 mod auth;
 mod authenticators;
+mod authorizers;
 mod bad_input;
 mod console;
 mod contract;

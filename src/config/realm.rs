@@ -6,6 +6,7 @@ use schemars::json_schema;
 
 use super::{
     HistoryOptions, Pattern, Permission, RealmOptions, RoleOptions, Roles, SessionLimits, UriMatch,
+    policy::RawPolicy,
     reader::{
         Anything, Json, Located, Raw, Size, Walk, Whole, checked_text, choice, inline_schema, object, quoted,
         words,
@@ -98,14 +99,39 @@ object! {
         name: required Located<Name>,
         /// What the role may do; the most specific permission that matches a URI counts.
         permissions: optional Vec<Located<RawPermission>>,
+        /// The component that decides what the role may do, in place of `permissions`.
+        authorizer: optional Located<RawAuthorizer>,
         /// A name for Crossbar's management; unused.
         id: optional Name,
     }
     refuses {
-        "authorizer" => "list `permissions` instead of asking a procedure",
         "allow-by-default" => "list what the role may do in `permissions`; {\"uri\": \"\", \"match\": \"prefix\", \"allow\": {…}} is about all URIs",
     }
 }
+
+/// A component that decides what a role may do.
+#[derive(Debug)]
+pub(super) struct RawAuthorizer(Box<RawPolicy>);
+
+impl Raw for RawAuthorizer {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        match json {
+            Json::Object(_) => RawPolicy::read(json, walk).map(|policy| Self(Box::new(policy))),
+            Json::Text(_) => {
+                walk.fault(
+                    "name a component such as {\"component\": \"authorizer.wasm\"}, or list `permissions`, instead of asking a procedure",
+                );
+                None
+            }
+            _ => {
+                walk.wrong_kind("a component", json);
+                None
+            }
+        }
+    }
+}
+
+inline_schema!(RawAuthorizer, "Authorizer", |generator| generator.subschema_for::<RawPolicy>());
 
 /// Crossbar's format before version 2 had the rights beside the URI.
 const OLD_FORM: &str =
@@ -267,12 +293,28 @@ impl RawPerSession {
 fn roles(raw: Vec<RawRole>, walk: &mut Walk<'_>) -> Vec<RoleOptions> {
     let mut roles: Vec<RoleOptions> = Vec::new();
     for role in raw {
+        if let (Some(_), Some(Located { path, .. })) = (&role.permissions, &role.authorizer) {
+            walk.fault_at(
+                path,
+                "stands beside `permissions`, of which it would take the place: keep one of them",
+            );
+        }
         let permissions = permissions(role.permissions.unwrap_or_default(), walk);
+        let authorizer = role.authorizer.and_then(|Located { path, value: RawAuthorizer(component) }| {
+            let file = component.check(walk)?;
+            if !file.options.headers.is_empty() {
+                walk.fault_at(
+                    format!("{path}.headers"),
+                    "an authorizer is asked about messages, which have no headers: leave it out",
+                );
+            }
+            Some(file)
+        });
         let Some(Located { path, value: name }) = role.name else { continue };
         if roles.iter().any(|other| other.name == name) {
             walk.fault_at(path, format!("this realm has a role {} already, use another name", quoted(&name)));
         }
-        roles.push(RoleOptions { name, permissions });
+        roles.push(RoleOptions { name, permissions, authorizer });
     }
     roles
 }

@@ -11,7 +11,7 @@ use crate::{
     auth::{self, AuthError},
     backend::{Attachment, Backend},
     identity::Identity,
-    realm::{Channel, Client},
+    realm::{Asking, Channel, Client},
     service::WebSocketService,
     session::Session,
     stream::PeerAddr,
@@ -27,14 +27,26 @@ impl Connection {
         let session = SessionId::random();
         let features = ClientFeatures::read(&hello.details.roles);
         let identity = self.admit(&service, hello, &backend, session).await?;
-        if !backend.rules().admit(&identity) {
+        let rules = backend.rules();
+        if !rules.admit(&identity) {
             return Err(AuthError::Reconfigured.into());
         }
+        let is_asked = rules.asks() && backend.asks_about(&identity.authrole);
+        drop(rules);
         service.admission.remember(&self.visitor, backend.realm(), &identity).await;
         service.admission.begins(&self.visitor, session, backend.realm(), &identity);
         let client = Client { channel: self.channel(), features, service: service.number() };
         let attachment = self.welcome(session, &backend, identity, client).await?;
-        Ok(Session::new(attachment, self.visitor.tracked.is_some()))
+        let asking = is_asked.then(|| self.asking(session, &backend)).flatten();
+        Ok(Session::new(attachment, self.visitor.tracked.is_some(), asking))
+    }
+
+    /// What the authorizer of the session's role is told of it.
+    fn asking(&self, session: SessionId, backend: &Backend) -> Option<Box<Asking>> {
+        let (identity, realm) = (Arc::clone(self.joined.as_ref()?), backend.realm().clone());
+        let public_id = self.visitor.tracked.as_ref().map(|tracked| Arc::clone(&tracked.public_id));
+        let (connection, peer) = (&*self.visitor.id, self.visitor.peer.to_string());
+        Some(Box::new(Asking::new(session, realm, identity, public_id, connection, peer)))
     }
 
     /// The service that the client has come to, as the configuration has it now.

@@ -18,7 +18,7 @@ use crate::{
     identity::{Standing, Standings},
     metrics::Stage,
     policy::PolicyFile,
-    realm::Realm,
+    realm::{Authorizers, Realm, RealmOptions, RoleAuthorizer},
     server::{self, Entrance, Post, Serving, Site},
     service::{Slot, WebSocketService},
     store::{self, StoreOptions, StorePlace},
@@ -35,6 +35,8 @@ pub(super) struct Assembly<'a> {
     backends: Arc<Backends>,
     /// The realms in the order of the configuration.
     pub(super) realms: Vec<Realm>,
+    /// What decides about roles, realm by realm in the same order.
+    pub(super) authorizers: Vec<Authorizers>,
     /// One tracker for each store.
     pub(super) trackers: Vec<Arc<Tracker>>,
     pub(super) stores: Vec<ManagedStore>,
@@ -73,8 +75,15 @@ struct Place<'a> {
 
 impl<'a> Assembly<'a> {
     /// Starts the realms that are not there yet.
-    pub(super) fn new(config: &Config, foundation: &'a Foundation, before: Option<&'a State>) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        foundation: &'a Foundation,
+        before: Option<&'a State>,
+    ) -> Result<Self, StartError> {
         let mut realms = Vec::new();
+        // Those of realms that run already take effect with everything else.
+        let authorizers = config.realms.iter().map(|options| authorizers(options, foundation));
+        let authorizers: Vec<_> = authorizers.collect::<Result<_, _>>()?;
         let mut needs_restart = Vec::new();
         for options in &config.realms {
             let known = before.and_then(|state| state.realm(options.name.as_str()));
@@ -86,11 +95,12 @@ impl<'a> Assembly<'a> {
                 |(realm, _)| realm.clone(),
             ));
         }
-        Self {
+        Ok(Self {
             foundation,
             before,
             backends: Arc::new(realms.iter().cloned().map(Backend::Realm).collect()),
             realms,
+            authorizers,
             trackers: Vec::new(),
             stores: Vec::new(),
             acceptors: Vec::new(),
@@ -98,7 +108,7 @@ impl<'a> Assembly<'a> {
             services: Vec::new(),
             standings: Standings::default(),
             needs_restart,
-        }
+        })
     }
 
     /// The transports of the configuration, each with the socket that it takes over, or a new one if `binds`.
@@ -116,6 +126,13 @@ impl<'a> Assembly<'a> {
         transports
             .map(|((config, before), grounds)| self.transport(config, grounds, *before, binds))
             .collect()
+    }
+
+    /// Has the new authorizers decide.
+    pub(super) fn authorize(&mut self) {
+        for (realm, authorizers) in self.realms.iter().zip(self.authorizers.drain(..)) {
+            realm.authorize_by(authorizers);
+        }
     }
 
     /// From here on clients meet the new configuration. Nothing fails any more.
@@ -401,6 +418,15 @@ impl<'a> Assembly<'a> {
         };
         before.iter().filter(|old| !has_successor(old)).cloned().collect()
     }
+}
+
+/// What decides about the roles of a realm.
+fn authorizers(options: &RealmOptions, foundation: &Foundation) -> Result<Authorizers, StartError> {
+    let loaded = options.authorizers().map(|(role, file)| {
+        let gate = foundation.policies.load_as(file)?;
+        Ok((role.as_str().into(), Arc::new(RoleAuthorizer::new(gate))))
+    });
+    loaded.collect()
 }
 
 /// Whether a service would have made of a handshake what the one before it has made of it.

@@ -12,8 +12,12 @@ impl Running {
     pub(super) fn reconfigure(&self, config: Config) -> Result<ReloadReport, ReloadError> {
         let mut state = self.state();
         let foundation = &self.foundation;
-        let mut assembly = Assembly::new(&config, foundation, Some(&state));
-        let assembled = match assembly.transports(&config, state.is_bound) {
+        let assembled = Assembly::new(&config, foundation, Some(&state)).map_err(ReloadError::from).and_then(
+            |mut assembly| {
+                assembly.transports(&config, state.is_bound).map(|assembled| (assembly, assembled))
+            },
+        );
+        let (mut assembly, assembled) = match assembled {
             Ok(assembled) => assembled,
             Err(error) => {
                 // What was loaded for the new configuration alone is of no use.
@@ -24,6 +28,7 @@ impl Running {
         foundation.posts.spread_end(config.drain);
         memory::set_limit(config.max_memory.unwrap_or_else(memory::half_of_the_machine));
         let left = assembly.left(&assembled);
+        assembly.authorize();
         let mut ended = Vec::new();
         let standings = Arc::new(std::mem::take(&mut assembly.standings));
         let known = |realm: &Realm| state.realms.iter().any(|old| old.is(realm));

@@ -19,6 +19,22 @@ contract!(v0_1, "wit/0.1.0");
 contract!(v0_2, "wit/0.2.0");
 contract!(v0_3, "wit");
 
+/// The world `granted-authorizer`, likewise.
+pub(super) mod authorizer {
+    wasmtime::component::bindgen!({
+        path: "wit",
+        world: "granted-authorizer",
+        imports: { default: trappable },
+        ownership: Borrowing { duplicate_if_necessary: false },
+        with: {
+            "wampgate:authid/types@0.3.0": super::v0_3::wampgate::authid::types,
+            "wampgate:authid/log@0.3.0": super::v0_3::wampgate::authid::log,
+            "wampgate:authid/clock@0.3.0": super::v0_3::wampgate::authid::clock,
+            "wampgate:authid/random@0.3.0": super::v0_3::wampgate::authid::random,
+        },
+    });
+}
+
 /// The world `granted-authenticator`, whose shared types are those of the world above.
 pub(super) mod authenticator {
     wasmtime::component::bindgen!({

@@ -1,7 +1,13 @@
 //! The way to a policy: so many decisions at once, and so many that wait, in a queue that is fair between peers.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{
+            AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
     thread,
     time::Instant,
 };
@@ -33,6 +39,13 @@ pub(crate) struct Gate<W: World> {
     /// Those of a slow policy: one for each core. More at once would only make all of them late.
     slow_places: Semaphore,
     recorder: OnceLock<Arc<W::Recorder>>,
+    /// The number of the one that serves now, which none before it has had, here or elsewhere.
+    generation: AtomicU64,
+}
+
+fn next_generation() -> u64 {
+    static GENERATIONS: AtomicU64 = AtomicU64::new(1);
+    GENERATIONS.fetch_add(1, Relaxed)
 }
 
 impl<W: World> Gate<W> {
@@ -49,6 +62,7 @@ impl<W: World> Gate<W> {
             places: FairQueue::new(max_concurrent.max(1)),
             slow_places: Semaphore::new(thread::available_parallelism().map_or(1, usize::from)),
             recorder: OnceLock::new(),
+            generation: AtomicU64::new(next_generation()),
         }
     }
 
@@ -77,6 +91,12 @@ impl<W: World> Gate<W> {
     /// last of them.
     pub(crate) fn replace(&self, policy: Arc<W::Asked>) {
         self.policy.store(Arc::new(policy));
+        self.generation.store(next_generation(), Release);
+    }
+
+    /// The number of the component that serves now: answers of another one may not hold any more.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Acquire)
     }
 
     /// Records every question and its answer from now on. A gate has one recorder, the first.

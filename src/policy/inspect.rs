@@ -12,6 +12,7 @@ use super::{
     ComponentKind, Grants, Instances, Needs, PolicyEngine, PolicyLoadError, PolicyLoadFault, PolicyOptions,
     authentication::Authenticator,
     authid::AuthidPolicy,
+    authorization::Authorizer,
     component::Wasm,
     load::{self, CheckedComponent, Hex, Names},
     world::World,
@@ -83,6 +84,9 @@ impl Inspection {
                 match inspection.kind {
                     Some(ComponentKind::Authenticator) => {
                         inspection.look::<Authenticator>(engine, component, &names, instances);
+                    }
+                    Some(ComponentKind::Authorizer) => {
+                        inspection.look::<Authorizer>(engine, component, &names, instances);
                     }
                     _ => inspection.look::<AuthidPolicy>(engine, component, &names, instances),
                 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     PolicyEngine, PolicyFile, PolicyLoadError, authentication::Authenticator, authid::AuthidPolicy,
-    component::Wasm, contract::PACKAGE, load, world::World,
+    authorization::Authorizer, component::Wasm, contract::PACKAGE, load, world::World,
 };
 
 /// A kind of component: a world of the contract.
@@ -15,17 +15,20 @@ pub enum ComponentKind {
     Policy,
     /// `authenticator`: knows the principals of authentication methods.
     Authenticator,
+    /// `authorizer`: decides what the sessions of a role may do.
+    Authorizer,
 }
 
 impl ComponentKind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Policy, Self::Authenticator];
+    pub const ALL: [Self; 3] = [Self::Policy, Self::Authenticator, Self::Authorizer];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Policy => AuthidPolicy::NAME,
             Self::Authenticator => Authenticator::NAME,
+            Self::Authorizer => Authorizer::NAME,
         }
     }
 
@@ -53,6 +56,7 @@ impl ComponentKind {
         match self {
             Self::Policy => AuthidPolicy::EXPORT,
             Self::Authenticator => Authenticator::EXPORT,
+            Self::Authorizer => Authorizer::EXPORT,
         }
     }
 
@@ -61,6 +65,7 @@ impl ComponentKind {
         match self {
             Self::Policy => Wasm::<AuthidPolicy>::read(engine, file, false).map(|_| ()),
             Self::Authenticator => Wasm::<Authenticator>::read(engine, file, false).map(|_| ()),
+            Self::Authorizer => Wasm::<Authorizer>::read(engine, file, false).map(|_| ()),
         }
     }
 }

@@ -13,7 +13,10 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 
-use super::{listing::Listing, member::Client, options::SessionLimits, rules::Rules};
+use super::{
+    authorization::Authorizers, listing::Listing, member::Client, options::SessionLimits,
+    permissions::Ruling, rules::Rules,
+};
 use crate::{
     identity::Identity,
     wamp::{ClientMessage, RouterFeatures, SessionId, Uri},
@@ -52,6 +55,7 @@ pub(super) enum Arrival {
     Message {
         key: SessionKey,
         slots: u32,
+        ruling: Option<Ruling>,
         message: ClientMessage,
     },
     /// The session leaves; `done` learns that nothing of it is under way any more.
@@ -104,6 +108,8 @@ pub(super) struct Inbox {
     pub(super) name: Uri,
     /// Read once for each join.
     pub(super) rules: ArcSwap<Rules>,
+    /// What decides about the roles that have an authorizer.
+    pub(super) authorizers: ArcSwap<Authorizers>,
     pub(super) features: RouterFeatures,
     pub(super) gate: Arc<Gate>,
     queue: mpsc::UnboundedSender<Arrival>,
@@ -122,6 +128,7 @@ impl Inbox {
         let inbox = Self {
             name,
             rules: rules.into(),
+            authorizers: ArcSwap::default(),
             features,
             gate: Arc::new(gate),
             queue,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 pub(super) use self::members::Members;
 
-use super::permissions::RoleId;
+use super::permissions::{RoleId, Ruling};
 use crate::{
     identity::Identity,
     wamp::{ClientFeatures, Serializer, SessionId, message::Disclosed},
@@ -35,6 +35,8 @@ pub(super) struct Actor<'a> {
     pub(super) identity: &'a Identity,
     /// The identity's role, looked up in this realm's permissions.
     pub(super) role: RoleId,
+    /// What the role's authorizer has said about the message, where it has one.
+    pub(super) ruling: Option<Ruling>,
 }
 
 impl Actor<'_> {
@@ -77,9 +79,9 @@ impl Channel {
 }
 
 impl Member {
-    /// The session as the author of a message.
-    pub(super) fn actor(&self, session: SessionId) -> Actor<'_> {
-        Actor { session, identity: &self.identity, role: self.role }
+    /// The session as the author of a message, with what the authorizer of its role has said.
+    pub(super) fn actor(&self, session: SessionId, ruling: Option<Ruling>) -> Actor<'_> {
+        Actor { session, identity: &self.identity, role: self.role, ruling }
     }
 
     /// What any other session may know of this one: the details of `wamp.session.get` and `on_join`.

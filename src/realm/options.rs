@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     identity::Name,
+    policy::PolicyFile,
     wamp::{
         Uri,
         pattern::{Pattern, UriMatch},
@@ -21,6 +22,17 @@ pub struct RealmOptions {
     pub per_session: SessionLimits,
     /// The topics whose events are recorded; no pattern twice.
     pub histories: Vec<HistoryOptions>,
+}
+
+impl RealmOptions {
+    /// The roles that have an authorizer, each with it.
+    pub fn authorizers(&self) -> impl Iterator<Item = (&Name, &PolicyFile)> {
+        let roles = match &self.roles {
+            Roles::Open => &[][..],
+            Roles::Listed(roles) => roles,
+        };
+        roles.iter().filter_map(|role| Some((&role.name, role.authorizer.as_ref()?)))
+    }
 }
 
 /// Topics whose events are recorded.
@@ -80,6 +92,8 @@ pub struct RoleOptions {
     pub name: Name,
     /// Its permissions, in the order of the configuration. The most specific one that matches a URI counts.
     pub permissions: Vec<Permission>,
+    /// The component that decides in place of permissions.
+    pub authorizer: Option<PolicyFile>,
 }
 
 /// One of a role's permissions.

@@ -22,6 +22,7 @@ use super::{
     meta::{self, Killed, MetaAnswer, MetaProcedure, MetaResult},
     metrics::{Counted, RealmCounters},
     options::{RealmOptions, SessionLimits},
+    permissions::Ruling,
     router::{Now, Router},
     rules::Rules,
 };
@@ -138,7 +139,7 @@ impl Owner {
                     Arrival::Attach { key, identity, outbox, client } => {
                         self.attach(key, identity, outbox, client);
                     }
-                    Arrival::Message { key, message, .. } => self.route(key, message),
+                    Arrival::Message { key, ruling, message, .. } => self.route(key, message, ruling),
                     Arrival::Detach { key, done } => {
                         self.detach(key);
                         if let Some(done) = done {
@@ -221,11 +222,11 @@ impl Owner {
     /// Goes by other rules from now on, and ends the sessions that have lost their ground. How many that are.
     async fn reconfigure(&mut self, rules: Arc<Rules>, limits: SessionLimits) -> usize {
         self.router.reconfigure(Arc::clone(&rules), limits);
-        self.rules = rules;
+        let before = std::mem::replace(&mut self.rules, rules);
         let sessions: Vec<SessionId> = self.members.sessions().collect();
         let mut gone = Vec::new();
         for session in &sessions {
-            if !self.members.judge(*session, &self.rules) {
+            if !self.members.judge(*session, &self.rules) || self.has_another_authorizer(*session, &before) {
                 gone.push(*session);
             }
         }
@@ -253,7 +254,17 @@ impl Owner {
         left.len()
     }
 
-    fn route(&mut self, key: SessionKey, message: ClientMessage) {
+    /// Whether a session's role has an authorizer that it did not have before. What the session holds was not judged by it, and its
+    /// connection may not know that it has to ask.
+    fn has_another_authorizer(&self, session: SessionId, before: &Rules) -> bool {
+        let now = &self.rules.permissions;
+        self.members.get(session).is_some_and(|member| {
+            let role = &member.identity.authrole;
+            now.is_asked(member.role) && now.authorizer(role) != before.permissions.authorizer(role)
+        })
+    }
+
+    fn route(&mut self, key: SessionKey, message: ClientMessage, ruling: Option<Ruling>) {
         // A session that was refused or has been aborted may have sent more before it noticed.
         let Some(member) = self.members.get(key.session).filter(|member| member.number == key.number) else {
             return;
@@ -263,7 +274,7 @@ impl Owner {
             ClientMessage::Call { .. } => self.counted.calls += 1,
             _ => {}
         }
-        let actor = member.actor(key.session);
+        let actor = member.actor(key.session, ruling);
         // The dealer also has the calls that it knows if they go on under the name of a procedure of the meta API.
         if let ClientMessage::Call { request, options, procedure, payload } = &message
             && let Some(meta) = MetaProcedure::parse(procedure.as_str())
@@ -399,7 +410,7 @@ impl Owner {
     }
 
     fn announce_leave(&mut self, session: SessionId, member: &Member) {
-        let actor = member.actor(session);
+        let actor = member.actor(session, None);
         self.router.execute_testaments(&actor, &self.members, self.now, &mut self.deliveries);
         let Identity { authid, authrole, .. } = &*member.identity;
         let arguments =

@@ -5,10 +5,14 @@
 //! allowed.
 
 use super::options::{Permission, RoleOptions, Roles};
-use crate::wamp::pattern::Patterns;
+use crate::{policy::PolicyFile, wamp::pattern::Patterns};
+
+/// The longest URI of a topic or a procedure, in bytes. The URIs of subscriptions and registrations stay in memory, so
+/// they must be shorter than the longest message; real URIs have less than a tenth of this.
+pub(super) const MAX_URI_LENGTH: usize = 1024;
 
 /// What a session wants to do with a URI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the variants carry the specification's own names")]
 pub(super) enum Action {
     Call,
@@ -28,13 +32,22 @@ pub(super) struct Grant {
     pub(super) disclose: bool,
 }
 
+/// What the authorizer of a session's role has said about one message. Without one, it denies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ruling {
+    /// The session may do this with the message's URI, and is disclosed or not.
+    Allowed { action: Action, disclose: bool },
+    /// It could not say.
+    Failed,
+}
+
 /// The permissions of all roles of a realm.
 #[derive(Debug)]
 pub(super) enum Permissions {
     /// Sessions may have any role and do everything. They are disclosed if they ask for it.
     Open,
     /// Roles by name, in the configuration's order. Few, so that a scan finds one faster than a hash would.
-    Listed(Vec<(Box<str>, Rules)>),
+    Listed(Vec<(Box<str>, Rules, Option<Box<PolicyFile>>)>),
 }
 
 /// The rules of one role.
@@ -52,7 +65,11 @@ impl Permissions {
         match roles {
             Roles::Open => Self::Open,
             Roles::Listed(roles) => {
-                Self::Listed(roles.iter().map(|role| (Box::from(role.name.as_str()), rules(role))).collect())
+                let compiled = roles.iter().map(|role| {
+                    // The rules of a role that has an authorizer are none, so that nothing is allowed by them.
+                    (Box::from(role.name.as_str()), rules(role), role.authorizer.clone().map(Box::new))
+                });
+                Self::Listed(compiled.collect())
             }
         }
     }
@@ -68,7 +85,7 @@ impl Permissions {
             Self::Open => &[][..],
             Self::Listed(roles) => roles,
         };
-        roles.iter().map(|(name, _)| &**name)
+        roles.iter().map(|(name, ..)| &**name)
     }
 
     /// Looks a role up, once per session. A role that the realm does not have may do nothing.
@@ -76,7 +93,7 @@ impl Permissions {
         match self {
             Self::Open => RoleId(None),
             Self::Listed(roles) => {
-                let place = roles.iter().position(|(role, _)| **role == *name);
+                let place = roles.iter().position(|(role, ..)| **role == *name);
                 RoleId(place.and_then(|place| u32::try_from(place).ok()))
             }
         }
@@ -87,17 +104,35 @@ impl Permissions {
         match self {
             Self::Open => Some(Grant { disclose: false }),
             Self::Listed(roles) => {
-                let (_, rules) = roles.get(usize::try_from(role.0?).ok()?)?;
+                let (_, rules, _) = roles.get(usize::try_from(role.0?).ok()?)?;
                 rules.most_specific(uri)?.grant(action)
             }
         }
+    }
+
+    /// Whether an authorizer decides about a role.
+    pub(super) fn is_asked(&self, role: RoleId) -> bool {
+        let Self::Listed(roles) = self else { return false };
+        let role = role.0.and_then(|place| roles.get(usize::try_from(place).ok()?));
+        role.is_some_and(|(.., authorizer)| authorizer.is_some())
+    }
+
+    /// Whether an authorizer decides about any role.
+    pub(super) fn asks(&self) -> bool {
+        matches!(self, Self::Listed(roles) if roles.iter().any(|(.., authorizer)| authorizer.is_some()))
+    }
+
+    /// The authorizer that decides about a role.
+    pub(super) fn authorizer(&self, name: &str) -> Option<&PolicyFile> {
+        let Self::Listed(roles) = self else { return None };
+        roles.iter().find(|(role, ..)| **role == *name)?.2.as_deref()
     }
 
     /// Whether the rule that counts for this URI names the protocol's own URIs, rather than covering them among others.
     pub(super) fn names_protocol(&self, role: RoleId, uri: &str) -> bool {
         let Self::Listed(roles) = self else { return false };
         let rules = role.0.and_then(|place| roles.get(usize::try_from(place).ok()?));
-        rules.and_then(|(_, rules)| rules.most_specific(uri)).is_some_and(|rights| rights.names_protocol())
+        rules.and_then(|(_, rules, _)| rules.most_specific(uri)).is_some_and(|rights| rights.names_protocol())
     }
 }
 

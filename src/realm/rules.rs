@@ -34,6 +34,11 @@ impl Rules {
         self.has_role(&identity.authrole) && self.has_ground(identity)
     }
 
+    /// Whether an authorizer decides about any role.
+    pub fn asks(&self) -> bool {
+        self.permissions.asks()
+    }
+
     /// Whether what a session stands on exists.
     pub(super) fn has_ground(&self, identity: &Identity) -> bool {
         let have =

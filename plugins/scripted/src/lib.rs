@@ -5,10 +5,14 @@
 //! { "authenticate": { "accept": { "authrole": "frontend" } } }
 //! ```
 //!
+//! `"authorize"` is `{ "allow": true, "disclose": false, "seconds": 60, "scope": "session" }`, and `"call"` (or `"publish"`, …) beside it counts
+//! for that action alone.
+//!
 //! `"trap"`, `"loop"`, `"flood"` (of the log), `"grow"` (of the memory) and `"leak"` (of what it was asked, to the log and
 //! as an error) stand in place of an answer. `"echo": true` beside `accept` puts the question into `authextra`.
 
 mod authenticator;
+mod authorizer;
 
 use core::hint::black_box;
 
@@ -19,7 +23,18 @@ use serde_json::{Map, Value};
 mod contract {
     #![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
 
-    wit_bindgen::generate!({ path: "../../wit", world: "authenticator" });
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "
+            package wampgate:scripted;
+            world scripted {
+                include wampgate:authid/authenticator@0.3.0;
+                include wampgate:authid/authorizer@0.3.0;
+            }
+        ",
+        world: "wampgate:scripted/scripted",
+        generate_all,
+    });
 }
 
 /// The component, as the contract sees it.

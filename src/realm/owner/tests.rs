@@ -289,6 +289,7 @@ fn killing_realm(logouts: Logouts) -> Realm {
     let roles = Roles::Listed(vec![RoleOptions {
         name: crate::identity::Name::known("user"),
         permissions: vec![rule],
+        authorizer: None,
     }]);
     let options = RealmOptions {
         name: uri("realm1"),

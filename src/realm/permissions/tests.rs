@@ -34,6 +34,7 @@ fn compile(permissions: Vec<Permission>) -> Permissions {
     Permissions::new(&Roles::Listed(vec![RoleOptions {
         name: crate::identity::Name::known("user"),
         permissions,
+        authorizer: None,
     }]))
 }
 

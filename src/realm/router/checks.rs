@@ -4,13 +4,9 @@ use super::super::{
     deliveries::RequestError,
     member::Actor,
     meta::MetaProcedure,
-    permissions::{Action, Grant, Permissions},
+    permissions::{Action, Grant, MAX_URI_LENGTH, Permissions, Ruling},
 };
 use crate::wamp::{Uri, pattern::Pattern, uri::error};
-
-/// The longest URI of a topic or a procedure, in bytes. The URIs of subscriptions and registrations stay in memory, so
-/// they must be shorter than the longest message; real URIs have less than a tenth of this.
-pub(in crate::realm) const MAX_URI_LENGTH: usize = 1024;
 
 /// Whether a session may do something with a URI.
 pub(super) fn authorize(
@@ -33,16 +29,33 @@ pub(super) fn authorize(
             "URIs that begin with wamp. belong to the protocol: use one of your own",
         ));
     }
-    permissions.check(actor.role, action, uri).ok_or_else(|| {
-        let verb = match action {
-            Action::Call => "call",
-            Action::Register => "register",
-            Action::Publish => "publish to",
-            Action::Subscribe => "subscribe to",
-        };
-        let role = &actor.identity.authrole;
-        RequestError::new(error::NOT_AUTHORIZED, format!("the role {role:?} may not {verb} {uri}"))
-    })
+    permissions.check(actor.role, action, uri).map_or_else(|| ask(permissions, actor, action, uri), Ok)
+}
+
+/// What the authorizer has said, where no rule of the role's own allows an action.
+fn ask(
+    permissions: &Permissions,
+    actor: &Actor<'_>,
+    action: Action,
+    uri: &str,
+) -> Result<Grant, RequestError> {
+    match actor.ruling.filter(|_| permissions.is_asked(actor.role)) {
+        Some(Ruling::Allowed { action: allowed, disclose }) if allowed == action => Ok(Grant { disclose }),
+        Some(Ruling::Failed) => Err(RequestError::new(
+            error::AUTHORIZATION_FAILED,
+            "the gateway could not find out whether this is allowed: try again",
+        )),
+        _ => {
+            let verb = match action {
+                Action::Call => "call",
+                Action::Register => "register",
+                Action::Publish => "publish to",
+                Action::Subscribe => "subscribe to",
+            };
+            let role = &actor.identity.authrole;
+            Err(RequestError::new(error::NOT_AUTHORIZED, format!("the role {role:?} may not {verb} {uri}")))
+        }
+    }
 }
 
 /// Whether a session may call a procedure of the meta API. To end the sessions of others, it needs a rule that names

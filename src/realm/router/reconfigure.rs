@@ -9,7 +9,7 @@ use super::{
     },
     Now, Router,
 };
-use crate::wamp::SessionId;
+use crate::wamp::{SessionId, pattern::Pattern};
 
 /// What a client is told that loses a subscription or a registration.
 const DENIED: &str = "the operator has changed what your role may do";
@@ -39,7 +39,9 @@ impl Router {
                 Kind::Subscription => (broker.pattern(id), Action::Subscribe),
                 Kind::Registration => (dealer.pattern(id), Action::Register),
             };
-            pattern.is_some_and(|pattern| permissions.check(role, action, pattern.as_str()).is_none())
+            // What an authorizer has allowed stays, as long as it is the same one: the others' sessions have been ended.
+            let is_denied = |pattern: &Pattern| permissions.check(role, action, pattern.as_str()).is_none();
+            !permissions.is_asked(role) && pattern.is_some_and(is_denied)
         };
         let denied: Vec<_> = self.holdings.of(session).filter(|held| denied(*held)).collect();
         if denied.is_empty() {

@@ -45,7 +45,10 @@ impl World {
         permissions: Vec<Permission>,
         sessions: impl IntoIterator<Item = u64>,
     ) -> Self {
-        Self::new(&Roles::Listed(vec![RoleOptions { name: Name::known("user"), permissions }]), sessions)
+        Self::new(
+            &Roles::Listed(vec![RoleOptions { name: Name::known("user"), permissions, authorizer: None }]),
+            sessions,
+        )
     }
 
     fn new(roles: &Roles, sessions: impl IntoIterator<Item = u64>) -> Self {
@@ -70,7 +73,7 @@ impl World {
         session: u64,
         message: ClientMessage,
     ) -> Result<Sent, Violation> {
-        let actor = self.members.get(SessionId(session)).unwrap().actor(SessionId(session));
+        let actor = self.members.get(SessionId(session)).unwrap().actor(SessionId(session), None);
         let mut out = Deliveries::default();
         self.router.handle(&actor, message, &self.members, self.now, &mut out)?;
         Ok(flatten(&mut out))

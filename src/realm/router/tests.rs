@@ -1,4 +1,4 @@
-use super::{checks::MAX_URI_LENGTH, testing::*, *};
+use super::{super::permissions::MAX_URI_LENGTH, testing::*, *};
 use crate::{
     realm::Permission,
     wamp::{

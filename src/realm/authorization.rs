@@ -1,0 +1,234 @@
+//! Roles whose permissions a component decides: it is asked before a message enters the realm, on the connection's own task, so that
+//! only the session that asks waits. The router meets the outcome beside the message.
+//!
+//! Whatever goes wrong denies.
+
+mod answers;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use serde_json::json;
+
+use self::answers::{Answers, Known};
+use super::permissions::{Action, MAX_URI_LENGTH, Ruling};
+use crate::{
+    identity::Identity,
+    policy::authorization::{
+        Answered, AskedAction, AskedMatch, AuthorizationRequest, AuthorizerGate, SessionView,
+    },
+    time::Timestamp,
+    wamp::{
+        ClientMessage, SessionId, Uri,
+        pattern::{Pattern, UriMatch},
+    },
+};
+
+/// Answers that are kept for one session in each of two sets: at most 64 KiB of URIs.
+const OWN: usize = 32;
+/// Answers that are kept for one role in each of two sets: at most 8 MiB of URIs, each as long as URIs may be.
+const OF_ROLE: usize = 4096;
+
+/// What decides about the sessions of a role.
+pub struct RoleAuthorizer {
+    gate: Arc<AuthorizerGate>,
+    /// Answers that hold for all sessions of the role.
+    answers: Mutex<Answers>,
+}
+
+/// The authorizers of a realm, by role.
+pub type Authorizers = HashMap<Box<str>, Arc<RoleAuthorizer>>;
+
+/// A session of a role that has an authorizer: what the authorizer is told of it, and what it has answered.
+#[derive(Debug)]
+pub struct Asking {
+    id: String,
+    realm: Uri,
+    identity: Arc<Identity>,
+    public_id: Option<Arc<str>>,
+    connection: Box<str>,
+    peer: String,
+    own: Answers,
+}
+
+impl RoleAuthorizer {
+    /// An authorizer behind this gate.
+    pub(crate) fn new(gate: Arc<AuthorizerGate>) -> Self {
+        Self { gate, answers: Mutex::new(Answers::new(OF_ROLE)) }
+    }
+}
+
+impl Asking {
+    /// A session that has joined.
+    pub fn new(
+        session: SessionId,
+        realm: Uri,
+        identity: Arc<Identity>,
+        public_id: Option<Arc<str>>,
+        connection: &str,
+        peer: String,
+    ) -> Self {
+        let own = Answers::new(OWN);
+        Self {
+            id: session.0.to_string(),
+            realm,
+            identity,
+            public_id,
+            connection: connection.into(),
+            peer,
+            own,
+        }
+    }
+
+    /// The session's role.
+    pub(super) fn role(&self) -> &str {
+        &self.identity.authrole
+    }
+
+    /// What the authorizer says about a message; none: it denies, or the message needs no permission.
+    pub(super) async fn rule(
+        &mut self,
+        authorizer: &RoleAuthorizer,
+        message: &ClientMessage,
+    ) -> Option<Ruling> {
+        let (action, matching, uri) = wanted(message)?;
+        if uri.len() > MAX_URI_LENGTH {
+            // The router refuses it.
+            return None;
+        }
+        let ruling = |known| match known {
+            Known::Denied => None,
+            Known::Allowed { disclose } => Some(Ruling::Allowed { action, disclose }),
+        };
+        let generation = authorizer.gate.generation();
+        let now = Instant::now();
+        if let Some(known) = self.own.get(generation, action, matching, uri, now) {
+            return ruling(known);
+        }
+        let known = authorizer.lock().get(generation, action, matching, uri, now);
+        if let Some(known) = known {
+            return ruling(known);
+        }
+        let options = options(message);
+        let answered = authorizer.gate.decide(&self.question(action, matching, uri, &options)).await;
+        let Ok(Answered { allow, disclose, keep }) = answered else { return Some(Ruling::Failed) };
+        let answer = if allow { Known::Allowed { disclose } } else { Known::Denied };
+        if let Some((time, is_for_role)) = keep
+            && let Some(until) = now.checked_add(time)
+        {
+            let question = (action, matching, uri);
+            if is_for_role {
+                authorizer.lock().keep(generation, question, answer, until);
+            } else {
+                self.own.keep(generation, question, answer, until);
+            }
+        }
+        ruling(answer)
+    }
+
+    fn question<'a>(
+        &'a self,
+        action: Action,
+        matching: UriMatch,
+        uri: &'a str,
+        options: &'a str,
+    ) -> AuthorizationRequest<'a> {
+        let Identity { authid, authrole, authmethod, authprovider, .. } = &*self.identity;
+        AuthorizationRequest {
+            session: SessionView {
+                id: &self.id,
+                realm: self.realm.as_str(),
+                authid: authid.public(),
+                authrole,
+                authmethod,
+                authprovider,
+                public_id: self.public_id.as_deref(),
+                connection: &self.connection,
+                peer: &self.peer,
+            },
+            action: match action {
+                Action::Call => AskedAction::Call,
+                Action::Register => AskedAction::Register,
+                Action::Publish => AskedAction::Publish,
+                Action::Subscribe => AskedAction::Subscribe,
+            },
+            uri,
+            matching: match matching {
+                UriMatch::Exact => AskedMatch::Exact,
+                UriMatch::Prefix => AskedMatch::Prefix,
+                UriMatch::Wildcard => AskedMatch::Wildcard,
+            },
+            options,
+            now: Timestamp::now().as_millis(),
+        }
+    }
+}
+
+impl RoleAuthorizer {
+    // Held for a look-up and never across an await; a poisoned one is still whole.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a message needs a permission for.
+fn wanted(message: &ClientMessage) -> Option<(Action, UriMatch, &str)> {
+    let of = |action, pattern: &'_ Pattern| {
+        let matching = match pattern {
+            Pattern::Exact(_) => UriMatch::Exact,
+            Pattern::Prefix(_) => UriMatch::Prefix,
+            Pattern::Wildcard(_) => UriMatch::Wildcard,
+        };
+        (action, matching)
+    };
+    match message {
+        ClientMessage::Publish { topic, .. } => Some((Action::Publish, UriMatch::Exact, topic.as_str())),
+        ClientMessage::Call { procedure, .. } => Some((Action::Call, UriMatch::Exact, procedure.as_str())),
+        ClientMessage::Subscribe { topic, .. } => {
+            let (action, matching) = of(Action::Subscribe, topic);
+            Some((action, matching, topic.as_str()))
+        }
+        ClientMessage::Register { procedure, .. } => {
+            let (action, matching) = of(Action::Register, procedure);
+            Some((action, matching, procedure.as_str()))
+        }
+        _ => None,
+    }
+}
+
+/// The options of a message that the gateway acts on, as JSON text.
+fn options(message: &ClientMessage) -> String {
+    let options = match message {
+        ClientMessage::Publish { options, .. } => json!({
+            "acknowledge": options.acknowledge,
+            "exclude_me": options.exclude_me,
+            "disclose_me": options.disclose_me,
+            "retain": options.retain,
+        }),
+        ClientMessage::Call { options, .. } => json!({
+            "disclose_me": options.disclose_me,
+            "receive_progress": options.receive_progress,
+            "progress": options.progress,
+            "timeout": options.timeout,
+        }),
+        ClientMessage::Subscribe { options, .. } => json!({ "get_retained": options.get_retained }),
+        ClientMessage::Register { options, .. } => json!({
+            "concurrency": options.concurrency,
+            "force_reregister": options.force_reregister,
+            "disclose_caller": options.disclose_caller,
+            "forward_timeout": options.forward_timeout,
+        }),
+        _ => json!({}),
+    };
+    options.to_string()
+}
+
+impl fmt::Debug for RoleAuthorizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoleAuthorizer").field("gate", &self.gate.name()).finish_non_exhaustive()
+    }
+}
