@@ -77,7 +77,8 @@ impl Invited {
             faults.push(format!("{path}.role: use 1 to {MAX_NAME} characters"));
         }
         let invitation = entry.get("invitation").and_then(Value::as_str);
-        let invitation = invitation.filter(|text| (MIN_INVITATION..=MAX_NAME).contains(&text.chars().count()));
+        let invitation =
+            invitation.filter(|text| (MIN_INVITATION..=MAX_NAME).contains(&text.chars().count()));
         if invitation.is_none() {
             faults.push(format!(
                 "{path}.invitation: use {MIN_INVITATION} to {MAX_NAME} characters that are drawn by chance"
@@ -135,6 +136,9 @@ mod tests {
                 "invited.ann.until: use a day such as \"2026-12-31\"",
             ]
         );
-        assert_eq!(Config::parse("{}").expect_err("none"), ["invited: use an object of invitations by authid"]);
+        assert_eq!(
+            Config::parse("{}").expect_err("none"),
+            ["invited: use an object of invitations by authid"]
+        );
     }
 }

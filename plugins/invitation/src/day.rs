@@ -8,7 +8,8 @@ pub(crate) fn end_of(text: &str) -> Option<u64> {
     let mut parts = text.splitn(3, '-');
     let mut number = |digits: usize| {
         let part = parts.next()?;
-        (part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit())).then(|| part.parse::<u64>().ok())?
+        (part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))
+            .then(|| part.parse::<u64>().ok())?
     };
     let (year, month, day) = (number(4)?, number(2)?, number(2)?);
     if year < 1970 || !(1..=12).contains(&month) || !(1..=length(year, month)).contains(&day) {
@@ -41,7 +42,9 @@ mod tests {
         assert_eq!(end_of("1970-01-01"), Some(86_400_000));
         assert_eq!(end_of("2000-02-29"), Some(951_868_800_000));
         assert_eq!(end_of("2026-12-31"), Some(1_798_761_600_000));
-        for wrong in ["", "2026", "2026-13-01", "2026-02-29", "2026-1-1", "26-01-01", "2026-01-01T", "1969-12-31"] {
+        for wrong in
+            ["", "2026", "2026-13-01", "2026-02-29", "2026-1-1", "26-01-01", "2026-01-01T", "1969-12-31"]
+        {
             assert_eq!(end_of(wrong), None, "{wrong}");
         }
     }

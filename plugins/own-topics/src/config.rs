@@ -60,7 +60,9 @@ fn prefix(value: Option<&Value>, path: &str, faults: &mut Vec<String>) -> String
     match value.and_then(Value::as_str).filter(is_prefix) {
         Some(text) => text.to_owned(),
         None => {
-            faults.push(format!("{path}: use the beginning of a URI with its dot, such as \"com.example.user.\""));
+            faults.push(format!(
+                "{path}: use the beginning of a URI with its dot, such as \"com.example.user.\""
+            ));
             String::new()
         }
     }
@@ -72,10 +74,13 @@ mod tests {
 
     #[test]
     fn all_faults_come_at_once_with_place_and_remedy() {
-        let faults = Config::parse(r#"{"mine": 1, "own": "com.example", "shared": ["a..b."], "readable": 1}"#);
+        let faults =
+            Config::parse(r#"{"mine": 1, "own": "com.example", "shared": ["a..b."], "readable": 1}"#);
         let faults = faults.expect_err("four faults");
         assert_eq!(faults.len(), 4);
-        for (fault, part) in faults.iter().zip(["unknown key \"mine\"", "own: use", "shared[0]: use", "readable: use"]) {
+        for (fault, part) in
+            faults.iter().zip(["unknown key \"mine\"", "own: use", "shared[0]: use", "readable: use"])
+        {
             assert!(fault.contains(part), "{fault}");
         }
     }

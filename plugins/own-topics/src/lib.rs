@@ -83,7 +83,9 @@ fn covers(prefix: &str, pattern: &str, matching: Matching) -> bool {
     match matching {
         Matching::Exact | Matching::Prefix => pattern.starts_with(prefix),
         // The components of the prefix must stand there; an empty one would match others.
-        Matching::Wildcard => pattern.starts_with(prefix) && !prefix.trim_end_matches('.').split('.').any(str::is_empty),
+        Matching::Wildcard => {
+            pattern.starts_with(prefix) && !prefix.trim_end_matches('.').split('.').any(str::is_empty)
+        }
     }
 }
 

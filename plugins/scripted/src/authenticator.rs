@@ -36,7 +36,9 @@ impl Guest for Scripted {
             return Ok(Verdict::Secret(known(&found, &request)));
         }
         if let Some(like) = object(&answer, "unknown") {
-            return Ok(Verdict::Unknown(Some(like).filter(|like| !like.is_empty()).map(|it| known(&it, &request))));
+            return Ok(Verdict::Unknown(
+                Some(like).filter(|like| !like.is_empty()).map(|it| known(&it, &request)),
+            ));
         }
         if let Some(denial) = object(&answer, "deny") {
             let part = |key| text(&denial, key).unwrap_or_default();
@@ -72,7 +74,11 @@ fn principal(answer: &Map<String, Value>, request: &AuthenticationRequest) -> Pr
     let tracking_id = request.cookie.as_ref().map(|cookie| cookie.id.clone());
     Principal {
         // The credential itself, where a test says so.
-        authid: if text(answer, "authid").as_deref() == Some("$id") { tracking_id } else { text(answer, "authid") },
+        authid: if text(answer, "authid").as_deref() == Some("$id") {
+            tracking_id
+        } else {
+            text(answer, "authid")
+        },
         authrole: text(answer, "authrole").unwrap_or_default(),
         realm: text(answer, "realm"),
         authextra: if echoes { Some(asked()) } else { text(answer, "authextra") },

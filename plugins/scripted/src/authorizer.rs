@@ -40,7 +40,11 @@ impl Guest for Scripted {
         let is = |key| answer.get(key) == Some(&Value::Bool(true));
         let keep = answer.get("seconds").map(|_| Keeping {
             seconds: number(&answer, "seconds"),
-            scope: if text(&answer, "scope").as_deref() == Some("role") { Scope::Role } else { Scope::Session },
+            scope: if text(&answer, "scope").as_deref() == Some("role") {
+                Scope::Role
+            } else {
+                Scope::Session
+            },
         });
         Ok(Ruling { allow: is("allow"), disclose: is("disclose"), keep })
     }
