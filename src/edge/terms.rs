@@ -18,10 +18,10 @@ impl Terms {
         visitor: &Visitor,
     ) -> Result<Option<Recognized>, Refusal> {
         let has_login = service.admission.has_login(visitor);
+        // A client that has just been given a cookie has come without one.
+        let is_known = visitor.tracked.as_ref().is_some_and(|tracked| !tracked.is_new);
         match self.require {
-            Requirement::Cookie | Requirement::Login if visitor.tracked.is_none() => {
-                return Err(Refusal::NoCookie);
-            }
+            Requirement::Cookie | Requirement::Login if !is_known => return Err(Refusal::NoCookie),
             Requirement::Login if !has_login => return Err(Refusal::NoLogin),
             Requirement::Nothing | Requirement::Cookie | Requirement::Login => {}
         }

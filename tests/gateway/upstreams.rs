@@ -294,6 +294,20 @@ fn a_client_that_lacks_something_hears_it_before_any_101() {
         .is_refused(&gateway, 426);
 }
 
+/// The gateway gives a client its first cookie with the answer, which does not make it one that has come with a cookie.
+#[test]
+fn a_client_without_a_cookie_that_the_store_knows_is_refused_where_one_is_required() {
+    let upstream = Upstream::echo();
+    let gateway = gateway_with_logins(&upstream, &json!({ "require": "cookie" }));
+    handshake().is_refused(&gateway, 401);
+    let refused = handshake().cookie(&"A".repeat(24)).is_refused(&gateway, 401);
+    assert!(refused.set_cookies().is_empty(), "a refusal gives no cookie");
+    assert!(upstream.heads().is_empty(), "the server hears of no client that is refused");
+    let mut jar = Jar::default();
+    let _visitor = Client::open(&gateway, &mut jar);
+    echoes(&mut handshake().cookie(jar.id.as_ref().unwrap()).opens(&gateway).0, "in");
+}
+
 const CUSTOM: &str = include_str!("../component/guests/custom.wat");
 
 #[test]
