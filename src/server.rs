@@ -210,61 +210,74 @@ impl Site {
     }
 
     async fn accept(self) {
-        let connections = &self.post.connections;
         let turning_away = Arc::new(Semaphore::new(MAX_TURNED_AWAY));
+        tokio::select! {
+            biased;
+            () = self.post.stop_accepting.cancelled() => {}
+            () = self.accept_all(&turning_away) => {}
+        }
+        if let Some(rest) = self.listener.hand_over() {
+            // The time is up, in all cases: nothing tells whether one more is on its way.
+            drop(timeout(rest, self.accept_all(&turning_away)).await);
+        }
+    }
+
+    /// Accepts and serves connections; never ends.
+    async fn accept_all(&self, turning_away: &Arc<Semaphore>) {
         let failures = Ration::new(1, ACCEPT_LINES);
         let mut watch = pin!(self.listener.watch());
         loop {
             let accepted = tokio::select! {
-                biased;
-                () = self.post.stop_accepting.cancelled() => return,
                 accepted = self.listener.accept() => accepted,
                 () = &mut watch => continue,
             };
-            let incoming = match accepted {
-                Ok(incoming) => incoming,
+            match accepted {
+                Ok(incoming) => self.serve(incoming, turning_away),
                 Err(error) => {
                     if let Some(line) = failures.line() {
                         let (left_out, remedy) = (line.left_out, descriptors::remedy(&error));
                         warn!(%error, left_out, "accept failed{remedy}");
                     }
                     sleep(ACCEPT_PAUSE).await;
-                    continue;
                 }
-            };
-            let serving = self.post.serving();
-            let Some(permit) = self.post.enter(&serving) else {
-                self.turn_away(incoming, TurnedAway::full(), &serving, &turning_away);
-                continue;
-            };
-            let Some(descriptor) = descriptors::take() else {
-                self.turn_away(incoming, TurnedAway::no_descriptors(), &serving, &turning_away);
-                continue;
-            };
-            let Some(memory) = Charge::new(memory::CONNECTION) else {
-                self.turn_away(incoming, TurnedAway::no_memory(), &serving, &turning_away);
-                continue;
-            };
-            let seat = match serving.edge.enter(incoming.peer) {
-                Ok(seat) => seat,
-                Err(refused) => {
-                    self.turn_away(incoming, refused, &serving, &turning_away);
-                    continue;
-                }
-            };
-            let (edge, shutdown) = (Arc::clone(&serving.edge), self.post.wave());
-            let held = (permit, descriptor, memory, seat, edge.count());
-            match serving.entrance.clone() {
-                None => {
-                    let arrival = ready(Some((incoming, None)));
-                    connections.spawn(connection::run(arrival, edge, shutdown, held));
-                }
-                Some(entrance) => {
-                    let (door, draining) = (Arc::clone(&edge), shutdown.clone());
-                    // It ends with the entrance: a connection keeps no configuration of TLS from before a reload.
-                    let arrival = async move { entrance.admit(incoming, &door, &draining).await };
-                    connections.spawn(connection::run(arrival, edge, shutdown, held));
-                }
+            }
+        }
+    }
+
+    /// Serves a connection that was accepted, or tells its client that there is no room.
+    fn serve(&self, incoming: Incoming, turning_away: &Arc<Semaphore>) {
+        let serving = self.post.serving();
+        let Some(permit) = self.post.enter(&serving) else {
+            self.turn_away(incoming, TurnedAway::full(), &serving, turning_away);
+            return;
+        };
+        let Some(descriptor) = descriptors::take() else {
+            self.turn_away(incoming, TurnedAway::no_descriptors(), &serving, turning_away);
+            return;
+        };
+        let Some(memory) = Charge::new(memory::CONNECTION) else {
+            self.turn_away(incoming, TurnedAway::no_memory(), &serving, turning_away);
+            return;
+        };
+        let seat = match serving.edge.enter(incoming.peer) {
+            Ok(seat) => seat,
+            Err(refused) => {
+                self.turn_away(incoming, refused, &serving, turning_away);
+                return;
+            }
+        };
+        let (edge, shutdown) = (Arc::clone(&serving.edge), self.post.wave());
+        let held = (permit, descriptor, memory, seat, edge.count());
+        match serving.entrance.clone() {
+            None => {
+                let arrival = ready(Some((incoming, None)));
+                self.post.connections.spawn(connection::run(arrival, edge, shutdown, held));
+            }
+            Some(entrance) => {
+                let (door, draining) = (Arc::clone(&edge), shutdown.clone());
+                // It ends with the entrance: a connection keeps no configuration of TLS from before a reload.
+                let arrival = async move { entrance.admit(incoming, &door, &draining).await };
+                self.post.connections.spawn(connection::run(arrival, edge, shutdown, held));
             }
         }
     }

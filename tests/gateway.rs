@@ -13,6 +13,7 @@ mod descriptors;
 mod echo;
 mod files;
 mod forward_auth;
+mod hand_over;
 mod health;
 mod joins;
 mod limits;

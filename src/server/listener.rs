@@ -1,8 +1,8 @@
 //! A bound endpoint: TCP or a Unix socket.
 
-use std::{fmt, future::pending, io, net::SocketAddr, path::PathBuf};
+use std::{fmt, future::pending, io, net::SocketAddr, path::PathBuf, time::Duration};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::{Endpoint, inherited::Inherited};
@@ -10,6 +10,19 @@ use crate::{
     socket_file::{SocketFile, SocketFileError},
     stream::{Incoming, PeerAddr, Stream},
 };
+
+/// How long handshakes of TCP that have begun may take when a listener is handed over. Shorter than the second after which clients send
+/// their first packet again.
+const HAND_OVER: Duration = Duration::from_millis(500);
+
+/// A filter of what comes to a listening socket, in the classic BPF: drops each packet with SYN in its flags (RFC 9293, 3.1: octet 13 of the
+/// header, bit 1), and lets others through.
+const NO_SYN: [SockFilter; 4] = [
+    SockFilter::new(0x30, 0, 0, 13),       // ldb [13]
+    SockFilter::new(0x45, 0, 1, 0x02),     // jset #2, 0, 1
+    SockFilter::new(0x06, 0, 0, 0),        // ret #0
+    SockFilter::new(0x06, 0, 0, u32::MAX), // ret #-1
+];
 
 /// A socket that accepts connections.
 #[derive(Debug)]
@@ -19,7 +32,12 @@ pub struct Listener {
 
 #[derive(Debug)]
 enum Bound {
-    Tcp(TcpListener, SocketAddr),
+    Tcp {
+        listener: TcpListener,
+        address: SocketAddr,
+        /// Whether other processes may listen there. The gateway has made the socket itself then, and it goes with the gateway.
+        is_shared: bool,
+    },
     /// The file goes with the listener, so that the next start need not tell a dead socket from a live one.
     Unix {
         /// None: the service manager has made it, and removes it.
@@ -69,13 +87,13 @@ impl Listener {
         match endpoint {
             Endpoint::Tcp { interface, port, backlog, shared } => {
                 let address = SocketAddr::new(*interface, *port);
-                let socket = match inherited.tcp(address) {
-                    Some(listener) => TcpListener::from_std(listener),
-                    None => bind_tcp(address, *backlog, *shared),
+                let (socket, is_shared) = match inherited.tcp(address) {
+                    Some(listener) => (TcpListener::from_std(listener), false),
+                    None => (bind_tcp(address, *backlog, *shared), *shared),
                 };
                 let socket = socket.and_then(|listener| {
                     let address = listener.local_addr()?;
-                    Ok(Bound::Tcp(listener, address))
+                    Ok(Bound::Tcp { listener, address, is_shared })
                 });
                 socket.map_err(|error| BindError {
                     endpoint: address.to_string(),
@@ -107,7 +125,7 @@ impl Listener {
     /// The next connection, as bare as it comes: TLS is the entrance's business.
     pub async fn accept(&self) -> io::Result<Incoming> {
         let (stream, peer) = match &self.socket {
-            Bound::Tcp(listener, _) => {
+            Bound::Tcp { listener, .. } => {
                 let (stream, address) = listener.accept().await?;
                 (Stream::Tcp(stream), PeerAddr::Tcp(address))
             }
@@ -119,18 +137,31 @@ impl Listener {
         Ok(Incoming { stream, peer, is_nameless: false, tls: None })
     }
 
+    /// Lets no new connection begin here, where another process listens at the same address. The system would reset with the socket what is
+    /// on its way to it: handshakes that have begun, and connections that wait to be accepted. So the first can be finished and the second
+    /// accepted, for as long as this says. Clients whose first packet is dropped send it again after a second, and meet the other process.
+    ///
+    /// None: no other process is there. A socket of the service manager stays, and its connections wait for the next start.
+    pub(super) fn hand_over(&self) -> Option<Duration> {
+        let Bound::Tcp { listener, is_shared: true, .. } = &self.socket else { return None };
+        if let Err(error) = SockRef::from(listener).attach_filter(&NO_SYN) {
+            tracing::warn!(%error, "clients that connect while the listener closes may be refused");
+        }
+        Some(HAND_OVER)
+    }
+
     /// Tells the operator when the file of a Unix socket is gone; never ends.
     pub(super) async fn watch(&self) {
         match &self.socket {
             Bound::Unix { file: Some(file), .. } => file.tell_of_removal().await,
-            Bound::Unix { file: None, .. } | Bound::Tcp(..) => pending().await,
+            Bound::Unix { file: None, .. } | Bound::Tcp { .. } => pending().await,
         }
     }
 
     /// Where a client finds the listener.
     pub fn url(&self, is_tls: bool) -> String {
         match &self.socket {
-            Bound::Tcp(_, address) => format!("{}://{address}", if is_tls { "https" } else { "http" }),
+            Bound::Tcp { address, .. } => format!("{}://{address}", if is_tls { "https" } else { "http" }),
             Bound::Unix { path, .. } => format!("unix:{}", path.display()),
         }
     }
@@ -162,7 +193,7 @@ mod tests {
         let interface = Ipv4Addr::LOCALHOST.into();
         let endpoint = Endpoint::Tcp { interface, port: 0, backlog: 1, shared: false };
         let listener = Listener::bind(&endpoint, &mut Inherited::default()).unwrap();
-        let Bound::Tcp(_, address) = &listener.socket else { panic!("{listener:?}") };
+        let Bound::Tcp { address, .. } = &listener.socket else { panic!("{listener:?}") };
         let _client = TcpStream::connect(address).await.unwrap();
         let incoming = listener.accept().await.unwrap();
         let Stream::Tcp(stream) = incoming.stream else { panic!("no TCP stream") };

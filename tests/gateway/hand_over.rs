@@ -1,0 +1,94 @@
+//! One gateway takes over from another one at the same address, and no client is refused.
+
+use std::{
+    io::{ErrorKind, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    thread,
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Client, Gateway, Jar, PATIENCE, code,
+    config::{tracked, untracked},
+};
+
+/// A gateway at a port that it shares, which says at `/` which one it is.
+fn config(port: u16, name: &str, service: &Value) -> Value {
+    let endpoint = json!({ "type": "tcp", "interface": "127.0.0.1", "port": port, "shared": true });
+    let paths = json!({ "/": { "type": "json", "value": name }, "ws": service });
+    json!({ "transports": [{ "type": "web", "endpoint": endpoint, "paths": paths }] })
+}
+
+/// Which gateway answers a request on a new connection; an error if none does.
+fn ask(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply)?;
+    let name =
+        reply.split('"').nth(1).ok_or_else(|| std::io::Error::new(ErrorKind::InvalidData, reply.clone()))?;
+    Ok(name.to_owned())
+}
+
+#[test]
+fn a_gateway_takes_over_from_another_at_its_address_and_no_client_is_refused() {
+    // The port that the system gives the first is the second's as well.
+    let mut old = Gateway::start(&config(0, "old", &tracked()));
+    let address = old.address();
+    let (mut session, _) = Client::joined(&old, &mut Jar::default());
+    let (is_over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let new = thread::scope(|scope| {
+        let askers: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut names = Vec::new();
+                    while !is_over.load(Relaxed) {
+                        names.push(ask(address));
+                        asked.fetch_add(1, Relaxed);
+                    }
+                    names
+                })
+            })
+            .collect();
+        let until = |more: usize| {
+            let goal = asked.load(Relaxed) + more;
+            while asked.load(Relaxed) < goal {
+                thread::yield_now();
+            }
+        };
+        until(100);
+        let new = Gateway::start(&config(address.port(), "new", &tracked()));
+        until(100);
+        old.signal_term();
+        assert_eq!(session.expect(code::GOODBYE)[2], "wamp.close.system_shutdown");
+        drop(session);
+        assert!(old.await_exit().success());
+        until(100);
+        is_over.store(true, Relaxed);
+        let answers: Vec<_> = askers.into_iter().flat_map(|asker| asker.join().unwrap()).collect();
+        let refused: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+        assert!(refused.is_empty(), "{} of {} were refused: {refused:?}", refused.len(), answers.len());
+        for name in ["old", "new"] {
+            assert!(
+                answers.iter().any(|answer| answer.as_deref().is_ok_and(|by| by == name)),
+                "{name} answered nothing"
+            );
+        }
+        new
+    });
+    assert_eq!(ask(address).unwrap(), "new");
+    Client::joined(&new, &mut Jar::default());
+}
+
+#[test]
+fn without_shared_no_other_gateway_listens_there() {
+    let old = Gateway::start(&config(0, "old", &untracked()));
+    let mut other = config(old.address().port(), "new", &untracked());
+    other["transports"][0]["endpoint"]["shared"] = json!(false);
+    let mut new = Gateway::prepare(&other);
+    assert!(!new.run_to_end().success());
+    assert!(new.output().text().contains("cannot listen at"), "{}", new.output().text());
+}
