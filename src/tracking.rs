@@ -277,7 +277,10 @@ impl Tracker {
         let set_cookie = is_replaced.then(|| cookie::set_cookie(&self.options, &id, tls)).flatten();
         let public_id = self.clients.public_id(&id, &record);
         let connections = presence.count();
-        let family = self.rotates().then(|| self.clients.families.enter(&public_id));
+        let mut family = self.rotates().then(|| self.clients.families.enter(&public_id));
+        if let (Some(family), Some(login)) = (&mut family, &record.authentication) {
+            family.carry(&id, self.mark(&login.authrealm, &login.authid));
+        }
         // Connections that were opened before the ID was replaced are the same client's.
         let before =
             record.lineage.as_ref().map_or(0, |line| self.clients.connections.count(&line.predecessor));

@@ -1,6 +1,7 @@
 //! The commands themselves, on a store that this process has open. All of it blocks.
 
 use std::{
+    collections::HashSet,
     io, thread,
     time::{Duration, Instant},
 };
@@ -8,7 +9,7 @@ use std::{
 use super::{AdminRequest, Command, CookieEntry, IdArgument, ManagedStore, Reply, Selection, Summary};
 use crate::{
     cookie::{PublicIdKey, TrackingId},
-    store::{CookieRecord, Parting, Reach, StoreError, StoreTextError, block_on},
+    store::{CookieRecord, OpenConnections as _, Parting, Reach, StoreError, StoreTextError, block_on},
     time::Timestamp,
 };
 
@@ -35,6 +36,17 @@ pub enum Failure {
     /// The store is of a kind that needs no compaction.
     #[error("only a store of type \"file\" can be compacted: the others use again what has become free")]
     NotCompactable,
+    /// The store does not answer, and the gateway has done what it can without it.
+    #[error(
+        "{cause}. Connections that were closed on this gateway: {connections}. Revoke again when the store answers: only then \
+         the gateway finds all cookies that are meant"
+    )]
+    Unreachable {
+        /// What the store says.
+        cause: StoreError,
+        /// How many connections were closed.
+        connections: u64,
+    },
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -162,7 +174,10 @@ impl Job<'_> {
 
     fn revoke(&self, selection: &Selection, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
         let clients = &self.store.clients;
-        let (ids, records) = self.selected(selection)?;
+        let (ids, records) = match self.selected(selection) {
+            Err(Failure::Store(cause)) if cause.is_outage() => return Err(self.revoke_here(selection, cause)),
+            selected => selected?,
+        };
         let total = ids.len() as u64;
         let (mut done, mut connections) = (0, 0);
         for batch in ids.chunks(BATCH) {
@@ -172,6 +187,36 @@ impl Job<'_> {
             reply(Reply::Progress { done, total: Some(total) })?;
         }
         Ok(Summary::Revoked { records, connections })
+    }
+
+    /// Revokes what this gateway knows by its open connections, while the store does not answer. The store owes the removal
+    /// of these cookies, and of their lines.
+    fn revoke_here(&self, selection: &Selection, cause: StoreError) -> Failure {
+        let clients = &self.store.clients;
+        let open = |is_wanted: &dyn Fn(&TrackingId) -> bool| {
+            let mut ids = clients.connections.open(&|_| true);
+            ids.retain(|id| is_wanted(id));
+            ids
+        };
+        let ids = match selection {
+            Selection::Id(wanted) => {
+                let id = TrackingId::parse(&wanted.0).ok();
+                let mut ids = clients.families.logins_of(&wanted.0, id.as_ref());
+                if PublicIdKey::may_have_made(&wanted.0) {
+                    ids.extend(open(&|id| *clients.key.public_id(id) == *wanted.0));
+                }
+                ids.extend(id);
+                ids
+            }
+            // Only records say who has which authid.
+            Selection::Authid(_) => Vec::new(),
+            Selection::All => open(&|_| true),
+        };
+        let ids: Vec<TrackingId> = ids.into_iter().collect::<HashSet<_>>().into_iter().collect();
+        let before: u64 = ids.iter().map(|id| u64::from(clients.connections.count(id))).sum();
+        let outcome = block_on(clients.revoke(ids, Parting::Killed, Reach::All, self.now));
+        let connections = outcome.map_or(before, |ended| ended as u64);
+        Failure::Unreachable { cause, connections }
     }
 
     fn purge(&self, reply: &mut Sink<'_>) -> Result<Summary, Failure> {

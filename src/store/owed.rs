@@ -78,6 +78,13 @@ impl<Id> Default for Owed<Id> {
     }
 }
 
+impl<Id: Eq + Hash> OwedIds<Id> {
+    /// One more that is written together with these.
+    pub(super) fn join(&mut self, id: Id) {
+        self.ids.insert(id);
+    }
+}
+
 impl<Id> OwedIds<Id> {
     pub(super) fn iter(&self) -> impl Iterator<Item = &Id> {
         self.ids.iter()

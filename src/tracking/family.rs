@@ -19,8 +19,16 @@ const MAX_LOGINS: usize = 64;
 #[derive(Default)]
 pub struct Families(Mutex<HashMap<Arc<str>, Weak<Logins>>>);
 
-/// The IDs on which there was a login, oldest first, each with the principal of its last one.
-type Logins = Mutex<Vec<(TrackingId, PrincipalMark)>>;
+type Logins = Mutex<FamilyLogins>;
+
+/// The IDs of a family on which a login stands, each with its principal.
+#[derive(Default)]
+struct FamilyLogins {
+    /// Where a client has logged in, oldest first, each with the principal of its last login.
+    noted: Vec<(TrackingId, PrincipalMark)>,
+    /// One for each open connection that came with a login on its cookie.
+    carried: Vec<(TrackingId, PrincipalMark)>,
+}
 
 /// One connection's share in its family. The family is forgotten with its last connection: a browser that opens the next
 /// one has one cookie again.
@@ -28,6 +36,8 @@ pub struct Family {
     families: Arc<Families>,
     public_id: Arc<str>,
     logins: Arc<Logins>,
+    /// The ID of this connection, if it came with a login.
+    carries: Option<TrackingId>,
 }
 
 impl Families {
@@ -40,14 +50,32 @@ impl Families {
             logins
         });
         drop(families);
-        Family { families: Arc::clone(self), public_id: Arc::clone(public_id), logins }
+        Family { families: Arc::clone(self), public_id: Arc::clone(public_id), logins, carries: None }
+    }
+
+    /// The IDs with a login of the client that has this public ID, and of the one that has such an ID; as far as the client
+    /// is connected here. For when the store cannot say it. Takes a look at all families.
+    pub fn logins_of(&self, public_id: &str, id: Option<&TrackingId>) -> Vec<TrackingId> {
+        let families: Vec<_> = lock(&self.0)
+            .iter()
+            .filter_map(|(name, logins)| Some((**name == *public_id, logins.upgrade()?)))
+            .collect();
+        let mut found = Vec::new();
+        for (is_named, logins) in families {
+            let logins = lock(&logins);
+            let mut ids = logins.all().map(|(id, _)| id);
+            if is_named || ids.any(|other| Some(other) == id) {
+                found.extend(logins.all().map(|(id, _)| id.clone()));
+            }
+        }
+        found
     }
 }
 
 impl Family {
     /// Notes a login on a connection that came with this ID.
     pub(super) fn note_login(&self, id: &TrackingId, principal: PrincipalMark) {
-        let mut logins = lock(&self.logins);
+        let logins = &mut lock(&self.logins).noted;
         logins.retain(|(other, _)| other != id);
         if logins.len() == MAX_LOGINS {
             // A client that has planted its own ID is in the family as well. Its logins must not push out others'.
@@ -57,10 +85,26 @@ impl Family {
         logins.push((id.clone(), principal));
     }
 
-    /// The IDs on which this principal has logged in last.
+    /// Notes that this connection came with a login on its cookie, for as long as it is open. So a logout finds its ID also
+    /// while the store does not answer.
+    pub(super) fn carry(&mut self, id: &TrackingId, principal: PrincipalMark) {
+        let carried = &mut lock(&self.logins).carried;
+        // Nearly every client has one such connection.
+        carried.reserve_exact(1);
+        carried.push((id.clone(), principal));
+        self.carries = Some(id.clone());
+    }
+
+    /// The IDs on which this principal has logged in last, and those with which open connections came as this principal.
     pub fn logins(&self, principal: PrincipalMark) -> Vec<TrackingId> {
         let logins = lock(&self.logins);
-        logins.iter().filter(|(_, other)| *other == principal).map(|(id, _)| id.clone()).collect()
+        logins.all().filter(|(_, other)| *other == principal).map(|(id, _)| id.clone()).collect()
+    }
+}
+
+impl FamilyLogins {
+    fn all(&self) -> impl Iterator<Item = &(TrackingId, PrincipalMark)> {
+        self.noted.iter().chain(&self.carried)
     }
 }
 
@@ -71,6 +115,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Drop for Family {
     fn drop(&mut self) {
+        if let Some(id) = &self.carries {
+            let carried = &mut lock(&self.logins).carried;
+            if let Some(place) = carried.iter().position(|(other, _)| other == id) {
+                carried.swap_remove(place);
+            }
+        }
         let mut families = lock(&self.families.0);
         // No other connection has it, and one that looks for it waits for the lock.
         if Arc::strong_count(&self.logins) == 1 {
@@ -118,6 +168,21 @@ mod tests {
         assert!(families.enter(&joe).logins(mark(1)).is_empty());
         drop(other);
         assert!(lock(&families.0).is_empty(), "nothing stays behind");
+    }
+
+    #[test]
+    fn an_id_that_came_with_a_login_is_known_while_its_connection_is_open() {
+        let families = Arc::new(Families::default());
+        let joe = Arc::from("joe");
+        let (first, mut second) = (families.enter(&joe), families.enter(&joe));
+        first.note_login(&id(1), mark(1));
+        second.carry(&id(2), mark(1));
+        assert_eq!(first.logins(mark(1)), [id(1), id(2)]);
+        assert_eq!(families.logins_of("joe", None), [id(1), id(2)]);
+        assert_eq!(families.logins_of("", Some(&id(2))), [id(1), id(2)]);
+        assert!(families.logins_of("ann", Some(&id(3))).is_empty());
+        drop(second);
+        assert_eq!(first.logins(mark(1)), [id(1)]);
     }
 
     #[test]

@@ -22,9 +22,20 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    attempts, connect::connect, durable, fault, hear, link::Current, outage, state::State, work::Worker,
+    attempts,
+    connect::connect,
+    durable, fault, hear,
+    layout::{self, Digest},
+    link::Current,
+    outage,
+    state::State,
+    work::Worker,
 };
-use crate::{ration::Ration, store::Durability};
+use crate::{
+    cookie::TrackingId,
+    ration::Ration,
+    store::{Durability, Parting, Reach, Revocation, StoreError, owed::OwedIds},
+};
 
 /// What a caller wants done.
 pub(super) type Job = Box<dyn FnOnce(Arc<Worker>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
@@ -342,9 +353,9 @@ static UNSETTLED: Ration = Ration::new(1, Duration::from_mins(1));
 async fn settle(worker: Arc<Worker>) {
     let state = &worker.state;
     let owed = state.owed.all();
-    let count = owed.iter().count();
+    let mut settled = owed.clone();
     for digest in owed.iter() {
-        if let Err(error) = worker.revoke(*digest).await {
+        if let Err(error) = settle_line(&worker, *digest, &mut settled).await {
             if UNSETTLED.line().is_some() {
                 warn!(%error, "cookies that were revoked while the store took no changes are still in it");
             }
@@ -356,8 +367,37 @@ async fn settle(worker: Arc<Worker>) {
             "more cookies were revoked while the store took no changes than the gateway could note: revoke them again"
         );
     }
-    state.owed.settle(&owed);
+    state.owed.settle(&settled);
+    // While the store did not answer, the gateway may not have known the whole line, and could tell no other gateway.
+    let stand_in = |digest: &Digest| TrackingId::stand_in(&layout::text(digest), "");
+    let ids: Vec<TrackingId> = settled.iter().map(stand_in).collect();
+    let count = ids.len();
+    let revocation = Revocation { ids, why: Parting::Killed, reach: Reach::All };
+    hear::end_here(state, &revocation);
+    for message in hear::Told::of(&state.gateway, &revocation) {
+        // What is not told is noticed when the other gateways look at their connections.
+        drop(worker.publish(&state.names.revoked(), &message).await);
+    }
     info!(cookies = count, "cookies were removed that were revoked while the store took no changes");
+}
+
+/// Removes the whole line of a cookie: its client may have come with an ID before or after this one, of which a gateway
+/// does not know while Redis does not answer.
+async fn settle_line(
+    worker: &Worker,
+    digest: Digest,
+    settled: &mut OwedIds<Digest>,
+) -> Result<(), StoreError> {
+    let line = worker.line(digest).await?;
+    // Noted before the first is removed: afterwards it does not lead to the others any more.
+    for other in &line {
+        worker.state.owed.add(other);
+        settled.join(*other);
+    }
+    for other in line {
+        worker.revoke(other).await?;
+    }
+    Ok(())
 }
 
 enum Push {

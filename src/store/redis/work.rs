@@ -35,6 +35,9 @@ const MAX_ATTEMPTS: usize = 16;
 /// How many changes of different IDs run at once at least; those of one ID run one after the other.
 const LANES: usize = 256;
 
+/// How many IDs of one line are followed in each direction.
+const MAX_LINE: usize = 512;
+
 /// How many records one question asks for.
 const BATCH: usize = 500;
 
@@ -210,6 +213,34 @@ impl Worker {
             let _: usize = self.ask(&mut redis, redis::cmd("ZREM").arg(key).arg(&digest[..])).await?;
         }
         self.keep().await
+    }
+
+    /// A digest and all others of its line that have a record, and the next one that has none yet; each before those that
+    /// came after it.
+    pub(super) async fn line(&self, digest: Digest) -> Result<Vec<Digest>, StoreError> {
+        let mut line = vec![digest];
+        let mut next = self.neighbors(&digest).await?.0;
+        while let Some(digest) = next.filter(|next| line.len() < MAX_LINE && !line.contains(next)) {
+            next = self.neighbors(&digest).await?.0;
+            line.push(digest);
+        }
+        line.reverse();
+        let limit = line.len() + MAX_LINE;
+        let mut next = self.neighbors(&digest).await?.1;
+        while let Some(digest) = next.filter(|next| line.len() < limit && !line.contains(next)) {
+            next = self.neighbors(&digest).await?.1;
+            line.push(digest);
+        }
+        Ok(line)
+    }
+
+    /// The digests right before and right after one in its line.
+    async fn neighbors(&self, digest: &Digest) -> Result<(Option<Digest>, Option<Digest>), StoreError> {
+        let mut redis = self.link.connection()?;
+        let found = self.read_all(&mut redis, std::slice::from_ref(digest)).await?;
+        let Some((_, record)) = found.first() else { return Ok((None, None)) };
+        let before = record.lineage.as_ref().and_then(|lineage| layout::digest(&lineage.predecessor));
+        Ok((before, record.succession().and_then(|next| layout::digest(&next.id))))
     }
 
     /// Waits until what was changed is as durable as the configuration demands.

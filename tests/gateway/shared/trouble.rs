@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{await_that, by_cookie, config, gateways, is_ready, store};
 use crate::support::{
-    Client, Gateway, Jar, PATIENCE,
+    Client, Gateway, Jar, PATIENCE, code,
     config::{TICKET, With as _, tracked_in},
     redis::{self, RedisServer},
     tls::Authority,
@@ -180,6 +180,69 @@ fn an_import_goes_on_when_redis_answers_again() {
     for jar in &mut jars {
         assert_eq!(Client::joined(&gateway, jar).1["x_wampgate_known"], json!(true));
     }
+}
+
+/// Joe's connections on one gateway: where he has logged in, and one with the ID that came next, which the jar has.
+fn line(gateway: &Gateway, jar: &mut Jar) -> ([Client; 2], String) {
+    let mut first = Client::open(gateway, jar);
+    let welcome = first.join_by_ticket("joe", TICKET).unwrap();
+    let before = jar.id.clone();
+    let second = Client::open(gateway, jar);
+    assert_ne!(jar.id, before, "the ID was replaced");
+    ([first, second], welcome["x_wampgate_public_id"].as_str().unwrap().to_owned())
+}
+
+fn await_no_records(server: &RedisServer) {
+    await_that("the records are gone", || server.cli(&["KEYS", "wg:r:*"]).trim().is_empty());
+}
+
+#[test]
+fn a_logout_while_redis_is_away_ends_the_whole_line() {
+    if !redis::is_there() {
+        return;
+    }
+    let mut server = RedisServer::keeping_all();
+    let [gateway] = gateways(&store(&server));
+    let mut jars = <[Jar; 2]>::default();
+    let ([mut leaving, mut other], _) = line(&gateway, &mut jars[0]);
+    // Here no connection has the next ID any more.
+    let ([mut alone, closed], _) = line(&gateway, &mut jars[1]);
+    drop(closed);
+    server.kill();
+    await_that("the gateway notices it", || !is_ready(&gateway));
+    for client in [&mut leaving, &mut alone] {
+        client.send(&json!([code::GOODBYE, {}, "wamp.close.logout"]));
+    }
+    assert_eq!(alone.receive()[0], code::GOODBYE);
+    assert_eq!(other.socket().await_close(), 1008, "closed although Redis is away");
+    server.run();
+    await_that("the gateway is ready again", || is_ready(&gateway));
+    await_no_records(&server);
+    for jar in &mut jars {
+        assert_eq!(by_cookie(&gateway, jar).unwrap_err(), "wamp.error.no_auth_method");
+    }
+}
+
+#[test]
+fn a_revocation_by_the_command_while_redis_is_away_counts_here() {
+    if !redis::is_there() {
+        return;
+    }
+    let mut server = RedisServer::keeping_all();
+    let [gateway] = gateways(&store(&server));
+    let mut jar = Jar::default();
+    let (connections, public_id) = line(&gateway, &mut jar);
+    server.kill();
+    await_that("the gateway notices it", || !is_ready(&gateway));
+    let said = gateway.command_said("cookies", &["revoke", "--yes", &public_id]);
+    assert!(said.contains("closed on this gateway: 2") && said.contains("Revoke again"), "{said}");
+    for mut client in connections {
+        assert_eq!(client.socket().await_close(), 1008);
+    }
+    server.run();
+    await_that("the gateway is ready again", || is_ready(&gateway));
+    await_no_records(&server);
+    assert_eq!(by_cookie(&gateway, &mut jar).unwrap_err(), "wamp.error.no_auth_method");
 }
 
 /// In the long mode: `WAMPGATE_KILL_ROUNDS=200 cargo test --test integration -- gateways_are_killed`.
