@@ -257,6 +257,8 @@ impl Admission {
         };
         let has_role = |role: &str| application.has_role(role);
         let admitted = principal.and_then(|principal| principal.admit(authrole, has_role));
+        // The challenge was made with the principal as it was then, and the client may have taken its time.
+        let admitted = admitted.and_then(still_holds);
         self.logins.count(method, admitted.as_ref().map_or_else(Outcome::from, |_| Outcome::Ok));
         admitted
     }
@@ -359,6 +361,14 @@ impl Admission {
             unproved: self.unproved,
             tls_exporter: visitor.tls.as_ref().and_then(Tls::exporter),
         }
+    }
+}
+
+/// The identity, unless its principal has gone or changed, or its token has expired.
+fn still_holds(identity: Identity) -> Result<Identity, AuthError> {
+    match identity.lease.lapsed(Timestamp::now) {
+        Some(lapse) => Err(lapse.into()),
+        None => Ok(identity),
     }
 }
 

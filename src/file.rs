@@ -31,6 +31,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 #[cfg(feature = "gateway")]
 const OTHERS: u32 = 0o007;
 
+/// The permissions of users other than the file's owner to change it.
+#[cfg(feature = "gateway")]
+const OTHERS_WRITE: u32 = 0o022;
+
 /// How many of them may hang at once: each keeps a thread until its file system answers.
 const MAX_HANGING: usize = 8;
 
@@ -43,6 +47,8 @@ pub(crate) enum ReadError {
     TooLarge,
     /// It holds a secret, and every user of the machine may read or change it.
     Exposed(u32),
+    /// It decides about access, and users other than its owner may change it.
+    Writable(u32),
     /// Its file system does not answer.
     Hangs,
     /// The system refuses.
@@ -59,6 +65,9 @@ impl fmt::Display for ReadError {
                     f,
                     "every user of this machine has access to it (mode {mode:04o}): run `chmod o= FILE`"
                 )
+            }
+            Self::Writable(mode) => {
+                write!(f, "users other than its owner may change it (mode {mode:04o}): run `chmod go-w FILE`")
             }
             Self::Hangs => {
                 write!(
@@ -122,11 +131,28 @@ pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
 /// The same for a file that holds a secret: users other than its owner and its group must not have access to it.
 #[cfg(feature = "gateway")]
 pub(crate) fn read_private(path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
+    read_guarded(path, most, OTHERS, ReadError::Exposed)
+}
+
+/// The same for a file that holds no secret and decides about access: users other than its owner must not be able to change it.
+#[cfg(feature = "gateway")]
+pub(crate) fn read_unwritable(path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
+    read_guarded(path, most, OTHERS_WRITE, ReadError::Writable)
+}
+
+/// Reads a file whose mode has none of these bits.
+#[cfg(feature = "gateway")]
+fn read_guarded(
+    path: &Path,
+    most: u64,
+    refused: u32,
+    error: fn(u32) -> ReadError,
+) -> Result<Vec<u8>, ReadError> {
     let path = path.to_owned();
     within(PATIENCE, move || {
         let file = open_file(&path)?;
         let mode = file.metadata()?.permissions().mode() & 0o7777;
-        if mode & OTHERS != 0 { Err(ReadError::Exposed(mode)) } else { read_from(file, most) }
+        if mode & refused != 0 { Err(error(mode)) } else { read_from(file, most) }
     })?
 }
 

@@ -241,12 +241,13 @@ impl Admission {
                 }
                 Err(failure) => Err(failure),
             };
-        // A ticket that the authenticator does not take may be a guess, in whatever words it says so, and even if it fails over it.
-        let is_right = matches!(outcome, Ok(_) | Err(AuthError::OtherRealm));
-        match &guess {
-            Some(guess) if is_right => self.guesses.settle(guess, Instant::now()),
-            Some(guess) => self.guesses.fail(guess),
-            None => {}
+        match (&guess, &outcome) {
+            (None, _) => {}
+            (Some(guess), Ok(_) | Err(AuthError::OtherRealm)) => self.guesses.settle(guess, Instant::now()),
+            // A component that fails has not judged the ticket. Its failures must not lock out the client that has the right one.
+            (Some(guess), Err(AuthError::Policy(_))) => self.guesses.withdraw(guess),
+            // A ticket that the authenticator does not take may be a guess, in whatever words it says so.
+            (Some(guess), Err(_)) => self.guesses.fail(guess),
         }
         outcome
     }

@@ -127,7 +127,8 @@ impl Guesses {
         wait(&self.lock(), guess, now)
     }
 
-    /// Lets the gateway look at one secret, which counts as wrong until [`settle`](Self::settle) is called. So clients that answer
+    /// Lets the gateway look at one secret, which counts as wrong until [`settle`](Self::settle) or
+    /// [`withdraw`](Self::withdraw) is called. So clients that answer
     /// many challenges at the same moment have no more guesses than others.
     pub(super) fn attempt(&self, guess: &Guess, now: Instant) -> Result<(), Duration> {
         let now = self.tenths(now);
@@ -164,6 +165,18 @@ impl Guesses {
         drop(counts);
         if ends_a_count {
             self.tell(guess, true);
+        }
+    }
+
+    /// The secret was not judged, so that the attempt counts neither as wrong nor as right. A wait that was over begins again, and grows no
+    /// longer.
+    pub(super) fn withdraw(&self, guess: &Guess) {
+        let mut counts = self.lock();
+        let shared = guess.address.into_iter().flat_map(|address| [address, guess.principal]);
+        for tag in shared.chain([guess.pair]) {
+            if let Some(count) = find_mut(&mut counts, tag) {
+                count.failures = count.failures.saturating_sub(1);
+            }
         }
     }
 
@@ -259,6 +272,10 @@ fn set(tag: u64) -> std::ops::Range<usize> {
 
 fn find(counts: &[Count], tag: u64) -> Option<&Count> {
     counts.get(set(tag))?.iter().find(|count| count.tag == tag)
+}
+
+fn find_mut(counts: &mut [Count], tag: u64) -> Option<&mut Count> {
+    counts.get_mut(set(tag))?.iter_mut().find(|count| count.tag == tag)
 }
 
 /// A count's place; a new one takes that of the count that matters least.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Method, TokenError};
 use crate::{
-    identity::Name,
+    identity::{Lapse, Name},
     policy::{ContractError, Denial, PolicyError},
     shown::is_presentable,
     wamp::{Uri, uri::error},
@@ -58,7 +58,7 @@ pub enum AuthError {
     /// The connection joins again and again.
     #[error("the connection joins more often than `max_joins_per_second` allows")]
     TooOften,
-    /// The configuration that the client was joining by is not there any more.
+    /// The configuration or the principal that the client was joining by is not there any more.
     #[error("the configuration has changed while the client joined")]
     Reconfigured,
 }
@@ -93,6 +93,16 @@ fn missing_realm(named: Option<&Uri>) -> String {
             format!("the client names the realm '{name}', which is not there")
         }
         Some(_) => "the client names a realm that is not there".to_owned(),
+    }
+}
+
+/// What the client has proved does not hold any more when its session is about to begin.
+impl From<Lapse> for AuthError {
+    fn from(lapse: Lapse) -> Self {
+        match lapse {
+            Lapse::Expired => TokenError::Expired.into(),
+            Lapse::Removed => Self::Reconfigured,
+        }
     }
 }
 

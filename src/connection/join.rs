@@ -15,6 +15,7 @@ use crate::{
     service::WebSocketService,
     session::Session,
     stream::PeerAddr,
+    time::Timestamp,
     wamp::{ClientFeatures, ClientMessage, RouterMessage, SessionId, message::WelcomeDetails},
     wire::{CloseCode, Ending},
 };
@@ -34,6 +35,10 @@ impl Connection {
         let is_asked = rules.asks() && backend.asks_about(&identity.authrole);
         drop(rules);
         service.admission.remember(&self.visitor, backend.realm(), &identity).await;
+        // The store may have taken its time.
+        if let Some(lapse) = identity.lease.lapsed(Timestamp::now) {
+            return Err(AuthError::from(lapse).into());
+        }
         service.admission.begins(&self.visitor, session, backend.realm(), &identity);
         let client = Client { channel: self.channel(), features, service: service.number() };
         let attachment = self.welcome(session, &backend, identity, client).await?;
@@ -159,6 +164,10 @@ impl Connection {
         self.tell_of_the_join(session, backend.realm(), &identity);
         let outbox = Arc::clone(self.wire.outbox());
         self.lease = Held::begin(&self.visitor.id, &identity, &outbox);
+        // What lapses from now on ends the session, and what has lapsed since the last look never reaches the backend.
+        if let Some(lapse) = identity.lease.lapsed(Timestamp::now) {
+            return Err(Ending::Lapsed(lapse));
+        }
         let attached = backend.attach(session, identity, outbox, client).await;
         attached.map_err(|_| Ending::Refused(AuthError::NoSuchRealm(None)))
     }

@@ -83,17 +83,32 @@ impl Lapse {
     }
 }
 
+impl Lease {
+    /// Why the identity holds no longer; none: it holds. The clock is asked only where the lease has an end.
+    pub fn lapsed(&self, now: impl FnOnce() -> Timestamp) -> Option<Lapse> {
+        if self.until.is_some_and(|until| now() >= until) {
+            return Some(Lapse::Expired);
+        }
+        self.vouched.as_ref().filter(|vouched| !vouched.holds()).map(|_| Lapse::Removed)
+    }
+}
+
 impl Vouched {
     /// A principal with its mark.
     pub const fn new(by: Arc<dyn Voucher>, authid: Name, mark: u64) -> Self {
         Self { by, authid, mark }
     }
 
+    /// Whether the principal is still there as it was.
+    fn holds(&self) -> bool {
+        self.by.holds(&self.authid, self.mark)
+    }
+
     /// Has `end` called once the principal goes: at once, if it has gone already.
     pub fn open(&self, end: impl FnOnce() + Send + 'static) -> HeldLease {
         let leases = self.by.leases();
         let id = leases.add(OpenLease { authid: self.authid.clone(), mark: self.mark, end: Box::new(end) });
-        if !self.by.holds(&self.authid, self.mark)
+        if !self.holds()
             && let Some(lease) = leases.remove(id)
         {
             (lease.end)();

@@ -306,6 +306,25 @@ fn wrong_tickets_are_limited_as_those_of_the_configuration_are() {
 }
 
 #[test]
+fn a_component_that_fails_makes_no_wrong_guesses_of_its_clients_tickets() {
+    let service = |answer: &Value| {
+        web(&untracked().with("auth", json!({ "ticket": scripted(answer), "max_failures": 2 })))
+    };
+    let gateway = gateway(&json!({ "ticket": scripted(&json!("trap")), "max_failures": 2 }));
+    // It traps, wants too much memory, says that it has failed, and gives an answer that does not fit.
+    for failure in [json!("trap"), json!("grow"), json!("error"), secret("wampcra")] {
+        let (said, code) = gateway.reload(&service(&failure));
+        assert_eq!(code, 0, "{said}");
+        for _ in 0..3 {
+            is_refused(&gateway, "ticket", "wamp.error.authentication_failed");
+        }
+    }
+    let (said, code) = gateway.reload(&service(&accept()));
+    assert_eq!(code, 0, "{said}");
+    login(&gateway, &joe("ticket")).unwrap();
+}
+
+#[test]
 fn an_anonymous_client_gets_the_identity_that_the_component_gives() {
     let named =
         json!({ "accept": { "authid": "guest-7", "authrole": "frontend", "authextra": "{\"quota\":5}" } });

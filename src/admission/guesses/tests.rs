@@ -45,6 +45,30 @@ fn waits_double_with_each_failure_and_a_day_sees_a_hundred_guesses() {
 }
 
 #[test]
+fn an_attempt_that_was_not_judged_counts_neither_as_wrong_nor_as_right() {
+    let guesses = Guesses::default();
+    let guess = guesses.guess(peer(1), "joe", FREE).unwrap();
+    for _ in 0..1000 {
+        assert_eq!(guesses.attempt(&guess, guesses.begun), Ok(()));
+        guesses.withdraw(&guess);
+    }
+    // Wrong ones between them count as ever.
+    for _ in 0..FREE {
+        assert_eq!(guesses.attempt(&guess, guesses.begun), Ok(()));
+        guesses.fail(&guess);
+    }
+    assert_eq!(guesses.wait(&guess, guesses.begun), Some(Duration::from_secs(1)));
+    let later = guesses.begun + Duration::from_secs(1);
+    assert_eq!(guesses.attempt(&guess, later), Ok(()));
+    guesses.withdraw(&guess);
+    assert_eq!(
+        guesses.wait(&guess, later),
+        Some(Duration::from_secs(1)),
+        "it ends no count, and no wait grows"
+    );
+}
+
+#[test]
 fn the_right_secret_ends_the_count_and_others_wait_for_themselves() {
     let guesses = Guesses::default();
     assert_eq!(guessed(&guesses, peer(1), "joe", 0..1), 10);

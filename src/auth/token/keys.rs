@@ -131,12 +131,13 @@ impl fmt::Debug for TokenKeys {
     }
 }
 
-/// Reads a file, which others must not be able to read if it holds a secret.
+/// Reads a file, which others must not be able to change, and not to read if it holds a secret.
 fn read(file: &Path, is_secret: bool) -> Result<Vec<u8>, KeySetError> {
-    let read = if is_secret { file::read_private } else { file::read };
+    let read = if is_secret { file::read_private } else { file::read_unwritable };
     read(file, MAX_FILE).map_err(|error| {
         KeySetError(match error {
-            file::ReadError::Exposed(_) => format!("it holds a secret, and {error}"),
+            file::ReadError::Writable(_) => format!("says whose tokens count, and {error}"),
+            file::ReadError::Exposed(_) => format!("holds a secret, and {error}"),
             error => format!("cannot be read: {error}"),
         })
     })

@@ -1,6 +1,6 @@
 //! Tokens of another implementation, and the attacks of RFC 8725.
 
-use std::{sync::Arc, time::Duration};
+use std::{os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::hmac;
@@ -46,6 +46,7 @@ fn public(algorithms: &[Algorithm]) -> (tempfile::TempDir, TokenOptions) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("jwks.json");
     std::fs::write(&file, PYJWT).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     let options = options(TokenKeys::read(&file, algorithms).unwrap(), algorithms);
     (folder, options)
 }
@@ -471,8 +472,26 @@ fn a_set_says_what_is_wrong_with_it_and_shows_no_key() {
 }
 
 #[test]
+fn a_file_of_public_keys_that_others_may_change_is_refused() {
+    let (folder, options) = public(&[Algorithm::Es256]);
+    let file = folder.path().join("jwks.json");
+    let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    for open in [0o646, 0o664, 0o666] {
+        mode(open);
+        let error = TokenKeys::read(&file, &[Algorithm::Es256]).unwrap_err().to_string();
+        assert!(error.contains("whose tokens count") && error.contains("chmod go-w"), "{error}");
+    }
+    // While the gateway runs, the keys from before go on.
+    assert!(options.keys.reload().unwrap().unwrap_err().contains("chmod go-w"));
+    assert!(options.keys.reload().is_none(), "told once");
+    options.verify(&pyjwt("ES256"), NOW).unwrap();
+    mode(0o444);
+    TokenKeys::read(&file, &[Algorithm::Es256]).unwrap();
+    assert!(options.keys.reload().unwrap().unwrap().contains("4 now"));
+}
+
+#[test]
 fn a_file_with_a_secret_must_be_private() {
-    use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("jwks.json");
     let key = json!({ "kty": "oct", "k": BASE64_URL_SAFE_NO_PAD.encode(SECRET) });
@@ -497,7 +516,6 @@ fn a_file_with_a_secret_must_be_private() {
 
 #[test]
 fn a_secret_that_comes_into_a_file_counts_once_its_mode_is_right() {
-    use std::os::unix::fs::PermissionsExt as _;
     let (folder, options) = public(&[Algorithm::Es256, Algorithm::Hs256]);
     let file = folder.path().join("jwks.json");
     let key = json!({ "kty": "oct", "k": BASE64_URL_SAFE_NO_PAD.encode(SECRET) });
