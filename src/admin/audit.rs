@@ -41,8 +41,14 @@ impl Caller {
         info!(uid, pid, command = "reload", "a command reloads the configuration");
     }
 
-    /// Tells the operator what was done. The fields have the same names for every command; those that do not apply are left out.
-    pub(crate) fn tell(self, store: &str, request: &AdminRequest, outcome: &Result<Summary, Failure>) {
+    /// Tells the operator what was done, and to which client (`public_id`) if an ID named one. The fields have the same names for every command; those that do not apply are left out.
+    pub(crate) fn tell(
+        self,
+        store: &str,
+        request: &AdminRequest,
+        public_id: Option<&str>,
+        outcome: &Result<Summary, Failure>,
+    ) {
         let Self { uid, pid, peer } = self;
         let peer = peer.map(tracing::field::display);
         let (command, authid) = match &request.command {
@@ -83,6 +89,7 @@ impl Caller {
             store,
             command,
             authid,
+            public_id,
             reveal = request.reveal,
             records,
             connections,

@@ -84,6 +84,15 @@ pub fn perform(
     }
 }
 
+/// The public ID of the client whose cookies the request revokes by an ID, for the log: a tracking ID must not stand there.
+pub(crate) fn revoked_client(store: &ManagedStore, request: &AdminRequest, now: Timestamp) -> Option<String> {
+    let Command::Revoke(Selection::Id(wanted)) = &request.command else { return None };
+    let job = Job { store, now, reveal: false };
+    let id = job.ids_of(wanted).ok()?.into_iter().next()?;
+    let record = job.look_up(&id).ok()??;
+    Some(store.clients.public_id(&id, &record).to_string())
+}
+
 struct Job<'a> {
     store: &'a ManagedStore,
     now: Timestamp,

@@ -13,6 +13,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
+    sync::OwnedSemaphorePermit,
     task::spawn_blocking,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
@@ -24,9 +25,9 @@ use crate::{
 };
 
 /// How long a page may take to say that it may come.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a page waits that said something wrong. With as many places as there are for pages this bounds guesses.
+/// How long a page waits for its close that said something wrong. What slows guesses is [`ConsoleEntry::delay`].
 const PENALTY: Duration = Duration::from_secs(1);
 
 /// How often a page gets a view.
@@ -75,20 +76,35 @@ pub(super) async fn run(upgrade: ConsoleUpgrade, shutdown: &CancellationToken) {
 }
 
 async fn serve(talk: &mut Talk, entry: &ConsoleEntry) -> WireError {
-    match greet(talk, entry).await {
-        Ok(()) => show(talk, entry).await.err().unwrap_or(WireError::Closed),
+    let greeted = tokio::select! {
+        greeted = greet(talk, entry) => greeted,
+        () = entry.ousted().cancelled() => {
+            let why = "newer pages have taken the place of this one, which had not come in yet".to_owned();
+            Err(WireError::Broken(CloseCode::Policy, why))
+        }
+    };
+    match greeted {
+        Ok(_place) => show(talk, entry).await.err().unwrap_or(WireError::Closed),
         Err(error) => error,
     }
 }
 
 /// Waits for the page's first message.
-async fn greet(talk: &mut Talk, entry: &ConsoleEntry) -> Result<(), WireError> {
+async fn greet(talk: &mut Talk, entry: &ConsoleEntry) -> Result<OwnedSemaphorePermit, WireError> {
     let Ok(said) = timeout(PATIENCE, talk.next_text()).await else {
         return Err(broken("the page said nothing"));
     };
+    let said = said?;
+    sleep(entry.delay()).await;
     // What it has said may be a secret: no error of the parser goes anywhere.
-    let why = match serde_json::from_slice::<ConsoleHello>(&said?) {
-        Ok(hello) if entry.admits(&hello) => return Ok(()),
+    let why = match serde_json::from_slice::<ConsoleHello>(&said) {
+        Ok(hello) if entry.admits(&hello) => {
+            let full = || {
+                let why = "as many of the operator's pages are open as may be".to_owned();
+                WireError::Broken(CloseCode::Policy, why)
+            };
+            return entry.place().ok_or_else(full);
+        }
         Ok(_) => "its key or its token is wrong",
         Err(_) => "its first message has no key",
     };

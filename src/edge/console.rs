@@ -11,8 +11,12 @@
 //! What is behind the page is a [`Console`]. The gateway implements it, which is above the edge, and hands it down as a [`ConsoleLink`].
 
 mod link;
+mod waiting;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
@@ -38,6 +42,8 @@ use crate::{
     stream::{PeerAddr, Stream},
 };
 
+use self::waiting::Waiter;
+
 pub(crate) use self::link::{Console, ConsoleLink, Order};
 
 const HTML: &str = include_str!("console/console.html");
@@ -49,14 +55,20 @@ const KEY: &str = "{{key}}";
 /// What stands in the page for whether it has to ask for a token.
 const ASKS: &str = "{{asks-for-token}}";
 
-/// What a proxy adds to a request.
-const TRACES: [HeaderName; 5] = [
+/// What a proxy adds to a request, beside all that begins with [`FORWARDED`].
+const TRACES: [HeaderName; 8] = [
     header::FORWARDED,
     header::VIA,
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
     HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("cf-connecting-ip"),
+    HeaderName::from_static("true-client-ip"),
+    HeaderName::from_static("x-client-ip"),
+    HeaderName::from_static("client-ip"),
+    HeaderName::from_static("x-cluster-client-ip"),
 ];
+
+/// With what the names of most headers begin that a proxy adds.
+const FORWARDED: &str = "x-forwarded-";
 
 /// The operator's page at its path.
 #[derive(Debug)]
@@ -96,7 +108,7 @@ pub(crate) struct ConsoleEntry {
     transport: String,
     refusals: Refusals,
     _seat: Option<Seat>,
-    _place: OwnedSemaphorePermit,
+    waiter: Waiter,
 }
 
 impl ConsoleTarget {
@@ -163,9 +175,11 @@ impl Edge {
             return Err(Problem::Handshake(HandshakeError::Origin));
         }
         let client = self.limited(peer);
-        self.addresses.handshake(client, std::time::Instant::now())?;
+        self.addresses.handshake(client, Instant::now())?;
         let seat = if peer == connected { None } else { self.addresses.enter(client)? };
-        let place = link.place().ok_or(Problem::Pages)?;
+        if !link.has_place() {
+            return Err(Problem::Pages);
+        }
         let entry = ConsoleEntry {
             peer,
             console: link.console().ok_or(Problem::NotFound)?,
@@ -175,7 +189,7 @@ impl Edge {
             transport: self.transport.clone(),
             refusals: self.metrics.refusals.clone(),
             _seat: seat,
-            _place: place,
+            waiter: link.wait(peer.network()),
         };
         Ok((switching_protocols(&accepted.accept_key, accepted.subprotocol, None, &SERVER), entry))
     }
@@ -190,8 +204,26 @@ impl ConsoleEntry {
         (is_page & knows).into()
     }
 
-    /// Tells the operator of a page that may not come.
+    /// A page that may come waits no longer and takes one of the places, if one is left.
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        let place = self.link.place()?;
+        self.waiter.leave();
+        Some(place)
+    }
+
+    /// Cancelled once a newer page has taken the room of this one, while that waits.
+    pub(crate) fn ousted(&self) -> &CancellationToken {
+        &self.waiter.ousted
+    }
+
+    /// How long the gateway waits before it looks at what the page has said.
+    pub(crate) fn delay(&self) -> Duration {
+        self.waiter.delay(Instant::now())
+    }
+
+    /// Tells the operator of a page that may not come, and slows its address.
     pub(crate) fn refuse(&self, why: &str) {
+        self.waiter.was_wrong(Instant::now());
         let reason = REFUSED;
         if let Some(line) = self.refusals.count(Stage::Session, reason) {
             self.refusals.note(Stage::Session, reason, line, &self.peer, &why);
@@ -217,5 +249,5 @@ fn part(media_type: &'static str, text: impl Into<Bytes>, request: &Parts) -> Re
 }
 
 fn is_forwarded(headers: &HeaderMap) -> bool {
-    TRACES.iter().any(|name| headers.contains_key(name))
+    headers.keys().any(|name| name.as_str().starts_with(FORWARDED) || TRACES.contains(name))
 }

@@ -144,13 +144,14 @@ fn perform(
 ) -> Result<(Vec<CookieEntry>, Summary), String> {
     let request = AdminRequest { v: admin::VERSION, store: store.name().to_owned(), reveal: false, command };
     let mut records = Vec::new();
+    let client = admin::revoked_client(store, &request, Timestamp::now());
     let outcome = admin::perform(store, &request, &mut iter::empty(), Timestamp::now(), &mut |reply| {
         if let Reply::Record(record) = reply {
             records.push(*record);
         }
         Ok(())
     });
-    Caller::page(peer).tell(store.name(), &request, &outcome);
+    Caller::page(peer).tell(store.name(), &request, client.as_deref(), &outcome);
     outcome.map(|summary| (records, summary)).map_err(|failure| failure.to_string())
 }
 

@@ -205,6 +205,9 @@ fn a_session_is_ended_and_a_cookie_revoked_from_the_page_and_the_log_says_by_who
     assert_ne!(response.tracking_id().as_deref(), Some(id.as_str()));
     assert!(response.tracking_id().is_some(), "the revoked cookie is known still");
     gateway.output().until("command=\"revoke-id\"", 1);
+    let told = gateway.output().text();
+    let line = told.lines().find(|line| line.contains("command=\"revoke-id\"")).unwrap();
+    assert!(line.contains(&format!("public_id={client}")), "{line}");
     let gone = order(&mut page, &json!({ "find": { "store": "elsewhere", "client": client } }));
     assert!(gone["failed"].is_string(), "{gone}");
 }
@@ -233,6 +236,13 @@ fn no_other_page_and_no_proxy_gets_in() {
         ("a rebound name", live().replace("Host", "evil.example").replace("Origin", "http://evil.example")),
         ("a proxy", live().header("X-Forwarded-For", "192.0.2.1")),
         ("another proxy", live().header("Via", "1.1 proxy")),
+        ("a proxy that tells the port", live().header("X-Forwarded-Port", "443")),
+        ("a proxy that tells the scheme", live().header("X-Forwarded-Proto", "https")),
+        ("a content network", live().header("CF-Connecting-IP", "192.0.2.1")),
+        ("another content network", live().header("True-Client-IP", "192.0.2.1")),
+        ("a balancer", live().header("X-Client-IP", "192.0.2.1")),
+        ("another balancer", live().header("Client-IP", "192.0.2.1")),
+        ("a balancer of a cluster", live().header("X-Cluster-Client-IP", "192.0.2.1")),
     ] {
         let (status, body) = status(&gateway, &handshake);
         assert_eq!(status, 403, "{what}: {body}");
@@ -270,11 +280,36 @@ fn a_page_with_a_token_shows_nothing_without_it() {
 }
 
 #[test]
+fn connections_that_show_no_token_keep_no_operator_out() {
+    let gateway = Gateway::start(&config(&page().with("token", json!(TOKEN))));
+    let key = key(&gateway);
+    let mut idle: Vec<_> = (0..12)
+        .map(|_| {
+            let mut connection = Connection::open_at(gateway.address_of(1));
+            connection.send(live().bytes());
+            assert_eq!(connection.head().status, 101);
+            WebSocket::new(connection)
+        })
+        .collect();
+    assert_eq!(idle[0].receive().unwrap().close_code(), Some(1008), "the oldest goes");
+    let wrong = json!({ "key": key, "token": "wrong" });
+    let _guesses: Vec<_> = (0..12).map(|_| open_with(&gateway, &wrong)).collect();
+    let mut operator = open_with(&gateway, &json!({ "key": key, "token": TOKEN }));
+    view_where(&mut operator, |view| view["health"]["status"] == "ready");
+    // A page that has come in waits no longer, so that none takes its place.
+    let _more: Vec<_> = (0..12).map(|_| open_with(&gateway, &wrong)).collect();
+    view_where(&mut operator, |_| true);
+    view_where(&mut operator, |_| true);
+}
+
+#[test]
 fn as_many_pages_are_open_as_may_be_and_a_reload_has_them_come_again() {
     let config = config(&page());
     let gateway = Gateway::start(&config);
     let mut pages: Vec<_> = (0..8).map(|_| open(&gateway)).collect();
-    view_where(pages.last_mut().unwrap(), |_| true);
+    for page in &mut pages {
+        view_where(page, |_| true);
+    }
     assert_eq!(status(&gateway, &live()).0, 503);
     let changed = config.clone().with("max_memory", json!(100_000_000));
     assert_eq!(gateway.reload(&changed).1, 0);

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     sync::{Arc, OnceLock, Weak},
 };
 
@@ -10,10 +11,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::waiting::{Waiter, Waiting};
 use crate::stream::PeerAddr;
 
-/// How many pages may be open at once, those that have not said yet that they may come included. Each of them has the gateway look at
-/// everything once a second.
+/// How many pages may be open at once that have shown that they may come. Each of them has the gateway look at everything once a second.
 const MAX_PAGES: usize = 8;
 
 /// The gateway, as its operator's page shows it.
@@ -58,6 +59,7 @@ pub struct ConsoleLink {
     key: String,
     console: OnceLock<Weak<dyn Console>>,
     places: Arc<Semaphore>,
+    waiting: Arc<Waiting>,
 }
 
 impl ConsoleLink {
@@ -75,7 +77,17 @@ impl ConsoleLink {
         self.console.get()?.upgrade()
     }
 
-    /// A place for one more page.
+    /// Whether there is a place for one more page now.
+    pub(super) fn has_place(&self) -> bool {
+        self.places.available_permits() > 0
+    }
+
+    /// Room for a page of this network that has not shown yet that it may come.
+    pub(super) fn wait(&self, network: Option<IpAddr>) -> Waiter {
+        self.waiting.enter(network)
+    }
+
+    /// A place for one more page that may come.
     pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).try_acquire_owned().ok()
     }
@@ -84,7 +96,12 @@ impl ConsoleLink {
 impl Default for ConsoleLink {
     fn default() -> Self {
         let key = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>());
-        Self { key, console: OnceLock::new(), places: Arc::new(Semaphore::new(MAX_PAGES)) }
+        Self {
+            key,
+            console: OnceLock::new(),
+            places: Arc::new(Semaphore::new(MAX_PAGES)),
+            waiting: Arc::default(),
+        }
     }
 }
 
