@@ -4,32 +4,32 @@ use std::time::{Duration, Instant};
 
 use wasmtime::{Store, UpdateDeadline};
 
-use super::{aside, instance::Instance};
+use super::{aside, instance::Instance, pace::processor_time};
 
-/// Ticks beyond the deadline in which a decision must be seen running before it is stopped. A busy machine may
-/// keep a thread waiting for longer than the whole deadline, and an honest decision that then gets the processor
-/// back is done within microseconds; a loop is still stopped 1 to 5 ms late.
-const GRACE_TICKS: u32 = 3;
+/// How many times its deadline a decision may take where the processor works for others meanwhile. On a busy machine a thread
+/// waits longer than a whole deadline, above all one of low priority, and an honest decision that then gets the processor is soon
+/// done.
+const LONGEST: u32 = 25;
 
-/// Gives what the store runs next so much time.
+/// Gives what the store runs next so much of the processor's time.
+///
+/// It is asked for only beyond the first tick, since asking is a system call and most decisions are over before. What came before
+/// does not count, so that a loop is stopped 1 to 3 ms late.
 pub(super) fn set(store: &mut Store<Instance>, deadline: Duration) {
-    let end = Instant::now().checked_add(deadline);
-    let mut grace = GRACE_TICKS;
+    let begun = Instant::now();
+    let mut worked_before = None;
     // The first tick may come at once, and most decisions among others are over before the second one.
     store.set_epoch_deadline(if aside::is_here() { 1 } else { 2 });
+    // Called only while the guest runs.
     store.epoch_deadline_callback(move |_| {
-        if end.is_none_or(|end| Instant::now() < end) {
-            // It has turned out to be slow.
-            aside::give_way();
-            return Ok(UpdateDeadline::Continue(1));
+        let worked = processor_time();
+        let worked = worked.saturating_sub(*worked_before.get_or_insert(worked));
+        let took = begun.elapsed();
+        if took >= deadline && (worked >= deadline || took >= deadline.saturating_mul(LONGEST)) {
+            return Ok(UpdateDeadline::Interrupt);
         }
-        // Called only while the guest runs: ticks that it has slept through do not add up.
-        Ok(match grace.checked_sub(1) {
-            Some(left) => {
-                grace = left;
-                UpdateDeadline::Continue(1)
-            }
-            None => UpdateDeadline::Interrupt,
-        })
+        // It has turned out to be slow.
+        aside::give_way();
+        Ok(UpdateDeadline::Continue(1))
     });
 }

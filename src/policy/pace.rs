@@ -70,7 +70,7 @@ impl Pace {
 }
 
 /// How long the processor has worked for this thread.
-fn processor_time() -> Duration {
+pub(super) fn processor_time() -> Duration {
     clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }
 

@@ -41,6 +41,55 @@ fn endless_loop_is_stopped_at_the_deadline() {
     assert!(begun.elapsed() >= 3 * DEADLINE, "stopped before its time");
 }
 
+/// Threads that compute leave a thread of low priority on the same core a hundredth of it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_decision_that_waits_for_its_core_has_its_time_all_the_same() {
+    use std::{
+        sync::atomic::{AtomicBool, Ordering::Relaxed},
+        thread,
+        time::Duration,
+    };
+
+    use rustix::{
+        process::setpriority_process,
+        thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+    };
+
+    // Some milliseconds of work.
+    let guest = r#"(func (export "decide") (param i32) (result i32) (local $left i32)
+        (local.set $left (i32.const 8000000))
+        (loop $again (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+        (i32.store8 (i32.const 4) (i32.const 1)) (i32.const 0))"#;
+    let deadline = Duration::from_millis(200);
+    let policy =
+        load(guest, PolicyOptions { deadline, ..options() }).unwrap_or_else(|error| panic!("{error}"));
+    let stay = || {
+        let all = sched_getaffinity(None).unwrap();
+        let mut core = CpuSet::new();
+        core.set((0..CpuSet::MAX_CPU).find(|&core| all.is_set(core)).unwrap());
+        sched_setaffinity(None, &core).unwrap();
+    };
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                stay();
+                while !is_over.load(Relaxed) {}
+            });
+        }
+        let asking = scope.spawn(|| {
+            stay();
+            setpriority_process(None, 15).unwrap();
+            let begun = Instant::now();
+            (ask(&policy, &[], Cookie::Known, &[]), begun.elapsed())
+        });
+        let (decision, took) = asking.join().unwrap();
+        is_over.store(true, Relaxed);
+        assert!(decision.is_ok(), "{decision:?} after {took:?}");
+    });
+}
+
 #[test]
 fn a_thread_of_its_own_gives_no_more_time() {
     let runtime = Builder::new_current_thread().build().unwrap();
