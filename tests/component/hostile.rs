@@ -75,7 +75,9 @@ fn a_decision_that_waits_for_its_core_has_its_time_all_the_same() {
         for _ in 0..2 {
             scope.spawn(|| {
                 stay();
-                while !is_over.load(Relaxed) {}
+                while !is_over.load(Relaxed) {
+                    std::hint::spin_loop();
+                }
             });
         }
         let asking = scope.spawn(|| {
