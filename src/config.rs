@@ -53,8 +53,8 @@ pub use crate::{
     cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, SameSite},
     edge::{
         AddressOptions, ConsoleOptions, EdgeOptions, ForwardAuthOptions, HttpOptions, IdentityHeaders,
-        PathTree, ProxiedOptions, Requirement, ServicePlace, StaticOptions, TargetOptions, Terms,
-        TrustedProxy,
+        PathTree, ProxiedOptions, RawSocketOptions, Requirement, ServicePlace, StaticOptions, TargetOptions,
+        Terms, TrustedProxy,
     },
     handshake::{AllowedHosts, HandshakeOptions},
     identity::Name,

@@ -79,7 +79,8 @@ pub(crate) use console::{
 pub use metrics::EdgeMetrics;
 pub use options::{
     AddressOptions, ConsoleOptions, EdgeOptions, ForwardAuthOptions, HttpOptions, IdentityHeaders, PathTree,
-    ProxiedOptions, Requirement, ServicePlace, StaticOptions, TargetOptions, Terms, TrustedProxy,
+    ProxiedOptions, RawSocketOptions, Requirement, ServicePlace, StaticOptions, TargetOptions, Terms,
+    TrustedProxy,
 };
 pub use proxied::{RelayHandover, RelayUpgrade};
 pub use refusals::TurnedAway;
@@ -103,8 +104,10 @@ pub struct Edge {
     hosts: Vec<AllowedHosts>,
     http: http1::Builder,
     http_for_proxies: http1::Builder,
-    /// How long a head, and the handshake of RawSocket, may take.
+    /// How long a head may take.
     head_timeout: Duration,
+    /// How long the handshake of RawSocket may take.
+    raw_timeout: Duration,
     /// The service of clients that speak RawSocket; none: they get no further.
     raw_socket: Option<Arc<WebSocketService>>,
     /// Whether there is anything for clients that speak HTTP.
@@ -146,6 +149,7 @@ impl Edge {
         let listed = listed.filter(|hosts| matches!(hosts, AllowedHosts::Listed(_)));
         let hosts = iter::once(hosts).chain(listed).cloned().collect();
         let hsts = http.hsts_max_age.map(|seconds| HeaderValue::try_from(format!("max-age={seconds}")));
+        let raw_timeout = raw_socket.as_ref().and_then(|raw| raw.handshake_timeout);
         let raw_socket = match raw_socket {
             Some(_) => Some(services(&EdgeOptions::raw_socket_place(id))?),
             None => None,
@@ -154,6 +158,7 @@ impl Edge {
             is_for_probes: raw_socket.is_none() && root.is_for_probes(),
             has_http: raw_socket.is_none() || !root.targets().is_empty(),
             head_timeout: http.head_timeout,
+            raw_timeout: raw_timeout.unwrap_or(http.head_timeout),
             raw_socket,
             routes: Routes::new(root, &mut Making { transport: id, metrics, services })?,
             metrics: metrics.clone(),

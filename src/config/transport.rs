@@ -13,8 +13,8 @@ use self::{
     universal::RawUniversal,
 };
 use super::{
-    AddressOptions, EdgeOptions, Endpoint, HttpOptions, ListenerOptions, LoadOptions, PathTree, Secret,
-    ServiceOptions, ServicePlace, TargetOptions, TransportConfig, TrustedProxy,
+    AddressOptions, EdgeOptions, Endpoint, HttpOptions, ListenerOptions, LoadOptions, PathTree,
+    RawSocketOptions, Secret, ServiceOptions, ServicePlace, TargetOptions, TransportConfig, TrustedProxy,
     console::{self, Reach},
     endpoint::{Entrance, RawEndpoint},
     places::resolve,
@@ -249,7 +249,7 @@ struct Checked {
     root: PathTree,
     /// Whether the caller may give it another port or interface.
     may_be_elsewhere: bool,
-    raw_socket: Option<Box<ServiceOptions>>,
+    raw_socket: Option<RawSocketOptions>,
 }
 
 /// Checks all transports of a configuration.

@@ -30,8 +30,17 @@ pub struct EdgeOptions {
     pub hosts: AllowedHosts,
     /// What is served where. A `websocket` transport has its WebSocket service at `/` and below, a `rawsocket` transport nothing.
     pub root: PathTree,
-    /// The service for clients that speak RawSocket. Nothing of it that concerns HTTP counts.
-    pub raw_socket: Option<Box<ServiceOptions>>,
+    /// RawSocket. None: its clients get no further.
+    pub raw_socket: Option<RawSocketOptions>,
+}
+
+/// RawSocket on a transport.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawSocketOptions {
+    /// The service for its clients. Nothing of it that concerns HTTP counts.
+    pub service: Box<ServiceOptions>,
+    /// How long its handshake may take. None: as long as a head of HTTP.
+    pub handshake_timeout: Option<Duration>,
 }
 
 impl EdgeOptions {
@@ -40,7 +49,7 @@ impl EdgeOptions {
 
     /// Every service that speaks WAMP with its path, parents first.
     pub fn services(&self) -> impl Iterator<Item = (String, &ServiceOptions)> {
-        let raw_socket = self.raw_socket.iter().map(|service| (Self::RAW_SOCKET.to_owned(), &**service));
+        let raw_socket = self.raw_socket.iter().map(|raw| (Self::RAW_SOCKET.to_owned(), &*raw.service));
         self.root.services().chain(raw_socket)
     }
 

@@ -43,17 +43,21 @@ impl Edge {
             Ok(Err(_)) => return None,
             Err(_) => return self.refuse_raw(incoming, RawSocketError::Timeout).await,
         }
-        let upgraded = timeout(self.head_timeout, self.accept_raw(incoming)).await;
+        let upgraded = timeout(self.raw_timeout, self.accept_raw(incoming)).await;
         upgraded.unwrap_or_else(|_| {
             self.count_unseen(Stage::Handshake, RawSocketError::Timeout.reason());
             None
         })
     }
 
-    /// How long the first octet may take. A proxy may keep connections that it needs later.
+    /// How long the first octet may take, which tells what is spoken. A proxy may keep connections that it needs later.
     fn patience(&self, incoming: &Incoming) -> Duration {
-        let is_kept = self.has_http && !incoming.is_nameless && self.trusts(incoming.peer);
-        if is_kept { self.head_timeout.max(PROXY_IDLE) } else { self.head_timeout }
+        if !self.has_http {
+            return self.raw_timeout;
+        }
+        let patience = self.raw_timeout.max(self.head_timeout);
+        let is_kept = !incoming.is_nameless && self.trusts(incoming.peer);
+        if is_kept { patience.max(PROXY_IDLE) } else { patience }
     }
 
     /// The handshake, of which the first octet has come.

@@ -180,7 +180,7 @@ fn paths(edge: &EdgeOptions) -> Vec<Value> {
         TargetOptions::WebSocket(service) => wamp(&path, target.kind(), service),
         _ => json!({ "path": path, "type": target.kind() }),
     });
-    let raw_socket = edge.raw_socket.iter().map(|service| wamp("", EdgeOptions::RAW_SOCKET, service));
+    let raw_socket = edge.raw_socket.iter().map(|raw| wamp("", EdgeOptions::RAW_SOCKET, &raw.service));
     targets.chain(raw_socket).collect()
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     super::{
-        HttpOptions, PathTree, PingOptions, WireOptions,
+        HttpOptions, PathTree, PingOptions, RawSocketOptions, WireOptions,
         auth::RawAuth,
         endpoint::RawEndpoint,
         policy::RawPolicyRef,
@@ -101,7 +101,8 @@ object! {
         max_nesting_depth: optional Whole<4, 1024>,
         /// How much unsent data, in bytes, may wait for a client before the gateway drops it. Default 1 MiB.
         max_unsent: optional Whole<1024, { 1 << 30 }>,
-        /// How long the four octets of the opening handshake may take. Default 5,000.
+        /// How long the four octets of the opening handshake may take. Default 5,000; in a `universal` transport as long as the head of
+        /// an HTTP request. Whichever time is longer counts there for the first octet, which tells what is spoken.
         open_handshake_timeout: optional Located<Millis<1000, HOUR>>,
         /// How long a client may take from the opening handshake to HELLO. Default 10,000.
         hello_timeout: optional Millis<10, HOUR>,
@@ -170,7 +171,8 @@ impl RawRawSocketTransport {
             hosts: AllowedHosts::Any,
             root: PathTree::default(),
             may_be_elsewhere: true,
-            raw_socket: Some(checked.service),
+            // A head of the PROXY protocol has the same time.
+            raw_socket: Some(RawSocketOptions { service: checked.service, handshake_timeout: None }),
         }
     }
 }

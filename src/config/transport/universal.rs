@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        PathTree, TargetOptions,
+        PathTree, RawSocketOptions, TargetOptions,
         endpoint::RawEndpoint,
         reader::{Located, Walk, Whole, object},
         service::{HeadTimeouts, RawPaths},
@@ -91,8 +91,10 @@ impl RawUniversal {
             if let Some(proxies) = checked.trusted_proxies {
                 walk.fault_at(proxies.path, "belongs in `options` of `web`, for all parts of the transport");
             }
-            timeouts.extend(checked.open_handshake_timeout);
-            checked.service
+            RawSocketOptions {
+                service: checked.service,
+                handshake_timeout: checked.open_handshake_timeout.map(|timeout| timeout.value),
+            }
         });
         let max_connections = self.max_connections.map(Whole::get);
         Checked {

@@ -61,6 +61,27 @@ fn a_connection_that_says_nothing_is_not_waited_for() {
 }
 
 #[test]
+fn a_long_time_for_rawsocket_is_none_for_http() {
+    let mut config = config();
+    config["transports"][0]["rawsocket"]["options"] = json!({ "open_handshake_timeout": 3_600_000 });
+    let gateway = Gateway::start(&config);
+    let mut connection = Connection::open(&gateway);
+    connection.send("GET / HTTP/1.1\r\n");
+    assert_eq!(connection.response().status, 408);
+}
+
+#[test]
+fn a_long_time_for_http_is_none_for_rawsocket() {
+    let mut config = config();
+    config["transports"][0]["web"]["options"]["head_timeout"] = json!(3_600_000);
+    config["transports"][0]["rawsocket"]["options"] = json!({ "open_handshake_timeout": 1000 });
+    let gateway = Gateway::start(&config);
+    let mut connection = Connection::open(&gateway);
+    connection.send([0x7f]);
+    assert_eq!(connection.read_exactly(1), None);
+}
+
+#[test]
 fn what_is_neither_is_answered_as_http() {
     let gateway = Gateway::start(&config());
     let mut connection = Connection::open(&gateway);
