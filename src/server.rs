@@ -105,26 +105,24 @@ impl Server {
         let is_for_probes = |post: &Arc<Post>| post.serving().edge.is_for_probes();
         let (posts, spread) = self.posts.drain();
         let (probes, others): (Vec<_>, Vec<_>) = posts.into_iter().partition(is_for_probes);
-        let close = |posts: &[Arc<Post>]| {
+        let stop_accepting = async |posts: &[Arc<Post>]| {
             for post in posts {
-                post.close();
-                post.accepting.close();
-                post.connections.close();
+                post.stop_accepting.cancel();
+            }
+            for post in posts {
+                post.stop_accepting().await;
             }
         };
-        let wait = async |posts: &[Arc<Post>]| {
+        let end = async |posts: &[Arc<Post>]| {
+            for post in posts {
+                post.end();
+            }
             for post in posts {
                 post.connections.wait().await;
             }
         };
         let open = || others.iter().map(|post| post.connections.len()).sum::<usize>();
-        for post in &others {
-            post.stop_accepting.cancel();
-            post.accepting.close();
-        }
-        for post in &others {
-            post.accepting.wait().await;
-        }
+        stop_accepting(&others).await;
         info!(open = open(), seconds = spread.as_secs(), "draining");
         if !spread.is_zero() {
             let mut ending = JoinSet::new();
@@ -134,13 +132,12 @@ impl Server {
             }
             ending.join_all().await;
         }
-        close(&others);
-        if timeout(DRAIN_TIMEOUT, wait(&others)).await.is_err() {
+        if timeout(DRAIN_TIMEOUT, end(&others)).await.is_err() {
             warn!(open = open(), "gave up waiting for connections to end");
         }
-        close(&probes);
+        stop_accepting(&probes).await;
         // A probe whose answer is under way gets it; one that keeps its connection open does not hold up the end.
-        let _ = timeout(LAST_PROBES, wait(&probes)).await;
+        let _ = timeout(LAST_PROBES, end(&probes)).await;
     }
 }
 
@@ -220,6 +217,9 @@ impl Site {
             // The time is up, in all cases: nothing tells whether one more is on its way.
             drop(timeout(rest, self.accept_all(&turning_away)).await);
         }
+        let Self { listener, post } = self;
+        drop(listener);
+        post.has_stopped_accepting();
     }
 
     /// Accepts and serves connections; never ends.

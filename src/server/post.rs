@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -25,9 +25,11 @@ pub(crate) struct Post {
     serving: ArcSwap<Serving>,
     /// How many connections have a place.
     open: AtomicUsize,
-    /// Ends the listener and its connections.
-    pub(super) stop: CancellationToken,
-    /// Ends the listener alone.
+    /// Ends the connections.
+    stop: CancellationToken,
+    /// Whether the connections end once nothing more is accepted.
+    is_closing: AtomicBool,
+    /// Ends the listener.
     pub(super) stop_accepting: CancellationToken,
     /// Each ends its share of the connections; `stop` ends all of them.
     waves: Box<[CancellationToken]>,
@@ -81,7 +83,8 @@ impl Post {
         Self {
             serving: ArcSwap::from_pointee(serving),
             open: AtomicUsize::new(0),
-            stop_accepting: stop.child_token(),
+            is_closing: AtomicBool::new(false),
+            stop_accepting: CancellationToken::new(),
             waves: (0..WAVES).map(|_| stop.child_token()).collect(),
             next_wave: AtomicUsize::new(0),
             stop,
@@ -102,9 +105,31 @@ impl Post {
         before.edge.retire(&edge);
     }
 
-    /// Accepts nothing more, and ends the connections as at the gateway's end.
+    /// Accepts nothing more, and ends the connections as at the gateway's end. They are told once nothing more comes: a client that comes
+    /// while the listener is handed over would otherwise be turned away.
     pub(crate) fn close(&self) {
+        self.is_closing.store(true, Relaxed);
+        self.stop_accepting.cancel();
+    }
+
+    /// Nothing more comes.
+    pub(super) fn has_stopped_accepting(&self) {
+        if self.is_closing.load(Relaxed) {
+            self.end();
+        }
+    }
+
+    /// Accepts nothing more. Done once nothing more comes.
+    pub(super) async fn stop_accepting(&self) {
+        self.stop_accepting.cancel();
+        self.accepting.close();
+        self.accepting.wait().await;
+    }
+
+    /// Ends the connections.
+    pub(super) fn end(&self) {
         self.stop.cancel();
+        self.connections.close();
     }
 
     /// What tells one more connection to end. Only the one task that accepts may ask.

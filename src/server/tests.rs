@@ -1,10 +1,14 @@
 //! A listener whose clients come through a proxy and are sent back what they send.
 
-use std::{convert::Infallible, time::Instant};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
+    time::Instant,
+};
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::UnixStream,
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpStream, UnixStream},
 };
 
 use super::*;
@@ -36,35 +40,53 @@ fn rig() -> Rig {
         access: SocketAccess::default(),
         backlog: Endpoint::DEFAULT_BACKLOG,
     };
+    let (edge, entrance, post, site) = site(endpoint, TrustedProxy::Unix);
+    site.open(&Posts::default());
+    Rig { folder, edge, entrance, post }
+}
+
+/// What is bound at an endpoint. This proxy may come.
+fn site(endpoint: Endpoint, proxy: TrustedProxy) -> (Arc<Edge>, Arc<Entrance>, Arc<Post>, Site) {
     let listener = ListenerOptions { endpoint, max_connections: None, tls: None, proxy_protocol: true };
     let root = PathTree::of(TargetOptions::Testee(TesteeOptions::default().into()));
-    let http = HttpOptions { trusted_proxies: vec![TrustedProxy::Unix], ..HttpOptions::default() };
+    let http = HttpOptions { trusted_proxies: vec![proxy], ..HttpOptions::default() };
     let options = EdgeOptions { http, root, ..EdgeOptions::default() };
     let services: &mut Services<'_, Infallible> = &mut |place| unreachable!("{place:?}");
     let edge = Edge::new(&options, &EdgeMetrics::default(), &Health::default(), services).unwrap();
     let (edge, entrance) = (Arc::new(edge), Arc::new(Entrance::new(None, Some(SOON)).unwrap()));
     let serving = Serving::new(&listener, Arc::clone(&edge), Some(Arc::clone(&entrance)));
     let post = Arc::new(Post::new(serving));
-    Site::bind(&listener.endpoint, Arc::clone(&post)).unwrap().open(&Posts::default());
-    Rig { folder, edge, entrance, post }
+    let site = Site::bind(&listener.endpoint, Arc::clone(&post)).unwrap();
+    (edge, entrance, post, site)
 }
 
 impl Rig {
     /// A client whose WebSocket is open.
     async fn client(&self) -> UnixStream {
-        let mut client = UnixStream::connect(self.folder.path().join("socket")).await.unwrap();
-        client.write_all(BEGIN).await.unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(client.read_u8().await.unwrap());
-        }
-        // A text, masked by zeros, and its echo.
-        client.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'x']).await.unwrap();
-        let mut echo = [0; 3];
-        client.read_exact(&mut echo).await.unwrap();
-        assert_eq!(echo, [0x81, 1, b'x']);
-        client
+        opened(UnixStream::connect(self.folder.path().join("socket")).await.unwrap()).await
     }
+}
+
+/// Opens the WebSocket of a client, and sends something over it.
+async fn opened<S: AsyncRead + AsyncWrite + Unpin>(mut client: S) -> S {
+    client.write_all(BEGIN).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await.unwrap());
+    }
+    // A text, masked by zeros, and its echo.
+    client.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'x']).await.unwrap();
+    let mut echo = [0; 3];
+    client.read_exact(&mut echo).await.unwrap();
+    assert_eq!(echo, [0x81, 1, b'x']);
+    client
+}
+
+/// The client is told that the gateway goes away.
+async fn is_told(mut client: impl AsyncRead + Unpin) {
+    let mut close = [0; 4];
+    client.read_exact(&mut close).await.unwrap();
+    assert_eq!((close[0], u16::from_be_bytes([close[2], close[3]])), (0x88, 1001));
 }
 
 #[tokio::test]
@@ -97,11 +119,23 @@ async fn a_listener_that_a_reload_closes_ends_its_connections_at_once() {
     }
     let begun = Instant::now();
     rig.post.close();
-    for mut client in clients {
-        let mut close = [0; 4];
-        client.read_exact(&mut close).await.unwrap();
-        assert_eq!((close[0], u16::from_be_bytes([close[2], close[3]])), (0x88, 1001));
+    for client in clients {
+        is_told(client).await;
     }
     assert!(begun.elapsed() < SOON);
     assert!(UnixStream::connect(rig.folder.path().join("socket")).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_on_its_way_to_a_shared_listener_that_a_reload_closes_gets_in() {
+    let interface = Ipv4Addr::LOCALHOST;
+    let endpoint = Endpoint::Tcp { interface: interface.into(), port: 0, backlog: 16, shared: true };
+    let (_, _, post, site) = site(endpoint, TrustedProxy::Network(IpAddr::from(interface).into()));
+    let url = site.url();
+    let client = TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
+    // The client waits to be accepted.
+    post.close();
+    site.open(&Posts::default());
+    is_told(opened(client).await).await;
+    assert!(TcpStream::connect(url.trim_start_matches("http://")).await.is_err());
 }
