@@ -46,6 +46,7 @@ pub(crate) use address::AddressFault;
 pub use address::{UpstreamAddress, UpstreamPlace};
 pub use end::{End, Stop, code};
 pub use head::{HeadRules, Origin};
+pub(crate) use head::{as_read, is_taken, is_told_by_proxies};
 pub use metrics::{Place, Tally, UpstreamMetrics};
 pub use options::UpstreamOptions;
 pub use relay::{Beginning, Relay};

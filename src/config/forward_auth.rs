@@ -11,30 +11,24 @@ use super::{
     reader::{Json, Located, Millis, Raw, Walk, checked_text, inline_schema, object, quoted, words},
     websocket::{KnownService, Shared},
 };
-use crate::{identity::Name, wamp::Uri};
+use crate::{
+    identity::Name,
+    upstream::{as_read, is_taken},
+    wamp::Uri,
+};
 
-/// Headers that the answer itself needs, or on which a proxy acts.
-const TAKEN: [HeaderName; 22] = [
+/// Headers that the answer itself needs, or on which a proxy acts, beside those that [mean something](is_taken) in a request.
+const TAKEN: [HeaderName; 12] = [
     header::CACHE_CONTROL,
-    header::CONNECTION,
     header::CONTENT_ENCODING,
-    header::CONTENT_LENGTH,
     header::CONTENT_TYPE,
-    header::COOKIE,
     header::DATE,
-    header::HOST,
     header::LOCATION,
     header::RETRY_AFTER,
     header::SEC_WEBSOCKET_ACCEPT,
-    header::SEC_WEBSOCKET_EXTENSIONS,
-    header::SEC_WEBSOCKET_KEY,
-    header::SEC_WEBSOCKET_PROTOCOL,
-    header::SEC_WEBSOCKET_VERSION,
     header::SERVER,
     header::SET_COOKIE,
     header::STRICT_TRANSPORT_SECURITY,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
     header::VARY,
     header::WWW_AUTHENTICATE,
 ];
@@ -122,9 +116,10 @@ impl Raw for IdentityHeader {
         let name = checked_text(json, "a header's name such as \"Remote-User\"", walk, |text| {
             HeaderName::from_bytes(text.as_bytes()).ok()
         })?;
-        if TAKEN.contains(&name) {
+        let read = as_read(name.as_str());
+        if is_taken(&read) || TAKEN.iter().any(|taken| taken.as_str() == read) {
             walk.fault(format!(
-                "`{name}` has a meaning of its own for proxies, use another name such as \"Remote-User\""
+                "`{name}` has a meaning of its own for proxies or servers, use another name such as \"Remote-User\""
             ));
         }
         Some(Self(name))
@@ -334,23 +329,31 @@ fn checked_roles(
 impl RawIdentityHeaders {
     pub(super) fn check(self, walk: &mut Walk<'_>) -> IdentityHeaders {
         let default = IdentityHeaders::default();
-        let mut names: Vec<HeaderName> = Vec::new();
-        let mut name = |raw: Option<Located<IdentityHeader>>, default: HeaderName| {
-            let (path, name) = match raw {
-                Some(Located { path, value: IdentityHeader(name) }) => (Some(path), name),
-                None => (None, default),
-            };
-            if let Some(path) = path.filter(|_| names.contains(&name)) {
-                walk.fault_at(path, format!("`{name}` tells something else already, use another name"));
-            }
-            names.push(name.clone());
-            name
+        let name = |raw: &Option<Located<IdentityHeader>>, default: HeaderName| {
+            raw.as_ref().map_or(default, |named| named.value.0.clone())
         };
-        IdentityHeaders {
-            authid: name(self.authid, default.authid),
-            authrole: name(self.authrole, default.authrole),
-            authmethod: name(self.authmethod, default.authmethod),
-            client: name(self.client, default.client),
+        let headers = IdentityHeaders {
+            authid: name(&self.authid, default.authid),
+            authrole: name(&self.authrole, default.authrole),
+            authmethod: name(&self.authmethod, default.authmethod),
+            client: name(&self.client, default.client),
+        };
+        let reads = headers.names().map(|name| as_read(name.as_str()));
+        let paths = [self.authid, self.authrole, self.authmethod, self.client].map(|raw| Some(raw?.path));
+        for (place, (path, name)) in paths.iter().zip(headers.names()).enumerate() {
+            let Some(path) = path else { continue };
+            let read = as_read(name.as_str());
+            // Of two that the file names, the fault is told at the second.
+            let mut others = reads.iter().zip(&paths).enumerate();
+            if others.any(|(other, (other_read, other_path))| {
+                other != place && *other_read == read && (other < place || other_path.is_none())
+            }) {
+                walk.fault_at(
+                    path,
+                    format!("`{name}`, as servers read it, tells something else already: use another name"),
+                );
+            }
         }
+        headers
     }
 }

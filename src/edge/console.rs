@@ -40,6 +40,7 @@ use crate::{
     metrics::{Refusals, Stage},
     ration::Line,
     stream::{PeerAddr, Stream},
+    upstream::is_told_by_proxies,
 };
 
 use self::waiting::Waiter;
@@ -54,21 +55,6 @@ const STYLE: &str = include_str!("console/console.css");
 const KEY: &str = "{{key}}";
 /// What stands in the page for whether it has to ask for a token.
 const ASKS: &str = "{{asks-for-token}}";
-
-/// What a proxy adds to a request, beside all that begins with [`FORWARDED`].
-const TRACES: [HeaderName; 8] = [
-    header::FORWARDED,
-    header::VIA,
-    HeaderName::from_static("x-real-ip"),
-    HeaderName::from_static("cf-connecting-ip"),
-    HeaderName::from_static("true-client-ip"),
-    HeaderName::from_static("x-client-ip"),
-    HeaderName::from_static("client-ip"),
-    HeaderName::from_static("x-cluster-client-ip"),
-];
-
-/// With what the names of most headers begin that a proxy adds.
-const FORWARDED: &str = "x-forwarded-";
 
 /// The operator's page at its path.
 #[derive(Debug)]
@@ -249,5 +235,5 @@ fn part(media_type: &'static str, text: impl Into<Bytes>, request: &Parts) -> Re
 }
 
 fn is_forwarded(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| name.as_str().starts_with(FORWARDED) || TRACES.contains(name))
+    headers.keys().any(|name| *name == header::VIA || is_told_by_proxies(name))
 }

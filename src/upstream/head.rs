@@ -31,8 +31,23 @@ const HOP_BY_HOP: [&str; 12] = [
 ];
 
 /// What tells for whom a proxy speaks. The word of a client counts for nothing here.
-const TOLD_BY_PROXIES: [&str; 4] = ["forwarded", "x-client-ip", "x-real-ip", "true-client-ip"];
+const TOLD_BY_PROXIES: [&str; 7] = [
+    "cf-connecting-ip",
+    "client-ip",
+    "forwarded",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-real-ip",
+];
 const TOLD_BY_PROXIES_PREFIX: &str = "x-forwarded-";
+
+/// Of these, what proxies tell that have their users log in.
+const TELLS_OF_USERS: [&str; 4] =
+    ["x-forwarded-email", "x-forwarded-groups", "x-forwarded-preferred-username", "x-forwarded-user"];
+
+/// What a client, or its browser, says for itself.
+const SAID_BY_CLIENTS: [&str; 2] = ["authorization", "origin"];
 
 /// What the gateway itself says.
 const OWN_PREFIX: &str = "wampgate-";
@@ -113,14 +128,12 @@ impl HeadRules {
     fn lets_in(&self, name: &HeaderName, headers: &HeaderMap, is_trusted: bool) -> bool {
         let read = as_read(name.as_str());
         let is_odd = read != name.as_str();
-        let is_told_by_proxies =
-            read.starts_with(TOLD_BY_PROXIES_PREFIX) || TOLD_BY_PROXIES.contains(&read.as_str());
         let is_identity = self.identity.iter().any(|identity| as_read(identity.as_str()) == read);
         !(HOP_BY_HOP.contains(&read.as_str())
             || SET.contains(&read.as_str())
             || read.starts_with(OWN_PREFIX)
             || is_identity
-            || (is_told_by_proxies && (is_odd || !is_trusted))
+            || (is_read_of_proxies(&read) && (is_odd || !is_trusted))
             || is_nominated(name, headers))
     }
 
@@ -174,8 +187,25 @@ impl Origin {
 }
 
 /// A header's name as servers read it that make variables of headers: what is no letter and no digit is one and the same.
-fn as_read(name: &str) -> String {
+pub(crate) fn as_read(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
+}
+
+/// Whether a header tells for whom a proxy speaks.
+pub(crate) fn is_told_by_proxies(name: &HeaderName) -> bool {
+    is_read_of_proxies(&as_read(name.as_str()))
+}
+
+fn is_read_of_proxies(read: &str) -> bool {
+    read.starts_with(TOLD_BY_PROXIES_PREFIX) || TOLD_BY_PROXIES.contains(&read)
+}
+
+/// Whether a header with this name, [as servers read it](as_read), means something else to them than who a client is.
+pub(crate) fn is_taken(read: &str) -> bool {
+    HOP_BY_HOP.contains(&read)
+        || SET.contains(&read)
+        || SAID_BY_CLIENTS.contains(&read)
+        || (is_read_of_proxies(read) && !TELLS_OF_USERS.contains(&read))
 }
 
 /// Whether `Connection` says that a header is for the next hop only.
