@@ -35,6 +35,7 @@ use std::{
     time::Duration,
 };
 
+pub use auth::file::check_principals;
 pub use load::{ConfigSource, LoadedConfig, load, load_by, load_with};
 pub use reader::LoadOptions;
 pub use reader::{ConfigError, ConfigFault, ConfigWarning, FaultPlace};

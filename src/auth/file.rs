@@ -77,7 +77,7 @@ impl<P: FilePrincipal> PrincipalFile<P> {
                 _ => Ok(same),
             };
         }
-        let table = Reread::begin(read(file), |bytes| Table::parse(bytes, &realms))?;
+        let table = Reread::begin(read(file), |bytes| Table::parse(bytes, Some(&realms)))?;
         let opened = Arc::new(Self::new(file, realms, table));
         open.push(Arc::downgrade(&opened) as Weak<dyn Any + Send + Sync>);
         Ok(opened)
@@ -125,7 +125,7 @@ impl<P: FilePrincipal> LoginFile for PrincipalFile<P> {
     }
 
     fn reload(&self) -> Option<Result<String, String>> {
-        let read = self.table.reload(|| read(&self.file), |bytes| Table::parse(bytes, &self.realms))?;
+        let read = self.table.reload(|| read(&self.file), |bytes| Table::parse(bytes, Some(&self.realms)))?;
         let replaced = read.map(|table| {
             let ended = self.leases.sweep(|authid, mark| self.holds(authid, mark));
             let (method, count) = (P::CREDENTIAL.method(), table.len());

@@ -141,7 +141,7 @@ impl fmt::Display for LoginFileReload {
         let file = self.file.display();
         match &self.outcome {
             Ok(now) => write!(f, "{file}: {now}"),
-            Err(error) => write!(f, "nothing for {file}, since it {error}"),
+            Err(error) => write!(f, "nothing for {file}: {error}"),
         }
     }
 }
@@ -153,7 +153,7 @@ impl LoginFileReload {
         match &self.outcome {
             Ok(now) => tracing::info!(target: "wampgate::auth", %file, "{now}"),
             Err(error) => {
-                tracing::error!(target: "wampgate::auth", %file, "the gateway goes on with what the file held before: it {error}");
+                tracing::error!(target: "wampgate::auth", %file, "the gateway goes on with what the file held before: {error}");
             }
         }
     }

@@ -21,8 +21,11 @@ use self::{
     derive::{Form, Kdf},
     edit::Edit,
 };
-use super::output;
+use super::{complain, output};
 use wampgate::config::Name;
+
+/// The exit code if the file was changed, and a gateway would refuse what it holds now.
+const REFUSED: u8 = 3;
 
 /// What to do with a file of principals.
 #[derive(Debug, Subcommand)]
@@ -30,6 +33,8 @@ pub(crate) enum PrincipalsCommand {
     /// Add a principal: asks for its password, or reads it from standard input
     Add(AddArgs),
     /// Remove principals; a gateway that runs ends their sessions
+    ///
+    /// The exit code is 3 if they were removed and a gateway would refuse what the file still holds: it then goes on with what the file held before.
     Rm {
         /// The file
         file: PathBuf,
@@ -113,7 +118,7 @@ enum KdfName {
 pub(crate) fn run(command: &PrincipalsCommand) -> anyhow::Result<ExitCode> {
     match command {
         PrincipalsCommand::Add(args) => add(args)?,
-        PrincipalsCommand::Rm { file, authids } => remove(file, authids)?,
+        PrincipalsCommand::Rm { file, authids } => return remove(file, authids),
         PrincipalsCommand::Ls { file, json } => list(file, *json)?,
         PrincipalsCommand::Hash(args) => {
             let (credential, private) = args.credential()?;
@@ -130,25 +135,34 @@ fn add(args: &AddArgs) -> anyhow::Result<()> {
             bail!("the {what} is not valid ({error}): use {}", Name::RULE);
         }
     }
-    // Whether the file can be written shows before anyone types a password.
-    {
-        let edit = Edit::begin(&args.file)?;
-        if edit.principals.contains_key(&args.authid) && !args.replace {
-            bail!("the file has a principal of this name already: remove it first, or use `--replace`");
-        }
+    // Whether the file can be written, and whether a gateway would take it, shows before anyone types a password.
+    let ticket = Map::from_iter([("ticket".to_owned(), "stands in for the credential".into())]);
+    if args.put(ticket)?.1 && !args.replace {
+        bail!("the file has a principal of this name already: remove it first, or use `--replace`");
     }
-    let (mut principal, private) = args.credential.credential()?;
-    principal.insert("role".to_owned(), args.role.as_str().into());
-    if let Some(realm) = &args.realm {
-        principal.insert("realm".to_owned(), realm.as_str().into());
-    }
-    let mut edit = Edit::begin(&args.file)?;
-    let was_there = edit.principals.insert(args.authid.clone(), Value::Object(principal)).is_some();
+    let (credential, private) = args.credential.credential()?;
+    let (edit, was_there) = args.put(credential)?;
     if was_there && !args.replace {
         bail!("the file has got a principal of this name meanwhile");
     }
     edit.finish()?;
     tell_of_private(private)
+}
+
+impl AddArgs {
+    /// The file with the principal, not written yet, and whether the file had a principal of this name.
+    fn put(&self, mut principal: Map<String, Value>) -> anyhow::Result<(Edit, bool)> {
+        principal.insert("role".to_owned(), self.role.as_str().into());
+        if let Some(realm) = &self.realm {
+            principal.insert("realm".to_owned(), realm.as_str().into());
+        }
+        let mut edit = Edit::begin(&self.file)?;
+        let was_there = edit.principals.insert(self.authid.clone(), Value::Object(principal)).is_some();
+        if let Err(faults) = edit.check()? {
+            bail!("a gateway would refuse the file, so that nothing was changed: {faults}");
+        }
+        Ok((edit, was_there))
+    }
 }
 
 /// A private key is printed once, and stays nowhere.
@@ -159,14 +173,25 @@ fn tell_of_private(private: Option<String>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn remove(file: &Path, authids: &[String]) -> anyhow::Result<()> {
+fn remove(file: &Path, authids: &[String]) -> anyhow::Result<ExitCode> {
     let mut edit = Edit::begin(file)?;
     for authid in authids {
         if edit.principals.remove(authid).is_none() {
             bail!("there is no principal `{authid}` in {}: nothing was changed", file.display());
         }
     }
-    edit.finish()
+    let checked = edit.check()?;
+    edit.finish()?;
+    Ok(match checked {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(faults) => {
+            complain(&format_args!(
+                "wampgate: {} was changed, but a gateway refuses it and goes on with what it held before, until you mend this: {faults}\n",
+                file.display()
+            ));
+            REFUSED.into()
+        }
+    })
 }
 
 fn list(file: &Path, as_json: bool) -> anyhow::Result<()> {

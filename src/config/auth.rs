@@ -3,7 +3,7 @@
 pub(super) mod cookie;
 
 mod cryptosign;
-mod file;
+pub(super) mod file;
 mod hex;
 mod scram;
 mod token;

@@ -40,7 +40,7 @@ impl Connection {
             return Err(AuthError::from(lapse).into());
         }
         service.admission.begins(&self.visitor, session, backend.realm(), &identity);
-        let client = Client { channel: self.channel(), features, service: service.number() };
+        let client = Client { channel: self.channel(), features, asks: is_asked, service: service.number() };
         let attachment = self.welcome(session, &backend, identity, client).await?;
         let asking = is_asked.then(|| self.asking(session, &backend)).flatten();
         Ok(Session::new(attachment, self.visitor.tracked.is_some(), asking))

@@ -54,6 +54,8 @@ pub struct Client {
     pub channel: Channel,
     /// What it has announced in its HELLO.
     pub features: ClientFeatures,
+    /// Whether its connection asks the authorizer of its role before each message.
+    pub asks: bool,
     /// The service that let it in, by the number that the gateway gave it.
     pub service: u32,
 }

@@ -193,12 +193,14 @@ impl Owner {
     }
 
     fn attach(&mut self, key: SessionKey, identity: Arc<Identity>, outbox: Arc<Outbox>, client: Client) {
-        if !self.rules.admit(&identity) {
+        let role = self.rules.permissions.role(&identity.authrole);
+        // A role that has an authorizer now had none when the connection looked: it would never ask, and be denied everything.
+        let asks_nothing = !client.asks && self.rules.permissions.is_asked(role);
+        if asks_nothing || !self.rules.admit(&identity) {
             // The rules have changed while it joined.
             outbox.end(Ending::NotStanding);
             return;
         }
-        let role = self.rules.permissions.role(&identity.authrole);
         let member = Member { number: key.number, identity, outbox, role, client };
         if let Err(refused) = self.members.insert(key.session, member) {
             // Two draws out of 2^53 were the same: the session that is there stays, the new client has to try again.

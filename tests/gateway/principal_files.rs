@@ -277,3 +277,56 @@ fn the_command_changes_nothing_when_it_cannot_do_what_it_is_asked_for() {
     let hash: Value = serde_json::from_str(&principals(&gateway, &["hash"], PASSWORD)).unwrap();
     assert_eq!((&hash["kdf"], hash["stored-key"].as_str().unwrap().len()), (&json!("argon2id-13"), 64));
 }
+
+#[test]
+fn the_command_adds_nothing_that_a_gateway_refuses_and_tells_what_it_leaves_of_that_kind() {
+    let gateway = prepared(&untracked());
+    let run = |arguments: &[&str]| {
+        let mut principals: Command = command::wampgate();
+        principals.arg("principals").args(arguments).current_dir(gateway.path());
+        command::run(&mut principals, PASSWORD)
+    };
+    let write = |text: &str| fs::write(file(&gateway), text).unwrap();
+    let add = |realm: &str| {
+        run(&["add", "principals.json", "zoe", "--method", "ticket", "--role", "frontend", "--realm", realm])
+    };
+    let refused = add("bad realm!");
+    assert_eq!(refused.code, 1);
+    assert!(refused.stderr.contains("principal `zoe` has a `realm` that is no URI"), "{}", refused.stderr);
+    assert_eq!(fs::read_to_string(file(&gateway)).unwrap(), "{}");
+
+    // What another program wrote: nothing is added to it, and what is taken from it may be too little.
+    let joe = r#""joe":{"ticket":"s3cr3t","role":"frontend"}"#;
+    let bad = r#""bad":{"ticket":"s3cr3t","role":"frontend","realm":"bad realm!"}"#;
+    write(&format!("{{{joe},{bad}}}"));
+    assert!(add("realm1").stderr.contains("principal `bad` has a `realm`"));
+    let removed = run(&["rm", "principals.json", "joe"]);
+    assert_eq!(removed.code, 3, "{}", removed.stderr);
+    assert!(removed.stderr.contains("principal `bad` has a `realm`"), "{}", removed.stderr);
+    assert!(!removed.stderr.contains("s3cr3t"), "{}", removed.stderr);
+    assert!(!fs::read_to_string(file(&gateway)).unwrap().contains("joe"), "it is removed all the same");
+    assert_eq!(run(&["rm", "principals.json", "bad"]).code, 0);
+    assert_eq!(add("realm1").code, 0);
+
+    // What stands twice is not dropped in silence.
+    for (text, told) in [
+        (format!("{{{joe},{joe}}}"), "principal `joe` stands twice"),
+        (
+            r#"{"joe":{"ticket":"s3cr3t","ticket":"s3cr3t","role":"frontend"}}"#.to_owned(),
+            "a member of principal `joe` stands twice",
+        ),
+    ] {
+        write(&text);
+        for arguments in [&["rm", "principals.json", "joe"][..], &["ls", "principals.json"]] {
+            let refused = run(arguments);
+            assert_eq!(refused.code, 1);
+            assert!(
+                refused.stderr.contains(told) && !refused.stderr.contains("s3cr3t"),
+                "{}",
+                refused.stderr
+            );
+        }
+        assert!(add("realm1").stderr.contains(told));
+        assert_eq!(fs::read_to_string(file(&gateway)).unwrap(), text);
+    }
+}

@@ -58,8 +58,8 @@ impl<P> Default for Table<P> {
 }
 
 impl<P: FilePrincipal> Table<P> {
-    /// Reads the text of a file. Roles and realms must be among `realms`.
-    pub fn parse(bytes: &[u8], realms: &[KnownRealm]) -> Result<Self, Faults> {
+    /// Reads the text of a file. Roles and realms must be among `realms`, where they are known.
+    pub fn parse(bytes: &[u8], realms: Option<&[KnownRealm]>) -> Result<Self, Faults> {
         let mut reading =
             Reading { table: Self::default(), realms, roles: HashMap::new(), faults: Vec::new(), seen: 0 };
         // The parser would repeat any other value, which may be a secret.
@@ -174,7 +174,7 @@ fn drawn(name: &str, key: &PublicIdKey) -> u64 {
 /// A file that is being read, principal by principal: the text is not kept as values beside the table.
 struct Reading<'r, P> {
     table: Table<P>,
-    realms: &'r [KnownRealm],
+    realms: Option<&'r [KnownRealm]>,
     /// Roles that were checked: a million principals share a few names.
     roles: HashMap<(String, String), (Name, Option<Uri>)>,
     faults: Vec<String>,
@@ -197,7 +197,7 @@ impl<'de, P: FilePrincipal> Visitor<'de> for &mut Reading<'_, P> {
             let Object(entry) = members.next_value()?;
             self.seen += 1;
             if let Err(fault) = self.take(&authid, &entry) {
-                self.faults.push(format!("principal {}: it {fault}", named(&authid, self.seen)));
+                self.faults.push(format!("principal {} {fault}", named(&authid, self.seen)));
                 if self.faults.len() >= MAX_FAULTS {
                     return Err(A::Error::custom("there are too many faults to go on"));
                 }
@@ -242,7 +242,7 @@ impl<P: FilePrincipal> Reading<'_, P> {
             realm.as_ref().is_none_or(|realm| realm == name)
                 && roles.as_ref().is_none_or(|roles| roles.contains(&role))
         };
-        if !self.realms.iter().any(exists) {
+        if !self.realms.is_none_or(|realms| realms.iter().any(exists)) {
             return Err(match &realm {
                 Some(realm) => format!(
                     "belongs to the realm `{realm}` with the role `{role}`, and there is none: add it to `realms`"
@@ -258,6 +258,17 @@ impl<P: FilePrincipal> Reading<'_, P> {
 impl Faults {
     pub(super) fn one(message: String) -> Self {
         Self(vec![message])
+    }
+
+    /// The faults of several methods that share a file, each of them once.
+    pub(crate) fn of_all(faults: impl IntoIterator<Item = Self>) -> Result<(), Self> {
+        let mut all = Vec::new();
+        for fault in faults.into_iter().flat_map(|Self(faults)| faults) {
+            if !all.contains(&fault) {
+                all.push(fault);
+            }
+        }
+        if all.is_empty() { Ok(()) } else { Err(Self(all)) }
     }
 
     /// One after the other.

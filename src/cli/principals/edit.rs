@@ -1,6 +1,7 @@
 //! Changes a file of principals as a whole: the gateway sees the old file or the new one, never half of one.
 
 use std::{
+    fmt,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown},
@@ -8,7 +9,12 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 use serde_json::{Map, Value};
+use wampgate::config::{Faults, Name, check_principals};
 
 /// A new file is for its owner alone.
 const MODE: u32 = 0o600;
@@ -36,6 +42,17 @@ impl Edit {
         Ok(Self { place, folder, principals })
     }
 
+    /// What a gateway would refuse in the new file.
+    pub(super) fn check(&self) -> anyhow::Result<Result<(), Faults>> {
+        Ok(check_principals(&self.text()?))
+    }
+
+    fn text(&self) -> serde_json::Result<Vec<u8>> {
+        let mut text = serde_json::to_vec_pretty(&self.principals)?;
+        text.push(b'\n');
+        Ok(text)
+    }
+
     /// Puts the new file in the place of the old one.
     pub(super) fn finish(self) -> anyhow::Result<()> {
         let beside = self.beside();
@@ -48,8 +65,7 @@ impl Edit {
     }
 
     fn write(&self, beside: &Path) -> io::Result<()> {
-        let mut text = serde_json::to_vec_pretty(&self.principals)?;
-        text.push(b'\n');
+        let text = self.text()?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(beside)?;
         self.keep_owner(&file)?;
         file.write_all(&text)?;
@@ -89,12 +105,77 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Option<Map<String, Value>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("{} cannot be read", file.display())),
     };
-    match serde_json::from_slice(&text) {
-        Ok(Value::Object(principals)) => Ok(Some(principals)),
-        Ok(_) => bail!("{} is no file of principals: it must be a JSON object", file.display()),
+    let Members(entries) = match serde_json::from_slice::<Members<Entry>>(&text) {
+        Ok(members) => members,
+        Err(error) if error.is_data() => {
+            bail!("{} is no file of principals: it must be a JSON object", file.display())
+        }
         // Where, but not what: it holds secrets.
         Err(error) => {
             bail!("{} is no JSON: line {}, column {}", file.display(), error.line(), error.column())
         }
+    };
+    let mut principals = Map::new();
+    for (authid, entry) in entries {
+        let place = principals.len() + 1;
+        let named = match Name::parse(&authid) {
+            Ok(name) => format!("`{name}`"),
+            Err(_) => format!("{place} of the file"),
+        };
+        let value = match entry {
+            Entry::Principal(members) => members.once().map(Value::Object),
+            Entry::Other(value) => Some(value),
+        };
+        let Some(value) = value else {
+            bail!("{}: a member of principal {named} stands twice: keep one of them", file.display());
+        };
+        if principals.insert(authid, value).is_some() {
+            bail!("{}: principal {named} stands twice: keep one of them", file.display());
+        }
+    }
+    Ok(Some(principals))
+}
+
+/// The members of an object, as often as they stand there.
+struct Members<V>(Vec<(String, V)>);
+
+/// What stands in a file by authid.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Principal(Members<Value>),
+    /// A comment, or what the gateway refuses.
+    Other(Value),
+}
+
+impl Members<Value> {
+    /// The object, if each of its members stands there once.
+    fn once(self) -> Option<Map<String, Value>> {
+        let count = self.0.len();
+        let once: Map<String, Value> = self.0.into_iter().collect();
+        (once.len() == count).then_some(once)
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Members<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reading<V>(Members<V>);
+
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for Reading<V> {
+            type Value = Members<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Members<V>, A::Error> {
+                while let Some(member) = members.next_entry()? {
+                    self.0.0.push(member);
+                }
+                Ok(self.0)
+            }
+        }
+
+        deserializer.deserialize_map(Reading(Self(Vec::new())))
     }
 }

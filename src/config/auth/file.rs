@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::Realms;
 use crate::{
-    auth::file::{FilePrincipal, KnownRealm, PrincipalFile},
+    auth::{
+        CryptosignPrincipal, ScramPrincipal, TicketPrincipal, WampCraPrincipal,
+        file::{Faults, FilePrincipal, KnownRealm, PrincipalFile, Table},
+    },
     config::{
         Roles,
         reader::{Located, NodePath, Own, Walk, object},
@@ -23,6 +26,21 @@ object! {
         "principals" => "stand in the file; for principals in the configuration use \"type\": \"static\"",
         "users" => "stand in the file; for principals in the configuration use \"type\": \"static\"",
     }
+}
+
+/// Whether a gateway whose methods share a file of principals takes this text, if it has the roles and realms that stand there. The faults
+/// hold no secret.
+pub fn check_principals(text: &[u8]) -> Result<(), Faults> {
+    fn fault<P: FilePrincipal>(text: &[u8]) -> Option<Faults> {
+        Table::<P>::parse(text, None).err()
+    }
+    let faults = [
+        fault::<TicketPrincipal>(text),
+        fault::<WampCraPrincipal>(text),
+        fault::<ScramPrincipal>(text),
+        fault::<CryptosignPrincipal>(text),
+    ];
+    Faults::of_all(faults.into_iter().flatten())
 }
 
 impl RawPrincipalFile {

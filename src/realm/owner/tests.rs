@@ -503,3 +503,33 @@ async fn a_session_stays_as_long_as_what_it_stands_on_whichever_comes_first() {
         assert!(String::from_utf8_lossy(&said[0]).contains("wamp.close.killed"), "{said:?}");
     }
 }
+
+#[tokio::test]
+async fn a_session_whose_role_got_its_first_authorizer_while_it_joined_comes_back_to_it() {
+    let role = |authorizer| RoleOptions {
+        name: crate::identity::Name::known("user"),
+        permissions: Vec::new(),
+        authorizer,
+    };
+    let listed = |authorizer| RealmOptions { roles: Roles::Listed(vec![role(authorizer)]), ..options() };
+    let realm = start(listed(None));
+    let asked = listed(Some(crate::policy::PolicyFile::new("authorizer.wasm")));
+    let mut standings = Standings::default();
+    let standing = Standing::of_place("stays");
+    standings.extend([standing]);
+    drop(realm.reconfigure(&asked, Arc::new(standings)));
+    let mut outboxes = Vec::new();
+    let mut attached = Vec::new();
+    for (session, asks) in [(1, false), (2, true)] {
+        let outbox = Arc::new(Outbox::new(Serializer::Json, PLENTY));
+        let client = crate::realm::Client { asks, ..Default::default() };
+        let identity = Arc::new(Identity { standing: Some(standing), ..(*identity(session)).clone() });
+        attached.push(realm.attach(SessionId(session), identity, Arc::clone(&outbox), client).await.unwrap());
+        outboxes.push(outbox);
+    }
+    let mut said = Vec::new();
+    soon(outboxes[0].take(&mut said, PLENTY)).await;
+    assert!(String::from_utf8_lossy(&said[0]).contains("wamp.close.killed"), "{said:?}");
+    let listing = soon(realm.list("", 10)).await.unwrap();
+    assert_eq!(listing.all, 1, "the one that asks stays");
+}
