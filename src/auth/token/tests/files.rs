@@ -1,0 +1,115 @@
+//! Files of keys: what they may hold, who may change them, and changes while the gateway runs.
+
+use super::*;
+use crate::auth::watch::LoginFile as _;
+
+#[test]
+fn a_changed_file_of_keys_counts_and_a_broken_one_does_not() {
+    let (folder, options) = public(&[Algorithm::Es256]);
+    let file = folder.path().join("jwks.json");
+    let token = pyjwt("ES256");
+    assert!(options.keys.reload().is_none(), "nothing has changed");
+    for broken in ["{", "{}", r#"{"keys":[]}"#, r#"{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}"#]
+    {
+        std::fs::write(&file, broken).unwrap();
+        assert!(options.keys.reload().unwrap().is_err(), "{broken}");
+        assert!(options.keys.reload().is_none(), "told once");
+        options.verify(&token, NOW).unwrap();
+    }
+    std::fs::remove_file(&file).unwrap();
+    assert!(options.keys.reload().unwrap().is_err());
+    options.verify(&token, NOW).unwrap();
+    let mut made: Value = serde_json::from_str(PYJWT).unwrap();
+    made["keys"][1]["kid"] = "another".into();
+    std::fs::write(&file, made.to_string()).unwrap();
+    assert!(options.keys.reload().unwrap().unwrap().contains("4 now"));
+    assert_eq!(refusal(&options, &token), TokenError::NoKey);
+}
+
+#[test]
+fn a_set_says_what_is_wrong_with_it_and_shows_no_key() {
+    let parse = |text: &str| KeySet::parse(text.as_bytes(), &[Algorithm::Es256]).unwrap_err().to_string();
+    let oct = |size: usize| json!({ "kty": "oct", "k": BASE64_URL_SAFE_NO_PAD.encode("s".repeat(size)) });
+    for (text, expected) in [
+        ("[]".to_owned(), "is no JWK Set"),
+        (r#"{"keys":[],"keys":[]}"#.to_owned(), "stand twice"),
+        (json!({ "keys": vec![oct(40); 65] }).to_string(), "more than 64 keys"),
+        (json!({ "keys": [oct(40)] }).to_string(), "has no key for ES256"),
+        (json!({ "keys": [oct(31)] }).to_string(), "a secret of 31 bytes, use at least 32"),
+        (
+            json!({ "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "d": "c2VjcmV0" }).to_string(),
+            "is a private key",
+        ),
+        (json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB" }).to_string(), "less than 2048 bits"),
+        (
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": BASE64_URL_SAFE_NO_PAD.encode([0; 32]) })
+                .to_string(),
+            "no public key of Ed25519",
+        ),
+        (json!({ "keys": [{ "kty": "EC", "crv": "P-521" }] }).to_string(), "has no key for ES256"),
+    ] {
+        let message = parse(&text);
+        assert!(message.contains(expected), "{message}");
+        assert!(!message.contains("c2VjcmV0") && !message.contains("ssss"), "{message}");
+    }
+    let shared = KeySet::parse(oct(32).to_string().as_bytes(), &[Algorithm::Hs256]).unwrap();
+    assert_eq!(format!("{shared:?}"), "KeySet(1)");
+}
+
+#[test]
+fn a_file_of_public_keys_that_others_may_change_is_refused() {
+    let (folder, options) = public(&[Algorithm::Es256]);
+    let file = folder.path().join("jwks.json");
+    let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    for open in [0o646, 0o664, 0o666] {
+        mode(open);
+        let error = TokenKeys::read(&file, &[Algorithm::Es256]).unwrap_err().to_string();
+        assert!(error.contains("whose tokens count") && error.contains("chmod go-w"), "{error}");
+    }
+    // While the gateway runs, the keys from before go on.
+    assert!(options.keys.reload().unwrap().unwrap_err().contains("chmod go-w"));
+    assert!(options.keys.reload().is_none(), "told once");
+    options.verify(&pyjwt("ES256"), NOW).unwrap();
+    mode(0o444);
+    TokenKeys::read(&file, &[Algorithm::Es256]).unwrap();
+    assert!(options.keys.reload().unwrap().unwrap().contains("4 now"));
+}
+
+#[test]
+fn a_file_with_a_secret_must_be_private() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jwks.json");
+    let key = json!({ "kty": "oct", "k": BASE64_URL_SAFE_NO_PAD.encode(SECRET) });
+    std::fs::write(&file, key.to_string()).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let error = TokenKeys::read(&file, &[Algorithm::Hs256]).unwrap_err().to_string();
+    assert!(error.contains("holds a secret") && error.contains("chmod"), "{error}");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let options = options(TokenKeys::read(&file, &[Algorithm::Hs256]).unwrap(), &[Algorithm::Hs256]);
+    options.verify(&signed(&claims().to_string()), NOW).unwrap();
+    // While the gateway runs as well: for the same bytes, for new ones, and until the mode is right.
+    let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    assert!(options.keys.reload().unwrap().unwrap_err().contains("chmod"));
+    assert!(options.keys.reload().is_none(), "told once");
+    std::fs::write(&file, key.to_string() + "\n").unwrap();
+    assert!(options.keys.reload().is_none(), "nothing can be read, so that it is as before");
+    mode(0o600);
+    assert!(options.keys.reload().unwrap().unwrap().contains("1 now"));
+    assert!(options.keys.reload().is_none());
+}
+
+#[test]
+fn a_secret_that_comes_into_a_file_counts_once_its_mode_is_right() {
+    let (folder, options) = public(&[Algorithm::Es256, Algorithm::Hs256]);
+    let file = folder.path().join("jwks.json");
+    let key = json!({ "kty": "oct", "k": BASE64_URL_SAFE_NO_PAD.encode(SECRET) });
+    std::fs::write(&file, key.to_string()).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(options.keys.reload().unwrap().unwrap_err().contains("holds a secret"));
+    assert!(options.keys.reload().is_none(), "told once");
+    options.verify(&pyjwt("ES256"), NOW).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(options.keys.reload().unwrap().unwrap().contains("1 now"));
+    options.verify(&signed(&claims().to_string()), NOW).unwrap();
+}
