@@ -23,6 +23,7 @@ mod answer;
 mod authenticator;
 mod cases;
 mod generic;
+mod refused;
 mod report;
 
 use std::{
@@ -37,6 +38,7 @@ pub use self::{
         AuthenticationCase, ExpectedPrincipal, ExpectedVerdict, TestAuthenticator, verdict_json,
     },
     cases::{Case, Cases, CasesError},
+    refused::Refused,
     report::{Outcome, Report},
 };
 use serde_json::Value;
@@ -235,7 +237,7 @@ impl Expected<Decision> for Expectation {
 
     fn config_error(&self) -> Option<&str> {
         match self {
-            Self::ConfigError(part) => Some(part),
+            Self::Refused(refused) => refused.config_error(),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@ mod answer;
 mod question;
 mod request;
 
-use std::{convert::Infallible, sync::Arc};
+use std::convert::Infallible;
 
 use wasmtime::{Store, component::InstancePre};
 
@@ -15,13 +15,12 @@ pub use self::{
     question::AuthenticationQuestion,
 };
 use super::{
-    Needs, PolicyError, Recorder, Tally,
+    Needs, PolicyError,
     bindings::authenticator::{GrantedAuthenticator, GrantedAuthenticatorPre},
     component::Wasm,
     contract::Version,
     gate::Gate,
     instance::Instance,
-    reload::{AnyGate, Served},
     world::World,
 };
 
@@ -109,32 +108,4 @@ pub(crate) fn decide(
     question: &AuthenticationRequest<'_>,
 ) -> Result<Verdict, PolicyError> {
     answer::check(component.ask(question)?, question)
-}
-
-impl AnyGate for AuthenticatorGate {
-    fn name(&self) -> &str {
-        self.name()
-    }
-
-    fn tally(&self) -> &Tally {
-        self.tally()
-    }
-
-    fn is_answering(&self) -> bool {
-        self.is_answering()
-    }
-
-    fn record(&self, _: &Arc<Recorder>) {}
-}
-
-impl Served for AuthenticatorGate {
-    type World = Authenticator;
-
-    fn new(name: &str, component: Wasm<Authenticator>, max_concurrent: usize, tally: Tally) -> Self {
-        Self::new(name, Arc::new(component), max_concurrent).counting(tally)
-    }
-
-    fn replace(&self, component: Wasm<Authenticator>) {
-        self.replace(Arc::new(component));
-    }
 }

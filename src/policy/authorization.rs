@@ -1,11 +1,11 @@
 //! The world `authorizer`: a component that decides what the sessions of a role may do.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use wasmtime::{Store, component::InstancePre};
 
 use super::{
-    ContractError, Needs, PolicyError, Recorder, Tally,
+    ContractError, Needs, PolicyError,
     bindings::authorizer::{
         GrantedAuthorizer, GrantedAuthorizerPre, exports::wampgate::authid::authorization as wit,
     },
@@ -13,7 +13,6 @@ use super::{
     contract::Version,
     gate::Gate,
     instance::Instance,
-    reload::{AnyGate, Served},
     subject::Subject,
     world::World,
 };
@@ -216,33 +215,5 @@ impl<'a> From<&'a AuthorizationRequest<'a>> for wit::AuthorizationRequest<'a> {
             options,
             now,
         }
-    }
-}
-
-impl AnyGate for AuthorizerGate {
-    fn name(&self) -> &str {
-        self.name()
-    }
-
-    fn tally(&self) -> &Tally {
-        self.tally()
-    }
-
-    fn is_answering(&self) -> bool {
-        self.is_answering()
-    }
-
-    fn record(&self, _: &Arc<Recorder>) {}
-}
-
-impl Served for AuthorizerGate {
-    type World = Authorizer;
-
-    fn new(name: &str, component: Wasm<Authorizer>, max_concurrent: usize, tally: Tally) -> Self {
-        Self::new(name, Arc::new(component), max_concurrent).counting(tally)
-    }
-
-    fn replace(&self, component: Wasm<Authorizer>) {
-        self.replace(Arc::new(component));
     }
 }

@@ -19,34 +19,25 @@ contract!(v0_1, "wit/0.1.0");
 contract!(v0_2, "wit/0.2.0");
 contract!(v0_3, "wit");
 
-/// The world `granted-authorizer`, likewise.
-pub(super) mod authorizer {
-    wasmtime::component::bindgen!({
-        path: "wit",
-        world: "granted-authorizer",
-        imports: { default: trappable },
-        ownership: Borrowing { duplicate_if_necessary: false },
-        with: {
-            "wampgate:authid/types@0.3.0": super::v0_3::wampgate::authid::types,
-            "wampgate:authid/log@0.3.0": super::v0_3::wampgate::authid::log,
-            "wampgate:authid/clock@0.3.0": super::v0_3::wampgate::authid::clock,
-            "wampgate:authid/random@0.3.0": super::v0_3::wampgate::authid::random,
-        },
-    });
+/// Another world of the newest version, whose shared types are those of the world above.
+macro_rules! beside {
+    ($name:ident, $world:tt) => {
+        pub(super) mod $name {
+            wasmtime::component::bindgen!({
+                path: "wit",
+                world: $world,
+                imports: { default: trappable },
+                ownership: Borrowing { duplicate_if_necessary: false },
+                with: {
+                    "wampgate:authid/types@0.3.0": super::v0_3::wampgate::authid::types,
+                    "wampgate:authid/log@0.3.0": super::v0_3::wampgate::authid::log,
+                    "wampgate:authid/clock@0.3.0": super::v0_3::wampgate::authid::clock,
+                    "wampgate:authid/random@0.3.0": super::v0_3::wampgate::authid::random,
+                },
+            });
+        }
+    };
 }
 
-/// The world `granted-authenticator`, whose shared types are those of the world above.
-pub(super) mod authenticator {
-    wasmtime::component::bindgen!({
-        path: "wit",
-        world: "granted-authenticator",
-        imports: { default: trappable },
-        ownership: Borrowing { duplicate_if_necessary: false },
-        with: {
-            "wampgate:authid/types@0.3.0": super::v0_3::wampgate::authid::types,
-            "wampgate:authid/log@0.3.0": super::v0_3::wampgate::authid::log,
-            "wampgate:authid/clock@0.3.0": super::v0_3::wampgate::authid::clock,
-            "wampgate:authid/random@0.3.0": super::v0_3::wampgate::authid::random,
-        },
-    });
-}
+beside!(authorizer, "granted-authorizer");
+beside!(authenticator, "granted-authenticator");

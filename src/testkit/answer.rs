@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value, json};
 
+use super::refused::{self, Refused};
 use crate::policy::{Decision, PolicyError, identity_json};
 
 /// What a policy is expected to answer.
@@ -23,17 +24,8 @@ pub enum Expectation {
     Defer(String),
     /// [`Decision::DeferAs`] with this method and this role.
     DeferAs(ExpectedDeferral),
-    /// [`Decision::Deny`], with these parts if they are given.
-    Deny {
-        /// The ABORT's reason.
-        reason: Option<String>,
-        /// The message to the client.
-        message: Option<String>,
-    },
-    /// A failure whose description contains this.
-    Error(String),
-    /// The configuration is not accepted, and one of the errors contains this.
-    ConfigError(String),
+    /// A refusal or a failure.
+    Refused(Refused),
 }
 
 /// The identity of a [`Decision::Anonymous`].
@@ -53,13 +45,6 @@ pub struct ExpectedIdentity {
 pub struct ExpectedDeferral {
     pub method: String,
     pub authrole: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct RawDenial {
-    reason: Option<String>,
-    message: Option<String>,
 }
 
 /// What may be written, for a message.
@@ -82,11 +67,11 @@ impl Expectation {
             (Self::DeferAs(expected), Ok(Decision::DeferAs { method, authrole })) => {
                 expected.method == *method && expected.authrole == **authrole
             }
-            (Self::Deny { reason, message }, Ok(Decision::Deny(got))) => {
-                reason.as_deref().is_none_or(|reason| reason == got.reason.as_str())
-                    && message.as_deref().is_none_or(|message| message == got.message)
-            }
-            (Self::Error(part), Err(error)) => error.to_string().contains(part),
+            (Self::Refused(refused), answer) => refused.holds(match answer {
+                Ok(Decision::Deny(denial)) => Ok(Some(denial)),
+                Ok(_) => Ok(None),
+                Err(error) => Err(error),
+            }),
             _ => false,
         }
     }
@@ -106,51 +91,39 @@ impl Expectation {
             Self::DeferAs(ExpectedDeferral { method, authrole }) => {
                 json!({ "defer": { "method": method, "authrole": authrole } })
             }
-            Self::Deny { reason: None, message: None } => json!("deny"),
-            Self::Deny { reason, message } => json!({ "deny": { "reason": reason, "message": message } }),
-            Self::Error(part) if part.is_empty() => json!("error"),
-            Self::Error(part) => json!({ "error": part }),
-            Self::ConfigError(part) => json!({ "config_error": part }),
+            Self::Refused(refused) => refused.to_json(),
         }
     }
 
-    fn parse(value: Value) -> Result<Self, String> {
-        let fault = || FORMS.to_owned();
-        match value {
-            Value::String(word) => match word.as_str() {
-                "none" => Ok(Self::None),
-                "anonymous" => Ok(Self::AnyAnonymous),
-                "defer" => Ok(Self::AnyDefer),
-                "deny" => Ok(Self::Deny { reason: None, message: None }),
-                "error" => Ok(Self::Error(String::new())),
-                _ => Err(fault()),
-            },
-            Value::Object(map) if map.len() == 1 => {
-                let (key, value) = map.into_iter().next().ok_or_else(fault)?;
-                let inside = |error: serde_json::Error| format!("expect.{key}: {error}");
-                let text = |value| serde_json::from_value::<String>(value).map_err(inside);
-                match key.as_str() {
-                    "anonymous" => serde_json::from_value(value).map(Self::Anonymous).map_err(inside),
-                    "defer" if value.is_object() => {
-                        serde_json::from_value(value).map(Self::DeferAs).map_err(inside)
-                    }
-                    "defer" => text(value).map(Self::Defer),
-                    "deny" => serde_json::from_value(value)
-                        .map(|RawDenial { reason, message }| Self::Deny { reason, message })
-                        .map_err(inside),
-                    "error" => text(value).map(Self::Error),
-                    "config_error" | "config-error" => text(value).map(Self::ConfigError),
-                    _ => Err(fault()),
-                }
-            }
-            _ => Err(fault()),
+    fn of_word(word: &str) -> Option<Self> {
+        match word {
+            "none" => Some(Self::None),
+            "anonymous" => Some(Self::AnyAnonymous),
+            "defer" => Some(Self::AnyDefer),
+            _ => None,
         }
+    }
+
+    fn of_member(key: &str, value: &Value) -> Option<serde_json::Result<Self>> {
+        Some(match key {
+            "anonymous" => ExpectedIdentity::deserialize(value).map(Self::Anonymous),
+            "defer" if value.is_object() => ExpectedDeferral::deserialize(value).map(Self::DeferAs),
+            "defer" => String::deserialize(value).map(Self::Defer),
+            _ => return None,
+        })
+    }
+}
+
+impl From<Refused> for Expectation {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
     }
 }
 
 impl<'de> Deserialize<'de> for Expectation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(Value::deserialize(deserializer)?).map_err(D::Error::custom)
+        refused::parse(Value::deserialize(deserializer)?, FORMS, Self::of_word, Self::of_member)
+            .map_err(D::Error::custom)
     }
 }
 

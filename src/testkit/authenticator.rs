@@ -6,8 +6,9 @@ use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Case, Cases, Expected, Report, TestError, Tested, engine, generic, is_deterministic, run_case,
-    run_generic,
+    Case, Cases, Expected, Report, TestError, Tested, engine, generic, is_deterministic,
+    refused::{self, Refused},
+    run_case, run_generic,
 };
 use crate::policy::{
     PolicyError, PolicyFile, PolicyLoadError, PolicyOptions,
@@ -50,17 +51,8 @@ pub enum ExpectedVerdict {
     Secret(Option<ExpectedPrincipal>),
     /// [`Verdict::Unknown`].
     Unknown,
-    /// [`Verdict::Deny`], with these parts if they are given.
-    Deny {
-        /// The ABORT's reason.
-        reason: Option<String>,
-        /// The message to the client.
-        message: Option<String>,
-    },
-    /// A failure whose description contains this.
-    Error(String),
-    /// The configuration is not accepted, and one of the errors contains this.
-    ConfigError(String),
+    /// A refusal or a failure.
+    Refused(Refused),
 }
 
 /// The principal of a verdict.
@@ -72,13 +64,6 @@ pub struct ExpectedPrincipal {
     pub authrole: Option<String>,
     pub realm: Option<String>,
     pub authextra: Option<Map<String, Value>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct RawDenial {
-    reason: Option<String>,
-    message: Option<String>,
 }
 
 /// What may be written, for a message.
@@ -241,11 +226,11 @@ impl Expected<Verdict> for ExpectedVerdict {
             (Self::Answered, Ok(_)) | (Self::Unknown, Ok(Verdict::Unknown(_))) => true,
             (Self::Accept(expected), Ok(Verdict::Accept(got))) => fits(expected, got),
             (Self::Secret(expected), Ok(Verdict::Secret(got))) => fits(expected, &got.principal),
-            (Self::Deny { reason, message }, Ok(Verdict::Deny(got))) => {
-                reason.as_deref().is_none_or(|reason| reason == got.reason.as_str())
-                    && message.as_deref().is_none_or(|message| message == got.message)
-            }
-            (Self::Error(part), Err(error)) => error.to_string().contains(part),
+            (Self::Refused(refused), answer) => refused.holds(match answer {
+                Ok(Verdict::Deny(denial)) => Ok(Some(denial)),
+                Ok(_) => Ok(None),
+                Err(error) => Err(error),
+            }),
             _ => false,
         }
     }
@@ -258,61 +243,48 @@ impl Expected<Verdict> for ExpectedVerdict {
             Self::Secret(None) => json!("secret"),
             Self::Secret(Some(principal)) => json!({ "secret": principal.to_json() }),
             Self::Unknown => json!("unknown"),
-            Self::Deny { reason: None, message: None } => json!("deny"),
-            Self::Deny { reason, message } => json!({ "deny": { "reason": reason, "message": message } }),
-            Self::Error(part) if part.is_empty() => json!("error"),
-            Self::Error(part) => json!({ "error": part }),
-            Self::ConfigError(part) => json!({ "config_error": part }),
+            Self::Refused(refused) => refused.to_json(),
         }
     }
 
     fn config_error(&self) -> Option<&str> {
         match self {
-            Self::ConfigError(part) => Some(part),
+            Self::Refused(refused) => refused.config_error(),
             _ => None,
         }
     }
 }
 
 impl ExpectedVerdict {
-    fn parse(value: Value) -> Result<Self, String> {
-        let fault = || FORMS.to_owned();
-        match value {
-            Value::String(word) => match word.as_str() {
-                "accept" => Ok(Self::Accept(None)),
-                "secret" => Ok(Self::Secret(None)),
-                "unknown" => Ok(Self::Unknown),
-                "deny" => Ok(Self::Deny { reason: None, message: None }),
-                "error" => Ok(Self::Error(String::new())),
-                _ => Err(fault()),
-            },
-            Value::Object(map) if map.len() == 1 => {
-                let (key, value) = map.into_iter().next().ok_or_else(fault)?;
-                let inside = |error: serde_json::Error| format!("expect.{key}: {error}");
-                let text = |value| serde_json::from_value::<String>(value).map_err(inside);
-                match key.as_str() {
-                    "accept" => {
-                        serde_json::from_value(value).map(|it| Self::Accept(Some(it))).map_err(inside)
-                    }
-                    "secret" => {
-                        serde_json::from_value(value).map(|it| Self::Secret(Some(it))).map_err(inside)
-                    }
-                    "deny" => serde_json::from_value(value)
-                        .map(|RawDenial { reason, message }| Self::Deny { reason, message })
-                        .map_err(inside),
-                    "error" => text(value).map(Self::Error),
-                    "config_error" | "config-error" => text(value).map(Self::ConfigError),
-                    _ => Err(fault()),
-                }
-            }
-            _ => Err(fault()),
+    fn of_word(word: &str) -> Option<Self> {
+        match word {
+            "accept" => Some(Self::Accept(None)),
+            "secret" => Some(Self::Secret(None)),
+            "unknown" => Some(Self::Unknown),
+            _ => None,
         }
+    }
+
+    fn of_member(key: &str, value: &Value) -> Option<serde_json::Result<Self>> {
+        let principal = || ExpectedPrincipal::deserialize(value).map(Some);
+        Some(match key {
+            "accept" => principal().map(Self::Accept),
+            "secret" => principal().map(Self::Secret),
+            _ => return None,
+        })
+    }
+}
+
+impl From<Refused> for ExpectedVerdict {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
     }
 }
 
 impl<'de> Deserialize<'de> for ExpectedVerdict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(Value::deserialize(deserializer)?).map_err(D::Error::custom)
+        refused::parse(Value::deserialize(deserializer)?, FORMS, Self::of_word, Self::of_member)
+            .map_err(D::Error::custom)
     }
 }
 

@@ -195,6 +195,7 @@ mod tests {
     use std::{fs, time::Duration};
 
     use super::{Cases, CasesError, Expectation, Instances, Request};
+    use crate::testkit::Refused;
 
     fn read(name: &str, text: &str) -> Result<Cases, CasesError> {
         let folder = tempfile::tempdir().unwrap();
@@ -211,7 +212,7 @@ mod tests {
         assert_eq!(cases.cases.len(), 5);
         assert_eq!(cases.options.config, r#"{"vips":["joe"]}"#);
         assert_eq!(cases.cases[0].request, Request::new().returning("pub-1"));
-        assert_eq!(cases.cases[4].expect, Expectation::ConfigError("vips".to_owned()));
+        assert_eq!(cases.cases[4].expect, Expectation::Refused(Refused::ConfigError("vips".to_owned())));
     }
 
     #[test]
