@@ -2,7 +2,7 @@
 
 use redis::{ConnectionInfo, IntoConnectionInfo as _};
 
-use super::RedisUrlError;
+use super::{RedisUrlError, strict::has_only};
 
 /// The port of a Sentinel, unless the URL says otherwise.
 const PORT: &str = "26379";
@@ -35,7 +35,13 @@ impl Sentinels {
     pub(super) fn parse(text: &str) -> Result<Self, RedisUrlError> {
         let (scheme, rest) = text.split_once("+sentinel://").ok_or(RedisUrlError::Sentinel)?;
         let scheme = if scheme == "rediss" { "rediss" } else { "redis" };
-        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (rest, query) = match rest.split_once('?') {
+            Some((rest, query)) => (rest, Some(query)),
+            None => (rest, None),
+        };
+        if !has_only(query, &["sentinel_user", "sentinel_pass"]) {
+            return Err(RedisUrlError::Query);
+        }
         let (authority, path) = rest.split_once('/').ok_or(RedisUrlError::Sentinel)?;
         let (server_account, hosts) = match authority.rsplit_once('@') {
             Some((account, hosts)) => (format!("{account}@"), hosts),
@@ -48,12 +54,8 @@ impl Sentinels {
         }
         let places: Vec<String> = hosts.split(',').map(with_port).collect();
         let (mut user, mut password) = ("", "");
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            match pair.split_once('=') {
-                Some(("sentinel_user", value)) => user = value,
-                Some(("sentinel_pass", value)) => password = value,
-                _ => return Err(RedisUrlError::Sentinel),
-            }
+        for (key, value) in query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')) {
+            *(if key == "sentinel_user" { &mut user } else { &mut password }) = value;
         }
         let account = if password.is_empty() { String::new() } else { format!("{user}:{password}@") };
         let db = db.parse().map_err(|_| RedisUrlError::Sentinel)?;
