@@ -307,8 +307,11 @@ async fn change_that_went_into_a_removed_file_is_not_acknowledged() {
 async fn file_in_the_place_of_the_stores_is_left_alone_and_nothing_is_acknowledged() {
     let scene = Scene::new(SyncMode::Always).await;
     let aside = scene.folder.path().join("aside");
-    fs::rename(&scene.path, &aside).unwrap();
-    fs::write(&scene.path, "the operator's").unwrap();
+    // In one step: the store makes a file anew as soon as it notices that there is none.
+    let other = scene.folder.path().join("other");
+    fs::write(&other, "the operator's").unwrap();
+    fs::hard_link(&scene.path, &aside).unwrap();
+    fs::rename(&other, &scene.path).unwrap();
     scene.fails(scene.store.create(&id(3), record())).await;
     let error = scene.store.create(&id(3), record()).await.unwrap_err().to_string();
     assert!(error.contains("was replaced") && error.contains("restart"), "{error}");
