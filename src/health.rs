@@ -72,8 +72,10 @@ pub enum Cause {
     Starting,
     /// The gateway ends.
     Draining,
-    /// A cookie store takes no changes.
+    /// A cookie store on a disk of this machine takes no changes.
     Store,
+    /// A cookie store that gateways share cannot be reached, or takes no changes.
+    SharedStore,
     /// A policy gives no answers.
     Policy,
 }
@@ -151,6 +153,9 @@ impl Unreadiness {
             Cause::Draining => "the gateway ends: no new clients come in",
             Cause::Store => {
                 "the cookie store takes no changes, since its disk fails or hangs: see the gateway's log"
+            }
+            Cause::SharedStore => {
+                "the cookie store in Redis cannot be reached, or takes no changes: see the gateway's log"
             }
             Cause::Policy => "the policy has answered none of the last questions: see the gateway's log",
         };

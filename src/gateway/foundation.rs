@@ -170,11 +170,18 @@ impl Foundation {
             .into_iter()
             .map(|gate| (gate.name().to_owned(), Box::new(move || gate.is_answering()) as IsWell));
         self.health.watch(Cause::Policy, gates);
-        let stores = self.stores.all().into_iter().map(|store| {
-            let tally = store.tally().clone();
-            (store.name().to_owned(), Box::new(move || !tally.is_impaired()) as IsWell)
-        });
-        self.health.watch(Cause::Store, stores);
+        let (shared, own): (Vec<_>, Vec<_>) = self
+            .stores
+            .all()
+            .into_iter()
+            .partition(|store| matches!(store.options(), StoreOptions::Redis(_)));
+        for (cause, stores) in [(Cause::Store, own), (Cause::SharedStore, shared)] {
+            let stores = stores.into_iter().map(|store| {
+                let tally = store.tally().clone();
+                (store.name().to_owned(), Box::new(move || !tally.is_impaired()) as IsWell)
+            });
+            self.health.watch(cause, stores);
+        }
     }
 
     /// The way to each policy.

@@ -66,9 +66,9 @@ impl StoreMetrics {
         let Self { ready, failures, evictions, records, created, expired, revoked, queued, commits, .. } =
             metrics.clone();
         let Self { answers, reconnects, cache_hits, revocations, .. } = metrics.clone();
-        let help = "Whether a cookie store takes changes: 0 while its disk fails or hangs.";
+        let help = "Whether a cookie store takes changes: 0 while its disk fails or hangs, or Redis cannot be reached or takes none.";
         registry.register("wampgate_store_ready", help, ready);
-        let help = "How often a cookie store began to refuse changes because its disk failed or hung.";
+        let help = "How often a cookie store began to refuse changes because its disk failed or hung, or Redis was away or took none.";
         registry.register("wampgate_store_failures", help, failures);
         let help = "Cookie records that were dropped before their time: for others, or for those of the same principal.";
         registry.register("wampgate_store_evictions", help, evictions);

@@ -119,6 +119,7 @@ pub(super) async fn attend(worker: Arc<Worker>, first: Connections, started: std
     let mut aside = Aside::new(Arc::clone(&worker));
     let mut next = Some(first);
     let mut wait = BACKOFF.0;
+    let mut told = None;
     loop {
         let opened = if let Some(opened) = next.take() {
             Ok(opened)
@@ -138,8 +139,11 @@ pub(super) async fn attend(worker: Arc<Worker>, first: Connections, started: std
             }
             Err(why) => why,
         };
-        if state.goes_down() {
+        // First the connection ends, and then Redis may refuse another one: the operator has to know the reason that lasts.
+        let is_news = state.goes_down();
+        if is_news || (told.as_ref() != Some(&why) && UNREACHABLE.line().is_some()) {
             error!(store = %state.options.url, "the cookie store cannot be reached: {why}");
+            told = Some(why);
         }
         // Gateways that have lost the same Redis do not come back at the same moment.
         sleep(wait.mul_f64(rand::random::<f64>() + 0.5)).await;
@@ -345,6 +349,9 @@ pub(super) async fn tell(worker: Arc<Worker>, mut outbox: mpsc::Receiver<String>
         }
     }
 }
+
+/// Lines about other reasons for which a store cannot be reached still; it is tried every other second.
+static UNREACHABLE: Ration = Ration::new(4, Duration::from_mins(1));
 
 /// Lines about cookies that are still to be removed, which the gateway tries every half second.
 static UNSETTLED: Ration = Ration::new(1, Duration::from_mins(1));

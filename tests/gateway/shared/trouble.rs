@@ -97,6 +97,34 @@ fn a_redis_that_evicts_is_warned_of_and_ends_the_connections_of_what_it_has_drop
 }
 
 #[test]
+fn a_password_that_is_changed_while_the_gateway_runs_is_told_without_showing_it() {
+    if !redis::is_there() {
+        return;
+    }
+    let server = RedisServer::start();
+    let password = |before: &str, after: &str| {
+        server.cli(&["-a", before, "CONFIG", "SET", "requirepass", after]);
+        for kind in ["normal", "pubsub"] {
+            server.cli(&["-a", after, "CLIENT", "KILL", "TYPE", kind]);
+        }
+    };
+    password("none", "first-word");
+    let url = json!(format!("{}?pass=first-word", server.url()));
+    let gateway = Gateway::start(&config(&tracked_in(&store(&server).with("url", url))));
+    assert!(is_ready(&gateway));
+    password("first-word", "second-word");
+    await_that("the operator is told", || {
+        let said = gateway.output().text();
+        said.contains("cannot be reached: WRONGPASS; check the user and the password of `url`")
+    });
+    let said = gateway.command_said("health", &[]);
+    assert!(said.contains("Redis") && !said.contains("disk"), "{said}");
+    password("second-word", "first-word");
+    await_that("the gateway is ready again", || is_ready(&gateway));
+    assert!(!gateway.output().text().contains("-word"));
+}
+
+#[test]
 fn a_redis_that_comes_back_empty_makes_new_clients_of_all_and_keeps_the_public_ids() {
     if !redis::is_there() {
         return;
