@@ -217,15 +217,14 @@ impl Job<'_> {
                 ids.extend(id);
                 ids
             }
-            // Only records say who has which authid.
-            Selection::Authid(_) => Vec::new(),
+            Selection::Authid(authid) => clients.connected_as(authid),
             Selection::All => open(&|_| true),
         };
         let ids: Vec<TrackingId> = ids.into_iter().collect::<HashSet<_>>().into_iter().collect();
-        let before: u64 = ids.iter().map(|id| u64::from(clients.connections.count(id))).sum();
-        let outcome = block_on(clients.revoke(ids, Parting::Killed, Reach::All, self.now));
-        let connections = outcome.map_or(before, |ended| ended as u64);
-        Failure::Unreachable { cause, connections }
+        // The store may take its time, or answer by now.
+        let ended = clients.end_here(&ids, Parting::Killed, Reach::All);
+        let others = block_on(clients.revoke(ids, Parting::Killed, Reach::All, self.now)).unwrap_or(0);
+        Failure::Unreachable { cause, connections: (ended + others) as u64 }
     }
 
     fn purge(&self, reply: &mut Sink<'_>) -> Result<Summary, Failure> {

@@ -143,6 +143,9 @@ impl<'a> Assembly<'a> {
     ) -> Vec<Arc<RunningTransport>> {
         let foundation = self.foundation;
         foundation.stores.serve(std::mem::take(&mut self.stores));
+        for store in foundation.stores.all() {
+            store.clients.log_in_to(config.realms.iter().map(|realm| realm.name.to_string()).collect());
+        }
         foundation.logouts.start(std::mem::take(&mut self.trackers));
         foundation.policies.keep(&config.policies());
         for gate in foundation.gates() {

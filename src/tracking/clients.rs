@@ -1,10 +1,13 @@
 //! The clients of one store: by which names they are known, and which IDs belong to one of them.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use super::{Connections, Families};
 use crate::{
-    cookie::{PublicIdKey, TrackingId},
+    cookie::{PrincipalMark, PublicIdKey, TrackingId},
     store::{
         CookieRecord, CookieStore, OpenConnections, OpenedStore, Parting, Reach, Revocation, Revocations,
         StoreError, block_on,
@@ -26,6 +29,8 @@ pub struct Clients {
     pub connections: Arc<Connections>,
     /// Which of those connections belong together although their IDs differ.
     pub families: Arc<Families>,
+    /// The realms to which they may log in.
+    realms: Arc<RwLock<Vec<String>>>,
     /// Tells revocations to those connections, and to other gateways that have the store.
     revocations: Arc<dyn Revocations>,
     /// What makes public IDs: one key for the whole node, or for all gateways that have the store.
@@ -43,7 +48,15 @@ impl Clients {
         revocations.subscribe(Arc::downgrade(&open));
         let key = opened.key.clone().unwrap_or(key);
         let is_ephemeral = opened.is_ephemeral;
-        Self { store, connections, families: Arc::default(), revocations, key, is_ephemeral }
+        Self {
+            store,
+            connections,
+            families: Arc::default(),
+            realms: Arc::default(),
+            revocations,
+            key,
+            is_ephemeral,
+        }
     }
 
     /// Removes the records of these IDs, in this order, and ends the connections that are open with them and that this
@@ -103,6 +116,22 @@ impl Clients {
         found.into_iter().filter_map(name).collect()
     }
 
+    /// From now on they log in to these realms.
+    pub(crate) fn log_in_to(&self, realms: Vec<String>) {
+        *self.realms.write().unwrap_or_else(PoisonError::into_inner) = realms;
+    }
+
+    /// The IDs of those that are logged in under an authid in any realm, as far as they are connected here. For when the store cannot
+    /// say it. Takes a look at all connections.
+    pub(crate) fn connected_as(&self, authid: &str) -> Vec<TrackingId> {
+        let realms = self.realms.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let marks: Vec<PrincipalMark> = realms.iter().map(|realm| self.key.mark(realm, authid)).collect();
+        let is_theirs = |principal: PrincipalMark| marks.contains(&principal);
+        let mut ids = self.families.logins_as(is_theirs);
+        ids.extend(self.connections.logged_in_as(is_theirs));
+        ids
+    }
+
     /// The live record of an ID.
     pub async fn live(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
         // A store gives no expired record. Expiry holds even if one does.
@@ -124,30 +153,62 @@ impl Clients {
         Ok(ids)
     }
 
+    /// Revokes these IDs and all that came before or after them, and ends the connections that this reaches.
+    pub(super) async fn revoke_lines(
+        &self,
+        ids: &[TrackingId],
+        why: Parting,
+        reach: Reach,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let (line, is_complete) = self.lines_so_far(ids, now).await;
+        // The store does not answer: connections do not wait until it has not answered the next call either.
+        let ended = if is_complete { 0 } else { self.end_here(&line, why, reach) };
+        self.revoke(line, why, reach, now).await.map(|others| ended + others)
+    }
+
+    /// Ends the connections of this gateway that are open with these IDs, whatever the store has; how many.
+    pub fn end_here(&self, ids: &[TrackingId], why: Parting, reach: Reach) -> usize {
+        self.connections.end(&Revocation { ids: ids.to_vec(), why, reach })
+    }
+
     /// These IDs and all that came before or after them, each once, and each before those that came after it.
     ///
     /// A caller that revokes them has to keep that order. Then a handshake that replaces one of them either comes first,
     /// so that the next ID is revoked as well, or finds the ID gone.
     pub async fn lines(&self, ids: &[TrackingId], now: Timestamp) -> Vec<TrackingId> {
+        self.lines_so_far(ids, now).await.0
+    }
+
+    /// The same, and whether that is all. It is not if the store did not answer: then it is asked no more, since a store that
+    /// hangs takes its time for each look-up.
+    async fn lines_so_far(&self, ids: &[TrackingId], now: Timestamp) -> (Vec<TrackingId>, bool) {
         let mut met = HashSet::new();
         let mut lines = Vec::with_capacity(ids.len());
+        let mut answers = true;
         for id in ids {
-            for id in self.line(id, now).await {
+            for id in self.line_while(&mut answers, id, now).await {
                 if met.insert(id.clone()) {
                     lines.push(id);
                 }
             }
         }
-        lines
+        (lines, answers)
     }
 
     /// An ID and all others of its line that have a record, and the next one that has none yet.
+    #[cfg(test)]
     pub(super) async fn line(&self, id: &TrackingId, now: Timestamp) -> Vec<TrackingId> {
-        let (before, after) = self.neighbours(id, now).await;
+        self.line_while(&mut true, id, now).await
+    }
+
+    /// The same, for as long as the store answers.
+    async fn line_while(&self, answers: &mut bool, id: &TrackingId, now: Timestamp) -> Vec<TrackingId> {
+        let (before, after) = self.neighbours(answers, id, now).await;
         let mut line = Vec::new();
         let mut next = before;
         while let Some(id) = next.take().filter(|_| line.len() < MAX_LINE) {
-            next = self.neighbours(&id, now).await.0;
+            next = self.neighbours(answers, &id, now).await.0;
             line.push(id);
         }
         line.reverse();
@@ -155,16 +216,26 @@ impl Clients {
         let limit = line.len() + MAX_LINE;
         let mut next = after;
         while let Some(id) = next.take().filter(|_| line.len() < limit) {
-            next = self.neighbours(&id, now).await.1;
+            next = self.neighbours(answers, &id, now).await.1;
             line.push(id);
         }
         line
     }
 
     /// The IDs right before and right after one in its line.
-    async fn neighbours(&self, id: &TrackingId, now: Timestamp) -> (Option<TrackingId>, Option<TrackingId>) {
+    async fn neighbours(
+        &self,
+        answers: &mut bool,
+        id: &TrackingId,
+        now: Timestamp,
+    ) -> (Option<TrackingId>, Option<TrackingId>) {
+        if !*answers {
+            return (None, None);
+        }
+        let found = self.live(id, now).await;
+        *answers = !found.as_ref().is_err_and(StoreError::is_outage);
         // If the store cannot be read, what is known so far is ended all the same.
-        let Ok(Some(record)) = self.live(id, now).await else { return (None, None) };
+        let Ok(Some(record)) = found else { return (None, None) };
         let before = record.lineage.as_ref().map(|lineage| lineage.predecessor.clone());
         (before, record.succession().map(|next| next.id.clone()))
     }

@@ -116,6 +116,15 @@ impl Connections {
         }
     }
 
+    /// The IDs with a connection to whose latest session such a principal has logged in.
+    pub(super) fn logged_in_as(&self, is_wanted: impl Fn(PrincipalMark) -> bool) -> Vec<TrackingId> {
+        let connections = self.lock();
+        let has = |open: &IdConnections| {
+            open.signals.list().iter().any(|signal| signal.principal().is_some_and(&is_wanted))
+        };
+        connections.iter().filter(|(_, open)| has(open)).map(|(id, _)| id.clone()).collect()
+    }
+
     fn count_in(&self, id: &TrackingId) -> u32 {
         let mut open = self.lock();
         open.get_mut(id).map_or(0, |open| {
@@ -145,10 +154,10 @@ impl OpenConnections for Connections {
         let mut ended = 0;
         for open in revocation.ids.iter().filter_map(|id| connections.get(id)) {
             for signal in open.signals.list() {
-                if revocation.reach.includes(signal.principal()) {
-                    signal.close(revocation.why);
-                    ended += 1;
-                }
+                // One that was told before, and has not left yet, counts there.
+                ended += usize::from(
+                    revocation.reach.includes(signal.principal()) && signal.close(revocation.why),
+                );
             }
         }
         ended
@@ -159,7 +168,10 @@ impl OpenConnections for Connections {
     }
 
     fn open(&self, is_wanted: &dyn Fn(&TrackingId) -> bool) -> Vec<TrackingId> {
-        self.lock().keys().filter(|id| is_wanted(id)).cloned().collect()
+        let connections = self.lock();
+        let is_open = |open: &IdConnections| open.signals.list().iter().any(|signal| !signal.is_closed());
+        let found = connections.iter().filter(|(id, open)| is_wanted(id) && is_open(open));
+        found.map(|(id, _)| id.clone()).collect()
     }
 }
 
@@ -170,15 +182,19 @@ impl Default for SignalState {
 }
 
 impl Signal {
-    /// The first call says why.
-    fn close(&self, why: Parting) {
+    /// The first call says why; whether this is it.
+    fn close(&self, why: Parting) -> bool {
         let mut state = self.lock();
-        if let SignalState::Open(waker) = &mut *state {
-            let waker = waker.take();
-            *state = SignalState::Closed(why);
-            drop(state);
-            waker.into_iter().for_each(Waker::wake);
-        }
+        let SignalState::Open(waker) = &mut *state else { return false };
+        let waker = waker.take();
+        *state = SignalState::Closed(why);
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+        true
+    }
+
+    fn is_closed(&self) -> bool {
+        matches!(*self.lock(), SignalState::Closed(_))
     }
 
     fn principal(&self) -> Option<PrincipalMark> {
@@ -238,7 +254,7 @@ impl Presence {
 
     /// Whether the ID was revoked since the connection entered.
     pub fn is_revoked(&self) -> bool {
-        matches!(*self.signal.lock(), SignalState::Closed(_))
+        self.signal.is_closed()
     }
 
     /// Where this connection learns that it is to end.

@@ -56,19 +56,32 @@ impl Families {
     /// The IDs with a login of the client that has this public ID, and of the one that has such an ID; as far as the client
     /// is connected here. For when the store cannot say it. Takes a look at all families.
     pub fn logins_of(&self, public_id: &str, id: Option<&TrackingId>) -> Vec<TrackingId> {
-        let families: Vec<_> = lock(&self.0)
-            .iter()
-            .filter_map(|(name, logins)| Some((**name == *public_id, logins.upgrade()?)))
-            .collect();
         let mut found = Vec::new();
-        for (is_named, logins) in families {
-            let logins = lock(&logins);
+        self.each(|name, logins| {
             let mut ids = logins.all().map(|(id, _)| id);
-            if is_named || ids.any(|other| Some(other) == id) {
+            if *name == *public_id || ids.any(|other| Some(other) == id) {
                 found.extend(logins.all().map(|(id, _)| id.clone()));
             }
-        }
+        });
         found
+    }
+
+    /// The IDs with a login of such a principal, as far as the client is connected here. Takes a look at all families.
+    pub(super) fn logins_as(&self, is_wanted: impl Fn(PrincipalMark) -> bool) -> Vec<TrackingId> {
+        let mut found = Vec::new();
+        self.each(|_, logins| {
+            found.extend(logins.all().filter(|(_, whose)| is_wanted(*whose)).map(|(id, _)| id.clone()));
+        });
+        found
+    }
+
+    /// Calls back for every family. Under the lock: a connection that leaves meanwhile has to see whether it is the last one.
+    fn each(&self, mut each: impl FnMut(&str, &FamilyLogins)) {
+        for (name, logins) in &*lock(&self.0) {
+            if let Some(logins) = logins.upgrade() {
+                each(name, &lock(&logins));
+            }
+        }
     }
 }
 
@@ -181,6 +194,8 @@ mod tests {
         assert_eq!(families.logins_of("joe", None), [id(1), id(2)]);
         assert_eq!(families.logins_of("", Some(&id(2))), [id(1), id(2)]);
         assert!(families.logins_of("ann", Some(&id(3))).is_empty());
+        assert_eq!(families.logins_as(|principal| principal == mark(1)), [id(1), id(2)]);
+        assert!(families.logins_as(|principal| principal == mark(2)).is_empty());
         drop(second);
         assert_eq!(first.logins(mark(1)), [id(1)]);
     }

@@ -124,8 +124,7 @@ impl Tracker {
         reach: Reach,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let line = self.clients.lines(ids, now).await;
-        self.clients.revoke(line, why, reach, now).await.map(drop)
+        self.clients.revoke_lines(ids, why, reach, now).await.map(drop)
     }
 
     /// The cookies with which these sessions are connected here.

@@ -273,6 +273,8 @@ fn connections_end_when_redis_is_away_for_too_long() {
     let gateway = Gateway::start(&config(&tracked_in(&store(&server).with("max_outage", json!("5s")))));
     let mut jar = Jar::default();
     let (mut open, first) = Client::joined(&gateway, &mut jar);
+    // They do not answer the gateway's farewell.
+    let _others = [(); 2].map(|()| Client::joined(&gateway, &mut Jar::default()).0);
     // Several looks at the open connections keep them.
     thread::sleep(Duration::from_secs(6));
     open.echoes();
@@ -283,6 +285,8 @@ fn connections_end_when_redis_is_away_for_too_long() {
     assert_eq!(open.socket().await_close(), 1013);
     assert!(began.elapsed() > Duration::from_secs(2), "{:?}", began.elapsed());
     await_that("the operator is told", || gateway.output().text().contains("which is `max_outage`"));
+    let said = gateway.output().text();
+    assert!(said.contains("connections=3"), "each counts once: {said}");
     assert!(!gateway.output().text().contains("logged out"));
     server.go_on();
     await_that("it is ready again", || is_ready(&gateway));

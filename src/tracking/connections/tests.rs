@@ -70,6 +70,20 @@ fn revocation_reaches_every_connection_of_the_id_and_no_other() {
 }
 
 #[test]
+fn connection_that_was_told_already_neither_counts_again_nor_is_open() {
+    let connections = Arc::new(Connections::default());
+    let (a, b) = ids();
+    let (first, _) = connect(&connections, &a);
+    assert_eq!((revoke(&connections, &a), revoke(&connections, &a)), (1, 0));
+    let (second, _) = connect(&connections, &a);
+    assert_eq!(connections.open(&|_| true), std::slice::from_ref(&a), "the second one goes on");
+    assert_eq!((revoke(&connections, &a), revoke(&connections, &b)), (1, 0));
+    assert!(connections.open(&|_| true).is_empty());
+    assert!(connections.is_open(&a), "it is there still");
+    drop((first, second));
+}
+
+#[test]
 fn open_ids_are_given_each_once() {
     let connections = Arc::new(Connections::default());
     let (a, b) = ids();

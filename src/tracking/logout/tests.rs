@@ -4,7 +4,10 @@ use super::*;
 use crate::{
     cookie::MaxAge,
     store::{CookieRecord, MemoryStore},
-    tracking::{Presence, scripted},
+    tracking::{
+        Presence,
+        scripted::{self, ScriptedStore, StoreCall},
+    },
 };
 
 /// A tracker with a store of its own.
@@ -89,4 +92,25 @@ async fn orders_beyond_the_bound_are_refused() {
         queue.order(&[], None, None).unwrap();
     }
     assert_eq!(queue.order(&[], None, None), Err(TooManyOrders));
+}
+
+#[tokio::test]
+async fn store_that_does_not_answer_is_asked_once_and_connections_end_all_the_same() {
+    let mut asked = 0;
+    let store = ScriptedStore::new(move |_, call| {
+        if matches!(call, StoreCall::LookUp) {
+            asked += 1;
+            assert_eq!(asked, 1, "each further call may take as long as the first");
+            return Err(StoreError::Overrun);
+        }
+        Ok(())
+    });
+    let tracker = scripted::tracker(&store);
+    let open = [connect(&tracker, "one-tab", 1).await, connect(&tracker, "other-tab", 2).await];
+    let ids = [id("one-tab"), id("other-tab"), id("third-tab")];
+    let ended = tracker.clients.revoke_lines(&ids, Parting::LoggedOut, Reach::All, Timestamp::now()).await;
+    assert_eq!(ended.unwrap(), 2, "each counts once");
+    for presence in &open {
+        assert_eq!(parting(presence).await, Parting::LoggedOut);
+    }
 }

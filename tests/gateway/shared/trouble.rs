@@ -256,21 +256,29 @@ fn a_revocation_by_the_command_while_redis_is_away_counts_here() {
     if !redis::is_there() {
         return;
     }
-    let mut server = RedisServer::keeping_all();
-    let [gateway] = gateways(&store(&server));
-    let mut jar = Jar::default();
-    let (connections, public_id) = line(&gateway, &mut jar);
-    server.kill();
-    await_that("the gateway notices it", || !is_ready(&gateway));
-    let said = gateway.command_said("cookies", &["revoke", "--yes", &public_id]);
-    assert!(said.contains("closed on this gateway: 2") && said.contains("Revoke again"), "{said}");
-    for mut client in connections {
-        assert_eq!(client.socket().await_close(), 1008);
+    for by_authid in [false, true] {
+        let mut server = RedisServer::keeping_all();
+        let [gateway] = gateways(&store(&server));
+        let mut jar = Jar::default();
+        let (connections, public_id) = line(&gateway, &mut jar);
+        let mut bystander = Client::joined(&gateway, &mut Jar::default()).0;
+        server.kill();
+        await_that("the gateway notices it", || !is_ready(&gateway));
+        let whose = if by_authid { ["--authid", "joe"].as_slice() } else { &[public_id.as_str()] };
+        let said = gateway.command_said("cookies", &[&["revoke", "--yes"], whose].concat());
+        assert!(said.contains("closed on this gateway: 2") && said.contains("Revoke again"), "{said}");
+        for mut client in connections {
+            assert_eq!(client.socket().await_close(), 1008);
+        }
+        bystander.echoes();
+        drop(bystander);
+        server.run();
+        await_that("the gateway is ready again", || is_ready(&gateway));
+        await_that("joe's records are gone", || {
+            server.cli(&["KEYS", "wg:r:*"]).lines().all(|key| !server.cli(&["GET", key]).contains("joe"))
+        });
+        assert_eq!(by_cookie(&gateway, &mut jar).unwrap_err(), "wamp.error.no_auth_method");
     }
-    server.run();
-    await_that("the gateway is ready again", || is_ready(&gateway));
-    await_no_records(&server);
-    assert_eq!(by_cookie(&gateway, &mut jar).unwrap_err(), "wamp.error.no_auth_method");
 }
 
 /// In the long mode: `WAMPGATE_KILL_ROUNDS=200 cargo test --test integration -- gateways_are_killed`.
