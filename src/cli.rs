@@ -7,6 +7,7 @@ mod health;
 mod init;
 mod logging;
 mod manual;
+mod mapped;
 mod notify;
 mod output;
 mod parse;
@@ -211,6 +212,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             "wampgate: note: this process cannot find its own program, so it compiles components itself, without limits of \
              time and memory. Mount /proc, or start wampgate by its whole path"
         ),
+    }
+    if let Err(error) = mapped::explain_faults() {
+        eprintln!(
+            "wampgate: note: nothing would tell why the process ends if a mapped file was cut: {error}"
+        );
     }
     match cli.command {
         None => run::run(&cli.run),

@@ -1,14 +1,19 @@
 //! Files that the operator names: what is no file is refused and does not hang, and what is secret is not served.
 
-use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
+use std::{
+    fs,
+    os::unix::{fs::symlink, process::ExitStatusExt as _},
+    path::Path,
+    process::Command,
+};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Gateway,
+    Client, Gateway, Handshake, Jar,
     command::{run, wampgate},
-    config::{With as _, ticket_auth, tracked, tracked_in_file, untracked, web, web_paths},
+    config::{With as _, ticket_auth, tracked, tracked_in, tracked_in_file, untracked, web, web_paths},
 };
 
 /// The policy that is built in, as a file.
@@ -241,4 +246,28 @@ fn a_busy_port_is_told_once() {
     let said = second.output().text();
     assert_eq!(said.matches("in use").count(), 1, "{said}");
     assert!(said.contains("choose another port"), "{said}");
+}
+
+#[test]
+fn a_gateway_whose_lmdb_file_is_cut_refuses_clients_and_says_so_until_it_is_stopped() {
+    let store = json!({ "type": "lmdb", "path": "cookies" });
+    let mut gateway = Gateway::start(&web(&tracked_in(&store)));
+    let mut jar = Jar::default();
+    let (mut open, _) = Client::joined(&gateway, &mut jar);
+    let data = fs::File::options().write(true).open(gateway.path().join("cookies/data.mdb")).unwrap();
+    data.set_len(0).unwrap();
+    gateway.output().until("data.mdb was cut while the gateway runs", 1);
+    Handshake::default().cookie(jar.id.as_deref().unwrap()).is_refused(&gateway, 503);
+    Handshake::default().is_refused(&gateway, 503);
+    open.echoes();
+    assert!(gateway.terminate().signal().is_none());
+}
+
+#[test]
+fn a_mapped_file_that_is_gone_ends_the_process_with_a_word() {
+    let mut gateway = Gateway::start(&web(&untracked()));
+    gateway.signal(Signal::BUS);
+    assert_eq!(gateway.await_exit().signal(), Some(Signal::ABORT.as_raw()));
+    let said = gateway.output().text();
+    assert!(said.contains("SIGBUS: a file that is mapped into memory was cut"), "{said}");
 }

@@ -2,7 +2,7 @@
 //!
 //! LMDB trusts its file: a page that is cut off, or whose numbers a disk has changed, ends the process with a signal, at the
 //! start or at some client's handshake. So a start first walks the trees of the last commit as plain bytes, and refuses what
-//! LMDB could not follow. It reads each page once, some hundred megabytes in a tenth of a second.
+//! LMDB could not follow. So does a running store when another program has written into the file. It reads each page once, some hundred megabytes in a tenth of a second.
 //!
 //! ```text
 //! page      number, 8 bytes │ pad, 2 │ kind, 2 │ end of the offsets, 2 │ begin of the nodes, 2 │ offsets of 2 bytes │ … nodes
@@ -67,6 +67,11 @@ pub(super) fn check(folder: &Path) -> Checked {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file?,
     };
+    check_file(&file)
+}
+
+/// Looks at every page of an environment.
+pub(super) fn check_file(file: &File) -> Checked {
     // LMDB writes its numbers as the machine has them. Elsewhere it goes on without this look.
     if cfg!(not(target_pointer_width = "64")) {
         return Ok(());
@@ -74,7 +79,15 @@ pub(super) fn check(folder: &Path) -> Checked {
     if file.metadata()?.len() == 0 {
         return Err(Unsound::Empty);
     }
-    Walk::begin(&file)?.all()
+    Walk::begin(file)?.all()
+}
+
+/// The number of the last commit, if the meta pages can be read.
+pub(super) fn last_commit(file: &File) -> Option<u64> {
+    if cfg!(not(target_pointer_width = "64")) {
+        return None;
+    }
+    Some(Walk::metas(file).ok()?.0.commit)
 }
 
 /// A tree, as its parent or a meta page describes it.
@@ -112,8 +125,16 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Reads the meta pages.
     fn begin(file: &'a File) -> Checked<Self> {
+        let (Meta { free, main, last_page, .. }, page_size) = Self::metas(file)?;
+        let pages = file.metadata()?.len() / page_size as u64;
+        let mut met = vec![false; usize::try_from(pages).unwrap_or_default()];
+        met.iter_mut().take(2).for_each(|met| *met = true);
+        Ok(Self { file, page_size, pages, last_page, free, main, met })
+    }
+
+    /// Reads the meta pages: the one of the last commit, and the size of a page.
+    fn metas(file: &File) -> Checked<(Meta, usize)> {
         let mut first = [0; 152];
         file.read_exact_at(&mut first, 0).map_err(|_| Unsound::Foreign)?;
         let page_size = number::<4>(&first, 40).map(u32::from_ne_bytes).unwrap_or_default() as usize;
@@ -125,11 +146,7 @@ impl<'a> Walk<'a> {
         let metas = [(0, first), (1, second)].map(|(page, bytes)| Meta::read(page, &bytes, page_size));
         let [first, second] = metas;
         let (first, second) = (first?, second?);
-        let Meta { free, main, last_page, .. } = if first.commit >= second.commit { first } else { second };
-        let pages = file.metadata()?.len() / page_size as u64;
-        let mut met = vec![false; usize::try_from(pages).unwrap_or_default()];
-        met.iter_mut().take(2).for_each(|met| *met = true);
-        Ok(Self { file, page_size, pages, last_page, free, main, met })
+        Ok((if first.commit >= second.commit { first } else { second }, page_size))
     }
 
     fn all(mut self) -> Checked {

@@ -1,7 +1,7 @@
-//! Whether the environment's files are still where they were opened, and as long.
+//! Whether the environment's files are still where they were opened, as long, and as LMDB has written them.
 //!
-//! LMDB maps its file. A program that removes it takes every later change along, and one that cuts it ends the process
-//! with a signal at the next look-up behind the cut.
+//! LMDB maps its file. A program that removes it takes every later change along, one that cuts it ends the process
+//! with a signal at the next look-up behind the cut, and one that writes into it makes LMDB follow what that has written.
 
 use std::{
     fs::{self, File, Metadata},
@@ -9,10 +9,12 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
+
+use super::check;
 
 /// The file with the records, in the environment's folder.
 pub(super) const DATA: &str = "data.mdb";
@@ -29,8 +31,27 @@ pub(super) struct EnvironmentFiles {
     data: File,
     /// How long the data were at the last commit. LMDB never cuts them.
     length: AtomicU64,
+    content: Mutex<Content>,
     /// All files, with device and inode.
     files: Vec<(PathBuf, (u64, u64))>,
+}
+
+/// What was seen of the data after the last commit, or when another program had written into them.
+#[derive(Debug)]
+struct Content {
+    /// When the file was changed, in nanoseconds.
+    modified: i128,
+    /// The number of the last commit.
+    commit: Option<u64>,
+    /// What another program has made of it, if the store cannot use that.
+    fault: Option<Arc<str>>,
+}
+
+impl Content {
+    /// What a commit of this store has made.
+    fn of(data: &File) -> io::Result<Self> {
+        Ok(Self { modified: modified(&data.metadata()?), commit: check::last_commit(data), fault: None })
+    }
 }
 
 impl EnvironmentFiles {
@@ -43,10 +64,12 @@ impl EnvironmentFiles {
         let files = [DATA, LOCKS, LOCK].map(identified).into_iter().collect::<io::Result<_>>()?;
         let data = File::open(folder.join(DATA))?;
         let length = AtomicU64::new(data.metadata()?.len());
-        Ok(Self { data, length, files })
+        let content = Mutex::new(Content::of(&data)?);
+        Ok(Self { data, length, content, files })
     }
 
-    /// Fails if one of the files was removed, replaced or cut.
+    /// Fails if one of the files was removed, replaced or cut, or if another program has written into the data what the
+    /// store cannot use. For the thread that commits: it looks at all pages if another program has written.
     pub(super) fn check(&self) -> Result<(), Arc<str>> {
         for (path, ours) in &self.files {
             let what = match fs::metadata(path) {
@@ -60,7 +83,37 @@ impl EnvironmentFiles {
                 path.display()
             )));
         }
-        self.check_length()
+        self.check_length()?;
+        self.check_content()
+    }
+
+    fn check_content(&self) -> Result<(), Arc<str>> {
+        let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = self.data.metadata().map(|found| modified(&found));
+        let found = found.map_err(|error| Arc::from(format!("{}: {error}", self.path().display())))?;
+        if found != content.modified {
+            // It may have written what was there already, as `touch` does, or a file server that writes late.
+            let what = match check::check_file(&self.data) {
+                Err(unsound) => Some(unsound.to_string()),
+                Ok(()) if check::last_commit(&self.data) != content.commit => {
+                    Some("it has an earlier or another state".to_owned())
+                }
+                Ok(()) => None,
+            };
+            content.fault = what.map(|what| {
+                Arc::from(format!(
+                    "{} was changed by another program while the gateway runs: {what}; stop the gateway, and put a sound copy in \
+                     its place",
+                    self.path().display()
+                ))
+            });
+            content.modified = found;
+        }
+        content.fault.clone().map_or(Ok(()), Err)
+    }
+
+    fn path(&self) -> &Path {
+        self.files.first().map_or(Path::new(DATA), |(path, _)| path.as_path())
     }
 
     /// Fails if the data were cut. One system call.
@@ -70,19 +123,26 @@ impl EnvironmentFiles {
         if is_whole {
             return Ok(());
         }
-        let path = self.files.first().map_or(Path::new(DATA), |(path, _)| path.as_path());
         Err(Arc::from(format!(
             "{} was cut while the gateway runs: stop the gateway, and put a sound copy in its place",
-            path.display()
+            self.path().display()
         )))
     }
 
-    /// The data may have grown by a commit.
-    pub(super) fn note_length(&self) {
+    /// A commit has changed the data, and may have made them longer.
+    pub(super) fn note_commit(&self) {
         if let Ok(found) = self.data.metadata() {
             self.length.fetch_max(found.len(), Ordering::Relaxed);
         }
+        // What cannot be read now is looked at before the next commit.
+        if let Ok(content) = Content::of(&self.data) {
+            *self.content.lock().unwrap_or_else(PoisonError::into_inner) = content;
+        }
     }
+}
+
+fn modified(metadata: &Metadata) -> i128 {
+    i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
 }
 
 fn identity(metadata: &Metadata) -> (u64, u64) {

@@ -146,10 +146,10 @@ impl Tables {
         self.check_length().map_err(|error| heed::Error::Io(std::io::Error::other(error.to_string())))
     }
 
-    /// The file may have grown by a commit.
-    pub(super) fn note_length(&self) {
+    /// A commit has changed the file.
+    pub(super) fn note_commit(&self) {
         if let Some(place) = &self.place {
-            place.note_length();
+            place.note_commit();
         }
     }
 
@@ -159,9 +159,15 @@ impl Tables {
         let failed = |error| StoreError::Io(self.failure(&error));
         let txn = self.env.read_txn().map_err(failed)?;
         let value = self.records.get(&txn, id.expose().as_bytes()).map_err(failed)?;
-        Ok(value
-            .and_then(|value| record::decode(id.expose().as_bytes(), value))
-            .filter(|record| !record.is_expired(now)))
+        let Some(value) = value else { return Ok(None) };
+        // A record that cannot be read is refused rather than taken for none: its client would become another one.
+        let record = record::decode(id.expose().as_bytes(), value).ok_or_else(|| {
+            StoreError::Io(Arc::from(format!(
+                "a record in {} is damaged: stop the gateway, and put a sound copy in its place",
+                self.path.display()
+            )))
+        })?;
+        Ok(Some(record).filter(|record| !record.is_expired(now)))
     }
 
     pub(super) fn settle(&self, now: Timestamp) -> Timestamp {

@@ -131,7 +131,7 @@ impl LmdbWriter {
         self.tables.note_use(&mut txn)?;
         let records = self.tables.records.len(&txn)?;
         txn.commit()?;
-        self.tables.note_length();
+        self.tables.note_commit();
         self.tell(records);
         Ok(())
     }
@@ -169,7 +169,7 @@ impl LmdbWriter {
             Ok(records)
         });
         let records = settled.map_err(|error| self.tables.failure(&error))?;
-        self.tables.note_length();
+        self.tables.note_commit();
         self.tell(records);
         self.owed.settle(&owed);
         Ok(())
@@ -379,7 +379,12 @@ impl BatchSink for LmdbWriter {
     }
 
     fn close(&mut self) -> Result<(), Arc<str>> {
-        if self.sync == SyncMode::Never { Ok(()) } else { self.sync() }
+        if self.sync == SyncMode::Never {
+            return Ok(());
+        }
+        // LMDB reads its first pages for that.
+        self.tables.check_length().map_err(|error| Arc::from(error.to_string()))?;
+        self.sync()
     }
 }
 

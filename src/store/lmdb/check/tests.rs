@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::store::{
-    Authentication, CookieStore, LmdbStore, StoreOpenError, SyncMode,
+    Authentication, CookieStore, LmdbStore, StoreError, StoreOpenError, SyncMode,
     testing::{at, id, logged_in, login, record},
 };
 
@@ -164,8 +164,90 @@ fn file_that_is_cut_under_a_running_store_is_not_read_any_more() {
     assert!(store.create(&id(9_000), record(10, 600)).wait().is_err());
     assert!(store.purge(at(1_000_000_000), 10).is_err());
     assert!(store.scan(at(10), &mut |_, _| ()).is_err());
-    // So that closing it does not read behind the cut.
-    std::mem::forget(store);
+    // Nor is it when the store is closed, although nothing is left.
+    file.set_len(0).unwrap();
+    drop(store);
+}
+
+/// Waits until the store refuses changes although none is made; what it says then.
+fn await_refusal(store: &LmdbStore) -> String {
+    let begin = std::time::Instant::now();
+    loop {
+        // An ID that is taken: no change, if the store takes any.
+        match store.create(&id(1), record(10, 600)).wait().unwrap_err() {
+            StoreError::Exists => {
+                assert!(begin.elapsed() < std::time::Duration::from_mins(1), "it was not noticed");
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            error => return error.to_string(),
+        }
+    }
+}
+
+#[test]
+fn what_another_program_writes_into_the_file_of_a_running_store_is_noticed() {
+    // A bit in each place where LMDB finds its way, and in a record.
+    let place_of = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).rposition(|found| found == what);
+    for what in [&b"records"[..], id(77).expose().as_bytes()] {
+        let (folder, _) = sample();
+        let store = open(&folder).unwrap();
+        let bytes = fs::read(data(&folder)).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(data(&folder)).unwrap();
+        // No copy of an old commit: each of them.
+        let mut end = bytes.len();
+        while let Some(at) = place_of(&bytes[..end], what) {
+            file.write_all_at(&[bytes[at] ^ 1], at as u64).unwrap();
+            end = at;
+        }
+        let said = await_refusal(&store);
+        assert!(said.contains("was changed by another program") && said.contains("sound copy"), "{said}");
+        // What was there before comes back.
+        file.write_all_at(&bytes, 0).unwrap();
+        let begin = std::time::Instant::now();
+        while !matches!(store.create(&id(1), record(10, 600)).wait(), Err(StoreError::Exists)) {
+            assert!(begin.elapsed() < std::time::Duration::from_mins(1), "it did not recover");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        store.create(&id(9_000), record(10, 600)).wait().unwrap();
+    }
+}
+
+#[test]
+fn an_earlier_state_that_is_written_over_a_running_store_is_no_state_of_it() {
+    let (folder, _) = sample();
+    let store = open(&folder).unwrap();
+    let earlier = fs::read(data(&folder)).unwrap();
+    store.revoke(&id(2), at(10)).wait().unwrap();
+    let file = fs::OpenOptions::new().write(true).open(data(&folder)).unwrap();
+    file.write_all_at(&earlier, 0).unwrap();
+    let said = await_refusal(&store);
+    assert!(said.contains("an earlier or another state"), "{said}");
+}
+
+#[test]
+fn a_file_that_was_touched_is_the_same() {
+    let (folder, _) = sample();
+    let store = open(&folder).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(data(&folder)).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    store.create(&id(9_000), record(10, 600)).wait().unwrap();
+}
+
+#[test]
+fn record_that_is_damaged_under_a_running_store_is_refused_and_not_taken_for_none() {
+    let (folder, _) = sample();
+    let store = open(&folder).unwrap();
+    let bytes = fs::read(data(&folder)).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(data(&folder)).unwrap();
+    let name = id(77);
+    let name = name.expose().as_bytes();
+    for at in (0..bytes.len() - name.len()).filter(|at| bytes[*at..].starts_with(name)) {
+        // In its value: behind the key come the version, two moments and an age.
+        file.write_all_at(&[bytes[at + name.len() + 3] ^ 1], (at + name.len() + 3) as u64).unwrap();
+    }
+    let error = store.look_up(&id(77), at(10)).wait().unwrap_err().to_string();
+    assert!(error.contains("is damaged") && !error.contains(id(77).expose()), "{error}");
+    assert_eq!(store.look_up(&id(78), at(10)).wait().unwrap(), Some(client(78)));
 }
 
 #[test]
