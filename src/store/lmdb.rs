@@ -97,7 +97,7 @@ impl LmdbStore {
                 .map_err(|error| StoreOpenError::Lmdb { path: path.clone(), what: error.to_string() })?;
         }
         // No cookie may go out before the names of new files, and of their folder, would survive a power failure.
-        disk::sync_folder(&path.join(place::DATA))
+        disk::sync_folder(&path.join(check::DATA))
             .and_then(|()| disk::sync_folder(&path))
             .map_err(fail_at(&path, "make durable the names of", "check the file system"))?;
         let place = EnvironmentFiles::of(&path).map_err(fail_at(

@@ -14,7 +14,10 @@
 
 use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
-use super::{place::DATA, record};
+use super::record;
+
+/// The file with the records, in the environment's folder.
+pub(super) const DATA: &str = "data.mdb";
 
 const MAGIC: u32 = 0xBEEF_C0DE;
 const VERSION: u32 = 1;

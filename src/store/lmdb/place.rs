@@ -14,10 +14,7 @@ use std::{
     },
 };
 
-use super::check;
-
-/// The file with the records, in the environment's folder.
-pub(super) const DATA: &str = "data.mdb";
+use super::check::{self, DATA};
 
 /// LMDB's own locks.
 const LOCKS: &str = "lock.mdb";
