@@ -41,7 +41,7 @@ pub use self::{
     inbox::RealmClosed,
     listing::{Listed, Listing},
     logout::{Logout, Logouts, TooManyLogouts},
-    member::{Channel, Client},
+    member::{Channel, Client, Transport},
     metrics::RealmMetrics,
     options::{HistoryOptions, Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
     rules::Rules,

@@ -11,7 +11,7 @@ use crate::{
     auth::{self, AuthError},
     backend::{Attachment, Backend},
     identity::Identity,
-    realm::{Asking, Channel, Client},
+    realm::{Asking, Channel, Client, Transport},
     service::WebSocketService,
     session::Session,
     stream::PeerAddr,
@@ -40,7 +40,8 @@ impl Connection {
             return Err(AuthError::from(lapse).into());
         }
         service.admission.begins(&self.visitor, session, backend.realm(), &identity);
-        let client = Client { channel: self.channel(), features, asks: is_asked, service: service.number() };
+        let (channel, transport) = (self.channel(), self.transport());
+        let client = Client { channel, transport, features, asks: is_asked, service: service.number() };
         let attachment = self.welcome(session, &backend, identity, client).await?;
         let asking = is_asked.then(|| self.asking(session, &backend)).flatten();
         Ok(Session::new(attachment, self.visitor.tracked.is_some(), asking))
@@ -170,6 +171,11 @@ impl Connection {
         }
         let attached = backend.attach(session, identity, outbox, client).await;
         attached.map_err(|_| Ending::Refused(AuthError::NoSuchRealm(None)))
+    }
+
+    /// What the client speaks.
+    const fn transport(&self) -> Transport {
+        if self.wire.has_close_frames() { Transport::WebSocket } else { Transport::RawSocket }
     }
 
     /// What the connection came in by, as other sessions may know it.

@@ -52,12 +52,34 @@ impl Actor<'_> {
 pub struct Client {
     /// What its connection came in by.
     pub channel: Channel,
+    /// What it speaks there.
+    pub transport: Transport,
     /// What it has announced in its HELLO.
     pub features: ClientFeatures,
     /// Whether its connection asks the authorizer of its role before each message.
     pub asks: bool,
     /// The service that let it in, by the number that the gateway gave it.
     pub service: u32,
+}
+
+/// A transport of WAMP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// WebSocket.
+    #[default]
+    WebSocket,
+    /// RawSocket.
+    RawSocket,
+}
+
+impl Transport {
+    /// Its name in session details.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::RawSocket => "rawsocket",
+        }
+    }
 }
 
 /// What a connection comes in by, as far as others may know.
@@ -104,7 +126,11 @@ impl Member {
             "authrole": &**authrole,
             "authmethod": authmethod,
             "authprovider": authprovider,
-            "transport": { "type": "websocket", "channel": self.client.channel.name(), "serializer": serializer },
+            "transport": {
+                "type": self.client.transport.name(),
+                "channel": self.client.channel.name(),
+                "serializer": serializer,
+            },
         })
     }
 }
