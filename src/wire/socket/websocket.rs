@@ -65,6 +65,8 @@ pub(in crate::wire) struct WebSocket {
     is_given_out: bool,
     /// Whether the engine's buffers have grown for a large message.
     has_grown: bool,
+    /// How long the longest message is that the engine's buffers have grown for.
+    grown_for: usize,
     /// Whether the engine may hold something that is to be sent.
     is_unsent: bool,
     /// Whether the engine has given up reading, for what the peer has sent.
@@ -110,6 +112,7 @@ impl WebSocket {
             charge: Charge::default(),
             is_given_out: false,
             has_grown: false,
+            grown_for: 0,
             is_unsent: false,
             is_unreadable: false,
         }
@@ -260,7 +263,8 @@ impl WebSocket {
             Err(error) if would_block(&error) => {
                 self.shrink();
                 let arrived = self.received.wrapping_sub(self.received_before);
-                return if self.charge.cover(arrived) {
+                // The beginning of the next message keeps the buffer that the last one has needed.
+                return if self.charge.cover(arrived.max(self.grown_for)) {
                     Poll::Pending
                 } else {
                     Poll::Ready(Err(no_memory()))
@@ -279,7 +283,10 @@ impl WebSocket {
         if !self.charge.cover(message.len()) {
             return Poll::Ready(Err(no_memory()));
         }
-        self.has_grown |= message.len() > GROWN;
+        if message.len() > GROWN {
+            self.has_grown = true;
+            self.grown_for = self.grown_for.max(message.len());
+        }
         // The engine answers pings and close frames by itself.
         self.is_unsent |= message.is_ping() || message.is_close();
         Poll::Ready(match (message, kind) {
@@ -309,7 +316,7 @@ impl WebSocket {
         if self.has_grown && self.received == self.given_out && !self.is_unsent {
             let limits = *self.engine.get_config();
             self.engine = WebSocketContext::new(Role::Server, Some(limits));
-            self.has_grown = false;
+            (self.has_grown, self.grown_for) = (false, 0);
         }
     }
 
@@ -402,3 +409,6 @@ fn ended(error: tungstenite::Error) -> WireError {
         other => WireError::Broken(CloseCode::Protocol, other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,6 +44,8 @@ pub(crate) enum FrameFault {
 #[derive(Debug, Default)]
 pub(crate) struct Intake {
     pub(super) octets: BytesMut,
+    /// Whether they stand in the buffer of a frame that was given out, which may be much larger than they are.
+    is_shared: bool,
 }
 
 impl FrameFault {
@@ -105,7 +107,10 @@ impl Intake {
                 self.octets.advance(length);
                 copy
             }
-            _ => self.octets.split_to(length).freeze(),
+            _ => {
+                self.is_shared = true;
+                self.octets.split_to(length).freeze()
+            }
         };
         Ok(Some((kind, payload)))
     }
@@ -129,11 +134,15 @@ impl Intake {
         self.octets.extend_from_slice(octets);
     }
 
-    /// Gives the buffer back where nothing is in it: a silent peer costs none.
+    /// Gives back what the peer does not need while it is silent: the buffer where nothing is in it, and the buffer of the last long
+    /// frame. The beginning of the next one, a single octet, would otherwise keep it.
     pub(super) fn shrink(&mut self) {
         if self.octets.is_empty() {
             self.octets = BytesMut::new();
+        } else if self.is_shared {
+            self.octets = BytesMut::from(self.octets.as_ref());
         }
+        self.is_shared = false;
     }
 }
 
@@ -218,5 +227,18 @@ mod tests {
         let place = intake.octets.as_ptr().wrapping_add(HEAD);
         let (_, payload) = intake.next(LONGEST).unwrap().unwrap();
         assert_eq!((payload.as_ptr(), payload.len()), (place, COPIED + 1));
+    }
+
+    #[test]
+    fn the_beginning_of_a_frame_does_not_keep_the_buffer_of_the_frame_before() {
+        let mut intake = Intake::default();
+        intake.extend(&head(FrameType::Message, 100_000));
+        intake.extend(&vec![7; 100_000]);
+        intake.extend(&[0]);
+        let (_, payload) = intake.next(LONGEST).unwrap().unwrap();
+        intake.shrink();
+        assert!(payload.is_unique(), "the octet behind the frame keeps its buffer");
+        intake.extend(&[0, 0, 1, b'x']);
+        assert_eq!(intake.next(1).unwrap(), Some((FrameType::Message, Bytes::from_static(b"x"))));
     }
 }

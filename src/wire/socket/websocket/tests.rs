@@ -1,0 +1,49 @@
+//! A WebSocket over a socket pair.
+
+use std::task::Waker;
+
+use tokio::net::UnixStream;
+
+use super::*;
+
+/// A frame of a client that carries these octets, with a mask that changes none of them.
+fn frame(payload: &[u8]) -> Vec<u8> {
+    let length = u64::try_from(payload.len()).unwrap().to_be_bytes();
+    let head = match payload.len() {
+        0..126 => vec![0x82, 0x80 | length[7]],
+        126..65_536 => [&[0x82, 0xfe], &length[6..]].concat(),
+        _ => [&[0x82, 0xff], &length[..]].concat(),
+    };
+    [&head, &[0; 4][..], payload].concat()
+}
+
+fn waits(socket: &mut WebSocket) -> bool {
+    socket.poll_receive(&mut Context::from_waker(Waker::noop())).is_pending()
+}
+
+#[tokio::test]
+async fn the_beginning_of_a_message_is_charged_for_the_buffer_that_it_keeps() {
+    const LARGE: usize = 200_000;
+    let (near, mut far) = UnixStream::pair().unwrap();
+    let (kind, traffic) = (Some(Kind::Binary), Arc::default());
+    let mut socket = WebSocket::new(Stream::Unix(near), Bytes::new(), kind, 1 << 20, 1 << 20, traffic);
+    let (large, small) = (frame(&vec![7; LARGE]), frame(b"x"));
+    let send = async {
+        far.write_all(&large).await.unwrap();
+        far.write_all(&small[..1]).await.unwrap();
+    };
+    let (received, ()) = tokio::join!(socket.receive(), send);
+    assert!(matches!(received, Ok(Received::Message(Kind::Binary, message)) if message.len() == LARGE));
+    // All of it has come: this wakes the task once more at most.
+    tokio::task::yield_now().await;
+    assert!(waits(&mut socket));
+    assert!(socket.charge.bytes() >= LARGE - crate::memory::FREE, "{}", socket.charge.bytes());
+
+    far.write_all(&small[1..]).await.unwrap();
+    let received = socket.receive().await;
+    assert!(matches!(received, Ok(Received::Message(Kind::Binary, message)) if *message == *b"x"));
+    assert!(waits(&mut socket));
+    assert_eq!((socket.charge.bytes(), socket.grown_for), (0, 0), "the engine is renewed");
+    far.write_all(&small).await.unwrap();
+    assert!(socket.receive().await.is_ok(), "and goes on");
+}
