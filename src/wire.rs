@@ -158,6 +158,7 @@ impl Wire {
     pub fn close_session(&mut self) {
         let limit = self.options.max_message_size_before_welcome;
         self.socket.set_limits(limit, self.options.max_frame_size);
+        self.socket.end_session();
         self.heartbeat = Heartbeat::default();
         self.outbox = Arc::new(Outbox::new(self.serializer(), self.options.max_unsent));
     }

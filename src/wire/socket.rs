@@ -97,6 +97,14 @@ impl Socket {
         }
     }
 
+    /// The session has ended, and with it what the gateway would have answered in the client's place.
+    pub(super) fn end_session(&mut self) {
+        match self {
+            Self::Web(_) => {}
+            Self::Raw(socket) => socket.forget_answers(),
+        }
+    }
+
     /// The next message. Cancel-safe: what has arrived is kept.
     pub(super) async fn receive(&mut self) -> Result<Received, WireError> {
         poll_fn(|cx| match self {

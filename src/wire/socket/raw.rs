@@ -110,6 +110,11 @@ impl RawSocket {
         self.limit = limit;
     }
 
+    /// Forgets the answers that the realm does not want any more, since the session has ended. The client's next message is its HELLO.
+    pub(super) fn forget_answers(&mut self) {
+        self.answers = VecDeque::new();
+    }
+
     /// Queues a message. One that is longer than the client takes must not be sent (section "Serialization"): an event is left out, and
     /// the request of another session that waits for an answer gets an error.
     pub(super) fn feed(&mut self, message: Bytes) -> Result<(), WireError> {

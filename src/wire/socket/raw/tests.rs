@@ -123,9 +123,32 @@ async fn what_the_client_does_not_take_is_left_out_or_answered_in_its_place() {
     assert!(matches!(message, ClientMessage::InvocationError { request: 3, .. }), "{message:?}");
     wire.flush().await.unwrap();
     assert_eq!(read_frame(&mut peer).await, (0, "[35,5]".to_owned()));
-    // What the session itself needs ends it.
-    let large = RouterMessage::Abort { message: "x".repeat(600), reason: Uri::known("a.b") };
+}
+
+#[tokio::test]
+async fn what_a_session_did_not_take_is_not_answered_in_the_next_one() {
+    let (mut wire, mut peer) = pair(1024, 512);
+    wire.open_session();
+    peer.write_all(&framed(0, br#"[6,{},"wamp.close.close_realm"]"#)).await.unwrap();
+    assert!(matches!(wire.next_message().await, Ok(ClientMessage::Goodbye { .. })));
+    // It was under way when the client said GOODBYE.
+    wire.push(&RouterMessage::Invocation {
+        request: 3,
+        registration: 4,
+        details: InvocationDetails::default(),
+        payload: Payload::json(&["x".repeat(600).into()]),
+    });
+    wire.flush().await.unwrap();
     wire.close_session();
+    peer.write_all(&framed(0, br#"[1,"realm1",{}]"#)).await.unwrap();
+    let message = wire.next_message().await.unwrap();
+    assert!(matches!(message, ClientMessage::Hello { .. }), "{message:?}");
+}
+
+#[tokio::test]
+async fn a_message_that_the_session_needs_and_the_client_does_not_take_ends_it() {
+    let (mut wire, _peer) = pair(1024, 512);
+    let large = RouterMessage::Abort { message: "x".repeat(600), reason: Uri::known("a.b") };
     wire.push(&large);
     assert!(matches!(wire.next_message().await, Err(WireError::Broken(CloseCode::Size, _))));
 }
