@@ -76,7 +76,9 @@ pub struct ClientFeatures(u16);
 impl ClientFeatures {
     /// The callee can be interrupted.
     pub const CALL_CANCELING: Self = Self(1 << 0);
-    /// The callee may send progressive results; it must be one that can be interrupted (section "Progressive Call Results").
+    /// The callee may send progressive results. The specification wants it to be one that can be interrupted, but autobahn-js announces
+    /// the one without the other: with Crossbar.io its results arrive one by one, and so they do here. What such a callee still sends
+    /// after its caller has gone is dropped.
     pub const CALLEE_PROGRESSIVE_RESULTS: Self = Self(1 << 1);
     /// The callee takes progressive invocations; it must be one that can be interrupted.
     pub const CALLEE_PROGRESSIVE_INVOCATIONS: Self = Self(1 << 2);
@@ -112,8 +114,8 @@ impl ClientFeatures {
         let mut features = Self::default();
         roles.each_feature(|role, feature| features = features.and(Self::named(role, feature)));
         if !features.has(Self::CALL_CANCELING) {
-            // Features that come with canceling or not at all.
-            features.0 &= !(Self::CALLEE_PROGRESSIVE_RESULTS.0 | Self::CALLEE_PROGRESSIVE_INVOCATIONS.0);
+            // It comes with canceling or not at all.
+            features.0 &= !Self::CALLEE_PROGRESSIVE_INVOCATIONS.0;
         }
         features
     }

@@ -157,6 +157,41 @@ fn a_serializer_that_is_not_configured_is_refused() {
     gateway.assert_next_client_is_served();
 }
 
+#[test]
+fn compression_is_declined_whatever_a_client_offers() {
+    // "hi" as RFC 7692 has it compressed.
+    const COMPRESSED: &[u8] = b"\xca\xc8\x04\x00";
+    let gateway = tracking_gateway();
+    for offer in [
+        "permessage-deflate",
+        "permessage-deflate; client_max_window_bits",
+        "permessage-deflate; server_no_context_takeover; client_max_window_bits=10, permessage-deflate",
+        "permessage-deflate; server_max_window_bits=99",
+        "x-webkit-deflate-frame, permessage-bzip2",
+        "; =,",
+    ] {
+        let handshake = || Handshake::default().header("Sec-WebSocket-Extensions", offer);
+        let (mut socket, response) = handshake().opens(&gateway);
+        assert_eq!(response.header("sec-websocket-extensions"), None, "{offer}");
+        // The client goes on without it.
+        socket.send(&Frame::text(r#"[1,"realm1",{"roles":{"caller":{}}}]"#));
+        let welcome = socket.receive().unwrap();
+        assert!(welcome.payload.starts_with(b"[2,"), "{offer}: {welcome:?}");
+        // One that compresses all the same has not read the answer (RFC 7692, 6; RFC 6455, 5.2).
+        for opcode in [opcode::TEXT, opcode::PING] {
+            let (mut other, _) = handshake().opens(&gateway);
+            for socket in [&mut socket, &mut other] {
+                let mut bytes = Frame::new(opcode, COMPRESSED).masked();
+                bytes[0] |= 0x40;
+                socket.connection().send(bytes);
+            }
+            assert_eq!(other.await_close(), 1002, "{offer}");
+        }
+        assert_eq!(socket.await_close(), 1002, "{offer}: in a session");
+    }
+    gateway.assert_next_client_is_served();
+}
+
 // === Frames ===
 
 #[test]

@@ -70,12 +70,18 @@ fn capable(gateway: &Gateway) -> Client {
 /// The same, with a serializer.
 #[track_caller]
 fn capable_with(gateway: &Gateway, serializer: Serializer) -> Client {
-    let mut client = Client::open_with(gateway, &mut Jar::default(), serializer, false);
     let features = json!({
         "call_canceling": true, "progressive_call_results": true, "progressive_call_invocations": true,
         "call_timeout": true, "registration_revocation": true, "subscription_revocation": true,
         "payload_passthru_mode": true,
     });
+    joined_with(gateway, serializer, &features)
+}
+
+/// Joins as a client that has announced these features in all of its roles.
+#[track_caller]
+fn joined_with(gateway: &Gateway, serializer: Serializer, features: &Value) -> Client {
+    let mut client = Client::open_with(gateway, &mut Jar::default(), serializer, false);
     let role = json!({ "features": features });
     let roles = json!({ "publisher": role, "subscriber": role, "caller": role, "callee": role });
     client.join("realm1", json!({ "roles": roles })).unwrap();

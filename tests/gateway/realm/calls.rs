@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{call, capable, capable_with, sentence};
+use super::{call, capable, capable_with, joined_with, sentence};
 use crate::support::{Client, Gateway, Jar, Serializer, bytes, client::uri, code, gateway::tracking_gateway};
 
 const PROCEDURE: &str = "com.example.work";
@@ -41,6 +41,38 @@ fn progressive_results_come_one_by_one_in_every_serializer() {
         let result = caller.result(request).unwrap();
         assert_eq!((&result[2], &result[3][0]), (&json!({}), &json!("end")), "{result}");
     }
+}
+
+/// autobahn-js is such a callee.
+#[test]
+fn progressive_results_of_a_callee_that_cannot_be_interrupted() {
+    let gateway = tracking_gateway();
+    let features = json!({ "progressive_call_results": true, "progressive_call_invocations": true });
+    let mut callee = joined_with(&gateway, Serializer::Json, &features);
+    callee.register(PROCEDURE).unwrap();
+    let mut caller = capable(&gateway);
+    let request = call(&mut caller, &json!({ "receive_progress": true }), PROCEDURE, &json!([]));
+    let invocation = callee.expect(code::INVOCATION);
+    assert_eq!(invocation[3], json!({ "receive_progress": true }));
+    yields(&mut callee, &invocation, &json!({ "progress": true }), &json!([1]));
+    assert_eq!(caller.result(request).unwrap()[2], json!({ "progress": true }));
+
+    // The call ends, and the callee does not hear of it; what it still says goes nowhere.
+    caller.send(&json!([code::CANCEL, request, { "mode": "kill" }]));
+    assert_eq!(uri(&caller.result(request).unwrap_err()), "wamp.error.canceled");
+    for part in 2..100 {
+        yields(&mut callee, &invocation, &json!({ "progress": true }), &json!([part]));
+    }
+    let request = call(&mut caller, &json!({}), PROCEDURE, &json!(["next"]));
+    let next = callee.expect(code::INVOCATION);
+    assert_eq!((&next[3], &next[4]), (&json!({}), &json!(["next"])));
+    yields(&mut callee, &invocation, &json!({}), &json!([100]));
+    yields(&mut callee, &next, &json!({}), &json!(["end"]));
+    assert_eq!(caller.result(request).unwrap()[3], json!(["end"]));
+
+    // Invocations that come one by one are only for callees that can be told of their end.
+    let request = call(&mut caller, &json!({ "progress": true }), PROCEDURE, &json!([1]));
+    assert_eq!(uri(&caller.result(request).unwrap_err()), "wamp.error.feature_not_supported");
 }
 
 #[test]
