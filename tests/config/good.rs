@@ -222,6 +222,9 @@ fn every_method_arrives_with_its_principals() {
         (salt, iterations, key_length)
     };
     assert_eq!(salting("salted"), ("salt123".to_owned(), 1000, 32));
+    assert_eq!(users["salted"].key.expose(), "KTe1IeeBjMyHvMzAfxUH/P6J/tYDJfCY3mJOUrkHlHE=");
+    assert_eq!(salting("password"), salting("salted"));
+    assert_eq!(users["password"].key.expose(), "w5Bt4mrUTwGu+PeEmAuZemmkTyXCAmrNv6aSx8v9vfM=");
     assert_eq!(salting("short"), ("salt123".to_owned(), 5000, 16));
     assert_eq!(users["salted"].realm.as_ref().unwrap().as_str(), "realm1");
 

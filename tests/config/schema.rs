@@ -18,7 +18,6 @@ const BEYOND: &[&str] = &[
     "auth_role_unknown",
     "auth_scram_no_principals",
     "auth_wampcra_no_users",
-    "auth_wampcra_salted_password",
     "auth_wampcra_users_and_principals",
     "auth_wampcra_users_missing",
     "cookie_prefix_not_secure",

@@ -13,6 +13,9 @@ use crate::{
     wamp::Uri,
 };
 
+/// From how many bytes on a value in base64 is more likely to be a key than a password.
+const SHORTEST_KEY: usize = 16;
+
 choice! {
     /// Joins clients that sign a challenge with a shared secret (WAMP-CRA).
     enum RawWampCra {
@@ -47,8 +50,8 @@ object! {
 object! {
     /// A principal of WAMP-CRA.
     struct RawUser {
-        /// The shared secret, or with `salt` the key derived from the password: text, `"${NAME}"` for an environment
-        /// variable, or {"file": …}.
+        /// The shared secret; with `salt` the key derived from the password, or the password itself: text, `"${NAME}"` for an
+        /// environment variable, or {"file": …}.
         secret: required Located<Secret>,
         /// The role that the principal gets.
         role: required Located<Name>,
@@ -87,19 +90,22 @@ impl RawStaticWampCra {
 impl RawUser {
     fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> Option<WampCraPrincipal> {
         let place = realms.place(self.role, self.realm, walk);
-        let Located { path, value: key } = self.secret?;
+        let Located { path, value: mut key } = self.secret?;
         let salting = if let Some(salt) = self.salt.map(|salt| salt.to_string()) {
             let iterations =
                 self.iterations.map_or(Salting::DEFAULT_ITERATIONS, |located| located.value.get());
             let key_length = self.keylen.map_or(Salting::DEFAULT_KEY_LENGTH, |located| located.value.get());
-            // A client signs with the base64 text of the derived bytes, so that no other value can be right.
-            let is_derived = BASE64_STANDARD
-                .decode(key.expose())
-                .is_ok_and(|bytes| bytes.len() == usize::from(key_length));
+            let salting = Salting { salt, iterations, key_length };
+            // A client signs with the base64 text of the derived bytes. What is none is a password, as in Crossbar.io.
+            let size = BASE64_STANDARD.decode(key.expose()).map_or(0, |bytes| bytes.len());
+            let is_derived = size == usize::from(key_length);
             if !is_derived && !walk.is_missing_secret(&path) {
-                walk.fault_at(path, format!("no client could sign with this: beside `salt` it must be the key that is derived from the password, {key_length} bytes (`keylen`) in base64; or leave `salt` out"));
+                if size >= SHORTEST_KEY {
+                    walk.warn_at(path, format!("is taken for a password: a key that was derived from one would have {key_length} bytes (`keylen`) in base64, not {size}"));
+                }
+                key = salting.derive(key.expose());
             }
-            Some(Salting { salt, iterations, key_length })
+            Some(salting)
         } else {
             let idle = [self.iterations.map(|it| it.path), self.keylen.map(|it| it.path)];
             for path in idle.into_iter().flatten() {
