@@ -31,7 +31,7 @@ mod apart;
 mod aside;
 pub mod authentication;
 pub(crate) mod authid;
-pub(crate) mod authorization;
+pub mod authorization;
 mod component;
 mod contract;
 mod deadline;

@@ -1,4 +1,4 @@
-//! Policies under test: a component is asked within the gateway's own limits, without a gateway.
+//! Policies, authenticators and authorizers under test: a component is asked within the gateway's own limits, without a gateway.
 //!
 //! ```no_run
 //! use wampgate::{
@@ -17,10 +17,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! `docs/policy-cases.md` describes the file; `wampgate policy test` is the same as a command.
+//! [`TestAuthenticator`] and [`TestAuthorizer`] are the same for the other kinds of components. `docs/policy-cases.md` describes the
+//! file; `wampgate policy test` is the same as a command.
 
 mod answer;
 mod authenticator;
+mod authorizer;
 mod cases;
 mod generic;
 mod refused;
@@ -37,6 +39,9 @@ pub use self::{
     authenticator::{
         AuthenticationCase, ExpectedPrincipal, ExpectedVerdict, TestAuthenticator, verdict_json,
     },
+    authorizer::{
+        AuthorizationCase, ExpectedKeeping, ExpectedRuling, ExpectedTerms, TestAuthorizer, ruling_json,
+    },
     cases::{Case, Cases, CasesError},
     refused::Refused,
     report::{Outcome, Report},
@@ -50,6 +55,7 @@ use crate::policy::{
 pub use crate::policy::{
     answer_json,
     authentication::AuthenticationQuestion,
+    authorization::{Action, AuthorizationQuestion, Matching, Scope, Session},
     question::{Certificate, Connection, Cookie, Hello, Login, Request},
 };
 
@@ -63,7 +69,7 @@ pub struct TestPolicy {
     roles: Vec<String>,
 }
 
-/// Why a policy cannot be tested.
+/// Why a component cannot be tested.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it all")]
 #[non_exhaustive]
@@ -210,6 +216,11 @@ trait Tested: Sized {
     /// Whether the same question must get the same answer.
     fn is_deterministic(&self) -> bool;
 
+    /// What must hold beside a good answer.
+    fn also(&self, _question: &Self::Question, _answer: &Self::Answer) -> Result<(), String> {
+        Ok(())
+    }
+
     /// What came of a question, for a message.
     fn to_json(answer: &Result<Self::Answer, PolicyError>) -> Value;
 }
@@ -288,7 +299,7 @@ fn run_generic<T: Tested>(tested: &T, questions: impl Iterator<Item = (String, T
     Report { outcomes: outcomes.collect(), warnings: Vec::new() }
 }
 
-/// The answer, how long the second one took, and whether both are the same.
+/// The answer, how long the second one took, and whether both are the same and what must hold beside them holds.
 #[allow(clippy::type_complexity, reason = "three outcomes of one step")]
 fn ask_twice<T: Tested>(
     tested: &T,
@@ -302,7 +313,7 @@ fn ask_twice<T: Tested>(
         let (first, second) = (T::to_json(&first), T::to_json(&second));
         Err(format!("the same question got {first} and then {second}"))
     } else {
-        Ok(())
+        first.as_ref().map_or(Ok(()), |answer| tested.also(question, answer))
     };
     (first, took, stable)
 }

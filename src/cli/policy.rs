@@ -1,4 +1,4 @@
-//! `wampgate policy`: starts, tests, asks and inspects a policy, without a gateway.
+//! `wampgate policy`: starts, tests, asks and inspects a policy, an authenticator or an authorizer, without a gateway.
 
 mod inspect;
 mod new;
@@ -11,14 +11,15 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tracing_subscriber::filter::LevelFilter;
 
 use wampgate::{
     policy::{ComponentKind, Grants, Instances, PolicyOptions},
     testkit::{
-        AuthenticationQuestion, Cases, Report, Request, TestAuthenticator, TestPolicy, answer_json,
-        verdict_json,
+        AuthenticationQuestion, AuthorizationQuestion, Cases, Request, TestAuthenticator, TestAuthorizer,
+        TestPolicy, answer_json, ruling_json, verdict_json,
     },
 };
 
@@ -28,14 +29,14 @@ const MAX_REQUEST: u64 = 1024 * 1024;
 /// Why standard input is not asked.
 const NO_REQUEST: &str = "standard input is no request (docs/policy-cases.md has the format)";
 
-/// What to do with a policy.
+/// What to do with a policy, an authenticator or an authorizer.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
-    /// Write a project to start a policy from, which builds and passes its own test
+    /// Write a project to start a component from, which builds and passes its own test
     New(new::NewArgs),
-    /// Ask a policy the cases of a file, and the cases that every policy must survive
+    /// Ask a component the cases of a file, and those that every component of its kind must survive
     Test(TestArgs),
-    /// Ask a policy one request, read as JSON from standard input, and print its decision as JSON
+    /// Ask a component one request, read as JSON from standard input, and print its answer as JSON
     Decide(DecideArgs),
     /// Print the facts about a component: contract, imports, needed grants, size, time to compile
     Inspect(InspectArgs),
@@ -174,24 +175,45 @@ pub(crate) fn run(
 
 fn test(args: &TestArgs, out: &mut impl Write) -> anyhow::Result<bool> {
     let report = match kind(&args.component) {
-        ComponentKind::Authenticator => test_authenticator(args)?,
-        _ => test_policy(args)?,
+        ComponentKind::Authenticator => {
+            let (cases, options) = args.cases(ComponentKind::Authenticator)?;
+            TestAuthenticator::load_with(&args.component, options)?.with_roles(&args.roles).run_all(&cases)
+        }
+        ComponentKind::Authorizer if !args.roles.is_empty() => {
+            bail!("an authorizer names no roles in its answers: leave out --roles")
+        }
+        ComponentKind::Authorizer => {
+            let (cases, options) = args.cases(ComponentKind::Authorizer)?;
+            TestAuthorizer::load_with(&args.component, options)?.run_all(&cases)
+        }
+        _ => {
+            let (cases, options) = args.cases(ComponentKind::Policy)?;
+            TestPolicy::load_with(&args.component, options)?.with_roles(&args.roles).run_all(&cases)
+        }
     };
     writeln!(out, "{report}")?;
     Ok(report.passed())
 }
 
-fn test_policy(args: &TestArgs) -> anyhow::Result<Report> {
-    let cases = args.cases.as_deref().map(Cases::read).transpose()?.unwrap_or_default();
-    let policy = TestPolicy::load_with(&args.component, args.options.over(cases.options.clone())?)?;
-    Ok(policy.with_roles(&args.roles).run_all(&cases))
+impl TestArgs {
+    /// The cases for a component of this kind, none without a file, and how they say that it runs.
+    fn cases<C: DeserializeOwned>(&self, kind: ComponentKind) -> anyhow::Result<(Cases<C>, PolicyOptions)> {
+        let cases = match &self.cases {
+            Some(file) => Cases::read(file).map_err(|error| named(kind, error.into()))?,
+            None => Cases::default(),
+        };
+        let options = self.options.over(cases.options.clone())?;
+        Ok((cases, options))
+    }
 }
 
-fn test_authenticator(args: &TestArgs) -> anyhow::Result<Report> {
-    let cases = args.cases.as_deref().map(Cases::read).transpose()?.unwrap_or_default();
-    let authenticator =
-        TestAuthenticator::load_with(&args.component, args.options.over(cases.options.clone())?)?;
-    Ok(authenticator.with_roles(&args.roles).run_all(&cases))
+/// An error about what is asked, with the kind of component that it would be asked of: each has its own questions.
+fn named(kind: ComponentKind, error: anyhow::Error) -> anyhow::Error {
+    match kind {
+        ComponentKind::Policy => error,
+        kind => error
+            .context(format!("the component is an {}, which has its own questions and answers", kind.name())),
+    }
 }
 
 /// What a component seems to be. Where that is not to be seen, loading it as a policy tells what is wrong with it.
@@ -206,17 +228,31 @@ fn decide(args: &DecideArgs, input: &mut impl Read, out: &mut impl Write) -> any
         bail!("the request is larger than {MAX_REQUEST} bytes");
     }
     let options = args.options.over(PolicyOptions::default())?;
-    let (answer, is_ok) = if kind(&args.component) == ComponentKind::Authenticator {
-        let question: AuthenticationQuestion = serde_json::from_str(&text).context(NO_REQUEST)?;
-        let answer = TestAuthenticator::load_with(&args.component, options)?.authenticate(&question);
-        (verdict_json(&answer), answer.is_ok())
-    } else {
-        let request: Request = serde_json::from_str(&text).context(NO_REQUEST)?;
-        let answer = TestPolicy::load_with(&args.component, options)?.decide(&request);
-        (answer_json(&answer), answer.is_ok())
+    let kind = kind(&args.component);
+    let (answer, is_ok) = match kind {
+        ComponentKind::Authenticator => {
+            let question: AuthenticationQuestion = read(&text, kind)?;
+            let answer = TestAuthenticator::load_with(&args.component, options)?.authenticate(&question);
+            (verdict_json(&answer), answer.is_ok())
+        }
+        ComponentKind::Authorizer => {
+            let question: AuthorizationQuestion = read(&text, kind)?;
+            let answer = TestAuthorizer::load_with(&args.component, options)?.authorize(&question);
+            (ruling_json(&answer), answer.is_ok())
+        }
+        _ => {
+            let request: Request = read(&text, kind)?;
+            let answer = TestPolicy::load_with(&args.component, options)?.decide(&request);
+            (answer_json(&answer), answer.is_ok())
+        }
     };
     writeln!(out, "{answer}")?;
     Ok(is_ok)
+}
+
+/// The question that stands on standard input.
+fn read<Q: DeserializeOwned>(text: &str, kind: ComponentKind) -> anyhow::Result<Q> {
+    serde_json::from_str(text).context(NO_REQUEST).map_err(|error| named(kind, error))
 }
 
 /// The grants as words.

@@ -1,9 +1,13 @@
 //! The world `authorizer`: a component that decides what the sessions of a role may do.
 
+mod question;
+
 use std::{convert::Infallible, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use wasmtime::{Store, component::InstancePre};
 
+pub use self::question::{AuthorizationQuestion, Session};
 use super::{
     ContractError, Needs, PolicyError,
     bindings::authorizer::{
@@ -31,9 +35,9 @@ pub(crate) type AuthorizerGate = Gate<Authorizer>;
 #[derive(Debug, Clone)]
 pub(crate) struct AuthorizationRequest<'a> {
     pub(crate) session: SessionView<'a>,
-    pub(crate) action: AskedAction,
+    pub(crate) action: Action,
     pub(crate) uri: &'a str,
-    pub(crate) matching: AskedMatch,
+    pub(crate) matching: Matching,
     /// A JSON object, as text.
     pub(crate) options: &'a str,
     /// Milliseconds since the epoch.
@@ -55,39 +59,71 @@ pub(crate) struct SessionView<'a> {
 }
 
 /// What a session wants to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AskedAction {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Call a procedure.
     Call,
+    /// Register a procedure.
     Register,
+    /// Publish to a topic.
     Publish,
+    /// Subscribe to a topic.
     Subscribe,
 }
 
 /// How a URI is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AskedMatch {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Matching {
+    /// The URI is the one.
     Exact,
+    /// The URIs that begin with it.
     Prefix,
+    /// The URIs that have its components, where an empty one stands for any.
     Wildcard,
 }
 
 /// What an authorizer answered, checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Answered {
-    pub(crate) allow: bool,
-    pub(crate) disclose: bool,
-    /// How long the answer holds, and whether for the whole role.
-    pub(crate) keep: Option<(Duration, bool)>,
+#[non_exhaustive]
+pub struct Ruling {
+    /// Whether the session may do it.
+    pub allow: bool,
+    /// Whether the other side learns which session acted.
+    pub disclose: bool,
+    /// How long the answer holds; none: the gateway asks again.
+    pub keep: Option<Keeping>,
+}
+
+/// How long an answer may be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Keeping {
+    /// How long: 1 second to a day.
+    pub time: Duration,
+    /// For whom.
+    pub scope: Scope,
+}
+
+/// For whom an answer may be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// The session that was asked about.
+    Session,
+    /// All sessions of its role.
+    Role,
 }
 
 impl World for Authorizer {
     type Question<'a> = AuthorizationRequest<'a>;
     type Raw = wit::Ruling;
-    type Answer = Answered;
+    type Answer = Ruling;
     type Code = GrantedAuthorizerPre<Instance>;
     type Guest = GrantedAuthorizer;
     type Asked = Wasm<Self>;
-    // `policy test` has no cases of this kind.
+    // Sessions ask it far more often than clients join: a record of all that would tell more than it helps.
     type Recorder = Infallible;
 
     const NAME: &'static str = "authorizer";
@@ -134,25 +170,36 @@ impl World for Authorizer {
         guest.wampgate_authid_authorization().call_authorize(store, config, question.into())
     }
 
-    fn ask(asked: &Wasm<Self>, question: &AuthorizationRequest<'_>) -> Result<Answered, PolicyError> {
-        let wit::Ruling { allow, disclose, keep } = asked.ask(question)?;
-        let keep = keep.map(|wit::Keeping { seconds, scope }| {
-            if KEPT_SECONDS.contains(&seconds) {
-                Ok((Duration::from_secs(seconds.into()), matches!(scope, wit::Scope::Role)))
-            } else {
-                Err(ContractError::Unfit("keep: `seconds` is 1 to 86400"))
-            }
-        });
-        Ok(Answered { allow, disclose, keep: keep.transpose()? })
+    fn ask(asked: &Wasm<Self>, question: &AuthorizationRequest<'_>) -> Result<Ruling, PolicyError> {
+        decide(asked, question)
     }
 
-    fn record(recorder: &Infallible, _: &AuthorizationRequest<'_>, _: &Result<Answered, PolicyError>) {
+    fn record(recorder: &Infallible, _: &AuthorizationRequest<'_>, _: &Result<Ruling, PolicyError>) {
         match *recorder {}
     }
 
-    fn kind(answer: &Answered) -> &'static str {
+    fn kind(answer: &Ruling) -> &'static str {
         if answer.allow { "allow" } else { "deny" }
     }
+}
+
+/// Asks an authorizer and checks its answer: the only way to a [`Ruling`], for the gateway and for tests.
+pub(crate) fn decide(
+    component: &Wasm<Authorizer>,
+    question: &AuthorizationRequest<'_>,
+) -> Result<Ruling, PolicyError> {
+    let wit::Ruling { allow, disclose, keep } = component.ask(question)?;
+    let keep = keep.map(|wit::Keeping { seconds, scope }| {
+        if !KEPT_SECONDS.contains(&seconds) {
+            return Err(ContractError::Unfit("keep: `seconds` is 1 to 86400"));
+        }
+        let scope = match scope {
+            wit::Scope::Session => Scope::Session,
+            wit::Scope::Role => Scope::Role,
+        };
+        Ok(Keeping { time: Duration::from_secs(seconds.into()), scope })
+    });
+    Ok(Ruling { allow, disclose, keep: keep.transpose()? })
 }
 
 impl Subject for AuthorizationRequest<'_> {
@@ -201,16 +248,16 @@ impl<'a> From<&'a AuthorizationRequest<'a>> for wit::AuthorizationRequest<'a> {
                 peer,
             },
             action: match action {
-                AskedAction::Call => wit::Action::Call,
-                AskedAction::Register => wit::Action::Register,
-                AskedAction::Publish => wit::Action::Publish,
-                AskedAction::Subscribe => wit::Action::Subscribe,
+                Action::Call => wit::Action::Call,
+                Action::Register => wit::Action::Register,
+                Action::Publish => wit::Action::Publish,
+                Action::Subscribe => wit::Action::Subscribe,
             },
             uri,
             matching: match matching {
-                AskedMatch::Exact => wit::Matching::Exact,
-                AskedMatch::Prefix => wit::Matching::Prefix,
-                AskedMatch::Wildcard => wit::Matching::Wildcard,
+                Matching::Exact => wit::Matching::Exact,
+                Matching::Prefix => wit::Matching::Prefix,
+                Matching::Wildcard => wit::Matching::Wildcard,
             },
             options,
             now,

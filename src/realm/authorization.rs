@@ -19,7 +19,7 @@ use super::permissions::{Action, MAX_URI_LENGTH, Ruling};
 use crate::{
     identity::Identity,
     policy::authorization::{
-        Answered, AskedAction, AskedMatch, AuthorizationRequest, AuthorizerGate, SessionView,
+        self as asked, AuthorizationRequest, AuthorizerGate, Keeping, Scope, SessionView,
     },
     time::Timestamp,
     wamp::{
@@ -115,16 +115,15 @@ impl Asking {
         }
         let options = options(message);
         let answered = authorizer.gate.decide(&self.question(action, matching, uri, &options)).await;
-        let Ok(Answered { allow, disclose, keep }) = answered else { return Some(Ruling::Failed) };
+        let Ok(asked::Ruling { allow, disclose, keep }) = answered else { return Some(Ruling::Failed) };
         let answer = if allow { Known::Allowed { disclose } } else { Known::Denied };
-        if let Some((time, is_for_role)) = keep
+        if let Some(Keeping { time, scope }) = keep
             && let Some(until) = now.checked_add(time)
         {
             let question = (action, matching, uri);
-            if is_for_role {
-                authorizer.lock().keep(generation, question, answer, until);
-            } else {
-                self.own.keep(generation, question, answer, until);
+            match scope {
+                Scope::Role => authorizer.lock().keep(generation, question, answer, until),
+                Scope::Session => self.own.keep(generation, question, answer, until),
             }
         }
         ruling(answer)
@@ -151,16 +150,16 @@ impl Asking {
                 peer: &self.peer,
             },
             action: match action {
-                Action::Call => AskedAction::Call,
-                Action::Register => AskedAction::Register,
-                Action::Publish => AskedAction::Publish,
-                Action::Subscribe => AskedAction::Subscribe,
+                Action::Call => asked::Action::Call,
+                Action::Register => asked::Action::Register,
+                Action::Publish => asked::Action::Publish,
+                Action::Subscribe => asked::Action::Subscribe,
             },
             uri,
             matching: match matching {
-                UriMatch::Exact => AskedMatch::Exact,
-                UriMatch::Prefix => AskedMatch::Prefix,
-                UriMatch::Wildcard => AskedMatch::Wildcard,
+                UriMatch::Exact => asked::Matching::Exact,
+                UriMatch::Prefix => asked::Matching::Prefix,
+                UriMatch::Wildcard => asked::Matching::Wildcard,
             },
             options,
             now: Timestamp::now().as_millis(),

@@ -8,6 +8,7 @@ use crate::policy::{Decision, PolicyError, identity_json};
 
 /// What a policy is expected to answer.
 #[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
 pub enum Expectation {
     /// Any decision, but no failure.
     #[default]

@@ -41,6 +41,7 @@ pub struct TestAuthenticator {
 
 /// What an authenticator is expected to answer.
 #[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
 pub enum ExpectedVerdict {
     /// Any verdict, but no failure.
     #[default]
@@ -141,7 +142,10 @@ impl TestAuthenticator {
                 AuthenticationQuestion { remembered: true, ..AuthenticationQuestion::of(&request, "ticket") };
             by.into_iter().chain([(format!("remembered, {name}"), remembered)])
         });
-        run_generic(self, questions)
+        // What a gateway of another version may have.
+        let unknown = ["", "unknown", generic::ODD]
+            .map(|method| (format!("a method {method:?}"), AuthenticationQuestion::by(method)));
+        run_generic(self, questions.chain(unknown))
     }
 }
 

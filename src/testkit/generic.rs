@@ -12,13 +12,13 @@ const OFFERED: usize = 64;
 /// Methods are the operator's, not the client's: there are no others than these.
 const METHODS: [&str; 7] = ["anonymous", "ticket", "wampcra", "wamp-scram", "scram", "cryptosign", "cookie"];
 /// As long a text as fits into a HELLO several times.
-const LONG: usize = 8 * 1024;
+pub(super) const LONG: usize = 8 * 1024;
 /// Nesting of `authextra`.
 const DEPTH: usize = 64;
 
 /// Characters that trip programs up: controls, marks that turn the direction of text, combining and
 /// joined characters, those beyond the basic plane, the last of all, and quotes of several languages.
-const ODD: &str = "\u{0}\t\r\n\u{1b}[31m\u{7f}\u{feff}\u{202e}e\u{301}👩\u{200d}👩\u{200d}👧ß𝒳\u{10ffff}\u{fffd}'\"\\`${x}%s";
+pub(super) const ODD: &str = "\u{0}\t\r\n\u{1b}[31m\u{7f}\u{feff}\u{202e}e\u{301}👩\u{200d}👩\u{200d}👧ß𝒳\u{10ffff}\u{fffd}'\"\\`${x}%s";
 
 /// A ticket such as no operator gives out, longer than any that one does.
 pub(super) fn ticket() -> String {
@@ -38,7 +38,7 @@ pub(super) fn requests() -> Vec<(&'static str, Request)> {
         ("the largest lists", largest_lists()),
         ("the longest texts", longest_texts()),
         ("odd Unicode", odd()),
-        ("nested authextra", nested()),
+        ("nested authextra", nested_authextra()),
         ("an expired record", at(1, 1, 1)),
         ("a record from the future", at(u64::from(u32::MAX) * 1000, u64::from(u32::MAX) * 1000, 60)),
         ("last seen before it was created", at(1_790_000_000_000, 0, 60)),
@@ -132,15 +132,15 @@ fn odd() -> Request {
     request
 }
 
-fn nested() -> Request {
-    let value =
-        (0..DEPTH).fold(
-            Value::Null,
-            |inner, level| if level % 2 == 0 { json!([inner]) } else { json!({ "a": inner }) },
-        );
-    Request::new()
-        .cookie(Cookie::default())
-        .hello(Hello { authextra: Map::from_iter([("nested".to_owned(), value)]), ..Hello::default() })
+/// A value that is nested as deeply as no program expects.
+pub(super) fn nested() -> Value {
+    (0..DEPTH)
+        .fold(Value::Null, |inner, level| if level % 2 == 0 { json!([inner]) } else { json!({ "a": inner }) })
+}
+
+fn nested_authextra() -> Request {
+    let authextra = Map::from_iter([("nested".to_owned(), nested())]);
+    Request::new().cookie(Cookie::default()).hello(Hello { authextra, ..Hello::default() })
 }
 
 fn at(created: u64, last_seen: u64, max_age: u32) -> Request {

@@ -7,6 +7,7 @@ use crate::policy::{Denial, PolicyError};
 
 /// A component is expected to refuse the client, or to fail.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Refused {
     /// It denies, with these parts if they are given.
     Deny {

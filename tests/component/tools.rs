@@ -232,3 +232,47 @@ fn the_commands_see_by_its_export_that_a_component_is_an_authenticator() {
     let (out, _, passed) = policy(&["inspect", INVITATION], "");
     assert!(passed && out.contains("kind      authenticator") && out.contains("contract  0.3.0"), "{out}");
 }
+
+#[test]
+fn the_commands_see_by_its_export_that_a_component_is_an_authorizer() {
+    const OWN_TOPICS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/component/own-topics.wasm");
+    const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/own-topics/cases.json");
+    let (out, error, passed) = policy(&["test", OWN_TOPICS, CASES, "--deadline", "2000"], "");
+    assert!(passed, "{out}{error}");
+    assert!(out.contains("ok    generic: subscribe, every URI by prefix"), "{out}");
+
+    // The example in the documentation is a cases file of this authorizer.
+    let folder = Folder::new();
+    let page = include_str!("../../docs/policy-cases.md");
+    let section = page.split("## Cases of an authorizer").nth(1).unwrap();
+    let example = section.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let cases = folder.file("cases.json", example);
+    let (out, error, passed) = policy(&["test", OWN_TOPICS, &cases, "--deadline", "2000"], "");
+    assert!(passed, "{out}{error}");
+    let wrong = folder.file("wrong.json", example.replace("\"seconds\": 3600", "\"seconds\": 60"));
+    let (out, _, passed) = policy(&["test", OWN_TOPICS, &wrong, "--deadline", "2000"], "");
+    assert!(!passed && out.contains(r#""seconds":60"#) && out.contains(r#""seconds":3600"#), "{out}");
+
+    let config = json!({ "own": "com.example.user." }).to_string();
+    let decide =
+        |question: &str| policy(&["decide", OWN_TOPICS, "--deadline", "2000", "--config", &config], question);
+    let (out, error, passed) = decide(r#"{ "action": "publish", "uri": "com.example.other" }"#);
+    assert!(passed, "{error}");
+    let answer: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(answer, json!({ "deny": { "disclose": true, "keep": { "seconds": 3600, "scope": "role" } } }));
+    let (_, error, passed) = decide(r#"{ "action": "destroy" }"#);
+    assert!(!passed && error.contains("unknown variant `destroy`, expected one of `call`"), "{error}");
+
+    // Questions of another kind are told apart from a misspelt one.
+    let (_, error, passed) = decide(r#"{ "hello": {} }"#);
+    assert!(!passed && error.contains("the component is an authorizer"), "{error}");
+    assert!(error.contains("unknown field `hello`") && error.contains("docs/policy-cases.md"), "{error}");
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/invitation/cases.json");
+    let (_, error, passed) = policy(&["test", OWN_TOPICS, other], "");
+    assert!(!passed && error.contains("the component is an authorizer"), "{error}");
+    let (_, error, passed) = policy(&["test", OWN_TOPICS, CASES, "--roles", "frontend"], "");
+    assert!(!passed && error.contains("leave out --roles"), "{error}");
+
+    let (out, _, passed) = policy(&["inspect", OWN_TOPICS], "");
+    assert!(passed && out.contains("kind      authorizer") && out.contains("contract  0.3.0"), "{out}");
+}
