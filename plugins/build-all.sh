@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# Builds the example policies from source, one after the other, and asks each the questions of its cases file on the
-# gateway's own engine. `build-all.sh` does it for all of them, `build-all.sh zig go vip` for some.
+# Builds the example components from source, one after the other, and asks each the questions of its cases file on the
+# gateway's own engine. `build-all.sh` does it for all of them, `build-all.sh zig authorizer-go vip` for some.
 #
-# `returning-*` are built and tested as users meet them: `wampgate policy new` writes a project, whose own build and test
-# run. So the examples and what users start from are one thing, and cannot fall apart.
+# `returning-*`, `authenticator-*` and `authorizer-*` are built and tested as users meet them: `wampgate policy new` writes a project,
+# whose own build and test run. So the examples and what users start from are one thing, and cannot fall apart.
 #
-# Tool chains are installed as the build scripts need them. A policy that takes longer than $WAMPGATE_BUILD_SECONDS (300 if
+# Tool chains are installed as the build scripts need them. A component that takes longer than $WAMPGATE_BUILD_SECONDS (300 if
 # unset) counts as failed.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-all=(vip rust c zig js ts python go wat)
+all=(vip)
+for kind in '' authenticator- authorizer-; do
+    for lang in rust c zig js ts python go wat; do all+=("$kind$lang"); done
+done
 [ $# -gt 0 ] || set -- "${all[@]}"
 for name in "$@"; do
     case " ${all[*]} " in *" $name "*) ;; *) echo "build-all.sh: there is no $name, only: ${all[*]}" >&2; exit 2 ;; esac
@@ -30,21 +33,23 @@ passed=0 failed=0
 
 # What a user would do. On a busy machine an interpreter takes its time, and what is tested here is what it answers.
 start() {
-    "$WAMPGATE" policy new "example-$1" --lang "$1" --dir "$2"
+    local lang=${1##*-} kind=policy
+    [ "$lang" = "$1" ] || kind=${1%-*}
+    "$WAMPGATE" policy new "example-$1" --kind "$kind" --lang "$lang" --dir "$2"
     cd "$2"
-    case $1 in
+    case $lang in
         # In the versions that the project comes with.
         rust) cargo metadata --locked --format-version 1 >/dev/null ;;
         js | ts) npm install ;;
     esac
-    case $1 in
+    case $lang in
         js | ts) npm test -- --deadline 2000 ;;
         *) ./test.sh --deadline 2000 ;;
     esac
 }
 export -f start
 
-printf '%-8s %10s %12s %12s   %s\n' policy bytes 'build, test' compile decision
+printf '%-20s %10s %12s %12s   %s\n' component bytes 'build, test' compile answer
 for name in "$@"; do
     if [ "$name" = vip ]; then
         folder=$PWD/vip cases=$PWD/vip/cases.json command=(vip/build.sh)
@@ -58,7 +63,7 @@ for name in "$@"; do
     if ! CARGO_TARGET_DIR=$guest_target timeout --kill-after=10 "$limit" \
         nice -n 10 "${command[@]}" >"$work/$name" 2>&1 </dev/null; then
         failed=$((failed + 1))
-        printf '%-8s does not build, or not pass its test:\n' "$name"
+        printf '%-20s does not build, or not pass its test:\n' "$name"
         tail -n 30 "$work/$name" | sed 's/^/    /'
         continue
     fi
@@ -70,10 +75,10 @@ for name in "$@"; do
         --test integration examples_that_have_been_built -- --nocapture) >"$work/$name" 2>&1 && line=$(grep -E '^measured: ' "$work/$name"); then
         passed=$((passed + 1))
         read -r _ bytes compile decision <<<"$line"
-        printf '%-8s %10s %10s s %12s   %s\n' "$name" "$bytes" "$took" "$compile" "$decision"
+        printf '%-20s %10s %10s s %12s   %s\n' "$name" "$bytes" "$took" "$compile" "$decision"
     else
         failed=$((failed + 1))
-        printf '%-8s does not pass its cases:\n' "$name"
+        printf '%-20s does not pass its cases:\n' "$name"
         tail -n 30 "$work/$name" | sed 's/^/    /'
     fi
 done

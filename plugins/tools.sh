@@ -1,4 +1,4 @@
-# Sourced by build.sh: `need zig wasm-tools` puts these tools on PATH, each in the one version that the policy has been tested
+# Sourced by build.sh: `need zig wasm-tools` puts these tools on PATH, each in the one version that the project has been tested
 # with. They come from PyPI, each into a folder of its own under $WAMPGATE_TOOLS, once.
 
 tools=${WAMPGATE_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/wampgate-tools}

@@ -32,6 +32,7 @@ mod raw_socket;
 mod realm;
 mod reload;
 mod rotation;
+mod scaffolds;
 mod secrets;
 mod shared;
 mod shutdown;

@@ -1,82 +1,16 @@
-// What stands between the canonical ABI and a policy: the exports under their names, and a heap that is forgotten after
-// each call. The policy itself is in policy.c.
+// The export of a policy, under its name. The policy itself is in policy.c.
 
 #include "contract.h"
 
-#define EXPORT(name) __attribute__((export_name(name)))
-#define PAGE 65536u
-
-// === the heap ===
-
-extern unsigned char __heap_base;
-static uintptr_t top;
-
-// Hands out memory one piece after the other. Only the last piece could be grown in place, and the canonical ABI
-// never asks for that with texts in UTF-8, hence the copy.
-EXPORT("cabi_realloc")
-void *cabi_realloc(void *old, uint32_t old_bytes, uint32_t align, uint32_t bytes) {
-    if (top == 0) top = (uintptr_t)&__heap_base;
-    uintptr_t at = (top + align - 1) & ~(uintptr_t)(align - 1);
-    uintptr_t end = at + bytes;
-    uint32_t there = __builtin_wasm_memory_size(0);
-    if (end < at) __builtin_trap();
-    uint32_t pages = (uint32_t)(end / PAGE + (end % PAGE != 0));
-    if (pages > there && __builtin_wasm_memory_grow(0, pages - there) == (size_t)-1) __builtin_trap();
-    top = end;
-    if (old_bytes > 0) __builtin_memcpy((void *)at, old, old_bytes < bytes ? old_bytes : bytes);
-    return (void *)at;
-}
-
-void *allocate(uint32_t bytes) {
-    void *at = cabi_realloc(NULL, 0, 8, bytes);
-    __builtin_memset(at, 0, bytes);
-    return at;
-}
-
-static void forget(void) { top = 0; }
-
-// === the log ===
-
-__attribute__((import_module("wampgate:authid/log@0.3.0"), import_name("log")))
-void contract_log(uint32_t level, const char *at, uint32_t length);
-
-void log_line(level level, text message) { contract_log(level, message.at, message.length); }
-
-// === the exports ===
-
-// result<_, list<string>>
-typedef struct { bool is_error; texts errors; } checked;
-
 // The arguments are more than 16 values when taken one by one, and so come as one struct.
-typedef struct { text config; join_request request; } decide_arguments;
+typedef struct { text config; join_request request; } arguments;
 
-EXPORT("wampgate:authid/policy@0.3.0#check-config")
-const checked *contract_check_config(const char *at, uint32_t length) {
-    static checked answer;
-    answer.errors = check_config((text){ at, length }).errors;
-    answer.is_error = answer.errors.length > 0;
-    return &answer;
-}
-
-EXPORT("wampgate:authid/policy@0.3.0#needs")
-const policy_needs *contract_needs(const char *at, uint32_t length) {
-    static policy_needs answer;
-    answer = needs((text){ at, length });
-    return &answer;
-}
-
-EXPORT("wampgate:authid/policy@0.3.0#decide")
-const decide_result *contract_decide(const decide_arguments *arguments) {
+EXPORT(INTERFACE "#decide")
+const decide_result *contract_decide(const arguments *arguments) {
     static decide_result answer;
     answer = decide(arguments->config, &arguments->request);
     return &answer;
 }
 
-EXPORT("cabi_post_wampgate:authid/policy@0.3.0#check-config")
-void contract_checked(const checked *answer) { (void)answer; forget(); }
-
-EXPORT("cabi_post_wampgate:authid/policy@0.3.0#needs")
-void contract_needed(const policy_needs *answer) { (void)answer; forget(); }
-
-EXPORT("cabi_post_wampgate:authid/policy@0.3.0#decide")
-void contract_decided(const decide_result *answer) { (void)answer; forget(); }
+EXPORT("cabi_post_" INTERFACE "#decide")
+void contract_answered(const decide_result *answer) { (void)answer; forget(); }

@@ -71,9 +71,9 @@ check_result check_config(text config) {
 }
 
 // Name each request header that `decide` looks at: the gateway then does not run the policy without it.
-policy_needs needs(text config) {
+requirements needs(text config) {
     (void)config;
-    return (policy_needs){ 0 };
+    return (requirements){ 0 };
 }
 
 // === the decision ===

@@ -1,7 +1,6 @@
 package main
 
-// The contract of `wit/policy.wit` in Go: the types that a policy works with, and below them what stands between these
-// and the canonical ABI. Texts are not copied: they stay where the gateway put them.
+// The contract of `wit/policy.wit` for a policy in Go: the types that it works with, and below them the exports.
 
 import (
 	"structs"
@@ -19,45 +18,11 @@ type JoinRequest struct {
 	Certificate *Certificate  // nil: the client has shown none
 }
 
-type Certificate struct {
-	Subject string
-	Names   []string
-	SHA256  string
-}
-
-type Connection struct {
-	ID, Peer    string
-	TLS         bool
-	Host, Path  string
-	Origin      *string
-	Subprotocol string
-	Headers     [][2]string
-}
-
-type CookieRecord struct {
-	ID, PublicID        string
-	IsNew               bool
-	Created, LastSeen   uint64
-	MaxAge, Connections uint32
-	Authentication      *Authentication
-}
-
-type Authentication struct {
-	Authid, Authrole, Authmethod, Authrealm, Authextra string
-	At                                                 uint64
-}
-
 type Hello struct {
 	Realm            *string
 	Authmethods      []string
 	Authid, Authrole *string
 	Authextra        string
-}
-
-// Needs is what the operator has to give a policy.
-type Needs struct {
-	Headers []string // the request headers that it looks at, in lower case
-	Grants  []string // beyond those that its imports show
 }
 
 // Decision is Anonymous, None, Defer, Deny or DeferAs.
@@ -78,104 +43,7 @@ type DeferAs struct{ Method, Authrole string }
 // Deny refuses.
 type Deny struct{ Reason, Message string }
 
-const (
-	Debug uint32 = iota
-	Info
-	Warn
-	Error
-)
-
-// Log writes a line into the gateway's log. The level is Debug, Info, Warn or Error.
-func Log(level uint32, message string) {
-	logLine(level, unsafe.Pointer(unsafe.StringData(message)), uint32(len(message)))
-}
-
-//go:wasmimport wampgate:authid/log@0.3.0 log
-func logLine(level uint32, at unsafe.Pointer, length uint32)
-
 // === memory as the canonical ABI has it ===
-
-type rawText struct {
-	_          structs.HostLayout
-	at, length uint32
-}
-
-func (raw rawText) text() string {
-	return unsafe.String((*byte)(pointer(raw.at)), raw.length)
-}
-
-func textOf(text string) rawText {
-	if text == "" {
-		return rawText{}
-	}
-	return rawText{at: address(unsafe.Pointer(unsafe.StringData(text))), length: uint32(len(text))}
-}
-
-type rawTexts struct {
-	_          structs.HostLayout
-	at, length uint32
-}
-
-func (raw rawTexts) texts() []string {
-	list := make([]string, 0, raw.length)
-	for _, item := range unsafe.Slice((*rawText)(pointer(raw.at)), raw.length) {
-		list = append(list, item.text())
-	}
-	return list
-}
-
-type rawOption[T any] struct {
-	_      structs.HostLayout
-	isSome bool
-	value  T
-}
-
-func (raw rawOption[T]) present() *T {
-	if !raw.isSome {
-		return nil
-	}
-	return &raw.value
-}
-
-func optionalText(raw rawOption[rawText]) *string {
-	if !raw.isSome {
-		return nil
-	}
-	text := raw.value.text()
-	return &text
-}
-
-func optionOf(text string) rawOption[rawText] {
-	return rawOption[rawText]{isSome: text != "", value: textOf(text)}
-}
-
-type rawAuthentication struct {
-	_                                                  structs.HostLayout
-	authid, authrole, authmethod, authrealm, authextra rawText
-	at                                                 uint64
-}
-
-type rawCookie struct {
-	_                   structs.HostLayout
-	id, publicID        rawText
-	isNew               bool
-	created, lastSeen   uint64
-	maxAge, connections uint32
-	authentication      rawOption[rawAuthentication]
-}
-
-type rawConnection struct {
-	_           structs.HostLayout
-	id, peer    rawText
-	tls         bool
-	host, path  rawText
-	origin      rawOption[rawText]
-	subprotocol rawText
-	headers     struct {
-		_          structs.HostLayout
-		at, length uint32
-	}
-}
 
 type rawHello struct {
 	_                structs.HostLayout
@@ -197,24 +65,6 @@ type rawArguments struct {
 	now        uint64
 
 	certificate rawOption[rawCertificate]
-}
-
-type rawCertificate struct {
-	_       structs.HostLayout
-	subject rawText
-	names   rawTexts
-	sha256  rawText
-}
-
-type rawChecked struct {
-	_       structs.HostLayout
-	isError bool
-	errors  rawTexts
-}
-
-type rawNeeds struct {
-	_               structs.HostLayout
-	headers, grants rawTexts
 }
 
 type rawDecided struct {
@@ -256,50 +106,12 @@ func (deferral DeferAs) write(answer *rawDecided) {
 
 func (raw *rawArguments) request() JoinRequest {
 	request := JoinRequest{
-		Connection: Connection{
-			ID:          raw.connection.id.text(),
-			Peer:        raw.connection.peer.text(),
-			TLS:         raw.connection.tls,
-			Host:        raw.connection.host.text(),
-			Path:        raw.connection.path.text(),
-			Origin:      optionalText(raw.connection.origin),
-			Subprotocol: raw.connection.subprotocol.text(),
-		},
-		Methods: raw.methods.texts(),
-		Roles:   raw.roles.texts(),
-		Now:     raw.now,
-	}
-	headers := raw.connection.headers
-	for _, header := range unsafe.Slice((*[2]rawText)(pointer(headers.at)), headers.length) {
-		request.Connection.Headers = append(request.Connection.Headers, [2]string{header[0].text(), header[1].text()})
-	}
-	if shown := raw.certificate.present(); shown != nil {
-		request.Certificate = &Certificate{
-			Subject: shown.subject.text(),
-			Names:   shown.names.texts(),
-			SHA256:  shown.sha256.text(),
-		}
-	}
-	if cookie := raw.cookie.present(); cookie != nil {
-		request.Cookie = &CookieRecord{
-			ID:          cookie.id.text(),
-			PublicID:    cookie.publicID.text(),
-			IsNew:       cookie.isNew,
-			Created:     cookie.created,
-			LastSeen:    cookie.lastSeen,
-			MaxAge:      cookie.maxAge,
-			Connections: cookie.connections,
-		}
-		if login := cookie.authentication.present(); login != nil {
-			request.Cookie.Authentication = &Authentication{
-				Authid:     login.authid.text(),
-				Authrole:   login.authrole.text(),
-				Authmethod: login.authmethod.text(),
-				Authrealm:  login.authrealm.text(),
-				Authextra:  login.authextra.text(),
-				At:         login.at,
-			}
-		}
+		Connection:  raw.connection.connection(),
+		Cookie:      optionalCookie(&raw.cookie),
+		Methods:     raw.methods.texts(),
+		Roles:       raw.roles.texts(),
+		Now:         raw.now,
+		Certificate: optionalCertificate(&raw.certificate),
 	}
 	if hello := raw.hello.present(); hello != nil {
 		request.Hello = &Hello{
@@ -315,57 +127,13 @@ func (raw *rawArguments) request() JoinRequest {
 
 // === the exports ===
 
-// What the gateway and its answer point to must not be collected before the call is over.
-var (
-	kept    [][]uint64
-	answers []any
-	checked rawChecked
-	needed  rawNeeds
-	decided rawDecided
-)
-
-// An address of the 32-bit memory as one of Go's pointers, and back. The detour keeps vet from taking it for arithmetic.
-func pointer(address uint32) unsafe.Pointer {
-	wide := uintptr(address)
-	return *(*unsafe.Pointer)(unsafe.Pointer(&wide))
-}
-
-func address(at unsafe.Pointer) uint32 { return uint32(uintptr(at)) }
-
-//go:wasmexport cabi_realloc
-func reallocate(old unsafe.Pointer, oldBytes, _, bytes uint32) unsafe.Pointer {
-	// Whole words are aligned for everything that the contract has.
-	words := make([]uint64, (bytes+7)/8+1)
-	kept = append(kept, words)
-	at := unsafe.Pointer(unsafe.SliceData(words))
-	copy(unsafe.Slice((*byte)(at), bytes), unsafe.Slice((*byte)(old), oldBytes))
-	return at
-}
+var decided rawDecided
 
 //go:wasmexport wampgate:authid/policy@0.3.0#check-config
-func exportCheckConfig(at unsafe.Pointer, length uint32) unsafe.Pointer {
-	errors := CheckConfig(unsafe.String((*byte)(at), length))
-	checked.isError = len(errors) > 0
-	checked.errors = textsOf(errors)
-	return unsafe.Pointer(&checked)
-}
+func exportCheckConfig(at unsafe.Pointer, length uint32) unsafe.Pointer { return check(at, length) }
 
 //go:wasmexport wampgate:authid/policy@0.3.0#needs
-func exportNeeds(at unsafe.Pointer, length uint32) unsafe.Pointer {
-	needs := Needed(unsafe.String((*byte)(at), length))
-	needed = rawNeeds{headers: textsOf(needs.Headers), grants: textsOf(needs.Grants)}
-	return unsafe.Pointer(&needed)
-}
-
-// A list for the gateway, which is kept until the end of the call.
-func textsOf(list []string) rawTexts {
-	texts := make([]rawText, len(list)+1)
-	for i, text := range list {
-		texts[i] = textOf(text)
-	}
-	answers = append(answers, list, texts)
-	return rawTexts{at: address(unsafe.Pointer(unsafe.SliceData(texts))), length: uint32(len(list))}
-}
+func exportNeeds(at unsafe.Pointer, length uint32) unsafe.Pointer { return need(at, length) }
 
 //go:wasmexport wampgate:authid/policy@0.3.0#decide
 func exportDecide(arguments unsafe.Pointer) unsafe.Pointer {
@@ -373,9 +141,7 @@ func exportDecide(arguments unsafe.Pointer) unsafe.Pointer {
 	decision, err := Decide(raw.config.text(), raw.request())
 	decided = rawDecided{isError: err != nil}
 	if err != nil {
-		text := err.Error()
-		answers = append(answers, text)
-		*(*rawText)(unsafe.Pointer(&decided.kind)) = textOf(text)
+		*(*rawText)(unsafe.Pointer(&decided.kind)) = faultOf(err)
 	} else {
 		answers = append(answers, decision)
 		decision.write(&decided)
@@ -384,13 +150,10 @@ func exportDecide(arguments unsafe.Pointer) unsafe.Pointer {
 }
 
 //go:wasmexport cabi_post_wampgate:authid/policy@0.3.0#check-config
-func forgetCheck(unsafe.Pointer) { kept, answers = nil, nil }
+func forgetCheck(unsafe.Pointer) { forget() }
 
 //go:wasmexport cabi_post_wampgate:authid/policy@0.3.0#needs
-func forgetNeeds(unsafe.Pointer) { kept, answers = nil, nil }
+func forgetNeeds(unsafe.Pointer) { forget() }
 
 //go:wasmexport cabi_post_wampgate:authid/policy@0.3.0#decide
-func forgetDecision(unsafe.Pointer) { kept, answers = nil, nil }
-
-// A policy has no main of its own, but Go wants one.
-func main() {}
+func forgetAnswer(unsafe.Pointer) { forget() }

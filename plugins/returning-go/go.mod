@@ -1,3 +1,3 @@
-module example.com/wampgate-returning-policy
+module example.com/wampgate-example
 
 go 1.27

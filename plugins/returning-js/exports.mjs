@@ -1,9 +1,9 @@
-// Checks that a policy's module exports what the contract asks for. Without this the component is made all the same, and traps
-// when it is asked.
+// Checks that a module exports what the contract asks for: `node exports.mjs FILE INTERFACE FUNCTION`. Without this the component is
+// made all the same, and traps when it is asked.
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 
-const [file] = process.argv.slice(2);
+const [file, name, asked] = process.argv.slice(2);
 const copy = `${file}.check.mjs`;
 
 // The gateway's interfaces exist only within the component: here a function that does nothing stands for each of theirs.
@@ -17,11 +17,11 @@ await writeFile(copy, alone);
 const module = await import(pathToFileURL(copy)).finally(() => rm(copy));
 
 const missing =
-  module.policy === undefined
-    ? ["policy"]
-    : ["checkConfig", "needs", "decide"].filter((name) => typeof module.policy?.[name] !== "function").map((name) => `policy.${name}`);
+  module[name] === undefined
+    ? [name]
+    : ["checkConfig", "needs", asked].filter((part) => typeof module[name]?.[part] !== "function").map((part) => `${name}.${part}`);
 if (missing.length > 0) {
-  const all = "export const policy = { checkConfig(config) {…}, needs(config) {…}, decide(config, request) {…} };";
+  const all = `export const ${name} = { checkConfig(config) {…}, needs(config) {…}, ${asked}(config, request) {…} };`;
   console.error(`${file} does not export ${missing.join(", ")}; the contract asks for\n\n    ${all}\n`);
   process.exit(1);
 }

@@ -4,7 +4,7 @@
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     if std::env::var("CARGO_CFG_TARGET_FAMILY").as_deref() == Ok("wasm") {
-        // Stack, statics and heap share the first 64 KiB page; a second page costs about half a microsecond per decision.
+        // Stack, statics and heap share the first 64 KiB page; a second page costs about half a microsecond per answer.
         println!("cargo::rustc-link-arg-cdylib=-zstack-size=32768");
     }
 }

@@ -9,4 +9,4 @@ target=wasm32-unknown-unknown
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS
 folder=${CARGO_TARGET_DIR:-target}
 cargo build --release --target "$target" --target-dir "$folder"
-cp "$folder/$target/release/policy.wasm" component.wasm
+cp "$folder/$target/release/component.wasm" component.wasm

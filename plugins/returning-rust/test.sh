@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the policy, runs its unit tests on this machine, and asks it its cases on the gateway's own engine. Arguments go to
+# Builds the component, runs its unit tests on this machine, and asks it its cases on the gateway's own engine. Arguments go to
 # `wampgate policy test`, such as `--warm`. The gateway is looked for in $WAMPGATE, and on PATH.
 set -euo pipefail
 cd "$(dirname "$0")"

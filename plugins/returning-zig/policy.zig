@@ -2,25 +2,24 @@
 
 const std = @import("std");
 const contract = @import("contract.zig");
-const Text = contract.Text;
+const guest = @import("guest.zig");
+const Text = guest.Text;
 
 const Config = struct { closed_realms: []const []const u8 = &.{} };
 
-const Answer = union(enum) { decision: contract.Decision, fault: []const u8 };
-
 /// The errors; none if the configuration is fine.
 pub fn checkConfig(config: []const u8) []const []const u8 {
-    _ = readConfig(config) catch |fault| return contract.allocator.dupe([]const u8, &.{describe(fault)}) catch @trap();
+    _ = readConfig(config) catch |fault| return guest.allocator.dupe([]const u8, &.{describe(fault)}) catch @trap();
     return &.{};
 }
 
 /// Names each request header that `decide` looks at: the gateway then does not run the policy without it.
-pub fn needs(config: []const u8) contract.Needs {
+pub fn needs(config: []const u8) guest.Needs {
     _ = config;
     return .{};
 }
 
-pub fn decide(config: []const u8, request: *const contract.JoinRequest) Answer {
+pub fn decide(config: []const u8, request: *const contract.JoinRequest) contract.Answer {
     const settings = readConfig(config) catch |fault| return .{ .fault = describe(fault) };
     return .{ .decision = decideWith(settings, request) };
 }
@@ -78,13 +77,13 @@ fn describe(fault: Fault) []const u8 {
 
 /// What it allocates is dropped with everything else at the end of the call.
 fn readConfig(config: []const u8) Fault!Config {
-    const json = std.json.parseFromSliceLeaky(std.json.Value, contract.allocator, config, .{}) catch
+    const json = std.json.parseFromSliceLeaky(std.json.Value, guest.allocator, config, .{}) catch
         return error.NotAnObject;
     if (json != .object) return error.NotAnObject;
     for (json.object.keys()) |key| if (!std.mem.eql(u8, key, "closed_realms")) return error.UnknownKey;
     const realms = json.object.get("closed_realms") orelse return .{};
     if (realms != .array) return error.NotAList;
-    const names = contract.allocator.alloc([]const u8, realms.array.items.len) catch @trap();
+    const names = guest.allocator.alloc([]const u8, realms.array.items.len) catch @trap();
     for (names, realms.array.items) |*name, realm| {
         if (realm != .string) return error.NotAList;
         name.* = realm.string;

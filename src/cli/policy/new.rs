@@ -1,4 +1,4 @@
-//! `wampgate policy new`: writes a project to start a policy from, with its build and its cases.
+//! `wampgate policy new`: writes a project to start a component from, with its build and its cases.
 
 mod project;
 
@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 
-use self::project::{File, Language};
+use self::project::{File, Kind, Language};
 
 /// The longest name, in bytes: a file's name with room for endings.
 const MAX_NAME: usize = 64;
@@ -24,7 +24,10 @@ pub(crate) struct NewArgs {
     /// The project's name: a-z, 0-9, and hyphens between them; it begins with a letter
     #[arg(value_name = "NAME")]
     name: ProjectName,
-    /// The language to write the policy in
+    /// What to write
+    #[arg(long, value_name = "KIND", value_enum, default_value_t)]
+    kind: Kind,
+    /// The language to write it in
     #[arg(long, value_name = "LANGUAGE", value_enum)]
     lang: Language,
     /// The folder to write it into, which must be empty or not exist yet [default: NAME]
@@ -65,13 +68,13 @@ impl fmt::Display for ProjectName {
 /// Writes a project, and prints what to do next.
 pub(super) fn new(args: &NewArgs, out: &mut impl Write) -> anyhow::Result<bool> {
     let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.name.0));
-    let files = project::files(args.lang, &args.name.0);
+    let files = project::files(args.kind, args.lang, &args.name.0);
     claim(&folder)?;
     for file in &files {
         let path = folder.join(file.path);
         write(&path, &file.text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    tell(args.lang, &folder, &files, out)?;
+    tell(args, &folder, &files, out)?;
     Ok(true)
 }
 
@@ -98,8 +101,8 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-fn tell(language: Language, folder: &Path, files: &[File], out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{} is an authid policy in {}:\n", folder.display(), language.title())?;
+fn tell(args: &NewArgs, folder: &Path, files: &[File], out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{} is {} in {}:\n", folder.display(), args.kind.title(), args.lang.title())?;
     for file in files {
         writeln!(out, "    {}", file.path)?;
     }
@@ -108,7 +111,7 @@ fn tell(language: Language, folder: &Path, files: &[File], out: &mut impl Write)
     if let Some(gateway) = gateway_off_path() {
         writeln!(out, "    export WAMPGATE={}", quoted(&gateway))?;
     }
-    for command in language.commands() {
+    for command in args.lang.commands() {
         writeln!(out, "    {command}")?;
     }
     writeln!(out, "\nREADME.md says how to go on.")

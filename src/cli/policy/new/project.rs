@@ -1,16 +1,26 @@
-//! The files of a project. They are those of the examples in `plugins/returning-*`, which `embedded/` links to. `wit`,
-//! `cases.json`, `test.sh` and `tools.sh` are links in an example and files in a project.
+//! The files of a project. They are those of the examples in `plugins/`, which `embedded/` links to: `returning-*` for a policy,
+//! `authenticator-*` and `authorizer-*`. What the languages or the kinds share are links in an example and files in a project.
 
 use std::borrow::Cow;
 
 use clap::ValueEnum;
 
 /// The package's name in the examples.
-const NAME: &str = "wampgate-returning-policy";
-/// The end of every README, which is the same for all languages.
-const DEPLOY: &str = include_str!("deploy.md");
+const NAME: &str = "wampgate-example";
 
-/// A language that policies are written in.
+/// What a project makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum Kind {
+    /// Decides who a client is when it says HELLO
+    #[default]
+    Policy,
+    /// Knows the principals of authentication methods
+    Authenticator,
+    /// Decides what the sessions of a role may do
+    Authorizer,
+}
+
+/// A language that components are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Language {
     Rust,
@@ -73,62 +83,164 @@ impl Language {
         }
     }
 
-    fn sources(self) -> Sources {
+    /// What all kinds have in this language.
+    fn shared(self) -> Sources {
         match self {
             Self::Rust => sources! {
                 "embedded/rust": ".cargo/config.toml" = "config.toml" ".gitignore" = "gitignore"
-                    "Cargo.lock" = "manifest.lock" "Cargo.toml" = "manifest.toml" "README.md" "build.rs" "build.sh"
-                    "src/lib.rs" = "lib.rs" "test.sh";
+                    "Cargo.lock" = "manifest.lock" "Cargo.toml" = "manifest.toml" "build.rs" "build.sh" "test.sh";
             },
             Self::C => sources! {
-                "embedded/c": ".gitignore" "README.md" "build.sh" "contract.c" "contract.h" "policy.c";
+                "embedded/c": ".gitignore" "guest.c" "guest.h";
                 "embedded": "test.sh" "tools.sh";
             },
             Self::Zig => sources! {
-                "embedded/zig": ".gitignore" "README.md" "build.sh" "contract.zig" "policy.zig";
+                "embedded/zig": ".gitignore" "guest.zig";
                 "embedded": "test.sh" "tools.sh";
             },
             Self::Js => sources! {
-                "embedded/js": ".gitignore" "README.md" "build.sh" "exports.mjs" "package.json" "policy.js";
+                "embedded/js": ".gitignore" "build.sh" "exports.mjs";
                 "embedded": "test.sh";
             },
             Self::Ts => sources! {
-                "embedded/ts": ".gitignore" "README.md" "build.sh" "contract.d.ts" "exports.mjs" "package.json" "policy.ts"
-                    "tsconfig.json";
+                "embedded/ts": ".gitignore" "build.sh" "exports.mjs" "tsconfig.json";
                 "embedded": "test.sh";
             },
             Self::Python => sources! {
-                "embedded/python": ".gitignore" "README.md" "build.sh" "policy.py";
+                "embedded/python": ".gitignore";
                 "embedded": "test.sh" "tools.sh";
             },
             Self::Go => sources! {
-                "embedded/go": ".gitignore" "README.md" "build.sh" "contract.go" "go.mod" "no-wasi.wat" "policy.go";
+                "embedded/go": ".gitignore" "go.mod" "guest.go" "no-wasi.wat";
                 "embedded": "test.sh" "tools.sh";
             },
             Self::Wat => sources! {
-                "embedded/wat": ".gitignore" "README.md" "build.sh" "component.wat";
+                "embedded/wat": ".gitignore" "build.sh";
                 "embedded": "test.sh" "tools.sh";
             },
         }
     }
 }
 
+impl Kind {
+    /// What it is called, with its article.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Policy => "an authid policy",
+            Self::Authenticator => "an authenticator",
+            Self::Authorizer => "an authorizer",
+        }
+    }
+
+    /// What this kind has by itself in a language.
+    fn own(self, language: Language) -> Sources {
+        match self {
+            Self::Policy => match language {
+                Language::Rust => sources! { "embedded/rust": "README.md" "src/lib.rs" = "lib.rs"; },
+                Language::C => {
+                    sources! { "embedded/c": "README.md" "build.sh" "contract.c" "contract.h" "policy.c"; }
+                }
+                Language::Zig => {
+                    sources! { "embedded/zig": "README.md" "build.sh" "contract.zig" "policy.zig"; }
+                }
+                Language::Js => sources! { "embedded/js": "README.md" "package.json" "policy.js"; },
+                Language::Ts => {
+                    sources! { "embedded/ts": "README.md" "contract.d.ts" "package.json" "policy.ts"; }
+                }
+                Language::Python => sources! { "embedded/python": "README.md" "build.sh" "policy.py"; },
+                Language::Go => {
+                    sources! { "embedded/go": "README.md" "build.sh" "contract.go" "policy.go"; }
+                }
+                Language::Wat => sources! { "embedded/wat": "README.md" "component.wat"; },
+            },
+            Self::Authenticator => match language {
+                Language::Rust => {
+                    sources! { "embedded/authenticator-rust": "README.md" "src/lib.rs" = "lib.rs"; }
+                }
+                Language::C => sources! {
+                    "embedded/authenticator-c": "README.md" "authenticator.c" "build.sh" "contract.c" "contract.h";
+                },
+                Language::Zig => sources! {
+                    "embedded/authenticator-zig": "README.md" "authenticator.zig" "build.sh" "contract.zig";
+                },
+                Language::Js => sources! {
+                    "embedded/authenticator-js": "README.md" "authenticator.js" "package.json";
+                },
+                Language::Ts => sources! {
+                    "embedded/authenticator-ts": "README.md" "authenticator.ts" "contract.d.ts" "package.json";
+                },
+                Language::Python => sources! {
+                    "embedded/authenticator-python": "README.md" "authenticator.py" "build.sh";
+                },
+                Language::Go => sources! {
+                    "embedded/authenticator-go": "README.md" "authenticator.go" "build.sh" "contract.go";
+                },
+                Language::Wat => sources! { "embedded/authenticator-wat": "README.md" "component.wat"; },
+            },
+            Self::Authorizer => match language {
+                Language::Rust => {
+                    sources! { "embedded/authorizer-rust": "README.md" "src/lib.rs" = "lib.rs"; }
+                }
+                Language::C => sources! {
+                    "embedded/authorizer-c": "README.md" "authorizer.c" "build.sh" "contract.c" "contract.h";
+                },
+                Language::Zig => sources! {
+                    "embedded/authorizer-zig": "README.md" "authorizer.zig" "build.sh" "contract.zig";
+                },
+                Language::Js => {
+                    sources! { "embedded/authorizer-js": "README.md" "authorizer.js" "package.json"; }
+                }
+                Language::Ts => sources! {
+                    "embedded/authorizer-ts": "README.md" "authorizer.ts" "contract.d.ts" "package.json";
+                },
+                Language::Python => sources! {
+                    "embedded/authorizer-python": "README.md" "authorizer.py" "build.sh";
+                },
+                Language::Go => sources! {
+                    "embedded/authorizer-go": "README.md" "authorizer.go" "build.sh" "contract.go";
+                },
+                Language::Wat => sources! { "embedded/authorizer-wat": "README.md" "component.wat"; },
+            },
+        }
+    }
+
+    /// The cases that a project comes with.
+    fn cases(self) -> &'static str {
+        match self {
+            Self::Policy => embedded!("embedded", "cases.json"),
+            Self::Authenticator => embedded!("embedded", "authenticator-cases.json"),
+            Self::Authorizer => embedded!("embedded", "authorizer-cases.json"),
+        }
+    }
+
+    /// The end of every README, which is the same for all languages.
+    fn deploy(self) -> &'static str {
+        match self {
+            Self::Policy => include_str!("deploy/policy.md"),
+            Self::Authenticator => include_str!("deploy/authenticator.md"),
+            Self::Authorizer => include_str!("deploy/authorizer.md"),
+        }
+    }
+}
+
 /// The files of a project of this name.
-pub(super) fn files(language: Language, name: &str) -> Vec<File> {
-    let own = language.sources().iter().map(|&(path, text)| {
+pub(super) fn files(kind: Kind, language: Language, name: &str) -> Vec<File> {
+    let sources = kind.own(language).iter().chain(language.shared());
+    let own = sources.map(|&(path, text)| {
         let text = match path {
-            "README.md" => Cow::Owned([text, DEPLOY].concat().replace(NAME, name)),
+            "README.md" => Cow::Owned([text, kind.deploy()].concat().replace(NAME, name)),
             "Cargo.lock" => Cow::Owned(renamed_lock(text, name)),
             "Cargo.toml" | "package.json" | "go.mod" => Cow::Owned(text.replace(NAME, name)),
             _ => Cow::Borrowed(text),
         };
         File { path, text }
     });
-    let shared = [
-        ("cases.json", embedded!("embedded", "cases.json")),
-        ("wit/policy.wit", embedded!("wit", "policy.wit")),
-    ];
-    own.chain(shared.map(|(path, text)| File { path, text: Cow::Borrowed(text) })).collect()
+    let shared = [("cases.json", kind.cases()), ("wit/policy.wit", embedded!("wit", "policy.wit"))];
+    let mut files: Vec<File> =
+        own.chain(shared.map(|(path, text)| File { path, text: Cow::Borrowed(text) })).collect();
+    // As a reader looks for them.
+    files.sort_by_key(|file| file.path);
+    files
 }
 
 /// Cargo keeps packages in the order of their names, and rewrites a lock file that has another order.

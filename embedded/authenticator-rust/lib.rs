@@ -1,0 +1,1 @@
+../../plugins/authenticator-rust/src/lib.rs

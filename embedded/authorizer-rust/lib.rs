@@ -1,0 +1,1 @@
+../../plugins/authorizer-rust/src/lib.rs

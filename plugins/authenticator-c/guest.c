@@ -1,0 +1,1 @@
+../returning-c/guest.c

@@ -1,0 +1,1 @@
+../returning-go/guest.go

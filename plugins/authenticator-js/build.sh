@@ -1,0 +1,1 @@
+../returning-js/build.sh

@@ -1,0 +1,1 @@
+../returning-rust/build.rs

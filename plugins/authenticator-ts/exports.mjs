@@ -1,0 +1,1 @@
+../returning-js/exports.mjs

@@ -1,0 +1,1 @@
+../returning-wat/build.sh

@@ -1,0 +1,1 @@
+../returning-zig/guest.zig

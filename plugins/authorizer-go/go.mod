@@ -1,0 +1,1 @@
+../returning-go/go.mod

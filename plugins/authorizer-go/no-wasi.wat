@@ -1,0 +1,1 @@
+../returning-go/no-wasi.wat
