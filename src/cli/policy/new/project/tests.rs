@@ -9,8 +9,8 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Each kind in each language.
 fn all() -> impl Iterator<Item = (Kind, Language)> {
-    let languages = |kind: &Kind| Language::value_variants().iter().map(|language| (*kind, *language));
-    Kind::value_variants().iter().flat_map(move |kind| languages(kind).collect::<Vec<_>>())
+    let languages = |kind: Kind| Language::value_variants().iter().map(move |language| (kind, *language));
+    Kind::value_variants().iter().flat_map(move |kind| languages(*kind))
 }
 
 fn project(kind: Kind, language: Language) -> Vec<File> {
