@@ -200,8 +200,9 @@ pub(super) fn check_names<W: World>(
         check_import(import, grants)?;
     }
     let Some(version) = version else {
+        let advice = exports.iter().find_map(|name| place_of(name)).unwrap_or_default();
         let exports = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
-        return Err(no_such::<W>(&format!("it exports {exports}")));
+        return Err(no_such::<W>(&format!("it exports {exports}{advice}")));
     };
     let log = imports.iter().any(|name| interface_of(name) == Some("log"));
     Ok((version, Imports { log, granted: needed_grants(imports) }))
@@ -271,6 +272,18 @@ fn is_of_another_version(name: &str) -> bool {
 /// The name of one of the contract's interfaces.
 fn interface_of(name: &str) -> Option<&str> {
     name.strip_prefix(PACKAGE).and_then(|rest| rest.split('@').next())
+}
+
+/// Where the configuration names a component with this export, for one that it names elsewhere.
+fn place_of(export: &str) -> Option<&'static str> {
+    Some(match interface_of(export)? {
+        "policy" => "; it is a policy: name it as the `policy` of a websocket service",
+        "authentication" => {
+            "; it is an authenticator: name it for a method in `auth`, with \"type\": \"component\""
+        }
+        "authorization" => "; it is an authorizer: name it as the `authorizer` of a role",
+        _ => return None,
+    })
 }
 
 /// Whether a policy with these grants may have an import.

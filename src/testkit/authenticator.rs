@@ -143,8 +143,12 @@ impl TestAuthenticator {
             by.into_iter().chain([(format!("remembered, {name}"), remembered)])
         });
         // What a gateway of another version may have.
-        let unknown = ["", "unknown", generic::ODD]
-            .map(|method| (format!("a method {method:?}"), AuthenticationQuestion::by(method)));
+        let unknown = [
+            ("an empty method", ""),
+            ("an unknown method", "unknown"),
+            ("a method of odd Unicode", generic::ODD),
+        ]
+        .map(|(name, method)| (name.to_owned(), AuthenticationQuestion::by(method)));
         run_generic(self, questions.chain(unknown))
     }
 }

@@ -477,5 +477,6 @@ fn a_component_of_another_kind_is_refused_with_what_it_should_be() {
     assert_eq!(gateway.run_to_end().code(), Some(1));
     let said = gateway.output().text();
     assert!(said.contains("it is no authenticator as the contract has it"), "{said}");
+    assert!(said.contains("it is a policy: name it as the `policy` of a websocket service"), "{said}");
     assert!(said.contains("wampgate:authid/authentication@0.3.0"), "{said}");
 }
