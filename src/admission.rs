@@ -223,15 +223,25 @@ impl Admission {
         visitor: &Visitor,
         application: &Application<'_>,
     ) -> Result<Verdict, AuthError> {
-        let decision = self.ask(visitor, application).await?;
+        let mut span = visitor.place.child("decision");
+        span.tell("wampgate.policy", || self.policy.name().to_owned());
+        let decision = match self.ask(visitor, application).await {
+            Ok(decision) => decision,
+            Err(error) => {
+                span.failed(error.reason());
+                return Err(error);
+            }
+        };
         match self.follow(visitor, application, decision).await {
             Ok(verdict) => {
+                span.tell("wampgate.outcome", || verdict.name());
                 if let Verdict::Admitted(identity) = &verdict {
                     self.logins.count(identity.authmethod, Outcome::Ok);
                 }
                 Ok(verdict)
             }
             Err((method, refusal)) => {
+                span.refused(refusal.reason());
                 if let Some(method) = method {
                     self.logins.count(method.name(), (&refusal).into());
                 }
@@ -406,6 +416,16 @@ impl Admission {
         match guess.as_ref().and_then(|guess| self.guesses.wait(guess, Instant::now())) {
             Some(wait) => Err(AuthError::Throttled(wait)),
             None => Ok(guess),
+        }
+    }
+}
+
+impl Verdict {
+    /// Its name in traces.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Admitted(_) => "admitted",
+            Self::Challenged(_) => "challenged",
         }
     }
 }

@@ -17,6 +17,8 @@ mod reconfigure;
 mod reload;
 mod run;
 mod schema;
+#[cfg(feature = "otel")]
+mod traces;
 mod version;
 
 use std::{io, net::IpAddr, path::PathBuf, process::ExitCode};

@@ -7,6 +7,7 @@ mod relayed;
 
 use std::{
     future::pending,
+    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,6 +26,7 @@ use crate::{
     shown,
     stream::Incoming,
     time::bucket::Bucket,
+    traces::Span,
     tracking::{Closed, Parting},
     wamp::{SessionId, Uri},
     wire::{Ending, Testee, Wire},
@@ -48,6 +50,10 @@ struct Connection {
     lease: Option<Box<lease::Held>>,
     /// How often it may join.
     joins: Bucket,
+    /// Lasts as long as the connection.
+    span: Span,
+    /// The span of the join that is under way.
+    joining: Span,
     /// Its place among the connections of its address, behind a proxy.
     _seat: Option<Seat>,
 }
@@ -152,15 +158,19 @@ impl Connection {
         Self::over(wire, &service, visitor, None)
     }
 
-    fn over(wire: Wire, service: &WebSocketService, visitor: Visitor, seat: Option<Seat>) -> Self {
+    fn over(wire: Wire, service: &WebSocketService, mut visitor: Visitor, seat: Option<Seat>) -> Self {
         let joins = Bucket::full(Instant::now());
         let (slot, line) = (Arc::clone(&service.slot), service.line);
-        Self { slot, line, wire, visitor, joined: None, lease: None, joins, _seat: seat }
+        let span = begin(&mut visitor);
+        let joining = Span::NONE;
+        Self { slot, line, wire, visitor, joined: None, lease: None, joins, span, joining, _seat: seat }
     }
 
     /// One session, from HELLO to GOODBYE.
     async fn converse(&mut self, shutdown: &CancellationToken) -> Ending {
-        let session = match Box::pin(self.join(shutdown)).await {
+        let joined = Box::pin(self.join(shutdown)).await;
+        self.note_the_join(joined.as_ref().err());
+        let session = match joined {
             Ok(session) => session,
             Err(ending) => return ending,
         };
@@ -188,6 +198,9 @@ impl Connection {
     async fn end(mut self: Box<Self>, ending: Ending) {
         self.visitor.depart();
         self.tell(&ending);
+        if let Some(reason) = ending.complaint() {
+            self.span.refused(reason);
+        }
         if let Ending::Refused(refusal) = &ending {
             self.visitor.is_refused(refusal);
         }
@@ -213,7 +226,28 @@ impl Connection {
     }
 }
 
+/// The span of a visitor's connection.
+fn begin(visitor: &mut Visitor) -> Span {
+    let mut span = visitor.place.enter("connection");
+    // By this number the log's lines are found.
+    span.tell("wampgate.connection", || visitor.id.to_string());
+    span
+}
+
 impl Connection {
+    /// Ends the span of a join, if a HELLO has come.
+    fn note_the_join(&mut self, refused: Option<&Ending>) {
+        let mut span = mem::take(&mut self.joining);
+        self.visitor.place.return_to(&self.span);
+        if let Some(reason) = refused.and_then(Ending::complaint) {
+            span.refused(reason);
+        }
+        if let Some(identity) = self.joined.as_deref().filter(|_| refused.is_none()) {
+            span.tell("wampgate.method", || identity.authmethod);
+            span.tell("wampgate.role", || identity.authrole.to_string());
+        }
+    }
+
     /// Tells the operator who has joined. A login stands for a person or a device, and has a line that every log shows; anonymous
     /// clients come by the thousand.
     fn tell_of_the_join(&self, session: SessionId, realm: &Uri, identity: &Identity) {

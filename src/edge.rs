@@ -68,6 +68,7 @@ use crate::{
     service::WebSocketService,
     stream::PeerAddr,
     tls::Tls,
+    traces::Parent,
 };
 
 pub use addresses::Seat;
@@ -125,13 +126,15 @@ pub struct Edge {
 
 /// Who a request is from.
 #[derive(Debug, Clone, Copy)]
-struct Requester {
+struct Requester<'a> {
     /// The peer, or the address that a trusted proxy gives.
     peer: PeerAddr,
     /// The peer that has connected.
     connected: PeerAddr,
     /// Whether that is a proxy whose word counts.
     is_proxy: bool,
+    /// What the spans of the request are part of.
+    parent: Parent<'a>,
 }
 
 impl Edge {
@@ -237,7 +240,7 @@ impl Edge {
         &self,
         request: &Parts,
         has_body: bool,
-        client: Requester,
+        client: Requester<'_>,
         tls: Option<&Tls>,
         slot: &OnceLock<Agreed>,
     ) -> Result<Response<Body>, Problem> {
@@ -339,7 +342,7 @@ impl Edge {
         target: &ForwardAuth,
         request: &Parts,
         below: &str,
-        Requester { peer, connected, is_proxy }: Requester,
+        Requester { peer, connected, is_proxy, parent }: Requester<'_>,
         tls: Option<&Tls>,
     ) -> Result<Response<Body>, Problem> {
         if !has_host(request) {
@@ -347,7 +350,8 @@ impl Edge {
         }
         let mut response = match self.addresses.handshake(self.limited(connected), Instant::now()) {
             Ok(()) => {
-                target.answer(Question { request, below, client: peer, is_trusted: is_proxy, tls }).await
+                let question = Question { request, below, client: peer, is_trusted: is_proxy, tls, parent };
+                target.answer(question).await
             }
             Err(refused) => target.turn_down(refused, peer),
         };

@@ -32,6 +32,7 @@
 //! | `cli` (default) | the command `wampgate`, and all of the below |
 //! | `gateway` | [`Gateway`], [`config`], [`store`], [`admin`] |
 //! | `testkit` | [`testkit`]; alone, it needs no gateway, no store and no C compiler |
+//! | `otel` | [`traces`]: spans of OpenTelemetry; the command sends them to a collector |
 //! | `cache` | compiled policies stay on disk from one run to the next |
 
 #![cfg_attr(
@@ -52,6 +53,8 @@ pub mod policy;
 pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+#[cfg(feature = "otel")]
+pub mod traces;
 
 #[cfg(feature = "gateway")]
 mod admission;
@@ -87,6 +90,8 @@ mod socket_file;
 mod stream;
 #[cfg(feature = "gateway")]
 mod tls;
+#[cfg(all(feature = "gateway", not(feature = "otel")))]
+mod traces;
 #[cfg(feature = "gateway")]
 mod tracking;
 #[cfg(feature = "gateway")]

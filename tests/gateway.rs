@@ -39,6 +39,8 @@ mod shutdown;
 mod takeover;
 mod tls;
 mod tokens;
+#[cfg(feature = "otel")]
+mod traces;
 mod traffic;
 mod unix;
 mod upstreams;

@@ -33,7 +33,7 @@ const LAYERS: &[&[&str]] = &[
     &["store"],
     &["handshake", "stream"],
     &["tls"],
-    &["metrics", "health"],
+    &["metrics", "health", "traces"],
     &["identity"],
     &["cookie"],
     &[

@@ -16,6 +16,7 @@ use crate::{
     policy::{ContractError, JoinRequest, Policy, PolicyError, RawDecision},
     store::{CookieStore, MemoryStore, OpenedStore},
     stream::PeerAddr,
+    traces::Parent,
     tracking::{Clients, LoginOptions},
 };
 
@@ -92,8 +93,15 @@ impl Scene {
             headers.insert(header::COOKIE, cookie.parse().unwrap());
         }
         let peer = PeerAddr::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 4711)));
-        let facts =
-            Facts { peer, tls: None, path: "/private", query: None, subprotocol: None, may_be_new: true };
+        let facts = Facts {
+            peer,
+            tls: None,
+            path: "/private",
+            query: None,
+            subprotocol: None,
+            may_be_new: true,
+            parent: Parent::default(),
+        };
         self.admission.meet(facts, &headers, Timestamp::now()).await.unwrap()
     }
 

@@ -10,6 +10,7 @@ use crate::{
     store::Authentication,
     stream::PeerAddr,
     tls::{ClientCertificate, Tls},
+    traces::{Parent, Place},
     tracking::{Closed, Tracked, Tracker},
     wamp::Subprotocol,
 };
@@ -29,6 +30,8 @@ pub struct Facts<'a> {
     pub subprotocol: Option<Subprotocol>,
     /// Whether a client that the store does not know may get a record.
     pub may_be_new: bool,
+    /// What the visitor's spans are part of.
+    pub(crate) parent: Parent<'a>,
 }
 
 /// A client that has come with a request, and is here until this is dropped.
@@ -40,6 +43,8 @@ pub struct Visitor {
     pub peer: PeerAddr,
     /// The tracked client, if cookie tracking is on.
     pub tracked: Option<Tracked>,
+    /// What its spans are part of.
+    pub(crate) place: Place,
     /// What tracks the client.
     pub(super) tracker: Option<Arc<Tracker>>,
     pub(super) tls: Option<Tls>,
@@ -59,11 +64,12 @@ impl Visitor {
         tracked: Option<Tracked>,
         token: Option<Secret>,
     ) -> Self {
-        let Facts { peer, tls, path, query: _, subprotocol, may_be_new: _ } = facts;
+        let Facts { peer, tls, path, query: _, subprotocol, may_be_new: _, parent } = facts;
         Self {
             id: format!("{:016x}", rand::random::<u64>()).into(),
             peer,
             tracked,
+            place: Place::of(parent),
             tracker: None,
             tls: tls.cloned(),
             path: path.into(),

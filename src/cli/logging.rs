@@ -16,7 +16,11 @@ use super::LogFormat;
 
 /// Libraries that log what passes through them below the level `warn`, tickets and cookies included. No filter of the
 /// operator's may show that.
-const TALKATIVE: [&str; 3] = ["tungstenite", "tokio_tungstenite", "hyper"];
+const TALKATIVE: [&str; 6] =
+    ["tungstenite", "tokio_tungstenite", "hyper", "opentelemetry", "opentelemetry_otlp", "opentelemetry_sdk"];
+
+/// Events of OpenTelemetry that say with each batch what the gateway says once.
+const REPEATED: [&str; 2] = ["BatchSpanProcessor.ExportError", "Export.Failed."];
 
 /// What a filter may be.
 pub(super) const MEANT: &str = "use a level (error, warn, info, debug, trace) or target=level";
@@ -70,7 +74,10 @@ fn level(text: &str) -> Option<LevelFilter> {
 pub(super) fn start(format: LogFormat, LogFilter(filter): LogFilter) -> anyhow::Result<()> {
     let discreet = filter_fn(|event| {
         let library = event.target().split("::").next().unwrap_or_default();
-        *event.level() <= Level::WARN || !TALKATIVE.contains(&library)
+        if !TALKATIVE.contains(&library) {
+            return true;
+        }
+        *event.level() <= Level::WARN && !REPEATED.iter().any(|name| event.name().starts_with(name))
     });
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)

@@ -65,9 +65,21 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let reading = move |gateway: &Gateway| Watched::of(gateway, source, load_options, file);
     let runtime =
         runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    #[cfg(not(feature = "otel"))]
+    if std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT").is_some() {
+        info!(
+            "the environment has OTEL_EXPORTER_OTLP_ENDPOINT, but this build has no traces: the cargo feature `otel` brings them"
+        );
+    }
+    #[cfg(feature = "otel")]
+    let traces = super::traces::start(runtime.handle());
     // On a worker rather than on this thread, so that accepting needs no switch between threads.
     let outcome =
         runtime.block_on(runtime.spawn(serve(loaded.config, reading, args.record.clone(), starting)));
+    #[cfg(feature = "otel")]
+    if let Some(traces) = traces {
+        traces.finish();
+    }
     // What has to be written is written. A thread that waits for a file system does not hold up the end.
     runtime.shutdown_timeout(LAST_WAIT);
     outcome.context("the gateway crashed")?

@@ -15,6 +15,7 @@ fn features() -> Vec<&'static str> {
         ("cli", cfg!(feature = "cli")),
         ("fuzzing", cfg!(feature = "fuzzing")),
         ("gateway", cfg!(feature = "gateway")),
+        ("otel", cfg!(feature = "otel")),
         ("testkit", cfg!(feature = "testkit")),
     ];
     features.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect()

@@ -25,6 +25,7 @@ impl Connection {
     pub(super) async fn join(&mut self, shutdown: &CancellationToken) -> Result<Session, Ending> {
         let (service, hello) = self.hello(shutdown).await?;
         let backend = find_backend(&service, &hello)?;
+        self.joining.tell("wampgate.realm", || backend.realm().to_string());
         let session = SessionId::random();
         let features = ClientFeatures::read(&hello.details.roles);
         let identity = self.admit(&service, hello, &backend, session).await?;
@@ -81,6 +82,7 @@ impl Connection {
                 if let Some(rate) = service.joins {
                     self.joins.take(rate, Instant::now()).map_err(|_| AuthError::TooOften)?;
                 }
+                self.joining = self.visitor.place.enter("join");
                 service.admission.greet(&mut self.visitor).await;
                 Ok((service, Hello { realm, details }))
             }
@@ -111,7 +113,12 @@ impl Connection {
                     method: challenge.method,
                     extra: challenge.extra.clone(),
                 });
-                let answer = match self.answer().await {
+                let answer = {
+                    let mut span = self.visitor.place.child("challenge");
+                    span.tell("wampgate.method", || challenge.method);
+                    self.answer().await
+                };
+                let answer = match answer {
                     Ok(answer) => answer,
                     Err(ending) => {
                         service.admission.abandon(&challenge);

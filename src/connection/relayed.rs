@@ -6,7 +6,7 @@ use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::{closed, lease::Held};
+use super::{begin, closed, lease::Held};
 use crate::{
     admission::{Recognized, Visitor},
     backend::Backend,
@@ -15,6 +15,7 @@ use crate::{
     metrics::{Refusals, Stage},
     shown,
     stream::Stream,
+    traces::Span,
     tracking::Parting,
     upstream::{Beginning, End, Place, Relay, Stop, code},
     wire::Ending,
@@ -35,6 +36,8 @@ pub(super) struct Relayed {
     lease: Option<Box<Held>>,
     lapsed: Option<mpsc::Receiver<Lapse>>,
     _place: Place,
+    /// Lasts as long as the connection.
+    _span: Span,
     _seat: Option<Seat>,
 }
 
@@ -46,7 +49,7 @@ impl Relayed {
             link,
             sent_early,
             has_extensions,
-            visitor,
+            mut visitor,
             recognized,
             backend,
             interval,
@@ -61,7 +64,19 @@ impl Relayed {
         let beginning = Beginning { client: &early, upstream: &sent_early, has_extensions };
         let relay = Relay::new(stream, link, &beginning, interval, tally);
         let (lease, lapsed) = hold(recognized.as_ref());
-        Self { relay, visitor, recognized, backend, refusals, lease, lapsed, _place: place, _seat: seat }
+        let span = begin(&mut visitor);
+        Self {
+            relay,
+            visitor,
+            recognized,
+            backend,
+            refusals,
+            lease,
+            lapsed,
+            _place: place,
+            _span: span,
+            _seat: seat,
+        }
     }
 
     /// Passes on what comes until a side ends, or the client may no longer be there.

@@ -114,7 +114,7 @@ impl Edge {
         path: &RequestPath<'_>,
         depth: usize,
         has_body: bool,
-        client: Requester,
+        client: Requester<'_>,
     ) -> Result<(Response<Body>, Option<ConsoleEntry>), Problem> {
         // `check` has every such page listen on loopback. A proxy there would make each client's request one of this machine.
         if target.token.is_none() && is_forwarded(&request.headers) {
@@ -151,7 +151,7 @@ impl Edge {
         link: &Arc<ConsoleLink>,
         request: &Parts,
         has_body: bool,
-        Requester { peer, connected, .. }: Requester,
+        Requester { peer, connected, .. }: Requester<'_>,
     ) -> Result<(Response<Body>, ConsoleEntry), Problem> {
         let Parts { method, version, headers, .. } = request;
         let checked = target.handshake.check_any(method, *version, headers);

@@ -34,6 +34,7 @@ use crate::{
     stream::PeerAddr,
     time::Timestamp,
     tls::Tls,
+    traces::Parent,
 };
 
 /// What comes of a question, by its status: the values of the metric's label.
@@ -68,6 +69,8 @@ pub(crate) struct Question<'a> {
     /// Whether the proxy's word counts.
     pub(crate) is_trusted: bool,
     pub(crate) tls: Option<&'a Tls>,
+    /// What the spans of the question are part of.
+    pub(crate) parent: Parent<'a>,
 }
 
 /// What the gateway finds out about a request.
@@ -137,7 +140,7 @@ impl ForwardAuth {
 
     /// The client of the request that the question is about. Only a policy looks at more than its cookie.
     async fn meet(&self, question: Question<'_>) -> Result<Visitor, Refusal> {
-        let Question { request, client, tls, .. } = question;
+        let Question { request, client, tls, parent, .. } = question;
         let admission = &self.service.admission;
         let (mut path, mut kept) = (request.uri.path(), KeptHeaders::default());
         if self.options.terms.asks_policy {
@@ -146,7 +149,8 @@ impl ForwardAuth {
             kept = admission.kept_headers(&request.headers);
             original.correct(&mut kept);
         }
-        let facts = Facts { peer: client, tls, path, query: None, subprotocol: None, may_be_new: false };
+        let facts =
+            Facts { peer: client, tls, path, query: None, subprotocol: None, may_be_new: false, parent };
         admission.glance(facts, &request.headers, kept, Timestamp::now()).await.map_err(Refusal::Store)
     }
 

@@ -88,7 +88,7 @@ pub(super) struct Asked<'a> {
     /// What the path has behind the mount.
     pub(super) below: &'a str,
     pub(super) accepted: &'a AcceptedAny,
-    pub(super) client: Requester,
+    pub(super) client: Requester<'a>,
     pub(super) tls: Option<&'a Tls>,
     /// Whether the client may get a record.
     pub(super) may_be_new: bool,
@@ -128,7 +128,8 @@ impl Proxied {
     pub(super) async fn open(&self, asked: Asked<'_>) -> Result<(Response<Body>, RelayHandover), Problem> {
         let Asked { request, client, tls, may_be_new, .. } = asked;
         let (path, query) = (request.uri.path(), request.uri.query());
-        let facts = Facts { peer: client.peer, tls, path, query, subprotocol: None, may_be_new };
+        let Requester { peer, parent, .. } = client;
+        let facts = Facts { peer, tls, path, query, subprotocol: None, may_be_new, parent };
         let admission = &self.service.admission;
         let mut visitor = met(admission.meet_without_hello(facts, &request.headers, Timestamp::now()).await)?;
         match self.decide(asked, &visitor).await {
@@ -173,7 +174,8 @@ impl Proxied {
             is_trusted: client.is_proxy,
             has_tls: tls.is_some(),
         };
-        let headers = self.rules.request(&request.headers, origin, told);
+        let mut headers = self.rules.request(&request.headers, origin, told);
+        visitor.place.announce(&mut headers);
         match self.upstream.open(below, &headers, &accepted.accept_key).await {
             Ok(opened) => Ok((opened, recognized)),
             Err(UpstreamError::TurnedDown(mut answer)) => {

@@ -25,6 +25,7 @@ use crate::{
     metrics::Stage,
     stream::Incoming,
     time::Timestamp,
+    traces::Parent,
 };
 
 impl Edge {
@@ -82,8 +83,15 @@ impl Edge {
             return None;
         }
         let Incoming { mut stream, peer, tls, .. } = incoming;
-        let facts =
-            Facts { peer, tls: tls.as_ref(), path: "", query: None, subprotocol: None, may_be_new: false };
+        let facts = Facts {
+            peer,
+            tls: tls.as_ref(),
+            path: "",
+            query: None,
+            subprotocol: None,
+            may_be_new: false,
+            parent: Parent::default(),
+        };
         // Without tracking there is no store that could fail.
         let visitor = service.admission.meet(facts, &HeaderMap::new(), Timestamp::now()).await.ok()?;
         stream.keep_alive();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::{body::Body as _, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
@@ -28,6 +28,7 @@ use super::{
 use crate::{
     stream::{Incoming, OpenSocket, PeerAddr},
     tls::Tls,
+    traces::{self, Span},
 };
 
 /// hyper's own lower bound for its buffers; smaller heads are limited by `max_header_size`.
@@ -134,14 +135,17 @@ impl Edge {
         }
         let peer = proxies::client(connected, &parts.headers, trusted);
         let is_proxy = proxies::is_trusted(connected, trusted);
-        let client = Requester { peer, connected, is_proxy };
+        let mut span = edge.span(&parts, is_proxy);
+        let client = Requester { peer, connected, is_proxy, parent: span.parent() };
         // No target here has a use for a body, so none is read. hyper reads nothing behind it either.
         let has_body = !body.is_end_stream();
         drop(body);
-        let mut response = edge
-            .answer(&parts, has_body, client, tls, slot)
-            .await
-            .unwrap_or_else(|problem| edge.refuse(&problem, &parts, peer));
+        let answered = edge.answer(&parts, has_body, client, tls, slot).await;
+        let mut response = answered.unwrap_or_else(|problem| {
+            span.refused(problem.reason());
+            edge.refuse(&problem, &parts, peer)
+        });
+        span.answered(response.status(), &edge.transport, parts.uri.path());
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             // The limits of the connection itself are those of the edge that it has begun with: it does not stay.
             edge.finish(response.headers_mut(), has_body || self.succession.is_over());
@@ -154,6 +158,20 @@ impl Edge {
             access::note(&edge.transport, peer, &parts, &response, begun);
         }
         Ok(response)
+    }
+
+    /// The span of a request for which the gateway finds out who the client is.
+    fn span(&self, request: &Parts, is_proxy: bool) -> Span {
+        if !traces::are_on() {
+            return Span::NONE;
+        }
+        if self.routes.find_question(request.uri.path()).is_some() {
+            Span::of_request("forward-auth", request, is_proxy)
+        } else if request.headers.contains_key(header::UPGRADE) {
+            Span::of_request("handshake", request, is_proxy)
+        } else {
+            Span::NONE
+        }
     }
 
     fn finish(&self, headers: &mut HeaderMap, is_last: bool) {

@@ -118,7 +118,7 @@ impl Edge {
         websocket: &WebSocketTarget,
         request: &Parts,
         has_body: bool,
-        Requester { peer, connected, .. }: Requester,
+        Requester { peer, connected, parent, .. }: Requester<'_>,
         tls: Option<&Tls>,
     ) -> Result<(Response<Body>, Handover), Problem> {
         let accepted = websocket.check(request, has_body)?;
@@ -127,7 +127,7 @@ impl Edge {
         // The server counts the others when it accepts their connections.
         let seat = if peer == connected { None } else { self.addresses.enter(client)? };
         let record = self.addresses.new_record(client, now);
-        let opened = websocket.open(request, &accepted, peer, tls, record.is_ok()).await;
+        let opened = websocket.open(request, &accepted, peer, tls, (record.is_ok(), parent)).await;
         match (record, &opened) {
             (Err(refused), Err(Problem::NewClient)) => return Err(refused.into()),
             (Ok(_), Ok((_, handover))) if handover.visitor.is_new() => {}
@@ -143,7 +143,7 @@ impl Edge {
         proxied: &Proxied,
         request: &Parts,
         (depth, has_body): (usize, bool),
-        client: Requester,
+        client: Requester<'_>,
         tls: Option<&Tls>,
     ) -> Result<(Response<Body>, RelayHandover), Problem> {
         let accepted = proxied.check(request, has_body)?;
@@ -170,7 +170,7 @@ impl Edge {
         testee: &TesteeService,
         request: &Parts,
         has_body: bool,
-        Requester { peer, connected, .. }: Requester,
+        Requester { peer, connected, .. }: Requester<'_>,
     ) -> Result<(Response<Body>, Option<Seat>), Problem> {
         let response = open_testee(testee, request, has_body)?;
         let client = self.limited(peer);

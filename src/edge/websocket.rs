@@ -16,6 +16,7 @@ use crate::{
     stream::PeerAddr,
     time::Timestamp,
     tls::Tls,
+    traces::Parent,
     wamp::Subprotocol,
 };
 
@@ -57,14 +58,15 @@ impl WebSocketTarget {
         without_body(checked, has_body)
     }
 
-    /// Tracks the client of a handshake that was accepted. `may_be_new` tells whether it may get a record.
+    /// Tracks the client of a handshake that was accepted. `may_be_new` tells whether it may get a record, and `parent` what
+    /// its spans are part of.
     pub(crate) async fn open(
         &self,
         request: &Parts,
         accepted: &Accepted,
         peer: PeerAddr,
         tls: Option<&Tls>,
-        may_be_new: bool,
+        (may_be_new, parent): (bool, Parent<'_>),
     ) -> Result<(Response<Body>, Handover), Problem> {
         let Parts { headers, uri, .. } = request;
         let subprotocol = accepted.subprotocol;
@@ -75,6 +77,7 @@ impl WebSocketTarget {
             query: uri.query(),
             subprotocol: Some(subprotocol),
             may_be_new,
+            parent,
         };
         let mut visitor = met(self.service.admission.meet(facts, headers, Timestamp::now()).await)?;
         let announced = accepted.announce.then(|| HeaderValue::from_static(subprotocol.name()));
