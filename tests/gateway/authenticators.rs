@@ -1,17 +1,17 @@
 //! Methods whose principals a component knows, through the front door: what it answers counts as far as it fits the question, and
 //! whatever goes wrong refuses the client.
 
-use std::{fs, time::Instant};
+mod faults;
+mod lasting;
 
-use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, Gateway, Jar, PATIENCE,
+    Client, Gateway, Jar,
     auth::{Login, METHODS, SECRET, every_method, joe},
     client::Refused,
     code,
-    config::{TICKET, With as _, tracked, tracked_in_file, untracked, web},
+    config::{TICKET, With as _, tracked, untracked, web},
 };
 
 /// Answers what its configuration says: `plugins/scripted`.
@@ -247,84 +247,6 @@ fn an_answer_that_does_not_fit_refuses_the_client() {
 }
 
 #[test]
-fn a_hostile_authenticator_refuses_its_own_clients_and_no_other_one_waits() {
-    for deed in ["trap", "loop", "flood", "grow", "error"] {
-        for method in ["ticket", "wampcra"] {
-            let hostile = scripted(&json!(deed)).with("deadline", json!("50ms"));
-            let mut auth = every_method_scripted();
-            auth[method] = hostile;
-            let gateway = gateway(&auth);
-            let begun = Instant::now();
-            let refused = is_refused(&gateway, method, "wamp.error.authentication_failed");
-            assert!(!refused.message.contains(deed), "{refused:?}");
-            assert!(begun.elapsed() < PATIENCE);
-            gateway.output().until("no decision: ", 1);
-            // The others join meanwhile and afterwards.
-            let mut waiting: Vec<Client> =
-                (0..8).map(|_| Client::open(&gateway, &mut Jar::default())).collect();
-            for client in &mut waiting {
-                client.hello("realm1", joe(method).hello(&[method]));
-            }
-            login(&gateway, &joe("scram")).unwrap();
-            login(&gateway, &joe("cryptosign")).unwrap();
-        }
-    }
-}
-
-#[test]
-fn a_ticket_and_a_tracking_id_stand_in_no_log_whatever_the_authenticator_writes() {
-    let gateway = gateway_with(&tracked(), &json!({ "ticket": scripted(&json!("leak")) }));
-    let mut jar = Jar::default();
-    let mut client = Client::open(&gateway, &mut jar);
-    client.join_by_ticket("joe", TICKET).unwrap_err();
-    gateway.output().until("[secret]", 2);
-    gateway.output().until("[tracking ID]", 2);
-    let log = gateway.output().text();
-    assert!(!log.contains(TICKET), "{log}");
-    assert!(!log.contains(jar.id.as_ref().unwrap()), "{log}");
-}
-
-#[test]
-fn wrong_tickets_are_limited_as_those_of_the_configuration_are() {
-    let auth = json!({ "ticket": scripted(&json!({ "unknown": {} })), "max_failures": 3 });
-    let gateway = gateway(&auth);
-    for _ in 0..3 {
-        is_refused(&gateway, "ticket", "wamp.error.not_authorized");
-    }
-    is_refused(&gateway, "ticket", "wamp.error.unavailable");
-    // A refusal in words of its own is no way around the limit.
-    let denial = json!({ "deny": { "reason": "com.example.closed", "message": "" } });
-    let (said, code) = gateway
-        .reload(&web(&untracked().with("auth", json!({ "ticket": scripted(&denial), "max_failures": 3 }))));
-    assert_eq!(code, 0, "{said}");
-    let other = Login { authid: Some("ann"), ..joe("ticket") };
-    let outcomes: Vec<_> = (0..4)
-        .map(|_| comes(&gateway, &mut Jar::default(), &["ticket"], &other).unwrap_err().reason)
-        .collect();
-    assert_eq!(outcomes[..3], ["com.example.closed"; 3]);
-    assert_eq!(outcomes[3], "wamp.error.unavailable");
-}
-
-#[test]
-fn a_component_that_fails_makes_no_wrong_guesses_of_its_clients_tickets() {
-    let service = |answer: &Value| {
-        web(&untracked().with("auth", json!({ "ticket": scripted(answer), "max_failures": 2 })))
-    };
-    let gateway = gateway(&json!({ "ticket": scripted(&json!("trap")), "max_failures": 2 }));
-    // It traps, wants too much memory, says that it has failed, and gives an answer that does not fit.
-    for failure in [json!("trap"), json!("grow"), json!("error"), secret("wampcra")] {
-        let (said, code) = gateway.reload(&service(&failure));
-        assert_eq!(code, 0, "{said}");
-        for _ in 0..3 {
-            is_refused(&gateway, "ticket", "wamp.error.authentication_failed");
-        }
-    }
-    let (said, code) = gateway.reload(&service(&accept()));
-    assert_eq!(code, 0, "{said}");
-    login(&gateway, &joe("ticket")).unwrap();
-}
-
-#[test]
 fn an_anonymous_client_gets_the_identity_that_the_component_gives() {
     let named =
         json!({ "accept": { "authid": "guest-7", "authrole": "frontend", "authextra": "{\"quota\":5}" } });
@@ -392,91 +314,4 @@ fn the_example_lets_in_who_is_invited_until_the_invitation_ends() {
     let (said, code) = gateway.reload(&web(&untracked().with("auth", auth("tomorrow"))));
     assert_eq!(code, 1);
     assert!(said.contains("invited.ann.until: use a day"), "{said}");
-}
-
-#[test]
-fn a_cookie_remembers_a_login_by_component_for_as_long_as_the_component_knows_the_principal() {
-    let service = |auth: Value| tracked_in_file().with("auth", auth.with("cookie", json!({})));
-    let both = ["cookie", "ticket"];
-    let eve = Login { authid: Some("eve"), secret: "no ticket", ..joe("ticket") };
-    let mut gateway = gateway_with(&service(json!({ "ticket": invited("2999-12-31") })), &json!({}));
-    let mut jar = Jar::default();
-    let ann = Login { authid: Some("ann"), secret: SECRET, ..joe("ticket") };
-    comes(&gateway, &mut jar, &both, &ann).unwrap();
-    // Rotation gives the new cookie with the next handshake.
-    let _ = Client::open(&gateway, &mut jar);
-    let welcome = comes(&gateway, &mut jar, &both, &eve).unwrap();
-    assert_eq!((&welcome["authid"], &welcome["authprovider"]), (&json!("ann"), &json!("cookie")));
-    assert_eq!((&welcome["authmethod"], &welcome["authrole"]), (&json!("ticket"), &json!("frontend")));
-
-    // The invitation has served; the name still counts, also after a restart.
-    gateway.terminate();
-    gateway.configure(&web(&service(json!({ "ticket": invited("2020-12-31") }))));
-    gateway.restart();
-    assert_eq!(comes(&gateway, &mut jar, &both, &eve).unwrap()["authid"], "ann");
-
-    // An authenticator that fails refuses, and forgets nothing.
-    gateway.terminate();
-    gateway.configure(&web(&service(json!({ "ticket": scripted(&json!("trap")) }))));
-    gateway.restart();
-    let refused = comes(&gateway, &mut jar, &["cookie"], &eve).unwrap_err();
-    assert_eq!(refused.reason, "wamp.error.authentication_failed");
-    // So does one that would have another client in its place.
-    let other = json!({ "accept": { "authid": "joe", "authrole": "frontend" } });
-    gateway.terminate();
-    gateway.configure(&web(&service(json!({ "ticket": scripted(&other) }))));
-    gateway.restart();
-    comes(&gateway, &mut jar, &["cookie"], &eve).unwrap_err();
-}
-
-#[test]
-fn a_login_whose_principal_the_component_no_longer_knows_is_dropped() {
-    let service = |auth: Value| tracked().with("auth", auth.with("cookie", json!({})));
-    let gateway = gateway_with(&service(json!({ "ticket": scripted(&accept()) })), &json!({}));
-    let mut jar = Jar::default();
-    comes(&gateway, &mut jar, &["ticket"], &joe("ticket")).unwrap();
-    let _ = Client::open(&gateway, &mut jar);
-    for answer in [json!({ "unknown": {} }), accept()] {
-        let (said, code) = gateway.reload(&web(&service(json!({ "ticket": scripted(&answer) }))));
-        assert_eq!(code, 0, "{said}");
-        // The second time the component would take the client, and its login is gone.
-        comes(&gateway, &mut jar, &["cookie"], &joe("ticket")).unwrap_err();
-    }
-}
-
-#[test]
-fn sessions_end_when_a_reload_takes_their_component_away() {
-    let auth = json!({ "ticket": scripted(&accept()), "wampcra": scripted(&secret("wampcra")) });
-    let gateway = gateway(&auth);
-    let mut by_ticket = Client::open(&gateway, &mut Jar::default());
-    by_ticket.join_by(&joe("ticket")).unwrap();
-    let mut by_key = Client::open(&gateway, &mut Jar::default());
-    by_key.join_by(&joe("wampcra")).unwrap();
-
-    // New bytes of the component are the component all the same.
-    let mut changed = SCRIPTED.to_vec();
-    changed.extend([0, 2, 1, b'x']);
-    fs::write(gateway.path().join("scripted.wasm"), changed).unwrap();
-    gateway.signal(Signal::HUP);
-    gateway.output().until("policy reloaded", 1);
-    by_ticket.echoes();
-    login(&gateway, &joe("ticket")).unwrap();
-
-    let left = json!({ "wampcra": scripted(&secret("wampcra")) });
-    let (said, code) = gateway.reload(&web(&untracked().with("auth", left)));
-    assert_eq!(code, 0, "{said}");
-    assert_eq!(by_ticket.receive()[0], code::GOODBYE);
-    by_key.echoes();
-}
-
-#[test]
-fn a_component_of_another_kind_is_refused_with_what_it_should_be() {
-    let default = include_bytes!("../../plugins/default/wampgate-default-policy.wasm");
-    let auth = json!({ "ticket": { "type": "component", "component": "policy.wasm" } });
-    let mut gateway = Gateway::prepare(&web(&untracked().with("auth", auth))).file("policy.wasm", default);
-    assert_eq!(gateway.run_to_end().code(), Some(1));
-    let said = gateway.output().text();
-    assert!(said.contains("it is no authenticator as the contract has it"), "{said}");
-    assert!(said.contains("it is a policy: name it as the `policy` of a websocket service"), "{said}");
-    assert!(said.contains("wampgate:authid/authentication@0.3.0"), "{said}");
 }

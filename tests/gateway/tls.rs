@@ -1,29 +1,23 @@
 //! TLS that ends in the gateway, through real sockets.
 
+mod certificates;
+mod clients;
+
 use std::{
-    fs::Permissions,
     io::{Read as _, Write as _},
     net::{Ipv4Addr, TcpStream},
-    os::unix::fs::PermissionsExt as _,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
-use tokio_rustls::rustls::{
-    HandshakeKind, ProtocolVersion,
-    pki_types::{CertificateDer, pem::PemObject as _},
-};
+use tokio_rustls::rustls::{HandshakeKind, ProtocolVersion};
 
 use super::metrics::metrics;
 use crate::support::{
-    Client, Gateway, Handshake, Jar, PATIENCE, Serializer,
-    auth::{Login, every_method, hex, joe},
-    client::Refused,
-    code,
+    Client, Frame, Gateway, Handshake, Jar, PATIENCE, Serializer, code,
     config::{endpoint, tracked},
     http::Connection,
-    tls::{Authority, TlsClient, Validity},
+    tls::{Authority, TlsClient},
 };
 
 const HOST: &str = "gateway.example";
@@ -70,29 +64,6 @@ fn joins(gateway: &Gateway, client: &TlsClient) {
     client.leaves();
 }
 
-/// Joins by `cryptosign`, bound to the channel that `channel` makes of what the session exports.
-#[track_caller]
-fn log_in(
-    gateway: &Gateway,
-    client: &TlsClient,
-    channel: impl Fn([u8; 32]) -> [u8; 32],
-) -> Result<Value, Refused> {
-    let handshake = Handshake::default().over(client);
-    let mut client = Client::open_by(gateway, &mut Jar::default(), handshake, Serializer::Json, false);
-    let session = client.socket().connection().session();
-    let exported = session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).unwrap();
-    let login = Login { channel: Some(channel(exported)), ..joe("cryptosign") };
-    client.hello("realm1", login.hello(&["cryptosign"]));
-    let answer = client.receive();
-    if answer[0] == code::CHALLENGE {
-        assert_eq!(answer[2]["channel_binding"], "tls-exporter");
-        client.send(&login.authenticate(&answer));
-        return client.outcome();
-    }
-    let reason = answer[2].as_str().unwrap_or_default().to_owned();
-    Err(Refused { reason, message: answer.to_string(), close: 0 })
-}
-
 /// A new value of a metric, as soon as it is there.
 #[track_caller]
 fn until_metrics(gateway: &Gateway, line: &str) {
@@ -137,11 +108,11 @@ fn a_large_message_goes_through_and_a_silent_client_stays() {
     let mut client = Client::open_by(&gateway, &mut Jar::default(), handshake, Serializer::Json, false);
     client.joins();
     let large = "x".repeat(900_000);
-    client.socket().send(&crate::support::Frame::text(
+    client.socket().send(&Frame::text(
         json!([16, 7, { "acknowledge": true, "exclude_me": false }, "com.example.large", [large]])
             .to_string(),
     ));
-    client.expect(crate::support::code::PUBLISHED);
+    client.expect(code::PUBLISHED);
     client.echoes();
 }
 
@@ -170,165 +141,6 @@ fn a_client_that_does_not_know_the_authority_is_told_of_in_the_log() {
     let told = is_refused(&gateway, &Authority::new().client(HOST));
     assert!(told.contains("UnknownIssuer"), "{told}");
     gateway.output().until("does the file of the certificate hold its whole chain?", 1);
-}
-
-#[test]
-fn certificates_are_read_anew_when_their_files_change() {
-    let (gateway, authority, client) = gateway();
-    joins(&gateway, &client);
-    let handshake = Handshake::default().over(&client);
-    let mut stays = Client::open_by(&gateway, &mut Jar::default(), handshake, Serializer::Json, false);
-    stays.joins();
-
-    // Another authority's certificate: clients of the first one tell the difference.
-    let next = Authority::new();
-    next.issue(&["next.example"]).write(gateway.path(), "server");
-    gateway.output().until("certificates reloaded", 1);
-    joins(&gateway, &next.client("next.example"));
-    is_refused(&gateway, &authority.client(HOST));
-    until_metrics(&gateway, "wampgate_certificate_reloads_total{transport=\"0\",outcome=\"replaced\"} 1");
-    stays.echoes();
-
-    // What is no certificate, a key of another one, one that has ended, and one that has not begun.
-    let kept = "the old certificates go on, as the new ones cannot";
-    std::fs::write(gateway.path().join("server.pem"), "-----BEGIN CERTIFICATE-----\nAAAA").unwrap();
-    gateway.output().until(kept, 1);
-    gateway.output().until("is PEM that breaks off", 1);
-    authority.issue(&[HOST]).write(gateway.path(), "server");
-    std::fs::write(gateway.path().join("server.key"), authority.issue(&[HOST]).key).unwrap();
-    gateway.output().until("is not the key of the certificate", 1);
-    authority.issue_for(&[HOST], Validity::Over).write(gateway.path(), "server");
-    gateway.output().until("the certificate has expired", 1);
-    authority.issue_for(&[HOST], Validity::Later).write(gateway.path(), "server");
-    gateway.output().until("the certificate begins to hold in", 1);
-    joins(&gateway, &next.client("next.example"));
-    until_metrics(&gateway, "wampgate_certificate_reloads_total{transport=\"0\",outcome=\"replaced\"} 1");
-
-    authority.issue(&[HOST]).write(gateway.path(), "server");
-    gateway.output().until("certificates reloaded", 2);
-    joins(&gateway, &authority.client(HOST));
-    stays.echoes();
-}
-
-#[test]
-fn a_certificate_that_could_not_be_served_is_served_once_nothing_is_wrong_with_it() {
-    let (gateway, authority, _) = gateway();
-    let key = gateway.path().join("server.key");
-    let mode = |mode| std::fs::set_permissions(&key, Permissions::from_mode(mode)).unwrap();
-    let next = Authority::new();
-    // A program that renews certificates leaves the key to all users. The operator changes its mode, and no byte.
-    next.issue(&[HOST]).write(gateway.path(), "server");
-    mode(0o644);
-    gateway.output().until("every user of this machine has access to it", 1);
-    mode(0o600);
-    gateway.output().until("certificates reloaded", 1);
-    joins(&gateway, &next.client(HOST));
-    // One that is there before it holds: no file changes when it begins to.
-    authority.issue_for(&[HOST], Validity::Soon).write(gateway.path(), "server");
-    gateway.output().until("certificates reloaded", 2);
-    joins(&gateway, &authority.client(HOST));
-}
-
-#[test]
-fn an_expired_certificate_is_a_warning_at_the_start_and_a_metric() {
-    let authority = Authority::new();
-    let gateway = Gateway::prepare(&config(&json!({})));
-    authority.issue_for(&[HOST], Validity::Over).write(gateway.path(), "server");
-    let said = gateway.command_said("check", &[]);
-    let expected =
-        "warning: transports[0].endpoint.tls.certificate: clients refuse it: the certificate has expired";
-    assert!(said.contains(expected) && said.contains("renew it"), "{said}");
-    let gateway = gateway.run();
-    gateway.output().until("clients refuse it: the certificate has expired", 1);
-    let told = is_refused(&gateway, &authority.client(HOST));
-    assert!(told.contains("expired"), "{told}");
-    gateway.output().until("does it hold still", 1);
-    let text = metrics(&gateway);
-    let days = text
-        .lines()
-        .find(|line| line.starts_with("wampgate_certificate_days{transport=\"0\",certificate=\""));
-    let days: i64 = days.and_then(|line| line.rsplit(' ').next()).unwrap().parse().unwrap();
-    assert!(days < -2000, "{days}");
-}
-
-#[test]
-fn a_client_needs_a_certificate_where_one_is_required() {
-    let (authority, people, strangers) = (Authority::new(), Authority::new(), Authority::new());
-    let (alice, stranger) = (people.issue_alice(), strangers.issue_alice());
-    for demand in ["required", "optional"] {
-        let tls = json!({ "ca_certificates": ["people.pem"], "client_certificates": demand });
-        let gateway = Gateway::prepare(&config(&tls)).file("people.pem", people.pem());
-        let gateway = gateway.arguments(&["--log", "info,wampgate=debug"]);
-        authority.issue(&[HOST]).write(gateway.path(), "server");
-        let gateway = gateway.run();
-        joins(&gateway, &authority.client_as(HOST, &alice));
-        let shown =
-            "certificate=CN=alice,O=Example\\, Inc. [dns:alice.example, email:alice@example.org] sha256:";
-        gateway.output().until(shown, 1);
-        is_refused(&gateway, &authority.client_as(HOST, &stranger));
-        gateway.output().until("no authority of `ca_certificates` has issued it", 1);
-        // A server's certificate is none for a client.
-        is_refused(&gateway, &authority.client_as(HOST, &people.issue(&["alice.example"])));
-        gateway.output().until("it is not meant for clients", 1);
-        if demand == "required" {
-            is_refused(&gateway, &authority.client(HOST));
-            gateway.output().until("reason=\"no-client-certificate\"", 1);
-        } else {
-            joins(&gateway, &authority.client(HOST));
-        }
-    }
-}
-
-#[test]
-fn a_policy_sees_tls_and_the_clients_certificate() {
-    let (authority, people) = (Authority::new(), Authority::new());
-    let tls = json!({ "ca_certificates": ["people.pem"], "client_certificates": "optional" });
-    let gateway = Gateway::prepare(&config(&tls)).file("people.pem", people.pem());
-    authority.issue(&[HOST]).write(gateway.path(), "server");
-    let record = gateway.path().join("asked.jsonl");
-    let gateway = gateway.arguments(&["--record", &record.display().to_string()]).run();
-    let alice = people.issue_alice();
-    joins(&gateway, &authority.client_as(HOST, &alice));
-    joins(&gateway, &authority.client(HOST));
-    let deadline = Instant::now() + PATIENCE;
-    let asked = loop {
-        let text = std::fs::read_to_string(&record).unwrap();
-        if text.lines().count() == 2 {
-            break text;
-        }
-        assert!(Instant::now() < deadline, "{text}");
-        std::thread::yield_now();
-    };
-    let asked: Vec<Value> = asked.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let der = CertificateDer::from_pem_slice(alice.certificate.as_bytes()).unwrap();
-    let sha256 = hex(&Sha256::digest(&der));
-    let shown = json!({
-        "subject": "CN=alice,O=Example\\, Inc.",
-        "names": ["dns:alice.example", "email:alice@example.org"],
-        "sha256": sha256,
-    });
-    for (case, certificate) in asked.iter().zip([shown, Value::Null]) {
-        assert_eq!(case["request"]["certificate"], certificate);
-        assert_eq!(case["request"]["connection"]["tls"], true);
-    }
-}
-
-#[test]
-fn a_login_is_bound_to_its_tls_session() {
-    let authority = Authority::new();
-    let mut config = config(&json!({}));
-    config["transports"][0]["paths"]["ws"]["auth"] = every_method();
-    let gateway = Gateway::prepare(&config);
-    authority.issue(&[HOST]).write(gateway.path(), "server");
-    let gateway = gateway.run();
-    let welcome = log_in(&gateway, &authority.client(HOST), |exported| exported).unwrap();
-    assert_eq!(welcome["authid"], "joe");
-    // A machine in the middle has another session with the gateway than with the client.
-    let refused = log_in(&gateway, &authority.client(HOST), |_| [7; 32]).unwrap_err();
-    assert_eq!(refused.reason, "wamp.error.not_authorized");
-    // RFC 9266, 4.2: not with TLS 1.2 as it is.
-    let refused = log_in(&gateway, &authority.old_client(HOST), |exported| exported).unwrap_err();
-    assert!(refused.message.contains("does not have the channel binding"), "{refused:?}");
 }
 
 #[test]
@@ -405,20 +217,6 @@ fn a_session_is_resumed_also_after_new_certificates() {
     gateway.output().until("certificates reloaded", 1);
     let (connection, _) = Handshake::default().over(&client).send(&gateway);
     assert_eq!(connection.session().handshake_kind(), Some(HandshakeKind::Resumed));
-}
-
-#[test]
-fn a_session_of_other_authorities_is_not_resumed() {
-    let (authority, people, others) = (Authority::new(), Authority::new(), Authority::new());
-    let gateway = Gateway::prepare(&config(&json!({ "ca_certificates": ["people.pem"] })));
-    authority.issue(&[HOST]).write(gateway.path(), "server");
-    let gateway = gateway.file("people.pem", people.pem()).run();
-    let alice = authority.client_as(HOST, &people.issue_alice());
-    joins(&gateway, &alice);
-    std::fs::write(gateway.path().join("people.pem"), others.pem()).unwrap();
-    gateway.output().until("certificates reloaded", 1);
-    is_refused(&gateway, &alice);
-    joins(&gateway, &authority.client_as(HOST, &others.issue_alice()));
 }
 
 #[test]
@@ -501,41 +299,4 @@ fn a_prefix_of_cookies_needs_nothing_else_where_there_is_tls() {
     config["transports"][0]["endpoint"].as_object_mut().unwrap().remove("tls");
     let said = Gateway::prepare(&config).command_said("check", &[]);
     assert!(said.contains("set \"secure\": true, and serve over TLS"), "{said}");
-}
-
-#[test]
-fn faults_of_files_are_told_with_their_remedy() {
-    let authority = Authority::new();
-    let (issued, other) = (authority.issue(&[HOST]), authority.issue(&[HOST]));
-    let said = |certificate: &str, key: &str, mode: u32| {
-        let gateway =
-            Gateway::prepare(&config(&json!({}))).file("server.pem", certificate).file("server.key", key);
-        let path = gateway.path().join("server.key");
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-        gateway.command_said("check", &[])
-    };
-    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
-    for (certificate, key, mode, place, expected) in [
-        (&*issued.certificate, &*issued.key, 0o644, "key", "chmod o= FILE"),
-        (&*issued.certificate, &*other.key, 0o600, "key", "is not the key of the certificate"),
-        (
-            &*issued.key,
-            &*issued.certificate,
-            0o600,
-            "certificate",
-            "have `certificate` and `key` been swapped?",
-        ),
-        (&*issued.certificate, encrypted, 0o600, "key", "behind a pass phrase"),
-        (&*issued.certificate, "", 0o600, "key", "holds no private key in PEM"),
-        ("", &*issued.key, 0o600, "certificate", "holds no certificate in PEM"),
-        ("0\u{2}", &*issued.key, 0o600, "certificate", "looks like DER"),
-    ] {
-        let said = said(certificate, key, mode);
-        let place = format!("transports[0].endpoint.tls.{place}: ");
-        assert!(said.contains(&place) && said.contains(expected), "{expected}: {said}");
-        let body = issued.key.lines().nth(1).unwrap();
-        assert!(!said.contains(body), "a key is told: {said}");
-    }
-    let sound = said(&issued.certificate, &issued.key, 0o640);
-    assert!(sound.contains("OK") && sound.contains("dns:gateway.example"), "{sound}");
 }
