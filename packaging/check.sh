@@ -4,6 +4,8 @@
 # - the units: `systemd-analyze verify` and their exposure, if systemd is here;
 # - the Dockerfile: its rules below, and a run of its binary in a root folder that has nothing but what the image has, as its user
 #   (as root; a dynamic binary brings its libraries along);
+# - the Debian package, if packaging/build.sh has made one: installed, started, removed and purged in a copy of this system that nothing
+#   outlasts (as root, on Debian);
 # - the Compose files: parsed, and their rules; the one with three gateways and Redis also by its walk without containers
 #   (Debian: nginx-light, redis-server);
 # - the alert rules: `promtool check rules`, and what raises which of them, if it is here (Debian: prometheus);
@@ -176,6 +178,75 @@ if [ -x "$binary" ]; then
     fi
 else
     leave_out "the image's binary: there is none at $binary, set WAMPGATE_BIN"
+fi
+
+# === The Debian package ===
+
+# What is done in the copy, as root.
+try_package() {
+    cat <<'SH'
+set -e
+say() { echo "the package: $*" >&2; exit 1; }
+dpkg -i /package.deb
+getent passwd wampgate >/dev/null || say "it makes no user"
+[ -z "$(find /usr/bin/wampgate /etc/wampgate -perm /022)" ] || say "others may write its files"
+for file in /lib/systemd/system/wampgate.service /usr/share/man/man1/wampgate.1.gz /usr/share/bash-completion/completions/wampgate; do
+    [ -s "$file" ] || [ -s "/usr$file" ] || say "it has no $file"
+done
+wampgate version
+cd /
+install -d -o wampgate -g wampgate -m 0700 /var/lib/wampgate
+cat >/serve.sh <<'SERVE'
+export WAMPGATE_CONFIG=/etc/wampgate/config.json WAMPGATE_NODE_DIR=/var/lib/wampgate XDG_CACHE_HOME=/var/lib/wampgate/cache
+wampgate check
+wampgate run --port 0 &
+for _ in $(seq 600); do
+    if wampgate health | grep -qx ready; then kill $!; wait $!; exit; fi
+    sleep 0.1
+done
+kill -9 $!
+exit 1
+SERVE
+setpriv --reuid=wampgate --regid=wampgate --clear-groups --no-new-privs sh /serve.sh || say "what it installs does not serve"
+[ -n "$(ls /var/lib/wampgate)" ] || say "nothing was stored"
+dpkg --remove wampgate
+[ -e /etc/wampgate/config.json ] && [ -d /var/lib/wampgate ] || say "it takes the configuration or the state along when it is removed"
+dpkg --purge wampgate
+[ ! -e /etc/wampgate/config.json ] && [ ! -e /var/lib/wampgate ] || say "something stays when it is purged"
+SH
+}
+
+# A copy of this system's files, whose changes are in memory and go with the mount's namespace.
+package_in_a_copy() {
+    mkdir -p "$work/copy"
+    try_package >"$work/try-package.sh"
+    unshare --mount sh -ec '
+        mount -t tmpfs none "$1/copy"
+        mkdir "$1/copy/changes" "$1/copy/work" "$1/copy/root"
+        mount -t overlay overlay -o "lowerdir=/,upperdir=$1/copy/changes,workdir=$1/copy/work" "$1/copy/root"
+        cp "$2" "$1/copy/root/package.deb"
+        mount -t proc proc "$1/copy/root/proc"
+        mount --bind /dev "$1/copy/root/dev"
+        exec chroot "$1/copy/root" sh -s <"$1/try-package.sh"
+    ' sh "$work" "$1"
+}
+
+can_make_a_copy() {
+    mkdir -p "$work/copy"
+    unshare --mount sh -ec '
+        mount -t tmpfs none "$1"
+        mkdir "$1/changes" "$1/work" "$1/root"
+        mount -t overlay overlay -o "lowerdir=/,upperdir=$1/changes,workdir=$1/work" "$1/root"
+    ' sh "$work/copy" 2>/dev/null
+}
+
+package=$(find target/dist -maxdepth 1 -name '*.deb' 2>/dev/null | head -n 1)
+if [ -z "$package" ]; then
+    leave_out "the Debian package: packaging/build.sh has made none"
+elif [ "$(id -u)" -eq 0 ] && command -v dpkg >/dev/null && command -v setpriv >/dev/null && can_make_a_copy; then
+    check "the Debian package installs, serves without rights, keeps its state when removed, and goes when purged" package_in_a_copy "$package"
+else
+    leave_out "the Debian package: installing it takes root, dpkg and an overlay of this system's files"
 fi
 
 # === Compose ===
