@@ -50,6 +50,9 @@ principal() {
 start_gateway() {
     mkdir "$work/node"
     : >"$work/gateway.log"
+    # A certificate that is its own authority.
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
+        -keyout "$work/node/server.key" -out "$work/node/server.pem" 2>"$work/openssl.log" || { cat "$work/openssl.log" >&2; fail "openssl makes no certificate"; }
     cat >"$work/node/config.json" <<'JSON'
 {"transports": [{
     "type": "web",
@@ -86,6 +89,13 @@ start_gateway() {
     "endpoint": {"type": "unix", "path": "echo.sock"},
     "paths": {"echo": {"type": "websocket-testee"}}
 }, {
+    "type": "web",
+    "endpoint": {"type": "tcp", "interface": "127.0.0.1", "port": 0, "tls": {"certificate": "server.pem", "key": "server.key"}},
+    "paths": {"login": {"type": "websocket", "cookie": {"store": {"type": "memory"}}, "auth": {
+        "ticket": {"type": "file", "filename": "ticket.json"},
+        "cryptosign": {"type": "file", "filename": "cryptosign.json"}
+    }}}
+}, {
     "type": "rawsocket",
     "endpoint": {"type": "tcp", "interface": "127.0.0.1", "port": 0}
 }, {
@@ -118,6 +128,7 @@ JSON
         [ "$SECONDS" -lt "$deadline" ] || { cat "$work/gateway.log" >&2; fail "the gateway does not listen for RawSocket"; }
         sleep 0.1
     done
+    secure=$(sed -n 's|^listening on https://127\.0\.0\.1:||p' "$work/gateway.log")
     mapfile -t raw < <(sed -n 's/^listening on \(rs:.*\)/\1/p' "$work/gateway.log")
     echo "interop: the gateway serves $url"
 }
@@ -183,6 +194,7 @@ autobahn() {
     run_client autobahn-login env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/login.py" "${url%/ws}/login"
     run_client autobahn-rawsocket env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/rawsocket.py" "${raw[@]}" "$url"
     run_client autobahn-twisted env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/rawsocket_twisted.py" "${raw[0]}"
+    run_client autobahn-tls env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/tls.py" "wss://localhost:$secure/login" "$work/node/server.pem"
     run_client autobahn-login-files env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/login.py" "${url%/ws}/files"
 }
 
