@@ -17,7 +17,7 @@ use super::LogFormat;
 /// Libraries that log what passes through them below the level `warn`, tickets and cookies included. No filter of the
 /// operator's may show that.
 const TALKATIVE: [&str; 6] =
-    ["tungstenite", "tokio_tungstenite", "hyper", "opentelemetry", "opentelemetry_otlp", "opentelemetry_sdk"];
+    ["tungstenite", "tokio_tungstenite", "hyper", "opentelemetry", "opentelemetry-otlp", "opentelemetry_sdk"];
 
 /// Events of OpenTelemetry that say with each batch what the gateway says once.
 const REPEATED: [&str; 2] = ["BatchSpanProcessor.ExportError", "Export.Failed."];
