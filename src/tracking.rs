@@ -117,11 +117,9 @@ impl Tracker {
     /// The tracker never adopts an ID that the store does not know, whatever its shape: a client could plant it on
     /// another one and be that client later.
     pub async fn admit(&self, headers: &HeaderMap, tls: bool, now: Timestamp) -> Result<Tracked, StoreError> {
-        match self.track(headers, tls, now, true).await? {
-            Some(tracked) => self.check_login(tracked, now).await,
-            // What may be made is made.
-            None => Err(StoreError::Busy),
-        }
+        // What may be made is made.
+        let tracked = self.track(headers, tls, now, true).await?.ok_or(StoreError::Busy)?;
+        self.check_login(tracked, now).await
     }
 
     /// [`admit`](Self::admit) for a client that may not get a record: nothing if the store does not know it.
@@ -183,7 +181,8 @@ impl Tracker {
         may_be_new: bool,
     ) -> Result<Option<Tracked>, StoreError> {
         for _ in 0..MAX_DRAWS {
-            let (known, is_new) = match self.find_known(headers, now).await? {
+            let found = self.find_known(headers, now).await?;
+            let (known, is_new) = match found {
                 Some(known) => (known, false),
                 None if may_be_new => match self.create(now).await {
                     Err(error) if self.clients.is_ephemeral && error.is_outage() => {
@@ -203,10 +202,8 @@ impl Tracker {
     }
 
     async fn find_known(&self, headers: &HeaderMap, now: Timestamp) -> Result<Option<Known>, StoreError> {
-        match self.find(headers, now).await? {
-            Some(found) => self.go_on(found, now).await,
-            None => Ok(None),
-        }
+        let Some(found) = self.find(headers, now).await? else { return Ok(None) };
+        self.go_on(found, now).await
     }
 
     /// The client whose cookie the request has, if the store knows it.

@@ -218,12 +218,12 @@ impl Wire {
     }
 
     /// Ends the connection in order, with a closing handshake. What is queued is not sent any more: flush first.
-    pub async fn close(self, code: CloseCode, reason: &str) {
+    pub async fn close(&mut self, code: CloseCode, reason: &str) {
         self.socket.close(code, reason, self.options.close_handshake_timeout).await;
     }
 
     /// Answers the peer's close frame, if it sent one, and shuts the stream down.
-    pub async fn finish(self) {
+    pub async fn finish(&mut self) {
         self.socket.finish(self.options.close_handshake_timeout).await;
     }
 

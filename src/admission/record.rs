@@ -75,7 +75,8 @@ impl Admission {
     pub async fn remember(&self, visitor: &Visitor, realm: &Uri, identity: &Identity) {
         let now = Timestamp::now();
         if let Some(authentication) = auth::remembered(identity, realm.as_str(), now) {
-            self.write(visitor, Some(authentication), now).await;
+            // Boxed, so that writing does not make the future of a join larger that has nothing to write.
+            Box::pin(self.write(visitor, Some(authentication), now)).await;
         }
     }
 
@@ -90,7 +91,8 @@ impl Admission {
 
     /// Drops the login from the cookie's record.
     pub(super) async fn forget(&self, visitor: &Visitor) {
-        self.write(visitor, None, Timestamp::now()).await;
+        // Boxed as above.
+        Box::pin(self.write(visitor, None, Timestamp::now())).await;
     }
 
     async fn write(&self, visitor: &Visitor, authentication: Option<Authentication>, now: Timestamp) {

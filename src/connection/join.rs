@@ -104,7 +104,8 @@ impl Connection {
         let rules = backend.rules();
         let asked = Application { session, realm: backend.realm(), rules: Some(&rules), hello: None };
         let application = Application { hello: Some(&hello), ..asked };
-        match service.admission.decide(&self.visitor, &application).await? {
+        let verdict = service.admission.decide(&self.visitor, &application).await?;
+        match verdict {
             Verdict::Admitted(identity) => Ok(identity),
             Verdict::Challenged(challenge) => {
                 // A client may take its time to answer. What it has said so far is not kept meanwhile.

@@ -112,7 +112,8 @@ impl Tracker {
                     outcome.map(|()| next)
                 }
                 Standing::Replayed => {
-                    self.end_replayed(here, now).await?;
+                    // Boxed, so that what is rare does not make the future of every handshake larger.
+                    Box::pin(self.end_replayed(here, now)).await?;
                     return Ok(None);
                 }
             };

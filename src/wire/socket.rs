@@ -144,7 +144,7 @@ impl Socket {
 
     /// Ends the connection in order: sends what is queued and, over WebSocket, a close frame with the code and the reason, waits for
     /// the peer, and shuts the stream down. All of it may take `patience` at most.
-    pub(super) async fn close(self, code: CloseCode, reason: &str, patience: Duration) {
+    pub(super) async fn close(&mut self, code: CloseCode, reason: &str, patience: Duration) {
         match self {
             Self::Web(socket) => socket.close(code, reason, patience).await,
             Self::Raw(socket) => socket.close(patience).await,
@@ -152,7 +152,7 @@ impl Socket {
     }
 
     /// Answers the peer's close and shuts the stream down.
-    pub(super) async fn finish(self, patience: Duration) {
+    pub(super) async fn finish(&mut self, patience: Duration) {
         match self {
             Self::Web(socket) => socket.finish(patience).await,
             Self::Raw(socket) => socket.finish(patience).await,

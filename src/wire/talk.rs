@@ -84,12 +84,12 @@ impl Talk {
     }
 
     /// Closes, and gives the client its time to answer.
-    pub async fn close(self, code: CloseCode, reason: &str) {
+    pub async fn close(&mut self, code: CloseCode, reason: &str) {
         self.socket.close(code, reason, self.options.close_handshake_timeout).await;
     }
 
     /// Ends as the error asks for.
-    pub async fn end(self, error: WireError) {
+    pub async fn end(&mut self, error: WireError) {
         match error {
             WireError::Closed => self.socket.finish(self.options.close_handshake_timeout).await,
             WireError::Broken(code, reason) => self.close(code, &reason).await,

@@ -251,7 +251,7 @@ impl RawSocket {
 
     /// Sends what is queued, ends the stream, and reads on until the client has ended it as well: a stream that is closed with unread
     /// data resets the connection, and the client would never see what came before. All of it may take `patience` at most.
-    pub(super) async fn close(mut self, patience: Duration) {
+    pub(super) async fn close(&mut self, patience: Duration) {
         let farewell = async {
             if poll_fn(|cx| self.poll_flush(cx)).await.is_ok() && self.stream.shutdown().await.is_ok() {
                 let mut scrap = vec![0; READ_BUFFER];
@@ -262,7 +262,7 @@ impl RawSocket {
     }
 
     /// Ends the stream after the client has ended it.
-    pub(super) async fn finish(mut self, patience: Duration) {
+    pub(super) async fn finish(&mut self, patience: Duration) {
         let farewell = async {
             drop(poll_fn(|cx| self.poll_flush(cx)).await);
             drop(self.stream.shutdown().await);

@@ -190,7 +190,7 @@ impl WebSocket {
 
     /// Ends the connection in order: sends what is queued and a close frame, waits for the peer's, and shuts the
     /// stream down. All of it may take `patience` at most.
-    pub(in crate::wire) async fn close(mut self, code: CloseCode, reason: &str, patience: Duration) {
+    pub(in crate::wire) async fn close(&mut self, code: CloseCode, reason: &str, patience: Duration) {
         // RFC 6455, 5.5: a control frame carries 125 bytes at most, two of them the code.
         let reason = reason.chars().take(100).filter(char::is_ascii).collect::<String>();
         self.stream.closes(code.into(), &reason);
@@ -206,7 +206,7 @@ impl WebSocket {
     }
 
     /// Answers the peer's close frame, if it sent one, and shuts the stream down.
-    pub(in crate::wire) async fn finish(mut self, patience: Duration) {
+    pub(in crate::wire) async fn finish(&mut self, patience: Duration) {
         let farewell = async {
             drop(self.flush().await);
             drop(self.stream.shutdown().await);
