@@ -275,8 +275,9 @@ impl Site {
             }
             Some(entrance) => {
                 let (door, draining) = (Arc::clone(&edge), shutdown.clone());
-                // It ends with the entrance: a connection keeps no configuration of TLS from before a reload.
-                let arrival = async move { entrance.admit(incoming, &door, &draining).await };
+                // It ends with the entrance: a connection keeps no configuration of TLS from before a reload. Boxed, since the
+                // connection would have room for it twice, and until the end of its handshake.
+                let arrival = Box::pin(async move { entrance.admit(incoming, &door, &draining).await });
                 self.post.connections.spawn(connection::run(arrival, edge, shutdown, held));
             }
         }
