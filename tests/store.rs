@@ -3,6 +3,7 @@
 
 mod behaviour;
 mod clock;
+mod cluster;
 mod compaction;
 mod crossbar;
 mod damage;

@@ -13,7 +13,8 @@ use crate::{
     cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, MaxAge, SameSite},
     store::{
         DEFAULT_MAX_COOKIES, DEFAULT_MAX_OUTAGE, DEFAULT_MAX_PER_PRINCIPAL, DEFAULT_MAX_SIZE, DEFAULT_PREFIX,
-        DEFAULT_REDIS_TIMEOUT, Durability, OnError, RedisOptions, RedisUrl, StoreOptions, SyncMode,
+        DEFAULT_REDIS_TIMEOUT, Durability, OnError, RedisOptions, RedisUrl, RedisUrlError, StoreOptions,
+        SyncMode,
     },
     tracking::TrackingOptions,
 };
@@ -392,6 +393,10 @@ impl RawStore {
                     );
                 }
                 let replicas = store.replicas.map_or(0, |replicas| replicas.value.get());
+                if is_always && url.is_cluster() {
+                    walk.fault_at(path, RedisUrlError::NotKept.to_string());
+                    return None;
+                }
                 let durability = if is_always { Durability::Always { replicas } } else { Durability::Server };
                 Some(StoreOptions::Redis(Box::new(RedisOptions {
                     url,

@@ -7,11 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(in crate::store) use self::redis::{Cluster, Sentinels, Way};
 pub use self::redis::{
     DEFAULT_MAX_OUTAGE, DEFAULT_PREFIX, DEFAULT_REDIS_TIMEOUT, Durability, OnError, RedisOptions, RedisUrl,
     RedisUrlError,
 };
-pub(in crate::store) use self::redis::{Sentinels, Way};
 
 /// `max_cookies`, unless the configuration says otherwise: about 100 MB of records in memory.
 pub const DEFAULT_MAX_COOKIES: usize = 1_000_000;

@@ -22,6 +22,7 @@ mod hear;
 mod layout;
 mod link;
 mod outage;
+mod recent;
 mod startup;
 mod state;
 mod work;
@@ -35,7 +36,14 @@ use std::{
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use self::{attend::Job, durable::Barrier, layout::Digest, link::Link, state::State, work::Worker};
+use self::{
+    attend::Job,
+    durable::Barrier,
+    layout::Digest,
+    link::Link,
+    state::State,
+    work::{Place, Worker},
+};
 use super::{
     Attempt, Authentication, Commit, CookieRecord, CookieStore, Durability, Lookup, OpenConnections,
     RedisOptions, Replacement, Revocation, Revocations, StoreAnswer, StoreError, StoreOpenError, StoreTally,
@@ -203,7 +211,7 @@ async fn begin(
         place: format!("{} {}", options.url, options.prefix),
         what: fault::explain(&error),
     };
-    let mut redis = connect::connect(&options, redis::AsyncConnectionConfig::new()).await.map_err(refused)?;
+    let mut redis = connect::Servers::connect(&options).await.map_err(refused)?;
     let key = startup::check(&mut redis, &options).await?;
     let state = State::new(options.clone(), key, tally);
     let first = attend::open(&state).await.map_err(|what| StoreOpenError::Redis {
@@ -295,10 +303,11 @@ impl CookieStore for RedisStore {
     ) -> Result<(), StoreError> {
         // A walk may meet a key twice.
         let mut met = std::collections::HashSet::new();
-        let mut cursor = 0;
-        loop {
-            let page = self.submit(move |worker| async move { worker.page(cursor).await });
-            let (next, records) = page.wait()?;
+        let mut next = Some(Place::default());
+        while let Some(place) = next {
+            let page = self.submit(move |worker| async move { worker.page(place).await });
+            let (behind, records) = page.wait()?;
+            next = behind;
             for (id, record) in records.iter().filter(|(_, record)| !record.is_expired(now)) {
                 if let Some(digest) = layout::digest(id)
                     && met.insert(digest)
@@ -306,11 +315,8 @@ impl CookieStore for RedisStore {
                     each(id, record);
                 }
             }
-            if next == 0 {
-                return Ok(());
-            }
-            cursor = next;
         }
+        Ok(())
     }
 
     fn find_logins(

@@ -351,3 +351,42 @@ fn replacement_whose_answer_is_late_leaves_no_mark_without_the_next_record() {
     assert!(before.succession().unwrap().since.is_some(), "Redis has made the mark all the same");
     assert_eq!(authid(&*direct, &id(2), 3).as_deref(), Some("joe"));
 }
+
+#[test]
+fn revoked_record_that_comes_back_with_the_server_is_removed_again() {
+    if !is_there() {
+        return;
+    }
+    let place = StoreFolder::new(Kind::Redis);
+    let (one, other) = (place.open(0), place.open(0));
+    for n in [1, 2] {
+        wait(one.create(&id(n), record(0, DAY))).unwrap();
+    }
+    let server = place.redis.as_ref().unwrap();
+    let records: Vec<(String, String)> = server
+        .cli(&["KEYS", "test:r:*"])
+        .lines()
+        .map(|key| (key.to_owned(), server.cli(&["GET", key]).trim().to_owned()))
+        .collect();
+    assert_eq!(records.len(), 2);
+    wait(one.revoke(&id(1), at(1))).unwrap();
+    // What a replica that has not got that yet would have.
+    for (key, value) in &records {
+        server.cli(&["SET", key, value, "PX", "86400000"]);
+    }
+    for kind in ["pubsub", "normal"] {
+        server.cli(&["CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"]);
+    }
+    let end = Instant::now() + PATIENCE;
+    while server.cli(&["KEYS", "test:r:*"]).lines().count() != 1 {
+        assert!(Instant::now() < end, "it stays");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let knows_now = |n: usize| loop {
+        if let Ok(found) = other.look_up(&id(n), at(2)).wait() {
+            return found.is_some();
+        }
+        assert!(Instant::now() < end, "the store does not come back");
+    };
+    assert!(!knows_now(1) && knows_now(2), "and only that one");
+}

@@ -14,7 +14,10 @@ use wampgate::store::{
     StoreOpenError, StoreOptions, Succession, SyncMode, Timestamp, TrackingId,
 };
 
-use crate::support::{PATIENCE, redis::RedisServer};
+use crate::support::{
+    PATIENCE,
+    redis::{RedisCluster, RedisServer},
+};
 
 /// Which store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +72,10 @@ impl Kind {
     }
 }
 
+/// Set for the long mode: what every store does, with a Redis Cluster in the place of one server.
+/// `WAMPGATE_TEST_REDIS_CLUSTER=1 cargo test --test integration -- redis --skip gateway --skip kill --skip store::redis`
+const IN_A_CLUSTER: &str = "WAMPGATE_TEST_REDIS_CLUSTER";
+
 /// A folder with a store in it.
 pub(crate) struct StoreFolder {
     pub(crate) kind: Kind,
@@ -81,10 +88,13 @@ pub(crate) struct StoreFolder {
     pub(crate) folder: TempDir,
     /// The server of a store elsewhere.
     pub(crate) redis: Option<RedisServer>,
+    /// Instead of it, in the long mode.
+    pub(crate) cluster: Option<RedisCluster>,
 }
 
 impl StoreFolder {
     pub(crate) fn new(kind: Kind) -> Self {
+        let is_in_a_cluster = kind == Kind::Redis && std::env::var_os(IN_A_CLUSTER).is_some();
         Self {
             kind,
             limit: 1_000_000,
@@ -94,7 +104,8 @@ impl StoreFolder {
             sync: SyncMode::Always,
             folder: tempfile::tempdir().unwrap(),
             durability: Durability::Server,
-            redis: (kind == Kind::Redis).then(RedisServer::start),
+            redis: (kind == Kind::Redis && !is_in_a_cluster).then(RedisServer::start),
+            cluster: is_in_a_cluster.then(RedisCluster::start),
         }
     }
 
@@ -114,7 +125,11 @@ impl StoreFolder {
             Kind::File => StoreOptions::File { path, max_cookies, max_per_principal, sync },
             Kind::Lmdb => StoreOptions::Lmdb { path, max_size: self.max_size, max_per_principal, sync },
             Kind::Redis => {
-                redis_options(&self.redis.as_ref().unwrap().url(), max_per_principal, self.durability)
+                let url = match &self.cluster {
+                    Some(cluster) => cluster.url(),
+                    None => self.redis.as_ref().unwrap().url(),
+                };
+                redis_options(&url, max_per_principal, self.durability)
             }
         }
     }

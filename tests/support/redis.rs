@@ -163,3 +163,88 @@ impl Drop for RedisServer {
         self.kill();
     }
 }
+
+/// A cluster of three servers without replicas, each of which has a third of the keys.
+#[derive(Debug)]
+pub(crate) struct RedisCluster {
+    /// Each with its port.
+    servers: Vec<(String, RedisServer)>,
+}
+
+impl RedisCluster {
+    pub(crate) fn start() -> Self {
+        let mut places = Vec::new();
+        let servers: Vec<(String, RedisServer)> = ["0 5460", "5461 10922", "10923 16383"]
+            .iter()
+            .enumerate()
+            .map(|(number, slots)| {
+                let (port, bus) = (RedisServer::free_port(), RedisServer::free_port());
+                let place = ["--port", &port, "--bind", "127.0.0.1", "--cluster-port", &bus];
+                let cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
+                let server = RedisServer::with(&[&place[..], &cluster[..]].concat());
+                let (first, last) = slots.split_once(' ').unwrap();
+                server.cli(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+                server.cli(&["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]);
+                places.push((port.clone(), bus));
+                (port, server)
+            })
+            .collect();
+        for (port, bus) in &places[1..] {
+            servers[0].1.cli(&["CLUSTER", "MEET", "127.0.0.1", port, bus]);
+        }
+        let cluster = Self { servers };
+        cluster.await_whole();
+        cluster
+    }
+
+    /// Waits until all servers know each other, and serve all keys.
+    pub(crate) fn await_whole(&self) {
+        let end = Instant::now() + PATIENCE;
+        for (_, server) in &self.servers {
+            let is_whole = || {
+                let info = server.cli(&["CLUSTER", "INFO"]);
+                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+            };
+            while !is_whole() {
+                assert!(Instant::now() < end, "the cluster does not become whole");
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+
+    /// Names two of its servers.
+    pub(crate) fn url(&self) -> String {
+        format!("redis+cluster://127.0.0.1:{},127.0.0.1:{}", self.servers[1].0, self.servers[2].0)
+    }
+
+    /// One of its servers, and its port.
+    pub(crate) fn server(&mut self, number: usize) -> (&str, &mut RedisServer) {
+        let (port, server) = &mut self.servers[number];
+        (port, server)
+    }
+
+    /// The keys of one of its servers.
+    pub(crate) fn keys(&self, number: usize) -> Vec<String> {
+        self.servers[number].1.cli(&["KEYS", "*"]).lines().map(ToOwned::to_owned).collect()
+    }
+
+    /// Moves the slot of a key, and calls back when the key has moved and the slot has not.
+    pub(crate) fn move_slot_of(&self, key: &str, halfway: impl FnOnce()) {
+        let text = |server: &RedisServer, command: &[&str]| server.cli(command).trim().to_owned();
+        let slot = text(&self.servers[0].1, &["CLUSTER", "KEYSLOT", key]);
+        let has = |server: &RedisServer| text(server, &["CLUSTER", "COUNTKEYSINSLOT", &slot]) != "0";
+        let from = self.servers.iter().position(|(_, server)| has(server)).unwrap();
+        let (_, from) = &self.servers[from];
+        let (port, to) = self.servers.iter().find(|(_, server)| !has(server)).unwrap();
+        let (from_id, to_id) = (text(from, &["CLUSTER", "MYID"]), text(to, &["CLUSTER", "MYID"]));
+        to.cli(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]);
+        from.cli(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]);
+        let moved = text(from, &["MIGRATE", "127.0.0.1", port, key, "0", "5000"]);
+        assert_eq!(moved, "OK");
+        halfway();
+        // First the server that gets it.
+        for server in [to].into_iter().chain(self.servers.iter().map(|(_, server)| server)) {
+            assert_eq!(text(server, &["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]), "OK");
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! What a configuration says about a store on Redis.
 
+mod cluster;
+mod places;
 mod sentinel;
 mod strict;
 
@@ -9,7 +11,7 @@ use redis::{ConnectionAddr, IntoConnectionInfo as _};
 
 use self::strict::has_plain_parts;
 
-pub(in crate::store) use self::sentinel::Sentinels;
+pub(in crate::store) use self::{cluster::Cluster, sentinel::Sentinels};
 
 /// `prefix`, unless the configuration says otherwise.
 pub const DEFAULT_PREFIX: &str = "wg:";
@@ -82,6 +84,8 @@ pub(in crate::store) enum Way {
     Url(String),
     /// By asking Sentinels.
     Sentinels(Sentinels),
+    /// In a cluster there are many, of which each has some of the keys.
+    Cluster(Cluster),
 }
 
 /// Why a text is not the URL of a Redis. No message repeats the text, which may have a password.
@@ -90,7 +94,7 @@ pub enum RedisUrlError {
     /// Not a URL of a known form.
     #[error(
         "this is not the URL of a Redis: write \"redis://HOST:6379/0\", \"rediss://HOST:6379/0\" for TLS, \
-         \"redis+sentinel://HOST:26379,HOST:26379/SERVICE/0\", or \"unix:/path/to/redis.sock\", with a user and a password as \
+         \"redis+sentinel://HOST:26379,HOST:26379/SERVICE/0\", \"redis+cluster://HOST:6379,HOST:6379\", or \"unix:/path/to/redis.sock\", with a user and a password as \
          \"redis://USER:PASSWORD@HOST\" or \"unix:/path/to/redis.sock?user=USER&pass=PASSWORD\", both percent-encoded (@ : / as %40 %3A %2F)"
     )]
     Form,
@@ -115,12 +119,18 @@ pub enum RedisUrlError {
          (\"redis://HOST:6379/0\"), and a `?` in a password is %3F"
     )]
     Query,
-    /// Cluster.
+    /// Not a URL of a cluster.
     #[error(
-        "Redis Cluster is not supported: name one server, or the address that always leads to the primary, as managed services \
-         and HAProxy offer it"
+        "this names no Redis Cluster: write \"redis+cluster://HOST:6379,HOST:6379\" with some of its servers (`rediss+cluster` for TLS), with user \
+         and password of all servers as \"USER:PASSWORD@\" before the hosts; a cluster has the database 0 alone"
     )]
-    Kind,
+    Cluster,
+    /// `durability` for a cluster.
+    #[error(
+        "`\"durability\": \"always\"` is for one server, since those of a cluster keep changes each for itself: leave it out, or name one \
+         server or Sentinels"
+    )]
+    NotKept,
     /// A certificate that is not checked.
     #[error(
         "`#insecure` would let another server stand in for Redis: leave it out, and put the authority's certificate into the system's store"
@@ -133,9 +143,6 @@ impl RedisUrl {
     pub fn parse(text: &str) -> Result<Self, RedisUrlError> {
         let text = text.trim();
         let scheme = text.split(':').next().unwrap_or_default();
-        if scheme.contains("cluster") {
-            return Err(RedisUrlError::Kind);
-        }
         if text.ends_with("#insecure") && !text.trim_end_matches("#insecure").contains('#') {
             return Err(RedisUrlError::Insecure);
         }
@@ -145,6 +152,13 @@ impl RedisUrl {
         if Sentinels::are_named(text) {
             let sentinels = Sentinels::parse(text)?;
             return Ok(Self { shown: sentinels.shown(), way: Way::Sentinels(sentinels) });
+        }
+        if Cluster::is_named(text) {
+            let cluster = Cluster::parse(text)?;
+            return Ok(Self { shown: cluster.shown(), way: Way::Cluster(cluster) });
+        }
+        if scheme.contains("cluster") {
+            return Err(RedisUrlError::Cluster);
         }
         let parts = redis::parse_redis_url(text).ok_or(RedisUrlError::Form)?;
         let of_socket: &[&str] = if scheme.ends_with("unix") { &["db", "user", "pass"] } else { &[] };
@@ -170,6 +184,11 @@ impl RedisUrl {
         Ok(Self { way: Way::Url(text.to_owned()), shown })
     }
 
+    /// Whether it is a cluster, whose servers keep changes each for itself.
+    pub const fn is_cluster(&self) -> bool {
+        matches!(self.way, Way::Cluster(_))
+    }
+
     /// How the server is found.
     pub(in crate::store) const fn way(&self) -> &Way {
         &self.way
@@ -180,6 +199,7 @@ impl RedisUrl {
         let url = match &self.way {
             Way::Url(url) => url,
             Way::Sentinels(sentinels) => return sentinels.show_password(),
+            Way::Cluster(cluster) => return cluster.shows_password(),
         };
         self.shown.starts_with("redis://")
             && url.contains('@')

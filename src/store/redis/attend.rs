@@ -23,7 +23,7 @@ use tracing::{error, info, warn};
 
 use super::{
     attempts,
-    connect::connect,
+    connect::{Servers, connect},
     durable, fault, hear,
     layout::{self, Digest},
     link::Current,
@@ -84,7 +84,7 @@ pub(super) async fn open(state: &State) -> Result<Connections, String> {
     });
     let plain = || connect(&state.options, AsyncConnectionConfig::new());
     let explained = |error: redis::RedisError| fault::explain(&error);
-    let commands = plain().await.map_err(explained)?;
+    let commands = Servers::connect(&state.options).await.map_err(explained)?;
     let keeper = match state.options.durability {
         Durability::Server => None,
         Durability::Always { .. } => Some(durable::find(state, plain().await.map_err(explained)?).await?),
@@ -274,6 +274,7 @@ impl Aside {
             let worker = Arc::clone(&self.worker);
             self.checking = Some(tokio::spawn(async move {
                 worker.restore().await;
+                hear::remove_again(&worker).await;
                 hear::check_open(worker).await;
             }));
         }
@@ -284,6 +285,7 @@ impl Aside {
         if let Some(before) = self.checking.take() {
             before.abort();
         }
+        self.worker.state.recent.look_again();
         self.check();
     }
 
@@ -298,7 +300,7 @@ impl Aside {
 /// Asks Redis to take a change, and to send this gateway a message.
 fn probe(
     worker: Arc<Worker>,
-    mut commands: MultiplexedConnection,
+    mut commands: Servers,
     own: String,
     answers: mpsc::Sender<Result<(), Refused>>,
 ) {

@@ -1,4 +1,4 @@
-//! New connections, to a server that the configuration names or that Sentinels name.
+//! New connections: to a server that the configuration names or that Sentinels name, or to those of a cluster.
 
 use redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion, RedisResult,
@@ -8,9 +8,14 @@ use redis::{
 use self::sentinel::{is_primary, primary};
 use crate::store::{RedisOptions, options::Way};
 
+mod cluster;
 mod sentinel;
+mod servers;
 
-/// A new connection.
+use self::cluster::Cluster;
+pub(super) use self::servers::Servers;
+
+/// A new connection; to any server of a cluster, which passes messages on to all.
 pub(super) async fn connect(
     options: &RedisOptions,
     config: AsyncConnectionConfig,
@@ -24,6 +29,7 @@ pub(super) async fn connect(
             is_primary(&mut redis).await?;
             Ok(redis)
         }
+        Way::Cluster(servers) => cluster::any(servers, options, config).await.map(|(redis, _)| redis),
     }
 }
 

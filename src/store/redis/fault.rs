@@ -17,7 +17,10 @@ pub(super) fn explain(error: &RedisError) -> String {
             "the user of `url` lacks a permission: docs/scaling.md has the rule for ACL SETUSER"
         }
         ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::CrossSlot) => {
-            "this is a Redis Cluster, which is not supported: name a single server"
+            "this is a Redis Cluster: write \"redis+cluster://HOST:PORT,HOST:PORT\" in `url`; if it says so, it has changed just now"
+        }
+        ErrorKind::Server(ServerErrorKind::ClusterDown | ServerErrorKind::MasterDown) => {
+            "wait until the cluster has a primary for all slots: `redis-cli cluster info` tells"
         }
         ErrorKind::Io if error.to_string().contains("certificate") => {
             "its certificate is not trusted for the host in `url`: put the certificate of its authority into the system's \
@@ -28,6 +31,9 @@ pub(super) fn explain(error: &RedisError) -> String {
             Some("OOM") => "it has no memory left: raise `maxmemory`",
             Some("MISCONF") => "it cannot save to its disk: make room there",
             Some("WRONGTYPE") => "another program uses the same keys: choose another `prefix`",
+            _ if error.to_string().contains("cluster support disabled") => {
+                "this server is in no cluster: write \"redis://HOST:PORT\" in `url`"
+            }
             Some("NOAUTH" | "WRONGPASS") => "check the user and the password of `url`",
             _ => "see its log",
         },

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     cookie::{PrincipalMark, TrackingId},
-    store::{OpenConnections, Parting, Reach, Revocation},
+    store::{OpenConnections, Parting, Reach, Revocation, StoreError},
 };
 
 /// How many digests one message carries: some 50 KB.
@@ -86,6 +86,7 @@ pub(super) fn hear(state: &State, messages: &[Vec<u8>]) {
         state.tally.revocations_heard.inc_by(told.digests.len() as u64);
         for digest in told.digests.iter().filter_map(|text| layout::from_text(text)) {
             state.cache.forget(&digest);
+            state.recent.add(digest, state.is_up());
             by_digest.entry(digest).or_default().push(number);
         }
     }
@@ -133,6 +134,46 @@ pub(super) fn open_among(
 ) -> Vec<(TrackingId, Digest)> {
     let open = connections.open(&|id| layout::digest(id).is_some_and(|digest| is_wanted(&digest)));
     open.into_iter().filter_map(|id| layout::digest(&id).map(|digest| (id, digest))).collect()
+}
+
+/// After a break: removes again what was revoked before and is there once more.
+pub(super) async fn remove_again(worker: &Worker) {
+    let state = &worker.state;
+    if !state.recent.is_due() {
+        return;
+    }
+    if let Err(error) = remove_returned(worker).await {
+        // With the next look at the open connections.
+        state.recent.look_again();
+        warn!(%error, "the gateway could not look whether revoked cookies came back with Redis");
+    }
+}
+
+async fn remove_returned(worker: &Worker) -> Result<(), StoreError> {
+    let state = &worker.state;
+    let mut back = state.recent.all();
+    let missing: HashSet<Digest> = worker.missing(&back).await?.into_iter().collect();
+    back.retain(|digest| !missing.contains(digest));
+    if back.is_empty() {
+        return Ok(());
+    }
+    for digest in &back {
+        worker.revoke(*digest).await?;
+    }
+    let ids: Vec<TrackingId> =
+        back.iter().map(|digest| TrackingId::stand_in(&layout::text(digest), "")).collect();
+    // A client may have come with one of them meanwhile.
+    let revocation = Revocation { ids, why: Parting::Killed, reach: Reach::All };
+    end_here(state, &revocation);
+    for message in Told::of(&state.gateway, &revocation) {
+        // What is not told is noticed when the other gateways look at their connections.
+        drop(worker.publish(&state.names.revoked(), &message).await);
+    }
+    warn!(
+        cookies = back.len(),
+        "Redis had forgotten that cookies were revoked: they were removed again. Does a replica lag, or the disk?"
+    );
+    Ok(())
 }
 
 /// Ends the connections whose records are gone although no message said so.

@@ -5,10 +5,10 @@ use std::{
     time::Instant,
 };
 
-use redis::{RedisResult, aio::MultiplexedConnection};
+use redis::RedisResult;
 use tokio::sync::Notify;
 
-use super::{durable::Keeper, fault::explain, state::State};
+use super::{connect::Servers, durable::Keeper, fault::explain, state::State};
 use crate::store::StoreError;
 
 /// Where the connection is, while there is one.
@@ -23,7 +23,7 @@ pub(super) struct Link {
 /// What there is while Redis can be reached.
 #[derive(Debug, Clone)]
 pub(super) struct Current {
-    pub(super) commands: MultiplexedConnection,
+    pub(super) commands: Servers,
     /// Says whether changes are kept; none: they count when Redis has acknowledged them.
     pub(super) keeper: Option<Keeper>,
 }
@@ -34,7 +34,7 @@ impl Link {
     }
 
     /// The connection, if Redis answers on it.
-    pub(super) fn connection(&self) -> Result<MultiplexedConnection, StoreError> {
+    pub(super) fn connection(&self) -> Result<Servers, StoreError> {
         if !self.state.is_up() {
             return Err(self.unreachable("it does not answer"));
         }
@@ -54,7 +54,11 @@ impl Link {
     pub(super) fn told<T>(&self, answer: RedisResult<T>, asked: Instant) -> Result<T, StoreError> {
         self.state.tally.answered(asked.elapsed());
         answer.map_err(|error| {
-            if error.is_connection_dropped() || error.is_unrecoverable_error() {
+            // A cluster that leads to a server that is not known has changed.
+            if error.is_connection_dropped()
+                || error.is_unrecoverable_error()
+                || error.redirect_node().is_some()
+            {
                 self.is_broken.notify_one();
             }
             if error.is_timeout() {

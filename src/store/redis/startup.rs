@@ -1,28 +1,35 @@
 //! What is looked at when the store is opened: what must be right, and what endangers its promise. And what is put back into a
 //! server that has lost it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
-use redis::{RedisResult, aio::MultiplexedConnection, cmd};
+use redis::{RedisResult, cmd};
 use tracing::{error, warn};
 
 use super::{
+    connect::Servers,
     fault::explain,
     layout::{self, Names},
     state::{KeyText, State},
 };
 use crate::{
     cookie::PublicIdKey,
-    store::{RedisOptions, StoreOpenError},
+    store::{Durability, RedisOptions, RedisUrlError, StoreOpenError},
 };
 
 /// The first version with all that the store uses (`GETDEL` and `SET` with `KEEPTTL` came before), and the oldest one that is
 /// maintained. Valkey began after it.
 const OLDEST: u64 = 7;
 
+/// Why a server is not taken for a single one.
+const OF_A_CLUSTER: &str = "it is a server of a Redis Cluster, which has some of the keys alone: write \"redis+cluster://HOST:PORT,HOST:PORT\"";
+
 /// Agrees on the layout and on the key of public IDs, and warns of what may lose records.
 pub(super) async fn check(
-    redis: &mut MultiplexedConnection,
+    redis: &mut Servers,
     options: &RedisOptions,
 ) -> Result<(Arc<PublicIdKey>, Option<KeyText>), StoreOpenError> {
     let names = Names::new(&options.prefix);
@@ -30,6 +37,9 @@ pub(super) async fn check(
     let refused = |what: String| StoreOpenError::Redis { place: place.clone(), what };
     let failed = |error: redis::RedisError| refused(explain(&error));
 
+    if options.url.is_cluster() && options.durability != Durability::Server {
+        return Err(refused(RedisUrlError::NotKept.to_string()));
+    }
     let found = agree(redis, &names.version(), &layout::VERSION.to_string()).await.map_err(failed)?;
     if found != layout::VERSION.to_string() {
         return Err(refused(
@@ -50,7 +60,17 @@ pub(super) async fn check(
         })?;
         (key, Some(KeyText(text)))
     };
-    for warning in dangers(redis).await {
+    let mut warnings = BTreeSet::new();
+    for mut server in redis.each() {
+        let info: RedisResult<String> = cmd("INFO").query_async(&mut server).await;
+        let is_of_a_cluster =
+            info.as_deref().is_ok_and(|info| fields(info).get("cluster_enabled") == Some(&"1"));
+        if is_of_a_cluster && !options.url.is_cluster() {
+            return Err(refused(OF_A_CLUSTER.to_owned()));
+        }
+        warnings.extend(dangers(info));
+    }
+    for warning in warnings {
         warn!(store = %options.url, "about the server of the cookie store: {warning}");
     }
     if options.url.shows_password() {
@@ -61,7 +81,7 @@ pub(super) async fn check(
 
 /// Puts the version and the key back into a server that has lost its data, so that a gateway that starts now agrees with those
 /// that run. What the server does not take now is put there with the next look.
-pub(super) async fn restore(redis: &mut MultiplexedConnection, state: &State) -> RedisResult<()> {
+pub(super) async fn restore(redis: &mut Servers, state: &State) -> RedisResult<()> {
     let version = layout::VERSION.to_string();
     let mut is_same = agree(redis, &state.names.version(), &version).await? == version;
     if let Some(KeyText(key)) = &state.key_text {
@@ -78,7 +98,7 @@ pub(super) async fn restore(redis: &mut MultiplexedConnection, state: &State) ->
 }
 
 /// Puts a value in place unless there is one; the one that is there then.
-async fn agree(redis: &mut MultiplexedConnection, key: &str, value: &str) -> RedisResult<String> {
+async fn agree(redis: &mut Servers, key: &str, value: &str) -> RedisResult<String> {
     // Asked first, since a server that takes no changes tells it as well.
     if let Some(found) = cmd("GET").arg(key).query_async(redis).await? {
         return Ok(found);
@@ -87,8 +107,8 @@ async fn agree(redis: &mut MultiplexedConnection, key: &str, value: &str) -> Red
     cmd("GET").arg(key).query_async(redis).await
 }
 
-async fn dangers(redis: &mut MultiplexedConnection) -> Vec<String> {
-    let Ok(text) = cmd("INFO").query_async::<String>(redis).await else {
+fn dangers(info: RedisResult<String>) -> Vec<String> {
+    let Ok(text) = info else {
         return vec![
             "its state cannot be looked at, since the user of `url` may not call INFO: look yourself whether it evicts keys, \
              and whether it writes to a disk"
@@ -127,9 +147,6 @@ fn warnings(info: &HashMap<&str, &str>) -> Vec<String> {
     }
     if field("role") == "slave" {
         warnings.push("it is a replica, which takes no changes: name the primary".to_owned());
-    }
-    if field("cluster_enabled") == "1" {
-        warnings.push("it is a Redis Cluster, which is not supported: name a single server".to_owned());
     }
     warnings
 }

@@ -11,6 +11,7 @@ use std::{
 use super::{
     cache::Cache,
     layout::{Digest, Names},
+    recent::Recent,
 };
 use crate::{
     cookie::PublicIdKey,
@@ -31,6 +32,8 @@ pub(super) struct State {
     pub(super) cache: Cache,
     /// What was revoked while Redis did not answer or took no changes. By digests: a revocation may know no more of a client.
     pub(super) owed: Owed<Digest>,
+    /// What was revoked in the last moments, which Redis may forget.
+    pub(super) recent: Recent,
     pub(super) tally: StoreTally,
     /// Whether Redis answers, and this gateway hears of revocations.
     is_up: AtomicBool,
@@ -59,6 +62,7 @@ impl State {
             gateway: format!("{:032x}", rand::random::<u128>()),
             cache: Cache::default(),
             owed: Owed::default(),
+            recent: Recent::default(),
             tally,
             is_up: AtomicBool::new(false),
             checked: Mutex::new(Instant::now()),

@@ -11,11 +11,12 @@ use std::{
     time::Instant,
 };
 
-use redis::{FromRedisValue, Script, aio::MultiplexedConnection};
+use redis::{FromRedisValue, Script, aio::ConnectionLike};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tracing::debug;
 
 use super::{
+    connect::Servers,
     durable::Barrier,
     fault,
     layout::{self, Digest},
@@ -52,6 +53,15 @@ static CHANGE: LazyLock<Script> = LazyLock::new(|| {
         return 1",
     )
 });
+
+/// Where a walk over all records has come to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Place {
+    /// The place of the server among all of them.
+    server: usize,
+    /// What that server has given for the next step; 0 at the beginning.
+    cursor: u64,
+}
 
 /// Does the work, on the store's thread.
 #[derive(Debug)]
@@ -155,7 +165,7 @@ impl Worker {
 
     async fn replace_by(
         &self,
-        redis: &mut MultiplexedConnection,
+        redis: &mut Servers,
         (id, digest): (&TrackingId, Digest),
         (next, next_digest): (&Replacement, Digest),
         now: Timestamp,
@@ -204,6 +214,7 @@ impl Worker {
         let key = self.state.names.record(&digest);
         let removed: Option<Vec<u8>> = self.ask(&mut redis, redis::cmd("GETDEL").arg(key)).await?;
         self.state.cache.forget(&digest);
+        self.state.recent.add(digest, self.state.is_up());
         if removed.is_some() {
             self.state.tally.revoked.inc();
         }
@@ -256,15 +267,22 @@ impl Worker {
         }
     }
 
-    /// Some of all records, and where to go on; 0 at the end.
+    /// Some of all records, and where to go on; nowhere at the end.
     pub(super) async fn page(
         &self,
-        cursor: u64,
-    ) -> Result<(u64, Vec<(TrackingId, CookieRecord)>), StoreError> {
+        Place { server, cursor }: Place,
+    ) -> Result<(Option<Place>, Vec<(TrackingId, CookieRecord)>), StoreError> {
         let mut redis = self.link.connection()?;
+        let servers = redis.each();
+        let Some(mut walked) = servers.get(server).cloned() else { return Ok((None, Vec::new())) };
         let mut scan = redis::cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(self.state.names.records()).arg("COUNT").arg(BATCH);
-        let (next, keys): (u64, Vec<String>) = self.ask(&mut redis, &scan).await?;
+        let (next, keys): (u64, Vec<String>) = self.ask(&mut walked, &scan).await?;
+        let next = match next {
+            0 if server + 1 < servers.len() => Some(Place { server: server + 1, cursor: 0 }),
+            0 => None,
+            cursor => Some(Place { server, cursor }),
+        };
         let digests: Vec<Digest> = keys.iter().filter_map(|key| self.state.names.digest_of(key)).collect();
         Ok((next, self.read_all(&mut redis, &digests).await?))
     }
@@ -334,7 +352,7 @@ impl Worker {
     /// Adds a record where there is none, or one whose time is over.
     async fn add(
         &self,
-        redis: &mut MultiplexedConnection,
+        redis: &mut Servers,
         id: &TrackingId,
         digest: &Digest,
         record: &CookieRecord,
@@ -357,7 +375,7 @@ impl Worker {
 
     async fn put_new(
         &self,
-        redis: &mut MultiplexedConnection,
+        redis: &mut Servers,
         digest: &Digest,
         value: &[u8],
         record: &CookieRecord,
@@ -371,7 +389,7 @@ impl Worker {
     /// Puts a value in place of another one, if that is still there.
     async fn swap(
         &self,
-        redis: &mut MultiplexedConnection,
+        redis: &mut Servers,
         digest: &Digest,
         old: &[u8],
         new: &[u8],
@@ -386,7 +404,7 @@ impl Worker {
     /// The live record of an ID, with what Redis has.
     async fn read(
         &self,
-        redis: &mut MultiplexedConnection,
+        redis: &mut Servers,
         id: &TrackingId,
         digest: &Digest,
         now: Timestamp,
@@ -396,7 +414,7 @@ impl Worker {
 
     async fn read_raw(
         &self,
-        redis: &mut MultiplexedConnection,
+        redis: &mut Servers,
         id: &TrackingId,
         digest: &Digest,
     ) -> Result<Option<(Vec<u8>, CookieRecord)>, StoreError> {
@@ -412,7 +430,7 @@ impl Worker {
 
     async fn read_all(
         &self,
-        redis: &mut MultiplexedConnection,
+        redis: &mut Servers,
         digests: &[Digest],
     ) -> Result<Vec<(TrackingId, CookieRecord)>, StoreError> {
         let mut pipeline = redis::pipe();
@@ -429,7 +447,7 @@ impl Worker {
 
     async fn ask<T: FromRedisValue>(
         &self,
-        redis: &mut MultiplexedConnection,
+        redis: &mut impl ConnectionLike,
         command: &redis::Cmd,
     ) -> Result<T, StoreError> {
         let began = Instant::now();
@@ -438,7 +456,7 @@ impl Worker {
 
     async fn ask_all<T: FromRedisValue>(
         &self,
-        redis: &mut MultiplexedConnection,
+        redis: &mut Servers,
         pipeline: &redis::Pipeline,
     ) -> Result<T, StoreError> {
         let began = Instant::now();

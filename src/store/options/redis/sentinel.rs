@@ -2,13 +2,10 @@
 
 use redis::{ConnectionInfo, IntoConnectionInfo as _};
 
-use super::{RedisUrlError, strict::has_only};
+use super::{RedisUrlError, places, strict::has_only};
 
 /// The port of a Sentinel, unless the URL says otherwise.
 const PORT: &str = "26379";
-
-/// Most Sentinels that a URL may name.
-const MOST: usize = 16;
 
 /// Sentinels, and the service that they watch. It may have passwords.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -43,16 +40,13 @@ impl Sentinels {
             return Err(RedisUrlError::Query);
         }
         let (authority, path) = rest.split_once('/').ok_or(RedisUrlError::Sentinel)?;
-        let (server_account, hosts) = match authority.rsplit_once('@') {
-            Some((account, hosts)) => (format!("{account}@"), hosts),
-            None => (String::new(), authority),
-        };
+        let (server_account, hosts) = places::account_of(authority);
         let (service, db) = path.split_once('/').unwrap_or((path, "0"));
         let is_fit = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if service.is_empty() || !service.chars().all(is_fit) {
             return Err(RedisUrlError::Sentinel);
         }
-        let places: Vec<String> = hosts.split(',').map(with_port).collect();
+        let places = places::read(hosts, PORT);
         let (mut user, mut password) = ("", "");
         for (key, value) in query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')) {
             *(if key == "sentinel_user" { &mut user } else { &mut password }) = value;
@@ -60,7 +54,7 @@ impl Sentinels {
         let account = if password.is_empty() { String::new() } else { format!("{user}:{password}@") };
         let db = db.parse().map_err(|_| RedisUrlError::Sentinel)?;
         let sentinels = Self { scheme, places, account, service: service.to_owned(), server_account, db };
-        let are_fit = sentinels.places.len() <= MOST
+        let are_fit = sentinels.places.len() <= places::MOST
             && sentinels.each().all(|info| info.is_ok())
             && sentinels.server("localhost", "6379").is_ok();
         if are_fit { Ok(sentinels) } else { Err(RedisUrlError::Sentinel) }
@@ -74,9 +68,8 @@ impl Sentinels {
 
     /// The server at a place that they name.
     pub(in crate::store) fn server(&self, host: &str, port: &str) -> Result<ConnectionInfo, RedisUrlError> {
-        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        let url = format!("{}://{}{host}:{port}/{}", self.scheme, self.server_account, self.db);
-        url.into_connection_info().map_err(|_| RedisUrlError::Sentinel)
+        places::server(self.scheme, &self.server_account, (host, port), self.db)
+            .map_err(|_| RedisUrlError::Sentinel)
     }
 
     /// The URL without users and passwords.
@@ -86,19 +79,10 @@ impl Sentinels {
 
     /// Whether a password crosses a network as plain text.
     pub(super) fn show_password(&self) -> bool {
-        let is_here = |place: &String| {
-            ["localhost:", "127.0.0.1:", "[::1]:"].iter().any(|here| place.starts_with(here))
-        };
         self.scheme == "redis"
             && !(self.account.is_empty() && self.server_account.is_empty())
-            && !self.places.iter().all(is_here)
+            && !places::are_here(&self.places)
     }
-}
-
-fn with_port(place: &str) -> String {
-    // The colons of an IPv6 address stand in brackets.
-    let has_port = place.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
-    if has_port { place.to_owned() } else { format!("{place}:{PORT}") }
 }
 
 #[cfg(test)]

@@ -22,7 +22,8 @@ fn other_urls_are_refused_without_repeating_them() {
         ("http://:secret@host", RedisUrlError::Form),
         ("secret", RedisUrlError::Form),
         ("redis+sentinel://:secret@host", RedisUrlError::Sentinel),
-        ("redis+cluster://:secret@host", RedisUrlError::Kind),
+        ("redis-cluster://:secret@host", RedisUrlError::Cluster),
+        ("redis+cluster://:secret@host/1", RedisUrlError::Cluster),
         ("rediss://:secret@host#insecure", RedisUrlError::Insecure),
     ] {
         assert_eq!(RedisUrl::parse(text), Err(error), "{text}");
@@ -63,6 +64,9 @@ fn password_that_is_not_encoded_is_refused_before_a_part_of_it_is_taken_for_the_
         "redis+sentinel://host/main?sentinel_user=joe&sentinel_pass=1/secret",
         "redis+sentinel://host/main?sentinel_user=joe&sentinel_pass=1?secret",
         "rediss+sentinel://joe:P@secret@host/main/0",
+        "redis+cluster://joe:P@secret@host",
+        "rediss+cluster://joe:P#secret@host",
+        "redis+cluster://joe:12/secret@host",
         "unix:/run/redis.sock?pass=sec#ret",
         "unix:/run/redis.sock#secret",
     ] {
@@ -84,6 +88,7 @@ fn question_that_would_be_left_unheard_is_refused() {
         "unix:/run/redis.sock?pass=sec&ret",
         "unix:/run/redis.sock?pass=secret&pass=other",
         "redis+sentinel://host/main?foo=bar",
+        "redis+cluster://joe:12?secret",
         "redis+sentinel://host/main?db=3",
         "redis+sentinel://host/main?sentinel_pass=sec&ret",
     ] {
@@ -103,10 +108,12 @@ fn password_that_is_encoded_arrives_whole() {
         "redis://joe:P%40S%2FS%23W%3F%20%25@host/0",
         "rediss://joe:P%40S%2FS%23W%3F%20%25@host/0",
         "unix:/run/re@dis.sock?user=joe&pass=P%40S%2FS%23W%3F%20%25",
+        "redis+cluster://joe:P%40S%2FS%23W%3F%20%25@host,other",
         "redis+sentinel://joe:P%40S%2FS%23W%3F%20%25@host/main/0?sentinel_pass=P%40S%2FS%23W%3F%20%25",
     ] {
         let found = match RedisUrl::parse(text).unwrap().way {
             Way::Url(url) => vec![of(url.as_str().into_connection_info().unwrap())],
+            Way::Cluster(cluster) => cluster.each().map(|info| of(info.unwrap())).collect(),
             Way::Sentinels(sentinels) => {
                 let mut infos: Vec<_> = sentinels.each().map(Result::unwrap).collect();
                 infos.push(sentinels.server("host", "1").unwrap());

@@ -4,14 +4,17 @@
 
 use std::{sync::LazyLock, time::Instant};
 
-use redis::{Script, aio::MultiplexedConnection};
+use redis::Script;
 
 use super::{BATCH, MAX_ATTEMPTS, Worker, contended, lifetime};
 use crate::{
     cookie::TrackingId,
     store::{
         Authentication, CookieRecord, StoreError,
-        redis::layout::{self, Digest},
+        redis::{
+            connect::Servers,
+            layout::{self, Digest},
+        },
     },
     time::Timestamp,
 };
@@ -63,7 +66,7 @@ impl Worker {
     /// Notes a record under the principal of its login, and ends the login on those that this makes too many.
     pub(super) async fn note(
         &self,
-        redis: &mut MultiplexedConnection,
+        redis: &mut Servers,
         digest: Digest,
         login: &Authentication,
         record: &CookieRecord,
@@ -93,7 +96,7 @@ impl Worker {
     /// Takes the login of a principal off a record.
     async fn end_login(
         &self,
-        redis: &mut MultiplexedConnection,
+        redis: &mut Servers,
         digest: &Digest,
         of: &Authentication,
     ) -> Result<(), StoreError> {
