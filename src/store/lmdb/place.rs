@@ -36,7 +36,8 @@ pub(super) struct EnvironmentFiles {
 /// What was seen of the data after the last commit, or when another program had written into them.
 #[derive(Debug)]
 struct Content {
-    /// When the file was changed, in nanoseconds.
+    /// When the file was changed, in nanoseconds. File systems keep time in steps of some milliseconds: what another program writes
+    /// in the same step as a commit is found by checksums alone.
     modified: i128,
     /// The number of the last commit.
     commit: Option<u64>,

@@ -169,6 +169,12 @@ fn file_that_is_cut_under_a_running_store_is_not_read_any_more() {
     drop(store);
 }
 
+/// Writes as another program does, later than the store by more than a tick of the file system's clock.
+fn write_over(file: &fs::File, bytes: &[u8], at: usize) {
+    file.write_all_at(bytes, at as u64).unwrap();
+    file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_millis(50)).unwrap();
+}
+
 /// Waits until the store refuses changes although none is made; what it says then.
 fn await_refusal(store: &LmdbStore) -> String {
     let begin = std::time::Instant::now();
@@ -196,13 +202,13 @@ fn what_another_program_writes_into_the_file_of_a_running_store_is_noticed() {
         // No copy of an old commit: each of them.
         let mut end = bytes.len();
         while let Some(at) = place_of(&bytes[..end], what) {
-            file.write_all_at(&[bytes[at] ^ 1], at as u64).unwrap();
+            write_over(&file, &[bytes[at] ^ 1], at);
             end = at;
         }
         let said = await_refusal(&store);
         assert!(said.contains("was changed by another program") && said.contains("sound copy"), "{said}");
         // What was there before comes back.
-        file.write_all_at(&bytes, 0).unwrap();
+        write_over(&file, &bytes, 0);
         let begin = std::time::Instant::now();
         while !matches!(store.create(&id(1), record(10, 600)).wait(), Err(StoreError::Exists)) {
             assert!(begin.elapsed() < std::time::Duration::from_mins(1), "it did not recover");
@@ -219,7 +225,7 @@ fn an_earlier_state_that_is_written_over_a_running_store_is_no_state_of_it() {
     let earlier = fs::read(data(&folder)).unwrap();
     store.revoke(&id(2), at(10)).wait().unwrap();
     let file = fs::OpenOptions::new().write(true).open(data(&folder)).unwrap();
-    file.write_all_at(&earlier, 0).unwrap();
+    write_over(&file, &earlier, 0);
     let said = await_refusal(&store);
     assert!(said.contains("an earlier or another state"), "{said}");
 }
@@ -243,7 +249,7 @@ fn record_that_is_damaged_under_a_running_store_is_refused_and_not_taken_for_non
     let name = name.expose().as_bytes();
     for at in (0..bytes.len() - name.len()).filter(|at| bytes[*at..].starts_with(name)) {
         // In its value: behind the key come the version, two moments and an age.
-        file.write_all_at(&[bytes[at + name.len() + 3] ^ 1], (at + name.len() + 3) as u64).unwrap();
+        write_over(&file, &[bytes[at + name.len() + 3] ^ 1], at + name.len() + 3);
     }
     let error = store.look_up(&id(77), at(10)).wait().unwrap_err().to_string();
     assert!(error.contains("is damaged") && !error.contains(id(77).expose()), "{error}");
