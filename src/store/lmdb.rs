@@ -86,15 +86,14 @@ impl LmdbStore {
                 // What is in the folder is no store of ours, and the folder stays as it was.
                 drop(fs::remove_file(path.join(place::LOCK)));
             }
-            StoreOpenError::Lmdb { path: path.clone(), what: error.to_string() }
+            unusable(&path)(error)
         })?;
         let tables = Tables::open(&path, max_size, sync, now)
-            .map_err(|error| StoreOpenError::Lmdb { path: path.clone(), what: error.to_string() })?
+            .map_err(unusable(&path))?
             .map_err(|found| StoreOpenError::Newer { path: path.clone(), found })?;
         let Opened { tables, is_ranked, map_size } = tables;
         if !is_ranked {
-            upgrade::rank(&tables, map_size)
-                .map_err(|error| StoreOpenError::Lmdb { path: path.clone(), what: error.to_string() })?;
+            upgrade::rank(&tables, map_size).map_err(unusable(&path))?;
         }
         // No cookie may go out before the names of new files, and of their folder, would survive a power failure.
         disk::sync_folder(&path.join(check::DATA))
@@ -109,9 +108,7 @@ impl LmdbStore {
         let owed = Arc::<Owed>::default();
         let tally = limits.tally.clone();
         let records = tables.env.read_txn().and_then(|txn| tables.records.len(&txn));
-        tally.has_records(
-            records.map_err(|error| StoreOpenError::Lmdb { path: path.clone(), what: error.to_string() })?,
-        );
+        tally.has_records(records.map_err(unusable(&path))?);
         let writer = LmdbWriter::new(tables.clone(), max_size, limits, sync, Arc::clone(&owed));
         let group = Group::start("cookie-store", writer, tally).map_err(fail_at(
             &path,
@@ -134,6 +131,12 @@ fn lock(path: &Path) -> Result<(Exclusive, bool), StoreOpenError> {
     };
     let opened = opened.map_err(fail_at(path, "lock", "this user must be allowed to write to it"))?;
     Ok((Exclusive::lock(opened, path)?, is_new))
+}
+
+/// LMDB or the store cannot use the environment.
+fn unusable<E: std::error::Error>(path: &Path) -> impl Fn(E) -> StoreOpenError + use<E> {
+    let path = PathBuf::from(path);
+    move |error| StoreOpenError::Lmdb { path: path.clone(), what: error.to_string() }
 }
 
 fn fail_at(path: &Path, action: &'static str, remedy: &'static str) -> impl Fn(io::Error) -> StoreOpenError {

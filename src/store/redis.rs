@@ -97,8 +97,7 @@ impl RedisStore {
         let (attempts, attempted) = attempts::outbox();
         let (opened, state) = threads::channel();
         let (started, is_started) = threads::channel();
-        let place = format!("{} {}", options.url, options.prefix);
-        let refused = |what: String| StoreOpenError::Redis { place: place.clone(), what };
+        let refused = startup::refused(options);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -207,17 +206,12 @@ async fn begin(
     options: RedisOptions,
     tally: StoreTally,
 ) -> Result<(Arc<State>, attend::Connections), StoreOpenError> {
-    let refused = |error: redis::RedisError| StoreOpenError::Redis {
-        place: format!("{} {}", options.url, options.prefix),
-        what: fault::explain(&error),
-    };
-    let mut redis = connect::Servers::connect(&options).await.map_err(refused)?;
+    let refused = startup::refused(&options);
+    let mut redis =
+        connect::Servers::connect(&options).await.map_err(|error| refused(fault::explain(&error)))?;
     let key = startup::check(&mut redis, &options).await?;
     let state = State::new(options.clone(), key, tally);
-    let first = attend::open(&state).await.map_err(|what| StoreOpenError::Redis {
-        place: format!("{} {}", options.url, options.prefix),
-        what,
-    })?;
+    let first = attend::open(&state).await.map_err(refused)?;
     Ok((Arc::new(state), first))
 }
 

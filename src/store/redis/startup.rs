@@ -27,14 +27,19 @@ const OLDEST: u64 = 7;
 /// Why a server is not taken for a single one.
 const OF_A_CLUSTER: &str = "it is a server of a Redis Cluster, which has some of the keys alone: write \"redis+cluster://HOST:PORT,HOST:PORT\"";
 
+/// Why the store is not opened.
+pub(super) fn refused(options: &RedisOptions) -> impl Fn(String) -> StoreOpenError + use<> {
+    let place = format!("{} {}", options.url, options.prefix);
+    move |what| StoreOpenError::Redis { place: place.clone(), what }
+}
+
 /// Agrees on the layout and on the key of public IDs, and warns of what may lose records.
 pub(super) async fn check(
     redis: &mut Servers,
     options: &RedisOptions,
 ) -> Result<(Arc<PublicIdKey>, Option<KeyText>), StoreOpenError> {
     let names = Names::new(&options.prefix);
-    let place = format!("{} {}", options.url, options.prefix);
-    let refused = |what: String| StoreOpenError::Redis { place: place.clone(), what };
+    let refused = refused(options);
     let failed = |error: redis::RedisError| refused(explain(&error));
 
     if options.url.is_cluster() && options.durability != Durability::Server {
