@@ -122,8 +122,8 @@ PYTHON
 fi
 
 declare -F up >/dev/null || { echo "usage: walk.sh [compose|here]" >&2 && exit 2; }
-open=
-trap '[ -z "$open" ] || kill "$open" 2>/dev/null || true; down || true; rm -rf "$work"' EXIT
+open=()
+trap 'kill "${open[@]}" 2>/dev/null || true; down || true; rm -rf "$work"' EXIT
 
 # === The client ===
 
@@ -134,12 +134,12 @@ handshake() {
         -H 'Sec-WebSocket-Protocol: wamp.2.json' "$url/ws" 2>>"$work/curl.log" || true
 }
 
-# Joins with a cookie and stays, as $open. What it sees is in $work/open.
+# Joins with a cookie and stays, as the last of ${open[@]}. What it sees is in a file.
 join() {
-    : >"$work/open"
-    python3 client.py 127.0.0.1 "${url##*:}" "$1" >"$work/open" 2>&1 &
-    open=$!
-    until_ok grep -qx joined "$work/open" || fail "the client does not join: $(cat "$work/open")"
+    : >"$2"
+    python3 client.py 127.0.0.1 "${url##*:}" "$1" >"$2" 2>&1 &
+    open+=($!)
+    until_ok grep -qx joined "$2" || fail "the client does not join: $(cat "$2")"
 }
 
 status() { sed -n '1s/^HTTP[^ ]* \([0-9]*\).*/\1/p' "$work/head"; }
@@ -180,17 +180,20 @@ for _ in 1 2 3; do is_known "$client" || fail "the client does not come in: $(ca
 ok "a gateway is killed, and the client comes in by the others"
 start_gateway a || fail "the gateway does not come back"
 
-join "$client"
+# The balancer takes the gateways in turn.
+for number in 1 2 3; do join "$client" "$work/open-$number"; done
 cookies c revoke --yes -- "$client" >"$work/revoke.log" 2>&1 || fail "the cookie cannot be revoked"
-until_ok grep -q ended "$work/open" || fail "the connection stays open"
-grep -qx 'ended with 1008' "$work/open" || fail "the connection has ended otherwise: $(cat "$work/open")"
+for number in 1 2 3; do
+    until_ok grep -q ended "$work/open-$number" || fail "a connection stays open"
+    grep -qx 'ended with 1008' "$work/open-$number" || fail "a connection has ended otherwise: $(cat "$work/open-$number")"
+done
 handshake "$client"
 [ "$(status)" = 101 ] && [ -n "$(new_cookie)" ] && [ "$(new_cookie)" != "$client" ] || fail "the cookie still counts: $(cat "$work/head")"
-ok "a revocation on one gateway ends the connection on another, and the cookie counts on none"
+ok "a revocation on one gateway ends the connections on all, and the cookie counts on none"
 
 handshake ''
 client=$(new_cookie)
-join "$client"
+join "$client" "$work/open"
 stop_redis
 until_ok says "$client" 503 || fail "a client comes in without Redis: $(cat "$work/head")"
 grep -q ended "$work/open" && fail "an open connection has ended with Redis: $(cat "$work/open")"
@@ -200,7 +203,8 @@ start_redis || fail "Redis does not come back"
 until_ok is_known "$client" || fail "the client is not known any more: $(cat "$work/head")"
 grep -q ended "$work/open" && fail "the open connection has ended: $(cat "$work/open")"
 ok "Redis is back, and so is the client, whose connection was open all the time"
-kill "$open"
+kill "${open[-1]}"
+open=()
 
 down || fail "the services do not stop"
 trap 'rm -rf "$work"' EXIT
