@@ -4,6 +4,8 @@
 //! added up. Of two rules with the same pattern the first one configured counts. Where no rule matches, nothing is
 //! allowed.
 
+use std::num::NonZeroU32;
+
 use super::options::{Permission, RoleOptions, Roles};
 use crate::{policy::PolicyFile, wamp::pattern::Patterns};
 
@@ -21,9 +23,19 @@ pub(super) enum Action {
     Subscribe,
 }
 
-/// A role of one realm's [`Permissions`].
+/// A role of one realm's [`Permissions`]: its place among them, counted from 1, so that a session has four bytes for it and not eight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RoleId(Option<u32>);
+pub(super) struct RoleId(Option<NonZeroU32>);
+
+impl RoleId {
+    fn at(place: usize) -> Self {
+        Self(u32::try_from(place).ok().and_then(|place| NonZeroU32::MIN.checked_add(place)))
+    }
+
+    fn place(self) -> Option<usize> {
+        usize::try_from(self.0?.get() - 1).ok()
+    }
+}
 
 /// An action is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,8 +105,7 @@ impl Permissions {
         match self {
             Self::Open => RoleId(None),
             Self::Listed(roles) => {
-                let place = roles.iter().position(|(role, ..)| **role == *name);
-                RoleId(place.and_then(|place| u32::try_from(place).ok()))
+                roles.iter().position(|(role, ..)| **role == *name).map_or(RoleId(None), RoleId::at)
             }
         }
     }
@@ -104,7 +115,7 @@ impl Permissions {
         match self {
             Self::Open => Some(Grant { disclose: false }),
             Self::Listed(roles) => {
-                let (_, rules, _) = roles.get(usize::try_from(role.0?).ok()?)?;
+                let (_, rules, _) = roles.get(role.place()?)?;
                 rules.most_specific(uri)?.grant(action)
             }
         }
@@ -113,7 +124,7 @@ impl Permissions {
     /// Whether an authorizer decides about a role.
     pub(super) fn is_asked(&self, role: RoleId) -> bool {
         let Self::Listed(roles) = self else { return false };
-        let role = role.0.and_then(|place| roles.get(usize::try_from(place).ok()?));
+        let role = role.place().and_then(|place| roles.get(place));
         role.is_some_and(|(.., authorizer)| authorizer.is_some())
     }
 
@@ -131,7 +142,7 @@ impl Permissions {
     /// Whether the rule that counts for this URI names the protocol's own URIs, rather than covering them among others.
     pub(super) fn names_protocol(&self, role: RoleId, uri: &str) -> bool {
         let Self::Listed(roles) = self else { return false };
-        let rules = role.0.and_then(|place| roles.get(usize::try_from(place).ok()?));
+        let rules = role.place().and_then(|place| roles.get(place));
         rules.and_then(|(_, rules, _)| rules.most_specific(uri)).is_some_and(|rights| rights.names_protocol())
     }
 }
