@@ -54,8 +54,8 @@ pub use crate::{
     cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, SameSite},
     edge::{
         AddressOptions, ConsoleOptions, EdgeOptions, ForwardAuthOptions, HttpOptions, IdentityHeaders,
-        PathTree, ProxiedOptions, RawSocketOptions, Requirement, ServicePlace, StaticOptions, TargetOptions,
-        Terms, TrustedProxy,
+        PassedOptions, PathTree, ProxiedOptions, RawSocketOptions, Requirement, ServicePlace, StaticOptions,
+        TargetOptions, Terms, TrustedProxy,
     },
     handshake::{AllowedHosts, HandshakeOptions},
     identity::Name,

@@ -35,6 +35,9 @@ use crate::{
 /// How long requests that are under way have to finish once the gateway drains.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
 
+/// How often a connection looks after that whether answers of upstreams still pass.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// A connection that speaks WAMP.
 #[derive(Debug)]
 struct Connection {
@@ -117,7 +120,7 @@ async fn open(
     let (incoming, seat) = arrival.await?;
     let upgraded = tokio::select! {
         upgraded = edge.serve(incoming) => upgraded?,
-        () = expired(&shutdown) => return None,
+        () = expired(&shutdown, &edge) => return None,
     };
     // A connection that has left HTTP keeps no configuration from before a reload.
     drop(edge);
@@ -306,9 +309,13 @@ async fn closed(revoked: Option<&Closed>) -> Parting {
     }
 }
 
-async fn expired(shutdown: &CancellationToken) {
+/// Ends what is still HTTP at the gateway's end, but no answer of an upstream that passes: its clients would get half of it.
+async fn expired(shutdown: &CancellationToken, edge: &Edge) {
     shutdown.cancelled().await;
     sleep(HTTP_GRACE).await;
+    while edge.is_in_transit() {
+        sleep(LOOK).await;
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ mod listing;
 mod metrics;
 mod options;
 mod page;
+mod passed;
+mod passed_body;
 mod path;
 mod patience;
 mod probe;
@@ -28,6 +30,7 @@ mod reply;
 mod routes;
 mod serve;
 mod static_files;
+mod strict;
 mod succession;
 mod terms;
 #[cfg(test)]
@@ -39,13 +42,13 @@ mod websocket;
 use std::{
     iter,
     net::IpAddr,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, request::Parts};
-use hyper::server::conn::http1;
+use hyper::{body::Incoming, server::conn::http1};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -79,9 +82,9 @@ pub(crate) use console::{
 };
 pub use metrics::EdgeMetrics;
 pub use options::{
-    AddressOptions, ConsoleOptions, EdgeOptions, ForwardAuthOptions, HttpOptions, IdentityHeaders, PathTree,
-    ProxiedOptions, RawSocketOptions, Requirement, ServicePlace, StaticOptions, TargetOptions, Terms,
-    TrustedProxy,
+    AddressOptions, ConsoleOptions, EdgeOptions, ForwardAuthOptions, HttpOptions, IdentityHeaders,
+    PassedOptions, PathTree, ProxiedOptions, RawSocketOptions, Requirement, ServicePlace, StaticOptions,
+    TargetOptions, Terms, TrustedProxy,
 };
 pub use proxied::{RelayHandover, RelayUpgrade};
 pub use refusals::TurnedAway;
@@ -118,6 +121,8 @@ pub struct Edge {
     access_log: bool,
     transport: String,
     succession: Succession,
+    /// How many answers of upstreams pass to clients.
+    in_transit: Arc<AtomicUsize>,
     /// Cancelled when another edge serves the transport.
     retired: CancellationToken,
     /// The way of the operator's page to the gateway.
@@ -178,6 +183,7 @@ impl Edge {
             access_log: http.access_log,
             transport: id.clone(),
             succession: Succession::default(),
+            in_transit: Arc::default(),
             retired: CancellationToken::new(),
             console: None,
         })
@@ -239,7 +245,7 @@ impl Edge {
     async fn answer(
         &self,
         request: &Parts,
-        has_body: bool,
+        (has_body, body): (bool, Option<Incoming>),
         client: Requester<'_>,
         tls: Option<&Tls>,
         slot: &OnceLock<Agreed>,
@@ -248,7 +254,8 @@ impl Edge {
             // Boxed, so that questions do not make the future of a handshake larger.
             return Box::pin(self.answer_question(target, request, below, client, tls)).await;
         }
-        if !matches!(request.method, Method::GET | Method::HEAD) {
+        let is_for_all = matches!(request.method, Method::GET | Method::HEAD);
+        if !is_for_all && !self.routes.pass_bodies() {
             return Err(Problem::Method);
         }
         if !has_host(request) {
@@ -256,9 +263,17 @@ impl Edge {
         }
         let path = RequestPath::parse(request.uri.path())?;
         let (target, depth) = self.routes.find(&path).ok_or(Problem::NotFound)?;
-        if !target.is_for_every_host() && !self.is_own_host(&request.headers) {
+        if !target.is_for_every_host(request) && !self.is_own_host(&request.headers) {
             let foreign = Foreign::new(HandshakeError::ForeignHost, &request.headers);
             return Err(Problem::Foreign(Box::new(foreign)));
+        }
+        if let Target::Proxied(proxied) = target
+            && proxied.passes(request)
+        {
+            return Box::pin(self.pass(proxied, request, depth, body, client, tls)).await;
+        }
+        if !is_for_all {
+            return Err(Problem::Method);
         }
         match target {
             Target::WebSocket(websocket) => {

@@ -12,6 +12,7 @@
 //! | subscriptions and registrations | the URI and [`ENTRY`] bytes | `wamp.error.unavailable` |
 //! | a call that waits until a callee is free | what it keeps in memory | `wamp.error.unavailable` |
 //! | an event of a history | what it keeps in memory | older ones are forgotten |
+//! | a request that goes on to an upstream | [`EXCHANGE`] bytes | 503 |
 //! | a retained event, a testament | what it keeps in memory | `wamp.error.unavailable` |
 
 use std::{
@@ -25,6 +26,9 @@ pub(crate) const CONNECTION: usize = 32 * 1024;
 
 /// How much a connection may hold in each direction without being charged for it, so that most never touch the budget.
 pub(crate) const FREE: usize = 8 * 1024;
+
+/// What a request is charged that goes on to an upstream: what hyper may hold of both bodies.
+pub(crate) const EXCHANGE: usize = 96 * 1024;
 
 /// What an entry in tables is charged besides its URI.
 pub(crate) const ENTRY: usize = 256;

@@ -3,14 +3,17 @@
 //! ```text
 //! Upstream::open   a client's head -> one address after the other: connect -> handshake -> 101, or another answer
 //! Relay::run       frames pass both ways until a side closes or vanishes, or the gateway ends it
+//! Upstream::pass   a client's request -> a connection that waits, or a new one -> the answer, while its body comes
 //! ```
 //!
 //! An address that cannot be reached costs nothing but time, and the next one is tried. Once anything was sent nothing is tried again: the
 //! upstream may have acted on it.
 
 mod address;
+mod answer_body;
 mod choice;
 mod end;
+mod exchange;
 mod flow;
 mod frame;
 mod handshake;
@@ -18,7 +21,9 @@ mod head;
 mod link;
 mod metrics;
 mod options;
+mod pool;
 mod relay;
+mod request_body;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +34,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 use tokio::time::timeout;
 use tokio_rustls::rustls::ClientConfig;
 use tracing::{error, warn};
@@ -38,18 +43,22 @@ use crate::{descriptors, stream::Stream};
 
 use self::{
     choice::Choice,
-    handshake::{Answer, HandshakeFault, shake_hands},
+    handshake::{Answer, shake_hands},
     link::LinkFault,
+    pool::Pool,
 };
 
 pub(crate) use address::AddressFault;
 pub use address::{UpstreamAddress, UpstreamPlace};
+pub use answer_body::AnswerBody;
 pub use end::{End, Stop, code};
+pub use exchange::Passing;
 pub use head::{HeadRules, Origin};
 pub(crate) use head::{as_read, is_taken, is_told_by_proxies};
 pub use metrics::{Place, Tally, UpstreamMetrics};
 pub use options::UpstreamOptions;
 pub use relay::{Beginning, Relay};
+pub use request_body::{BodyFault, BodyLimits, RequestBody};
 
 /// How many addresses are tried for one client.
 const MAX_TRIES: usize = 3;
@@ -61,6 +70,8 @@ pub struct Upstream {
     choice: Arc<Choice>,
     tls: Option<Arc<ClientConfig>>,
     tally: Tally,
+    /// The connections that wait for a request.
+    pool: Arc<Pool>,
     /// Where it stands in the configuration, for the log.
     transport: Box<str>,
     path: Box<str>,
@@ -98,6 +109,8 @@ pub enum UpstreamError {
     Nonsense(String),
     /// It has answered something else than 101, for the client.
     TurnedDown(Box<TurnedDown>),
+    /// The client's body keeps the request from going on.
+    Body(BodyFault),
 }
 
 /// What an upstream answers that does not take a client.
@@ -126,9 +139,15 @@ impl Upstream {
             choice,
             tls: tls.and_then(Result::ok),
             tally: metrics.of(transport, path),
+            pool: Arc::default(),
             transport: transport.into(),
             path: path.into(),
         }
+    }
+
+    /// How long no byte of a body may come.
+    pub const fn idle_timeout(&self) -> Duration {
+        self.options.idle_timeout
     }
 
     /// Its counters.
@@ -155,28 +174,20 @@ impl Upstream {
         headers: &HeaderMap,
         accept_key: &HeaderValue,
     ) -> Result<Opened, UpstreamError> {
-        let place = self.tally.enter(self.options.max_connections).ok_or(UpstreamError::Full)?;
-        let place = place.with(descriptors::take().ok_or(UpstreamError::Descriptors)?);
+        let place = self.place()?;
         let mut last = UpstreamError::Unreachable("it has no address".to_owned());
         for number in self.choice.order(Instant::now()).into_iter().take(MAX_TRIES) {
             let Some(address) = self.options.addresses.get(number) else { continue };
-            let limit = self.options.connect_timeout;
-            let link = match timeout(limit, link::open(address, self.tls.as_ref())).await {
-                Ok(Ok(link)) => link,
-                Ok(Err(LinkFault::Unreachable(error))) => {
-                    last = self.failed(number, UpstreamError::Unreachable(format!("{address}: {error}")));
-                    continue;
-                }
-                Ok(Err(LinkFault::Tls(error))) => {
-                    last = self.failed(number, UpstreamError::Tls(format!("{address}: {error}")));
-                    continue;
-                }
-                Err(_) => {
-                    last = self.failed(number, UpstreamError::Late(limit));
+            let link = match self.connect(number).await {
+                Ok(link) => link,
+                Err(error) => {
+                    last = error;
                     continue;
                 }
             };
-            let request = request(address, below, headers)?;
+            let mut request = Request::new(String::new());
+            *request.uri_mut() = target(address, below)?;
+            *request.headers_mut() = headers.clone();
             let limit = self.options.response_timeout;
             // Boxed: the state of a handshake is larger than that of all that waits for it.
             let answered = timeout(limit, Box::pin(shake_hands(link, request, accept_key))).await;
@@ -198,6 +209,29 @@ impl Upstream {
         Err(last)
     }
 
+    /// A place for one more connection.
+    fn place(&self) -> Result<Place, UpstreamError> {
+        let place = self.tally.enter(self.options.max_connections).ok_or(UpstreamError::Full)?;
+        Ok(place.with(descriptors::take().ok_or(UpstreamError::Descriptors)?))
+    }
+
+    /// Connects to an address.
+    async fn connect(&self, number: usize) -> Result<Stream, UpstreamError> {
+        let Some(address) = self.options.addresses.get(number) else {
+            return Err(UpstreamError::Unreachable("it has no address".to_owned()));
+        };
+        let limit = self.options.connect_timeout;
+        let error = match timeout(limit, link::open(address, self.tls.as_ref())).await {
+            Ok(Ok(link)) => return Ok(link),
+            Ok(Err(LinkFault::Unreachable(error))) => {
+                UpstreamError::Unreachable(format!("{address}: {error}"))
+            }
+            Ok(Err(LinkFault::Tls(error))) => UpstreamError::Tls(format!("{address}: {error}")),
+            Err(_) => UpstreamError::Late(limit),
+        };
+        Err(self.failed(number, error))
+    }
+
     /// Notes that an address has failed.
     fn failed(&self, number: usize, error: UpstreamError) -> UpstreamError {
         if self.choice.failed(number, Instant::now(), rand::random())
@@ -210,28 +244,20 @@ impl Upstream {
     }
 }
 
-/// The request at an address.
-fn request(
-    address: &UpstreamAddress,
-    below: &str,
-    headers: &HeaderMap,
-) -> Result<Request<String>, UpstreamError> {
+/// What is asked for at an address. `below` is the path below the mount with its query, or nothing.
+fn target(address: &UpstreamAddress, below: &str) -> Result<Uri, UpstreamError> {
     let target = match (&*address.path, below) {
         ("", "") => "/".to_owned(),
         ("", query) if query.starts_with('?') => format!("/{query}"),
         (path, below) => format!("{path}{below}"),
     };
-    let mut request = Request::new(String::new());
-    *request.uri_mut() =
-        target.parse().map_err(|_| UpstreamError::Nonsense("the path is none".to_owned()))?;
-    *request.headers_mut() = headers.clone();
-    Ok(request)
+    target.parse().map_err(|_| UpstreamError::Nonsense("the path is none".to_owned()))
 }
 
 /// An error of hyper with its cause.
-fn told(fault: &HandshakeFault) -> String {
+fn told(fault: &dyn std::error::Error) -> String {
     let mut text = fault.to_string();
-    let mut cause = std::error::Error::source(fault);
+    let mut cause = fault.source();
     while let Some(error) = cause {
         text = format!("{text}: {error}");
         cause = error.source();
@@ -240,6 +266,9 @@ fn told(fault: &HandshakeFault) -> String {
 }
 
 impl UpstreamError {
+    /// The reasons that only requests have that stay HTTP.
+    pub const REQUEST_REASONS: [&str; 3] = ["body-size", "body-late", "body"];
+
     /// The reasons that monitoring sees from the start.
     pub const REASONS: [&str; 7] = [
         "upstream-full",
@@ -262,6 +291,9 @@ impl UpstreamError {
             Self::Silent(_) => "upstream-silent",
             Self::Nonsense(_) => "upstream-nonsense",
             Self::TurnedDown(_) => "upstream-turned-down",
+            Self::Body(BodyFault::TooLarge(_)) => "body-size",
+            Self::Body(BodyFault::Late(_)) => "body-late",
+            Self::Body(BodyFault::Broken) => "body",
         }
     }
 
@@ -278,6 +310,9 @@ impl UpstreamError {
             Self::Unreachable(_) | Self::Tls(_) | Self::Nonsense(_) => StatusCode::BAD_GATEWAY,
             Self::Late(_) | Self::Silent(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::TurnedDown(answer) => answer.status,
+            Self::Body(BodyFault::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyFault::Late(_)) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(BodyFault::Broken) => StatusCode::BAD_REQUEST,
         }
     }
 }
@@ -298,6 +333,7 @@ impl fmt::Display for UpstreamError {
             Self::Silent(limit) => write!(f, "the upstream has not answered within {limit:?}"),
             Self::Nonsense(why) => write!(f, "the upstream's answer makes no sense, {why}"),
             Self::TurnedDown(answer) => write!(f, "the upstream has answered {}", answer.status),
+            Self::Body(fault) => fault.fmt(f),
         }
     }
 }

@@ -23,6 +23,7 @@ mod memory;
 mod meta;
 mod metrics;
 mod monitoring;
+mod passed;
 mod permissions;
 mod policies;
 mod principal_files;

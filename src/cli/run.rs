@@ -201,7 +201,11 @@ fn announce(gateway: &Gateway, server: &Server) -> io::Result<()> {
         writeln!(out, "listening on {url}")?;
         for (path, target) in transport.config().edge.root.targets() {
             // What a client of the service is given: `ws://` and `wss://`.
-            let is_websocket = matches!(target, TargetOptions::WebSocket(_) | TargetOptions::Proxied(_));
+            let is_websocket = match target {
+                TargetOptions::WebSocket(_) => true,
+                TargetOptions::Proxied(proxied) => proxied.http.is_none(),
+                _ => false,
+            };
             let scheme = is_websocket.then(|| url.strip_prefix("http")).flatten();
             let url = scheme.map_or_else(|| url.clone(), |rest| format!("ws{rest}"));
             writeln!(out, "  {:<9} {url}{path}", target.kind())?;

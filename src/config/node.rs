@@ -211,6 +211,7 @@ impl RawNode {
             ids: Vec::new(),
             hosts: AllowedHosts::Any,
             services: Vec::new(),
+            upstreams: Vec::new(),
             transport: String::new(),
             trusts_proxies: false,
             has_tls: false,

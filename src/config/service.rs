@@ -9,7 +9,7 @@ use super::{
     PathTree, ServicePlace, StaticOptions, TargetOptions,
     console::{self, RawConsole},
     forward_auth::RawForwardAuth,
-    proxied::RawProxied,
+    proxied::{RawPassed, RawProxied},
     reader::{
         Anything, Json, Located, NodePath, Raw, Table, Walk, Whole, checked_text, choice, inline_schema,
         object, quoted,
@@ -46,12 +46,12 @@ choice! {
         Admin(RawConsole) = "admin",
         ForwardAuth(RawForwardAuth) = "forward-auth",
         Proxied(RawProxied) = "websocket-proxy" | "websocket-reverseproxy",
+        Passed(RawPassed) = "proxy" | "reverseproxy",
     }
     refuses {
         "resource" => "the gateway runs no Python, run the resource in a server of its own",
         "wsgi" => "the gateway runs no Python, run the application in a server of its own",
         "cgi" => "the gateway runs no programs, run them in a server of their own",
-        "reverseproxy" => "put a reverse proxy in front of wampgate instead",
         "nodeinfo" => "the gateway has no such page, leave it out",
         "longpoll" => "the gateway does not speak HTTP long-polling, use \"websocket\"",
         "caller" => "the gateway has no HTTP bridge, leave it out",
@@ -372,9 +372,11 @@ impl RawService {
     ) -> Option<TargetOptions> {
         match self {
             Self::Proxied(raw) => {
-                let served = if served.is_empty() { "/" } else { served };
-                let place = ServicePlace { transport: shared.transport.clone(), path: served.to_owned() };
-                let checked = raw.check(path, place, shared, walk);
+                let checked = raw.check(path, place(served, shared), shared, walk);
+                checked.map(|options| TargetOptions::Proxied(Box::new(options)))
+            }
+            Self::Passed(raw) => {
+                let checked = raw.check(path, place(served, shared), shared, walk);
                 checked.map(|options| TargetOptions::Proxied(Box::new(options)))
             }
             Self::WebSocket(mut raw) => {
@@ -405,6 +407,12 @@ impl RawService {
             Self::Path(_) => None,
         }
     }
+}
+
+/// Where a path is served.
+fn place(served: &str, shared: &Shared) -> ServicePlace {
+    let path = if served.is_empty() { "/" } else { served };
+    ServicePlace { transport: shared.transport.clone(), path: path.to_owned() }
 }
 
 impl RawStatic {

@@ -3,7 +3,7 @@
 mod raw_socket;
 mod universal;
 
-use std::{borrow::Cow, fs, net::IpAddr, time::Duration};
+use std::{borrow::Cow, fs, mem, net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -15,6 +15,7 @@ use self::{
 use super::{
     AddressOptions, EdgeOptions, Endpoint, HttpOptions, ListenerOptions, LoadOptions, PathTree,
     RawSocketOptions, Secret, ServiceOptions, ServicePlace, TargetOptions, TransportConfig, TrustedProxy,
+    UpstreamAddress, UpstreamPlace,
     console::{self, Reach},
     endpoint::{Entrance, RawEndpoint},
     places::resolve,
@@ -296,6 +297,7 @@ pub(super) fn transports(
         warn_of_public_metrics(&endpoint, &checked.root, walk);
         check_proxy_protocol(&checked.entrance, &checked.http, walk);
         check_redirects(&endpoint, &checked.root, walk);
+        check_upstreams(&endpoint, mem::take(&mut shared.upstreams), walk);
         let reach = Reach {
             endpoint: &endpoint,
             entrance: &checked.entrance,
@@ -362,6 +364,32 @@ fn check_redirects(endpoint: &Located<Endpoint>, root: &PathTree, walk: &mut Wal
              that of the endpoint with `tls`"
         );
         walk.fault_at(&endpoint.path, message);
+    }
+}
+
+/// A request that goes on to the transport from which it comes never arrives.
+fn check_upstreams(
+    endpoint: &Located<Endpoint>,
+    upstreams: Vec<(String, UpstreamAddress)>,
+    walk: &mut Walk<'_>,
+) {
+    for (at, address) in upstreams {
+        let is_itself = match (&address.place, &endpoint.value) {
+            (UpstreamPlace::Unix(socket), Endpoint::Unix { path, .. }) => socket == path,
+            (UpstreamPlace::Tcp(host, port), Endpoint::Tcp { interface, port: own, .. }) => {
+                let reaches =
+                    |host: IpAddr| host == *interface || interface.is_unspecified() && host.is_loopback();
+                let is_local = match host.parse() {
+                    Ok(host) => reaches(host),
+                    Err(_) => host == "localhost" && (interface.is_loopback() || interface.is_unspecified()),
+                };
+                port == own && is_local
+            }
+            _ => false,
+        };
+        if is_itself {
+            walk.fault_at(at, "goes on to this transport itself: requests would go round and round");
+        }
     }
 }
 

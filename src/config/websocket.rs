@@ -6,7 +6,7 @@ use schemars::json_schema;
 
 use super::{
     AuthOptions, HandshakeOptions, PingOptions, RealmOptions, ServiceOptions, ServicePlace, TesteeOptions,
-    WireOptions,
+    UpstreamAddress, WireOptions,
     auth::{
         RawAuth, Realms, Tracking,
         cookie::{UseOfIds, warn_of_unsafe},
@@ -297,6 +297,8 @@ pub(super) struct Shared {
     pub(super) hosts: AllowedHosts,
     /// The WebSocket services of all transports.
     pub(super) services: Vec<KnownService>,
+    /// The addresses to which paths of the transport that is being checked go on, with where these stand in the configuration.
+    pub(super) upstreams: Vec<(String, UpstreamAddress)>,
     /// The `id` of the transport that is being checked.
     pub(super) transport: String,
     /// Whether that transport believes a proxy.

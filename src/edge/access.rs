@@ -1,8 +1,8 @@
 //! The access log: a line for each request that was answered.
 
-use std::time::Instant;
+use std::{borrow::Cow, time::Instant};
 
-use http::{Response, header, request::Parts};
+use http::{Method, Response, header, request::Parts};
 use hyper::body::Body as _;
 
 use super::body::Body;
@@ -11,28 +11,73 @@ use crate::{shown, stream::PeerAddr};
 /// How much of a user agent is logged. Those of browsers are shorter than this.
 const LONGEST_AGENT: usize = 256;
 
-/// Writes the line. It has no query and no cookie, which may be credentials, and of a path that was refused only what
-/// cannot be one.
+/// A line to be written. It has no query and no cookie, which may be credentials, and of a path that was refused only what cannot be one.
+struct Line<'a> {
+    transport: Cow<'a, str>,
+    peer: PeerAddr,
+    method: Cow<'a, Method>,
+    path: Cow<'a, str>,
+    status: u16,
+    user_agent: Option<Cow<'a, str>>,
+    begun: Instant,
+}
+
+/// Writes the line of an answer: now, or when an answer has passed that is an upstream's.
 pub(super) fn note(
     transport: &str,
     peer: PeerAddr,
     request: &Parts,
-    response: &Response<Body>,
+    response: &mut Response<Body>,
     begun: Instant,
 ) {
-    let (method, status) = (&request.method, response.status());
+    let status = response.status();
     let asked = request.uri.path();
     let path = if status.is_client_error() { shown::path(asked) } else { asked.into() };
-    let bytes = response.body().size_hint().exact();
-    let duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     let agent =
         request.headers.get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
-    let user_agent = agent.as_deref().map(shortened);
-    let (path, status) = (&*path, status.as_u16());
-    tracing::info!(
-        target: "wampgate::access",
-        transport, %peer, %method, path, status, bytes, duration_us, user_agent, "request"
-    );
+    let line = Line {
+        transport: transport.into(),
+        peer,
+        method: Cow::Borrowed(&request.method),
+        path,
+        status: status.as_u16(),
+        user_agent: agent.as_deref().map(|agent| shortened(agent).into()),
+        begun,
+    };
+    match response.body_mut() {
+        Body::Passed(passed) => {
+            let line = line.kept();
+            passed.at_end = Some(Box::new(move |bytes| line.write(Some(bytes))));
+        }
+        body => line.write(body.size_hint().exact()),
+    }
+}
+
+impl Line<'_> {
+    /// The line, to be written later.
+    fn kept(self) -> Line<'static> {
+        let Self { transport, peer, method, path, status, user_agent, begun } = self;
+        Line {
+            transport: transport.into_owned().into(),
+            peer,
+            method: Cow::Owned(method.into_owned()),
+            path: path.into_owned().into(),
+            status,
+            user_agent: user_agent.map(|agent| agent.into_owned().into()),
+            begun,
+        }
+    }
+
+    /// Writes it, with how many bytes of content the client was sent.
+    fn write(self, bytes: Option<u64>) {
+        let Self { transport, peer, method, path, status, user_agent, begun } = self;
+        let (transport, path, user_agent) = (&*transport, &*path, user_agent.as_deref());
+        let duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        tracing::info!(
+            target: "wampgate::access",
+            transport, %peer, %method, path, status, bytes, duration_us, user_agent, "request"
+        );
+    }
 }
 
 /// The beginning of a text, whole characters only.

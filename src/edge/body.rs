@@ -1,4 +1,4 @@
-//! What replies carry: nothing, a text, or a file that is streamed.
+//! What replies carry: nothing, a text, a file that is streamed, or what an upstream answers.
 
 use std::{
     fmt, io,
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tower_http::services::fs::ServeFileSystemResponseBody;
 
+use super::passed_body::PassedBody;
 use crate::descriptors::Descriptor;
 
 /// A reply's body.
@@ -20,6 +21,8 @@ pub(crate) enum Body {
     Bytes(Bytes),
     /// A file, or a range of one, read while it is sent.
     File { file: ServeFileSystemResponseBody, _descriptor: Descriptor },
+    /// What an upstream answers, while it comes.
+    Passed(Box<PassedBody>),
 }
 
 impl fmt::Debug for Body {
@@ -28,6 +31,7 @@ impl fmt::Debug for Body {
             Self::Empty => f.write_str("Empty"),
             Self::Bytes(bytes) => f.debug_tuple("Bytes").field(bytes).finish(),
             Self::File { .. } => f.write_str("File(..)"),
+            Self::Passed(passed) => passed.fmt(f),
         }
     }
 }
@@ -49,6 +53,7 @@ impl hyper::body::Body for Body {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Self::File { file, .. } => Pin::new(file).poll_frame(cx),
+            Self::Passed(passed) => passed.poll_frame(cx),
         }
     }
 
@@ -57,6 +62,7 @@ impl hyper::body::Body for Body {
             Self::Empty => true,
             Self::Bytes(bytes) => bytes.is_empty(),
             Self::File { file, .. } => file.is_end_stream(),
+            Self::Passed(passed) => passed.is_end_stream(),
         }
     }
 
@@ -65,6 +71,7 @@ impl hyper::body::Body for Body {
             Self::Empty => SizeHint::with_exact(0),
             Self::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::File { file, .. } => file.size_hint(),
+            Self::Passed(passed) => passed.size_hint(),
         }
     }
 }

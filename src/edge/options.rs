@@ -132,7 +132,7 @@ pub enum TargetOptions {
     Console(ConsoleOptions),
     /// Whether a request is allowed and whose it is, for a proxy that asks.
     ForwardAuth(Box<ForwardAuthOptions>),
-    /// A WebSocket that goes on to an upstream.
+    /// What goes on to an upstream.
     Proxied(Box<ProxiedOptions>),
 }
 
@@ -159,7 +159,7 @@ pub struct ForwardAuthOptions {
     pub timeout: Duration,
 }
 
-/// A WebSocket that goes on to an upstream, whatever is spoken on it.
+/// A path that goes on to an upstream: each WebSocket, whatever is spoken on it, and with `http` requests as well.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProxiedOptions {
     /// The WebSocket service whose clients it knows: another path's, or its own.
@@ -179,6 +179,15 @@ pub struct ProxiedOptions {
     /// After how long a client is asked for a sign of life while nothing passes, and a side is given up that takes nothing. Default
     /// 15 s.
     pub interval: Duration,
+    /// What requests may have that ask for no WebSocket; none: they are refused.
+    pub http: Option<PassedOptions>,
+}
+
+/// What requests may have that go on to an upstream and stay HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PassedOptions {
+    /// How many bytes a body may have. Default: as many as it has.
+    pub max_body_size: u64,
 }
 
 /// What a request without a session needs to be let through.
@@ -330,6 +339,7 @@ impl TargetOptions {
             Self::Health => "health",
             Self::Console(_) => "admin",
             Self::ForwardAuth(_) => "forward-auth",
+            Self::Proxied(proxied) if proxied.http.is_some() => "proxy",
             Self::Proxied(_) => "websocket-proxy",
         }
     }
@@ -343,9 +353,18 @@ impl ForwardAuthOptions {
     pub const URI: &str = "{uri}";
 }
 
+impl Default for PassedOptions {
+    fn default() -> Self {
+        Self { max_body_size: u64::MAX }
+    }
+}
+
 impl ProxiedOptions {
     /// The default of `interval`.
     pub const INTERVAL: Duration = Duration::from_secs(15);
+
+    /// How long an upstream may take to answer a request: pages are not as quick as handshakes.
+    pub const RESPONSE_TIMEOUT: Duration = Duration::from_mins(1);
 }
 
 impl IdentityHeaders {

@@ -4,10 +4,11 @@
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
+use super::strict::Strict;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Sleep,
@@ -26,12 +27,25 @@ pub(crate) struct Patience<'a, S> {
     has_withheld: bool,
     /// An octet that was read already.
     first: Option<u8>,
+    /// Reads along where a request's end must be clear.
+    strict: Option<Box<Strict>>,
+    is_unclear: bool,
 }
 
 impl<'a, S> Patience<'a, S> {
     /// The stream; `first` is an octet of it that was read already.
     pub(crate) fn new(stream: &'a mut S, first: Option<u8>) -> Self {
-        Self { stream, stalled: None, has_withheld: false, first }
+        Self { stream, stalled: None, has_withheld: false, first, strict: None, is_unclear: false }
+    }
+
+    /// The same, which fails where a request comes whose end is not clear.
+    pub(super) fn strict(self, strict: Option<Box<Strict>>) -> Self {
+        Self { strict, ..self }
+    }
+
+    /// Whether such a request has come.
+    pub(crate) const fn is_unclear(&self) -> bool {
+        self.is_unclear
     }
 
     /// Whether a bare answer of hyper's to a head that it could not read was withheld: the caller has a better one.
@@ -56,9 +70,24 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patience<'_, S> {
             && let Some(first) = this.first.take()
         {
             buf.put_slice(&[first]);
+            if let Some(strict) = &mut this.strict {
+                // One octet is no line.
+                let _ = strict.read(&[first]);
+            }
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut *this.stream).poll_read(cx, buf)
+        let Some(strict) = &mut this.strict else { return Pin::new(&mut *this.stream).poll_read(cx, buf) };
+        if this.is_unclear {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut *this.stream).poll_read(cx, buf))?;
+        let read = buf.filled().get(before..).unwrap_or_default();
+        if strict.read(read).is_err() {
+            this.is_unclear = true;
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -1,4 +1,5 @@
-//! A WebSocket that goes on to an upstream: who the client is, the upstream's answer, and the 101.
+//! A WebSocket that goes on to an upstream: who the client is, the upstream's answer, and the 101. Requests of HTTP at the same path are the
+//! business of [`passed`](super::passed).
 //!
 //! The client is tracked first, so that a logout finds its connection from here on. Then the [terms](super::terms) or the policy decide,
 //! and only then is the upstream dialed. Each refusal is an answer of HTTP: there is no 101 before the upstream has given one.
@@ -9,11 +10,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 
 use super::{
-    IdentityHeaders, ProxiedOptions, Requester, Terms,
+    IdentityHeaders, PassedOptions, ProxiedOptions, Requester, Terms,
     addresses::Seat,
     body::Body,
     identity_headers,
     metrics::EdgeMetrics,
+    passed_body::BROKEN_OFF,
     refusal::Refusal,
     reply::{Problem, SERVER},
     websocket::{met, without_body},
@@ -34,11 +36,13 @@ use crate::{
 /// A path whose clients go on to an upstream.
 #[derive(Debug)]
 pub(crate) struct Proxied {
-    service: Arc<WebSocketService>,
-    terms: Terms,
+    pub(super) service: Arc<WebSocketService>,
+    pub(super) terms: Terms,
     headers: IdentityHeaders,
-    rules: HeadRules,
-    upstream: Upstream,
+    pub(super) rules: HeadRules,
+    pub(super) upstream: Upstream,
+    /// What requests may have that ask for no WebSocket; none: they are refused.
+    pub(super) http: Option<PassedOptions>,
     interval: Duration,
     refusals: Refusals,
 }
@@ -106,6 +110,12 @@ impl Proxied {
         metrics.refusals.expect(Stage::Handshake, Refusal::REASONS);
         metrics.refusals.expect(Stage::Handshake, UpstreamError::REASONS);
         metrics.refusals.expect(Stage::Relay, End::COMPLAINTS);
+        if options.http.is_some() {
+            metrics.refusals.expect(Stage::Request, Refusal::REASONS);
+            metrics.refusals.expect(Stage::Request, UpstreamError::REASONS);
+            metrics.refusals.expect(Stage::Request, UpstreamError::REQUEST_REASONS);
+            metrics.refusals.expect(Stage::Request, [BROKEN_OFF, "memory"]);
+        }
         let identity = options.headers.names().map(Clone::clone).to_vec();
         Self {
             service,
@@ -113,6 +123,7 @@ impl Proxied {
             headers: options.headers.clone(),
             rules: HeadRules { identity, cookies: options.cookies.clone(), host: options.host.clone() },
             upstream: Upstream::new(&options.upstream, &metrics.upstreams, transport, path),
+            http: options.http,
             interval: options.interval,
             refusals: metrics.refusals.clone(),
         }
@@ -167,14 +178,8 @@ impl Proxied {
         let Asked { request, below, accepted, client, tls, .. } = asked;
         let recognized = self.terms.decide(&self.service, visitor).await;
         let recognized = recognized.map_err(|refusal| Problem::NotAllowed(Arc::new(refusal)))?;
-        let told = identity_headers::of(&self.headers, recognized.as_ref(), visitor.public_id());
-        let origin = Origin {
-            client: address(client.peer),
-            peer: address(client.connected),
-            is_trusted: client.is_proxy,
-            has_tls: tls.is_some(),
-        };
-        let mut headers = self.rules.request(&request.headers, origin, told);
+        let (told, origin) = self.tell(client, tls, recognized.as_ref(), visitor.public_id());
+        let mut headers = self.rules.handshake(&request.headers, origin, told);
         visitor.place.announce(&mut headers);
         match self.upstream.open(below, &headers, &accepted.accept_key).await {
             Ok(opened) => Ok((opened, recognized)),
@@ -184,6 +189,24 @@ impl Proxied {
             }
             Err(error) => Err(Problem::Upstream(Arc::new(error))),
         }
+    }
+
+    /// What the upstream is told of a client: who it is, and where it comes from.
+    pub(super) fn tell(
+        &self,
+        client: Requester<'_>,
+        tls: Option<&Tls>,
+        recognized: Option<&Recognized>,
+        public_id: Option<&str>,
+    ) -> (HeaderMap, Origin) {
+        let told = identity_headers::of(&self.headers, recognized, public_id);
+        let origin = Origin {
+            client: address(client.peer),
+            peer: address(client.connected),
+            is_trusted: client.is_proxy,
+            has_tls: tls.is_some(),
+        };
+        (told, origin)
     }
 
     /// Notes who has come, so that a logout of this principal ends the connection and one of another principal does not.

@@ -106,7 +106,7 @@ impl Edge {
         let reason = problem.reason();
         let line = self.metrics.refusals.count(Stage::Request, reason);
         // Browsers open connections ahead, which time out without a word: that is no fault.
-        if let Some(line) = line.filter(|_| matches!(problem, Problem::Head(_))) {
+        if let Some(line) = line.filter(|_| matches!(problem, Problem::Head(_) | Problem::Framing)) {
             let (why, left_out) = (problem.cause(), line.left_out);
             self.metrics.refusals.note(Stage::Request, reason, line, &peer, &why);
             tracing::warn!(transport = %self.transport, %peer, reason, left_out, "a request was refused: {why}");
@@ -148,7 +148,8 @@ impl Edge {
         let is_told = match problem {
             // A store that fails has said so, once.
             Problem::Store(error) => error.is_told(),
-            Problem::NotAllowed(refusal) => refusal.is_told(),
+            Problem::NotAllowed(refusal) => refusal.is_told() || (!is_handshake && status.is_client_error()),
+            Problem::Upstream(_) => !is_handshake && status.is_client_error(),
             Problem::Foreign(_) => false,
             _ => !is_handshake,
         };

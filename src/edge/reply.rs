@@ -21,7 +21,7 @@ use crate::{
     metrics::Stage,
     shown::is_presentable,
     store::StoreError,
-    upstream::UpstreamError,
+    upstream::{BodyFault, UpstreamError},
 };
 
 /// How long a client is asked to wait when the store or the transport has no room, in seconds: a full disk takes an operator to
@@ -29,7 +29,8 @@ use crate::{
 pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 /// Why requests that ask for no WebSocket are refused.
-pub(crate) const REQUEST_REASONS: [&str; 10] = [
+pub(crate) const REQUEST_REASONS: [&str; 11] = [
+    "framing",
     "head",
     "head-size",
     "head-timeout",
@@ -65,6 +66,8 @@ pub(crate) enum Problem {
     Store(StoreError),
     /// Not exactly one `Host`.
     Host,
+    /// The end of a request's body could be found at two places.
+    Framing,
     /// A handshake that something between the client and the gateway has made a plain request.
     Stripped,
     /// A handshake from a page of another origin, or a request by a name that is not the service's.
@@ -154,6 +157,7 @@ impl Problem {
             Self::Handshake(refused) => refused.reason(),
             Self::Store(_) => "store",
             Self::Host => "host",
+            Self::Framing => "framing",
             Self::Stripped => "stripped",
             Self::Foreign(foreign) => foreign.refused.reason(),
             Self::Head(fault) => fault.reason(),
@@ -171,19 +175,10 @@ impl Problem {
         }
     }
 
-    /// What a request wanted that has this problem.
+    /// What a request wanted that has this problem. A request that asks for no WebSocket may go on to an upstream.
     pub(crate) fn stage(&self, request: &Parts) -> Stage {
-        let is_handshake = matches!(
-            self,
-            Self::Handshake(_)
-                | Self::Stripped
-                | Self::Store(_)
-                | Self::TooMany(_)
-                | Self::NewClient
-                | Self::Pages
-                | Self::NotAllowed(_)
-                | Self::Upstream(_)
-        ) || asks_for_websocket(&request.headers);
+        let is_handshake =
+            matches!(self, Self::Handshake(_) | Self::Stripped) || asks_for_websocket(&request.headers);
         if is_handshake { Stage::Handshake } else { Stage::Request }
     }
 
@@ -269,7 +264,9 @@ fn status(problem: &Problem) -> StatusCode {
     match problem {
         // RFC 6585, 5
         Problem::Head(fault) if fault.is_too_large => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        Problem::Path | Problem::Host | Problem::Head(_) | Problem::NoTls => StatusCode::BAD_REQUEST,
+        Problem::Path | Problem::Host | Problem::Framing | Problem::Head(_) | Problem::NoTls => {
+            StatusCode::BAD_REQUEST
+        }
         Problem::Stripped => StatusCode::UPGRADE_REQUIRED,
         Problem::Foreign(_) | Problem::Forwarded => StatusCode::FORBIDDEN,
         Problem::NotFound => StatusCode::NOT_FOUND,
@@ -308,6 +305,7 @@ fn message(problem: &Problem) -> String {
         Problem::File => "this file cannot be read".into(),
         Problem::Store(_) => "clients cannot be tracked at the moment: try again later".into(),
         Problem::Host => "an HTTP/1.1 request needs exactly one Host header, which names a host".into(),
+        Problem::Framing => "a request's body has either a Content-Length or the Transfer-Encoding 'chunked', and nothing else".into(),
         Problem::Stripped => "this is a WebSocket handshake (it has a Sec-WebSocket-Key) without 'Upgrade: websocket': does the \
             proxy in front pass Upgrade and Connection on, with HTTP/1.1? (nginx: proxy_http_version 1.1; proxy_set_header \
             Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\")"
@@ -337,6 +335,11 @@ fn message(problem: &Problem) -> String {
             UpstreamError::Late(_) | UpstreamError::Silent(_) => {
                 "the service behind this gateway does not answer: try again later".into()
             }
+            UpstreamError::Body(fault) => match fault {
+                BodyFault::TooLarge(limit) => format!("the body is longer than {limit} bytes"),
+                BodyFault::Late(_) => "the body did not come in time".into(),
+                BodyFault::Broken => "the body cannot be read".into(),
+            },
             _ => "the service behind this gateway cannot be reached: try again later".into(),
         },
     }
@@ -347,7 +350,7 @@ pub(crate) fn bytes(problem: &Problem) -> Vec<u8> {
     let (head, body) = reply(problem).into_parts();
     let content = match body {
         Body::Bytes(bytes) => bytes,
-        Body::Empty | Body::File { .. } => Bytes::new(),
+        Body::Empty | Body::File { .. } | Body::Passed(_) => Bytes::new(),
     };
     let reason = head.status.canonical_reason().unwrap_or_default();
     let mut bytes = format!("HTTP/1.1 {} {reason}\r\n", head.status.as_u16()).into_bytes();

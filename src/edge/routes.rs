@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, request::Parts};
 
 use super::{
     PathTree, ServicePlace, TargetOptions, console::ConsoleTarget, forward_auth::ForwardAuth,
@@ -21,6 +21,8 @@ pub(crate) struct Routes {
     root: Node,
     /// Whether a path answers questions of proxies.
     has_questions: bool,
+    /// Whether requests with a body go on to an upstream.
+    passes_bodies: bool,
 }
 
 /// What the routes of a transport are made with.
@@ -59,7 +61,14 @@ impl Routes {
     pub(crate) fn new<E>(tree: &PathTree, making: &mut Making<'_, '_, E>) -> Result<Self, E> {
         let is_question = |(_, target): &(_, &TargetOptions)| matches!(target, TargetOptions::ForwardAuth(_));
         let has_questions = tree.targets().iter().any(is_question);
-        Ok(Self { root: Node::new(tree, "", making)?, has_questions })
+        let passes = |(_, target): &(_, &TargetOptions)| matches!(target, TargetOptions::Proxied(proxied) if proxied.http.is_some());
+        let passes_bodies = tree.targets().iter().any(passes);
+        Ok(Self { root: Node::new(tree, "", making)?, has_questions, passes_bodies })
+    }
+
+    /// Whether there is a target that has a use for a body, and for every method.
+    pub(crate) const fn pass_bodies(&self) -> bool {
+        self.passes_bodies
     }
 
     /// What answers a proxy's question at a path, and what the path has behind the mount.
@@ -116,8 +125,11 @@ impl Node {
 impl Target {
     /// Whether it tells a page of another site nothing that it should not know. WebSocket services check their handshakes themselves, and
     /// probes call the gateway by names that its operator need not know.
-    pub(crate) const fn is_for_every_host(&self) -> bool {
-        matches!(self, Self::WebSocket(_) | Self::Testee(_) | Self::Proxied(_) | Self::Health)
+    pub(crate) fn is_for_every_host(&self, request: &Parts) -> bool {
+        match self {
+            Self::Proxied(proxied) => !proxied.passes(request),
+            _ => matches!(self, Self::WebSocket(_) | Self::Testee(_) | Self::Health),
+        }
     }
 
     fn new<E>(options: &TargetOptions, path: &str, making: &mut Making<'_, '_, E>) -> Result<Self, E> {

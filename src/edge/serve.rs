@@ -3,7 +3,10 @@
 use std::{
     convert::Infallible,
     future::poll_fn,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -18,14 +21,17 @@ use super::{
     console::ConsoleUpgrade,
     hang_up::hang_up,
     head::HeadFault,
+    passed::is_passed,
     patience::Patience,
     proxied::RelayUpgrade,
     proxies,
     reply::{self, Problem},
+    strict::Strict,
     upgrade::{Agreed, TesteeUpgrade, Upgrade, Upgraded},
     websocket::Handover,
 };
 use crate::{
+    handshake::asks_for_websocket,
     stream::{Incoming, OpenSocket, PeerAddr},
     tls::Tls,
     traces::{self, Span},
@@ -52,22 +58,36 @@ impl Edge {
         }
     }
 
+    /// What reads along where bodies are passed on.
+    fn strict(&self) -> Option<Box<Strict>> {
+        self.routes.pass_bodies().then(|| Box::new(Strict::new(self.head_limits.size)))
+    }
+
     /// HTTP; `first` is an octet that was read already.
     pub(super) async fn drive(&self, incoming: Incoming, first: Option<u8>) -> Option<Upgraded> {
         let Incoming { mut stream, peer, is_nameless, tls } = incoming;
         let (slot, noted) = (OnceLock::new(), OnceLock::new());
+        let (strict, has_asked) = (self.strict(), AtomicBool::new(false));
         // Boxed, as hyper keeps it boxed; so the connection can be taken apart after a fault as well.
         let service = service_fn(|request| {
+            has_asked.store(true, Relaxed);
             Box::pin(self.respond(request, peer, is_nameless, tls.as_ref(), (&slot, &noted)))
         });
-        let io = TokioIo::new(Patience::new(&mut stream, first));
+        let io = TokioIo::new(Patience::new(&mut stream, first).strict(strict));
         let is_trusted = !is_nameless && self.trusts(peer);
         let http = if is_trusted { &self.http_for_proxies } else { &self.http };
         let mut http = http.serve_connection(io, service);
         let ended = poll_fn(|cx| http.poll_without_shutdown(cx)).await;
         let http1::Parts { io, read_buf, .. } = http.into_parts();
-        let has_withheld = io.into_inner().has_withheld();
+        let io = io.into_inner();
+        let (has_withheld, is_unclear) = (io.has_withheld(), io.is_unclear());
         match (ended, slot.into_inner()) {
+            // A request before it may still have half of its answer.
+            (_, None) if is_unclear => {
+                let last_words = self.last_words(&Problem::Framing, peer);
+                let last_words = if has_asked.into_inner() { Vec::new() } else { last_words };
+                hang_up(&mut stream, &last_words, MAX_LINGER).await;
+            }
             // hyper's buffer is several kilobytes, full or not.
             (Ok(()), Some(agreed)) => {
                 let early = Bytes::copy_from_slice(&read_buf);
@@ -137,25 +157,28 @@ impl Edge {
         let is_proxy = proxies::is_trusted(connected, trusted);
         let mut span = edge.span(&parts, is_proxy);
         let client = Requester { peer, connected, is_proxy, parent: span.parent() };
-        // No target here has a use for a body, so none is read. hyper reads nothing behind it either.
+        // Only upstreams have a use for a body, so no other is read. hyper reads nothing behind it either.
         let has_body = !body.is_end_stream();
-        drop(body);
-        let answered = edge.answer(&parts, has_body, client, tls, slot).await;
+        let body = edge.routes.pass_bodies().then_some(body);
+        let answered = edge.answer(&parts, (has_body, body), client, tls, slot).await;
         let mut response = answered.unwrap_or_else(|problem| {
             span.refused(problem.reason());
             edge.refuse(&problem, &parts, peer)
         });
         span.answered(response.status(), &edge.transport, parts.uri.path());
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let is_unread = has_body && !is_passed(&response);
+            // Behind a handshake requests are no longer read strictly.
+            let is_unread = is_unread || (edge.routes.pass_bodies() && asks_for_websocket(&parts.headers));
             // The limits of the connection itself are those of the edge that it has begun with: it does not stay.
-            edge.finish(response.headers_mut(), has_body || self.succession.is_over());
+            edge.finish(response.headers_mut(), is_unread || self.succession.is_over());
         }
         if let Some(begun) = begun {
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 let (transport, path) = (edge.transport.clone(), parts.uri.path().to_owned());
                 let _ = noted.set(OpenSocket { transport, path, peer, begun, public_id: None });
             }
-            access::note(&edge.transport, peer, &parts, &response, begun);
+            access::note(&edge.transport, peer, &parts, &mut response, begun);
         }
         Ok(response)
     }

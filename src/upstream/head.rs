@@ -8,13 +8,16 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::cookie::{self, CookieName};
+use crate::{
+    cookie::{self, CookieName},
+    handshake::has_token,
+};
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// What is about one connection only (RFC 9110, 7.6.1), or about a body that no handshake has.
+/// What is about one connection only (RFC 9110, 7.6.1), or about how a body is framed, which each connection decides anew.
 const HOP_BY_HOP: [&str; 12] = [
     "connection",
     "content-length",
@@ -88,7 +91,37 @@ pub struct Origin {
 
 impl HeadRules {
     /// The headers of a handshake for the upstream. `told` are those that tell who the client is.
+    pub fn handshake(&self, headers: &HeaderMap, origin: Origin, told: HeaderMap) -> HeaderMap {
+        let mut passed = self.passed(headers, origin, told);
+        for name in [
+            header::SEC_WEBSOCKET_KEY,
+            header::SEC_WEBSOCKET_VERSION,
+            header::SEC_WEBSOCKET_PROTOCOL,
+            header::SEC_WEBSOCKET_EXTENSIONS,
+        ] {
+            for value in headers.get_all(&name) {
+                passed.append(name.clone(), value.clone());
+            }
+        }
+        passed.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        passed.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        passed
+    }
+
+    /// The headers of a request that stays HTTP. How its body is framed is not among them.
     pub fn request(&self, headers: &HeaderMap, origin: Origin, told: HeaderMap) -> HeaderMap {
+        let mut passed = self.passed(headers, origin, told);
+        if has_token(headers, &header::TE, "trailers") {
+            passed.insert(header::TE, HeaderValue::from_static("trailers"));
+            passed.insert(header::CONNECTION, HeaderValue::from_static("TE"));
+        }
+        if let Some(names) = announced(headers, |name| self.lets_in(name, headers, false)) {
+            passed.insert(header::TRAILER, names);
+        }
+        passed
+    }
+
+    fn passed(&self, headers: &HeaderMap, origin: Origin, told: HeaderMap) -> HeaderMap {
         let mut passed = HeaderMap::with_capacity(headers.len() + 8);
         for (name, value) in headers {
             if self.lets_in(name, headers, origin.is_trusted) {
@@ -104,18 +137,6 @@ impl HeadRules {
                 passed.append(header::COOKIE, line);
             }
         }
-        for name in [
-            header::SEC_WEBSOCKET_KEY,
-            header::SEC_WEBSOCKET_VERSION,
-            header::SEC_WEBSOCKET_PROTOCOL,
-            header::SEC_WEBSOCKET_EXTENSIONS,
-        ] {
-            for value in headers.get_all(&name) {
-                passed.append(name.clone(), value.clone());
-            }
-        }
-        passed.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        passed.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         origin.tell(headers, &mut passed);
         for name in &self.identity {
             passed.remove(name);
@@ -137,21 +158,29 @@ impl HeadRules {
             || is_nominated(name, headers))
     }
 
-    /// The headers of an upstream's answer for the client.
+    /// The headers of an upstream's answer to a handshake, for the client.
     pub fn answer(&self, headers: &HeaderMap) -> HeaderMap {
-        let mut passed = HeaderMap::with_capacity(headers.len());
+        let mut passed = self.let_out(headers);
+        passed.remove(header::DATE);
+        passed
+    }
+
+    /// The headers of an upstream's answer to a request that stays HTTP, for the client. How its body is framed is not among them.
+    pub fn response(&self, headers: &HeaderMap) -> HeaderMap {
+        let mut passed = self.let_out(headers);
+        if let Some(names) = announced(headers, |name| lets_out(name, headers)) {
+            passed.insert(header::TRAILER, names);
+        }
+        passed
+    }
+
+    fn let_out(&self, headers: &HeaderMap) -> HeaderMap {
+        let mut passed = HeaderMap::with_capacity(headers.len() + 2);
         for (name, value) in headers {
-            let read = as_read(name.as_str());
             let is_own_cookie = *name == header::SET_COOKIE
                 && cookie::name_of(value)
                     .is_some_and(|set| self.cookies.iter().any(|own| own.as_str() == set));
-            let is_kept = HOP_BY_HOP.contains(&read.as_str())
-                || read.starts_with(OWN_PREFIX)
-                || *name == header::DATE
-                || *name == header::SERVER
-                || is_own_cookie
-                || is_nominated(name, headers);
-            if !is_kept {
+            if !is_own_cookie && lets_out(name, headers) {
                 passed.append(name.clone(), value.clone());
             }
         }
@@ -206,6 +235,26 @@ pub(crate) fn is_taken(read: &str) -> bool {
         || SET.contains(&read)
         || SAID_BY_CLIENTS.contains(&read)
         || (is_read_of_proxies(read) && !TELLS_OF_USERS.contains(&read))
+}
+
+/// Whether an upstream's header may reach the client.
+fn lets_out(name: &HeaderName, headers: &HeaderMap) -> bool {
+    let read = as_read(name.as_str());
+    !(HOP_BY_HOP.contains(&read.as_str())
+        || read.starts_with(OWN_PREFIX)
+        || *name == header::SERVER
+        || is_nominated(name, headers))
+}
+
+/// Which of the trailers that a head announces may pass. Those that it does not announce do not.
+fn announced(headers: &HeaderMap, passes: impl Fn(&HeaderName) -> bool) -> Option<HeaderValue> {
+    let lines = headers.get_all(header::TRAILER).iter().filter_map(|line| line.to_str().ok());
+    let names = lines.flat_map(|line| line.split(',')).filter_map(|name| {
+        let name = HeaderName::from_bytes(name.trim().as_bytes()).ok()?;
+        passes(&name).then(|| name.to_string())
+    });
+    let names = names.collect::<Vec<_>>().join(", ");
+    if names.is_empty() { None } else { HeaderValue::try_from(names).ok() }
 }
 
 /// Whether `Connection` says that a header is for the next hop only.

@@ -47,15 +47,15 @@ impl UpstreamMetrics {
     pub fn register(registry: &Registry) -> Self {
         let metrics = Self::default();
         let Self { open, out, dials, ends, bytes } = &metrics;
-        let help = "Connections of clients that go on to an upstream now.";
+        let help = "Connections to an upstream now.";
         registry.register("wampgate_upstream_connections", help, open.clone());
         let help = "Addresses of an upstream that are left out now because they have failed.";
         registry.register("wampgate_upstream_addresses_out", help, out.clone());
-        let help = "Attempts to reach an upstream for a client, by what came of them.";
+        let help = "Attempts to reach an upstream for a client or a request, by what came of them.";
         registry.register("wampgate_upstream_dials", help, dials.clone());
         let help = "Connections of clients to an upstream that have ended, by how.";
         registry.register("wampgate_upstream_ends", help, ends.clone());
-        let help = "Bytes of WebSocket frames that were received from clients for an upstream, and from it for clients.";
+        let help = "Bytes of WebSocket frames and of bodies that were received from clients for an upstream, and from it for clients.";
         registry.register("wampgate_upstream_bytes", help, bytes.clone());
         metrics
     }

@@ -11,8 +11,10 @@ pub struct UpstreamOptions {
     pub addresses: Vec<UpstreamAddress>,
     /// How long a connection to an address may take, TLS included. Default 1 s.
     pub connect_timeout: Duration,
-    /// How long the upstream may take to answer a handshake. Default 5 s.
+    /// How long the upstream may take to answer a handshake, or a request whose body it has. Default 5 s.
     pub response_timeout: Duration,
+    /// How long no byte of an answer's body may come, or of a request's. Default 60 s.
+    pub idle_timeout: Duration,
     /// How many connections it may have. Default 10,000.
     pub max_connections: u32,
     /// The files of the authorities that certificates of `wss` and `https` are from. None: those of the system.
@@ -26,6 +28,7 @@ impl UpstreamOptions {
             addresses,
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_mins(1),
             max_connections: 10_000,
             authorities: None,
         }

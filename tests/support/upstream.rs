@@ -44,6 +44,7 @@ pub(crate) struct Upstream {
 #[derive(Default)]
 pub(crate) struct Seen {
     heads: Vec<String>,
+    connections: usize,
     /// The codes of the close frames; none where a connection has ended without one.
     closes: Vec<Option<u16>>,
     frames: usize,
@@ -107,6 +108,36 @@ impl Upstream {
         });
     }
 
+    /// A server of HTTP: for each request on its connections it answers as the test says, which tells as well whether the connection stays.
+    pub(crate) fn answering_each(
+        answer: impl Fn(&Asked, &mut dyn Peer) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, seen) = (listener.local_addr().unwrap(), Arc::<Mutex<Seen>>::default());
+        let (answer, shared) = (Arc::new(answer), Arc::clone(&seen));
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let (answer, seen) = (Arc::clone(&answer), Arc::clone(&shared));
+                thread::spawn(move || {
+                    seen.lock().unwrap().connections += 1;
+                    while let Some(text) = read_head(&mut stream) {
+                        seen.lock().unwrap().heads.push(text.clone());
+                        if !answer(&Asked { head: Head(text) }, &mut stream) {
+                            break;
+                        }
+                    }
+                    stream.end();
+                });
+            }
+        });
+        Self { address, seen }
+    }
+
+    /// How many connections have come that had a request.
+    pub(crate) fn connections(&self) -> usize {
+        self.seen.lock().unwrap().connections
+    }
+
     /// Where it is, with a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("ws://{}{path}", self.address)
@@ -140,6 +171,37 @@ impl Upstream {
             assert!(Instant::now() < end, "only {} of {count} connections have ended", closes.len());
             thread::yield_now();
         }
+    }
+}
+
+/// A request of HTTP.
+pub(crate) struct Asked {
+    pub(crate) head: Head,
+}
+
+impl Asked {
+    /// Its body, as it comes: chunks with their lengths, and trailers.
+    pub(crate) fn body(&self, peer: &mut dyn Peer) -> String {
+        let mut body = Vec::new();
+        let mut byte = [0];
+        if let Some(length) = self.head.all("content-length").first() {
+            body = vec![0; length.parse().unwrap()];
+            let _ = peer.read_exact(&mut body);
+        } else if self.head.all("transfer-encoding") == ["chunked"] {
+            let has_ended = |body: &[u8]| {
+                body.ends_with(b"\r\n\r\n")
+                    && (body.starts_with(b"0\r\n") || body.windows(5).any(|end| end == b"\r\n0\r\n"))
+            };
+            while !has_ended(&body) && peer.read(&mut byte).is_ok_and(|read| read == 1) {
+                body.push(byte[0]);
+            }
+        }
+        String::from_utf8_lossy(&body).into_owned()
+    }
+
+    /// What it asks for.
+    pub(crate) fn path(&self) -> &str {
+        self.head.line().split(' ').nth(1).unwrap_or_default()
     }
 }
 

@@ -35,7 +35,7 @@ const ASKED: [(&str, &str); 6] = [
 
 fn passed(lines: &[(&str, &str)], origin: Origin) -> HeaderMap {
     let told = headers(&[("remote-user", "joe")]);
-    rules().request(&headers(&[&ASKED[..], lines].concat()), origin, told)
+    rules().handshake(&headers(&[&ASKED[..], lines].concat()), origin, told)
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn an_upstream_hears_for_whom_the_gateway_speaks() {
 #[test]
 fn a_host_that_is_configured_takes_the_place_of_the_clients() {
     let rules = HeadRules { host: Some(HeaderValue::from_static("app.internal")), ..rules() };
-    let passed = rules.request(&headers(&ASKED), stranger(), HeaderMap::new());
+    let passed = rules.handshake(&headers(&ASKED), stranger(), HeaderMap::new());
     assert_eq!(passed["host"], "app.internal");
     assert_eq!(passed["x-forwarded-host"], "app.example");
 }

@@ -1,0 +1,194 @@
+//! A request that stays HTTP: it goes out over a connection that waits, or a new one, and its answer comes back while it is read.
+//!
+//! A request that has not begun to leave may go to the next address. One that has is never sent again, whatever its method: the upstream
+//! may have acted on it.
+
+use std::{pin::pin, sync::Arc, time::Instant};
+
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+use super::{
+    MAX_TRIES, Upstream, UpstreamError,
+    answer_body::AnswerBody,
+    pool::Lease,
+    request_body::{RequestBody, Watch},
+    target, told,
+};
+
+/// A request for an upstream.
+#[derive(Debug)]
+pub struct Passing<'a> {
+    /// The method.
+    pub method: Method,
+    /// What its path has behind the mount, with its query, or nothing.
+    pub below: &'a str,
+    /// Its headers but for those that frame its body.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: RequestBody,
+    /// Whether its head says that it has a body, even if that is empty.
+    pub has_length: bool,
+}
+
+/// Why a request has no answer.
+enum Fault {
+    /// Nothing of it has left. Its body is whole.
+    NotSent(RequestBody, String),
+    /// It has left, at least in part.
+    Error(UpstreamError),
+}
+
+impl Upstream {
+    /// Passes a request on, and gives the answer once its head is there.
+    pub async fn pass(&self, passing: Passing<'_>) -> Result<Response<AnswerBody>, UpstreamError> {
+        let passed = self.exchange(passing).await;
+        match &passed {
+            // A client's fault says nothing about the upstream.
+            Err(UpstreamError::Body(_)) => {}
+            _ => self.tally.dialed(passed.as_ref().map_or_else(UpstreamError::outcome, |_| "ok")),
+        }
+        passed
+    }
+
+    async fn exchange(&self, passing: Passing<'_>) -> Result<Response<AnswerBody>, UpstreamError> {
+        let Passing { method, below, headers, mut body, has_length } = passing;
+        let mut last = UpstreamError::Unreachable("it has no address".to_owned());
+        let mut tries = self.choice.order(Instant::now()).into_iter().take(MAX_TRIES).peekable();
+        while let Some(number) = tries.peek().copied() {
+            let mut lease = match self.lease(number).await {
+                Ok(lease) => lease,
+                Err(error @ (UpstreamError::Full | UpstreamError::Descriptors)) => return Err(error),
+                Err(error) => {
+                    last = error;
+                    tries.next();
+                    continue;
+                }
+            };
+            let request = self.request(lease.address, &method, below, &headers, body, has_length)?;
+            match self.ask(&mut lease, request).await {
+                Ok(answer) => {
+                    self.choice.succeeded(lease.address);
+                    let (head, answer) = answer.into_parts();
+                    let (pool, tally) = (Arc::clone(&self.pool), self.tally.clone());
+                    let answer = AnswerBody::new(answer, self.options.idle_timeout, lease, pool, tally);
+                    return Ok(Response::from_parts(head, answer));
+                }
+                Err(Fault::NotSent(whole, why)) => {
+                    body = whole;
+                    // The upstream has closed a connection that waited: that says nothing about a new one.
+                    if !lease.is_used {
+                        last = self.failed(lease.address, UpstreamError::Unreachable(why));
+                        tries.next();
+                    }
+                }
+                Err(Fault::Error(error @ UpstreamError::Body(_))) => return Err(error),
+                Err(Fault::Error(error)) => return Err(self.failed(lease.address, error)),
+            }
+        }
+        Err(last)
+    }
+
+    /// A connection to an address: one that waits, or a new one. Where there is no place for a new one, one to another address that waits.
+    async fn lease(&self, number: usize) -> Result<Lease, UpstreamError> {
+        if let Some(lease) = self.pool.take(Some(number)) {
+            return Ok(lease);
+        }
+        let place = match self.place() {
+            Ok(place) => place,
+            Err(error) => return self.pool.take(None).ok_or(error),
+        };
+        let link = self.connect(number).await?;
+        let lease = Lease::new(number, link, place).await;
+        lease.map_err(|error| self.failed(number, UpstreamError::Nonsense(told(&error))))
+    }
+
+    fn request(
+        &self,
+        number: usize,
+        method: &Method,
+        below: &str,
+        headers: &HeaderMap,
+        body: RequestBody,
+        has_length: bool,
+    ) -> Result<Request<RequestBody>, UpstreamError> {
+        let unknown = || UpstreamError::Unreachable("it has no address".to_owned());
+        let address = self.options.addresses.get(number).ok_or_else(unknown)?;
+        let length = body.length();
+        let mut request = Request::new(body);
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = target(address, below)?;
+        *request.headers_mut() = headers.clone();
+        let headers = request.headers_mut();
+        // Without these hyper would leave out the body of a GET.
+        match length {
+            Some(length) if has_length => drop(headers.insert(header::CONTENT_LENGTH, length.into())),
+            Some(_) => {}
+            None => drop(headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
+        }
+        // A client of HTTP/1.0 need not have one.
+        if !headers.contains_key(header::HOST)
+            && let Ok(host) = HeaderValue::try_from(address.host())
+        {
+            headers.insert(header::HOST, host);
+        }
+        Ok(request)
+    }
+
+    /// Sends a request and waits for the head of its answer, for as long as the client's body is on its way and the time of the upstream
+    /// behind it.
+    async fn ask(
+        &self,
+        lease: &mut Lease,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, Fault> {
+        let (limit, watch) = (self.options.response_timeout, request.body().watch());
+        let mut sent = pin!(lease.sender.try_send_request(request));
+        let mut seen = 0;
+        let answered = loop {
+            match timeout(limit, &mut sent).await {
+                Ok(answered) => break answered,
+                Err(_) if watch.as_ref().is_some_and(|watch| watch.goes_on(&mut seen)) => {}
+                Err(_) => return Err(Fault::Error(UpstreamError::Silent(limit))),
+            }
+        };
+        match answered {
+            Ok(answer) => match nonsense(&answer) {
+                None => Ok(answer),
+                Some(why) => Err(Fault::Error(UpstreamError::Nonsense(why.to_owned()))),
+            },
+            Err(mut failed) => {
+                let whole = failed.take_message();
+                let error = failed.into_error();
+                if let Some(fault) = watch.as_deref().and_then(Watch::fault) {
+                    return Err(Fault::Error(UpstreamError::Body(fault)));
+                }
+                Err(match whole {
+                    Some(request) => Fault::NotSent(request.into_body(), told(&error)),
+                    None => Fault::Error(UpstreamError::Nonsense(told(&error))),
+                })
+            }
+        }
+    }
+}
+
+/// What is wrong with the head of an answer. Two readers might find the end of such an answer at two places.
+fn nonsense(answer: &Response<Incoming>) -> Option<&'static str> {
+    let headers = answer.headers();
+    let lines = |name| headers.get_all(name).iter();
+    if answer.status().is_informational() {
+        return Some("it switches to another protocol, or says nothing");
+    }
+    let mut encodings = lines(header::TRANSFER_ENCODING);
+    let encoding = encodings.next()?;
+    if answer.version() != Version::HTTP_11
+        || encodings.next().is_some()
+        || !encoding.as_bytes().eq_ignore_ascii_case(b"chunked")
+    {
+        return Some("its Transfer-Encoding is none but `chunked`");
+    }
+    headers
+        .contains_key(header::CONTENT_LENGTH)
+        .then_some("it has a Content-Length beside a Transfer-Encoding")
+}
