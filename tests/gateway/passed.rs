@@ -160,8 +160,7 @@ fn no_client_tells_the_server_who_it_is() {
     let mut client = Client::open(&gateway, &mut jar);
     client.join_by_ticket("joe", TICKET).unwrap();
     let id = jar.id.clone().unwrap();
-    let mut spoofed = format!("Cookie: a=b; cbtid={id}; c=d\r\n");
-    for name in [
+    let names = [
         "Remote-User",
         "remote_user",
         "Wampgate-Client",
@@ -170,9 +169,9 @@ fn no_client_tells_the_server_who_it_is() {
         "X_Forwarded_Proto",
         "X-Real-IP",
         "Forwarded",
-    ] {
-        spoofed += &format!("{name}: root\r\n");
-    }
+    ];
+    let spoofed = names.map(|name| format!("{name}: root\r\n")).concat();
+    let spoofed = format!("Cookie: a=b; cbtid={id}; c=d\r\n{spoofed}");
     let mut connection = Connection::open(&gateway);
     let response = ask(&mut connection, "GET /app", &spoofed, "");
     assert_eq!((response.status, response.set_cookies()), (200, vec!["session=1"]));

@@ -63,7 +63,8 @@ fn large_bodies_pass_both_ways_in_flat_memory() {
 fn a_client_that_reads_slowly_slows_the_server_down() {
     let upstream = Upstream::answering_each(|_, peer| {
         let _ = peer.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
-        while peer.write_all(&[b'x'; 64 << 10]).is_ok() {}
+        let part = vec![b'x'; 64 << 10];
+        while peer.write_all(&part).is_ok() {}
         false
     });
     let gateway = gateway(&upstream, &json!({}));
