@@ -1,7 +1,7 @@
 //! A test of a policy, without a gateway: what a policy's author writes into `tests/` of the policy's project.
 //!
-//! `cargo run --example test_policy` asks the default policy, `cargo run --example test_policy POLICY.wasm CASES.json` asks
-//! another one the cases of a file. A project that has such a test depends on wampgate with `default-features = false,
+//! `cargo run --example test_policy` asks the default policy, `cargo run --example test_policy COMPONENT.wasm CASES.json` asks
+//! another one, an authenticator or an authorizer the cases of a file. A project that has such a test depends on wampgate with `default-features = false,
 //! features = ["testkit"]`.
 
 #![allow(clippy::print_stdout, reason = "an example tells on its terminal what it does")]
@@ -9,8 +9,8 @@
 use std::{error::Error, process::ExitCode};
 
 use wampgate::{
-    policy::{Decision, PolicyOptions},
-    testkit::{Login, Report, Request, TestPolicy},
+    policy::{ComponentKind, Decision, PolicyOptions},
+    testkit::{Login, Report, Request, TestAuthenticator, TestAuthorizer, TestError, TestPolicy},
 };
 
 /// The default policy: a client that has logged in before is known again, and every other one is anonymous under its cookie's
@@ -20,15 +20,25 @@ const DEFAULT: &[u8] = include_bytes!("../embedded/default-policy.wasm");
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let report = match (arguments.next(), arguments.next()) {
-        (Some(component), Some(cases)) => TestPolicy::run(component, cases)?,
+        (Some(component), Some(cases)) => cases_of(&component, &cases)?,
         (None, _) => default_policy()?,
-        (Some(_), None) => return Err("which cases? give POLICY.wasm CASES.json, or nothing".into()),
+        (Some(_), None) => return Err("which cases? give COMPONENT.wasm CASES.json, or nothing".into()),
     };
     for outcome in &report.outcomes {
         println!("{outcome}");
     }
     // A test would end with `report.assert_passed()`.
     Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The cases of a file, and then what every component of the kind must survive. A test knows the kind of its component, and needs one
+/// of the three.
+fn cases_of(component: &str, cases: &str) -> Result<Report, TestError> {
+    match ComponentKind::guess(component.as_ref()) {
+        Some(ComponentKind::Authenticator) => TestAuthenticator::run(component, cases),
+        Some(ComponentKind::Authorizer) => TestAuthorizer::run(component, cases),
+        _ => TestPolicy::run(component, cases),
+    }
 }
 
 /// Questions with the answers that are expected, and then what every policy must survive.
