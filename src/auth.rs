@@ -55,6 +55,7 @@ pub use plan::{Plan, plan};
 pub use principals::StandIns;
 pub use standing::{of_component, of_unproved as unproved, standings};
 pub use token::{TokenError, TokenOptions};
+pub use wampcra::sign;
 pub use watch::{LoginFile, LoginFileReload, LoginFiles};
 
 use crate::{

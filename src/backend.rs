@@ -1,14 +1,15 @@
 //! What stands behind a WebSocket service: a joined session talks to a backend.
 //!
-//! There is one kind, the embedded realm. What a session and an admission need of a backend is asked here, so that a second kind is
-//! one more variant.
+//! There are two kinds: the embedded realm, and a realm of a router behind the gateway. An admission asks both the same. A session attaches
+//! to the first and joins the second.
 
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     identity::Identity,
     realm::{self, Asking, Client, Realm, Rules},
-    wamp::{ClientMessage, RouterFeatures, SessionId, Uri},
+    remote::Remote,
+    wamp::{ClientMessage, SessionId, Uri},
     wire::Outbox,
 };
 
@@ -17,6 +18,8 @@ use crate::{
 pub enum Backend {
     /// A realm that is embedded in the gateway.
     Realm(Realm),
+    /// A realm of a router behind it.
+    Remote(Remote),
 }
 
 /// A session's place in its backend; dropping it leaves the backend, after what the session has sent.
@@ -48,6 +51,7 @@ impl Backend {
     pub fn realm(&self) -> &Uri {
         match self {
             Self::Realm(realm) => realm.uri(),
+            Self::Remote(remote) => remote.uri(),
         }
     }
 
@@ -55,6 +59,7 @@ impl Backend {
     pub fn rules(&self) -> Arc<Rules> {
         match self {
             Self::Realm(realm) => realm.rules(),
+            Self::Remote(remote) => remote.rules(),
         }
     }
 
@@ -62,34 +67,25 @@ impl Backend {
     pub fn asks_about(&self, role: &str) -> bool {
         match self {
             Self::Realm(realm) => realm.authorizers().contains_key(role),
-        }
-    }
-
-    /// What the backend can do, for WELCOME.
-    pub fn features(&self) -> RouterFeatures {
-        match self {
-            Self::Realm(realm) => realm.features(),
-        }
-    }
-
-    /// Adds a session; what is for its client is pushed to `outbox`, encoded.
-    pub async fn attach(
-        &self,
-        session: SessionId,
-        identity: Arc<Identity>,
-        outbox: Arc<Outbox>,
-        client: Client,
-    ) -> Result<Attachment, BackendClosed> {
-        match self {
-            Self::Realm(realm) => {
-                let attached = realm.attach(session, identity, outbox, client).await;
-                attached.map(Attachment::Realm).map_err(|_| BackendClosed)
-            }
+            // The router itself decides.
+            Self::Remote(_) => false,
         }
     }
 }
 
 impl Attachment {
+    /// Adds a session to an embedded realm; what is for its client is pushed to `outbox`, encoded.
+    pub async fn to(
+        realm: &Realm,
+        session: SessionId,
+        identity: Arc<Identity>,
+        outbox: Arc<Outbox>,
+        client: Client,
+    ) -> Result<Self, BackendClosed> {
+        let attached = realm.attach(session, identity, outbox, client).await;
+        attached.map(Self::Realm).map_err(|_| BackendClosed)
+    }
+
     /// Waits while the backend has no room for a message of the session.
     pub async fn room(&self, message: &ClientMessage) -> Result<Room<'_>, BackendClosed> {
         match self {

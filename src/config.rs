@@ -20,6 +20,7 @@ mod places;
 mod policy;
 mod proxied;
 mod realm;
+mod router;
 mod secret;
 mod served;
 mod service;
@@ -61,6 +62,7 @@ pub use crate::{
     identity::Name,
     policy::{ComponentKind, PolicyFile, PolicyOptions},
     realm::{HistoryOptions, Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
+    remote::{Account, Login, Proof, RemoteOptions, RemoteRealm},
     server::{Endpoint, ListenerOptions, SocketAccess},
     service::{ServiceOptions, TesteeOptions},
     store::{StoreOptions, SyncMode},

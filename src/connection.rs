@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use self::relayed::Relayed;
+use self::{join::Joined, relayed::Relayed};
 use crate::{
     admission::Visitor,
     edge::{Edge, EdgeOptions, RawUpgrade, Seat, TesteeUpgrade, Upgrade, Upgraded},
@@ -173,11 +173,14 @@ impl Connection {
     async fn converse(&mut self, shutdown: &CancellationToken) -> Ending {
         let joined = Box::pin(self.join(shutdown)).await;
         self.note_the_join(joined.as_ref().err());
-        let session = match joined {
-            Ok(session) => session,
+        let ending = match joined {
+            Ok(Joined::Here(session)) => session.run(&mut self.wire, shutdown).await,
+            Ok(Joined::Behind(session, identity)) => {
+                let is_tracked = self.visitor.tracked.is_some();
+                Box::pin(session.run(&mut self.wire, &identity, is_tracked, shutdown)).await
+            }
             Err(ending) => return ending,
         };
-        let ending = session.run(&mut self.wire, shutdown).await;
         match ending {
             Ending::Left => Box::pin(self.part()).await,
             ending => ending,

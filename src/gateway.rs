@@ -29,6 +29,7 @@ use crate::{
     memory,
     policy::{PolicyEngineError, PolicyLoadError, Recorder, Reloader},
     realm::Realm,
+    remote::Remote,
     server::{BindError, Post, Server},
     service::Slot,
     store::StoreOpenError,
@@ -56,6 +57,8 @@ struct Running {
 struct State {
     config: Config,
     realms: Vec<Realm>,
+    /// The realms of routers behind the gateway.
+    remotes: Vec<Remote>,
     transports: Vec<Arc<RunningTransport>>,
     /// Whether the transports listen.
     is_bound: bool,
@@ -119,8 +122,8 @@ impl Gateway {
             Err(ReloadError::Bind(_) | ReloadError::Ended) => Vec::new(),
         };
         let transports = assembly.take_effect(&config, transports);
-        let Assembly { realms, .. } = assembly;
-        let state = State { config, realms, transports, is_bound: false };
+        let Assembly { realms, remotes, .. } = assembly;
+        let state = State { config, realms, remotes, transports, is_bound: false };
         let running = Arc::new(Running { foundation, state: Mutex::new(state) });
         let console: Arc<dyn Console> = Arc::clone(&running) as _;
         running.foundation.console.lead_to(Arc::downgrade(&console));

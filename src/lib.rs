@@ -77,6 +77,8 @@ mod health;
 #[cfg(feature = "gateway")]
 mod realm;
 #[cfg(feature = "gateway")]
+mod remote;
+#[cfg(feature = "gateway")]
 mod server;
 #[cfg(feature = "gateway")]
 mod service;

@@ -34,7 +34,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
 use tokio::time::timeout;
 use tokio_rustls::rustls::ClientConfig;
 use tracing::{error, warn};
@@ -188,6 +188,11 @@ impl Upstream {
             let mut request = Request::new(String::new());
             *request.uri_mut() = target(address, below)?;
             *request.headers_mut() = headers.clone();
+            if let (false, Ok(host)) =
+                (headers.contains_key(header::HOST), HeaderValue::try_from(address.host()))
+            {
+                request.headers_mut().insert(header::HOST, host);
+            }
             let limit = self.options.response_timeout;
             // Boxed: the state of a handshake is larger than that of all that waits for it.
             let answered = timeout(limit, Box::pin(shake_hands(link, request, accept_key))).await;

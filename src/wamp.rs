@@ -17,6 +17,7 @@ mod encode;
 mod envelope;
 mod options;
 pub(crate) mod outgoing;
+pub mod passing;
 mod transcode;
 
 mod json_string;

@@ -13,6 +13,7 @@ mod heartbeat;
 mod metrics;
 mod options;
 mod outbox;
+mod passage;
 mod socket;
 mod talk;
 mod testee;
@@ -37,7 +38,7 @@ use crate::{
     },
 };
 
-pub use ending::Ending;
+pub use ending::{Ending, RouterFault};
 pub use metrics::{Traffic, WireMetrics};
 pub use options::{PingOptions, WireOptions};
 pub use outbox::{Closing, Complaint, Outbox, Taken};

@@ -33,6 +33,7 @@ mod raw_socket;
 mod realm;
 mod reload;
 mod rotation;
+mod routers;
 mod scaffolds;
 mod secrets;
 mod shared;

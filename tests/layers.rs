@@ -25,6 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["service"],
     &["admission"],
     &["backend"],
+    &["remote"],
     &["realm", "upstream"],
     &["wire"],
     &["auth"],
@@ -139,8 +140,8 @@ fn a_use_of_a_higher_module_is_found_with_its_place() {
     ]);
     assert_eq!(
         upward(&source),
-        "src/store.rs:3: `store` (layer 17) uses `gateway` (layer 1), which is above it\n\
-         src/store/file.rs:3: `store` (layer 17) uses `gateway` (layer 1), which is above it\n"
+        "src/store.rs:3: `store` (layer 18) uses `gateway` (layer 1), which is above it\n\
+         src/store/file.rs:3: `store` (layer 18) uses `gateway` (layer 1), which is above it\n"
     );
 }
 

@@ -122,7 +122,7 @@ impl Salting {
 }
 
 /// "signature := HMAC[SHA256]_{secret} (challenge)", "as a base64-encoded string".
-fn sign(key: &Secret, challenge: &str) -> String {
+pub fn sign(key: &Secret, challenge: &str) -> String {
     // An HMAC takes keys of every length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()) else { return String::new() };
     mac.update(challenge.as_bytes());

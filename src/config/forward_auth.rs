@@ -6,7 +6,7 @@ use http::{HeaderName, header};
 use schemars::json_schema;
 
 use super::{
-    ForwardAuthOptions, IdentityHeaders, Requirement, ServicePlace, Terms,
+    ForwardAuthOptions, IdentityHeaders, RealmOptions, Requirement, ServicePlace, Terms,
     auth::role_exists,
     reader::{Json, Located, Millis, Raw, Walk, checked_text, inline_schema, object, quoted, words},
     websocket::{KnownService, Shared},
@@ -189,8 +189,10 @@ impl RawTerms {
     ) -> Terms {
         let asks_policy = self.asks_policy.as_ref().is_some_and(|policy| policy.value);
         let require = self.require.unwrap_or(default);
-        let realm = checked_realm(at, self.realm, asks_policy, shared, walk);
-        let roles = self.roles.map(|roles| checked_roles(roles, realm.as_ref(), shared, walk));
+        let behind = service.and_then(|(service, _)| service.realms.as_deref());
+        let realms = behind.unwrap_or(&shared.realms);
+        let realm = checked_realm(at, self.realm, asks_policy, realms, walk);
+        let roles = self.roles.map(|roles| checked_roles(roles, realm.as_ref(), realms, walk));
         let needs_login = require == Requirement::Login || (roles.is_some() && !asks_policy);
         match service {
             Some((service, named))
@@ -281,10 +283,10 @@ fn checked_realm(
     at: &str,
     named: Option<Located<Uri>>,
     asks_policy: bool,
-    shared: &Shared,
+    realms: &[RealmOptions],
     walk: &mut Walk<'_>,
 ) -> Option<Uri> {
-    match (named, &shared.realms[..]) {
+    match (named, realms) {
         (Some(Located { path, value }), realms) => {
             if !realms.iter().any(|realm| realm.name == value) {
                 walk.fault_at(
@@ -309,14 +311,14 @@ fn checked_realm(
 fn checked_roles(
     Located { path, value: roles }: Located<Vec<Located<Name>>>,
     realm: Option<&Uri>,
-    shared: &Shared,
+    realms: &[RealmOptions],
     walk: &mut Walk<'_>,
 ) -> Vec<Name> {
     if roles.is_empty() && !walk.has_fault_below(&path) {
         walk.fault_at(&path, "lets no request through: name a role, or leave `roles` out");
     }
     for Located { path, value } in &roles {
-        if !role_exists(value, realm, &shared.realms) {
+        if !role_exists(value, realm, realms) {
             walk.fault_at(
                 path,
                 format!("no realm has the role {}: add it to the realm's `roles`", quoted(value)),

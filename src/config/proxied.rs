@@ -541,7 +541,7 @@ impl RawUpstream {
         Located { path, value }
     }
 
-    fn check(self, walk: &mut Walk<'_>) -> Option<(UpstreamOptions, Option<HeaderValue>)> {
+    pub(super) fn check(self, walk: &mut Walk<'_>) -> Option<(UpstreamOptions, Option<HeaderValue>)> {
         let Located { path, value } = self.addresses?;
         if value.is_empty() && !walk.has_fault_below(&path) {
             walk.fault_at(&path, "the list is empty: write where the server is");

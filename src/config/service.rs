@@ -14,7 +14,8 @@ use super::{
         Anything, Json, Located, NodePath, Raw, Table, Walk, Whole, checked_text, choice, inline_schema,
         object, quoted,
     },
-    websocket::{KnownService, RawTesteeOptions, Shared, checked_testee, websocket_object},
+    router::RawRemote,
+    websocket::{KnownService, RawTesteeOptions, ServiceKeys, Shared, checked_testee, websocket_object},
 };
 use crate::identity::Name;
 
@@ -66,7 +67,10 @@ choice! {
 
 websocket_object! {
     /// WAMP over WebSocket.
-    struct RawWebSocketService {}
+    struct RawWebSocketService {
+        /// The WAMP router behind the gateway that clients join. Default: they join the realms of the gateway.
+        upstream: optional Located<RawRemote>,
+    }
     misplaced {
         "paths" => "a service with `paths` is of \"type\": \"path\"; a transport with `paths` is of \"type\": \"web\"",
     }
@@ -310,6 +314,7 @@ impl RawPaths {
                         has_cookie: raw.cookie.is_some(),
                         keeps_logins: raw.auth.as_ref().is_some_and(|auth| auth.value.cookie.is_some()),
                         has_policy: raw.policy.is_some(),
+                        realms: raw.upstream.as_ref().map(|upstream| upstream.value.realms()),
                     });
                 }
                 _ => {}
@@ -380,7 +385,11 @@ impl RawService {
                 checked.map(|options| TargetOptions::Proxied(Box::new(options)))
             }
             Self::WebSocket(mut raw) => {
-                let service = raw.service_keys().check(path, shared, walk);
+                let upstream = raw.upstream.take().map(|upstream| upstream.value);
+                let realms = upstream.as_ref().map(RawRemote::realms);
+                let keys = ServiceKeys { realms, ..raw.service_keys() };
+                let mut service = keys.check(path, shared, walk);
+                service.options.upstream = upstream.and_then(|upstream| upstream.check(walk)).map(Box::new);
                 timeouts.extend(service.open_handshake_timeout);
                 Some(TargetOptions::WebSocket(Box::new(service.options)))
             }

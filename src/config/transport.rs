@@ -412,6 +412,7 @@ fn services(raw: &[RawTransport]) -> Vec<KnownService> {
                 has_cookie: websocket.cookie.is_some(),
                 keeps_logins: websocket.auth.as_ref().is_some_and(|auth| auth.value.cookie.is_some()),
                 has_policy: websocket.policy.is_some(),
+                realms: None,
             }),
             TransportChoice::Universal(universal) => universal.collect(&id, &mut found),
             TransportChoice::RawSocket(_) | TransportChoice::Redirect(_) | TransportChoice::Admin(_) => {}

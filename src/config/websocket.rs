@@ -76,6 +76,7 @@ macro_rules! websocket_object {
                     cookie: self.cookie.take(),
                     auth: self.auth.take(),
                     policy: self.policy.take(),
+                    realms: None,
                     options: self.options.take(),
                 }
             }
@@ -93,6 +94,8 @@ pub(super) struct ServiceKeys {
     pub(super) cookie: Option<RawCookie>,
     pub(super) auth: Option<Located<RawAuth>>,
     pub(super) policy: Option<Located<RawPolicyRef>>,
+    /// The realms of the router behind the service; none: it has those of the gateway.
+    pub(super) realms: Option<Vec<RealmOptions>>,
     pub(super) options: Option<RawWebSocketOptions>,
 }
 
@@ -317,6 +320,8 @@ pub(super) struct KnownService {
     /// Whether logins stand on its cookies.
     pub(super) keeps_logins: bool,
     pub(super) has_policy: bool,
+    /// The realms of the router behind it; none: it has those of the gateway.
+    pub(super) realms: Option<Vec<RealmOptions>>,
 }
 
 impl KnownService {
@@ -338,11 +343,14 @@ impl ServiceKeys {
         if let Some(url) = self.url {
             walk.warn_at(url.path, "has no effect: clients find their URL themselves; leave it out");
         }
-        let are_realms_known = !["realms", "workers"].iter().any(|path| walk.has_fault_below(path));
+        let upstream_at = format!("{path}.upstream");
+        let are_realms_known =
+            !["realms", "workers", &upstream_at].iter().any(|path| walk.has_fault_below(path));
+        let realms = self.realms.unwrap_or_else(|| shared.realms.clone());
         if self.auth.is_none()
             && self.policy.is_none()
             && are_realms_known
-            && !role_exists(ANONYMOUS, None, &shared.realms)
+            && !role_exists(ANONYMOUS, None, &realms)
         {
             walk.warn_at(
                 path,
@@ -356,7 +364,7 @@ impl ServiceKeys {
             None if is_tracked => Tracking::Faulty,
             None => Tracking::Off,
         };
-        let realms = Realms(&shared.realms);
+        let realms = Realms(&realms);
         let auth = self.auth.map(|auth| auth.value.check(&auth.path, tracking, realms, walk));
         let has_credentials = auth.as_ref().is_some_and(AuthOptions::takes_cookies);
         let handshake =
@@ -380,7 +388,7 @@ impl ServiceKeys {
     }
 }
 
-fn serializers(
+pub(super) fn serializers(
     named: Option<Located<Vec<SerializerName>>>,
     default: Vec<Serializer>,
     walk: &mut Walk<'_>,

@@ -12,22 +12,35 @@ use crate::{
     backend::{Attachment, Backend},
     identity::Identity,
     realm::{Asking, Channel, Client, Transport},
+    remote::{Announced, Remote, RouterSession},
     service::WebSocketService,
     session::Session,
     stream::PeerAddr,
     time::Timestamp,
-    wamp::{ClientFeatures, ClientMessage, RouterMessage, SessionId, message::WelcomeDetails},
+    wamp::{
+        ClientFeatures, ClientMessage, RouterFeatures, RouterMessage, SessionId, Uri, message::WelcomeDetails,
+    },
     wire::{CloseCode, Ending},
 };
 
+/// Where a client has joined.
+pub(super) enum Joined {
+    /// An embedded realm.
+    Here(Session),
+    /// A router behind the gateway.
+    Behind(Box<RouterSession>, Arc<Identity>),
+}
+
 impl Connection {
     /// A session: who the client is, and its place in the backend that it asks for.
-    pub(super) async fn join(&mut self, shutdown: &CancellationToken) -> Result<Session, Ending> {
+    pub(super) async fn join(&mut self, shutdown: &CancellationToken) -> Result<Joined, Ending> {
         let (service, hello) = self.hello(shutdown).await?;
         let backend = find_backend(&service, &hello)?;
         self.joining.tell("wampgate.realm", || backend.realm().to_string());
         let session = SessionId::random();
         let features = ClientFeatures::read(&hello.details.roles);
+        let is_behind = matches!(backend, Backend::Remote(_));
+        let announced = is_behind.then(|| Announced::read(&hello.details.roles));
         let identity = self.admit(&service, hello, &backend, session).await?;
         let rules = backend.rules();
         if !rules.admit(&identity) {
@@ -35,17 +48,51 @@ impl Connection {
         }
         let is_asked = rules.asks() && backend.asks_about(&identity.authrole);
         drop(rules);
+        let joined = match (&backend, announced) {
+            (Backend::Remote(remote), Some(announced)) => {
+                Some(self.join_router(remote, &identity, announced, shutdown).await?)
+            }
+            _ => None,
+        };
+        let session = joined.as_ref().map_or(session, |joined| joined.id());
         service.admission.remember(&self.visitor, backend.realm(), &identity).await;
         // The store may have taken its time.
         if let Some(lapse) = identity.lease.lapsed(Timestamp::now) {
             return Err(AuthError::from(lapse).into());
         }
         service.admission.begins(&self.visitor, session, backend.realm(), &identity);
+        let realm = match (&backend, joined) {
+            (Backend::Realm(realm), _) => realm,
+            (Backend::Remote(remote), Some(joined)) => {
+                let identity = self.welcome(session, remote.uri(), joined.features().clone(), identity)?;
+                return Ok(Joined::Behind(joined, identity));
+            }
+            // Only a realm of the gateway's own is entered without having been joined before.
+            (Backend::Remote(_), None) => return Err(AuthError::Reconfigured.into()),
+        };
+        let identity = self.welcome(session, realm.uri(), realm.features(), identity)?;
         let (channel, transport) = (self.channel(), self.transport());
         let client = Client { channel, transport, features, asks: is_asked, service: service.number() };
-        let attachment = self.welcome(session, &backend, identity, client).await?;
+        let outbox = Arc::clone(self.wire.outbox());
+        let attached = Attachment::to(realm, session, identity, outbox, client).await;
+        let attachment = attached.map_err(|_| Ending::Refused(AuthError::NoSuchRealm(None)))?;
         let asking = is_asked.then(|| self.asking(session, &backend)).flatten();
-        Ok(Session::new(attachment, self.visitor.tracked.is_some(), asking))
+        Ok(Joined::Here(Session::new(attachment, self.visitor.tracked.is_some(), asking)))
+    }
+
+    /// Joins the router behind the gateway as the client, before the client hears of it.
+    async fn join_router(
+        &self,
+        remote: &Remote,
+        identity: &Identity,
+        announced: Announced,
+        shutdown: &CancellationToken,
+    ) -> Result<Box<RouterSession>, Ending> {
+        let joined = tokio::select! {
+            joined = remote.join(identity, announced, self.wire.serializer()) => joined,
+            () = shutdown.cancelled() => return Err(Ending::Shutdown),
+        };
+        joined.map(Box::new).map_err(|fault| Ending::Router(Box::new(fault)))
     }
 
     /// What the authorizer of the session's role is told of it.
@@ -145,23 +192,23 @@ impl Connection {
         }
     }
 
-    /// Enters the backend and tells the client who it is.
-    async fn welcome(
+    /// Tells the client who it is.
+    fn welcome(
         &mut self,
         session: SessionId,
-        backend: &Backend,
+        realm: &Uri,
+        features: RouterFeatures,
         identity: Identity,
-        client: Client,
-    ) -> Result<Attachment, Ending> {
+    ) -> Result<Arc<Identity>, Ending> {
         let tracked = self.visitor.tracked.as_ref();
         let details = WelcomeDetails {
-            realm: backend.realm().clone(),
+            realm: realm.clone(),
             authid: identity.authid.own().into(),
             authrole: identity.authrole.clone().into(),
             authmethod: identity.authmethod,
             authprovider: identity.authprovider,
             authextra: identity.authextra.clone(),
-            features: backend.features(),
+            features,
             known: tracked.map(|tracked| !tracked.is_new),
             public_id: tracked.map(|tracked| Arc::clone(&tracked.public_id)),
         };
@@ -170,15 +217,13 @@ impl Connection {
         self.wire.push(&RouterMessage::Welcome { session, details: Box::new(details) });
         let identity = Arc::new(identity);
         self.joined = Some(Arc::clone(&identity));
-        self.tell_of_the_join(session, backend.realm(), &identity);
-        let outbox = Arc::clone(self.wire.outbox());
-        self.lease = Held::begin(&self.visitor.id, &identity, &outbox);
+        self.tell_of_the_join(session, realm, &identity);
+        self.lease = Held::begin(&self.visitor.id, &identity, self.wire.outbox());
         // What lapses from now on ends the session, and what has lapsed since the last look never reaches the backend.
         if let Some(lapse) = identity.lease.lapsed(Timestamp::now) {
             return Err(Ending::Lapsed(lapse));
         }
-        let attached = backend.attach(session, identity, outbox, client).await;
-        attached.map_err(|_| Ending::Refused(AuthError::NoSuchRealm(None)))
+        Ok(identity)
     }
 
     /// What the client speaks.

@@ -61,6 +61,11 @@ impl EdgeMetrics {
         Self { registry, refusals, handshakes, forward_auth, connections, upstreams }
     }
 
+    /// The counters of upstreams.
+    pub const fn upstreams(&self) -> &UpstreamMetrics {
+        &self.upstreams
+    }
+
     /// The counters of a transport.
     pub(super) fn of(&self, transport: &str) -> HandshakeCounters {
         let counter = |status: &str| {

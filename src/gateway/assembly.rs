@@ -19,12 +19,14 @@ use crate::{
     metrics::Stage,
     policy::PolicyFile,
     realm::{Authorizers, Realm, RealmOptions, RoleAuthorizer},
+    remote::{Remote, RemoteOptions, Router},
     server::{self, Entrance, Post, Serving, Site},
     service::{Slot, WebSocketService},
     store::{self, StoreOptions, StorePlace},
     time::Timestamp,
     tls::{self, Acceptor, TlsOptions},
     tracking::{LoginOptions, Tracker, TrackingOptions},
+    upstream::UpstreamError,
 };
 
 /// A configuration that is being put together.
@@ -35,6 +37,8 @@ pub(super) struct Assembly<'a> {
     backends: Arc<Backends>,
     /// The realms in the order of the configuration.
     pub(super) realms: Vec<Realm>,
+    /// The realms of routers behind the gateway.
+    pub(super) remotes: Vec<Remote>,
     /// What decides about roles, realm by realm in the same order.
     pub(super) authorizers: Vec<Authorizers>,
     /// One tracker for each store.
@@ -100,6 +104,7 @@ impl<'a> Assembly<'a> {
             before,
             backends: Arc::new(realms.iter().cloned().map(Backend::Realm).collect()),
             realms,
+            remotes: Vec::new(),
             authorizers,
             trackers: Vec::new(),
             stores: Vec::new(),
@@ -322,8 +327,25 @@ impl<'a> Assembly<'a> {
         } else {
             metrics.of(&place.transport.edge.id)
         };
-        let backends = Arc::clone(&self.backends);
+        let backends = match &options.upstream {
+            Some(router) => self.behind(router, standing, place),
+            None => Arc::clone(&self.backends),
+        };
         Ok(Arc::new(WebSocketService::new(options, admission, backends, traffic, slot, line)))
+    }
+
+    /// The realms of the router behind a service.
+    fn behind(&mut self, options: &RemoteOptions, standing: Standing, place: Place<'_>) -> Arc<Backends> {
+        let refusals = &self.foundation.refusals;
+        refusals.expect(Stage::Join, UpstreamError::REASONS);
+        refusals.expect(Stage::Join, Remote::JOIN_REASONS);
+        refusals.expect(Stage::Session, Remote::SESSION_REASONS);
+        let metrics = self.foundation.edge_metrics.upstreams();
+        let router = Arc::new(Router::new(options, metrics, &place.transport.edge.id, place.path));
+        let before = self.before.map(|state| state.remotes.as_slice()).unwrap_or_default();
+        let remotes = Remote::all(&router, standing, before);
+        self.remotes.extend(remotes.iter().cloned());
+        Arc::new(remotes.into_iter().map(Backend::Remote).collect())
     }
 
     /// What knows the principals of a service's methods.

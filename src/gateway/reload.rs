@@ -38,6 +38,14 @@ impl Running {
         for realm in state.realms.iter().filter(|old| !assembly.realms.iter().any(|new| new.is(old))) {
             ended.push(realm.close());
         }
+        for remote in &assembly.remotes {
+            remote.take_effect(&standings);
+        }
+        for old in &state.remotes {
+            if !assembly.remotes.iter().any(|new| new.succeeds(old)) {
+                old.close();
+            }
+        }
         vacate(&state, &assembled.iter().map(|new| &new.transport).collect::<Vec<_>>());
         let transports = assembly.take_effect(&config, assembled);
         for transport in left {
@@ -49,10 +57,11 @@ impl Running {
             ..ReloadReport::default()
         };
         let realms = std::mem::take(&mut assembly.realms);
+        let remotes = std::mem::take(&mut assembly.remotes);
         drop(assembly);
         let mut config = config;
         state.keep_what_stays(&mut config);
-        *state = State { config, realms, transports, is_bound: state.is_bound };
+        *state = State { config, realms, remotes, transports, is_bound: state.is_bound };
         drop(state);
         // A realm that has ended meanwhile has no sessions.
         report.ended = ended.into_iter().map(|ended| ended.blocking_recv().unwrap_or_default()).sum();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::permissions::Permissions;
+use super::{options::Roles, permissions::Permissions};
 use crate::identity::{Identity, Standings};
 
 /// The rules of a realm.
@@ -17,6 +17,11 @@ impl Rules {
     /// The rules before anything was taken away.
     pub(super) const fn new(permissions: Permissions) -> Self {
         Self { permissions, standings: None }
+    }
+
+    /// The rules of a realm that is none of the gateway's own: which of these roles sessions may have, and on what they may stand.
+    pub fn of(roles: &Roles, standings: Option<Arc<Standings>>) -> Self {
+        Self { permissions: Permissions::new(roles), standings }
     }
 
     /// Whether sessions may have this role.

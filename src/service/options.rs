@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    auth::AuthOptions, handshake::HandshakeOptions, policy::PolicyFile, tracking::TrackingOptions,
-    wire::WireOptions,
+    auth::AuthOptions, handshake::HandshakeOptions, policy::PolicyFile, remote::RemoteOptions,
+    tracking::TrackingOptions, wire::WireOptions,
 };
 
 /// Seconds' worth of joins that a connection may make at once.
@@ -28,6 +28,8 @@ pub struct ServiceOptions {
     pub auth: Option<AuthOptions>,
     /// A policy of the operator's own; none: the default policy.
     pub policy: Option<PolicyFile>,
+    /// The router that clients join; none: they join the realms of the gateway.
+    pub upstream: Option<Box<RemoteOptions>>,
     /// Which handshakes are accepted.
     pub handshake: HandshakeOptions,
     /// Limits and pings of its connections.
@@ -49,6 +51,7 @@ impl Default for ServiceOptions {
             cookie: None,
             auth: None,
             policy: None,
+            upstream: None,
             handshake: HandshakeOptions::default(),
             wire: WireOptions::default(),
             hello_timeout: Duration::from_secs(10),

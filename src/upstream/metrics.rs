@@ -97,14 +97,19 @@ impl Tally {
     }
 
     pub(super) fn ended(&self, end: &End) {
-        let place = End::NAMES.iter().position(|known| *known == end.name());
+        self.ended_by(end.name());
+    }
+
+    /// Counts the end of a connection by its [`name`](End::name).
+    pub fn ended_by(&self, name: &str) {
+        let place = End::NAMES.iter().position(|known| *known == name);
         place.and_then(|place| self.0.ends.get(place)).inspect(|counter| {
             counter.inc();
         });
     }
 
     /// Counts bytes, and begins anew.
-    pub(super) fn count(&self, received: &mut u64, sent: &mut u64) {
+    pub fn count(&self, received: &mut u64, sent: &mut u64) {
         for (counter, bytes) in self.0.bytes.iter().zip([received, sent]) {
             if *bytes > 0 {
                 counter.inc_by(std::mem::take(bytes));

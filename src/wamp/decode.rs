@@ -207,7 +207,7 @@ fn ids<'a, R: Reader<'a>>(mut message: Envelope<'a, R>, second: &str) -> Result<
 }
 
 /// The name of a message that a client may send.
-fn name(code: u64) -> Result<&'static str, DecodeError> {
+pub(super) fn name(code: u64) -> Result<&'static str, DecodeError> {
     Ok(match code {
         code::HELLO => "HELLO",
         code::ABORT => "ABORT",

@@ -1,6 +1,8 @@
 //! How a session and its connection end, and what the client is told: the one place where an end becomes a message and a close
 //! code. A connection ends for most of these reasons by itself; a realm ends its sessions by [`Outbox::end`].
 
+mod router;
+
 use std::{borrow::Cow, fmt, time::Duration};
 
 use super::{CloseCode, Closing, Complaint, Outbox, WireError};
@@ -17,6 +19,8 @@ use crate::{
         },
     },
 };
+
+pub use router::RouterFault;
 
 /// How long a client may take to read what comes before the close.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -75,6 +79,8 @@ pub enum Ending {
     Logout(Option<StoreError>),
     /// The gateway shuts down: GOODBYE `wamp.close.system_shutdown` in a session, then close 1001.
     Shutdown,
+    /// The router behind the gateway does not take the session, or has ended it: ABORT or GOODBYE, then close.
+    Router(Box<RouterFault>),
     /// Close with this code and reason. The words are the gateway's own, as for a violation.
     Close(CloseCode, String),
 }
@@ -118,6 +124,7 @@ impl Ending {
             Self::Slow => Some("slow"),
             Self::Silent => Some("no-pong"),
             Self::Taken | Self::Told(Complaint::Taken) => Some("session-taken"),
+            Self::Router(fault) => Some(fault.reason),
             Self::Close(CloseCode::Size, _) => Some("message-size"),
             Self::Close(CloseCode::Again, _) => Some("memory"),
             Self::Close(CloseCode::Protocol | CloseCode::Invalid | CloseCode::Unsupported, _) => {
@@ -213,6 +220,7 @@ impl Ending {
             Self::NoHello(patience) => {
                 (None, CloseCode::Protocol, format!("no HELLO within {patience:?}").into(), LAST_WORDS)
             }
+            Self::Router(fault) => return fault.last_words(has_joined),
             Self::Close(code, reason) => (None, code, reason.into(), LAST_WORDS),
         };
         LastWords { message, close: Some((code, reason)), patience }
@@ -270,6 +278,7 @@ impl fmt::Display for Ending {
             Self::Lapsed(why) => f.write_str(why.told()),
             Self::Logout(_) => f.write_str("logging out"),
             Self::Shutdown => f.write_str("shutting down"),
+            Self::Router(fault) => f.write_str(&fault.why),
             Self::Close(code, reason) if reason.is_empty() => write!(f, "closed with {}", u16::from(*code)),
             Self::Close(code, reason) => write!(f, "closed with {}: {reason}", u16::from(*code)),
         }

@@ -140,6 +140,29 @@ impl Outbox {
         }
     }
 
+    /// [`push`](Self::push) for a sender that waits while much is queued ([`backlog`](Self::backlog)) and so keeps within its bounds by
+    /// itself: only where the process has no memory left is the connection given up.
+    pub fn pass(&self, frame: Bytes) {
+        let mut queue = self.lock();
+        if queue.closing.is_some() {
+            return;
+        }
+        let cost = queue.cost.saturating_add(cost(&frame));
+        if queue.charge.cover(cost) {
+            queue.cost = cost;
+            queue.frames.push_back(Frame::Encoded(frame));
+        } else {
+            *queue = Queue { closing: Some(Closing::Overflow), ..Queue::default() };
+        }
+        drop(queue);
+        self.ready.notify_one();
+    }
+
+    /// What is queued, in bytes that count.
+    pub fn backlog(&self) -> usize {
+        self.lock().cost
+    }
+
     fn add(&self, frame: Frame) {
         let mut queue = self.lock();
         if queue.closing.is_some() {

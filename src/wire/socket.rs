@@ -3,7 +3,11 @@
 mod raw;
 mod websocket;
 
-use std::{future::poll_fn, time::Duration};
+use std::{
+    future::poll_fn,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -112,6 +116,33 @@ impl Socket {
             Self::Raw(socket) => socket.poll_receive(cx),
         })
         .await
+    }
+
+    /// [`receive`](Self::receive), to be asked again.
+    pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, WireError>> {
+        match self {
+            Self::Web(socket) => socket.poll_receive(cx),
+            Self::Raw(socket) => socket.poll_receive(cx),
+        }
+    }
+
+    /// Sends what is queued if it `flushes`, and receives if it `reads`, whichever comes first: none stands for all that was sent.
+    /// Cancel-safe.
+    pub(super) async fn turn(&mut self, flushes: bool, reads: bool) -> Result<Option<Received>, WireError> {
+        poll_fn(|cx| {
+            if flushes && let Poll::Ready(flushed) = self.poll_flush(cx) {
+                return Poll::Ready(flushed.map(|()| None));
+            }
+            if reads { self.poll_receive(cx).map_ok(Some) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WireError>> {
+        match self {
+            Self::Web(socket) => socket.poll_flush(cx),
+            Self::Raw(socket) => socket.poll_flush(cx),
+        }
     }
 
     /// Queues a message. Nothing is lost where the socket is full; flush to send.

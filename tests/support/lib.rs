@@ -14,6 +14,7 @@ pub(crate) mod http;
 pub(crate) mod raw_socket;
 pub(crate) mod redis;
 pub(crate) mod resident;
+pub(crate) mod router;
 pub(crate) mod tls;
 pub(crate) mod upstream;
 pub(crate) mod websocket;

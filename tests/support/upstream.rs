@@ -246,7 +246,7 @@ fn switching(headers: &str) -> String {
 }
 
 /// A head, byte by byte: what is behind it belongs to what comes next.
-fn read_head(peer: &mut dyn Peer) -> Option<String> {
+pub(crate) fn read_head(peer: &mut dyn Peer) -> Option<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {

@@ -199,6 +199,7 @@ impl RawSocketKeys {
             cookie: None,
             auth: self.auth,
             policy: self.policy,
+            realms: None,
             options: None,
         };
         let mut service = keys.check(path, shared, walk).options;

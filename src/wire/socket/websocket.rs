@@ -74,6 +74,8 @@ pub(in crate::wire) struct WebSocket {
     engine: WebSocketContext,
     /// The type of frame that the subprotocol uses; none: the peer may use both.
     kind: Option<Kind>,
+    /// Which end of the WebSocket the gateway is.
+    role: Role,
 }
 
 impl WebSocket {
@@ -87,6 +89,28 @@ impl WebSocket {
         max_frame: usize,
         traffic: Arc<Traffic>,
     ) -> Self {
+        Self::at(Role::Server, stream, early, kind, [max_message, max_frame], traffic)
+    }
+
+    /// The same for a stream that the gateway has opened to a server of its own.
+    pub(in crate::wire) fn dialed(
+        stream: Stream,
+        early: Bytes,
+        kind: Kind,
+        max_message: usize,
+        traffic: Arc<Traffic>,
+    ) -> Self {
+        Self::at(Role::Client, stream, early, Some(kind), [max_message; 2], traffic)
+    }
+
+    fn at(
+        role: Role,
+        stream: Stream,
+        early: Bytes,
+        kind: Option<Kind>,
+        [max_message, max_frame]: [usize; 2],
+        traffic: Arc<Traffic>,
+    ) -> Self {
         let read_buffer = if stream.is_buffered() { READ_BUFFER_BEHIND_TLS } else { READ_BUFFER };
         let limits = WebSocketConfig::default()
             .read_buffer_size(read_buffer)
@@ -96,14 +120,15 @@ impl WebSocket {
         let received = early.len();
         traffic.received.bytes(received);
         let engine = if early.is_empty() {
-            WebSocketContext::new(Role::Server, Some(limits))
+            WebSocketContext::new(role, Some(limits))
         } else {
-            WebSocketContext::from_partially_read(early.into(), Role::Server, Some(limits))
+            WebSocketContext::from_partially_read(early.into(), role, Some(limits))
         };
         Self {
             stream,
             engine,
             kind,
+            role,
             received,
             given_out: 0,
             received_before: 0,
@@ -277,7 +302,7 @@ impl WebSocket {
                 return Poll::Ready(Err(ended(error)));
             }
         };
-        self.given_out = self.given_out.wrapping_add(frame_size(message.len()));
+        self.given_out = self.given_out.wrapping_add(frame_size(self.role, message.len()));
         self.received_before = self.received;
         self.is_given_out = true;
         if !self.charge.cover(message.len()) {
@@ -315,7 +340,7 @@ impl WebSocket {
     fn shrink(&mut self) {
         if self.has_grown && self.received == self.given_out && !self.is_unsent {
             let limits = *self.engine.get_config();
-            self.engine = WebSocketContext::new(Role::Server, Some(limits));
+            self.engine = WebSocketContext::new(self.role, Some(limits));
             (self.has_grown, self.grown_for) = (false, 0);
         }
     }
@@ -378,14 +403,18 @@ impl Write for Blocking<'_, '_> {
     }
 }
 
-/// How many bytes the smallest frame of a client has that carries so much (RFC 6455, 5.2).
-const fn frame_size(payload: usize) -> usize {
+/// How many bytes the smallest frame of the peer has that carries so much (RFC 6455, 5.2): a client masks its frames, a server does not.
+const fn frame_size(own: Role, payload: usize) -> usize {
+    let mask = match own {
+        Role::Server => 4,
+        Role::Client => 0,
+    };
     let length = match payload {
         0..126 => 0,
         126..65_536 => 2,
         _ => 8,
     };
-    2 + length + 4 + payload
+    2 + length + mask + payload
 }
 
 fn would_block(error: &tungstenite::Error) -> bool {

@@ -1,0 +1,230 @@
+//! `upstream` of a `websocket` path: a WAMP router behind the gateway, which its clients join.
+
+use super::{
+    Account, Login, Proof, RealmOptions, RemoteOptions, RemoteRealm, RoleOptions, Roles, Secret,
+    SessionLimits,
+    proxied::{Address, HostName, RawUpstream},
+    reader::{Located, Millis, NodePath, Walk, Whole, choice, object, quoted},
+    websocket::{MAX_SIZE, SerializerName},
+};
+use crate::{identity::Name, wamp::Uri};
+
+choice! {
+    /// What the clients of a `websocket` path join in place of the realms of the gateway.
+    enum RawRemote {
+        Wamp(RawWampRouter) = "wamp",
+    }
+    refuses {
+        "websocket" => "for a server that speaks something else than WAMP write a path of \"type\": \"websocket-proxy\"",
+        "crossbar" => "write \"type\": \"wamp\"; how the gateway joins stands in `auth`",
+    }
+}
+
+object! {
+    /// A WAMP router behind the gateway. The gateway finds out who a client is, joins the router as that, and passes messages both ways.
+    struct RawWampRouter {
+        /// Where it is: `ws://10.0.0.5:8080/ws`, `wss://router.example/ws`, `unix:/run/router.sock:/ws`. Clients go to one address
+        /// after the other.
+        addresses: required Located<Vec<Located<Address>>>,
+        /// The realms of the router that clients may join.
+        realms: required Located<Vec<RawRemoteRealm>>,
+        /// How the gateway joins the router.
+        auth: required Located<RawLogin>,
+        /// What the gateway may speak with the router, the preferred serializer first. That of the client comes before it if it is
+        /// among them, so that messages pass as they are. Default: `cbor`, `msgpack`, `json`.
+        serializers: optional Located<Vec<SerializerName>>,
+        /// How long a connection to an address may take, name and TLS included, in milliseconds; then the next one is tried. Default 1,000.
+        connect_timeout: optional Millis<10, 60_000>,
+        /// How long the router may take to answer a WebSocket handshake, in milliseconds. Default 5,000.
+        response_timeout: optional Millis<10, 600_000>,
+        /// How long the router may take from HELLO to WELCOME, in milliseconds. Default 5,000.
+        join_timeout: optional Millis<10, 600_000>,
+        /// How many sessions of clients it may have. Default 10,000.
+        max_connections: optional Whole<1, 10_000_000>,
+        /// The largest message that the router may send, in bytes. A larger one ends its session. Default 16 MiB.
+        max_message_size: optional Whole<1024, MAX_SIZE>,
+        /// What stands in `Host`. Default: the host of the address.
+        host: optional HostName,
+        /// Files with the authorities that certificates of `wss` must be from. Default: those that this system trusts.
+        ca_certificates: optional Located<Vec<Located<NodePath>>>,
+    }
+    refuses {
+        "url" => "write it as the only one of `addresses`",
+    }
+}
+
+object! {
+    /// A realm of a router behind the gateway.
+    struct RawRemoteRealm {
+        /// What clients call it.
+        name: required Located<Uri>,
+        /// What the router calls it. Default: the same.
+        upstream_name: optional Uri,
+        /// The roles that clients may have there. The router decides what they may do.
+        roles: required Located<Vec<Located<Name>>>,
+    }
+}
+
+choice! {
+    /// How the gateway joins a router for a client.
+    enum RawLogin {
+        Ticket(RawTicketLogin) = "ticket",
+        Account(RawAccountLogin) = "account",
+    }
+    refuses {
+        "ticket-token" => "the gateway signs no tickets for routers yet, use \"ticket\" with a secret that the router's authenticator knows",
+        "crossbar" => "the gateway does not speak Crossbar's `anonymous-proxy` yet, use \"ticket\" with a dynamic authenticator",
+        "anonymous-proxy" => "the gateway does not speak Crossbar's `anonymous-proxy` yet, use \"ticket\" with a dynamic authenticator",
+        "cryptosign-proxy" => "use \"ticket\", or an \"account\"",
+        "anonymous" => "the router would know no client: use \"ticket\", or an \"account\"",
+    }
+}
+
+object! {
+    /// The client's own authid, and a ticket that the router takes for every authid: a secret of the gateway and the router.
+    struct RawTicketLogin {
+        /// The ticket.
+        ticket: required Secret,
+    }
+}
+
+object! {
+    /// One account for all clients: the router knows them by nothing else.
+    struct RawAccountLogin {
+        /// The account's authid.
+        authid: required Name,
+        /// Its ticket, for the method `ticket`.
+        ticket: optional Located<Secret>,
+        /// Its secret, for the method `wampcra`.
+        wampcra: optional Located<Secret>,
+    }
+}
+
+impl RawRemote {
+    /// The realms that it has, as what refers to realms and roles wants to know them.
+    pub(super) fn realms(&self) -> Vec<RealmOptions> {
+        let Self::Wamp(router) = self;
+        let realms = router.realms.iter().flat_map(|realms| &realms.value);
+        let known = |realm: &RawRemoteRealm| {
+            let name = realm.name.as_ref()?.value.clone();
+            Some(RealmOptions {
+                name,
+                roles: realm.roles(),
+                per_session: SessionLimits::default(),
+                histories: Vec::new(),
+            })
+        };
+        realms.filter_map(known).collect()
+    }
+
+    pub(super) fn check(self, walk: &mut Walk<'_>) -> Option<RemoteOptions> {
+        let Self::Wamp(router) = self;
+        let RawWampRouter {
+            addresses,
+            realms,
+            auth,
+            serializers,
+            connect_timeout,
+            response_timeout,
+            join_timeout,
+            max_connections,
+            max_message_size,
+            host,
+            ca_certificates,
+        } = *router;
+        let upstream = RawUpstream {
+            addresses,
+            connect_timeout,
+            response_timeout,
+            max_connections,
+            host,
+            ca_certificates,
+        };
+        let upstream = upstream.check(walk);
+        let realms = realms.map(|realms| checked_realms(realms, walk));
+        let login = auth.and_then(|auth| auth.value.check(&auth.path, walk));
+        let serializers =
+            serializers.map(|named| super::websocket::serializers(Some(named), Vec::new(), walk));
+        let (upstream, host) = upstream?;
+        let default = RemoteOptions::new(upstream, realms?, login?);
+        let mut wire = default.wire.clone();
+        if let Some(size) = max_message_size {
+            wire.max_message_size = size.get();
+        }
+        Some(RemoteOptions {
+            serializers: serializers.unwrap_or(default.serializers),
+            join_timeout: join_timeout.map_or(default.join_timeout, |limit| limit.0),
+            host,
+            wire,
+            ..default
+        })
+    }
+}
+
+impl RawRemoteRealm {
+    fn roles(&self) -> Roles {
+        let named = self.roles.iter().flat_map(|roles| &roles.value);
+        let role = |role: &Located<Name>| RoleOptions {
+            name: role.value.clone(),
+            permissions: Vec::new(),
+            authorizer: None,
+        };
+        Roles::Listed(named.map(role).collect::<Vec<RoleOptions>>())
+    }
+}
+
+fn checked_realms(
+    Located { path, value: realms }: Located<Vec<RawRemoteRealm>>,
+    walk: &mut Walk<'_>,
+) -> Vec<RemoteRealm> {
+    if realms.is_empty() && !walk.has_fault_below(&path) {
+        walk.fault_at(&path, "the list is empty, so no client could join: name a realm of the router");
+    }
+    let mut checked: Vec<RemoteRealm> = Vec::new();
+    for realm in realms {
+        let roles = realm.roles();
+        if let Some(Located { path, value }) = &realm.roles
+            && value.is_empty()
+            && !walk.has_fault_below(path)
+        {
+            walk.fault_at(
+                path,
+                "the list is empty, so no client could join: name the roles that clients may have",
+            );
+        }
+        let Some(Located { path, value: name }) = realm.name else { continue };
+        if checked.iter().any(|other| other.realm == name) {
+            walk.fault_at(path, format!("the realm {} stands there twice, keep one", quoted(name.as_str())));
+            continue;
+        }
+        let upstream_name = realm.upstream_name.unwrap_or_else(|| name.clone());
+        checked.push(RemoteRealm { realm: name, name: upstream_name, roles });
+    }
+    checked
+}
+
+impl RawLogin {
+    fn check(self, at: &str, walk: &mut Walk<'_>) -> Option<Login> {
+        match self {
+            Self::Ticket(raw) => raw.ticket.map(Login::Ticket),
+            Self::Account(raw) => {
+                let authid = raw.authid?;
+                let proof = match (raw.ticket, raw.wampcra) {
+                    (Some(ticket), None) => Proof::Ticket(ticket.value),
+                    (None, Some(secret)) => Proof::WampCra(secret.value),
+                    (Some(_), Some(Located { path, .. })) => {
+                        walk.fault_at(path, "the account has a `ticket` already, keep one");
+                        return None;
+                    }
+                    (None, None) => {
+                        if !walk.has_fault_below(at) {
+                            walk.fault_at(at, "the account has nothing that proves it: write its `ticket`, or its secret for `wampcra`");
+                        }
+                        return None;
+                    }
+                };
+                Some(Login::Account(Account { authid, proof }))
+            }
+        }
+    }
+}

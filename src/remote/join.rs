@@ -1,0 +1,142 @@
+//! From a client's identity to a session of a router.
+
+use std::sync::Arc;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::{
+    Announced, Login, Remote, RemoteOptions, Router, RouterSession, fault,
+    hello::{self, Welcomed},
+};
+use crate::{
+    identity::Identity,
+    upstream::{Opened, UpstreamError},
+    wamp::{
+        Serializer, Subprotocol,
+        passing::{Reply, Request},
+    },
+    wire::{RouterFault, Wire},
+};
+
+impl Remote {
+    /// Makes a client a session of the router: it is who the gateway says. `serializer` is what the client speaks.
+    pub async fn join(
+        &self,
+        identity: &Identity,
+        announced: Announced,
+        serializer: Serializer,
+    ) -> Result<RouterSession, RouterFault> {
+        let router = &self.0.router;
+        let (opened, spoken) = router.dial(serializer).await?;
+        let Opened { link, early, place, .. } = opened;
+        let wire = Wire::dialed(link, early, spoken, Arc::clone(&router.wire), Arc::clone(&router.traffic));
+        let limit = router.options.join_timeout;
+        let joining = Box::pin(self.enter(wire, spoken, identity, announced));
+        let Ok(joined) = timeout(limit, joining).await else {
+            let why = format!("the router has not answered HELLO within {limit:?}");
+            return Err(RouterFault::unavailable(fault::SILENT, why));
+        };
+        let (wire, reply) = joined?;
+        Ok(RouterSession::new(self.clone(), wire, spoken, reply, router.upstream.tally().clone(), place))
+    }
+
+    /// HELLO, and what the router asks before WELCOME.
+    async fn enter(
+        &self,
+        mut wire: Wire,
+        spoken: Serializer,
+        identity: &Identity,
+        announced: Announced,
+    ) -> Result<(Wire, Welcomed), RouterFault> {
+        let login = &self.0.router.options.login;
+        let details = login.hello(identity, announced);
+        wire.pass(spoken.write_request(Request::Hello { realm: &self.0.name, details }));
+        let mut has_answered = false;
+        loop {
+            let message = loop {
+                if let Some(message) = wire.exchange(true).await.map_err(fault::of_join)? {
+                    break message;
+                }
+            };
+            let reply = spoken.read_reply(&message, wire.max_depth());
+            match reply.map_err(|error| fault::nonsense_at_join(&error))? {
+                Reply::Challenge { method, extra } if !has_answered => {
+                    has_answered = true;
+                    let Some(signature) = login.answer(&method, &extra) else {
+                        let why = format!("the router asks for something else than {login}");
+                        return Err(RouterFault::unavailable(fault::LOGIN, why));
+                    };
+                    wire.pass(spoken.write_request(Request::Authenticate { signature: &signature }));
+                }
+                Reply::Welcome { session, details } => {
+                    // A router that takes the client for another one would let it act as that.
+                    let authid = details.get("authid").and_then(serde_json::Value::as_str);
+                    if login.names_the_client() && authid != Some(login.authid(identity)) {
+                        let why = "the router has let the client in under another authid than the gateway has told it: let its `ticket` method take the authid of HELLO, or use an `account`".to_owned();
+                        return Err(RouterFault::unavailable(fault::LOGIN, why));
+                    }
+                    let features = hello::router_features(&details);
+                    return Ok((wire, Welcomed { session, features }));
+                }
+                Reply::Abort { reason, message } | Reply::Goodbye { reason, message } => {
+                    return Err(fault::of_abort(login, reason, message.as_deref()));
+                }
+                Reply::Challenge { .. } => {
+                    let why = "the router asks again after an answer".to_owned();
+                    return Err(RouterFault::unavailable(fault::NONSENSE, why));
+                }
+            }
+        }
+    }
+}
+
+impl Router {
+    /// A WebSocket to an address of the router, with the client's serializer if the router speaks it.
+    async fn dial(&self, preferred: Serializer) -> Result<(Opened, Serializer), RouterFault> {
+        let key = BASE64_STANDARD.encode(rand::random::<[u8; 16]>());
+        let fault = |error: &UpstreamError| fault::of_dial(error);
+        let nonsense = || UpstreamError::Nonsense("a handshake cannot be written".to_owned());
+        let value = |text: &str| HeaderValue::try_from(text).map_err(|_| fault(&nonsense()));
+        let accept_key = value(&derive_accept_key(key.as_bytes()))?;
+        let mut headers = HeaderMap::from_iter([
+            (header::CONNECTION, HeaderValue::from_static("Upgrade")),
+            (header::UPGRADE, HeaderValue::from_static("websocket")),
+            (header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
+            (header::SEC_WEBSOCKET_KEY, value(&key)?),
+            (header::SEC_WEBSOCKET_PROTOCOL, value(&self.options.offer(preferred))?),
+        ] as [(HeaderName, HeaderValue); 5]);
+        if let Some(host) = &self.options.host {
+            headers.insert(header::HOST, host.clone());
+        }
+        let opened = self.upstream.open("", &headers, &accept_key).await.map_err(|error| fault(&error))?;
+        let chosen = opened.headers.get(header::SEC_WEBSOCKET_PROTOCOL);
+        let chosen = chosen.and_then(|name| Subprotocol::parse(name.to_str().ok()?));
+        match chosen {
+            Some(Subprotocol { serializer, batched: false }) => Ok((opened, serializer)),
+            _ => Err(fault(&UpstreamError::Nonsense("its 101 names no subprotocol of WAMP".to_owned()))),
+        }
+    }
+}
+
+impl RemoteOptions {
+    /// `Sec-WebSocket-Protocol`: the client's serializer first, so that its messages pass as they are.
+    fn offer(&self, preferred: Serializer) -> String {
+        let others = self.serializers.iter().filter(|other| **other != preferred);
+        let offered = self.serializers.iter().filter(|other| **other == preferred).chain(others);
+        let names = offered.map(|serializer| Subprotocol { serializer: *serializer, batched: false }.name());
+        names.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// For the operator.
+impl std::fmt::Display for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ticket(_) => "the ticket of `upstream.auth`",
+            Self::Account(_) => "what proves the account of `upstream.auth`",
+        })
+    }
+}

@@ -1,0 +1,143 @@
+//! A WAMP router behind the gateway, which a test plays: it speaks JSON, and says what the test wants it to say.
+
+use std::{
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, mpsc},
+    thread,
+};
+
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::{
+    PATIENCE, code,
+    upstream::{read_frame, read_head},
+    websocket::{Frame, opcode},
+};
+
+/// The ticket that such a router and a gateway share.
+pub(crate) const EDGE: &str = "secret-of-the-edge";
+
+/// A router that listens.
+pub(crate) struct Router {
+    pub(crate) address: SocketAddr,
+}
+
+/// A connection of the gateway.
+pub(crate) struct Link(TcpStream);
+
+impl Router {
+    /// A router that does this with each connection after the handshake.
+    pub(crate) fn start(serve: impl Fn(&mut Link) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let serve = Arc::new(serve);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (serve, mut stream) = (Arc::clone(&serve), stream.unwrap());
+                thread::spawn(move || {
+                    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                    let Some(head) = read_head(&mut stream) else { return };
+                    let line = |name: &str| {
+                        let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with(name));
+                        line.and_then(|line| line.split_once(": ")).map(|(_, value)| value.to_owned())
+                    };
+                    assert!(line("sec-websocket-protocol").unwrap().contains("wamp.2.json"), "{head}");
+                    let accept = derive_accept_key(line("sec-websocket-key").unwrap().as_bytes());
+                    let switching = format!(
+                        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: wamp.2.json\r\n\r\n"
+                    );
+                    let mut link = Link(stream);
+                    link.write(switching.as_bytes());
+                    serve(&mut link);
+                });
+            }
+        });
+        Self { address }
+    }
+
+    /// A router that lets every session in, does this with each, and then reports what it hears until the end: messages, and at
+    /// last the code of a close frame, or null.
+    pub(crate) fn welcoming(
+        then: impl Fn(&mut Link) + Send + Sync + 'static,
+    ) -> (Self, mpsc::Receiver<Value>) {
+        let (tell, told) = mpsc::channel();
+        let router = Self::start(move |link| {
+            let hello = link.welcomes();
+            let _ = tell.send(hello);
+            then(link);
+            while let Some(frame) = link.frame() {
+                match frame.opcode {
+                    opcode::TEXT => {
+                        let message: Value = serde_json::from_slice(&frame.payload).unwrap();
+                        if message[0] == code::GOODBYE {
+                            link.send(&json!([code::GOODBYE, {}, "wamp.close.goodbye_and_out"]));
+                        }
+                        let _ = tell.send(message);
+                    }
+                    opcode::CLOSE => {
+                        link.write(&frame.unmasked());
+                        let _ = tell.send(json!(frame.close_code()));
+                        return;
+                    }
+                    _ => {}
+                }
+            }
+            let _ = tell.send(Value::Null);
+        });
+        (router, told)
+    }
+
+    /// Its address for a configuration.
+    pub(crate) fn url(&self) -> String {
+        format!("ws://{}/", self.address)
+    }
+}
+
+impl Link {
+    /// Sends bytes. A gateway that is gone does not matter.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        let _ = std::io::Write::write_all(&mut self.0, bytes);
+    }
+
+    /// Sends a message.
+    pub(crate) fn send(&mut self, message: &Value) {
+        self.write(&Frame::text(message.to_string()).unmasked());
+    }
+
+    /// The next frame; nothing once the gateway is gone.
+    pub(crate) fn frame(&mut self) -> Option<Frame> {
+        read_frame(&mut self.0)
+    }
+
+    /// The next message.
+    pub(crate) fn receive(&mut self) -> Value {
+        loop {
+            let frame = self.frame().expect("a message");
+            if frame.opcode == opcode::TEXT {
+                return serde_json::from_slice(&frame.payload).unwrap();
+            }
+        }
+    }
+
+    /// Lets a session in whose ticket is [`EDGE`], under the authid that it asks for; its HELLO.
+    pub(crate) fn welcomes(&mut self) -> Value {
+        let hello = self.receive();
+        self.send(&json!([code::CHALLENGE, "ticket", {}]));
+        assert_eq!(self.receive(), json!([code::AUTHENTICATE, EDGE, {}]));
+        self.send(&json!([code::WELCOME, 4711, welcome(&hello[2]["authid"])]));
+        hello
+    }
+}
+
+/// WELCOME.Details.
+pub(crate) fn welcome(authid: &Value) -> Value {
+    json!({
+        "authid": authid, "authrole": "edge", "authmethod": "ticket", "authprovider": "static",
+        "authextra": { "x_cb_node": "secret" },
+        "roles": {
+            "broker": { "features": { "pattern_based_subscription": true, "acknowledge_event_received": true, "event_history": false } },
+            "dealer": { "features": { "call_canceling": true } },
+        },
+    })
+}
