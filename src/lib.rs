@@ -32,7 +32,7 @@
 //! | `cli` (default) | the command `wampgate`, and all of the below |
 //! | `gateway` | [`Gateway`], [`config`], [`store`], [`admin`] |
 //! | `testkit` | [`testkit`]; alone, it needs no gateway, no store and no C compiler |
-//! | `otel` | [`traces`]: spans of OpenTelemetry; the command sends them to a collector |
+//! | `otel` | the module `traces`: spans of OpenTelemetry; the command sends them to a collector |
 //! | `cache` | compiled policies stay on disk from one run to the next |
 
 #![cfg_attr(

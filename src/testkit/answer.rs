@@ -53,7 +53,7 @@ const FORMS: &str = "expect: use \"none\", \"anonymous\", \"defer\", \"deny\", \
     defer, deny, error, config_error";
 
 impl Expectation {
-    /// Whether an answer is as expected. An expected [`Expectation::ConfigError`] is no answer's business.
+    /// Whether an answer is as expected. An expected `config_error` is no answer's business.
     pub fn holds(&self, answer: &Result<Decision, PolicyError>) -> bool {
         match (self, answer) {
             (Self::Decided, Ok(_))
