@@ -29,6 +29,7 @@ use http::{HeaderMap, HeaderName, header};
 use serde_json::{Map, Value};
 use tracing::debug;
 
+pub(crate) use asked::Knows;
 pub use asked::{Authenticator, Authenticators};
 pub use glance::Recognized;
 use guesses::Guess;
@@ -71,7 +72,7 @@ pub struct Admission {
     unproved: Standing,
     logins: LoginMetrics,
     guesses: Arc<Guesses>,
-    /// What knows the principals of methods whose `type` is `component`.
+    /// What knows the principals of methods whose `type` is `component` or `dynamic`.
     authenticators: Option<Box<Authenticators>>,
 }
 

@@ -47,13 +47,13 @@ pub use error::{AuthError, StaleLogin};
 use file::{FilePrincipal, PrincipalFile};
 pub use method::{Method, configured};
 pub use options::{
-    AnonymousOptions, AuthOptions, ComponentMethods, CookieAuthOptions, CryptosignOptions,
+    AnonymousOptions, AskedMethods, AskedOptions, AuthOptions, CookieAuthOptions, CryptosignOptions,
     CryptosignPrincipal, GuessingOptions, Kdf, Salting, ScramOptions, ScramPrincipal, Secret, SecretKey,
     TicketOptions, TicketPrincipal, WampCraOptions, WampCraPrincipal,
 };
 pub use plan::{Plan, plan};
 pub use principals::StandIns;
-pub use standing::{of_component, of_unproved as unproved, standings};
+pub use standing::{of_asked, of_unproved as unproved, standings};
 pub use token::{TokenError, TokenOptions};
 pub use wampcra::sign;
 pub use watch::{LoginFile, LoginFileReload, LoginFiles};

@@ -18,6 +18,7 @@ mod forward_auth;
 mod node;
 mod places;
 mod policy;
+mod procedure;
 mod proxied;
 mod realm;
 mod router;
@@ -44,7 +45,7 @@ pub use schema::schema;
 
 pub use crate::{
     auth::{
-        AnonymousOptions, AuthOptions, ComponentMethods, CookieAuthOptions, CryptosignOptions,
+        AnonymousOptions, AskedMethods, AskedOptions, AuthOptions, CookieAuthOptions, CryptosignOptions,
         CryptosignPrincipal, GuessingOptions, Kdf, Salting, ScramOptions, ScramPrincipal, Secret, SecretKey,
         TicketOptions, TicketPrincipal, WampCraOptions, WampCraPrincipal,
         file::{
@@ -60,8 +61,8 @@ pub use crate::{
     },
     handshake::{AllowedHosts, HandshakeOptions},
     identity::Name,
-    policy::{ComponentKind, PolicyFile, PolicyOptions},
-    realm::{HistoryOptions, Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
+    policy::{ComponentKind, PolicyFile, PolicyOptions, ProcedureOptions},
+    realm::{AuthorizerOptions, HistoryOptions, Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
     remote::{Account, Login, Proof, RemoteOptions, RemoteRealm},
     server::{Endpoint, ListenerOptions, SocketAccess},
     service::{ServiceOptions, TesteeOptions},
@@ -124,17 +125,18 @@ impl Config {
         let mut found = Vec::new();
         for (_, service) in services {
             let policy = service.policy.iter().map(|policy| (ComponentKind::Policy, policy));
-            let methods = service.auth.iter().flat_map(|auth| &auth.components);
+            let methods = service.auth.iter().flat_map(|auth| &auth.asked);
             let authenticators = methods
-                .flat_map(|methods| methods.all())
-                .map(|(_, file)| (ComponentKind::Authenticator, file));
+                .flat_map(|methods| methods.components())
+                .map(|file| (ComponentKind::Authenticator, file));
             for component in policy.chain(authenticators) {
                 if !found.contains(&component) {
                     found.push(component);
                 }
             }
         }
-        for (_, file) in self.realms.iter().flat_map(RealmOptions::authorizers) {
+        for (_, authorizer) in self.realms.iter().flat_map(RealmOptions::authorizers) {
+            let AuthorizerOptions::Component(file) = authorizer else { continue };
             let component = (ComponentKind::Authorizer, file);
             if !found.contains(&component) {
                 found.push(component);

@@ -42,6 +42,8 @@ mod kind;
 mod lower;
 mod pace;
 mod penalty;
+#[cfg(feature = "gateway")]
+pub(crate) mod procedure;
 mod queue;
 mod random;
 mod record;
@@ -71,6 +73,8 @@ pub(crate) use self::answer::identity_json;
 #[cfg(feature = "testkit")]
 pub(crate) use self::component::Wasm;
 pub(crate) use self::options::{DEADLINES, MEMORIES};
+#[cfg(feature = "gateway")]
+pub use self::procedure::ProcedureOptions;
 #[cfg(feature = "gateway")]
 pub(crate) use self::reload::AnyGate;
 pub use self::{

@@ -13,6 +13,7 @@
 
 mod authorization;
 mod broker;
+mod caller;
 mod dealer;
 mod deliveries;
 mod encoded;
@@ -36,14 +37,18 @@ use std::sync::Arc;
 
 use tokio::sync::{SemaphorePermit, oneshot};
 
+pub(crate) use self::authorization::Decider;
 pub use self::{
     authorization::{Asking, Authorizers, RoleAuthorizer},
+    caller::Caller,
     inbox::RealmClosed,
     listing::{Listed, Listing},
     logout::{Logout, Logouts, TooManyLogouts},
     member::{Channel, Client, Transport},
     metrics::RealmMetrics,
-    options::{HistoryOptions, Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
+    options::{
+        AuthorizerOptions, HistoryOptions, Permission, RealmOptions, RoleOptions, Roles, SessionLimits,
+    },
     rules::Rules,
 };
 use self::{

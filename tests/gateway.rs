@@ -10,6 +10,8 @@ mod contract;
 mod cookie_auth;
 mod cookies;
 mod descriptors;
+mod dynamic;
+mod dynamic_authorizers;
 mod echo;
 mod files;
 mod forward_auth;

@@ -1,4 +1,4 @@
-//! Methods whose principals a component knows: the authenticator is asked, and the gateway does the rest.
+//! Methods whose principals a component or a procedure knows: the authenticator is asked, and the gateway does the rest.
 //!
 //! | method | asked | about |
 //! |---|---|---|
@@ -20,24 +20,35 @@ use super::{
     question::{Claimed, Question},
 };
 use crate::{
-    auth::{self, ANSWER_TIMEOUT, Applicant, AuthError, Method, Plan, Principal, StaleLogin, component},
-    identity::{ANONYMOUS, Identity, Name, Standing},
+    auth::{
+        self, ANSWER_TIMEOUT, Applicant, AuthError, Method, Plan, Principal, StaleLogin,
+        component::{self, Source},
+    },
+    identity::{ANONYMOUS, Identity, Name},
     policy::{
         Decision,
-        authentication::{AuthenticatorGate, Credential, Verdict as Answered},
+        authentication::{AuthenticatorGate, Credential, Verdict as Answered, spoken},
+        procedure::ProcedureGate,
     },
     time::Timestamp,
 };
 
-/// A component that knows the principals of a method.
+/// What knows the principals of a method.
 #[derive(Debug)]
 pub struct Authenticator {
     /// The way to it.
-    pub(crate) gate: Arc<AuthenticatorGate>,
+    pub(crate) knows: Knows,
     /// The request headers that it may see.
     pub(crate) shown: Vec<HeaderName>,
-    /// What the sessions of its principals stand on.
-    pub(crate) standing: Standing,
+    /// What its principals are known by.
+    pub(crate) source: Source,
+}
+
+/// The way to an authenticator.
+#[derive(Debug)]
+pub(crate) enum Knows {
+    Component(Arc<AuthenticatorGate>),
+    Procedure(Box<ProcedureGate>),
 }
 
 /// The authenticators of a service, by method.
@@ -135,10 +146,19 @@ impl Admission {
         let Plan::Join(assigned) = auth::plan(decision, &applicant, |_| true, &mut rand::rng())? else {
             return Err(AuthError::NotConfigured(ANONYMOUS.to_owned()));
         };
-        let claim = Claimed { authid: hello.authid.as_deref(), authextra: None };
+        // A procedure is told the name that the client would get, as in Crossbar.io.
+        let public;
+        let authid = match &asked.knows {
+            Knows::Component(_) => hello.authid.as_deref(),
+            Knows::Procedure(_) => {
+                public = assigned.authid.public().to_owned();
+                Some(public.as_str())
+            }
+        };
+        let claim = Claimed { authid, authextra: None };
         let answered =
             self.ask_about(asked, ANONYMOUS, claim, Credential::None, visitor, application).await?;
-        let mut identity = component::admit_anonymous(answered, assigned, application.realm, asked.standing)?;
+        let mut identity = component::admit_anonymous(answered, assigned, application.realm, asked.source)?;
         identity.authrole = given.unwrap_or(identity.authrole);
         if application.has_role(&identity.authrole) {
             Ok(identity)
@@ -185,7 +205,7 @@ impl Admission {
         };
         let claim = Claimed { authid: hello.authid.as_deref(), authextra: None };
         let answered = self.ask_about(asked, method.name(), claim, credential, visitor, application).await?;
-        let step = open(answered, method, &applicant, application, asked.standing, now);
+        let step = open(answered, method, &applicant, application, asked.source, now);
         go_on(step, guess, authrole, |role| application.has_role(role))
     }
 
@@ -207,7 +227,7 @@ impl Admission {
         let claim = Claimed { authid: Some(&stored.authid), authextra: None };
         let answered =
             self.ask_about(asked, method.name(), claim, Credential::Remembered, visitor, application).await?;
-        component::recall(answered, method, stored, application.realm, asked.standing).map(Some)
+        component::recall(answered, method, stored, application.realm, asked.source).map(Some)
     }
 
     /// Has the authenticator judge a ticket, if its client may guess now.
@@ -237,7 +257,7 @@ impl Admission {
             match self.ask_about(asked, method.name(), claim, credential, visitor, application).await {
                 Ok(answered) => {
                     let authid = ticket.authid.as_deref();
-                    component::accept(answered, method, authid, application.realm, asked.standing)
+                    component::accept(answered, method, authid, application.realm, asked.source)
                 }
                 Err(failure) => Err(failure),
             };
@@ -263,8 +283,12 @@ impl Admission {
     ) -> Result<Answered, AuthError> {
         let question = Question::new(&asked.shown, visitor, application);
         let request = question.authentication(visitor, application, method, claim, credential);
-        asked.gate.decide(&request).await.map_err(|error| {
-            debug!(connection = %visitor.id, policy = asked.gate.name(), %error, "no verdict");
+        let (name, answered) = match &asked.knows {
+            Knows::Component(gate) => (gate.name(), gate.decide(&request).await),
+            Knows::Procedure(gate) => (gate.name(), spoken::ask(gate, &request, application.session).await),
+        };
+        answered.map_err(|error| {
+            debug!(connection = %visitor.id, policy = name, %error, "no verdict");
             AuthError::Policy(error)
         })
     }
@@ -275,7 +299,7 @@ fn open(
     method: Method,
     applicant: &Applicant<'_>,
     application: &Application<'_>,
-    standing: Standing,
+    source: Source,
     now: Timestamp,
 ) -> Result<auth::MethodStep, AuthError> {
     // Where any role will do there is no first one.
@@ -283,5 +307,5 @@ fn open(
         let first = application.rules.and_then(|rules| rules.roles().next());
         first.and_then(|role| Name::parse(role).ok()).unwrap_or_else(|| Name::known(ANONYMOUS))
     };
-    component::challenge(answered, method, applicant, role, standing, now, &mut rand::rng())
+    component::challenge(answered, method, applicant, role, source, now, &mut rand::rng())
 }

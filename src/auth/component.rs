@@ -1,6 +1,6 @@
-//! Methods whose principals a component knows: from its verdict to a principal, or to a challenge.
+//! Methods whose principals a component or a procedure knows: from its verdict to a principal, or to a challenge.
 //!
-//! The component tells whose secret counts; the gateway makes the challenge and verifies the answer, as for a principal of the
+//! It tells whose secret counts; the gateway makes the challenge and verifies the answer, as for a principal of the
 //! configuration.
 
 use rand::CryptoRng;
@@ -22,8 +22,19 @@ use crate::{
     wamp::Uri,
 };
 
-/// `authprovider` of a principal that a component knows.
-pub const PROVIDER: &str = "component";
+/// What knows a principal.
+#[derive(Debug, Clone, Copy)]
+pub struct Source {
+    /// What the sessions of its principals stand on.
+    pub standing: Standing,
+    /// `authprovider` of its principals.
+    pub provider: &'static str,
+    /// Whether `secret` beside a `salt` may be the password, as in Crossbar.io.
+    pub knows_passwords: bool,
+}
+
+/// How often the gateway hashes at most to derive the key of a password. A client waits for it, and so do others.
+const MOST_ITERATIONS: u32 = 10_000;
 
 /// A principal that the component has accepted, as which the client joins now.
 pub fn accept(
@@ -31,10 +42,10 @@ pub fn accept(
     method: Method,
     claimed: Option<&str>,
     realm: &Uri,
-    standing: Standing,
+    source: Source,
 ) -> Result<Principal, AuthError> {
     match verdict {
-        Verdict::Accept(known) => claim(method, known, claimed, realm, standing)?.settle(Choice::from(1)),
+        Verdict::Accept(known) => claim(method, known, claimed, realm, source)?.settle(Choice::from(1)),
         Verdict::Unknown(_) => Err(AuthError::Credentials(method.name())),
         Verdict::Deny(denial) => Err(AuthError::Denied(denial)),
         Verdict::Secret(_) => Err(unfit()),
@@ -47,14 +58,14 @@ pub fn recall(
     method: Method,
     stored: &Authentication,
     realm: &Uri,
-    standing: Standing,
+    source: Source,
 ) -> Result<Principal, AuthError> {
     let known = match verdict {
         Verdict::Accept(principal) | Verdict::Secret(Known { principal, .. }) => principal,
         Verdict::Unknown(_) => return Err(StaleLogin::Removed.into()),
         Verdict::Deny(denial) => return Err(AuthError::Denied(denial)),
     };
-    let Claim { principal, is_elsewhere } = claim(method, known, Some(&stored.authid), realm, standing)?;
+    let Claim { principal, is_elsewhere } = claim(method, known, Some(&stored.authid), realm, source)?;
     if is_elsewhere || principal.authid.as_str() != stored.authid {
         return Err(StaleLogin::Removed.into());
     }
@@ -66,7 +77,7 @@ pub fn admit_anonymous(
     verdict: Verdict,
     assigned: Identity,
     realm: &Uri,
-    standing: Standing,
+    source: Source,
 ) -> Result<Identity, AuthError> {
     match verdict {
         Verdict::Accept(KnownPrincipal { authid, authrole, realm: home, authextra }) => {
@@ -76,9 +87,9 @@ pub fn admit_anonymous(
             Ok(Identity {
                 authid: authid.map_or(assigned.authid, crate::identity::AuthId::Open),
                 authrole,
-                authprovider: PROVIDER,
+                authprovider: source.provider,
                 authextra: authextra.or(assigned.authextra),
-                standing: Some(standing),
+                standing: Some(source.standing),
                 ..assigned
             })
         }
@@ -95,7 +106,7 @@ pub fn challenge(
     method: Method,
     applicant: &Applicant<'_>,
     role: impl FnOnce() -> Name,
-    standing: Standing,
+    source: Source,
     now: Timestamp,
     rng: &mut impl CryptoRng,
 ) -> Result<MethodStep, AuthError> {
@@ -111,18 +122,29 @@ pub fn challenge(
     };
     let role = principal.authrole.clone();
     let claim = if is_known {
-        claim(method, principal, claimed, applicant.realm, standing)?
+        claim(method, principal, claimed, applicant.realm, source)?
     } else {
         // It is never granted, so that its name is nothing but a name.
-        claim_of(method, Name::known(PROVIDER), principal, applicant.realm, standing)
+        claim_of(method, Name::known(source.provider), principal, applicant.realm, source)
     };
+    let is_known_secret = is_known;
     let is_known = Choice::from(u8::from(is_known));
     let realm = None;
     let opening = match secret {
         KnownSecret::WampCra { key, salting } => {
             let salting =
                 salting.map(|(salt, iterations, key_length)| Salting { salt, iterations, key_length });
-            let principal = WampCraPrincipal { key: Secret::new(key), salting, role, realm };
+            let mut key = Secret::new(key);
+            if let Some(salting) = salting.as_ref().filter(|salting| {
+                source.knows_passwords && is_known_secret && !salting.has_derived(key.expose())
+            }) {
+                if salting.iterations > MOST_ITERATIONS {
+                    let rule = "`secret` is a password and `iterations` above 10000: return the derived key";
+                    return Err(PolicyError::from(ContractError::Unfit(rule)).into());
+                }
+                key = salting.derive(key.expose());
+            }
+            let principal = WampCraPrincipal { key, salting, role, realm };
             wampcra::open(applicant, claim, &principal, is_known, now, rng)?
         }
         KnownSecret::Scram { kdf, salt, stored_key, server_key } => {
@@ -162,7 +184,7 @@ fn claim(
     known: KnownPrincipal,
     claimed: Option<&str>,
     realm: &Uri,
-    standing: Standing,
+    source: Source,
 ) -> Result<Claim, AuthError> {
     let name = match (&known.authid, claimed) {
         (Some(name), _) => name.clone(),
@@ -171,20 +193,20 @@ fn claim(
         }
         (None, None) => return Err(AuthError::Missing(method.name(), "authid")),
     };
-    Ok(claim_of(method, name, known, realm, standing))
+    Ok(claim_of(method, name, known, realm, source))
 }
 
-fn claim_of(method: Method, authid: Name, known: KnownPrincipal, realm: &Uri, standing: Standing) -> Claim {
+fn claim_of(method: Method, authid: Name, known: KnownPrincipal, realm: &Uri, source: Source) -> Claim {
     let KnownPrincipal { authid: _, authrole, realm: home, authextra } = known;
     let principal = Principal {
         authid,
         authrole,
         authmethod: method.name(),
-        authprovider: PROVIDER,
+        authprovider: source.provider,
         authextra: Some(authextra.unwrap_or_else(Map::new)).filter(|extra| !extra.is_empty()),
         lease: Lease::default(),
         realm: realm.clone(),
-        standing,
+        standing: source.standing,
     };
     Claim { principal, is_elsewhere: home.is_some_and(|home| home != *realm) }
 }

@@ -1,10 +1,7 @@
 //! The methods by name, and which of them a configuration has.
 
-use super::{AuthOptions, ComponentMethods};
-use crate::{
-    identity::{ANONYMOUS, COOKIE},
-    policy::PolicyFile,
-};
+use super::{AskedMethods, AskedOptions, AuthOptions};
+use crate::identity::{ANONYMOUS, COOKIE};
 
 /// A method that verifies something, other than `anonymous`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,20 +42,20 @@ impl Method {
         }
     }
 
-    /// The component that knows the method's principals.
-    pub const fn component(self, components: &ComponentMethods) -> Option<&PolicyFile> {
+    /// What knows the method's principals where the configuration does not.
+    pub const fn asked(self, asked: &AskedMethods) -> Option<&AskedOptions> {
         match self {
-            Self::Ticket => components.ticket.as_ref(),
-            Self::WampCra => components.wampcra.as_ref(),
-            Self::WampScram | Self::Scram => components.scram.as_ref(),
-            Self::Cryptosign => components.cryptosign.as_ref(),
+            Self::Ticket => asked.ticket.as_ref(),
+            Self::WampCra => asked.wampcra.as_ref(),
+            Self::WampScram | Self::Scram => asked.scram.as_ref(),
+            Self::Cryptosign => asked.cryptosign.as_ref(),
             Self::Cookie => None,
         }
     }
 
     /// Whether the configuration has the method.
     pub fn is_configured(self, config: &AuthOptions) -> bool {
-        if config.components.as_ref().is_some_and(|components| self.component(components).is_some()) {
+        if config.asked.as_ref().is_some_and(|asked| self.asked(asked).is_some()) {
             return true;
         }
         match self {
@@ -75,8 +72,8 @@ impl Method {
 /// them.
 pub fn configured(config: Option<&AuthOptions>) -> impl Iterator<Item = &'static str> {
     let has_anonymous = |config: &AuthOptions| {
-        let components = config.components.as_ref();
-        config.anonymous.is_some() || components.is_some_and(|components| components.anonymous.is_some())
+        let asked = config.asked.as_ref();
+        config.anonymous.is_some() || asked.is_some_and(|asked| asked.anonymous.is_some())
     };
     let anonymous = config.is_some_and(has_anonymous).then_some(ANONYMOUS);
     let methods = config.into_iter().flat_map(|config| {

@@ -4,12 +4,14 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use http::HeaderName;
+
 use super::{file::PrincipalFile, token::TokenOptions, watch::LoginFile};
 /// `auth.cookie`: how a login stands on a cookie is kept by tracking, which ends it.
 pub use crate::tracking::LoginOptions as CookieAuthOptions;
 use crate::{
     identity::{ANONYMOUS, Name},
-    policy::PolicyFile,
+    policy::{PolicyFile, ProcedureOptions},
     wamp::Uri,
 };
 
@@ -30,25 +32,35 @@ pub struct AuthOptions {
     pub cryptosign: Option<CryptosignOptions>,
     /// `cookie`
     pub cookie: Option<CookieAuthOptions>,
-    /// The methods whose principals a component knows.
-    pub components: Option<Box<ComponentMethods>>,
+    /// The methods whose principals a component or a procedure knows.
+    pub asked: Option<Box<AskedMethods>>,
     /// Limits on wrong secrets.
     pub guessing: GuessingOptions,
 }
 
-/// The methods whose principals a component knows, in place of the configuration or a file.
+/// The methods whose principals a component or a procedure knows, in place of the configuration or a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ComponentMethods {
+pub struct AskedMethods {
     /// `anonymous`
-    pub anonymous: Option<PolicyFile>,
+    pub anonymous: Option<AskedOptions>,
     /// `ticket`
-    pub ticket: Option<PolicyFile>,
+    pub ticket: Option<AskedOptions>,
     /// `wampcra`
-    pub wampcra: Option<PolicyFile>,
+    pub wampcra: Option<AskedOptions>,
     /// `scram`
-    pub scram: Option<PolicyFile>,
+    pub scram: Option<AskedOptions>,
     /// `cryptosign`
-    pub cryptosign: Option<PolicyFile>,
+    pub cryptosign: Option<AskedOptions>,
+}
+
+/// What knows the principals of a method.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "there is one for each method of a service")]
+pub enum AskedOptions {
+    /// A component.
+    Component(PolicyFile),
+    /// A procedure that a client has registered.
+    Procedure(ProcedureOptions),
 }
 
 /// Limits on wrong secrets.
@@ -217,11 +229,11 @@ impl AuthOptions {
     }
 }
 
-// === impl ComponentMethods ===
+// === impl AskedMethods ===
 
-impl ComponentMethods {
-    /// The components, each with its method as the configuration calls it.
-    pub fn all(&self) -> impl Iterator<Item = (&'static str, &PolicyFile)> {
+impl AskedMethods {
+    /// What is asked, each with its method as the configuration calls it.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, &AskedOptions)> {
         let Self { anonymous, ticket, wampcra, scram, cryptosign } = self;
         let methods = [
             (ANONYMOUS, anonymous),
@@ -230,7 +242,36 @@ impl ComponentMethods {
             ("scram", scram),
             ("cryptosign", cryptosign),
         ];
-        methods.into_iter().filter_map(|(method, file)| Some((method, file.as_ref()?)))
+        methods.into_iter().filter_map(|(method, asked)| Some((method, asked.as_ref()?)))
+    }
+
+    /// The components among them.
+    pub fn components(&self) -> impl Iterator<Item = &PolicyFile> {
+        self.all().filter_map(|(_, asked)| match asked {
+            AskedOptions::Component(file) => Some(file),
+            AskedOptions::Procedure(_) => None,
+        })
+    }
+}
+
+// === impl AskedOptions ===
+
+impl AskedOptions {
+    /// The request headers that it may see.
+    pub fn headers(&self) -> &[HeaderName] {
+        match self {
+            Self::Component(file) => &file.options.headers,
+            Self::Procedure(procedure) => &procedure.headers,
+        }
+    }
+
+    /// `authprovider` of the principals that it knows.
+    pub const fn provider(&self) -> &'static str {
+        match self {
+            Self::Component(_) => "component",
+            // Crossbar.io's word.
+            Self::Procedure(_) => "dynamic",
+        }
     }
 }
 

@@ -3,12 +3,12 @@
 use std::{any::type_name, collections::BTreeMap, hash::Hash, sync::Arc};
 
 use super::{
-    AuthOptions, TokenOptions,
+    AskedOptions, AuthOptions, TokenOptions,
     file::{FilePrincipal, PrincipalFile},
 };
 use crate::{
     identity::{Name, Standing, Standings},
-    policy::PolicyFile,
+    policy::{PolicyFile, ProcedureOptions},
 };
 
 /// The standing of a principal. The type of its options tells its method.
@@ -46,10 +46,17 @@ pub(super) fn of_token(place: Standing, tokens: &TokenOptions) -> Standing {
     place.of("token", "", &(&**keys, algorithms, issuer, audience, claims, role))
 }
 
-/// The standing of principals that a component knows, by a method as the configuration calls it. Which bytes the component's file has does
-/// not count: it changes by itself.
-pub fn of_component(place: Standing, method: &str, file: &PolicyFile) -> Standing {
-    place.of("component", method, &(&file.component, &file.sha256, &file.options.config))
+/// The standing of principals that a component or a procedure knows, by a method as the configuration calls it. Which bytes the component's
+/// file has, and which client has registered the procedure, does not count: that changes by itself.
+pub fn of_asked(place: Standing, method: &str, asked: &AskedOptions) -> Standing {
+    match asked {
+        AskedOptions::Component(PolicyFile { component, sha256, options }) => {
+            place.of("component", method, &(component, sha256, &options.config))
+        }
+        AskedOptions::Procedure(ProcedureOptions { procedure, realm, role, config, .. }) => {
+            place.of("procedure", method, &(procedure, realm, role, config))
+        }
+    }
 }
 
 /// Adds everything that sessions of a service may stand on.
@@ -57,8 +64,8 @@ pub fn standings(place: Standing, auth: Option<&AuthOptions>, standings: &mut St
     standings.extend([of_unproved(place, auth)]);
     let Some(auth) = auth else { return };
     standings.extend(auth.token.as_ref().map(|tokens| of_token(place, tokens)));
-    let components = auth.components.iter().flat_map(|components| components.all());
-    standings.extend(components.map(|(method, file)| of_component(place, method, file)));
+    let asked = auth.asked.iter().flat_map(|asked| asked.all());
+    standings.extend(asked.map(|(method, asked)| of_asked(place, method, asked)));
     let ticket = auth.ticket.as_ref().and_then(|method| method.file.as_ref());
     let wampcra = auth.wampcra.as_ref().and_then(|method| method.file.as_ref());
     let scram = auth.scram.as_ref().and_then(|method| method.file.as_ref());

@@ -110,6 +110,11 @@ impl fmt::Debug for PendingWampCra {
 }
 
 impl Salting {
+    /// Whether a text has the form of a key that was derived in this way.
+    pub fn has_derived(&self, key: &str) -> bool {
+        BASE64_STANDARD.decode(key).is_ok_and(|key| key.len() == usize::from(self.key_length))
+    }
+
     /// The key of a password: what a client that was sent the salt signs with.
     ///
     /// Every implementation uses the base64 text of the derived bytes as the key, which the specification

@@ -3,6 +3,7 @@
 pub(super) mod cookie;
 
 mod cryptosign;
+mod dynamic;
 pub(super) mod file;
 mod hex;
 mod scram;
@@ -16,16 +17,17 @@ use hex::{Hex, HexSecret};
 use self::{
     cookie::{Beside, RawCookieAuth},
     cryptosign::RawCryptosign,
+    dynamic::RawDynamic,
     file::RawPrincipalFile,
     scram::RawScram,
     token::RawJwt,
     wampcra::RawWampCra,
 };
 use super::{
-    AnonymousOptions, AuthOptions, ComponentMethods, CryptosignOptions, GuessingOptions, RealmOptions, Roles,
-    ScramOptions, Secret, TicketOptions, TicketPrincipal, TrackingOptions, WampCraOptions,
+    AnonymousOptions, AskedMethods, AskedOptions, AuthOptions, GuessingOptions, RealmOptions, Roles, Secret,
+    TicketOptions, TicketPrincipal, TrackingOptions,
     policy::RawPolicy,
-    reader::{Located, Table, Walk, Whole, alternatives, choice, object, quoted},
+    reader::{Located, Table, Walk, Whole, choice, object, quoted},
 };
 use crate::{identity::Name, wamp::Uri};
 
@@ -60,10 +62,10 @@ choice! {
     enum RawAnonymous {
         Static(RawStaticAnonymous) = "static",
         Component(RawPolicy) = "component",
+        Dynamic(RawDynamic) = "dynamic",
     }
     refuses {
-        "dynamic" => "the gateway calls no procedure, use \"static\", \"component\" or a policy",
-        "function" => "the gateway calls no function, use \"static\", \"component\" or a policy",
+        "function" => "the gateway calls no function, use \"static\", \"component\", \"dynamic\" or a policy",
     }
 }
 
@@ -76,12 +78,12 @@ object! {
     refuses {
         "authid" => "the authid comes from cookie tracking or is random; a policy can set another one",
         "realm" => "clients join the realm that they ask for",
-        "authenticator" => "use \"type\": \"static\" with a `role`, or a policy",
+        "authenticator" => "write \"type\": \"dynamic\" to have it called",
         "create" => "use \"type\": \"static\" with a `role`, or a policy",
-        "authenticator-realm" => "use \"type\": \"static\" with a `role`, or a policy",
-        "authenticator-role" => "use \"type\": \"static\" with a `role`, or a policy",
+        "authenticator-realm" => "it goes with \"type\": \"dynamic\"",
+        "authenticator-role" => "it goes with \"type\": \"dynamic\"",
         "expose_controller" => "use \"type\": \"static\" with a `role`, or a policy",
-        "config" => "use \"type\": \"static\" with a `role`, or a policy",
+        "config" => "it goes with \"type\": \"dynamic\"",
     }
 }
 
@@ -92,12 +94,12 @@ object! {
         principals: required Located<Table<RawPrincipal>>,
     }
     refuses {
-        "authenticator" => "use \"type\": \"static\" with `principals`",
+        "authenticator" => "write \"type\": \"dynamic\" to have it called",
         "create" => "use \"type\": \"static\" with `principals`",
-        "authenticator-realm" => "use \"type\": \"static\" with `principals`",
-        "authenticator-role" => "use \"type\": \"static\" with `principals`",
+        "authenticator-realm" => "it goes with \"type\": \"dynamic\"",
+        "authenticator-role" => "it goes with \"type\": \"dynamic\"",
         "expose_controller" => "use \"type\": \"static\" with `principals`",
-        "config" => "use \"type\": \"static\" with `principals`",
+        "config" => "it goes with \"type\": \"dynamic\"",
     }
 }
 
@@ -120,10 +122,10 @@ choice! {
         File(RawPrincipalFile) = "file",
         Jwt(RawJwt) = "jwt",
         Component(RawPolicy) = "component",
+        Dynamic(RawDynamic) = "dynamic",
     }
     refuses {
-        "dynamic" => "the gateway calls no procedure, use \"static\", \"file\", \"jwt\" or \"component\"",
-        "function" => "the gateway calls no function, use \"static\", \"file\", \"jwt\" or \"component\"",
+        "function" => "the gateway calls no function, use \"static\", \"file\", \"jwt\", \"component\" or \"dynamic\"",
     }
 }
 
@@ -167,7 +169,7 @@ impl RawAuth {
             has_verifier,
             has_anonymous: self.anonymous.is_some(),
         };
-        let mut components = ComponentMethods::default();
+        let mut asked = AskedMethods::default();
         let anonymous = match self.anonymous.map(|located| located.value) {
             Some(RawAnonymous::Static(method)) => {
                 // The default role must exist like any other, and has no place of its own in the file.
@@ -178,7 +180,11 @@ impl RawAuth {
                 Some(AnonymousOptions { role: realms.role(role, None, walk) })
             }
             Some(RawAnonymous::Component(component)) => {
-                components.anonymous = component.check(walk);
+                asked.anonymous = component.check(walk).map(AskedOptions::Component);
+                None
+            }
+            Some(RawAnonymous::Dynamic(dynamic)) => {
+                asked.anonymous = dynamic.check(realms, walk);
                 None
             }
             None => None,
@@ -195,43 +201,23 @@ impl RawAuth {
                 (None, method.check(&path, realms, walk).map(Arc::new))
             }
             Some(Located { value: RawTicket::Component(component), .. }) => {
-                components.ticket = component.check(walk);
+                asked.ticket = component.check(walk).map(AskedOptions::Component);
+                (None, None)
+            }
+            Some(Located { value: RawTicket::Dynamic(dynamic), .. }) => {
+                asked.ticket = dynamic.check(realms, walk);
                 (None, None)
             }
             None => (None, None),
         };
-        let wampcra = self.wampcra.and_then(|Located { path, value }| match value {
-            RawWampCra::Component(component) => {
-                components.wampcra = component.check(walk);
-                None
-            }
-            RawWampCra::Static(method) => Some(method.check(&path, realms, walk)),
-            RawWampCra::File(file) => {
-                Some(WampCraOptions { file: file.open(realms, walk), ..WampCraOptions::default() })
-            }
-        });
-        let scram = self.scram.and_then(|method| match method {
-            RawScram::Component(component) => {
-                components.scram = component.check(walk);
-                None
-            }
-            RawScram::Static(method) => Some(method.check(realms, walk)),
-            RawScram::File(file) => {
-                Some(ScramOptions { file: file.open(realms, walk), ..ScramOptions::default() })
-            }
-        });
-        let cryptosign = self.cryptosign.and_then(|method| match method {
-            RawCryptosign::Component(component) => {
-                components.cryptosign = component.check(walk);
-                None
-            }
-            RawCryptosign::Static(method) => Some(method.check(realms, walk)),
-            RawCryptosign::File(file) => {
-                Some(CryptosignOptions { file: file.open(realms, walk), ..CryptosignOptions::default() })
-            }
-        });
+        let wampcra = self
+            .wampcra
+            .and_then(|Located { path, value }| value.options(&path, &mut asked.wampcra, realms, walk));
+        let scram = self.scram.and_then(|method| method.options(&mut asked.scram, realms, walk));
+        let cryptosign =
+            self.cryptosign.and_then(|method| method.options(&mut asked.cryptosign, realms, walk));
         AuthOptions {
-            components: Some(components).filter(|found| found.all().next().is_some()).map(Box::new),
+            asked: Some(asked).filter(|found| found.all().next().is_some()).map(Box::new),
             anonymous,
             ticket,
             token,
@@ -294,23 +280,12 @@ impl Realms<'_> {
         realm: Option<Located<Uri>>,
         walk: &mut Walk<'_>,
     ) -> Option<(Name, Option<Uri>)> {
-        let realm = realm.and_then(|realm| {
-            let exists = self.0.iter().any(|known| known.name == realm.value);
-            if !exists {
-                let names: Vec<&Uri> = self.0.iter().map(|known| &known.name).collect();
-                let unknown = quoted(realm.value.as_str());
-                walk.fault_at(
-                    realm.path,
-                    format!("there is no realm {unknown}, use {}", alternatives(&names)),
-                );
-            }
-            exists.then_some(realm.value)
-        });
+        let realm = realm.and_then(|realm| self.existing(realm, walk));
         let role = role.map(|role| self.role(role, realm.as_ref(), walk));
         Some((role?, realm))
     }
 
-    fn role(self, role: Located<Name>, realm: Option<&Uri>, walk: &mut Walk<'_>) -> Name {
+    pub(super) fn role(self, role: Located<Name>, realm: Option<&Uri>, walk: &mut Walk<'_>) -> Name {
         let Located { path, value: name } = role;
         if !role_exists(&name, realm, self.0) {
             let role = quoted(&name);

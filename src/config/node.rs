@@ -10,6 +10,7 @@ use super::{
     cookie::Stores,
     places,
     policy::{Policies, RawPolicy},
+    procedure,
     reader::{
         Anything, Json, Located, Raw, Size, Table, Walk, Whole, choice, entry, inline_schema, object, whole,
     },
@@ -227,6 +228,7 @@ impl RawNode {
             drain: Duration::from_secs(self.drain_seconds.map_or(0, |seconds| seconds.0)),
         };
         warn_of_little_memory(&config, walk);
+        procedure::warn(&config, walk);
         let places = places::check(walk);
         served::check(&places, walk);
         config

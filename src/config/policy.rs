@@ -77,7 +77,7 @@ pub(super) struct Sha256([u8; 32]);
 
 /// An object as JSON text.
 #[derive(Debug)]
-pub(super) struct PolicyObject(String);
+pub(super) struct PolicyObject(pub(super) String);
 
 /// The name of a header that a policy may see.
 #[derive(Debug)]
@@ -192,7 +192,7 @@ fn checked_grants(located: Located<Vec<Grant>>, walk: &mut Walk<'_>) -> Grants {
     grants
 }
 
-fn checked_headers(located: Located<Vec<PolicyHeader>>, walk: &mut Walk<'_>) -> Vec<HeaderName> {
+pub(super) fn checked_headers(located: Located<Vec<PolicyHeader>>, walk: &mut Walk<'_>) -> Vec<HeaderName> {
     let Located { path, value } = located;
     if value.len() > MAX_HEADERS {
         walk.fault_at(&path, format!("{} headers are too many, use at most {MAX_HEADERS}", value.len()));

@@ -71,7 +71,7 @@ pub(super) use value::{
     Anything, Millis, MillisOrOff, NodePath, Only, Table, Whole, checked_text, inline_schema, variable, whole,
 };
 pub(super) use walk::{
-    Located, Own, Protected, Raw, Surroundings, Walk, alternatives, entry, quoted, suggest,
+    Called, Located, Own, Protected, Raw, Surroundings, Walk, alternatives, entry, quoted, suggest,
 };
 
 // What the macros expand to.

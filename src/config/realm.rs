@@ -5,11 +5,12 @@ use std::time::Duration;
 use schemars::json_schema;
 
 use super::{
-    HistoryOptions, Pattern, Permission, RealmOptions, RoleOptions, Roles, SessionLimits, UriMatch,
+    AuthorizerOptions, HistoryOptions, Pattern, Permission, ProcedureOptions, RealmOptions, RoleOptions,
+    Roles, SessionLimits, UriMatch,
     policy::RawPolicy,
     reader::{
-        Anything, Json, Located, Raw, Size, Walk, Whole, checked_text, choice, inline_schema, object, quoted,
-        words,
+        Anything, Called, Json, Located, Raw, Size, Walk, Whole, checked_text, choice, inline_schema, object,
+        quoted, words,
     },
 };
 use crate::{identity::Name, wamp::Uri};
@@ -99,7 +100,8 @@ object! {
         name: required Located<Name>,
         /// What the role may do; the most specific permission that matches a URI counts.
         permissions: optional Vec<Located<RawPermission>>,
-        /// The component that decides what the role may do, in place of `permissions`.
+        /// The component that decides what the role may do, in place of `permissions`; or the URI of a procedure, which a client of the
+        /// realm has registered and the gateway calls with `(session, uri, action, options)`.
         authorizer: optional Located<RawAuthorizer>,
         /// A name for Crossbar's management; unused.
         id: optional Name,
@@ -109,29 +111,30 @@ object! {
     }
 }
 
-/// A component that decides what a role may do.
+/// What decides what a role may do: a component, or a procedure by its URI.
 #[derive(Debug)]
-pub(super) struct RawAuthorizer(Box<RawPolicy>);
+pub(super) enum RawAuthorizer {
+    Component(Box<RawPolicy>),
+    Procedure(Uri),
+}
 
 impl Raw for RawAuthorizer {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
         match json {
-            Json::Object(_) => RawPolicy::read(json, walk).map(|policy| Self(Box::new(policy))),
-            Json::Text(_) => {
-                walk.fault(
-                    "name a component such as {\"component\": \"authorizer.wasm\"}, or list `permissions`, instead of asking a procedure",
-                );
-                None
-            }
+            Json::Object(_) => RawPolicy::read(json, walk).map(|policy| Self::Component(Box::new(policy))),
+            Json::Text(_) => Uri::read(json, walk).map(Self::Procedure),
             _ => {
-                walk.wrong_kind("a component", json);
+                walk.wrong_kind("a component or the URI of a procedure", json);
                 None
             }
         }
     }
 }
 
-inline_schema!(RawAuthorizer, "Authorizer", |generator| generator.subschema_for::<RawPolicy>());
+inline_schema!(RawAuthorizer, "Authorizer", |generator| {
+    let component = generator.subschema_for::<RawPolicy>();
+    json_schema!({ "anyOf": [{ "type": "string" }, component] })
+});
 
 /// Crossbar's format before version 2 had the rights beside the URI.
 const OLD_FORM: &str =
@@ -231,7 +234,8 @@ pub(super) fn realms(raw: Option<Vec<RawRealm>>, walk: &mut Walk<'_>) -> Vec<Rea
     };
     let mut realms: Vec<RealmOptions> = Vec::new();
     for realm in raw {
-        let roles = roles(realm.roles.unwrap_or_default(), walk);
+        let name = realm.name.as_ref().map(|name| &name.value);
+        let roles = roles(realm.roles.unwrap_or_default(), name, walk);
         let per_session = realm.per_session.map(RawPerSession::check).unwrap_or_default();
         let histories = realm.store.map(|store| histories(store, walk)).unwrap_or_default();
         let Some(name) = realm.name else { continue };
@@ -290,7 +294,7 @@ impl RawPerSession {
     }
 }
 
-fn roles(raw: Vec<RawRole>, walk: &mut Walk<'_>) -> Vec<RoleOptions> {
+fn roles(raw: Vec<RawRole>, realm: Option<&Uri>, walk: &mut Walk<'_>) -> Vec<RoleOptions> {
     let mut roles: Vec<RoleOptions> = Vec::new();
     for role in raw {
         if let (Some(_), Some(Located { path, .. })) = (&role.permissions, &role.authorizer) {
@@ -300,7 +304,24 @@ fn roles(raw: Vec<RawRole>, walk: &mut Walk<'_>) -> Vec<RoleOptions> {
             );
         }
         let permissions = permissions(role.permissions.unwrap_or_default(), walk);
-        let authorizer = role.authorizer.and_then(|Located { path, value: RawAuthorizer(component) }| {
+        let authorizer = role.authorizer.and_then(|Located { path, value }| {
+            let component = match value {
+                RawAuthorizer::Component(component) => component,
+                RawAuthorizer::Procedure(procedure) => {
+                    if procedure.is_reserved() {
+                        let rule = "URIs that begin with wamp. belong to the protocol, use one of your own";
+                        walk.fault_at(&path, rule);
+                    }
+                    let (realm, called) = (realm.cloned(), procedure.clone());
+                    walk.called.push(Called {
+                        path,
+                        procedure: called,
+                        realm,
+                        decides: "what others may do",
+                    });
+                    return Some(AuthorizerOptions::Procedure(ProcedureOptions::new(procedure)));
+                }
+            };
             let file = component.check(walk)?;
             if !file.options.headers.is_empty() {
                 walk.fault_at(
@@ -308,7 +329,7 @@ fn roles(raw: Vec<RawRole>, walk: &mut Walk<'_>) -> Vec<RoleOptions> {
                     "an authorizer is asked about messages, which have no headers: leave it out",
                 );
             }
-            Some(file)
+            Some(AuthorizerOptions::Component(file))
         });
         let Some(Located { path, value: name }) = role.name else { continue };
         if roles.iter().any(|other| other.name == name) {

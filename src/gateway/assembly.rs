@@ -8,8 +8,8 @@ use http::HeaderName;
 use super::{ReloadError, RunningTransport, StartError, State, changes::successions, foundation::Foundation};
 use crate::{
     admin::{self, ManagedStore},
-    admission::{Admission, Authenticator, Authenticators},
-    auth::{self, AuthOptions, ComponentMethods, LoginFile},
+    admission::{Admission, Authenticator, Authenticators, Knows},
+    auth::{self, AskedMethods, AskedOptions, AuthOptions, LoginFile, component::Source},
     backend::{Backend, Backends},
     config::{Config, ServiceOptions, TransportConfig},
     cookie::PublicIdKey,
@@ -17,8 +17,11 @@ use crate::{
     handshake::raw_socket::RawSocketError,
     identity::{Standing, Standings},
     metrics::Stage,
-    policy::PolicyFile,
-    realm::{Authorizers, Realm, RealmOptions, RoleAuthorizer},
+    policy::{
+        ProcedureOptions, authentication, authorization,
+        procedure::{Callee, ProcedureGate},
+    },
+    realm::{AuthorizerOptions, Authorizers, Caller, Decider, Realm, RealmOptions, RoleAuthorizer},
     remote::{Remote, RemoteOptions, Router},
     server::{self, Entrance, Post, Serving, Site},
     service::{Slot, WebSocketService},
@@ -85,9 +88,6 @@ impl<'a> Assembly<'a> {
         before: Option<&'a State>,
     ) -> Result<Self, StartError> {
         let mut realms = Vec::new();
-        // Those of realms that run already take effect with everything else.
-        let authorizers = config.realms.iter().map(|options| authorizers(options, foundation));
-        let authorizers: Vec<_> = authorizers.collect::<Result<_, _>>()?;
         let mut needs_restart = Vec::new();
         for options in &config.realms {
             let known = before.and_then(|state| state.realm(options.name.as_str()));
@@ -99,6 +99,10 @@ impl<'a> Assembly<'a> {
                 |(realm, _)| realm.clone(),
             ));
         }
+        // Those of realms that run already take effect with everything else.
+        let authorizers =
+            config.realms.iter().zip(&realms).map(|(options, realm)| authorizers(options, realm, foundation));
+        let authorizers: Vec<_> = authorizers.collect::<Result<_, _>>()?;
         Ok(Self {
             foundation,
             before,
@@ -317,7 +321,7 @@ impl<'a> Assembly<'a> {
         let shown = options.policy.iter().flat_map(|policy| &policy.options.headers).cloned().collect();
         let admission = Admission::new(policy, shown, options.auth.clone(), tracker, key).at(standing);
         let admission = admission.counting(foundation.login_metrics.clone(), Arc::clone(&foundation.guesses));
-        let admission = match options.auth.as_ref().and_then(|auth| auth.components.as_ref()) {
+        let admission = match options.auth.as_ref().and_then(|auth| auth.asked.as_ref()) {
             Some(methods) => admission.asking(self.authenticators(methods, standing)?),
             None => admission,
         };
@@ -349,17 +353,25 @@ impl<'a> Assembly<'a> {
     }
 
     /// What knows the principals of a service's methods.
-    fn authenticators(
-        &self,
-        methods: &ComponentMethods,
-        place: Standing,
-    ) -> Result<Authenticators, StartError> {
-        let load = |method: &str, file: &Option<PolicyFile>| -> Result<_, StartError> {
-            let Some(file) = file else { return Ok(None) };
+    fn authenticators(&self, methods: &AskedMethods, place: Standing) -> Result<Authenticators, StartError> {
+        let load = |method: &str, asked: &Option<AskedOptions>| -> Result<_, StartError> {
+            let Some(asked) = asked else { return Ok(None) };
             Ok(Some(Authenticator {
-                gate: self.foundation.policies.load_as(file)?,
-                shown: file.options.headers.clone(),
-                standing: auth::of_component(place, method, file),
+                knows: match asked {
+                    AskedOptions::Component(file) => {
+                        Knows::Component(self.foundation.policies.load_as(file)?)
+                    }
+                    AskedOptions::Procedure(options) => {
+                        let answers = authentication::ANSWERS;
+                        Knows::Procedure(Box::new(procedure(options, answers, &self.realms, self.foundation)))
+                    }
+                },
+                shown: asked.headers().to_vec(),
+                source: Source {
+                    standing: auth::of_asked(place, method, asked),
+                    provider: asked.provider(),
+                    knows_passwords: matches!(asked, AskedOptions::Procedure(_)),
+                },
             }))
         };
         Ok(Authenticators {
@@ -446,12 +458,38 @@ impl<'a> Assembly<'a> {
 }
 
 /// What decides about the roles of a realm.
-fn authorizers(options: &RealmOptions, foundation: &Foundation) -> Result<Authorizers, StartError> {
-    let loaded = options.authorizers().map(|(role, file)| {
-        let gate = foundation.policies.load_as(file)?;
-        Ok((role.as_str().into(), Arc::new(RoleAuthorizer::new(gate))))
+fn authorizers(
+    options: &RealmOptions,
+    realm: &Realm,
+    foundation: &Foundation,
+) -> Result<Authorizers, StartError> {
+    let loaded = options.authorizers().map(|(role, authorizer)| {
+        let decides = match authorizer {
+            AuthorizerOptions::Component(file) => Decider::Component(foundation.policies.load_as(file)?),
+            AuthorizerOptions::Procedure(options) => {
+                let realms = std::slice::from_ref(realm);
+                Decider::Procedure(Box::new(procedure(options, authorization::ANSWERS, realms, foundation)))
+            }
+        };
+        Ok((role.as_str().into(), Arc::new(RoleAuthorizer::new(decides))))
     });
     loaded.collect()
+}
+
+/// The way to a procedure, in its realm or in that of each client.
+fn procedure(
+    options: &ProcedureOptions,
+    answers: &'static [&'static str],
+    realms: &[Realm],
+    foundation: &Foundation,
+) -> ProcedureGate {
+    let is_called = |realm: &&Realm| options.realm.as_ref().is_none_or(|name| name == realm.uri());
+    let callees = realms
+        .iter()
+        .filter(is_called)
+        .map(|realm| (realm.uri().as_str().into(), Arc::new(Caller::new(realm)) as Arc<dyn Callee>));
+    let tally = foundation.tally(options.procedure.as_str(), answers);
+    ProcedureGate::new(options.clone(), tally, callees.collect())
 }
 
 /// Whether a service would have made of a handshake what the one before it has made of it.
@@ -461,10 +499,10 @@ fn makes_the_same_of_a_handshake(before: &ServiceOptions, now: &ServiceOptions) 
     let logins = |options: &ServiceOptions| options.auth.as_ref().and_then(|auth| auth.cookie);
     // The handshake keeps what any of the service's components may see.
     let headers = |options: &ServiceOptions| -> Vec<HeaderName> {
-        let methods = options.auth.iter().flat_map(|auth| &auth.components);
-        let authenticators = methods.flat_map(|methods| methods.all()).map(|(_, file)| file);
-        let files = options.policy.iter().chain(authenticators);
-        files.flat_map(|file| file.options.headers.iter().cloned()).collect()
+        let methods = options.auth.iter().flat_map(|auth| &auth.asked);
+        let authenticators = methods.flat_map(|methods| methods.all()).flat_map(|(_, asked)| asked.headers());
+        let policy = options.policy.iter().flat_map(|file| &file.options.headers);
+        policy.chain(authenticators).cloned().collect()
     };
     cookie(before) == cookie(now) && logins(before) == logins(now) && headers(before) == headers(now)
 }

@@ -20,7 +20,7 @@ use crate::{
     health::{Cause, Health, IsWell},
     identity::Standing,
     metrics::{Readings, Refusals, Registry, Stage},
-    policy::{self, AnyGate, Deciding, PolicyEngine, PolicyGate, PolicyMetrics, Recorder, Reloader},
+    policy::{self, AnyGate, Deciding, PolicyEngine, PolicyGate, PolicyMetrics, Recorder, Reloader, Tally},
     realm::{Logout, Logouts, RealmMetrics, TooManyLogouts},
     server::Posts,
     store::{StoreMetrics, StoreOptions},
@@ -161,6 +161,11 @@ impl Foundation {
         let gate = PolicyGate::new("default", Arc::new(policy), DEFAULT_POLICY_CONCURRENT);
         let gate = gate.counting(self.policy_metrics.tally("default", policy::authid::ANSWERS));
         Ok(Arc::clone(&self.default_policy.get_or_init(|| (Arc::new(gate), deciding)).0))
+    }
+
+    /// Counts what comes of the questions to a procedure. Its callee may be a client of this gateway, so that no probe waits for it.
+    pub(super) fn tally(&self, procedure: &str, answers: &'static [&'static str]) -> Tally {
+        self.policy_metrics.tally(procedure, answers)
     }
 
     /// Probes hear of every policy and every store.

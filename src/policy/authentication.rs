@@ -3,6 +3,8 @@
 mod answer;
 mod question;
 mod request;
+#[cfg(feature = "gateway")]
+pub(crate) mod spoken;
 
 use std::convert::Infallible;
 
@@ -28,6 +30,9 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct Authenticator;
 
+/// What its answers are called in metrics.
+pub(crate) const ANSWERS: &[&str] = &["accept", "secret", "unknown", "deny"];
+
 /// The way to an authenticator.
 pub(crate) type AuthenticatorGate = Gate<Authenticator>;
 
@@ -44,7 +49,7 @@ impl World for Authenticator {
     const NAME: &'static str = "authenticator";
     const EXPORT: &'static str = "authentication";
     const VERSIONS: &'static [Version] = &[Version::v0_3];
-    const ANSWERS: &'static [&'static str] = &["accept", "secret", "unknown", "deny"];
+    const ANSWERS: &'static [&'static str] = ANSWERS;
 
     fn code(_version: Version, component: InstancePre<Instance>) -> wasmtime::Result<Self::Code> {
         GrantedAuthenticatorPre::new(component)

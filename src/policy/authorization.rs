@@ -1,6 +1,8 @@
 //! The world `authorizer`: a component that decides what the sessions of a role may do.
 
 mod question;
+#[cfg(feature = "gateway")]
+pub(crate) mod spoken;
 
 use std::{convert::Infallible, time::Duration};
 
@@ -27,6 +29,9 @@ const KEPT_SECONDS: std::ops::RangeInclusive<u32> = 1..=86_400;
 /// The world.
 #[derive(Debug)]
 pub(crate) struct Authorizer;
+
+/// What its answers are called in metrics.
+pub(crate) const ANSWERS: &[&str] = &["allow", "deny"];
 
 /// The way to an authorizer.
 pub(crate) type AuthorizerGate = Gate<Authorizer>;
@@ -129,7 +134,7 @@ impl World for Authorizer {
     const NAME: &'static str = "authorizer";
     const EXPORT: &'static str = "authorization";
     const VERSIONS: &'static [Version] = &[Version::v0_3];
-    const ANSWERS: &'static [&'static str] = &["allow", "deny"];
+    const ANSWERS: &'static [&'static str] = ANSWERS;
 
     fn code(_version: Version, component: InstancePre<Instance>) -> wasmtime::Result<Self::Code> {
         GrantedAuthorizerPre::new(component)

@@ -27,6 +27,9 @@ pub enum PolicyError {
     /// The policy's answer breaks the contract.
     #[error("the policy broke the contract: {0}")]
     Contract(#[from] ContractError),
+    /// The procedure that decides cannot be called, or did not answer.
+    #[error("the procedure cannot be asked: {0}")]
+    Unreachable(&'static str),
     /// Too many decisions are waiting already.
     #[error("too many decisions are waiting")]
     Overloaded,

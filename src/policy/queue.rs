@@ -2,7 +2,7 @@
 //!
 //! Peers take turns. One that has a thousand decisions waiting gets a place as often as one that has a single decision. The
 //! queue is bounded: where it is full, a peer that has fewer waiting than another one takes the latest place of that other.
-//! A peer may have half of the queue.
+//! A peer may have half of the queue, and of the places a share where the queue is made so.
 //!
 //! Peers count as everywhere ([`network`]). Those that are not told apart, since a proxy may speak for them, are one.
 
@@ -33,6 +33,8 @@ pub(super) struct FairQueue(Mutex<State>);
 #[derive(Debug)]
 struct State {
     free: usize,
+    /// What each peer holds, where it may hold a share only.
+    held: Option<Held>,
     /// The peers with waiting decisions, in the order of their turns.
     turns: VecDeque<Peer>,
     /// What each of them has waiting; never an empty list.
@@ -40,6 +42,13 @@ struct State {
     /// All of it.
     count: usize,
     next_ticket: u64,
+}
+
+/// How many places each peer holds. Those that are not told apart hold as many as they get.
+#[derive(Debug)]
+struct Held {
+    most: usize,
+    by_peer: HashMap<IpAddr, usize>,
 }
 
 #[derive(Debug)]
@@ -50,7 +59,7 @@ struct Waiter {
 
 /// A place, for as long as it is held.
 #[derive(Debug)]
-pub(super) struct Place(Option<Arc<FairQueue>>);
+pub(crate) struct Place(Option<(Arc<FairQueue>, Peer)>);
 
 /// The queue is full, or the peer's part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +76,19 @@ struct Waiting<'a> {
 impl FairQueue {
     /// A queue for so many places.
     pub(super) fn new(places: usize) -> Arc<Self> {
+        Self::with(places, None)
+    }
+
+    /// A queue for so many places, `most` of which one peer may hold.
+    #[cfg(feature = "gateway")]
+    pub(super) fn sharing(places: usize, most: usize) -> Arc<Self> {
+        Self::with(places, Some(Held { most, by_peer: HashMap::new() }))
+    }
+
+    fn with(places: usize, held: Option<Held>) -> Arc<Self> {
         Arc::new(Self(Mutex::new(State {
             free: places,
+            held,
             turns: VecDeque::new(),
             waiting: HashMap::new(),
             count: 0,
@@ -80,11 +100,15 @@ impl FairQueue {
     pub(super) async fn enter(self: &Arc<Self>, peer: &str, count: &Gauge) -> Result<Place, Full> {
         let (place, _waiting) = {
             let mut state = self.lock();
+            let count_as = || peer.parse::<SocketAddr>().ok().and_then(|peer| network(peer.ip()));
             if state.free > 0 {
-                state.free -= 1;
-                return Ok(Place(Some(Arc::clone(self))));
+                let holder = state.held.is_some().then(count_as).flatten();
+                if state.hold(holder) {
+                    state.free -= 1;
+                    return Ok(Place(Some((Arc::clone(self), holder))));
+                }
             }
-            let peer = peer.parse::<SocketAddr>().ok().and_then(|peer| network(peer.ip()));
+            let peer = count_as();
             let (ticket, place) = state.wait(peer)?;
             count.inc();
             (place, Waiting { queue: self, peer, ticket, count })
@@ -92,15 +116,21 @@ impl FairQueue {
         place.await.map_err(|_| Full)
     }
 
-    /// Gives a place to the next in turn.
-    fn give_on(self: &Arc<Self>) {
+    /// Gives a peer's place to the next in turn.
+    fn give_on(self: &Arc<Self>, mut holder: Peer) {
         loop {
-            let Some(next) = self.lock().next() else { return };
+            let next = {
+                let mut state = self.lock();
+                state.release(holder);
+                state.next()
+            };
+            let Some((next, peer)) = next else { return };
             // One that gives up at this moment leaves the place to the next.
-            match next.granted.send(Place(Some(Arc::clone(self)))) {
+            match next.granted.send(Place(Some((Arc::clone(self), peer)))) {
                 Ok(()) => return,
                 Err(mut place) => drop(place.0.take()),
             }
+            holder = peer;
         }
     }
 
@@ -140,12 +170,40 @@ impl State {
         Ok(())
     }
 
-    /// The next in turn; if none waits, the place is free.
-    fn next(&mut self) -> Option<Waiter> {
-        let Some(peer) = self.turns.pop_front() else {
-            self.free += 1;
-            return None;
-        };
+    /// Counts one more place for a peer. False: it holds as many as it may.
+    fn hold(&mut self, peer: Peer) -> bool {
+        let (Some(held), Some(peer)) = (&mut self.held, peer) else { return true };
+        let count = held.by_peer.entry(peer).or_default();
+        let may = *count < held.most;
+        *count += usize::from(may);
+        may
+    }
+
+    fn release(&mut self, peer: Peer) {
+        let (Some(held), Some(peer)) = (&mut self.held, peer) else { return };
+        if let Some(count) = held.by_peer.get_mut(&peer) {
+            *count -= 1;
+            if *count == 0 {
+                held.by_peer.remove(&peer);
+            }
+        }
+    }
+
+    /// The next in turn that may hold one more place, with what it holds it as; if none waits, the place is free.
+    fn next(&mut self) -> Option<(Waiter, Peer)> {
+        let mut skipped = 0;
+        while let Some(&peer) = self.turns.get(skipped) {
+            if self.hold(peer) {
+                self.turns.remove(skipped);
+                return self.first_of(peer).map(|waiter| (waiter, peer));
+            }
+            skipped += 1;
+        }
+        self.free += 1;
+        None
+    }
+
+    fn first_of(&mut self, peer: Peer) -> Option<Waiter> {
         let waiting = self.waiting.get_mut(&peer)?;
         let next = waiting.pop_front()?;
         self.count -= 1;
@@ -171,8 +229,8 @@ impl State {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(queue) = self.0.take() {
-            queue.give_on();
+        if let Some((queue, holder)) = self.0.take() {
+            queue.give_on(holder);
         }
     }
 }
@@ -181,6 +239,14 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.count.dec();
         self.queue.lock().forget(self.peer, self.ticket);
+    }
+}
+
+#[cfg(test)]
+impl Place {
+    /// A place that no queue gets back.
+    pub(crate) const fn of_no_queue() -> Self {
+        Self(None)
     }
 }
 
@@ -195,7 +261,7 @@ impl FairQueue {
     pub(super) fn take(self: &Arc<Self>) -> Option<Place> {
         let mut state = self.lock();
         state.free = state.free.checked_sub(1)?;
-        Some(Place(Some(Arc::clone(self))))
+        Some(Place(Some((Arc::clone(self), None))))
     }
 }
 

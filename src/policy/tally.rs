@@ -6,7 +6,7 @@ use super::{ContractError, PolicyError};
 use crate::metrics::{Counter, Counters, Family, Gauge, Gauges, Labels, Registry, Timings};
 
 /// What can come of a question beside its answers. The names are those of the metric's label and of the log's `failure`.
-const FAILURES: [&str; 9] = [
+const FAILURES: [&str; 10] = [
     "refused",
     "trap",
     "deadline",
@@ -14,6 +14,7 @@ const FAILURES: [&str; 9] = [
     "host-calls",
     "contract",
     "no-such-role",
+    "unreachable",
     "overloaded",
     "penalty",
 ];
@@ -138,6 +139,7 @@ impl PolicyError {
             Self::HostCalls => "host-calls",
             Self::Contract(ContractError::NoSuchRole(_)) => "no-such-role",
             Self::Contract(_) => "contract",
+            Self::Unreachable(_) => "unreachable",
             Self::Overloaded => "overloaded",
             Self::Penalty => "penalty",
         }
@@ -161,6 +163,7 @@ mod tests {
             PolicyError::HostCalls,
             ContractError::Types(String::new()).into(),
             ContractError::NoSuchRole(Name::known("guest")).into(),
+            PolicyError::Unreachable(""),
             PolicyError::Overloaded,
             PolicyError::Penalty,
         ];

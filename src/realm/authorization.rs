@@ -1,4 +1,4 @@
-//! Roles whose permissions a component decides: it is asked before a message enters the realm, on the connection's own task, so that
+//! Roles whose permissions a component or a procedure decides: it is asked before a message enters the realm, on the connection's own task, so that
 //! only the session that asks waits. The router meets the outcome beside the message.
 //!
 //! Whatever goes wrong denies.
@@ -18,8 +18,12 @@ use self::answers::{Answers, Known};
 use super::permissions::{Action, MAX_URI_LENGTH, Ruling};
 use crate::{
     identity::Identity,
-    policy::authorization::{
-        self as asked, AuthorizationRequest, AuthorizerGate, Keeping, Scope, SessionView,
+    policy::{
+        PolicyError,
+        authorization::{
+            self as asked, AuthorizationRequest, AuthorizerGate, Keeping, Scope, SessionView, spoken,
+        },
+        procedure::ProcedureGate,
     },
     time::Timestamp,
     wamp::{
@@ -35,9 +39,15 @@ const OF_ROLE: usize = 4096;
 
 /// What decides about the sessions of a role.
 pub struct RoleAuthorizer {
-    gate: Arc<AuthorizerGate>,
+    decides: Decider,
     /// Answers that hold for all sessions of the role.
     answers: Mutex<Answers>,
+}
+
+/// The way to what decides.
+pub(crate) enum Decider {
+    Component(Arc<AuthorizerGate>),
+    Procedure(Box<ProcedureGate>),
 }
 
 /// The authorizers of a realm, by role.
@@ -56,9 +66,17 @@ pub struct Asking {
 }
 
 impl RoleAuthorizer {
-    /// An authorizer behind this gate.
-    pub(crate) fn new(gate: Arc<AuthorizerGate>) -> Self {
-        Self { gate, answers: Mutex::new(Answers::new(OF_ROLE)) }
+    /// An authorizer.
+    pub(crate) fn new(decides: Decider) -> Self {
+        Self { decides, answers: Mutex::new(Answers::new(OF_ROLE)) }
+    }
+
+    /// Which component has given the answers that are kept. Those of a procedure hold for their time, whichever client has it.
+    fn generation(&self) -> u64 {
+        match &self.decides {
+            Decider::Component(gate) => gate.generation(),
+            Decider::Procedure(_) => 0,
+        }
     }
 }
 
@@ -104,7 +122,7 @@ impl Asking {
             Known::Denied => None,
             Known::Allowed { disclose } => Some(Ruling::Allowed { action, disclose }),
         };
-        let generation = authorizer.gate.generation();
+        let generation = authorizer.generation();
         let now = Instant::now();
         if let Some(known) = self.own.get(generation, action, matching, uri, now) {
             return ruling(known);
@@ -114,7 +132,7 @@ impl Asking {
             return ruling(known);
         }
         let options = options(message);
-        let answered = authorizer.gate.decide(&self.question(action, matching, uri, &options)).await;
+        let answered = self.ask(authorizer, &self.question(action, matching, uri, &options)).await;
         let Ok(asked::Ruling { allow, disclose, keep }) = answered else { return Some(Ruling::Failed) };
         let answer = if allow { Known::Allowed { disclose } } else { Known::Denied };
         if let Some(Keeping { time, scope }) = keep
@@ -127,6 +145,19 @@ impl Asking {
             }
         }
         ruling(answer)
+    }
+
+    async fn ask(
+        &self,
+        authorizer: &RoleAuthorizer,
+        question: &AuthorizationRequest<'_>,
+    ) -> Result<asked::Ruling, PolicyError> {
+        match &authorizer.decides {
+            Decider::Component(gate) => gate.decide(question).await,
+            Decider::Procedure(gate) => {
+                Box::pin(spoken::ask(gate, question, self.identity.authextra.as_ref())).await
+            }
+        }
     }
 
     fn question<'a>(
@@ -228,6 +259,10 @@ fn options(message: &ClientMessage) -> String {
 
 impl fmt::Debug for RoleAuthorizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RoleAuthorizer").field("gate", &self.gate.name()).finish_non_exhaustive()
+        let name = match &self.decides {
+            Decider::Component(gate) => gate.name(),
+            Decider::Procedure(gate) => gate.name(),
+        };
+        f.debug_struct("RoleAuthorizer").field("decides", &name).finish_non_exhaustive()
     }
 }

@@ -90,6 +90,15 @@ pub enum Channel {
     Tcp,
     /// A Unix socket.
     Unix,
+    /// Nothing: the session is the gateway's own.
+    None,
+}
+
+impl Client {
+    /// Whether there is none: the session is the gateway's own.
+    pub const fn is_gateway(self) -> bool {
+        matches!(self.channel, Channel::None)
+    }
 }
 
 impl Channel {
@@ -98,6 +107,7 @@ impl Channel {
         match self {
             Self::Tcp => "tcp",
             Self::Unix => "unix",
+            Self::None => "none",
         }
     }
 }

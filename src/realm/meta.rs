@@ -231,13 +231,13 @@ impl MetaProcedure {
             }
             Self::Get => {
                 let session = arguments.session()?;
-                let member = members.get(session).ok_or_else(|| no_such_session(session))?;
+                let member = members.of_client(session).ok_or_else(|| no_such_session(session))?;
                 Ok(MetaAnswer::only(member.details(session)))
             }
             Self::Kill => {
                 // "Specifying the caller's own session will result in a `wamp.error.no_such_session`."
                 let session = arguments.session()?;
-                if session == caller || members.get(session).is_none() {
+                if session == caller || members.of_client(session).is_none() {
                     return Err(no_such_session(session));
                 }
                 let killed = arguments.killed(vec![session], None)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     identity::Name,
-    policy::PolicyFile,
+    policy::{PolicyFile, ProcedureOptions},
     wamp::{
         Uri,
         pattern::{Pattern, UriMatch},
@@ -26,13 +26,23 @@ pub struct RealmOptions {
 
 impl RealmOptions {
     /// The roles that have an authorizer, each with it.
-    pub fn authorizers(&self) -> impl Iterator<Item = (&Name, &PolicyFile)> {
+    pub fn authorizers(&self) -> impl Iterator<Item = (&Name, &AuthorizerOptions)> {
         let roles = match &self.roles {
             Roles::Open => &[][..],
             Roles::Listed(roles) => roles,
         };
         roles.iter().filter_map(|role| Some((&role.name, role.authorizer.as_ref()?)))
     }
+}
+
+/// What decides about a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "there is one for each role")]
+pub enum AuthorizerOptions {
+    /// A component.
+    Component(PolicyFile),
+    /// A procedure that a client has registered in the realm.
+    Procedure(ProcedureOptions),
 }
 
 /// Topics whose events are recorded.
@@ -93,7 +103,7 @@ pub struct RoleOptions {
     /// Its permissions, in the order of the configuration. The most specific one that matches a URI counts.
     pub permissions: Vec<Permission>,
     /// The component that decides in place of permissions.
-    pub authorizer: Option<PolicyFile>,
+    pub authorizer: Option<AuthorizerOptions>,
 }
 
 /// One of a role's permissions.

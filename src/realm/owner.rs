@@ -196,7 +196,7 @@ impl Owner {
         let role = self.rules.permissions.role(&identity.authrole);
         // A role that has an authorizer now had none when the connection looked: it would never ask, and be denied everything.
         let asks_nothing = !client.asks && self.rules.permissions.is_asked(role);
-        if asks_nothing || !self.rules.admit(&identity) {
+        if !client.is_gateway() && (asks_nothing || !self.rules.admit(&identity)) {
             // The rules have changed while it joined.
             outbox.end(Ending::NotStanding);
             return;
@@ -207,7 +207,7 @@ impl Owner {
             refused.outbox.end(Ending::Taken);
             return;
         }
-        if let Some(member) = self.members.get(key.session) {
+        if let Some(member) = self.members.of_client(key.session) {
             let details = || Payload::json(&[member.details(key.session)]);
             self.router.announce(
                 &self.topics.on_join,
@@ -380,7 +380,7 @@ impl Owner {
 
     /// Ends a session that no other session has asked to end.
     fn kill_one(&mut self, session: SessionId) -> bool {
-        let is_there = self.members.get(session).is_some();
+        let is_there = self.members.of_client(session).is_some();
         if is_there {
             let reason = Uri::known(error::KILLED);
             self.kill(Killed { sessions: vec![session], reason, message: None, authid: None });
@@ -412,6 +412,9 @@ impl Owner {
     }
 
     fn announce_leave(&mut self, session: SessionId, member: &Member) {
+        if member.client.is_gateway() {
+            return;
+        }
         let actor = member.actor(session, None);
         self.router.execute_testaments(&actor, &self.members, self.now, &mut self.deliveries);
         let Identity { authid, authrole, .. } = &*member.identity;

@@ -6,8 +6,8 @@
 
 use std::num::NonZeroU32;
 
-use super::options::{Permission, RoleOptions, Roles};
-use crate::{policy::PolicyFile, wamp::pattern::Patterns};
+use super::options::{AuthorizerOptions, Permission, RealmOptions, RoleOptions, Roles};
+use crate::wamp::{Uri, pattern::Patterns};
 
 /// The longest URI of a topic or a procedure, in bytes. The URIs of subscriptions and registrations stay in memory, so
 /// they must be shorter than the longest message; real URIs have less than a tenth of this.
@@ -51,6 +51,8 @@ pub(super) enum Ruling {
     Allowed { action: Action, disclose: bool },
     /// It could not say.
     Failed,
+    /// The gateway itself calls, which needs no permission.
+    Gateway,
 }
 
 /// The permissions of all roles of a realm.
@@ -59,7 +61,7 @@ pub(super) enum Permissions {
     /// Sessions may have any role and do everything. They are disclosed if they ask for it.
     Open,
     /// Roles by name, in the configuration's order. Few, so that a scan finds one faster than a hash would.
-    Listed(Vec<(Box<str>, Rules, Option<Box<PolicyFile>>)>),
+    Listed(Vec<(Box<str>, Rules, Option<Box<AuthorizerOptions>>)>),
 }
 
 /// The rules of one role.
@@ -134,7 +136,7 @@ impl Permissions {
     }
 
     /// The authorizer that decides about a role.
-    pub(super) fn authorizer(&self, name: &str) -> Option<&PolicyFile> {
+    pub(super) fn authorizer(&self, name: &str) -> Option<&AuthorizerOptions> {
         let Self::Listed(roles) = self else { return None };
         roles.iter().find(|(role, ..)| **role == *name)?.2.as_deref()
     }
@@ -144,6 +146,25 @@ impl Permissions {
         let Self::Listed(roles) = self else { return false };
         let rules = role.place().and_then(|place| roles.get(place));
         rules.and_then(|(_, rules, _)| rules.most_specific(uri)).is_some_and(|rights| rights.names_protocol())
+    }
+}
+
+impl RealmOptions {
+    /// Whether sessions of a role could register a procedure. A component that decides about the role may let them; the procedure itself
+    /// cannot, since it would have to be there first.
+    pub fn may_register(&self, role: &str, procedure: &Uri) -> bool {
+        let permissions = Permissions::new(&self.roles);
+        match permissions.authorizer(role) {
+            Some(AuthorizerOptions::Component(_)) => true,
+            Some(AuthorizerOptions::Procedure(authorizer)) => authorizer.procedure != *procedure,
+            None => permissions.check(permissions.role(role), Action::Register, procedure.as_str()).is_some(),
+        }
+    }
+
+    /// Whether the permissions of a role let it call a procedure.
+    pub fn may_call(&self, role: &str, procedure: &Uri) -> bool {
+        let permissions = Permissions::new(&self.roles);
+        permissions.check(permissions.role(role), Action::Call, procedure.as_str()).is_some()
     }
 }
 

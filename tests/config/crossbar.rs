@@ -132,7 +132,7 @@ fn rows() -> Vec<(&'static str, &'static str, Value, Outcome)> {
         (REALM, "stats", json!({}), Refused("`stats` is not supported")),
         (REALM, "trace", json!({ "traced": true }), Warned("no trace of messages")),
         (ROLE, "allow-by-default", json!(true), Refused("`allow-by-default` is not supported: list")),
-        (ROLE, "authorizer", json!("com.app.authorize"), Refused("instead of asking a procedure")),
+        (ROLE, "authorizer", json!("com.app.authorize"), Refused("stands beside `permissions`")),
         (
             PERMISSION,
             "publish",
@@ -150,7 +150,7 @@ fn rows() -> Vec<(&'static str, &'static str, Value, Outcome)> {
         (TICKET, "authenticator-role", json!("backend"), Refused("`authenticator-role` is not supported")),
         (TICKET, "authenticator", json!("com.app.auth"), Refused("`authenticator` is not supported")),
         (TICKET, "expose_controller", json!(true), Refused("`expose_controller` is not supported")),
-        (TICKET, "type", json!("dynamic"), Refused("\"dynamic\" is not supported")),
+        (TICKET, "type", json!("function"), Refused("\"function\" is not supported")),
         // Variables: Crossbar writes them with braces.
         (JOE, "ticket", json!("${TICKET}"), Taken),
         (JOE, "ticket", json!("$TICKET"), Warned("where Crossbar takes the text itself")),

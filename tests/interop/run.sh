@@ -196,6 +196,7 @@ autobahn() {
     run_client autobahn-twisted env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/rawsocket_twisted.py" "${raw[0]}"
     run_client autobahn-tls env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/tls.py" "wss://localhost:$secure/login" "$work/node/server.pem"
     run_client autobahn-login-files env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/login.py" "${url%/ws}/files"
+    run_client autobahn-dynamic env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/dynamic.py" "$binary"
 }
 
 node_packages() {

@@ -138,6 +138,11 @@ impl Client {
         }
     }
 
+    /// Puts a message back that was not the awaited one.
+    pub(crate) fn put_back(&mut self, message: Value) {
+        self.aside.push_front(message);
+    }
+
     /// Whether no message was put aside.
     pub(crate) fn is_waiting_for_nothing(&self) -> bool {
         self.aside.is_empty()

@@ -2,10 +2,10 @@
 
 use ed25519_dalek::VerifyingKey;
 
-use super::{Hex, Realms, file::RawPrincipalFile, principals};
+use super::{Hex, Realms, dynamic::RawDynamic, file::RawPrincipalFile, principals};
 use crate::{
     config::{
-        CryptosignOptions, CryptosignPrincipal,
+        AskedOptions, CryptosignOptions, CryptosignPrincipal,
         policy::RawPolicy,
         reader::{Located, Table, Walk, choice, object},
     },
@@ -19,10 +19,10 @@ choice! {
         Static(RawStaticCryptosign) = "static",
         File(RawPrincipalFile) = "file",
         Component(RawPolicy) = "component",
+        Dynamic(RawDynamic) = "dynamic",
     }
     refuses {
-        "dynamic" => "the gateway calls no procedure, use \"static\", \"file\" or \"component\"",
-        "function" => "the gateway calls no function, use \"static\", \"file\" or \"component\"",
+        "function" => "the gateway calls no function, use \"static\", \"file\", \"component\" or \"dynamic\"",
     }
 }
 
@@ -33,12 +33,12 @@ object! {
         principals: required Located<Table<RawCryptosignPrincipal>>,
     }
     refuses {
-        "authenticator" => "use \"type\": \"static\" with `principals`",
+        "authenticator" => "write \"type\": \"dynamic\" to have it called",
         "create" => "use \"type\": \"static\" with `principals`",
-        "authenticator-realm" => "use \"type\": \"static\" with `principals`",
-        "authenticator-role" => "use \"type\": \"static\" with `principals`",
+        "authenticator-realm" => "it goes with \"type\": \"dynamic\"",
+        "authenticator-role" => "it goes with \"type\": \"dynamic\"",
         "expose_controller" => "use \"type\": \"static\" with `principals`",
-        "config" => "use \"type\": \"static\" with `principals`",
+        "config" => "it goes with \"type\": \"dynamic\"",
         "trustroots" => "the gateway follows no certificates, use \"type\": \"static\" with `principals`",
     }
 }
@@ -56,6 +56,29 @@ object! {
     misplaced {
         "pubkey" => "the public keys are a list and called `authorized_keys`",
         "authorized_key" => "the public keys are a list and called `authorized_keys`",
+    }
+}
+
+impl RawCryptosign {
+    /// Checks the method; what it is asked goes into `asked`.
+    pub(super) fn options(
+        self,
+        asked: &mut Option<AskedOptions>,
+        realms: Realms<'_>,
+        walk: &mut Walk<'_>,
+    ) -> Option<CryptosignOptions> {
+        match self {
+            Self::Static(method) => return Some(method.check(realms, walk)),
+            Self::File(file) => {
+                return Some(CryptosignOptions {
+                    file: file.open(realms, walk),
+                    ..CryptosignOptions::default()
+                });
+            }
+            Self::Component(component) => *asked = component.check(walk).map(AskedOptions::Component),
+            Self::Dynamic(dynamic) => *asked = dynamic.check(realms, walk),
+        }
+        None
     }
 }
 

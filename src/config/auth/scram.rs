@@ -1,9 +1,9 @@
 //! `auth.scram`: principals whose passwords the gateway does not know; it keeps what verifies them.
 
-use super::{Hex, HexSecret, Realms, file::RawPrincipalFile, principals};
+use super::{Hex, HexSecret, Realms, dynamic::RawDynamic, file::RawPrincipalFile, principals};
 use crate::{
     config::{
-        Kdf, ScramOptions, ScramPrincipal,
+        AskedOptions, Kdf, ScramOptions, ScramPrincipal,
         policy::RawPolicy,
         reader::{Located, Table, Walk, Whole, choice, object, words},
     },
@@ -17,10 +17,10 @@ choice! {
         Static(RawStaticScram) = "static",
         File(RawPrincipalFile) = "file",
         Component(RawPolicy) = "component",
+        Dynamic(RawDynamic) = "dynamic",
     }
     refuses {
-        "dynamic" => "the gateway calls no procedure, use \"static\", \"file\" or \"component\"",
-        "function" => "the gateway calls no function, use \"static\", \"file\" or \"component\"",
+        "function" => "the gateway calls no function, use \"static\", \"file\", \"component\" or \"dynamic\"",
     }
 }
 
@@ -31,12 +31,12 @@ object! {
         principals: required Located<Table<RawScramPrincipal>>,
     }
     refuses {
-        "authenticator" => "use \"type\": \"static\" with `principals`",
+        "authenticator" => "write \"type\": \"dynamic\" to have it called",
         "create" => "use \"type\": \"static\" with `principals`",
-        "authenticator-realm" => "use \"type\": \"static\" with `principals`",
-        "authenticator-role" => "use \"type\": \"static\" with `principals`",
+        "authenticator-realm" => "it goes with \"type\": \"dynamic\"",
+        "authenticator-role" => "it goes with \"type\": \"dynamic\"",
         "expose_controller" => "use \"type\": \"static\" with `principals`",
-        "config" => "use \"type\": \"static\" with `principals`",
+        "config" => "it goes with \"type\": \"dynamic\"",
     }
 }
 
@@ -87,6 +87,26 @@ words! {
 
 /// RFC 7677, 4: the least that `SCRAM-SHA-256` should have.
 const MIN_PBKDF2_ITERATIONS: u32 = 4096;
+
+impl RawScram {
+    /// Checks the method; what it is asked goes into `asked`.
+    pub(super) fn options(
+        self,
+        asked: &mut Option<AskedOptions>,
+        realms: Realms<'_>,
+        walk: &mut Walk<'_>,
+    ) -> Option<ScramOptions> {
+        match self {
+            Self::Static(method) => return Some(method.check(realms, walk)),
+            Self::File(file) => {
+                return Some(ScramOptions { file: file.open(realms, walk), ..ScramOptions::default() });
+            }
+            Self::Component(component) => *asked = component.check(walk).map(AskedOptions::Component),
+            Self::Dynamic(dynamic) => *asked = dynamic.check(realms, walk),
+        }
+        None
+    }
+}
 
 impl RawStaticScram {
     pub(super) fn check(self, realms: Realms<'_>, walk: &mut Walk<'_>) -> ScramOptions {

@@ -2,10 +2,10 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use super::{Realms, file::RawPrincipalFile, principals};
+use super::{Realms, dynamic::RawDynamic, file::RawPrincipalFile, principals};
 use crate::{
     config::{
-        Salting, Secret, WampCraOptions, WampCraPrincipal,
+        AskedOptions, Salting, Secret, WampCraOptions, WampCraPrincipal,
         policy::RawPolicy,
         reader::{Located, Table, Walk, Whole, choice, object},
     },
@@ -22,10 +22,10 @@ choice! {
         Static(RawStaticWampCra) = "static",
         File(RawPrincipalFile) = "file",
         Component(RawPolicy) = "component",
+        Dynamic(RawDynamic) = "dynamic",
     }
     refuses {
-        "dynamic" => "the gateway calls no procedure, use \"static\", \"file\" or \"component\"",
-        "function" => "the gateway calls no function, use \"static\", \"file\" or \"component\"",
+        "function" => "the gateway calls no function, use \"static\", \"file\", \"component\" or \"dynamic\"",
     }
 }
 
@@ -38,12 +38,12 @@ object! {
         principals: optional Located<Table<RawUser>>,
     }
     refuses {
-        "authenticator" => "use \"type\": \"static\" with `users`",
+        "authenticator" => "write \"type\": \"dynamic\" to have it called",
         "create" => "use \"type\": \"static\" with `users`",
-        "authenticator-realm" => "use \"type\": \"static\" with `users`",
-        "authenticator-role" => "use \"type\": \"static\" with `users`",
+        "authenticator-realm" => "it goes with \"type\": \"dynamic\"",
+        "authenticator-role" => "it goes with \"type\": \"dynamic\"",
         "expose_controller" => "use \"type\": \"static\" with `users`",
-        "config" => "use \"type\": \"static\" with `users`",
+        "config" => "it goes with \"type\": \"dynamic\"",
     }
 }
 
@@ -66,6 +66,27 @@ object! {
     }
     misplaced {
         "ticket" => "the shared secret of this method is called `secret`",
+    }
+}
+
+impl RawWampCra {
+    /// Checks the method; what it is asked goes into `asked`.
+    pub(super) fn options(
+        self,
+        path: &str,
+        asked: &mut Option<AskedOptions>,
+        realms: Realms<'_>,
+        walk: &mut Walk<'_>,
+    ) -> Option<WampCraOptions> {
+        match self {
+            Self::Static(method) => return Some(method.check(path, realms, walk)),
+            Self::File(file) => {
+                return Some(WampCraOptions { file: file.open(realms, walk), ..WampCraOptions::default() });
+            }
+            Self::Component(component) => *asked = component.check(walk).map(AskedOptions::Component),
+            Self::Dynamic(dynamic) => *asked = dynamic.check(realms, walk),
+        }
+        None
     }
 }
 

@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
 use super::{ConfigFault, ConfigWarning, FaultPlace, Json, fault::MAX_FAULTS};
+use crate::wamp::Uri;
 
 /// How similar a known key must be to an unknown one before a message suggests it. By experience, less only confuses.
 const SIMILAR: f64 = 0.75;
@@ -62,7 +63,21 @@ pub(crate) struct Walk<'a> {
     pub(crate) protected: Vec<Protected>,
     /// The folders that clients may read, each with the path at which it is configured.
     pub(crate) served: Vec<(String, PathBuf)>,
+    /// The procedures that decide.
+    pub(crate) called: Vec<Called>,
     path: String,
+}
+
+/// A procedure that the configuration has decide.
+#[derive(Debug)]
+pub(crate) struct Called {
+    /// Where it is named.
+    pub(crate) path: String,
+    pub(crate) procedure: Uri,
+    /// The realm where it is registered; none: each realm.
+    pub(crate) realm: Option<Uri>,
+    /// What the client decides that registers it.
+    pub(crate) decides: &'static str,
 }
 
 /// A file or a folder that the gateway has for itself: no client may read it, and nothing else may stand there.
@@ -144,6 +159,7 @@ impl<'a> Walk<'a> {
             missing_secrets: Vec::new(),
             protected: Vec::new(),
             served: Vec::new(),
+            called: Vec::new(),
             path: String::new(),
         }
     }

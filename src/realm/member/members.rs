@@ -20,6 +20,8 @@ pub(in crate::realm) struct Members {
     placed: FxHashMap<SessionId, Placed>,
     by_role: HashMap<Arc<str>, Vec<SessionId>>,
     by_authid: HashMap<Arc<str>, Vec<SessionId>>,
+    /// The gateway's own, which no list and no count has.
+    own: FxHashMap<SessionId, Member>,
 }
 
 /// A session and where it stands in the lists.
@@ -37,6 +39,14 @@ impl Members {
 
     /// A session.
     pub(in crate::realm) fn get(&self, session: SessionId) -> Option<&Member> {
+        match self.placed.get(&session) {
+            Some(placed) => Some(&placed.member),
+            None => self.own.get(&session),
+        }
+    }
+
+    /// A session that a client has: what other clients and the operator may know of.
+    pub(in crate::realm) fn of_client(&self, session: SessionId) -> Option<&Member> {
         self.placed.get(&session).map(|placed| &placed.member)
     }
 
@@ -62,6 +72,16 @@ impl Members {
 
     /// Adds a session; a session that has its identifier already stays, and the new one comes back.
     pub(in crate::realm) fn insert(&mut self, session: SessionId, member: Member) -> Result<(), Member> {
+        if self.own.contains_key(&session) {
+            return Err(member);
+        }
+        if member.client.is_gateway() {
+            if self.placed.contains_key(&session) {
+                return Err(member);
+            }
+            self.own.insert(session, member);
+            return Ok(());
+        }
         let hash_map::Entry::Vacant(vacant) = self.placed.entry(session) else { return Err(member) };
         let in_role = append(&mut self.by_role, member.identity.authrole.clone().into(), session);
         let in_authid = append(&mut self.by_authid, member.identity.authid.shared_public(), session);
@@ -78,7 +98,9 @@ impl Members {
 
     /// Removes a session.
     pub(in crate::realm) fn remove(&mut self, session: SessionId) -> Option<Member> {
-        let Placed { member, in_role, in_authid } = self.placed.remove(&session)?;
+        let Some(Placed { member, in_role, in_authid }) = self.placed.remove(&session) else {
+            return self.own.remove(&session);
+        };
         if let Some(moved) = take_out(&mut self.by_role, &member.identity.authrole, in_role)
             && let Some(placed) = self.placed.get_mut(&moved)
         {
@@ -96,7 +118,8 @@ impl Members {
     pub(in crate::realm) fn drain(&mut self) -> impl Iterator<Item = Member> {
         self.by_role.clear();
         self.by_authid.clear();
-        self.placed.drain().map(|(_, placed)| placed.member)
+        let own = std::mem::take(&mut self.own);
+        self.placed.drain().map(|(_, placed)| placed.member).chain(own.into_values())
     }
 }
 

@@ -513,7 +513,8 @@ async fn a_session_whose_role_got_its_first_authorizer_while_it_joined_comes_bac
     };
     let listed = |authorizer| RealmOptions { roles: Roles::Listed(vec![role(authorizer)]), ..options() };
     let realm = start(listed(None));
-    let asked = listed(Some(crate::policy::PolicyFile::new("authorizer.wasm")));
+    let file = crate::policy::PolicyFile::new("authorizer.wasm");
+    let asked = listed(Some(crate::realm::AuthorizerOptions::Component(file)));
     let mut standings = Standings::default();
     let standing = Standing::of_place("stays");
     standings.extend([standing]);
