@@ -12,6 +12,7 @@ use crate::support::{
     Client, Gateway, Handshake, Jar, WebSocket,
     config::{TICKET, With as _, endpoint, ticket_auth, tracked, web_paths},
     http::{Connection, Response},
+    tls::Authority,
     upstream::{Peer, Upstream, echo},
 };
 
@@ -263,6 +264,55 @@ fn the_access_log_tells_of_an_answer_once_it_has_passed() {
     assert_eq!(ask(&mut connection, "POST /app?secret=1", "Content-Length: 5\r\n", "hello").status, 200);
     gateway.output().until("method=POST path=\"/app\" status=200 bytes=5", 1);
     assert!(!gateway.output().text().contains("secret"));
+}
+
+#[test]
+fn servers_with_tls_and_at_unix_sockets_are_found() {
+    let authority = Authority::new();
+    let mut with_tls = endpoint();
+    with_tls["tls"] = json!({ "certificate": "server.pem", "key": "server.key" });
+    let pages = json!({ "page": { "type": "json", "value": "found" } });
+    let at = |endpoint: Value| json!({ "type": "web", "endpoint": endpoint, "paths": pages });
+    let socket = json!({ "type": "unix", "path": "server.sock" });
+    let server = Gateway::prepare_exactly(&json!({ "transports": [at(with_tls), at(socket)] }));
+    authority.issue(&["localhost"]).write(server.path(), "server");
+    let server = server.run();
+    let (port, socket) = (server.address().port(), server.path().join("server.sock"));
+    let path = |address: String, authorities: Option<&str>| {
+        let upstream = json!({ "addresses": [address], "connect_timeout": 20_000 });
+        let upstream =
+            authorities.map_or(upstream.clone(), |file| upstream.with("ca_certificates", json!([file])));
+        json!({ "type": "proxy", "upstream": upstream })
+    };
+    let gateway = Gateway::prepare_exactly(&with_metrics(&json!({
+        "tls": path(format!("https://localhost:{port}"), Some("ours.pem")),
+        "other": path(format!("https://localhost:{port}"), Some("other.pem")),
+        "unix": path(format!("unix:{}", socket.display()), None),
+    })))
+    .file("ours.pem", authority.pem())
+    .file("other.pem", Authority::new().pem())
+    .run();
+    let mut connection = Connection::open(&gateway);
+    for path in ["tls", "unix", "tls", "unix"] {
+        let response = ask(&mut connection, &format!("GET /{path}/page"), "", "");
+        assert_eq!((response.status, &*response.body), (200, "\"found\""), "{path}");
+    }
+    assert_eq!(ask(&mut connection, "GET /other/page", "", "").status, 502);
+    gateway.output().until("reason=\"upstream-tls\"", 1);
+}
+
+#[test]
+fn a_reload_counts_from_the_next_request_on() {
+    let upstream = mirror();
+    let gateway = gateway(&upstream, &json!({}));
+    let mut connection = Connection::open(&gateway);
+    assert_eq!(ask(&mut connection, "POST /app", "Content-Length: 1\r\n", "x").status, 200);
+    let (said, status) = gateway.reload(&with_metrics(&json!({ "other": passed(&upstream, &json!({})) })));
+    assert_eq!(status, 0, "{said}");
+    let response = ask(&mut connection, "GET /app", "", "");
+    assert_eq!((response.status, response.header("connection")), (404, Some("close")));
+    let mut connection = Connection::open(&gateway);
+    assert_eq!(ask(&mut connection, "POST /other", "Content-Length: 1\r\n", "x").status, 200);
 }
 
 #[test]
