@@ -16,6 +16,7 @@ mod cookie;
 mod endpoint;
 mod forward_auth;
 mod node;
+mod passed;
 mod places;
 mod policy;
 mod procedure;
@@ -27,6 +28,7 @@ mod served;
 mod service;
 mod tls;
 mod transport;
+mod upstream;
 mod websocket;
 
 mod reader;

@@ -3,8 +3,8 @@
 use super::{
     Account, Login, Proof, RealmOptions, RemoteOptions, RemoteRealm, RoleOptions, Roles, Secret,
     SessionLimits,
-    proxied::{Address, HostName, RawUpstream},
     reader::{Located, Millis, NodePath, Walk, Whole, choice, object, quoted},
+    upstream::{Address, HostName, RawUpstream},
     websocket::{MAX_SIZE, SerializerName},
 };
 use crate::{identity::Name, wamp::Uri};

@@ -9,7 +9,8 @@ use super::{
     PathTree, ServicePlace, StaticOptions, TargetOptions,
     console::{self, RawConsole},
     forward_auth::RawForwardAuth,
-    proxied::{RawPassed, RawProxied},
+    passed::RawPassed,
+    proxied::RawProxied,
     reader::{
         Anything, Json, Located, NodePath, Raw, Table, Walk, Whole, checked_text, choice, inline_schema,
         object, quoted,

@@ -1,0 +1,272 @@
+//! The server behind a path that goes on to one: the gateway's own keys, and Crossbar's.
+
+use http::HeaderValue;
+use schemars::json_schema;
+
+use super::{
+    UpstreamAddress, UpstreamOptions, UpstreamPlace,
+    reader::{
+        Anything, Json, Located, Millis, NodePath, Raw, Walk, Whole, checked_text, inline_schema, object,
+        quoted, words,
+    },
+};
+use crate::{tls, upstream::AddressFault};
+
+object! {
+    /// A server behind the gateway.
+    struct RawUpstream {
+        /// Where it is: `ws://10.0.0.5:3000/socket`, `wss://app.example`, `unix:/run/app.sock:/socket`. What a URL has as
+        /// its path takes the place of this path. Clients go to one address after the other.
+        addresses: required Located<Vec<Located<Address>>>,
+        /// How long a connection to an address may take, name and TLS included, in milliseconds; then the next one is tried. Default 1,000.
+        connect_timeout: optional Millis<10, 60_000>,
+        /// How long the server may take to answer a handshake, or a request whose body it has, in milliseconds. Default 5,000; at a
+        /// `proxy` path 60,000.
+        response_timeout: optional Millis<10, 600_000>,
+        /// How many connections it may have. Default 10,000.
+        max_connections: optional Whole<1, 10_000_000>,
+        /// What stands in `Host`. Default: what the client has asked for.
+        host: optional HostName,
+        /// Files with the authorities that certificates of `wss` must be from. Default: those that this system trusts.
+        ca_certificates: optional Located<Vec<Located<NodePath>>>,
+    }
+}
+
+object! {
+    /// A server, as Crossbar names it.
+    struct RawBackend {
+        /// `websocket`.
+        kind: optional BackendKind = "type",
+        /// The URL of the server.
+        url: optional Located<Address>,
+        /// Where it listens, if not at its URL.
+        endpoint: optional RawBackendEndpoint,
+        /// Crossbar's serializers: unused, since what is spoken passes as it is.
+        serializers: optional Anything,
+        /// Crossbar's options for the connection; unused.
+        options: optional Anything,
+    }
+}
+
+object! {
+    /// Where a server listens.
+    struct RawBackendEndpoint {
+        /// `tcp` or `unix`.
+        kind: required EndpointKind = "type",
+        /// The host.
+        host: optional Located<String>,
+        /// The port.
+        port: optional Located<Whole<1, 65_535>>,
+        /// The Unix socket.
+        path: optional Located<NodePath>,
+        /// How long a connection may take, in seconds. Default 1.
+        timeout: optional Whole<1, 60>,
+        /// The version of IP; unused.
+        version: optional Anything,
+    }
+}
+
+words! {
+    BackendKind as "BackendKind" {
+        "websocket" => Self,
+    }
+}
+
+words! {
+    EndpointKind as "BackendEndpointKind" {
+        "tcp" => Self::Tcp,
+        "unix" => Self::Unix,
+    }
+}
+
+/// `websocket`, the only kind of a backend.
+#[derive(Debug)]
+pub(super) struct BackendKind;
+
+/// What a backend listens at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EndpointKind {
+    Tcp,
+    Unix,
+}
+
+/// An address of an upstream.
+#[derive(Debug)]
+pub(super) struct Address(UpstreamAddress);
+
+/// What a `Host` header may hold.
+#[derive(Debug)]
+pub(super) struct HostName(HeaderValue);
+
+impl Raw for Address {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        let Json::Text(text) = json else {
+            walk.wrong_kind("text: an address such as \"ws://127.0.0.1:3000/socket\"", json);
+            return None;
+        };
+        match UpstreamAddress::parse(text) {
+            Ok(mut address) => {
+                if let UpstreamPlace::Unix(path) = &mut address.place {
+                    *path = walk.surroundings.node_dir.join(&*path);
+                }
+                Some(Self(address))
+            }
+            Err(fault @ AddressFault::User) => {
+                // What stands there may be a secret.
+                walk.fault(format!("this address {fault}"));
+                None
+            }
+            Err(fault) => {
+                walk.fault(format!("{} {fault}", quoted(text)));
+                None
+            }
+        }
+    }
+}
+
+inline_schema!(Address, "Address", |_generator| json_schema!({
+    "type": "string",
+    "pattern": "^((ws|wss|http|https)://[^/?#@]+(/[^?#]*)?|unix:[^?#]+)$",
+}));
+
+impl Raw for HostName {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        checked_text(json, "a host such as \"app.example\", with its port if it has one", walk, |text| {
+            let authority = http::uri::Authority::try_from(text).ok()?;
+            if authority.as_str().contains('@') { None } else { HeaderValue::from_str(text).ok().map(Self) }
+        })
+    }
+}
+
+inline_schema!(HostName, "HostName", |_generator| json_schema!({ "type": "string", "pattern": "^[^/@]+$" }));
+
+pub(super) fn checked_upstream(
+    at: &str,
+    upstream: Option<Located<RawUpstream>>,
+    backend: Option<Located<RawBackend>>,
+    walk: &mut Walk<'_>,
+) -> Option<(UpstreamOptions, Option<HeaderValue>)> {
+    match (upstream, backend) {
+        (Some(_), Some(Located { path, .. })) => {
+            walk.fault_at(path, "the server is named as `upstream` already, keep one");
+            None
+        }
+        (Some(raw), None) => raw.value.check(walk),
+        (None, Some(Located { path, value })) => value.check(&path, walk).map(|upstream| (upstream, None)),
+        (None, None) => {
+            if !["upstream", "backend", "host"].iter().any(|key| walk.has_fault_below(&format!("{at}.{key}")))
+            {
+                walk.fault_at(
+                    at,
+                    "names no server: write `upstream`, such as {\"addresses\": [\"http://127.0.0.1:3000\"]}",
+                );
+            }
+            None
+        }
+    }
+}
+
+impl RawUpstream {
+    /// A server as Crossbar names it, at `path` in the configuration.
+    pub(super) fn at(path: String, address: UpstreamAddress) -> Located<Self> {
+        let located = |value| Located { path: path.clone(), value };
+        let addresses = Located { path: path.clone(), value: vec![located(Address(address))] };
+        let value = Self {
+            addresses: Some(addresses),
+            connect_timeout: None,
+            response_timeout: None,
+            max_connections: None,
+            host: None,
+            ca_certificates: None,
+        };
+        Located { path, value }
+    }
+
+    pub(super) fn check(self, walk: &mut Walk<'_>) -> Option<(UpstreamOptions, Option<HeaderValue>)> {
+        let Located { path, value } = self.addresses?;
+        if value.is_empty() && !walk.has_fault_below(&path) {
+            walk.fault_at(&path, "the list is empty: write where the server is");
+        }
+        let mut addresses: Vec<UpstreamAddress> = Vec::new();
+        for Located { path, value: Address(address) } in value {
+            if addresses.contains(&address) {
+                walk.fault_at(path, "stands there twice, keep one");
+            }
+            addresses.push(address);
+        }
+        let authorities = self.ca_certificates.map(|Located { path, value: files }| {
+            if files.is_empty() {
+                walk.fault_at(
+                    &path,
+                    "the list is empty: name the files of the authorities, or leave the key out",
+                );
+            }
+            let paths: Vec<_> = files.iter().map(|file| file.value.path.clone()).collect();
+            for (place, what) in tls::read_authorities(&paths).err().unwrap_or_default() {
+                if let Some(file) = files.get(place) {
+                    walk.fault_at(&file.path, what);
+                }
+            }
+            if !addresses.iter().any(|address| address.has_tls) {
+                walk.warn_at(path, "has no effect: no address is of wss:// or https://");
+            }
+            paths
+        });
+        if addresses.is_empty() {
+            return None;
+        }
+        let default = UpstreamOptions::new(addresses);
+        let options = UpstreamOptions {
+            connect_timeout: self.connect_timeout.map_or(default.connect_timeout, |limit| limit.0),
+            response_timeout: self.response_timeout.map_or(default.response_timeout, |limit| limit.0),
+            max_connections: self.max_connections.map_or(default.max_connections, Whole::get),
+            authorities,
+            ..default
+        };
+        Some((options, self.host.map(|host| host.0)))
+    }
+}
+
+impl RawBackend {
+    fn check(self, at: &str, walk: &mut Walk<'_>) -> Option<UpstreamOptions> {
+        let url = self.url.map(|url| url.value.0);
+        let Some(endpoint) = self.endpoint else {
+            if url.is_none() && !walk.has_fault_below(at) {
+                walk.fault_at(at, "names no server: write its `url`, such as \"ws://127.0.0.1:3000/socket\"");
+            }
+            return url.map(|address| UpstreamOptions::new(vec![address]));
+        };
+        let place = match endpoint.kind? {
+            EndpointKind::Tcp => {
+                let (Some(host), Some(port)) = (endpoint.host, endpoint.port) else {
+                    if !walk.has_fault_below(at) {
+                        walk.fault_at(at, "the `endpoint` needs `host` and `port`");
+                    }
+                    return None;
+                };
+                UpstreamPlace::Tcp(host.value, port.value.get())
+            }
+            EndpointKind::Unix => {
+                let Some(path) = endpoint.path else {
+                    if !walk.has_fault_below(at) {
+                        walk.fault_at(at, "the `endpoint` needs the `path` of its socket");
+                    }
+                    return None;
+                };
+                UpstreamPlace::Unix(path.value.path)
+            }
+        };
+        // The URL says how the server is spoken to, and the endpoint where it is.
+        let address = match url {
+            Some(url) => UpstreamAddress { place, ..url },
+            None => UpstreamAddress { place, has_tls: false, path: String::new() },
+        };
+        let default = UpstreamOptions::new(vec![address]);
+        let connect_timeout =
+            endpoint.timeout.map(|seconds| std::time::Duration::from_secs(u64::from(seconds.get::<u32>())));
+        Some(UpstreamOptions {
+            connect_timeout: connect_timeout.unwrap_or(default.connect_timeout),
+            ..default
+        })
+    }
+}
