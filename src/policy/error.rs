@@ -4,28 +4,28 @@ use std::time::Duration;
 
 use crate::identity::{Name, NameError};
 
-/// Why a policy came to no decision.
+/// Why a policy, an authenticator or an authorizer came to no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
-    /// The policy returned an error of its own, or the request is larger than the contract allows.
-    #[error("the policy failed: {0}")]
+    /// The component returned an error of its own, or the request is larger than the contract allows.
+    #[error("the component failed: {0}")]
     Refused(String),
-    /// The policy panicked, ran out of stack, or trapped otherwise.
-    #[error("the policy trapped: {0}")]
+    /// The component panicked, ran out of stack, or trapped otherwise.
+    #[error("the component trapped: {0}")]
     Trap(String),
-    /// The policy did not come back in time.
-    #[error("the policy did not decide within {0:?}")]
+    /// The component did not come back in time.
+    #[error("the component did not decide within {0:?}")]
     Deadline(Duration),
-    /// The policy wanted more memory than it may have: the limit in bytes. Its tables count apart from its
+    /// The component wanted more memory than it may have: the limit in bytes. Its tables count apart from its
     /// memory.
-    #[error("the policy wanted more than {0} bytes of memory")]
+    #[error("the component wanted more than {0} bytes of memory")]
     Memory(usize),
-    /// The policy passed too much data to the host.
-    #[error("the policy passed too much data to the gateway")]
+    /// The component passed too much data to the host.
+    #[error("the component passed too much data to the gateway")]
     HostCalls,
-    /// The policy's answer breaks the contract.
-    #[error("the policy broke the contract: {0}")]
+    /// The component's answer breaks the contract.
+    #[error("the component broke the contract: {0}")]
     Contract(#[from] ContractError),
     /// The procedure that decides cannot be called, or did not answer.
     #[error("the procedure cannot be asked: {0}")]
@@ -33,7 +33,7 @@ pub enum PolicyError {
     /// Too many decisions are waiting already.
     #[error("too many decisions are waiting")]
     Overloaded,
-    /// Too many decisions about this peer ran into their deadline lately; the policy was not asked.
+    /// Too many decisions about this peer ran into their deadline lately; the component was not asked.
     #[error("too many decisions about this peer's clients ran into their deadline")]
     Penalty,
 }

@@ -81,7 +81,7 @@ fn a_failure_is_one_line_with_policy_connection_and_public_id() {
     let (written, decision) = logged_while(decide);
     assert!(matches!(decision, Err(PolicyError::Trap(_))), "{decision:?}");
     assert_eq!(written.lines().count(), 1, "{written}");
-    for part in ["WARN", "policy=\"guest\"", "connection=\"c1\"", PUBLIC_ID, "the policy trapped"] {
+    for part in ["WARN", "policy=\"guest\"", "connection=\"c1\"", PUBLIC_ID, "the component trapped"] {
         assert!(written.contains(part), "{part}: {written}");
     }
     assert!(!written.contains(TRACKING_ID), "{written}");

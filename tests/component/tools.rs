@@ -76,7 +76,7 @@ fn a_wrong_expectation_fails_with_both_answers() {
 #[test]
 fn traps_and_loops_are_reported_as_what_they_are() {
     for (guest, why) in [
-        (guest::TRAP, "the policy trapped"),
+        (guest::TRAP, "the component trapped"),
         (guest::ENDLESS_LOOP, "did not decide within"),
         (guest::MEMORY_BOMB, "bytes of memory"),
         (guest::BAD_UTF8, "broke the contract"),
@@ -115,7 +115,7 @@ fn decide_prints_one_decision() {
     let folder = Folder::new();
     let trap = folder.file("trap.wasm", bytes(guest::TRAP));
     let (out, _, decided) = policy(&["decide", &trap], "{}");
-    assert!(!decided && out.contains("the policy trapped"), "{out}");
+    assert!(!decided && out.contains("the component trapped"), "{out}");
 }
 
 #[test]
