@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! handshake | forward-auth   a request for which the gateway finds out who the client is; it continues the trace of a trusted proxy
+//! | request                  (one that goes on to a server behind the gateway)
 //!   decision                 the policy is asked and followed, here for requests without a HELLO
 //!   connection               from the 101 to the end of the connection
 //!     join                   from HELLO to WELCOME

@@ -22,10 +22,12 @@ use super::{
     hang_up::hang_up,
     head::HeadFault,
     passed::is_passed,
+    path::RequestPath,
     patience::Patience,
     proxied::RelayUpgrade,
     proxies,
     reply::{self, Problem},
+    routes::Target,
     strict::Strict,
     upgrade::{Agreed, TesteeUpgrade, Upgrade, Upgraded},
     websocket::Handover,
@@ -188,13 +190,21 @@ impl Edge {
         if !traces::are_on() {
             return Span::NONE;
         }
-        if self.routes.find_question(request.uri.path()).is_some() {
+        let path = request.uri.path();
+        if self.routes.find_question(path).is_some() {
             Span::of_request("forward-auth", request, is_proxy)
         } else if request.headers.contains_key(header::UPGRADE) {
             Span::of_request("handshake", request, is_proxy)
+        } else if self.passes_on(path) {
+            Span::of_request("request", request, is_proxy)
         } else {
             Span::NONE
         }
+    }
+
+    fn passes_on(&self, path: &str) -> bool {
+        RequestPath::parse(path)
+            .is_ok_and(|path| matches!(self.routes.find(&path), Some((Target::Proxied(_), _))))
     }
 
     fn finish(&self, headers: &mut HeaderMap, is_last: bool) {

@@ -9,7 +9,8 @@ use serde_json::json;
 use self::collector::{Collector, Span};
 use crate::support::{
     Client, Gateway, Handshake, Jar, PATIENCE, Serializer,
-    config::{TICKET, With as _, ticket_auth, tracked, web},
+    config::{TICKET, With as _, ticket_auth, tracked, web, web_paths},
+    http::Connection,
 };
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -106,6 +107,29 @@ fn a_client_that_is_no_proxy_does_not_choose_its_trace() {
     let handshake = one(&spans, "handshake");
     assert_ne!(handshake.trace, TRACE);
     assert_eq!((&*handshake.parent, &*handshake.links), ("", &[TRACE.to_owned()][..]));
+}
+
+#[test]
+fn a_request_that_goes_on_takes_its_trace_along() {
+    let (collector, server) = (Collector::start("200 OK"), Collector::start("200 OK"));
+    let app = json!({ "type": "proxy", "upstream": { "addresses": [server.endpoint()] } });
+    let mut config = web_paths(&json!({ "app": app, "page": { "type": "json", "value": {} } }));
+    config["transports"][0]["options"] = json!({ "trusted_proxies": ["127.0.0.1"], "allowed_hosts": ["*"] });
+    let mut gateway =
+        Gateway::prepare(&config).environment("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint()).run();
+    for path in ["/app", "/page"] {
+        let mut connection = Connection::open(&gateway);
+        let traceparent = traceparent();
+        connection
+            .send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nTraceparent: {traceparent}\r\n\r\n"));
+        assert_eq!(connection.response().status, 200, "{path}");
+    }
+    assert!(gateway.terminate().success());
+    let spans = collector.spans();
+    let request = one(&spans, "request");
+    assert_eq!((&*request.trace, &*request.parent), (TRACE, SPAN));
+    let told = format!("traceparent: 00-{TRACE}-{}-01\r\n", request.id);
+    assert!(server.heads().contains(&told), "{told}: {}", server.heads());
 }
 
 #[test]

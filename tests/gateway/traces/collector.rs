@@ -13,6 +13,7 @@ use std::{
 pub(super) struct Collector {
     address: SocketAddr,
     sent: Arc<Mutex<Vec<Vec<u8>>>>,
+    heads: Arc<Mutex<String>>,
 }
 
 /// A span, with its IDs in hexadecimal.
@@ -37,18 +38,23 @@ impl Collector {
     /// Answers each request with this status.
     pub(super) fn start(status: &'static str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let (address, sent) = (listener.local_addr().unwrap(), Arc::default());
-        let kept = Arc::clone(&sent);
+        let (address, sent, heads) = (listener.local_addr().unwrap(), Arc::default(), Arc::default());
+        let (kept, noted) = (Arc::clone(&sent), Arc::clone(&heads));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                take(stream, status, &kept);
+                take(stream, status, &kept, &noted);
             }
         });
-        Self { address, sent }
+        Self { address, sent, heads }
     }
 
     pub(super) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The heads of all requests, in small letters.
+    pub(super) fn heads(&self) -> String {
+        self.heads.lock().unwrap().clone()
     }
 
     /// The bytes of all requests, those that are no text replaced.
@@ -65,13 +71,14 @@ impl Collector {
     }
 }
 
-fn take(stream: TcpStream, status: &str, sent: &Mutex<Vec<Vec<u8>>>) {
+fn take(stream: TcpStream, status: &str, sent: &Mutex<Vec<Vec<u8>>>, heads: &Mutex<String>) {
     let mut reader = BufReader::new(stream);
     let (mut length, mut line) = (0, String::new());
     while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
         if let Some(text) = line.to_ascii_lowercase().strip_prefix("content-length:") {
             length = text.trim().parse().unwrap();
         }
+        heads.lock().unwrap().push_str(&line.to_ascii_lowercase());
         line.clear();
     }
     let mut body = vec![0; length];
