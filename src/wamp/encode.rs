@@ -101,10 +101,10 @@ fn write_message<W: Writer>(message: &RouterMessage, target: Serializer) -> Byte
             Message::<W>::new(code::INTERRUPT, 2, size(&options)).int(*request).details(&options).finish()
         }
         RouterMessage::RegistrationRevoked { registration, reason } => {
-            revoked::<W>(code::UNREGISTERED, "registration", *registration, reason)
+            revoked::<W>(code::UNREGISTERED, "registration", *registration, reason.as_str())
         }
         RouterMessage::SubscriptionRevoked { subscription, reason } => {
-            revoked::<W>(code::UNSUBSCRIBED, "subscription", *subscription, reason)
+            revoked::<W>(code::UNSUBSCRIBED, "subscription", *subscription, reason.as_str())
         }
         RouterMessage::Published { request, publication } => {
             ids::<W>(code::PUBLISHED, &[*request, *publication])

@@ -169,10 +169,11 @@ pub enum RouterMessage {
     Registered { request: u64, registration: u64 },
     /// `[UNREGISTERED, UNREGISTER.Request|id]`
     Unregistered { request: u64 },
-    /// `[UNREGISTERED, 0, Details|dict]`: the router takes a registration back.
-    RegistrationRevoked { registration: u64, reason: Cow<'static, str> },
+    /// `[UNREGISTERED, 0, Details|dict]`: the router takes a registration back. The specification has a sentence for the reason; clients
+    /// such as autobahn for Python end the connection where it is no URI.
+    RegistrationRevoked { registration: u64, reason: Uri },
     /// `[UNSUBSCRIBED, 0, Details|dict]`: the router takes a subscription back.
-    SubscriptionRevoked { subscription: u64, reason: Cow<'static, str> },
+    SubscriptionRevoked { subscription: u64, reason: Uri },
     /// `[INTERRUPT, INVOCATION.Request|id, Options|dict]`
     Interrupt { request: u64, options: InterruptOptions },
     /// `[INVOCATION, Request|id, REGISTERED.Registration|id, Details|dict, CALL.Arguments|list, CALL.ArgumentsKw|dict]`

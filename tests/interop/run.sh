@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs real programs against the gateway: Autobahn's cases for WebSocket servers, autobahn for Python, wampy.js, Chromium on the
-# built-in page and on the example application, and the proxies that ask it about requests (nginx, Caddy, Traefik, Envoy, HAProxy).
+# Runs real programs against the gateway: Autobahn's cases for WebSocket servers, autobahn for Python, autobahn-js, wampy.js, Chromium on
+# the built-in page and on the example application, and the proxies that ask it about requests (nginx, Caddy, Traefik, Envoy, HAProxy).
 #
-#   WAMPGATE_BIN=target/debug/wampgate tests/interop/run.sh [conformance] [autobahn] [wampyjs] [proxies] [browser]
+#   WAMPGATE_BIN=target/debug/wampgate tests/interop/run.sh [conformance] [autobahn] [autobahnjs] [wampyjs] [proxies] [browser]
 #
 # Without names, all of them. What they need is installed first: Python packages into folders of their own, npm
 # packages beside the scripts, and Chromium, nginx and HAProxy (Debian's packages) if they are not there and this runs as root.
@@ -191,6 +191,7 @@ autobahn() {
     local venv
     python_packages python
     run_client autobahn env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/interop.py" "$url"
+    run_client autobahn-features env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/features.py" "$url"
     run_client autobahn-login env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/login.py" "${url%/ws}/login"
     run_client autobahn-rawsocket env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/rawsocket.py" "${raw[@]}" "$url"
     run_client autobahn-twisted env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/python/rawsocket_twisted.py" "${raw[0]}"
@@ -204,6 +205,11 @@ node_packages() {
     # Without optional packages: those are native accelerators that would have to be compiled or downloaded. npm wants them
     # in the lock file all the same, hence the pinned versions in the package.json of wampyjs.
     (cd "$here/$1" && npm ci --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error) || fail "cannot install $1's npm packages"
+}
+
+autobahnjs() {
+    node_packages autobahnjs
+    run_client autobahnjs node "$here/autobahnjs/features.js" "$url"
 }
 
 wampyjs() {
@@ -240,9 +246,9 @@ browser() {
 [ -x "$binary" ] || fail "no gateway at $binary: run cargo build, or say in WAMPGATE_BIN where it is"
 binary=$(cd "$(dirname "$binary")" && pwd)/$(basename "$binary")
 mkdir -p "$cache"
-[ $# -gt 0 ] || set -- conformance autobahn wampyjs proxies browser
+[ $# -gt 0 ] || set -- conformance autobahn autobahnjs wampyjs proxies browser
 for client in "$@"; do
-    case $client in conformance | autobahn | wampyjs | proxies | browser) ;; *) fail "no client is called $client" ;; esac
+    case $client in conformance | autobahn | autobahnjs | wampyjs | proxies | browser) ;; *) fail "no client is called $client" ;; esac
 done
 
 start_gateway

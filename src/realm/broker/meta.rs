@@ -1,7 +1,5 @@
 //! What the meta API shows of subscriptions, and taking one back.
 
-use std::borrow::Cow;
-
 use serde_json::{Value, json};
 
 use super::Broker;
@@ -11,7 +9,7 @@ use crate::{
 };
 
 /// Why a subscription was taken back, for subscribers that understand it, if the caller does not say.
-const REMOVED: &str = "the subscriber was removed from the subscription";
+const REMOVED: &str = "wamp.error.unsubscribed";
 
 impl Broker {
     /// All subscriptions.
@@ -70,7 +68,7 @@ impl Broker {
         &mut self,
         session: SessionId,
         subscription: u64,
-        reason: Option<String>,
+        reason: Option<Uri>,
         turn: &mut Turn<'_>,
         out: &mut Deliveries,
     ) -> bool {
@@ -78,7 +76,7 @@ impl Broker {
             return false;
         }
         if turn.supports(session, ClientFeatures::SUBSCRIPTION_REVOCATION) {
-            let reason = reason.map_or(Cow::Borrowed(REMOVED), Cow::Owned);
+            let reason = reason.unwrap_or_else(|| Uri::known(REMOVED));
             out.one(session, RouterMessage::SubscriptionRevoked { subscription, reason });
         }
         true

@@ -1,17 +1,12 @@
 //! What the meta API shows of registrations, and taking one back.
 
-use std::borrow::Cow;
-
 use serde_json::{Value, json};
 
-use super::{Dealer, Registration};
+use super::{Dealer, Registration, registrations::UNREGISTERED};
 use crate::{
     realm::{deliveries::Deliveries, turn::Turn},
     wamp::{SessionId, Uri, pattern::Pattern},
 };
-
-/// Why a registration was taken back, for callees that understand it.
-const REMOVED: &str = "the callee was removed from the registration";
 
 impl Dealer {
     /// All registrations.
@@ -65,14 +60,14 @@ impl Dealer {
         &mut self,
         callee: SessionId,
         registration: u64,
-        reason: Option<String>,
+        reason: Option<Uri>,
         turn: &mut Turn<'_>,
         out: &mut Deliveries,
     ) -> bool {
         if self.unregister(callee, registration, turn, out).is_err() {
             return false;
         }
-        let reason = reason.map_or(Cow::Borrowed(REMOVED), Cow::Owned);
+        let reason = reason.unwrap_or_else(|| Uri::known(UNREGISTERED));
         super::registrations::tell_revoked(callee, registration, reason, turn, out);
         true
     }

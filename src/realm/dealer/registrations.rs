@@ -1,6 +1,6 @@
 //! Registrations: who has registered what, alone or together with others, and who is invoked.
 
-use std::{borrow::Cow, collections::VecDeque};
+use std::collections::VecDeque;
 
 use super::{
     Dealer, MAX_REGISTRATIONS,
@@ -15,15 +15,16 @@ use crate::{
     },
     time::Timestamp,
     wamp::{
-        ClientFeatures, RouterMessage, SessionId,
+        ClientFeatures, RouterMessage, SessionId, Uri,
         message::{Invoke, RegisterOptions, code},
         pattern::Pattern,
         uri::error,
     },
 };
 
-/// Why a registration was taken back, for callees that understand it.
-const REPLACED: &str = "another callee has registered the procedure with force_reregister";
+/// Why a registration was taken back, for callees that understand it: another callee has registered the procedure with
+/// `force_reregister`, or a client removed the callee and gave no reason. Crossbar.io says the same.
+pub(super) const UNREGISTERED: &str = "wamp.error.unregistered";
 
 /// A procedure, or a pattern of procedures, and its callees.
 #[derive(Debug)]
@@ -216,7 +217,7 @@ impl Dealer {
             if let Some(party) = self.parties.get_mut(&session) {
                 party.registrations.remove(&id);
             }
-            tell_revoked(session, id, REPLACED.into(), turn, out);
+            tell_revoked(session, id, Uri::known(UNREGISTERED), turn, out);
             self.drop_callee(id, session, turn, out);
         }
     }
@@ -285,7 +286,7 @@ fn share(
 pub(super) fn tell_revoked(
     callee: SessionId,
     registration: u64,
-    reason: Cow<'static, str>,
+    reason: Uri,
     turn: &Turn<'_>,
     out: &mut Deliveries,
 ) {

@@ -129,18 +129,24 @@ impl Arguments {
         roles.map(Some).ok_or_else(|| invalid("a list of roles as the first argument"))
     }
 
+    /// The reason that a client is told, if the caller gives one.
+    pub(in crate::realm) fn reason(&self) -> Result<Option<Uri>, RequestError> {
+        let Some(reason) = self.kwargs.get("reason").filter(|reason| !reason.is_null()) else {
+            return Ok(None);
+        };
+        let uri = reason.as_str().and_then(|reason| Uri::parse(reason).ok());
+        uri.map(Some).ok_or_else(|| {
+            RequestError::new(INVALID_URI, "the keyword argument `reason` must be a URI, or be left out")
+        })
+    }
+
     /// The sessions that are to end, with what they are told.
     pub(super) fn killed(
         &self,
         sessions: Vec<SessionId>,
         authid: Option<String>,
     ) -> Result<Killed, RequestError> {
-        let reason = match self.kwargs.get("reason") {
-            None | Some(Value::Null) => Uri::known(KILLED),
-            Some(reason) => reason.as_str().and_then(|reason| Uri::parse(reason).ok()).ok_or_else(|| {
-                RequestError::new(INVALID_URI, "the keyword argument `reason` must be a URI, or be left out")
-            })?,
-        };
+        let reason = self.reason()?.unwrap_or_else(|| Uri::known(KILLED));
         Ok(Killed { sessions, reason, message: self.words("message")?, authid })
     }
 

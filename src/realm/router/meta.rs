@@ -13,7 +13,7 @@ use super::{
     Now, Router,
 };
 use crate::wamp::{
-    Payload, SessionId,
+    Payload, SessionId, Uri,
     pattern::{Pattern, UriMatch},
     uri::error::{
         INVALID_ARGUMENT, INVALID_URI, NO_SUCH_REGISTRATION, NO_SUCH_SESSION, NO_SUCH_SUBSCRIPTION,
@@ -90,7 +90,7 @@ impl Router {
             Query::Remove => {
                 let id = arguments.id(ID)?;
                 let session = arguments.second_id("a session's identifier")?;
-                let reason = arguments.words("reason")?;
+                let reason = arguments.reason()?;
                 self.remove(kind, id, SessionId(session), reason, members, now, out)?;
                 Ok(MetaResult::Nothing)
             }
@@ -117,7 +117,7 @@ impl Router {
         kind: Kind,
         id: u64,
         session: SessionId,
-        reason: Option<String>,
+        reason: Option<Uri>,
         members: &Members,
         now: Now,
         out: &mut Deliveries,

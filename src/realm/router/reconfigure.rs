@@ -9,10 +9,10 @@ use super::{
     },
     Now, Router,
 };
-use crate::wamp::{SessionId, pattern::Pattern};
+use crate::wamp::{SessionId, Uri, pattern::Pattern, uri::error};
 
 /// What a client is told that loses a subscription or a registration.
-const DENIED: &str = "the operator has changed what your role may do";
+const DENIED: &str = error::NOT_AUTHORIZED;
 
 impl Router {
     /// Goes by other rules from now on.
@@ -49,7 +49,7 @@ impl Router {
         }
         let turn = &mut turn!(self, members, now);
         for (kind, id) in denied {
-            let reason = Some(DENIED.to_owned());
+            let reason = Some(Uri::known(DENIED));
             match kind {
                 Kind::Subscription => self.broker.revoke(session, id, reason, turn, out),
                 Kind::Registration => self.dealer.revoke(session, id, reason, turn, out),

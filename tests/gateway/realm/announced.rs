@@ -106,6 +106,7 @@ const PROBES: &[Probe] = &[
         ask(&mut client, "wamp.subscription.remove_subscriber", &json!([subscription, session])).unwrap();
         let revoked = client.expect(code::UNSUBSCRIBED);
         assert_eq!((&revoked[1], &revoked[2]["subscription"]), (&json!(0), &subscription));
+        assert_eq!(revoked[2]["reason"], "wamp.error.unsubscribed");
     }),
     ("dealer", "call_canceling", |gateway| {
         let [mut caller, mut callee] = pair(gateway, &json!({}));
@@ -172,7 +173,8 @@ const PROBES: &[Probe] = &[
     ("dealer", "registration_revocation", |gateway| {
         let [_, mut callee] = pair(gateway, &json!({}));
         register(&mut capable(gateway), &json!({ "force_reregister": true }), PROCEDURE).unwrap();
-        assert_eq!(callee.expect(code::UNREGISTERED)[1], 0);
+        let revoked = callee.expect(code::UNREGISTERED);
+        assert_eq!((&revoked[1], &revoked[2]["reason"]), (&json!(0), &json!("wamp.error.unregistered")));
     }),
     ("dealer", "session_meta_api", |gateway| {
         let mut client = capable(gateway);

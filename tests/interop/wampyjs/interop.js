@@ -7,8 +7,8 @@
 // included, so this also shows that a gateway takes such identifiers. Ends with `N passed, N failed` and, if anything failed, exit code 1.
 
 import { strict as assert } from 'node:assert';
-import { Inbox, SERIALIZERS, soon, withSession } from './peer.js';
-import { runAll } from './run.js';
+import { SERIALIZERS, withSession } from './peer.js';
+import { Inbox, runAll, soon } from './run.js';
 
 // The whole run, in milliseconds; each step has its own limit, so this only catches a client that hangs.
 const TIMEOUT = 180_000;

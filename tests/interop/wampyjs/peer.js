@@ -7,28 +7,17 @@ import { Wampy } from 'wampy';
 import { JsonSerializer } from 'wampy/JsonSerializer.js';
 import { MsgpackSerializer } from 'wampy/MsgpackSerializer.js';
 import { CborSerializer } from 'wampy/CborSerializer.js';
+import { soon } from './run.js';
 
 export const COOKIE = 'cbtid';
 const REALM = 'realm1';
 const GOODBYE = 6;
-
-// How long any single answer may take, in milliseconds; far more than a gateway on the same machine needs.
-const PATIENCE = 10_000;
 
 export const SERIALIZERS = {
   json: () => new JsonSerializer(),
   msgpack: () => new MsgpackSerializer(),
   cbor: () => new CborSerializer(),
 };
-
-/** Waits, but not for ever. */
-export function soon(promise, what) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer in time: ${what}`)), PATIENCE);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
 
 /**
  * Connects, presenting a cookie if there is one (wampy.js keeps no jar in Node), and joins. `auth` are wampy.js's
@@ -85,25 +74,5 @@ export async function withSession(url, serializer, cookie, run) {
     return await run(peer);
   } finally {
     await peer.bye();
-  }
-}
-
-/** Values that arrive one after the other. */
-export class Inbox {
-  #values = [];
-  #waiting = [];
-
-  push(value) {
-    const waiting = this.#waiting.shift();
-    if (waiting) waiting(value); else this.#values.push(value);
-  }
-
-  next(what) {
-    if (this.#values.length > 0) return Promise.resolve(this.#values.shift());
-    return soon(new Promise((resolve) => this.#waiting.push(resolve)), what);
-  }
-
-  get isEmpty() {
-    return this.#values.length === 0;
   }
 }

@@ -1,6 +1,18 @@
-// What the scripts of this folder have in common: they take an address, run scenarios and count.
+// What the scripts for Node.js have in common: they take an address, run scenarios and count.
 
 import { basename } from 'node:path';
+
+// How long any single answer may take, in milliseconds; far more than a gateway on the same machine needs.
+const PATIENCE = 10_000;
+
+/** Waits, but not for ever. */
+export function soon(promise, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer in time: ${what}`)), PATIENCE);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
 
 /**
  * Runs the `[name, function]` pairs that `scenarios` makes of the address on the command line, for `timeout`
@@ -32,4 +44,24 @@ export async function runAll(title, scenarios, timeout) {
   }
   console.log(`${passed} passed, ${failed} failed`);
   process.exit(failed === 0 ? 0 : 1);
+}
+
+/** Values that arrive one after the other. */
+export class Inbox {
+  #values = [];
+  #waiting = [];
+
+  push(value) {
+    const waiting = this.#waiting.shift();
+    if (waiting) waiting(value); else this.#values.push(value);
+  }
+
+  next(what) {
+    if (this.#values.length > 0) return Promise.resolve(this.#values.shift());
+    return soon(new Promise((resolve) => this.#waiting.push(resolve)), what);
+  }
+
+  get isEmpty() {
+    return this.#values.length === 0;
+  }
 }
