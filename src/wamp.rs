@@ -36,6 +36,7 @@ mod tests;
 pub use dictionary::Dictionary;
 pub use features::{ClientFeatures, RouterFeatures};
 pub use message::{ClientMessage, RouterMessage};
+pub(crate) use options::whole_float;
 pub use payload::Payload;
 pub use serializer::{DecodeError, Serializer, Subprotocol};
 pub use uri::{InvalidUri, Uri};

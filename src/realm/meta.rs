@@ -15,7 +15,7 @@ mod arguments;
 
 use serde_json::{Value, json};
 
-pub(super) use self::arguments::Arguments;
+pub(super) use self::arguments::{Arguments, identifier};
 use super::{broker::Recalled, deliveries::RequestError, member::Members, turn::Kind};
 use crate::wamp::{Payload, SessionId, Uri, uri::error::NO_SUCH_SESSION};
 

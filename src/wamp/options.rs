@@ -251,7 +251,7 @@ fn text(token: Token<'_>) -> Option<String> {
 
 /// A float that is a whole number of at most 2^53.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range, as just checked")]
-fn whole_float(float: f64) -> Option<u64> {
+pub(crate) fn whole_float(float: f64) -> Option<u64> {
     (0.0..=9_007_199_254_740_992.0).contains(&float).then_some(float as u64)
 }
 

@@ -215,6 +215,7 @@ autobahnjs() {
 wampyjs() {
     node_packages wampyjs
     run_client wampyjs node "$here/wampyjs/interop.js" "$url"
+    run_client wampyjs-features node "$here/wampyjs/features.js" "$url"
     run_client wampyjs-login node "$here/wampyjs/login.js" "${url%/ws}/login"
     run_client wampyjs-login-files node "$here/wampyjs/login.js" "${url%/ws}/files"
 }

@@ -248,7 +248,8 @@ impl Dealer {
         });
         let invocation = Invocation {
             caller: Some(call),
-            receives_progress: details.receive_progress,
+            // A callee that has announced none may send it all the same: wampy.js does.
+            receives_progress: options.receive_progress,
             is_killed: false,
             occupies: callee.places.map(|_| id),
             deadline,

@@ -10,6 +10,7 @@ use crate::{
     wamp::{
         Payload, Serializer, SessionId, Uri,
         uri::error::{INVALID_ARGUMENT, INVALID_URI, KILLED},
+        whole_float,
     },
 };
 
@@ -62,7 +63,7 @@ impl Arguments {
 
     /// A session, the first argument.
     pub(super) fn session(&self) -> Result<SessionId, RequestError> {
-        let id = self.args.first().and_then(Value::as_u64);
+        let id = self.args.first().and_then(identifier);
         id.map(SessionId).ok_or_else(|| invalid("a session's identifier as the first argument"))
     }
 
@@ -74,13 +75,13 @@ impl Arguments {
 
     /// An identifier, the first argument.
     pub(in crate::realm) fn id(&self, what: &str) -> Result<u64, RequestError> {
-        let id = self.args.first().and_then(Value::as_u64);
+        let id = self.args.first().and_then(identifier);
         id.ok_or_else(|| invalid(format!("{what} as the first argument")))
     }
 
     /// An identifier, the second argument.
     pub(in crate::realm) fn second_id(&self, what: &str) -> Result<u64, RequestError> {
-        let id = self.args.get(1).and_then(Value::as_u64);
+        let id = self.args.get(1).and_then(identifier);
         id.ok_or_else(|| invalid(format!("{what} as the second argument")))
     }
 
@@ -155,6 +156,12 @@ impl Arguments {
         let result = MetaResult::Value(sessions.len().into());
         Ok(MetaAnswer { result, killed: Some(self.killed(sessions, None)?) })
     }
+}
+
+/// An identifier. JavaScript's usual encoders for `MessagePack` and CBOR write one of more than 32 bits as a float.
+pub(in crate::realm) fn identifier(value: &Value) -> Option<u64> {
+    let float = || value.as_f64().filter(|float| float.fract() == 0.0);
+    value.as_u64().or_else(|| float().and_then(whole_float))
 }
 
 /// Refuses a dictionary that has others than these.

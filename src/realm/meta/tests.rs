@@ -113,6 +113,7 @@ fn session_is_told_by_its_public_names_only() {
         "transport": { "type": "websocket", "channel": "tcp", "serializer": "cbor" },
     });
     assert_eq!(result(MetaProcedure::Get, "[2]"), details);
+    assert_eq!(result(MetaProcedure::Get, "[2.0]"), details, "as JavaScript has it in CBOR");
     assert_eq!(refused(MetaProcedure::Get, "[9]", ""), NO_SUCH_SESSION);
     for args in ["[]", r#"["2"]"#, "[-2]", "[2.5]"] {
         assert_eq!(refused(MetaProcedure::Get, args, ""), INVALID_ARGUMENT, "{args}");

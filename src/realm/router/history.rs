@@ -7,7 +7,7 @@ use super::{
         broker::{Filter, MAX_RECALLED},
         deliveries::RequestError,
         member::{Actor, Members},
-        meta::{Arguments, MetaProcedure, MetaResult},
+        meta::{Arguments, MetaProcedure, MetaResult, identifier},
         permissions::Action,
         turn::Kind,
     },
@@ -61,7 +61,7 @@ fn filter(arguments: &Arguments) -> Result<Filter, RequestError> {
     let text =
         |name, expected| read(keyword(name), name, expected, |value| value.as_str().map(str::to_owned));
     let time = |name| read(keyword(name), name, TIME, |value| Timestamp::from_rfc3339(value.as_str()?));
-    let publication = |name| read(keyword(name), name, "a publication's identifier", Value::as_u64);
+    let publication = |name| read(keyword(name), name, "a publication's identifier", identifier);
     Ok(Filter {
         reverse,
         limit,
@@ -70,7 +70,7 @@ fn filter(arguments: &Arguments) -> Result<Filter, RequestError> {
         before_time: time("before_time")?,
         until_time: time("until_time")?,
         topic: text("topic", "a URI")?,
-        publisher: read(keyword("publisher"), "publisher", "a session's identifier", Value::as_u64)?,
+        publisher: read(keyword("publisher"), "publisher", "a session's identifier", identifier)?,
         publisher_authid: text("publisher_authid", "text")?,
         publisher_authrole: text("publisher_authrole", "text")?,
         from_publication: publication("from_publication")?,

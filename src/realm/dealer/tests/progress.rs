@@ -67,10 +67,12 @@ fn caller_that_takes_one_result_gets_the_final_one() {
 }
 
 #[test]
-fn callee_that_knows_no_progress_is_not_asked_for_it() {
+fn callee_that_announces_no_progress_is_not_asked_for_it_and_may_send_it_all_the_same() {
     let mut world = World::open([1, 2]);
     world.register(2, "com.p");
     assert!(!details(world.send(1, calls(7, "com.p", receiving()))).receive_progress);
+    assert_eq!(world.send(2, progresses(1)), part(1, 7));
+    assert_eq!(world.send(2, yields(1)), result(1, 7));
 }
 
 #[test]

@@ -104,7 +104,7 @@ struct Call {
 struct Invocation {
     /// Nothing once the call has ended.
     call: Option<Key>,
-    receive_progress: bool,
+    wants_progress: bool,
     is_killed: bool,
     /// The registration, and the callee's stay in it, where places are limited.
     occupies: Option<(u64, u64)>,

@@ -72,17 +72,17 @@ impl Model {
             call.ends = None;
         }
         call.at = Some((callee.session, number));
-        let receive_progress = call.receive_progress && is_able(callee.session);
+        let wants_progress = call.receive_progress;
         let message = Said::Invocation {
             number,
             id,
             procedure: by_pattern.then_some(URIS[call.uri]),
             timeout: if keeps_time { call.timeout } else { 0 },
-            receive_progress,
+            receive_progress: wants_progress && is_able(callee.session),
         };
         self.expected.push((callee.session, message));
         let occupies = callee.places.map(|_| (id, callee.stay));
-        let invocation = Invocation { call: Some(key), receive_progress, is_killed: false, occupies };
+        let invocation = Invocation { call: Some(key), wants_progress, is_killed: false, occupies };
         self.invocations.insert((callee.session, number), invocation);
         self.unanswered.entry(callee.session).or_default().push(number);
     }
@@ -101,7 +101,7 @@ impl Model {
         let found = self.invocations.get(&(session, number));
         let call = found.and_then(|found| found.call);
         if is_progress {
-            if let Some(key) = call.filter(|_| found.is_some_and(|found| found.receive_progress)) {
+            if let Some(key) = call.filter(|_| found.is_some_and(|found| found.wants_progress)) {
                 let now = self.now;
                 let call = self.calls.get_mut(&key).unwrap();
                 call.ends = call.ends.map(|_| now + call.timeout);
