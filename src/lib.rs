@@ -136,5 +136,8 @@ pub mod fuzzing;
 #[cfg(feature = "gateway")]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::auth::timing::WrongClients;
+    pub use crate::{
+        auth::timing::WrongClients,
+        wamp::pattern::{Pattern, PatternMap, UriMatch},
+    };
 }
