@@ -22,6 +22,7 @@ fn no_message_repeats_a_secret() {
     for (file, faulty) in [
         ("auth_ticket_kind", "principals.joe.ticket"),
         ("auth_wampcra_user", "users.eve.secret"),
+        ("auth_wampcra_long_derivation", "users.joe.secret"),
         ("auth_scram_values", "principals.joe.stored-key"),
     ] {
         let printed = fs::read_to_string(format!("tests/config/faulty/{file}.txt")).unwrap();

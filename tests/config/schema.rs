@@ -17,6 +17,7 @@ const BEYOND: &[&str] = &[
     "auth_no_principals",
     "auth_role_unknown",
     "auth_scram_no_principals",
+    "auth_wampcra_long_derivation",
     "auth_wampcra_no_users",
     "auth_wampcra_users_and_principals",
     "auth_wampcra_users_missing",

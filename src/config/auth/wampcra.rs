@@ -16,6 +16,9 @@ use crate::{
 /// From how many bytes on a value in base64 is more likely to be a key than a password.
 const SHORTEST_KEY: usize = 16;
 
+/// How many iterations the gateway makes to derive a key when it reads the configuration: a fraction of a second.
+const MOST_ITERATIONS: u32 = 100_000;
+
 choice! {
     /// Joins clients that sign a challenge with a shared secret (WAMP-CRA).
     enum RawWampCra {
@@ -122,9 +125,13 @@ impl RawUser {
             let is_derived = size == usize::from(key_length);
             if !is_derived && !walk.is_missing_secret(&path) {
                 if size >= SHORTEST_KEY {
-                    walk.warn_at(path, format!("is taken for a password: a key that was derived from one would have {key_length} bytes (`keylen`) in base64, not {size}"));
+                    walk.warn_at(&path, format!("is taken for a password: a key that was derived from one would have {key_length} bytes (`keylen`) in base64, not {size}"));
                 }
-                key = salting.derive(key.expose());
+                if iterations > MOST_ITERATIONS {
+                    walk.fault_at(&path, format!("is taken for a password, and to derive the key takes too long with more than {MOST_ITERATIONS} iterations: use the key that `wampgate principals hash` prints"));
+                } else {
+                    key = salting.derive(key.expose());
+                }
             }
             Some(salting)
         } else {
