@@ -65,7 +65,7 @@ pub use crate::{
     identity::Name,
     policy::{ComponentKind, PolicyFile, PolicyOptions, ProcedureOptions},
     realm::{AuthorizerOptions, HistoryOptions, Permission, RealmOptions, RoleOptions, Roles, SessionLimits},
-    remote::{Account, Login, Proof, RemoteOptions, RemoteRealm},
+    remote::{Account, Login, Proof, RemoteOptions, RemoteRealm, TokenLogin},
     server::{Endpoint, ListenerOptions, SocketAccess},
     service::{ServiceOptions, TesteeOptions},
     store::{StoreOptions, SyncMode},

@@ -13,6 +13,7 @@ mod hello;
 mod join;
 mod options;
 mod session;
+mod token;
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use tokio::sync::watch;
 
 pub use self::{
     hello::Announced,
-    options::{Account, Login, Proof, RemoteOptions, RemoteRealm},
+    options::{Account, Login, Proof, RemoteOptions, RemoteRealm, TokenLogin},
     session::RouterSession,
 };
 use crate::{

@@ -5,7 +5,7 @@ pub(super) mod cookie;
 mod cryptosign;
 mod dynamic;
 pub(super) mod file;
-mod hex;
+pub(super) mod hex;
 mod scram;
 mod token;
 mod wampcra;

@@ -2,12 +2,16 @@
 
 use super::{
     Account, Login, Proof, RealmOptions, RemoteOptions, RemoteRealm, RoleOptions, Roles, Secret,
-    SessionLimits,
+    SessionLimits, TokenLogin, UpstreamPlace,
+    auth::hex::HexSecret,
     reader::{Located, Millis, NodePath, Walk, Whole, choice, object, quoted},
     upstream::{Address, HostName, RawUpstream},
     websocket::{MAX_SIZE, SerializerName},
 };
 use crate::{identity::Name, wamp::Uri};
+
+/// Roles that Crossbar does not look up for sessions of a proxy.
+const UNCHECKED: [&str; 2] = ["anonymous", "trusted"];
 
 choice! {
     /// What the clients of a `websocket` path join in place of the realms of the gateway.
@@ -70,11 +74,11 @@ choice! {
     enum RawLogin {
         Ticket(RawTicketLogin) = "ticket",
         Account(RawAccountLogin) = "account",
+        Token(RawTokenLogin) = "ticket-token",
+        Proxy(RawProxyLogin) = "crossbar",
     }
     refuses {
-        "ticket-token" => "the gateway signs no tickets for routers yet, use \"ticket\" with a secret that the router's authenticator knows",
-        "crossbar" => "the gateway does not speak Crossbar's `anonymous-proxy` yet, use \"ticket\" with a dynamic authenticator",
-        "anonymous-proxy" => "the gateway does not speak Crossbar's `anonymous-proxy` yet, use \"ticket\" with a dynamic authenticator",
+        "anonymous-proxy" => "write \"crossbar\"",
         "cryptosign-proxy" => "use \"ticket\", or an \"account\"",
         "anonymous" => "the router would know no client: use \"ticket\", or an \"account\"",
     }
@@ -86,6 +90,23 @@ object! {
         /// The ticket.
         ticket: required Secret,
     }
+}
+
+object! {
+    /// The client's own authid, and a ticket that the gateway signs: a JSON Web Token with the client's authid (`sub`), role (`role`) and realm
+    /// (`aud`), which counts for 30 seconds. An authenticator of the router verifies it.
+    struct RawTokenLogin {
+        /// The gateway's private key of Ed25519, in 64 hexadecimal digits.
+        key: required HexSecret,
+        /// Who signs, `iss` of the token. Default `wampgate`.
+        issuer: optional Name,
+    }
+}
+
+object! {
+    /// Crossbar's `anonymous-proxy`: the router takes the gateway's word for who the client is. Only over Unix sockets, since the router
+    /// takes it from every program that reaches the transport.
+    struct RawProxyLogin {}
 }
 
 object! {
@@ -132,6 +153,9 @@ impl RawRemote {
             host,
             ca_certificates,
         } = *router;
+        let places: Vec<_> = addresses.iter().flat_map(|addresses| &addresses.value).map(place_of).collect();
+        let named = realms.iter().flat_map(|realms| &realms.value).flat_map(|realm| &realm.roles);
+        let roles: Vec<_> = named.flat_map(|roles| &roles.value).map(role_of).collect();
         let upstream = RawUpstream {
             addresses,
             connect_timeout,
@@ -145,6 +169,9 @@ impl RawRemote {
         let login = auth.and_then(|auth| auth.value.check(&auth.path, walk));
         let serializers =
             serializers.map(|named| super::websocket::serializers(Some(named), Vec::new(), walk));
+        if let Some(Login::Proxy) = login {
+            refuse_what_a_proxy_must_not(&places, &roles, walk);
+        }
         let (upstream, host) = upstream?;
         let default = RemoteOptions::new(upstream, realms?, login?);
         let mut wire = default.wire.clone();
@@ -170,6 +197,29 @@ impl RawRemoteRealm {
             authorizer: None,
         };
         Roles::Listed(named.map(role).collect::<Vec<RoleOptions>>())
+    }
+}
+
+/// Where an address stands, and whether it is a Unix socket.
+fn place_of(address: &Located<Address>) -> (String, bool) {
+    (address.path.clone(), matches!(address.value.0.place, UpstreamPlace::Unix(_)))
+}
+
+/// Where a role stands, and the role.
+fn role_of(role: &Located<Name>) -> (String, Name) {
+    (role.path.clone(), role.value.clone())
+}
+
+/// Crossbar's `anonymous-proxy` verifies nothing: neither who connects nor some roles.
+fn refuse_what_a_proxy_must_not(places: &[(String, bool)], roles: &[(String, Name)], walk: &mut Walk<'_>) {
+    for (path, _) in places.iter().filter(|(_, is_unix)| !is_unix) {
+        walk.fault_at(path, "the router would take the word of every program that reaches it here: use a Unix socket, or \"ticket-token\"");
+    }
+    for (path, role) in roles.iter().filter(|(_, role)| UNCHECKED.contains(&role.as_str())) {
+        walk.fault_at(
+            path,
+            format!("Crossbar lets a session with the role {} do everything, whatever its configuration says: use another name", quoted(role)),
+        );
     }
 }
 
@@ -207,6 +257,12 @@ impl RawLogin {
     fn check(self, at: &str, walk: &mut Walk<'_>) -> Option<Login> {
         match self {
             Self::Ticket(raw) => raw.ticket.map(Login::Ticket),
+            Self::Token(raw) => {
+                let issuer =
+                    raw.issuer.map_or_else(|| TokenLogin::ISSUER.to_owned(), |name| name.to_string());
+                raw.key.map(|key| Login::Token(TokenLogin { key: key.secret(), issuer }))
+            }
+            Self::Proxy(_) => Some(Login::Proxy),
             Self::Account(raw) => {
                 let authid = raw.authid?;
                 let proof = match (raw.ticket, raw.wampcra) {

@@ -92,7 +92,7 @@ pub(super) enum EndpointKind {
 
 /// An address of an upstream.
 #[derive(Debug)]
-pub(super) struct Address(UpstreamAddress);
+pub(super) struct Address(pub(super) UpstreamAddress);
 
 /// What a `Host` header may hold.
 #[derive(Debug)]

@@ -1,12 +1,13 @@
 //! What the gateway says to a router to become a session there: HELLO, made from scratch, and the answer to CHALLENGE.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Account, Login, Proof};
 use crate::{
     auth::{self, Salting, Secret},
     identity::Identity,
-    wamp::{Dictionary, RouterFeatures, SessionId},
+    time::Timestamp,
+    wamp::{Dictionary, RouterFeatures, SessionId, Uri},
 };
 
 /// The roles of clients (section "Client: Role and Feature Announcement").
@@ -79,26 +80,52 @@ impl Login {
     pub(super) fn authid<'a>(&'a self, identity: &'a Identity) -> &'a str {
         match self {
             // Other sessions of the router see it, so that it is never a credential.
-            Self::Ticket(_) => identity.authid.public(),
+            Self::Ticket(_) | Self::Token(_) | Self::Proxy => identity.authid.public(),
             Self::Account(account) => &account.authid,
         }
     }
 
-    /// HELLO.Details.
-    pub(super) fn hello(&self, identity: &Identity, Announced(roles): Announced) -> Map<String, Value> {
-        Map::from_iter([
+    /// HELLO.Details for a realm.
+    pub(super) fn hello(
+        &self,
+        identity: &Identity,
+        realm: &Uri,
+        Announced(roles): Announced,
+    ) -> Map<String, Value> {
+        let mut details = Map::from_iter([
             ("roles".to_owned(), roles.into()),
             ("authmethods".to_owned(), vec![self.method()].into()),
             ("authid".to_owned(), self.authid(identity).into()),
-        ])
+        ]);
+        if matches!(self, Self::Proxy) {
+            // Crossbar.io goes by these alone. What its own proxies tell beside them, cookies and headers, every session could read there.
+            let told = json!({
+                "proxy_realm": realm.as_str(),
+                "proxy_authid": self.authid(identity),
+                "proxy_authrole": identity.authrole.as_str(),
+                "proxy_authmethod": identity.authmethod,
+                "proxy_authprovider": identity.authprovider,
+                "proxy_authextra": identity.authextra.clone().unwrap_or_default(),
+            });
+            details.insert("authextra".to_owned(), told);
+        }
+        details
     }
 
     /// The answer to a CHALLENGE; none: the router asks for something else than was offered.
-    pub(super) fn answer(&self, method: &str, extra: &Map<String, Value>) -> Option<String> {
+    pub(super) fn answer(
+        &self,
+        (method, extra): (&str, &Map<String, Value>),
+        identity: &Identity,
+        realm: &Uri,
+    ) -> Option<String> {
         if method != self.method() {
             return None;
         }
         match self {
+            Self::Token(token) => Some(token.ticket(identity, realm, Timestamp::now())),
+            // The router has nothing to ask.
+            Self::Proxy => None,
             Self::Ticket(ticket) | Self::Account(Account { proof: Proof::Ticket(ticket), .. }) => {
                 Some(ticket.expose().to_owned())
             }
@@ -113,14 +140,23 @@ impl Login {
 
     /// Whether a text has the secret in it.
     pub(super) fn is_in(&self, text: &str) -> bool {
-        let (Self::Ticket(secret)
-        | Self::Account(Account { proof: Proof::Ticket(secret) | Proof::WampCra(secret), .. })) = self;
-        text.contains(secret.expose())
+        match self {
+            Self::Ticket(secret)
+            | Self::Account(Account { proof: Proof::Ticket(secret) | Proof::WampCra(secret), .. }) => {
+                text.contains(secret.expose())
+            }
+            // How every token begins that is JSON.
+            Self::Token(_) => text.contains("eyJ"),
+            Self::Proxy => false,
+        }
     }
 
     const fn method(&self) -> &'static str {
         match self {
-            Self::Ticket(_) | Self::Account(Account { proof: Proof::Ticket(_), .. }) => "ticket",
+            Self::Ticket(_) | Self::Token(_) | Self::Account(Account { proof: Proof::Ticket(_), .. }) => {
+                "ticket"
+            }
+            Self::Proxy => "anonymous-proxy",
             Self::Account(Account { proof: Proof::WampCra(_), .. }) => "wampcra",
         }
     }

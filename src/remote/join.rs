@@ -52,7 +52,7 @@ impl Remote {
         announced: Announced,
     ) -> Result<(Wire, Welcomed), RouterFault> {
         let login = &self.0.router.options.login;
-        let details = login.hello(identity, announced);
+        let details = login.hello(identity, &self.0.name, announced);
         wire.pass(spoken.write_request(Request::Hello { realm: &self.0.name, details }));
         let mut has_answered = false;
         loop {
@@ -65,7 +65,7 @@ impl Remote {
             match reply.map_err(|error| fault::nonsense_at_join(&error))? {
                 Reply::Challenge { method, extra } if !has_answered => {
                     has_answered = true;
-                    let Some(signature) = login.answer(&method, &extra) else {
+                    let Some(signature) = login.answer((&method, &extra), identity, &self.0.name) else {
                         let why = format!("the router asks for something else than {login}");
                         return Err(RouterFault::unavailable(fault::LOGIN, why));
                     };
@@ -136,6 +136,8 @@ impl std::fmt::Display for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Ticket(_) => "the ticket of `upstream.auth`",
+            Self::Token(_) => "a ticket that the gateway signs",
+            Self::Proxy => "nothing at all, as `anonymous-proxy` does",
             Self::Account(_) => "what proves the account of `upstream.auth`",
         })
     }

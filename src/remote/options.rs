@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::{
-    auth::Secret,
+    auth::{Secret, SecretKey},
     identity::Name,
     realm::Roles,
     upstream::UpstreamOptions,
@@ -76,6 +76,24 @@ pub enum Login {
     Ticket(Secret),
     /// With one account for all clients.
     Account(Account),
+    /// With the client's authid and a ticket that the gateway signs for it.
+    Token(TokenLogin),
+    /// By Crossbar.io's `anonymous-proxy`: the router takes the gateway's word.
+    Proxy,
+}
+
+/// How the gateway signs tickets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenLogin {
+    /// The private key, of Ed25519.
+    pub key: SecretKey,
+    /// Who the gateway says that it is. Default `wampgate`.
+    pub issuer: String,
+}
+
+impl TokenLogin {
+    /// The default of `issuer`.
+    pub const ISSUER: &str = "wampgate";
 }
 
 /// An account of the gateway's own.

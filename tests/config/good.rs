@@ -42,7 +42,9 @@ fn every_sound_configuration_is_accepted_with_its_warnings() {
         let path = Path::new("tests/config/good").join(secret);
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     }
-    let files = ["tests/config/good", "examples", "examples/forward-auth"].map(json_files).concat();
+    let files = ["tests/config/good", "examples", "examples/forward-auth", "examples/crossbar-router"]
+        .map(json_files)
+        .concat();
     assert!(files.len() >= 10, "only {} configurations were found", files.len());
     for file in files {
         let (printed, is_sound) = check(&file);

@@ -57,7 +57,10 @@ fn valid(schema: &Value, file: &Path) -> Option<Result<(), String>> {
 #[test]
 fn what_the_loader_accepts_the_schema_accepts() {
     let schema = printed_schema();
-    for file in ["tests/config/good", "examples", "examples/forward-auth"].map(json_files).concat() {
+    for file in ["tests/config/good", "examples", "examples/forward-auth", "examples/crossbar-router"]
+        .map(json_files)
+        .concat()
+    {
         load_with(&ConfigSource::File(file.clone()), &env).unwrap();
         assert_eq!(valid(&schema, &file), Some(Ok(())));
     }

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use ed25519_dalek::{Signature, SigningKey};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -234,6 +236,76 @@ fn one_account_may_stand_for_all_clients() {
         assert_eq!(ask(&mut client, "wamp.session.get", &sessions)["authid"], account["authid"]);
         client.leaves();
     }
+}
+
+#[test]
+fn a_signed_ticket_names_the_client_and_counts_once_and_for_a_while() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let router = Router::start(move |link| {
+        let hello = link.receive();
+        link.send(&json!([code::CHALLENGE, "ticket", {}]));
+        tell.send(link.receive()).unwrap();
+        link.send(&json!([code::WELCOME, 1, welcome(&hello[2]["authid"])]));
+        link.frame();
+    });
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let auth = json!({ "auth": { "type": "ticket-token", "key": "07".repeat(32), "issuer": "edge" } });
+    let gateway = gateway(&router.url(), &auth);
+    let mut identifiers = Vec::new();
+    for _ in 0..2 {
+        let (_joe, _) = joe(&gateway);
+        let answer = hears(&told);
+        let token = answer[1].as_str().unwrap();
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let bytes = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).unwrap();
+        let signature = Signature::from_slice(&bytes(signature)).unwrap();
+        key.verifying_key().verify_strict(signed.as_bytes(), &signature).unwrap();
+        let (head, claims) = signed.split_once('.').unwrap();
+        let json = |part: &str| serde_json::from_slice::<Value>(&bytes(part)).unwrap();
+        assert_eq!(json(head), json!({ "alg": "EdDSA", "typ": "JWT" }));
+        let mut claims = json(claims);
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        let (begun, ends) = (claims["iat"].as_u64().unwrap(), claims["exp"].as_u64().unwrap());
+        assert!(begun.abs_diff(now) < 60 && ends == begun + 30, "{claims} at {now}");
+        identifiers.push(claims["jti"].take());
+        assert_eq!(
+            claims,
+            json!({ "iss": "edge", "aud": "inner", "sub": "joe", "role": "frontend", "iat": begun, "exp": ends, "jti": null })
+        );
+    }
+    assert_ne!(identifiers[0], identifiers[1]);
+    assert!(!gateway.output().text().contains("eyJ"), "no ticket stands in the log");
+}
+
+#[test]
+fn crossbar_takes_the_word_of_the_gateway_at_a_unix_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("router.sock");
+    let (tell, told) = std::sync::mpsc::channel();
+    Router::start_at(&socket, move |link| {
+        let hello = link.receive();
+        link.send(&json!([code::WELCOME, 4711, welcome(&hello[2]["authextra"]["proxy_authid"])]));
+        tell.send(hello).unwrap();
+        link.frame();
+    });
+    let more = json!({
+        "auth": { "type": "crossbar" },
+        "realms": [{ "name": "realm1", "upstream_name": "inner", "roles": ["frontend"] }],
+    });
+    let upstream = upstream(&format!("unix:{}:/", socket.display()), &more);
+    let gateway =
+        Gateway::start(&with_metrics(&tracked().with("auth", ticket_auth()).with("upstream", upstream)));
+    let (_joe, welcome) = joe(&gateway);
+    assert_eq!((&welcome["authid"], &welcome["authmethod"]), (&json!("joe"), &json!("ticket")));
+    let hello = hears(&told);
+    assert_eq!(
+        hello[2]["authextra"],
+        json!({
+            "proxy_realm": "inner", "proxy_authid": "joe", "proxy_authrole": "frontend",
+            "proxy_authmethod": "ticket", "proxy_authprovider": "static", "proxy_authextra": {},
+        })
+    );
+    assert_eq!((&hello[1], &hello[2]["authmethods"]), (&json!("inner"), &json!(["anonymous-proxy"])));
 }
 
 // === What passes ===

@@ -1,7 +1,9 @@
 //! A WAMP router behind the gateway, which a test plays: it speaks JSON, and says what the test wants it to say.
 
 use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
+    os::unix::net::UnixListener,
+    path::Path,
     sync::{Arc, mpsc},
     thread,
 };
@@ -11,7 +13,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{
     PATIENCE, code,
-    upstream::{read_frame, read_head},
+    upstream::{Peer, read_frame, read_head},
     websocket::{Frame, opcode},
 };
 
@@ -24,7 +26,7 @@ pub(crate) struct Router {
 }
 
 /// A connection of the gateway.
-pub(crate) struct Link(TcpStream);
+pub(crate) struct Link(Box<dyn Peer>);
 
 impl Router {
     /// A router that does this with each connection after the handshake.
@@ -33,27 +35,24 @@ impl Router {
         let address = listener.local_addr().unwrap();
         let serve = Arc::new(serve);
         thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (serve, mut stream) = (Arc::clone(&serve), stream.unwrap());
-                thread::spawn(move || {
-                    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-                    let Some(head) = read_head(&mut stream) else { return };
-                    let line = |name: &str| {
-                        let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with(name));
-                        line.and_then(|line| line.split_once(": ")).map(|(_, value)| value.to_owned())
-                    };
-                    assert!(line("sec-websocket-protocol").unwrap().contains("wamp.2.json"), "{head}");
-                    let accept = derive_accept_key(line("sec-websocket-key").unwrap().as_bytes());
-                    let switching = format!(
-                        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: wamp.2.json\r\n\r\n"
-                    );
-                    let mut link = Link(stream);
-                    link.write(switching.as_bytes());
-                    serve(&mut link);
-                });
+            for stream in listener.incoming().map(Result::unwrap) {
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                Link(Box::new(stream)).serve(&serve);
             }
         });
         Self { address }
+    }
+
+    /// The same at a Unix socket.
+    pub(crate) fn start_at(path: &Path, serve: impl Fn(&mut Link) + Send + Sync + 'static) {
+        let listener = UnixListener::bind(path).unwrap();
+        let serve = Arc::new(serve);
+        thread::spawn(move || {
+            for stream in listener.incoming().map(Result::unwrap) {
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                Link(Box::new(stream)).serve(&serve);
+            }
+        });
     }
 
     /// A router that lets every session in, does this with each, and then reports what it hears until the end: messages, and at
@@ -95,9 +94,28 @@ impl Router {
 }
 
 impl Link {
+    /// Makes the handshake and does this on a thread of its own.
+    fn serve<S: Fn(&mut Self) + Send + Sync + 'static>(mut self, serve: &Arc<S>) {
+        let serve = Arc::clone(serve);
+        thread::spawn(move || {
+            let Some(head) = read_head(&mut *self.0) else { return };
+            let line = |name: &str| {
+                let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with(name));
+                line.and_then(|line| line.split_once(": ")).map(|(_, value)| value.to_owned())
+            };
+            assert!(line("sec-websocket-protocol").unwrap().contains("wamp.2.json"), "{head}");
+            let accept = derive_accept_key(line("sec-websocket-key").unwrap().as_bytes());
+            let switching = format!(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: wamp.2.json\r\n\r\n"
+            );
+            self.write(switching.as_bytes());
+            serve(&mut self);
+        });
+    }
+
     /// Sends bytes. A gateway that is gone does not matter.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
-        let _ = std::io::Write::write_all(&mut self.0, bytes);
+        let _ = self.0.write_all(bytes);
     }
 
     /// Sends a message.
@@ -107,7 +125,7 @@ impl Link {
 
     /// The next frame; nothing once the gateway is gone.
     pub(crate) fn frame(&mut self) -> Option<Frame> {
-        read_frame(&mut self.0)
+        read_frame(&mut *self.0)
     }
 
     /// The next message.

@@ -31,6 +31,13 @@ impl<const MIN: usize, const MAX: usize> Raw for Hex<MIN, MAX> {
     }
 }
 
+impl HexSecret {
+    /// The bytes.
+    pub(in crate::config) fn secret(self) -> SecretKey {
+        self.0
+    }
+}
+
 impl Raw for HexSecret {
     // No message repeats the value.
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {

@@ -64,18 +64,21 @@ fn a_secret_answers_only_the_method_that_was_offered() {
     let none = Map::new();
     let challenge = Map::from_iter([("challenge".to_owned(), "x".into())]);
     let ticket = Login::Ticket(secret());
-    assert_eq!(ticket.answer("ticket", &none).as_deref(), Some("secret"));
-    assert_eq!(ticket.answer("wampcra", &challenge), None);
+    let answer = |login: &Login, method: &str, extra: &Map<String, Value>| {
+        login.answer((method, extra), &identity(), &Uri::known("realm1"))
+    };
+    assert_eq!(answer(&ticket, "ticket", &none).as_deref(), Some("secret"));
+    assert_eq!(answer(&ticket, "wampcra", &challenge), None);
     let cra = account(Proof::WampCra(secret()));
-    assert_eq!(cra.answer("ticket", &none), None);
-    assert_eq!(cra.answer("wampcra", &none), None);
-    let signature = cra.answer("wampcra", &challenge).unwrap();
+    assert_eq!(answer(&cra, "ticket", &none), None);
+    assert_eq!(answer(&cra, "wampcra", &none), None);
+    let signature = answer(&cra, "wampcra", &challenge).unwrap();
     assert!(signature.len() == 44 && !signature.contains("secret"), "{signature}");
     let salted = |iterations: Value, length: Value| {
         let mut extra = challenge.clone();
         extra.extend([("salt".to_owned(), "pepper".into())]);
         extra.extend([("iterations".to_owned(), iterations), ("keylen".to_owned(), length)]);
-        cra.answer("wampcra", &extra)
+        answer(&cra, "wampcra", &extra)
     };
     assert!(salted(100.into(), 32.into()).is_some_and(|other| other != signature));
     for (iterations, length) in
@@ -87,7 +90,8 @@ fn a_secret_answers_only_the_method_that_was_offered() {
 
 #[test]
 fn a_hello_names_the_client_or_the_account() {
-    let of = |login: &Login| Value::from(login.hello(&identity(), Announced(Map::new())));
+    let of =
+        |login: &Login| Value::from(login.hello(&identity(), &Uri::known("realm1"), Announced(Map::new())));
     let ticket = Login::Ticket(secret());
     assert_eq!(of(&ticket), json!({ "roles": {}, "authmethods": ["ticket"], "authid": "joe" }));
     let cra = account(Proof::WampCra(secret()));
