@@ -15,6 +15,7 @@ use std::{
 
 use http::HeaderName;
 use serde_json::Value;
+use tokio::time;
 
 /// What a call holds while the realm has it.
 pub(crate) use super::queue::Place;
@@ -197,8 +198,9 @@ impl ProcedureGate {
         }
         let realm = self.options.realm.as_ref().map_or(realm, Uri::as_str);
         let callee = self.callees.get(realm).ok_or_else(|| unreachable(CallFailure::NoRealm))?;
-        let place =
-            self.places.enter(peer, self.tally.waiting()).await.map_err(|_| PolicyError::Overloaded)?;
+        // With a procedure that is slow for all, the queue could take minutes.
+        let entered = time::timeout(*timeout, self.places.enter(peer, self.tally.waiting())).await;
+        let place = entered.ok().and_then(Result::ok).ok_or(PolicyError::Overloaded)?;
         let begun = Instant::now();
         let call = Call { procedure, role: role.as_ref(), arguments, timeout: *timeout, place };
         let said = callee.call(call).await;

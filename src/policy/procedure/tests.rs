@@ -126,3 +126,14 @@ async fn a_peer_about_whom_calls_come_too_late_again_and_again_has_to_wait() {
     assert_eq!(kinds.last(), Some(&"penalty"), "{kinds:?}");
     assert_eq!(ask(&gate, &QUIET, "realm1").await.unwrap_err().kind(), "deadline");
 }
+
+#[tokio::test]
+async fn a_place_is_waited_for_no_longer_than_an_answer() {
+    let callee = Arc::new(Scripted { waits: true, ..Scripted::default() });
+    let mut gate = gate(&callee, 1);
+    gate.options.timeout = Duration::from_millis(50);
+    let mut first = Box::pin(ask(&gate, &LOUD, "realm1"));
+    assert!(poll!(&mut first).is_pending());
+    assert_eq!(ask(&gate, &QUIET, "realm1").await, Err(PolicyError::Overloaded));
+    assert_eq!(callee.called.load(Relaxed), 1);
+}
