@@ -273,7 +273,8 @@ impl Edge {
             return Box::pin(self.pass(proxied, request, depth, body, client, tls)).await;
         }
         if !is_for_all {
-            return Err(Problem::Method);
+            let is_passed = matches!(target, Target::Proxied(proxied) if proxied.http.is_some());
+            return Err(if is_passed { Problem::NotPassed } else { Problem::Method });
         }
         match target {
             Target::WebSocket(websocket) => {

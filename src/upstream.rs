@@ -100,11 +100,13 @@ pub enum UpstreamError {
     /// No address can be reached.
     Unreachable(String),
     /// No address was reached in time.
-    Late(Duration),
+    Late(String, Duration),
     /// TLS comes to nothing.
     Tls(String),
     /// It has taken the request and not answered in time.
-    Silent(Duration),
+    Silent(String, Duration),
+    /// It has closed the connection before its answer began, or before the body of its answer did.
+    Lost(String),
     /// Its answer makes no sense.
     Nonsense(String),
     /// It has answered something else than 101, for the client.
@@ -174,7 +176,7 @@ impl Upstream {
         headers: &HeaderMap,
         accept_key: &HeaderValue,
     ) -> Result<Opened, UpstreamError> {
-        let place = self.place()?;
+        let place = self.make_place().await?;
         let mut last = UpstreamError::Unreachable("it has no address".to_owned());
         for number in self.choice.order(Instant::now()).into_iter().take(MAX_TRIES) {
             let Some(address) = self.options.addresses.get(number) else { continue };
@@ -208,7 +210,7 @@ impl Upstream {
                 Ok(Err(fault)) => {
                     Err(self.failed(number, UpstreamError::Nonsense(format!("{address}: {}", told(&fault)))))
                 }
-                Err(_) => Err(self.failed(number, UpstreamError::Silent(limit))),
+                Err(_) => Err(self.failed(number, UpstreamError::Silent(address.to_string(), limit))),
             };
         }
         Err(last)
@@ -218,6 +220,19 @@ impl Upstream {
     fn place(&self) -> Result<Place, UpstreamError> {
         let place = self.tally.enter(self.options.max_connections).ok_or(UpstreamError::Full)?;
         Ok(place.with(descriptors::take().ok_or(UpstreamError::Descriptors)?))
+    }
+
+    /// The same, which a connection makes free that waits for a request.
+    async fn make_place(&self) -> Result<Place, UpstreamError> {
+        loop {
+            match self.place() {
+                Err(error @ (UpstreamError::Full | UpstreamError::Descriptors)) => {
+                    let Some(lease) = self.pool.take(None) else { return Err(error) };
+                    lease.close().await;
+                }
+                place => return place,
+            }
+        }
     }
 
     /// Connects to an address.
@@ -232,7 +247,7 @@ impl Upstream {
                 UpstreamError::Unreachable(format!("{address}: {error}"))
             }
             Ok(Err(LinkFault::Tls(error))) => UpstreamError::Tls(format!("{address}: {error}")),
-            Err(_) => UpstreamError::Late(limit),
+            Err(_) => UpstreamError::Late(address.to_string(), limit),
         };
         Err(self.failed(number, error))
     }
@@ -291,9 +306,10 @@ impl UpstreamError {
             Self::Full => "upstream-full",
             Self::Descriptors => "descriptors",
             Self::Unreachable(_) => "upstream-unreachable",
-            Self::Late(_) => "upstream-late",
+            Self::Late(..) => "upstream-late",
             Self::Tls(_) => "upstream-tls",
-            Self::Silent(_) => "upstream-silent",
+            Self::Silent(..) => "upstream-silent",
+            Self::Lost(_) => "upstream-lost",
             Self::Nonsense(_) => "upstream-nonsense",
             Self::TurnedDown(_) => "upstream-turned-down",
             Self::Body(BodyFault::TooLarge(_)) => "body-size",
@@ -312,8 +328,10 @@ impl UpstreamError {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::Full | Self::Descriptors => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unreachable(_) | Self::Tls(_) | Self::Nonsense(_) => StatusCode::BAD_GATEWAY,
-            Self::Late(_) | Self::Silent(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Unreachable(_) | Self::Tls(_) | Self::Lost(_) | Self::Nonsense(_) => {
+                StatusCode::BAD_GATEWAY
+            }
+            Self::Late(..) | Self::Silent(..) => StatusCode::GATEWAY_TIMEOUT,
             Self::TurnedDown(answer) => answer.status,
             Self::Body(BodyFault::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyFault::Late(_)) => StatusCode::REQUEST_TIMEOUT,
@@ -333,9 +351,14 @@ impl fmt::Display for UpstreamError {
                 write!(f, "the process has no file descriptors left for clients; {}", descriptors::REMEDY)
             }
             Self::Unreachable(why) => write!(f, "the upstream cannot be reached, {why}"),
-            Self::Late(limit) => write!(f, "no connection to the upstream within {limit:?}"),
+            Self::Late(address, limit) => {
+                write!(f, "no connection to the upstream within {limit:?}, {address}")
+            }
             Self::Tls(why) => write!(f, "no TLS with the upstream, {why}"),
-            Self::Silent(limit) => write!(f, "the upstream has not answered within {limit:?}"),
+            Self::Silent(address, limit) => {
+                write!(f, "the upstream has not answered within {limit:?}, {address}")
+            }
+            Self::Lost(why) => write!(f, "the upstream's answer has not come, {why}"),
             Self::Nonsense(why) => write!(f, "the upstream's answer makes no sense, {why}"),
             Self::TurnedDown(answer) => write!(f, "the upstream has answered {}", answer.status),
             Self::Body(fault) => fault.fmt(f),

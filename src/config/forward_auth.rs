@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, header};
+use http::HeaderName;
 use schemars::json_schema;
 
 use super::{
@@ -16,22 +16,6 @@ use crate::{
     upstream::{as_read, is_taken},
     wamp::Uri,
 };
-
-/// Headers that the answer itself needs, or on which a proxy acts, beside those that [mean something](is_taken) in a request.
-const TAKEN: [HeaderName; 12] = [
-    header::CACHE_CONTROL,
-    header::CONTENT_ENCODING,
-    header::CONTENT_TYPE,
-    header::DATE,
-    header::LOCATION,
-    header::RETRY_AFTER,
-    header::SEC_WEBSOCKET_ACCEPT,
-    header::SERVER,
-    header::SET_COOKIE,
-    header::STRICT_TRANSPORT_SECURITY,
-    header::VARY,
-    header::WWW_AUTHENTICATE,
-];
 
 object! {
     /// Whether a request is allowed, and whose it is: for a proxy that asks before it passes a request on.
@@ -117,7 +101,7 @@ impl Raw for IdentityHeader {
             HeaderName::from_bytes(text.as_bytes()).ok()
         })?;
         let read = as_read(name.as_str());
-        if is_taken(&read) || TAKEN.iter().any(|taken| taken.as_str() == read) {
+        if is_taken(&read) {
             walk.fault(format!(
                 "`{name}` has a meaning of its own for proxies or servers, use another name such as \"Remote-User\""
             ));

@@ -189,7 +189,7 @@ impl RawUpstream {
         }
         let mut addresses: Vec<UpstreamAddress> = Vec::new();
         for Located { path, value: Address(address) } in value {
-            if addresses.contains(&address) {
+            if addresses.iter().any(|other| other.is_same(&address)) {
                 walk.fault_at(path, "stands there twice, keep one");
             }
             addresses.push(address);
@@ -259,7 +259,7 @@ impl RawBackend {
         // The URL says how the server is spoken to, and the endpoint where it is.
         let address = match url {
             Some(url) => UpstreamAddress { place, ..url },
-            None => UpstreamAddress { place, has_tls: false, path: String::new() },
+            None => UpstreamAddress { place, has_tls: false, is_http: false, path: String::new() },
         };
         let default = UpstreamOptions::new(vec![address]);
         let connect_timeout =

@@ -131,7 +131,7 @@ fn check(request: &Parts) -> Result<bool, Problem> {
     let Parts { method, uri, headers, .. } = request;
     // A TRACE would show the client what only the upstream is told.
     if matches!(*method, Method::CONNECT | Method::TRACE) {
-        return Err(Problem::Method);
+        return Err(Problem::NotPassed);
     }
     // RFC 9112, 3.2.2: a URL in the request line tells the host; here it must be the same.
     let is_same = |host: &HeaderValue| {
@@ -145,7 +145,9 @@ fn check(request: &Parts) -> Result<bool, Problem> {
     if let Some(encoding) = encodings.next() {
         let is_chunked = encoding.as_bytes().eq_ignore_ascii_case(b"chunked");
         if !is_chunked || encodings.next().is_some() || headers.contains_key(header::CONTENT_LENGTH) {
-            return Err(Problem::Framing);
+            return Err(Problem::Framing(
+                "it has a Transfer-Encoding beside a Content-Length, or another one than 'chunked'",
+            ));
         }
     }
     Ok(headers.contains_key(header::CONTENT_LENGTH))

@@ -74,7 +74,9 @@ fn decode(component: &str) -> Result<Cow<'_, str>, BadPath> {
         return Err(BadPath);
     }
     let decoded = percent_decode_str(component).decode_utf8().map_err(|_| BadPath)?;
-    let sound = !matches!(&*decoded, "." | "..") && !decoded.contains(['/', '\\']) && !has_controls(&decoded);
+    // Some servers drop what stands behind a semicolon, and then climb.
+    let name = decoded.split(';').next().unwrap_or_default();
+    let sound = !matches!(name, "." | "..") && !decoded.contains(['/', '\\']) && !has_controls(&decoded);
     if sound { Ok(decoded) } else { Err(BadPath) }
 }
 
@@ -109,6 +111,10 @@ mod tests {
             ("/a/../b", None),
             ("/%2e%2E/b", None),
             ("/.", None),
+            ("/a/..;x=y/b", None),
+            ("/..%3B/b", None),
+            ("/.;", None),
+            ("/a;x=..", Some("a;x=..")),
             ("/a%2fb", None),
             ("/a%5Cb", None),
             ("/a\\b", None),

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::strict::Strict;
+use super::strict::{Strict, Unclear};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Sleep,
@@ -29,13 +29,13 @@ pub(crate) struct Patience<'a, S> {
     first: Option<u8>,
     /// Reads along where a request's end must be clear.
     strict: Option<Box<Strict>>,
-    is_unclear: bool,
+    unclear: Option<Unclear>,
 }
 
 impl<'a, S> Patience<'a, S> {
     /// The stream; `first` is an octet of it that was read already.
     pub(crate) fn new(stream: &'a mut S, first: Option<u8>) -> Self {
-        Self { stream, stalled: None, has_withheld: false, first, strict: None, is_unclear: false }
+        Self { stream, stalled: None, has_withheld: false, first, strict: None, unclear: None }
     }
 
     /// The same, which fails where a request comes whose end is not clear.
@@ -43,9 +43,9 @@ impl<'a, S> Patience<'a, S> {
         Self { strict, ..self }
     }
 
-    /// Whether such a request has come.
-    pub(crate) const fn is_unclear(&self) -> bool {
-        self.is_unclear
+    /// What is wrong with such a request, if one has come.
+    pub(super) const fn unclear(&self) -> Option<Unclear> {
+        self.unclear
     }
 
     /// Whether a bare answer of hyper's to a head that it could not read was withheld: the caller has a better one.
@@ -77,14 +77,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patience<'_, S> {
             return Poll::Ready(Ok(()));
         }
         let Some(strict) = &mut this.strict else { return Pin::new(&mut *this.stream).poll_read(cx, buf) };
-        if this.is_unclear {
+        if this.unclear.is_some() {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         let before = buf.filled().len();
         ready!(Pin::new(&mut *this.stream).poll_read(cx, buf))?;
         let read = buf.filled().get(before..).unwrap_or_default();
-        if strict.read(read).is_err() {
-            this.is_unclear = true;
+        if let Err(unclear) = strict.read(read) {
+            this.unclear = Some(unclear);
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         Poll::Ready(Ok(()))

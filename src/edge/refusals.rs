@@ -106,7 +106,7 @@ impl Edge {
         let reason = problem.reason();
         let line = self.metrics.refusals.count(Stage::Request, reason);
         // Browsers open connections ahead, which time out without a word: that is no fault.
-        if let Some(line) = line.filter(|_| matches!(problem, Problem::Head(_) | Problem::Framing)) {
+        if let Some(line) = line.filter(|_| matches!(problem, Problem::Head(_) | Problem::Framing(_))) {
             let (why, left_out) = (problem.cause(), line.left_out);
             self.metrics.refusals.note(Stage::Request, reason, line, &peer, &why);
             tracing::warn!(transport = %self.transport, %peer, reason, left_out, "a request was refused: {why}");

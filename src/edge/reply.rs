@@ -58,6 +58,8 @@ pub(crate) enum Problem {
     NotFound,
     /// Only GET and HEAD are served.
     Method,
+    /// The method is one that no upstream gets.
+    NotPassed,
     /// A file is there and cannot be read.
     File,
     /// A WebSocket handshake is refused.
@@ -66,8 +68,8 @@ pub(crate) enum Problem {
     Store(StoreError),
     /// Not exactly one `Host`.
     Host,
-    /// The end of a request's body could be found at two places.
-    Framing,
+    /// The end of a request's body could be found at two places, for this reason.
+    Framing(&'static str),
     /// A handshake that something between the client and the gateway has made a plain request.
     Stripped,
     /// A handshake from a page of another origin, or a request by a name that is not the service's.
@@ -152,12 +154,12 @@ impl Problem {
         match self {
             Self::Path => "path",
             Self::NotFound => "not-found",
-            Self::Method => "method",
+            Self::Method | Self::NotPassed => "method",
             Self::File => "file",
             Self::Handshake(refused) => refused.reason(),
             Self::Store(_) => "store",
             Self::Host => "host",
-            Self::Framing => "framing",
+            Self::Framing(_) => "framing",
             Self::Stripped => "stripped",
             Self::Foreign(foreign) => foreign.refused.reason(),
             Self::Head(fault) => fault.reason(),
@@ -216,6 +218,10 @@ pub(crate) fn reply(problem: &Problem) -> Response<Body> {
         Problem::Method | Problem::Handshake(HandshakeError::Method) => {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         }
+        Problem::NotPassed => {
+            let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+            headers.insert(header::ALLOW, methods);
+        }
         Problem::Stripped => {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -264,13 +270,13 @@ fn status(problem: &Problem) -> StatusCode {
     match problem {
         // RFC 6585, 5
         Problem::Head(fault) if fault.is_too_large => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        Problem::Path | Problem::Host | Problem::Framing | Problem::Head(_) | Problem::NoTls => {
+        Problem::Path | Problem::Host | Problem::Framing(_) | Problem::Head(_) | Problem::NoTls => {
             StatusCode::BAD_REQUEST
         }
         Problem::Stripped => StatusCode::UPGRADE_REQUIRED,
         Problem::Foreign(_) | Problem::Forwarded => StatusCode::FORBIDDEN,
         Problem::NotFound => StatusCode::NOT_FOUND,
-        Problem::Method => StatusCode::METHOD_NOT_ALLOWED,
+        Problem::Method | Problem::NotPassed => StatusCode::METHOD_NOT_ALLOWED,
         Problem::File => StatusCode::INTERNAL_SERVER_ERROR,
         Problem::Store(_) | Problem::Full | Problem::Descriptors | Problem::Memory | Problem::Pages => {
             StatusCode::SERVICE_UNAVAILABLE
@@ -302,10 +308,11 @@ fn message(problem: &Problem) -> String {
         Problem::Path => "this path cannot be served: check its percent-encoding and leave out '..'".into(),
         Problem::NotFound => "nothing is served at this path".into(),
         Problem::Method => "only GET and HEAD are served here".into(),
+        Problem::NotPassed => "CONNECT and TRACE are not served here, and a WebSocket begins with GET".into(),
         Problem::File => "this file cannot be read".into(),
         Problem::Store(_) => "clients cannot be tracked at the moment: try again later".into(),
         Problem::Host => "an HTTP/1.1 request needs exactly one Host header, which names a host".into(),
-        Problem::Framing => "a request's body has either a Content-Length or the Transfer-Encoding 'chunked', and nothing else".into(),
+        Problem::Framing(why) => format!("the end of this request is not clear: {why}"),
         Problem::Stripped => "this is a WebSocket handshake (it has a Sec-WebSocket-Key) without 'Upgrade: websocket': does the \
             proxy in front pass Upgrade and Connection on, with HTTP/1.1? (nginx: proxy_http_version 1.1; proxy_set_header \
             Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\")"
@@ -332,7 +339,7 @@ fn message(problem: &Problem) -> String {
         Problem::NotAllowed(refusal) => refusal.message(),
         Problem::Upstream(error) => match **error {
             UpstreamError::Full | UpstreamError::Descriptors => "too many connections, come later".into(),
-            UpstreamError::Late(_) | UpstreamError::Silent(_) => {
+            UpstreamError::Late(..) | UpstreamError::Silent(..) => {
                 "the service behind this gateway does not answer: try again later".into()
             }
             UpstreamError::Body(fault) => match fault {

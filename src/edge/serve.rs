@@ -28,7 +28,7 @@ use super::{
     proxies,
     reply::{self, Problem},
     routes::Target,
-    strict::Strict,
+    strict::{Strict, Unclear},
     upgrade::{Agreed, TesteeUpgrade, Upgrade, Upgraded},
     websocket::Handover,
 };
@@ -82,16 +82,16 @@ impl Edge {
         let ended = poll_fn(|cx| http.poll_without_shutdown(cx)).await;
         let http1::Parts { io, read_buf, .. } = http.into_parts();
         let io = io.into_inner();
-        let (has_withheld, is_unclear) = (io.has_withheld(), io.is_unclear());
-        match (ended, slot.into_inner()) {
+        let (has_withheld, unclear) = (io.has_withheld(), io.unclear());
+        match (ended, slot.into_inner(), unclear) {
             // A request before it may still have half of its answer.
-            (_, None) if is_unclear => {
-                let last_words = self.last_words(&Problem::Framing, peer);
+            (_, None, Some(Unclear(why))) => {
+                let last_words = self.last_words(&Problem::Framing(why), peer);
                 let last_words = if has_asked.into_inner() { Vec::new() } else { last_words };
                 hang_up(&mut stream, &last_words, MAX_LINGER).await;
             }
             // hyper's buffer is several kilobytes, full or not.
-            (Ok(()), Some(agreed)) => {
+            (Ok(()), Some(agreed), _) => {
                 let early = Bytes::copy_from_slice(&read_buf);
                 let stream = match noted.into_inner() {
                     Some(noted) => {
@@ -114,12 +114,12 @@ impl Edge {
                     }
                 });
             }
-            (Ok(()), None) => hang_up(&mut stream, b"", MAX_LINGER).await,
+            (Ok(()), None, _) => hang_up(&mut stream, b"", MAX_LINGER).await,
             // A proxy might take a 408 for the answer to the request that it is just sending.
-            (Err(error), _) if is_trusted && error.is_timeout() && read_buf.is_empty() => {
+            (Err(error), ..) if is_trusted && error.is_timeout() && read_buf.is_empty() => {
                 hang_up(&mut stream, b"", MAX_LINGER).await;
             }
-            (Err(error), _) => {
+            (Err(error), ..) => {
                 tracing::debug!(transport = %self.transport, %peer, %error, "an HTTP connection broke off");
                 let problem = if has_withheld {
                     let complaint = error.to_string();

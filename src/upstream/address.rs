@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf};
 
 use http::{Uri, uri::Authority};
+use percent_encoding::percent_decode_str;
 
 /// An address of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub struct UpstreamAddress {
     pub place: UpstreamPlace,
     /// Whether it speaks TLS.
     pub has_tls: bool,
+    /// Whether it is written as `http` or `https`.
+    pub is_http: bool,
     /// What takes the place of the mount in the paths of requests: nothing, or a path without a slash at its end.
     pub path: String,
 }
@@ -33,6 +36,14 @@ pub(crate) enum AddressFault {
     /// It is no URL.
     #[error("is no URL such as \"ws://127.0.0.1:3000/socket\"")]
     Url,
+    /// It is no URL, and begins as one of HTTP.
+    #[error("is no URL such as \"http://127.0.0.1:3000\"")]
+    HttpUrl,
+    /// Its path is read in more than one way.
+    #[error(
+        "has a path with `.`, `..` or a percent sign that begins no escape, which servers read in several ways"
+    )]
+    Path,
     /// It has a query or a fragment.
     #[error("has a query or a fragment: those come from the client's request")]
     Query,
@@ -57,14 +68,24 @@ impl UpstreamAddress {
                 return Err(AddressFault::Socket);
             }
             let place = UpstreamPlace::Unix(PathBuf::from(socket));
-            return Ok(Self { place, has_tls: false, path: base(path)? });
+            return Ok(Self { place, has_tls: false, is_http: false, path: base(path)? });
         }
         let (scheme, rest) = text.split_once("://").ok_or(AddressFault::Scheme)?;
-        let has_tls = match scheme {
-            "ws" | "http" => false,
-            "wss" | "https" => true,
+        let (has_tls, is_http) = match scheme {
+            "ws" => (false, false),
+            "http" => (false, true),
+            "wss" => (true, false),
+            "https" => (true, true),
             _ => return Err(AddressFault::Scheme),
         };
+        Self::parse_url(rest, has_tls, is_http).map_err(|fault| match fault {
+            AddressFault::Url if is_http => AddressFault::HttpUrl,
+            fault => fault,
+        })
+    }
+
+    /// Reads what stands behind the scheme.
+    fn parse_url(rest: &str, has_tls: bool, is_http: bool) -> Result<Self, AddressFault> {
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.contains('@') {
             return Err(AddressFault::User);
@@ -89,7 +110,12 @@ impl UpstreamAddress {
             return Err(AddressFault::Url);
         }
         let place = UpstreamPlace::Tcp(host.to_owned(), port);
-        Ok(Self { place, has_tls, path: base(path)? })
+        Ok(Self { place, has_tls, is_http, path: base(path)? })
+    }
+
+    /// Whether both lead to the same place, however they are written.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (&self.place, self.has_tls, &self.path) == (&other.place, other.has_tls, &other.path)
     }
 
     /// What stands in `Host` if not what the client has asked for.
@@ -111,12 +137,30 @@ fn base(path: &str) -> Result<String, AddressFault> {
         || (path.starts_with('/')
             && path.bytes().all(|byte| byte.is_ascii_graphic())
             && path.parse::<Uri>().is_ok());
-    if is_path { Ok(path.to_owned()) } else { Err(AddressFault::Url) }
+    if !is_path {
+        return Err(AddressFault::Url);
+    }
+    if path.split('/').all(has_one_reading) { Ok(path.to_owned()) } else { Err(AddressFault::Path) }
+}
+
+/// Whether a component of a path is the same for every server.
+fn has_one_reading(component: &str) -> bool {
+    let mut escapes = component.split('%').skip(1);
+    let is_escape = |rest: &str| {
+        rest.as_bytes().first_chunk::<2>().is_some_and(|code| code.iter().all(u8::is_ascii_hexdigit))
+    };
+    let decoded = percent_decode_str(component).collect::<Vec<u8>>();
+    escapes.all(is_escape) && !matches!(&*decoded, b"." | b"..")
 }
 
 impl fmt::Display for UpstreamAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.has_tls { "wss" } else { "ws" };
+        let scheme = match (self.is_http, self.has_tls) {
+            (false, false) => "ws",
+            (false, true) => "wss",
+            (true, false) => "http",
+            (true, true) => "https",
+        };
         match &self.place {
             UpstreamPlace::Tcp(host, port) if host.contains(':') => write!(f, "{scheme}://[{host}]:{port}"),
             UpstreamPlace::Tcp(host, port) => write!(f, "{scheme}://{host}:{port}"),
@@ -142,6 +186,7 @@ mod tests {
             let UpstreamPlace::Tcp(name, port) = &address.place else { panic!("{text}") };
             assert_eq!(format!("{name} {port}"), place, "{text}");
             assert_eq!((address.has_tls, &*address.path, &*address.host()), (has_tls, path, host), "{text}");
+            assert_eq!(address.to_string().split(':').next(), text.split(':').next(), "{text}");
         }
         for (text, socket, path) in [
             ("unix:/run/app.sock", "/run/app.sock", ""),
@@ -173,6 +218,13 @@ mod tests {
             ("ws://joe:secret@a/", AddressFault::User),
             ("unix:", AddressFault::Socket),
             ("unix:/a:b", AddressFault::Url),
+            ("http://a:99999", AddressFault::HttpUrl),
+            ("https://", AddressFault::HttpUrl),
+            ("http://a/b/../c", AddressFault::Path),
+            ("http://a/.", AddressFault::Path),
+            ("ws://a/%2E%2e/b", AddressFault::Path),
+            ("http://a/%zz", AddressFault::Path),
+            ("unix:/run/app.sock:/b%4", AddressFault::Path),
         ] {
             assert_eq!(UpstreamAddress::parse(text), Err(fault), "{text}");
         }

@@ -3,7 +3,13 @@
 //! A request that has not begun to leave may go to the next address. One that has is never sent again, whatever its method: the upstream
 //! may have acted on it.
 
-use std::{pin::pin, sync::Arc, time::Instant};
+use std::{
+    error::Error as _,
+    io::{self, ErrorKind},
+    pin::pin,
+    sync::Arc,
+    time::Instant,
+};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
 use hyper::body::Incoming;
@@ -67,24 +73,33 @@ impl Upstream {
                 }
             };
             let request = self.request(lease.address, &method, below, &headers, body, has_length)?;
+            let (number, is_used) = (lease.address, lease.is_used);
             match self.ask(&mut lease, request).await {
                 Ok(answer) => {
-                    self.choice.succeeded(lease.address);
                     let (head, answer) = answer.into_parts();
                     let (pool, tally) = (Arc::clone(&self.pool), self.tally.clone());
-                    let answer = AnswerBody::new(answer, self.options.idle_timeout, lease, pool, tally);
+                    let mut answer = AnswerBody::new(answer, self.options.idle_timeout, lease, pool, tally);
+                    // A client to which nothing has been sent can still be told that something is wrong.
+                    if let Err(error) = answer.begin().await {
+                        let why = self.at(number, &format!("its body breaks off: {}", told(&error)));
+                        return Err(self.failed(number, UpstreamError::Lost(why)));
+                    }
+                    self.choice.succeeded(number);
                     return Ok(Response::from_parts(head, answer));
                 }
                 Err(Fault::NotSent(whole, why)) => {
                     body = whole;
                     // The upstream has closed a connection that waited: that says nothing about a new one.
-                    if !lease.is_used {
-                        last = self.failed(lease.address, UpstreamError::Unreachable(why));
+                    if !is_used {
+                        let why = self.at(number, &why);
+                        last = self.failed(number, UpstreamError::Unreachable(why));
                         tries.next();
                     }
                 }
                 Err(Fault::Error(error @ UpstreamError::Body(_))) => return Err(error),
-                Err(Fault::Error(error)) => return Err(self.failed(lease.address, error)),
+                // A server may close a connection that has waited at any time.
+                Err(Fault::Error(error @ UpstreamError::Lost(_))) if is_used => return Err(error),
+                Err(Fault::Error(error)) => return Err(self.failed(number, error)),
             }
         }
         Err(last)
@@ -101,7 +116,13 @@ impl Upstream {
         };
         let link = self.connect(number).await?;
         let lease = Lease::new(number, link, place).await;
-        lease.map_err(|error| self.failed(number, UpstreamError::Nonsense(told(&error))))
+        lease.map_err(|error| self.failed(number, UpstreamError::Nonsense(self.at(number, &told(&error)))))
+    }
+
+    /// What has happened at an address, for the operator.
+    fn at(&self, number: usize, what: &str) -> String {
+        let address = self.options.addresses.get(number);
+        address.map_or_else(|| what.to_owned(), |address| format!("{address}: {what}"))
     }
 
     fn request(
@@ -143,6 +164,7 @@ impl Upstream {
         lease: &mut Lease,
         request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, Fault> {
+        let number = lease.address;
         let (limit, watch) = (self.options.response_timeout, request.body().watch());
         let mut sent = pin!(lease.sender.try_send_request(request));
         let mut seen = 0;
@@ -150,13 +172,16 @@ impl Upstream {
             match timeout(limit, &mut sent).await {
                 Ok(answered) => break answered,
                 Err(_) if watch.as_ref().is_some_and(|watch| watch.goes_on(&mut seen)) => {}
-                Err(_) => return Err(Fault::Error(UpstreamError::Silent(limit))),
+                Err(_) => {
+                    let address = self.options.addresses.get(number).map(ToString::to_string);
+                    return Err(Fault::Error(UpstreamError::Silent(address.unwrap_or_default(), limit)));
+                }
             }
         };
         match answered {
             Ok(answer) => match nonsense(&answer) {
                 None => Ok(answer),
-                Some(why) => Err(Fault::Error(UpstreamError::Nonsense(why.to_owned()))),
+                Some(why) => Err(Fault::Error(UpstreamError::Nonsense(self.at(number, why)))),
             },
             Err(mut failed) => {
                 let whole = failed.take_message();
@@ -166,11 +191,29 @@ impl Upstream {
                 }
                 Err(match whole {
                     Some(request) => Fault::NotSent(request.into_body(), told(&error)),
-                    None => Fault::Error(UpstreamError::Nonsense(told(&error))),
+                    None if is_closed(&error) => {
+                        Fault::Error(UpstreamError::Lost(self.at(number, "it has closed the connection")))
+                    }
+                    None => Fault::Error(UpstreamError::Nonsense(self.at(number, &told(&error)))),
                 })
             }
         }
     }
+}
+
+/// Whether an upstream has ended the connection where its answer was to come.
+fn is_closed(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    let is_reset = |cause: &io::Error| {
+        matches!(
+            cause.kind(),
+            ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+                | ErrorKind::UnexpectedEof
+        )
+    };
+    error.is_incomplete_message() || error.is_closed() || error.is_canceled() || cause.is_some_and(is_reset)
 }
 
 /// What is wrong with the head of an answer. Two readers might find the end of such an answer at two places.

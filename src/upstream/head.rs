@@ -49,8 +49,81 @@ const TOLD_BY_PROXIES_PREFIX: &str = "x-forwarded-";
 const TELLS_OF_USERS: [&str; 4] =
     ["x-forwarded-email", "x-forwarded-groups", "x-forwarded-preferred-username", "x-forwarded-user"];
 
-/// What a client, or its browser, says for itself.
-const SAID_BY_CLIENTS: [&str; 2] = ["authorization", "origin"];
+/// What else has a meaning of its own: the fields of RFC 9110 and 9111, and what browsers, caches, frameworks and tracing read.
+const MEANT: [&str; 58] = [
+    "accept",
+    "age",
+    "allow",
+    "alt-svc",
+    "authentication-info",
+    "authorization",
+    "baggage",
+    "cache-control",
+    "clear-site-data",
+    "cookie2",
+    "date",
+    "dav",
+    "depth",
+    "destination",
+    "dnt",
+    "early-data",
+    "etag",
+    "expires",
+    "from",
+    "front-end-https",
+    "idempotency-key",
+    "last-event-id",
+    "last-modified",
+    "link",
+    "location",
+    "lock-token",
+    "max-forwards",
+    "origin",
+    "overwrite",
+    "pragma",
+    "prefer",
+    "priority",
+    "range",
+    "referer",
+    "refresh",
+    "retry-after",
+    "save-data",
+    "server",
+    "service-worker",
+    "set-cookie",
+    "set-cookie2",
+    "strict-transport-security",
+    "timeout",
+    "traceparent",
+    "tracestate",
+    "upgrade-insecure-requests",
+    "user-agent",
+    "vary",
+    "via",
+    "warning",
+    "www-authenticate",
+    "x-correlation-id",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-request-id",
+    "x-rewrite-url",
+];
+
+/// The beginnings of such names.
+const MEANT_PREFIXES: [&str; 10] = [
+    "accept-",
+    "access-control-",
+    "content-",
+    "if-",
+    "proxy-",
+    "sec-",
+    "x-accel-",
+    "x-content-",
+    "x-csrf-",
+    "x-sendfile",
+];
 
 /// What the gateway itself says.
 const OWN_PREFIX: &str = "wampgate-";
@@ -233,7 +306,8 @@ fn is_read_of_proxies(read: &str) -> bool {
 pub(crate) fn is_taken(read: &str) -> bool {
     HOP_BY_HOP.contains(&read)
         || SET.contains(&read)
-        || SAID_BY_CLIENTS.contains(&read)
+        || MEANT.contains(&read)
+        || MEANT_PREFIXES.iter().any(|prefix| read.starts_with(prefix))
         || (is_read_of_proxies(read) && !TELLS_OF_USERS.contains(&read))
 }
 

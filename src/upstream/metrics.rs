@@ -9,8 +9,8 @@ use crate::{
 };
 
 /// What comes of a dial: the values of the metric's label.
-pub(super) const OUTCOMES: [&str; 9] =
-    ["ok", "turned-down", "full", "descriptors", "unreachable", "late", "tls", "silent", "nonsense"];
+pub(super) const OUTCOMES: [&str; 10] =
+    ["ok", "turned-down", "full", "descriptors", "unreachable", "late", "tls", "silent", "lost", "nonsense"];
 
 /// The metrics of all upstreams of a gateway. Cheap to clone.
 #[derive(Debug, Clone, Default)]

@@ -11,7 +11,10 @@ use std::{
 
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Place, request_body::RequestBody};
@@ -58,18 +61,22 @@ pub(super) struct Lease {
     pub(super) sender: SendRequest<RequestBody>,
     /// Whether a request has gone over it already.
     pub(super) is_used: bool,
-    _open: DropGuard,
+    open: DropGuard,
+    task: JoinHandle<()>,
 }
 
 impl Lease {
     /// Speaks HTTP over a connection.
     pub(super) async fn new(address: usize, link: Stream, place: Place) -> Result<Self, hyper::Error> {
         let mut http = http1::Builder::new();
-        http.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS).title_case_headers(true);
+        http.max_header_size(MAX_HEAD)
+            .max_buf_size(MAX_HEAD)
+            .max_headers(MAX_HEADERS)
+            .title_case_headers(true);
         let (sender, mut connection) = http.handshake(TokioIo::new(link)).await?;
         let open = CancellationToken::new();
         let closed = open.clone();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let _place = place;
             tokio::select! {
                 // What goes wrong is told to the request that it concerns.
@@ -77,7 +84,15 @@ impl Lease {
                 () = closed.cancelled() => drop(timeout(END, connection).await),
             }
         });
-        Ok(Self { address, sender, is_used: false, _open: open.drop_guard() })
+        Ok(Self { address, sender, is_used: false, open: open.drop_guard(), task })
+    }
+
+    /// Closes the connection, and waits until its place is free.
+    pub(super) async fn close(self) {
+        let Self { sender, open, task, .. } = self;
+        drop((sender, open));
+        // A connection that does not end is cut off.
+        let _ = task.await;
     }
 }
 

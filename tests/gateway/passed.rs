@@ -106,7 +106,14 @@ fn requests_and_answers_pass_with_their_bodies_over_connections_that_stay() {
     }
     for method in ["TRACE", "CONNECT"] {
         let mut connection = Connection::open(&gateway);
-        assert_eq!(ask(&mut connection, &format!("{method} /app"), "", "").status, 405, "{method}");
+        let response = ask(&mut connection, &format!("{method} /app"), "", "");
+        assert_eq!(response.status, 405, "{method}");
+        assert_eq!(
+            response.header("allow"),
+            Some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+            "{method}"
+        );
+        assert!(response.body.contains(method), "{response:?}");
     }
     assert_eq!(upstream.heads().len(), 7);
 }

@@ -20,6 +20,8 @@ fn every_problem_has_its_status_its_headers_and_one_line_that_says_what_to_do() 
         (Problem::Path, 400, none, "percent-encoding"),
         (Problem::NotFound, 404, none, "nothing"),
         (Problem::Method, 405, &[(ALLOW, "GET, HEAD")][..], "GET"),
+        (Problem::NotPassed, 405, &[(ALLOW, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")][..], "TRACE"),
+        (Problem::Framing("it has two lengths"), 400, none, "two lengths"),
         (Problem::File, 500, none, "file"),
         (Problem::HeadTimeout, 408, none, "in time"),
         (Problem::Full, 503, &[(RETRY_AFTER, "5")][..], "come later"),

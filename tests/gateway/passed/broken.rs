@@ -1,6 +1,10 @@
 //! Servers that are away, slow, broken or full, and answers that break off.
 
-use std::{net::TcpListener, thread, time::Instant};
+use std::{
+    net::TcpListener,
+    thread,
+    time::{Duration, Instant},
+};
 
 use super::*;
 use crate::support::PATIENCE;
@@ -34,14 +38,23 @@ fn an_answer_that_makes_no_sense_is_502() {
         ("a folded line", "HTTP/1.1 200 OK\r\nX: y\r\n z\r\nContent-Length: 0\r\n\r\n"),
         ("a blank before the colon", "HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n"),
         ("no HTTP", "SSH-2.0-OpenSSH_9\r\n"),
+        (
+            "a head that is too large",
+            &format!("HTTP/1.1 200 OK\r\nX: {}\r\nContent-Length: 0\r\n\r\n", "x".repeat(64 << 10)),
+        ),
         ("nothing", ""),
         ("half a head", "HTTP/1.1 200 OK\r\nContent-"),
+        ("a chunk that is none", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
     ] {
         let upstream = Upstream::answering(text);
         let gateway = gateway(&upstream, &json!({}));
         let response = ask(&mut Connection::open(&gateway), "GET /app", "", "");
         assert_eq!(response.status, 502, "{what}");
-        gateway.output().until("reason=\"upstream-nonsense\"", 1);
+        let is_lost = ["nothing", "half a head", "a chunk that is none"].contains(&what);
+        let reason = if is_lost { "upstream-lost" } else { "upstream-nonsense" };
+        gateway.output().until(&format!("reason=\"{reason}\""), 1);
+        let seen = gateway.output().text();
+        assert!(seen.contains(&format!("http://{}", upstream.address)), "{what}: {seen}");
         assert_eq!(upstream.heads().len(), 1, "{what}: what was sent is never sent again");
     }
 }
@@ -127,6 +140,82 @@ fn a_client_that_stops_in_the_middle_is_given_up() {
     let mut connection = Connection::open(&gateway);
     assert_eq!(ask(&mut connection, "POST /app", "Content-Length: 10\r\n", "hello").status, 408);
     connection.assert_ends();
+}
+
+/// A connection that ends without a byte is a stale one for browsers, and they send even a POST again.
+#[test]
+fn a_client_gets_a_head_before_its_connection_ends() {
+    let upstream = Upstream::answering_each(|asked, peer| {
+        let (head, rest, pause) = match asked.path() {
+            "/fine" => return answer(peer, "200 OK", "", "fine"),
+            "/length" => ("Content-Length: 100", "", 0),
+            "/later" => ("Content-Length: 100", "", 20),
+            "/much-later" => ("Content-Length: 100", "", 60),
+            "/part" => ("Content-Length: 100", "hello", 0),
+            "/chunks" => ("Transfer-Encoding: chunked", "zz\r\n", 0),
+            "/chunks-later" => ("Transfer-Encoding: chunked", "zz\r\n", 20),
+            _ => ("Transfer-Encoding: chunked", "5\r\nhello\r\nzz\r\n", 0),
+        };
+        let mut text = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n");
+        if pause > 0 {
+            let _ = peer.write_all(text.as_bytes());
+            thread::sleep(Duration::from_millis(pause));
+            text.clear();
+        }
+        let _ = peer.write_all((text + rest).as_bytes());
+        false
+    });
+    let gateway = gateway(&upstream, &json!({}));
+    for path in ["length", "later", "much-later", "part", "chunks", "chunks-later", "chunk"] {
+        let mut refused = 0;
+        for _ in 0..20 {
+            let mut connection = Connection::open(&gateway);
+            assert_eq!(ask(&mut connection, "GET /app/fine", "", "").body, "fine");
+            connection
+                .send(format!("POST /app/{path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"));
+            match connection.head().status {
+                502 => refused += 1,
+                200 => {
+                    let has_part = connection.rest().windows(5).any(|part| part == b"hello");
+                    assert_eq!(has_part, matches!(path, "part" | "chunk"), "{path}");
+                }
+                status => panic!("{path}: {status}"),
+            }
+        }
+        match path {
+            "chunks" => assert_eq!(refused, 20, "{path}"),
+            "length" => assert!(refused > 0, "{path}"),
+            "part" | "chunk" => assert_eq!(refused, 0, "{path}"),
+            _ => {}
+        }
+    }
+}
+
+/// Of the only connection that the server may have, a request that is over takes nothing away from a WebSocket.
+#[test]
+fn a_connection_that_waits_makes_room() {
+    let upstream = Upstream::answering_each(|asked, peer| {
+        if asked.head.all("upgrade").is_empty() {
+            return answer(peer, "200 OK", "", "fine");
+        }
+        let head = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
+            crate::support::http::ACCEPT
+        );
+        peer.write_all(head.as_bytes()).is_ok()
+    });
+    let gateway = gateway(
+        &upstream,
+        &json!({ "upstream": { "addresses": [format!("http://{}", upstream.address)], "max_connections": 1 } }),
+    );
+    for _ in 0..5 {
+        assert_eq!(ask(&mut Connection::open(&gateway), "GET /app", "", "").body, "fine");
+        open(&gateway, 1);
+        let response = Handshake::default().path("/app").without("Sec-WebSocket-Protocol").send(&gateway);
+        assert_eq!(response.1.status, 101);
+        drop(response);
+        open(&gateway, 0);
+    }
 }
 
 /// The server closes each connection without a word. A request meets the close of a connection that has waited, and goes over a new one.

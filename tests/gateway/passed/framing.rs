@@ -60,6 +60,7 @@ fn a_request_that_could_be_read_in_two_ways_is_refused() {
         ("a length with a sign", "Content-Length: +0\r\n\r\n"),
         ("a length below zero", "Content-Length: -1\r\n\r\n"),
         ("a length that is too large", "Content-Length: 99999999999999999999\r\n\r\n"),
+        ("a length that hyper keeps for itself", "Content-Length: 18446744073709551615\r\n\r\n"),
         ("another encoding", "Transfer-Encoding: gzip\r\n\r\n"),
         ("another encoding before the chunks", "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
         ("another encoding behind the chunks", "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
