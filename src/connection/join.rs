@@ -50,7 +50,8 @@ impl Connection {
         drop(rules);
         let joined = match (&backend, announced) {
             (Backend::Remote(remote), Some(announced)) => {
-                Some(self.join_router(remote, &identity, announced, shutdown).await?)
+                // Boxed, so that routers do not make the future of another join larger.
+                Some(Box::pin(self.join_router(remote, &identity, announced, shutdown)).await?)
             }
             _ => None,
         };
