@@ -96,6 +96,19 @@ impl Stream {
         drop(SockRef::from(stream).set_tcp_keepalive(&keep_alive));
     }
 
+    /// Has the system reset the connection when the stream is dropped, so that the peer does not take it for a whole. A Unix socket
+    /// just ends.
+    pub fn reset(&self) {
+        let stream = match self {
+            Self::Tcp(stream) => stream,
+            Self::Unix(_) => return,
+            Self::Tls(stream) => stream.get_ref().0,
+            Self::Noted(noted) => return noted.inner().reset(),
+        };
+        // A stream that is gone need not be reset.
+        drop(SockRef::from(stream).set_linger(Some(Duration::ZERO)));
+    }
+
     /// Whether small writes leave at once (`TCP_NODELAY`). A Unix socket never holds anything back.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         match self {

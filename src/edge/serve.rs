@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, request::Parts};
 use hyper::{body::Body as _, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
@@ -69,10 +69,13 @@ impl Edge {
     pub(super) async fn drive(&self, incoming: Incoming, first: Option<u8>) -> Option<Upgraded> {
         let Incoming { mut stream, peer, is_nameless, tls } = incoming;
         let (slot, noted) = (OnceLock::new(), OnceLock::new());
-        let (strict, has_asked) = (self.strict(), AtomicBool::new(false));
+        let (strict, has_asked, is_old) = (self.strict(), AtomicBool::new(false), AtomicBool::new(false));
         // Boxed, as hyper keeps it boxed; so the connection can be taken apart after a fault as well.
         let service = service_fn(|request| {
             has_asked.store(true, Relaxed);
+            if request.version() < Version::HTTP_11 {
+                is_old.store(true, Relaxed);
+            }
             Box::pin(self.respond(request, peer, is_nameless, tls.as_ref(), (&slot, &noted)))
         });
         let io = TokioIo::new(Patience::new(&mut stream, first).strict(strict));
@@ -119,6 +122,8 @@ impl Edge {
             (Err(error), ..) if is_trusted && error.is_timeout() && read_buf.is_empty() => {
                 hang_up(&mut stream, b"", MAX_LINGER).await;
             }
+            // For a client of HTTP/1.0 an answer may be whole where the connection ends in order.
+            (Err(error), ..) if error.is_user() && is_old.into_inner() => stream.reset(),
             (Err(error), ..) => {
                 tracing::debug!(transport = %self.transport, %peer, %error, "an HTTP connection broke off");
                 let problem = if has_withheld {

@@ -119,6 +119,22 @@ fn an_answer_that_breaks_off_has_no_end_for_the_client_either() {
     gateway.output().until("reason=\"upstream-lost\"", 1);
 }
 
+/// Where only the end of the connection tells that an answer is whole, it must not end in order.
+#[test]
+fn a_client_of_http_1_0_sees_that_an_answer_breaks_off() {
+    let upstream = Upstream::answering_each(|_, peer| {
+        let _ = peer.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+        false
+    });
+    let gateway = gateway(&upstream, &json!({}));
+    let mut connection = Connection::open(&gateway);
+    connection.send("GET /app HTTP/1.0\r\n\r\n");
+    let mut stream = connection.stream();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let error = std::io::Read::read_to_end(&mut stream, &mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
 #[test]
 fn a_server_that_stops_in_the_middle_is_given_up() {
     let upstream = Upstream::answering_each(|_, peer| {
