@@ -140,7 +140,11 @@ pub(super) enum Tracking<'a> {
 
 /// The realms that roles and principals are checked against.
 #[derive(Clone, Copy)]
-pub(super) struct Realms<'a>(pub(super) &'a [RealmOptions]);
+pub(super) struct Realms<'a>(
+    pub(super) &'a [RealmOptions],
+    /// The gateway's own, in which procedures are called: others than those where a router stands behind the path.
+    pub(super) &'a [RealmOptions],
+);
 
 impl RawAuth {
     /// Checks the methods, and that the roles and realms that they name exist. `path` is where they stand.

@@ -391,6 +391,9 @@ impl RawService {
                 let keys = ServiceKeys { realms, ..raw.service_keys() };
                 let mut service = keys.check(path, shared, walk);
                 service.options.upstream = upstream.and_then(|upstream| upstream.check(walk)).map(Box::new);
+                for address in service.options.upstream.iter().flat_map(|router| &router.upstream.addresses) {
+                    shared.upstreams.push((format!("{path}.upstream"), address.clone()));
+                }
                 timeouts.extend(service.open_handshake_timeout);
                 Some(TargetOptions::WebSocket(Box::new(service.options)))
             }

@@ -364,7 +364,8 @@ impl ServiceKeys {
             None if is_tracked => Tracking::Faulty,
             None => Tracking::Off,
         };
-        let realms = Realms(&realms);
+        let own_realms = shared.realms.clone();
+        let realms = Realms(&realms, &own_realms);
         let auth = self.auth.map(|auth| auth.value.check(&auth.path, tracking, realms, walk));
         let has_credentials = auth.as_ref().is_some_and(AuthOptions::takes_cookies);
         let handshake =

@@ -52,6 +52,14 @@ impl RawDynamic {
         if procedure.is_reserved() {
             walk.fault_at(&path, "URIs that begin with wamp. belong to the protocol, use one of your own");
         }
+        let is_behind = realms.0 != realms.1;
+        let realms = Realms(realms.1, realms.1);
+        if is_behind && self.realm.is_none() {
+            walk.fault_at(
+                &path,
+                "is called in a realm of the gateway, and clients join those of a router here: write an `authenticator-realm`",
+            );
+        }
         let realm = self.realm.and_then(|realm| realms.existing(realm, walk));
         // Crossbar.io's own role, which may do everything, and the only one under which it calls.
         let is_built_in = |role: &Located<Name>| {
