@@ -174,7 +174,8 @@ impl RawSocket {
 
     fn give_out(&mut self, kind: FrameType, payload: Bytes) -> Result<Received, WireError> {
         self.is_given_out = true;
-        if !self.charge.cover(payload.len()) {
+        // A short frame behind a long one stands in the long one's buffer, and keeps it while the gateway works on it.
+        if !self.charge.cover(payload.len().max(self.intake.keeps())) {
             return Err(no_memory());
         }
         Ok(match kind {

@@ -305,12 +305,13 @@ impl WebSocket {
         self.given_out = self.given_out.wrapping_add(frame_size(self.role, message.len()));
         self.received_before = self.received;
         self.is_given_out = true;
-        if !self.charge.cover(message.len()) {
-            return Poll::Ready(Err(no_memory()));
-        }
         if message.len() > GROWN {
             self.has_grown = true;
             self.grown_for = self.grown_for.max(message.len());
+        }
+        // A short message behind a long one stands in the long one's buffer, and keeps it while the gateway works on it.
+        if !self.charge.cover(message.len().max(self.grown_for)) {
+            return Poll::Ready(Err(no_memory()));
         }
         // The engine answers pings and close frames by itself.
         self.is_unsent |= message.is_ping() || message.is_close();

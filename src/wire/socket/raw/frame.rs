@@ -44,8 +44,8 @@ pub(crate) enum FrameFault {
 #[derive(Debug, Default)]
 pub(crate) struct Intake {
     pub(super) octets: BytesMut,
-    /// Whether they stand in the buffer of a frame that was given out, which may be much larger than they are.
-    is_shared: bool,
+    /// How long the longest frame is that was given out of the buffer that they stand in, and that they keep.
+    keeps: usize,
 }
 
 impl FrameFault {
@@ -108,7 +108,7 @@ impl Intake {
                 copy
             }
             _ => {
-                self.is_shared = true;
+                self.keeps = self.keeps.max(length);
                 self.octets.split_to(length).freeze()
             }
         };
@@ -134,15 +134,20 @@ impl Intake {
         self.octets.extend_from_slice(octets);
     }
 
+    /// How long the longest frame is whose buffer is kept by what has come after it.
+    pub(super) const fn keeps(&self) -> usize {
+        self.keeps
+    }
+
     /// Gives back what the peer does not need while it is silent: the buffer where nothing is in it, and the buffer of the last long
     /// frame. The beginning of the next one, a single octet, would otherwise keep it.
     pub(super) fn shrink(&mut self) {
         if self.octets.is_empty() {
             self.octets = BytesMut::new();
-        } else if self.is_shared {
+        } else if self.keeps > 0 {
             self.octets = BytesMut::from(self.octets.as_ref());
         }
-        self.is_shared = false;
+        self.keeps = 0;
     }
 }
 

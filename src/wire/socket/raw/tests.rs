@@ -152,3 +152,19 @@ async fn a_message_that_the_session_needs_and_the_client_does_not_take_ends_it()
     wire.push(&large);
     assert!(matches!(wire.next_message().await, Err(WireError::Broken(CloseCode::Size, _))));
 }
+
+#[tokio::test]
+async fn a_short_frame_behind_a_long_one_is_charged_for_the_buffer_that_it_keeps() {
+    const LARGE: usize = 200_000;
+    let (near, mut far) = UnixStream::pair().unwrap();
+    let mut socket =
+        RawSocket::new(Stream::Unix(near), Serializer::Json, 1 << 20, 1 << 20, Arc::new(Traffic::default()));
+    let sent = [framed(0, &vec![b'7'; LARGE]), framed(0, b"x"), framed(0, b"y")].concat();
+    let write = far.write_all(&sent);
+    let (received, written) = tokio::join!(poll_fn(|cx| socket.poll_receive(cx)), write);
+    written.unwrap();
+    assert!(matches!(received, Ok(Received::Message(_, message)) if message.len() == LARGE));
+    let received = poll_fn(|cx| socket.poll_receive(cx)).await;
+    assert!(matches!(received, Ok(Received::Message(_, message)) if *message == *b"x"));
+    assert!(socket.charge.bytes() >= LARGE - crate::memory::FREE, "{}", socket.charge.bytes());
+}

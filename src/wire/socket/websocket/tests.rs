@@ -47,3 +47,18 @@ async fn the_beginning_of_a_message_is_charged_for_the_buffer_that_it_keeps() {
     far.write_all(&small).await.unwrap();
     assert!(socket.receive().await.is_ok(), "and goes on");
 }
+
+#[tokio::test]
+async fn a_short_message_behind_a_long_one_is_charged_for_the_buffer_that_it_keeps() {
+    const LARGE: usize = 200_000;
+    let (near, mut far) = UnixStream::pair().unwrap();
+    let (kind, traffic) = (Some(Kind::Binary), Arc::default());
+    let mut socket = WebSocket::new(Stream::Unix(near), Bytes::new(), kind, 1 << 20, 1 << 20, traffic);
+    let sent = [frame(&vec![7; LARGE]), frame(b"x"), frame(b"y")].concat();
+    let (received, written) = tokio::join!(socket.receive(), far.write_all(&sent));
+    written.unwrap();
+    assert!(matches!(received, Ok(Received::Message(_, message)) if message.len() == LARGE));
+    let received = socket.receive().await;
+    assert!(matches!(received, Ok(Received::Message(_, message)) if *message == *b"x"));
+    assert!(socket.charge.bytes() >= LARGE - crate::memory::FREE, "{}", socket.charge.bytes());
+}
