@@ -101,7 +101,7 @@ impl Connection {
         let (identity, realm) = (Arc::clone(self.joined.as_ref()?), backend.realm().clone());
         let public_id = self.visitor.tracked.as_ref().map(|tracked| Arc::clone(&tracked.public_id));
         let (connection, peer) = (&*self.visitor.id, self.visitor.peer.to_string());
-        Some(Box::new(Asking::new(session, realm, identity, public_id, connection, peer)))
+        Some(Box::new(Asking::new(session, realm, identity, public_id, connection, peer, self.transport())))
     }
 
     /// The service that the client has come to, as the configuration has it now.

@@ -15,7 +15,10 @@ use std::{
 use serde_json::json;
 
 use self::answers::{Answers, Known};
-use super::permissions::{Action, MAX_URI_LENGTH, Ruling};
+use super::{
+    member::Transport,
+    permissions::{Action, MAX_URI_LENGTH, Ruling},
+};
 use crate::{
     identity::Identity,
     policy::{
@@ -62,6 +65,7 @@ pub struct Asking {
     public_id: Option<Arc<str>>,
     connection: Box<str>,
     peer: String,
+    transport: Transport,
     own: Answers,
 }
 
@@ -89,6 +93,7 @@ impl Asking {
         public_id: Option<Arc<str>>,
         connection: &str,
         peer: String,
+        transport: Transport,
     ) -> Self {
         let own = Answers::new(OWN);
         Self {
@@ -98,6 +103,7 @@ impl Asking {
             public_id,
             connection: connection.into(),
             peer,
+            transport,
             own,
         }
     }
@@ -155,7 +161,8 @@ impl Asking {
         match &authorizer.decides {
             Decider::Component(gate) => gate.decide(question).await,
             Decider::Procedure(gate) => {
-                Box::pin(spoken::ask(gate, question, self.identity.authextra.as_ref())).await
+                let (authextra, transport) = (self.identity.authextra.as_ref(), self.transport.name());
+                Box::pin(spoken::ask(gate, question, authextra, transport)).await
             }
         }
     }

@@ -55,7 +55,8 @@ fn arguments(question: &AuthenticationRequest<'_>, session: SessionId, config: O
         .as_ref()
         .map(|shown| json!({ "subject": shown.subject, "names": shown.names, "sha256": shown.sha256 }));
     let transport = json!({
-        "type": "websocket",
+        // A WebSocket has agreed on a subprotocol before its client says HELLO.
+        "type": if connection.subprotocol.is_empty() { "rawsocket" } else { "websocket" },
         "protocol": connection.subprotocol,
         "peer": connection.peer,
         "is_secure": connection.tls,

@@ -14,18 +14,24 @@ use crate::policy::{
 /// How long an answer holds that its procedure lets be kept.
 const KEPT: Keeping = Keeping { time: Duration::from_mins(10), scope: Scope::Role };
 
-/// Asks a procedure about an action of a session, which is told what WELCOME had as its `authextra`.
+/// Asks a procedure about an action of a session, which is told what WELCOME had as its `authextra`, and what the session's client
+/// speaks WAMP over.
 pub(crate) async fn ask(
     gate: &ProcedureGate,
     question: &AuthorizationRequest<'_>,
     authextra: Option<&Map<String, Value>>,
+    transport: &str,
 ) -> Result<Ruling, PolicyError> {
-    let arguments = arguments(question, authextra);
+    let arguments = arguments(question, authextra, transport);
     gate.decide(question, question.session.realm, arguments, read, super::Authorizer::kind).await
 }
 
 /// `(session, uri, action, options)`.
-fn arguments(question: &AuthorizationRequest<'_>, authextra: Option<&Map<String, Value>>) -> Vec<Value> {
+fn arguments(
+    question: &AuthorizationRequest<'_>,
+    authextra: Option<&Map<String, Value>>,
+    transport: &str,
+) -> Vec<Value> {
     let SessionView { id, realm, authid, authrole, authmethod, authprovider, public_id, connection: _, peer } =
         question.session;
     let session = json!({
@@ -36,7 +42,7 @@ fn arguments(question: &AuthorizationRequest<'_>, authextra: Option<&Map<String,
         "authmethod": authmethod,
         "authprovider": authprovider,
         "authextra": authextra,
-        "transport": { "type": "websocket", "peer": peer },
+        "transport": { "type": transport, "peer": peer },
         "public_id": public_id,
     });
     let action = match question.action {
@@ -127,5 +133,14 @@ mod tests {
         let raised = Said::Error { uri: Uri::known("com.example.error"), message: "hunter2".to_owned() };
         let refused = read(raised).unwrap_err().to_string();
         assert!(refused.contains("com.example.error") && !refused.contains("hunter2"), "{refused}");
+    }
+
+    #[test]
+    fn the_procedure_is_told_what_the_client_speaks_over() {
+        let question = crate::policy::authorization::AuthorizationQuestion::call("com.example.procedure");
+        for transport in ["websocket", "rawsocket"] {
+            let arguments = question.with(|question| arguments(question, None, transport));
+            assert_eq!(arguments[0]["transport"]["type"], transport);
+        }
     }
 }

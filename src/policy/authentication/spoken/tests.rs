@@ -150,3 +150,13 @@ fn the_details_have_the_ticket_and_no_other_credential() {
 fn arguments_of(question: &AuthenticationRequest<'_>) -> Vec<Value> {
     arguments(question, SessionId(1), None)
 }
+
+#[test]
+fn the_procedure_is_told_what_the_client_speaks_over() {
+    for (subprotocol, transport) in [("wamp.2.json", "websocket"), ("", "rawsocket")] {
+        let mut question = AuthenticationQuestion::ticket("hunter2");
+        subprotocol.clone_into(&mut question.connection.subprotocol);
+        let details = question.with(|question| arguments(question, SessionId(1), None)).remove(2);
+        assert_eq!(details["transport"]["type"], transport);
+    }
+}
