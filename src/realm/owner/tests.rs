@@ -1,3 +1,6 @@
+mod logouts;
+mod standing;
+
 use std::{
     sync::{Mutex, atomic::Ordering},
     task::Poll,
@@ -8,19 +11,21 @@ use futures_util::poll;
 
 use super::*;
 use crate::{
-    identity::{Standing, Standings},
+    identity::{Identity, Standing, Standings},
     metrics::Registry,
     realm::{
         Attachment, Permission, Realm, RealmClosed, RealmMetrics, RealmOptions, RoleOptions, Roles,
         SessionLimits, TooManyLogouts,
+        logout::Logout,
+        member::Member,
         router::testing::{call, identity, publish, register, rule, subscribe, uri, yields},
     },
     wamp::{
-        ClientFeatures, Payload, Serializer,
+        ClientFeatures, Payload, Serializer, SessionId,
         message::{CallOptions, PublishOptions},
         pattern::UriMatch,
     },
-    wire::{CloseCode, Closing, Complaint, Taken},
+    wire::{CloseCode, Closing, Complaint, Outbox, Taken},
 };
 
 const PLENTY: usize = 1 << 20;
@@ -36,13 +41,18 @@ impl Realm {
     }
 }
 
-fn realm() -> Realm {
-    start(RealmOptions {
+/// What realms go by here.
+fn options() -> RealmOptions {
+    RealmOptions {
         name: uri("realm1"),
         roles: Roles::Open,
         per_session: SessionLimits::default(),
         histories: Vec::new(),
-    })
+    }
+}
+
+fn realm() -> Realm {
+    start(options())
 }
 
 /// A session in the realm and what comes out of it.
@@ -284,76 +294,6 @@ async fn protocol_violation_aborts_the_session_and_disposes_of_what_it_has() {
 }
 
 /// A realm in which every session may kill, and whose orders to log clients out go to `logouts`.
-fn killing_realm(logouts: Logouts) -> Realm {
-    let rule = Permission { matching: UriMatch::Prefix, ..rule("wamp.session.") };
-    let roles = Roles::Listed(vec![RoleOptions {
-        name: crate::identity::Name::known("user"),
-        permissions: vec![rule],
-        authorizer: None,
-    }]);
-    let options = RealmOptions {
-        name: uri("realm1"),
-        roles,
-        per_session: SessionLimits::default(),
-        histories: Vec::new(),
-    };
-    Realm::start(options, Some(logouts), &RealmMetrics::default())
-}
-
-fn kill(authid: &str, reason: &str) -> ClientMessage {
-    let (args, kwargs) = (format!("[\"{authid}\"]"), format!("{{\"reason\":\"{reason}\"}}"));
-    ClientMessage::Call {
-        request: 1,
-        options: CallOptions::default(),
-        procedure: uri("wamp.session.kill_by_authid"),
-        payload: Payload {
-            serializer: Serializer::Json,
-            args: Some(args.into()),
-            kwargs: Some(kwargs.into()),
-        },
-    }
-}
-
-#[tokio::test]
-async fn a_logout_names_the_sessions_and_the_principal_and_spares_the_caller() {
-    let orders = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&orders);
-    let realm = killing_realm(Logouts::to(move |order| {
-        kept.lock().unwrap().push(order);
-        Ok(())
-    }));
-    let (alice, bob) = (Client::join(&realm, 1, PLENTY).await, Client::join(&realm, 2, PLENTY).await);
-    alice.send(kill("public2", "wamp.close.killed")).await;
-    alice.receive(1).await;
-    assert_eq!(closing(&bob.outbox).await, Closing::After(CloseCode::Normal));
-    assert_eq!(*orders.lock().unwrap(), [], "another reason leaves the cookies");
-
-    let bob = Client::join(&realm, 2, PLENTY).await;
-    alice.send(kill("public2", "wamp.close.logout")).await;
-    alice.receive(1).await;
-    assert_eq!(closing(&bob.outbox).await, Closing::After(CloseCode::Normal));
-    let expected = Logout {
-        sessions: vec![SessionId(2)],
-        principal: Some((uri("realm1"), "public2".to_owned())),
-        spared: Some(SessionId(1)),
-    };
-    assert_eq!(*orders.lock().unwrap(), [expected]);
-}
-
-#[tokio::test]
-async fn a_logout_that_cannot_be_ordered_is_refused_and_ends_no_session() {
-    let realm = killing_realm(Logouts::to(|_| Err(TooManyLogouts)));
-    let (alice, bob) = (Client::join(&realm, 1, PLENTY).await, Client::join(&realm, 2, PLENTY).await);
-    alice.send(kill("public2", "wamp.close.logout")).await;
-    let mut frames = Vec::new();
-    soon(alice.outbox.take(&mut frames, PLENTY)).await;
-    let answer: serde_json::Value = serde_json::from_slice(&frames[0]).unwrap();
-    assert_eq!((&answer[0], &answer[4]), (&8.into(), &"wamp.error.unavailable".into()), "{answer}");
-    bob.send(kill("public3", "wamp.close.killed")).await;
-    bob.receive(1).await;
-    assert_eq!(realm.sessions(), 2);
-}
-
 #[tokio::test]
 async fn meta_procedure_refuses_a_progressive_call_once() {
     let realm = realm();
@@ -458,79 +398,4 @@ async fn owner_stops_when_realm_and_sessions_are_gone() {
 fn idle_session_takes_little_memory() {
     assert!(size_of::<(SessionId, Member)>() <= 48, "{}", size_of::<(SessionId, Member)>());
     assert!(size_of::<Attachment>() <= 24, "{}", size_of::<Attachment>());
-}
-
-/// What the realm goes by next, with these standings.
-fn options() -> RealmOptions {
-    RealmOptions {
-        name: uri("realm1"),
-        roles: Roles::Open,
-        per_session: SessionLimits::default(),
-        histories: Vec::new(),
-    }
-}
-
-#[tokio::test]
-async fn a_session_stays_as_long_as_what_it_stands_on_whichever_comes_first() {
-    let (stays, goes) = (Standing::of_place("stays"), Standing::of_place("goes"));
-    let standing = |session, standing| {
-        let identity = Identity { standing: Some(standing), ..(*identity(session)).clone() };
-        (SessionId(session), Arc::new(identity), Arc::new(Outbox::new(Serializer::Json, PLENTY)))
-    };
-    let realm = start(options());
-    let mut clients = Vec::new();
-    for (session, ground) in [(1, stays), (2, goes), (3, stays), (4, goes)] {
-        if session == 3 {
-            let mut standings = Standings::default();
-            standings.extend([stays]);
-            // The owner has not had a turn yet: the first two may come before the change or with it.
-            let ended = realm.reconfigure(&options(), Arc::new(standings));
-            assert_eq!(ended.await.unwrap(), 1);
-        }
-        let (session, identity, outbox) = standing(session, ground);
-        let client = crate::realm::Client::default();
-        let attached = realm.attach(session, identity, Arc::clone(&outbox), client).await.unwrap();
-        clients.push((attached, outbox));
-    }
-    for ((_, outbox), is_ended) in clients.iter().zip([false, true, false, true]) {
-        let mut said = Vec::new();
-        let taking = outbox.take(&mut said, PLENTY);
-        let Ok(taken) = tokio::time::timeout(Duration::from_millis(50), taking).await else {
-            assert!(!is_ended, "a session without ground is still there");
-            continue;
-        };
-        assert!(is_ended, "{taken:?} for a session that stays");
-        assert!(String::from_utf8_lossy(&said[0]).contains("wamp.close.killed"), "{said:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_session_whose_role_got_its_first_authorizer_while_it_joined_comes_back_to_it() {
-    let role = |authorizer| RoleOptions {
-        name: crate::identity::Name::known("user"),
-        permissions: Vec::new(),
-        authorizer,
-    };
-    let listed = |authorizer| RealmOptions { roles: Roles::Listed(vec![role(authorizer)]), ..options() };
-    let realm = start(listed(None));
-    let file = crate::policy::PolicyFile::new("authorizer.wasm");
-    let asked = listed(Some(crate::realm::AuthorizerOptions::Component(file)));
-    let mut standings = Standings::default();
-    let standing = Standing::of_place("stays");
-    standings.extend([standing]);
-    drop(realm.reconfigure(&asked, Arc::new(standings)));
-    let mut outboxes = Vec::new();
-    let mut attached = Vec::new();
-    for (session, asks) in [(1, false), (2, true)] {
-        let outbox = Arc::new(Outbox::new(Serializer::Json, PLENTY));
-        let client = crate::realm::Client { asks, ..Default::default() };
-        let identity = Arc::new(Identity { standing: Some(standing), ..(*identity(session)).clone() });
-        attached.push(realm.attach(SessionId(session), identity, Arc::clone(&outbox), client).await.unwrap());
-        outboxes.push(outbox);
-    }
-    let mut said = Vec::new();
-    soon(outboxes[0].take(&mut said, PLENTY)).await;
-    assert!(String::from_utf8_lossy(&said[0]).contains("wamp.close.killed"), "{said:?}");
-    let listing = soon(realm.list("", 10)).await.unwrap();
-    assert_eq!(listing.all, 1, "the one that asks stays");
 }
