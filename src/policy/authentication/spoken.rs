@@ -22,7 +22,7 @@ use crate::{
     wamp::SessionId,
 };
 
-/// What an authenticator raises for a principal that does not exist. The client of a method that challenges learns it from no answer.
+/// What an authenticator raises for a principal that does not exist. No client that claims to be one learns it.
 const NO_SUCH_PRINCIPAL: &str = "wamp.error.no_such_principal";
 /// Bytes of a message of its own that are told to the client.
 const MESSAGE_BYTES: usize = 1000;
@@ -93,7 +93,7 @@ fn read(said: Said, question: &AuthenticationRequest<'_>) -> Result<RawVerdict, 
     let mut principal = match said {
         // The login that the cookie remembers is over, in whatever words.
         Said::Error { .. } if is_remembered => return Ok(wit::Verdict::Unknown(None)),
-        Said::Error { uri, .. } if uri.as_str() == NO_SUCH_PRINCIPAL && is_challenged(question) => {
+        Said::Error { uri, .. } if uri.as_str() == NO_SUCH_PRINCIPAL && question.method != ANONYMOUS => {
             return Ok(wit::Verdict::Unknown(None));
         }
         Said::Error { uri, message } => {

@@ -122,6 +122,16 @@ fn an_error_denies_in_the_words_of_the_procedure_and_ends_a_login_that_is_rememb
 }
 
 #[test]
+fn no_client_learns_by_a_guess_that_a_principal_does_not_exist() {
+    let absent = || Said::Error { uri: Uri::known(NO_SUCH_PRINCIPAL), message: "there is no joe".to_owned() };
+    let ticket = AuthenticationQuestion::ticket("hunter2");
+    assert_eq!(judged(&ticket, absent()).unwrap(), Verdict::Unknown(None));
+    // The gateway has drawn the name of a client that claims to be no one.
+    let anonymous = AuthenticationQuestion::by(ANONYMOUS);
+    assert!(matches!(judged(&anonymous, absent()).unwrap(), Verdict::Deny(_)));
+}
+
+#[test]
 fn the_details_have_the_ticket_and_no_other_credential() {
     let question = AuthenticationQuestion {
         cookie: Some(crate::policy::question::Cookie::default()),
