@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 pub use host::AllowedHosts;
 pub use options::HandshakeOptions;
 use origin::Origins;
+pub(crate) use pattern::is_loopback;
 pub use pattern::{PatternFault, judge_host, judge_origin};
 
 use crate::wamp::{Serializer, Subprotocol};

@@ -2,13 +2,13 @@
 
 use super::{
     Account, Login, Proof, RealmOptions, RemoteOptions, RemoteRealm, RoleOptions, Roles, Secret,
-    SessionLimits, TokenLogin, UpstreamPlace,
+    SessionLimits, TokenLogin, UpstreamAddress, UpstreamPlace,
     auth::hex::HexSecret,
     reader::{Located, Millis, NodePath, Walk, Whole, choice, object, quoted},
     upstream::{Address, HostName, RawUpstream},
     websocket::{MAX_SIZE, SerializerName},
 };
-use crate::{identity::Name, wamp::Uri};
+use crate::{handshake, identity::Name, wamp::Uri};
 
 /// Roles that Crossbar does not look up for sessions of a proxy.
 const UNCHECKED: [&str; 2] = ["anonymous", "trusted"];
@@ -45,7 +45,7 @@ object! {
         join_timeout: optional Millis<10, 600_000>,
         /// How many sessions of clients it may have. Default 10,000.
         max_connections: optional Whole<1, 10_000_000>,
-        /// The largest message that the router may send, in bytes. A larger one ends its session. Default 16 MiB.
+        /// The largest message that the router may send, in bytes. A larger one ends its session. Until WELCOME it is 64 KiB at most. Default 16 MiB.
         max_message_size: optional Whole<1024, MAX_SIZE>,
         /// What stands in `Host`. Default: the host of the address.
         host: optional HostName,
@@ -169,8 +169,12 @@ impl RawRemote {
         let login = auth.and_then(|auth| auth.value.check(&auth.path, walk));
         let serializers =
             serializers.map(|named| super::websocket::serializers(Some(named), Vec::new(), walk));
-        if let Some(Login::Proxy) = login {
-            refuse_what_a_proxy_must_not(&places, &roles, walk);
+        match &login {
+            Some(Login::Proxy) => refuse_what_a_proxy_must_not(&places, &roles, walk),
+            Some(Login::Ticket(_) | Login::Account(Account { proof: Proof::Ticket(_), .. })) => {
+                warn_of_a_shown_ticket(&places, walk);
+            }
+            _ => {}
         }
         let (upstream, host) = upstream?;
         let default = RemoteOptions::new(upstream, realms?, login?);
@@ -200,9 +204,9 @@ impl RawRemoteRealm {
     }
 }
 
-/// Where an address stands, and whether it is a Unix socket.
-fn place_of(address: &Located<Address>) -> (String, bool) {
-    (address.path.clone(), matches!(address.value.0.place, UpstreamPlace::Unix(_)))
+/// Where an address stands, and the address.
+fn place_of(address: &Located<Address>) -> (String, UpstreamAddress) {
+    (address.path.clone(), address.value.0.clone())
 }
 
 /// Where a role stands, and the role.
@@ -211,14 +215,33 @@ fn role_of(role: &Located<Name>) -> (String, Name) {
 }
 
 /// Crossbar's `anonymous-proxy` verifies nothing: neither who connects nor some roles.
-fn refuse_what_a_proxy_must_not(places: &[(String, bool)], roles: &[(String, Name)], walk: &mut Walk<'_>) {
-    for (path, _) in places.iter().filter(|(_, is_unix)| !is_unix) {
+fn refuse_what_a_proxy_must_not(
+    places: &[(String, UpstreamAddress)],
+    roles: &[(String, Name)],
+    walk: &mut Walk<'_>,
+) {
+    let is_tcp = |address: &UpstreamAddress| matches!(address.place, UpstreamPlace::Tcp(..));
+    for (path, _) in places.iter().filter(|(_, address)| is_tcp(address)) {
         walk.fault_at(path, "the router would take the word of every program that reaches it here: use a Unix socket, or \"ticket-token\"");
     }
     for (path, role) in roles.iter().filter(|(_, role)| UNCHECKED.contains(&role.as_str())) {
         walk.fault_at(
             path,
             format!("Crossbar lets a session with the role {} do everything, whatever its configuration says: use another name", quoted(role)),
+        );
+    }
+}
+
+/// What listens in the network could be any client from then on.
+fn warn_of_a_shown_ticket(places: &[(String, UpstreamAddress)], walk: &mut Walk<'_>) {
+    let is_shown = |address: &UpstreamAddress| {
+        let is_far = matches!(&address.place, UpstreamPlace::Tcp(host, _) if !handshake::is_loopback(host));
+        is_far && !address.has_tls
+    };
+    for (path, _) in places.iter().filter(|(_, address)| is_shown(address)) {
+        walk.warn_at(
+            path,
+            "the ticket of `auth` crosses the network as plain text: use `wss` or a Unix socket, or \"ticket-token\" or the `wampcra` of an account, which show no secret",
         );
     }
 }
@@ -248,6 +271,13 @@ fn checked_realms(
             continue;
         }
         let upstream_name = realm.upstream_name.unwrap_or_else(|| name.clone());
+        if let Some(other) = checked.iter().find(|other| other.name == upstream_name) {
+            let (own, other) = (quoted(upstream_name.as_str()), quoted(other.realm.as_str()));
+            walk.warn_at(
+                path,
+                format!("is the realm {own} of the router, as {other} is: clients of both meet there"),
+            );
+        }
         checked.push(RemoteRealm { realm: name, name: upstream_name, roles });
     }
     checked

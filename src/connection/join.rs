@@ -48,6 +48,8 @@ impl Connection {
         }
         let is_asked = rules.asks() && backend.asks_about(&identity.authrole);
         drop(rules);
+        // Before a router is joined, which takes its time: what revokes the login meanwhile has to find it.
+        service.admission.remember(&self.visitor, backend.realm(), &identity).await;
         let joined = match (&backend, announced) {
             (Backend::Remote(remote), Some(announced)) => {
                 // Boxed, so that routers do not make the future of another join larger.
@@ -56,8 +58,7 @@ impl Connection {
             _ => None,
         };
         let session = joined.as_ref().map_or(session, |joined| joined.id());
-        service.admission.remember(&self.visitor, backend.realm(), &identity).await;
-        // The store may have taken its time.
+        // The store and the router may have taken their time.
         if let Some(lapse) = identity.lease.lapsed(Timestamp::now) {
             return Err(AuthError::from(lapse).into());
         }
@@ -81,16 +82,19 @@ impl Connection {
         Ok(Joined::Here(Session::new(attachment, self.visitor.tracked.is_some(), asking)))
     }
 
-    /// Joins the router behind the gateway as the client, before the client hears of it.
+    /// Joins the router behind the gateway as the client, before the client hears of it. A client that leaves meanwhile takes its place
+    /// there with it.
     async fn join_router(
-        &self,
+        &mut self,
         remote: &Remote,
         identity: &Identity,
         announced: Announced,
         shutdown: &CancellationToken,
     ) -> Result<Box<RouterSession>, Ending> {
+        let serializer = self.wire.serializer();
         let joined = tokio::select! {
-            joined = remote.join(identity, announced, self.wire.serializer()) => joined,
+            joined = remote.join(identity, announced, serializer) => joined,
+            said = self.message() => return Err(out_of_turn(said, "a client must wait for WELCOME or ABORT")),
             () = shutdown.cancelled() => return Err(Ending::Shutdown),
         };
         joined.map(Box::new).map_err(|fault| Ending::Router(Box::new(fault)))
@@ -134,9 +138,7 @@ impl Connection {
                 service.admission.greet(&mut self.visitor).await;
                 Ok((service, Hello { realm, details }))
             }
-            Ok(Ok(ClientMessage::Abort { .. })) => Err(Ending::Close(CloseCode::Normal, String::new())),
-            Ok(Ok(_)) => Err(Ending::violation("the first message of a session must be HELLO")),
-            Ok(Err(ending)) => Err(ending),
+            Ok(said) => Err(out_of_turn(said, "the first message of a session must be HELLO")),
             Err(_) => Err(Ending::NoHello(patience)),
         }
     }
@@ -186,9 +188,7 @@ impl Connection {
     async fn answer(&mut self) -> Result<Answer, Ending> {
         match timeout(auth::ANSWER_TIMEOUT, self.message()).await {
             Ok(Ok(ClientMessage::Authenticate { signature, extra })) => Ok(Answer { signature, extra }),
-            Ok(Ok(ClientMessage::Abort { .. })) => Err(Ending::Close(CloseCode::Normal, String::new())),
-            Ok(Ok(_)) => Err(Ending::violation("the answer to CHALLENGE must be AUTHENTICATE or ABORT")),
-            Ok(Err(ending)) => Err(ending),
+            Ok(said) => Err(out_of_turn(said, "the answer to CHALLENGE must be AUTHENTICATE or ABORT")),
             Err(_) => Err(AuthError::TooLate.into()),
         }
     }
@@ -247,6 +247,15 @@ impl Connection {
             return Err(Ending::violation("a client may send one message at a time before WELCOME"));
         }
         Ok(message)
+    }
+}
+
+/// How a join ends whose client says something else than it should: it may only give up.
+fn out_of_turn(said: Result<ClientMessage, Ending>, rule: &'static str) -> Ending {
+    match said {
+        Ok(ClientMessage::Abort { .. }) => Ending::Close(CloseCode::Normal, String::new()),
+        Ok(_) => Ending::violation(rule),
+        Err(ending) => ending,
     }
 }
 

@@ -161,7 +161,7 @@ fn judge_ipv6(inner: &str) -> Result<(), PatternFault> {
 
 /// Whether a host names the machine itself and nothing else, whatever a name server says: `localhost`, a name below it
 /// (RFC 6761, 6.3), or a loopback address.
-pub(super) fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     if let Ok(address) = address.parse::<IpAddr>() {
         return address.to_canonical().is_loopback();

@@ -78,6 +78,7 @@ impl Remote {
                         let why = "the router has let the client in under another authid than the gateway has told it: let its `ticket` method take the authid of HELLO, or use an `account`".to_owned();
                         return Err(RouterFault::unavailable(fault::LOGIN, why));
                     }
+                    wire.is_let_in();
                     let features = hello::router_features(&details);
                     return Ok((wire, Welcomed { session, features }));
                 }

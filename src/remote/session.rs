@@ -149,6 +149,8 @@ impl Link {
     ) -> Ending {
         let (mut shutdown, mut clock) = (pin!(shutdown.cancelled()), pin!(sleep(LOOK)));
         let mut rules = self.remote.watch();
+        // They may have changed while the router was joined.
+        rules.mark_changed();
         loop {
             let [received, sent] = &mut self.passed;
             self.tally.count(received, sent);

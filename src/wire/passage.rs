@@ -26,7 +26,7 @@ use crate::{
 const MOST_QUEUED: usize = WRITE_BATCH;
 
 impl Wire {
-    /// Takes over a stream to a server after its 101; `early` is what the server had sent already.
+    /// Takes over a stream to a server after its 101, which has not let a session in; `early` is what the server had sent already.
     pub fn dialed(
         stream: Stream,
         early: Bytes,
@@ -34,11 +34,16 @@ impl Wire {
         options: Arc<WireOptions>,
         traffic: Arc<Traffic>,
     ) -> Self {
-        let limit = options.max_message_size;
+        let limit = options.max_message_size_before_welcome.min(options.max_message_size);
         let socket = WebSocket::dialed(stream, early, Kind::of(serializer), limit, traffic);
         let mut wire = Self::over(Socket::Web(socket), Subprotocol { serializer, batched: false }, options);
         wire.heartbeat = Heartbeat::new(&wire.options.pings);
         wire
+    }
+
+    /// The server has let a session in: larger messages may come.
+    pub fn is_let_in(&mut self) {
+        self.socket.set_limits(self.options.max_message_size, self.options.max_message_size);
     }
 
     /// How deeply a message of the peer may be nested.

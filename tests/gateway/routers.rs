@@ -1,5 +1,7 @@
 //! Clients that join a router behind the gateway: who they are there, what passes, and how each side hears of the other's end.
 
+mod joining;
+
 use std::{
     sync::mpsc::Receiver,
     time::{Duration, Instant},

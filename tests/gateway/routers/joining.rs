@@ -1,0 +1,131 @@
+//! What happens while the gateway joins a router for a client.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::*;
+
+/// A router that hears HELLO, does not answer before it is told to, and reports the end of each connection as null.
+fn waiting() -> (Router, Receiver<Value>, Sender<Value>) {
+    let ((tell, told), (order, ordered)) = (channel(), channel::<Value>());
+    let ordered = std::sync::Mutex::new(ordered);
+    let router = Router::start(move |link| {
+        tell.send(link.receive()).unwrap();
+        if let Ok(answer) = ordered.lock().unwrap().recv_timeout(PATIENCE) {
+            link.send(&answer);
+        }
+        while let Some(frame) = link.frame() {
+            if frame.opcode == opcode::TEXT {
+                tell.send(serde_json::from_slice(&frame.payload).unwrap()).unwrap();
+            }
+        }
+        tell.send(Value::Null).unwrap();
+    });
+    (router, told, order)
+}
+
+/// Joe has logged in, and the router has heard of it.
+#[track_caller]
+fn joining(gateway: &Gateway, told: &Receiver<Value>) -> Client {
+    let mut client = Client::open(gateway, &mut Jar::default());
+    client.hello("realm1", json!({ "authmethods": ["ticket"], "authid": "joe" }));
+    assert_eq!(client.receive()[0], code::CHALLENGE);
+    client.send(&json!([code::AUTHENTICATE, TICKET, {}]));
+    assert_eq!(hears(told)[0], code::HELLO);
+    client
+}
+
+#[test]
+fn a_client_that_leaves_before_welcome_takes_its_place_with_it() {
+    let leave: [fn(Client); 5] = [
+        drop,
+        |mut client| {
+            client.send(&json!([code::ABORT, {}, "wamp.close.system_shutdown"]));
+            assert_eq!(client.socket().await_close(), 1000);
+        },
+        |mut client| {
+            client.socket().send(&Frame::new(opcode::CLOSE, 1000_u16.to_be_bytes()));
+            assert_eq!(client.socket().await_close(), 1000);
+        },
+        |mut client| {
+            client.send(&json!([code::SUBSCRIBE, 1, {}, "com.example.data"]));
+            assert_eq!(client.is_aborted("wamp.error.protocol_violation").close, 1002);
+        },
+        |mut client| {
+            client.send(&json!([code::GOODBYE, {}, "wamp.close.normal"]));
+            assert_eq!(client.is_aborted("wamp.error.protocol_violation").close, 1002);
+        },
+    ];
+    let (tell, told) = channel();
+    let router = Router::start(move |link| {
+        tell.send(link.receive()).unwrap();
+        assert_eq!(link.frame().map(|frame| frame.opcode), None, "nothing comes but the end");
+        tell.send(Value::Null).unwrap();
+    });
+    let gateway = gateway(&router.url(), &json!({ "join_timeout": 600_000, "max_connections": 1 }));
+    for leave in leave {
+        leave(joining(&gateway, &told));
+        assert_eq!(hears(&told), Value::Null);
+        counted(&gateway, "wampgate_upstream_connections{transport=\"0\",path=\"/ws\"} 0");
+    }
+}
+
+#[test]
+fn a_revocation_finds_a_login_whose_router_has_not_answered() {
+    let (tell, told) = channel();
+    let router = Router::start(move |link| {
+        tell.send(link.receive()).unwrap();
+        while link.frame().is_some() {}
+        tell.send(Value::Null).unwrap();
+    });
+    let gateway = gateway(&router.url(), &json!({ "join_timeout": 600_000 }));
+    let mut client = joining(&gateway, &told);
+    let mut revoke = wampgate();
+    revoke.args(["cookies", "revoke", "--node-dir"]).arg(gateway.path()).args(["--authid", "joe"]);
+    assert_eq!(run(&mut revoke, "").printed(), "revoked 1 cookie, closed 1 connection\n");
+    assert_eq!(client.socket().await_close(), 1008);
+    assert_eq!(hears(&told), Value::Null);
+}
+
+#[test]
+fn a_reload_while_the_router_is_joined_takes_the_ground_from_the_session() {
+    let (router, told, order) = waiting();
+    let service = behind(&router.url(), &json!({ "join_timeout": 600_000 }));
+    let gateway = Gateway::start(&with_metrics(&service));
+    let mut client = joining(&gateway, &told);
+    let mut without = service;
+    without["auth"]["ticket"]["principals"] = json!({ "jane": { "ticket": TICKET, "role": "frontend" } });
+    let (said, exit) = gateway.reload(&with_metrics(&without));
+    assert_eq!(exit, 0, "{said}");
+    order.send(json!([code::WELCOME, 4711, welcome(&json!("joe"))])).unwrap();
+    client.outcome().unwrap();
+    assert_eq!(ends(&mut client, 1008).0, "wamp.close.killed");
+    assert_eq!(hears(&told), json!([code::GOODBYE, {}, "wamp.close.normal"]));
+}
+
+#[test]
+fn a_router_says_little_before_welcome_and_much_in_a_session() {
+    let long = "x".repeat(100_000);
+    let message = long.clone();
+    let talkative = Router::start(move |link| {
+        link.receive();
+        link.send(&json!([code::ABORT, { "message": message }, "com.example.banned"]));
+        link.frame();
+    });
+    let before = gateway(&talkative.url(), &json!({}));
+    let refused = refused(&before);
+    assert_eq!((&*refused.reason, refused.close), ("wamp.error.unavailable", 1013));
+    before.output().until("reason=\"upstream-nonsense\"", 1);
+    // What is sent right behind WELCOME is of the session.
+    let event = json!([code::EVENT, 1, 2, {}, [long]]);
+    let told = event.clone();
+    let busy = Router::start(move |link| {
+        let hello = link.receive();
+        let welcome = json!([code::WELCOME, 4711, welcome(&hello[2]["authid"])]);
+        let frames = [&welcome, &told].map(|message| Frame::text(message.to_string()).unmasked());
+        link.write(&frames.concat());
+        while link.frame().is_some() {}
+    });
+    let gateway = gateway(&busy.url(), &json!({}));
+    let (mut joe, _) = joe(&gateway);
+    assert_eq!(joe.receive(), event);
+}
