@@ -52,7 +52,7 @@ use hyper::{body::Incoming, server::conn::http1};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    addresses::Addresses,
+    addresses::{Addresses, TooMany},
     body::Body,
     connections::ConnectionCounters,
     forward_auth::{ForwardAuth, Question},
@@ -240,6 +240,11 @@ impl Edge {
     /// The peer as limits count it. A proxy that is trusted speaks for many, also where it does not say for whom.
     fn limited(&self, peer: PeerAddr) -> Option<IpAddr> {
         if self.trusts(peer) { None } else { peer.network() }
+    }
+
+    /// The place that a client takes for which a proxy speaks. The server counts the others when it accepts their connections.
+    fn seat(&self, Requester { peer, connected, .. }: Requester<'_>) -> Result<Option<Seat>, TooMany> {
+        if peer == connected { Ok(None) } else { self.addresses.enter(self.limited(peer)) }
     }
 
     async fn answer(

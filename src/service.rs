@@ -52,6 +52,8 @@ pub struct WebSocketService {
     pub hello_timeout: Duration,
     /// How often one connection may join; none: as often as it likes.
     pub joins: Option<Rate>,
+    /// Whether its clients go on to a router.
+    pub leads_on: bool,
     /// Whether a plain GET gets a page about the service.
     pub has_status_page: bool,
     /// Whether replies name the gateway's version.
@@ -93,6 +95,7 @@ impl WebSocketService {
             wire: Arc::new(options.wire.clone()),
             hello_timeout: options.hello_timeout,
             joins: Rate::new(options.max_joins_per_second, options::SAVED_JOINS),
+            leads_on: options.upstream.is_some(),
             has_status_page: options.enable_webstatus,
             shows_version: options.show_server_version,
             slot,

@@ -21,6 +21,7 @@ mod joins;
 mod limits;
 mod log;
 mod logout;
+mod loops;
 mod memory;
 mod meta;
 mod metrics;

@@ -53,6 +53,8 @@ pub struct Visitor {
     pub(super) headers: KeptHeaders,
     /// The token that the request brought, where `auth.ticket.from` lets it.
     pub(super) token: Option<Secret>,
+    /// Through how many gateways it has come, where it goes on to a router.
+    pub hops: u8,
     /// Whether it has said HELLO before.
     pub(super) is_greeted: bool,
 }
@@ -76,6 +78,7 @@ impl Visitor {
             subprotocol,
             headers,
             token,
+            hops: 0,
             is_greeted: false,
         }
     }

@@ -140,7 +140,8 @@ object! {
     /// What one address may have of a transport; 0: as much as there is. An IPv6 address counts with its network of 64 bits, a client
     /// behind one of the `trusted_proxies` with its own address. 127.0.0.1, `::1` and Unix sockets are not limited.
     struct RawPerAddress {
-        /// How many connections may be open at once. Default 2,000, and at most half of the transport's `max_connections`.
+        /// How many connections may be open at once; behind a trusted proxy also how many requests at `proxy` paths. Default 2,000, and at most
+        /// half of the transport's `max_connections`.
         max_connections: optional Whole<0, 10_000_000>,
         /// WebSocket handshakes a second in the long run, and as many TLS handshakes; 20 times as many at once. Default 100.
         handshakes_per_second: optional Whole<0, 1_000_000>,

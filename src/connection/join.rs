@@ -93,7 +93,7 @@ impl Connection {
     ) -> Result<Box<RouterSession>, Ending> {
         let serializer = self.wire.serializer();
         let joined = tokio::select! {
-            joined = remote.join(identity, announced, serializer) => joined,
+            joined = remote.join(identity, announced, serializer, self.visitor.hops) => joined,
             said = self.message() => return Err(out_of_turn(said, "a client must wait for WELCOME or ABORT")),
             () = shutdown.cancelled() => return Err(Ending::Shutdown),
         };

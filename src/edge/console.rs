@@ -151,7 +151,7 @@ impl Edge {
         link: &Arc<ConsoleLink>,
         request: &Parts,
         has_body: bool,
-        Requester { peer, connected, .. }: Requester<'_>,
+        client: Requester<'_>,
     ) -> Result<(Response<Body>, ConsoleEntry), Problem> {
         let Parts { method, version, headers, .. } = request;
         let checked = target.handshake.check_any(method, *version, headers);
@@ -160,9 +160,9 @@ impl Edge {
         if !headers.contains_key(header::ORIGIN) {
             return Err(Problem::Handshake(HandshakeError::Origin));
         }
-        let client = self.limited(peer);
-        self.addresses.handshake(client, Instant::now())?;
-        let seat = if peer == connected { None } else { self.addresses.enter(client)? };
+        let peer = client.peer;
+        self.addresses.handshake(self.limited(peer), Instant::now())?;
+        let seat = self.seat(client)?;
         if !link.has_place() {
             return Err(Problem::Pages);
         }

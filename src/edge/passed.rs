@@ -17,6 +17,7 @@ use super::{
     passed_body::{InTransit, PassedBody},
     proxied::{Proxied, below},
     reply::Problem,
+    websocket::check_hops,
 };
 use crate::{
     admission::{Facts, KeptHeaders},
@@ -49,12 +50,14 @@ impl Edge {
             return Err(Problem::NotFound);
         };
         let has_length = check(request)?;
+        check_hops(&request.headers)?;
         let body = body.filter(|body| !body.is_end_stream());
         let length = body.as_ref().and_then(|body| body.size_hint().exact());
         if length.is_some_and(|length| length > max_body_size) {
             let fault = UpstreamError::Body(BodyFault::TooLarge(max_body_size));
             return Err(Problem::Upstream(Arc::new(fault)));
         }
+        let seat = self.seat(client)?;
         if proxied.terms.asks_policy {
             self.addresses.handshake(self.limited(client.peer), Instant::now())?;
         }
@@ -64,7 +67,7 @@ impl Edge {
         let body = body.map_or_else(RequestBody::default, |body| RequestBody::new(body, limits, tally));
         let (method, below) = (request.method.clone(), below(request, depth));
         let passing = Passing { method, below: &below, headers, body, has_length };
-        let in_transit = InTransit::new(&self.in_transit).ok_or(Problem::Memory)?;
+        let in_transit = InTransit::new(&self.in_transit, seat).ok_or(Problem::Memory)?;
         let answer = proxied.upstream.pass(passing).await;
         let answer = answer.map_err(|error| Problem::Upstream(Arc::new(error)))?;
         let (head, body) = answer.into_parts();
@@ -132,6 +135,11 @@ fn check(request: &Parts) -> Result<bool, Problem> {
     // A TRACE would show the client what only the upstream is told.
     if matches!(*method, Method::CONNECT | Method::TRACE) {
         return Err(Problem::NotPassed);
+    }
+    // RFC 9110, 10.1.1: the server would never hear what its client expects of it.
+    let is_known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if !headers.get_all(header::EXPECT).iter().all(is_known) {
+        return Err(Problem::Expect);
     }
     // RFC 9112, 3.2.2: a URL in the request line tells the host; here it must be the same.
     let is_same = |host: &HeaderValue| {

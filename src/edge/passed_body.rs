@@ -13,6 +13,7 @@ use std::{
 use bytes::Bytes;
 use hyper::body::{Body as _, Frame, SizeHint};
 
+use super::addresses::Seat;
 use crate::{
     memory::{self, Charge},
     metrics::{Refusals, Stage},
@@ -39,14 +40,15 @@ pub(crate) struct PassedBody {
 pub(super) struct InTransit {
     count: Arc<AtomicUsize>,
     _memory: Charge,
+    _seat: Option<Seat>,
 }
 
 impl InTransit {
-    /// One more exchange, if there is memory for it.
-    pub(super) fn new(count: &Arc<AtomicUsize>) -> Option<Self> {
+    /// One more exchange, if there is memory for it. `seat` is the place that its client takes.
+    pub(super) fn new(count: &Arc<AtomicUsize>, seat: Option<Seat>) -> Option<Self> {
         let memory = Charge::new(memory::EXCHANGE)?;
         count.fetch_add(1, Relaxed);
-        Some(Self { count: Arc::clone(count), _memory: memory })
+        Some(Self { count: Arc::clone(count), _memory: memory, _seat: seat })
     }
 }
 

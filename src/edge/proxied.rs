@@ -11,14 +11,14 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts}
 
 use super::{
     IdentityHeaders, PassedOptions, ProxiedOptions, Requester, Terms,
-    addresses::Seat,
+    addresses::{ADDRESS_REASONS, Seat},
     body::Body,
     identity_headers,
     metrics::EdgeMetrics,
     passed_body::BROKEN_OFF,
     refusal::Refusal,
     reply::{Problem, SERVER},
-    websocket::{met, without_body},
+    websocket::{check_hops, met, without_body},
 };
 use crate::{
     admission::{Facts, Recognized, Visitor},
@@ -115,6 +115,7 @@ impl Proxied {
             metrics.refusals.expect(Stage::Request, UpstreamError::REASONS);
             metrics.refusals.expect(Stage::Request, UpstreamError::REQUEST_REASONS);
             metrics.refusals.expect(Stage::Request, [BROKEN_OFF, "memory"]);
+            metrics.refusals.expect(Stage::Request, ADDRESS_REASONS);
         }
         let identity = options.headers.names().map(Clone::clone).to_vec();
         Self {
@@ -132,7 +133,10 @@ impl Proxied {
     /// Checks the handshake, whatever the client wants to speak.
     pub(super) fn check(&self, request: &Parts, has_body: bool) -> Result<AcceptedAny, Problem> {
         let Parts { method, version, headers, .. } = request;
-        without_body(self.service.handshake.check_any(method, *version, headers), has_body)
+        let checked = self.service.handshake.check_any(method, *version, headers);
+        let accepted = without_body(checked, has_body)?;
+        check_hops(headers)?;
+        Ok(accepted)
     }
 
     /// Tracks the client, decides, and has the upstream answer. A handshake that comes to nothing leaves no record in the store.

@@ -29,7 +29,9 @@ use crate::{
 pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 /// Why requests that ask for no WebSocket are refused.
-pub(crate) const REQUEST_REASONS: [&str; 11] = [
+pub(crate) const REQUEST_REASONS: [&str; 13] = [
+    "expect",
+    "loop",
     "framing",
     "head",
     "head-size",
@@ -44,7 +46,7 @@ pub(crate) const REQUEST_REASONS: [&str; 11] = [
 ];
 
 /// Why handshakes are refused, beside the reasons of [`HandshakeError`] and of the client's address.
-pub(crate) const HANDSHAKE_REASONS: [&str; 5] = ["path", "not-found", "stripped", "store", "pages"];
+pub(crate) const HANDSHAKE_REASONS: [&str; 6] = ["path", "not-found", "stripped", "store", "pages", "loop"];
 
 /// What names the gateway in a reply.
 pub(crate) const SERVER: HeaderValue = HeaderValue::from_static("wampgate");
@@ -60,6 +62,10 @@ pub(crate) enum Problem {
     Method,
     /// The method is one that no upstream gets.
     NotPassed,
+    /// The client expects something else than `100 Continue` of the upstream.
+    Expect,
+    /// The request goes from gateway to gateway, and never arrives.
+    Loop,
     /// A file is there and cannot be read.
     File,
     /// A WebSocket handshake is refused.
@@ -155,6 +161,8 @@ impl Problem {
             Self::Path => "path",
             Self::NotFound => "not-found",
             Self::Method | Self::NotPassed => "method",
+            Self::Expect => "expect",
+            Self::Loop => "loop",
             Self::File => "file",
             Self::Handshake(refused) => refused.reason(),
             Self::Store(_) => "store",
@@ -277,6 +285,8 @@ fn status(problem: &Problem) -> StatusCode {
         Problem::Foreign(_) | Problem::Forwarded => StatusCode::FORBIDDEN,
         Problem::NotFound => StatusCode::NOT_FOUND,
         Problem::Method | Problem::NotPassed => StatusCode::METHOD_NOT_ALLOWED,
+        Problem::Expect => StatusCode::EXPECTATION_FAILED,
+        Problem::Loop => StatusCode::LOOP_DETECTED,
         Problem::File => StatusCode::INTERNAL_SERVER_ERROR,
         Problem::Store(_) | Problem::Full | Problem::Descriptors | Problem::Memory | Problem::Pages => {
             StatusCode::SERVICE_UNAVAILABLE
@@ -309,6 +319,8 @@ fn message(problem: &Problem) -> String {
         Problem::NotFound => "nothing is served at this path".into(),
         Problem::Method => "only GET and HEAD are served here".into(),
         Problem::NotPassed => "CONNECT and TRACE are not served here, and a WebSocket begins with GET".into(),
+        Problem::Expect => "only 'Expect: 100-continue' is served here".into(),
+        Problem::Loop => "this request goes round and round: the gateway's paths, or those of several gateways, go on to each other".into(),
         Problem::File => "this file cannot be read".into(),
         Problem::Store(_) => "clients cannot be tracked at the moment: try again later".into(),
         Problem::Host => "an HTTP/1.1 request needs exactly one Host header, which names a host".into(),

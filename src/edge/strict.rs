@@ -80,7 +80,8 @@ impl Strict {
                     };
                     bytes = rest;
                     self.line.extend_from_slice(part);
-                    if self.line.ends_with(b"\n") {
+                    self.check_length()?;
+                    if self.state != State::Other && self.line.ends_with(b"\n") {
                         let mut line = std::mem::take(&mut self.line);
                         let text = line
                             .strip_suffix(b"\r\n")
@@ -89,7 +90,6 @@ impl Strict {
                         line.clear();
                         self.line = line;
                     }
-                    self.check_length()?;
                 }
             }
         }
@@ -212,6 +212,7 @@ mod tests {
             ),
             (format!("GET / HTTP/1.1\r\nUpgrade: x, WebSocket\r\n\r\n{}\n", "\u{81}"), State::Other),
             (format!("GET / HTTP/1.1\r\nX: {}", "y".repeat(2000)), State::Other),
+            (format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(2000)), State::Other),
         ] {
             for part in [1, 2, 7, text.len()] {
                 assert_eq!(read(&text, part), (Ok(()), state), "{text:?} in parts of {part}");
@@ -248,6 +249,7 @@ mod tests {
             format!("{}-1\r\n", head("Transfer-Encoding: chunked")),
             format!("{}11111111111111111\r\n", head("Transfer-Encoding: chunked")),
             format!("{}5;{}", head("Transfer-Encoding: chunked"), "x".repeat(5000)),
+            format!("{}5;{}\r\n", head("Transfer-Encoding: chunked"), "x".repeat(5000)),
             format!("{}0\r\nX: y\n", head("Transfer-Encoding: chunked")),
         ] {
             for part in [1, 3, text.len()] {

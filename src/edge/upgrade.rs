@@ -118,16 +118,16 @@ impl Edge {
         websocket: &WebSocketTarget,
         request: &Parts,
         has_body: bool,
-        Requester { peer, connected, parent, .. }: Requester<'_>,
+        client: Requester<'_>,
         tls: Option<&Tls>,
     ) -> Result<(Response<Body>, Handover), Problem> {
         let accepted = websocket.check(request, has_body)?;
-        let (client, now) = (self.limited(peer), Instant::now());
-        self.addresses.handshake(client, now)?;
-        // The server counts the others when it accepts their connections.
-        let seat = if peer == connected { None } else { self.addresses.enter(client)? };
-        let record = self.addresses.new_record(client, now);
-        let opened = websocket.open(request, &accepted, peer, tls, (record.is_ok(), parent)).await;
+        let (counted, now) = (self.limited(client.peer), Instant::now());
+        self.addresses.handshake(counted, now)?;
+        let seat = self.seat(client)?;
+        let record = self.addresses.new_record(counted, now);
+        let extra = (record.is_ok(), client.parent);
+        let opened = websocket.open(request, &accepted, client.peer, tls, extra).await;
         match (record, &opened) {
             (Err(refused), Err(Problem::NewClient)) => return Err(refused.into()),
             (Ok(_), Ok((_, handover))) if handover.visitor.is_new() => {}
@@ -149,7 +149,7 @@ impl Edge {
         let accepted = proxied.check(request, has_body)?;
         let (counted, now) = (self.limited(client.peer), Instant::now());
         self.addresses.handshake(counted, now)?;
-        let seat = if client.peer == client.connected { None } else { self.addresses.enter(counted)? };
+        let seat = self.seat(client)?;
         let record = self.addresses.new_record(counted, now);
         let below = below(request, depth);
         let may_be_new = record.is_ok();
@@ -170,12 +170,10 @@ impl Edge {
         testee: &TesteeService,
         request: &Parts,
         has_body: bool,
-        Requester { peer, connected, .. }: Requester<'_>,
+        client: Requester<'_>,
     ) -> Result<(Response<Body>, Option<Seat>), Problem> {
         let response = open_testee(testee, request, has_body)?;
-        let client = self.limited(peer);
-        self.addresses.handshake(client, Instant::now())?;
-        let seat = if peer == connected { None } else { self.addresses.enter(client)? };
-        Ok((response, seat))
+        self.addresses.handshake(self.limited(client.peer), Instant::now())?;
+        Ok((response, self.seat(client)?))
     }
 }

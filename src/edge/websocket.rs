@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 
 use super::{
     addresses::Seat,
@@ -17,6 +17,7 @@ use crate::{
     time::Timestamp,
     tls::Tls,
     traces::Parent,
+    upstream::{MAX_HOPS, hops},
     wamp::Subprotocol,
 };
 
@@ -55,7 +56,11 @@ impl WebSocketTarget {
     pub(crate) fn check(&self, request: &Parts, has_body: bool) -> Result<Accepted, Problem> {
         let Parts { method, version, headers, .. } = request;
         let checked = self.service.handshake.check(method, *version, headers);
-        without_body(checked, has_body)
+        let accepted = without_body(checked, has_body)?;
+        if self.service.leads_on {
+            check_hops(headers)?;
+        }
+        Ok(accepted)
     }
 
     /// Tracks the client of a handshake that was accepted. `may_be_new` tells whether it may get a record, and `parent` what
@@ -80,6 +85,9 @@ impl WebSocketTarget {
             parent,
         };
         let mut visitor = met(self.service.admission.meet(facts, headers, Timestamp::now()).await)?;
+        if self.service.leads_on {
+            visitor.hops = hops(headers);
+        }
         let announced = accepted.announce.then(|| HeaderValue::from_static(subprotocol.name()));
         let set_cookie = visitor.take_set_cookie();
         let response = switching_protocols(&accepted.accept_key, announced, set_cookie, &self.server);
@@ -105,6 +113,11 @@ pub(super) fn met(visitor: Result<Visitor, MeetError>) -> Result<Visitor, Proble
         MeetError::Store(error) => Problem::Store(error),
         MeetError::New => Problem::NewClient,
     })
+}
+
+/// A request that goes on, and has gone on already as often as it may, goes round and round.
+pub(super) fn check_hops(headers: &HeaderMap) -> Result<(), Problem> {
+    if hops(headers) < MAX_HOPS { Ok(()) } else { Err(Problem::Loop) }
 }
 
 /// What would be a body is read as WebSocket frames by one side, and as HTTP by the other.

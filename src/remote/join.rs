@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     identity::Identity,
-    upstream::{Opened, UpstreamError},
+    upstream::{Opened, UpstreamError, note_hops},
     wamp::{
         Serializer, Subprotocol,
         passing::{Reply, Request},
@@ -22,15 +22,17 @@ use crate::{
 };
 
 impl Remote {
-    /// Makes a client a session of the router: it is who the gateway says. `serializer` is what the client speaks.
+    /// Makes a client a session of the router: it is who the gateway says. `serializer` is what the client speaks, and `hops` through how many
+    /// gateways it has come.
     pub async fn join(
         &self,
         identity: &Identity,
         announced: Announced,
         serializer: Serializer,
+        hops: u8,
     ) -> Result<RouterSession, RouterFault> {
         let router = &self.0.router;
-        let (opened, spoken) = router.dial(serializer).await?;
+        let (opened, spoken) = router.dial(serializer, hops).await?;
         let Opened { link, early, place, .. } = opened;
         let wire = Wire::dialed(link, early, spoken, Arc::clone(&router.wire), Arc::clone(&router.traffic));
         let limit = router.options.join_timeout;
@@ -96,7 +98,7 @@ impl Remote {
 
 impl Router {
     /// A WebSocket to an address of the router, with the client's serializer if the router speaks it.
-    async fn dial(&self, preferred: Serializer) -> Result<(Opened, Serializer), RouterFault> {
+    async fn dial(&self, preferred: Serializer, hops: u8) -> Result<(Opened, Serializer), RouterFault> {
         let key = BASE64_STANDARD.encode(rand::random::<[u8; 16]>());
         let fault = |error: &UpstreamError| fault::of_dial(error);
         let nonsense = || UpstreamError::Nonsense("a handshake cannot be written".to_owned());
@@ -109,6 +111,7 @@ impl Router {
             (header::SEC_WEBSOCKET_KEY, value(&key)?),
             (header::SEC_WEBSOCKET_PROTOCOL, value(&self.options.offer(preferred))?),
         ] as [(HeaderName, HeaderValue); 5]);
+        note_hops(hops, &mut headers);
         if let Some(host) = &self.options.host {
             headers.insert(header::HOST, host.clone());
         }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use super::hops::add_hop;
 use crate::{
     cookie::{self, CookieName},
     handshake::has_token,
@@ -50,7 +51,7 @@ const TELLS_OF_USERS: [&str; 4] =
     ["x-forwarded-email", "x-forwarded-groups", "x-forwarded-preferred-username", "x-forwarded-user"];
 
 /// What else has a meaning of its own: the fields of RFC 9110 and 9111, and what browsers, caches, frameworks and tracing read.
-const MEANT: [&str; 58] = [
+const MEANT: [&str; 59] = [
     "accept",
     "age",
     "allow",
@@ -59,6 +60,7 @@ const MEANT: [&str; 58] = [
     "authorization",
     "baggage",
     "cache-control",
+    "cdn-loop",
     "clear-site-data",
     "cookie2",
     "date",
@@ -211,6 +213,7 @@ impl HeadRules {
             }
         }
         origin.tell(headers, &mut passed);
+        add_hop(&mut passed);
         for name in &self.identity {
             passed.remove(name);
         }

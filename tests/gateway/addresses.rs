@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Client, Gateway, Handshake, Jar, Serializer, code,
-    config::{With as _, tracked, web},
+    config::{With as _, tracked, web, web_paths},
     http::{Connection, Response},
+    upstream::Upstream,
 };
 
 const ONE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -116,6 +117,43 @@ fn behind_a_trusted_proxy_the_clients_are_limited_and_not_the_proxy() {
     is_limited(&spoofed, &gateway, "too many connections from your address");
     drop(open);
     while client("203.0.113.9").send(&gateway).1.status != 101 {}
+}
+
+#[test]
+fn behind_a_trusted_proxy_so_many_requests_of_a_client_pass_at_once() {
+    let upstream = Upstream::answering_each(|asked, peer| {
+        let body = asked.body(peer);
+        let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        peer.write_all(text.as_bytes()).is_ok()
+    });
+    let address = format!("http://{}", upstream.address);
+    let mut config =
+        web_paths(&json!({ "app": { "type": "proxy", "upstream": { "addresses": [address] } } }));
+    let transport = &mut config["transports"][0];
+    transport["per_address"] = json!({ "max_connections": 2 });
+    transport["options"] = json!({ "trusted_proxies": ["127.0.0.1"] });
+    let gateway = Gateway::start(&config);
+    let begun = |client: &str| {
+        let mut connection = Connection::open(&gateway);
+        connection.send(format!(
+            "POST /app HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {client}\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+        ));
+        connection
+    };
+    let slow = [0, 1].map(|_| {
+        let mut connection = begun("203.0.113.9");
+        assert_eq!(connection.head().status, 100);
+        connection
+    });
+    assert_eq!(begun("203.0.113.9").response().status, 429);
+    gateway.output().until("reason=\"address-connections\"", 1);
+    let mut other = begun("203.0.113.10");
+    assert_eq!(other.head().status, 100);
+    for mut connection in slow.into_iter().chain([other]) {
+        connection.send("hello");
+        assert_eq!(connection.response().body, "hello");
+    }
+    assert_eq!(begun("203.0.113.9").head().status, 100);
 }
 
 #[test]

@@ -81,6 +81,13 @@ fn no_spelling_of_a_header_lets_a_client_say_who_it_is() {
 }
 
 #[test]
+fn the_gateway_adds_itself_to_what_tells_of_loops() {
+    let told = passed(&[("cdn-loop", "cdn.example"), ("cdn-loop", "wampgate")], stranger());
+    let told: Vec<_> = told.get_all("cdn-loop").iter().collect();
+    assert_eq!(told, ["cdn.example", "wampgate", "wampgate"]);
+}
+
+#[test]
 fn everything_else_passes_as_it_is() {
     let lines = [
         ("origin", "https://app.example"),

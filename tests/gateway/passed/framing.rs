@@ -146,6 +146,10 @@ fn a_client_that_waits_for_a_word_before_its_body_gets_it_once_it_is_let_in() {
     let response = connection.response();
     assert_eq!((response.status, response.header("connection")), (413, Some("close")));
     connection.assert_ends();
+    let mut connection = Connection::open(&gateway);
+    let response = ask(&mut connection, "GET /app", "Expect: 200-ok\r\n", "");
+    assert!(response.body.contains("100-continue"), "{response:?}");
+    assert_eq!((response.status, upstream.heads().len()), (417, 1));
 }
 
 #[test]
