@@ -1,35 +1,27 @@
 //! How a configuration is put together: each part once, shared by the services that name it. What the gateway has already is taken
 //! over, and nothing that clients meet changes before the whole stands.
 
-use std::{collections::BTreeMap, sync::Arc};
+mod asked;
+mod services;
 
-use http::HeaderName;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{ReloadError, RunningTransport, StartError, State, changes::successions, foundation::Foundation};
 use crate::{
-    admin::{self, ManagedStore},
-    admission::{Admission, Authenticator, Authenticators, Knows},
-    auth::{self, AskedMethods, AskedOptions, AuthOptions, LoginFile, component::Source},
+    admin::ManagedStore,
+    auth::LoginFile,
     backend::{Backend, Backends},
-    config::{Config, ServiceOptions, TransportConfig},
-    cookie::PublicIdKey,
-    edge::{Edge, EdgeOptions, ServicePlace, TargetOptions},
+    config::{Config, TransportConfig},
+    edge::{Edge, ServicePlace, TargetOptions},
     handshake::raw_socket::RawSocketError,
     identity::{Standing, Standings},
     metrics::Stage,
-    policy::{
-        ProcedureOptions, authentication, authorization,
-        procedure::{Callee, ProcedureGate},
-    },
-    realm::{AuthorizerOptions, Authorizers, Caller, Decider, Realm, RealmOptions, RoleAuthorizer},
-    remote::{Remote, RemoteOptions, Router},
+    realm::{Authorizers, Realm},
+    remote::Remote,
     server::{self, Entrance, Post, Serving, Site},
     service::{Slot, WebSocketService},
-    store::{self, StoreOptions, StorePlace},
-    time::Timestamp,
     tls::{self, Acceptor, TlsOptions},
-    tracking::{LoginOptions, Tracker, TrackingOptions},
-    upstream::UpstreamError,
+    tracking::Tracker,
 };
 
 /// A configuration that is being put together.
@@ -100,8 +92,11 @@ impl<'a> Assembly<'a> {
             ));
         }
         // Those of realms that run already take effect with everything else.
-        let authorizers =
-            config.realms.iter().zip(&realms).map(|(options, realm)| authorizers(options, realm, foundation));
+        let authorizers = config
+            .realms
+            .iter()
+            .zip(&realms)
+            .map(|(options, realm)| asked::authorizers(options, realm, foundation));
         let authorizers: Vec<_> = authorizers.collect::<Result<_, _>>()?;
         Ok(Self {
             foundation,
@@ -287,166 +282,6 @@ impl<'a> Assembly<'a> {
         Ok(acceptor)
     }
 
-    fn service(
-        &mut self,
-        options: &ServiceOptions,
-        place: Place<'_>,
-    ) -> Result<Arc<WebSocketService>, StartError> {
-        let foundation = self.foundation;
-        let store = options.cookie.as_ref().map(|cookie| &cookie.store);
-        let key = match store {
-            // The key comes with a store that several gateways share.
-            Some(store) if matches!(store.place(), StorePlace::Shared { .. }) => {
-                let name = admin::store_name(store, &place.transport.edge.id, place.path);
-                self.store(store, name, None)?.clients.key
-            }
-            _ => foundation.public_id_key(store)?,
-        };
-        let logins = options.auth.as_ref().and_then(|auth| auth.cookie);
-        let tracker = match &options.cookie {
-            Some(cookie) => {
-                let name = admin::store_name(&cookie.store, &place.transport.edge.id, place.path);
-                Some(self.tracker(cookie, name, &key, logins)?)
-            }
-            None => None,
-        };
-        let policy = match &options.policy {
-            Some(policy) => foundation.policies.load(policy)?,
-            None => foundation.default_policy()?,
-        };
-        self.logins.extend(options.auth.iter().flat_map(AuthOptions::login_files));
-        let standing = place.standing.of("path", place.path, &());
-        auth::standings(standing, options.auth.as_ref(), &mut self.standings);
-        let (slot, line) = self.slot(options, place);
-        let shown = options.policy.iter().flat_map(|policy| &policy.options.headers).cloned().collect();
-        let admission = Admission::new(policy, shown, options.auth.clone(), tracker, key).at(standing);
-        let admission = admission.counting(foundation.login_metrics.clone(), Arc::clone(&foundation.guesses));
-        let admission = match options.auth.as_ref().and_then(|auth| auth.asked.as_ref()) {
-            Some(methods) => admission.asking(self.authenticators(methods, standing)?),
-            None => admission,
-        };
-        let metrics = &foundation.wire_metrics;
-        let traffic = if place.path == EdgeOptions::RAW_SOCKET {
-            metrics.of_raw_socket(&place.transport.edge.id)
-        } else {
-            metrics.of(&place.transport.edge.id)
-        };
-        let backends = match &options.upstream {
-            Some(router) => self.behind(router, standing, place),
-            None => Arc::clone(&self.backends),
-        };
-        Ok(Arc::new(WebSocketService::new(options, admission, backends, traffic, slot, line)))
-    }
-
-    /// The realms of the router behind a service.
-    fn behind(&mut self, options: &RemoteOptions, standing: Standing, place: Place<'_>) -> Arc<Backends> {
-        let refusals = &self.foundation.refusals;
-        refusals.expect(Stage::Join, UpstreamError::REASONS);
-        refusals.expect(Stage::Join, Remote::JOIN_REASONS);
-        refusals.expect(Stage::Session, Remote::SESSION_REASONS);
-        let metrics = self.foundation.edge_metrics.upstreams();
-        let router = Arc::new(Router::new(options, metrics, &place.transport.edge.id, place.path));
-        let before = self.before.map(|state| state.remotes.as_slice()).unwrap_or_default();
-        let remotes = Remote::all(&router, standing, before);
-        self.remotes.extend(remotes.iter().cloned());
-        Arc::new(remotes.into_iter().map(Backend::Remote).collect())
-    }
-
-    /// What knows the principals of a service's methods.
-    fn authenticators(&self, methods: &AskedMethods, place: Standing) -> Result<Authenticators, StartError> {
-        let load = |method: &str, asked: &Option<AskedOptions>| -> Result<_, StartError> {
-            let Some(asked) = asked else { return Ok(None) };
-            Ok(Some(Authenticator {
-                knows: match asked {
-                    AskedOptions::Component(file) => {
-                        Knows::Component(self.foundation.policies.load_as(file)?)
-                    }
-                    AskedOptions::Procedure(options) => {
-                        let answers = authentication::ANSWERS;
-                        Knows::Procedure(Box::new(procedure(options, answers, &self.realms, self.foundation)))
-                    }
-                },
-                shown: asked.headers().to_vec(),
-                source: Source {
-                    standing: auth::of_asked(place, method, asked),
-                    provider: asked.provider(),
-                    knows_passwords: matches!(asked, AskedOptions::Procedure(_)),
-                },
-            }))
-        };
-        Ok(Authenticators {
-            anonymous: load("anonymous", &methods.anonymous)?,
-            ticket: load("ticket", &methods.ticket)?,
-            wampcra: load("wampcra", &methods.wampcra)?,
-            scram: load("scram", &methods.scram)?,
-            cryptosign: load("cryptosign", &methods.cryptosign)?,
-        })
-    }
-
-    /// Where connections of a service find it, and whether those that are there may go on with it.
-    fn slot(&self, options: &ServiceOptions, place: Place<'_>) -> (Arc<Slot>, u64) {
-        let known = place.before.and_then(|before| {
-            let (slot, line) = before.slots.get(place.path)?;
-            Some((slot, *line, before.config.edge.services().find(|(path, _)| path == place.path)?.1))
-        });
-        match known {
-            Some((slot, line, before)) if makes_the_same_of_a_handshake(before, options) => {
-                (Arc::clone(slot), line)
-            }
-            Some((slot, ..)) => (Arc::clone(slot), self.foundation.number()),
-            None => (Arc::new(Slot::new(self.foundation.refusals.clone())), self.foundation.number()),
-        }
-    }
-
-    fn tracker(
-        &mut self,
-        config: &TrackingOptions,
-        name: String,
-        key: &Arc<PublicIdKey>,
-        logins: Option<LoginOptions>,
-    ) -> Result<Arc<Tracker>, StartError> {
-        let clients = self.store(&config.store, name, Some(key))?.clients;
-        let tracker = Arc::new(Tracker::new(config.cookie.clone(), clients).with_logins(logins));
-        if !self.trackers.iter().any(|other| other.shares_store_with(&tracker)) {
-            self.trackers.push(Arc::clone(&tracker));
-        }
-        Ok(tracker)
-    }
-
-    /// Opens a store, or finds the one that is open already at the same place.
-    fn store(
-        &mut self,
-        options: &StoreOptions,
-        name: String,
-        key: Option<&Arc<PublicIdKey>>,
-    ) -> Result<ManagedStore, StartError> {
-        if let Some(found) = self.stores.iter().find(|store| store.name() == name) {
-            return Ok(found.clone());
-        }
-        let store = if let Some(known) = self.foundation.stores.find(&name) {
-            if known.options() != options {
-                self.needs_restart.push(format!("the options of the store {name}"));
-            }
-            known
-        } else {
-            let tally = match options.place() {
-                StorePlace::Shared { .. } => self.foundation.store_metrics.of_shared(&name),
-                _ => self.foundation.store_metrics.of(&name),
-            };
-            let opened = store::open_counting(options, Timestamp::now(), &tally)?;
-            let key = match opened.key.as_ref().or(key) {
-                Some(key) => Arc::clone(key),
-                None => Arc::new(PublicIdKey::random()?),
-            };
-            if let (Some(attempts), Some(key)) = (&opened.attempts, &opened.key) {
-                self.foundation.guesses.share(key, attempts);
-            }
-            ManagedStore::new(name, options, &opened, key).counting(tally)
-        };
-        self.stores.push(store.clone());
-        Ok(store)
-    }
-
     /// The transports that run and have no successor among those that were put together.
     pub(super) fn left(&self, transports: &[Assembled]) -> Vec<Arc<RunningTransport>> {
         let before = self.before.map(|state| state.transports.as_slice()).unwrap_or_default();
@@ -455,54 +290,4 @@ impl<'a> Assembly<'a> {
         };
         before.iter().filter(|old| !has_successor(old)).cloned().collect()
     }
-}
-
-/// What decides about the roles of a realm.
-fn authorizers(
-    options: &RealmOptions,
-    realm: &Realm,
-    foundation: &Foundation,
-) -> Result<Authorizers, StartError> {
-    let loaded = options.authorizers().map(|(role, authorizer)| {
-        let decides = match authorizer {
-            AuthorizerOptions::Component(file) => Decider::Component(foundation.policies.load_as(file)?),
-            AuthorizerOptions::Procedure(options) => {
-                let realms = std::slice::from_ref(realm);
-                Decider::Procedure(Box::new(procedure(options, authorization::ANSWERS, realms, foundation)))
-            }
-        };
-        Ok((role.as_str().into(), Arc::new(RoleAuthorizer::new(decides))))
-    });
-    loaded.collect()
-}
-
-/// The way to a procedure, in its realm or in that of each client.
-fn procedure(
-    options: &ProcedureOptions,
-    answers: &'static [&'static str],
-    realms: &[Realm],
-    foundation: &Foundation,
-) -> ProcedureGate {
-    let is_called = |realm: &&Realm| options.realm.as_ref().is_none_or(|name| name == realm.uri());
-    let callees = realms
-        .iter()
-        .filter(is_called)
-        .map(|realm| (realm.uri().as_str().into(), Arc::new(Caller::new(realm)) as Arc<dyn Callee>));
-    let tally = foundation.tally(options.procedure.as_str(), answers);
-    ProcedureGate::new(options.clone(), tally, callees.collect())
-}
-
-/// Whether a service would have made of a handshake what the one before it has made of it.
-fn makes_the_same_of_a_handshake(before: &ServiceOptions, now: &ServiceOptions) -> bool {
-    let cookie =
-        |options: &ServiceOptions| options.cookie.as_ref().map(|it| (it.cookie.clone(), it.store.place()));
-    let logins = |options: &ServiceOptions| options.auth.as_ref().and_then(|auth| auth.cookie);
-    // The handshake keeps what any of the service's components may see.
-    let headers = |options: &ServiceOptions| -> Vec<HeaderName> {
-        let methods = options.auth.iter().flat_map(|auth| &auth.asked);
-        let authenticators = methods.flat_map(|methods| methods.all()).flat_map(|(_, asked)| asked.headers());
-        let policy = options.policy.iter().flat_map(|file| &file.options.headers);
-        policy.chain(authenticators).cloned().collect()
-    };
-    cookie(before) == cookie(now) && logins(before) == logins(now) && headers(before) == headers(now)
 }

@@ -129,3 +129,101 @@ fn a_router_says_little_before_welcome_and_much_in_a_session() {
     let (mut joe, _) = joe(&gateway);
     assert_eq!(joe.receive(), event);
 }
+
+#[test]
+fn a_router_that_is_stopped_keeps_no_client_waiting() {
+    let router = router();
+    let gateway = gateway(&at(&router), &json!({ "response_timeout": 300 }));
+    router.signal(Signal::STOP);
+    let stopped = refused(&gateway);
+    assert_eq!((&*stopped.reason, stopped.close), ("wamp.error.unavailable", 1013));
+    router.signal(Signal::CONT);
+    let (mut joe, _) = joe(&gateway);
+    joe.echoes();
+    gateway.output().until("reason=\"upstream-silent\"", 1);
+}
+
+#[test]
+fn a_refusal_of_the_gateway_is_none_of_its_client() {
+    let router = router();
+    let told = |auth: &Value| {
+        let gateway = gateway(&at(&router), &json!({ "auth": auth }));
+        let refused = refused(&gateway);
+        gateway.output().until("reason=\"upstream-login\"", 1);
+        let said = gateway.output().text();
+        assert!(!said.contains("not-the-secret"), "{said}");
+        (refused.reason, refused.close)
+    };
+    let unavailable = ("wamp.error.unavailable".to_owned(), 1013);
+    assert_eq!(told(&json!({ "type": "ticket", "ticket": "not-the-secret" })), unavailable);
+    assert_eq!(
+        told(&json!({ "type": "account", "authid": "edge", "ticket": "not-the-secret" })),
+        unavailable
+    );
+    assert_eq!(
+        told(&json!({ "type": "account", "authid": "crate", "wampcra": "not-the-secret" })),
+        unavailable
+    );
+    // A method that the router does not have.
+    let fake = Router::start(|link| {
+        link.receive();
+        link.send(&json!([code::CHALLENGE, "cryptosign", { "challenge": "00" }]));
+        assert_eq!(link.frame().map(|frame| frame.opcode), None, "no secret is sent");
+    });
+    let gateway = gateway(&fake.url(), &json!({}));
+    assert_eq!(refused(&gateway).reason, "wamp.error.unavailable");
+}
+
+#[test]
+fn a_router_may_refuse_a_client_and_its_realm() {
+    let router = router();
+    let unknown =
+        json!([{ "name": "realm1", "upstream_name": "nowhere", "roles": ["anonymous", "frontend"] }]);
+    let gateway = gateway(&at(&router), &json!({ "realms": unknown }));
+    assert_eq!(refused(&gateway).reason, "wamp.error.no_such_realm");
+    let mut client = Client::open(&gateway, &mut Jar::default());
+    let refused_here = client.join("other", json!({})).unwrap_err();
+    assert_eq!(
+        refused_here.reason, "wamp.error.no_such_realm",
+        "only the realms of the configuration are asked for"
+    );
+    let banning = Router::start(|link| {
+        link.receive();
+        link.send(&json!([code::ABORT, { "message": "internal words" }, "com.example.banned"]));
+        link.frame();
+    });
+    let gateway = self::gateway(&banning.url(), &json!({}));
+    let banned = refused(&gateway);
+    assert_eq!((&*banned.reason, &*banned.message, banned.close), ("com.example.banned", "", 1000));
+    gateway.output().until("reason=\"upstream-refused\"", 1);
+}
+
+/// What a router answers to a HELLO.
+type Answer = Box<dyn Fn(&Value) -> Value + Send + Sync>;
+
+#[test]
+fn nonsense_lets_no_client_in() {
+    let answers: [Answer; 6] = [
+        // The router takes joe for another one.
+        Box::new(|_| json!([code::WELCOME, 1, welcome(&json!("root"))])),
+        Box::new(|_| json!([code::WELCOME, 1, { "roles": {} }])),
+        Box::new(|hello| json!([code::WELCOME, 0, welcome(&hello[2]["authid"])])),
+        Box::new(|_| json!([code::EVENT, 1, 2, {}])),
+        Box::new(|_| json!({})),
+        Box::new(|_| json!([code::WELCOME])),
+    ];
+    for answer in answers {
+        let router = Router::start(move |link| {
+            let hello = link.receive();
+            link.send(&answer(&hello));
+            link.frame();
+        });
+        let gateway = gateway(&router.url(), &json!({}));
+        let refused = refused(&gateway);
+        assert_eq!((&*refused.reason, refused.close), ("wamp.error.unavailable", 1013));
+    }
+    let silent = Router::start(|link| while link.frame().is_some() {});
+    let gateway = gateway(&silent.url(), &json!({ "join_timeout": 200 }));
+    assert_eq!(refused(&gateway).reason, "wamp.error.unavailable");
+    gateway.output().until("reason=\"upstream-silent\"", 1);
+}
