@@ -147,8 +147,11 @@ impl<'a> Assembly<'a> {
     ) -> Vec<Arc<RunningTransport>> {
         let foundation = self.foundation;
         foundation.stores.serve(std::mem::take(&mut self.stores));
+        let own = config.realms.iter().map(|realm| &realm.name);
+        let realms: Vec<_> =
+            own.chain(self.remotes.iter().map(Remote::uri)).map(ToString::to_string).collect();
         for store in foundation.stores.all() {
-            store.clients.log_in_to(config.realms.iter().map(|realm| realm.name.to_string()).collect());
+            store.clients.log_in_to(realms.clone());
         }
         foundation.logouts.start(std::mem::take(&mut self.trackers));
         foundation.policies.keep(&config.policies());

@@ -14,8 +14,9 @@ use serde_json::json;
 use super::{await_that, by_cookie, config, gateways, is_ready, store};
 use crate::support::{
     Client, Gateway, Jar, PATIENCE, code,
-    config::{TICKET, With as _, tracked_in},
+    config::{TICKET, With as _, ticket_auth, tracked_in},
     redis::{self, RedisServer},
+    router::{EDGE, Router},
     tls::Authority,
 };
 
@@ -279,6 +280,33 @@ fn a_revocation_by_the_command_while_redis_is_away_counts_here() {
         });
         assert_eq!(by_cookie(&gateway, &mut jar).unwrap_err(), "wamp.error.no_auth_method");
     }
+}
+
+#[test]
+fn a_revocation_by_authid_while_redis_is_away_finds_sessions_of_a_router() {
+    if !redis::is_there() {
+        return;
+    }
+    let mut server = RedisServer::keeping_all();
+    let (router, _told) = Router::welcoming(|_| {});
+    let upstream = json!({
+        "type": "wamp",
+        "addresses": [router.url()],
+        "realms": [{ "name": "outer", "roles": ["frontend"] }],
+        "auth": { "type": "ticket", "ticket": EDGE },
+    });
+    let service = tracked_in(&store(&server)).with("auth", ticket_auth()).with("upstream", upstream);
+    let gateway = Gateway::start(&config(&service));
+    let mut client = Client::open(&gateway, &mut Jar::default());
+    client.hello("outer", json!({ "authmethods": ["ticket"], "authid": "joe" }));
+    client.expect(code::CHALLENGE);
+    client.send(&json!([code::AUTHENTICATE, TICKET, {}]));
+    client.outcome().unwrap();
+    server.kill();
+    await_that("the gateway notices it", || !is_ready(&gateway));
+    let said = gateway.command_said("cookies", &["revoke", "--yes", "--authid", "joe"]);
+    assert!(said.contains("closed on this gateway: 1"), "{said}");
+    assert_eq!(client.expect(code::GOODBYE)[2], "wamp.close.killed");
 }
 
 /// In the long mode: `WAMPGATE_KILL_ROUNDS=200 cargo test --test integration -- gateways_are_killed`.
