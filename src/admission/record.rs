@@ -80,13 +80,14 @@ impl Admission {
         }
     }
 
-    /// Notes which session a visitor begins, and who it has proved to be. Call it before a backend knows of the session.
-    pub fn begins(&self, visitor: &Visitor, session: SessionId, realm: &Uri, identity: &Identity) {
+    /// Notes who a visitor has proved to be. Call it before anything that takes its time: whatever revokes the login meanwhile has to find
+    /// it, also while the store does not answer.
+    pub fn proves(&self, visitor: &Visitor, realm: &Uri, identity: &Identity) {
         let (Some(tracked), Some(tracker)) = (&visitor.tracked, &self.tracker) else { return };
         // What a client has not proved may be another one's as well: the cookie, or what a policy makes of a request.
         let principal = auth::Method::parse(identity.authmethod)
             .map(|_| tracker.mark(realm.as_str(), identity.authid.public()));
-        tracked.presence.has_session(session, principal);
+        tracked.presence.has_logged_in(principal);
     }
 
     /// Drops the login from the cookie's record.
@@ -110,6 +111,13 @@ impl Admission {
 
 /// What becomes of a visitor after its admission takes nothing of the service but its tracker.
 impl Visitor {
+    /// Notes which session the visitor begins. Call it before a backend knows of the session.
+    pub fn begins(&self, session: SessionId) {
+        if let Some(tracked) = &self.tracked {
+            tracked.presence.has_session(session);
+        }
+    }
+
     /// Takes back the record that a new visitor has got, if it has guessed wrong: guesses must not fill a store.
     pub fn is_refused(&self, refusal: &AuthError) {
         if let (Some(tracked), Some(tracker), true) = (&self.tracked, &self.tracker, refusal.is_wrong_guess())

@@ -48,6 +48,7 @@ impl Connection {
         }
         let is_asked = rules.asks() && backend.asks_about(&identity.authrole);
         drop(rules);
+        service.admission.proves(&self.visitor, backend.realm(), &identity);
         // Before a router is joined, which takes its time: what revokes the login meanwhile has to find it.
         service.admission.remember(&self.visitor, backend.realm(), &identity).await;
         let joined = match (&backend, announced) {
@@ -62,7 +63,7 @@ impl Connection {
         if let Some(lapse) = identity.lease.lapsed(Timestamp::now) {
             return Err(AuthError::from(lapse).into());
         }
-        service.admission.begins(&self.visitor, session, backend.realm(), &identity);
+        self.visitor.begins(session);
         let realm = match (&backend, joined) {
             (Backend::Realm(realm), _) => realm,
             (Backend::Remote(remote), Some(joined)) => {

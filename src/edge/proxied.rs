@@ -217,7 +217,8 @@ impl Proxied {
     fn begins(&self, visitor: &Visitor, recognized: Option<&Recognized>) -> Option<Backend> {
         let (known, backend) = (recognized?, self.terms.backend(&self.service, visitor).ok()?);
         let session = SessionId::random();
-        self.service.admission.begins(visitor, session, backend.realm(), &known.identity);
+        self.service.admission.proves(visitor, backend.realm(), &known.identity);
+        visitor.begins(session);
         Some(backend.clone())
     }
 }

@@ -262,13 +262,16 @@ impl Presence {
         Closed(Arc::clone(&self.signal))
     }
 
-    /// Notes which session the connection has now, and the principal if one has logged in to it. Call it before a realm knows
-    /// of the session.
+    /// Notes the principal that has logged in on the connection, if one has. Call it before the store or a router is told.
     ///
     /// The note stays when the session ends: the realm hears of that a little later, and may have the client logged out
     /// until then.
-    pub fn has_session(&self, session: SessionId, principal: Option<PrincipalMark>) {
+    pub fn has_logged_in(&self, principal: Option<PrincipalMark>) {
         self.signal.principal.store(principal.map_or(0, PrincipalMark::get), Ordering::Relaxed);
+    }
+
+    /// Notes which session the connection has now. Call it before a realm knows of the session; the note stays as well.
+    pub fn has_session(&self, session: SessionId) {
         self.signal.session.store(session.0, Ordering::Relaxed);
     }
 

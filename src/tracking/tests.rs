@@ -283,7 +283,7 @@ async fn only_the_record_of_a_new_client_that_nothing_stands_on_is_withdrawn() {
     assert!(is_known(&tab), "the client came with it");
 
     let joined = tracker.admit(&headers(&[]), false, NOW).await.unwrap();
-    joined.presence.has_session(SessionId(1), None);
+    joined.presence.has_session(SessionId(1));
     tracker.withdraw(&joined, NOW);
     assert!(is_known(&joined), "it had a session");
 }

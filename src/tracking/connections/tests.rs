@@ -109,10 +109,10 @@ fn sessions_lead_to_the_ids_of_their_connections() {
     let connections = Arc::new(Connections::default());
     let (a, b) = ids();
     let [first, second, other, silent] = [&a, &a, &b, &b].map(|id| connections.enter(id));
-    first.has_session(SessionId(1), None);
-    second.has_session(SessionId(2), None);
-    other.has_session(SessionId(3), None);
-    other.has_session(SessionId(4), None);
+    first.has_session(SessionId(1));
+    second.has_session(SessionId(2));
+    other.has_session(SessionId(3));
+    other.has_session(SessionId(4));
     let sessions = || {
         let mut sessions = Vec::new();
         connections.each_session(|session, id| sessions.push((session.0, id.clone())));

@@ -24,7 +24,7 @@ async fn connect(tracker: &Tracker, text: &str, session: u64) -> Presence {
     let record = CookieRecord::new(Timestamp::now(), MaxAge::DEFAULT);
     tracker.clients.store.create(&id(text), record).await.unwrap();
     let presence = tracker.clients.connections.enter(&id(text));
-    presence.has_session(SessionId(session), None);
+    presence.has_session(SessionId(session));
     presence
 }
 
@@ -73,7 +73,7 @@ async fn the_client_that_is_spared_keeps_its_cookie() {
     let tracker = tracker();
     let kept = connect(&tracker, "kept-kept", 1).await;
     let beside = tracker.clients.connections.enter(&id("kept-kept"));
-    beside.has_session(SessionId(2), None);
+    beside.has_session(SessionId(2));
     let gone = connect(&tracker, "gone-gone", 3).await;
     let queue = LogoutQueue::default();
     queue.start(vec![Arc::clone(&tracker)]);

@@ -48,7 +48,8 @@ async fn visit(tracker: &Tracker, id: Option<&TrackingId>, now: Timestamp) -> Tr
 
 /// A session on a connection, of a principal that has logged in to it, or of none.
 fn joins(tracker: &Tracker, tracked: &Tracked, authid: Option<&str>) {
-    tracked.presence.has_session(SessionId(1), authid.map(|authid| tracker.mark("realm1", authid)));
+    tracked.presence.has_logged_in(authid.map(|authid| tracker.mark("realm1", authid)));
+    tracked.presence.has_session(SessionId(1));
 }
 
 async fn log_in(tracker: &Tracker, tracked: &Tracked, authid: &str, now: Timestamp) {

@@ -9,7 +9,7 @@ use std::{
 
 use rand::RngExt as _;
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{await_that, by_cookie, config, gateways, is_ready, store};
 use crate::support::{
@@ -289,24 +289,64 @@ fn a_revocation_by_authid_while_redis_is_away_finds_sessions_of_a_router() {
     }
     let mut server = RedisServer::keeping_all();
     let (router, _told) = Router::welcoming(|_| {});
+    let gateway = Gateway::start(&config(&before(&router, &store(&server))));
+    let mut client = joe(&gateway);
+    client.outcome().unwrap();
+    server.kill();
+    is_revoked_without_a_store(&gateway);
+    assert_eq!(client.expect(code::GOODBYE)[2], "wamp.close.killed");
+}
+
+#[test]
+fn a_revocation_by_authid_while_redis_is_away_finds_a_login_whose_router_has_not_answered() {
+    if !redis::is_there() {
+        return;
+    }
+    let (tell, told) = std::sync::mpsc::channel();
+    let router = Router::start(move |link| {
+        tell.send(link.receive()).unwrap();
+        while link.frame().is_some() {}
+        tell.send(json!(null)).unwrap();
+    });
+    for auth in [ticket_auth(), ticket_auth().with("cookie", json!({}))] {
+        let mut server = RedisServer::keeping_all();
+        let gateway = Gateway::start(&config(&before(&router, &store(&server)).with("auth", auth)));
+        let mut client = joe(&gateway);
+        told.recv_timeout(PATIENCE).unwrap();
+        server.kill();
+        is_revoked_without_a_store(&gateway);
+        assert_eq!(client.socket().await_close(), 1008);
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), json!(null));
+    }
+}
+
+/// A service before a router.
+fn before(router: &Router, store: &Value) -> Value {
     let upstream = json!({
         "type": "wamp",
         "addresses": [router.url()],
         "realms": [{ "name": "outer", "roles": ["frontend"] }],
         "auth": { "type": "ticket", "ticket": EDGE },
+        "join_timeout": 600_000,
     });
-    let service = tracked_in(&store(&server)).with("auth", ticket_auth()).with("upstream", upstream);
-    let gateway = Gateway::start(&config(&service));
-    let mut client = Client::open(&gateway, &mut Jar::default());
+    tracked_in(store).with("auth", ticket_auth()).with("upstream", upstream)
+}
+
+/// Joe, who has logged in.
+#[track_caller]
+fn joe(gateway: &Gateway) -> Client {
+    let mut client = Client::open(gateway, &mut Jar::default());
     client.hello("outer", json!({ "authmethods": ["ticket"], "authid": "joe" }));
     client.expect(code::CHALLENGE);
     client.send(&json!([code::AUTHENTICATE, TICKET, {}]));
-    client.outcome().unwrap();
-    server.kill();
-    await_that("the gateway notices it", || !is_ready(&gateway));
+    client
+}
+
+#[track_caller]
+fn is_revoked_without_a_store(gateway: &Gateway) {
+    await_that("the gateway notices it", || !is_ready(gateway));
     let said = gateway.command_said("cookies", &["revoke", "--yes", "--authid", "joe"]);
     assert!(said.contains("closed on this gateway: 1"), "{said}");
-    assert_eq!(client.expect(code::GOODBYE)[2], "wamp.close.killed");
 }
 
 /// In the long mode: `WAMPGATE_KILL_ROUNDS=200 cargo test --test integration -- gateways_are_killed`.
