@@ -23,7 +23,10 @@ use super::{
     ContractError, PolicyError, Tally, log::PolicyLog, penalty::PenaltyBox, queue::FairQueue,
     subject::Subject,
 };
-use crate::{identity::Name, wamp::Uri};
+use crate::{
+    identity::Name,
+    wamp::{SessionId, Uri},
+};
 
 /// A procedure that decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +90,8 @@ pub(crate) struct Call<'a> {
     pub(crate) role: Option<&'a Name>,
     pub(crate) arguments: Vec<Value>,
     pub(crate) timeout: Duration,
+    /// The session that waits for the answer, of which nothing is read meanwhile.
+    pub(crate) about: Option<SessionId>,
     /// Held until the realm has done with the call, even if nothing waits for the answer any more.
     pub(crate) place: Place,
 }
@@ -116,6 +121,8 @@ pub(crate) enum CallFailure {
     Busy,
     /// The role that calls may not.
     NotAllowed,
+    /// The session that would be called waits for this very answer, or for one that waits for it.
+    Circle,
     /// There is no such realm, or it has been closed.
     NoRealm,
     /// The answer took too long.
@@ -163,16 +170,16 @@ impl ProcedureGate {
         &self.options
     }
 
-    /// Asks about a client of a realm. `judge` makes an answer of what the procedure says, and `kind` names it for the metrics.
+    /// Asks about a client of a realm, which has this session already if it is one `about` a session. `judge` makes an answer of what the procedure says, and `kind` names it for the metrics.
     pub(crate) async fn decide<A>(
         &self,
         subject: &(impl Subject + Sync),
         realm: &str,
-        arguments: Vec<Value>,
+        (about, arguments): (Option<SessionId>, Vec<Value>),
         judge: impl FnOnce(Said) -> Result<A, PolicyError> + Send,
         kind: impl FnOnce(&A) -> &'static str + Send,
     ) -> Result<A, PolicyError> {
-        let answer = self.ask(subject, realm, arguments).await.and_then(judge);
+        let answer = self.ask(subject, realm, about, arguments).await.and_then(judge);
         match &answer {
             Ok(answer) => self.tally.count(kind(answer)),
             Err(error) => {
@@ -189,6 +196,7 @@ impl ProcedureGate {
         &self,
         subject: &(impl Subject + Sync),
         realm: &str,
+        about: Option<SessionId>,
         arguments: Vec<Value>,
     ) -> Result<Said, PolicyError> {
         let ProcedureOptions { procedure, role, timeout, .. } = &self.options;
@@ -202,7 +210,7 @@ impl ProcedureGate {
         let entered = time::timeout(*timeout, self.places.enter(peer, self.tally.waiting())).await;
         let place = entered.ok().and_then(Result::ok).ok_or(PolicyError::Overloaded)?;
         let begun = Instant::now();
-        let call = Call { procedure, role: role.as_ref(), arguments, timeout: *timeout, place };
+        let call = Call { procedure, role: role.as_ref(), arguments, timeout: *timeout, about, place };
         let said = callee.call(call).await;
         self.tally.time(begun.elapsed());
         said.map_err(|failure| match failure {
@@ -225,6 +233,10 @@ const fn unreachable(failure: CallFailure) -> PolicyError {
         CallFailure::Busy => "the session that has registered it has too many calls to answer",
         CallFailure::NotAllowed => {
             "its `authenticator-role` is no role of the realm, or has no permission to call it"
+        }
+        CallFailure::Circle => {
+            "the session that has registered it would decide about itself, or about one that decides about it, and each would wait for the \
+             other: give servers of authorizers a role with `permissions` of its own"
         }
         CallFailure::NoRealm => "its realm is not there",
         CallFailure::TooLate => "it did not answer in time",

@@ -25,7 +25,7 @@ use super::{
     Realm,
     inbox::{Arrival, Inbox, RealmClosed, SessionKey},
     member::{Channel, Client},
-    permissions::{Action, Ruling},
+    permissions::Action,
 };
 use crate::{
     identity::{AuthId, Identity, Lease, Name},
@@ -84,7 +84,7 @@ impl Caller {
     }
 
     async fn ask(&self, call: Call<'_>) -> Result<Said, CallFailure> {
-        let Call { procedure, role, arguments, timeout: patience, place } = call;
+        let Call { procedure, role, arguments, timeout: patience, about, place } = call;
         let realm = self.realm.upgrade().ok_or(CallFailure::NoRealm)?;
         if let Some(role) = role {
             let permissions = &realm.rules.load().permissions;
@@ -95,7 +95,7 @@ impl Caller {
         let deadline = Instant::now() + patience + GRACE;
         let asked = timeout_at(deadline, async {
             let link = self.link(&realm).await.map_err(|_| CallFailure::NoRealm)?;
-            link.call(&realm, procedure, &arguments, patience, place).await
+            link.call(&realm, procedure, &arguments, patience, (about, place)).await
         });
         let (link, request, said) = asked.await.unwrap_or(Err(CallFailure::TooLate))?;
         drop(realm);
@@ -155,7 +155,7 @@ impl Link {
         procedure: &Uri,
         arguments: &[Value],
         patience: Duration,
-        place: Place,
+        (about, place): (Option<SessionId>, Place),
     ) -> Result<(Arc<Self>, u64, oneshot::Receiver<Result<Said, CallFailure>>), CallFailure> {
         let request = self.requests.fetch_add(1, Relaxed);
         let timeout = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
@@ -170,8 +170,7 @@ impl Link {
         let (said, answer) = oneshot::channel();
         // Not before there is room: who gives up earlier leaves nothing behind.
         self.waiting.lock().insert(request, Waiter { said, _place: place });
-        let ruling = Some(Ruling::Gateway);
-        let sent = realm.put(room, Arrival::Message { key: self.key, slots, ruling, message });
+        let sent = realm.put(room, Arrival::Question { key: self.key, slots, about, message });
         sent.map_err(|_| {
             self.waiting.lock().remove(&request);
             CallFailure::NoRealm
@@ -258,6 +257,7 @@ fn answer(frame: &[u8]) -> Option<(u64, Result<Said, CallFailure>)> {
         error::CANCELED => CallFailure::Left,
         error::TIMEOUT => CallFailure::TooLate,
         error::UNAVAILABLE => CallFailure::Busy,
+        error::CIRCLE => CallFailure::Circle,
         _ => {
             let said = first(&parts, 5, frame.len()).and_then(|message| {
                 let uri = Uri::parse(&uri).map_err(|_| CallFailure::Unreadable)?;

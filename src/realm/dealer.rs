@@ -20,6 +20,7 @@ mod deadlines;
 mod meta;
 mod queued;
 mod registrations;
+mod waits;
 
 use std::collections::VecDeque;
 
@@ -30,6 +31,7 @@ use self::{
     call::Frozen,
     deadlines::{Deadline, Deadlines},
     registrations::Registration,
+    waits::Waits,
 };
 use crate::wamp::{
     SessionId,
@@ -57,6 +59,7 @@ pub(super) struct Dealer {
     /// The sessions that have registered or called something.
     parties: FxHashMap<SessionId, Party>,
     deadlines: Deadlines,
+    waits: Waits,
 }
 
 /// What the dealer knows of a session.
@@ -109,6 +112,11 @@ pub(super) struct PendingCall {
 }
 
 impl Dealer {
+    /// What the gateway calls from now on asks about this session, which waits for the answer; none: about none that waits.
+    pub(super) const fn asks_about(&mut self, session: Option<SessionId>) {
+        self.waits.are_about(session);
+    }
+
     /// Whether nothing is left in any of the maps.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
@@ -116,6 +124,7 @@ impl Dealer {
             && self.by_id.is_empty()
             && self.parties.is_empty()
             && self.deadlines.is_empty()
+            && self.waits.is_empty()
     }
 }
 

@@ -58,6 +58,14 @@ pub(super) enum Arrival {
         ruling: Option<Ruling>,
         message: ClientMessage,
     },
+    /// The gateway calls a procedure.
+    Question {
+        key: SessionKey,
+        slots: u32,
+        /// The session that waits for the answer, of which nothing is read meanwhile.
+        about: Option<SessionId>,
+        message: ClientMessage,
+    },
     /// The session leaves; `done` learns that nothing of it is under way any more.
     Detach {
         key: SessionKey,
@@ -179,7 +187,7 @@ impl Arrival {
     pub(super) const fn slots(&self) -> u32 {
         match self {
             Self::Attach { .. } => 1,
-            Self::Message { slots, .. } => *slots,
+            Self::Message { slots, .. } | Self::Question { slots, .. } => *slots,
             Self::Detach { .. }
             | Self::Reconfigure { .. }
             | Self::Kill { .. }

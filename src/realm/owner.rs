@@ -116,6 +116,11 @@ impl Owner {
                         self.attach(key, identity, outbox, client);
                     }
                     Arrival::Message { key, ruling, message, .. } => self.route(key, message, ruling),
+                    Arrival::Question { key, about, message, .. } => {
+                        self.router.asks_about(about);
+                        self.route(key, message, Some(Ruling::Gateway));
+                        self.router.asks_about(None);
+                    }
                     Arrival::Detach { key, done } => {
                         self.detach(key);
                         if let Some(done) = done {

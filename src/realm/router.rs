@@ -88,6 +88,11 @@ pub(super) struct Now {
 }
 
 impl Router {
+    /// What the gateway calls from now on asks about this session, which waits for the answer; none: about none that waits.
+    pub(super) const fn asks_about(&mut self, session: Option<SessionId>) {
+        self.dealer.asks_about(session);
+    }
+
     /// A router without sessions.
     pub(super) fn new(
         rules: Arc<Rules>,

@@ -145,6 +145,8 @@ pub mod error {
     pub const TIMEOUT: &str = "wamp.error.timeout";
     pub const PAYLOAD_SIZE_EXCEEDED: &str = "wamp.error.payload_size_exceeded";
     pub const FEATURE_NOT_SUPPORTED: &str = "wamp.error.feature_not_supported";
+    /// The gateway's own, for itself: the callee waits for the answer that it would have to give.
+    pub const CIRCLE: &str = "wampgate.error.circle";
     pub const UNAVAILABLE: &str = "wamp.error.unavailable";
     pub const GOODBYE_AND_OUT: &str = "wamp.close.goodbye_and_out";
     pub const SYSTEM_SHUTDOWN: &str = "wamp.close.system_shutdown";

@@ -167,6 +167,87 @@ fn whatever_goes_wrong_denies_and_only_the_session_that_asks_waits() {
     assert_eq!(uri(&error), FAILED);
 }
 
+/// Two roles, about each of which a procedure decides that a session of the other one may serve.
+fn crossed() -> Gateway {
+    let all = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let free = json!([{ "uri": "", "match": "prefix", "allow": all }]);
+    let role = |name: &str, authorizer: &str| json!({ "name": name, "authorizer": authorizer });
+    let principal = |role: &str| json!({ "ticket": "server-ticket", "role": role });
+    let auth = json!({ "ticket": { "type": "static", "principals": {
+        "free": principal("free"), "one": principal("one"), "two": principal("two"),
+    } } });
+    let roles = json!([
+        { "name": "free", "permissions": free }, role("one", "com.example.first"), role("two", "com.example.second"),
+    ]);
+    Gateway::start(
+        &web_paths(&json!({ "ws": untracked().with("auth", auth) }))
+            .with("version", json!(2))
+            .with("realms", json!([{ "name": "realm1", "roles": roles }])),
+    )
+}
+
+fn logged_in(gateway: &Gateway, authid: &str) -> Client {
+    let mut client = Client::open(gateway, &mut Jar::default());
+    client.hello("realm1", json!({ "authmethods": ["ticket"], "authid": authid }));
+    client.expect(code::CHALLENGE);
+    client.send(&json!([code::AUTHENTICATE, "server-ticket", {}]));
+    client.outcome().unwrap();
+    client
+}
+
+/// Registers a procedure beside others; `by` says that the session may, where it is asked.
+#[track_caller]
+fn serves(client: &mut Client, procedure: &str, by: Option<&mut Client>) -> Value {
+    let id = client.request(code::REGISTER, &json!([{ "invoke": "roundrobin" }, procedure]));
+    if let Some(by) = by {
+        answers(by, &json!(true));
+    }
+    client.answer(code::REGISTER, id, code::REGISTERED).unwrap()[2].clone()
+}
+
+#[test]
+fn a_session_that_would_have_to_decide_about_itself_is_denied_at_once() {
+    let gateway = crossed();
+    let mut free = logged_in(&gateway, "free");
+    let first = serves(&mut free, "com.example.first", None);
+    let mut one = logged_in(&gateway, "one");
+    serves(&mut one, "com.example.first", Some(&mut free));
+    free.unregister(&first).unwrap();
+    for _ in 0..2 {
+        let call = one.call("com.example.none", &json!([]), &json!({}));
+        assert_eq!(uri(&one.result(call).unwrap_err()), FAILED);
+    }
+    gateway.output().until("would decide about itself", 1);
+    // Others it decides about as before.
+    let mut other = logged_in(&gateway, "one");
+    subscribes(&mut other, &mut one, "com.example.topic", &json!(true)).unwrap();
+}
+
+#[test]
+fn sessions_that_would_have_to_decide_about_each_other_do_not_wait() {
+    let gateway = crossed();
+    let (mut free, mut one, mut two) =
+        (logged_in(&gateway, "free"), logged_in(&gateway, "one"), logged_in(&gateway, "two"));
+    let [first, second] =
+        ["com.example.first", "com.example.second"].map(|procedure| serves(&mut free, procedure, None));
+    serves(&mut one, "com.example.second", Some(&mut free));
+    free.unregister(&second).unwrap();
+    serves(&mut two, "com.example.first", Some(&mut one));
+    free.unregister(&first).unwrap();
+    for _ in 0..2 {
+        let call = one.call("com.example.none", &json!([]), &json!({}));
+        let invocation = two.expect(code::INVOCATION);
+        let inner = two.call("com.example.none", &json!([]), &json!({}));
+        assert_eq!(uri(&two.result(inner).unwrap_err()), FAILED);
+        two.send(&json!([code::YIELD, invocation[1], {}, [true]]));
+        assert_eq!(uri(&one.result(call).unwrap_err()), "wamp.error.no_such_procedure");
+    }
+    gateway.output().until("would decide about itself", 1);
+    // Where neither waits for the other, both decide.
+    subscribes(&mut two, &mut one, "com.example.topic", &json!(true)).unwrap();
+    subscribes(&mut one, &mut two, "com.example.topic", &json!(true)).unwrap();
+}
+
 #[test]
 fn a_reload_that_asks_another_procedure_ends_the_sessions_of_the_role() {
     let gateway = gateway();

@@ -36,7 +36,7 @@ pub(crate) async fn ask(
     request::check_size(question)?;
     let arguments = arguments(question, session, gate.options().config.as_deref());
     let judge = |said| answer::check(read(said, question)?, question);
-    gate.decide(question, question.realm, arguments, judge, super::Authenticator::kind).await
+    gate.decide(question, question.realm, (None, arguments), judge, super::Authenticator::kind).await
 }
 
 /// `(realm, authid, details)`. The details have no credential but the ticket, which the procedure is to judge.

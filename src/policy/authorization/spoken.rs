@@ -5,10 +5,13 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{Action, AuthorizationRequest, Keeping, Matching, Ruling, Scope, SessionView};
-use crate::policy::{
-    ContractError, PolicyError,
-    procedure::{ProcedureGate, Said},
-    world::World as _,
+use crate::{
+    policy::{
+        ContractError, PolicyError,
+        procedure::{ProcedureGate, Said},
+        world::World as _,
+    },
+    wamp::SessionId,
 };
 
 /// How long an answer holds that its procedure lets be kept.
@@ -23,7 +26,8 @@ pub(crate) async fn ask(
     transport: &str,
 ) -> Result<Ruling, PolicyError> {
     let arguments = arguments(question, authextra, transport);
-    gate.decide(question, question.session.realm, arguments, read, super::Authorizer::kind).await
+    let about = question.session.id.parse().ok().map(SessionId);
+    gate.decide(question, question.session.realm, (about, arguments), read, super::Authorizer::kind).await
 }
 
 /// `(session, uri, action, options)`.

@@ -64,7 +64,7 @@ fn gate(callee: &Arc<Scripted>, most: usize) -> ProcedureGate {
 }
 
 async fn ask(gate: &ProcedureGate, subject: &(impl Subject + Sync), realm: &str) -> Result<(), PolicyError> {
-    gate.decide(subject, realm, Vec::new(), |_| Ok(()), |()| "yes").await
+    gate.decide(subject, realm, (None, Vec::new()), |_| Ok(()), |()| "yes").await
 }
 
 #[tokio::test]
@@ -74,6 +74,7 @@ async fn each_failure_is_no_answer_and_is_counted() {
         (CallFailure::Left, "unreachable"),
         (CallFailure::Busy, "unreachable"),
         (CallFailure::NotAllowed, "unreachable"),
+        (CallFailure::Circle, "unreachable"),
         (CallFailure::NoRealm, "unreachable"),
         (CallFailure::TooLate, "deadline"),
         (CallFailure::Unreadable, "contract"),

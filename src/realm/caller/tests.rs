@@ -89,6 +89,7 @@ async fn call_within(caller: &Caller, role: Option<&str>, timeout: Duration) -> 
             role: role.as_ref(),
             arguments,
             timeout,
+            about: None,
             place: Place::of_no_queue(),
         })
         .await

@@ -114,6 +114,7 @@ impl Dealer {
     /// Forgets a call that has its answer, or gets none.
     pub(super) fn forget(&mut self, call: PendingCall, invocation: &Invocation) {
         self.deadlines.remove(invocation.deadline.as_deref(), call);
+        self.waits.end(call);
         if let Some(party) = self.parties.get_mut(&call.caller) {
             party.calls.remove(&call.request);
         }

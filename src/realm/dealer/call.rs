@@ -184,6 +184,9 @@ impl Dealer {
                 return Err(refusal);
             }
             let id = registration.id;
+            if self.waits.would_close(callee.session) {
+                return Err(self.refuse_circle(id, callee.session));
+            }
             let order = Order { call, procedure, is_disclosed, options, payload, deadline };
             self.invoke(id, by_pattern, callee, order, || caller.disclosed(), turn, out);
             return Ok(());
@@ -211,6 +214,15 @@ impl Dealer {
         }
         self.parties.entry(call.caller).or_default().calls.insert(request, place);
         Ok(())
+    }
+
+    /// Gives back the place that was chosen for a call that its callee could not answer.
+    fn refuse_circle(&mut self, registration: u64, callee: SessionId) -> RequestError {
+        let pattern = self.by_id.get(&registration);
+        if let Some(found) = pattern.and_then(|pattern| self.procedures.get_mut(pattern)) {
+            found.release(callee);
+        }
+        RequestError::new(error::CIRCLE, "the callee waits for the answer itself")
     }
 
     /// Sends an invocation to a callee that has been chosen, and gives the invocation's identifier.
@@ -262,6 +274,7 @@ impl Dealer {
         party.invocations.insert(request, invocation);
         let place = Place::Invoked(callee.session, request);
         self.parties.entry(call.caller).or_default().calls.insert(call.request, place);
+        self.waits.begin(callee.session, call);
         out.one(callee.session, RouterMessage::Invocation { request, registration: id, details, payload });
         request
     }
