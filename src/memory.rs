@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | a connection | [`CONNECTION`] bytes | 503 |
 //! | a message that arrives in parts, or waits for its realm | what exceeds [`FREE`] | close 1013 |
-//! | what waits to be sent | what exceeds [`FREE`], shared frames once for each receiver | the connection is dropped |
+//! | what waits to be sent, or is being sent | what exceeds [`FREE`], shared frames once for each receiver | the connection is dropped |
 //! | what waits for one side of a connection to an upstream | what exceeds [`FREE`] | close 1013 |
 //! | subscriptions and registrations | the URI and [`ENTRY`] bytes | `wamp.error.unavailable` |
 //! | a call that waits until a callee is free | what it keeps in memory | `wamp.error.unavailable` |

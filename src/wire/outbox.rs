@@ -6,7 +6,8 @@
 //! *Bound*: the frames' bytes and [`FRAME_OVERHEAD`] for each of them, together at most the outbox's limit. Only a
 //! frame that finds the queue empty is always taken: the limit catches peers that read too slowly, and a peer that
 //! has read everything must not lose its connection to one large message of another client.
-//! What all outboxes hold is charged to the budget of the process ([`memory`](crate::memory)).
+//! What all outboxes hold is charged to the budget of the process ([`memory`](crate::memory)), and so is what was taken and is still
+//! under way: a socket that takes nothing keeps a copy of it. A frame that finds the queue empty is charged once it is taken.
 //! *Overflow*: the connection is dropped ([`Closing::Overflow`]). Only what the gateway may leave out
 //! ([`push_if_room`](Outbox::push_if_room)) is left out instead.
 
@@ -40,7 +41,9 @@ struct Queue {
     frames: VecDeque<Frame>,
     /// What the frames count against the limit.
     cost: usize,
-    /// What is charged for them.
+    /// What was taken last, by the same count.
+    under_way: usize,
+    /// What is charged for both.
     charge: Charge,
     /// Whether the connection only waits for its write to go on: then nothing but an overflow needs to wake it.
     is_stuck: bool,
@@ -128,7 +131,7 @@ impl Outbox {
         let mut queue = self.lock();
         let cost = queue.cost.saturating_add(frame.cost());
         let fits = cost <= self.limit / 2 || queue.frames.len() <= 1;
-        if !has_room(&queue) || !fits || !queue.charge.cover(cost) {
+        if !has_room(&queue) || !fits || !queue.cover(cost) {
             return;
         }
         queue.cost = cost;
@@ -148,7 +151,7 @@ impl Outbox {
             return;
         }
         let cost = queue.cost.saturating_add(cost(&frame));
-        if queue.charge.cover(cost) {
+        if queue.cover(cost) {
             queue.cost = cost;
             queue.frames.push_back(Frame::Encoded(frame));
         } else {
@@ -169,7 +172,7 @@ impl Outbox {
             return;
         }
         let cost = queue.cost.saturating_add(frame.cost());
-        let is_over = !queue.frames.is_empty() && (cost > self.limit || !queue.charge.cover(cost));
+        let is_over = !queue.frames.is_empty() && (cost > self.limit || !queue.cover(cost));
         if is_over {
             *queue = Queue { closing: Some(Closing::Overflow), ..Queue::default() };
         } else {
@@ -191,7 +194,8 @@ impl Outbox {
         self.ready.notify_one();
     }
 
-    /// Waits for frames and moves up to `max_bytes` of them (at least one) into `into`; or tells how to end.
+    /// Waits for frames and moves up to `max_bytes` of them (at least one) into `into`; or tells how to end. What was taken before must
+    /// have been sent: it is no longer charged.
     pub async fn take(&self, into: &mut Vec<Bytes>, max_bytes: usize) -> Taken {
         loop {
             match self.try_take(into, max_bytes) {
@@ -223,7 +227,9 @@ impl Outbox {
     fn try_take(&self, into: &mut Vec<Bytes>, max_bytes: usize) -> Option<Next> {
         let mut queue = self.lock();
         queue.is_stuck = false;
+        queue.under_way = 0;
         if queue.frames.is_empty() {
+            queue.charge.clear();
             return queue.closing.map(|how| Next::Taken(Taken::Closing(how)));
         }
         let mut bytes = 0;
@@ -233,11 +239,13 @@ impl Outbox {
                 Frame::Encoded(frame) if bytes == 0 || bytes + frame.len() <= max_bytes => {
                     bytes += frame.len();
                     queue.cost = queue.cost.saturating_sub(cost(&frame));
+                    queue.under_way += cost(&frame);
                     into.push(frame);
                 }
                 // The caller encodes it: others do not wait for the lock meanwhile.
                 Frame::Later(size, later) if bytes == 0 => {
                     queue.cost = queue.cost.saturating_sub(size + FRAME_OVERHEAD);
+                    queue.under_way = size + FRAME_OVERHEAD;
                     encode = Some(later);
                     break;
                 }
@@ -247,8 +255,11 @@ impl Outbox {
                 }
             }
         }
-        if queue.frames.is_empty() {
-            queue.charge.clear();
+        let waiting = queue.cost;
+        if !queue.cover(waiting) {
+            *queue = Queue { closing: Some(Closing::Overflow), ..Queue::default() };
+            into.clear();
+            return Some(Next::Taken(Taken::Closing(Closing::Overflow)));
         }
         if queue.frames.is_empty() && queue.frames.capacity() > KEPT_PLACES {
             // What a burst has needed is given back.
@@ -260,6 +271,13 @@ impl Outbox {
     // The lock is held for a few pushes and pops and never across an await; a poisoned one is still whole.
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    /// Charges what would wait, and what is under way.
+    fn cover(&mut self, waiting: usize) -> bool {
+        self.charge.cover(waiting.saturating_add(self.under_way))
     }
 }
 

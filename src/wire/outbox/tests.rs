@@ -216,3 +216,21 @@ impl<F: Future> ByHand<F> {
         self.woken.0.load(std::sync::atomic::Ordering::SeqCst)
     }
 }
+
+#[tokio::test]
+async fn what_was_taken_is_charged_until_the_next_take() {
+    let outbox = outbox(PLENTY);
+    let charged = || outbox.lock().charge.bytes();
+    outbox.push(vec![b'x'; 200_000].into());
+    assert_eq!(charged(), 0, "a frame that others share until it is taken");
+    take(&outbox, PLENTY).await;
+    assert!(charged() >= 200_000 - crate::memory::FREE, "{}", charged());
+    outbox.push(vec![b'x'; 100_000].into());
+    outbox.push(vec![b'x'; 100_000].into());
+    assert!(charged() >= 400_000 - crate::memory::FREE, "beside what waits: {}", charged());
+    take(&outbox, PLENTY).await;
+    let mut frames = Vec::new();
+    let mut taking = std::pin::pin!(outbox.take(&mut frames, PLENTY));
+    assert_eq!(poll!(taking.as_mut()), Poll::Pending);
+    assert_eq!(charged(), 0, "all of it was sent");
+}

@@ -63,12 +63,16 @@ pub(in crate::wire) struct WebSocket {
     charge: Charge,
     /// Whether it is the latter: the caller comes back when it is done with it.
     is_given_out: bool,
-    /// Whether the engine's buffers have grown for a large message.
+    /// Whether the engine's buffers have grown for a large message, in either direction.
     has_grown: bool,
     /// How long the longest message is that the engine's buffers have grown for.
     grown_for: usize,
     /// Whether the engine may hold something that is to be sent.
     is_unsent: bool,
+    /// How much the engine was given to send since it last held nothing. Its buffer grows for all of it, and stays as large.
+    queued: usize,
+    /// Whether a session begins or ends: WELCOME is longer than most messages.
+    is_changing: bool,
     /// Whether the engine has given up reading, for what the peer has sent.
     is_unreadable: bool,
     engine: WebSocketContext,
@@ -139,6 +143,8 @@ impl WebSocket {
             has_grown: false,
             grown_for: 0,
             is_unsent: false,
+            queued: 0,
+            is_changing: false,
             is_unreadable: false,
         }
     }
@@ -169,8 +175,7 @@ impl WebSocket {
             config.max_message_size = Some(max_message);
             config.max_frame_size = Some(max_frame.min(max_message));
         });
-        // A session begins with messages that are longer than most, WELCOME above all.
-        self.has_grown = true;
+        self.is_changing = true;
     }
 
     /// The next message. Cancel-safe: what has arrived is kept.
@@ -205,7 +210,7 @@ impl WebSocket {
         let (engine, mut io) = self.split(cx);
         match engine.flush(&mut io) {
             Ok(()) => {
-                self.is_unsent = false;
+                self.has_sent();
                 Poll::Ready(Ok(()))
             }
             Err(error) if would_block(&error) => Poll::Pending,
@@ -258,6 +263,7 @@ impl WebSocket {
 
     fn queue(&mut self, message: Message) -> Result<(), WireError> {
         self.is_unsent = true;
+        self.queued += message.len();
         let mut io = Blocking {
             stream: &mut self.stream,
             received: &mut self.received,
@@ -334,6 +340,16 @@ impl WebSocket {
                 Err(WireError::Broken(CloseCode::Unsupported, "this subprotocol uses text frames".into()))
             }
         })
+    }
+
+    /// The engine holds nothing that is to be sent.
+    fn has_sent(&mut self) {
+        self.is_unsent = false;
+        if self.queued > GROWN {
+            self.grown_for = self.grown_for.max(self.queued);
+        }
+        self.has_grown |= mem::take(&mut self.is_changing) || self.queued > GROWN;
+        self.queued = 0;
     }
 
     /// Gives back what a large message has needed, when the peer is silent. The engine keeps its buffers as they are; so, where it holds

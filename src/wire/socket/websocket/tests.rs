@@ -62,3 +62,42 @@ async fn a_short_message_behind_a_long_one_is_charged_for_the_buffer_that_it_kee
     assert!(matches!(received, Ok(Received::Message(_, message)) if *message == *b"x"));
     assert!(socket.charge.bytes() >= LARGE - crate::memory::FREE, "{}", socket.charge.bytes());
 }
+
+#[tokio::test]
+async fn what_a_long_message_needed_on_its_way_out_is_given_back_when_it_is_sent() {
+    const LARGE: usize = 200_000;
+    let (near, mut far) = UnixStream::pair().unwrap();
+    let (kind, traffic) = (Some(Kind::Binary), Arc::default());
+    let mut socket = WebSocket::new(Stream::Unix(near), Bytes::new(), kind, 1 << 20, 1 << 20, traffic);
+    let mut sent = vec![0; 10 + LARGE];
+    for part in 0..2 {
+        socket.feed(Kind::Binary, vec![7; LARGE].into()).unwrap();
+        let (flushed, read) = tokio::join!(socket.flush(), far.read_exact(&mut sent));
+        assert!(flushed.is_ok() && read.is_ok());
+        // The peer has begun a message: the engine must keep what has come of it, and keeps the rest of its buffers as well.
+        far.write_all(&frame(b"x")[..1]).await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(waits(&mut socket));
+        assert!(socket.charge.bytes() >= LARGE - crate::memory::FREE, "{part}: {}", socket.charge.bytes());
+        far.write_all(&frame(b"x")[1..]).await.unwrap();
+        assert!(socket.receive().await.is_ok());
+        assert!(waits(&mut socket));
+        assert_eq!((socket.charge.bytes(), socket.grown_for), (0, 0), "{part}: the engine is renewed");
+    }
+}
+
+#[tokio::test]
+async fn what_welcome_needed_is_given_back_once_it_is_sent_and_not_before() {
+    let (near, mut far) = UnixStream::pair().unwrap();
+    let (kind, traffic) = (Some(Kind::Binary), Arc::default());
+    let mut socket = WebSocket::new(Stream::Unix(near), Bytes::new(), kind, 1 << 20, 1 << 20, traffic);
+    socket.set_limits(1 << 20, 1 << 20);
+    assert!(waits(&mut socket));
+    assert!(!socket.has_grown, "there is nothing yet to be given back");
+    socket.feed(Kind::Binary, vec![7; 900].into()).unwrap();
+    let mut sent = vec![0; 904];
+    let (flushed, read) = tokio::join!(socket.flush(), far.read_exact(&mut sent));
+    assert!(flushed.is_ok() && read.is_ok() && socket.has_grown);
+    assert!(waits(&mut socket));
+    assert!(!socket.has_grown, "the engine is renewed");
+}
