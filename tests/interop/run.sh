@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Runs real programs against the gateway: Autobahn's cases for WebSocket servers, autobahn for Python, autobahn-js, wampy.js, Chromium on
-# the built-in page and on the example application, and the proxies that ask it about requests (nginx, Caddy, Traefik, Envoy, HAProxy).
+# the built-in page and on the example application, the proxies that ask it about requests (nginx, Caddy, Traefik, Envoy, HAProxy), and
+# servers behind it (ws, websockets, Socket.IO, one for clients of Phoenix, Python's and nginx's servers of files, Crossbar.io).
 #
-#   WAMPGATE_BIN=target/debug/wampgate tests/interop/run.sh [conformance] [autobahn] [autobahnjs] [wampyjs] [proxies] [browser]
+#   WAMPGATE_BIN=target/debug/wampgate tests/interop/run.sh [conformance] [autobahn] [autobahnjs] [wampyjs] [proxies] [upstreams] [crossbar] [browser]
 #
-# Without names, all of them. What they need is installed first: Python packages into folders of their own, npm
-# packages beside the scripts, and Chromium, nginx and HAProxy (Debian's packages) if they are not there and this runs as root.
+# Without names, all of them; crossbar only with WAMPGATE_INTEROP_CROSSBAR=1, since it takes minutes to install and to run. What they need
+# is installed first: Python packages into folders of their own, npm packages beside the scripts, and Chromium, nginx and HAProxy (Debian's
+# packages) if they are not there and this runs as root.
 # The gateway listens at a free port of 127.0.0.1 with a temporary node directory; nothing is left behind but the
 # installed packages and, in $INTEROP_SCREENSHOTS (default: a folder in the temporary directory), the browser's pictures.
 # The last line is `N passed, N failed`.
@@ -220,14 +222,34 @@ wampyjs() {
     run_client wampyjs-login-files node "$here/wampyjs/login.js" "${url%/ws}/files"
 }
 
-proxies() {
-    local venv
-    python_packages forward_auth
+# nginx and HAProxy, where they can be had. What needs them says that it is left out.
+debian_proxies() {
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null && ! { command -v nginx && command -v haproxy; } >/dev/null; then
         { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends nginx-light haproxy; } >"$work/apt.log" 2>&1 ||
             echo "cannot install Debian's nginx-light and haproxy"
     fi
+}
+
+proxies() {
+    local venv
+    python_packages forward_auth
+    debian_proxies
     run_client proxies env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/forward_auth/interop.py" "$binary" "$venv/bin"
+}
+
+upstreams() {
+    local venv
+    python_packages upstreams
+    node_packages upstreams
+    debian_proxies
+    run_client upstreams env PYTHONDONTWRITEBYTECODE=1 node "$here/upstreams/interop.js" "$binary" "$venv/bin/python"
+}
+
+crossbar() {
+    local venv
+    python_packages crossbar
+    node_packages autobahnjs
+    run_client crossbar env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/crossbar/compare.py" "$binary"
 }
 
 browser() {
@@ -247,9 +269,16 @@ browser() {
 [ -x "$binary" ] || fail "no gateway at $binary: run cargo build, or say in WAMPGATE_BIN where it is"
 binary=$(cd "$(dirname "$binary")" && pwd)/$(basename "$binary")
 mkdir -p "$cache"
-[ $# -gt 0 ] || set -- conformance autobahn autobahnjs wampyjs proxies browser
+if [ $# -eq 0 ]; then
+    set -- conformance autobahn autobahnjs wampyjs proxies upstreams browser
+    if [ "${WAMPGATE_INTEROP_CROSSBAR:-}" = 1 ]; then
+        set -- "$@" crossbar
+    else
+        echo "interop: Crossbar.io behind the gateway is left out: WAMPGATE_INTEROP_CROSSBAR=1 tries it"
+    fi
+fi
 for client in "$@"; do
-    case $client in conformance | autobahn | autobahnjs | wampyjs | proxies | browser) ;; *) fail "no client is called $client" ;; esac
+    case $client in conformance | autobahn | autobahnjs | wampyjs | proxies | upstreams | crossbar | browser) ;; *) fail "no client is called $client" ;; esac
 done
 
 start_gateway
