@@ -54,6 +54,11 @@ impl Turn<'_> {
         self.members.get(session)
     }
 
+    /// Whether a session is the gateway's own. How much it calls at once is bounded by what it calls for, and not as clients are.
+    pub(super) fn is_gateway(&self, session: SessionId) -> bool {
+        self.member(session).is_some_and(|member| member.client.is_gateway())
+    }
+
     /// Whether a session's client has announced a feature.
     pub(super) fn supports(&self, session: SessionId, feature: ClientFeatures) -> bool {
         self.member(session).is_some_and(|member| member.client.features.has(feature))

@@ -13,12 +13,11 @@ const PROCEDURE: &str = "com.example.authenticate";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn start(roles: Roles) -> Realm {
-    let options = RealmOptions {
-        name: Uri::known("realm1"),
-        roles,
-        per_session: SessionLimits::default(),
-        histories: Vec::new(),
-    };
+    start_with(roles, SessionLimits::default())
+}
+
+fn start_with(roles: Roles, per_session: SessionLimits) -> Realm {
+    let options = RealmOptions { name: Uri::known("realm1"), roles, per_session, histories: Vec::new() };
     Realm::start(options, None, &RealmMetrics::default())
 }
 
@@ -115,6 +114,20 @@ async fn the_gateway_calls_what_a_client_has_registered_and_is_in_no_list() {
     assert_eq!(said, Ok(Said::Result(Value::Null)), "no argument at all");
     let listing = realm.list("", 10).await.unwrap();
     assert_eq!((listing.all, listing.newest.len()), (1, 1), "the server alone");
+}
+
+#[tokio::test]
+async fn what_a_client_may_have_under_way_is_no_limit_of_the_gateways() {
+    let realm = start_with(Roles::Open, SessionLimits { max_pending_calls: 1, ..SessionLimits::default() });
+    let (caller, server) = (Caller::new(&realm), Server::join(&realm).await);
+    let (one, other, ()) = tokio::join!(call(&caller, None), call(&caller, None), async {
+        let asked = [server.invoked().await.0, server.invoked().await.0];
+        for request in asked {
+            let (options, payload) = (YieldOptions::default(), Payload::json(&["frontend".into()]));
+            server.send(ClientMessage::Yield { request, options, payload }).await;
+        }
+    });
+    assert_eq!([one, other], [Ok(Said::Result(json!("frontend"))), Ok(Said::Result(json!("frontend")))]);
 }
 
 #[tokio::test]

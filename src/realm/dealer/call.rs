@@ -110,7 +110,7 @@ impl Dealer {
             if drops(&mut party.completed, call.request, call.options.progress) {
                 return Ok(());
             }
-            if party.calls.len() >= turn.max_pending_calls {
+            if party.calls.len() >= turn.max_pending_calls && !turn.is_gateway(session) {
                 return Err(RequestError::new(
                     error::UNAVAILABLE,
                     format!(
