@@ -7,13 +7,6 @@
 // The shortest ticket, in bytes: none that is shorter stands against guesses.
 #define SHORTEST 16
 
-static bool same(text a, text b) {
-    if (a.length != b.length) return false;
-    for (uint32_t i = 0; i < a.length; i++)
-        if (a.at[i] != b.at[i]) return false;
-    return true;
-}
-
 // Whether two texts are the same, in a time that does not tell how much of them is.
 static bool same_secret(text a, text b) {
     if (a.length != b.length) return false;
@@ -23,26 +16,6 @@ static bool same_secret(text a, text b) {
 }
 
 // === the configuration: {"tickets": {"name": "ticket"}} ===
-
-// The gateway has checked that the configuration is JSON, and hands over an object. What is read here is only what this
-// authenticator knows, and neither a name nor a ticket needs escapes.
-typedef struct { const char *at, *end; } reader;
-
-static bool take(reader *r, char sign) {
-    while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\n' || *r->at == '\r')) r->at++;
-    if (r->at == r->end || *r->at != sign) return false;
-    r->at++;
-    return true;
-}
-
-static bool take_string(reader *r, text *string) {
-    if (!take(r, '"')) return false;
-    string->at = r->at;
-    for (; r->at < r->end && *r->at != '"'; r->at++)
-        if (*r->at == '\\') return false;
-    string->length = (uint32_t)(r->at - string->at);
-    return take(r, '"');
-}
 
 // Empty where the configuration is fine. `ticket` becomes the one of `authid`, if there is one.
 static text read_config(text config, option_text authid, option_text *ticket) {
@@ -73,10 +46,7 @@ static text read_config(text config, option_text authid, option_text *ticket) {
 check_result check_config(text config) {
     option_text ticket;
     text fault = read_config(config, (option_text){ 0 }, &ticket);
-    if (fault.length == 0) return (check_result){ 0 };
-    text *error = allocate(sizeof *error);
-    *error = fault;
-    return (check_result){ .errors = { error, 1 } };
+    return checked(fault);
 }
 
 // Name each request header that `authenticate` looks at: the gateway then does not run the authenticator without it.

@@ -8,13 +8,6 @@
 // How long the gateway may keep an answer, in seconds. Neither the configuration nor a session's authid changes meanwhile.
 #define KEPT 3600
 
-static bool same(text a, text b) {
-    if (a.length != b.length) return false;
-    for (uint32_t i = 0; i < a.length; i++)
-        if (a.at[i] != b.at[i]) return false;
-    return true;
-}
-
 static bool begins_with(text whole, text start) {
     return whole.length >= start.length && same((text){ whole.at, start.length }, start);
 }
@@ -42,26 +35,6 @@ static bool begins_with_name(text rest, text name) {
 }
 
 // === the configuration: {"open": ["..."]} ===
-
-// The gateway has checked that the configuration is JSON, and hands over an object. What is read here is only what this
-// authorizer knows, and a URI needs no escapes.
-typedef struct { const char *at, *end; } reader;
-
-static bool take(reader *r, char sign) {
-    while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\n' || *r->at == '\r')) r->at++;
-    if (r->at == r->end || *r->at != sign) return false;
-    r->at++;
-    return true;
-}
-
-static bool take_string(reader *r, text *string) {
-    if (!take(r, '"')) return false;
-    string->at = r->at;
-    for (; r->at < r->end && *r->at != '"'; r->at++)
-        if (*r->at == '\\') return false;
-    string->length = (uint32_t)(r->at - string->at);
-    return take(r, '"');
-}
 
 // What the configuration says of a URI.
 typedef struct { bool is_open, is_own; } place;
@@ -97,10 +70,7 @@ static text read_config(text config, text uri, text authid, place *place) {
 check_result check_config(text config) {
     place place;
     text fault = read_config(config, (text){ 0 }, (text){ 0 }, &place);
-    if (fault.length == 0) return (check_result){ 0 };
-    text *error = allocate(sizeof *error);
-    *error = fault;
-    return (check_result){ .errors = { error, 1 } };
+    return checked(fault);
 }
 
 // An authorizer is shown no request headers.

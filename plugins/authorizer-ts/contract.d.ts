@@ -1,14 +1,6 @@
 // The contract of `wit/policy.wit` for TypeScript: kebab-case becomes camelCase, and a u64 is a bigint or a number.
 
-declare module "wampgate:authid/log@0.3.0" {
-  export function log(level: "debug" | "info" | "warn" | "error", message: string): void;
-}
-
 declare namespace contract {
-  /** What is left out is null in one engine and undefined in another: test with `== null`. */
-  type Option<T> = T | null | undefined;
-  type U64 = bigint | number;
-
   interface Session {
     id: string;
     realm: string;

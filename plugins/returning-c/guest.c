@@ -1,5 +1,5 @@
-// What stands between the canonical ABI and a component of any kind: a heap that is forgotten after each call, the log, and the
-// exports that every component has.
+// What stands between the canonical ABI and a component of any kind: a heap that is forgotten after each call, the log, the
+// configuration's reader, and the exports that every component has.
 
 #include "contract.h"
 
@@ -41,14 +41,46 @@ void contract_log(uint32_t level, const char *at, uint32_t length);
 
 void log_line(level level, text message) { contract_log(level, message.at, message.length); }
 
+// === texts and the configuration ===
+
+bool same(text a, text b) {
+    if (a.length != b.length) return false;
+    for (uint32_t i = 0; i < a.length; i++)
+        if (a.at[i] != b.at[i]) return false;
+    return true;
+}
+
+bool take(reader *r, char sign) {
+    while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\n' || *r->at == '\r')) r->at++;
+    if (r->at == r->end || *r->at != sign) return false;
+    r->at++;
+    return true;
+}
+
+bool take_string(reader *r, text *string) {
+    if (!take(r, '"')) return false;
+    string->at = r->at;
+    for (; r->at < r->end && *r->at != '"'; r->at++)
+        if (*r->at == '\\') return false;
+    string->length = (uint32_t)(r->at - string->at);
+    return take(r, '"');
+}
+
+check_result checked(text fault) {
+    if (fault.length == 0) return (check_result){ 0 };
+    text *error = allocate(sizeof *error);
+    *error = fault;
+    return (check_result){ .errors = { error, 1 } };
+}
+
 // === the exports that every component has ===
 
 // result<_, list<string>>
-typedef struct { bool is_error; texts errors; } checked;
+typedef struct { bool is_error; texts errors; } check_answer;
 
 EXPORT(INTERFACE "#check-config")
-const checked *contract_check_config(const char *at, uint32_t length) {
-    static checked answer;
+const check_answer *contract_check_config(const char *at, uint32_t length) {
+    static check_answer answer;
     answer.errors = check_config((text){ at, length }).errors;
     answer.is_error = answer.errors.length > 0;
     return &answer;
@@ -62,7 +94,7 @@ const requirements *contract_needs(const char *at, uint32_t length) {
 }
 
 EXPORT("cabi_post_" INTERFACE "#check-config")
-void contract_checked(const checked *answer) { (void)answer; forget(); }
+void contract_checked(const check_answer *answer) { (void)answer; forget(); }
 
 EXPORT("cabi_post_" INTERFACE "#needs")
 void contract_needed(const requirements *answer) { (void)answer; forget(); }

@@ -1,4 +1,4 @@
-// What components of every kind have in C: texts, the log, memory, and what the gateway knows of a client.
+// What components of every kind have in C: texts, the log, memory, the configuration, and what the gateway knows of a client.
 //
 // The canonical ABI lays out records, variants and lists in a 32-bit memory as C lays out these structs, so that they
 // are all the binding there is: nothing is generated, copied or freed. What a component gets and what it answers lives until the
@@ -59,6 +59,20 @@ void log_line(level level, text message);
 
 // Memory until the end of the call; it is zero.
 void *allocate(uint32_t bytes);
+
+// Whether two texts are the same.
+bool same(text a, text b);
+
+// Reads the configuration. The gateway has checked that it is JSON, and hands over an object. Texts with escapes are not read.
+typedef struct { const char *at, *end; } reader;
+
+// Whether this sign comes next, after white space, and goes past it.
+bool take(reader *r, char sign);
+// The same for a text in quotes.
+bool take_string(reader *r, text *string);
+
+// The answer of `check_config`. `fault` empty: the configuration is fine.
+check_result checked(text fault);
 
 // What every component defines.
 check_result check_config(text config);

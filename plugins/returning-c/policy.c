@@ -2,13 +2,6 @@
 
 #include "contract.h"
 
-static bool same(text a, text b) {
-    if (a.length != b.length) return false;
-    for (uint32_t i = 0; i < a.length; i++)
-        if (a.at[i] != b.at[i]) return false;
-    return true;
-}
-
 static bool contains(texts list, text wanted) {
     for (uint32_t i = 0; i < list.length; i++)
         if (same(list.at[i], wanted)) return true;
@@ -16,26 +9,6 @@ static bool contains(texts list, text wanted) {
 }
 
 // === the configuration: {"closed_realms": ["..."]} ===
-
-// The gateway has checked that the configuration is JSON, and hands over an object. What is read here is only what this
-// policy knows, and a realm's name needs no escapes.
-typedef struct { const char *at, *end; } reader;
-
-static bool take(reader *r, char sign) {
-    while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\n' || *r->at == '\r')) r->at++;
-    if (r->at == r->end || *r->at != sign) return false;
-    r->at++;
-    return true;
-}
-
-static bool take_string(reader *r, text *string) {
-    if (!take(r, '"')) return false;
-    string->at = r->at;
-    for (; r->at < r->end && *r->at != '"'; r->at++)
-        if (*r->at == '\\') return false;
-    string->length = (uint32_t)(r->at - string->at);
-    return take(r, '"');
-}
 
 // Empty where the configuration is fine. `closed` tells whether `realm` is in the list.
 static text read_config(text config, option_text realm, bool *closed) {
@@ -64,10 +37,7 @@ static text read_config(text config, option_text realm, bool *closed) {
 check_result check_config(text config) {
     bool closed;
     text fault = read_config(config, (option_text){ 0 }, &closed);
-    if (fault.length == 0) return (check_result){ 0 };
-    text *error = allocate(sizeof *error);
-    *error = fault;
-    return (check_result){ .errors = { error, 1 } };
+    return checked(fault);
 }
 
 // Name each request header that `decide` looks at: the gateway then does not run the policy without it.

@@ -103,7 +103,7 @@ impl Language {
                 "embedded": "test.sh";
             },
             Self::Ts => sources! {
-                "embedded/ts": ".gitignore" "build.sh" "exports.mjs" "tsconfig.json";
+                "embedded/ts": ".gitignore" "build.sh" "exports.mjs" "guest.d.ts" "tsconfig.json";
                 "embedded": "test.sh";
             },
             Self::Python => sources! {

@@ -1,0 +1,1 @@
+../returning-ts/guest.d.ts
