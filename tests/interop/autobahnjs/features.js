@@ -6,7 +6,9 @@
 
 import { strict as assert } from 'node:assert';
 import { WebSocket } from 'ws';
-import { Inbox, runAll, soon } from '../wampyjs/run.js';
+import {
+  Inbox, SHARED, fresh, refused, runAll, soon, withEachSerializer,
+} from '../wampyjs/run.js';
 
 // autobahn-js takes the one of the browser or of Node.js 22.
 globalThis.WebSocket = WebSocket;
@@ -23,14 +25,6 @@ const SERIALIZERS = {
   msgpack: () => new MsgpackSerializer(),
   cbor: () => new CBORSerializer(),
 };
-
-let names = 0;
-
-/** A URI that no other step has used. */
-function fresh() {
-  names += 1;
-  return `com.example.features.n${names}`;
-}
 
 /** Runs with a session for each serializer, which end afterwards. */
 async function withSessions(url, serializers, run) {
@@ -66,13 +60,6 @@ const register = (session, procedure, run, options = {}) => soon(
   session.register(procedure, run, options), 'REGISTERED');
 const call = (session, procedure, args = [], options = {}) => soon(
   session.call(procedure, args, {}, options), 'RESULT');
-
-async function refused(promise, uri) {
-  const error = await soon(promise, uri).then((answer) => {
-    throw new Error(`${JSON.stringify(answer)} instead of ${uri}`);
-  }, (reason) => reason);
-  assert.equal(error.error, uri, String(error.stack ?? error));
-}
 
 /** No event has come: one that was published later is there first. */
 async function nothing(publisher, { session, topic, events }) {
@@ -178,12 +165,7 @@ const FEATURES = {
 
   async 'shared registrations'(alice, bob, carol) {
     const answers = (text) => () => text;
-    for (const [invoke, expected] of [
-      ['first', ['bob', 'bob', 'bob', 'bob']],
-      ['last', ['carol', 'carol', 'carol', 'carol']],
-      ['roundrobin', ['bob', 'bob', 'carol', 'carol']],
-      ['random', undefined],
-    ]) {
+    for (const [invoke, expected] of SHARED) {
       const procedure = fresh();
       await register(bob, procedure, answers('bob'), { invoke });
       await register(carol, procedure, answers('carol'), { invoke });
@@ -244,15 +226,4 @@ const FEATURES = {
   },
 };
 
-function* scenarios(url) {
-  const all = Object.keys(SERIALIZERS);
-  for (const [at, name] of all.entries()) {
-    // Each feature with each serializer on both sides of it.
-    const serializers = [name, all[(at + 1) % all.length], all[(at + 2) % all.length]];
-    for (const [feature, run] of Object.entries(FEATURES)) {
-      yield [`${feature}, ${serializers.join(', ')}`, () => withSessions(url, serializers, (...sessions) => run(...sessions, url))];
-    }
-  }
-}
-
-await runAll('autobahn-js', scenarios, TIMEOUT);
+await runAll('autobahn-js', (url) => withEachSerializer(FEATURES, Object.keys(SERIALIZERS), withSessions, url), TIMEOUT);

@@ -6,7 +6,9 @@
 
 import { strict as assert } from 'node:assert';
 import { SERIALIZERS, withSession } from './peer.js';
-import { Inbox, runAll, soon } from './run.js';
+import {
+  Inbox, SHARED, fresh, refused, runAll, soon, withEachSerializer,
+} from './run.js';
 
 // The whole run, in milliseconds; each step has its own limit, so this only catches a client that hangs.
 const TIMEOUT = 180_000;
@@ -14,12 +16,11 @@ const TIMEOUT = 180_000;
 /** A decoder may give integers above 32 bits as BigInt. */
 const id = ({ wampy }) => Number(wampy.getSessionId());
 
-let names = 0;
-
-/** A URI that no other step has used. */
-function fresh() {
-  names += 1;
-  return `com.example.features.n${names}`;
+/** Runs with a session for each serializer, which end afterwards. */
+function withSessions(url, [serializer, ...others], run) {
+  if (serializer === undefined) return run();
+  return withSession(url, serializer, undefined, (session) => (
+    withSessions(url, others, (...sessions) => run(session, ...sessions))));
 }
 
 /** What a topic's subscriber gets. */
@@ -34,13 +35,6 @@ const register = ({ wampy }, procedure, run, options) => soon(wampy.register(pro
 const call = async ({ wampy }, procedure, args = [], options = {}) => (
   await soon(wampy.call(procedure, args, options), 'RESULT')).argsList?.[0];
 const answers = (text) => () => ({ argsList: [text] });
-
-async function refused(promise, uri) {
-  const error = await soon(promise.then((answer) => {
-    throw new Error(`${JSON.stringify(answer)} instead of ${uri}`);
-  }, (reason) => reason), uri);
-  assert.equal(error.errorUri, uri, String(error.stack ?? error));
-}
 
 /** No event has come to a session: one that is published now is there first. */
 async function nothing(publisher, session, events) {
@@ -128,12 +122,7 @@ const FEATURES = {
   },
 
   async 'shared registrations'(alice, bob, carol) {
-    for (const [invoke, expected] of [
-      ['first', ['bob', 'bob', 'bob', 'bob']],
-      ['last', ['carol', 'carol', 'carol', 'carol']],
-      ['roundrobin', ['bob', 'bob', 'carol', 'carol']],
-      ['random', undefined],
-    ]) {
+    for (const [invoke, expected] of SHARED) {
       const procedure = fresh();
       await register(bob, procedure, answers('bob'), { invoke });
       await register(carol, procedure, answers('carol'), { invoke });
@@ -183,17 +172,4 @@ const FEATURES = {
   },
 };
 
-function* scenarios(url) {
-  const all = Object.keys(SERIALIZERS);
-  for (const [at] of all.entries()) {
-    // Each serializer on both sides of each feature.
-    const [one, two, three] = [0, 1, 2].map((place) => all[(at + place) % all.length]);
-    for (const [feature, run] of Object.entries(FEATURES)) {
-      yield [`${feature}, ${one}, ${two}, ${three}`, () => (
-        withSession(url, one, undefined, (alice) => withSession(url, two, undefined, (bob) => (
-          withSession(url, three, undefined, (carol) => run(alice, bob, carol, url))))))];
-    }
-  }
-}
-
-await runAll('wampy.js', scenarios, TIMEOUT);
+await runAll('wampy.js', (url) => withEachSerializer(FEATURES, Object.keys(SERIALIZERS), withSessions, url), TIMEOUT);

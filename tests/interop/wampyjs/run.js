@@ -1,5 +1,6 @@
 // What the scripts for Node.js have in common: they take an address, run scenarios and count.
 
+import { strict as assert } from 'node:assert';
 import { basename } from 'node:path';
 
 // How long any single answer may take, in milliseconds; far more than a gateway on the same machine needs.
@@ -44,6 +45,40 @@ export async function runAll(title, scenarios, timeout) {
   }
   console.log(`${passed} passed, ${failed} failed`);
   process.exit(failed === 0 ? 0 : 1);
+}
+
+let names = 0;
+
+/** A URI that no other step has used. */
+export function fresh() {
+  names += 1;
+  return `com.example.features.n${names}`;
+}
+
+/** Waits for an error with this URI, which each library has under another name. */
+export async function refused(promise, uri) {
+  const error = await soon(promise, uri).then((answer) => {
+    throw new Error(`${JSON.stringify(answer)} instead of ${uri}`);
+  }, (reason) => reason);
+  assert.equal(error.error ?? error.errorUri, uri, String(error.stack ?? error));
+}
+
+/** Which callees of a shared registration four calls go to, sorted; nothing where it is left to chance. */
+export const SHARED = [
+  ['first', ['bob', 'bob', 'bob', 'bob']],
+  ['last', ['carol', 'carol', 'carol', 'carol']],
+  ['roundrobin', ['bob', 'bob', 'carol', 'carol']],
+  ['random', undefined],
+];
+
+/** Scenarios: each feature with three sessions, and each serializer on both sides of it. */
+export function* withEachSerializer(features, serializers, withSessions, url) {
+  for (const at of serializers.keys()) {
+    const three = [0, 1, 2].map((place) => serializers[(at + place) % serializers.length]);
+    for (const [feature, run] of Object.entries(features)) {
+      yield [`${feature}, ${three.join(', ')}`, () => withSessions(url, three, (...sessions) => run(...sessions, url))];
+    }
+  }
 }
 
 /** Values that arrive one after the other. */
