@@ -103,7 +103,7 @@ struct Invocation {
 }
 
 /// A call that waits for its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct PendingCall {
     /// The session that gets the answer.
     pub(super) caller: SessionId,
