@@ -85,24 +85,31 @@ fn slot_that_moves_to_another_server_loses_no_record() {
     if !is_there() {
         return;
     }
-    let cluster = RedisCluster::start();
-    let store = open(&cluster);
-    wait(store.create(&id(1), record(0, DAY))).unwrap();
-    let keys: Vec<String> =
-        (0..3).flat_map(|number| cluster.keys(number)).filter(|key| key.starts_with("test:r:")).collect();
-    let [key] = &keys[..] else { panic!("{keys:?}") };
-    let log_in = |name: &str| wait(store.authenticate(&id(1), Some(authentication(name, 1)), at(1))).unwrap();
-    let name = |now| authid(&*store, &id(1), now);
-    cluster.move_slot_of(key, || {
-        log_in("joe");
-        assert_eq!(name(2).as_deref(), Some("joe"), "while its slot is on the way");
-    });
-    log_in("eve");
-    assert_eq!(name(3).as_deref(), Some("eve"));
-    // And all at once, as a walk asks for them.
-    let mut met = 0;
-    store.scan(at(3), &mut |_, _| met += 1).unwrap();
-    assert_eq!(met, 1);
+    // Also to a server that has no slot yet, and stands in no list of those that have some.
+    for is_new in [false, true] {
+        let mut cluster = RedisCluster::start();
+        let store = open(&cluster);
+        if is_new {
+            cluster.grow();
+        }
+        wait(store.create(&id(1), record(0, DAY))).unwrap();
+        let keys: Vec<String> =
+            (0..3).flat_map(|number| cluster.keys(number)).filter(|key| key.starts_with("test:r:")).collect();
+        let [key] = &keys[..] else { panic!("{keys:?}") };
+        let log_in =
+            |name: &str| wait(store.authenticate(&id(1), Some(authentication(name, 1)), at(1))).unwrap();
+        let name = |now| authid(&*store, &id(1), now);
+        cluster.move_slot_of(key, || {
+            log_in("joe");
+            assert_eq!(name(2).as_deref(), Some("joe"), "while its slot is on the way");
+        });
+        log_in("eve");
+        assert_eq!(name(3).as_deref(), Some("eve"));
+        // And all at once, as a walk asks for them.
+        let mut met = 0;
+        store.scan(at(3), &mut |_, _| met += 1).unwrap();
+        assert_eq!(met, 1);
+    }
 }
 
 #[test]
@@ -127,6 +134,33 @@ fn cluster_without_one_of_its_servers_is_as_a_server_that_is_away() {
         std::thread::sleep(Duration::from_millis(50));
     }
     wait_all((100..120).map(|n| store.create(&id(n), record(0, DAY))));
+}
+
+#[test]
+fn cluster_with_a_server_that_hangs_is_as_a_server_that_is_away() {
+    if !is_there() {
+        return;
+    }
+    let mut cluster = RedisCluster::start();
+    for number in 0..3 {
+        // Otherwise the others tell that one of them is gone.
+        cluster.server(number).1.cli(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
+    }
+    let store = open(&cluster);
+    wait_all((0..20).map(|n| store.create(&id(n), record(0, DAY))));
+    let answers = |n: usize| store.look_up(&id(n), at(1)).wait().is_ok();
+    cluster.server(0).1.stop();
+    let end = Instant::now() + PATIENCE;
+    // Also for the records of the other servers.
+    while (0..20).any(answers) {
+        assert!(Instant::now() < end, "it is not noticed");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    cluster.server(0).1.go_on();
+    while !(0..20).all(answers) {
+        assert!(Instant::now() < end, "it does not come back");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

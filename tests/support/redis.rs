@@ -164,7 +164,7 @@ impl Drop for RedisServer {
     }
 }
 
-/// A cluster of three servers without replicas, each of which has a third of the keys.
+/// A cluster of servers without replicas: three, each of which has a third of the keys.
 #[derive(Debug)]
 pub(crate) struct RedisCluster {
     /// Each with its port.
@@ -173,37 +173,43 @@ pub(crate) struct RedisCluster {
 
 impl RedisCluster {
     pub(crate) fn start() -> Self {
-        let mut places = Vec::new();
-        let servers: Vec<(String, RedisServer)> = ["0 5460", "5461 10922", "10923 16383"]
-            .iter()
-            .enumerate()
-            .map(|(number, slots)| {
-                let (port, bus) = (RedisServer::free_port(), RedisServer::free_port());
-                let place = ["--port", &port, "--bind", "127.0.0.1", "--cluster-port", &bus];
-                let cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
-                let server = RedisServer::with(&[&place[..], &cluster[..]].concat());
-                let (first, last) = slots.split_once(' ').unwrap();
-                server.cli(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
-                server.cli(&["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]);
-                places.push((port.clone(), bus));
-                (port, server)
-            })
-            .collect();
-        for (port, bus) in &places[1..] {
-            servers[0].1.cli(&["CLUSTER", "MEET", "127.0.0.1", port, bus]);
+        let mut cluster = Self { servers: Vec::new() };
+        for slots in ["0 5460", "5461 10922", "10923 16383"] {
+            cluster.add(Some(slots));
         }
-        let cluster = Self { servers };
         cluster.await_whole();
         cluster
+    }
+
+    /// One more server, which has no slots.
+    pub(crate) fn grow(&mut self) {
+        self.add(None);
+        self.await_whole();
+    }
+
+    fn add(&mut self, slots: Option<&str>) {
+        let (port, bus) = (RedisServer::free_port(), RedisServer::free_port());
+        let place = ["--port", &port, "--bind", "127.0.0.1", "--cluster-port", &bus];
+        let cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
+        let server = RedisServer::with(&[&place[..], &cluster[..]].concat());
+        if let Some((first, last)) = slots.and_then(|slots| slots.split_once(' ')) {
+            server.cli(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+            server.cli(&["CLUSTER", "SET-CONFIG-EPOCH", &(self.servers.len() + 1).to_string()]);
+        }
+        if let Some((_, first)) = self.servers.first() {
+            first.cli(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+        }
+        self.servers.push((port, server));
     }
 
     /// Waits until all servers know each other, and serve all keys.
     pub(crate) fn await_whole(&self) {
         let end = Instant::now() + PATIENCE;
+        let known = format!("cluster_known_nodes:{}", self.servers.len());
         for (_, server) in &self.servers {
             let is_whole = || {
                 let info = server.cli(&["CLUSTER", "INFO"]);
-                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+                info.contains("cluster_state:ok") && info.contains(&known)
             };
             while !is_whole() {
                 assert!(Instant::now() < end, "the cluster does not become whole");
@@ -228,14 +234,14 @@ impl RedisCluster {
         self.servers[number].1.cli(&["KEYS", "*"]).lines().map(ToOwned::to_owned).collect()
     }
 
-    /// Moves the slot of a key, and calls back when the key has moved and the slot has not.
+    /// Moves the slot of a key to the last server that does not have it, and calls back when the key has moved and the slot has not.
     pub(crate) fn move_slot_of(&self, key: &str, halfway: impl FnOnce()) {
         let text = |server: &RedisServer, command: &[&str]| server.cli(command).trim().to_owned();
         let slot = text(&self.servers[0].1, &["CLUSTER", "KEYSLOT", key]);
         let has = |server: &RedisServer| text(server, &["CLUSTER", "COUNTKEYSINSLOT", &slot]) != "0";
         let from = self.servers.iter().position(|(_, server)| has(server)).unwrap();
         let (_, from) = &self.servers[from];
-        let (port, to) = self.servers.iter().find(|(_, server)| !has(server)).unwrap();
+        let (port, to) = self.servers.iter().rev().find(|(_, server)| !has(server)).unwrap();
         let (from_id, to_id) = (text(from, &["CLUSTER", "MYID"]), text(to, &["CLUSTER", "MYID"]));
         to.cli(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]);
         from.cli(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]);

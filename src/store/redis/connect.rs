@@ -1,12 +1,12 @@
 //! New connections: to a server that the configuration names or that Sentinels name, or to those of a cluster.
 
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion, RedisResult,
-    aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, IntoConnectionInfo as _, ProtocolVersion,
+    RedisError, RedisResult, aio::MultiplexedConnection,
 };
 
 use self::sentinel::{is_primary, primary};
-use crate::store::{RedisOptions, options::Way};
+use crate::store::{RedisOptions, RedisUrlError, options::Way};
 
 mod cluster;
 mod sentinel;
@@ -46,4 +46,9 @@ pub(super) async fn connect_to(
         .set_response_timeout(Some(options.timeout));
     let client = Client::open(info.set_redis_settings(settings))?;
     client.get_multiplexed_async_connection_with_config(&config).await
+}
+
+/// A server that names another one by no fit address.
+fn unfit(error: RedisUrlError) -> RedisError {
+    RedisError::from((ErrorKind::InvalidClientConfig, "address", error.to_string()))
 }

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use redis::RedisResult;
+use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
 use tokio::sync::Notify;
 
 use super::{connect::Servers, durable::Keeper, fault::explain, state::State};
@@ -54,18 +54,21 @@ impl Link {
     pub(super) fn told<T>(&self, answer: RedisResult<T>, asked: Instant) -> Result<T, StoreError> {
         self.state.tally.answered(asked.elapsed());
         answer.map_err(|error| {
-            // A cluster that leads to a server that is not known has changed.
-            if error.is_connection_dropped()
-                || error.is_unrecoverable_error()
-                || error.redirect_node().is_some()
-            {
-                self.is_broken.notify_one();
-            }
+            self.heed(&error);
             if error.is_timeout() {
                 return self.late();
             }
             self.unreachable(&explain(&error))
         })
+    }
+
+    /// Finds another connection if an error says that this one is of no use any more.
+    pub(super) fn heed(&self, error: &RedisError) {
+        // A cluster that leads to a primary that is not known has changed. One with a slot on the way has not changed yet.
+        let has_changed = error.kind() == ErrorKind::Server(ServerErrorKind::Moved);
+        if error.is_connection_dropped() || error.is_unrecoverable_error() || has_changed {
+            self.is_broken.notify_one();
+        }
     }
 
     /// Redis took too long.

@@ -75,6 +75,11 @@ mod tests {
         assert_eq!(cluster.each().count(), 3);
         let server = cluster.server("::1", "7001").unwrap();
         assert_eq!(server.redis_settings().password(), Some("secret"));
+        for (host, port) in
+            [("evil.example/0#insecure", "1"), ("a@evil.example", "1"), ("a.example", "1/0#insecure")]
+        {
+            assert!(cluster.server(host, port).is_err(), "{host}:{port}");
+        }
         assert!(cluster.shows_password());
         assert!(!Cluster::parse("redis+cluster://:secret@127.0.0.1").unwrap().shows_password());
         assert!(!Cluster::parse("rediss+cluster://:secret@a.example").unwrap().shows_password());

@@ -1,6 +1,6 @@
 //! Where several servers are: `HOST:PORT,HOST:PORT`.
 
-use redis::{ConnectionInfo, IntoConnectionInfo as _, RedisResult};
+use redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo as _, RedisResult};
 
 /// Most servers that a URL may name.
 pub(super) const MOST: usize = 16;
@@ -23,13 +23,17 @@ pub(super) fn account_of(authority: &str) -> (String, &str) {
     }
 }
 
-/// One server of a host and a port that others name.
+/// One server of a host and a port that others name. What divides the parts of a URL has no place in them.
 pub(super) fn server(
     scheme: &str,
     account: &str,
     (host, port): (&str, &str),
     db: u32,
 ) -> RedisResult<ConnectionInfo> {
+    let is_fit = |c: char| c.is_ascii_alphanumeric() || ".-_:%".contains(c);
+    if !(host.chars().all(is_fit) && port.chars().all(|c| c.is_ascii_digit())) {
+        return Err((ErrorKind::InvalidClientConfig, "address").into());
+    }
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     format!("{scheme}://{account}{host}:{port}/{db}").into_connection_info()
 }

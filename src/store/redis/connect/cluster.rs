@@ -3,7 +3,8 @@
 //! Each key lies in one of 16,384 slots, and each slot with one primary. The gateway asks a server for the list when it connects,
 //! and connects to all primaries. Slots that move later are learned from the servers that have them no more; a primary that is new
 //! makes the gateway connect again, and so does one that is lost. So a cluster is as one server to the rest of the store: it
-//! answers, or it does not.
+//! answers, or it does not. A server that gets its first slot stands in no list until it has the slot: the gateway connects to it
+//! beside the others.
 
 use std::{
     collections::BTreeMap,
@@ -11,17 +12,21 @@ use std::{
 };
 
 use redis::{
-    Arg, AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, Pipeline, RedisError,
-    RedisResult, ServerErrorKind, Value,
+    AsyncConnectionConfig, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, RedisResult,
+    ServerErrorKind, Value,
     aio::{ConnectionLike as _, MultiplexedConnection},
     cmd, pipe,
 };
+use tokio::sync::Mutex as AsyncMutex;
 
-use super::connect_to;
-use crate::store::{RedisOptions, RedisUrlError, options};
+use self::slots::{SLOTS, arguments, key, ranges, slot};
+use super::{connect_to, unfit};
+use crate::store::{
+    RedisOptions, RedisUrlError,
+    options::{self, Way},
+};
 
-/// How many slots a cluster has.
-const SLOTS: u16 = 16_384;
+mod slots;
 
 /// Most primaries that the gateway connects to. Redis itself advises no more than a thousand.
 const MOST: usize = 256;
@@ -31,7 +36,15 @@ const MAX_MOVES: usize = 3;
 
 /// Connections to all primaries of a cluster. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(in crate::store::redis) struct Cluster(Arc<Mutex<Map>>);
+pub(in crate::store::redis) struct Cluster(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    map: Mutex<Map>,
+    options: RedisOptions,
+    /// Held while a server joins the others.
+    joining: AsyncMutex<()>,
+}
 
 #[derive(Debug)]
 struct Map {
@@ -39,21 +52,6 @@ struct Map {
     servers: Vec<(String, MultiplexedConnection)>,
     /// The place of a slot's server among them.
     slots: Vec<usize>,
-}
-
-/// Some slots, one behind the other, and the host and port of their primary.
-#[derive(Debug, PartialEq, Eq)]
-struct Range {
-    first: u16,
-    last: u16,
-    host: String,
-    port: String,
-}
-
-impl Range {
-    fn address(&self) -> String {
-        format!("{}:{}", self.host, self.port)
-    }
 }
 
 /// A connection to any of the servers that the configuration names.
@@ -71,10 +69,6 @@ pub(super) async fn any(
         }
     }
     Err(latest.unwrap_or_else(|| unfit(RedisUrlError::Cluster)))
-}
-
-fn unfit(error: RedisUrlError) -> RedisError {
-    RedisError::from((ErrorKind::InvalidClientConfig, "address", error.to_string()))
 }
 
 fn down(what: &'static str) -> RedisError {
@@ -114,7 +108,8 @@ impl Cluster {
         if slots.contains(&usize::MAX) {
             return Err(down("some of its slots have no server"));
         }
-        Ok(Self(Arc::new(Mutex::new(Map { servers, slots }))))
+        let map = Mutex::new(Map { servers, slots });
+        Ok(Self(Arc::new(Shared { map, options: options.clone(), joining: AsyncMutex::default() })))
     }
 
     /// All primaries, always in the same order.
@@ -126,23 +121,50 @@ impl Cluster {
     pub(super) async fn ask(&self, command: &Cmd) -> RedisResult<Value> {
         let Some(key) = key(command) else { return self.ask_all(command).await };
         let slot = slot(key);
-        let mut outcome = answer(&mut self.server_of(slot)?.1, command).await;
+        let (mut at, mut redis) = self.server_of(slot)?;
+        let mut outcome = answer(&mut redis, command).await;
         for _ in 0..MAX_MOVES {
             let Err(error) = &outcome else { return outcome };
             let Some((address, _)) = error.redirect_node() else { return outcome };
-            // A server that is not known: the caller connects again.
-            let Some((place, mut redis)) = self.server_at(address) else { return outcome };
-            outcome = if error.kind() == ErrorKind::Server(ServerErrorKind::Ask) {
+            let address = self.whole(address, at);
+            let is_on_its_way = error.kind() == ErrorKind::Server(ServerErrorKind::Ask);
+            let found = match self.server_at(&address) {
+                None if is_on_its_way => self.join(&address).await,
+                found => found,
+            };
+            // A primary that is not known: the caller connects again.
+            let Some(found) = found else { return outcome };
+            (at, redis) = found;
+            outcome = if is_on_its_way {
                 // This key has moved already; its slot is on the way.
                 let mut asking = pipe();
                 asking.cmd("ASKING").ignore().add_command(command.clone());
                 asking.query_async(&mut redis).await.map(|(value,): (Value,)| value)
             } else {
-                self.move_slot(slot, place);
+                self.move_slot(slot, at);
                 answer(&mut redis, command).await
             };
         }
         outcome
+    }
+
+    /// Connects to a server that is about to get its first slot. One at a time: those that have waited for the same server find it
+    /// here, or are not made to wait for another attempt.
+    async fn join(&self, address: &str) -> Option<(usize, MultiplexedConnection)> {
+        let (_turn, has_waited) = match self.0.joining.try_lock() {
+            Ok(turn) => (turn, false),
+            Err(_) => (self.0.joining.lock().await, true),
+        };
+        let known = self.server_at(address);
+        if known.is_some() || has_waited || self.lock().servers.len() >= MOST {
+            return known;
+        }
+        let Way::Cluster(cluster) = self.0.options.url.way() else { return None };
+        let (host, port) = address.rsplit_once(':')?;
+        let place = cluster.server(host, port).ok()?;
+        let redis = connect_to(place, &self.0.options, AsyncConnectionConfig::new()).await.ok()?;
+        self.lock().servers.push((address.to_owned(), redis));
+        self.server_at(address)
     }
 
     /// What concerns no key goes to all servers, and counts if all take it; a message to the first one, which tells the others.
@@ -206,6 +228,16 @@ impl Cluster {
         Some((place, map.servers.get(place)?.1.clone()))
     }
 
+    /// An address as a server says it, which leaves out its own host if it does not know by which name others reach it.
+    fn whole(&self, address: &str, said_by: usize) -> String {
+        let map = self.lock();
+        let host = || map.servers.get(said_by).and_then(|(address, _)| address.rsplit_once(':'));
+        match host().filter(|_| address.starts_with(':')) {
+            Some((host, _)) => format!("{host}{address}"),
+            None => address.to_owned(),
+        }
+    }
+
     fn move_slot(&self, slot: u16, place: usize) {
         if let Some(server) = self.lock().slots.get_mut(usize::from(slot)) {
             *server = place;
@@ -213,128 +245,10 @@ impl Cluster {
     }
 
     fn lock(&self) -> MutexGuard<'_, Map> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 async fn answer(redis: &mut MultiplexedConnection, command: &Cmd) -> RedisResult<Value> {
     redis.req_packed_command(command).await?.extract_error()
-}
-
-/// Reads the answer to `CLUSTER SLOTS` of a server.
-fn ranges(list: &Value, asked: &ConnectionInfo) -> Option<Vec<Range>> {
-    let Value::Array(list) = list else { return None };
-    list.iter().map(|entry| range(entry, asked)).collect()
-}
-
-fn range(entry: &Value, asked: &ConnectionInfo) -> Option<Range> {
-    let Value::Array(entry) = entry else { return None };
-    let [Value::Int(first), Value::Int(last), Value::Array(primary), ..] = &**entry else { return None };
-    let [host, Value::Int(port), ..] = &**primary else { return None };
-    let host = match host {
-        Value::BulkString(host) => String::from_utf8(host.clone()).ok()?,
-        Value::SimpleString(host) => host.clone(),
-        _ => String::new(),
-    };
-    // A server that does not know by which name others reach it leaves that out.
-    let host = match asked.addr() {
-        ConnectionAddr::Tcp(asked, _) | ConnectionAddr::TcpTls { host: asked, .. } if host.is_empty() => {
-            asked.clone()
-        }
-        _ => host,
-    };
-    let slot = |number: &i64| u16::try_from(*number).ok().filter(|number| *number < SLOTS);
-    Some(Range { first: slot(first)?, last: slot(last)?, host, port: port.to_string() })
-}
-
-fn arguments(command: &Cmd) -> impl Iterator<Item = &[u8]> {
-    command
-        .args_iter()
-        .filter_map(|argument| if let Arg::Simple(bytes) = argument { Some(bytes) } else { None })
-}
-
-/// The key of a command; none if it concerns no key. The store's commands have one key each.
-fn key(command: &Cmd) -> Option<&[u8]> {
-    let mut arguments = arguments(command);
-    match arguments.next()? {
-        b"PUBLISH" | b"SCRIPT" | b"PING" | b"INFO" => None,
-        // Behind the script and the number of keys.
-        b"EVAL" | b"EVALSHA" => arguments.nth(2),
-        _ => arguments.next(),
-    }
-}
-
-/// The slot of a key: of what stands in its first braces, if anything does.
-fn slot(key: &[u8]) -> u16 {
-    let tag = || {
-        let open = key.iter().position(|byte| *byte == b'{')?;
-        let behind = key.get(open + 1..)?;
-        let end = behind.iter().position(|byte| *byte == b'}').filter(|end| *end > 0)?;
-        behind.get(..end)
-    };
-    crc16(tag().unwrap_or(key)) % SLOTS
-}
-
-/// CRC-16 as XMODEM has it: polynomial 1021, from 0.
-fn crc16(bytes: &[u8]) -> u16 {
-    let mut crc = 0_u16;
-    for byte in bytes {
-        crc ^= u16::from(*byte) << 8;
-        for _ in 0..8 {
-            crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
-        }
-    }
-    crc
-}
-
-#[cfg(test)]
-mod tests {
-    use redis::IntoConnectionInfo as _;
-
-    use super::*;
-
-    #[test]
-    fn slots_are_those_of_the_servers() {
-        assert_eq!(crc16(b"123456789"), 0x31c3, "the check value of the specification");
-        assert_eq!(slot(b"foo"), 12_182);
-        assert_eq!(slot(b"{user1000}.following"), slot(b"{user1000}.followers"));
-        assert_eq!(slot(b"foo{}{bar}"), crc16(b"foo{}{bar}") % SLOTS, "empty braces are no tag");
-    }
-
-    #[test]
-    fn key_of_each_command_is_found() {
-        let mut set = cmd("SET");
-        set.arg("a-key").arg("a value").arg("NX");
-        assert_eq!(key(&set), Some(&b"a-key"[..]));
-        let mut script = cmd("EVALSHA");
-        script.arg("digest").arg(1).arg("a-key").arg("an argument");
-        assert_eq!(key(&script), Some(&b"a-key"[..]));
-        let mut message = cmd("PUBLISH");
-        message.arg("channel").arg("text");
-        assert_eq!(key(&message), None);
-    }
-
-    #[test]
-    fn list_of_slots_is_read() {
-        let node = |host: &str, port| {
-            Value::Array(vec![
-                Value::BulkString(host.into()),
-                Value::Int(port),
-                Value::BulkString("id".into()),
-            ])
-        };
-        let entry = |first, last, node| Value::Array(vec![Value::Int(first), Value::Int(last), node]);
-        let asked = "redis://asked.example:7000".into_connection_info().unwrap();
-        let list =
-            Value::Array(vec![entry(0, 100, node("a.example", 6379)), entry(101, 16_383, node("", 6380))]);
-        let range =
-            |first, last, host: &str, port: &str| Range { first, last, host: host.into(), port: port.into() };
-        let expected = [range(0, 100, "a.example", "6379"), range(101, 16_383, "asked.example", "6380")];
-        assert_eq!(ranges(&list, &asked).unwrap(), expected);
-        for wrong in
-            [Value::Nil, Value::Array(vec![Value::Nil]), Value::Array(vec![entry(0, 16_384, node("a", 1))])]
-        {
-            assert_eq!(ranges(&wrong, &asked), None);
-        }
-    }
 }

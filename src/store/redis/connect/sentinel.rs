@@ -4,18 +4,15 @@
 //! connections or says that it is a replica, and then the gateway connects again.
 
 use redis::{
-    AsyncConnectionConfig, ConnectionInfo, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value,
+    AsyncConnectionConfig, ConnectionInfo, ErrorKind, RedisResult, ServerErrorKind, Value,
     aio::MultiplexedConnection, cmd,
 };
 
-use super::connect_to;
-use crate::store::{RedisOptions, RedisUrlError, options::Sentinels};
+use super::{connect_to, unfit};
+use crate::store::{RedisOptions, options::Sentinels};
 
 /// Asks one Sentinel after the other.
 pub(super) async fn primary(sentinels: &Sentinels, options: &RedisOptions) -> RedisResult<ConnectionInfo> {
-    let unfit = |error: RedisUrlError| {
-        RedisError::from((ErrorKind::InvalidClientConfig, "address", error.to_string()))
-    };
     let mut latest = None;
     for place in sentinels.each() {
         match ask(place.map_err(unfit)?, sentinels, options).await {
