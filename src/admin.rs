@@ -38,7 +38,7 @@ pub use crate::health::{Cause, HealthReport, Readiness, Unreadiness};
 pub(crate) use audit::Caller;
 pub use client::{AdminClient, ClientError};
 pub use entry::{Authenticated, CookieEntry};
-pub(crate) use operations::revoked_client;
+pub(crate) use operations::perform_for;
 pub use operations::{Failure, perform};
 pub use reload::{ReloadCommand, ReloadReport};
 pub(crate) use socket::Commanded;

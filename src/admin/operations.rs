@@ -72,25 +72,28 @@ pub fn perform(
     now: Timestamp,
     reply: &mut Sink<'_>,
 ) -> Result<Summary, Failure> {
+    perform_for(store, request, records, now, reply, &mut None)
+}
+
+/// The same; of a revocation by an ID also whose it was, by the public ID, for the log: a tracking ID must not stand there.
+pub(crate) fn perform_for(
+    store: &ManagedStore,
+    request: &AdminRequest,
+    records: &mut Records<'_>,
+    now: Timestamp,
+    reply: &mut Sink<'_>,
+    client: &mut Option<String>,
+) -> Result<Summary, Failure> {
     let job = Job { store, now, reveal: request.reveal };
     match &request.command {
         Command::List { authid, limit } => job.list(authid.as_deref(), *limit, reply),
         Command::Show(id) => job.show(id, reply),
-        Command::Revoke(selection) => job.revoke(selection, reply),
+        Command::Revoke(selection) => job.revoke(selection, reply, client),
         Command::CountRevoked(selection) => job.count_revoked(selection),
         Command::Purge => job.purge(reply),
         Command::Compact => job.compact(),
         Command::Import { total } => job.import(records, *total, reply),
     }
-}
-
-/// The public ID of the client whose cookies the request revokes by an ID, for the log: a tracking ID must not stand there.
-pub(crate) fn revoked_client(store: &ManagedStore, request: &AdminRequest, now: Timestamp) -> Option<String> {
-    let Command::Revoke(Selection::Id(wanted)) = &request.command else { return None };
-    let job = Job { store, now, reveal: false };
-    let id = job.ids_of(wanted).ok()?.into_iter().next()?;
-    let record = job.look_up(&id).ok()??;
-    Some(store.clients.public_id(&id, &record).to_string())
 }
 
 struct Job<'a> {
@@ -181,12 +184,22 @@ impl Job<'_> {
         Ok(Summary::Revocable { records, connections })
     }
 
-    fn revoke(&self, selection: &Selection, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
+    fn revoke(
+        &self,
+        selection: &Selection,
+        reply: &mut Sink<'_>,
+        client: &mut Option<String>,
+    ) -> Result<Summary, Failure> {
         let clients = &self.store.clients;
         let (ids, records) = match self.selected(selection) {
             Err(Failure::Store(cause)) if cause.is_outage() => return Err(self.revoke_here(selection, cause)),
             selected => selected?,
         };
+        if matches!(selection, Selection::Id(_)) {
+            // Its records are gone afterwards.
+            let named = |id| Some(clients.public_id(id, &self.look_up(id).ok()??).to_string());
+            *client = ids.iter().find_map(named);
+        }
         let total = ids.len() as u64;
         let (mut done, mut connections) = (0, 0);
         for batch in ids.chunks(BATCH) {

@@ -22,7 +22,7 @@ use tracing::{debug, warn};
 
 use super::{
     AdminRequest, Failure, HealthRequest, MAX_REQUEST, ManagedStores, ReloadCommand, ReloadRequest, Reply,
-    VERSION, audit::Caller, perform, revoked_client,
+    VERSION, audit::Caller, perform_for,
 };
 use crate::{
     cookie::TrackingId,
@@ -192,9 +192,8 @@ fn answer(stream: &BlockingUnixStream, caller: Caller, commanded: &Commanded) ->
                     write(&mut output, &reply)?;
                     if is_progress { output.flush() } else { Ok(()) }
                 };
-                // Its records are gone afterwards.
-                let client = revoked_client(&store, &request, Timestamp::now());
-                let outcome = perform(&store, &request, &mut records, Timestamp::now(), &mut reply);
+                let (now, mut client) = (Timestamp::now(), None);
+                let outcome = perform_for(&store, &request, &mut records, now, &mut reply, &mut client);
                 caller.tell(&store.name, &request, client.as_deref(), &outcome);
                 outcome.map_or_else(|failure| Reply::Failed(failure.to_string()), Reply::Done)
             }

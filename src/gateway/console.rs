@@ -143,14 +143,15 @@ fn perform(
     peer: PeerAddr,
 ) -> Result<(Vec<CookieEntry>, Summary), String> {
     let request = AdminRequest { v: admin::VERSION, store: store.name().to_owned(), reveal: false, command };
-    let mut records = Vec::new();
-    let client = admin::revoked_client(store, &request, Timestamp::now());
-    let outcome = admin::perform(store, &request, &mut iter::empty(), Timestamp::now(), &mut |reply| {
+    let (mut records, mut client) = (Vec::new(), None);
+    let mut keep = |reply| {
         if let Reply::Record(record) = reply {
             records.push(*record);
         }
         Ok(())
-    });
+    };
+    let now = Timestamp::now();
+    let outcome = admin::perform_for(store, &request, &mut iter::empty(), now, &mut keep, &mut client);
     Caller::page(peer).tell(store.name(), &request, client.as_deref(), &outcome);
     outcome.map(|summary| (records, summary)).map_err(|failure| failure.to_string())
 }
