@@ -127,6 +127,14 @@ impl EnvironmentFiles {
         )))
     }
 
+    /// A commit has failed, and may have touched the file all the same: no other program has. Otherwise a full disk would have all pages
+    /// looked at with each attempt.
+    pub(super) fn note_failure(&self) {
+        if let Ok(found) = self.data.metadata() {
+            self.content.lock().unwrap_or_else(PoisonError::into_inner).modified = modified(&found);
+        }
+    }
+
     /// A commit has changed the data, and may have made them longer.
     pub(super) fn note_commit(&self) {
         if let Ok(found) = self.data.metadata() {

@@ -153,6 +153,13 @@ impl Tables {
         }
     }
 
+    /// A commit has failed, and may have touched the file all the same.
+    pub(super) fn note_failure(&self) {
+        if let Some(place) = &self.place {
+            place.note_failure();
+        }
+    }
+
     /// The live record of an ID.
     pub(super) fn live(&self, id: &TrackingId, now: Timestamp) -> Result<Option<CookieRecord>, StoreError> {
         self.check_length()?;

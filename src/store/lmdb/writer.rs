@@ -152,6 +152,14 @@ impl LmdbWriter {
         tally.has_records(records);
     }
 
+    /// Why a commit has failed.
+    fn failed(&self, error: &heed::Error) -> Arc<str> {
+        if matches!(error, heed::Error::Io(_)) {
+            self.tables.note_failure();
+        }
+        self.tables.failure(error)
+    }
+
     /// Writes the revocations that could not be written. Also without any this is a change, so that it shows whether the
     /// disk takes one.
     fn settle_owed(&self) -> Result<(), Arc<str>> {
@@ -168,7 +176,7 @@ impl LmdbWriter {
             txn.commit()?;
             Ok(records)
         });
-        let records = settled.map_err(|error| self.tables.failure(&error))?;
+        let records = settled.map_err(|error| self.failed(&error))?;
         self.tables.note_commit();
         self.tell(records);
         self.owed.settle(&owed);
@@ -329,11 +337,11 @@ impl BatchSink for LmdbWriter {
                         Err(error) if is_full(&error) => {
                             item.outcome = Err(StoreError::MapFull { max_size: self.max_size });
                         }
-                        outcome => outcome.map_err(|error| self.tables.failure(&error))?,
+                        outcome => outcome.map_err(|error| self.failed(&error))?,
                     }
                 }
             }
-            outcome => outcome.map_err(|error| self.tables.failure(&error))?,
+            outcome => outcome.map_err(|error| self.failed(&error))?,
         }
         // Nothing is acknowledged that went into a file that is not in its place.
         self.tables.check_place()?;

@@ -4,6 +4,7 @@ use heed::{CommitOrAbort, Database, types::Bytes};
 use tempfile::TempDir;
 
 use super::*;
+use crate::store::lmdb::place::EnvironmentFiles;
 use crate::store::{
     Authentication, CookieStore, LmdbStore, StoreError, StoreOpenError, SyncMode,
     testing::{at, id, logged_in, login, record},
@@ -237,6 +238,22 @@ fn a_file_that_was_touched_is_the_same() {
     let file = fs::OpenOptions::new().write(true).open(data(&folder)).unwrap();
     file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     store.create(&id(9_000), record(10, 600)).wait().unwrap();
+}
+
+#[test]
+fn a_commit_that_failed_makes_no_look_at_all_pages() {
+    let (folder, bytes) = sample();
+    let files = EnvironmentFiles::of(&folder.path().join("cookies")).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(data(&folder)).unwrap();
+    // Damage shows who has looked.
+    let places = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(b"records"));
+    for at in places {
+        write_over(&file, &[bytes[at] ^ 1], at);
+    }
+    files.note_failure();
+    files.check().unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    assert!(files.check().unwrap_err().contains("was changed by another program"));
 }
 
 #[test]
