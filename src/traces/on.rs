@@ -44,9 +44,10 @@ pub(crate) struct Parent<'a>(Option<&'a SpanContext>);
 pub(crate) struct Place(Option<Box<SpanContext>>);
 
 fn begin(builder: SpanBuilder, parent: Option<&SpanContext>) -> Span {
+    let Some(tracer) = TRACER.get() else { return Span::NONE };
     let parent =
         parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent.clone()));
-    Span(TRACER.get().map(|tracer| Box::new(tracer.build_with_context(builder, &parent))))
+    Span(Some(Box::new(tracer.build_with_context(builder, &parent))))
 }
 
 impl Span {
