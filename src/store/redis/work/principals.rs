@@ -6,7 +6,7 @@ use std::{sync::LazyLock, time::Instant};
 
 use redis::Script;
 
-use super::{BATCH, MAX_ATTEMPTS, Worker, contended, lifetime};
+use super::{BATCH, MAX_ATTEMPTS, Worker, contended, record::lifetime};
 use crate::{
     cookie::TrackingId,
     store::{
