@@ -2,6 +2,9 @@
 //!
 //! A store of type `lmdb` looks at the length of its file before each look-up. A program may cut the file between that and the
 //! look-up, and a disk may fail to read a page: the system then ends the process with SIGBUS, without a word.
+//!
+//! wasmtime has handlers of its own for the faults of components. On Linux they are those of other signals. Where SIGBUS is among
+//! them (macOS, FreeBSD), wasmtime comes later, and hands on to the handler before it what no component has done.
 
 use std::{io, os::fd::BorrowedFd, process};
 

@@ -151,8 +151,15 @@ pub(super) async fn remove_again(worker: &Worker) {
 
 async fn remove_returned(worker: &Worker) -> Result<(), StoreError> {
     let state = &worker.state;
-    let mut back = state.recent.all();
+    let (mut back, is_all) = state.recent.all();
     let missing: HashSet<Digest> = worker.missing(&back).await?.into_iter().collect();
+    if !is_all {
+        warn!(
+            cookies = back.len(),
+            "more cookies were revoked in the minute before Redis went away than the gateway notes: \
+             if a replica took over, or the disk lacks the last second, revoke them again"
+        );
+    }
     back.retain(|digest| !missing.contains(digest));
     if back.is_empty() {
         return Ok(());

@@ -24,9 +24,27 @@ const MOST: usize = 16_384;
 /// The last revocations.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    noted: Mutex<VecDeque<(Instant, Digest)>>,
+    noted: Mutex<Noted>,
     /// There was a break since the last look.
     is_due: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Noted {
+    digests: VecDeque<(Instant, Digest)>,
+    /// When the latest of those was revoked that had no room.
+    left_out: Option<Instant>,
+}
+
+impl Noted {
+    /// What is too old to come back.
+    fn forget(&mut self, now: Instant) {
+        let is_old = |at: Instant| now.duration_since(at) > KEPT;
+        while self.digests.front().is_some_and(|(at, _)| is_old(*at)) {
+            self.digests.pop_front();
+        }
+        self.left_out = self.left_out.filter(|at| !is_old(*at));
+    }
 }
 
 impl Recent {
@@ -35,11 +53,18 @@ impl Recent {
     pub(super) fn add(&self, digest: Digest, is_up: bool) {
         let now = Instant::now();
         let mut noted = self.lock();
-        let is_old = |(at, _): &(Instant, Digest)| is_up && now.duration_since(*at) > KEPT;
-        while noted.front().is_some_and(is_old) || noted.len() >= MOST {
-            noted.pop_front();
+        if is_up {
+            noted.forget(now);
         }
-        noted.push_back((now, digest));
+        while noted.digests.len() >= MOST {
+            noted.left_out = noted.digests.pop_front().map(|(at, _)| at);
+        }
+        noted.digests.push_back((now, digest));
+    }
+
+    /// The server goes away.
+    pub(super) fn breaks(&self) {
+        self.lock().forget(Instant::now());
     }
 
     /// The server may have lost something.
@@ -52,13 +77,15 @@ impl Recent {
         self.is_due.swap(false, Ordering::AcqRel)
     }
 
-    /// What was revoked, each once.
-    pub(super) fn all(&self) -> Vec<Digest> {
-        let mut met = HashSet::new();
-        self.lock().iter().map(|(_, digest)| *digest).filter(|digest| met.insert(*digest)).collect()
+    /// What was revoked, each once, and whether that is all.
+    pub(super) fn all(&self) -> (Vec<Digest>, bool) {
+        let (mut met, noted) = (HashSet::new(), self.lock());
+        let all =
+            noted.digests.iter().map(|(_, digest)| *digest).filter(|digest| met.insert(*digest)).collect();
+        (all, noted.left_out.is_none())
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(Instant, Digest)>> {
+    fn lock(&self) -> MutexGuard<'_, Noted> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -78,10 +105,14 @@ mod tests {
         for number in [1, 2, 1] {
             recent.add(digest(number), true);
         }
-        assert_eq!(recent.all(), [digest(1), digest(2)]);
+        assert_eq!(recent.all(), (vec![digest(1), digest(2)], true));
         for number in 0..MOST + 10 {
             recent.add(digest(number), false);
         }
-        assert_eq!((recent.all().len(), recent.all()[0]), (MOST, digest(10)));
+        let (all, is_all) = recent.all();
+        assert_eq!((all.len(), all[0], is_all), (MOST, digest(10), false));
+        // A minute later none of them can come back.
+        recent.lock().forget(Instant::now() + KEPT * 2);
+        assert_eq!(recent.all(), (Vec::new(), true));
     }
 }

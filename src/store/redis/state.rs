@@ -88,6 +88,9 @@ impl State {
     pub(super) fn goes_down(&self) -> bool {
         let is_news = self.is_up.swap(false, Ordering::AcqRel);
         self.cache.switch(false);
+        if is_news {
+            self.recent.breaks();
+        }
         self.tally.is_failing();
         is_news
     }
