@@ -152,6 +152,10 @@ pub(crate) struct RunArgs {
     /// Read the configuration again when its file changes, as SIGHUP and `wampgate reload` do
     #[arg(long)]
     watch: bool,
+    /// Wait so long for a gateway that still has the cookie store or the node directory, because it drains. Without this the start
+    /// fails at once
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=300))]
+    take_over: u16,
 }
 
 /// The form of log lines.

@@ -9,7 +9,7 @@ use std::{
         mpsc::{self, RecvTimeoutError},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -37,6 +37,9 @@ const START_LIMIT: Duration = Duration::from_mins(10);
 
 /// How long the process waits at its end for threads that may hang.
 const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// How often a gateway that waits for another one looks again.
+const TAKE_OVER_STEP: Duration = Duration::from_millis(50);
 
 /// Runs until a signal, then drains.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
@@ -74,8 +77,9 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     #[cfg(feature = "otel")]
     let traces = super::traces::start(runtime.handle());
     // On a worker rather than on this thread, so that accepting needs no switch between threads.
-    let outcome =
-        runtime.block_on(runtime.spawn(serve(loaded.config, reading, args.record.clone(), starting)));
+    let until = Instant::now() + Duration::from_secs(args.take_over.into());
+    let serving = serve(loaded.config, until, reading, args.record.clone(), starting);
+    let outcome = runtime.block_on(runtime.spawn(serving));
     #[cfg(feature = "otel")]
     if let Some(traces) = traces {
         traces.finish();
@@ -129,18 +133,19 @@ fn end_on_signals() -> io::Result<CancellationToken> {
 
 async fn serve(
     config: Config,
+    take_over_until: Instant,
     reading: impl FnOnce(&Gateway) -> Watched,
     record: Option<PathBuf>,
     starting: mpsc::Sender<()>,
 ) -> anyhow::Result<ExitCode> {
-    let gateway = Gateway::start(config).context("cannot start")?;
+    let gateway = Gateway::start_after(config, take_over_until).context("cannot start")?;
     if let Some(file) = record {
         let recorder = Recorder::open(&file).with_context(|| format!("--record {}", file.display()))?;
         gateway.record(&Arc::new(recorder));
     }
     let shutdown = CancellationToken::new();
     let watched = Arc::new(reading(&gateway));
-    let admin = listen_for_commands(&gateway, &watched, &shutdown)?;
+    let admin = listen_for_commands(&gateway, take_over_until, &watched, &shutdown).await?;
     let server = gateway.bind()?;
     // Before the gateway announces itself: a signal must find a handler.
     let signaled = end_on_signals().context("cannot listen for SIGTERM and SIGINT")?;
@@ -169,8 +174,9 @@ async fn serve(
 
 /// Opens the socket for `wampgate cookies`, `wampgate health` and `wampgate reload`, if there is a node directory to put it in. The gateway
 /// runs without the socket as well, but with stores it does not start next to another gateway.
-fn listen_for_commands(
+async fn listen_for_commands(
     gateway: &Gateway,
+    take_over_until: Instant,
     watched: &Arc<Watched>,
     shutdown: &CancellationToken,
 ) -> Result<TaskTracker, SocketError> {
@@ -178,7 +184,13 @@ fn listen_for_commands(
     if !gateway.node_dir().is_dir() {
         return Ok(tasks);
     }
-    match AdminSocket::bind(gateway.node_dir()) {
+    let mut bound = AdminSocket::bind(gateway.node_dir());
+    // A gateway that ends lets go of its stores and its socket one after the other.
+    while matches!(bound, Err(SocketError::InUse { .. })) && Instant::now() < take_over_until {
+        tokio::time::sleep(TAKE_OVER_STEP).await;
+        bound = AdminSocket::bind(gateway.node_dir());
+    }
+    match bound {
         Ok(socket) => {
             let watched = Arc::clone(watched);
             let reload = move || watched.reload();

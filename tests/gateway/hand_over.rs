@@ -1,17 +1,20 @@
 //! One gateway takes over from another one at the same address, and no client is refused.
 
 use std::{
-    io::{ErrorKind, Read as _, Write as _},
+    io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    process::Stdio,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     thread,
+    time::Instant,
 };
 
 use serde_json::{Value, json};
 
 use crate::support::{
     Client, Gateway, Jar, PATIENCE, code,
-    config::{tracked, untracked},
+    command::{run, wampgate},
+    config::{tracked, tracked_in, untracked, web},
 };
 
 /// A gateway at a port that it shares, which says at `/` which one it is.
@@ -91,4 +94,74 @@ fn without_shared_no_other_gateway_listens_there() {
     let mut new = Gateway::prepare(&other);
     assert!(!new.run_to_end().success());
     assert!(new.output().text().contains("cannot listen at"), "{}", new.output().text());
+}
+
+/// A gateway with its cookies in a store of another one's node directory, or of its own.
+fn with_store(store: &Value) -> Value {
+    web(&tracked_in(store))
+}
+
+#[test]
+fn the_lock_of_a_store_is_taken_over_when_the_gateway_that_has_it_ends() {
+    for (kind, key, name) in [("file", "filename", "cookies.dat"), ("lmdb", "path", "cookies")] {
+        let mut old = Gateway::start(&with_store(&json!({ "type": kind, key: name })));
+        let mut jar = Jar::default();
+        let (mut session, welcome) = Client::joined(&old, &mut jar);
+        let place = old.path().join(name).display().to_string();
+        let store = with_store(&json!({ "type": kind, key: place }));
+
+        let mut refused = Gateway::prepare(&store);
+        assert!(!refused.run_to_end().success(), "at once");
+        let mut refused = Gateway::prepare(&store).arguments(&["--take-over", "1"]);
+        assert!(!refused.run_to_end().success(), "after its time");
+        let said = refused.output().text();
+        assert!(
+            said.contains("waiting for another process") && said.contains("stop the other process"),
+            "{said}"
+        );
+        assert!(said.contains(&place), "{said}");
+
+        let key = std::fs::read(old.path().join("public-id.key")).unwrap();
+        let new =
+            Gateway::prepare(&store).file("public-id.key", key).arguments(&["--take-over", "300"]).launched();
+        new.output().until("waiting for another process", 1);
+        session.echoes();
+        old.signal_term();
+        let (ended, taken) = thread::scope(|scope| {
+            let end = scope.spawn(|| {
+                assert_eq!(session.expect(code::GOODBYE)[2], "wamp.close.system_shutdown");
+                drop(session);
+                assert!(old.await_exit().success());
+                Instant::now()
+            });
+            let new = new.listening();
+            (end.join().unwrap(), (Instant::now(), new))
+        });
+        let (at, new) = taken;
+        assert!(at.saturating_duration_since(ended) < PATIENCE);
+        let (_, again) = Client::joined(&new, &mut jar);
+        assert_eq!(again["x_wampgate_known"], json!(true));
+        assert_eq!(again["authid"], welcome["authid"]);
+    }
+}
+
+#[test]
+fn a_node_directory_is_taken_over_when_its_gateway_ends() {
+    let mut old = Gateway::start(&with_store(&json!({ "type": "file", "filename": "cookies.dat" })));
+    let mut new = wampgate()
+        .args(["run", "--take-over", "300", "--node-dir"])
+        .arg(old.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(new.stderr.take().unwrap()).lines();
+    assert!(told.any(|line| line.unwrap().contains("waiting for another process")));
+    assert!(old.terminate().success());
+    let mut said = BufReader::new(new.stdout.take().unwrap()).lines();
+    let is_there = said.any(|line| line.unwrap().contains("listening on"));
+    let health = run(wampgate().arg("health").arg("--node-dir").arg(old.path()), "");
+    new.kill().unwrap();
+    new.wait().unwrap();
+    assert!(is_there && health.success, "{health:?}");
 }

@@ -128,6 +128,13 @@ impl Gateway {
         self
     }
 
+    /// Waits until each transport of a process that was launched listens.
+    #[track_caller]
+    pub(crate) fn listening(mut self) -> Self {
+        self.addresses = self.await_listeners();
+        self
+    }
+
     /// Starts a process that is expected to end by itself; its exit status.
     #[track_caller]
     pub(crate) fn run_to_end(&mut self) -> ExitStatus {

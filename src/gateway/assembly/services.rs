@@ -1,8 +1,13 @@
 //! The WebSocket services of a configuration: who may come in, by which cookies, and what stands behind them.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use http::HeaderName;
+use tracing::info;
 
 use super::{Assembly, Place};
 use crate::{
@@ -18,11 +23,14 @@ use crate::{
     metrics::Stage,
     remote::{Remote, RemoteOptions, Router},
     service::{Slot, WebSocketService},
-    store::{self, StoreOptions, StorePlace},
+    store::{self, OpenedStore, StoreOpenError, StoreOptions, StorePlace, StoreTally},
     time::Timestamp,
     tracking::{LoginOptions, Tracker, TrackingOptions},
     upstream::UpstreamError,
 };
+
+/// How often a gateway that waits for another one looks again.
+const TAKE_OVER_STEP: Duration = Duration::from_millis(50);
 
 impl Assembly<'_> {
     pub(super) fn service(
@@ -140,7 +148,7 @@ impl Assembly<'_> {
                 StorePlace::Shared { .. } => self.foundation.store_metrics.of_shared(&name),
                 _ => self.foundation.store_metrics.of(&name),
             };
-            let opened = store::open_counting(options, Timestamp::now(), &tally)?;
+            let opened = self.open_store(options, &tally)?;
             let key = match opened.key.as_ref().or(key) {
                 Some(key) => Arc::clone(key),
                 None => Arc::new(PublicIdKey::random()?),
@@ -152,6 +160,25 @@ impl Assembly<'_> {
         };
         self.stores.push(store.clone());
         Ok(store)
+    }
+
+    /// Opens a store, once another gateway that is about to end has let go of it.
+    fn open_store(&self, options: &StoreOptions, tally: &StoreTally) -> Result<OpenedStore, StoreOpenError> {
+        let mut has_told = false;
+        loop {
+            match store::open_counting(options, Timestamp::now(), tally) {
+                Err(StoreOpenError::InUse { path })
+                    if self.take_over_until.is_some_and(|end| Instant::now() < end) =>
+                {
+                    if !has_told {
+                        info!(path = %path.display(), "waiting for another process to let go of the cookie store");
+                    }
+                    has_told = true;
+                    thread::sleep(TAKE_OVER_STEP);
+                }
+                opened => return opened,
+            }
+        }
     }
 }
 
