@@ -190,7 +190,7 @@ impl RedisCluster {
     fn add(&mut self, slots: Option<&str>) {
         let (port, bus) = (RedisServer::free_port(), RedisServer::free_port());
         let place = ["--port", &port, "--bind", "127.0.0.1", "--cluster-port", &bus];
-        let cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
+        let cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "15000"];
         let server = RedisServer::with(&[&place[..], &cluster[..]].concat());
         if let Some((first, last)) = slots.and_then(|slots| slots.split_once(' ')) {
             server.cli(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
