@@ -23,10 +23,13 @@ use crate::support::{
     websocket::opcode,
 };
 
-/// A path that goes on to a server, with these keys.
+/// A path that goes on to a server, with these keys. Tests answer no pings, and a busy machine may take longer than the default lets them.
 fn proxied(upstream: &Upstream, more: &Value) -> Value {
-    let mut service =
-        json!({ "type": "websocket-proxy", "upstream": { "addresses": [upstream.url("/socket")] } });
+    let mut service = json!({
+        "type": "websocket-proxy",
+        "upstream": { "addresses": [upstream.url("/socket")] },
+        "options": { "auto_ping_interval": 600_000 },
+    });
     let more = more.as_object().unwrap().clone();
     for (key, value) in more {
         service = service.with(&key, value);
