@@ -180,9 +180,9 @@ impl Upstream {
     ) -> Result<Opened, UpstreamError> {
         let place = self.make_place().await?;
         let mut last = UpstreamError::Unreachable("it has no address".to_owned());
-        for number in self.choice.order(Instant::now()).into_iter().take(MAX_TRIES) {
+        for (number, limit) in self.tries() {
             let Some(address) = self.options.addresses.get(number) else { continue };
-            let link = match self.connect(number).await {
+            let link = match self.connect(number, limit).await {
                 Ok(link) => link,
                 Err(error) => {
                     last = error;
@@ -218,6 +218,18 @@ impl Upstream {
         Err(last)
     }
 
+    /// The addresses for one client in their order, each with the time that it has for a connection. The last one has what is left of the
+    /// time of all tries: a busy server lets the first packet of a connection fall, and the next one comes a second later.
+    fn tries(&self) -> impl Iterator<Item = (usize, Duration)> + use<> {
+        let limit = self.options.connect_timeout;
+        let order = self.choice.order(Instant::now());
+        let last = order.len().min(MAX_TRIES);
+        order.into_iter().zip(1..=MAX_TRIES).map(move |(number, turn)| {
+            let shares = if turn == last { turn..=MAX_TRIES } else { turn..=turn };
+            (number, shares.map(|_| limit).sum())
+        })
+    }
+
     /// A place for one more connection.
     fn place(&self) -> Result<Place, UpstreamError> {
         let place = self.tally.enter(self.options.max_connections).ok_or(UpstreamError::Full)?;
@@ -237,12 +249,11 @@ impl Upstream {
         }
     }
 
-    /// Connects to an address.
-    async fn connect(&self, number: usize) -> Result<Stream, UpstreamError> {
+    /// Connects to an address within a time.
+    async fn connect(&self, number: usize, limit: Duration) -> Result<Stream, UpstreamError> {
         let Some(address) = self.options.addresses.get(number) else {
             return Err(UpstreamError::Unreachable("it has no address".to_owned()));
         };
-        let limit = self.options.connect_timeout;
         let error = match timeout(limit, link::open(address, self.tls.as_ref())).await {
             Ok(Ok(link)) => return Ok(link),
             Ok(Err(LinkFault::Unreachable(error))) => {

@@ -37,7 +37,8 @@ object! {
         /// What the gateway may speak with the router, the preferred serializer first. That of the client comes before it if it is
         /// among them, so that messages pass as they are. Default: `cbor`, `msgpack`, `json`.
         serializers: optional Located<Vec<SerializerName>>,
-        /// How long a connection to an address may take, name and TLS included, in milliseconds; then the next one is tried. Default 1,000.
+        /// How long a connection to an address may take, name and TLS included, in milliseconds; then the next one is tried.
+        /// The last one has what is left of three times that. Default 1,500.
         connect_timeout: optional Millis<10, 60_000>,
         /// How long the router may take to answer a WebSocket handshake, in milliseconds. Default 5,000.
         response_timeout: optional Millis<10, 600_000>,

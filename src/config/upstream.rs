@@ -18,7 +18,8 @@ object! {
         /// Where it is: `ws://10.0.0.5:3000/socket`, `wss://app.example`, `unix:/run/app.sock:/socket`. What a URL has as
         /// its path takes the place of this path. Clients go to one address after the other.
         addresses: required Located<Vec<Located<Address>>>,
-        /// How long a connection to an address may take, name and TLS included, in milliseconds; then the next one is tried. Default 1,000.
+        /// How long a connection to an address may take, name and TLS included, in milliseconds; then the next one is tried.
+        /// The last one has what is left of three times that. Default 1,500.
         connect_timeout: optional Millis<10, 60_000>,
         /// How long the server may take to answer a handshake, or a request whose body it has, in milliseconds. Default 5,000; at a
         /// `proxy` path 60,000.

@@ -8,7 +8,7 @@ use std::{
     io::{self, ErrorKind},
     pin::pin,
     sync::Arc,
-    time::Instant,
+    time::Duration,
 };
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::{
-    MAX_TRIES, Upstream, UpstreamError,
+    Upstream, UpstreamError,
     answer_body::AnswerBody,
     pool::Lease,
     request_body::{RequestBody, Watch},
@@ -61,9 +61,9 @@ impl Upstream {
     async fn exchange(&self, passing: Passing<'_>) -> Result<Response<AnswerBody>, UpstreamError> {
         let Passing { method, below, headers, mut body, has_length } = passing;
         let mut last = UpstreamError::Unreachable("it has no address".to_owned());
-        let mut tries = self.choice.order(Instant::now()).into_iter().take(MAX_TRIES).peekable();
-        while let Some(number) = tries.peek().copied() {
-            let mut lease = match self.lease(number).await {
+        let mut tries = self.tries().peekable();
+        while let Some((number, limit)) = tries.peek().copied() {
+            let mut lease = match self.lease(number, limit).await {
                 Ok(lease) => lease,
                 Err(error @ (UpstreamError::Full | UpstreamError::Descriptors)) => return Err(error),
                 Err(error) => {
@@ -106,7 +106,7 @@ impl Upstream {
     }
 
     /// A connection to an address: one that waits, or a new one. Where there is no place for a new one, one to another address that waits.
-    async fn lease(&self, number: usize) -> Result<Lease, UpstreamError> {
+    async fn lease(&self, number: usize, limit: Duration) -> Result<Lease, UpstreamError> {
         if let Some(lease) = self.pool.take(Some(number)) {
             return Ok(lease);
         }
@@ -114,7 +114,7 @@ impl Upstream {
             Ok(place) => place,
             Err(error) => return self.pool.take(None).ok_or(error),
         };
-        let link = self.connect(number).await?;
+        let link = self.connect(number, limit).await?;
         let lease = Lease::new(number, link, place).await;
         lease.map_err(|error| self.failed(number, UpstreamError::Nonsense(self.at(number, &told(&error)))))
     }

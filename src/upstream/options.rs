@@ -26,7 +26,8 @@ impl UpstreamOptions {
     pub const fn new(addresses: Vec<UpstreamAddress>) -> Self {
         Self {
             addresses,
-            connect_timeout: Duration::from_secs(1),
+            // A first packet that gets lost is sent again after a second.
+            connect_timeout: Duration::from_millis(1500),
             response_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_mins(1),
             max_connections: 10_000,

@@ -1,7 +1,8 @@
 //! Servers that are away, slow, broken or full, and answers that break off.
 
 use std::{
-    net::TcpListener,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
     thread,
     time::{Duration, Instant},
 };
@@ -66,6 +67,29 @@ fn a_server_that_says_nothing_but_that_it_will_is_504() {
     let gateway = gateway(&upstream, &json!({ "upstream": { "response_timeout": 200 } }));
     assert_eq!(ask(&mut Connection::open(&gateway), "GET /app", "", "").status, 504);
     gateway.output().until("reason=\"upstream-silent\"", 1);
+}
+
+/// Its kernel lets the first packet of a connection fall, and takes the one that comes a second later.
+#[test]
+fn a_server_whose_queue_of_connections_is_full_for_a_moment_answers_late() {
+    let busy = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    busy.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    busy.listen(0).unwrap();
+    let busy = TcpListener::from(busy);
+    let address = busy.local_addr().unwrap();
+    let before = TcpStream::connect(address).unwrap();
+    let upstream = mirror();
+    let addresses = json!({ "addresses": [format!("http://{address}")], "connect_timeout": 900 });
+    let gateway = gateway(&upstream, &json!({ "upstream": addresses }));
+    let server = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(500));
+        drop((before, busy.accept()));
+        let (mut peer, _) = busy.accept().unwrap();
+        peer.read_exact(&mut [0; 16]).unwrap();
+        peer.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+    });
+    assert_eq!(ask(&mut Connection::open(&gateway), "GET /app", "", "").status, 204);
+    server.join().unwrap();
 }
 
 #[test]

@@ -57,7 +57,8 @@ async function same(direct, proxied, mount) {
 }
 
 async function many(proxied) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  // No more at once than wait for Python's server without being turned away.
+  const agent = new Agent({ keepAlive: true, maxSockets: 8 });
   const answers = await Promise.all(Array.from({ length: 800 }, () => ask(proxied, '/sub/small.txt', { agent })));
   assert.deepEqual(new Set(answers.map(({ status, length }) => `${status} ${length}`)), new Set(['200 6']));
   agent.destroy();
@@ -68,6 +69,6 @@ export function* files(scene, servers) {
   for (const [name, port] of Object.entries(servers)) {
     const proxied = `http://127.0.0.1:${scene.port}/${name}`;
     yield [`files of ${name}`, () => same(`http://127.0.0.1:${port}`, proxied, name)];
-    if (name === 'nginx') yield [`many requests to ${name}`, () => many(proxied)];
+    yield [`many requests to ${name}`, () => many(proxied)];
   }
 }
