@@ -27,7 +27,8 @@ pub use self::{
 use crate::{
     identity::{Standing, Standings},
     realm::{Roles, Rules},
-    upstream::{Upstream, UpstreamMetrics},
+    stream::PeerAddr,
+    upstream::{Affinity, Upstream, UpstreamMetrics},
     wamp::Uri,
     wire::Traffic,
 };
@@ -112,6 +113,11 @@ impl Remote {
     /// The realm, as clients call it.
     pub fn uri(&self) -> &Uri {
         &self.0.realm
+    }
+
+    /// To which address of the router a client belongs, where that matters.
+    pub fn affinity(&self, public_id: Option<&str>, peer: PeerAddr) -> Affinity {
+        self.0.router.upstream.affinity(public_id, peer)
     }
 
     /// What sessions go by now.

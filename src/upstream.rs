@@ -14,33 +14,38 @@ mod answer_body;
 mod choice;
 mod end;
 mod exchange;
+mod fault;
 mod flow;
 mod frame;
 mod handshake;
 mod head;
 mod hops;
 mod link;
+mod member;
 mod metrics;
 mod options;
 mod pool;
 mod relay;
+mod rendezvous;
 mod request_body;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use tokio::time::timeout;
 use tokio_rustls::rustls::ClientConfig;
 use tracing::{error, warn};
 
-use crate::{descriptors, stream::Stream};
+use crate::{
+    descriptors,
+    stream::{PeerAddr, Stream},
+};
 
 use self::{
     choice::Choice,
@@ -54,12 +59,14 @@ pub use address::{UpstreamAddress, UpstreamPlace};
 pub use answer_body::AnswerBody;
 pub use end::{End, Stop, code};
 pub use exchange::Passing;
+pub use fault::{TurnedDown, UpstreamError};
 pub use head::{HeadRules, Origin};
 pub(crate) use head::{as_read, is_taken, is_told_by_proxies};
 pub(crate) use hops::{MAX_HOPS, hops, note_hops};
 pub use metrics::{Place, Tally, UpstreamMetrics};
-pub use options::UpstreamOptions;
+pub use options::{Choosing, UpstreamOptions};
 pub use relay::{Beginning, Relay};
+pub use rendezvous::Affinity;
 pub use request_body::{BodyFault, BodyLimits, RequestBody};
 
 /// How many addresses are tried for one client.
@@ -92,42 +99,6 @@ pub struct Opened {
     pub place: Place,
 }
 
-/// Why an upstream has not taken a client.
-#[derive(Debug)]
-pub enum UpstreamError {
-    /// It has as many clients as it may have.
-    Full,
-    /// The process has no descriptors left for clients.
-    Descriptors,
-    /// No address can be reached.
-    Unreachable(String),
-    /// No address was reached in time.
-    Late(String, Duration),
-    /// TLS comes to nothing.
-    Tls(String),
-    /// It has taken the request and not answered in time.
-    Silent(String, Duration),
-    /// It has closed the connection before its answer began, or before the body of its answer did.
-    Lost(String),
-    /// Its answer makes no sense.
-    Nonsense(String),
-    /// It has answered something else than 101, for the client.
-    TurnedDown(Box<TurnedDown>),
-    /// The client's body keeps the request from going on.
-    Body(BodyFault),
-}
-
-/// What an upstream answers that does not take a client.
-#[derive(Debug)]
-pub struct TurnedDown {
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
-}
-
 impl Upstream {
     /// The upstream at a path. Reads the files of its authorities; without them it can be reached at no address with TLS.
     pub fn new(options: &UpstreamOptions, metrics: &UpstreamMetrics, transport: &str, path: &str) -> Self {
@@ -136,7 +107,8 @@ impl Upstream {
         if let Some(Err(why)) = &tls {
             error!(transport, path, "no TLS to the upstream: {why}");
         }
-        let choice = Arc::new(Choice::new(options.addresses.len()));
+        let members = metrics.members(transport, path, &options.addresses);
+        let choice = Arc::new(Choice::new(options.choosing, members));
         metrics.watch(transport, path, &choice);
         Self {
             options: options.clone(),
@@ -154,6 +126,11 @@ impl Upstream {
         self.options.idle_timeout
     }
 
+    /// To which address a client belongs, where that matters: by the public ID of its cookie, or else by where it comes from.
+    pub fn affinity(&self, public_id: Option<&str>, peer: PeerAddr) -> Affinity {
+        if self.options.choosing == Choosing::Sticky { Affinity::of(public_id, peer) } else { Affinity::NONE }
+    }
+
     /// Its counters.
     pub const fn tally(&self) -> &Tally {
         &self.tally
@@ -166,8 +143,9 @@ impl Upstream {
         below: &str,
         headers: &HeaderMap,
         accept_key: &HeaderValue,
+        affinity: Affinity,
     ) -> Result<Opened, UpstreamError> {
-        let opened = self.dial(below, headers, accept_key).await;
+        let opened = self.dial(below, headers, accept_key, affinity).await;
         self.tally.dialed(opened.as_ref().map_or_else(UpstreamError::outcome, |_| "ok"));
         opened
     }
@@ -177,11 +155,14 @@ impl Upstream {
         below: &str,
         headers: &HeaderMap,
         accept_key: &HeaderValue,
+        affinity: Affinity,
     ) -> Result<Opened, UpstreamError> {
         let place = self.make_place().await?;
         let mut last = UpstreamError::Unreachable("it has no address".to_owned());
-        for (number, limit) in self.tries() {
+        for (number, limit) in self.tries(affinity) {
             let Some(address) = self.options.addresses.get(number) else { continue };
+            // Those that dial count already, so that clients that come at once do not all go to one address.
+            let under_way = self.choice.enter(number);
             let link = match self.connect(number, limit).await {
                 Ok(link) => link,
                 Err(error) => {
@@ -203,7 +184,7 @@ impl Upstream {
             return match answered {
                 Ok(Ok(Answer::Switched { stream, early, headers })) => {
                     self.choice.succeeded(number);
-                    Ok(Opened { link: stream, early, headers, place })
+                    Ok(Opened { link: stream, early, headers, place: place.at(under_way) })
                 }
                 Ok(Ok(Answer::Other { status, headers, body })) => {
                     self.choice.succeeded(number);
@@ -220,9 +201,9 @@ impl Upstream {
 
     /// The addresses for one client in their order, each with the time that it has for a connection. The last one has what is left of the
     /// time of all tries: a busy server lets the first packet of a connection fall, and the next one comes a second later.
-    fn tries(&self) -> impl Iterator<Item = (usize, Duration)> + use<> {
+    fn tries(&self, affinity: Affinity) -> impl Iterator<Item = (usize, Duration)> + use<> {
         let limit = self.options.connect_timeout;
-        let order = self.choice.order(Instant::now());
+        let order = self.choice.order(affinity, Instant::now());
         let last = order.len().min(MAX_TRIES);
         order.into_iter().zip(1..=MAX_TRIES).map(move |(number, turn)| {
             let shares = if turn == last { turn..=MAX_TRIES } else { turn..=turn };
@@ -296,85 +277,4 @@ fn told(fault: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-impl UpstreamError {
-    /// The reasons that only requests have that stay HTTP.
-    pub const REQUEST_REASONS: [&str; 3] = ["body-size", "body-late", "body"];
-
-    /// The reasons that monitoring sees from the start.
-    pub const REASONS: [&str; 7] = [
-        "upstream-full",
-        "descriptors",
-        "upstream-unreachable",
-        "upstream-late",
-        "upstream-tls",
-        "upstream-silent",
-        "upstream-nonsense",
-    ];
-
-    /// Its name in metrics and in the log.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            Self::Full => "upstream-full",
-            Self::Descriptors => "descriptors",
-            Self::Unreachable(_) => "upstream-unreachable",
-            Self::Late(..) => "upstream-late",
-            Self::Tls(_) => "upstream-tls",
-            Self::Silent(..) => "upstream-silent",
-            Self::Lost(_) => "upstream-lost",
-            Self::Nonsense(_) => "upstream-nonsense",
-            Self::TurnedDown(_) => "upstream-turned-down",
-            Self::Body(BodyFault::TooLarge(_)) => "body-size",
-            Self::Body(BodyFault::Late(_)) => "body-late",
-            Self::Body(BodyFault::Broken) => "body",
-        }
-    }
-
-    /// The metric's label.
-    fn outcome(&self) -> &'static str {
-        let reason = self.reason();
-        reason.strip_prefix("upstream-").unwrap_or(reason)
-    }
-
-    /// The status that the client gets.
-    pub const fn status(&self) -> StatusCode {
-        match self {
-            Self::Full | Self::Descriptors => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unreachable(_) | Self::Tls(_) | Self::Lost(_) | Self::Nonsense(_) => {
-                StatusCode::BAD_GATEWAY
-            }
-            Self::Late(..) | Self::Silent(..) => StatusCode::GATEWAY_TIMEOUT,
-            Self::TurnedDown(answer) => answer.status,
-            Self::Body(BodyFault::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Body(BodyFault::Late(_)) => StatusCode::REQUEST_TIMEOUT,
-            Self::Body(BodyFault::Broken) => StatusCode::BAD_REQUEST,
-        }
-    }
-}
-
-/// For the operator.
-impl fmt::Display for UpstreamError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Full => {
-                f.write_str("the upstream has as many connections as its `max_connections` lets it have")
-            }
-            Self::Descriptors => {
-                write!(f, "the process has no file descriptors left for clients; {}", descriptors::REMEDY)
-            }
-            Self::Unreachable(why) => write!(f, "the upstream cannot be reached, {why}"),
-            Self::Late(address, limit) => {
-                write!(f, "no connection to the upstream within {limit:?}, {address}")
-            }
-            Self::Tls(why) => write!(f, "no TLS with the upstream, {why}"),
-            Self::Silent(address, limit) => {
-                write!(f, "the upstream has not answered within {limit:?}, {address}")
-            }
-            Self::Lost(why) => write!(f, "the upstream's answer has not come, {why}"),
-            Self::Nonsense(why) => write!(f, "the upstream's answer makes no sense, {why}"),
-            Self::TurnedDown(answer) => write!(f, "the upstream has answered {}", answer.status),
-            Self::Body(fault) => fault.fmt(f),
-        }
-    }
 }

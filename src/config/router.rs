@@ -1,7 +1,7 @@
 //! `upstream` of a `websocket` path: a WAMP router behind the gateway, which its clients join.
 
 use super::{
-    Account, Login, Proof, RealmOptions, RemoteOptions, RemoteRealm, RoleOptions, Roles, Secret,
+    Account, Choosing, Login, Proof, RealmOptions, RemoteOptions, RemoteRealm, RoleOptions, Roles, Secret,
     SessionLimits, TokenLogin, UpstreamAddress, UpstreamPlace,
     auth::hex::HexSecret,
     reader::{Located, Millis, NodePath, Walk, Whole, choice, object, quoted},
@@ -27,9 +27,11 @@ choice! {
 object! {
     /// A WAMP router behind the gateway. The gateway finds out who a client is, joins the router as that, and passes messages both ways.
     struct RawWampRouter {
-        /// Where it is: `ws://10.0.0.5:8080/ws`, `wss://router.example/ws`, `unix:/run/router.sock:/ws`. Clients go to one address
-        /// after the other.
+        /// Where it is: `ws://10.0.0.5:8080/ws`, `wss://router.example/ws`, `unix:/run/router.sock:/ws`.
         addresses: required Located<Vec<Located<Address>>>,
+        /// To which address a client goes: one after the other (`round-robin`), the one with the fewest sessions of this path
+        /// (`least-connections`), or each client to the same one (`sticky`), by its cookie or else by its address. Default `round-robin`.
+        choice: optional Located<Choosing>,
         /// The realms of the router that clients may join.
         realms: required Located<Vec<RawRemoteRealm>>,
         /// How the gateway joins the router.
@@ -143,6 +145,7 @@ impl RawRemote {
         let Self::Wamp(router) = self;
         let RawWampRouter {
             addresses,
+            choice,
             realms,
             auth,
             serializers,
@@ -159,6 +162,7 @@ impl RawRemote {
         let roles: Vec<_> = named.flat_map(|roles| &roles.value).map(role_of).collect();
         let upstream = RawUpstream {
             addresses,
+            choice,
             connect_timeout,
             response_timeout,
             max_connections,

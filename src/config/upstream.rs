@@ -4,7 +4,7 @@ use http::HeaderValue;
 use schemars::json_schema;
 
 use super::{
-    UpstreamAddress, UpstreamOptions, UpstreamPlace,
+    Choosing, UpstreamAddress, UpstreamOptions, UpstreamPlace,
     reader::{
         Anything, Json, Located, Millis, NodePath, Raw, Walk, Whole, checked_text, inline_schema, object,
         quoted, words,
@@ -16,8 +16,11 @@ object! {
     /// A server behind the gateway.
     struct RawUpstream {
         /// Where it is: `ws://10.0.0.5:3000/socket`, `wss://app.example`, `unix:/run/app.sock:/socket`. What a URL has as
-        /// its path takes the place of this path. Clients go to one address after the other.
+        /// its path takes the place of this path.
         addresses: required Located<Vec<Located<Address>>>,
+        /// To which address a client goes: one after the other (`round-robin`), the one with the fewest clients and requests under way
+        /// (`least-connections`), or each client to the same one (`sticky`), by its cookie or else by its address. Default `round-robin`.
+        choice: optional Located<Choosing>,
         /// How long a connection to an address may take, name and TLS included, in milliseconds; then the next one is tried.
         /// The last one has what is left of three times that. Default 1,500.
         connect_timeout: optional Millis<10, 60_000>,
@@ -64,6 +67,14 @@ object! {
         timeout: optional Whole<1, 60>,
         /// The version of IP; unused.
         version: optional Anything,
+    }
+}
+
+words! {
+    Choosing as "Choosing" {
+        "round-robin" => Self::RoundRobin,
+        "least-connections" => Self::LeastConnections,
+        "sticky" => Self::Sticky,
     }
 }
 
@@ -174,6 +185,7 @@ impl RawUpstream {
         let addresses = Located { path: path.clone(), value: vec![located(Address(address))] };
         let value = Self {
             addresses: Some(addresses),
+            choice: None,
             connect_timeout: None,
             response_timeout: None,
             max_connections: None,
@@ -213,11 +225,15 @@ impl RawUpstream {
             }
             paths
         });
+        if let (Some(choice), [_]) = (&self.choice, &*addresses) {
+            walk.warn_at(&choice.path, "has no effect: there is one address");
+        }
         if addresses.is_empty() {
             return None;
         }
         let default = UpstreamOptions::new(addresses);
         let options = UpstreamOptions {
+            choosing: self.choice.map_or(default.choosing, |choice| choice.value),
             connect_timeout: self.connect_timeout.map_or(default.connect_timeout, |limit| limit.0),
             response_timeout: self.response_timeout.map_or(default.response_timeout, |limit| limit.0),
             max_connections: self.max_connections.map_or(default.max_connections, Whole::get),

@@ -93,8 +93,9 @@ impl Connection {
         shutdown: &CancellationToken,
     ) -> Result<Box<RouterSession>, Ending> {
         let serializer = self.wire.serializer();
+        let affinity = remote.affinity(self.visitor.public_id(), self.visitor.peer);
         let joined = tokio::select! {
-            joined = remote.join(identity, announced, serializer, self.visitor.hops) => joined,
+            joined = remote.join(identity, announced, serializer, self.visitor.hops, affinity) => joined,
             said = self.message() => return Err(out_of_turn(said, "a client must wait for WELCOME or ABORT")),
             () = shutdown.cancelled() => return Err(Ending::Shutdown),
         };

@@ -25,7 +25,7 @@ use crate::{
     shown,
     time::Timestamp,
     tls::Tls,
-    upstream::{BodyFault, BodyLimits, Passing, RequestBody, UpstreamError},
+    upstream::{Affinity, BodyFault, BodyLimits, Passing, RequestBody, UpstreamError},
 };
 
 impl Proxied {
@@ -61,12 +61,12 @@ impl Edge {
         if proxied.terms.asks_policy {
             self.addresses.handshake(self.limited(client.peer), Instant::now())?;
         }
-        let headers = proxied.recognize(request, client, tls).await?;
+        let (headers, affinity) = proxied.recognize(request, client, tls).await?;
         let tally = proxied.upstream.tally().clone();
         let limits = BodyLimits { size: max_body_size, idle: proxied.upstream.idle_timeout() };
         let body = body.map_or_else(RequestBody::default, |body| RequestBody::new(body, limits, tally));
         let (method, below) = (request.method.clone(), below(request, depth));
-        let passing = Passing { method, below: &below, headers, body, has_length };
+        let passing = Passing { method, below: &below, headers, body, has_length, affinity };
         let in_transit = InTransit::new(&self.in_transit, seat).ok_or(Problem::Memory)?;
         let answer = proxied.upstream.pass(passing).await;
         let answer = answer.map_err(|error| Problem::Upstream(Arc::new(error)))?;
@@ -102,13 +102,13 @@ impl Edge {
 }
 
 impl Proxied {
-    /// The headers for the upstream, if the client is let through.
+    /// The headers for the upstream, if the client is let through, and to which address it belongs.
     async fn recognize(
         &self,
         request: &Parts,
         client: Requester<'_>,
         tls: Option<&Tls>,
-    ) -> Result<HeaderMap, Problem> {
+    ) -> Result<(HeaderMap, Affinity), Problem> {
         let admission = &self.service.admission;
         let kept = if self.terms.asks_policy {
             admission.kept_headers(&request.headers)
@@ -125,7 +125,7 @@ impl Proxied {
         let (told, origin) = self.tell(client, tls, recognized.as_ref(), visitor.public_id());
         let mut headers = self.rules.request(&request.headers, origin, told);
         visitor.place.announce(&mut headers);
-        Ok(headers)
+        Ok((headers, self.upstream.affinity(visitor.public_id(), peer)))
     }
 }
 

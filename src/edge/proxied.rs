@@ -185,7 +185,8 @@ impl Proxied {
         let (told, origin) = self.tell(client, tls, recognized.as_ref(), visitor.public_id());
         let mut headers = self.rules.handshake(&request.headers, origin, told);
         visitor.place.announce(&mut headers);
-        match self.upstream.open(below, &headers, &accepted.accept_key).await {
+        let affinity = self.upstream.affinity(visitor.public_id(), visitor.peer);
+        match self.upstream.open(below, &headers, &accepted.accept_key, affinity).await {
             Ok(opened) => Ok((opened, recognized)),
             Err(UpstreamError::TurnedDown(mut answer)) => {
                 answer.headers = self.rules.answer(&answer.headers);

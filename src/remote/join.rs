@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     identity::Identity,
-    upstream::{Opened, UpstreamError, note_hops},
+    upstream::{Affinity, Opened, UpstreamError, note_hops},
     wamp::{
         Serializer, Subprotocol,
         passing::{Reply, Request},
@@ -22,17 +22,18 @@ use crate::{
 };
 
 impl Remote {
-    /// Makes a client a session of the router: it is who the gateway says. `serializer` is what the client speaks, and `hops` through how many
-    /// gateways it has come.
+    /// Makes a client a session of the router: it is who the gateway says. `serializer` is what the client speaks, `hops` through how many
+    /// gateways it has come, and `affinity` to which address it belongs.
     pub async fn join(
         &self,
         identity: &Identity,
         announced: Announced,
         serializer: Serializer,
         hops: u8,
+        affinity: Affinity,
     ) -> Result<RouterSession, RouterFault> {
         let router = &self.0.router;
-        let (opened, spoken) = router.dial(serializer, hops).await?;
+        let (opened, spoken) = router.dial(serializer, hops, affinity).await?;
         let Opened { link, early, place, .. } = opened;
         let wire = Wire::dialed(link, early, spoken, Arc::clone(&router.wire), Arc::clone(&router.traffic));
         let limit = router.options.join_timeout;
@@ -98,7 +99,12 @@ impl Remote {
 
 impl Router {
     /// A WebSocket to an address of the router, with the client's serializer if the router speaks it.
-    async fn dial(&self, preferred: Serializer, hops: u8) -> Result<(Opened, Serializer), RouterFault> {
+    async fn dial(
+        &self,
+        preferred: Serializer,
+        hops: u8,
+        affinity: Affinity,
+    ) -> Result<(Opened, Serializer), RouterFault> {
         let key = BASE64_STANDARD.encode(rand::random::<[u8; 16]>());
         let fault = |error: &UpstreamError| fault::of_dial(error);
         let nonsense = || UpstreamError::Nonsense("a handshake cannot be written".to_owned());
@@ -115,7 +121,8 @@ impl Router {
         if let Some(host) = &self.options.host {
             headers.insert(header::HOST, host.clone());
         }
-        let opened = self.upstream.open("", &headers, &accept_key).await.map_err(|error| fault(&error))?;
+        let opened = self.upstream.open("", &headers, &accept_key, affinity).await;
+        let opened = opened.map_err(|error| fault(&error))?;
         let chosen = opened.headers.get(header::SEC_WEBSOCKET_PROTOCOL);
         let chosen = chosen.and_then(|name| Subprotocol::parse(name.to_str().ok()?));
         match chosen {

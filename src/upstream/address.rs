@@ -118,6 +118,15 @@ impl UpstreamAddress {
         (&self.place, self.has_tls, &self.path) == (&other.place, other.has_tls, &other.path)
     }
 
+    /// The same text for all that is the [same](Self::is_same), and for nothing else.
+    pub(super) fn key(&self) -> String {
+        let tls = if self.has_tls { "tls" } else { "" };
+        match &self.place {
+            UpstreamPlace::Tcp(host, port) => format!("tcp {host} {port} {tls} {}", self.path),
+            UpstreamPlace::Unix(path) => format!("unix {} {tls} {}", path.display(), self.path),
+        }
+    }
+
     /// What stands in `Host` if not what the client has asked for.
     pub fn host(&self) -> String {
         match &self.place {

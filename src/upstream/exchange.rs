@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::{
-    Upstream, UpstreamError,
+    Affinity, Choosing, Upstream, UpstreamError,
     answer_body::AnswerBody,
     pool::Lease,
     request_body::{RequestBody, Watch},
@@ -36,6 +36,8 @@ pub struct Passing<'a> {
     pub body: RequestBody,
     /// Whether its head says that it has a body, even if that is empty.
     pub has_length: bool,
+    /// To which address its client belongs.
+    pub affinity: Affinity,
 }
 
 /// Why a request has no answer.
@@ -59,9 +61,9 @@ impl Upstream {
     }
 
     async fn exchange(&self, passing: Passing<'_>) -> Result<Response<AnswerBody>, UpstreamError> {
-        let Passing { method, below, headers, mut body, has_length } = passing;
+        let Passing { method, below, headers, mut body, has_length, affinity } = passing;
         let mut last = UpstreamError::Unreachable("it has no address".to_owned());
-        let mut tries = self.tries().peekable();
+        let mut tries = self.tries(affinity).peekable();
         while let Some((number, limit)) = tries.peek().copied() {
             let mut lease = match self.lease(number, limit).await {
                 Ok(lease) => lease,
@@ -105,18 +107,27 @@ impl Upstream {
         Err(last)
     }
 
-    /// A connection to an address: one that waits, or a new one. Where there is no place for a new one, one to another address that waits.
+    /// A connection to an address: one that waits, or a new one. Where there is no place for a new one, one to another address that waits,
+    /// unless each client belongs to an address.
     async fn lease(&self, number: usize, limit: Duration) -> Result<Lease, UpstreamError> {
+        let under_way = self.choice.enter(number);
         if let Some(lease) = self.pool.take(Some(number)) {
-            return Ok(lease);
+            return Ok(lease.busy(under_way));
         }
         let place = match self.place() {
             Ok(place) => place,
-            Err(error) => return self.pool.take(None).ok_or(error),
+            Err(_) if self.options.choosing == Choosing::Sticky => self.make_place().await?,
+            Err(error) => {
+                let lease = self.pool.take(None).ok_or(error)?;
+                let under_way = self.choice.enter(lease.address);
+                return Ok(lease.busy(under_way));
+            }
         };
         let link = self.connect(number, limit).await?;
-        let lease = Lease::new(number, link, place).await;
-        lease.map_err(|error| self.failed(number, UpstreamError::Nonsense(self.at(number, &told(&error)))))
+        match Lease::new(number, link, place).await {
+            Ok(lease) => Ok(lease.busy(under_way)),
+            Err(error) => Err(self.failed(number, UpstreamError::Nonsense(self.at(number, &told(&error))))),
+        }
     }
 
     /// What has happened at an address, for the operator.

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{choice::Choice, end::End};
+use super::{
+    UpstreamAddress,
+    choice::Choice,
+    end::End,
+    member::{Member, Members, UnderWay},
+};
 use crate::{
     descriptors::Descriptor,
     metrics::{Counter, Counters, Gauge, Gauges, Readings, Registry},
@@ -20,6 +25,7 @@ pub struct UpstreamMetrics {
     dials: Counters<3>,
     ends: Counters<3>,
     bytes: Counters<3>,
+    members: Members,
 }
 
 /// Counts what goes through one upstream. Cheap to clone, and the same after a reload.
@@ -40,13 +46,15 @@ struct Inner {
 pub struct Place {
     counted: Arc<Inner>,
     descriptor: Option<Descriptor>,
+    /// Where it is.
+    under_way: Option<UnderWay>,
 }
 
 impl UpstreamMetrics {
     /// Metrics that monitoring is shown.
     pub fn register(registry: &Registry) -> Self {
         let metrics = Self::default();
-        let Self { open, out, dials, ends, bytes } = &metrics;
+        let Self { open, out, dials, ends, bytes, members: _ } = &metrics;
         let help = "Connections to an upstream now.";
         registry.register("wampgate_upstream_connections", help, open.clone());
         let help = "Addresses of an upstream that are left out now because they have failed.";
@@ -58,6 +66,16 @@ impl UpstreamMetrics {
         let help = "Bytes of WebSocket frames and of bodies that were received from clients for an upstream, and from it for clients.";
         registry.register("wampgate_upstream_bytes", help, bytes.clone());
         metrics
+    }
+
+    /// The addresses of the upstream at a path, as they are: what was known of one before a reload is known still.
+    pub(super) fn members(
+        &self,
+        transport: &str,
+        path: &str,
+        addresses: &[UpstreamAddress],
+    ) -> Box<[Arc<Member>]> {
+        self.members.of(transport, path, addresses)
     }
 
     /// The counters of the upstream at a path.
@@ -85,7 +103,7 @@ impl Tally {
     /// A place among so many connections, if there is one.
     pub(super) fn enter(&self, limit: u32) -> Option<Place> {
         let before = self.0.open.inc();
-        let place = Place { counted: Arc::clone(&self.0), descriptor: None };
+        let place = Place { counted: Arc::clone(&self.0), descriptor: None, under_way: None };
         (before < i64::from(limit)).then_some(place)
     }
 
@@ -124,10 +142,18 @@ impl Place {
         self.descriptor = Some(descriptor);
         self
     }
+
+    /// The same at an address.
+    pub(super) fn at(mut self, under_way: Option<UnderWay>) -> Self {
+        self.under_way = under_way;
+        self
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        // What monitoring no longer counts no address does.
+        drop(self.under_way.take());
         self.counted.open.dec();
     }
 }

@@ -7,8 +7,10 @@ use super::UpstreamAddress;
 /// What stands behind a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamOptions {
-    /// Where it is, at least once. Connections go to one address after the other.
+    /// Where it is, at least once.
     pub addresses: Vec<UpstreamAddress>,
+    /// To which address a client goes. Default [`Choosing::RoundRobin`].
+    pub choosing: Choosing,
     /// How long a connection to an address may take, TLS included. Default 1 s.
     pub connect_timeout: Duration,
     /// How long the upstream may take to answer a handshake, or a request whose body it has. Default 5 s.
@@ -21,11 +23,23 @@ pub struct UpstreamOptions {
     pub authorities: Option<Vec<PathBuf>>,
 }
 
+/// To which address a client goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choosing {
+    /// One address after the other.
+    RoundRobin,
+    /// The one with the fewest clients and requests under way.
+    LeastConnections,
+    /// Each client to the same one as long as that answers.
+    Sticky,
+}
+
 impl UpstreamOptions {
     /// An upstream at these addresses, with the defaults.
     pub const fn new(addresses: Vec<UpstreamAddress>) -> Self {
         Self {
             addresses,
+            choosing: Choosing::RoundRobin,
             // A first packet that gets lost is sent again after a second.
             connect_timeout: Duration::from_millis(1500),
             response_timeout: Duration::from_secs(5),

@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Place, request_body::RequestBody};
+use super::{Place, member::UnderWay, request_body::RequestBody};
 use crate::stream::Stream;
 
 /// How many connections may wait.
@@ -61,6 +61,8 @@ pub(super) struct Lease {
     pub(super) sender: SendRequest<RequestBody>,
     /// Whether a request has gone over it already.
     pub(super) is_used: bool,
+    /// The request that it serves now.
+    under_way: Option<UnderWay>,
     open: DropGuard,
     task: JoinHandle<()>,
 }
@@ -84,7 +86,13 @@ impl Lease {
                 () = closed.cancelled() => drop(timeout(END, connection).await),
             }
         });
-        Ok(Self { address, sender, is_used: false, open: open.drop_guard(), task })
+        Ok(Self { address, sender, is_used: false, under_way: None, open: open.drop_guard(), task })
+    }
+
+    /// The same with a request.
+    pub(super) fn busy(mut self, under_way: Option<UnderWay>) -> Self {
+        self.under_way = under_way;
+        self
     }
 
     /// Closes the connection, and waits until its place is free.
@@ -115,6 +123,7 @@ impl Pool {
     /// Keeps a connection whose answer has passed, once it is free.
     pub(super) fn give(self: &Arc<Self>, mut lease: Lease) {
         lease.is_used = true;
+        lease.under_way = None;
         if lease.sender.is_ready() {
             self.keep(lease);
         } else if !lease.sender.is_closed() {

@@ -6,6 +6,7 @@ mod passing;
 
 use std::{
     sync::mpsc::Receiver,
+    thread,
     time::{Duration, Instant},
 };
 

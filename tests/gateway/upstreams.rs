@@ -1,5 +1,6 @@
 //! Connections that go on to a server behind the gateway: what passes, who the server hears it is, and how each side hears the other end.
 
+mod addresses;
 mod ends;
 mod identity;
 

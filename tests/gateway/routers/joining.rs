@@ -227,3 +227,36 @@ fn nonsense_lets_no_client_in() {
     assert_eq!(refused(&gateway).reason, "wamp.error.unavailable");
     gateway.output().until("reason=\"upstream-silent\"", 1);
 }
+
+#[test]
+fn each_client_comes_back_to_its_router() {
+    let routers: Vec<_> = (0..2).map(|_| Router::welcoming(|_| ())).collect();
+    let addresses: Vec<_> = routers.iter().map(|(router, _)| router.url()).collect();
+    let more = json!({ "addresses": addresses, "choice": "sticky" });
+    let gateway = Gateway::start(&with_metrics(&tracked().with("upstream", upstream("", &more))));
+    let mut reached = [false; 2];
+    for _ in 0..12 {
+        let mut jar = Jar::default();
+        let mut come = || {
+            let mut client = Client::open(&gateway, &mut jar);
+            client.joins();
+            client.leaves();
+            let is_hello = |message: Value| message[0] == code::HELLO;
+            let end = Instant::now() + PATIENCE;
+            loop {
+                let joined = routers.iter().position(|(_, told)| told.try_iter().any(is_hello));
+                if let Some(joined) = joined {
+                    return joined;
+                }
+                assert!(Instant::now() < end, "the client has joined no router");
+                thread::yield_now();
+            }
+        };
+        let home = come();
+        for _ in 0..2 {
+            assert_eq!(come(), home);
+        }
+        reached[home] = true;
+    }
+    assert_eq!(reached, [true; 2], "all clients go to one router");
+}
