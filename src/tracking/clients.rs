@@ -9,8 +9,8 @@ use super::{Connections, Families};
 use crate::{
     cookie::{PrincipalMark, PublicIdKey, TrackingId},
     store::{
-        CookieRecord, CookieStore, OpenConnections, OpenedStore, Parting, Reach, Revocation, Revocations,
-        StoreError, block_on,
+        CookieRecord, CookieStore, Lookup, OpenConnections, OpenedStore, Parting, Reach, Revocation,
+        Revocations, StoreError, block_on,
     },
     time::Timestamp,
     wamp::SessionId,
@@ -19,6 +19,9 @@ use crate::{
 /// How many IDs of one line the gateway follows. Each login adds one, and each is gone when its time is over; a year of
 /// daily logins with cookies that live for a year stays below this.
 pub(super) const MAX_LINE: usize = 512;
+
+/// How many look-ups wait for the store at the same time.
+const AT_ONCE: usize = 256;
 
 /// A store with what belongs to it. Cheap to clone; clones share all of it.
 #[derive(Debug, Clone)]
@@ -97,6 +100,26 @@ impl Clients {
     /// The public ID of the client that has a live record with this ID.
     pub(super) async fn name(&self, id: &TrackingId, now: Timestamp) -> Option<Arc<str>> {
         self.live(id, now).await.ok().flatten().map(|record| self.public_id(id, &record))
+    }
+
+    /// Takes those out that have a live record of the client with this public ID.
+    pub(super) async fn leave_out(&self, ids: &mut Vec<TrackingId>, name: &str, now: Timestamp) {
+        let mut left = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(AT_ONCE) {
+            let mut asked = self.ask(ids, now).into_iter();
+            for id in ids {
+                let record = match asked.next() {
+                    Some(answer) => answer.await.ok().flatten(),
+                    None => None,
+                };
+                let is_theirs = record
+                    .is_some_and(|record| !record.is_expired(now) && *self.public_id(id, &record) == *name);
+                if !is_theirs {
+                    left.push(id.clone());
+                }
+            }
+        }
+        *ids = left;
     }
 
     /// The public IDs of the clients that have these sessions, as far as they are clients of this store. Takes one pass over the
@@ -186,8 +209,8 @@ impl Clients {
         let mut met = HashSet::new();
         let mut lines = Vec::with_capacity(ids.len());
         let mut answers = true;
-        for id in ids {
-            for id in self.line_while(&mut answers, id, now).await {
+        for ids in ids.chunks(AT_ONCE) {
+            for id in self.lines_while(&mut answers, ids, now).await {
                 if met.insert(id.clone()) {
                     lines.push(id);
                 }
@@ -199,44 +222,96 @@ impl Clients {
     /// An ID and all others of its line that have a record, and the next one that has none yet.
     #[cfg(test)]
     pub(super) async fn line(&self, id: &TrackingId, now: Timestamp) -> Vec<TrackingId> {
-        self.line_while(&mut true, id, now).await
+        self.lines_while(&mut true, std::slice::from_ref(id), now).await
     }
 
-    /// The same, for as long as the store answers.
-    async fn line_while(&self, answers: &mut bool, id: &TrackingId, now: Timestamp) -> Vec<TrackingId> {
-        let (before, after) = self.neighbours(answers, id, now).await;
-        let mut line = Vec::new();
-        let mut next = before;
-        while let Some(id) = next.take().filter(|_| line.len() < MAX_LINE) {
-            next = self.neighbours(answers, &id, now).await.0;
-            line.push(id);
+    /// The same for many, line by line, for as long as the store answers. All are followed at the same time, so that a store elsewhere
+    /// is not waited for once for each.
+    async fn lines_while(&self, answers: &mut bool, ids: &[TrackingId], now: Timestamp) -> Vec<TrackingId> {
+        let (mut before, mut after): (Vec<Walk>, Vec<Walk>) = self
+            .neighbours(answers, ids, now)
+            .await
+            .into_iter()
+            .map(|(before, after)| (Walk::to(before), Walk::to(after)))
+            .unzip();
+        self.walk(answers, &mut before, |(before, _)| before, now).await;
+        self.walk(answers, &mut after, |(_, after)| after, now).await;
+        let mut lines = Vec::with_capacity(ids.len() * 2);
+        for ((id, before), after) in ids.iter().zip(before).zip(after) {
+            lines.extend(before.met.into_iter().rev());
+            lines.push(id.clone());
+            lines.extend(after.met);
         }
-        line.reverse();
-        line.push(id.clone());
-        let limit = line.len() + MAX_LINE;
-        let mut next = after;
-        while let Some(id) = next.take().filter(|_| line.len() < limit) {
-            next = self.neighbours(answers, &id, now).await.1;
-            line.push(id);
-        }
-        line
+        lines
     }
 
-    /// The IDs right before and right after one in its line.
-    async fn neighbours(
+    /// Follows lines into one direction.
+    async fn walk(
         &self,
         answers: &mut bool,
-        id: &TrackingId,
+        walks: &mut [Walk],
+        direction: impl Fn(Neighbours) -> Option<TrackingId>,
         now: Timestamp,
-    ) -> (Option<TrackingId>, Option<TrackingId>) {
-        if !*answers {
-            return (None, None);
+    ) {
+        loop {
+            let goes_on = |walk: &&mut Walk| walk.next.is_some() && walk.met.len() < MAX_LINE;
+            let going: Vec<&mut Walk> = walks.iter_mut().filter(goes_on).collect();
+            if going.is_empty() {
+                return;
+            }
+            let ids: Vec<TrackingId> = going.iter().filter_map(|walk| walk.next.clone()).collect();
+            let found = self.neighbours(answers, &ids, now).await;
+            for (walk, neighbours) in going.into_iter().zip(found) {
+                walk.met.extend(walk.next.take());
+                walk.next = direction(neighbours);
+            }
         }
-        let found = self.live(id, now).await;
-        *answers = !found.as_ref().is_err_and(StoreError::is_outage);
+    }
+
+    /// The IDs right before and right after each of these in its line.
+    async fn neighbours(&self, answers: &mut bool, ids: &[TrackingId], now: Timestamp) -> Vec<Neighbours> {
+        let mut neighbours = Vec::with_capacity(ids.len());
+        let asked = if *answers { self.ask(ids, now) } else { Vec::new() };
+        for answer in asked {
+            let found = answer.await;
+            *answers &= !found.as_ref().is_err_and(StoreError::is_outage);
+            let record = found.ok().flatten().filter(|record| !record.is_expired(now));
+            neighbours.push(record.map_or((None, None), |record| {
+                let before = record.lineage.as_ref().map(|lineage| lineage.predecessor.clone());
+                (before, record.succession().map(|next| next.id.clone()))
+            }));
+        }
         // If the store cannot be read, what is known so far is ended all the same.
-        let Ok(Some(record)) = found else { return (None, None) };
-        let before = record.lineage.as_ref().map(|lineage| lineage.predecessor.clone());
-        (before, record.succession().map(|next| next.id.clone()))
+        neighbours.resize(ids.len(), (None, None));
+        neighbours
+    }
+
+    /// Asks the store for all of these before the first answer is waited for; for no more if it says at once that it cannot answer.
+    fn ask(&self, ids: &[TrackingId], now: Timestamp) -> Vec<Lookup> {
+        let mut asked = Vec::new();
+        for id in ids {
+            let answer = self.store.look_up(id, now);
+            let is_refused = matches!(&answer, Lookup::Done(Some(Err(error))) if error.is_outage());
+            asked.push(answer);
+            if is_refused {
+                break;
+            }
+        }
+        asked
+    }
+}
+
+/// The IDs right before and right after one in its line.
+type Neighbours = (Option<TrackingId>, Option<TrackingId>);
+
+/// A way along a line.
+struct Walk {
+    met: Vec<TrackingId>,
+    next: Option<TrackingId>,
+}
+
+impl Walk {
+    const fn to(next: Option<TrackingId>) -> Self {
+        Self { met: Vec::new(), next }
     }
 }

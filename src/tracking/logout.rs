@@ -145,13 +145,7 @@ impl Tracker {
     /// have as well.
     async fn spare(&self, ids: &mut Vec<TrackingId>, spared: &TrackingId, now: Timestamp) {
         let Some(spared) = self.clients.name(spared, now).await else { return };
-        let mut left = Vec::with_capacity(ids.len());
-        for id in ids.drain(..) {
-            if self.clients.name(&id, now).await.as_ref() != Some(&spared) {
-                left.push(id);
-            }
-        }
-        *ids = left;
+        self.clients.leave_out(ids, &spared, now).await;
     }
 
     /// The IDs of the clients that have a name in a realm: those that are authenticated as that, and those of the client

@@ -62,6 +62,11 @@ impl ScriptedStore {
         Arc::new(Self { stuck: Some(Mutex::default()), ..Self::plain() })
     }
 
+    /// How many look-ups of a store that never answers wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.stuck.as_ref().map_or(0, |stuck| stuck.lock().unwrap().len())
+    }
+
     fn plain() -> Self {
         let script: Script = Box::new(|_, _| Ok(()));
         let store = MemoryStore::new(1000);

@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    mem,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -18,8 +19,8 @@ use crate::store::CookieRecord;
 /// How long a record is believed.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// How many records there are at most: 10,000 known clients a second, in some 3 MB.
-const MAX_RECORDS: usize = 10_000;
+/// How many records each of the two generations has at most; both take some 3 MB.
+const MAX_YOUNG: usize = 5_000;
 
 /// Records by the digests of their IDs.
 #[derive(Debug, Default)]
@@ -32,7 +33,10 @@ pub(super) struct Cache {
 #[derive(Default)]
 struct Records {
     is_on: bool,
-    by_digest: HashMap<Digest, (Instant, CookieRecord)>,
+    /// What was read last.
+    young: HashMap<Digest, (Instant, CookieRecord)>,
+    /// What was read before that. All of it goes at once, so that no record costs a look at all others.
+    old: HashMap<Digest, (Instant, CookieRecord)>,
 }
 
 /// The state of the cache when a question was sent.
@@ -43,7 +47,7 @@ impl Cache {
     /// A record that is fresh still.
     pub(super) fn get(&self, digest: &Digest) -> Option<CookieRecord> {
         let records = self.lock();
-        let (read, record) = records.by_digest.get(digest)?;
+        let (read, record) = records.young.get(digest).or_else(|| records.old.get(digest))?;
         (read.elapsed() < FRESH).then(|| record.clone())
     }
 
@@ -57,27 +61,27 @@ impl Cache {
         if !records.is_on || self.generation().0 != asked.0 {
             return;
         }
-        if records.by_digest.len() >= MAX_RECORDS {
-            records.by_digest.retain(|_, (read, _)| read.elapsed() < FRESH);
-            if records.by_digest.len() >= MAX_RECORDS {
-                return;
-            }
+        if records.young.len() >= MAX_YOUNG {
+            let Records { young, old, .. } = &mut *records;
+            old.clear();
+            mem::swap(young, old);
         }
-        records.by_digest.insert(digest, (at, record.clone()));
+        records.young.insert(digest, (at, record.clone()));
     }
 
     /// Forgets the record of an ID.
     pub(super) fn forget(&self, digest: &Digest) {
         let mut records = self.lock();
         self.generation.fetch_add(1, Ordering::SeqCst);
-        records.by_digest.remove(digest);
+        records.young.remove(digest);
+        records.old.remove(digest);
     }
 
     /// Forgets everything, and keeps nothing until the gateway hears of revocations again.
     pub(super) fn switch(&self, is_on: bool) {
         let mut records = self.lock();
         self.generation.fetch_add(1, Ordering::SeqCst);
-        *records = Records { is_on, by_digest: HashMap::new() };
+        *records = Records { is_on, ..Records::default() };
     }
 
     fn lock(&self) -> MutexGuard<'_, Records> {
@@ -87,7 +91,7 @@ impl Cache {
 
 impl std::fmt::Debug for Records {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Records({})", self.by_digest.len())
+        write!(f, "Records({})", self.young.len() + self.old.len())
     }
 }
 
@@ -129,5 +133,29 @@ mod tests {
         let Some(then) = Instant::now().checked_sub(FRESH) else { return };
         cache.keep([1; 32], &record(0, 60), cache.generation(), then);
         assert_eq!(cache.get(&[1; 32]), None);
+    }
+
+    #[test]
+    fn latest_records_are_kept_and_no_more_than_fit() {
+        let cache = Cache::default();
+        cache.switch(true);
+        let digest = |number: usize| {
+            let mut digest = Digest::default();
+            digest[..8].copy_from_slice(&number.to_be_bytes());
+            digest
+        };
+        // A moment that does not pass while a busy machine runs this.
+        let Some(later) = Instant::now().checked_add(FRESH * 600) else { return };
+        let all = MAX_YOUNG * 5 / 2;
+        for number in 0..all {
+            cache.keep(digest(number), &record(0, 60), cache.generation(), later);
+        }
+        let records = cache.lock();
+        assert_eq!((records.young.len(), records.old.len()), (MAX_YOUNG / 2, MAX_YOUNG));
+        drop(records);
+        assert!(cache.get(&digest(0)).is_none());
+        assert!((all - MAX_YOUNG..all).all(|number| cache.get(&digest(number)).is_some()));
+        cache.forget(&digest(all - MAX_YOUNG));
+        assert_eq!(cache.get(&digest(all - MAX_YOUNG)), None, "wherever it is");
     }
 }

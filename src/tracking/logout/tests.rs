@@ -114,3 +114,13 @@ async fn store_that_does_not_answer_is_asked_once_and_connections_end_all_the_sa
         assert_eq!(parting(presence).await, Parting::LoggedOut);
     }
 }
+
+#[tokio::test]
+async fn store_elsewhere_is_asked_for_many_lines_at_the_same_time() {
+    let store = ScriptedStore::hanging();
+    let clients = scripted::tracker(&store).clients;
+    let ids: Vec<TrackingId> = (0..100).map(|number| id(&format!("client-{number}"))).collect();
+    let mut lines = Box::pin(clients.lines(&ids, Timestamp::now()));
+    assert!(futures_util::poll!(&mut lines).is_pending());
+    assert_eq!(store.waiting(), ids.len());
+}
