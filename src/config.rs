@@ -71,7 +71,7 @@ pub use crate::{
     store::{StoreOptions, SyncMode},
     tls::{CertificateFiles, ClientCertificates, TlsOptions},
     tracking::TrackingOptions,
-    upstream::{Choosing, UpstreamAddress, UpstreamOptions, UpstreamPlace},
+    upstream::{Choosing, Speaks, UpstreamAddress, UpstreamOptions, UpstreamPlace},
     wamp::{
         Serializer, Subprotocol,
         pattern::{Pattern, UriMatch},

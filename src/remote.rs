@@ -1,7 +1,7 @@
 //! Routers behind the gateway: a client of a `websocket` path is a session of theirs, with the identity that the gateway has found.
 //!
 //! ```text
-//! Remote::join        a client's identity -> an address -> WebSocket -> HELLO, CHALLENGE, WELCOME
+//! Remote::join        a client's identity -> an address -> WebSocket or RawSocket -> HELLO, CHALLENGE, WELCOME
 //! RouterSession::run  messages pass both ways until the client or the router ends the session, or the gateway does
 //! ```
 //!
@@ -28,7 +28,7 @@ use crate::{
     identity::{Standing, Standings},
     realm::{Roles, Rules},
     stream::PeerAddr,
-    upstream::{Affinity, Upstream, UpstreamMetrics},
+    upstream::{Affinity, Upstream, UpstreamAddress, UpstreamMetrics},
     wamp::Uri,
     wire::Traffic,
 };
@@ -40,6 +40,8 @@ pub struct Router {
     upstream: Upstream,
     traffic: Arc<Traffic>,
     wire: Arc<crate::wire::WireOptions>,
+    /// Whether RawSocket is spoken at any of its addresses.
+    has_raw: bool,
 }
 
 /// A realm of a router. Cheap to clone.
@@ -67,6 +69,7 @@ impl Router {
             // What monitoring is shown of it is counted message by message.
             traffic: Arc::new(Traffic::default()),
             wire: Arc::new(options.wire.clone()),
+            has_raw: options.upstream.addresses.iter().any(UpstreamAddress::is_raw),
             options: options.clone(),
         }
     }

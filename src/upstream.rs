@@ -25,6 +25,7 @@ mod member;
 mod metrics;
 mod options;
 mod pool;
+mod raw;
 mod relay;
 mod rendezvous;
 mod request_body;
@@ -55,7 +56,7 @@ use self::{
 };
 
 pub(crate) use address::AddressFault;
-pub use address::{UpstreamAddress, UpstreamPlace};
+pub use address::{Speaks, UpstreamAddress, UpstreamPlace};
 pub use answer_body::AnswerBody;
 pub use end::{End, Stop, code};
 pub use exchange::Passing;
@@ -65,6 +66,7 @@ pub(crate) use head::{as_read, is_taken, is_told_by_proxies};
 pub(crate) use hops::{MAX_HOPS, hops, note_hops};
 pub use metrics::{Place, Tally, UpstreamMetrics};
 pub use options::{Choosing, UpstreamOptions};
+pub use raw::{RawAnswer, RawOffer};
 pub use relay::{Beginning, Relay};
 pub use rendezvous::Affinity;
 pub use request_body::{BodyFault, BodyLimits, RequestBody};
@@ -95,6 +97,8 @@ pub struct Opened {
     pub early: Bytes,
     /// The headers of its 101.
     pub headers: HeaderMap,
+    /// What it speaks instead, where the address is one of RawSocket.
+    pub raw: Option<RawAnswer>,
     /// The client's place.
     pub place: Place,
 }
@@ -137,15 +141,16 @@ impl Upstream {
     }
 
     /// Makes a handshake for a client. `below` is the path below the mount with its query, or nothing; `accept_key` is what a 101 must
-    /// have.
+    /// have. An address of RawSocket is told `raw` instead.
     pub async fn open(
         &self,
         below: &str,
         headers: &HeaderMap,
         accept_key: &HeaderValue,
         affinity: Affinity,
+        raw: Option<&RawOffer>,
     ) -> Result<Opened, UpstreamError> {
-        let opened = self.dial(below, headers, accept_key, affinity).await;
+        let opened = self.dial(below, headers, accept_key, affinity, raw).await;
         self.tally.dialed(opened.as_ref().map_or_else(UpstreamError::outcome, |_| "ok"));
         opened
     }
@@ -156,6 +161,7 @@ impl Upstream {
         headers: &HeaderMap,
         accept_key: &HeaderValue,
         affinity: Affinity,
+        raw: Option<&RawOffer>,
     ) -> Result<Opened, UpstreamError> {
         let place = self.make_place().await?;
         let mut last = UpstreamError::Unreachable("it has no address".to_owned());
@@ -170,6 +176,21 @@ impl Upstream {
                     continue;
                 }
             };
+            if let (true, Some(offer)) = (address.is_raw(), raw) {
+                match Box::pin(self.greet(number, link, offer)).await {
+                    Ok((link, answer)) => {
+                        self.choice.succeeded(number);
+                        let (early, headers, raw) = (Bytes::new(), HeaderMap::new(), Some(answer));
+                        let place = place.at(under_way);
+                        return Ok(Opened { link, early, headers, raw, place });
+                    }
+                    // Nothing that concerns a client was sent.
+                    Err(error) => {
+                        last = self.failed(number, error);
+                        continue;
+                    }
+                }
+            }
             let mut request = Request::new(String::new());
             *request.uri_mut() = target(address, below)?;
             *request.headers_mut() = headers.clone();
@@ -184,7 +205,8 @@ impl Upstream {
             return match answered {
                 Ok(Ok(Answer::Switched { stream, early, headers })) => {
                     self.choice.succeeded(number);
-                    Ok(Opened { link: stream, early, headers, place: place.at(under_way) })
+                    let place = place.at(under_way);
+                    Ok(Opened { link: stream, early, headers, raw: None, place })
                 }
                 Ok(Ok(Answer::Other { status, headers, body })) => {
                     self.choice.succeeded(number);

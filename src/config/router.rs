@@ -27,7 +27,8 @@ choice! {
 object! {
     /// A WAMP router behind the gateway. The gateway finds out who a client is, joins the router as that, and passes messages both ways.
     struct RawWampRouter {
-        /// Where it is: `ws://10.0.0.5:8080/ws`, `wss://router.example/ws`, `unix:/run/router.sock:/ws`.
+        /// Where it is. Over WebSocket: `ws://10.0.0.5:8080/ws`, `wss://router.example/ws`, `unix:/run/router.sock:/ws`. Over RawSocket:
+        /// `rs://10.0.0.5:8081`, `rss://router.example:8443`, `rs+unix:/run/router.sock`.
         addresses: required Located<Vec<Located<Address>>>,
         /// To which address a client goes: one after the other (`round-robin`), the one with the fewest sessions of this path
         /// (`least-connections`), or each client to the same one (`sticky`), by its cookie or else by its address. Default `round-robin`.
@@ -42,7 +43,7 @@ object! {
         /// How long a connection to an address may take, name and TLS included, in milliseconds; then the next one is tried.
         /// The last one has what is left of three times that. Default 1,500.
         connect_timeout: optional Millis<10, 60_000>,
-        /// How long the router may take to answer a WebSocket handshake, in milliseconds. Default 5,000.
+        /// How long the router may take to answer the handshake of WebSocket or RawSocket, in milliseconds. Default 5,000.
         response_timeout: optional Millis<10, 600_000>,
         /// How long the router may take from HELLO to WELCOME, in milliseconds. Default 5,000.
         join_timeout: optional Millis<10, 600_000>,
@@ -50,9 +51,9 @@ object! {
         max_connections: optional Whole<1, 10_000_000>,
         /// The largest message that the router may send, in bytes. A larger one ends its session. Until WELCOME it is 64 KiB at most. Default 16 MiB.
         max_message_size: optional Whole<1024, MAX_SIZE>,
-        /// What stands in `Host`. Default: the host of the address.
+        /// What stands in `Host`; RawSocket has no such thing. Default: the host of the address.
         host: optional HostName,
-        /// Files with the authorities that certificates of `wss` must be from. Default: those that this system trusts.
+        /// Files with the authorities that certificates of `wss` and `rss` must be from. Default: those that this system trusts.
         ca_certificates: optional Located<Vec<Located<NodePath>>>,
     }
     refuses {
@@ -169,6 +170,11 @@ impl RawRemote {
             host,
             ca_certificates,
         };
+        if let (Some(place), true) =
+            (places.first(), upstream.host.is_some() && places.iter().all(|(_, address)| address.is_raw()))
+        {
+            walk.warn_at(&place.0, "is one of RawSocket, as all of them are: `host` has no effect");
+        }
         let upstream = upstream.check(walk);
         let realms = realms.map(|realms| checked_realms(realms, walk));
         let login = auth.and_then(|auth| auth.value.check(&auth.path, walk));
@@ -246,7 +252,7 @@ fn warn_of_a_shown_ticket(places: &[(String, UpstreamAddress)], walk: &mut Walk<
     for (path, _) in places.iter().filter(|(_, address)| is_shown(address)) {
         walk.warn_at(
             path,
-            "the ticket of `auth` crosses the network as plain text: use `wss` or a Unix socket, or \"ticket-token\" or the `wampcra` of an account, which show no secret",
+            "the ticket of `auth` crosses the network as plain text: use `wss`, `rss` or a Unix socket, or \"ticket-token\" or the `wampcra` of an account, which show no secret",
         );
     }
 }

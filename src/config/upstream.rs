@@ -4,7 +4,7 @@ use http::HeaderValue;
 use schemars::json_schema;
 
 use super::{
-    Choosing, UpstreamAddress, UpstreamOptions, UpstreamPlace,
+    Choosing, Speaks, UpstreamAddress, UpstreamOptions, UpstreamPlace,
     reader::{
         Anything, Json, Located, Millis, NodePath, Raw, Walk, Whole, checked_text, inline_schema, object,
         quoted, words,
@@ -138,7 +138,7 @@ impl Raw for Address {
 
 inline_schema!(Address, "Address", |_generator| json_schema!({
     "type": "string",
-    "pattern": "^((ws|wss|http|https)://[^/?#@]+(/[^?#]*)?|unix:[^?#]+)$",
+    "pattern": "^((ws|wss|http|https|rs|rss)://[^/?#@]+(/[^?#]*)?|(rs\\+)?unix:[^?#]+)$",
 }));
 
 impl Raw for HostName {
@@ -158,6 +158,15 @@ pub(super) fn checked_upstream(
     backend: Option<Located<RawBackend>>,
     walk: &mut Walk<'_>,
 ) -> Option<(UpstreamOptions, Option<HeaderValue>)> {
+    let named = upstream.iter().flat_map(|upstream| upstream.value.addresses.iter());
+    let named = named.flat_map(|addresses| &addresses.value);
+    let named = named.chain(backend.iter().filter_map(|backend| backend.value.url.as_ref()));
+    for Located { path, .. } in named.filter(|address| address.value.0.is_raw()) {
+        walk.fault_at(
+            path,
+            "is an address of RawSocket, which WAMP routers have: join one by the `upstream` of a path of \"type\": \"websocket\"",
+        );
+    }
     match (upstream, backend) {
         (Some(_), Some(Located { path, .. })) => {
             walk.fault_at(path, "the server is named as `upstream` already, keep one");
@@ -221,7 +230,7 @@ impl RawUpstream {
                 }
             }
             if !addresses.iter().any(|address| address.has_tls) {
-                walk.warn_at(path, "has no effect: no address is of wss:// or https://");
+                walk.warn_at(path, "has no effect: no address is of wss://, https:// or rss://");
             }
             paths
         });
@@ -276,7 +285,7 @@ impl RawBackend {
         // The URL says how the server is spoken to, and the endpoint where it is.
         let address = match url {
             Some(url) => UpstreamAddress { place, ..url },
-            None => UpstreamAddress { place, has_tls: false, is_http: false, path: String::new() },
+            None => UpstreamAddress { place, has_tls: false, speaks: Speaks::WebSocket, path: String::new() },
         };
         let default = UpstreamOptions::new(vec![address]);
         let connect_timeout =

@@ -148,7 +148,7 @@ impl Proxied {
         let admission = &self.service.admission;
         let mut visitor = met(admission.meet_without_hello(facts, &request.headers, Timestamp::now()).await)?;
         match self.decide(asked, &visitor).await {
-            Ok((Opened { link, early, headers, place }, recognized)) => {
+            Ok((Opened { link, early, headers, raw: _, place }, recognized)) => {
                 let backend = self.begins(&visitor, recognized.as_ref());
                 let has_extensions = headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS);
                 let response = switching(self.rules.answer(&headers), visitor.take_set_cookie());
@@ -186,7 +186,7 @@ impl Proxied {
         let mut headers = self.rules.handshake(&request.headers, origin, told);
         visitor.place.announce(&mut headers);
         let affinity = self.upstream.affinity(visitor.public_id(), visitor.peer);
-        match self.upstream.open(below, &headers, &accepted.accept_key, affinity).await {
+        match self.upstream.open(below, &headers, &accepted.accept_key, affinity, None).await {
             Ok(opened) => Ok((opened, recognized)),
             Err(UpstreamError::TurnedDown(mut answer)) => {
                 answer.headers = self.rules.answer(&answer.headers);

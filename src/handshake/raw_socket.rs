@@ -6,7 +6,7 @@
 //! 0111 1111 EEEE 0000 RRRR RRRR RRRR RRRR     reply if it is refused
 //! ```
 //!
-//! `L` is the longest message that its sender receives, as a power of two from 2^9, `S` the serializer, `E` the error, `R` reserved.
+//! The gateway says the first to routers that it joins, and the others to its clients. `L` is the longest message that its sender receives, as a power of two from 2^9, `S` the serializer, `E` the error, `R` reserved.
 
 use crate::wamp::Serializer;
 
@@ -79,6 +79,48 @@ impl RawSocketError {
             Self::Length(_) => Some(refusal(2)),
             Self::Reserved => Some(refusal(3)),
         }
+    }
+}
+
+/// Why a router does not take the gateway's handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RouterRefusal {
+    /// It does not speak the serializer.
+    #[error("does not speak the serializer")]
+    Serializer,
+    /// It has as many connections as it may have.
+    #[error("has as many connections as it may have")]
+    Full,
+    /// Another error of the specification, or one that it does not have.
+    #[error("refuses the handshake of RawSocket with the error {0}")]
+    Other(u8),
+    /// It answers something else.
+    #[error("does not answer as RawSocket does")]
+    Foreign,
+}
+
+/// What the gateway says to a router; `max_message` is the longest message that it receives.
+pub fn request(serializer: Serializer, max_message: usize) -> [u8; OCTETS] {
+    let number = match serializer {
+        Serializer::Json => 1,
+        Serializer::MsgPack => 2,
+        Serializer::Cbor => 3,
+    };
+    [MAGIC, length_field(max_message) << 4 | number, 0, 0]
+}
+
+/// Judges a router's answer to a [`request`]: the longest message that it receives, in bytes.
+pub fn judge(answer: [u8; OCTETS], request: [u8; OCTETS]) -> Result<usize, RouterRefusal> {
+    let ([magic, second, reserved @ ..], [_, asked, ..]) = (answer, request);
+    // The other octets of an error may hold anything.
+    match (magic, second >> 4, second & 0x0f) {
+        (MAGIC, 1, 0) => Err(RouterRefusal::Serializer),
+        (MAGIC, 4, 0) => Err(RouterRefusal::Full),
+        (MAGIC, error, 0) => Err(RouterRefusal::Other(error)),
+        (MAGIC, length, number) if number == asked & 0x0f && reserved == [0, 0] => {
+            Ok(1 << (SMALLEST + u32::from(length)))
+        }
+        _ => Err(RouterRefusal::Foreign),
     }
 }
 
@@ -172,5 +214,29 @@ mod tests {
             assert_eq!(error.reply(), reply);
         }
         assert_eq!(FULL, [MAGIC, 0x40, 0, 0]);
+    }
+
+    #[test]
+    fn a_router_takes_what_it_is_asked_for_or_says_why_not() {
+        for (number, serializer) in (1..).zip(ALL) {
+            let asked = request(serializer, 1 << 20);
+            assert_eq!(asked, [MAGIC, 0xb0 | number, 0, 0]);
+            // The gateway understands itself.
+            let accepted = accept(asked, &ALL, 1 << 16).unwrap();
+            assert_eq!((accepted.serializer, accepted.max_sent), (serializer, 1 << 20));
+            assert_eq!(judge(accepted.reply, asked), Ok(1 << 16));
+        }
+        let asked = request(Serializer::Json, 1 << 24);
+        for (answer, refusal) in [
+            ([MAGIC, 0x10, 0, 0], RouterRefusal::Serializer),
+            ([MAGIC, 0x40, 0, 0], RouterRefusal::Full),
+            ([MAGIC, 0x30, 9, 9], RouterRefusal::Other(3)),
+            ([MAGIC, 0xf0, 0, 0], RouterRefusal::Other(15)),
+            ([MAGIC, 0xf2, 0, 0], RouterRefusal::Foreign),
+            ([MAGIC, 0xf1, 0, 1], RouterRefusal::Foreign),
+            (*b"HTTP", RouterRefusal::Foreign),
+        ] {
+            assert_eq!(judge(answer, asked), Err(refusal), "{answer:?}");
+        }
     }
 }

@@ -39,7 +39,9 @@ pub(super) fn of_dial(error: &UpstreamError) -> RouterFault {
 /// The connection ends before WELCOME.
 pub(super) fn of_join(error: WireError) -> RouterFault {
     let (reason, why) = match error {
-        WireError::Broken(_, what) => (NONSENSE, format!("the router has sent what is no WebSocket: {what}")),
+        WireError::Broken(_, what) => {
+            (NONSENSE, format!("the router's messages cannot be read, or it cannot be sent one: {what}"))
+        }
         WireError::Misframed(what) => (NONSENSE, format!("the router has sent what is no message: {what}")),
         WireError::Malformed(error) => return nonsense_at_join(&error),
         WireError::Silent => (SILENT, "the router has not answered a ping".to_owned()),

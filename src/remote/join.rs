@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     identity::Identity,
-    upstream::{Affinity, Opened, UpstreamError, note_hops},
+    upstream::{Affinity, Opened, RawAnswer, RawOffer, UpstreamError, note_hops},
     wamp::{
         Serializer, Subprotocol,
         passing::{Reply, Request},
@@ -34,8 +34,14 @@ impl Remote {
     ) -> Result<RouterSession, RouterFault> {
         let router = &self.0.router;
         let (opened, spoken) = router.dial(serializer, hops, affinity).await?;
-        let Opened { link, early, place, .. } = opened;
-        let wire = Wire::dialed(link, early, spoken, Arc::clone(&router.wire), Arc::clone(&router.traffic));
+        let Opened { link, early, raw, place, .. } = opened;
+        let (options, traffic) = (Arc::clone(&router.wire), Arc::clone(&router.traffic));
+        let wire = match raw {
+            Some(RawAnswer { serializer, max_sent }) => {
+                Wire::dialed_raw(link, serializer, max_sent, options, traffic)
+            }
+            None => Wire::dialed(link, early, spoken, options, traffic),
+        };
         let limit = router.options.join_timeout;
         let joining = Box::pin(self.enter(wire, spoken, identity, announced));
         let Ok(joined) = timeout(limit, joining).await else {
@@ -98,7 +104,7 @@ impl Remote {
 }
 
 impl Router {
-    /// A WebSocket to an address of the router, with the client's serializer if the router speaks it.
+    /// A WebSocket or a RawSocket to an address of the router, with the client's serializer if the router speaks it.
     async fn dial(
         &self,
         preferred: Serializer,
@@ -121,8 +127,15 @@ impl Router {
         if let Some(host) = &self.options.host {
             headers.insert(header::HOST, host.clone());
         }
-        let opened = self.upstream.open("", &headers, &accept_key, affinity).await;
+        let offer = self.has_raw.then(|| RawOffer {
+            serializers: self.options.preferring(preferred).collect(),
+            max_message: self.options.wire.max_message_size,
+        });
+        let opened = self.upstream.open("", &headers, &accept_key, affinity, offer.as_ref()).await;
         let opened = opened.map_err(|error| fault(&error))?;
+        if let Some(RawAnswer { serializer, .. }) = opened.raw {
+            return Ok((opened, serializer));
+        }
         let chosen = opened.headers.get(header::SEC_WEBSOCKET_PROTOCOL);
         let chosen = chosen.and_then(|name| Subprotocol::parse(name.to_str().ok()?));
         match chosen {
@@ -133,11 +146,16 @@ impl Router {
 }
 
 impl RemoteOptions {
-    /// `Sec-WebSocket-Protocol`: the client's serializer first, so that its messages pass as they are.
+    /// What the gateway may speak with the router, the client's serializer first, so that its messages pass as they are.
+    fn preferring(&self, preferred: Serializer) -> impl Iterator<Item = Serializer> {
+        let others = self.serializers.iter().filter(move |other| **other != preferred);
+        self.serializers.iter().filter(move |other| **other == preferred).chain(others).copied()
+    }
+
+    /// `Sec-WebSocket-Protocol`.
     fn offer(&self, preferred: Serializer) -> String {
-        let others = self.serializers.iter().filter(|other| **other != preferred);
-        let offered = self.serializers.iter().filter(|other| **other == preferred).chain(others);
-        let names = offered.map(|serializer| Subprotocol { serializer: *serializer, batched: false }.name());
+        let offered = self.preferring(preferred);
+        let names = offered.map(|serializer| Subprotocol { serializer, batched: false }.name());
         names.collect::<Vec<_>>().join(", ")
     }
 }

@@ -1,4 +1,5 @@
-//! Where an upstream is: `ws://10.0.0.5:3000/socket`, `wss://app.example`, `unix:/run/app.sock:/socket`.
+//! Where an upstream is: `ws://10.0.0.5:3000/socket`, `wss://app.example`, `unix:/run/app.sock:/socket`; and for WAMP routers
+//! `rs://10.0.0.5:8080`, `rss://router.example:8443`, `rs+unix:/run/router.sock`.
 
 use std::{fmt, path::PathBuf};
 
@@ -12,10 +13,21 @@ pub struct UpstreamAddress {
     pub place: UpstreamPlace,
     /// Whether it speaks TLS.
     pub has_tls: bool,
-    /// Whether it is written as `http` or `https`.
-    pub is_http: bool,
+    /// What is spoken there.
+    pub speaks: Speaks,
     /// What takes the place of the mount in the paths of requests: nothing, or a path without a slash at its end.
     pub path: String,
+}
+
+/// What is spoken at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaks {
+    /// WebSocket, written as `ws`, `wss` or `unix`.
+    WebSocket,
+    /// The same, written as `http` or `https`.
+    Http,
+    /// RawSocket: `rs`, `rss` or `rs+unix`.
+    RawSocket,
 }
 
 /// What to connect to.
@@ -31,7 +43,9 @@ pub enum UpstreamPlace {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AddressFault {
     /// It begins with another scheme, or none.
-    #[error("begins with none of ws://, wss://, http://, https:// and unix:")]
+    #[error(
+        "begins with none of ws://, wss://, http://, https:// and unix:, nor with rs://, rss:// or rs+unix: for a WAMP router"
+    )]
     Scheme,
     /// It is no URL.
     #[error("is no URL such as \"ws://127.0.0.1:3000/socket\"")]
@@ -39,6 +53,9 @@ pub(crate) enum AddressFault {
     /// It is no URL, and begins as one of HTTP.
     #[error("is no URL such as \"http://127.0.0.1:3000\"")]
     HttpUrl,
+    /// It is no address of RawSocket.
+    #[error("is no address of RawSocket such as \"rs://127.0.0.1:8080\", with a port and without a path")]
+    RawUrl,
     /// Its path is read in more than one way.
     #[error(
         "has a path with `.`, `..` or a percent sign that begins no escape, which servers read in several ways"
@@ -68,24 +85,35 @@ impl UpstreamAddress {
                 return Err(AddressFault::Socket);
             }
             let place = UpstreamPlace::Unix(PathBuf::from(socket));
-            return Ok(Self { place, has_tls: false, is_http: false, path: base(path)? });
+            return Ok(Self { place, has_tls: false, speaks: Speaks::WebSocket, path: base(path)? });
+        }
+        if let Some(rest) = text.strip_prefix("rs+unix:") {
+            let socket = rest.strip_prefix("//").unwrap_or(rest);
+            if socket.is_empty() {
+                return Err(AddressFault::Socket);
+            }
+            let place = UpstreamPlace::Unix(PathBuf::from(socket));
+            return Ok(Self { place, has_tls: false, speaks: Speaks::RawSocket, path: String::new() });
         }
         let (scheme, rest) = text.split_once("://").ok_or(AddressFault::Scheme)?;
-        let (has_tls, is_http) = match scheme {
-            "ws" => (false, false),
-            "http" => (false, true),
-            "wss" => (true, false),
-            "https" => (true, true),
+        let (has_tls, speaks) = match scheme {
+            "ws" => (false, Speaks::WebSocket),
+            "http" => (false, Speaks::Http),
+            "rs" => (false, Speaks::RawSocket),
+            "wss" => (true, Speaks::WebSocket),
+            "https" => (true, Speaks::Http),
+            "rss" => (true, Speaks::RawSocket),
             _ => return Err(AddressFault::Scheme),
         };
-        Self::parse_url(rest, has_tls, is_http).map_err(|fault| match fault {
-            AddressFault::Url if is_http => AddressFault::HttpUrl,
-            fault => fault,
+        Self::parse_url(rest, has_tls, speaks).map_err(|fault| match (fault, speaks) {
+            (AddressFault::Url, Speaks::Http) => AddressFault::HttpUrl,
+            (AddressFault::Url | AddressFault::Path, Speaks::RawSocket) => AddressFault::RawUrl,
+            (fault, _) => fault,
         })
     }
 
     /// Reads what stands behind the scheme.
-    fn parse_url(rest: &str, has_tls: bool, is_http: bool) -> Result<Self, AddressFault> {
+    fn parse_url(rest: &str, has_tls: bool, speaks: Speaks) -> Result<Self, AddressFault> {
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.contains('@') {
             return Err(AddressFault::User);
@@ -97,7 +125,8 @@ impl UpstreamAddress {
         let has_port = authority.as_str().len() > authority.host().len();
         let port = match authority.port_u16() {
             Some(port @ 1..) => port,
-            None if !has_port => {
+            // RawSocket has no port of its own.
+            None if !has_port && speaks != Speaks::RawSocket => {
                 if has_tls {
                     443
                 } else {
@@ -110,12 +139,22 @@ impl UpstreamAddress {
             return Err(AddressFault::Url);
         }
         let place = UpstreamPlace::Tcp(host.to_owned(), port);
-        Ok(Self { place, has_tls, is_http, path: base(path)? })
+        let path = base(path)?;
+        if speaks == Speaks::RawSocket && !path.is_empty() {
+            return Err(AddressFault::Url);
+        }
+        Ok(Self { place, has_tls, speaks, path })
     }
 
     /// Whether both lead to the same place, however they are written.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        (&self.place, self.has_tls, &self.path) == (&other.place, other.has_tls, &other.path)
+        (&self.place, self.has_tls, self.is_raw(), &self.path)
+            == (&other.place, other.has_tls, other.is_raw(), &other.path)
+    }
+
+    /// Whether RawSocket is spoken there.
+    pub(crate) const fn is_raw(&self) -> bool {
+        matches!(self.speaks, Speaks::RawSocket)
     }
 
     /// The same text for all that is the [same](Self::is_same), and for nothing else.
@@ -164,15 +203,18 @@ fn has_one_reading(component: &str) -> bool {
 
 impl fmt::Display for UpstreamAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match (self.is_http, self.has_tls) {
-            (false, false) => "ws",
-            (false, true) => "wss",
-            (true, false) => "http",
-            (true, true) => "https",
+        let scheme = match (self.speaks, self.has_tls) {
+            (Speaks::WebSocket, false) => "ws",
+            (Speaks::WebSocket, true) => "wss",
+            (Speaks::Http, false) => "http",
+            (Speaks::Http, true) => "https",
+            (Speaks::RawSocket, false) => "rs",
+            (Speaks::RawSocket, true) => "rss",
         };
         match &self.place {
             UpstreamPlace::Tcp(host, port) if host.contains(':') => write!(f, "{scheme}://[{host}]:{port}"),
             UpstreamPlace::Tcp(host, port) => write!(f, "{scheme}://{host}:{port}"),
+            UpstreamPlace::Unix(path) if self.is_raw() => write!(f, "rs+unix:{}", path.display()),
             UpstreamPlace::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -190,18 +232,23 @@ mod tests {
             ("wss://app.example/", "app.example 443", true, "", "app.example"),
             ("https://app.example:8443/a/b/", "app.example 8443", true, "/a/b", "app.example:8443"),
             ("ws://[::1]:9000", "::1 9000", false, "", "[::1]:9000"),
+            ("rs://10.0.0.5:8080", "10.0.0.5 8080", false, "", "10.0.0.5:8080"),
+            ("rss://[::1]:8443/", "::1 8443", true, "", "[::1]:8443"),
         ] {
             let address = UpstreamAddress::parse(text).unwrap();
             let UpstreamPlace::Tcp(name, port) = &address.place else { panic!("{text}") };
             assert_eq!(format!("{name} {port}"), place, "{text}");
             assert_eq!((address.has_tls, &*address.path, &*address.host()), (has_tls, path, host), "{text}");
             assert_eq!(address.to_string().split(':').next(), text.split(':').next(), "{text}");
+            assert_eq!(address.is_raw(), text.starts_with("rs"), "{text}");
         }
         for (text, socket, path) in [
             ("unix:/run/app.sock", "/run/app.sock", ""),
             ("unix:/run/app.sock:/socket/", "/run/app.sock", "/socket"),
             ("unix:///run/app.sock:/", "/run/app.sock", ""),
             ("unix:app.sock", "app.sock", ""),
+            ("rs+unix:/run/router.sock", "/run/router.sock", ""),
+            ("rs+unix:///run/router.sock", "/run/router.sock", ""),
         ] {
             let address = UpstreamAddress::parse(text).unwrap();
             assert_eq!(address.place, UpstreamPlace::Unix(PathBuf::from(socket)), "{text}");
@@ -227,6 +274,12 @@ mod tests {
             ("ws://joe:secret@a/", AddressFault::User),
             ("unix:", AddressFault::Socket),
             ("unix:/a:b", AddressFault::Url),
+            ("rs://a", AddressFault::RawUrl),
+            ("rss://a", AddressFault::RawUrl),
+            ("rs://a:1/b", AddressFault::RawUrl),
+            ("rs://a:1/..", AddressFault::RawUrl),
+            ("rs://a:1?b", AddressFault::Query),
+            ("rs+unix:", AddressFault::Socket),
             ("http://a:99999", AddressFault::HttpUrl),
             ("https://", AddressFault::HttpUrl),
             ("http://a/b/../c", AddressFault::Path),

@@ -1,4 +1,5 @@
-//! What the gateway does in the place of a message that a client cannot be sent, since it is longer than the client takes.
+//! What the gateway does in the place of a message that a client, or a router behind the gateway, cannot be sent, since it is longer than that
+//! takes.
 //!
 //! The specification leaves that to the router (section "RawSocket Transport"). An event is left out. Where a session waits for an answer
 //! it gets one: `wamp.error.payload_size_exceeded`, for a call whose arguments or result do not fit. A progressive result that does not fit
@@ -32,6 +33,22 @@ pub(crate) enum Instead {
     Answer(Bytes),
     /// The session cannot go on without the message.
     End,
+}
+
+/// What a message of a client is, as far as it matters here.
+enum Asked {
+    /// Its sender waits for an answer.
+    Request {
+        request_type: u64,
+        request: u64,
+    },
+    /// Its sender waits for none.
+    Publication,
+    /// An answer that another session waits for.
+    Answer {
+        request: u64,
+    },
+    Other,
 }
 
 /// What a message is, as far as it matters here.
@@ -70,6 +87,29 @@ impl Instead {
         }
     }
 
+    /// What takes the place of a message that a client has written, for a router that takes so many bytes at once. `Answer` is for the client,
+    /// as if the router had answered.
+    pub(crate) fn of_client(serializer: Serializer, message: &Bytes, limit: usize) -> Self {
+        let error = |request_type, request| {
+            let why =
+                format!("the message has {} bytes, and the router takes {limit} at once", message.len());
+            serializer.encode(&RouterMessage::refusal(request_type, request, PAYLOAD_SIZE_EXCEEDED, why))
+        };
+        let written = match serializer {
+            Serializer::Json => {
+                JsonReader::new(message).and_then(|reader| read_asked(reader, message, serializer))
+            }
+            Serializer::MsgPack => read_asked(MsgPackReader::new(message), message, serializer),
+            Serializer::Cbor => read_asked(CborReader::new(message), message, serializer),
+        };
+        match written {
+            Ok(Asked::Publication) => Self::Nothing,
+            Ok(Asked::Request { request_type, request }) => Self::Answer(error(request_type, request)),
+            Ok(Asked::Answer { request }) => Self::send(error(code::INVOCATION, request), limit),
+            Ok(Asked::Other) | Err(_) => Self::End,
+        }
+    }
+
     fn send(message: Bytes, limit: usize) -> Self {
         if message.len() <= limit { Self::Send(message) } else { Self::End }
     }
@@ -94,6 +134,41 @@ fn read<'a, R: Reader<'a>>(reader: R, input: &'a Bytes, serializer: Serializer) 
         }
         code::INVOCATION => Sent::Invocation { request: message.id("Request")? },
         _ => Sent::Other,
+    })
+}
+
+fn read_asked<'a, R: Reader<'a>>(
+    reader: R,
+    input: &'a Bytes,
+    serializer: Serializer,
+) -> Result<Asked, DecodeError> {
+    let mut message = Envelope::open(reader, input, serializer, MAX_DEPTH)?;
+    let Token::Unsigned(request_type) = message.next("type")? else { return Err(invalid("no type")) };
+    Ok(match request_type {
+        // Of a call with several messages the router has the first ones: an error would end it for the client alone.
+        code::CALL => {
+            let request = message.id("Request")?;
+            if message.has_flag("Options", "progress")? {
+                Asked::Other
+            } else {
+                Asked::Request { request_type, request }
+            }
+        }
+        code::SUBSCRIBE | code::REGISTER => Asked::Request { request_type, request: message.id("Request")? },
+        code::PUBLISH => {
+            let request = message.id("Request")?;
+            if message.has_flag("Options", "acknowledge")? {
+                Asked::Request { request_type, request }
+            } else {
+                Asked::Publication
+            }
+        }
+        code::YIELD => Asked::Answer { request: message.id("Request")? },
+        code::ERROR => {
+            message.id("Request type")?;
+            Asked::Answer { request: message.id("Request")? }
+        }
+        _ => Asked::Other,
     })
 }
 
@@ -170,6 +245,41 @@ mod tests {
             let answer = serializer.decode(&answer, 16).unwrap();
             let ClientMessage::Cancel { request: 7, options } = answer else { panic!("{answer:?}") };
             assert_eq!(options, CancelOptions { mode: CancelMode::KillNoWait });
+        }
+    }
+
+    #[test]
+    fn a_client_is_answered_in_the_place_of_the_router() {
+        let large = "x".repeat(600);
+        let request = |kind: u64, options: serde_json::Value| {
+            serde_json::json!([kind, 7, options, "com.example.x", [large]])
+        };
+        for serializer in ALL {
+            let instead = |message: &serde_json::Value| {
+                let message = Serializer::Json.rewrite(message.to_string().into(), serializer).unwrap();
+                (message.len(), Instead::of_client(serializer, &message, 512))
+            };
+            let refusal = |kind, size: usize| {
+                let why = format!("the message has {size} bytes, and the router takes 512 at once");
+                serializer.encode(&RouterMessage::refusal(kind, 7, PAYLOAD_SIZE_EXCEEDED, why))
+            };
+            let none = serde_json::json!({});
+            for kind in [code::CALL, code::SUBSCRIBE, code::REGISTER] {
+                let (size, instead) = instead(&request(kind, none.clone()));
+                assert_eq!(instead, Instead::Answer(refusal(kind, size)), "{kind}");
+            }
+            let (size, told) = instead(&request(code::PUBLISH, serde_json::json!({ "acknowledge": true })));
+            assert_eq!(told, Instead::Answer(refusal(code::PUBLISH, size)));
+            assert_eq!(instead(&request(code::PUBLISH, none.clone())).1, Instead::Nothing);
+            let (size, told) = instead(&serde_json::json!([code::YIELD, 7, {}, [large]]));
+            assert_eq!(told, Instead::Send(refusal(code::INVOCATION, size)));
+            let error =
+                serde_json::json!([code::ERROR, code::INVOCATION, 7, {}, "com.example.error", [large]]);
+            let (size, told) = instead(&error);
+            assert_eq!(told, Instead::Send(refusal(code::INVOCATION, size)));
+            let going_on = request(code::CALL, serde_json::json!({ "progress": true }));
+            assert_eq!(instead(&going_on).1, Instead::End);
+            assert_eq!(instead(&serde_json::json!([code::GOODBYE, {}, large])).1, Instead::End);
         }
     }
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::{
     Taken, Traffic, WRITE_BATCH, Wire, WireError, WireOptions,
     heartbeat::{Beat, Heartbeat},
-    socket::{Kind, Received, Socket, WebSocket},
+    socket::{Kind, RawSocket, Received, Socket, WebSocket},
 };
 use crate::{
     stream::Stream,
@@ -37,6 +37,21 @@ impl Wire {
         let limit = options.max_message_size_before_welcome.min(options.max_message_size);
         let socket = WebSocket::dialed(stream, early, Kind::of(serializer), limit, traffic);
         let mut wire = Self::over(Socket::Web(socket), Subprotocol { serializer, batched: false }, options);
+        wire.heartbeat = Heartbeat::new(&wire.options.pings);
+        wire
+    }
+
+    /// Takes over a stream to a server after the handshake of RawSocket. The server takes messages of up to `max_sent` bytes.
+    pub fn dialed_raw(
+        stream: Stream,
+        serializer: Serializer,
+        max_sent: usize,
+        options: Arc<WireOptions>,
+        traffic: Arc<Traffic>,
+    ) -> Self {
+        let limit = options.max_message_size_before_welcome.min(options.max_message_size);
+        let socket = RawSocket::dialed(stream, serializer, limit, max_sent, traffic);
+        let mut wire = Self::over(Socket::Raw(socket), Subprotocol { serializer, batched: false }, options);
         wire.heartbeat = Heartbeat::new(&wire.options.pings);
         wire
     }

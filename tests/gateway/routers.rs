@@ -3,6 +3,7 @@
 mod endings;
 mod joining;
 mod passing;
+mod raw;
 
 use std::{
     sync::mpsc::Receiver,
@@ -29,6 +30,10 @@ use crate::support::{
 /// A router that knows joe and the edge by the ticket of the edge, and the edge by a signature.
 #[track_caller]
 fn router() -> Gateway {
+    Gateway::start(&router_config())
+}
+
+fn router_config() -> Value {
     let roles = ["frontend", "admin"].map(|role| {
         let everything = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
         let rules = ["", "wamp."].map(|uri| json!({ "uri": uri, "match": "prefix", "allow": everything }));
@@ -48,7 +53,7 @@ fn router() -> Gateway {
     });
     let service = json!({ "type": "websocket", "auth": auth });
     let realm = json!({ "name": "inner", "roles": roles });
-    Gateway::start(&web(&service).with("realms", json!([realm])))
+    web(&service).with("realms", json!([realm]))
 }
 
 /// `upstream` at this URL.

@@ -1,7 +1,8 @@
 //! A WAMP router behind the gateway, which a test plays: it speaks JSON, and says what the test wants it to say.
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
     os::unix::net::UnixListener,
     path::Path,
     sync::{Arc, mpsc},
@@ -158,4 +159,82 @@ pub(crate) fn welcome(authid: &Value) -> Value {
             "dealer": { "features": { "call_canceling": true } },
         },
     })
+}
+
+/// A connection of the gateway over RawSocket, on which JSON is spoken.
+pub(crate) struct RawLink(TcpStream);
+
+impl Router {
+    /// A router of RawSocket: the octets that answer those of the gateway, and what it does with each connection that they accept.
+    pub(crate) fn raw(
+        answer: impl Fn([u8; 4]) -> Vec<u8> + Send + Sync + 'static,
+        serve: impl Fn(&mut RawLink) + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (answer, serve) = (Arc::new(answer), Arc::new(serve));
+        thread::spawn(move || {
+            for mut stream in listener.incoming().map(Result::unwrap) {
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                let (answer, serve) = (Arc::clone(&answer), Arc::clone(&serve));
+                thread::spawn(move || {
+                    let mut octets = [0; 4];
+                    if stream.read_exact(&mut octets).is_err() {
+                        return;
+                    }
+                    let answer = answer(octets);
+                    let is_accepted = answer.first() == Some(&0x7f) && answer[1] & 0x0f != 0;
+                    let _ = stream.write_all(&answer);
+                    if is_accepted {
+                        serve(&mut RawLink(stream));
+                    }
+                });
+            }
+        });
+        Self { address }
+    }
+
+    /// Its address for a configuration, if it is one of RawSocket.
+    pub(crate) fn raw_url(&self) -> String {
+        format!("rs://{}", self.address)
+    }
+}
+
+impl RawLink {
+    /// Sends a frame. A gateway that is gone does not matter.
+    pub(crate) fn write(&mut self, kind: u8, payload: &[u8]) {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let _ = self.0.write_all(&[&[kind], &length[1..], payload].concat());
+    }
+
+    /// Sends a message.
+    pub(crate) fn send(&mut self, message: &Value) {
+        self.write(0, message.to_string().as_bytes());
+    }
+
+    /// The next frame; nothing once the gateway is gone.
+    pub(crate) fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let mut head = [0; 4];
+        self.0.read_exact(&mut head).ok()?;
+        let length = head[1..].iter().fold(0, |length, &octet| length << 8 | usize::from(octet));
+        let mut payload = vec![0; length];
+        self.0.read_exact(&mut payload).ok()?;
+        Some((head[0], payload))
+    }
+
+    /// The next message; nothing once the gateway is gone.
+    pub(crate) fn receive(&mut self) -> Option<Value> {
+        let (kind, payload) = self.frame()?;
+        assert_eq!(kind, 0, "a message");
+        Some(serde_json::from_slice(&payload).unwrap())
+    }
+
+    /// Lets a session in whose ticket is [`EDGE`]; its HELLO.
+    pub(crate) fn welcomes(&mut self) -> Value {
+        let hello = self.receive().unwrap();
+        self.send(&json!([code::CHALLENGE, "ticket", {}]));
+        assert_eq!(self.receive().unwrap(), json!([code::AUTHENTICATE, EDGE, {}]));
+        self.send(&json!([code::WELCOME, 4711, welcome(&hello[2]["authid"])]));
+        hello
+    }
 }

@@ -66,7 +66,9 @@ pub(in crate::wire) struct RawSocket {
     outgoing: VecDeque<([u8; HEAD], Bytes)>,
     /// How much of the first of them is written.
     written: usize,
-    /// What the gateway answers in the client's place, since the client could not be sent what it would answer.
+    /// What takes the place of a message that the peer cannot be sent.
+    instead: fn(Serializer, &Bytes, usize) -> Instead,
+    /// What the gateway answers in the peer's place, since the peer could not be sent what it would answer.
     answers: VecDeque<Bytes>,
     /// Whether nothing more can be read, for what the peer has sent.
     is_unreadable: bool,
@@ -81,6 +83,27 @@ impl RawSocket {
         max_sent: usize,
         traffic: Arc<Traffic>,
     ) -> Self {
+        Self::over(stream, serializer, [limit, max_sent], Instead::of, traffic)
+    }
+
+    /// The same for a stream to a router.
+    pub(in crate::wire) fn dialed(
+        stream: Stream,
+        serializer: Serializer,
+        limit: usize,
+        max_sent: usize,
+        traffic: Arc<Traffic>,
+    ) -> Self {
+        Self::over(stream, serializer, [limit, max_sent], Instead::of_client, traffic)
+    }
+
+    fn over(
+        stream: Stream,
+        serializer: Serializer,
+        [limit, max_sent]: [usize; 2],
+        instead: fn(Serializer, &Bytes, usize) -> Instead,
+        traffic: Arc<Traffic>,
+    ) -> Self {
         Self {
             stream,
             serializer,
@@ -93,6 +116,7 @@ impl RawSocket {
             max_sent,
             outgoing: VecDeque::new(),
             written: 0,
+            instead,
             answers: VecDeque::new(),
             is_unreadable: false,
         }
@@ -123,7 +147,7 @@ impl RawSocket {
             return Ok(());
         }
         self.traffic.left_out.inc();
-        match Instead::of(self.serializer, &message, self.max_sent) {
+        match (self.instead)(self.serializer, &message, self.max_sent) {
             Instead::Nothing => {}
             Instead::Send(error) => self.queue(FrameType::Message, error),
             Instead::Answer(_) if self.answers.len() >= MOST_ANSWERS => {
@@ -132,7 +156,7 @@ impl RawSocket {
             Instead::Answer(answer) => self.answers.push_back(answer),
             Instead::End => {
                 let reason = format!(
-                    "a message for the client has {} bytes, and it takes {}",
+                    "a message for the other side has {} bytes, and it takes {}",
                     message.len(),
                     self.max_sent
                 );
