@@ -40,12 +40,12 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use tokio::time::timeout;
-use tokio_rustls::rustls::ClientConfig;
 use tracing::{error, warn};
 
 use crate::{
     descriptors,
     stream::{PeerAddr, Stream},
+    tls::{Connector, ConnectorOptions},
 };
 
 use self::{
@@ -79,7 +79,7 @@ const MAX_TRIES: usize = 3;
 pub struct Upstream {
     options: UpstreamOptions,
     choice: Arc<Choice>,
-    tls: Option<Arc<ClientConfig>>,
+    tls: Option<Arc<Connector>>,
     tally: Tally,
     /// The connections that wait for a request.
     pool: Arc<Pool>,
@@ -104,20 +104,28 @@ pub struct Opened {
 }
 
 impl Upstream {
-    /// The upstream at a path. Reads the files of its authorities; without them it can be reached at no address with TLS.
+    /// The upstream at a path. Reads the files of its authorities and of its certificate; without them it can be reached at no address
+    /// with TLS.
     pub fn new(options: &UpstreamOptions, metrics: &UpstreamMetrics, transport: &str, path: &str) -> Self {
         let has_tls = options.addresses.iter().any(|address| address.has_tls);
-        let tls = has_tls.then(|| link::tls(options.authorities.as_deref()));
-        if let Some(Err(why)) = &tls {
-            error!(transport, path, "no TLS to the upstream: {why}");
-        }
+        let tls = has_tls.then(|| {
+            let wanted = ConnectorOptions {
+                authorities: options.authorities.clone(),
+                certificate: options.certificate.clone(),
+            };
+            let (connector, outcome) = metrics.connectors.connector(wanted, transport, path);
+            if let Err(why) = outcome {
+                error!(transport, path, "no TLS to the upstream: {why}");
+            }
+            connector
+        });
         let members = metrics.members(transport, path, &options.addresses);
         let choice = Arc::new(Choice::new(options.choosing, members));
         metrics.watch(transport, path, &choice);
         Self {
             options: options.clone(),
             choice,
-            tls: tls.and_then(Result::ok),
+            tls,
             tally: metrics.of(transport, path),
             pool: Arc::default(),
             transport: transport.into(),
@@ -212,6 +220,10 @@ impl Upstream {
                     self.choice.succeeded(number);
                     Err(UpstreamError::TurnedDown(Box::new(TurnedDown { status, headers, body })))
                 }
+                // A server that wants another certificate of the gateway says so after the handshake of TLS 1.3.
+                Ok(Err(fault)) if link::is_alert(&fault) => {
+                    Err(self.failed(number, UpstreamError::Tls(format!("{address}: {}", told(&fault)))))
+                }
                 Ok(Err(fault)) => {
                     Err(self.failed(number, UpstreamError::Nonsense(format!("{address}: {}", told(&fault)))))
                 }
@@ -257,7 +269,7 @@ impl Upstream {
         let Some(address) = self.options.addresses.get(number) else {
             return Err(UpstreamError::Unreachable("it has no address".to_owned()));
         };
-        let error = match timeout(limit, link::open(address, self.tls.as_ref())).await {
+        let error = match timeout(limit, link::open(address, self.tls.as_deref())).await {
             Ok(Ok(link)) => return Ok(link),
             Ok(Err(LinkFault::Unreachable(error))) => {
                 UpstreamError::Unreachable(format!("{address}: {error}"))

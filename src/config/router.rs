@@ -55,6 +55,13 @@ object! {
         host: optional HostName,
         /// Files with the authorities that certificates of `wss` and `rss` must be from. Default: those that this system trusts.
         ca_certificates: optional Located<Vec<Located<NodePath>>>,
+        /// The file with the certificate in PEM that the gateway shows to a router of `wss` or `rss` that asks for one; its chain may follow in the same
+        /// file. Default: none.
+        certificate: optional Located<NodePath>,
+        /// The file with the certificate's private key in PEM. Users other than its owner and its group must not have access to it.
+        key: optional Located<NodePath>,
+        /// Files with further certificates of the chain, in PEM. Default none.
+        chain_certificates: optional Vec<Located<NodePath>>,
     }
     refuses {
         "url" => "write it as the only one of `addresses`",
@@ -108,8 +115,8 @@ object! {
 }
 
 object! {
-    /// Crossbar's `anonymous-proxy`: the router takes the gateway's word for who the client is. Only over Unix sockets, since the router
-    /// takes it from every program that reaches the transport.
+    /// Crossbar's `anonymous-proxy`: the router takes the gateway's word for who the client is. Only over Unix sockets, and over TLS with a
+    /// `certificate` of the gateway, since the router takes it from every program that reaches the transport.
     struct RawProxyLogin {}
 }
 
@@ -157,7 +164,11 @@ impl RawRemote {
             max_message_size,
             host,
             ca_certificates,
+            certificate,
+            key,
+            chain_certificates,
         } = *router;
+        let is_known = certificate.is_some();
         let places: Vec<_> = addresses.iter().flat_map(|addresses| &addresses.value).map(place_of).collect();
         let named = realms.iter().flat_map(|realms| &realms.value).flat_map(|realm| &realm.roles);
         let roles: Vec<_> = named.flat_map(|roles| &roles.value).map(role_of).collect();
@@ -169,6 +180,9 @@ impl RawRemote {
             max_connections,
             host,
             ca_certificates,
+            certificate,
+            key,
+            chain_certificates,
         };
         if let (Some(place), true) =
             (places.first(), upstream.host.is_some() && places.iter().all(|(_, address)| address.is_raw()))
@@ -181,7 +195,7 @@ impl RawRemote {
         let serializers =
             serializers.map(|named| super::websocket::serializers(Some(named), Vec::new(), walk));
         match &login {
-            Some(Login::Proxy) => refuse_what_a_proxy_must_not(&places, &roles, walk),
+            Some(Login::Proxy) => refuse_what_a_proxy_must_not(&places, is_known, &roles, walk),
             Some(Login::Ticket(_) | Login::Account(Account { proof: Proof::Ticket(_), .. })) => {
                 warn_of_a_shown_ticket(&places, walk);
             }
@@ -228,12 +242,20 @@ fn role_of(role: &Located<Name>) -> (String, Name) {
 /// Crossbar's `anonymous-proxy` verifies nothing: neither who connects nor some roles.
 fn refuse_what_a_proxy_must_not(
     places: &[(String, UpstreamAddress)],
+    is_known: bool,
     roles: &[(String, Name)],
     walk: &mut Walk<'_>,
 ) {
-    let is_tcp = |address: &UpstreamAddress| matches!(address.place, UpstreamPlace::Tcp(..));
-    for (path, _) in places.iter().filter(|(_, address)| is_tcp(address)) {
-        walk.fault_at(path, "the router would take the word of every program that reaches it here: use a Unix socket, or \"ticket-token\"");
+    let is_open = |address: &UpstreamAddress| {
+        let proves = address.has_tls && is_known;
+        matches!(address.place, UpstreamPlace::Tcp(..)) && !proves
+    };
+    for (path, _) in places.iter().filter(|(_, address)| is_open(address)) {
+        walk.fault_at(
+            path,
+            "the router would take the word of every program that reaches it here: use a Unix socket, TLS with a `certificate` of the gateway that \
+             the router asks for, or \"ticket-token\"",
+        );
     }
     for (path, role) in roles.iter().filter(|(_, role)| UNCHECKED.contains(&role.as_str())) {
         walk.fault_at(

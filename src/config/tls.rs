@@ -74,37 +74,89 @@ impl RawPair {
     fn check(self, walk: &mut Walk<'_>) -> Option<CertificateFiles> {
         let (certificate, key) = (self.certificate?, self.key?);
         let chain = self.chain_certificates.unwrap_or_default();
-        walk.protect(Own::PrivateKey, &key.value.path, &*key.path);
-        let paths = |files: &[Located<NodePath>]| files.iter().map(|file| file.value.path.clone()).collect();
-        let files = CertificateFiles {
-            certificate: certificate.value.path.clone(),
-            key: key.value.path.clone(),
-            chain: paths(&chain),
-        };
-        match Pair::read(&files) {
-            Ok(pair) => {
-                for warning in pair.warnings(Timestamp::now()) {
-                    walk.warn_at(&certificate.path, warning);
-                }
+        Some(checked_pair(&certificate, &key, &chain, Pair::warnings, walk))
+    }
+}
+
+/// What the gateway shows to servers.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    pub(super) certificate: Option<Located<NodePath>>,
+    pub(super) key: Option<Located<NodePath>>,
+    pub(super) chain: Option<Vec<Located<NodePath>>>,
+}
+
+impl Shown {
+    /// Where it stands, if it does.
+    pub(super) fn path(&self) -> Option<&str> {
+        let first = self.certificate.as_ref().or(self.key.as_ref());
+        first.or_else(|| self.chain.as_ref()?.first()).map(|file| &*file.path)
+    }
+
+    pub(super) fn check(self, walk: &mut Walk<'_>) -> Option<CertificateFiles> {
+        match (self.certificate, self.key) {
+            (Some(certificate), Some(key)) => {
+                let chain = self.chain.unwrap_or_default();
+                Some(checked_pair(&certificate, &key, &chain, Pair::warnings_to_servers, walk))
             }
-            Err(faults) => {
-                for fault in faults {
-                    let place = match fault.part {
-                        Part::Certificate => &certificate.path,
-                        Part::Key => &key.path,
-                        Part::Chain(place) => chain.get(place).map_or(&certificate.path, |file| &file.path),
-                    };
-                    let may_be_missing = walk.surroundings.options.allow_missing_secrets;
-                    if fault.part == Part::Key && fault.is_missing && may_be_missing {
-                        walk.warn_at(place, fault.what);
-                    } else {
-                        walk.fault_at(place, fault.what);
-                    }
+            (Some(certificate), None) => {
+                walk.fault_at(certificate.path, "needs its private key: write `key` beside it");
+                None
+            }
+            (None, Some(key)) => {
+                walk.fault_at(key.path, "needs its certificate: write `certificate` beside it");
+                None
+            }
+            (None, None) => {
+                if let Some(file) = self.chain.into_iter().flatten().next() {
+                    walk.fault_at(
+                        file.path,
+                        "needs the certificate: write `certificate` and `key` beside it",
+                    );
+                }
+                None
+            }
+        }
+    }
+}
+
+fn checked_pair(
+    certificate: &Located<NodePath>,
+    key: &Located<NodePath>,
+    chain: &[Located<NodePath>],
+    warnings: fn(&Pair, Timestamp) -> Vec<String>,
+    walk: &mut Walk<'_>,
+) -> CertificateFiles {
+    walk.protect(Own::PrivateKey, &key.value.path, &*key.path);
+    let paths = |files: &[Located<NodePath>]| files.iter().map(|file| file.value.path.clone()).collect();
+    let files = CertificateFiles {
+        certificate: certificate.value.path.clone(),
+        key: key.value.path.clone(),
+        chain: paths(chain),
+    };
+    match Pair::read(&files) {
+        Ok(pair) => {
+            for warning in warnings(&pair, Timestamp::now()) {
+                walk.warn_at(&certificate.path, warning);
+            }
+        }
+        Err(faults) => {
+            for fault in faults {
+                let place = match fault.part {
+                    Part::Certificate => &certificate.path,
+                    Part::Key => &key.path,
+                    Part::Chain(place) => chain.get(place).map_or(&certificate.path, |file| &file.path),
+                };
+                let may_be_missing = walk.surroundings.options.allow_missing_secrets;
+                if fault.part == Part::Key && fault.is_missing && may_be_missing {
+                    walk.warn_at(place, fault.what);
+                } else {
+                    walk.fault_at(place, fault.what);
                 }
             }
         }
-        Some(files)
     }
+    files
 }
 
 fn clients(

@@ -9,6 +9,7 @@ use super::{
         Anything, Json, Located, Millis, NodePath, Raw, Walk, Whole, checked_text, inline_schema, object,
         quoted, words,
     },
+    tls::Shown,
 };
 use crate::{tls, upstream::AddressFault};
 
@@ -33,6 +34,13 @@ object! {
         host: optional HostName,
         /// Files with the authorities that certificates of `wss` must be from. Default: those that this system trusts.
         ca_certificates: optional Located<Vec<Located<NodePath>>>,
+        /// The file with the certificate in PEM that the gateway shows to a server of `wss` or `https` that asks for one; its chain may follow in the same
+        /// file. Default: none.
+        certificate: optional Located<NodePath>,
+        /// The file with the certificate's private key in PEM. Users other than its owner and its group must not have access to it.
+        key: optional Located<NodePath>,
+        /// Files with further certificates of the chain, in PEM. Default none.
+        chain_certificates: optional Vec<Located<NodePath>>,
     }
 }
 
@@ -200,6 +208,9 @@ impl RawUpstream {
             max_connections: None,
             host: None,
             ca_certificates: None,
+            certificate: None,
+            key: None,
+            chain_certificates: None,
         };
         Located { path, value }
     }
@@ -237,6 +248,11 @@ impl RawUpstream {
         if let (Some(choice), [_]) = (&self.choice, &*addresses) {
             walk.warn_at(&choice.path, "has no effect: there is one address");
         }
+        let shown = Shown { certificate: self.certificate, key: self.key, chain: self.chain_certificates };
+        if let (Some(path), false) = (shown.path(), addresses.iter().any(|address| address.has_tls)) {
+            walk.warn_at(path.to_owned(), "has no effect: no address is of wss://, https:// or rss://");
+        }
+        let certificate = shown.check(walk);
         if addresses.is_empty() {
             return None;
         }
@@ -247,6 +263,7 @@ impl RawUpstream {
             response_timeout: self.response_timeout.map_or(default.response_timeout, |limit| limit.0),
             max_connections: self.max_connections.map_or(default.max_connections, Whole::get),
             authorities,
+            certificate,
             ..default
         };
         Some((options, self.host.map(|host| host.0)))

@@ -6,6 +6,7 @@ use super::connections::ConnectionMetrics;
 use crate::{
     memory,
     metrics::{Counter, Counters, Readings, Refusals, Registry},
+    tls::Connectors,
     upstream::UpstreamMetrics,
 };
 
@@ -42,7 +43,7 @@ pub(super) struct HandshakeCounters {
 
 impl EdgeMetrics {
     /// Metrics that monitoring is shown.
-    pub fn register(registry: &Registry, refusals: &Refusals) -> Self {
+    pub fn register(registry: &Registry, refusals: &Refusals, connectors: &Connectors) -> Self {
         let handshakes = Counters::default();
         let help = "WebSocket handshakes by the HTTP status that answered them; 101 let the client in.";
         registry.register("wampgate_handshakes", help, handshakes.clone());
@@ -56,7 +57,7 @@ impl EdgeMetrics {
             "Memory that clients make the gateway hold, as far as it is counted, and how much that may be.";
         registry.register("wampgate_client_memory_bytes", help, memory);
         let connections = ConnectionMetrics::register(registry);
-        let upstreams = UpstreamMetrics::register(registry);
+        let upstreams = UpstreamMetrics::register(registry, connectors);
         let (registry, refusals) = (registry.clone(), refusals.clone());
         Self { registry, refusals, handshakes, forward_auth, connections, upstreams }
     }

@@ -97,12 +97,13 @@ impl Foundation {
         refusals.expect(Stage::Session, Ending::SESSION_COMPLAINTS);
         refusals.expect(Stage::Session, [edge::CONSOLE_REFUSED]);
         let policy_metrics = PolicyMetrics::register(&registry);
+        let certificates = Arc::<Certificates>::default();
         Ok(Self {
             node_dir: config.node_dir.clone(),
             logouts,
             orders,
             realm_metrics: RealmMetrics::register(&registry),
-            edge_metrics: EdgeMetrics::register(&registry, &refusals),
+            edge_metrics: EdgeMetrics::register(&registry, &refusals, certificates.connectors()),
             wire_metrics: WireMetrics::register(&registry),
             login_metrics: LoginMetrics::register(&registry),
             store_metrics: StoreMetrics::register(&registry),
@@ -119,7 +120,7 @@ impl Foundation {
             engine,
             default_policy: OnceLock::new(),
             recorder: OnceLock::new(),
-            certificates: Arc::default(),
+            certificates,
             logins: Arc::default(),
             posts: Posts::default(),
             console: Arc::default(),

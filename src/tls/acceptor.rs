@@ -1,16 +1,8 @@
 //! Makes the TLS handshakes of one endpoint, with the certificates that it has read last.
 
-use std::{
-    fmt,
-    path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
-use sha2::{Digest as _, Sha256};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{
     TlsAcceptor,
@@ -25,21 +17,20 @@ use tokio_rustls::{
 use super::{
     HANDSHAKE_LIMIT, TlsMetrics, TlsOptions, authorities,
     chooser::Chooser,
+    fault::TlsLoadError,
     metrics::Tally,
-    pair::{MAX_FILE, Pair},
+    pair::Pair,
     refusal::Refusal,
     session::Tls,
+    watch::{Watch, hash},
 };
-use crate::{file, time::Timestamp};
+use crate::time::Timestamp;
 
 /// What begins a TLS handshake: the type of its record (RFC 8446, 5.1).
 const HANDSHAKE: u8 = 22;
 
 /// The only protocol that is spoken inside (RFC 7301).
 const ALPN: &[u8] = b"http/1.1";
-
-/// Later than any moment.
-const NEVER: u64 = u64::MAX;
 
 /// TLS at one endpoint.
 #[derive(Debug)]
@@ -49,11 +40,7 @@ pub struct Acceptor {
     current: Arc<ArcSwap<Loaded>>,
     pub(super) tally: Tally,
     metrics: TlsMetrics,
-    /// The hash of the files that are served. None: those that were read last cannot be, and are tried again: what was wrong may be the
-    /// mode of a file or the clock, and not its bytes.
-    last: Mutex<Option<[u8; 32]>>,
-    /// When new certificates begin to hold, in milliseconds, if nothing else is wrong with them; [`NEVER`]: there are none such.
-    due: AtomicU64,
+    watch: Watch,
 }
 
 /// What the files have given.
@@ -65,18 +52,6 @@ pub(super) struct Loaded {
     /// Of the files of the authorities. A session that one set of authorities has admitted is not resumed under another.
     authorities: [u8; 32],
 }
-
-/// Why an endpoint has no TLS.
-#[derive(Debug)]
-pub struct TlsLoadError(Vec<String>);
-
-impl fmt::Display for TlsLoadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("; "))
-    }
-}
-
-impl std::error::Error for TlsLoadError {}
 
 impl Acceptor {
     /// Reads the files of an endpoint. `transport` is its name in metrics and in the log.
@@ -93,8 +68,7 @@ impl Acceptor {
             current,
             tally: metrics.of(transport),
             metrics: metrics.clone(),
-            last: Mutex::new(Some(last)),
-            due: AtomicU64::new(NEVER),
+            watch: Watch::new(Some(last)),
         })
     }
 
@@ -159,27 +133,17 @@ impl Acceptor {
     /// Reads the files again if they have changed. New certificates take the place of the old ones only if all of them can be
     /// served and hold now. None: they have, with the same bytes. Reads files: not for a connection's task.
     pub(super) fn reload(&self) -> Option<Result<(), TlsLoadError>> {
-        // Held throughout: of two reloads at once the later one must win.
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = hash(self.options.files());
-        if *last == Some(found) {
-            return None;
-        }
-        *last = None;
-        let now = Timestamp::now();
-        let loaded = Loaded::read(&self.options, Some(&self.current.load()));
-        let due = loaded.as_ref().ok().and_then(|loaded| loaded.begins(now));
-        self.due.store(due.map_or(NEVER, Timestamp::as_millis), Ordering::Relaxed);
-        let loaded = loaded.and_then(|loaded| loaded.holds(now).map(|()| loaded));
-        Some(loaded.map(|loaded| {
-            *last = Some(found);
-            self.current.store(Arc::new(loaded));
-        }))
+        self.watch.renew(
+            self.options.files(),
+            || Loaded::read(&self.options, Some(&self.current.load())),
+            |loaded| &loaded.pairs,
+            |loaded| self.current.store(Arc::new(loaded)),
+        )
     }
 
     /// Whether new certificates hold by now that did not when they were read.
     pub(super) fn is_due(&self) -> bool {
-        Timestamp::now().as_millis() >= self.due.load(Ordering::Relaxed)
+        self.watch.is_due()
     }
 }
 
@@ -229,32 +193,4 @@ impl Loaded {
         config.send_tls13_tickets = 1;
         Ok(Self { config: Arc::new(config), pairs, tickets, authorities })
     }
-
-    /// When all certificates hold, if time is all that it takes.
-    fn begins(&self, now: Timestamp) -> Option<Timestamp> {
-        let said = || self.pairs.iter().map(|pair| &pair.said);
-        let begins = said().map(|said| said.not_before).max().filter(|&begins| begins > now)?;
-        said().all(|said| begins <= said.not_after).then_some(begins)
-    }
-
-    /// Whether clients accept all certificates now.
-    fn holds(&self, now: Timestamp) -> Result<(), TlsLoadError> {
-        let faults = self.pairs.iter().filter_map(|pair| {
-            let why = pair.out_of_time(now)?;
-            Some(format!("{}: {why}", pair.file.display()))
-        });
-        let faults: Vec<String> = faults.collect();
-        if faults.is_empty() { Ok(()) } else { Err(TlsLoadError(faults)) }
-    }
-}
-
-/// The hash of files, one behind the other. One that cannot be read counts as empty.
-fn hash<'a>(files: impl Iterator<Item = &'a PathBuf>) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for file in files {
-        let bytes = file::read(file, MAX_FILE).unwrap_or_default();
-        hash.update(bytes.len().to_le_bytes());
-        hash.update(bytes);
-    }
-    hash.finalize().into()
 }

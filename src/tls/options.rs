@@ -32,3 +32,19 @@ pub struct ClientCertificates {
     /// Whether a client without a certificate is refused. Default true, as in Crossbar.
     pub required: bool,
 }
+
+/// TLS toward servers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConnectorOptions {
+    /// The files with the authorities that servers' certificates must be from. None: those of the system.
+    pub authorities: Option<Vec<PathBuf>>,
+    /// The certificate that the gateway shows to servers that ask for one. Default: none.
+    pub certificate: Option<CertificateFiles>,
+}
+
+impl CertificateFiles {
+    /// All of them.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.certificate, &self.key].into_iter().chain(&self.chain)
+    }
+}

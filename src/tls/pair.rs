@@ -123,15 +123,23 @@ impl Pair {
         }
     }
 
-    /// What is unwise about the certificate.
-    pub(crate) fn warnings(&self, now: Timestamp) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let left = self.days_left(now);
+    /// What is unwise about the certificate, which the gateway shows to servers.
+    pub(crate) fn warnings_to_servers(&self, now: Timestamp) -> Vec<String> {
+        self.time_warning(now, "servers").into_iter().collect()
+    }
+
+    fn time_warning(&self, now: Timestamp, peers: &str) -> Option<String> {
         if let Some(why) = self.out_of_time(now) {
-            warnings.push(format!("clients refuse it: {why}"));
-        } else if u64::try_from(left).is_ok_and(|days| days < SOON) {
-            warnings.push(format!("the certificate ends in {}: renew it", days_of(left)));
+            return Some(format!("{peers} refuse it: {why}"));
         }
+        let left = self.days_left(now);
+        let ends = u64::try_from(left).is_ok_and(|days| days < SOON);
+        ends.then(|| format!("the certificate ends in {}: renew it", days_of(left)))
+    }
+
+    /// What is unwise about the certificate, which the gateway shows to clients.
+    pub(crate) fn warnings(&self, now: Timestamp) -> Vec<String> {
+        let mut warnings: Vec<_> = self.time_warning(now, "clients").into_iter().collect();
         if self.said.names.is_empty() {
             warnings.push(
                 "the certificate has no subject alternative name, and clients look at nothing else: make one with the names under which \
@@ -157,8 +165,7 @@ impl TlsOptions {
 
     /// All files.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        let pairs =
-            self.pairs().flat_map(|pair| [&pair.certificate, &pair.key].into_iter().chain(&pair.chain));
+        let pairs = self.pairs().flat_map(CertificateFiles::files);
         pairs.chain(self.clients.iter().flat_map(|clients| &clients.authorities))
     }
 

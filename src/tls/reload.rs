@@ -1,4 +1,4 @@
-//! Certificates that change while the gateway runs.
+//! Certificates that change while the gateway runs: those that clients are shown, and those that servers behind the gateway are.
 //!
 //! Programs that renew certificates write new files in the place of the old ones. The gateway reads them, checks that key and
 //! certificate belong together and hold now, and only then shows them to new clients. Open connections go on. If anything is
@@ -11,14 +11,19 @@ use std::{
 };
 
 use super::{
-    acceptor::{Acceptor, TlsLoadError},
+    acceptor::Acceptor,
+    connector::{Connector, Connectors},
+    fault::TlsLoadError,
     pair::Pair,
 };
 use crate::time::Timestamp;
 
-/// The TLS endpoints of a gateway.
+/// The TLS endpoints of a gateway, and TLS toward the servers behind it.
 #[derive(Debug, Default)]
-pub struct Certificates(RwLock<Vec<Arc<Acceptor>>>);
+pub struct Certificates {
+    acceptors: RwLock<Vec<Arc<Acceptor>>>,
+    connectors: Connectors,
+}
 
 /// A certificate that clients are shown.
 #[derive(Debug)]
@@ -36,12 +41,14 @@ pub(crate) struct Served {
 }
 
 /// What came of changed files.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum CertificateReload {
     /// The new certificates are shown from now on.
     Replaced {
         /// The transport whose certificates they are.
         transport: String,
+        /// The path from which they are shown to servers; none: they are shown to clients.
+        path: Option<String>,
         /// Their names.
         names: String,
         /// How many whole days the first of them to end still holds.
@@ -51,6 +58,8 @@ pub enum CertificateReload {
     Kept {
         /// The transport whose certificates they are.
         transport: String,
+        /// As above.
+        path: Option<String>,
         /// What is wrong with the new ones.
         error: TlsLoadError,
     },
@@ -62,12 +71,12 @@ impl Certificates {
         for acceptor in &acceptors {
             acceptor.show();
         }
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = acceptors;
+        *self.acceptors.write().unwrap_or_else(PoisonError::into_inner) = acceptors;
     }
 
     /// The endpoints.
     pub(crate) fn acceptors(&self) -> Vec<Arc<Acceptor>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.acceptors.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The certificates that clients are shown now.
@@ -86,21 +95,49 @@ impl Certificates {
         self.acceptors().iter().flat_map(of).collect()
     }
 
+    /// TLS toward servers.
+    pub(crate) const fn connectors(&self) -> &Connectors {
+        &self.connectors
+    }
+
     /// The files that the certificates come from.
     pub fn files(&self) -> Vec<PathBuf> {
-        self.acceptors().iter().flat_map(|acceptor| acceptor.files()).cloned().collect()
+        let (acceptors, connectors) = (self.acceptors(), self.connectors.all());
+        let own = acceptors.iter().flat_map(|acceptor| acceptor.files());
+        own.chain(connectors.iter().flat_map(|connector| connector.files())).cloned().collect()
     }
 
     /// Whether certificates that were read too early begin to hold by now, so that a reload is worth it.
     pub fn are_due(&self) -> bool {
         self.acceptors().iter().any(|acceptor| acceptor.is_due())
+            || self.connectors.all().iter().any(|connector| connector.is_due())
     }
 
     /// Reads the certificates of every endpoint whose files have other bytes than those that are served. Reads files: not for a
     /// connection's task. Files that cannot be served are in the list each time.
     pub fn reload(&self) -> Vec<CertificateReload> {
-        self.acceptors().iter().filter_map(|acceptor| reload(acceptor)).collect()
+        let mut done: Vec<_> = self.acceptors().iter().filter_map(|acceptor| reload(acceptor)).collect();
+        for outcome in self.connectors.all().iter().filter_map(|connector| reload_connector(connector)) {
+            // What sessions from before a reload of the configuration use is no news beside the same of new ones.
+            if !done.contains(&outcome) {
+                done.push(outcome);
+            }
+        }
+        done
     }
+}
+
+fn reload_connector(connector: &Connector) -> Option<CertificateReload> {
+    let outcome = connector.reload()?;
+    let (transport, path) = connector.place();
+    let (transport, path) = (transport.to_owned(), Some(path.to_owned()));
+    Some(match outcome {
+        Ok(()) => {
+            let (names, days) = connector.shown();
+            CertificateReload::Replaced { transport, path, names, days }
+        }
+        Err(error) => CertificateReload::Kept { transport, path, error },
+    })
 }
 
 fn reload(acceptor: &Acceptor) -> Option<CertificateReload> {
@@ -111,11 +148,11 @@ fn reload(acceptor: &Acceptor) -> Option<CertificateReload> {
             let (current, now) = (acceptor.current(), Timestamp::now());
             let names: Vec<String> = current.pairs.iter().map(Pair::names).collect();
             let days = current.pairs.iter().map(|pair| pair.days_left(now)).min().unwrap_or(0);
-            CertificateReload::Replaced { transport, names: names.join(", "), days }
+            CertificateReload::Replaced { transport, path: None, names: names.join(", "), days }
         }
         Err(error) => {
             acceptor.tally.kept.inc();
-            CertificateReload::Kept { transport, error }
+            CertificateReload::Kept { transport, path: None, error }
         }
     })
 }
@@ -123,14 +160,19 @@ fn reload(acceptor: &Acceptor) -> Option<CertificateReload> {
 /// What was done, in one line.
 impl fmt::Display for CertificateReload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |transport: &str, path: &Option<String>| match path {
+            Some(path) => format!("for the servers behind {path} of the transport {transport}"),
+            None => format!("of the transport {transport}"),
+        };
         match self {
-            Self::Replaced { transport, names, .. } => {
-                write!(f, "the certificates of the transport {transport}: {names}")
+            Self::Replaced { transport, path, names, .. } => {
+                write!(f, "the certificates {}: {names}", of(transport, path))
             }
-            Self::Kept { transport, error } => {
+            Self::Kept { transport, path, error } => {
                 write!(
                     f,
-                    "nothing for the certificates of the transport {transport}, which cannot be used: {error}"
+                    "nothing for the certificates {}, which cannot be used: {error}",
+                    of(transport, path)
                 )
             }
         }
@@ -141,11 +183,13 @@ impl CertificateReload {
     /// Tells the operator.
     pub fn log(&self) {
         match self {
-            Self::Replaced { transport, names, days } => {
-                tracing::info!(target: "wampgate::tls", transport, names, days, "certificates reloaded");
+            Self::Replaced { transport, path, names, days } => {
+                let path = path.as_deref();
+                tracing::info!(target: "wampgate::tls", transport, path, names, days, "certificates reloaded");
             }
-            Self::Kept { transport, error } => {
-                tracing::error!(target: "wampgate::tls", transport, "the old certificates go on, as the new ones cannot: {error}");
+            Self::Kept { transport, path, error } => {
+                let path = path.as_deref();
+                tracing::error!(target: "wampgate::tls", transport, path, "the old certificates go on, as the new ones cannot: {error}");
             }
         }
     }

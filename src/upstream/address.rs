@@ -160,9 +160,10 @@ impl UpstreamAddress {
     /// The same text for all that is the [same](Self::is_same), and for nothing else.
     pub(super) fn key(&self) -> String {
         let tls = if self.has_tls { "tls" } else { "" };
+        let raw = if self.is_raw() { "rawsocket " } else { "" };
         match &self.place {
-            UpstreamPlace::Tcp(host, port) => format!("tcp {host} {port} {tls} {}", self.path),
-            UpstreamPlace::Unix(path) => format!("unix {} {tls} {}", path.display(), self.path),
+            UpstreamPlace::Tcp(host, port) => format!("{raw}tcp {host} {port} {tls} {}", self.path),
+            UpstreamPlace::Unix(path) => format!("{raw}unix {} {tls} {}", path.display(), self.path),
         }
     }
 

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::{
     Affinity, Choosing, Upstream, UpstreamError,
     answer_body::AnswerBody,
+    link,
     pool::Lease,
     request_body::{RequestBody, Watch},
     target, told,
@@ -197,6 +198,9 @@ impl Upstream {
             Err(mut failed) => {
                 let whole = failed.take_message();
                 let error = failed.into_error();
+                if link::is_alert(&error) {
+                    return Err(Fault::Error(UpstreamError::Tls(self.at(number, &told(&error)))));
+                }
                 if let Some(fault) = watch.as_deref().and_then(Watch::fault) {
                     return Err(Fault::Error(UpstreamError::Body(fault)));
                 }

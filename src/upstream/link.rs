@@ -1,15 +1,15 @@
 //! A connection to an upstream: TCP, with TLS or without, or a Unix socket.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{error::Error, io};
 
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio_rustls::{
     TlsConnector,
-    rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName},
+    rustls::{self, pki_types::ServerName},
 };
 
 use super::{UpstreamAddress, UpstreamPlace};
-use crate::{stream::Stream, tls};
+use crate::{stream::Stream, tls::Connector};
 
 /// Why there is no connection.
 #[derive(Debug)]
@@ -21,10 +21,7 @@ pub(super) enum LinkFault {
 }
 
 /// Connects. An address that wants TLS is never spoken to without. The name is looked up each time: what it stands for may have moved.
-pub(super) async fn open(
-    address: &UpstreamAddress,
-    tls: Option<&Arc<ClientConfig>>,
-) -> Result<Stream, LinkFault> {
+pub(super) async fn open(address: &UpstreamAddress, tls: Option<&Connector>) -> Result<Stream, LinkFault> {
     let (host, port) = match &address.place {
         UpstreamPlace::Unix(path) => {
             return UnixStream::connect(path).await.map(Stream::Unix).map_err(LinkFault::Unreachable);
@@ -33,11 +30,11 @@ pub(super) async fn open(
     };
     let stream = connect(host, port).await.map_err(LinkFault::Unreachable)?;
     let stream = if address.has_tls {
-        let tls = tls.ok_or_else(|| LinkFault::Tls(io::Error::other("no authority is known")))?;
+        let tls = tls.and_then(Connector::config);
+        let tls = tls.ok_or_else(|| LinkFault::Tls(io::Error::other("the files for TLS cannot be used")))?;
         let name = ServerName::try_from(host.clone())
             .map_err(|error| LinkFault::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-        let stream =
-            TlsConnector::from(Arc::clone(tls)).connect(name, stream).await.map_err(LinkFault::Tls)?;
+        let stream = TlsConnector::from(tls).connect(name, stream).await.map_err(LinkFault::Tls)?;
         Stream::Tls(Box::new(stream.into()))
     } else {
         Stream::Tcp(stream)
@@ -62,39 +59,15 @@ async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// How TLS is spoken, by these authorities or those of the system.
-pub(super) fn tls(authorities: Option<&[PathBuf]>) -> Result<Arc<ClientConfig>, String> {
-    let roots = match authorities {
-        Some(files) => tls::read_authorities(files).map_err(|faults| {
-            let faults: Vec<_> = faults
-                .into_iter()
-                .map(|(place, what)| {
-                    format!(
-                        "{}: {what}",
-                        files.get(place).map_or_else(String::new, |file| file.display().to_string())
-                    )
-                })
-                .collect();
-            faults.join("; ")
-        })?,
-        None => of_the_system()?,
-    };
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
-fn of_the_system() -> Result<RootCertStore, String> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        return Err(
-            "this system has no certificates of authorities: name a file in `ca_certificates`".to_owned()
-        );
+/// Whether the server has ended TLS with an alert, as one does that wants another certificate of the gateway.
+pub(super) fn is_alert(fault: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(fault);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if inner.is_some_and(|inner| matches!(inner.downcast_ref(), Some(rustls::Error::AlertReceived(_)))) {
+            return true;
+        }
+        cause = error.source();
     }
-    Ok(roots)
+    false
 }

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     descriptors::Descriptor,
     metrics::{Counter, Counters, Gauge, Gauges, Readings, Registry},
+    tls::Connectors,
 };
 
 /// What comes of a dial: the values of the metric's label.
@@ -26,6 +27,8 @@ pub struct UpstreamMetrics {
     ends: Counters<3>,
     bytes: Counters<3>,
     members: Members,
+    /// What all upstreams have besides: TLS, which is read anew when its files change.
+    pub(super) connectors: Connectors,
 }
 
 /// Counts what goes through one upstream. Cheap to clone, and the same after a reload.
@@ -52,9 +55,9 @@ pub struct Place {
 
 impl UpstreamMetrics {
     /// Metrics that monitoring is shown.
-    pub fn register(registry: &Registry) -> Self {
-        let metrics = Self::default();
-        let Self { open, out, dials, ends, bytes, members: _ } = &metrics;
+    pub fn register(registry: &Registry, connectors: &Connectors) -> Self {
+        let metrics = Self { connectors: connectors.clone(), ..Self::default() };
+        let Self { open, out, dials, ends, bytes, members: _, connectors: _ } = &metrics;
         let help = "Connections to an upstream now.";
         registry.register("wampgate_upstream_connections", help, open.clone());
         let help = "Addresses of an upstream that are left out now because they have failed.";

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::UpstreamAddress;
+use crate::tls::CertificateFiles;
 
 /// What stands behind a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct UpstreamOptions {
     pub max_connections: u32,
     /// The files of the authorities that certificates of `wss` and `https` are from. None: those of the system.
     pub authorities: Option<Vec<PathBuf>>,
+    /// The certificate that the gateway shows there. Default: none.
+    pub certificate: Option<CertificateFiles>,
 }
 
 /// To which address a client goes.
@@ -46,6 +49,7 @@ impl UpstreamOptions {
             idle_timeout: Duration::from_mins(1),
             max_connections: 10_000,
             authorities: None,
+            certificate: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Connections that go on to a server behind the gateway: what passes, who the server hears it is, and how each side hears the other end.
 
 mod addresses;
+mod certificates;
 mod ends;
 mod identity;
 

@@ -68,7 +68,8 @@ fn a_router_of_tls_is_checked_over_raw_socket_too() {
             .file("other.pem", Authority::new().pem())
             .run()
     };
-    let (mut client, _) = joe(&start(&behind("ours.pem")));
+    let ours = start(&behind("ours.pem"));
+    let (mut client, _) = joe(&ours);
     client.echoes();
     let other = start(&behind("other.pem"));
     assert_eq!(refused(&other).reason, "wamp.error.unavailable");
@@ -77,7 +78,7 @@ fn a_router_of_tls_is_checked_over_raw_socket_too() {
 
 #[test]
 fn sessions_end_over_raw_socket_as_over_websocket() {
-    let mut router = raw_router(&json!({}));
+    let router = raw_router(&json!({}));
     let gateway = gateway(&raw(&router), &json!({}));
     // The router ends a session, a client leaves and comes back, and one that is revoked.
     let mut root = root(&router);
