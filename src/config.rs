@@ -15,6 +15,7 @@ mod console;
 mod cookie;
 mod endpoint;
 mod forward_auth;
+mod identity_headers;
 mod node;
 mod passed;
 mod places;
@@ -26,6 +27,7 @@ mod router;
 mod secret;
 mod served;
 mod service;
+mod signing;
 mod tls;
 mod transport;
 mod upstream;
@@ -46,6 +48,7 @@ pub use reader::{ConfigError, ConfigFault, ConfigWarning, FaultPlace};
 pub use schema::schema;
 
 pub use crate::{
+    assertion::{AssertionOptions, KeyFile, Signer, SigningKey, SigningKeys},
     auth::{
         AnonymousOptions, AskedMethods, AskedOptions, AuthOptions, CookieAuthOptions, CryptosignOptions,
         CryptosignPrincipal, GuessingOptions, Kdf, Salting, ScramOptions, ScramPrincipal, Secret, SecretKey,

@@ -65,11 +65,13 @@ use self::{
     upgrade::Agreed,
 };
 use crate::{
+    assertion::PublicKeys,
     handshake::{AllowedHosts, HandshakeError},
     health::Health,
     metrics::MEDIA_TYPE,
     service::WebSocketService,
     stream::PeerAddr,
+    time::Timestamp,
     tls::Tls,
     traces::Parent,
 };
@@ -127,6 +129,8 @@ pub struct Edge {
     retired: CancellationToken,
     /// The way of the operator's page to the gateway.
     console: Option<Arc<ConsoleLink>>,
+    /// The public keys of all that the gateway signs.
+    keys: Arc<PublicKeys>,
 }
 
 /// Who a request is from.
@@ -186,6 +190,7 @@ impl Edge {
             in_transit: Arc::default(),
             retired: CancellationToken::new(),
             console: None,
+            keys: Arc::default(),
         })
     }
 
@@ -193,6 +198,12 @@ impl Edge {
     #[must_use]
     pub(crate) fn with_console(self, console: Arc<ConsoleLink>) -> Self {
         Self { console: Some(console), ..self }
+    }
+
+    /// The edge, which publishes these keys where the configuration says so.
+    #[must_use]
+    pub(crate) fn with_keys(self, keys: Arc<PublicKeys>) -> Self {
+        Self { keys, ..self }
     }
 
     /// The edge, to serve a transport in the place of another one: clients have had already what they had there.
@@ -331,6 +342,7 @@ impl Edge {
             }
             Target::Page => page::page(request, &path, depth),
             Target::Health => probe::probe(&self.health, &path, depth),
+            Target::Jwks(kept) => Ok(self.public_keys(kept)),
             Target::Console(target) => {
                 let (response, entry) =
                     self.answer_console(target, request, &path, depth, has_body, client)?;
@@ -347,6 +359,15 @@ impl Edge {
                 Ok(reply::content(StatusCode::OK, HeaderValue::from_static(MEDIA_TYPE), text))
             }
         }
+    }
+
+    /// The keys that verify what the gateway signs.
+    fn public_keys(&self, kept: &HeaderValue) -> Response<Body> {
+        let keys = self.keys.document(Timestamp::now());
+        let media_type = HeaderValue::from_static("application/jwk-set+json");
+        let mut response = reply::content(StatusCode::OK, media_type, Bytes::from(keys));
+        response.headers_mut().insert(header::CACHE_CONTROL, kept.clone());
+        response
     }
 
     /// Whether a page that was loaded from the request's `Host` is one of this transport's. The page could read the answer.

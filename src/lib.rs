@@ -59,6 +59,8 @@ pub mod traces;
 #[cfg(feature = "gateway")]
 mod admission;
 #[cfg(feature = "gateway")]
+mod assertion;
+#[cfg(feature = "gateway")]
 mod auth;
 #[cfg(feature = "gateway")]
 mod backend;

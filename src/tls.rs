@@ -32,7 +32,7 @@ pub use reload::{CertificateReload, Certificates};
 pub use session::{ClientCertificate, Tls};
 
 pub(crate) use authorities::read as read_authorities;
-pub(crate) use pair::{Pair, Part};
+pub(crate) use pair::{Pair, Part, private_key_in};
 pub(crate) use refusal::REASONS;
 
 /// How long a handshake may take. It needs two round trips and a signature: a client that takes longer holds a place for nothing.

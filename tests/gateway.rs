@@ -1,6 +1,7 @@
 //! The gateway as its clients see it: the real binary, over loopback, through the front door.
 
 mod addresses;
+mod assertions;
 mod auth;
 mod authenticators;
 mod authorizers;

@@ -28,6 +28,7 @@ const LAYERS: &[&[&str]] = &[
     &["remote"],
     &["realm", "upstream"],
     &["wire"],
+    &["assertion"],
     &["auth"],
     &["policy"],
     &["tracking"],
@@ -140,8 +141,8 @@ fn a_use_of_a_higher_module_is_found_with_its_place() {
     ]);
     assert_eq!(
         upward(&source),
-        "src/store.rs:3: `store` (layer 18) uses `gateway` (layer 1), which is above it\n\
-         src/store/file.rs:3: `store` (layer 18) uses `gateway` (layer 1), which is above it\n"
+        "src/store.rs:3: `store` (layer 19) uses `gateway` (layer 1), which is above it\n\
+         src/store/file.rs:3: `store` (layer 19) uses `gateway` (layer 1), which is above it\n"
     );
 }
 

@@ -10,7 +10,7 @@ use std::{
 use arc_swap::{ArcSwap, Guard};
 use sha2::{Digest as _, Sha256};
 
-/// A file on which logins stand.
+/// A file on which logins stand, or which signs what the gateway says of them.
 pub trait LoginFile: fmt::Debug + Send + Sync {
     /// Where it is; none: the logins come from the configuration itself.
     fn file(&self) -> Option<&PathBuf>;
@@ -21,7 +21,7 @@ pub trait LoginFile: fmt::Debug + Send + Sync {
 }
 
 /// What a file held when it was last right, and what was read of it since.
-pub(super) struct Reread<T> {
+pub(crate) struct Reread<T> {
     current: ArcSwap<T>,
     /// Stands for what was read last: bytes that were right, or bytes with what is wrong about them. Held while the file is read, so that
     /// of two reloads at once the later one has the last word.
@@ -30,7 +30,7 @@ pub(super) struct Reread<T> {
 
 impl<T> Reread<T> {
     /// What a file holds that is read for the first time.
-    pub(super) fn begin<E>(
+    pub(crate) fn begin<E>(
         read: Result<Vec<u8>, E>,
         parse: impl FnOnce(&[u8]) -> Result<T, E>,
     ) -> Result<Self, E> {
@@ -39,23 +39,23 @@ impl<T> Reread<T> {
     }
 
     /// What no file holds.
-    pub(super) fn of(value: T) -> Self {
+    pub(crate) fn of(value: T) -> Self {
         Self { current: ArcSwap::from_pointee(value), last: Mutex::default() }
     }
 
     /// What counts now, to be kept.
-    pub(super) fn current(&self) -> Arc<T> {
+    pub(crate) fn current(&self) -> Arc<T> {
         self.current.load_full()
     }
 
     /// What counts now, for a look.
-    pub(super) fn load(&self) -> Guard<Arc<T>> {
+    pub(crate) fn load(&self) -> Guard<Arc<T>> {
         self.current.load()
     }
 
     /// Reads the file again. None: it is as it was, right or wrong. A fault depends on more than bytes, so that bytes that were wrong are
     /// looked at again, and the fault is told once.
-    pub(super) fn reload<E: fmt::Display>(
+    pub(crate) fn reload<E: fmt::Display>(
         &self,
         read: impl FnOnce() -> Result<Vec<u8>, E>,
         parse: impl FnOnce(&[u8]) -> Result<T, E>,

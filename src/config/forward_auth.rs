@@ -2,20 +2,16 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
 use schemars::json_schema;
 
 use super::{
-    ForwardAuthOptions, IdentityHeaders, RealmOptions, Requirement, ServicePlace, Terms,
+    ForwardAuthOptions, RealmOptions, Requirement, ServicePlace, Terms,
     auth::role_exists,
+    identity_headers::{RawAssertion, RawIdentityHeaders, checked_headers},
     reader::{Json, Located, Millis, Raw, Walk, checked_text, inline_schema, object, quoted, words},
     websocket::{KnownService, Shared},
 };
-use crate::{
-    identity::Name,
-    upstream::{as_read, is_taken},
-    wamp::Uri,
-};
+use crate::{identity::Name, wamp::Uri};
 
 object! {
     /// Whether a request is allowed, and whose it is: for a proxy that asks before it passes a request on.
@@ -35,6 +31,8 @@ object! {
         realm: optional Located<Uri>,
         /// The names of the headers that tell who the client is.
         headers: optional RawIdentityHeaders,
+        /// A signed token beside these headers. Default: none.
+        assertion: optional Located<RawAssertion>,
         /// Where a browser is sent that asks for a page and has to log in: a URL, or a path (not with Traefik). `{uri}` in it stands
         /// for the path and the query that the browser has asked for. Not with nginx, which takes no redirects here. Default: it
         /// gets 401.
@@ -49,30 +47,12 @@ object! {
     }
 }
 
-object! {
-    /// The headers of an answer that tell who the client is. Every answer has all of them, empty where there is no identity.
-    struct RawIdentityHeaders {
-        /// The authid. Default `Wampgate-Authid`.
-        authid: optional Located<IdentityHeader>,
-        /// The role. Default `Wampgate-Authrole`.
-        authrole: optional Located<IdentityHeader>,
-        /// The method that vouched for the client: `ticket`, `anonymous`, …. Default `Wampgate-Authmethod`.
-        authmethod: optional Located<IdentityHeader>,
-        /// The public ID of the client's cookie. Default `Wampgate-Client`.
-        client: optional Located<IdentityHeader>,
-    }
-}
-
 words! {
     Requirement as "Requirement" {
         "cookie" => Self::Cookie,
         "authenticated" => Self::Login,
     }
 }
-
-/// The name of a header that tells who a client is.
-#[derive(Debug)]
-pub(super) struct IdentityHeader(HeaderName);
 
 /// The URL of a page, or its path.
 #[derive(Debug)]
@@ -95,33 +75,18 @@ inline_schema!(LoginPage, "LoginPage", |_generator| json_schema!({
     "pattern": r"^(/|https?://)([!-z|~]|\{uri\})*$",
 }));
 
-impl Raw for IdentityHeader {
-    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        let name = checked_text(json, "a header's name such as \"Remote-User\"", walk, |text| {
-            HeaderName::from_bytes(text.as_bytes()).ok()
-        })?;
-        let read = as_read(name.as_str());
-        if is_taken(&read) {
-            walk.fault(format!(
-                "`{name}` has a meaning of its own for proxies or servers, use another name such as \"Remote-User\""
-            ));
-        }
-        Some(Self(name))
-    }
-}
-
-inline_schema!(
-    IdentityHeader,
-    "IdentityHeader",
-    |_generator| json_schema!({ "type": "string", "minLength": 1 })
-);
-
 impl RawForwardAuth {
     /// Checks a path that stands at `at`.
-    pub(super) fn check(self, at: &str, shared: &Shared, walk: &mut Walk<'_>) -> Option<ForwardAuthOptions> {
+    pub(super) fn check(
+        self,
+        at: &str,
+        shared: &mut Shared,
+        walk: &mut Walk<'_>,
+    ) -> Option<ForwardAuthOptions> {
         let asks_policy = self.policy.as_ref().is_some_and(|policy| policy.value);
         let default = if asks_policy { Requirement::Nothing } else { Requirement::Cookie };
-        let headers = self.headers.map_or_else(IdentityHeaders::default, |headers| headers.check(walk));
+        let headers = checked_headers(self.headers, self.assertion, &mut shared.signing, walk);
+        let shared = &*shared;
         let raw = RawTerms {
             require: self.require,
             roles: self.roles,
@@ -310,36 +275,4 @@ fn checked_roles(
         }
     }
     roles.into_iter().map(|role| role.value).collect()
-}
-
-impl RawIdentityHeaders {
-    pub(super) fn check(self, walk: &mut Walk<'_>) -> IdentityHeaders {
-        let default = IdentityHeaders::default();
-        let name = |raw: &Option<Located<IdentityHeader>>, default: HeaderName| {
-            raw.as_ref().map_or(default, |named| named.value.0.clone())
-        };
-        let headers = IdentityHeaders {
-            authid: name(&self.authid, default.authid),
-            authrole: name(&self.authrole, default.authrole),
-            authmethod: name(&self.authmethod, default.authmethod),
-            client: name(&self.client, default.client),
-        };
-        let reads = headers.names().map(|name| as_read(name.as_str()));
-        let paths = [self.authid, self.authrole, self.authmethod, self.client].map(|raw| Some(raw?.path));
-        for (place, (path, name)) in paths.iter().zip(headers.names()).enumerate() {
-            let Some(path) = path else { continue };
-            let read = as_read(name.as_str());
-            // Of two that the file names, the fault is told at the second.
-            let mut others = reads.iter().zip(&paths).enumerate();
-            if others.any(|(other, (other_read, other_path))| {
-                other != place && *other_read == read && (other < place || other_path.is_none())
-            }) {
-                walk.fault_at(
-                    path,
-                    format!("`{name}`, as servers read it, tells something else already: use another name"),
-                );
-            }
-        }
-        headers
-    }
 }

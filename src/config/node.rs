@@ -16,6 +16,7 @@ use super::{
     },
     realm::{RawRealm, realms},
     served,
+    signing::Signing,
     transport::{RawTransport, transports},
     websocket::Shared,
 };
@@ -213,12 +214,14 @@ impl RawNode {
             hosts: AllowedHosts::Any,
             services: Vec::new(),
             upstreams: Vec::new(),
+            signing: Signing::default(),
             transport: String::new(),
             trusts_proxies: false,
             has_tls: false,
         };
         let transports = transports(raw_transports.unwrap_or_default(), &mut shared, walk);
         shared.policies.warn_of_unused(walk);
+        shared.signing.check(walk);
         warn_of_shared_ids(&shared.ids, walk);
         let config = Config {
             node_dir: walk.surroundings.node_dir.to_owned(),

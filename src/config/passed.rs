@@ -3,7 +3,7 @@
 use super::{
     PassedOptions, ProxiedOptions, ServicePlace, UpstreamAddress,
     cookie::RawCookie,
-    forward_auth::RawIdentityHeaders,
+    identity_headers::{RawAssertion, RawIdentityHeaders},
     proxied::{RawDecider, RawProxied, RawProxiedOptions},
     reader::{Located, Millis, Size, Walk, Whole, object, quoted},
     upstream::RawUpstream,
@@ -40,6 +40,8 @@ object! {
         /// The names of the headers that tell the server who the client is. Every request has all of them, empty where there is no
         /// identity, and none that the client has written.
         headers: optional RawIdentityHeaders,
+        /// A signed token beside these headers. Default: none.
+        assertion: optional Located<RawAssertion>,
         /// Options of the path.
         options: optional RawPassedOptions,
         /// A name for Crossbar's management; unused.
@@ -82,7 +84,7 @@ impl RawPassed {
         shared: &mut Shared,
         walk: &mut Walk<'_>,
     ) -> Option<ProxiedOptions> {
-        let Self { websocket, cookie, policy, require, roles, realm, headers, options, .. } = self;
+        let Self { websocket, cookie, policy, require, roles, realm, headers, assertion, options, .. } = self;
         let upstream = match (self.upstream, self.host) {
             (Some(_), Some(Located { path, .. })) => {
                 walk.fault_at(path, "the server is named as `upstream` already, keep one");
@@ -131,6 +133,7 @@ impl RawPassed {
             roles,
             realm,
             headers,
+            assertion,
             options: rules,
             url: None,
             id: None,

@@ -5,7 +5,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::{
     HandshakeOptions, ProxiedOptions, ServiceOptions, ServicePlace,
     cookie::RawCookie,
-    forward_auth::{RawIdentityHeaders, RawTerms, find},
+    forward_auth::{RawTerms, find},
+    identity_headers::{RawAssertion, RawIdentityHeaders, checked_headers},
     policy::RawPolicyRef,
     reader::{Json, Located, Millis, Raw, Walk, object},
     upstream::{RawBackend, RawUpstream, checked_upstream},
@@ -38,6 +39,8 @@ object! {
         /// The names of the headers that tell the server who the client is. Every handshake has all of them, empty where there is no
         /// identity, and none that the client has written.
         headers: optional RawIdentityHeaders,
+        /// A signed token beside these headers. Default: none.
+        assertion: optional Located<RawAssertion>,
         /// Options of the path.
         options: optional RawProxiedOptions,
         /// The URL that Crossbar's clients are told; unused.
@@ -118,6 +121,7 @@ impl RawProxied {
             roles,
             realm,
             headers,
+            assertion,
             options,
             ..
         } = self;
@@ -169,9 +173,17 @@ impl RawProxied {
             {
                 walk.fault_at(at, "`require` lets no client through without a `cookie`: write one, or name a `websocket` path that has one");
             }
+            if let (Some(assertion), None) = (&assertion, &own.policy)
+                && !walk.has_fault_below(&format!("{at}.policy"))
+            {
+                walk.warn_at(
+                    &assertion.path,
+                    "is always empty: no login is made here, and no policy says who a client is; name the path where clients log in as `websocket`",
+                );
+            }
             (place, Some(Box::new(own)), terms)
         };
-        let headers = headers.map_or_else(Default::default, |headers| headers.check(walk));
+        let headers = checked_headers(headers, assertion, &mut shared.signing, walk);
         let (upstream, host) = upstream?;
         for address in &upstream.addresses {
             shared.upstreams.push((at.to_owned(), address.clone()));

@@ -2,13 +2,14 @@
 
 use super::{
     Account, Choosing, Login, Proof, RealmOptions, RemoteOptions, RemoteRealm, RoleOptions, Roles, Secret,
-    SessionLimits, TokenLogin, UpstreamAddress, UpstreamPlace,
+    SessionLimits, Signer, SigningKeys, TokenLogin, UpstreamAddress, UpstreamPlace,
     auth::hex::HexSecret,
     reader::{Located, Millis, NodePath, Walk, Whole, choice, object, quoted},
+    signing::Signing,
     upstream::{Address, HostName, RawUpstream},
-    websocket::{MAX_SIZE, SerializerName},
+    websocket::{MAX_SIZE, SerializerName, Shared},
 };
-use crate::{handshake, identity::Name, wamp::Uri};
+use crate::{assertion::SigningKey, handshake, identity::Name, wamp::Uri};
 
 /// Roles that Crossbar does not look up for sessions of a proxy.
 const UNCHECKED: [&str; 2] = ["anonymous", "trusted"];
@@ -107,8 +108,10 @@ object! {
     /// The client's own authid, and a ticket that the gateway signs: a JSON Web Token with the client's authid (`sub`), role (`role`) and realm
     /// (`aud`), which counts for 30 seconds. An authenticator of the router verifies it.
     struct RawTokenLogin {
-        /// The gateway's private key of Ed25519, in 64 hexadecimal digits.
-        key: required HexSecret,
+        /// Files with private keys in PEM, as for an `assertion`: the first signs.
+        keys: optional Located<Vec<Located<NodePath>>>,
+        /// In place of `keys`: a private key of Ed25519 in 64 hexadecimal digits, as Crossbar.io writes them.
+        key: optional Located<HexSecret>,
         /// Who signs, `iss` of the token. Default `wampgate`.
         issuer: optional Name,
     }
@@ -149,7 +152,7 @@ impl RawRemote {
         realms.filter_map(known).collect()
     }
 
-    pub(super) fn check(self, walk: &mut Walk<'_>) -> Option<RemoteOptions> {
+    pub(super) fn check(self, shared: &mut Shared, walk: &mut Walk<'_>) -> Option<RemoteOptions> {
         let Self::Wamp(router) = self;
         let RawWampRouter {
             addresses,
@@ -191,7 +194,7 @@ impl RawRemote {
         }
         let upstream = upstream.check(walk);
         let realms = realms.map(|realms| checked_realms(realms, walk));
-        let login = auth.and_then(|auth| auth.value.check(&auth.path, walk));
+        let login = auth.and_then(|auth| auth.value.check(&auth.path, &mut shared.signing, walk));
         let serializers =
             serializers.map(|named| super::websocket::serializers(Some(named), Vec::new(), walk));
         match &login {
@@ -316,15 +319,42 @@ fn checked_realms(
     checked
 }
 
+impl RawTokenLogin {
+    fn check(self, at: &str, signing: &mut Signing, walk: &mut Walk<'_>) -> Option<TokenLogin> {
+        signing.is_wanted = true;
+        let keys = match (self.key, self.keys) {
+            (Some(Located { path, value: key }), None) => match SigningKey::of_seed(&key.secret()) {
+                Ok(key) => SigningKeys::of_key(key),
+                Err(fault) => {
+                    walk.fault_at(path, fault.to_string());
+                    return None;
+                }
+            },
+            (None, Some(keys)) => signing.keys(keys, walk)?,
+            (Some(Located { path, .. }), Some(_)) => {
+                walk.fault_at(path, "stands beside `keys`: keep one of the two");
+                return None;
+            }
+            (None, None) => {
+                if !walk.has_fault_below(at) {
+                    walk.fault_at(
+                        at,
+                        "has no key to sign tickets with: write `keys`, such as [\"signing.pem\"]",
+                    );
+                }
+                return None;
+            }
+        };
+        let issuer = self.issuer.map(|name| name.to_string());
+        Some(TokenLogin { signer: Signer::new(keys, issuer, TokenLogin::LIFETIME) })
+    }
+}
+
 impl RawLogin {
-    fn check(self, at: &str, walk: &mut Walk<'_>) -> Option<Login> {
+    fn check(self, at: &str, signing: &mut Signing, walk: &mut Walk<'_>) -> Option<Login> {
         match self {
             Self::Ticket(raw) => raw.ticket.map(Login::Ticket),
-            Self::Token(raw) => {
-                let issuer =
-                    raw.issuer.map_or_else(|| TokenLogin::ISSUER.to_owned(), |name| name.to_string());
-                raw.key.map(|key| Login::Token(TokenLogin { key: key.secret(), issuer }))
-            }
+            Self::Token(raw) => raw.check(at, signing, walk).map(Login::Token),
             Self::Proxy(_) => Some(Login::Proxy),
             Self::Account(raw) => {
                 let authid = raw.authid?;

@@ -45,6 +45,7 @@ choice! {
         Page(RawPage) = "page",
         Metrics(RawMetrics) = "metrics",
         Health(RawHealth) = "health",
+        Jwks(RawJwks) = "jwks",
         Admin(RawConsole) = "admin",
         ForwardAuth(RawForwardAuth) = "forward-auth",
         Proxied(RawProxied) = "websocket-proxy" | "websocket-reverseproxy",
@@ -146,6 +147,17 @@ object! {
     }
     refuses {
         "options" => "leave the options of a JSON value out",
+    }
+}
+
+object! {
+    /// The public keys of what the gateway signs (a JWK Set): of each `assertion`, and of the tickets for WAMP routers.
+    struct RawJwks {
+        /// How long a server may keep them, in seconds. Default 300.
+        max_age: optional Whole<0, 86_400>,
+    }
+    misplaced {
+        "keys" => "the keys are those of each `assertion`, write them there",
     }
 }
 
@@ -390,7 +402,8 @@ impl RawService {
                 let realms = upstream.as_ref().map(RawRemote::realms);
                 let keys = ServiceKeys { realms, ..raw.service_keys() };
                 let mut service = keys.check(path, shared, walk);
-                service.options.upstream = upstream.and_then(|upstream| upstream.check(walk)).map(Box::new);
+                service.options.upstream =
+                    upstream.and_then(|upstream| upstream.check(shared, walk)).map(Box::new);
                 for address in service.options.upstream.iter().flat_map(|router| &router.upstream.addresses) {
                     shared.upstreams.push((format!("{path}.upstream"), address.clone()));
                 }
@@ -412,6 +425,11 @@ impl RawService {
             Self::Page(_) => Some(TargetOptions::Page),
             Self::Metrics(_) => Some(TargetOptions::Metrics),
             Self::Health(_) => Some(TargetOptions::Health),
+            Self::Jwks(raw) => {
+                shared.signing.published.push(path.to_owned());
+                let max_age = raw.max_age.map_or(TargetOptions::JWKS_MAX_AGE, Whole::get);
+                Some(TargetOptions::Jwks { max_age })
+            }
             Self::Admin(raw) => Some(TargetOptions::Console(console::checked(raw.token, walk))),
             Self::ForwardAuth(raw) => {
                 raw.check(path, shared, walk).map(|options| TargetOptions::ForwardAuth(Box::new(options)))

@@ -18,6 +18,7 @@ use super::{
         Anything, Json, Located, Millis, MillisOrOff, Only, Raw, Walk, Whole, inline_schema, object, quoted,
         words,
     },
+    signing::Signing,
 };
 use crate::{
     handshake::{self, AllowedHosts, PatternFault},
@@ -302,6 +303,8 @@ pub(super) struct Shared {
     pub(super) services: Vec<KnownService>,
     /// The addresses to which paths of the transport that is being checked go on, with where these stand in the configuration.
     pub(super) upstreams: Vec<(String, UpstreamAddress)>,
+    /// What is signed with.
+    pub(super) signing: Signing,
     /// The `id` of the transport that is being checked.
     pub(super) transport: String,
     /// Whether that transport believes a proxy.

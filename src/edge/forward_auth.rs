@@ -35,6 +35,7 @@ use crate::{
     time::Timestamp,
     tls::Tls,
     traces::Parent,
+    wamp::Uri,
 };
 
 /// What comes of a question, by its status: the values of the metric's label.
@@ -79,6 +80,8 @@ struct Finding {
     client: Option<Arc<str>>,
     /// Who the client is, if it is allowed; none: it is not logged in.
     verdict: Result<Option<Recognized>, Refusal>,
+    /// The realm whose role it has, where an assertion says so.
+    realm: Option<Uri>,
 }
 
 impl ForwardAuth {
@@ -99,10 +102,9 @@ impl ForwardAuth {
     /// Answers a question in time.
     pub(crate) async fn answer(&self, question: Question<'_>) -> Response<Body> {
         let found = within(self.options.timeout, self.find(question)).await;
-        let Finding { client, verdict } =
-            found.unwrap_or(Finding { client: None, verdict: Err(Refusal::Timeout) });
+        let Finding { client, verdict, realm } = found.unwrap_or_else(|| Finding::refused(Refusal::Timeout));
         match verdict {
-            Ok(recognized) => self.allow(client.as_deref(), recognized.as_ref()),
+            Ok(recognized) => self.allow(client.as_deref(), recognized.as_ref(), realm.as_ref()),
             Err(refusal) => {
                 let response = self.refuse(&refusal, question.client, client.as_deref());
                 match self.login_page(&refusal, question) {
@@ -132,10 +134,17 @@ impl ForwardAuth {
     async fn find(&self, question: Question<'_>) -> Finding {
         let visitor = match self.meet(question).await {
             Ok(visitor) => visitor,
-            Err(refusal) => return Finding { client: None, verdict: Err(refusal) },
+            Err(refusal) => return Finding::refused(refusal),
         };
-        let verdict = self.options.terms.decide(&self.service, &visitor).await;
-        Finding { client: visitor.tracked.map(|tracked| tracked.public_id), verdict }
+        let terms = &self.options.terms;
+        let verdict = terms.decide(&self.service, &visitor).await;
+        let realm = match (&self.options.headers.assertion, &verdict) {
+            (Some(_), Ok(Some(_))) => {
+                terms.backend(&self.service, &visitor).ok().map(|it| it.realm().clone())
+            }
+            _ => None,
+        };
+        Finding { client: visitor.tracked.map(|tracked| tracked.public_id), verdict, realm }
     }
 
     /// The client of the request that the question is about. Only a policy looks at more than its cookie.
@@ -154,9 +163,15 @@ impl ForwardAuth {
         admission.glance(facts, &request.headers, kept, Timestamp::now()).await.map_err(Refusal::Store)
     }
 
-    fn allow(&self, client: Option<&str>, recognized: Option<&Recognized>) -> Response<Body> {
+    fn allow(
+        &self,
+        client: Option<&str>,
+        recognized: Option<&Recognized>,
+        realm: Option<&Uri>,
+    ) -> Response<Body> {
         let mut response = Response::new(Body::Empty);
-        response.headers_mut().extend(identity_headers::of(&self.options.headers, recognized, client));
+        let told = identity_headers::of(&self.options.headers, recognized, client, || realm);
+        response.headers_mut().extend(told);
         self.finish(response)
     }
 
@@ -179,7 +194,7 @@ impl ForwardAuth {
         let mut response = reply::text(status, refusal.message());
         let headers = response.headers_mut();
         reply::explain(refusal, headers);
-        headers.extend(identity_headers::of(&self.options.headers, None, None));
+        headers.extend(identity_headers::of(&self.options.headers, None, None, || None));
         self.finish(response)
     }
 
@@ -194,6 +209,13 @@ impl ForwardAuth {
             counter.inc();
         }
         response
+    }
+}
+
+impl Finding {
+    /// Of a client that is not known.
+    const fn refused(refusal: Refusal) -> Self {
+        Self { client: None, verdict: Err(refusal), realm: None }
     }
 }
 

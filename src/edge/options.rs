@@ -6,10 +6,12 @@ use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use crate::{
+    assertion::{AssertionOptions, Signer},
     auth::Secret,
     cookie::CookieName,
     handshake::AllowedHosts,
     identity::Name,
+    remote::Login,
     service::{ServiceOptions, TesteeOptions},
     upstream::UpstreamOptions,
     wamp::Uri,
@@ -51,6 +53,21 @@ impl EdgeOptions {
     pub fn services(&self) -> impl Iterator<Item = (String, &ServiceOptions)> {
         let raw_socket = self.raw_socket.iter().map(|raw| (Self::RAW_SOCKET.to_owned(), &*raw.service));
         self.root.services().chain(raw_socket)
+    }
+
+    /// Everything that signs here, for upstreams, proxies and routers.
+    pub(crate) fn signers(&self) -> Vec<Signer> {
+        let targets = self.root.targets().into_iter().filter_map(|(_, target)| match target {
+            TargetOptions::Proxied(options) => options.headers.assertion.as_deref(),
+            TargetOptions::ForwardAuth(options) => options.headers.assertion.as_deref(),
+            _ => None,
+        });
+        let routers = self.services().filter_map(|(_, service)| service.upstream.as_deref());
+        let tickets = routers.filter_map(|router| match &router.login {
+            Login::Token(token) => Some(&token.signer),
+            _ => None,
+        });
+        targets.map(|assertion| &assertion.signer).chain(tickets).cloned().collect()
     }
 
     /// The place of the service for RawSocket of a transport.
@@ -130,6 +147,11 @@ pub enum TargetOptions {
     Health,
     /// The operator's page.
     Console(ConsoleOptions),
+    /// The public keys of what the gateway signs.
+    Jwks {
+        /// How long a client may keep them, in seconds.
+        max_age: u32,
+    },
     /// Whether a request is allowed and whose it is, for a proxy that asks.
     ForwardAuth(Box<ForwardAuthOptions>),
     /// What goes on to an upstream.
@@ -234,6 +256,8 @@ pub struct IdentityHeaders {
     pub authmethod: HeaderName,
     /// The public ID of the cookie. Default `Wampgate-Client`.
     pub client: HeaderName,
+    /// What proves all of that: a token that the gateway signs. None: nothing does.
+    pub assertion: Option<Box<AssertionOptions>>,
 }
 
 /// Static files.
@@ -338,6 +362,7 @@ impl TargetOptions {
             Self::Metrics => "metrics",
             Self::Health => "health",
             Self::Console(_) => "admin",
+            Self::Jwks { .. } => "jwks",
             Self::ForwardAuth(_) => "forward-auth",
             Self::Proxied(proxied) if proxied.http.is_some() => "proxy",
             Self::Proxied(_) => "websocket-proxy",
@@ -351,6 +376,11 @@ impl ForwardAuthOptions {
 
     /// What stands in `redirect` for the path and the query that the client has asked for.
     pub const URI: &str = "{uri}";
+}
+
+impl TargetOptions {
+    /// How long a client may keep public keys, in seconds, by default: a new one has to be known before it signs.
+    pub const JWKS_MAX_AGE: u32 = 300;
 }
 
 impl Default for PassedOptions {
@@ -368,9 +398,14 @@ impl ProxiedOptions {
 }
 
 impl IdentityHeaders {
-    /// All of them.
-    pub fn names(&self) -> [&HeaderName; 4] {
+    /// Those that are always there.
+    pub const fn names(&self) -> [&HeaderName; 4] {
         [&self.authid, &self.authrole, &self.authmethod, &self.client]
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &HeaderName> {
+        self.names().into_iter().chain(self.assertion.iter().map(|assertion| &assertion.header))
     }
 }
 
@@ -381,6 +416,7 @@ impl Default for IdentityHeaders {
             authrole: HeaderName::from_static("wampgate-authrole"),
             authmethod: HeaderName::from_static("wampgate-authmethod"),
             client: HeaderName::from_static("wampgate-client"),
+            assertion: None,
         }
     }
 }

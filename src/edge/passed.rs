@@ -122,7 +122,7 @@ impl Proxied {
         let visitor = visitor.map_err(Problem::Store)?;
         let recognized = self.terms.decide(&self.service, &visitor).await;
         let recognized = recognized.map_err(|refusal| Problem::NotAllowed(Arc::new(refusal)))?;
-        let (told, origin) = self.tell(client, tls, recognized.as_ref(), visitor.public_id());
+        let (told, origin) = self.tell(client, tls, recognized.as_ref(), &visitor);
         let mut headers = self.rules.request(&request.headers, origin, told);
         visitor.place.announce(&mut headers);
         Ok((headers, self.upstream.affinity(visitor.public_id(), peer)))

@@ -117,7 +117,7 @@ impl Proxied {
             metrics.refusals.expect(Stage::Request, [BROKEN_OFF, "memory"]);
             metrics.refusals.expect(Stage::Request, ADDRESS_REASONS);
         }
-        let identity = options.headers.names().map(Clone::clone).to_vec();
+        let identity = options.headers.all().cloned().collect();
         Self {
             service,
             terms: options.terms.clone(),
@@ -182,7 +182,7 @@ impl Proxied {
         let Asked { request, below, accepted, client, tls, .. } = asked;
         let recognized = self.terms.decide(&self.service, visitor).await;
         let recognized = recognized.map_err(|refusal| Problem::NotAllowed(Arc::new(refusal)))?;
-        let (told, origin) = self.tell(client, tls, recognized.as_ref(), visitor.public_id());
+        let (told, origin) = self.tell(client, tls, recognized.as_ref(), visitor);
         let mut headers = self.rules.handshake(&request.headers, origin, told);
         visitor.place.announce(&mut headers);
         let affinity = self.upstream.affinity(visitor.public_id(), visitor.peer);
@@ -202,9 +202,10 @@ impl Proxied {
         client: Requester<'_>,
         tls: Option<&Tls>,
         recognized: Option<&Recognized>,
-        public_id: Option<&str>,
+        visitor: &Visitor,
     ) -> (HeaderMap, Origin) {
-        let told = identity_headers::of(&self.headers, recognized, public_id);
+        let realm = || self.terms.backend(&self.service, visitor).ok().map(Backend::realm);
+        let told = identity_headers::of(&self.headers, recognized, visitor.public_id(), realm);
         let origin = Origin {
             client: address(client.peer),
             peer: address(client.connected),

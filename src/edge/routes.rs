@@ -51,6 +51,8 @@ pub(crate) enum Target {
     Page,
     Metrics,
     Health,
+    /// With `Cache-Control`.
+    Jwks(HeaderValue),
     Console(ConsoleTarget),
     ForwardAuth(Box<ForwardAuth>),
     Proxied(Box<Proxied>),
@@ -123,12 +125,12 @@ impl Node {
 }
 
 impl Target {
-    /// Whether it tells a page of another site nothing that it should not know. WebSocket services check their handshakes themselves, and
-    /// probes call the gateway by names that its operator need not know.
+    /// Whether it tells a page of another site nothing that it should not know. WebSocket services check their handshakes themselves, probes
+    /// call the gateway by names that its operator need not know, and public keys are for all.
     pub(crate) fn is_for_every_host(&self, request: &Parts) -> bool {
         match self {
             Self::Proxied(proxied) => !proxied.passes(request),
-            _ => matches!(self, Self::WebSocket(_) | Self::Testee(_) | Self::Health),
+            _ => matches!(self, Self::WebSocket(_) | Self::Testee(_) | Self::Health | Self::Jwks(_)),
         }
     }
 
@@ -146,6 +148,10 @@ impl Target {
             TargetOptions::Page => Self::Page,
             TargetOptions::Metrics => Self::Metrics,
             TargetOptions::Health => Self::Health,
+            TargetOptions::Jwks { max_age } => {
+                let kept = HeaderValue::try_from(format!("public, max-age={max_age}"));
+                Self::Jwks(kept.unwrap_or(HeaderValue::from_static("no-store")))
+            }
             TargetOptions::Console(options) => Self::Console(ConsoleTarget::new(options)),
             TargetOptions::ForwardAuth(options) => {
                 let service = (making.services)(&options.service)?;

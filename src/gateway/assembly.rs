@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use super::{ReloadError, RunningTransport, StartError, State, changes::successions, foundation::Foundation};
 use crate::{
     admin::ManagedStore,
+    assertion::{KeyFile, Signer},
     auth::LoginFile,
     backend::{Backend, Backends},
     config::{Config, TransportConfig},
@@ -20,6 +21,7 @@ use crate::{
     remote::Remote,
     server::{self, Entrance, Post, Serving, Site},
     service::{Slot, WebSocketService},
+    time::Timestamp,
     tls::{self, Acceptor, TlsOptions},
     tracking::Tracker,
 };
@@ -164,6 +166,10 @@ impl<'a> Assembly<'a> {
             }
         }
         foundation.watch();
+        let signers: Vec<_> =
+            config.transports.iter().flat_map(|transport| transport.edge.signers()).collect();
+        self.logins.extend(signing_files(&signers));
+        foundation.public_keys.are(signers, Timestamp::now());
         foundation.logins.are(std::mem::take(&mut self.logins));
         foundation.certificates.are(std::mem::take(&mut self.acceptors));
         for (_, service) in &self.services {
@@ -252,7 +258,8 @@ impl<'a> Assembly<'a> {
             let found = self.services.iter().find(|(other, _)| other == place);
             found.map(|(_, service)| Arc::clone(service)).ok_or_else(|| StartError::NoService(place.clone()))
         })?;
-        Ok(edge.with_console(Arc::clone(&self.foundation.console)))
+        let edge = edge.with_console(Arc::clone(&self.foundation.console));
+        Ok(edge.with_keys(Arc::clone(&self.foundation.public_keys)))
     }
 
     /// What connections of a transport pass before their first request.
@@ -296,4 +303,15 @@ impl<'a> Assembly<'a> {
         };
         before.iter().filter(|old| !has_successor(old)).cloned().collect()
     }
+}
+
+/// The files of signing keys, each of them once.
+fn signing_files(signers: &[Signer]) -> Vec<Arc<dyn LoginFile>> {
+    let mut files: Vec<Arc<KeyFile>> = Vec::new();
+    for file in signers.iter().flat_map(|signer| signer.keys.files()) {
+        if !files.iter().any(|other| Arc::ptr_eq(other, file)) {
+            files.push(Arc::clone(file));
+        }
+    }
+    files.into_iter().map(|file| file as _).collect()
 }

@@ -12,6 +12,7 @@ use super::{StartError, process::Process};
 use crate::{
     admin::ManagedStores,
     admission::{Guesses, LoginMetrics},
+    assertion::PublicKeys,
     auth::{AuthError, LoginFiles},
     config::Config,
     cookie::PublicIdKey,
@@ -60,6 +61,8 @@ pub(super) struct Foundation {
     pub(super) recorder: OnceLock<Arc<Recorder>>,
     pub(super) certificates: Arc<Certificates>,
     pub(super) logins: Arc<LoginFiles>,
+    /// What verifies the tokens that the gateway signs.
+    pub(super) public_keys: Arc<PublicKeys>,
     pub(super) posts: Posts,
     /// The operator's pages, which find the gateway by it.
     pub(super) console: Arc<ConsoleLink>,
@@ -122,6 +125,7 @@ impl Foundation {
             recorder: OnceLock::new(),
             certificates,
             logins: Arc::default(),
+            public_keys: Arc::default(),
             posts: Posts::default(),
             console: Arc::default(),
             numbers: AtomicU64::new(0),

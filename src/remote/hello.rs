@@ -123,7 +123,7 @@ impl Login {
             return None;
         }
         match self {
-            Self::Token(token) => Some(token.ticket(identity, realm, Timestamp::now())),
+            Self::Token(token) => token.ticket(identity, realm, Timestamp::now()),
             // The router has nothing to ask.
             Self::Proxy => None,
             Self::Ticket(ticket) | Self::Account(Account { proof: Proof::Ticket(ticket), .. }) => {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::{
-    auth::{Secret, SecretKey},
+    assertion::Signer,
+    auth::Secret,
     identity::Name,
     realm::Roles,
     upstream::UpstreamOptions,
@@ -85,15 +86,13 @@ pub enum Login {
 /// How the gateway signs tickets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenLogin {
-    /// The private key, of Ed25519.
-    pub key: SecretKey,
-    /// Who the gateway says that it is. Default `wampgate`.
-    pub issuer: String,
+    /// Keys, issuer, and how long a ticket counts.
+    pub signer: Signer,
 }
 
 impl TokenLogin {
-    /// The default of `issuer`.
-    pub const ISSUER: &str = "wampgate";
+    /// How long a ticket counts: a join takes less, and the clocks of two machines may differ a little.
+    pub const LIFETIME: Duration = Duration::from_secs(30);
 }
 
 /// An account of the gateway's own.

@@ -237,22 +237,22 @@ fn broken_pem(error: &pem::Error) -> &'static str {
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, PairFault> {
     let text = file::read_private(file, MAX_FILE).map_err(|error| PairFault::unread(Part::Key, &error))?;
-    PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
-        PairFault::new(
-            Part::Key,
-            match error {
-                pem::Error::NoItemsFound if holds(&text, "ENCRYPTED") => {
-                    "holds a key behind a pass phrase, for which the gateway cannot ask: write it without one, `openssl pkey -in FILE -out FILE.key`"
-                }
-                pem::Error::NoItemsFound if holds(&text, "BEGIN CERTIFICATE") => {
-                    "holds a certificate and no private key: have `certificate` and `key` been swapped?"
-                }
-                pem::Error::NoItemsFound => {
-                    "holds no private key in PEM, which begins with -----BEGIN PRIVATE KEY-----"
-                }
-                error => broken_pem(&error),
-            },
-        )
+    private_key_in(&text).map_err(|what| PairFault::new(Part::Key, what))
+}
+
+/// The private key in a text in PEM. The message of a fault holds nothing of the text.
+pub(crate) fn private_key_in(text: &[u8]) -> Result<PrivateKeyDer<'static>, &'static str> {
+    PrivateKeyDer::from_pem_slice(text).map_err(|error| match error {
+        pem::Error::NoItemsFound if holds(text, "ENCRYPTED") => {
+            "holds a key behind a pass phrase, for which the gateway cannot ask: write it without one, `openssl pkey -in FILE -out FILE.key`"
+        }
+        pem::Error::NoItemsFound if holds(text, "BEGIN CERTIFICATE") => {
+            "holds a certificate and no private key: have `certificate` and `key` been swapped?"
+        }
+        pem::Error::NoItemsFound => {
+            "holds no private key in PEM, which begins with -----BEGIN PRIVATE KEY-----"
+        }
+        error => broken_pem(&error),
     })
 }
 

@@ -38,7 +38,7 @@ fn store(service: &ServiceOptions) -> &StoreOptions {
 fn every_sound_configuration_is_accepted_with_its_warnings() {
     let mut differences = String::new();
     // A file of a secret that every user may read is a warning, and that is how git writes files.
-    for secret in ["eve.secret", "scram.key"] {
+    for secret in ["eve.secret", "scram.key", "signing.pem"] {
         let path = Path::new("tests/config/good").join(secret);
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     }

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Runs real programs against the gateway: Autobahn's cases for WebSocket servers, autobahn for Python, autobahn-js, wampy.js, Chromium on
-# the built-in page and on the example application, the proxies that ask it about requests (nginx, Caddy, Traefik, Envoy, HAProxy), and
-# servers behind it (ws, websockets, Socket.IO, one for clients of Phoenix, Python's and nginx's servers of files, Crossbar.io).
+# the built-in page and on the example application, the proxies that ask it about requests (nginx, Caddy, Traefik, Envoy, HAProxy),
+# servers behind it (ws, websockets, Socket.IO, one for clients of Phoenix, Python's and nginx's servers of files, Crossbar.io),
+# and applications that verify its assertions (PyJWT, jose).
 #
-#   WAMPGATE_BIN=target/debug/wampgate tests/interop/run.sh [conformance] [autobahn] [autobahnjs] [wampyjs] [proxies] [upstreams] [crossbar] [browser]
+#   WAMPGATE_BIN=target/debug/wampgate tests/interop/run.sh [conformance] [autobahn] [autobahnjs] [wampyjs] [proxies] [upstreams] [crossbar] [assertion] [browser]
 #
 # Without names, all of them; crossbar only with WAMPGATE_INTEROP_CROSSBAR=1, since it takes minutes to install and to run. What they need
 # is installed first: Python packages into folders of their own, npm packages beside the scripts, and Chromium, nginx and HAProxy (Debian's
@@ -252,6 +253,13 @@ crossbar() {
     run_client crossbar env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/crossbar/compare.py" "$binary"
 }
 
+assertion() {
+    local venv
+    python_packages assertion
+    node_packages assertion
+    run_client assertion env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/assertion/interop.py" "$binary"
+}
+
 browser() {
     if [ -z "${CHROMIUM:-}" ] && [ ! -x /usr/bin/chromium ]; then
         [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null ||
@@ -270,7 +278,7 @@ browser() {
 binary=$(cd "$(dirname "$binary")" && pwd)/$(basename "$binary")
 mkdir -p "$cache"
 if [ $# -eq 0 ]; then
-    set -- conformance autobahn autobahnjs wampyjs proxies upstreams browser
+    set -- conformance autobahn autobahnjs wampyjs proxies upstreams assertion browser
     if [ "${WAMPGATE_INTEROP_CROSSBAR:-}" = 1 ]; then
         set -- "$@" crossbar
     else
@@ -278,7 +286,7 @@ if [ $# -eq 0 ]; then
     fi
 fi
 for client in "$@"; do
-    case $client in conformance | autobahn | autobahnjs | wampyjs | proxies | upstreams | crossbar | browser) ;; *) fail "no client is called $client" ;; esac
+    case $client in conformance | autobahn | autobahnjs | wampyjs | proxies | upstreams | crossbar | assertion | browser) ;; *) fail "no client is called $client" ;; esac
 done
 
 start_gateway

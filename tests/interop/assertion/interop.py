@@ -1,0 +1,153 @@
+"""The applications of examples/assertion behind a gateway: they verify what it signs with PyJWT and jose, by the keys that it serves.
+
+    python interop.py GATEWAY-BINARY
+
+The last line is `N passed, N failed`.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "forward_auth"))
+
+from app import App, free_ports  # noqa: E402
+from client import Connection, come, fetch  # noqa: E402
+
+EXAMPLES = HERE.parents[2] / "examples" / "assertion"
+TICKET = "interop-ticket"
+# Seconds in which a program has to listen, or to do what it is told.
+START = 60
+KINDS = {"EdDSA": ["-algorithm", "ed25519"], "ES256": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]}
+passed = failed = 0
+
+
+def check(what, is_so, said=""):
+    global passed, failed
+    if is_so:
+        passed += 1
+        print(f"ok: {what}")
+    else:
+        failed += 1
+        print(f"FAILED: {what}: {said}")
+
+
+def until(condition, what):
+    deadline = time.monotonic() + START
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{what} takes too long")
+        time.sleep(0.05)
+
+
+def listens(port):
+    try:
+        Connection(port).close()
+        return True
+    except OSError:
+        return False
+
+
+class Scene:
+    """A gateway, the two applications, and one that shows what it gets."""
+
+    def __init__(self, binary, folder):
+        self.folder, self.shows, self.processes = Path(folder), App(), []
+        self.port, python, node = free_ports(3)
+        self.applications = {"python": python, "node": node}
+        self.configure(["EdDSA.pem", "ES256.pem"])
+        for kind, arguments in KINDS.items():
+            subprocess.run(["openssl", "genpkey", *arguments, "-out", self.folder / f"{kind}.pem"], check=True, stderr=subprocess.DEVNULL)
+        self.gateway = self.start([binary, "run", "--node-dir", str(self.folder)], "gateway")
+        # Node finds packages beside the script.
+        shutil.copy(EXAMPLES / "server.mjs", HERE / "server.copy.mjs")
+        keys = f"http://127.0.0.1:{self.port}/jwks"
+        self.start([sys.executable, EXAMPLES / "server.py"], "python", KEYS=keys, PORT=str(python))
+        self.start(["node", HERE / "server.copy.mjs"], "node", KEYS=keys, PORT=str(node))
+        for port in [self.port, python, node]:
+            until(lambda port=port: listens(port), "a program")
+
+    def configure(self, keys):
+        def onward(port):
+            assertion = {"keys": keys, "audience": "app", "lifetime": 5}
+            return {"type": "proxy", "websocket": "/ws", "upstream": {"addresses": [f"http://127.0.0.1:{port}"]}, "assertion": assertion}
+
+        principals = {"joe": {"ticket": TICKET, "role": "member"}}
+        logins = {"anonymous": {"type": "static"}, "ticket": {"type": "static", "principals": principals}, "cookie": {}}
+        paths = {
+            "ws": {"type": "websocket", "cookie": {"store": {"type": "memory"}}, "auth": logins},
+            "jwks": {"type": "jwks"},
+            "shown": onward(self.shows.port),
+            **{name: onward(port) for name, port in self.applications.items()},
+        }
+        web = {"type": "web", "endpoint": {"type": "tcp", "interface": "127.0.0.1", "port": self.port}, "paths": paths}
+        web["options"] = {"allowed_hosts": ["*"]}
+        (self.folder / "config.json").write_text(json.dumps({"transports": [web]}))
+
+    def start(self, command, name, **environment):
+        with open(self.folder / f"{name}.log", "wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **environment})
+        self.processes.append(process)
+        return process
+
+    def token(self, cookie):
+        answer = fetch(self.port, "GET", "/shown", [("Cookie", cookie)])
+        return next(value for name, value in answer.seen()["headers"] if name.lower() == "wampgate-assertion")
+
+    def end(self):
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.wait(15)
+        (HERE / "server.copy.mjs").unlink()
+
+
+def told(answer):
+    return answer.status, json.loads(answer.body)
+
+
+def run(scene):
+    joe, _ = come(scene.port, TICKET)
+    visitor, _ = come(scene.port)
+    for kind in KINDS:
+        if kind == "ES256":
+            # The other key signs, which both applications know already.
+            scene.configure(["ES256.pem", "EdDSA.pem"])
+            before = scene.token(joe).split(".")[0]
+            scene.gateway.send_signal(signal.SIGHUP)
+            until(lambda: scene.token(joe).split(".")[0] != before, "the reload")
+        token = scene.token(joe)
+        for name, port in scene.applications.items():
+            status, claims = told(fetch(scene.port, "GET", f"/{name}", [("Cookie", joe)]))
+            check(f"{kind}, {name}: joe is joe", status == 200 and (claims["sub"], claims["role"]) == ("joe", "member"), (status, claims))
+            spoofed = [("Cookie", visitor), ("Wampgate-Assertion", token), ("wampgate_assertion", token)]
+            status, claims = told(fetch(scene.port, "GET", f"/{name}", spoofed))
+            check(f"{kind}, {name}: a visitor with joe's assertion is none", status == 401, (status, claims))
+            status, claims = told(fetch(port, "GET", "/", [("Wampgate-Assertion", token)]))
+            check(f"{kind}, {name}: the assertion counts by itself", status == 200, (status, claims))
+            head, payload, signature = token.split(".")
+            other = scene.token(joe).split(".")[1]
+            status, claims = told(fetch(port, "GET", "/", [("Wampgate-Assertion", f"{head}.{other}.{signature}")]))
+            check(f"{kind}, {name}: with other claims it does not", status == 401, (status, claims))
+        # Its lifetime, and what clocks may differ by.
+        time.sleep(11)
+        for name, port in scene.applications.items():
+            status, claims = told(fetch(port, "GET", "/", [("Wampgate-Assertion", token)]))
+            check(f"{kind}, {name}: the assertion has ended", status == 401, (status, claims))
+
+
+with tempfile.TemporaryDirectory() as folder:
+    scene = Scene(sys.argv[1], folder)
+    try:
+        run(scene)
+    finally:
+        scene.end()
+print(f"{passed} passed, {failed} failed")
+sys.exit(1 if failed else 0)
