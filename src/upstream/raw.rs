@@ -7,7 +7,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Upstream, UpstreamError};
+use super::{Upstream, UpstreamError, link, told};
 use crate::{
     handshake::raw_socket::{self, OCTETS, RouterRefusal},
     stream::Stream,
@@ -46,14 +46,20 @@ impl Upstream {
         let mut serializers = offer.serializers.iter().copied().peekable();
         while let Some(serializer) = serializers.next() {
             let request = raw_socket::request(serializer, offer.max_message);
+            // Crossbar.io hangs up where the specification has an error for a serializer that the router does not speak.
+            let is_last = serializers.peek().is_none();
             let refusal = match timeout(limit, shake_hands(&mut link, request)).await {
                 Ok(Ok(Ok(max_sent))) => return Ok((link, RawAnswer { serializer, max_sent })),
                 Ok(Ok(Err(refusal))) => refusal,
-                Ok(Err(_)) => return Err(UpstreamError::Lost(address)),
+                Ok(Err(error)) if link::is_alert(&error) => {
+                    return Err(UpstreamError::Tls(format!("{address}: {}", told(&error))));
+                }
+                Ok(Err(_)) if is_last => return Err(UpstreamError::Lost(address)),
+                Ok(Err(_)) => RouterRefusal::Serializer,
                 Err(_) => return Err(UpstreamError::Silent(address, limit)),
             };
             match refusal {
-                RouterRefusal::Serializer if serializers.peek().is_some() => {
+                RouterRefusal::Serializer if !is_last => {
                     link = self.connect(number, self.options.connect_timeout).await?;
                 }
                 RouterRefusal::Full => {

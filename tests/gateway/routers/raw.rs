@@ -185,6 +185,23 @@ fn what_is_longer_than_the_router_takes_is_answered_in_its_place() {
 }
 
 #[test]
+fn a_router_that_hangs_up_is_asked_for_another_serializer() {
+    let json_alone = |octets: [u8; 4]| if octets[1] & 0x0f == 1 { accepts(15)(octets) } else { Vec::new() };
+    let router = Router::raw(json_alone, |link| {
+        link.welcomes();
+        while let Some(call) = link.receive() {
+            link.send(&json!([code::RESULT, call[1], {}, call[4]]));
+        }
+    });
+    let gateway = gateway(&router.raw_url(), &json!({}));
+    for serializer in Serializer::ALL {
+        let (mut client, _) = joe_with(&gateway, serializer, false);
+        let call = client.call("com.example.same", &json!(["x", 1]), &json!({}));
+        assert_eq!(client.result(call).unwrap()[3], json!(["x", 1]));
+    }
+}
+
+#[test]
 fn a_router_that_refuses_the_handshake_is_told_apart_in_the_log() {
     for (answer, reason, said) in [
         (&b"\x7f\x40\x00\x00"[..], "upstream-unreachable", "as many connections"),
