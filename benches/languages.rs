@@ -1,13 +1,14 @@
-//! What a policy costs in each language: the table of `docs/policies.md`, measured with the components that
+//! What a component costs in each language: the table of `docs/policies.md`, measured with the components that
 //! `plugins/build-all.sh` has left in `plugins/`.
 //!
 //! `cargo bench --bench languages` measures what is there and says what is missing; names behind `--` (`default`,
-//! `returning-js`) choose some of them. All limits are on, and the question is a full one. What is measured:
+//! `returning-js`, `own-topics`) choose some of them. All limits are on. A policy is asked a full question, an authenticator and an
+//! authorizer the first of their cases. What is measured:
 //!
 //! - *compiled*: loading without a compile cache.
-//! - *started*: loading with a warm one, up to the first decision; the median of a few.
-//! - *fresh*, *warm*: the median of decisions with a fresh instance for each, and with one instance for all.
-//! - *grown*: the largest resident memory of the process during the warm decisions, less what it was when they had
+//! - *started*: loading with a warm one, up to the first answer; the median of a few.
+//! - *fresh*, *warm*: the median of answers with a fresh instance for each, and with one instance for all.
+//! - *grown*: the largest resident memory of the process during the warm answers, less what it was when they had
 //!   settled. The instance is the same all the time: one that fails fails the run, and one is replaced for its size
 //!   only when it has doubled.
 
@@ -33,24 +34,27 @@ use std::{
 use tempfile::TempDir;
 use wampgate::{
     policy::{Instances, JoinRequest, PolicyEngine, PolicyEngineOptions, PolicyOptions, WasmPolicy},
-    testkit::Cases,
+    testkit::{
+        AuthenticationCase, AuthenticationQuestion, AuthorizationCase, AuthorizationQuestion, Case, Cases,
+        TestAuthenticator, TestAuthorizer,
+    },
 };
 
 use self::full_request::full_request;
 
-/// Decisions in one warm instance.
-const WARM_DECISIONS: usize = 30_000;
-/// Decisions after which a language's memory must have settled.
+/// Answers of one warm instance.
+const WARM_ANSWERS: usize = 30_000;
+/// Answers after which a language's memory must have settled.
 const SETTLED: usize = 3_000;
 /// Between two looks at the memory.
 const LOOK_EVERY: usize = 500;
-/// What the process as a whole may take more in the meantime, in KiB: a leak of some 40 bytes a decision shows.
+/// What the process as a whole may take more in the meantime, in KiB: a leak of some 40 bytes an answer shows.
 const MAX_GROWTH_KIB: u64 = 1024;
 /// How long fresh instances are measured.
 const FRESH_TIME: Duration = Duration::from_secs(3);
 /// Starts whose median counts.
 const STARTS: usize = 5;
-/// So long that no decision is stopped: the bench measures how long each one takes.
+/// So long that no answer is stopped: the bench measures how long each one takes.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Twice the default, for an instance that is to be seen growing before it is replaced.
 const MAX_MEMORY: usize = 64 * 1024 * 1024;
@@ -60,14 +64,33 @@ struct Component {
     bytes: Vec<u8>,
     /// Its configuration, as its cases have it.
     config: String,
+    asked: Asked,
 }
 
-struct Figures {
-    compiled: Duration,
-    started: Duration,
+/// What a component is asked, which depends on its kind.
+enum Asked {
+    /// A full question.
+    Policy,
+    Authenticator(Box<AuthenticationQuestion>),
+    Authorizer(Box<AuthorizationQuestion>),
+}
+
+/// What is measured of components of every kind.
+struct Answers {
     fresh: Duration,
     warm: Duration,
     grown_kib: u64,
+}
+
+struct Figures {
+    /// Only of policies: what tests the other kinds has a cache of its own.
+    loading: Option<Loading>,
+    answers: Answers,
+}
+
+struct Loading {
+    compiled: Duration,
+    started: Duration,
 }
 
 fn main() {
@@ -75,22 +98,23 @@ fn main() {
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let (components, missing) = components(&chosen);
     println!(
-        "| policy | component | compiled once in | started in | fresh | warm | grown in {WARM_DECISIONS} decisions |"
+        "| component | size | compiled once in | started in | fresh | warm | grown in {WARM_ANSWERS} answers |"
     );
     println!("|---|---|---|---|---|---|---|");
     for component in components {
-        let figures = measure(&component);
+        let Figures { loading, answers } = measure(&component);
+        let [compiled, started] = loading.map_or(["–".to_owned(), "–".to_owned()], |loading| {
+            [loading.compiled, loading.started].map(shown)
+        });
         let Component { name, bytes, .. } = component;
         println!(
-            "| {name} | {} kB | {} | {} | {} | {} | {} KiB |",
+            "| {name} | {} kB | {compiled} | {started} | {} | {} | {} KiB |",
             bytes.len().div_ceil(1000),
-            shown(figures.compiled),
-            shown(figures.started),
-            shown(figures.fresh),
-            shown(figures.warm),
-            figures.grown_kib
+            shown(answers.fresh),
+            shown(answers.warm),
+            answers.grown_kib
         );
-        assert!(figures.grown_kib <= MAX_GROWTH_KIB, "{name} keeps memory of its decisions");
+        assert!(answers.grown_kib <= MAX_GROWTH_KIB, "{name} keeps memory of its answers");
     }
     if !missing.is_empty() {
         println!(
@@ -123,8 +147,8 @@ fn components(chosen: &[String]) -> (Vec<Component>, Vec<String>) {
         };
         match component {
             Some(bytes) => {
-                let cases: Cases = Cases::read(&folder.join("cases.json")).unwrap_or_default();
-                found.push(Component { name, bytes, config: cases.options.config });
+                let (config, asked) = asked(&folder.join("cases.json"));
+                found.push(Component { name, bytes, config, asked });
             }
             None => missing.push(name),
         }
@@ -132,58 +156,109 @@ fn components(chosen: &[String]) -> (Vec<Component>, Vec<String>) {
     (found, missing)
 }
 
-fn measure(Component { name, bytes, config }: &Component) -> Figures {
+/// A component's configuration and what it is asked: its cases tell its kind, which are read as no other kind's.
+fn asked(cases: &Path) -> (String, Asked) {
+    if !cases.exists() {
+        return (Cases::<Case>::default().options.config, Asked::Policy);
+    }
+    if let Ok(cases) = Cases::<Case>::read(cases) {
+        return (cases.options.config, Asked::Policy);
+    }
+    if let Ok(Cases { options, cases }) = Cases::<AuthorizationCase>::read(cases) {
+        let question = cases.into_iter().next().expect("a case").request;
+        return (options.config, Asked::Authorizer(Box::new(question)));
+    }
+    let cases = Cases::<AuthenticationCase>::read(cases);
+    let Cases { options, cases } = cases.unwrap_or_else(|error| panic!("{error}"));
+    let question = cases.into_iter().next().expect("a case").request;
+    (options.config, Asked::Authenticator(Box::new(question)))
+}
+
+fn measure(component: &Component) -> Figures {
+    let Component { name, bytes, config, asked } = component;
+    let options = |instances| PolicyOptions {
+        config: config.clone(),
+        instances,
+        deadline: DEADLINE,
+        max_memory: MAX_MEMORY,
+        ..PolicyOptions::default()
+    };
+    match asked {
+        Asked::Policy => full_request().with(|request| measure_policy(name, bytes, request, options)),
+        Asked::Authenticator(question) => {
+            let load = |instances| {
+                TestAuthenticator::from_bytes(name, bytes, options(instances))
+                    .unwrap_or_else(|error| panic!("{error}"))
+            };
+            let (fresh, warm) = (load(Instances::Fresh), load(Instances::Warm));
+            let answers =
+                answers(|| timed(|| fresh.authenticate(question)), || timed(|| warm.authenticate(question)));
+            Figures { loading: None, answers }
+        }
+        Asked::Authorizer(question) => {
+            let load = |instances| {
+                TestAuthorizer::from_bytes(name, bytes, options(instances))
+                    .unwrap_or_else(|error| panic!("{error}"))
+            };
+            let (fresh, warm) = (load(Instances::Fresh), load(Instances::Warm));
+            let answers =
+                answers(|| timed(|| fresh.authorize(question)), || timed(|| warm.authorize(question)));
+            Figures { loading: None, answers }
+        }
+    }
+}
+
+fn measure_policy(
+    name: &str,
+    bytes: &[u8],
+    request: &JoinRequest<'_>,
+    options: impl Fn(Instances) -> PolicyOptions,
+) -> Figures {
     let cache = TempDir::new().expect("a folder");
     let engine = || {
         let cache = Some(cache.path().to_owned());
         PolicyEngine::new(&PolicyEngineOptions { max_memory: MAX_MEMORY, cache }).expect("an engine")
     };
     let load = |engine: &PolicyEngine, instances| {
-        let options = PolicyOptions {
-            config: config.clone(),
-            instances,
-            deadline: DEADLINE,
-            max_memory: MAX_MEMORY,
-            ..PolicyOptions::default()
-        };
-        WasmPolicy::from_bytes(engine, name, bytes, options).unwrap_or_else(|error| panic!("{error}"))
+        WasmPolicy::from_bytes(engine, name, bytes, options(instances))
+            .unwrap_or_else(|error| panic!("{error}"))
     };
-    full_request().with(|request| {
+    let begun = Instant::now();
+    drop(load(&engine(), Instances::Fresh));
+    let compiled = begun.elapsed();
+    let started = median((0..STARTS).map(|_| {
+        let engine = engine();
         let begun = Instant::now();
-        drop(load(&engine(), Instances::Fresh));
-        let compiled = begun.elapsed();
-        let started = median((0..STARTS).map(|_| {
-            let engine = engine();
-            let begun = Instant::now();
-            decide(&load(&engine, Instances::Fresh), request);
-            begun.elapsed()
-        }));
-
-        let policy = load(&engine(), Instances::Fresh);
-        let end = Instant::now() + FRESH_TIME;
-        let fresh = median(std::iter::from_fn(|| (Instant::now() < end).then(|| decide(&policy, request))));
-
-        let policy = load(&engine(), Instances::Warm);
-        // All of it is taken before the memory is looked at.
-        let mut times = vec![Duration::ZERO; WARM_DECISIONS];
-        let (mut settled, mut largest) = (0, 0);
-        for (count, time) in times.iter_mut().enumerate() {
-            if count == SETTLED {
-                settled = resident::kib("self");
-            } else if count > SETTLED && count.is_multiple_of(LOOK_EVERY) {
-                largest = largest.max(resident::kib("self"));
-            }
-            *time = decide(&policy, request);
-        }
-        Figures { compiled, started, fresh, warm: median(times), grown_kib: largest.saturating_sub(settled) }
-    })
+        timed(|| load(&engine, Instances::Fresh).decide(request));
+        begun.elapsed()
+    }));
+    let (fresh, warm) = (load(&engine(), Instances::Fresh), load(&engine(), Instances::Warm));
+    let answers = answers(|| timed(|| fresh.decide(request)), || timed(|| warm.decide(request)));
+    Figures { loading: Some(Loading { compiled, started }), answers }
 }
 
-fn decide(policy: &WasmPolicy, request: &JoinRequest<'_>) -> Duration {
+fn answers(fresh: impl Fn() -> Duration, warm: impl Fn() -> Duration) -> Answers {
+    let end = Instant::now() + FRESH_TIME;
+    let fresh = median(std::iter::from_fn(|| (Instant::now() < end).then(&fresh)));
+    // All of it is taken before the memory is looked at.
+    let mut times = vec![Duration::ZERO; WARM_ANSWERS];
+    let (mut settled, mut largest) = (0, 0);
+    for (count, time) in times.iter_mut().enumerate() {
+        if count == SETTLED {
+            settled = resident::kib("self");
+        } else if count > SETTLED && count.is_multiple_of(LOOK_EVERY) {
+            largest = largest.max(resident::kib("self"));
+        }
+        *time = warm();
+    }
+    Answers { fresh, warm: median(times), grown_kib: largest.saturating_sub(settled) }
+}
+
+fn timed<T, E: std::fmt::Display>(ask: impl FnOnce() -> Result<T, E>) -> Duration {
     let begun = Instant::now();
-    let decision = policy.decide(request);
+    let answer = ask();
     let taken = begun.elapsed();
-    decision.unwrap_or_else(|error| panic!("{error}"));
+    answer.unwrap_or_else(|error| panic!("{error}"));
     taken
 }
 
