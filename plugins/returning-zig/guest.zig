@@ -4,6 +4,8 @@
 //! types are all the binding there is. What a component gets and what it answers lives until the end of the call.
 
 const std = @import("std");
+const Allocator = std.mem.Allocator;
+const Alignment = std.mem.Alignment;
 
 pub fn List(Item: type) type {
     return extern struct {
@@ -92,11 +94,35 @@ pub fn logLine(level: Level, message: []const u8) void {
 }
 
 /// Memory until the end of the call.
-pub const allocator = arena.allocator();
+pub const allocator: Allocator = .{ .ptr = undefined, .vtable = &.{ .alloc = alloc, .resize = resize, .remap = remap, .free = free } };
 
 // === what stands between the canonical ABI and a component ===
 
-var arena = std.heap.ArenaAllocator.init(std.heap.wasm_allocator);
+// Each call runs in a fresh instance, and fetching memory from the gateway costs more than the rest of a small call. So what is
+// taken first lies with stack and statics in the first page of 64 KiB, and only what does not fit comes from behind it.
+var room: [16 * 1024]u8 = undefined;
+var near = std.heap.FixedBufferAllocator.init(&room);
+var far = std.heap.ArenaAllocator.init(std.heap.wasm_allocator);
+
+fn alloc(_: *anyopaque, bytes: usize, alignment: Alignment, caller: usize) ?[*]u8 {
+    return near.allocator().rawAlloc(bytes, alignment, caller) orelse far.allocator().rawAlloc(bytes, alignment, caller);
+}
+
+fn of(piece: []u8) Allocator {
+    return if (near.ownsSlice(piece)) near.allocator() else far.allocator();
+}
+
+fn resize(_: *anyopaque, piece: []u8, alignment: Alignment, bytes: usize, caller: usize) bool {
+    return of(piece).rawResize(piece, alignment, bytes, caller);
+}
+
+fn remap(_: *anyopaque, piece: []u8, alignment: Alignment, bytes: usize, caller: usize) ?[*]u8 {
+    return of(piece).rawRemap(piece, alignment, bytes, caller);
+}
+
+fn free(_: *anyopaque, piece: []u8, alignment: Alignment, caller: usize) void {
+    of(piece).rawFree(piece, alignment, caller);
+}
 
 export fn cabi_realloc(old: [*]const u8, old_bytes: u32, alignment: u32, bytes: u32) ?[*]u8 {
     if (bytes == 0) return @ptrFromInt(alignment); // which an arena must not be asked for
@@ -124,7 +150,8 @@ fn textsOf(list: []const []const u8) List(Text) {
 const nothing = [1]Text{.{ .at = "", .length = 0 }};
 
 fn forget(_: *const anyopaque) callconv(.c) void {
-    _ = arena.reset(.retain_capacity);
+    near.reset();
+    _ = far.reset(.retain_capacity);
 }
 
 /// Exports what a component defines, under the names of the interface of its kind: `checkConfig` and `needs`, and with `answer` the

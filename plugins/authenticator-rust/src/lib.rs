@@ -8,6 +8,9 @@
 //! | with a cookie that remembers a login, with a name that has a ticket | accept |
 //! | any other client | unknown |
 
+#[cfg(any(target_family = "wasm", test))]
+mod heap;
+
 use contract::{
     exports::wampgate::authid::authentication::{
         AuthenticationRequest, Credential, Guest, Known, Principal, Secret, SharedKey, Verdict,

@@ -9,6 +9,9 @@
 //! A prefix ends in a dot and has no empty component. So a pattern that begins with it, be it `prefix` or `wildcard`, covers nothing
 //! that does not.
 
+#[cfg(any(target_family = "wasm", test))]
+mod heap;
+
 use contract::{
     exports::wampgate::authid::authorization::{Action, AuthorizationRequest, Guest, Keeping, Ruling, Scope},
     wampgate::authid::types::Requirements,

@@ -12,6 +12,8 @@
 
 mod config;
 mod day;
+#[cfg(any(target_family = "wasm", test))]
+mod heap;
 
 use config::{Config, Invited};
 use contract::{

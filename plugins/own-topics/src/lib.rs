@@ -11,6 +11,8 @@
 //! publishers are disclosed, so that others can rely on who speaks.
 
 mod config;
+#[cfg(any(target_family = "wasm", test))]
+mod heap;
 
 use config::Config;
 use contract::{

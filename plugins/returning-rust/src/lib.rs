@@ -8,6 +8,9 @@
 //! | a returning visitor | anonymous, authid = public ID |
 //! | all others | none: a random authid each time |
 
+#[cfg(any(target_family = "wasm", test))]
+mod heap;
+
 use contract::{
     exports::wampgate::authid::policy::{Decision, Guest, JoinRequest},
     wampgate::authid::types::{Denial, Identity, Requirements},

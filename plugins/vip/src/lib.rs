@@ -12,6 +12,8 @@
 //! its HELLO does not count.
 
 mod config;
+#[cfg(any(target_family = "wasm", test))]
+mod heap;
 
 use config::Config;
 use contract::{

@@ -88,7 +88,8 @@ impl Language {
         match self {
             Self::Rust => sources! {
                 "embedded/rust": ".cargo/config.toml" = "config.toml" ".gitignore" = "gitignore"
-                    "Cargo.lock" = "manifest.lock" "Cargo.toml" = "manifest.toml" "build.rs" "build.sh" "test.sh";
+                    "Cargo.lock" = "manifest.lock" "Cargo.toml" = "manifest.toml" "build.rs" "build.sh" "src/heap.rs" = "heap.rs"
+                    "test.sh";
             },
             Self::C => sources! {
                 "embedded/c": ".gitignore" "guest.c" "guest.h";

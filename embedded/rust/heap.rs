@@ -1,0 +1,1 @@
+../../plugins/returning-rust/src/heap.rs
