@@ -368,7 +368,8 @@ impl<W> WriteQueue<W> {
 
 fn run<S: BatchSink>(shared: &GroupState<S::Work>, mut sink: S) {
     let mut batch = Vec::new();
-    let mut wait = None;
+    // What is due from time to time is due before the first change as well.
+    let mut wait = Some(ROUND);
     let mut told: Option<(Arc<str>, Instant)> = None;
     while shared.take(&mut batch, wait) {
         let committed = if batch.is_empty() { Ok(()) } else { shared.commit(&mut sink, &mut batch) };

@@ -296,6 +296,20 @@ async fn new_file_whose_name_may_not_be_durable_is_not_taken_for_another_program
     assert_eq!(found, [Some(logged_in(record(), joe())), Some(record()), None, Some(record())]);
 }
 
+#[test]
+fn file_that_is_removed_before_the_first_change_is_written_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cookies.dat");
+    let store = FileStore::open(&path, 10, SyncMode::Always, at(0)).unwrap();
+    fs::remove_file(&path).unwrap();
+    let begin = Instant::now();
+    while !path.exists() {
+        assert!(begin.elapsed() < PATIENCE, "no look at the file");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(store);
+}
+
 #[tokio::test]
 async fn change_that_went_into_a_removed_file_is_not_acknowledged() {
     let scene = Scene::new(SyncMode::Always).await;
