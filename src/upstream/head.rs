@@ -4,7 +4,7 @@
 //! servers make no difference between `Remote-User`, `remote_user` and `REMOTE.USER`. Names are therefore compared as such a server
 //! would read them.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -226,8 +226,8 @@ impl HeadRules {
         let read = as_read(name.as_str());
         let is_odd = read != name.as_str();
         let is_identity = self.identity.iter().any(|identity| as_read(identity.as_str()) == read);
-        !(HOP_BY_HOP.contains(&read.as_str())
-            || SET.contains(&read.as_str())
+        !(HOP_BY_HOP.contains(&&*read)
+            || SET.contains(&&*read)
             || read.starts_with(OWN_PREFIX)
             || is_identity
             || (is_read_of_proxies(&read) && (is_odd || !is_trusted))
@@ -292,7 +292,10 @@ impl Origin {
 }
 
 /// A header's name as servers read it that make variables of headers: what is no letter and no digit is one and the same.
-pub(crate) fn as_read(name: &str) -> String {
+pub(crate) fn as_read(name: &str) -> Cow<'_, str> {
+    if name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+        return Cow::Borrowed(name);
+    }
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
 }
 
@@ -317,7 +320,7 @@ pub(crate) fn is_taken(read: &str) -> bool {
 /// Whether an upstream's header may reach the client.
 fn lets_out(name: &HeaderName, headers: &HeaderMap) -> bool {
     let read = as_read(name.as_str());
-    !(HOP_BY_HOP.contains(&read.as_str())
+    !(HOP_BY_HOP.contains(&&*read)
         || read.starts_with(OWN_PREFIX)
         || *name == header::SERVER
         || is_nominated(name, headers))
