@@ -43,10 +43,28 @@ pub struct Passing<'a> {
 
 /// Why a request has no answer.
 enum Fault {
-    /// Nothing of it has left. Its body is whole.
-    NotSent(RequestBody, String),
+    /// Nothing of it has left. It is whole.
+    NotSent(Box<Request<RequestBody>>, String),
     /// It has left, at least in part.
     Error(UpstreamError),
+}
+
+impl Passing<'_> {
+    /// The request as it is at every address.
+    fn request(self) -> Request<RequestBody> {
+        let length = self.body.length();
+        let mut request = Request::new(self.body);
+        *request.method_mut() = self.method;
+        *request.headers_mut() = self.headers;
+        let headers = request.headers_mut();
+        // Without these hyper would leave out the body of a GET.
+        match length {
+            Some(length) if self.has_length => drop(headers.insert(header::CONTENT_LENGTH, length.into())),
+            Some(_) => {}
+            None => drop(headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
+        }
+        request
+    }
 }
 
 impl Upstream {
@@ -62,7 +80,9 @@ impl Upstream {
     }
 
     async fn exchange(&self, passing: Passing<'_>) -> Result<Response<AnswerBody>, UpstreamError> {
-        let Passing { method, below, headers, mut body, has_length, affinity } = passing;
+        let (below, has_host) = (passing.below, passing.headers.contains_key(header::HOST));
+        let affinity = passing.affinity;
+        let mut request = passing.request();
         let mut last = UpstreamError::Unreachable("it has no address".to_owned());
         let mut tries = self.tries(affinity).peekable();
         while let Some((number, limit)) = tries.peek().copied() {
@@ -75,7 +95,7 @@ impl Upstream {
                     continue;
                 }
             };
-            let request = self.request(lease.address, &method, below, &headers, body, has_length)?;
+            self.address(&mut request, lease.address, below, has_host)?;
             let (number, is_used) = (lease.address, lease.is_used);
             match self.ask(&mut lease, request).await {
                 Ok(answer) => {
@@ -91,7 +111,7 @@ impl Upstream {
                     return Ok(Response::from_parts(head, answer));
                 }
                 Err(Fault::NotSent(whole, why)) => {
-                    body = whole;
+                    request = *whole;
                     // The upstream has closed a connection that waited: that says nothing about a new one.
                     if !is_used {
                         let why = self.at(number, &why);
@@ -137,36 +157,21 @@ impl Upstream {
         address.map_or_else(|| what.to_owned(), |address| format!("{address}: {what}"))
     }
 
-    fn request(
+    /// Makes a request one for an address. A client of HTTP/1.0 need not have said a host.
+    fn address(
         &self,
+        request: &mut Request<RequestBody>,
         number: usize,
-        method: &Method,
         below: &str,
-        headers: &HeaderMap,
-        body: RequestBody,
-        has_length: bool,
-    ) -> Result<Request<RequestBody>, UpstreamError> {
+        has_host: bool,
+    ) -> Result<(), UpstreamError> {
         let unknown = || UpstreamError::Unreachable("it has no address".to_owned());
         let address = self.options.addresses.get(number).ok_or_else(unknown)?;
-        let length = body.length();
-        let mut request = Request::new(body);
-        *request.method_mut() = method.clone();
         *request.uri_mut() = target(address, below)?;
-        *request.headers_mut() = headers.clone();
-        let headers = request.headers_mut();
-        // Without these hyper would leave out the body of a GET.
-        match length {
-            Some(length) if has_length => drop(headers.insert(header::CONTENT_LENGTH, length.into())),
-            Some(_) => {}
-            None => drop(headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
+        if !has_host && let Ok(host) = HeaderValue::try_from(address.host()) {
+            request.headers_mut().insert(header::HOST, host);
         }
-        // A client of HTTP/1.0 need not have one.
-        if !headers.contains_key(header::HOST)
-            && let Ok(host) = HeaderValue::try_from(address.host())
-        {
-            headers.insert(header::HOST, host);
-        }
-        Ok(request)
+        Ok(())
     }
 
     /// Sends a request and waits for the head of its answer, for as long as the client's body is on its way and the time of the upstream
@@ -205,7 +210,7 @@ impl Upstream {
                     return Err(Fault::Error(UpstreamError::Body(fault)));
                 }
                 Err(match whole {
-                    Some(request) => Fault::NotSent(request.into_body(), told(&error)),
+                    Some(request) => Fault::NotSent(Box::new(request), told(&error)),
                     None if is_closed(&error) => {
                         Fault::Error(UpstreamError::Lost(self.at(number, "it has closed the connection")))
                     }

@@ -105,16 +105,16 @@ impl Lease {
 }
 
 impl Idle {
-    fn is_fresh(&self) -> bool {
-        self.since.elapsed() < IDLE && !self.lease.sender.is_closed()
+    fn is_fresh(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < IDLE && !self.lease.sender.is_closed()
     }
 }
 
 impl Pool {
     /// A connection to an address that waits; the one that was used last. None of an address: to any.
     pub(super) fn take(&self, address: Option<usize>) -> Option<Lease> {
-        let mut state = self.lock();
-        state.idle.retain(Idle::is_fresh);
+        let (mut state, now) = (self.lock(), Instant::now());
+        state.idle.retain(|idle| idle.is_fresh(now));
         let fits = |idle: &Idle| address.is_none_or(|address| idle.lease.address == address);
         let place = state.idle.iter().rposition(|idle| fits(idle) && idle.lease.sender.is_ready())?;
         Some(state.idle.remove(place).lease)
@@ -159,8 +159,8 @@ async fn sweep(pool: Weak<Pool>) {
     loop {
         sleep(IDLE / 4).await;
         let Some(pool) = pool.upgrade() else { return };
-        let mut state = pool.lock();
-        state.idle.retain(Idle::is_fresh);
+        let (mut state, now) = (pool.lock(), Instant::now());
+        state.idle.retain(|idle| idle.is_fresh(now));
         if state.idle.is_empty() {
             state.is_swept = false;
             return;
