@@ -74,7 +74,7 @@ pub use crate::{
     store::{StoreOptions, SyncMode},
     tls::{CertificateFiles, ClientCertificates, TlsOptions},
     tracking::TrackingOptions,
-    upstream::{Choosing, Speaks, UpstreamAddress, UpstreamOptions, UpstreamPlace},
+    upstream::{Choosing, ProbeOptions, Speaks, UpstreamAddress, UpstreamOptions, UpstreamPlace},
     wamp::{
         Serializer, Subprotocol,
         pattern::{Pattern, UriMatch},

@@ -8,6 +8,7 @@ mod foundation;
 mod janitor;
 mod process;
 mod reload;
+mod upstreams;
 
 use std::{
     collections::BTreeMap,
@@ -207,7 +208,13 @@ impl Gateway {
         let Foundation { health, stores, .. } = &self.running.foundation;
         health.serve_until(shutdown.clone());
         let janitor = tokio::spawn(janitor::run(stores.clone(), shutdown.clone()));
-        server.run(shutdown).await;
+        let probes = &self.running.foundation.probes;
+        let ended = shutdown.clone();
+        let no_more_probes = async {
+            ended.cancelled().await;
+            probes.end();
+        };
+        tokio::join!(server.run(shutdown), no_more_probes);
         // The janitor holds the stores, which are written to the end when the last holder goes.
         drop(janitor.await);
     }

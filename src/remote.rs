@@ -62,6 +62,11 @@ struct Inner {
 }
 
 impl Router {
+    /// Where it is.
+    pub const fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
     /// The router behind a path of a transport.
     pub fn new(options: &RemoteOptions, metrics: &UpstreamMetrics, transport: &str, path: &str) -> Self {
         Self {
@@ -111,6 +116,11 @@ impl Remote {
     /// Whether one has taken the place of the other.
     pub fn succeeds(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0.rules, &other.0.rules)
+    }
+
+    /// The router that it is a realm of.
+    pub fn router(&self) -> &Arc<Router> {
+        &self.0.router
     }
 
     /// The realm, as clients call it.

@@ -25,6 +25,7 @@ mod member;
 mod metrics;
 mod options;
 mod pool;
+mod probe;
 mod raw;
 mod relay;
 mod rendezvous;
@@ -52,6 +53,7 @@ use self::{
     choice::Choice,
     handshake::{Answer, shake_hands},
     link::LinkFault,
+    metrics::ProbeTally,
     pool::Pool,
 };
 
@@ -64,8 +66,10 @@ pub use fault::{TurnedDown, UpstreamError};
 pub use head::{HeadRules, Origin};
 pub(crate) use head::{as_read, is_taken, is_told_by_proxies};
 pub(crate) use hops::{MAX_HOPS, hops, note_hops};
+pub use member::AddressState;
 pub use metrics::{Place, Tally, UpstreamMetrics};
-pub use options::{Choosing, UpstreamOptions};
+pub use options::{Choosing, ProbeOptions, UpstreamOptions};
+pub use probe::{Probe, Probes};
 pub use raw::{RawAnswer, RawOffer};
 pub use relay::{Beginning, Relay};
 pub use rendezvous::Affinity;
@@ -81,11 +85,27 @@ pub struct Upstream {
     choice: Arc<Choice>,
     tls: Option<Arc<Connector>>,
     tally: Tally,
+    probes: Option<ProbeTally>,
     /// The connections that wait for a request.
     pool: Arc<Pool>,
     /// Where it stands in the configuration, for the log.
     transport: Box<str>,
     path: Box<str>,
+}
+
+/// An upstream, as the operator sees it.
+#[derive(Debug)]
+pub struct UpstreamState<'a> {
+    /// The transport of its path.
+    pub transport: &'a str,
+    /// Its path.
+    pub path: &'a str,
+    /// To which address a client goes.
+    pub choosing: Choosing,
+    /// Whether the gateway asks its addresses.
+    pub is_probed: bool,
+    /// Its addresses, in the order of the configuration.
+    pub addresses: Vec<AddressState>,
 }
 
 /// An upstream that has taken a client.
@@ -120,6 +140,9 @@ impl Upstream {
             connector
         });
         let members = metrics.members(transport, path, &options.addresses);
+        for member in members.iter().filter(|_| options.probe.is_none()) {
+            member.is_not_probed();
+        }
         let choice = Arc::new(Choice::new(options.choosing, members));
         metrics.watch(transport, path, &choice);
         Self {
@@ -127,6 +150,7 @@ impl Upstream {
             choice,
             tls,
             tally: metrics.of(transport, path),
+            probes: options.probe.as_ref().map(|_| metrics.probes_of(transport, path)),
             pool: Arc::default(),
             transport: transport.into(),
             path: path.into(),
@@ -141,6 +165,35 @@ impl Upstream {
     /// To which address a client belongs, where that matters: by the public ID of its cookie, or else by where it comes from.
     pub fn affinity(&self, public_id: Option<&str>, peer: PeerAddr) -> Affinity {
         if self.options.choosing == Choosing::Sticky { Affinity::of(public_id, peer) } else { Affinity::NONE }
+    }
+
+    /// What asks its addresses whether they answer; nothing, unless the configuration wants it.
+    pub fn probes(&self) -> impl Iterator<Item = Probe> {
+        let wanted = self.options.probe.as_ref().zip(self.probes.as_ref());
+        wanted.into_iter().flat_map(|(options, tally)| {
+            let addresses = self.options.addresses.iter().zip(self.choice.members());
+            addresses.map(|(address, member)| Probe {
+                options: options.clone(),
+                address: address.clone(),
+                member: Arc::clone(member),
+                tls: self.tls.clone(),
+                tally: tally.clone(),
+                transport: self.transport.clone(),
+                path: self.path.clone(),
+            })
+        })
+    }
+
+    /// What the operator sees of it.
+    pub fn state(&self) -> UpstreamState<'_> {
+        let now = Instant::now();
+        UpstreamState {
+            transport: &self.transport,
+            path: &self.path,
+            choosing: self.options.choosing,
+            is_probed: self.options.probe.is_some(),
+            addresses: self.choice.members().iter().map(|member| member.state(now)).collect(),
+        }
     }
 
     /// Its counters.
@@ -282,7 +335,7 @@ impl Upstream {
 
     /// Notes that an address has failed.
     fn failed(&self, number: usize, error: UpstreamError) -> UpstreamError {
-        if self.choice.failed(number, Instant::now(), rand::random())
+        if self.choice.failed(number, Instant::now(), rand::random(), || error.to_string())
             && let Some(address) = self.options.addresses.get(number)
         {
             let (transport, path) = (&*self.transport, &*self.path);

@@ -6,7 +6,7 @@ use super::{
     auth::hex::HexSecret,
     reader::{Located, Millis, NodePath, Walk, Whole, choice, object, quoted},
     signing::Signing,
-    upstream::{Address, HostName, RawUpstream},
+    upstream::{Address, HostName, RawProbe, RawUpstream},
     websocket::{MAX_SIZE, SerializerName, Shared},
 };
 use crate::{assertion::SigningKey, handshake, identity::Name, wamp::Uri};
@@ -34,6 +34,8 @@ object! {
         /// To which address a client goes: one after the other (`round-robin`), the one with the fewest sessions of this path
         /// (`least-connections`), or each client to the same one (`sticky`), by its cookie or else by its address. Default `round-robin`.
         choice: optional Located<Choosing>,
+        /// Has the gateway ask each address again and again whether it answers. Default: off.
+        probe: optional RawProbe,
         /// The realms of the router that clients may join.
         realms: required Located<Vec<RawRemoteRealm>>,
         /// How the gateway joins the router.
@@ -157,6 +159,7 @@ impl RawRemote {
         let RawWampRouter {
             addresses,
             choice,
+            probe,
             realms,
             auth,
             serializers,
@@ -178,6 +181,7 @@ impl RawRemote {
         let upstream = RawUpstream {
             addresses,
             choice,
+            probe,
             connect_timeout,
             response_timeout,
             max_connections,

@@ -1,10 +1,10 @@
 //! The server behind a path that goes on to one: the gateway's own keys, and Crossbar's.
 
-use http::HeaderValue;
+use http::{HeaderValue, Uri};
 use schemars::json_schema;
 
 use super::{
-    Choosing, Speaks, UpstreamAddress, UpstreamOptions, UpstreamPlace,
+    Choosing, ProbeOptions, Speaks, UpstreamAddress, UpstreamOptions, UpstreamPlace,
     reader::{
         Anything, Json, Located, Millis, NodePath, Raw, Walk, Whole, checked_text, inline_schema, object,
         quoted, words,
@@ -22,6 +22,8 @@ object! {
         /// To which address a client goes: one after the other (`round-robin`), the one with the fewest clients and requests under way
         /// (`least-connections`), or each client to the same one (`sticky`), by its cookie or else by its address. Default `round-robin`.
         choice: optional Located<Choosing>,
+        /// Has the gateway ask each address again and again whether it answers. Default: off.
+        probe: optional RawProbe,
         /// How long a connection to an address may take, name and TLS included, in milliseconds; then the next one is tried.
         /// The last one has what is left of three times that. Default 1,500.
         connect_timeout: optional Millis<10, 60_000>,
@@ -41,6 +43,20 @@ object! {
         key: optional Located<NodePath>,
         /// Files with further certificates of the chain, in PEM. Default none.
         chain_certificates: optional Vec<Located<NodePath>>,
+    }
+}
+
+object! {
+    /// Questions of the gateway to an address: one that does not answer is tried last until it does.
+    struct RawProbe {
+        /// What is asked for by GET, such as `/health`; an answer of 200 to 399 counts. Default: a connection counts, TLS included.
+        path: optional Located<ProbePath>,
+        /// How long from one question to the next, give or take a fifth, in milliseconds. Default 5,000.
+        interval: optional Millis<100, 3_600_000>,
+        /// How long the address may take, in milliseconds. Default 1,000.
+        timeout: optional Millis<10, 60_000>,
+        /// How many questions in a row must fail. Default 2.
+        failures: optional Whole<1, 100>,
     }
 }
 
@@ -114,6 +130,10 @@ pub(super) enum EndpointKind {
 #[derive(Debug)]
 pub(super) struct Address(pub(super) UpstreamAddress);
 
+/// What a probe asks for.
+#[derive(Debug)]
+pub(super) struct ProbePath(Uri);
+
 /// What a `Host` header may hold.
 #[derive(Debug)]
 pub(super) struct HostName(HeaderValue);
@@ -148,6 +168,20 @@ inline_schema!(Address, "Address", |_generator| json_schema!({
     "type": "string",
     "pattern": "^((ws|wss|http|https|rs|rss)://[^/?#@]+(/[^?#]*)?|(rs\\+)?unix:[^?#]+)$",
 }));
+
+impl Raw for ProbePath {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        checked_text(json, "a path such as \"/health\"", walk, |text| {
+            if text.starts_with('/') && !text.contains('#') { text.parse().ok().map(Self) } else { None }
+        })
+    }
+}
+
+inline_schema!(
+    ProbePath,
+    "ProbePath",
+    |_generator| json_schema!({ "type": "string", "pattern": "^/[^#]*$" })
+);
 
 impl Raw for HostName {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
@@ -203,6 +237,7 @@ impl RawUpstream {
         let value = Self {
             addresses: Some(addresses),
             choice: None,
+            probe: None,
             connect_timeout: None,
             response_timeout: None,
             max_connections: None,
@@ -245,6 +280,10 @@ impl RawUpstream {
             }
             paths
         });
+        let asked = self.probe.as_ref().and_then(|probe| probe.path.as_ref());
+        if let (Some(asked), true) = (asked, addresses.iter().any(UpstreamAddress::is_raw)) {
+            walk.fault_at(&asked.path, "is asked for by HTTP, which an address of RawSocket does not have: leave it out, and a connection counts");
+        }
         if let (Some(choice), [_]) = (&self.choice, &*addresses) {
             walk.warn_at(&choice.path, "has no effect: there is one address");
         }
@@ -257,7 +296,9 @@ impl RawUpstream {
             return None;
         }
         let default = UpstreamOptions::new(addresses);
+        let host = self.host.map(|host| host.0);
         let options = UpstreamOptions {
+            probe: self.probe.map(|probe| probe.check(host.clone())),
             choosing: self.choice.map_or(default.choosing, |choice| choice.value),
             connect_timeout: self.connect_timeout.map_or(default.connect_timeout, |limit| limit.0),
             response_timeout: self.response_timeout.map_or(default.response_timeout, |limit| limit.0),
@@ -266,7 +307,20 @@ impl RawUpstream {
             certificate,
             ..default
         };
-        Some((options, self.host.map(|host| host.0)))
+        Some((options, host))
+    }
+}
+
+impl RawProbe {
+    fn check(self, host: Option<HeaderValue>) -> ProbeOptions {
+        let default = ProbeOptions::default();
+        ProbeOptions {
+            path: self.path.map(|path| path.value.0),
+            interval: self.interval.map_or(default.interval, |interval| interval.0),
+            timeout: self.timeout.map_or(default.timeout, |limit| limit.0),
+            failures: self.failures.map_or(default.failures, Whole::get),
+            host,
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
     shown,
     time::Timestamp,
     tls::Tls,
-    upstream::{Affinity, BodyFault, BodyLimits, Passing, RequestBody, UpstreamError},
+    upstream::{Affinity, BodyFault, BodyLimits, Passing, RequestBody, Upstream, UpstreamError},
 };
 
 impl Proxied {
@@ -93,6 +93,11 @@ impl Edge {
         *response.status_mut() = head.status;
         *response.headers_mut() = headers;
         Ok(response)
+    }
+
+    /// The servers that its paths go on to.
+    pub(crate) fn upstreams(&self) -> Vec<&Upstream> {
+        self.routes.upstreams()
     }
 
     /// Whether answers of upstreams are passing to clients, which the gateway's end would cut.

@@ -10,7 +10,10 @@ use super::{
     metrics::EdgeMetrics, path::RequestPath, proxied::Proxied, static_files::StaticFiles,
     websocket::WebSocketTarget,
 };
-use crate::service::{TesteeService, WebSocketService};
+use crate::{
+    service::{TesteeService, WebSocketService},
+    upstream::Upstream,
+};
 
 /// Gives the running WebSocket service that stands at a place of the gateway.
 pub type Services<'a, E> = dyn FnMut(&ServicePlace) -> Result<Arc<WebSocketService>, E> + 'a;
@@ -68,6 +71,13 @@ impl Routes {
         Ok(Self { root: Node::new(tree, "", making)?, has_questions, passes_bodies })
     }
 
+    /// What its paths go on to.
+    pub(crate) fn upstreams(&self) -> Vec<&Upstream> {
+        let mut found = Vec::new();
+        self.root.find_upstreams(&mut found);
+        found
+    }
+
     /// Whether there is a target that has a use for a body, and for every method.
     pub(crate) const fn pass_bodies(&self) -> bool {
         self.passes_bodies
@@ -110,6 +120,15 @@ impl Routes {
 }
 
 impl Node {
+    fn find_upstreams<'n>(&'n self, found: &mut Vec<&'n Upstream>) {
+        if let Some(Target::Proxied(proxied)) = &self.target {
+            found.push(&proxied.upstream);
+        }
+        for child in self.children.values() {
+            child.find_upstreams(found);
+        }
+    }
+
     /// The node at a path, which is empty for the root.
     fn new<E>(tree: &PathTree, path: &str, making: &mut Making<'_, '_, E>) -> Result<Self, E> {
         let target = match &tree.target {

@@ -185,6 +185,7 @@ impl<'a> Assembly<'a> {
             }
             transports.push(Arc::new(transport));
         }
+        foundation.probes.are(super::upstreams::probes(&transports, &self.remotes));
         transports
     }
 

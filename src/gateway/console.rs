@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Running, RunningTransport, State};
+use super::{Running, RunningTransport, State, upstreams};
 use crate::{
     admin::{
         self, AdminRequest, Caller, Command, CookieEntry, IdArgument, ManagedStore, Reply, Selection, Summary,
@@ -51,9 +51,9 @@ struct Way {
 impl Console for Running {
     fn view(&self, wanted: &str) -> String {
         let now = Timestamp::now();
-        let (listeners, realms, ways) = {
+        let (listeners, upstreams, realms, ways) = {
             let state = self.state();
-            (listeners(&state), state.realms.clone(), ways(&state))
+            (listeners(&state), upstreams::view(&state), state.realms.clone(), ways(&state))
         };
         let stores = self.foundation.stores.all();
         let certificates = self.foundation.certificates.served(now);
@@ -63,6 +63,7 @@ impl Console for Running {
             "version": env!("CARGO_PKG_VERSION"),
             "health": health,
             "listeners": listeners,
+            "upstreams": upstreams,
             "realms": realms.iter().map(|realm| realm.uri().as_str()).collect::<Vec<_>>(),
             "sessions": sessions(&realms, &stores, &ways, wanted, now),
             "policies": self.foundation.deciding().iter().map(|deciding| json!({

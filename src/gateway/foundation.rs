@@ -27,6 +27,7 @@ use crate::{
     store::{StoreMetrics, StoreOptions},
     tls::{Certificates, TlsMetrics},
     tracking::LogoutQueue,
+    upstream::Probes,
     wire::{Ending, WireMetrics},
 };
 
@@ -64,6 +65,8 @@ pub(super) struct Foundation {
     /// What verifies the tokens that the gateway signs.
     pub(super) public_keys: Arc<PublicKeys>,
     pub(super) posts: Posts,
+    /// Asks the addresses of servers behind the gateway.
+    pub(super) probes: Probes,
     /// The operator's pages, which find the gateway by it.
     pub(super) console: Arc<ConsoleLink>,
     /// Numbers what comes and goes with configurations.
@@ -127,6 +130,7 @@ impl Foundation {
             logins: Arc::default(),
             public_keys: Arc::default(),
             posts: Posts::default(),
+            probes: Probes::default(),
             console: Arc::default(),
             numbers: AtomicU64::new(0),
         })

@@ -67,14 +67,25 @@ impl Choice {
     }
 
     /// The address has failed. Whether it is left out from now on. `jitter` is between 0 and 1.
-    pub(super) fn failed(&self, place: usize, now: Instant, jitter: f64) -> bool {
-        self.member(place).is_some_and(|member| member.failed(now, jitter))
+    pub(super) fn failed(
+        &self,
+        place: usize,
+        now: Instant,
+        jitter: f64,
+        why: impl FnOnce() -> String,
+    ) -> bool {
+        self.member(place).is_some_and(|member| member.failed(now, jitter, why))
     }
 
     /// How many addresses are left out.
     pub(super) fn out(&self) -> usize {
         let now = Instant::now();
         self.members.iter().filter(|member| member.is_out(now)).count()
+    }
+
+    /// The addresses.
+    pub(super) fn members(&self) -> &[Arc<Member>] {
+        &self.members
     }
 
     fn member(&self, place: usize) -> Option<&Member> {

@@ -10,10 +10,10 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use hyper::{
     body::{Body as _, Incoming},
-    client::conn::http1,
+    client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -70,19 +70,8 @@ pub(super) async fn shake_hands<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut http = http1::Builder::new();
-    http.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS).title_case_headers(true);
-    let (mut sender, connection) = http.handshake(TokioIo::new(stream)).await?;
-    let mut driven = Driven { connection, ended: None };
     let asked = Asked::of(request.headers());
-    let response = {
-        let mut response = pin!(sender.send_request(request));
-        poll_fn(|cx| {
-            driven.poll(cx);
-            response.as_mut().poll(cx)
-        })
-        .await?
-    };
+    let (mut driven, _sender, response) = ask(stream, request).await?;
     let (head, mut body) = response.into_parts();
     if head.status != StatusCode::SWITCHING_PROTOCOLS {
         let mut read = BytesMut::new();
@@ -101,6 +90,36 @@ where
     .await?;
     let http1::Parts { io, read_buf, .. } = driven.connection.into_parts();
     Ok(Answer::Switched { stream: io.into_inner(), early: read_buf, headers: head.headers })
+}
+
+/// Sends a request and reads the head of the answer, and no more of it. The caller limits the time.
+pub(super) async fn status_of<S>(stream: S, request: Request<String>) -> Result<StatusCode, hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    Ok(ask(stream, request).await?.2.status())
+}
+
+async fn ask<S>(
+    stream: S,
+    request: Request<String>,
+) -> Result<(Driven<S>, SendRequest<String>, Response<Incoming>), hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut http = http1::Builder::new();
+    http.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS).title_case_headers(true);
+    let (mut sender, connection) = http.handshake(TokioIo::new(stream)).await?;
+    let mut driven = Driven { connection, ended: None };
+    let response = {
+        let mut response = pin!(sender.send_request(request));
+        poll_fn(|cx| {
+            driven.poll(cx);
+            response.as_mut().poll(cx)
+        })
+        .await?
+    };
+    Ok((driven, sender, response))
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Driven<S> {

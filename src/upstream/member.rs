@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::{UpstreamAddress, rendezvous::Seed};
+use crate::{metrics::Readings, time::Timestamp};
 
 /// So many failures within [`WINDOW`] put an address out.
 const FAILURES: u8 = 3;
@@ -24,6 +25,8 @@ const OUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Member {
     seed: Seed,
+    /// What the operator sees of it.
+    name: String,
     /// The clients and requests that it serves now, and those that are about to.
     under_way: AtomicUsize,
     health: Mutex<Health>,
@@ -35,6 +38,32 @@ struct Health {
     since: Option<Instant>,
     failures: u8,
     out_until: Option<Instant>,
+    /// How many probes in a row have failed.
+    missed: u8,
+    /// Whether so many have failed that it is left out until it answers one.
+    is_silent: bool,
+    /// Since when it is out, and why.
+    out: Option<Out>,
+}
+
+/// An address that is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Out {
+    /// Since when.
+    pub since: Timestamp,
+    /// What has failed last.
+    pub why: String,
+}
+
+/// An address, as the operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressState {
+    /// The address.
+    pub name: String,
+    /// How many WebSocket connections, sessions and requests it serves now.
+    pub under_way: usize,
+    /// Whether it is left out.
+    pub out: Option<Out>,
 }
 
 /// A WebSocket or a request at an address, as long as it is held.
@@ -43,14 +72,18 @@ pub(super) struct UnderWay(Arc<Member>);
 
 /// The addresses of all upstreams. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Members(Arc<Mutex<HashMap<Key, Weak<Member>>>>);
+pub(super) struct Members {
+    known: Arc<Mutex<HashMap<Key, Weak<Member>>>>,
+    pub(super) under_way: Readings<3>,
+    pub(super) out: Readings<3>,
+}
 
-/// A transport, a path, and an address.
-type Key = (String, String, String);
+/// A transport and a path, and an address.
+type Key = ((String, String), String);
 
 impl Member {
-    pub(super) fn new(address: &UpstreamAddress) -> Self {
-        Self { seed: Seed::of(address), under_way: AtomicUsize::new(0), health: Mutex::default() }
+    fn new(address: &UpstreamAddress, name: String) -> Self {
+        Self { seed: Seed::of(address), name, under_way: AtomicUsize::new(0), health: Mutex::default() }
     }
 
     /// What it brings to the choice of those clients that belong to an address.
@@ -71,14 +104,18 @@ impl Member {
 
     /// It has answered.
     pub(super) fn succeeded(&self) {
-        *self.health() = Health::default();
+        let mut health = self.health();
+        (health.since, health.failures, health.out_until) = (None, 0, None);
+        if !health.is_silent {
+            health.out = None;
+        }
     }
 
     /// It has failed. Whether it is left out from now on. `jitter` is between 0 and 1.
-    pub(super) fn failed(&self, now: Instant, jitter: f64) -> bool {
+    pub(super) fn failed(&self, now: Instant, jitter: f64, why: impl FnOnce() -> String) -> bool {
         let mut health = self.health();
         if health.since.is_none_or(|since| now.duration_since(since) > WINDOW) {
-            *health = Health { since: Some(now), failures: 0, out_until: health.out_until };
+            (health.since, health.failures) = (Some(now), 0);
         }
         health.failures = health.failures.saturating_add(1);
         let was_out = health.out_until.is_some_and(|until| now < until);
@@ -86,17 +123,65 @@ impl Member {
             return false;
         }
         health.out_until = Some(now + OUT.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0)));
+        if !health.is_silent {
+            health.out = Some(Out { since: Timestamp::now(), why: why() });
+        }
         true
+    }
+
+    /// It has answered a probe. Whether it was left out because it had not.
+    pub(super) fn answers(&self, now: Instant) -> bool {
+        let mut health = self.health();
+        health.missed = 0;
+        let was_silent = std::mem::take(&mut health.is_silent);
+        if was_silent && health.out_until.is_none_or(|until| now >= until) {
+            health.out = None;
+        }
+        was_silent
+    }
+
+    /// It has failed a probe; so many in a row put it out. Whether it is left out from now on.
+    pub(super) fn misses(&self, limit: u8, now: Instant, why: &str) -> bool {
+        let mut health = self.health();
+        health.missed = health.missed.saturating_add(1);
+        if health.is_silent || health.missed < limit {
+            return false;
+        }
+        health.is_silent = true;
+        if health.out_until.is_none_or(|until| now >= until) {
+            health.out = Some(Out { since: Timestamp::now(), why: why.to_owned() });
+        }
+        true
+    }
+
+    /// No probe asks it any more: what they have found does not count.
+    pub(super) fn is_not_probed(&self) {
+        let mut health = self.health();
+        (health.missed, health.is_silent) = (0, false);
     }
 
     /// Whether it is left out.
     pub(super) fn is_out(&self, now: Instant) -> bool {
-        self.health().out_until.is_some_and(|until| now < until)
+        self.health().is_out(now)
+    }
+
+    /// What the operator sees of it.
+    pub(super) fn state(&self, now: Instant) -> AddressState {
+        let health = self.health();
+        let out = if health.is_out(now) { health.out.clone() } else { None };
+        drop(health);
+        AddressState { name: self.name.clone(), under_way: self.under_way(), out }
     }
 
     // Held for a few instructions.
     fn health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Health {
+    fn is_out(&self, now: Instant) -> bool {
+        self.is_silent || self.out_until.is_some_and(|until| now < until)
     }
 }
 
@@ -114,16 +199,40 @@ impl Members {
         path: &str,
         addresses: &[UpstreamAddress],
     ) -> Box<[Arc<Member>]> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, member| member.strong_count() > 0);
-        let mut member = |address: &UpstreamAddress| {
-            let member = known.entry((transport.to_owned(), path.to_owned(), address.key())).or_default();
-            member.upgrade().unwrap_or_else(|| {
-                let new = Arc::new(Member::new(address));
-                *member = Arc::downgrade(&new);
-                new
-            })
+        let place = || (transport.to_owned(), path.to_owned());
+        let member = |address: &UpstreamAddress| {
+            let key = (place(), address.key());
+            if let Some(member) = known.get(&key).and_then(Weak::upgrade) {
+                return member;
+            }
+            let short = address.to_string();
+            let others = known.iter().filter(|((other, _), _)| *other == key.0);
+            let mut names = others.filter_map(|(_, other)| other.upgrade()).map(|other| other.name.clone());
+            let is_taken = names.any(|name| name == short);
+            // Two addresses of one host differ in what is more than needs to be seen elsewhere.
+            let name = if is_taken { format!("{short}{}", address.path) } else { short };
+            let member = Arc::new(Member::new(address, name));
+            self.watch(transport, path, &member);
+            known.insert(key, Arc::downgrade(&member));
+            member
         };
-        addresses.iter().map(&mut member).collect()
+        addresses.iter().map(member).collect()
+    }
+
+    /// Has monitoring see an address for as long as it is there.
+    fn watch(&self, transport: &str, path: &str, member: &Arc<Member>) {
+        let labels = || {
+            let place = [("transport", transport.to_owned()), ("path", path.to_owned())];
+            let [transport, path] = place;
+            [transport, path, ("address", member.name.clone())]
+        };
+        let under_way = |member: &Member| i64::try_from(member.under_way()).unwrap_or(i64::MAX);
+        self.under_way.watch(labels(), member, under_way);
+        self.out.watch(labels(), member, |member| i64::from(member.is_out(Instant::now())));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,7 @@ pub struct UpstreamMetrics {
     ends: Counters<3>,
     bytes: Counters<3>,
     members: Members,
+    probes: Counters<3>,
     /// What all upstreams have besides: TLS, which is read anew when its files change.
     pub(super) connectors: Connectors,
 }
@@ -44,6 +45,13 @@ struct Inner {
     bytes: [Counter; 2],
 }
 
+/// Counts probes.
+#[derive(Debug, Clone)]
+pub(super) struct ProbeTally {
+    pub(super) ok: Counter,
+    pub(super) failed: Counter,
+}
+
 /// A place among the connections of an upstream, as long as it is held.
 #[derive(Debug)]
 pub struct Place {
@@ -57,7 +65,7 @@ impl UpstreamMetrics {
     /// Metrics that monitoring is shown.
     pub fn register(registry: &Registry, connectors: &Connectors) -> Self {
         let metrics = Self { connectors: connectors.clone(), ..Self::default() };
-        let Self { open, out, dials, ends, bytes, members: _, connectors: _ } = &metrics;
+        let Self { open, out, dials, ends, bytes, members, probes, connectors: _ } = &metrics;
         let help = "Connections to an upstream now.";
         registry.register("wampgate_upstream_connections", help, open.clone());
         let help = "Addresses of an upstream that are left out now because they have failed.";
@@ -68,7 +76,23 @@ impl UpstreamMetrics {
         registry.register("wampgate_upstream_ends", help, ends.clone());
         let help = "Bytes of WebSocket frames and of bodies that were received from clients for an upstream, and from it for clients.";
         registry.register("wampgate_upstream_bytes", help, bytes.clone());
+        let help = "WebSocket connections, sessions of routers, and requests that an address of an upstream serves now.";
+        registry.register("wampgate_upstream_address_clients", help, members.under_way.clone());
+        let help = "Whether an address of an upstream is left out now because it has failed, or does not answer its probes.";
+        registry.register("wampgate_upstream_address_out", help, members.out.clone());
+        let help = "Probes of the addresses of an upstream, by whether they were answered.";
+        registry.register("wampgate_upstream_probes", help, probes.clone());
         metrics
+    }
+
+    /// The counters of the probes of the upstream at a path.
+    pub(super) fn probes_of(&self, transport: &str, path: &str) -> ProbeTally {
+        let place = [("transport", transport.to_owned()), ("path", path.to_owned())];
+        let counter = |outcome: &str| {
+            let [transport, path] = place.clone();
+            self.probes.get_or_create_owned(&[transport, path, ("outcome", outcome.to_owned())])
+        };
+        ProbeTally { ok: counter("ok"), failed: counter("failed") }
     }
 
     /// The addresses of the upstream at a path, as they are: what was known of one before a reload is known still.

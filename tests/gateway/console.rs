@@ -6,6 +6,7 @@ use crate::support::{
     Client, Frame, Gateway, Handshake, Jar, Response, WebSocket, code,
     config::{With as _, anonymous_auth, endpoint, ticket_auth, tracked, tracked_in_file},
     http::Connection,
+    upstream::Upstream,
     websocket::opcode,
 };
 
@@ -339,4 +340,34 @@ fn a_page_beside_a_service_works_by_its_token() {
     connection.send(format!("GET /operator HTTP/1.1\r\nHost: {HOST}\r\n\r\n"));
     let response = connection.response();
     assert_eq!((response.status, response.header("location")), (307, Some("/operator/")));
+}
+
+#[test]
+fn the_page_shows_the_servers_behind_the_gateway_and_which_are_out() {
+    let upstream = Upstream::echo();
+    let mut config = config(&page());
+    config["transports"][0]["paths"]["app"] = json!({
+        "type": "websocket-proxy",
+        "upstream": {
+            "addresses": [upstream.url("/socket"), "unix:nowhere.sock"],
+            "choice": "least-connections",
+            "probe": { "interval": 100, "timeout": 20_000, "failures": 1 },
+        },
+    });
+    let gateway = Gateway::start(&config);
+    let handshake = Handshake::default().path("/app").without("Sec-WebSocket-Protocol");
+    let (_socket, _) = handshake.opens(&gateway);
+    let mut page = open(&gateway);
+    let view = view_where(&mut page, |view| {
+        let addresses = &view["upstreams"][0]["addresses"];
+        addresses[0]["clients"] == 1 && addresses[1]["out"].is_object()
+    });
+    let row = &view["upstreams"][0];
+    for (name, value) in [("transport", "0"), ("path", "/app"), ("choice", "least-connections")] {
+        assert_eq!(row[name], value, "{row}");
+    }
+    assert_eq!((&row["probed"], &row["addresses"][0]["out"]), (&json!(true), &Value::Null), "{row}");
+    let out = &row["addresses"][1]["out"];
+    assert!(out["why"].as_str().unwrap().contains("cannot be reached"), "{out}");
+    assert!(out["since"].as_str().unwrap().starts_with("20"), "{out}");
 }

@@ -240,6 +240,7 @@ function show(view) {
   showPolicies(view.policies, numbers);
   showRefusals(view.refusals);
   showListeners(view.listeners);
+  showUpstreams(view.upstreams);
   showRealms(view.realms, numbers);
   showStores(view.stores, numbers);
   showCertificates(view.certificates);
@@ -362,6 +363,18 @@ function showListeners(listeners) {
       paths.map(({ path, type }) => (path ? `${path} (${type})` : type)).join(', '),
     ],
   })));
+}
+
+function showUpstreams(upstreams) {
+  $('no-upstreams').hidden = upstreams.length > 0;
+  const row = ({ transport, path, choice, probed }) => ({ address, clients, out }) => ({
+    key: `${transport} ${path} ${address}`,
+    cells: [
+      `${transport} ${path}`, address, choice, probed ? 'yes' : 'no', whole(clients), [out ? 'out' : 'in', out ? 'bad' : 'good'],
+      out ? time(out.since) : NONE, out ? out.why : NONE,
+    ],
+  });
+  fill('upstreams', upstreams.flatMap((upstream) => upstream.addresses.map(row(upstream))));
 }
 
 function showRealms(realms, numbers) {

@@ -34,11 +34,11 @@ fn each_address_has_its_turn() {
 fn an_address_that_fails_again_and_again_comes_last_for_a_while() {
     let (choice, now) = (by_turns(2), Instant::now());
     let second = Duration::from_secs(1);
-    assert!(!choice.failed(0, now, 0.5));
-    assert!(!choice.failed(0, now + 11 * second, 0.5), "the first failure is long ago");
-    assert!(!choice.failed(0, now + 12 * second, 0.5));
-    assert!(choice.failed(0, now + 13 * second, 0.5));
-    assert!(!choice.failed(0, now + 14 * second, 0.5), "it is told once");
+    assert!(!choice.failed(0, now, 0.5, String::new));
+    assert!(!choice.failed(0, now + 11 * second, 0.5, String::new), "the first failure is long ago");
+    assert!(!choice.failed(0, now + 12 * second, 0.5, String::new));
+    assert!(choice.failed(0, now + 13 * second, 0.5, String::new));
+    assert!(!choice.failed(0, now + 14 * second, 0.5, String::new), "it is told once");
     for _ in 0..4 {
         assert_eq!(choice.order(Affinity::NONE, now + 15 * second), [1, 0]);
     }
@@ -50,13 +50,13 @@ fn an_address_that_fails_again_and_again_comes_last_for_a_while() {
 fn an_answer_makes_up_for_failures() {
     let (choice, now) = (by_turns(1), Instant::now());
     for _ in 0..2 {
-        assert!(!choice.failed(0, now, 0.0));
+        assert!(!choice.failed(0, now, 0.0, String::new));
     }
     choice.succeeded(0);
     for _ in 0..2 {
-        assert!(!choice.failed(0, now, 0.0));
+        assert!(!choice.failed(0, now, 0.0, String::new));
     }
-    assert!(choice.failed(0, now, 0.0));
+    assert!(choice.failed(0, now, 0.0, String::new));
     assert_eq!(choice.order(Affinity::NONE, now), [0], "an upstream with one address is dialed all the same");
 }
 
@@ -73,7 +73,7 @@ fn the_least_busy_address_comes_first_and_the_busiest_last() {
     assert!(choice.members.iter().all(|member| member.under_way() == 3), "{:?}", choice.members);
     drop(held);
     for _ in 0..3 {
-        choice.failed(1, now, 0.5);
+        choice.failed(1, now, 0.5, String::new);
     }
     let _busy = [choice.enter(0), choice.enter(2)];
     assert_eq!(
@@ -89,7 +89,7 @@ fn what_an_address_serves_is_known_after_a_reload() {
     let before = Choice::new(Choosing::LeastConnections, members.of("web", "app", &addresses(2)));
     let busy = before.enter(0);
     for _ in 0..3 {
-        before.failed(1, now, 0.5);
+        before.failed(1, now, 0.5, String::new);
     }
     let of = |path, count| {
         let choice = Choice::new(Choosing::LeastConnections, members.of("web", path, &addresses(count)));
@@ -114,7 +114,7 @@ fn a_client_comes_to_its_address_and_goes_elsewhere_only_while_that_is_out() {
         assert!((60..140).contains(&share), "address {place} has {share} of 400 clients");
     }
     for _ in 0..3 {
-        choice.failed(2, now, 0.5);
+        choice.failed(2, now, 0.5, String::new);
     }
     for (number, home) in homes.iter().enumerate() {
         let expected = *home.iter().find(|place| **place != 2).unwrap();

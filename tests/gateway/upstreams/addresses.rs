@@ -147,3 +147,68 @@ fn requests_go_to_the_least_busy_server_or_to_that_of_their_client() {
     }
     assert_eq!(reached.len(), 2, "all clients go to one server");
 }
+
+#[test]
+fn an_address_that_does_not_answer_its_probes_gets_no_clients_until_it_does() {
+    let is_well = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let servers: Vec<_> = (0..2)
+        .map(|number| {
+            let is_well = std::sync::Arc::clone(&is_well);
+            Upstream::answering_each(move |asked, peer| {
+                let fails = number == 1 && !is_well.load(std::sync::atomic::Ordering::SeqCst);
+                let status = if asked.path() == "/health" && fails { "503 Out" } else { "200 OK" };
+                let answer = format!("HTTP/1.1 {status}\r\nX-Server: {number}\r\nContent-Length: 0\r\n\r\n");
+                peer.write_all(answer.as_bytes()).is_ok()
+            })
+        })
+        .collect();
+    let addresses: Vec<_> = servers.iter().map(|server| format!("http://{}", server.address)).collect();
+    let probe = json!({ "path": "/health", "interval": 100, "timeout": 20_000, "failures": 1 });
+    let upstream = json!({ "addresses": addresses, "probe": probe, "host": "app.example" });
+    let gateway = start(&with_metrics(&json!({ "app": { "type": "proxy", "upstream": upstream } })));
+    let state = |out: u8| {
+        let labels = format!("transport=\"0\",path=\"/app\",address=\"{}\"", addresses[1]);
+        counted(&gateway, &[format!("wampgate_upstream_address_out{{{labels}}} {out}")]);
+    };
+    let mut connection = Connection::open(&gateway);
+    let mut reached = || -> HashSet<String> {
+        let mut ask = || {
+            connection.send("GET /app HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            server(&connection.response())
+        };
+        (0..4).map(|_| ask()).collect()
+    };
+    state(1);
+    assert_eq!(reached(), HashSet::from(["0".to_owned()]));
+    is_well.store(true, std::sync::atomic::Ordering::SeqCst);
+    state(0);
+    assert_eq!(reached().len(), 2);
+    for said in ["does not answer its probes", "answers its probes again"] {
+        gateway.output().until(said, 1);
+        assert_eq!(gateway.output().text().matches(said).count(), 1, "{said}");
+    }
+    let heads = servers[0].heads();
+    let probe = heads.iter().find(|head| head.starts_with("GET /health ")).unwrap();
+    assert!(probe.contains("\r\nHost: app.example\r\n") && !probe.contains("Wampgate-"), "{probe}");
+}
+
+#[test]
+fn a_socket_is_found_again_once_it_is_there() {
+    let server = Upstream::switching("X-Server: tcp\r\n", |peer, seen| echo(peer, seen));
+    let addresses = ["unix:app.sock".to_owned(), server.url("")];
+    let probe = json!({ "probe": { "interval": 100, "timeout": 20_000 } });
+    let upstream = json!({ "addresses": addresses, "choice": "least-connections" }).with_all(&probe);
+    let config = with_metrics(&json!({ "app": { "type": "websocket-proxy", "upstream": upstream } }));
+    let gateway = start(&config);
+    let socket = gateway.path().join("app.sock");
+    let state = |out: u8| {
+        let labels = format!("transport=\"0\",path=\"/app\",address=\"unix:{}\"", socket.display());
+        counted(&gateway, &[format!("wampgate_upstream_address_out{{{labels}}} {out}")]);
+    };
+    state(1);
+    Upstream::echo_at(&socket);
+    state(0);
+    let servers: Vec<_> = (0..2).map(|_| handshake().opens(&gateway)).collect();
+    let by_tcp = servers.iter().filter(|(_, response)| response.header("x-server").is_some()).count();
+    assert_eq!(by_tcp, 1, "each of them has a client");
+}

@@ -1,0 +1,63 @@
+//! The servers and routers behind a gateway, as a configuration has them.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{RunningTransport, State};
+use crate::{
+    remote::{Remote, Router},
+    upstream::{AddressState, Choosing, Probe, Upstream, UpstreamState},
+};
+
+/// What asks the addresses of all of them.
+pub(super) fn probes(transports: &[Arc<RunningTransport>], remotes: &[Remote]) -> Vec<Probe> {
+    let mut probes = Vec::new();
+    for transport in transports {
+        let edge = Arc::clone(&transport.post.serving().edge);
+        probes.extend(edge.upstreams().into_iter().flat_map(Upstream::probes));
+    }
+    probes.extend(routers(remotes).flat_map(|router| router.upstream().probes()));
+    probes
+}
+
+/// What the operator sees of all of them.
+pub(super) fn view(state: &State) -> Value {
+    let mut rows = Vec::new();
+    for transport in &state.transports {
+        let edge = Arc::clone(&transport.post.serving().edge);
+        rows.extend(edge.upstreams().into_iter().map(|upstream| row(&upstream.state())));
+    }
+    rows.extend(routers(&state.remotes).map(|router| row(&router.upstream().state())));
+    rows.into()
+}
+
+/// The routers, each of them once: a router has several realms, one behind the other.
+fn routers(remotes: &[Remote]) -> impl Iterator<Item = &Arc<Router>> {
+    let all = remotes.iter().map(Remote::router);
+    let before = std::iter::once(None).chain(remotes.iter().map(|remote| Some(remote.router())));
+    all.zip(before)
+        .filter(|(router, before)| !before.is_some_and(|before| Arc::ptr_eq(before, router)))
+        .map(|(router, _)| router)
+}
+
+fn row(upstream: &UpstreamState<'_>) -> Value {
+    let address = |address: &AddressState| {
+        json!({
+            "address": address.name,
+            "clients": address.under_way,
+            "out": address.out.as_ref().map(|out| json!({ "since": out.since.to_text(), "why": out.why })),
+        })
+    };
+    json!({
+        "transport": upstream.transport,
+        "path": upstream.path,
+        "choice": match upstream.choosing {
+            Choosing::RoundRobin => "round-robin",
+            Choosing::LeastConnections => "least-connections",
+            Choosing::Sticky => "sticky",
+        },
+        "probed": upstream.is_probed,
+        "addresses": upstream.addresses.iter().map(address).collect::<Vec<_>>(),
+    })
+}
