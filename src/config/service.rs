@@ -1,10 +1,12 @@
 //! What a web transport serves at its paths.
 
+mod values;
+
 use std::collections::BTreeMap;
 
-use http::HeaderValue;
 use schemars::json_schema;
 
+use self::values::{CacheTimeout, FileName, MediaType, Url};
 use super::{
     PathTree, ServicePlace, StaticOptions, TargetOptions,
     console::{self, RawConsole},
@@ -12,16 +14,12 @@ use super::{
     passed::RawPassed,
     proxied::RawProxied,
     reader::{
-        Anything, Json, Located, NodePath, Raw, Table, Walk, Whole, checked_text, choice, inline_schema,
-        object, quoted,
+        Anything, Json, Located, NodePath, Raw, Table, Walk, Whole, choice, inline_schema, object, quoted,
     },
     router::RawRemote,
     websocket::{KnownService, RawTesteeOptions, ServiceKeys, Shared, checked_testee, websocket_object},
 };
 use crate::identity::Name;
-
-/// One year. Browsers treat longer times as forever, which RFC 9111 leaves open.
-const MAX_CACHE_TIMEOUT: u64 = 31_536_000;
 
 /// Where https is spoken unless the configuration says otherwise.
 pub(super) const HTTPS_PORT: u16 = 443;
@@ -187,85 +185,6 @@ object! {
     /// Whether the gateway lives (`livez` below the path) and is ready for clients (`readyz`), with the reasons if not.
     struct RawHealth {}
 }
-
-/// Seconds, or nothing.
-#[derive(Debug)]
-pub(super) struct CacheTimeout(Option<u32>);
-
-/// A media type.
-#[derive(Debug)]
-pub(super) struct MediaType(HeaderValue);
-
-/// The name of a file, without a path.
-#[derive(Debug)]
-pub(super) struct FileName(String);
-
-/// The value of a `Location` header.
-#[derive(Debug)]
-pub(super) struct Url(HeaderValue);
-
-impl Raw for CacheTimeout {
-    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        match json {
-            Json::Null => Some(Self(None)),
-            other => {
-                Whole::<0, MAX_CACHE_TIMEOUT>::read(other, walk).map(|seconds| Self(Some(seconds.get())))
-            }
-        }
-    }
-}
-
-inline_schema!(CacheTimeout, "CacheTimeout", |generator| {
-    let seconds = generator.subschema_for::<Whole<0, MAX_CACHE_TIMEOUT>>();
-    json_schema!({ "anyOf": [{ "type": "null" }, seconds] })
-});
-
-impl Raw for MediaType {
-    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        checked_text(json, "a media type such as \"text/markdown\"", walk, |text| {
-            let (kind, rest) = text.split_once('/')?;
-            if kind.is_empty() || rest.is_empty() {
-                return None;
-            }
-            HeaderValue::from_str(text).ok().map(Self)
-        })
-    }
-}
-
-inline_schema!(
-    MediaType,
-    "MediaType",
-    |_generator| json_schema!({ "type": "string", "pattern": "^[^/]+/.+$" })
-);
-
-impl Raw for FileName {
-    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        checked_text(json, "a file's name without a path, such as \"index.html\"", walk, |text| {
-            let sound = !matches!(text, "" | "." | "..") && !text.contains(['/', '\\', '\0']);
-            sound.then(|| Self(text.to_owned()))
-        })
-    }
-}
-
-inline_schema!(
-    FileName,
-    "FileName",
-    |_generator| json_schema!({ "type": "string", "pattern": r"^[^/\\]+$" })
-);
-
-impl Raw for Url {
-    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        // Nothing that could end the header line, or be taken for another one.
-        checked_text(json, "a URL or a path, percent-encoded", walk, |text| {
-            if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return None;
-            }
-            HeaderValue::from_str(text).ok().map(Self)
-        })
-    }
-}
-
-inline_schema!(Url, "Url", |_generator| json_schema!({ "type": "string", "pattern": "^[!-~]+$" }));
 
 impl Raw for RawPaths {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
