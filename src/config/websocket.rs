@@ -1,9 +1,10 @@
 //! WAMP over WebSocket: on a path of a web transport, or as a transport of its own.
 
+mod patterns;
+
 use std::{collections::HashSet, time::Duration};
 
-use schemars::json_schema;
-
+pub(super) use self::patterns::{HostPattern, Origin, hosts, origins};
 use super::{
     AuthOptions, HandshakeOptions, PingOptions, RealmOptions, ServiceOptions, ServicePlace, TesteeOptions,
     UpstreamAddress, WireOptions,
@@ -14,17 +15,10 @@ use super::{
     },
     cookie::{RawCookie, Stores},
     policy::{Policies, RawPolicyRef},
-    reader::{
-        Anything, Json, Located, Millis, MillisOrOff, Only, Raw, Walk, Whole, inline_schema, object, quoted,
-        words,
-    },
+    reader::{Anything, Located, Millis, MillisOrOff, Only, Walk, Whole, object, words},
     signing::Signing,
 };
-use crate::{
-    handshake::{self, AllowedHosts, PatternFault},
-    identity::ANONYMOUS,
-    wamp::Serializer,
-};
+use crate::{handshake::AllowedHosts, identity::ANONYMOUS, wamp::Serializer};
 
 /// The largest frame and message, as in Crossbar: 64 MiB.
 pub(super) const MAX_SIZE: u64 = 64 << 20;
@@ -217,57 +211,6 @@ pub(super) fn checked_testee(
     TesteeOptions { handshake, wire }
 }
 
-/// A pattern for origins.
-#[derive(Debug)]
-pub(super) struct Origin(String);
-
-impl Raw for Origin {
-    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        let hint = "an origin such as \"https://example.com\", or \"*\"";
-        judged(json, hint, walk, handshake::judge_origin).map(Self)
-    }
-}
-
-inline_schema!(Origin, "Origin", |_generator| json_schema!({
-    "type": "string",
-    "pattern": r"^([^/]+://[^/]+|\*[^/]*)$",
-}));
-
-/// A pattern for hosts.
-#[derive(Debug)]
-pub(super) struct HostPattern(String);
-
-impl Raw for HostPattern {
-    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        judged(json, "a host such as \"example.com\", or \"*\"", walk, handshake::judge_host).map(Self)
-    }
-}
-
-inline_schema!(HostPattern, "HostPattern", |_generator| json_schema!({
-    "type": "string",
-    "pattern": r"^[^/]+$",
-}));
-
-/// Reads a pattern, which something must be able to match.
-fn judged(
-    json: &Json,
-    hint: &str,
-    walk: &mut Walk<'_>,
-    judge: impl FnOnce(&str) -> Result<(), PatternFault>,
-) -> Option<String> {
-    let Json::Text(text) = json else {
-        walk.wrong_kind(&format!("text: {hint}"), json);
-        return None;
-    };
-    match judge(text) {
-        Ok(()) => Some(text.clone()),
-        Err(fault) => {
-            walk.fault(format!("{} {fault}", quoted(text)));
-            None
-        }
-    }
-}
-
 /// A serializer's name.
 #[derive(Debug)]
 pub(super) struct SerializerName(Serializer);
@@ -408,19 +351,6 @@ pub(super) fn serializers(
     serializers
 }
 
-/// By which names a service or a transport may be reached.
-pub(super) fn hosts(
-    named: Option<Located<Vec<HostPattern>>>,
-    default: &AllowedHosts,
-    walk: &mut Walk<'_>,
-) -> AllowedHosts {
-    let Some(Located { path, value }) = named else { return default.clone() };
-    if value.is_empty() && !walk.has_fault_below(&path) {
-        walk.fault_at(&path, "lets no request in: name a host, or leave `allowed_hosts` out");
-    }
-    AllowedHosts::Listed(value.into_iter().map(|host| host.0).collect())
-}
-
 impl RawWebSocketOptions {
     fn check(
         self,
@@ -487,18 +417,6 @@ impl RawWebSocketOptions {
             self.open_handshake_timeout.map(|Located { path, value }| Located { path, value: value.0 });
         (options, timeout)
     }
-}
-
-/// Nothing is wrong with a service that no page may use; most operators mean another thing.
-pub(super) fn origins(named: Located<Vec<Origin>>, walk: &mut Walk<'_>) -> Vec<String> {
-    let Located { path, value } = named;
-    if value.is_empty() && !walk.has_fault_below(&path) {
-        walk.warn_at(
-            path,
-            "lets no browser in: name an origin, or leave `allowed_origins` out for the service's own",
-        );
-    }
-    value.into_iter().map(|origin| origin.0).collect()
 }
 
 /// The largest message before WELCOME. A larger one than afterwards is a mistake in one of the two.
