@@ -53,6 +53,7 @@ use self::{
     choice::Choice,
     handshake::{Answer, shake_hands},
     link::LinkFault,
+    member::Failure,
     metrics::ProbeTally,
     pool::Pool,
 };
@@ -162,9 +163,10 @@ impl Upstream {
         self.options.idle_timeout
     }
 
-    /// To which address a client belongs, where that matters: by the public ID of its cookie, or else by where it comes from.
+    /// Which client this is, and to which address it belongs where that matters: by the public ID of its cookie, or else by where it
+    /// comes from.
     pub fn affinity(&self, public_id: Option<&str>, peer: PeerAddr) -> Affinity {
-        if self.options.choosing == Choosing::Sticky { Affinity::of(public_id, peer) } else { Affinity::NONE }
+        Affinity::of(public_id.filter(|_| self.options.choosing == Choosing::Sticky), peer)
     }
 
     /// What asks its addresses whether they answer; nothing, unless the configuration wants it.
@@ -240,7 +242,7 @@ impl Upstream {
             if let (true, Some(offer)) = (address.is_raw(), raw) {
                 match Box::pin(self.greet(number, link, offer)).await {
                     Ok((link, answer)) => {
-                        self.choice.succeeded(number);
+                        self.choice.succeeded(number, Instant::now());
                         let (early, headers, raw) = (Bytes::new(), HeaderMap::new(), Some(answer));
                         let place = place.at(under_way);
                         return Ok(Opened { link, early, headers, raw, place });
@@ -265,22 +267,27 @@ impl Upstream {
             let answered = timeout(limit, Box::pin(shake_hands(link, request, accept_key))).await;
             return match answered {
                 Ok(Ok(Answer::Switched { stream, early, headers })) => {
-                    self.choice.succeeded(number);
+                    self.choice.succeeded(number, Instant::now());
                     let place = place.at(under_way);
                     Ok(Opened { link: stream, early, headers, raw: None, place })
                 }
                 Ok(Ok(Answer::Other { status, headers, body })) => {
-                    self.choice.succeeded(number);
+                    self.choice.succeeded(number, Instant::now());
                     Err(UpstreamError::TurnedDown(Box::new(TurnedDown { status, headers, body })))
                 }
                 // A server that wants another certificate of the gateway says so after the handshake of TLS 1.3.
                 Ok(Err(fault)) if link::is_alert(&fault) => {
-                    Err(self.failed(number, UpstreamError::Tls(format!("{address}: {}", told(&fault)))))
+                    let fault = UpstreamError::Tls(format!("{address}: {}", told(&fault)));
+                    Err(self.failed_for(affinity, number, fault))
                 }
                 Ok(Err(fault)) => {
-                    Err(self.failed(number, UpstreamError::Nonsense(format!("{address}: {}", told(&fault)))))
+                    let fault = UpstreamError::Nonsense(format!("{address}: {}", told(&fault)));
+                    Err(self.failed_for(affinity, number, fault))
                 }
-                Err(_) => Err(self.failed(number, UpstreamError::Silent(address.to_string(), limit))),
+                Err(_) => {
+                    let fault = UpstreamError::Silent(address.to_string(), limit);
+                    Err(self.failed_for(affinity, number, fault))
+                }
             };
         }
         Err(last)
@@ -333,9 +340,18 @@ impl Upstream {
         Err(self.failed(number, error))
     }
 
-    /// Notes that an address has failed.
+    /// Notes that an address has failed before a client's request was sent.
     fn failed(&self, number: usize, error: UpstreamError) -> UpstreamError {
-        if self.choice.failed(number, Instant::now(), rand::random(), || error.to_string())
+        self.note(Failure::Connection, number, error)
+    }
+
+    /// Notes that what a client has sent has no sound answer.
+    fn failed_for(&self, client: Affinity, number: usize, error: UpstreamError) -> UpstreamError {
+        self.note(Failure::Request(client.origin), number, error)
+    }
+
+    fn note(&self, failure: Failure, number: usize, error: UpstreamError) -> UpstreamError {
+        if self.choice.failed(number, failure, Instant::now(), rand::random(), || error.to_string())
             && let Some(address) = self.options.addresses.get(number)
         {
             let (transport, path) = (&*self.transport, &*self.path);

@@ -1,7 +1,8 @@
 //! In which order addresses are dialed: by turns, the least busy one first, or the one that the client belongs to; and those that have
 //! failed lately last.
 //!
-//! An address that fails three times within ten seconds is left out for about ten seconds. If all of them are left out they are dialed
+//! An address that fails three times within ten seconds is left out for about ten seconds. Requests without a sound answer count only if
+//! the address answers none, and once for each client, so that no client puts an address out that serves others. If all of them are left out they are dialed
 //! nevertheless, so that an upstream that comes back is found at once.
 
 use std::{
@@ -15,7 +16,7 @@ use std::{
 
 use super::{
     Choosing,
-    member::{Member, UnderWay},
+    member::{Failure, Member, UnderWay},
     rendezvous::Affinity,
 };
 
@@ -42,7 +43,7 @@ impl Choice {
             Choosing::LeastConnections => {
                 turn.sort_by_cached_key(|place| self.member(*place).map(Member::under_way));
             }
-            Choosing::Sticky if affinity != Affinity::NONE => {
+            Choosing::Sticky if affinity.has_home() => {
                 let score = |place| self.member(place).map(|member| affinity.score(member.seed()));
                 turn.sort_by_cached_key(|place| Reverse(score(*place)));
             }
@@ -60,9 +61,9 @@ impl Choice {
     }
 
     /// The address has answered.
-    pub(super) fn succeeded(&self, place: usize) {
+    pub(super) fn succeeded(&self, place: usize, now: Instant) {
         if let Some(member) = self.member(place) {
-            member.succeeded();
+            member.succeeded(now);
         }
     }
 
@@ -70,11 +71,12 @@ impl Choice {
     pub(super) fn failed(
         &self,
         place: usize,
+        failure: Failure,
         now: Instant,
         jitter: f64,
         why: impl FnOnce() -> String,
     ) -> bool {
-        self.member(place).is_some_and(|member| member.failed(now, jitter, why))
+        self.member(place).is_some_and(|member| member.failed(failure, now, jitter, why))
     }
 
     /// How many addresses are left out.

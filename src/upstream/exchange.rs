@@ -8,7 +8,7 @@ use std::{
     io::{self, ErrorKind},
     pin::pin,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
@@ -105,9 +105,9 @@ impl Upstream {
                     // A client to which nothing has been sent can still be told that something is wrong.
                     if let Err(error) = answer.begin().await {
                         let why = self.at(number, &format!("its body breaks off: {}", told(&error)));
-                        return Err(self.failed(number, UpstreamError::Lost(why)));
+                        return Err(self.failed_for(affinity, number, UpstreamError::Lost(why)));
                     }
-                    self.choice.succeeded(number);
+                    self.choice.succeeded(number, Instant::now());
                     return Ok(Response::from_parts(head, answer));
                 }
                 Err(Fault::NotSent(whole, why)) => {
@@ -122,7 +122,7 @@ impl Upstream {
                 Err(Fault::Error(error @ UpstreamError::Body(_))) => return Err(error),
                 // A server may close a connection that has waited at any time.
                 Err(Fault::Error(error @ UpstreamError::Lost(_))) if is_used => return Err(error),
-                Err(Fault::Error(error)) => return Err(self.failed(number, error)),
+                Err(Fault::Error(error)) => return Err(self.failed_for(affinity, number, error)),
             }
         }
         Err(last)

@@ -11,11 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{UpstreamAddress, rendezvous::Seed};
+use super::{
+    UpstreamAddress,
+    rendezvous::{Origin, Seed},
+};
 use crate::{metrics::Readings, time::Timestamp};
 
 /// So many failures within [`WINDOW`] put an address out.
-const FAILURES: u8 = 3;
+const FAILURES: usize = 3;
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// For how long, give or take a fifth: several gateways must not come back to it in the same moment.
@@ -36,7 +39,11 @@ pub(super) struct Member {
 struct Health {
     /// The first failure of those that count.
     since: Option<Instant>,
-    failures: u8,
+    failures: usize,
+    /// Where the clients come from whose requests are among them. At most [`FAILURES`].
+    origins: Vec<Origin>,
+    /// When it has answered a client last.
+    answered: Option<Instant>,
     out_until: Option<Instant>,
     /// How many probes in a row have failed.
     missed: u8,
@@ -44,6 +51,16 @@ struct Health {
     is_silent: bool,
     /// Since when it is out, and why.
     out: Option<Out>,
+}
+
+/// What has failed at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// There was no connection, or no TLS: no client can bring that about.
+    Connection,
+    /// What came from there was sent, and no sound answer came. That may be due to what was asked, so an address that answers others stays,
+    /// and one client alone puts none out.
+    Request(Origin),
 }
 
 /// An address that is left out.
@@ -103,19 +120,31 @@ impl Member {
     }
 
     /// It has answered.
-    pub(super) fn succeeded(&self) {
+    pub(super) fn succeeded(&self, now: Instant) {
         let mut health = self.health();
         (health.since, health.failures, health.out_until) = (None, 0, None);
+        health.answered = Some(now);
         if !health.is_silent {
             health.out = None;
         }
     }
 
     /// It has failed. Whether it is left out from now on. `jitter` is between 0 and 1.
-    pub(super) fn failed(&self, now: Instant, jitter: f64, why: impl FnOnce() -> String) -> bool {
+    pub(super) fn failed(
+        &self,
+        failure: Failure,
+        now: Instant,
+        jitter: f64,
+        why: impl FnOnce() -> String,
+    ) -> bool {
         let mut health = self.health();
         if health.since.is_none_or(|since| now.duration_since(since) > WINDOW) {
             (health.since, health.failures) = (Some(now), 0);
+        }
+        if let Failure::Request(origin) = failure
+            && !health.counts(origin, now)
+        {
+            return false;
         }
         health.failures = health.failures.saturating_add(1);
         let was_out = health.out_until.is_some_and(|until| now < until);
@@ -180,6 +209,21 @@ impl Member {
 }
 
 impl Health {
+    /// Whether a request of a client that comes from there counts as a failure of the address.
+    fn counts(&mut self, origin: Origin, now: Instant) -> bool {
+        if self.failures == 0 {
+            self.origins.clear();
+        }
+        let answers = self.answered.is_some_and(|at| now.saturating_duration_since(at) < WINDOW);
+        if answers || self.origins.contains(&origin) {
+            return false;
+        }
+        if self.origins.len() < FAILURES {
+            self.origins.push(origin);
+        }
+        true
+    }
+
     fn is_out(&self, now: Instant) -> bool {
         self.is_silent || self.out_until.is_some_and(|until| now < until)
     }

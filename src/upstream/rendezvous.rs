@@ -9,9 +9,17 @@ use std::net::IpAddr;
 use super::UpstreamAddress;
 use crate::stream::PeerAddr;
 
-/// Which clients belong together: those of one public ID, or of one address. None: the client has no address of its own.
+/// Which clients belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Affinity(Option<u64>);
+pub struct Affinity {
+    /// Those of one public ID, or of one address, go to one upstream address. None: the client may go anywhere.
+    home: Option<u64>,
+    /// Those that come from one address are one client where it matters how many there are. None: a Unix socket.
+    pub(super) origin: Origin,
+}
+
+/// Where a client comes from.
+pub(super) type Origin = Option<u64>;
 
 /// What an address brings to the number that it has for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,24 +33,30 @@ impl Seed {
 
 impl Affinity {
     /// The client may go anywhere.
-    pub const NONE: Self = Self(None);
+    #[cfg(test)]
+    pub(super) const NONE: Self = Self { home: None, origin: None };
 
     /// By the public ID of a client's cookie, or else by where it comes from. What comes by a Unix socket from no proxy may go anywhere.
     pub(super) fn of(public_id: Option<&str>, peer: PeerAddr) -> Self {
-        let address = || match peer {
+        let origin = match peer {
             PeerAddr::Tcp(address) => Some(match address.ip().to_canonical() {
                 IpAddr::V4(address) => hash(&address.octets()),
                 // One host has many of these, and changes between them.
-                IpAddr::V6(address) => hash(address.octets().first_chunk::<8>()?),
+                IpAddr::V6(address) => hash(address.octets().get(..8).unwrap_or_default()),
             }),
             PeerAddr::Unix => None,
         };
-        Self(public_id.map(|id| hash(id.as_bytes())).or_else(address))
+        Self { home: public_id.map(|id| hash(id.as_bytes())).or(origin), origin }
+    }
+
+    /// Whether the client belongs to an address.
+    pub(super) const fn has_home(self) -> bool {
+        self.home.is_some()
     }
 
     /// The number of an address for these clients. None: none of the addresses is theirs.
     pub(super) fn score(self, seed: Seed) -> Option<u64> {
-        self.0.map(|client| mix(client ^ seed.0))
+        self.home.map(|client| mix(client ^ seed.0))
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     stream::PeerAddr,
-    upstream::{UpstreamAddress, member::Members},
+    upstream::{UpstreamAddress, member::Members, rendezvous::Seed},
 };
 
 fn addresses(count: usize) -> Vec<UpstreamAddress> {
@@ -34,11 +34,14 @@ fn each_address_has_its_turn() {
 fn an_address_that_fails_again_and_again_comes_last_for_a_while() {
     let (choice, now) = (by_turns(2), Instant::now());
     let second = Duration::from_secs(1);
-    assert!(!choice.failed(0, now, 0.5, String::new));
-    assert!(!choice.failed(0, now + 11 * second, 0.5, String::new), "the first failure is long ago");
-    assert!(!choice.failed(0, now + 12 * second, 0.5, String::new));
-    assert!(choice.failed(0, now + 13 * second, 0.5, String::new));
-    assert!(!choice.failed(0, now + 14 * second, 0.5, String::new), "it is told once");
+    assert!(!choice.failed(0, Failure::Connection, now, 0.5, String::new));
+    assert!(
+        !choice.failed(0, Failure::Connection, now + 11 * second, 0.5, String::new),
+        "the first failure is long ago"
+    );
+    assert!(!choice.failed(0, Failure::Connection, now + 12 * second, 0.5, String::new));
+    assert!(choice.failed(0, Failure::Connection, now + 13 * second, 0.5, String::new));
+    assert!(!choice.failed(0, Failure::Connection, now + 14 * second, 0.5, String::new), "it is told once");
     for _ in 0..4 {
         assert_eq!(choice.order(Affinity::NONE, now + 15 * second), [1, 0]);
     }
@@ -50,13 +53,13 @@ fn an_address_that_fails_again_and_again_comes_last_for_a_while() {
 fn an_answer_makes_up_for_failures() {
     let (choice, now) = (by_turns(1), Instant::now());
     for _ in 0..2 {
-        assert!(!choice.failed(0, now, 0.0, String::new));
+        assert!(!choice.failed(0, Failure::Connection, now, 0.0, String::new));
     }
-    choice.succeeded(0);
+    choice.succeeded(0, now);
     for _ in 0..2 {
-        assert!(!choice.failed(0, now, 0.0, String::new));
+        assert!(!choice.failed(0, Failure::Connection, now, 0.0, String::new));
     }
-    assert!(choice.failed(0, now, 0.0, String::new));
+    assert!(choice.failed(0, Failure::Connection, now, 0.0, String::new));
     assert_eq!(choice.order(Affinity::NONE, now), [0], "an upstream with one address is dialed all the same");
 }
 
@@ -73,7 +76,7 @@ fn the_least_busy_address_comes_first_and_the_busiest_last() {
     assert!(choice.members.iter().all(|member| member.under_way() == 3), "{:?}", choice.members);
     drop(held);
     for _ in 0..3 {
-        choice.failed(1, now, 0.5, String::new);
+        choice.failed(1, Failure::Connection, now, 0.5, String::new);
     }
     let _busy = [choice.enter(0), choice.enter(2)];
     assert_eq!(
@@ -89,7 +92,7 @@ fn what_an_address_serves_is_known_after_a_reload() {
     let before = Choice::new(Choosing::LeastConnections, members.of("web", "app", &addresses(2)));
     let busy = before.enter(0);
     for _ in 0..3 {
-        before.failed(1, now, 0.5, String::new);
+        before.failed(1, Failure::Connection, now, 0.5, String::new);
     }
     let of = |path, count| {
         let choice = Choice::new(Choosing::LeastConnections, members.of("web", path, &addresses(count)));
@@ -114,13 +117,13 @@ fn a_client_comes_to_its_address_and_goes_elsewhere_only_while_that_is_out() {
         assert!((60..140).contains(&share), "address {place} has {share} of 400 clients");
     }
     for _ in 0..3 {
-        choice.failed(2, now, 0.5, String::new);
+        choice.failed(2, Failure::Connection, now, 0.5, String::new);
     }
     for (number, home) in homes.iter().enumerate() {
         let expected = *home.iter().find(|place| **place != 2).unwrap();
         assert_eq!(choice.order(client(number), now)[0], expected);
     }
-    choice.succeeded(2);
+    choice.succeeded(2, now);
     for (number, home) in homes.iter().enumerate() {
         assert_eq!(&choice.order(client(number), now), home, "it comes back");
     }
@@ -158,8 +161,9 @@ fn a_client_without_a_cookie_belongs_to_where_it_comes_from() {
     assert_ne!(at("192.0.2.1:1"), at("192.0.2.2:1"));
     assert_eq!(at("[2001:db8::1]:1"), at("[2001:db8::2]:1"), "hosts change their own half");
     assert_ne!(at("[2001:db8::1]:1"), at("[2001:db8:0:1::1]:1"));
+    let seed = Seed::of(&addresses(1)[0]);
     let id = |id, address: &str| Affinity::of(Some(id), PeerAddr::Tcp(address.parse().unwrap()));
-    assert_eq!(id("a", "192.0.2.1:1"), id("a", "192.0.2.2:1"));
+    assert_eq!(id("a", "192.0.2.1:1").score(seed), id("a", "192.0.2.2:1").score(seed));
     assert_ne!(id("a", "192.0.2.1:1"), id("b", "192.0.2.1:1"));
     assert_eq!(Affinity::of(None, PeerAddr::Unix), Affinity::NONE);
     let (choice, now) = (choice(Choosing::Sticky, 2), Instant::now());

@@ -12,7 +12,7 @@ fn member() -> Arc<Member> {
 
 fn fails(member: &Member, now: Instant) {
     for _ in 0..FAILURES {
-        member.failed(now, 0.5, || "refused".to_owned());
+        member.failed(Failure::Connection, now, 0.5, || "refused".to_owned());
     }
 }
 
@@ -27,7 +27,7 @@ fn an_address_is_out_until_it_answers_a_probe() {
     assert!(!member.misses(2, later, "505"), "it is told once");
     assert!(member.is_out(later));
     assert_eq!(member.state(later).out.unwrap().why, "504");
-    member.succeeded();
+    member.succeeded(now);
     assert!(member.is_out(later), "what clients get says nothing about probes");
     assert!(member.answers(later));
     assert!(!member.answers(later), "it is told once");
@@ -43,13 +43,39 @@ fn clients_and_probes_find_faults_each_for_themselves() {
     assert!(member.is_out(now), "a probe says nothing about what clients want");
     member.misses(1, now, "503");
     assert_eq!(member.state(now).out.unwrap().why, "refused", "it was out already");
-    member.succeeded();
+    member.succeeded(now);
     assert!(member.is_out(now));
     member.is_not_probed();
     assert_eq!((member.is_out(now), member.state(now).out), (false, None));
     fails(&member, now);
     let later = now + Duration::from_secs(13);
     assert_eq!((member.is_out(later), member.state(later).out), (false, None), "a fault of clients passes");
+}
+
+#[test]
+fn one_client_alone_puts_no_address_out_and_none_puts_one_out_that_answers() {
+    let (member, now, second) = (member(), Instant::now(), Duration::from_secs(1));
+    let fails = |origin: u64, seconds: u32| {
+        member.failed(Failure::Request(Some(origin)), now + seconds * second, 0.5, || "silent".to_owned())
+    };
+    for seconds in 0..60 {
+        assert!(!fails(1, seconds), "one client");
+        assert!(!fails(2, seconds), "two clients");
+    }
+    let begin = 100;
+    for client in 0..9 {
+        member.succeeded(now + begin * second);
+        assert!(!fails(client, begin), "it answers others");
+        assert!(!fails(client, begin + 9), "it has answered lately");
+    }
+    // It hangs: clients of three addresses find that out.
+    assert!(!fails(1, begin + 10) && !fails(1, begin + 11) && !fails(2, begin + 11));
+    assert!(!member.is_out(now + (begin + 11) * second));
+    assert!(fails(3, begin + 12));
+    assert!(!fails(4, begin + 12) && !fails(5, begin + 12) && !fails(6, begin + 12), "it is told once");
+    assert!(member.is_out(now + (begin + 21) * second));
+    assert!(!member.is_out(now + (begin + 23) * second));
+    assert!(member.health().origins.len() <= FAILURES);
 }
 
 #[test]

@@ -61,6 +61,28 @@ fn an_answer_that_makes_no_sense_is_502() {
 }
 
 #[test]
+fn requests_of_one_client_put_no_address_out_and_those_of_several_do() {
+    let upstream = Upstream::answering("");
+    let mut config = with_metrics(&json!({ "app": passed(&upstream, &json!({})) }));
+    config["transports"][0]["options"] = json!({ "trusted_proxies": ["127.0.0.1"] });
+    let gateway = Gateway::prepare_exactly(&config).run();
+    let ask_as = |client: u8| {
+        let from = format!("X-Forwarded-For: 192.0.2.{client}\r\n");
+        assert_eq!(ask(&mut Connection::open(&gateway), "GET /app", &from, "").status, 502);
+    };
+    let is_out =
+        |out: u8| format!("wampgate_upstream_addresses_out{{transport=\"0\",path=\"/app\"}} {out}\n");
+    for _ in 0..6 {
+        ask_as(1);
+    }
+    assert!(metrics(&gateway).contains(&is_out(0)));
+    // The first of them is long ago on a machine that is slow.
+    (2..9).for_each(ask_as);
+    gateway.output().until("an address of an upstream fails again and again", 1);
+    assert!(metrics(&gateway).contains(&is_out(1)));
+}
+
+#[test]
 fn a_server_that_says_nothing_but_that_it_will_is_504() {
     let upstream =
         Upstream::start(|peer, _| while peer.write_all(b"HTTP/1.1 102 Processing\r\n\r\n").is_ok() {});
