@@ -24,6 +24,7 @@ mod link;
 mod member;
 mod metrics;
 mod options;
+mod patient;
 mod pool;
 mod probe;
 mod raw;
@@ -41,7 +42,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use tokio::time::timeout;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     descriptors,
@@ -242,7 +243,7 @@ impl Upstream {
             if let (true, Some(offer)) = (address.is_raw(), raw) {
                 match Box::pin(self.greet(number, link, offer)).await {
                     Ok((link, answer)) => {
-                        self.choice.succeeded(number, Instant::now());
+                        self.succeeded(number);
                         let (early, headers, raw) = (Bytes::new(), HeaderMap::new(), Some(answer));
                         let place = place.at(under_way);
                         return Ok(Opened { link, early, headers, raw, place });
@@ -267,12 +268,12 @@ impl Upstream {
             let answered = timeout(limit, Box::pin(shake_hands(link, request, accept_key))).await;
             return match answered {
                 Ok(Ok(Answer::Switched { stream, early, headers })) => {
-                    self.choice.succeeded(number, Instant::now());
+                    self.succeeded(number);
                     let place = place.at(under_way);
                     Ok(Opened { link: stream, early, headers, raw: None, place })
                 }
                 Ok(Ok(Answer::Other { status, headers, body })) => {
-                    self.choice.succeeded(number, Instant::now());
+                    self.succeeded(number);
                     Err(UpstreamError::TurnedDown(Box::new(TurnedDown { status, headers, body })))
                 }
                 // A server that wants another certificate of the gateway says so after the handshake of TLS 1.3.
@@ -338,6 +339,16 @@ impl Upstream {
             Err(_) => UpstreamError::Late(address.to_string(), limit),
         };
         Err(self.failed(number, error))
+    }
+
+    /// Notes that an address has answered.
+    fn succeeded(&self, number: usize) {
+        if self.choice.succeeded(number, Instant::now())
+            && let Some(address) = self.options.addresses.get(number)
+        {
+            let (transport, path) = (&*self.transport, &*self.path);
+            info!(transport, path, %address, "an address of an upstream answers again");
+        }
     }
 
     /// Notes that an address has failed before a client's request was sent.

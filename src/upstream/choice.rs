@@ -37,7 +37,21 @@ impl Choice {
     pub(super) fn order(&self, affinity: Affinity, now: Instant) -> Vec<usize> {
         let count = self.members.len();
         let first = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut turn: Vec<_> = (0..count).map(|place| first.wrapping_add(place) % count.max(1)).collect();
+        let is_out = |place: &usize| self.member(*place).is_some_and(|member| member.is_out(now));
+        let (mut out, mut fit): (Vec<_>, Vec<_>) = (0..count).partition(is_out);
+        // Those that are fit take turns among themselves, so that each of them gets its share of what goes past one that is out.
+        for places in [&mut fit, &mut out] {
+            if let Some(turn) = first.checked_rem(places.len()) {
+                places.rotate_left(turn);
+            }
+            self.arrange(places, affinity);
+        }
+        fit.extend(out);
+        fit
+    }
+
+    /// Those that have their turns come in the order in which they are to be dialed.
+    fn arrange(&self, turn: &mut [usize], affinity: Affinity) {
         // What a sort goes by must not change meanwhile, so it is read once.
         match self.choosing {
             Choosing::LeastConnections => {
@@ -49,10 +63,6 @@ impl Choice {
             }
             Choosing::RoundRobin | Choosing::Sticky => {}
         }
-        let is_out = |place: usize| self.member(place).is_some_and(|member| member.is_out(now));
-        let (mut fit, out): (Vec<_>, Vec<_>) = turn.into_iter().partition(|place| !is_out(*place));
-        fit.extend(out);
-        fit
     }
 
     /// Counts a client at an address.
@@ -60,11 +70,9 @@ impl Choice {
         self.members.get(place).map(Member::enter)
     }
 
-    /// The address has answered.
-    pub(super) fn succeeded(&self, place: usize, now: Instant) {
-        if let Some(member) = self.member(place) {
-            member.succeeded(now);
-        }
+    /// The address has answered. Whether it was left out before, and not for its probes.
+    pub(super) fn succeeded(&self, place: usize, now: Instant) -> bool {
+        self.member(place).is_some_and(|member| member.succeeded(now))
     }
 
     /// The address has failed. Whether it is left out from now on. `jitter` is between 0 and 1.

@@ -8,7 +8,7 @@ use std::{
     io::{self, ErrorKind},
     pin::pin,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
@@ -107,7 +107,7 @@ impl Upstream {
                         let why = self.at(number, &format!("its body breaks off: {}", told(&error)));
                         return Err(self.failed_for(affinity, number, UpstreamError::Lost(why)));
                     }
-                    self.choice.succeeded(number, Instant::now());
+                    self.succeeded(number);
                     return Ok(Response::from_parts(head, answer));
                 }
                 Err(Fault::NotSent(whole, why)) => {

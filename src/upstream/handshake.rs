@@ -18,6 +18,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::patient::Patient;
 use crate::handshake::has_token;
 
 /// How large the head of an answer may be.
@@ -56,8 +57,8 @@ pub(super) enum HandshakeFault {
 }
 
 /// A connection of hyper that is driven by the task that waits for its answer.
-struct Driven<S: AsyncRead + AsyncWrite> {
-    connection: http1::Connection<TokioIo<S>, String>,
+struct Driven<S: AsyncRead + AsyncWrite + Unpin> {
+    connection: http1::Connection<TokioIo<Patient<S>>, String>,
     ended: Option<Result<(), hyper::Error>>,
 }
 
@@ -89,7 +90,7 @@ where
     })
     .await?;
     let http1::Parts { io, read_buf, .. } = driven.connection.into_parts();
-    Ok(Answer::Switched { stream: io.into_inner(), early: read_buf, headers: head.headers })
+    Ok(Answer::Switched { stream: io.into_inner().into_inner(), early: read_buf, headers: head.headers })
 }
 
 /// Sends a request and reads the head of the answer, and no more of it. The caller limits the time.
@@ -109,7 +110,7 @@ where
 {
     let mut http = http1::Builder::new();
     http.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS).title_case_headers(true);
-    let (mut sender, connection) = http.handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) = http.handshake(TokioIo::new(Patient::new(stream))).await?;
     let mut driven = Driven { connection, ended: None };
     let response = {
         let mut response = pin!(sender.send_request(request));

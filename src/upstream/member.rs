@@ -119,14 +119,12 @@ impl Member {
         UnderWay(Arc::clone(self))
     }
 
-    /// It has answered.
-    pub(super) fn succeeded(&self, now: Instant) {
+    /// It has answered. Whether it was left out before, and not for its probes.
+    pub(super) fn succeeded(&self, now: Instant) -> bool {
         let mut health = self.health();
         (health.since, health.failures, health.out_until) = (None, 0, None);
         health.answered = Some(now);
-        if !health.is_silent {
-            health.out = None;
-        }
+        !health.is_silent && health.out.take().is_some()
     }
 
     /// It has failed. Whether it is left out from now on. `jitter` is between 0 and 1.

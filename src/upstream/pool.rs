@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Place, member::UnderWay, request_body::RequestBody};
+use super::{Place, member::UnderWay, patient::Patient, request_body::RequestBody};
 use crate::stream::Stream;
 
 /// How many connections may wait.
@@ -25,6 +25,10 @@ const MAX_IDLE: usize = 64;
 
 /// How long a connection may wait: less than servers keep one (Node and uvicorn 5 s), so that a request seldom meets their close.
 const IDLE: Duration = Duration::from_secs(4);
+
+/// How old a connection may be that takes another request: certificates and authorities that were read anew count for all requests after
+/// that time, and the name of an address is looked up again.
+const AGE: Duration = Duration::from_mins(1);
 
 /// How long a connection may take to become free once its answer has passed. The rest of a body may still be on its way.
 const FREE: Duration = Duration::from_secs(1);
@@ -61,6 +65,7 @@ pub(super) struct Lease {
     pub(super) sender: SendRequest<RequestBody>,
     /// Whether a request has gone over it already.
     pub(super) is_used: bool,
+    opened: Instant,
     /// The request that it serves now.
     under_way: Option<UnderWay>,
     open: DropGuard,
@@ -75,7 +80,7 @@ impl Lease {
             .max_buf_size(MAX_HEAD)
             .max_headers(MAX_HEADERS)
             .title_case_headers(true);
-        let (sender, mut connection) = http.handshake(TokioIo::new(link)).await?;
+        let (sender, mut connection) = http.handshake(TokioIo::new(Patient::new(link))).await?;
         let open = CancellationToken::new();
         let closed = open.clone();
         let task = tokio::spawn(async move {
@@ -86,7 +91,15 @@ impl Lease {
                 () = closed.cancelled() => drop(timeout(END, connection).await),
             }
         });
-        Ok(Self { address, sender, is_used: false, under_way: None, open: open.drop_guard(), task })
+        Ok(Self {
+            address,
+            sender,
+            is_used: false,
+            opened: Instant::now(),
+            under_way: None,
+            open: open.drop_guard(),
+            task,
+        })
     }
 
     /// The same with a request.
@@ -104,9 +117,18 @@ impl Lease {
     }
 }
 
+impl Lease {
+    /// Whether it may take another request.
+    fn is_young(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.opened) < AGE
+    }
+}
+
 impl Idle {
     fn is_fresh(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) < IDLE && !self.lease.sender.is_closed()
+        now.saturating_duration_since(self.since) < IDLE
+            && self.lease.is_young(now)
+            && !self.lease.sender.is_closed()
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Upstream, UpstreamError, link, told};
+use super::{Upstream, UpstreamError, link, patient::Patient, told};
 use crate::{
     handshake::raw_socket::{self, OCTETS, RouterRefusal},
     stream::Stream,
@@ -54,7 +54,9 @@ impl Upstream {
                 Ok(Err(error)) if link::is_alert(&error) => {
                     return Err(UpstreamError::Tls(format!("{address}: {}", told(&error))));
                 }
-                Ok(Err(_)) if is_last => return Err(UpstreamError::Lost(address)),
+                Ok(Err(error)) if is_last => {
+                    return Err(UpstreamError::Lost(format!("{address}: {}", told(&error))));
+                }
                 Ok(Err(_)) => RouterRefusal::Serializer,
                 Err(_) => return Err(UpstreamError::Silent(address, limit)),
             };
@@ -73,6 +75,8 @@ impl Upstream {
 }
 
 async fn shake_hands(link: &mut Stream, request: [u8; OCTETS]) -> io::Result<Result<usize, RouterRefusal>> {
+    // A router that refuses the gateway takes nothing more, and why is to be read.
+    let mut link = Patient::new(link);
     link.write_all(&request).await?;
     link.flush().await?;
     let mut answer = [0; OCTETS];

@@ -50,6 +50,21 @@ fn an_address_that_fails_again_and_again_comes_last_for_a_while() {
 }
 
 #[test]
+fn the_share_of_an_address_that_is_out_is_spread_over_all_others() {
+    let (choice, now) = (by_turns(4), Instant::now());
+    for _ in 0..3 {
+        choice.failed(1, Failure::Connection, now, 0.5, String::new);
+    }
+    let firsts: Vec<_> = (0..9).map(|_| choice.order(Affinity::NONE, now)[0]).collect();
+    for place in [0, 2, 3] {
+        assert_eq!(firsts.iter().filter(|first| **first == place).count(), 3, "{firsts:?}");
+    }
+    assert_eq!(choice.order(Affinity::NONE, now)[3], 1);
+    assert!(choice.succeeded(1, now), "it is back");
+    assert!(!choice.succeeded(1, now), "it is told once");
+}
+
+#[test]
 fn an_answer_makes_up_for_failures() {
     let (choice, now) = (by_turns(1), Instant::now());
     for _ in 0..2 {

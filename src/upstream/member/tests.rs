@@ -27,7 +27,7 @@ fn an_address_is_out_until_it_answers_a_probe() {
     assert!(!member.misses(2, later, "505"), "it is told once");
     assert!(member.is_out(later));
     assert_eq!(member.state(later).out.unwrap().why, "504");
-    member.succeeded(now);
+    assert!(!member.succeeded(now), "its probes put it out");
     assert!(member.is_out(later), "what clients get says nothing about probes");
     assert!(member.answers(later));
     assert!(!member.answers(later), "it is told once");
@@ -43,7 +43,7 @@ fn clients_and_probes_find_faults_each_for_themselves() {
     assert!(member.is_out(now), "a probe says nothing about what clients want");
     member.misses(1, now, "503");
     assert_eq!(member.state(now).out.unwrap().why, "refused", "it was out already");
-    member.succeeded(now);
+    assert!(!member.succeeded(now), "its probes miss it");
     assert!(member.is_out(now));
     member.is_not_probed();
     assert_eq!((member.is_out(now), member.state(now).out), (false, None));
@@ -64,7 +64,7 @@ fn one_client_alone_puts_no_address_out_and_none_puts_one_out_that_answers() {
     }
     let begin = 100;
     for client in 0..9 {
-        member.succeeded(now + begin * second);
+        assert!(!member.succeeded(now + begin * second), "it was not out");
         assert!(!fails(client, begin), "it answers others");
         assert!(!fails(client, begin + 9), "it has answered lately");
     }

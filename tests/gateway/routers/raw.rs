@@ -55,12 +55,15 @@ fn a_router_of_tls_is_checked_over_raw_socket_too() {
     let auth = config["transports"][0]["paths"]["ws"]["auth"].clone();
     let with_tls = endpoint().with("tls", json!({ "certificate": "server.pem", "key": "server.key" }));
     config["transports"] = json!([{ "type": "rawsocket", "endpoint": with_tls, "auth": auth }]);
-    let router = Gateway::prepare_exactly(&config);
-    authority.issue(&["localhost"]).write(router.path(), "server");
-    let router = router.run();
-    let url = format!("rss://localhost:{}", router.address().port());
-    let behind = |authorities: &str| {
-        behind(&url, &json!({ "ca_certificates": [authorities], "connect_timeout": 20_000 }))
+    let run = |config: &Value| {
+        let router = Gateway::prepare_exactly(config).file("clients.pem", Authority::new().pem());
+        authority.issue(&["localhost"]).write(router.path(), "server");
+        router.run()
+    };
+    let router = run(&config);
+    let url = |router: &Gateway| format!("rss://localhost:{}", router.address().port());
+    let to = |router: &Gateway, authorities: &str| {
+        behind(&url(router), &json!({ "ca_certificates": [authorities], "connect_timeout": 20_000 }))
     };
     let start = |service: &Value| {
         Gateway::prepare_exactly(&with_metrics(service))
@@ -68,12 +71,21 @@ fn a_router_of_tls_is_checked_over_raw_socket_too() {
             .file("other.pem", Authority::new().pem())
             .run()
     };
-    let ours = start(&behind("ours.pem"));
+    let ours = start(&to(&router, "ours.pem"));
     let (mut client, _) = joe(&ours);
     client.echoes();
-    let other = start(&behind("other.pem"));
+    let other = start(&to(&router, "other.pem"));
     assert_eq!(refused(&other).reason, "wamp.error.unavailable");
     other.output().until("reason=\"upstream-tls\"", 1);
+    // A router that wants a certificate of the gateway says so behind the handshake of TLS, when the gateway speaks RawSocket already.
+    config["transports"][0]["endpoint"]["tls"]["ca_certificates"] = json!(["clients.pem"]);
+    let strict = run(&config);
+    let unknown = start(&to(&strict, "ours.pem"));
+    for count in 1..=5 {
+        assert_eq!(refused(&unknown).reason, "wamp.error.unavailable");
+        unknown.output().until("reason=\"upstream-tls\"", count);
+    }
+    assert!(unknown.output().text().contains("CertificateRequired"), "{}", unknown.output().text());
 }
 
 #[test]
