@@ -192,7 +192,7 @@ impl RunArgs {
         Ok(LoadOptions {
             port: environment::port(self.port)?,
             interface: environment::interface(self.interface)?,
-            allow_missing_secrets: false,
+            ..LoadOptions::default()
         })
     }
 }

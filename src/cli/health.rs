@@ -79,19 +79,23 @@ fn print(answer: &HealthReport, out: &mut impl Write) -> anyhow::Result<()> {
 /// Asks at the socket for commands. A gateway without a node directory has none, and one that drains has closed it: then at the first
 /// health path of the configuration.
 fn ask_by_configuration(args: &HealthArgs) -> anyhow::Result<HealthReport> {
-    // The command may run where the gateway's secrets are not.
-    let options = LoadOptions {
-        port: environment::port(args.port)?,
-        interface: environment::interface(args.interface)?,
-        allow_missing_secrets: true,
-    };
-    let config = config::load_by(&args.source.source(), &options)?.config;
-    let socket = config.node_dir.join(SOCKET);
-    let connected = AdminClient::connect(&config.node_dir)
+    let source = args.source.source();
+    let node_dir = source.node_dir();
+    let socket = node_dir.join(SOCKET);
+    let connected = AdminClient::connect(&node_dir)
         .with_context(|| format!("cannot ask the gateway at {}", socket.display()))?;
+    // A gateway that runs goes on by what it has read, whatever stands in its files by now.
     if let Some(client) = connected {
         return Ok(client.health(PATIENCE)?);
     }
+    let options = LoadOptions {
+        port: environment::port(args.port)?,
+        interface: environment::interface(args.interface)?,
+        without_files: true,
+        ..LoadOptions::default()
+    };
+    let config = config::load_by(&source, &options)?.config;
+    let socket = config.node_dir.join(SOCKET);
     match Place::of_config(&config) {
         Some(place) => ask_by_http(&place),
         None => bail!(

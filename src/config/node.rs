@@ -232,8 +232,10 @@ impl RawNode {
         };
         warn_of_little_memory(&config, walk);
         procedure::warn(&config, walk);
-        let places = places::check(walk);
-        served::check(&places, walk);
+        if !walk.surroundings.options.without_files {
+            let places = places::check(walk);
+            served::check(&places, walk);
+        }
         config
     }
 }

@@ -45,6 +45,9 @@ impl Raw for Secret {
                 return None;
             }
         };
+        if secret.is_empty() && walk.surroundings.options.without_files {
+            return Some(Self::new(PLACEHOLDER.to_owned()));
+        }
         if secret.is_empty() {
             walk.fault("the secret is empty: use one that is hard to guess");
             return None;
@@ -84,7 +87,7 @@ fn from_file(json: &Json, walk: &mut Walk<'_>) -> Option<String> {
     walk.protect(Own::Secret, &path, written_at);
     let read = file::read(&path, MAX_SECRET_FILE);
     if let Err(error) = &read
-        && error.is_missing()
+        && (error.is_missing() || walk.surroundings.options.without_files)
     {
         walk.at_key("file", |walk| walk.missing_secret(format!("cannot be read: {error}")));
         return placeholder(walk);
@@ -110,8 +113,8 @@ fn from_file(json: &Json, walk: &mut Walk<'_>) -> Option<String> {
             Some(secret.to_owned())
         }
         Err(message) => {
-            walk.at_key("file", |walk| walk.fault(message));
-            None
+            walk.at_key("file", |walk| walk.unusable_secret(message));
+            placeholder(walk)
         }
     }
 }

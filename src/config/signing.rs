@@ -36,7 +36,7 @@ impl Signing {
         let mut is_sound = !named.is_empty();
         for Located { path, value } in named {
             walk.protect(Own::PrivateKey, &value.path, &*path);
-            let file = match self.file(&value.path, walk.surroundings.options.allow_missing_secrets) {
+            let file = match self.file(&value.path, walk.leaves_alone(&value.path)) {
                 Ok(file) => file,
                 Err(what) => {
                     walk.fault_at(path, what);
@@ -56,12 +56,11 @@ impl Signing {
     }
 
     /// A file, which two paths may name.
-    fn file(&mut self, path: &Path, may_be_missing: bool) -> Result<Arc<KeyFile>, String> {
+    fn file(&mut self, path: &Path, is_left_alone: bool) -> Result<Arc<KeyFile>, String> {
         if let Some(known) = self.files.iter().find(|known| known.path() == path) {
             return Ok(Arc::clone(known));
         }
-        let file =
-            if may_be_missing && !path.exists() { KeyFile::absent(path) } else { KeyFile::read(path)? };
+        let file = if is_left_alone { KeyFile::absent(path) } else { KeyFile::read(path)? };
         let file = Arc::new(file);
         self.files.push(Arc::clone(&file));
         Ok(file)

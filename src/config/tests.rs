@@ -9,7 +9,7 @@ use crate::config::{Endpoint, Roles, StoreOptions, TargetOptions};
 /// No environment variables, and no folders.
 const NOTHING_OUTSIDE: Outside<'static> = Outside {
     env: &|_| None,
-    options: LoadOptions { port: None, interface: None, allow_missing_secrets: true },
+    options: LoadOptions { port: None, interface: None, allow_missing_secrets: true, without_files: false },
 };
 
 fn check_text(text: &str) -> Result<Config, Box<ConfigError>> {

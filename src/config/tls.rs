@@ -1,6 +1,8 @@
 //! TLS at an endpoint: certificates with their keys, and the authorities of clients. Every file is read and checked here, so that
 //! `check` finds what a start would find.
 
+use std::path::PathBuf;
+
 use super::{
     CertificateFiles, ClientCertificates, TlsOptions,
     reader::{Located, NodePath, Own, Walk, object, words},
@@ -134,6 +136,9 @@ fn checked_pair(
         key: key.value.path.clone(),
         chain: paths(chain),
     };
+    if walk.surroundings.options.without_files {
+        return files;
+    }
     match Pair::read(&files) {
         Ok(pair) => {
             for warning in warnings(&pair, Timestamp::now()) {
@@ -176,12 +181,20 @@ fn clients(
     if authorities.is_empty() {
         walk.fault_at(path, "the list is empty: name the files of the authorities, or leave the key out");
     }
-    let files: Vec<_> = authorities.iter().map(|file| file.value.path.clone()).collect();
-    for (place, what) in tls::read_authorities(&files).err().unwrap_or_default() {
-        if let Some(file) = authorities.get(place) {
-            walk.fault_at(&file.path, what);
-        }
-    }
+    let files = checked_authorities(&authorities, walk);
     let required = demand.is_none_or(|demand| demand.value == Demand::Required);
     Some(ClientCertificates { authorities: files, required })
+}
+
+/// The files of authorities; what is wrong with them is reported.
+pub(super) fn checked_authorities(named: &[Located<NodePath>], walk: &mut Walk<'_>) -> Vec<PathBuf> {
+    let files: Vec<_> = named.iter().map(|file| file.value.path.clone()).collect();
+    if !walk.surroundings.options.without_files {
+        for (place, what) in tls::read_authorities(&files).err().unwrap_or_default() {
+            if let Some(file) = named.get(place) {
+                walk.fault_at(&file.path, what);
+            }
+        }
+    }
+    files
 }

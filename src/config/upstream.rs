@@ -9,9 +9,9 @@ use super::{
         Anything, Json, Located, Millis, NodePath, Raw, Walk, Whole, checked_text, inline_schema, object,
         quoted, words,
     },
-    tls::Shown,
+    tls::{Shown, checked_authorities},
 };
-use crate::{tls, upstream::AddressFault};
+use crate::upstream::AddressFault;
 
 object! {
     /// A server behind the gateway.
@@ -269,12 +269,7 @@ impl RawUpstream {
                     "the list is empty: name the files of the authorities, or leave the key out",
                 );
             }
-            let paths: Vec<_> = files.iter().map(|file| file.value.path.clone()).collect();
-            for (place, what) in tls::read_authorities(&paths).err().unwrap_or_default() {
-                if let Some(file) = files.get(place) {
-                    walk.fault_at(&file.path, what);
-                }
-            }
+            let paths = checked_authorities(&files, walk);
             if !addresses.iter().any(|address| address.has_tls) {
                 walk.warn_at(path, "has no effect: no address is of wss://, https:// or rss://");
             }

@@ -1,10 +1,13 @@
 //! While a gateway has the store.
 
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
 use serde_json::json;
 
 use super::{CROSSBAR, JOES, PLAIN, cookies, cookies_with, joes_line, listed, public_id};
 use crate::support::{
     Client, Gateway, Handshake, Jar, code,
+    command::{run, wampgate},
     config::{With as _, anonymous_auth, stores, ticket_auth, tracked, tracked_in_file, web, web_paths},
 };
 
@@ -203,4 +206,64 @@ fn the_log_says_who_did_what_and_what_reveals_ids_is_not_like_a_list() {
     assert!(line("a command on cookies was carried out", "revoke-authid").contains("authid=\"joe\""));
     assert!(line("a command on cookies failed", "show").contains("failure="));
     assert!(!log.contains(JOES), "{log}");
+}
+
+#[test]
+fn what_has_become_of_the_files_of_a_running_gateway_stops_no_command_that_asks_it() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let users = json!({ "joe": { "secret": { "file": "secret" }, "role": "frontend" } });
+    let tokens = json!({ "type": "jwt", "algorithms": ["HS256"], "keys": { "secret": { "file": "token" } }, "role": "frontend" });
+    let auth = anonymous_auth()
+        .with("wampcra", json!({ "type": "static", "users": users }))
+        .with("ticket", tokens)
+        .with("scram", json!({ "type": "file", "filename": "principals.json" }));
+    let server = json!({
+        "addresses": ["https://127.0.0.1:1"], "ca_certificates": ["ca.pem"], "certificate": "shown.pem", "key": "shown.key",
+    });
+    let app = json!({
+        "type": "proxy", "websocket": "/ws", "upstream": server, "assertion": { "keys": ["signing.pem"], "audience": "app" },
+    });
+    let config = web_paths(
+        &json!({ "ws": tracked_in_file().with("auth", auth), "app": app, "keys": { "type": "jwks" } }),
+    );
+    let gateway = Gateway::prepare_exactly(&config);
+    let files = [
+        ("secret", "a secret of joe"),
+        ("token", "a secret of at least 32 bytes, which it is"),
+        ("principals.json", "{}"),
+        ("ca.pem", &*certificate),
+        ("shown.pem", &*certificate),
+        ("shown.key", &*key),
+        ("signing.pem", &*key),
+    ];
+    let node_dir = gateway.path().to_owned();
+    let write = |name: &str, text: &str, mode: u32| {
+        fs::write(node_dir.join(name), text).unwrap();
+        fs::set_permissions(node_dir.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for (name, text) in &files {
+        write(name, text, 0o600);
+    }
+    let gateway = gateway.run();
+    let (mut client, id) = joined(&gateway);
+    let asked = |command: &str| run(wampgate().args([command, "--node-dir"]).arg(&node_dir), "");
+    for mode in [0o644, 0o600] {
+        for (name, _) in &files {
+            write(name, "", mode);
+        }
+        assert_eq!(asked("check").code, 1, "no gateway could start");
+        assert_eq!(asked("health").printed(), "ready\n");
+        assert_eq!(listed(&node_dir).len(), 1);
+        for (name, _) in &files {
+            write(name, "-----BEGIN NONSENSE", mode);
+        }
+        assert_eq!(listed(&node_dir).len(), 1);
+    }
+    write("public-id.key", "no key", 0o600);
+    cookies(&node_dir, &["revoke", &id]).printed();
+    assert_killed(&mut client);
+    write("config.json", "{", 0o600);
+    assert_eq!(asked("health").printed(), "ready\n", "a gateway that runs is asked at its socket");
+    assert_eq!(cookies(&node_dir, &["ls"]).code, 1);
 }

@@ -48,8 +48,9 @@ struct Candidate<'a> {
 
 /// Finds the store that the arguments mean.
 pub(super) fn choose(args: &StoreArgs) -> anyhow::Result<Chosen> {
-    // Neither secrets nor the folders of sockets matter here, and the command may run where they are not.
-    let options = LoadOptions { allow_missing_secrets: true, ..LoadOptions::default() };
+    // Only the place of the store matters here: the command may run where other files are not, and a gateway that runs goes on where they
+    // have become wrong.
+    let options = LoadOptions { without_files: true, ..LoadOptions::default() };
     let LoadedConfig { config, file, .. } = config::load_by(&args.source.source(), &options)?;
     let all = candidates(&config);
     let matching: Vec<&Candidate<'_>> = all

@@ -51,7 +51,7 @@ impl RawPrincipalFile {
     ) -> Option<Arc<PrincipalFile<P>>> {
         let Located { path, value: NodePath { path: place, .. } } = self.filename?;
         walk.protect(Own::Principals, &place, path.as_str());
-        if walk.surroundings.options.allow_missing_secrets && !place.exists() {
+        if walk.leaves_alone(&place) {
             walk.missing_at(&path, "cannot be read: there is no such file");
             return Some(Arc::new(PrincipalFile::absent(&place)));
         }

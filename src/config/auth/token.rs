@@ -183,7 +183,7 @@ impl RawTokenKeys {
 fn from_file(file: &Located<NodePath>, algorithms: &[Algorithm], walk: &mut Walk<'_>) -> Option<TokenKeys> {
     let place = &file.value.path;
     walk.protect(Own::TokenKeys, place, file.path.as_str());
-    if walk.surroundings.options.allow_missing_secrets && !place.exists() {
+    if walk.leaves_alone(place) {
         walk.missing_at(&file.path, "cannot be read: there is no such file");
         return Some(TokenKeys::absent(place));
     }
@@ -197,7 +197,10 @@ fn from_secret(secret: &Located<Secret>, algorithms: &[Algorithm], walk: &mut Wa
         return None;
     }
     let least = algorithms.iter().filter_map(|algorithm| algorithm.least_secret()).max().unwrap_or(0);
-    if secret.expose().len() < least && !walk.is_missing_secret(path) {
+    if secret.expose().len() < least
+        && !walk.is_missing_secret(path)
+        && !walk.surroundings.options.without_files
+    {
         walk.fault_at(
             path,
             format!(

@@ -41,6 +41,17 @@ pub struct LoadOptions {
     /// A secret that is not there is only a warning, and so is a folder that is not there or not writable: for a check in a place
     /// without secrets, where the gateway does not run. No gateway may run with the result, in which a known text stands for the secret.
     pub allow_missing_secrets: bool,
+    /// What is in the files that the configuration names does not count, nor what stands where the gateway makes its own: keys,
+    /// certificates, secrets and principals may be absent or wrong. For a command that asks a running gateway, which goes on with what
+    /// these files held before. No gateway may run with the result.
+    pub without_files: bool,
+}
+
+impl LoadOptions {
+    /// Whether something else may stand for what is not there.
+    const fn may_miss(&self) -> bool {
+        self.allow_missing_secrets || self.without_files
+    }
 }
 
 /// A value that can be read from JSON, and described as JSON Schema.
@@ -224,9 +235,18 @@ impl<'a> Walk<'a> {
 
     /// Reports a secret that is not there: a fault, unless the operator allows it.
     pub(crate) fn missing_secret(&mut self, message: impl Into<String>) {
-        if self.surroundings.options.allow_missing_secrets {
+        if self.surroundings.options.may_miss() {
             self.missing_secrets.push(self.path.clone());
             self.warn(message);
+        } else {
+            self.fault(message);
+        }
+    }
+
+    /// Reports a secret whose file holds something else: a fault, unless the caller wants nothing of any file.
+    pub(crate) fn unusable_secret(&mut self, message: impl Into<String>) {
+        if self.surroundings.options.without_files {
+            self.missing_secret(message);
         } else {
             self.fault(message);
         }
@@ -239,11 +259,17 @@ impl<'a> Walk<'a> {
 
     /// Reports what this machine lacks and the gateway's machine may have: a fault, unless the operator only checks the rest.
     pub(crate) fn missing_at(&mut self, path: &str, message: impl Into<String>) {
-        if self.surroundings.options.allow_missing_secrets {
+        if self.surroundings.options.may_miss() {
             self.warn_at(path, message);
         } else {
             self.fault_at(path, message);
         }
+    }
+
+    /// Whether a file is to be left alone: the caller wants nothing of any file, or it is not there and may be absent.
+    pub(crate) fn leaves_alone(&self, file: &Path) -> bool {
+        let options = &self.surroundings.options;
+        options.without_files || options.allow_missing_secrets && !file.exists()
     }
 
     /// Notes a file or a folder that the gateway has for itself.
