@@ -3,7 +3,8 @@
     pip install "PyJWT[crypto]"
     KEYS=http://127.0.0.1:8080/jwks python server.py
 
-PyJWT keeps the keys, and fetches them again when a token names one that it does not know.
+PyJWT (2.14 or later) keeps the keys, and fetches them again when a token names one that it does not know: without
+`cooldown_duration=0` not within 30 seconds of the last fetch, so that the tokens of a new key would be refused.
 """
 
 import json
@@ -12,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import jwt
 
-KEYS = jwt.PyJWKClient(os.environ.get("KEYS", "http://127.0.0.1:8080/jwks"), lifespan=300)
+KEYS = jwt.PyJWKClient(os.environ.get("KEYS", "http://127.0.0.1:8080/jwks"), lifespan=300, cooldown_duration=0)
 
 
 def who(headers):
