@@ -56,7 +56,7 @@ pub use principals::StandIns;
 pub use standing::{of_asked, of_unproved as unproved, standings};
 pub use token::{TokenError, TokenOptions};
 pub use wampcra::sign;
-pub(crate) use watch::Reread;
+pub(crate) use watch::{AS_BEFORE, Reread};
 pub use watch::{LoginFile, LoginFileReload, LoginFiles};
 
 use crate::{

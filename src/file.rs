@@ -99,6 +99,12 @@ impl From<ReadError> for io::Error {
 }
 
 impl ReadError {
+    /// What is told of a file that the configuration names: with the path that was tried, since the one that stands there may be relative.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn told(&self, path: &Path) -> String {
+        format!("cannot be read: {self} ({})", path.display())
+    }
+
     /// Whether there is no such file.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::System(error) if error.kind() == io::ErrorKind::NotFound)
@@ -110,6 +116,12 @@ impl ReadError {
         matches!(self, Self::System(error) if error.kind() == io::ErrorKind::PermissionDenied)
             || self.is_not_found()
     }
+}
+
+/// What is told of a file that the configuration names and that is not there.
+#[cfg(feature = "gateway")]
+pub(crate) fn missing(path: &Path) -> String {
+    ReadError::from(io::Error::from(io::ErrorKind::NotFound)).told(path)
 }
 
 /// An error of the operating system in plain words, the same everywhere for the common ones.

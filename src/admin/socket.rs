@@ -86,8 +86,8 @@ enum Asked {
 pub enum SocketError {
     /// Another gateway listens there.
     #[error(
-        "another gateway runs on this node directory and listens at {}: stop it, or give this one a node \
-         directory of its own", path.display()
+        "the node directory is in use already: stop the other process, which listens at {}, or give this gateway a node directory \
+         of its own", path.display()
     )]
     InUse {
         /// The socket's file.

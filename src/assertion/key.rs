@@ -46,6 +46,13 @@ const SEC1: KeyFault = KeyFault(
 const PUBLIC: KeyFault =
     KeyFault("holds a public key, with which nothing can be signed: name the file of the private key");
 
+/// Stands at the beginning and at the end of each private key.
+const PRIVATE: &[u8] = b"PRIVATE KEY-----";
+
+const SEVERAL: KeyFault = KeyFault(
+    "holds more than one private key: keep one in each file, and name the files in `keys`, of which the first signs",
+);
+
 impl SigningKey {
     /// The key of Ed25519 with this seed.
     pub(crate) fn of_seed(seed: &SecretKey) -> Result<Self, KeyFault> {
@@ -57,6 +64,10 @@ impl SigningKey {
     pub(crate) fn of_pem(text: &[u8]) -> Result<Self, KeyFault> {
         if text.windows(16).any(|window| window == b"BEGIN PUBLIC KEY") {
             return Err(PUBLIC);
+        }
+        // The first would sign, and an operator who has added the next one to the file waits for the second.
+        if text.windows(PRIVATE.len()).filter(|window| *window == PRIVATE).count() > 2 {
+            return Err(SEVERAL);
         }
         let der = match tls::private_key_in(text).map_err(KeyFault)? {
             PrivateKeyDer::Pkcs8(der) => der,

@@ -12,7 +12,7 @@ use std::{
 
 use super::{KeyFault, SigningKey};
 use crate::{
-    auth::{LoginFile, Reread},
+    auth::{AS_BEFORE, LoginFile, Reread},
     file,
     time::Timestamp,
 };
@@ -168,6 +168,7 @@ impl LoginFile for KeyFile {
     }
 
     fn reload(&self) -> Option<Result<String, String>> {
+        let before = self.kid();
         let read = self.held.reload(
             || read(&self.file),
             |bytes| match SigningKey::of_pem(bytes) {
@@ -175,8 +176,15 @@ impl LoginFile for KeyFile {
                 Err(KeyFault(what)) => Err(what.to_owned()),
             },
         )?;
-        Some(read.map(|held| {
+        Some(read.map(|renewed| {
+            if renewed.is_as_before {
+                return AS_BEFORE.to_owned();
+            }
+            let held = renewed.value;
             let kid = held.key.as_ref().map_or("none", |key| key.kid());
+            if before.as_deref() == Some(kid) {
+                return format!("the file holds the same key as before, its `kid` is still {kid}");
+            }
             format!("the key of signed assertions was reloaded, its `kid` is {kid} now")
         }))
     }
@@ -190,5 +198,5 @@ impl fmt::Debug for KeyFile {
 
 /// Reads a file that users other than its owner and its group must not be able to read.
 fn read(file: &Path) -> Result<Vec<u8>, String> {
-    file::read_private(file, MAX_FILE).map_err(|error| format!("cannot be read: {error}"))
+    file::read_private(file, MAX_FILE).map_err(|error| error.told(file))
 }

@@ -152,6 +152,7 @@ fn what_cannot_sign_says_what_to_do() {
         (sec1, "openssl pkcs8 -topk8"),
         (rsa, "openssl genpkey -algorithm ed25519"),
         (public, "holds a public key"),
+        (&(ed25519(1) + &ed25519(2)), "holds more than one private key"),
         (&pem(b"nonsense"), "holds a key of another kind"),
     ] {
         let fault = SigningKey::of_pem(text.as_bytes()).unwrap_err().to_string();
@@ -200,6 +201,15 @@ fn a_key_whose_file_changes_verifies_until_its_last_token_has_ended() {
     assert!(key.reload().unwrap().unwrap_err().contains("holds no private key"));
     assert_eq!(key.reload(), None, "a fault is told once");
     assert_eq!(kids(&keys, Timestamp::now()).len(), 1, "the gateway goes on with what the file held before");
+    write(&file, &ed25519(1));
+    assert!(key.reload().unwrap().unwrap().contains("nothing has changed"));
+    assert_eq!(key.reload(), None);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(key.reload().unwrap().is_err());
+    write(&file, &ed25519(1));
+    assert!(key.reload().unwrap().unwrap().contains("nothing has changed"), "only its mode was wrong");
+    write(&file, &format!("a comment\n{}", ed25519(1)));
+    assert!(key.reload().unwrap().unwrap().contains("same key as before"));
     write(&file, &ed25519(2));
     assert!(key.reload().unwrap().unwrap().contains("`kid`"));
     let (now, new) = (Timestamp::now(), signer.sign(&CLAIMS, NOW).unwrap());

@@ -22,7 +22,7 @@ use std::{
 pub(super) use self::entry::secret;
 pub use self::entry::{Credential, Entry, Number, Text, Texts};
 pub use self::table::{Faults, Table};
-use super::watch::{LoginFile, Reread};
+use super::watch::{AS_BEFORE, LoginFile, Reread};
 use crate::{
     file,
     identity::{Leases, Name, Vouched, Voucher},
@@ -126,7 +126,11 @@ impl<P: FilePrincipal> LoginFile for PrincipalFile<P> {
 
     fn reload(&self) -> Option<Result<String, String>> {
         let read = self.table.reload(|| read(&self.file), |bytes| Table::parse(bytes, Some(&self.realms)))?;
-        let replaced = read.map(|table| {
+        let replaced = read.map(|renewed| {
+            if renewed.is_as_before {
+                return AS_BEFORE.to_owned();
+            }
+            let table = renewed.value;
             let ended = self.leases.sweep(|authid, mark| self.holds(authid, mark));
             let (method, count) = (P::CREDENTIAL.method(), table.len());
             format!("the principals of {method} were reloaded: there are {count} now, and {ended} sessions of others were ended")
@@ -136,7 +140,7 @@ impl<P: FilePrincipal> LoginFile for PrincipalFile<P> {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Faults> {
-    file::read_private(file, MAX_FILE).map_err(|error| Faults::one(format!("cannot be read: {error}")))
+    file::read_private(file, MAX_FILE).map_err(|error| Faults::one(error.told(file)))
 }
 
 /// Two services with the same file have the same principals.

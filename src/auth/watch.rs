@@ -25,8 +25,28 @@ pub(crate) struct Reread<T> {
     current: ArcSwap<T>,
     /// Stands for what was read last: bytes that were right, or bytes with what is wrong about them. Held while the file is read, so that
     /// of two reloads at once the later one has the last word.
-    last: Mutex<[u8; 32]>,
+    last: Mutex<Last>,
 }
+
+/// What was read last.
+#[derive(Debug, Default)]
+struct Last {
+    /// The bytes, with what is wrong about them.
+    seen: [u8; 32],
+    /// The bytes that were right last.
+    right: [u8; 32],
+}
+
+/// What counts once a file was read again.
+pub(crate) struct Renewed<T> {
+    pub(crate) value: Arc<T>,
+    /// Whether the file holds the same bytes as when it was right last: it only could not be read meanwhile, or held something wrong.
+    pub(crate) is_as_before: bool,
+}
+
+/// What the operator is told of a file that is right again, and holds what it held before.
+pub(crate) const AS_BEFORE: &str =
+    "the file is right again and holds what it held before: nothing has changed";
 
 impl<T> Reread<T> {
     /// What a file holds that is read for the first time.
@@ -35,7 +55,11 @@ impl<T> Reread<T> {
         parse: impl FnOnce(&[u8]) -> Result<T, E>,
     ) -> Result<Self, E> {
         let bytes = read?;
-        Ok(Self { current: ArcSwap::from_pointee(parse(&bytes)?), last: Mutex::new(seen(&bytes, "")) })
+        let seen = seen(&bytes, "");
+        Ok(Self {
+            current: ArcSwap::from_pointee(parse(&bytes)?),
+            last: Mutex::new(Last { seen, right: seen }),
+        })
     }
 
     /// What no file holds.
@@ -59,10 +83,10 @@ impl<T> Reread<T> {
         &self,
         read: impl FnOnce() -> Result<Vec<u8>, E>,
         parse: impl FnOnce(&[u8]) -> Result<T, E>,
-    ) -> Option<Result<Arc<T>, E>> {
+    ) -> Option<Result<Renewed<T>, E>> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let (bytes, parsed) = match read() {
-            Ok(bytes) if seen(&bytes, "") == *last => return None,
+            Ok(bytes) if seen(&bytes, "") == last.seen => return None,
             Ok(bytes) => {
                 let parsed = parse(&bytes);
                 (bytes, parsed)
@@ -71,13 +95,17 @@ impl<T> Reread<T> {
         };
         let fault = parsed.as_ref().err().map(ToString::to_string).unwrap_or_default();
         let now = seen(&bytes, &fault);
-        if std::mem::replace(&mut *last, now) == now {
+        if std::mem::replace(&mut last.seen, now) == now {
             return None;
         }
         Some(parsed.map(|value| {
+            let is_as_before = std::mem::replace(&mut last.right, now) == now;
+            if is_as_before {
+                return Renewed { value: self.current(), is_as_before };
+            }
             let value = Arc::new(value);
             self.current.store(Arc::clone(&value));
-            value
+            Renewed { value, is_as_before }
         }))
     }
 }

@@ -185,6 +185,11 @@ async fn listen_for_commands(
         return Ok(tasks);
     }
     let mut bound = AdminSocket::bind(gateway.node_dir());
+    if let Err(SocketError::InUse { path }) = &bound
+        && Instant::now() < take_over_until
+    {
+        info!(path = %path.display(), "waiting for another process to let go of the node directory");
+    }
     // A gateway that ends lets go of its stores and its socket one after the other.
     while matches!(bound, Err(SocketError::InUse { .. })) && Instant::now() < take_over_until {
         tokio::time::sleep(TAKE_OVER_STEP).await;

@@ -66,6 +66,11 @@ impl Raw for IdentityHeader {
             walk.fault(format!(
                 "`{name}` has a meaning of its own for proxies or servers, use another name such as \"Remote-User\""
             ));
+        } else if name.as_str().contains('_') {
+            walk.warn(format!(
+                "nginx and other servers drop headers with `_` in their names: write `{}`",
+                name.as_str().replace('_', "-")
+            ));
         }
         Some(Self(name))
     }
@@ -133,6 +138,7 @@ impl RawAssertion {
         walk: &mut Walk<'_>,
     ) -> IdentityHeaders {
         signing.is_wanted = true;
+        signing.assertion.get_or_insert_with(|| path.clone());
         let at = raw.header.as_ref().map_or_else(|| path.clone(), |header| header.path.clone());
         let header = raw.header.map_or(AssertionOptions::HEADER, |header| header.value.0);
         let read = as_read(header.as_str());

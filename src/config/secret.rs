@@ -89,14 +89,14 @@ fn from_file(json: &Json, walk: &mut Walk<'_>) -> Option<String> {
     if let Err(error) = &read
         && (error.is_missing() || walk.surroundings.options.without_files)
     {
-        walk.at_key("file", |walk| walk.missing_secret(format!("cannot be read: {error}")));
+        walk.at_key("file", |walk| walk.missing_secret(error.told(&path)));
         return placeholder(walk);
     }
     let read = read.map_err(|error| match error {
         ReadError::TooLarge => {
             format!("holds more than {MAX_SECRET_FILE} bytes, name a file with just the secret")
         }
-        error => format!("cannot be read: {error}"),
+        error => error.told(&path),
     });
     let text = read.and_then(|bytes| {
         String::from_utf8(bytes).map_err(|_| "cannot be read: it is not UTF-8 text".to_owned())

@@ -370,10 +370,10 @@ impl RawStatic {
         let Located { path, value: directory } = self.directory?;
         walk.served.push((path.clone(), directory.path.clone()));
         if !directory.path.is_dir() {
-            let written = quoted(&directory.written);
+            let tried = directory.path.display();
             walk.warn_at(
                 path,
-                format!("there is no directory {written} (yet), requests get 404 until there is"),
+                format!("there is no directory {tried} (yet), requests get 404 until there is"),
             );
         }
         let options = self.options.unwrap_or(RawStaticOptions {

@@ -6,7 +6,7 @@ use super::{
     SigningKeys,
     reader::{Located, NodePath, Own, Walk},
 };
-use crate::assertion::KeyFile;
+use crate::{assertion::KeyFile, file::missing};
 
 /// What a configuration signs with.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub(super) struct Signing {
     files: Vec<Arc<KeyFile>>,
     /// Whether anything signs, and be it by a faulty key, of which the operator hears anyway.
     pub(super) is_wanted: bool,
+    /// Where the first assertion stands.
+    pub(super) assertion: Option<String>,
     /// Where the public keys are served.
     pub(super) published: Vec<String>,
 }
@@ -46,7 +48,7 @@ impl Signing {
             };
             let kid = file.kid();
             if kid.is_none() {
-                walk.missing_at(&path, "cannot be read: there is no such file");
+                walk.missing_at(&path, missing(&value.path));
             } else if files.iter().any(|other| other.kid() == kid) {
                 walk.fault_at(path, "holds a key that stands in the list already, keep one");
             }
@@ -68,6 +70,12 @@ impl Signing {
 
     /// Public keys are served where there are keys.
     pub(super) fn check(&self, walk: &mut Walk<'_>) {
+        if let (Some(path), []) = (&self.assertion, &*self.published) {
+            walk.warn_at(
+                path,
+                "no path of \"type\": \"jwks\" serves the public key: add one, unless servers have the key by another way",
+            );
+        }
         if !self.is_wanted {
             for path in &self.published {
                 walk.warn_at(

@@ -84,11 +84,11 @@ impl Connector {
         (&self.transport, &self.path)
     }
 
-    /// The names of the certificate that it shows, and how many whole days that holds.
-    pub(super) fn shown(&self) -> (String, i64) {
+    /// The names of the certificate that it shows, and how many whole days that holds; none: it shows no certificate.
+    pub(super) fn shown(&self) -> (String, Option<i64>) {
         let (current, now) = (self.current.load_full(), Timestamp::now());
         let shown = current.as_ref().and_then(|ready| ready.shown.first());
-        shown.map_or_else(Default::default, |pair| (pair.names(), pair.days_left(now)))
+        shown.map_or_else(Default::default, |pair| (pair.names(), Some(pair.days_left(now))))
     }
 
     /// The files that it is made of.

@@ -63,8 +63,8 @@ impl PairFault {
         Self { part, what: what.into(), is_missing: false }
     }
 
-    fn unread(part: Part, error: &ReadError) -> Self {
-        Self { part, what: format!("cannot be read: {error}"), is_missing: error.is_missing() }
+    fn unread(part: Part, file: &Path, error: &ReadError) -> Self {
+        Self { part, what: error.told(file), is_missing: error.is_missing() }
     }
 
     /// The file at fault.
@@ -206,7 +206,7 @@ fn ago(days: i64) -> String {
 
 /// The certificates in a file.
 pub(super) fn certificates(part: Part, file: &Path) -> Result<Vec<CertificateDer<'static>>, PairFault> {
-    let text = file::read(file, MAX_FILE).map_err(|error| PairFault::unread(part, &error))?;
+    let text = file::read(file, MAX_FILE).map_err(|error| PairFault::unread(part, file, &error))?;
     let found = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
     let found = found.map_err(|error| PairFault::new(part, broken_pem(&error)))?;
     if found.is_empty() {
@@ -236,7 +236,8 @@ fn broken_pem(error: &pem::Error) -> &'static str {
 }
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, PairFault> {
-    let text = file::read_private(file, MAX_FILE).map_err(|error| PairFault::unread(Part::Key, &error))?;
+    let text =
+        file::read_private(file, MAX_FILE).map_err(|error| PairFault::unread(Part::Key, file, &error))?;
     private_key_in(&text).map_err(|what| PairFault::new(Part::Key, what))
 }
 

@@ -51,8 +51,9 @@ pub enum CertificateReload {
         path: Option<String>,
         /// Their names.
         names: String,
-        /// How many whole days the first of them to end still holds.
-        days: i64,
+        /// How many whole days the first of them to end still holds; none: the gateway shows no certificate there, and goes by new
+        /// authorities.
+        days: Option<i64>,
     },
     /// The old ones go on.
     Kept {
@@ -147,7 +148,7 @@ fn reload(acceptor: &Acceptor) -> Option<CertificateReload> {
             acceptor.tally.replaced.inc();
             let (current, now) = (acceptor.current(), Timestamp::now());
             let names: Vec<String> = current.pairs.iter().map(Pair::names).collect();
-            let days = current.pairs.iter().map(|pair| pair.days_left(now)).min().unwrap_or(0);
+            let days = current.pairs.iter().map(|pair| pair.days_left(now)).min();
             CertificateReload::Replaced { transport, path: None, names: names.join(", "), days }
         }
         Err(error) => {
@@ -165,6 +166,9 @@ impl fmt::Display for CertificateReload {
             None => format!("of the transport {transport}"),
         };
         match self {
+            Self::Replaced { transport, path, days: None, .. } => {
+                write!(f, "the authorities {}", of(transport, path))
+            }
             Self::Replaced { transport, path, names, .. } => {
                 write!(f, "the certificates {}: {names}", of(transport, path))
             }
@@ -183,7 +187,11 @@ impl CertificateReload {
     /// Tells the operator.
     pub fn log(&self) {
         match self {
-            Self::Replaced { transport, path, names, days } => {
+            Self::Replaced { transport, path, days: None, .. } => {
+                let path = path.as_deref();
+                tracing::info!(target: "wampgate::tls", transport, path, "authorities reloaded");
+            }
+            Self::Replaced { transport, path, names, days: Some(days) } => {
                 let path = path.as_deref();
                 tracing::info!(target: "wampgate::tls", transport, path, names, days, "certificates reloaded");
             }

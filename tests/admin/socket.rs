@@ -54,7 +54,10 @@ fn a_second_gateway_on_the_node_directory_is_refused_with_the_sockets_name() {
     std::os::unix::fs::symlink(&socket, second.path().join("wampgate.sock")).unwrap();
     assert!(!second.run_to_end().success());
     let said = second.output().text();
-    assert!(said.contains("wampgate.sock") && said.contains("another gateway"), "{said}");
+    assert!(
+        said.contains("wampgate.sock") && said.contains("is in use already: stop the other process"),
+        "{said}"
+    );
     first.assert_next_client_is_served();
     assert!(UnixStream::connect(socket).is_ok());
 }

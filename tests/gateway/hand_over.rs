@@ -147,21 +147,29 @@ fn the_lock_of_a_store_is_taken_over_when_the_gateway_that_has_it_ends() {
 
 #[test]
 fn a_node_directory_is_taken_over_when_its_gateway_ends() {
-    let mut old = Gateway::start(&with_store(&json!({ "type": "file", "filename": "cookies.dat" })));
-    let mut new = wampgate()
-        .args(["run", "--take-over", "300", "--node-dir"])
-        .arg(old.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut told = BufReader::new(new.stderr.take().unwrap()).lines();
-    assert!(told.any(|line| line.unwrap().contains("waiting for another process")));
-    assert!(old.terminate().success());
-    let mut said = BufReader::new(new.stdout.take().unwrap()).lines();
-    let is_there = said.any(|line| line.unwrap().contains("listening on"));
-    let health = run(wampgate().arg("health").arg("--node-dir").arg(old.path()), "");
-    new.kill().unwrap();
-    new.wait().unwrap();
-    assert!(is_there && health.success, "{health:?}");
+    for (store, awaited) in [
+        (json!({ "type": "file", "filename": "cookies.dat" }), "cookie store"),
+        (json!({ "type": "memory" }), "node directory"),
+    ] {
+        let mut old = Gateway::start(&with_store(&store));
+        let start = |seconds: &str| {
+            let mut command = wampgate();
+            command.args(["run", "--take-over", seconds, "--node-dir"]).arg(old.path());
+            command
+        };
+        let refused = run(&mut start("1"), "");
+        assert!(!refused.success);
+        assert!(refused.stderr.contains("is in use already: stop the other process"), "{refused:?}");
+        let mut new = start("300").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut told = BufReader::new(new.stderr.take().unwrap()).lines();
+        let line = format!("waiting for another process to let go of the {awaited}");
+        assert!(told.any(|told| told.unwrap().contains(&line)), "{line}");
+        assert!(old.terminate().success());
+        let mut said = BufReader::new(new.stdout.take().unwrap()).lines();
+        let is_there = said.any(|line| line.unwrap().contains("listening on"));
+        let health = run(wampgate().arg("health").arg("--node-dir").arg(old.path()), "");
+        new.kill().unwrap();
+        new.wait().unwrap();
+        assert!(is_there && health.success, "{health:?}");
+    }
 }

@@ -189,6 +189,12 @@ fn a_changed_file_counts_and_ends_the_sessions_of_those_that_changed() {
     assert_eq!(ended.load(Relaxed), 0);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     assert!(principals.reload().unwrap().unwrap_err().contains("chmod"));
+    write(
+        &file,
+        &json!({ "joe": joe("a", "frontend"), "ann": joe("b", "frontend"), "sue": joe("c", "frontend") }),
+    );
+    assert!(principals.reload().unwrap().unwrap().contains("nothing has changed"));
+    assert_eq!(ended.load(Relaxed), 0);
     // Joe goes, Ann gets another role, Sue stays.
     write(&file, &json!({ "ann": joe("b", "backend"), "sue": joe("c", "frontend") }));
     let told = principals.reload().unwrap().unwrap();

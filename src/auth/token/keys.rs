@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{Algorithm, TokenError, json, jws::Jws};
 use crate::{
-    auth::watch::{LoginFile, Reread},
+    auth::watch::{AS_BEFORE, LoginFile, Reread},
     file,
 };
 
@@ -97,7 +97,12 @@ impl LoginFile for TokenKeys {
         let read =
             self.keys.reload(|| read(file, is_secret), |bytes| parse(bytes, file, &self.algorithms))?;
         let replaced = read
-            .map(|keys| format!("the keys of tokens were reloaded, there are {} now", keys.0.len()))
+            .map(|renewed| {
+                if renewed.is_as_before {
+                    return AS_BEFORE.to_owned();
+                }
+                format!("the keys of tokens were reloaded, there are {} now", renewed.value.0.len())
+            })
             .map_err(|error| error.to_string());
         Some(replaced)
     }
@@ -138,7 +143,7 @@ fn read(file: &Path, is_secret: bool) -> Result<Vec<u8>, KeySetError> {
         KeySetError(match error {
             file::ReadError::Writable(_) => format!("says whose tokens count, and {error}"),
             file::ReadError::Exposed(_) => format!("holds a secret, and {error}"),
-            error => format!("cannot be read: {error}"),
+            error => error.told(file),
         })
     })
 }

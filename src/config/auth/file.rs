@@ -12,6 +12,7 @@ use crate::{
         Roles,
         reader::{Located, NodePath, Own, Walk, object},
     },
+    file::missing,
 };
 
 object! {
@@ -52,7 +53,7 @@ impl RawPrincipalFile {
         let Located { path, value: NodePath { path: place, .. } } = self.filename?;
         walk.protect(Own::Principals, &place, path.as_str());
         if walk.leaves_alone(&place) {
-            walk.missing_at(&path, "cannot be read: there is no such file");
+            walk.missing_at(&path, missing(&place));
             return Some(Arc::new(PrincipalFile::absent(&place)));
         }
         match PrincipalFile::open(&place, realms.known()) {

@@ -11,6 +11,7 @@ use crate::{
         Secret,
         reader::{Json, Located, NodePath, Own, Raw, Walk, Whole, object, quoted, words},
     },
+    file::missing,
     identity::Name,
 };
 
@@ -184,7 +185,7 @@ fn from_file(file: &Located<NodePath>, algorithms: &[Algorithm], walk: &mut Walk
     let place = &file.value.path;
     walk.protect(Own::TokenKeys, place, file.path.as_str());
     if walk.leaves_alone(place) {
-        walk.missing_at(&file.path, "cannot be read: there is no such file");
+        walk.missing_at(&file.path, missing(place));
         return Some(TokenKeys::absent(place));
     }
     TokenKeys::read(place, algorithms).map_err(|error| walk.fault_at(&file.path, error.to_string())).ok()

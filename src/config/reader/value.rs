@@ -29,8 +29,6 @@ pub(crate) struct Only<const POSITION: bool>;
 #[derive(Debug)]
 pub(crate) struct NodePath {
     pub(crate) path: PathBuf,
-    /// As it stands in the file: for messages.
-    pub(crate) written: String,
 }
 
 /// Entries by names that the operator chooses, in the order of the file.
@@ -198,7 +196,7 @@ impl Raw for NodePath {
         let node_dir = walk.surroundings.node_dir;
         checked_text(json, hint, walk, |text| {
             let sound = !text.is_empty() && !text.contains('\0');
-            sound.then(|| Self { path: join(node_dir, text), written: text.to_owned() })
+            sound.then(|| Self { path: join(node_dir, text) })
         })
     }
 }

@@ -99,6 +99,12 @@ fn servers_of_all_kinds_are_shown_a_certificate_and_a_new_one_when_its_file_chan
     clients.issue_alice().write(gateway.path(), "own");
     gateway.output().until("certificates reloaded", 6);
     is_let_in();
+
+    // Paths that show no certificate have no days.
+    std::fs::write(gateway.path().join("servers.pem"), servers.pem() + &others.pem()).unwrap();
+    gateway.output().until("authorities reloaded", 2);
+    gateway.output().until("certificates reloaded", 9);
+    assert!(!gateway.output().text().contains("names=\"\""), "{}", gateway.output().text());
 }
 
 #[test]
