@@ -10,14 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
     Client, Jar, PATIENCE,
     command::{Ran, run, wampgate},
-    config,
+    config, signal,
 };
 
 /// The longest deadline that a policy may have. With the default of 20 ms a gateway that was built without optimization
@@ -224,11 +224,7 @@ impl Gateway {
     /// Sends the process a signal.
     #[track_caller]
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = self.pid();
-        let process = i32::try_from(pid).ok().and_then(Pid::from_raw).unwrap();
-        if let Err(error) = kill_process(process, signal) {
-            panic!("{pid}: {error}");
-        }
+        signal::send(self.pid(), signal);
     }
 
     /// SIGTERM, and waits for the end.

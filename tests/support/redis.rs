@@ -10,10 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::PATIENCE;
+use super::{PATIENCE, signal};
 
 /// A running server. Dropping it kills it.
 #[derive(Debug)]
@@ -153,8 +153,7 @@ impl RedisServer {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.process.as_ref().unwrap().id()).unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+        signal::send(self.process.as_ref().unwrap().id(), signal);
     }
 }
 
