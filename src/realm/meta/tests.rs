@@ -106,6 +106,23 @@ fn what_a_caller_writes_is_small() {
     assert_eq!(refusal, invalid("arguments of at most 16384 bytes"));
 }
 
+/// As JavaScript has identifiers of more than 32 bits in CBOR and MessagePack.
+#[test]
+fn identifiers_that_are_written_as_floats_are_read_exactly() {
+    for id in [8_432_145_444_855_257_u64, 7_843_598_221_073_946, 8_969_603_237_356_893, (1 << 53) - 1] {
+        for text in [format!("{id}.0"), format!("{id}e0"), format!("{id}0e-1")] {
+            let read: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(super::arguments::identifier(&read), Some(id), "{text}");
+        }
+    }
+    let mut id = 1_u64;
+    while id < 1 << 53 {
+        let read: Value = serde_json::from_str(&format!("{id}.0")).unwrap();
+        assert_eq!(super::arguments::identifier(&read), Some(id));
+        id += id / 7 + 1;
+    }
+}
+
 #[test]
 fn session_is_told_by_its_public_names_only() {
     let details = json!({
