@@ -1,13 +1,19 @@
 //! WAMP over WebSocket: on a path of a web transport, or as a transport of its own.
 
 mod patterns;
+mod pings;
+mod testee;
 
 use std::{collections::HashSet, time::Duration};
 
-pub(super) use self::patterns::{HostPattern, Origin, hosts, origins};
+pub(super) use self::{
+    patterns::{HostPattern, Origin, hosts, origins},
+    pings::ping_size,
+    testee::{RawTesteeOptions, checked_testee},
+};
 use super::{
-    AuthOptions, HandshakeOptions, PingOptions, RealmOptions, ServiceOptions, ServicePlace, TesteeOptions,
-    UpstreamAddress, WireOptions,
+    AuthOptions, HandshakeOptions, PingOptions, RealmOptions, ServiceOptions, ServicePlace, UpstreamAddress,
+    WireOptions,
     auth::{
         RawAuth, Realms, Tracking,
         cookie::{UseOfIds, warn_of_unsafe},
@@ -163,52 +169,6 @@ object! {
         "enable_flash_policy": bool => "Flash is gone",
         "flash_policy": Anything => "Flash is gone",
     }
-}
-
-object! {
-    /// Limits and switches of a service that echoes. Times are in milliseconds, sizes in bytes.
-    struct RawTesteeOptions {
-        /// The origins that browsers may come from; `*` stands for anything. Default: the service's own origin.
-        allowed_origins: optional Located<Vec<Origin>>,
-        /// The largest frame, in bytes; 0: as large as a message. Default 1 MiB.
-        max_frame_size: optional Whole<0, MAX_SIZE>,
-        /// The largest message, in bytes. Default 1 MiB.
-        max_message_size: optional Whole<1, MAX_SIZE>,
-        /// How long a client may take to answer a close. Default 2,000.
-        close_handshake_timeout: optional Millis<1000, HOUR>,
-        /// Whether the gateway sends small messages at once. Default true.
-        tcp_nodelay: optional bool,
-    }
-}
-
-/// Checks a service that echoes.
-pub(super) fn checked_testee(
-    raw: Option<RawTesteeOptions>,
-    shared: &Shared,
-    walk: &mut Walk<'_>,
-) -> TesteeOptions {
-    let default = TesteeOptions::default();
-    let handshake = HandshakeOptions { allowed_hosts: shared.hosts.clone(), ..default.handshake };
-    let Some(raw) = raw else { return TesteeOptions { handshake, ..default } };
-    let max_message_size = raw.max_message_size.map_or(default.wire.max_message_size, Whole::get);
-    let handshake = HandshakeOptions {
-        same_origin: raw.allowed_origins.is_none(),
-        allowed_origins: raw.allowed_origins.map_or_else(Vec::new, |named| origins(named, walk)),
-        ..handshake
-    };
-    let wire = WireOptions {
-        max_frame_size: match raw.max_frame_size {
-            None | Some(Whole(0)) => max_message_size,
-            Some(size) => size.get(),
-        },
-        max_message_size,
-        close_handshake_timeout: raw
-            .close_handshake_timeout
-            .map_or(default.wire.close_handshake_timeout, |timeout| timeout.0),
-        tcp_nodelay: raw.tcp_nodelay.unwrap_or(default.wire.tcp_nodelay),
-        ..default.wire
-    };
-    TesteeOptions { handshake, wire }
 }
 
 /// A serializer's name.
@@ -435,37 +395,4 @@ pub(super) fn before_welcome(
         );
     }
     size
-}
-
-/// The size of a ping. No client can rely on it, so that a size that cannot be had is no fault.
-pub(super) fn ping_size(wanted: &Located<Whole<0, MAX_SIZE>>, walk: &mut Walk<'_>) -> usize {
-    let wanted_size = wanted.value.get::<usize>();
-    let size = wanted_size.clamp(*PingOptions::SIZES.start(), *PingOptions::SIZES.end());
-    if size != wanted_size {
-        walk.warn_at(&wanted.path, format!("the gateway sends pings of {size} bytes instead"));
-    }
-    size
-}
-
-impl PingOptions {
-    /// Without a time to answer, a dead connection would be kept: that is possible only without pings.
-    pub(super) fn answered_within(
-        self,
-        raw: Option<Located<MillisOrOff<1000, HOUR>>>,
-        walk: &mut Walk<'_>,
-    ) -> Self {
-        match raw {
-            None => self,
-            Some(Located { value: MillisOrOff(Some(timeout)), .. }) => Self { timeout, ..self },
-            Some(Located { path, value: MillisOrOff(None) }) => {
-                if self.interval.is_some() {
-                    let fault = format!(
-                        "0 would keep dead connections, use 1000 to {HOUR}, or \"auto_ping_interval\": 0"
-                    );
-                    walk.fault_at(path, fault);
-                }
-                self
-            }
-        }
-    }
 }

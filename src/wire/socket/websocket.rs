@@ -4,11 +4,11 @@
 //! configuration can then be changed on an open connection (a client that has not joined may send 64 KiB, one
 //! that has may send more), and an idle connection holds no wakers beside the socket's own.
 
+mod blocking;
+
 use std::{
     future::poll_fn,
-    io::{self, Read, Write},
-    mem,
-    pin::Pin,
+    io, mem,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -16,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     time::timeout,
 };
 use tokio_tungstenite::tungstenite::{
@@ -25,6 +25,7 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext, frame::coding::CloseCode},
 };
 
+use self::blocking::Blocking;
 use super::{Kind, Received, no_memory};
 use crate::{
     memory::Charge,
@@ -371,52 +372,6 @@ impl WebSocket {
             cx: Some(cx),
         };
         (&mut self.engine, stream)
-    }
-}
-
-/// The stream as the engine wants it: what would wait is `WouldBlock`, and the task is woken when to try again.
-///
-/// Without a task to wake, every call is `WouldBlock`: the engine then only queues.
-struct Blocking<'a, 'c> {
-    stream: &'a mut Stream,
-    received: &'a mut usize,
-    uncounted: &'a mut usize,
-    traffic: &'a Traffic,
-    cx: Option<&'a mut Context<'c>>,
-}
-
-impl Read for Blocking<'_, '_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(cx) = self.cx.as_deref_mut() else { return Err(io::ErrorKind::WouldBlock.into()) };
-        self.traffic.received.messages(mem::take(self.uncounted));
-        let mut buffer = ReadBuf::new(buffer);
-        match Pin::new(&mut *self.stream).poll_read(cx, &mut buffer) {
-            Poll::Ready(outcome) => outcome.map(|()| {
-                let size = buffer.filled().len();
-                *self.received = self.received.wrapping_add(size);
-                self.traffic.received.bytes(size);
-                size
-            }),
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-}
-
-impl Write for Blocking<'_, '_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(cx) = self.cx.as_deref_mut() else { return Err(io::ErrorKind::WouldBlock.into()) };
-        match Pin::new(&mut *self.stream).poll_write(cx, bytes) {
-            Poll::Ready(outcome) => outcome.inspect(|size| self.traffic.sent.bytes(*size)),
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let Some(cx) = self.cx.as_deref_mut() else { return Ok(()) };
-        match Pin::new(&mut *self.stream).poll_flush(cx) {
-            Poll::Ready(outcome) => outcome,
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
     }
 }
 
