@@ -19,6 +19,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "forward_auth"))
 
 from app import App, free_ports  # noqa: E402
+from checks import check, end  # noqa: E402
 from client import Connection, come, fetch  # noqa: E402
 
 EXAMPLES = HERE.parents[2] / "examples" / "assertion"
@@ -26,17 +27,6 @@ TICKET = "interop-ticket"
 # Seconds in which a program has to listen, or to do what it is told.
 START = 60
 KINDS = {"EdDSA": ["-algorithm", "ed25519"], "ES256": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]}
-passed = failed = 0
-
-
-def check(what, is_so, said=""):
-    global passed, failed
-    if is_so:
-        passed += 1
-        print(f"ok: {what}")
-    else:
-        failed += 1
-        print(f"FAILED: {what}: {said}")
 
 
 def until(condition, what):
@@ -149,5 +139,4 @@ with tempfile.TemporaryDirectory() as folder:
         run(scene)
     finally:
         scene.end()
-print(f"{passed} passed, {failed} failed")
-sys.exit(1 if failed else 0)
+end()

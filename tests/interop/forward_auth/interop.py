@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from app import App, free_ports
+from checks import check, end
 from client import Connection, come, fetch
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "forward-auth"
@@ -33,17 +34,6 @@ PROXIES = {
 }
 
 IDENTITY = ["wampgate-authid", "wampgate-authrole", "wampgate-authmethod", "wampgate-client"]
-passed = failed = 0
-
-
-def check(what, is_so, said=""):
-    global passed, failed
-    if is_so:
-        passed += 1
-        print(f"ok: {what}")
-    else:
-        failed += 1
-        print(f"FAILED: {what}: {said}")
 
 
 def wait_for_port(port, process, log):
@@ -221,8 +211,7 @@ def main():
                 scene.stop(proxy)
         finally:
             scene.stop_all()
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(failed > 0)
+    end()
 
 
 main()
