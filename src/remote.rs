@@ -82,7 +82,7 @@ impl Router {
 
 impl Remote {
     /// The reasons that monitoring sees from the start, of clients that cannot join.
-    pub const JOIN_REASONS: [&str; 2] = [fault::REFUSED, fault::LOGIN];
+    pub const JOIN_REASONS: [&str; 3] = [fault::REFUSED, fault::LOGIN, fault::LOST];
 
     /// The same of sessions that end.
     pub const SESSION_REASONS: [&str; 6] =

@@ -142,9 +142,6 @@ impl Upstream {
             connector
         });
         let members = metrics.members(transport, path, &options.addresses);
-        for member in members.iter().filter(|_| options.probe.is_none()) {
-            member.is_not_probed();
-        }
         let choice = Arc::new(Choice::new(options.choosing, members));
         metrics.watch(transport, path, &choice);
         Self {
@@ -250,7 +247,7 @@ impl Upstream {
                     }
                     // Nothing that concerns a client was sent.
                     Err(error) => {
-                        last = self.failed(number, error);
+                        last = error;
                         continue;
                     }
                 }
@@ -279,7 +276,7 @@ impl Upstream {
                 // A server that wants another certificate of the gateway says so after the handshake of TLS 1.3.
                 Ok(Err(fault)) if link::is_alert(&fault) => {
                     let fault = UpstreamError::Tls(format!("{address}: {}", told(&fault)));
-                    Err(self.failed_for(affinity, number, fault))
+                    Err(self.failed(number, fault))
                 }
                 Ok(Err(fault)) => {
                     let fault = UpstreamError::Nonsense(format!("{address}: {}", told(&fault)));

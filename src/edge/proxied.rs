@@ -185,7 +185,9 @@ impl Proxied {
         let (told, origin) = self.tell(client, tls, recognized.as_ref(), visitor);
         let mut headers = self.rules.handshake(&request.headers, origin, told);
         visitor.place.announce(&mut headers);
-        let affinity = self.upstream.affinity(visitor.public_id(), visitor.peer);
+        // Requests get no cookie: those of the same client went by where it comes from, and its first WebSocket goes to the same server.
+        let is_known = self.http.is_none() || !visitor.is_new();
+        let affinity = self.upstream.affinity(visitor.public_id().filter(|_| is_known), visitor.peer);
         match self.upstream.open(below, &headers, &accepted.accept_key, affinity, None).await {
             Ok(opened) => Ok((opened, recognized)),
             Err(UpstreamError::TurnedDown(mut answer)) => {

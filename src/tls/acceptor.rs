@@ -137,6 +137,7 @@ impl Acceptor {
             self.options.files(),
             || Loaded::read(&self.options, Some(&self.current.load())),
             |loaded| &loaded.pairs,
+            |pair| self.current.load().pairs.iter().any(|other| other.is_same(pair)),
             |loaded| self.current.store(Arc::new(loaded)),
         )
     }

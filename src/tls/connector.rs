@@ -41,13 +41,21 @@ struct Ready {
 pub struct Connectors(Arc<Mutex<Vec<Weak<Connector>>>>);
 
 impl Connectors {
-    /// TLS for a path, which is named in the log. Reads the files; the error is none of which a connector without them comes to nothing.
+    /// TLS for a path, which is named in the log: that of before if it is made of the same files, so that a reload of the configuration leaves
+    /// nothing behind. Reads the files. After an error a connector of before goes on as it was, and a new one comes to nothing.
     pub(crate) fn connector(
         &self,
         options: ConnectorOptions,
         transport: &str,
         path: &str,
     ) -> (Arc<Connector>, Result<(), TlsLoadError>) {
+        let of_before = self.all().into_iter().find(|other| {
+            other.options == options && other.place() == (transport, path) && other.config().is_some()
+        });
+        if let Some(connector) = of_before {
+            let outcome = connector.reload().unwrap_or(Ok(()));
+            return (connector, outcome);
+        }
         let last = hash(options.files());
         let (current, outcome) = match Ready::read(&options) {
             Ok(ready) => (Some(Arc::new(ready)), Ok(())),
@@ -102,6 +110,10 @@ impl Connector {
             self.options.files(),
             || Ready::read(&self.options),
             |ready| &ready.shown,
+            |pair| {
+                let current = self.current.load();
+                current.iter().flat_map(|ready| &ready.shown).any(|other| other.is_same(pair))
+            },
             |ready| self.current.store(Some(Arc::new(ready))),
         )
     }

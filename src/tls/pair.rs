@@ -84,6 +84,11 @@ impl fmt::Display for PairFault {
 }
 
 impl Pair {
+    /// Whether it is the same certificate.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.key.cert == other.key.cert
+    }
+
     /// Reads the files of a pair. Every file at fault is in the list.
     pub(crate) fn read(files: &CertificateFiles) -> Result<Self, Vec<PairFault>> {
         let mut faults = Vec::new();

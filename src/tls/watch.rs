@@ -35,13 +35,15 @@ impl Watch {
         Self { last: Mutex::new(last), due: AtomicU64::new(NEVER) }
     }
 
-    /// Reads the files again if they have changed, and lets what was read take its place only if all certificates hold now. None: they
-    /// have the same bytes. Reads files: not for a connection's task.
+    /// Reads the files again if they have changed, and lets what was read take its place only if all certificates hold now that are not in
+    /// use already: one that has ended must not keep others, or authorities, from being renewed. None: they have the same bytes. Reads
+    /// files: not for a connection's task.
     pub(super) fn renew<'a, L>(
         &self,
         files: impl Iterator<Item = &'a PathBuf>,
         read: impl FnOnce() -> Result<L, TlsLoadError>,
         pairs: impl Fn(&L) -> &[Pair],
+        is_in_use: impl Fn(&Pair) -> bool,
         replace: impl FnOnce(L),
     ) -> Option<Result<(), TlsLoadError>> {
         // Held throughout: of two reloads at once the later one must win.
@@ -53,9 +55,10 @@ impl Watch {
         *last = None;
         let now = Timestamp::now();
         let loaded = read();
-        let due = loaded.as_ref().ok().and_then(|loaded| begins(pairs(loaded), now));
+        let due = loaded.as_ref().ok().and_then(|loaded| begins(others(pairs(loaded), &is_in_use), now));
         self.due.store(due.map_or(NEVER, Timestamp::as_millis), Ordering::Relaxed);
-        let loaded = loaded.and_then(|loaded| holds(pairs(&loaded), now).map(|()| loaded));
+        let loaded =
+            loaded.and_then(|loaded| holds(others(pairs(&loaded), &is_in_use), now).map(|()| loaded));
         Some(loaded.map(|loaded| {
             *last = Some(found);
             replace(loaded);
@@ -68,16 +71,24 @@ impl Watch {
     }
 }
 
+/// Those that are not in use.
+fn others<'a>(
+    pairs: &'a [Pair],
+    is_in_use: &'a impl Fn(&Pair) -> bool,
+) -> impl Iterator<Item = &'a Pair> + Clone {
+    pairs.iter().filter(move |pair| !is_in_use(pair))
+}
+
 /// When all certificates hold, if time is all that it takes.
-fn begins(pairs: &[Pair], now: Timestamp) -> Option<Timestamp> {
-    let said = || pairs.iter().map(|pair| &pair.said);
-    let begins = said().map(|said| said.not_before).max().filter(|&begins| begins > now)?;
-    said().all(|said| begins <= said.not_after).then_some(begins)
+fn begins<'a>(pairs: impl Iterator<Item = &'a Pair> + Clone, now: Timestamp) -> Option<Timestamp> {
+    let mut said = pairs.map(|pair| &pair.said);
+    let begins = said.clone().map(|said| said.not_before).max().filter(|&begins| begins > now)?;
+    said.all(|said| begins <= said.not_after).then_some(begins)
 }
 
 /// Whether peers accept all certificates now.
-fn holds(pairs: &[Pair], now: Timestamp) -> Result<(), TlsLoadError> {
-    let faults = pairs.iter().filter_map(|pair| {
+fn holds<'a>(pairs: impl Iterator<Item = &'a Pair>, now: Timestamp) -> Result<(), TlsLoadError> {
+    let faults = pairs.filter_map(|pair| {
         let why = pair.out_of_time(now)?;
         Some(format!("{}: {why}", pair.file.display()))
     });

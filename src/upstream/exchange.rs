@@ -122,6 +122,8 @@ impl Upstream {
                 Err(Fault::Error(error @ UpstreamError::Body(_))) => return Err(error),
                 // A server may close a connection that has waited at any time.
                 Err(Fault::Error(error @ UpstreamError::Lost(_))) if is_used => return Err(error),
+                // The server's word about the gateway's certificate, whatever was asked.
+                Err(Fault::Error(error @ UpstreamError::Tls(_))) => return Err(self.failed(number, error)),
                 Err(Fault::Error(error)) => return Err(self.failed_for(affinity, number, error)),
             }
         }

@@ -45,6 +45,8 @@ struct Health {
     /// When it has answered a client last.
     answered: Option<Instant>,
     out_until: Option<Instant>,
+    /// How many configurations have it probed: the one that counts, and for a moment the one before.
+    askers: usize,
     /// How many probes in a row have failed.
     missed: u8,
     /// Whether so many have failed that it is left out until it answers one.
@@ -86,6 +88,10 @@ pub struct AddressState {
 /// A WebSocket or a request at an address, as long as it is held.
 #[derive(Debug)]
 pub(super) struct UnderWay(Arc<Member>);
+
+/// An address that probes ask. Once nothing holds one, what they have found does not count.
+#[derive(Debug)]
+pub(super) struct Probed(Arc<Member>);
 
 /// The addresses of all upstreams. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -181,10 +187,10 @@ impl Member {
         true
     }
 
-    /// No probe asks it any more: what they have found does not count.
-    pub(super) fn is_not_probed(&self) {
-        let mut health = self.health();
-        (health.missed, health.is_silent) = (0, false);
+    /// Has probes ask it, as long as what this gives is held.
+    pub(super) fn probed(self: &Arc<Self>) -> Probed {
+        self.health().askers += 1;
+        Probed(Arc::clone(self))
     }
 
     /// Whether it is left out.
@@ -227,6 +233,16 @@ impl Health {
     }
 }
 
+impl Drop for Probed {
+    fn drop(&mut self) {
+        let mut health = self.0.health();
+        health.askers = health.askers.saturating_sub(1);
+        if health.askers == 0 {
+            (health.missed, health.is_silent) = (0, false);
+        }
+    }
+}
+
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.under_way.fetch_sub(1, Ordering::Relaxed);
@@ -251,10 +267,13 @@ impl Members {
             }
             let short = address.to_string();
             let others = known.iter().filter(|((other, _), _)| *other == key.0);
-            let mut names = others.filter_map(|(_, other)| other.upgrade()).map(|other| other.name.clone());
-            let is_taken = names.any(|name| name == short);
-            // Two addresses of one host differ in what is more than needs to be seen elsewhere.
-            let name = if is_taken { format!("{short}{}", address.path) } else { short };
+            let taken: Vec<_> =
+                others.filter_map(|(_, other)| other.upgrade()).map(|other| other.name.clone()).collect();
+            // Two addresses of one host differ in what is more than needs to be seen elsewhere, or not even there.
+            let long = format!("{short}{}", address.path);
+            let numbered = (2..).map(|number| format!("{long} ({number})"));
+            let mut names = [short, long.clone()].into_iter().chain(numbered);
+            let name = names.find(|name| !taken.contains(name)).unwrap_or_default();
             let member = Arc::new(Member::new(address, name));
             self.watch(transport, path, &member);
             known.insert(key, Arc::downgrade(&member));

@@ -57,14 +57,19 @@ struct Asking {
 impl Probes {
     /// From here on these are asked, and no others. Needs a tokio runtime.
     pub fn are(&self, probes: impl IntoIterator<Item = Probe>) {
+        // First: an address that is asked as before stays out while it is silent.
+        let probes: Vec<_> = probes.into_iter().map(|probe| (probe.member.probed(), probe)).collect();
         let mut asking = self.lock();
         // Dropping the tasks ends them.
         asking.tasks = JoinSet::new();
         if asking.has_ended {
             return;
         }
-        for probe in probes {
-            asking.tasks.spawn(probe.run());
+        for (probed, probe) in probes {
+            asking.tasks.spawn(async move {
+                let _probed = probed;
+                probe.run().await;
+            });
         }
     }
 

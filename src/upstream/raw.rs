@@ -34,7 +34,7 @@ pub struct RawAnswer {
 
 impl Upstream {
     /// Makes the handshake at an address. A router that does not speak the serializer is asked for the next one, on a connection of its
-    /// own, since the specification ends the first. Nothing of a client was sent before.
+    /// own, since the specification ends the first. Nothing of a client was sent before. What fails is counted.
     pub(super) async fn greet(
         &self,
         number: usize,
@@ -43,6 +43,7 @@ impl Upstream {
     ) -> Result<(Stream, RawAnswer), UpstreamError> {
         let limit = self.options.response_timeout;
         let address = self.options.addresses.get(number).map(ToString::to_string).unwrap_or_default();
+        let failed = |error| Err(self.failed(number, error));
         let mut serializers = offer.serializers.iter().copied().peekable();
         while let Some(serializer) = serializers.next() {
             let request = raw_socket::request(serializer, offer.max_message);
@@ -52,25 +53,26 @@ impl Upstream {
                 Ok(Ok(Ok(max_sent))) => return Ok((link, RawAnswer { serializer, max_sent })),
                 Ok(Ok(Err(refusal))) => refusal,
                 Ok(Err(error)) if link::is_alert(&error) => {
-                    return Err(UpstreamError::Tls(format!("{address}: {}", told(&error))));
+                    return failed(UpstreamError::Tls(format!("{address}: {}", told(&error))));
                 }
                 Ok(Err(error)) if is_last => {
-                    return Err(UpstreamError::Lost(format!("{address}: {}", told(&error))));
+                    return failed(UpstreamError::Lost(format!("{address}: {}", told(&error))));
                 }
                 Ok(Err(_)) => RouterRefusal::Serializer,
-                Err(_) => return Err(UpstreamError::Silent(address, limit)),
+                Err(_) => return failed(UpstreamError::Silent(address, limit)),
             };
             match refusal {
+                // This connection counts what fails by itself.
                 RouterRefusal::Serializer if !is_last => {
                     link = self.connect(number, self.options.connect_timeout).await?;
                 }
                 RouterRefusal::Full => {
-                    return Err(UpstreamError::Unreachable(format!("{address}: it {refusal}")));
+                    return failed(UpstreamError::Unreachable(format!("{address}: it {refusal}")));
                 }
-                refusal => return Err(UpstreamError::Nonsense(format!("{address}: it {refusal}"))),
+                refusal => return failed(UpstreamError::Nonsense(format!("{address}: it {refusal}"))),
             }
         }
-        Err(UpstreamError::Nonsense(format!("{address}: no serializer is configured")))
+        failed(UpstreamError::Nonsense(format!("{address}: no serializer is configured")))
     }
 }
 

@@ -37,6 +37,7 @@ fn an_address_is_out_until_it_answers_a_probe() {
 #[test]
 fn clients_and_probes_find_faults_each_for_themselves() {
     let (member, now) = (member(), Instant::now());
+    let probed = member.probed();
     fails(&member, now);
     assert_eq!(member.state(now).out.unwrap().why, "refused");
     assert!(!member.answers(now));
@@ -45,8 +46,11 @@ fn clients_and_probes_find_faults_each_for_themselves() {
     assert_eq!(member.state(now).out.unwrap().why, "refused", "it was out already");
     assert!(!member.succeeded(now), "its probes miss it");
     assert!(member.is_out(now));
-    member.is_not_probed();
-    assert_eq!((member.is_out(now), member.state(now).out), (false, None));
+    let still = member.probed();
+    drop(probed);
+    assert!(member.is_out(now), "another configuration asks it as well");
+    drop(still);
+    assert_eq!((member.is_out(now), member.state(now).out), (false, None), "nothing asks it any more");
     fails(&member, now);
     let later = now + Duration::from_secs(13);
     assert_eq!((member.is_out(later), member.state(later).out), (false, None), "a fault of clients passes");
@@ -90,4 +94,20 @@ fn addresses_have_names_of_their_own() {
     let (first, _found) = names();
     assert_eq!(first, ["ws://10.0.0.1:3000", "ws://10.0.0.1:3000/b", "unix:/run/app.sock"]);
     assert_eq!(names().0, first, "the same after a reload");
+}
+
+#[test]
+fn addresses_that_differ_only_in_their_paths_have_names_of_their_own() {
+    for texts in [
+        &["ws://h:1/a", "ws://h:1", "ws://h:1/b"][..],
+        &["ws://h:1", "ws://h:1/a"],
+        &["unix:/s:/x", "unix:/s", "unix:/s:/y"],
+    ] {
+        let addresses: Vec<_> = texts.iter().map(|text| address(text)).collect();
+        let members = Members::default().of("web", "app", &addresses);
+        let mut names: Vec<_> = members.iter().map(|member| member.name.clone()).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), texts.len(), "{names:?}");
+    }
 }

@@ -143,6 +143,13 @@ fn requests_go_to_the_least_busy_server_or_to_that_of_their_client() {
         };
         let home = ask();
         assert_eq!(ask(), home);
+        // A WebSocket of the same page goes there as well, though the handshake would give it a cookie.
+        let mut upgrade = Connection::open(&gateway);
+        upgrade.send(format!(
+            "GET /own HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.{client}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        ));
+        assert_eq!(server(&upgrade.head()), home);
         reached.insert(home);
     }
     assert_eq!(reached.len(), 2, "all clients go to one server");
