@@ -1,9 +1,9 @@
 """An application behind wampgate that believes the signed assertion, and no other header.
 
-    pip install "PyJWT[crypto]"
+    pip install "PyJWT[crypto]>=2.14"
     KEYS=http://127.0.0.1:8080/jwks python server.py
 
-PyJWT (2.14 or later) keeps the keys, and fetches them again when a token names one that it does not know: without
+PyJWT keeps the keys, and fetches them again when a token names one that it does not know: without
 `cooldown_duration=0` not within 30 seconds of the last fetch, so that the tokens of a new key would be refused.
 """
 

@@ -51,7 +51,7 @@ object! {
     struct RawProbe {
         /// What is asked for by GET, such as `/health`; an answer of 200 to 399 counts. Default: a connection counts, TLS included.
         path: optional Located<ProbePath>,
-        /// How long from one question to the next, give or take a fifth, in milliseconds. Default 5,000.
+        /// How long from an answer to the next question, give or take a fifth, in milliseconds. Default 5,000.
         interval: optional Millis<100, 3_600_000>,
         /// How long the address may take, in milliseconds. Default 1,000.
         timeout: optional Millis<10, 60_000>,
@@ -87,7 +87,7 @@ object! {
         port: optional Located<Whole<1, 65_535>>,
         /// The Unix socket.
         path: optional Located<NodePath>,
-        /// How long a connection may take, in seconds. Default 1.
+        /// How long a try may take, in seconds; the only address has three times that. Default 1.5.
         timeout: optional Whole<1, 60>,
         /// The version of IP; unused.
         version: optional Anything,

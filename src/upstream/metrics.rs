@@ -68,7 +68,7 @@ impl UpstreamMetrics {
         let Self { open, out, dials, ends, bytes, members, probes, connectors: _ } = &metrics;
         let help = "Connections to an upstream now.";
         registry.register("wampgate_upstream_connections", help, open.clone());
-        let help = "Addresses of an upstream that are left out now because they have failed.";
+        let help = "Addresses of an upstream that are left out now because they have failed, or do not answer their probes.";
         registry.register("wampgate_upstream_addresses_out", help, out.clone());
         let help = "Attempts to reach an upstream for a client or a request, by what came of them.";
         registry.register("wampgate_upstream_dials", help, dials.clone());

@@ -16,7 +16,7 @@ pub struct UpstreamOptions {
     pub choosing: Choosing,
     /// Whether the gateway asks its addresses if they answer, and how. Default not.
     pub probe: Option<ProbeOptions>,
-    /// How long a connection to an address may take, TLS included. Default 1 s.
+    /// How long a connection to an address may take, TLS included; the last one that is tried has what is left of three times that. Default 1.5 s.
     pub connect_timeout: Duration,
     /// How long the upstream may take to answer a handshake, or a request whose body it has. Default 5 s.
     pub response_timeout: Duration,

@@ -2,15 +2,10 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
     time::{Duration, Instant},
 };
 
-use base64::{
-    Engine as _,
-    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
-};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signature, VerifyingKey};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -22,20 +17,13 @@ use crate::support::{
     upstream::Upstream,
 };
 
-/// A private key of Ed25519 in PEM, as OpenSSL writes it.
-fn ed25519(seed: u8) -> String {
-    let head = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
-    let text = BASE64_STANDARD.encode([&head[..], &[seed; 32]].concat());
-    format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
+/// A new private key in PEM.
+fn ed25519() -> String {
+    rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().serialize_pem()
 }
 
 fn p256() -> String {
     rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap().serialize_pem()
-}
-
-fn write(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// A gateway on which joe can log in at `/ws`, with these further paths and these keys.
@@ -46,11 +34,8 @@ fn start(paths: &Value, keys: &[(&str, String)]) -> Gateway {
     all.as_object_mut().unwrap().extend(paths.as_object().unwrap().clone());
     let mut config = web_paths(&all);
     config["transports"][0]["options"] = json!({ "trusted_proxies": ["127.0.0.1"] });
-    let gateway = Gateway::prepare_exactly(&config);
-    for (name, text) in keys {
-        write(&gateway.path().join(name), text);
-    }
-    gateway.run()
+    let prepared = Gateway::prepare_exactly(&config);
+    keys.iter().fold(prepared, |gateway, (name, text)| gateway.private_file(name, text)).run()
 }
 
 /// A path of a type that goes on to a server.
@@ -118,7 +103,7 @@ fn a_server_gets_a_token_that_the_served_keys_verify_and_none_that_a_client_has_
         "pages": onward("proxy", &pages, &assertion),
         "own": onward("proxy", &pages, &own),
     });
-    let gateway = start(&paths, &[("signing.pem", ed25519(1))]);
+    let gateway = start(&paths, &[("signing.pem", ed25519())]);
     let (id, _client) = joe(&gateway);
     let spellings = ["X-Identity", "x_identity", "X.IDENTITY", "Wampgate-Assertion", "wampgate_assertion"];
     let mut spoofed = Handshake::default().path("/app").without("Sec-WebSocket-Protocol");
@@ -172,7 +157,7 @@ fn a_server_gets_a_token_that_the_served_keys_verify_and_none_that_a_client_has_
 fn a_proxy_that_asks_is_given_the_token_and_nothing_in_it_where_there_is_no_identity() {
     let assertion = json!({ "keys": ["signing.pem"], "audience": "site" });
     let paths = json!({ "auth": { "type": "forward-auth", "websocket": "/ws", "assertion": assertion } });
-    let gateway = start(&paths, &[("signing.pem", ed25519(1))]);
+    let gateway = start(&paths, &[("signing.pem", ed25519())]);
     let (id, _client) = joe(&gateway);
     let keys = keys(&gateway);
     let response = ask(&gateway, "GET /auth", &format!("Cookie: cbtid={id}\r\nWampgate-Assertion: root\r\n"));
@@ -207,8 +192,7 @@ fn another_gateway_takes_a_token_by_the_served_keys() {
             "type": "jwt", "keys": { "file": "jwks.json" }, "algorithms": ["ES256"], "issuer": "wampgate", "audience": audience, "leeway": 600,
         });
         let other = Gateway::prepare(&web(&untracked().with("auth", json!({ "ticket": ticket }))));
-        write(&other.path().join("jwks.json"), &keys);
-        other.run()
+        other.private_file("jwks.json", &keys).run()
     };
     let other = by("chat");
     let welcome = Client::open(&other, &mut Jar::default()).join_by_ticket("joe", &token).unwrap();
@@ -224,7 +208,7 @@ fn another_gateway_takes_a_token_by_the_served_keys() {
 fn a_key_file_that_changes_signs_at_once_and_the_key_before_it_still_verifies() {
     let pages = server();
     let assertion = json!({ "keys": ["signing.pem", "next.pem"], "audience": "app" });
-    let files = [("signing.pem", ed25519(1)), ("next.pem", ed25519(2))];
+    let files = [("signing.pem", ed25519()), ("next.pem", ed25519())];
     let gateway = start(&json!({ "pages": onward("proxy", &pages, &assertion) }), &files);
     let (id, _client) = joe(&gateway);
     let token = || {
@@ -234,10 +218,10 @@ fn a_key_file_that_changes_signs_at_once_and_the_key_before_it_still_verifies() 
     let (old, before) = (token(), keys(&gateway));
     assert_eq!(before["keys"].as_array().unwrap().len(), 2, "a key that is yet to sign is served");
     let file = gateway.path().join("signing.pem");
-    write(&file, "no key");
+    fs::write(&file, "no key").unwrap();
     gateway.output().until("goes on with what the file held before: holds no private key in PEM", 1);
     assert!(claims(&token(), &before).is_some());
-    write(&file, &ed25519(3));
+    fs::write(&file, ed25519()).unwrap();
     gateway.output().until("the key of signed assertions was reloaded", 1);
     let (new, now) = (token(), keys(&gateway));
     assert!(claims(&new, &before).is_none(), "another key signs");

@@ -3,10 +3,9 @@
 use std::{
     io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    process::Stdio,
+    process::{Child, Stdio},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     thread,
-    time::Instant,
 };
 
 use serde_json::{Value, json};
@@ -127,21 +126,27 @@ fn the_lock_of_a_store_is_taken_over_when_the_gateway_that_has_it_ends() {
         new.output().until("waiting for another process", 1);
         session.echoes();
         old.signal_term();
-        let (ended, taken) = thread::scope(|scope| {
-            let end = scope.spawn(|| {
+        let new = thread::scope(|scope| {
+            scope.spawn(|| {
                 assert_eq!(session.expect(code::GOODBYE)[2], "wamp.close.system_shutdown");
                 drop(session);
                 assert!(old.await_exit().success());
-                Instant::now()
             });
-            let new = new.listening();
-            (end.join().unwrap(), (Instant::now(), new))
+            new.listening()
         });
-        let (at, new) = taken;
-        assert!(at.saturating_duration_since(ended) < PATIENCE);
         let (_, again) = Client::joined(&new, &mut jar);
         assert_eq!(again["x_wampgate_known"], json!(true));
         assert_eq!(again["authid"], welcome["authid"]);
+    }
+}
+
+/// A process that ends with the test, also where an assertion fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -160,16 +165,15 @@ fn a_node_directory_is_taken_over_when_its_gateway_ends() {
         let refused = run(&mut start("1"), "");
         assert!(!refused.success);
         assert!(refused.stderr.contains("is in use already: stop the other process"), "{refused:?}");
-        let mut new = start("300").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut told = BufReader::new(new.stderr.take().unwrap()).lines();
+        let new = start("300").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut new = Running(new);
+        let mut told = BufReader::new(new.0.stderr.take().unwrap()).lines();
         let line = format!("waiting for another process to let go of the {awaited}");
         assert!(told.any(|told| told.unwrap().contains(&line)), "{line}");
         assert!(old.terminate().success());
-        let mut said = BufReader::new(new.stdout.take().unwrap()).lines();
+        let mut said = BufReader::new(new.0.stdout.take().unwrap()).lines();
         let is_there = said.any(|line| line.unwrap().contains("listening on"));
         let health = run(wampgate().arg("health").arg("--node-dir").arg(old.path()), "");
-        new.kill().unwrap();
-        new.wait().unwrap();
         assert!(is_there && health.success, "{health:?}");
     }
 }

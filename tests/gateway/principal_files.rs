@@ -34,9 +34,7 @@ fn auth() -> Value {
 
 /// A gateway that is not running, whose file of principals is empty.
 fn prepared(service: &Value) -> Gateway {
-    let gateway = Gateway::prepare(&web(&service.clone().with("auth", auth()))).file("principals.json", "{}");
-    fs::set_permissions(file(&gateway), fs::Permissions::from_mode(0o600)).unwrap();
-    gateway
+    Gateway::prepare(&web(&service.clone().with("auth", auth()))).private_file("principals.json", "{}")
 }
 
 fn file(gateway: &Gateway) -> PathBuf {
@@ -114,8 +112,7 @@ fn the_command_adds_principals_of_each_method_who_then_log_in() {
 #[test]
 fn a_principal_that_is_removed_loses_its_sessions_within_a_second_and_others_keep_theirs() {
     let service = tracked().with("auth", auth().with("cookie", json!({})));
-    let gateway = Gateway::prepare(&web(&service)).file("principals.json", "{}");
-    fs::set_permissions(file(&gateway), fs::Permissions::from_mode(0o600)).unwrap();
+    let gateway = Gateway::prepare(&web(&service)).private_file("principals.json", "{}");
     let add = |gateway: &Gateway, authid: &str, password: &str| {
         let added =
             ["add", "principals.json", authid, "--method", "ticket", "--role", "frontend", "--replace"];
@@ -162,8 +159,7 @@ fn a_principal_that_is_removed_loses_its_sessions_within_a_second_and_others_kee
 #[test]
 fn a_principal_that_goes_or_changes_while_its_challenge_waits_gets_no_session() {
     let gateway = Gateway::prepare(&web(&untracked().with("auth", auth().with("max_failures", json!(0)))))
-        .file("principals.json", "{}");
-    fs::set_permissions(file(&gateway), fs::Permissions::from_mode(0o600)).unwrap();
+        .private_file("principals.json", "{}");
     let add = |gateway: &Gateway, authid: &str, method: &str, password: &str| {
         let added = ["add", "principals.json", authid, "--method", method, "--role", "frontend", "--replace"];
         principals(gateway, &added, password);
@@ -204,8 +200,7 @@ fn a_principal_that_goes_or_changes_while_its_challenge_waits_gets_no_session() 
 
 #[test]
 fn the_first_file_that_a_reload_brings_is_looked_at_as_often_as_any() {
-    let gateway = Gateway::start(&web(&untracked())).file("principals.json", "{}");
-    fs::set_permissions(file(&gateway), fs::Permissions::from_mode(0o600)).unwrap();
+    let gateway = Gateway::start(&web(&untracked())).private_file("principals.json", "{}");
     // A file without a principal challenges no client.
     principals(
         &gateway,

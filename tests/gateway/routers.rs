@@ -21,7 +21,6 @@ use crate::support::{
     Client, Frame, Gateway, Jar, PATIENCE, Serializer, bytes,
     client::{Refused, uri},
     code,
-    command::{run, wampgate},
     config::{TICKET, With as _, endpoint, ticket_auth, tracked, web, web_paths},
     router::{EDGE, Router, welcome},
     websocket::opcode,
@@ -160,6 +159,13 @@ fn counted(gateway: &Gateway, line: &str) {
 #[track_caller]
 fn hears(told: &Receiver<Value>) -> Value {
     told.recv_timeout(PATIENCE).unwrap()
+}
+
+/// It hears that the gateway leaves.
+#[track_caller]
+fn hears_goodbye(told: &Receiver<Value>) {
+    assert_eq!(hears(told), json!([code::GOODBYE, {}, "wamp.close.normal"]));
+    assert_eq!(hears(told), 1000);
 }
 
 #[test]

@@ -223,7 +223,6 @@ fn a_page_of_another_origin_cannot_use_the_cookie_with_a_token() {
 
 #[test]
 fn a_changed_file_of_keys_counts_at_once_and_a_broken_one_does_not() {
-    use std::os::unix::fs::PermissionsExt as _;
     let keys = |name: &str, secret: &str| {
         json!({ "keys": [{ "kty": "oct", "kid": name, "k": BASE64_URL_SAFE_NO_PAD.encode(secret) }] })
             .to_string()
@@ -236,10 +235,8 @@ fn a_changed_file_of_keys_counts_at_once_and_a_broken_one_does_not() {
             ticket
         }),
     );
-    let gateway = Gateway::prepare(&web(&service)).file("jwks.json", keys("one", SECRET));
+    let gateway = Gateway::prepare(&web(&service)).private_file("jwks.json", keys("one", SECRET)).run();
     let file = gateway.path().join("jwks.json");
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let gateway = gateway.run();
     answer(&mut open(&gateway), &token(60)).unwrap();
     std::fs::write(&file, "{").unwrap();
     gateway.output().until("goes on with what the file held before", 1);

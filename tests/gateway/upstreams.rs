@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use super::metrics::metrics;
 use crate::support::{
     Client, Frame, Gateway, Handshake, Jar, PATIENCE, WebSocket, code,
-    command::{run, wampgate},
     config::{TICKET, With as _, endpoint, ticket_auth, tracked, web_paths},
     http::Connection,
     resident::kib,

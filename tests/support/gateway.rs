@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader, Read},
     net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Child, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
@@ -111,6 +112,15 @@ impl Gateway {
     pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         std::fs::write(self.dir.path().join(name), content).unwrap();
         self
+    }
+
+    /// The same for a file of secrets, which only its owner may read.
+    #[track_caller]
+    pub(crate) fn private_file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let gateway = self.file(name, content);
+        let mode = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(gateway.dir.path().join(name), mode).unwrap();
+        gateway
     }
 
     /// Starts the process and waits until each transport listens.

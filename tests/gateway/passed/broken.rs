@@ -91,7 +91,8 @@ fn a_server_that_says_nothing_but_that_it_will_is_504() {
     gateway.output().until("reason=\"upstream-silent\"", 1);
 }
 
-/// Its kernel lets the first packet of a connection fall, and takes the one that comes a second later.
+/// Its kernel drops the packets that open a connection, and takes the one that comes three seconds after the first: the client's kernel sends them
+/// a second apart, or doubles the time each time.
 #[test]
 fn a_server_whose_queue_of_connections_is_full_for_a_moment_answers_late() {
     let busy = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
@@ -101,10 +102,10 @@ fn a_server_whose_queue_of_connections_is_full_for_a_moment_answers_late() {
     let address = busy.local_addr().unwrap();
     let before = TcpStream::connect(address).unwrap();
     let upstream = mirror();
-    let addresses = json!({ "addresses": [format!("http://{address}")], "connect_timeout": 900 });
+    let addresses = json!({ "addresses": [format!("http://{address}")], "connect_timeout": 2900 });
     let gateway = gateway(&upstream, &json!({ "upstream": addresses }));
     let server = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(500));
+        thread::sleep(Duration::from_millis(2500));
         drop((before, busy.accept()));
         let (mut peer, _) = busy.accept().unwrap();
         peer.read_exact(&mut [0; 16]).unwrap();

@@ -106,9 +106,7 @@ fn sessions_end_over_raw_socket_as_over_websocket() {
         back.join_by_ticket("joe", TICKET).unwrap();
         back.echoes();
     }
-    let mut revoke = wampgate();
-    revoke.args(["cookies", "revoke", "--node-dir"]).arg(gateway.path()).args(["--authid", "joe"]);
-    run(&mut revoke, "").printed();
+    gateway.command("cookies", &["revoke", "--authid", "joe"]);
     assert_eq!(ends(&mut back, 1008).0, "wamp.close.killed");
     counted(&gateway, "wampgate_upstream_connections{transport=\"0\",path=\"/ws\"} 0");
     let (mut warned, _) = joe(&gateway);

@@ -109,9 +109,7 @@ fn a_revocation_closes_a_thousand_sockets_within_a_second() {
     let (mut stranger, _) = handshake().opens(&gateway);
     echoes(&mut stranger, "here");
     let begun = Instant::now();
-    let mut revoke = wampgate();
-    revoke.args(["cookies", "revoke", "--node-dir"]).arg(gateway.path()).args(["--", &public_id]);
-    let told = run(&mut revoke, "").printed();
+    let told = gateway.command_said("cookies", &["revoke", &public_id]);
     assert_eq!(told, format!("revoked 1 cookie, closed {SOCKETS} connections\n"));
     for socket in &mut sockets {
         let frame = socket.receive().expect("a close frame");

@@ -16,33 +16,15 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "forward_auth"))
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "forward_auth")]
 
-from app import App, free_ports  # noqa: E402
-from checks import check, end  # noqa: E402
-from client import Connection, come, fetch  # noqa: E402
+from app import App  # noqa: E402
+from client import come, fetch  # noqa: E402
+from common import check, end, free_ports, until, wait_for_port  # noqa: E402
 
 EXAMPLES = HERE.parents[2] / "examples" / "assertion"
 TICKET = "interop-ticket"
-# Seconds in which a program has to listen, or to do what it is told.
-START = 60
 KINDS = {"EdDSA": ["-algorithm", "ed25519"], "ES256": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]}
-
-
-def until(condition, what):
-    deadline = time.monotonic() + START
-    while not condition():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"{what} takes too long")
-        time.sleep(0.05)
-
-
-def listens(port):
-    try:
-        Connection(port).close()
-        return True
-    except OSError:
-        return False
 
 
 class Scene:
@@ -53,16 +35,21 @@ class Scene:
         self.port, python, node = free_ports(3)
         self.applications = {"python": python, "node": node}
         self.configure(["EdDSA.pem", "ES256.pem"])
-        for kind, arguments in KINDS.items():
-            subprocess.run(["openssl", "genpkey", *arguments, "-out", self.folder / f"{kind}.pem"], check=True, stderr=subprocess.DEVNULL)
+        for kind in KINDS:
+            self.make_key(kind)
         self.gateway = self.start([binary, "run", "--node-dir", str(self.folder)], "gateway")
         # Node finds packages beside the script.
         shutil.copy(EXAMPLES / "server.mjs", HERE / "server.copy.mjs")
         keys = f"http://127.0.0.1:{self.port}/jwks"
-        self.start([sys.executable, EXAMPLES / "server.py"], "python", KEYS=keys, PORT=str(python))
-        self.start(["node", HERE / "server.copy.mjs"], "node", KEYS=keys, PORT=str(node))
-        for port in [self.port, python, node]:
-            until(lambda port=port: listens(port), "a program")
+        server = self.start([sys.executable, EXAMPLES / "server.py"], "python", KEYS=keys, PORT=str(python))
+        other = self.start(["node", HERE / "server.copy.mjs"], "node", KEYS=keys, PORT=str(node))
+        for port, process, name in [(self.port, self.gateway, "gateway"), (python, server, "python"), (node, other, "node")]:
+            wait_for_port(port, process, self.folder / f"{name}.log")
+
+    def make_key(self, kind):
+        made = self.folder / "made.pem"
+        subprocess.run(["openssl", "genpkey", *KINDS[kind], "-out", made], check=True, stderr=subprocess.DEVNULL)
+        made.replace(self.folder / f"{kind}.pem")
 
     def configure(self, keys):
         def onward(port):
@@ -131,6 +118,13 @@ def run(scene):
         for name, port in scene.applications.items():
             status, claims = told(fetch(port, "GET", "/", [("Wampgate-Assertion", token)]))
             check(f"{kind}, {name}: the assertion has ended", status == 401, (status, claims))
+    # jose fetches keys again after 30 seconds only. The second new key comes less than that after PyJWT's last fetch.
+    for number in ["new", "next"]:
+        before = scene.token(joe).split(".")[0]
+        scene.make_key("ES256")
+        until(lambda: scene.token(joe).split(".")[0] != before, "the new key")
+        status, claims = told(fetch(scene.port, "GET", "/python", [("Cookie", joe)]))
+        check(f"python: a token of the {number} key counts at once", status == 200, (status, claims))
 
 
 with tempfile.TemporaryDirectory() as folder:

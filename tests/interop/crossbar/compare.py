@@ -11,33 +11,27 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from nacl.signing import SigningKey
 
 INTEROP = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(INTEROP))
+
+from common import free_ports, wait_for_port  # noqa: E402
+
 EXAMPLE = INTEROP.parents[1] / "examples" / "crossbar-router"
-# Seconds in which a program has to listen, and in which one script has to end.
-START, SCRIPT = 90, 150
+# Seconds in which one script has to end.
+SCRIPT = 150
 
 SCRIPTS = {
     "autobahn": [sys.executable, str(INTEROP / "python" / "interop.py")],
     "autobahn-features": [sys.executable, str(INTEROP / "python" / "features.py")],
     "autobahn-js": ["node", str(INTEROP / "autobahnjs" / "features.js")],
 }
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 class Scene:
@@ -83,7 +77,7 @@ class Scene:
         router = self.start(command, "router", node, environment)
         self.socket = node / ".crossbar" / "gateway.sock"
         for port in (self.tickets, self.direct):
-            self.wait(port, router, "router")
+            wait_for_port(port, router, self.folder / "router.log")
 
     def start_gateway(self, binary):
         path = json.loads((EXAMPLE / "wampgate.json").read_text())["transports"][0]["paths"]["ws"]
@@ -105,24 +99,14 @@ class Scene:
         node = self.folder / "gateway"
         node.mkdir()
         (node / "config.json").write_text(json.dumps({"transports": [{"type": "web", "endpoint": endpoint, "paths": paths}]}))
-        self.wait(self.port, self.start([binary, "run", "--node-dir", str(node)], "gateway", node, {}), "gateway")
+        gateway = self.start([binary, "run", "--node-dir", str(node)], "gateway", node, {})
+        wait_for_port(self.port, gateway, self.folder / "gateway.log")
 
     def start(self, command, name, folder, environment):
         with open(self.folder / f"{name}.log", "wb") as log:
             process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **environment})
         self.processes.append(process)
         return process
-
-    def wait(self, port, process, name):
-        deadline = time.monotonic() + START
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 5).close()
-                return
-            except OSError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise SystemExit(f"the {name} does not listen:\n{(self.folder / f'{name}.log').read_text()[-3000:]}")
-                time.sleep(0.1)
 
     def stop(self):
         for process in self.processes:

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -64,12 +63,3 @@ class App(ThreadingHTTPServer):
     def handle_error(self, request, client_address):
         # A proxy that gives up a connection is no failure of the application.
         pass
-
-
-def free_ports(count):
-    """Ports that are free now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [server.getsockname()[1] for server in sockets]
-    for server in sockets:
-        server.close()
-    return ports

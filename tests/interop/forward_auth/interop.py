@@ -16,14 +16,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from app import App, free_ports
-from checks import check, end
-from client import Connection, come, fetch
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from app import App  # noqa: E402
+from client import Connection, come, fetch  # noqa: E402
+from common import START, check, end, free_ports, wait_for_port  # noqa: E402
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "forward-auth"
 TICKET = "interop-ticket"
-# Seconds in which a program has to listen. Envoy takes its time on a busy machine.
-START = 60
 
 PROXIES = {
     "nginx": (["nginx.conf"], lambda folder: ["nginx", "-p", folder, "-c", "nginx.conf", "-g", "daemon off;"]),
@@ -34,18 +34,6 @@ PROXIES = {
 }
 
 IDENTITY = ["wampgate-authid", "wampgate-authrole", "wampgate-authmethod", "wampgate-client"]
-
-
-def wait_for_port(port, process, log):
-    deadline = time.monotonic() + START
-    while True:
-        try:
-            Connection(port).close()
-            return
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"{process.args[0]} does not listen:\n{Path(log).read_text()[-3000:]}")
-            time.sleep(0.05)
 
 
 class Scene:
