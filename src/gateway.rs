@@ -15,7 +15,6 @@ use std::{
     fmt,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::Instant,
 };
 
 use tokio_util::sync::CancellationToken;
@@ -113,16 +112,17 @@ pub enum ReloadError {
 impl Gateway {
     /// Starts realms, opens stores and loads policies. Needs a tokio runtime.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        Self::start_after(config, Instant::now())
+        Self::start_after(config, &|| false)
     }
 
-    /// The same, but waits until then for another gateway that still has one of the stores, because it drains. Blocks meanwhile.
-    pub fn start_after(config: Config, until: Instant) -> Result<Self, StartError> {
+    /// The same, but for as long as it `may_wait` it waits for another gateway that still has one of the stores, because it drains. Blocks
+    /// meanwhile.
+    pub fn start_after(config: Config, may_wait: &dyn Fn() -> bool) -> Result<Self, StartError> {
         memory::set_limit(config.max_memory.unwrap_or_else(memory::half_of_the_machine));
         let foundation = Foundation::new(&config)?;
         foundation.posts.spread_end(config.drain);
         let mut assembly = Assembly::new(&config, &foundation, None)?;
-        assembly.take_over_until = Some(until);
+        assembly.may_wait = Some(may_wait);
         assembly.authorize();
         let transports = match assembly.transports(&config, false) {
             Ok(transports) => transports,

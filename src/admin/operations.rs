@@ -2,7 +2,9 @@
 
 use std::{
     collections::HashSet,
-    io, thread,
+    io,
+    sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -102,6 +104,16 @@ struct Job<'a> {
     reveal: bool,
 }
 
+/// What a selection takes.
+struct Selected {
+    /// The tracking IDs.
+    ids: Vec<TrackingId>,
+    /// How many of them have a record.
+    records: u64,
+    /// The public ID of the first of these; none also where all are selected.
+    first: Option<Arc<str>>,
+}
+
 impl Job<'_> {
     fn list(
         &self,
@@ -154,8 +166,7 @@ impl Job<'_> {
         self.store.clients.store.look_up(id, self.now).wait()
     }
 
-    /// The tracking IDs that a selection takes, and how many of them have a record.
-    fn selected(&self, selection: &Selection) -> Result<(Vec<TrackingId>, u64), Failure> {
+    fn selected(&self, selection: &Selection) -> Result<Selected, Failure> {
         let clients = &self.store.clients;
         let mut ids = match selection {
             Selection::Id(wanted) => self.ids_of(wanted)?,
@@ -168,17 +179,22 @@ impl Job<'_> {
             return Err(Failure::NoSuchCookie);
         }
         let mut records = ids.len() as u64;
+        let mut first = None;
         if !matches!(selection, Selection::All) {
             // As at a logout: a client that is left with another ID of the line would come back with it.
             ids = block_on(clients.lines(&ids, self.now));
-            let is_there = |id: &&TrackingId| self.look_up(id).is_ok_and(|record| record.is_some());
-            records = ids.iter().filter(is_there).count() as u64;
+            records = 0;
+            block_on(clients.each_live(&ids, self.now, |id, record| {
+                let Some(record) = record else { return };
+                records += 1;
+                first.get_or_insert_with(|| clients.public_id(id, &record));
+            }));
         }
-        Ok((ids, records))
+        Ok(Selected { ids, records, first })
     }
 
     fn count_revoked(&self, selection: &Selection) -> Result<Summary, Failure> {
-        let (ids, records) = self.selected(selection)?;
+        let Selected { ids, records, .. } = self.selected(selection)?;
         let open = &self.store.clients.connections;
         let connections = ids.iter().map(|id| u64::from(open.count(id))).sum();
         Ok(Summary::Revocable { records, connections })
@@ -191,14 +207,12 @@ impl Job<'_> {
         client: &mut Option<String>,
     ) -> Result<Summary, Failure> {
         let clients = &self.store.clients;
-        let (ids, records) = match self.selected(selection) {
+        let Selected { ids, records, first } = match self.selected(selection) {
             Err(Failure::Store(cause)) if cause.is_outage() => return Err(self.revoke_here(selection, cause)),
             selected => selected?,
         };
         if matches!(selection, Selection::Id(_)) {
-            // Its records are gone afterwards.
-            let named = |id| Some(clients.public_id(id, &self.look_up(id).ok()??).to_string());
-            *client = ids.iter().find_map(named);
+            *client = first.map(|name| name.to_string());
         }
         let total = ids.len() as u64;
         let (mut done, mut connections) = (0, 0);

@@ -8,6 +8,7 @@ use crate::{
         testing::{logged_in, login},
     },
     time::Timestamp,
+    tracking::scripted::ScriptedStore,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_342_473_139);
@@ -144,4 +145,27 @@ fn requests_are_written_as_documented() {
 fn debug_shows_no_id() {
     let command = Command::Revoke(Selection::Id(IdArgument("secretsecret".into())));
     assert!(!format!("{command:?}").contains("secret"));
+}
+
+#[test]
+fn a_store_elsewhere_is_not_waited_for_once_for_each_record() {
+    let elsewhere = ScriptedStore::hanging();
+    let opened = OpenedStore::local(Arc::clone(&elsewhere) as _);
+    let options = StoreOptions::Memory { max_cookies: 1000, max_per_principal: 0 };
+    let store = ManagedStore::new("test".into(), &options, &opened, Arc::new(PublicIdKey::random().unwrap()));
+    for number in 0..100 {
+        let record = logged_in(CookieRecord::new(NOW, MaxAge::DEFAULT), login("joe", NOW));
+        opened.store.create(&id(number), record).wait().unwrap();
+    }
+    std::thread::scope(|scope| {
+        let counting = scope
+            .spawn(|| run(&store, false, Command::CountRevoked(Selection::Authid("joe".into()))).0.unwrap());
+        let mut rounds = 0;
+        while !counting.is_finished() {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            rounds += usize::from(elsewhere.answer_waiting() > 0);
+        }
+        assert_eq!(counting.join().unwrap(), Summary::Revocable { records: 100, connections: 0 });
+        assert!(rounds < 50, "waited {rounds} times for the records of 100 IDs");
+    });
 }

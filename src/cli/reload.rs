@@ -85,11 +85,15 @@ struct Watch {
     is_told: bool,
 }
 
-/// Reloads on a task of its own. From here on SIGHUP no longer ends the process.
-pub(super) fn start(watched: Arc<Watched>) -> io::Result<JoinHandle<()>> {
-    let hang_up = signal(SignalKind::hangup())?;
+/// SIGHUP, which no longer ends the process from here on. A signal that comes before the gateway can reload is kept for it.
+pub(super) fn hang_ups() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
+/// Reloads on a task of its own.
+pub(super) fn start(watched: Arc<Watched>, hang_up: Signal) -> JoinHandle<()> {
     let watch = Watch { watched, looking: None, is_told: false };
-    Ok(tokio::spawn(reload(watch, hang_up)))
+    tokio::spawn(reload(watch, hang_up))
 }
 
 async fn reload(mut watch: Watch, mut hang_up: Signal) {

@@ -16,6 +16,7 @@ use anyhow::Context;
 use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
+    task,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
@@ -138,18 +139,27 @@ async fn serve(
     record: Option<PathBuf>,
     starting: mpsc::Sender<()>,
 ) -> anyhow::Result<ExitCode> {
-    let gateway = Gateway::start_after(config, take_over_until).context("cannot start")?;
-    if let Some(file) = record {
-        let recorder = Recorder::open(&file).with_context(|| format!("--record {}", file.display()))?;
-        gateway.record(&Arc::new(recorder));
-    }
-    let shutdown = CancellationToken::new();
-    let watched = Arc::new(reading(&gateway));
-    let admin = listen_for_commands(&gateway, take_over_until, &watched, &shutdown).await?;
-    let server = gateway.bind()?;
-    // Before the gateway announces itself: a signal must find a handler.
+    // Before anything that takes its time: a signal must find a handler.
     let signaled = end_on_signals().context("cannot listen for SIGTERM and SIGINT")?;
-    let reloading = reload::start(watched).context("cannot listen for SIGHUP")?;
+    let hang_ups = reload::hang_ups().context("cannot listen for SIGHUP")?;
+    let shutdown = CancellationToken::new();
+    let ends = signaled.clone();
+    let begun = signaled.run_until_cancelled(async {
+        let gateway = start(config, take_over_until, ends).await?;
+        if let Some(file) = record {
+            let recorder = Recorder::open(&file).with_context(|| format!("--record {}", file.display()))?;
+            gateway.record(&Arc::new(recorder));
+        }
+        let watched = Arc::new(reading(&gateway));
+        let admin = listen_for_commands(&gateway, take_over_until, &watched, &shutdown).await?;
+        anyhow::Ok((gateway, watched, admin))
+    });
+    let Some(begun) = begun.await else {
+        info!("a signal ends the gateway before it has started");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let (gateway, watched, admin) = begun?;
+    let server = gateway.bind()?;
     match announce(&gateway, &server) {
         // The reader has seen enough, as `head` does.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
@@ -164,12 +174,20 @@ async fn serve(
         admin.wait().await;
     });
     notify::ready();
+    let reloading = reload::start(watched, hang_ups);
     signaled.cancelled().await;
     reloading.abort();
     notify::stopping();
     info!("shutting down; a second signal ends at once");
     shutdown.cancel();
     serving.await.context("the server crashed").map(|()| ExitCode::SUCCESS)
+}
+
+/// Starts the gateway on a thread that may block: it may wait for another gateway, and for file systems. A signal ends the wait.
+async fn start(config: Config, take_over_until: Instant, ends: CancellationToken) -> anyhow::Result<Gateway> {
+    let may_wait = move || Instant::now() < take_over_until && !ends.is_cancelled();
+    let starting = task::spawn_blocking(move || Gateway::start_after(config, &may_wait));
+    starting.await.context("the gateway crashed")?.context("cannot start")
 }
 
 /// Opens the socket for `wampgate cookies`, `wampgate health` and `wampgate reload`, if there is a node directory to put it in. The gateway

@@ -52,6 +52,7 @@ pub(super) const fn default_endpoint() -> Endpoint {
 pub(super) fn checked(token: Option<Located<Secret>>, walk: &mut Walk<'_>) -> ConsoleOptions {
     if let Some(Located { path, value }) = &token
         && value.expose().len() < SHORTEST
+        && walk.judges_secret(path)
     {
         let message = format!(
             "a token needs at least {SHORTEST} characters that are hard to guess, such as those that `openssl rand -hex 16` prints"

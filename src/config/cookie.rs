@@ -25,9 +25,6 @@ const UNGUESSABLE_LENGTH: usize = 22;
 /// Browsers cut a cookie's lifetime to this (RFC 6265bis, 5.5).
 const BROWSERS_MAX_AGE: u32 = 400 * 86_400;
 
-/// What stands for a URL that is not there, where only the rest of a configuration is checked.
-const MISSING_URL: &str = "redis://localhost";
-
 object! {
     /// Cookie tracking: the browser keeps an ID, so that the gateway recognizes the client when it comes back.
     struct RawCookie {
@@ -374,18 +371,11 @@ impl RawStore {
             }
             Self::Redis(store) => {
                 let Located { path, value: url } = store.url?;
-                let text = if walk.is_missing_secret(&path) { MISSING_URL } else { url.expose() };
-                let url = match RedisUrl::parse(text) {
-                    Ok(url) => url,
-                    Err(error) => {
-                        walk.fault_at(path, error.to_string());
-                        return None;
-                    }
-                };
+                let is_always = store.durability == Some(DurabilityName::Always);
+                let url = redis_url(&path, &url, is_always, walk)?;
                 if url.shows_password() {
                     walk.warn_at(&path, "the password crosses the network as plain text: use `rediss://`");
                 }
-                let is_always = store.durability == Some(DurabilityName::Always);
                 if let Some(Located { path, .. }) = store.replicas.as_ref().filter(|_| !is_always) {
                     walk.fault_at(
                         path.clone(),
@@ -393,10 +383,6 @@ impl RawStore {
                     );
                 }
                 let replicas = store.replicas.map_or(0, |replicas| replicas.value.get());
-                if is_always && url.is_cluster() {
-                    walk.fault_at(path, RedisUrlError::NotKept.to_string());
-                    return None;
-                }
                 let durability = if is_always { Durability::Always { replicas } } else { Durability::Server };
                 Some(StoreOptions::Redis(Box::new(RedisOptions {
                     url,
@@ -413,7 +399,28 @@ impl RawStore {
     }
 }
 
-/// The stores on disk that the walk has met. Services share a store if they describe it alike. Two different descriptions
+/// The URL of a Redis that is to keep changes as `is_always` says. Where its text does not matter, it may stay unknown.
+fn redis_url(path: &str, text: &Secret, is_always: bool, walk: &mut Walk<'_>) -> Option<RedisUrl> {
+    if let Some(why) = walk.why_missing(path) {
+        return Some(RedisUrl::unknown(why));
+    }
+    let parsed = RedisUrl::parse(text.expose());
+    match parsed
+        .and_then(|url| if is_always && url.is_cluster() { Err(RedisUrlError::NotKept) } else { Ok(url) })
+    {
+        Ok(url) => Some(url),
+        Err(error) if walk.judges_secret(path) => {
+            walk.fault_at(path, error.to_string());
+            None
+        }
+        Err(error) => {
+            walk.warn_at(path, error.to_string());
+            Some(RedisUrl::unknown(error.to_string()))
+        }
+    }
+}
+
+/// The stores that the walk has met, but for those in memory. Services share a store if they describe it alike. Two different descriptions
 /// of one place are a fault, since the gateway would open it twice.
 #[derive(Debug, Default)]
 pub(super) struct Stores(Vec<(String, StoreOptions)>);
@@ -421,7 +428,7 @@ pub(super) struct Stores(Vec<(String, StoreOptions)>);
 impl Stores {
     fn claim(&mut self, path: String, store: &StoreOptions, walk: &mut Walk<'_>) {
         let place = store.place();
-        if !place.is_shared() {
+        if !place.is_shared() || store.why_unknown().is_some() {
             return;
         }
         match self.0.iter().find(|(_, other)| other.place() == place) {

@@ -7,7 +7,7 @@ use schemars::json_schema;
 
 use super::{
     AssertionOptions, IdentityHeaders, Signer,
-    reader::{Json, Located, NodePath, Raw, Walk, Whole, checked_text, inline_schema, object, quoted},
+    reader::{Json, Located, NodePath, Raw, Walk, Whole, checked_text, inline_schema, object},
     signing::Signing,
 };
 use crate::{
@@ -82,6 +82,9 @@ inline_schema!(
     |_generator| json_schema!({ "type": "string", "minLength": 1 })
 );
 
+/// A header's name, and where the file has it; none: it is the default.
+type Named = (HeaderName, Option<String>);
+
 /// The headers that tell who a client is, with what proves them.
 pub(super) fn checked_headers(
     headers: Option<RawIdentityHeaders>,
@@ -89,76 +92,69 @@ pub(super) fn checked_headers(
     signing: &mut Signing,
     walk: &mut Walk<'_>,
 ) -> IdentityHeaders {
-    let headers = headers.map_or_else(IdentityHeaders::default, |headers| headers.check(walk));
-    match assertion {
-        Some(assertion) => RawAssertion::beside(assertion, headers, signing, walk),
-        None => headers,
-    }
+    let name = |raw: Option<Located<IdentityHeader>>, default: HeaderName| match raw {
+        Some(Located { path, value: IdentityHeader(name) }) => (name, Some(path)),
+        None => (default, None),
+    };
+    let [authid, authrole, authmethod, client] = headers.map_or([None, None, None, None], |headers| {
+        [headers.authid, headers.authrole, headers.authmethod, headers.client]
+    });
+    let default = IdentityHeaders::default();
+    let named = [
+        name(authid, default.authid),
+        name(authrole, default.authrole),
+        name(authmethod, default.authmethod),
+        name(client, default.client),
+    ];
+    let (token, assertion) = assertion
+        .map(|Located { path, value: mut raw }| {
+            (name(raw.header.take(), AssertionOptions::HEADER), Located { path, value: raw })
+        })
+        .unzip();
+    tell_apart(&named.iter().chain(&token).collect::<Vec<_>>(), walk);
+    let [(authid, _), (authrole, _), (authmethod, _), (client, _)] = named;
+    let assertion = token
+        .zip(assertion)
+        .and_then(|((header, _), Located { path, value: raw })| raw.check(path, header, signing, walk));
+    IdentityHeaders { authid, authrole, authmethod, client, assertion: assertion.map(Box::new) }
 }
 
-impl RawIdentityHeaders {
-    fn check(self, walk: &mut Walk<'_>) -> IdentityHeaders {
-        let default = IdentityHeaders::default();
-        let name = |raw: &Option<Located<IdentityHeader>>, default: HeaderName| {
-            raw.as_ref().map_or(default, |named| named.value.0.clone())
-        };
-        let headers = IdentityHeaders {
-            authid: name(&self.authid, default.authid),
-            authrole: name(&self.authrole, default.authrole),
-            authmethod: name(&self.authmethod, default.authmethod),
-            client: name(&self.client, default.client),
-            assertion: None,
-        };
-        let reads = headers.names().map(|name| as_read(name.as_str()));
-        let paths = [self.authid, self.authrole, self.authmethod, self.client].map(|raw| Some(raw?.path));
-        for (place, (path, name)) in paths.iter().zip(headers.names()).enumerate() {
-            let Some(path) = path else { continue };
-            let read = as_read(name.as_str());
-            // Of two that the file names, the fault is told at the second.
-            let mut others = reads.iter().zip(&paths).enumerate();
-            if others.any(|(other, (other_read, other_path))| {
-                other != place && *other_read == read && (other < place || other_path.is_none())
-            }) {
-                walk.fault_at(
-                    path,
-                    format!("`{name}`, as servers read it, tells something else already: use another name"),
-                );
-            }
+/// Reports headers that servers read as one.
+fn tell_apart(named: &[&Named], walk: &mut Walk<'_>) {
+    let reads: Vec<_> = named.iter().map(|(name, path)| (as_read(name.as_str()), path.is_some())).collect();
+    for (place, ((name, path), (read, _))) in named.iter().zip(&reads).enumerate() {
+        let Some(path) = path else { continue };
+        // Of two that the file names, the fault is told at the second.
+        let mut others = reads.iter().enumerate();
+        if others.any(|(other, (other_read, is_named))| {
+            other != place && other_read == read && (other < place || !is_named)
+        }) {
+            walk.fault_at(
+                path,
+                format!("`{name}`, as servers read it, tells something else already: use another name"),
+            );
         }
-        headers
     }
 }
 
 impl RawAssertion {
-    /// The headers of a path, with this token beside them.
-    fn beside(
-        Located { path, value: raw }: Located<Self>,
-        headers: IdentityHeaders,
+    /// The token of the object at `path`, in this header.
+    fn check(
+        self,
+        path: String,
+        header: HeaderName,
         signing: &mut Signing,
         walk: &mut Walk<'_>,
-    ) -> IdentityHeaders {
+    ) -> Option<AssertionOptions> {
         signing.is_wanted = true;
-        signing.assertion.get_or_insert_with(|| path.clone());
-        let at = raw.header.as_ref().map_or_else(|| path.clone(), |header| header.path.clone());
-        let header = raw.header.map_or(AssertionOptions::HEADER, |header| header.value.0);
-        let read = as_read(header.as_str());
-        if headers.names().iter().any(|other| as_read(other.as_str()) == read) {
-            walk.fault_at(
-                at,
-                format!(
-                    "{}, as servers read it, tells something else already: use another name",
-                    quoted(header.as_str())
-                ),
-            );
-        }
-        let keys = raw.keys.and_then(|keys| signing.keys(keys, walk));
+        signing.assertion.get_or_insert(path);
+        let keys = self.keys.and_then(|keys| signing.keys(keys, walk));
         let lifetime =
-            raw.lifetime.map_or(AssertionOptions::LIFETIME, |lifetime| Duration::from_secs(lifetime.0));
-        let assertion = keys.zip(raw.audience).map(|(keys, audience)| AssertionOptions {
+            self.lifetime.map_or(AssertionOptions::LIFETIME, |lifetime| Duration::from_secs(lifetime.0));
+        keys.zip(self.audience).map(|(keys, audience)| AssertionOptions {
             header,
             audience: audience.to_string(),
-            signer: Signer::new(keys, raw.issuer.map(|name| name.to_string()), lifetime),
-        });
-        IdentityHeaders { assertion: assertion.map(Box::new), ..headers }
+            signer: Signer::new(keys, self.issuer.map(|name| name.to_string()), lifetime),
+        })
     }
 }

@@ -45,12 +45,9 @@ impl Raw for Secret {
                 return None;
             }
         };
-        if secret.is_empty() && walk.surroundings.options.without_files {
-            return Some(Self::new(PLACEHOLDER.to_owned()));
-        }
         if secret.is_empty() {
-            walk.fault("the secret is empty: use one that is hard to guess");
-            return None;
+            walk.unusable_secret("the secret is empty: use one that is hard to guess");
+            return placeholder(walk).map(Self::new);
         }
         Some(Self::new(secret))
     }

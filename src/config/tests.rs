@@ -71,6 +71,58 @@ fn only_so_many_faults_are_listed() {
 }
 
 #[test]
+fn where_files_do_not_count_no_secret_is_judged() {
+    let store = |more: Value| {
+        let mut store = json!({ "type": "redis", "url": "${SECRET}" });
+        store.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "store": store })
+    };
+    let joe = json!({ "secret": "${SECRET}", "role": "r", "salt": "s", "iterations": 200_000 });
+    let eve = json!({
+        "kdf": "pbkdf2", "iterations": 4096, "salt": "00112233445566778899aabbccddeeff", "stored-key": "${SECRET}", "server-key": "${SECRET}", "role": "r",
+    });
+    let keys =
+        json!({ "type": "jwt", "algorithms": ["HS256"], "keys": { "secret": "${SECRET}" }, "role": "r" });
+    let auth = json!({
+        "wampcra": { "type": "static", "users": { "joe": joe } },
+        "scram": { "type": "static", "principals": { "eve": eve } },
+        "ticket": keys,
+    });
+    let text = json!({
+        "realms": [{ "name": "realm1", "roles": [{ "name": "r", "permissions": [{ "uri": "", "match": "prefix", "allow": { "call": true } }] }] }],
+        "transports": [
+            { "type": "web", "endpoint": { "type": "tcp", "port": 8080 }, "paths": {
+                "ws": { "type": "websocket", "auth": auth, "cookie": store(json!({})) },
+                "other": { "type": "websocket", "cookie": store(json!({ "durability": "always" })) },
+            } },
+            { "type": "admin", "token": "${SECRET}" },
+        ],
+    });
+    for (secret, faults) in [(None, 7), (Some(""), 7), (Some("wrong"), 7), (Some("redis+cluster://host"), 5)]
+    {
+        let check = |without_files| {
+            let env = |_: &str| secret.map(str::to_owned);
+            let options = LoadOptions { without_files, ..LoadOptions::default() };
+            check(
+                "config.json",
+                text.to_string().as_bytes(),
+                Outside { env: &env, options }.at(Path::new("/node"), None),
+            )
+        };
+        let error = check(false).unwrap_err();
+        assert_eq!(error.count(), faults, "{secret:?}: {error}");
+        let (config, _) = check(true).unwrap();
+        let services = config.transports.iter().flat_map(|transport| transport.edge.services());
+        let (unknown, known): (Vec<_>, Vec<_>) = services
+            .map(|(_, service)| &service.cookie.as_ref().unwrap().store)
+            .partition(|store| store.why_unknown().is_some());
+        // Only a store without `durability` takes a cluster.
+        let is_one_known = secret == Some("redis+cluster://host");
+        assert_eq!((unknown.len(), known.len()), if is_one_known { (1, 1) } else { (2, 0) }, "{secret:?}");
+    }
+}
+
+#[test]
 fn relative_paths_are_joined_to_the_node_directory() {
     let text = json!({ "transports": [{
         "type": "websocket",

@@ -4,7 +4,7 @@
 mod asked;
 mod services;
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{ReloadError, RunningTransport, StartError, State, changes::successions, foundation::Foundation};
 use crate::{
@@ -41,8 +41,8 @@ pub(super) struct Assembly<'a> {
     /// One tracker for each store.
     pub(super) trackers: Vec<Arc<Tracker>>,
     pub(super) stores: Vec<ManagedStore>,
-    /// Until when another gateway may let go of a store; none: it must have done so.
-    pub(super) take_over_until: Option<Instant>,
+    /// Whether another gateway still has time to let go of a store; none: it must have done so.
+    pub(super) may_wait: Option<&'a dyn Fn() -> bool>,
     pub(super) acceptors: Vec<Arc<Acceptor>>,
     logins: Vec<Arc<dyn LoginFile>>,
     /// The WebSocket services of all transports, each with its place.
@@ -111,7 +111,7 @@ impl<'a> Assembly<'a> {
             authorizers,
             trackers: Vec::new(),
             stores: Vec::new(),
-            take_over_until: None,
+            may_wait: None,
             acceptors: Vec::new(),
             logins: Vec::new(),
             services: Vec::new(),

@@ -22,7 +22,7 @@ use crate::{
     edge::{Console, Order},
     realm::{Listed, Realm},
     service::number_of_line,
-    store::StoreOptions,
+    store::{StoreOptions, block_on},
     stream::PeerAddr,
     time::Timestamp,
     wamp::SessionId,
@@ -228,7 +228,7 @@ fn sessions(
         lists.iter().flat_map(|(_, list)| &list.newest).map(|listed| listed.session).collect();
     let mut clients: HashMap<SessionId, (Arc<str>, &str)> = HashMap::new();
     for store in stores {
-        let of_store = store.clients.of_sessions(&shown, now);
+        let of_store = block_on(store.clients.of_sessions(&shown, now));
         clients.extend(of_store.into_iter().map(|(session, client)| (session, (client, store.name()))));
     }
     let row = |realm: &Realm, listed: &Listed| {

@@ -94,6 +94,14 @@ pub enum StorePlace {
 }
 
 impl StoreOptions {
+    /// Why the place is not known: the URL of a Redis could not be read; none: it is.
+    pub fn why_unknown(&self) -> Option<&str> {
+        match self {
+            Self::Memory { .. } | Self::File { .. } | Self::Lmdb { .. } => None,
+            Self::Redis(options) => options.url.why_unknown(),
+        }
+    }
+
     /// Where the store lives, as the configuration spells it.
     pub fn place(&self) -> StorePlace {
         match self {

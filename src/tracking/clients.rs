@@ -10,7 +10,7 @@ use crate::{
     cookie::{PrincipalMark, PublicIdKey, TrackingId},
     store::{
         CookieRecord, CookieStore, Lookup, OpenConnections, OpenedStore, Parting, Reach, Revocation,
-        Revocations, StoreError, block_on,
+        Revocations, StoreError,
     },
     time::Timestamp,
     wamp::SessionId,
@@ -105,6 +105,23 @@ impl Clients {
     /// Takes those out that have a live record of the client with this public ID.
     pub(super) async fn leave_out(&self, ids: &mut Vec<TrackingId>, name: &str, now: Timestamp) {
         let mut left = Vec::with_capacity(ids.len());
+        self.each_live(ids, now, |id, record| {
+            if record.is_none_or(|record| *self.public_id(id, &record) != *name) {
+                left.push(id.clone());
+            }
+        })
+        .await;
+        *ids = left;
+    }
+
+    /// Shows each ID with its live record, if the store has one and answers. Asks for many before it waits for the first, so that a
+    /// store elsewhere is not waited for once for each.
+    pub(crate) async fn each_live(
+        &self,
+        ids: &[TrackingId],
+        now: Timestamp,
+        mut each: impl FnMut(&TrackingId, Option<CookieRecord>),
+    ) {
         for ids in ids.chunks(AT_ONCE) {
             let mut asked = self.ask(ids, now).into_iter();
             for id in ids {
@@ -112,31 +129,32 @@ impl Clients {
                     Some(answer) => answer.await.ok().flatten(),
                     None => None,
                 };
-                let is_theirs = record
-                    .is_some_and(|record| !record.is_expired(now) && *self.public_id(id, &record) == *name);
-                if !is_theirs {
-                    left.push(id.clone());
-                }
+                each(id, record.filter(|record| !record.is_expired(now)));
             }
         }
-        *ids = left;
     }
 
     /// The public IDs of the clients that have these sessions, as far as they are clients of this store. Takes one pass over the
-    /// open connections, and a look-up for each session: call it where blocking is allowed.
-    pub(crate) fn of_sessions(
+    /// open connections, and a look-up for each session.
+    pub(crate) async fn of_sessions(
         &self,
         sessions: &HashSet<SessionId>,
         now: Timestamp,
     ) -> Vec<(SessionId, Arc<str>)> {
-        let mut found = Vec::new();
+        let (mut found, mut ids) = (Vec::new(), Vec::new());
         self.connections.each_session(|session, id| {
             if sessions.contains(&session) {
-                found.push((session, id.clone()));
+                found.push(session);
+                ids.push(id.clone());
             }
         });
-        let name = |(session, id)| Some((session, block_on(self.name(&id, now))?));
-        found.into_iter().filter_map(name).collect()
+        let (mut found, mut clients) = (found.into_iter(), Vec::with_capacity(ids.len()));
+        self.each_live(&ids, now, |id, record| {
+            let session = found.next();
+            clients.extend(session.zip(record.map(|record| self.public_id(id, &record))));
+        })
+        .await;
+        clients
     }
 
     /// From now on they log in to these realms.

@@ -30,7 +30,7 @@ pub(crate) enum StoreCall<'a> {
 type Script = Box<dyn FnMut(&MemoryStore, StoreCall<'_>) -> Result<(), StoreError> + Send>;
 
 /// A look-up that waits for its answer.
-type Unanswered = oneshot::Sender<Result<Option<CookieRecord>, StoreError>>;
+type Unanswered = (TrackingId, Timestamp, oneshot::Sender<Result<Option<CookieRecord>, StoreError>>);
 
 pub(crate) struct ScriptedStore {
     pub(crate) store: MemoryStore,
@@ -39,7 +39,7 @@ pub(crate) struct ScriptedStore {
     is_careless: bool,
     /// Whether answers come from another thread, as those of a store on another machine.
     is_remote: bool,
-    /// The look-ups of a store that never answers them.
+    /// The look-ups of a store that answers none before the test has it answer.
     stuck: Option<Mutex<Vec<Unanswered>>>,
 }
 
@@ -62,7 +62,19 @@ impl ScriptedStore {
         Arc::new(Self { stuck: Some(Mutex::default()), ..Self::plain() })
     }
 
-    /// How many look-ups of a store that never answers wait.
+    /// Has a store that hangs answer what waits; how many that were.
+    pub(crate) fn answer_waiting(&self) -> usize {
+        let waiting = self.stuck.as_ref().map(|stuck| std::mem::take(&mut *stuck.lock().unwrap()));
+        let waiting = waiting.unwrap_or_default();
+        let count = waiting.len();
+        for (id, now, sender) in waiting {
+            // The receiver is gone if the caller does not wait.
+            drop(sender.send(self.store.look_up(&id, now).wait()));
+        }
+        count
+    }
+
+    /// How many look-ups of a store that hangs wait.
     pub(crate) fn waiting(&self) -> usize {
         self.stuck.as_ref().map_or(0, |stuck| stuck.lock().unwrap().len())
     }
@@ -103,7 +115,7 @@ impl CookieStore for ScriptedStore {
         }
         if let Some(stuck) = &self.stuck {
             let (sender, receiver) = oneshot::channel();
-            stuck.lock().unwrap().push(sender);
+            stuck.lock().unwrap().push((id.clone(), now, sender));
             return Lookup::Waiting(receiver);
         }
         let now = if self.is_careless { Timestamp::from_millis(0) } else { now };

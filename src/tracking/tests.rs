@@ -287,3 +287,29 @@ async fn only_the_record_of_a_new_client_that_nothing_stands_on_is_withdrawn() {
     tracker.withdraw(&joined, NOW);
     assert!(is_known(&joined), "it had a session");
 }
+
+#[tokio::test]
+async fn store_elsewhere_is_asked_for_the_clients_of_many_sessions_at_the_same_time() {
+    let store = ScriptedStore::hanging();
+    let clients = tracker(&store).clients;
+    let mut open = Vec::new();
+    for session in 1..=100 {
+        let id = TrackingId::parse(&format!("client-{session}")).unwrap();
+        if session > 1 {
+            clients.store.create(&id, CookieRecord::new(NOW, MaxAge::DEFAULT)).await.unwrap();
+        }
+        open.push(clients.connections.enter(&id));
+        open.last().unwrap().has_session(SessionId(session));
+    }
+    let sessions = (1..=50).map(SessionId).collect();
+    let mut named = Box::pin(clients.of_sessions(&sessions, NOW));
+    assert!(futures_util::poll!(&mut named).is_pending());
+    assert_eq!(store.answer_waiting(), 50);
+    let mut named = named.await;
+    named.sort();
+    let names = (2..=50).map(|session: u64| {
+        let id = TrackingId::parse(&format!("client-{session}")).unwrap();
+        (SessionId(session), clients.key.public_id(&id))
+    });
+    assert!(named.into_iter().eq(names), "the first client has no record");
+}

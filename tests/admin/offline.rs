@@ -9,7 +9,7 @@ use wampgate::store::{CookieRecord, LineFormat, MaxAge, Timestamp, TrackingId, w
 use super::{CROSSBAR, JOES, PLAIN, cookies, cookies_with, joes_line, listed, public_id};
 use crate::support::{
     Gateway,
-    config::{is_durable, stores, tracked, tracked_in_file, web, web_paths},
+    config::{is_durable, stores, tracked, tracked_in, tracked_in_file, web, web_paths},
 };
 
 /// A node directory with a configuration.
@@ -234,6 +234,27 @@ fn expired_cookies_are_dropped() {
     write_line(&TrackingId::parse("recent").unwrap(), &recent, LineFormat::Wampgate, &mut lines);
     fs::write(dir.path().join("cookies.dat"), lines).unwrap();
     assert_eq!(cookies(dir.path(), &["purge"]).printed(), "dropped 3 expired cookies\n");
+}
+
+#[test]
+fn a_store_on_redis_is_named_by_a_url_that_can_be_read() {
+    let url = json!({ "type": "redis", "url": { "file": "url" } });
+    let dir = node(&web_paths(&json!({ "ws": tracked_in_file(), "other": tracked_in(&url) })));
+    fs::write(dir.path().join("cookies.dat"), CROSSBAR).unwrap();
+    for (text, why) in [
+        (None, "there is no such file"),
+        (Some(""), "the secret is empty"),
+        (Some("http://host"), "this is not the URL of a Redis"),
+    ] {
+        if let Some(text) = text {
+            fs::write(dir.path().join("url"), text).unwrap();
+        }
+        // The store beside it needs no URL.
+        let told = cookies(dir.path(), &["ls", "--path", "/ws"]).printed();
+        assert!(told.contains("joe (frontend, ticket)"), "{told}");
+        let told = cookies(dir.path(), &["ls", "--path", "/other"]).complained();
+        assert!(told.contains("finds a store on Redis by its URL") && told.contains(why), "{told}");
+    }
 }
 
 #[test]

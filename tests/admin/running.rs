@@ -212,7 +212,10 @@ fn the_log_says_who_did_what_and_what_reveals_ids_is_not_like_a_list() {
 fn what_has_become_of_the_files_of_a_running_gateway_stops_no_command_that_asks_it() {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-    let users = json!({ "joe": { "secret": { "file": "secret" }, "role": "frontend" } });
+    let users = json!({
+        "joe": { "secret": { "file": "secret" }, "role": "frontend" },
+        "eve": { "secret": { "file": "derived" }, "role": "frontend", "salt": "salt", "iterations": 200_000 },
+    });
     let tokens = json!({ "type": "jwt", "algorithms": ["HS256"], "keys": { "secret": { "file": "token" } }, "role": "frontend" });
     let auth = anonymous_auth()
         .with("wampcra", json!({ "type": "static", "users": users }))
@@ -224,12 +227,16 @@ fn what_has_become_of_the_files_of_a_running_gateway_stops_no_command_that_asks_
     let app = json!({
         "type": "proxy", "websocket": "/ws", "upstream": server, "assertion": { "keys": ["signing.pem"], "audience": "app" },
     });
-    let config = web_paths(
-        &json!({ "ws": tracked_in_file().with("auth", auth), "app": app, "keys": { "type": "jwks" } }),
-    );
+    let paths = json!({
+        "ws": tracked_in_file().with("auth", auth), "app": app, "keys": { "type": "jwks" },
+        "console": { "type": "admin", "token": { "file": "console" } },
+    });
+    let config = web_paths(&paths);
     let gateway = Gateway::prepare_exactly(&config);
     let files = [
         ("secret", "a secret of joe"),
+        ("derived", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+        ("console", "a token of the operator"),
         ("token", "a secret of at least 32 bytes, which it is"),
         ("principals.json", "{}"),
         ("ca.pem", &*certificate),

@@ -8,12 +8,14 @@ use std::{
     thread,
 };
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{
     Client, Gateway, Jar, PATIENCE, code,
     command::{run, wampgate},
     config::{tracked, tracked_in, untracked, web},
+    signal,
 };
 
 /// A gateway at a port that it shares, which says at `/` which one it is.
@@ -124,6 +126,8 @@ fn the_lock_of_a_store_is_taken_over_when_the_gateway_that_has_it_ends() {
         let new =
             Gateway::prepare(&store).file("public-id.key", key).arguments(&["--take-over", "300"]).launched();
         new.output().until("waiting for another process", 1);
+        // A rotation of logs does not end what waits.
+        new.signal(Signal::HUP);
         session.echoes();
         old.signal_term();
         let new = thread::scope(|scope| {
@@ -134,6 +138,7 @@ fn the_lock_of_a_store_is_taken_over_when_the_gateway_that_has_it_ends() {
             });
             new.listening()
         });
+        new.output().until("nothing has changed since the gateway last looked", 1);
         let (_, again) = Client::joined(&new, &mut jar);
         assert_eq!(again["x_wampgate_known"], json!(true));
         assert_eq!(again["authid"], welcome["authid"]);
@@ -147,6 +152,26 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_signal_ends_a_gateway_that_waits_for_another_one() {
+    for store in [json!({ "type": "file", "filename": "cookies.dat" }), json!({ "type": "memory" })] {
+        let old = Gateway::start(&with_store(&store));
+        for signal in [Signal::TERM, Signal::INT] {
+            let mut command = wampgate();
+            command.args(["run", "--take-over", "300", "--node-dir"]).arg(old.path());
+            let mut new = Running(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+            let mut told = BufReader::new(new.0.stderr.take().unwrap()).lines();
+            assert!(told.any(|told| told.unwrap().contains("waiting for another process")));
+            signal::send(new.0.id(), Signal::HUP);
+            signal::send(new.0.id(), signal);
+            let told: String = told.map(Result::unwrap).collect();
+            assert!(told.contains("a signal ends the gateway before it has started"), "{told}");
+            assert!(new.0.wait().unwrap().success());
+        }
+        old.assert_next_client_is_served();
     }
 }
 

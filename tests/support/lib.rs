@@ -15,7 +15,7 @@ pub(crate) mod raw_socket;
 pub(crate) mod redis;
 pub(crate) mod resident;
 pub(crate) mod router;
-mod signal;
+pub(crate) mod signal;
 pub(crate) mod tls;
 pub(crate) mod upstream;
 pub(crate) mod websocket;

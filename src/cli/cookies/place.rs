@@ -70,6 +70,9 @@ pub(super) fn choose(args: &StoreArgs) -> anyhow::Result<Chosen> {
             list(&all)
         );
     }
+    if let Some(why) = first.store.why_unknown() {
+        bail!("this command finds a store on Redis by its URL, which cannot be read: {why}");
+    }
     let (store, name) = (first.store.clone(), first.name.clone());
     Ok(Chosen { store, name, node_dir: config.node_dir, is_found: file.is_some(), may_create: false })
 }

@@ -43,7 +43,7 @@ impl Raw for HexSecret {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
         let secret = Secret::read(json, walk)?;
         let bytes = decode(secret.expose().trim()).and_then(|bytes| bytes.try_into().ok());
-        if bytes.is_none() && walk.surroundings.options.without_files {
+        if bytes.is_none() && !walk.judges_secret(walk.path()) {
             return Some(Self(SecretKey([0; 32])));
         }
         if bytes.is_none() {

@@ -198,10 +198,7 @@ fn from_secret(secret: &Located<Secret>, algorithms: &[Algorithm], walk: &mut Wa
         return None;
     }
     let least = algorithms.iter().filter_map(|algorithm| algorithm.least_secret()).max().unwrap_or(0);
-    if secret.expose().len() < least
-        && !walk.is_missing_secret(path)
-        && !walk.surroundings.options.without_files
-    {
+    if secret.expose().len() < least && walk.judges_secret(path) {
         walk.fault_at(
             path,
             format!(

@@ -123,7 +123,7 @@ impl RawUser {
             // A client signs with the base64 text of the derived bytes. What is none is a password, as in Crossbar.io.
             let size = BASE64_STANDARD.decode(key.expose()).map_or(0, |bytes| bytes.len());
             let is_derived = size == usize::from(key_length);
-            if !is_derived && !walk.is_missing_secret(&path) {
+            if !is_derived && walk.judges_secret(&path) {
                 if size >= SHORTEST_KEY {
                     walk.warn_at(&path, format!("is taken for a password: a key that was derived from one would have {key_length} bytes (`keylen`) in base64, not {size}"));
                 }

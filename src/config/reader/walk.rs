@@ -68,8 +68,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) faults: Vec<ConfigFault>,
     pub(crate) omitted: usize,
     pub(crate) warnings: Vec<ConfigWarning>,
-    /// The paths of secrets that are not there.
-    missing_secrets: Vec<String>,
+    /// The paths of secrets that are not there, each with what is the matter.
+    missing_secrets: Vec<(String, String)>,
     /// What the gateway has for itself.
     pub(crate) protected: Vec<Protected>,
     /// The folders that clients may read, each with the path at which it is configured.
@@ -235,15 +235,16 @@ impl<'a> Walk<'a> {
 
     /// Reports a secret that is not there: a fault, unless the operator allows it.
     pub(crate) fn missing_secret(&mut self, message: impl Into<String>) {
+        let message = message.into();
         if self.surroundings.options.may_miss() {
-            self.missing_secrets.push(self.path.clone());
+            self.missing_secrets.push((self.path.clone(), printable(message.clone())));
             self.warn(message);
         } else {
             self.fault(message);
         }
     }
 
-    /// Reports a secret whose file holds something else: a fault, unless the caller wants nothing of any file.
+    /// Reports a secret that cannot be used: a fault, unless the caller wants nothing of any file.
     pub(crate) fn unusable_secret(&mut self, message: impl Into<String>) {
         if self.surroundings.options.without_files {
             self.missing_secret(message);
@@ -254,7 +255,19 @@ impl<'a> Walk<'a> {
 
     /// Whether the secret at a path is not there, so that nothing can be said of its form.
     pub(crate) fn is_missing_secret(&self, path: &str) -> bool {
-        self.missing_secrets.iter().any(|missing| missing.strip_suffix(".file").unwrap_or(missing) == path)
+        self.why_missing(path).is_some()
+    }
+
+    /// What is the matter with the secret at a path, if it is not there.
+    pub(crate) fn why_missing(&self, path: &str) -> Option<&str> {
+        let is_it = |missing: &str| missing.strip_suffix(".file").unwrap_or(missing) == path;
+        self.missing_secrets.iter().find(|(missing, _)| is_it(missing)).map(|(_, why)| why.as_str())
+    }
+
+    /// Whether the text of the secret at a path matters: whether it is long enough, or of the right form. It does not where another text may
+    /// stand for it.
+    pub(crate) fn judges_secret(&self, path: &str) -> bool {
+        !self.surroundings.options.without_files && !self.is_missing_secret(path)
     }
 
     /// Reports what this machine lacks and the gateway's machine may have: a fault, unless the operator only checks the rest.

@@ -1,10 +1,6 @@
 //! The WebSocket services of a configuration: who may come in, by which cookies, and what stands behind them.
 
-use std::{
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, thread, time::Duration};
 
 use http::HeaderName;
 use tracing::info;
@@ -167,9 +163,7 @@ impl Assembly<'_> {
         let mut has_told = false;
         loop {
             match store::open_counting(options, Timestamp::now(), tally) {
-                Err(StoreOpenError::InUse { path })
-                    if self.take_over_until.is_some_and(|end| Instant::now() < end) =>
-                {
+                Err(StoreOpenError::InUse { path }) if self.may_wait.is_some_and(|may_wait| may_wait()) => {
                     if !has_told {
                         info!(path = %path.display(), "waiting for another process to let go of the cookie store");
                     }

@@ -24,6 +24,9 @@ pub const DEFAULT_REDIS_TIMEOUT: Duration = Duration::from_millis(250);
 /// revoked login does not go on for long.
 pub const DEFAULT_MAX_OUTAGE: Duration = Duration::from_mins(5);
 
+/// Where no Redis is: no connection can be made to this port.
+const UNKNOWN: &str = "redis://localhost:0";
+
 /// A store on Redis or Valkey, which several gateways share.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RedisOptions {
@@ -75,6 +78,8 @@ pub struct RedisUrl {
     way: Way,
     /// The URL without user and password.
     shown: String,
+    /// Why the URL is not known.
+    why_unknown: Option<String>,
 }
 
 /// How a server is found.
@@ -139,6 +144,18 @@ pub enum RedisUrlError {
 }
 
 impl RedisUrl {
+    /// What stands for a URL that cannot be read, where only the rest of a configuration matters. No gateway may run with it, and no
+    /// command may reach for the store.
+    pub fn unknown(why: impl Into<String>) -> Self {
+        let shown = "an unknown Redis".to_owned();
+        Self { way: Way::Url(UNKNOWN.to_owned()), shown, why_unknown: Some(why.into()) }
+    }
+
+    /// Why the URL is not known; none: it is.
+    pub fn why_unknown(&self) -> Option<&str> {
+        self.why_unknown.as_deref()
+    }
+
     /// Checks a URL.
     pub fn parse(text: &str) -> Result<Self, RedisUrlError> {
         let text = text.trim();
@@ -151,11 +168,11 @@ impl RedisUrl {
         }
         if Sentinels::are_named(text) {
             let sentinels = Sentinels::parse(text)?;
-            return Ok(Self { shown: sentinels.shown(), way: Way::Sentinels(sentinels) });
+            return Ok(Self { shown: sentinels.shown(), way: Way::Sentinels(sentinels), why_unknown: None });
         }
         if Cluster::is_named(text) {
             let cluster = Cluster::parse(text)?;
-            return Ok(Self { shown: cluster.shown(), way: Way::Cluster(cluster) });
+            return Ok(Self { shown: cluster.shown(), way: Way::Cluster(cluster), why_unknown: None });
         }
         if scheme.contains("cluster") {
             return Err(RedisUrlError::Cluster);
@@ -181,7 +198,7 @@ impl RedisUrl {
             ConnectionAddr::Unix(path) => format!("unix:{}?db={db}", path.display()),
             _ => return Err(RedisUrlError::Form),
         };
-        Ok(Self { way: Way::Url(text.to_owned()), shown })
+        Ok(Self { way: Way::Url(text.to_owned()), shown, why_unknown: None })
     }
 
     /// Whether it is a cluster, whose servers keep changes each for itself.
