@@ -42,6 +42,7 @@ mod scaffolds;
 mod secrets;
 mod shared;
 mod shutdown;
+mod sources;
 mod takeover;
 mod tls;
 mod tokens;

@@ -249,6 +249,24 @@ fn sessions_that_would_have_to_decide_about_each_other_do_not_wait() {
 }
 
 #[test]
+fn a_procedure_that_is_gone_denies_what_is_not_kept_and_ends_no_session() {
+    let gateway = gateway();
+    let mut first = server(&gateway, PROCEDURE);
+    let mut judged = client(&gateway);
+    let kept = json!({ "allow": true, "cache": true });
+    subscribes(&mut judged, &mut first, "com.example.kept", &kept).unwrap();
+    subscribes(&mut judged, &mut first, "com.example.topic", &json!(true)).unwrap();
+    first.leaves();
+    judged.subscribe("com.example.kept").unwrap();
+    assert_eq!(judged.subscribe("com.example.topic").unwrap_err(), FAILED);
+    assert_eq!(client(&gateway).subscribe("com.example.topic").unwrap_err(), FAILED);
+    gateway.output().until("no session has registered it", 1);
+    // Another server takes its place.
+    let mut second = server(&gateway, PROCEDURE);
+    subscribes(&mut judged, &mut second, "com.example.topic", &json!(true)).unwrap();
+}
+
+#[test]
 fn a_reload_that_asks_another_procedure_ends_the_sessions_of_the_role() {
     let gateway = gateway();
     let mut first = server(&gateway, PROCEDURE);
