@@ -54,17 +54,22 @@ struct Held {
 pub(super) struct Retired {
     pub(super) key: Arc<SigningKey>,
     /// When the last token has ended that it has signed.
-    until: Timestamp,
+    pub(super) until: Timestamp,
 }
 
 impl Retired {
     pub(super) fn new(key: Arc<SigningKey>, counts: u64, now: Timestamp) -> Self {
-        Self { key, until: now.plus_seconds(counts.saturating_add(LEEWAY)) }
+        Self { key, until: until(counts, now) }
     }
 
     pub(super) fn counts_at(&self, now: Timestamp) -> bool {
         now < self.until
     }
+}
+
+/// When a token has ended, also by a clock that is late, that is signed now and counts for so many seconds.
+pub(super) fn until(counts: u64, now: Timestamp) -> Timestamp {
+    now.plus_seconds(counts.saturating_add(LEEWAY))
 }
 
 // === impl SigningKeys ===
@@ -93,11 +98,17 @@ impl SigningKeys {
         }
     }
 
+    /// The keys that stand in the configuration and its files now.
+    pub(super) fn current(&self) -> Vec<Arc<SigningKey>> {
+        let mut keys: Vec<_> = self.own.iter().cloned().collect();
+        keys.extend(self.files.iter().filter_map(|file| file.held.current().key.clone()));
+        keys
+    }
+
     /// The keys that verify what counts now.
     pub(super) fn public(&self, now: Timestamp) -> Vec<Arc<SigningKey>> {
-        let mut keys: Vec<_> = self.own.iter().cloned().collect();
+        let mut keys = self.current();
         let held: Vec<_> = self.files.iter().map(|file| file.held.current()).collect();
-        keys.extend(held.iter().filter_map(|held| held.key.clone()));
         let retired = held.iter().flat_map(|held| &held.retired).filter(|retired| retired.counts_at(now));
         keys.extend(retired.map(|retired| Arc::clone(&retired.key)));
         keys

@@ -2,10 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::{Signer, keys::Retired};
+use super::{
+    Signer,
+    keys::{Retired, until},
+};
 use crate::time::Timestamp;
 
-/// How many keys of earlier configurations are still published. The oldest makes room for the next.
+/// How many keys of earlier configurations are still published. Those make room for others whose tokens end first.
 const MAX_RETIRED: usize = 64;
 
 /// The public keys of all signers of a gateway.
@@ -15,7 +18,7 @@ pub struct PublicKeys(Mutex<Published>);
 #[derive(Debug, Default)]
 struct Published {
     signers: Vec<Signer>,
-    /// Keys that the configuration no longer has.
+    /// Keys that the configuration no longer has, or with which it signs for a shorter time: each once.
     retired: Vec<Retired>,
 }
 
@@ -28,17 +31,8 @@ impl PublicKeys {
             let counts = signer.lifetime.as_secs();
             signer.keys.public(now).into_iter().map(move |key| Retired::new(key, counts, now))
         });
-        published.retired.retain(|retired| retired.counts_at(now));
-        published.retired.extend(retired);
-        let kids: Vec<String> = published
-            .signers
-            .iter()
-            .flat_map(|signer| signer.keys.public(now))
-            .map(|key| key.kid().to_owned())
-            .collect();
-        published.retired.retain(|retired| !kids.iter().any(|kid| kid == retired.key.kid()));
-        let too_many = published.retired.len().saturating_sub(MAX_RETIRED);
-        published.retired.drain(..too_many);
+        published.retire(retired);
+        published.keep(now);
     }
 
     /// The JWK Set.
@@ -60,5 +54,37 @@ impl PublicKeys {
             }
         }
         format!("{{\"keys\":[{}]}}", members.join(","))
+    }
+}
+
+impl Published {
+    /// Keys leave the configuration, or stay with another lifetime. Several signers may have had the same key.
+    fn retire(&mut self, keys: impl Iterator<Item = Retired>) {
+        for next in keys {
+            match self.retired.iter_mut().find(|retired| retired.key.kid() == next.key.kid()) {
+                Some(retired) => retired.until = retired.until.max(next.until),
+                None => self.retired.push(next),
+            }
+        }
+    }
+
+    /// Keeps the keys whose tokens still count, as far as there are places.
+    fn keep(&mut self, now: Timestamp) {
+        let current: Vec<_> = self
+            .signers
+            .iter()
+            .flat_map(|signer| {
+                let until = until(signer.lifetime.as_secs(), now);
+                signer.keys.current().into_iter().map(move |key| (key, until))
+            })
+            .collect();
+        // A key that signs now, and as long as before, counts at least as long when it leaves, and takes no place until then.
+        let stays_as_long = |retired: &Retired| {
+            current.iter().any(|(key, until)| retired.until <= *until && retired.key.kid() == key.kid())
+        };
+        self.retired.retain(|retired| retired.counts_at(now) && !stays_as_long(retired));
+        self.retired.sort_by_key(|retired| retired.until);
+        let too_many = self.retired.len().saturating_sub(MAX_RETIRED);
+        self.retired.drain(..too_many);
     }
 }

@@ -243,3 +243,34 @@ fn a_key_that_leaves_the_configuration_verifies_until_its_last_token_has_ended()
     }
     assert_eq!(kids(&keys, NOW).len(), 65);
 }
+
+#[test]
+fn a_shorter_lifetime_does_not_cut_short_what_was_signed_before() {
+    let (one, two) = (of_text(&ed25519(1)), of_text(&ed25519(2)));
+    let long = Signer { lifetime: Duration::from_hours(1), ..one.clone() };
+    let kid = |signer: &Signer| signer.keys.signing().unwrap().kid().to_owned();
+    let keys = PublicKeys::default();
+    keys.are(vec![long], NOW);
+    keys.are(vec![one.clone()], NOW);
+    assert_eq!(kids(&keys, NOW), [kid(&one)]);
+    let later = NOW.plus_seconds(600);
+    keys.are(vec![two.clone()], later);
+    assert_eq!(kids(&keys, NOW.plus_seconds(3659)), [kid(&two), kid(&one)]);
+    assert_eq!(kids(&keys, NOW.plus_seconds(3661)), [kid(&two)]);
+}
+
+#[test]
+fn a_key_of_many_paths_takes_one_place_and_one_that_still_signs_none() {
+    let first = of_text(&ed25519(1));
+    let kid = first.keys.signing().unwrap().kid().to_owned();
+    let many = vec![of_text(&ed25519(2)); 70];
+    let next: Vec<Signer> = (100..170).map(|seed| of_text(&ed25519(seed))).collect();
+    let keys = PublicKeys::default();
+    keys.are(vec![first], NOW);
+    keys.are(many.clone(), NOW);
+    keys.are(many, NOW);
+    keys.are(next.clone(), NOW);
+    assert_eq!(kids(&keys, NOW).len(), 72);
+    keys.are(next, NOW);
+    assert!(kids(&keys, NOW).contains(&kid));
+}

@@ -59,6 +59,8 @@ pub type Authorizers = HashMap<Box<str>, Arc<RoleAuthorizer>>;
 /// A session of a role that has an authorizer: what the authorizer is told of it, and what it has answered.
 #[derive(Debug)]
 pub struct Asking {
+    session: SessionId,
+    /// The same as components are told it.
     id: String,
     realm: Uri,
     identity: Arc<Identity>,
@@ -97,6 +99,7 @@ impl Asking {
     ) -> Self {
         let own = Answers::new(OWN);
         Self {
+            session,
             id: session.0.to_string(),
             realm,
             identity,
@@ -162,7 +165,7 @@ impl Asking {
             Decider::Component(gate) => gate.decide(question).await,
             Decider::Procedure(gate) => {
                 let (authextra, transport) = (self.identity.authextra.as_ref(), self.transport.name());
-                Box::pin(spoken::ask(gate, question, authextra, transport)).await
+                Box::pin(spoken::ask(gate, question, self.session, authextra, transport)).await
             }
         }
     }

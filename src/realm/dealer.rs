@@ -16,6 +16,7 @@
 mod answer;
 mod call;
 mod cancel;
+mod circles;
 mod completed;
 mod deadlines;
 mod meta;

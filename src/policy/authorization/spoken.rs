@@ -17,29 +17,39 @@ use crate::{
 /// How long an answer holds that its procedure lets be kept.
 const KEPT: Keeping = Keeping { time: Duration::from_mins(10), scope: Scope::Role };
 
-/// Asks a procedure about an action of a session, which is told what WELCOME had as its `authextra`, and what the session's client
-/// speaks WAMP over.
+/// Asks a procedure about an action of a session. The procedure is told what WELCOME had as the session's `authextra`, and what
+/// the session's client speaks WAMP over.
 pub(crate) async fn ask(
     gate: &ProcedureGate,
     question: &AuthorizationRequest<'_>,
+    session: SessionId,
     authextra: Option<&Map<String, Value>>,
     transport: &str,
 ) -> Result<Ruling, PolicyError> {
-    let arguments = arguments(question, authextra, transport);
-    let about = question.session.id.parse().ok().map(SessionId);
-    gate.decide(question, question.session.realm, (about, arguments), read, super::Authorizer::kind).await
+    let about = (Some(session), arguments(question, session, authextra, transport));
+    gate.decide(question, question.session.realm, about, read, super::Authorizer::kind).await
 }
 
 /// `(session, uri, action, options)`.
 fn arguments(
     question: &AuthorizationRequest<'_>,
+    session: SessionId,
     authextra: Option<&Map<String, Value>>,
     transport: &str,
 ) -> Vec<Value> {
-    let SessionView { id, realm, authid, authrole, authmethod, authprovider, public_id, connection: _, peer } =
-        question.session;
+    let SessionView {
+        id: _,
+        realm,
+        authid,
+        authrole,
+        authmethod,
+        authprovider,
+        public_id,
+        connection: _,
+        peer,
+    } = question.session;
     let session = json!({
-        "session": id.parse::<u64>().ok(),
+        "session": session.0,
         "realm": realm,
         "authid": authid,
         "authrole": authrole,
@@ -143,8 +153,9 @@ mod tests {
     fn the_procedure_is_told_what_the_client_speaks_over() {
         let question = crate::policy::authorization::AuthorizationQuestion::call("com.example.procedure");
         for transport in ["websocket", "rawsocket"] {
-            let arguments = question.with(|question| arguments(question, None, transport));
+            let arguments = question.with(|question| arguments(question, SessionId(7), None, transport));
             assert_eq!(arguments[0]["transport"]["type"], transport);
+            assert_eq!(arguments[0]["session"], 7);
         }
     }
 }

@@ -123,7 +123,7 @@ impl Dealer {
         }
     }
 
-    /// Gives the place of an invocation to a call that waits.
+    /// Gives the place of an invocation that has ended to a call that waits.
     pub(super) fn vacate(
         &mut self,
         callee: SessionId,
@@ -132,11 +132,13 @@ impl Dealer {
         turn: &mut Turn<'_>,
         out: &mut Deliveries,
     ) {
-        let Some(registration) = invocation.occupies else { return };
-        let Some(pattern) = self.by_id.get(&registration) else { return };
-        if let Some(found) = self.procedures.get_mut(pattern) {
+        if let Some(registration) = invocation.occupies
+            && let Some(pattern) = self.by_id.get(&registration)
+            && let Some(found) = self.procedures.get_mut(pattern)
+        {
             found.vacate(callee, number);
             self.serve(registration, turn, out);
         }
+        self.serve_held(turn, out);
     }
 }

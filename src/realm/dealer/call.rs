@@ -7,6 +7,7 @@ use super::{
     completed::{ANOTHER_CALL, drops},
     queued::{LaterChunk, QueuedCall},
     registrations::{Callee, Registration},
+    waits::Answerer,
 };
 use crate::{
     memory::Charge,
@@ -129,24 +130,34 @@ impl Dealer {
         out: &mut Deliveries,
     ) -> Result<(), RequestError> {
         let Call { caller, request, procedure, is_disclosed, options, payload } = call;
-        let (registration, by_pattern) = match self.procedures.exact_mut(procedure) {
+        let about = self.waits.about();
+        let (mut registration, by_pattern) = match self.procedures.exact_mut(procedure) {
             Some(registration) => (registration, false),
             None => (self.by_pattern(procedure, turn)?, true),
         };
         let call = PendingCall { caller: caller.session, request };
         let patience = (options.timeout > 0).then(|| Duration::from_millis(options.timeout));
         let deadline = patience.and_then(|patience| Deadline::within(turn.now, patience));
-        if let Ok(callee) = registration.choose(turn.identifiers) {
+        let chosen = match about {
+            None => registration.choose(turn.identifiers).ok(),
+            Some(about) => {
+                let id = registration.id;
+                let chosen = self.choose_or_refuse(about, id, turn.identifiers)?;
+                registration = self.registration_mut(id).ok_or_else(|| no_such_procedure(procedure))?;
+                chosen
+            }
+        };
+        if let Some(callee) = chosen {
             if let Err(refusal) = check_callee(&options, callee.session, turn) {
                 registration.release(callee.session);
                 return Err(refusal);
             }
             let id = registration.id;
-            if self.waits.would_close(callee.session) {
-                return Err(self.refuse_circle(id, callee.session));
-            }
             let order = Order { call, procedure, is_disclosed, options, payload, deadline };
             self.invoke(id, by_pattern, callee, order, || caller.disclosed(), turn, out);
+            if let Some(about) = about {
+                self.waits.begin(about, Answerer::Callee(callee.session), call);
+            }
             return Ok(());
         }
         let (caller, procedure) = (caller.disclosed(), procedure.clone());
@@ -158,6 +169,7 @@ impl Dealer {
             is_disclosed,
             options,
             payload,
+            about,
             deadline: boxed,
             later: Vec::new(),
         };
@@ -166,21 +178,19 @@ impl Dealer {
         }
         charge(&mut registration.queued, queued.size())?;
         registration.queue.push_back(queued);
-        let place = Place::Queued(registration.id);
+        let (id, is_held) = (registration.id, about.is_some() && registration.has_place());
+        if let Some(about) = about {
+            self.waits.begin(about, Answerer::AnyOf(id), call);
+            if is_held {
+                self.waits.hold(id);
+            }
+        }
+        let place = Place::Queued(id);
         if let Some(deadline) = &deadline {
             self.deadlines.insert(deadline, call);
         }
         self.parties.entry(call.caller).or_default().calls.insert(request, place);
         Ok(())
-    }
-
-    /// Gives back the place that was chosen for a call that its callee could not answer.
-    fn refuse_circle(&mut self, registration: u64, callee: SessionId) -> RequestError {
-        let pattern = self.by_id.get(&registration);
-        if let Some(found) = pattern.and_then(|pattern| self.procedures.get_mut(pattern)) {
-            found.release(callee);
-        }
-        RequestError::new(error::CIRCLE, "the callee waits for the answer itself")
     }
 
     /// Sends an invocation to a callee that has been chosen, and gives the invocation's identifier.
@@ -232,7 +242,6 @@ impl Dealer {
         party.invocations.insert(request, invocation);
         let place = Place::Invoked(callee.session, request);
         self.parties.entry(call.caller).or_default().calls.insert(call.request, place);
-        self.waits.begin(callee.session, call);
         out.one(callee.session, RouterMessage::Invocation { request, registration: id, details, payload });
         request
     }
@@ -253,12 +262,12 @@ impl Dealer {
             });
             best.and_then(|registration| self.by_id.get(&registration.id))
         };
-        found.and_then(|pattern| self.procedures.get_mut(pattern)).ok_or_else(|| {
-            RequestError::new(
-                error::NO_SUCH_PROCEDURE,
-                format!("no procedure {procedure} is registered in this realm"),
-            )
-        })
+        found.and_then(|pattern| self.procedures.get_mut(pattern)).ok_or_else(|| no_such_procedure(procedure))
+    }
+
+    /// A registration, if there is one with this identifier.
+    pub(super) fn registration_mut(&mut self, id: u64) -> Option<&mut Registration> {
+        self.by_id.get(&id).and_then(|pattern| self.procedures.get_mut(pattern))
     }
 
     /// A call whose request is known: the next invocation of a call with progressive invocations.
@@ -337,22 +346,51 @@ impl Dealer {
 
     /// Passes on calls that wait for a callee of a registration, as far as there are free places.
     pub(super) fn serve(&mut self, id: u64, turn: &mut Turn<'_>, out: &mut Deliveries) {
+        // A question about a session stays where it is while only callees are free that wait for its answer: what is behind it goes on.
+        let mut at = 0;
         loop {
             let Some(pattern) = self.by_id.get(&id) else { return };
             let by_pattern = pattern.matching() != UriMatch::Exact;
-            let Some(found) = self.procedures.get_mut(pattern) else { return };
-            if found.queue.is_empty() {
-                return;
-            }
-            let Ok(callee) = found.choose(turn.identifiers) else { return };
-            let Some(queued) = found.queue.pop_front() else { return found.release(callee.session) };
+            let Some(mut found) = self.procedures.get_mut(pattern) else { return };
+            let Some(queued) = found.queue.get(at) else { return };
+            let about = queued.about;
+            let callee = match about {
+                None => {
+                    let Ok(callee) = found.choose(turn.identifiers) else { return };
+                    callee
+                }
+                Some(_) if !found.has_place() => return,
+                Some(about) => {
+                    let Some(callee) = self.choose_for(about, id, turn.identifiers) else {
+                        self.waits.hold(id);
+                        at += 1;
+                        continue;
+                    };
+                    // Not by a method, which would borrow more.
+                    let again = self.by_id.get(&id).and_then(|pattern| self.procedures.get_mut(pattern));
+                    let Some(again) = again else { return };
+                    found = again;
+                    callee
+                }
+            };
+            let Some(queued) = found.queue.remove(at) else { return found.release(callee.session) };
             found.queued.shrink(queued.size());
             let expects_more = queued.expects_more();
-            let QueuedCall { call, procedure, caller, is_disclosed, options, payload, deadline, later } =
-                queued;
+            let QueuedCall {
+                call,
+                procedure,
+                caller,
+                is_disclosed,
+                options,
+                payload,
+                deadline,
+                later,
+                about: _,
+            } = queued;
             self.deadlines.remove(deadline.as_deref(), call);
             if let Err(refusal) = check_callee(&options, callee.session, turn) {
                 found.release(callee.session);
+                self.waits.end(call);
                 self.forget_queued(call, expects_more);
                 out.one(call.caller, refusal.into_message(code::CALL, call.request));
                 continue;
@@ -360,6 +398,9 @@ impl Dealer {
             let deadline = deadline.map(|deadline| *deadline);
             let order = Order { call, procedure: &procedure, is_disclosed, options, payload, deadline };
             let number = self.invoke(id, by_pattern, callee, order, || caller, turn, out);
+            if let Some(about) = about {
+                self.waits.go_to(callee.session, about, call);
+            }
             for chunk in later {
                 self.pass_on(callee.session, number, chunk, out);
             }
@@ -389,6 +430,13 @@ fn charge(queued: &mut Charge, size: usize) -> Result<(), RequestError> {
         ));
     }
     Ok(())
+}
+
+fn no_such_procedure(procedure: &Uri) -> RequestError {
+    RequestError::new(
+        error::NO_SUCH_PROCEDURE,
+        format!("no procedure {procedure} is registered in this realm"),
+    )
 }
 
 fn queue_is_full() -> RequestError {

@@ -50,7 +50,7 @@ impl Dealer {
         let Some(party) = self.parties.remove(&session) else { return };
         // First what waits: places that become free below are not for a caller that is gone.
         self.unqueue_all(session, &party);
-        for registration in party.registrations {
+        for &registration in &party.registrations {
             self.drop_callee(registration, session, turn, out);
         }
         // In the order of the calls: where places become free, the queues are served in an order that clients can follow.
@@ -76,6 +76,9 @@ impl Dealer {
                 out.one(call.caller, canceled.into_message(code::CALL, call.request));
             }
         }
+        // Last: a callee that waited for the answer of this session waits no more.
+        self.refuse_hopeless(party.registrations, out);
+        self.serve_held(turn, out);
     }
 
     /// Ends a call in one of the three ways.
@@ -95,6 +98,7 @@ impl Dealer {
                 let expects_more = self.unqueue(registration, call);
                 self.forget_queued(call, expects_more);
                 out.one(call.caller, reason.into_message(code::CALL, call.request));
+                self.serve_held(turn, out);
             }
             Place::Invoked(callee, number) => {
                 // Section "Call Canceling": "If the callee does not support call canceling, then behavior is skip."
@@ -147,6 +151,7 @@ impl Dealer {
             if let Some(party) = self.parties.get_mut(&callee) {
                 party.invocations.insert(number, invocation);
             }
+            self.serve_held(turn, out);
         } else {
             self.vacate(callee, number, &invocation, turn, out);
         }
@@ -160,6 +165,7 @@ impl Dealer {
         let Some(queued) = found.queue.remove(at) else { return false };
         found.queued.shrink(queued.size());
         self.deadlines.remove(queued.deadline.as_deref(), call);
+        self.waits.end(call);
         queued.expects_more()
     }
 
@@ -182,6 +188,7 @@ impl Dealer {
                 if !stays {
                     charge.shrink(queued.size());
                     self.deadlines.remove(queued.deadline.as_deref(), queued.call);
+                    self.waits.end(queued.call);
                 }
                 stays
             });

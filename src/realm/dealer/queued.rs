@@ -2,7 +2,7 @@
 
 use super::{Deadline, PendingCall};
 use crate::wamp::{
-    Payload, Uri,
+    Payload, SessionId, Uri,
     message::{CallOptions, Disclosed, Passthru},
 };
 
@@ -17,6 +17,8 @@ pub(super) struct QueuedCall {
     pub(super) is_disclosed: bool,
     pub(super) options: CallOptions,
     pub(super) payload: Payload,
+    /// The session that the call asks about, if one waits for the answer.
+    pub(super) about: Option<SessionId>,
     pub(super) deadline: Option<Box<Deadline>>,
     /// The later invocations of a call with progressive invocations, in the order in which they came.
     pub(super) later: Vec<LaterChunk>,

@@ -90,6 +90,16 @@ impl Registration {
 
     /// Chooses the callee of a call: the one whose turn it is, among those that have a free place.
     pub(super) fn choose(&mut self, identifiers: &mut Identifiers) -> Result<Callee, Busy> {
+        let place = self.next(identifiers, |_| true).ok_or(Busy)?;
+        self.take(place).ok_or(Busy)
+    }
+
+    /// Where the callee is whose turn it is, among those that have a free place and fit. The first that fits is the one.
+    pub(super) fn next(
+        &self,
+        identifiers: &mut Identifiers,
+        mut fits: impl FnMut(SessionId) -> bool,
+    ) -> Option<usize> {
         let count = self.callees.len();
         let first = match self.invoke {
             Invoke::Single | Invoke::First => 0,
@@ -102,18 +112,29 @@ impl Registration {
                 Invoke::Last => first.saturating_sub(step),
                 _ => (first + step) % count,
             };
-            if let Some(callee) = self.callees.get_mut(place).filter(|callee| callee.is_free()) {
-                if callee.places.is_some() {
-                    callee.taken += 1;
-                }
-                let chosen = *callee;
-                if self.invoke == Invoke::RoundRobin {
-                    self.turn = (place + 1) % count;
-                }
-                return Ok(chosen);
+            if self.callees.get(place).is_some_and(|callee| callee.is_free() && fits(callee.session)) {
+                return Some(place);
             }
         }
-        Err(Busy)
+        None
+    }
+
+    /// Takes a place of a callee, whose turn is over.
+    pub(super) fn take(&mut self, place: usize) -> Option<Callee> {
+        let count = self.callees.len();
+        let callee = self.callees.get_mut(place)?;
+        if callee.places.is_some() {
+            callee.taken += 1;
+        }
+        if self.invoke == Invoke::RoundRobin {
+            self.turn = (place + 1) % count;
+        }
+        Some(*callee)
+    }
+
+    /// Whether a callee has a free place.
+    pub(super) fn has_place(&self) -> bool {
+        self.callees.iter().any(Callee::is_free)
     }
 
     /// Gives back a place that was chosen.
@@ -168,12 +189,14 @@ impl Dealer {
         if let Some(existing) = self.procedures.get_mut(&pattern) {
             if options.force_reregister {
                 self.revoke_all(&pattern, turn, out);
+                self.serve_held(turn, out);
             } else {
                 let id = share(existing, joining, options)?;
                 self.parties.entry(callee).or_default().registrations.insert(id);
                 turn.changes.push((Kind::Registration, Change::Added(callee, id)));
                 out.one(callee, RouterMessage::Registered { request, registration: id });
                 self.serve(id, turn, out);
+                self.serve_held(turn, out);
                 return Ok(());
             }
         }
@@ -205,6 +228,8 @@ impl Dealer {
             ));
         }
         self.drop_callee(registration, callee, turn, out);
+        self.refuse_hopeless([registration], out);
+        self.serve_held(turn, out);
         Ok(())
     }
 
@@ -246,6 +271,7 @@ impl Dealer {
         for queued in queue {
             let call = queued.call;
             self.deadlines.remove(queued.deadline.as_deref(), call);
+            self.waits.end(call);
             if self.parties.contains_key(&call.caller) {
                 self.forget_queued(call, queued.expects_more());
                 let gone =

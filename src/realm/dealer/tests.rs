@@ -1,4 +1,5 @@
 mod canceling;
+mod circles;
 mod progress;
 mod sharing;
 

@@ -293,7 +293,6 @@ async fn protocol_violation_aborts_the_session_and_disposes_of_what_it_has() {
     assert!(poll!(std::pin::pin!(alice.outbox.take(&mut frames, PLENTY))).is_pending(), "one answer only");
 }
 
-/// A realm in which every session may kill, and whose orders to log clients out go to `logouts`.
 #[tokio::test]
 async fn meta_procedure_refuses_a_progressive_call_once() {
     let realm = realm();

@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// A realm in which every session may kill, and whose orders to log clients out go to `logouts`.
 fn killing_realm(logouts: Logouts) -> Realm {
     let rule = Permission { matching: UriMatch::Prefix, ..rule("wamp.session.") };
     let roles = Roles::Listed(vec![RoleOptions {
