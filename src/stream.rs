@@ -132,6 +132,16 @@ impl Stream {
         }
     }
 
+    /// Waits until a read has something to give: bytes, the end, or a fault. Ready at once where only a read can tell.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx).map(drop),
+            Self::Unix(stream) => stream.poll_read_ready(cx).map(drop),
+            Self::Tls(_) => Poll::Ready(()),
+            Self::Noted(noted) => noted.inner().poll_readable(cx),
+        }
+    }
+
     /// Whether TLS has a buffer of its own.
     pub const fn is_buffered(&self) -> bool {
         match self {

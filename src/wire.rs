@@ -20,7 +20,7 @@ mod testee;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::timeout;
@@ -275,6 +275,11 @@ impl Wire {
     async fn flush_socket(&mut self) -> Result<(), WireError> {
         if !self.is_unflushed {
             return Ok(());
+        }
+        // Most sockets take all of it at once: the timer below is for the others.
+        if let Poll::Ready(flushed) = poll_fn(|cx| Poll::Ready(self.socket.poll_flush(cx))).await {
+            self.is_unflushed = false;
+            return flushed;
         }
         tokio::select! {
             biased;

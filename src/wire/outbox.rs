@@ -14,11 +14,12 @@
 use std::{
     collections::VecDeque,
     fmt,
+    future::poll_fn,
     sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 
 use super::{CloseCode, KEPT_PLACES};
 use crate::{memory::Charge, wamp::Serializer};
@@ -33,7 +34,6 @@ pub struct Outbox {
     serializer: Serializer,
     limit: usize,
     queue: Mutex<Queue>,
-    ready: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +48,8 @@ struct Queue {
     /// Whether the connection only waits for its write to go on: then nothing but an overflow needs to wake it.
     is_stuck: bool,
     closing: Option<Closing>,
+    /// Wakes the connection's task, if it waits.
+    waiting: Option<Waker>,
 }
 
 /// What waits to be sent.
@@ -99,7 +101,7 @@ enum Next {
 impl Outbox {
     /// An empty queue for messages of one serializer; `limit` is in bytes.
     pub fn new(serializer: Serializer, limit: usize) -> Self {
-        Self { serializer, limit, queue: Mutex::default(), ready: Notify::new() }
+        Self { serializer, limit, queue: Mutex::default() }
     }
 
     /// What the connection's messages are to be encoded with.
@@ -136,10 +138,8 @@ impl Outbox {
         }
         queue.cost = cost;
         queue.frames.push_back(frame);
-        let is_heard = !queue.is_stuck;
-        drop(queue);
-        if is_heard {
-            self.ready.notify_one();
+        if !queue.is_stuck {
+            wake(queue);
         }
     }
 
@@ -155,10 +155,9 @@ impl Outbox {
             queue.cost = cost;
             queue.frames.push_back(Frame::Encoded(frame));
         } else {
-            *queue = Queue { closing: Some(Closing::Overflow), ..Queue::default() };
+            queue.overflow();
         }
-        drop(queue);
-        self.ready.notify_one();
+        wake(queue);
     }
 
     /// What is queued, in bytes that count.
@@ -174,15 +173,13 @@ impl Outbox {
         let cost = queue.cost.saturating_add(frame.cost());
         let is_over = !queue.frames.is_empty() && (cost > self.limit || !queue.cover(cost));
         if is_over {
-            *queue = Queue { closing: Some(Closing::Overflow), ..Queue::default() };
+            queue.overflow();
         } else {
             queue.cost = cost;
             queue.frames.push_back(frame);
         }
-        let is_heard = is_over || !queue.is_stuck;
-        drop(queue);
-        if is_heard {
-            self.ready.notify_one();
+        if is_over || !queue.is_stuck {
+            wake(queue);
         }
     }
 
@@ -190,47 +187,44 @@ impl Outbox {
     pub fn close(&self, how: Closing) {
         let mut queue = self.lock();
         queue.closing.get_or_insert(how);
-        drop(queue);
-        self.ready.notify_one();
+        wake(queue);
     }
 
     /// Waits for frames and moves up to `max_bytes` of them (at least one) into `into`; or tells how to end. What was taken before must
     /// have been sent: it is no longer charged.
     pub async fn take(&self, into: &mut Vec<Bytes>, max_bytes: usize) -> Taken {
-        loop {
-            match self.try_take(into, max_bytes) {
-                Some(Next::Taken(taken)) => return taken,
-                Some(Next::Encode(encode)) => {
-                    into.push(encode());
-                    return Taken::Frames;
-                }
-                None => {}
+        match poll_fn(|cx| self.poll_take(cx, into, max_bytes)).await {
+            Next::Taken(taken) => taken,
+            Next::Encode(encode) => {
+                into.push(encode());
+                Taken::Frames
             }
-            self.ready.notified().await;
         }
     }
 
     /// Resolves once the connection has been given up for overflow; for use while a write is stuck.
     pub async fn overflowed(&self) {
-        loop {
-            {
-                let mut queue = self.lock();
-                if queue.closing == Some(Closing::Overflow) {
-                    return;
-                }
-                queue.is_stuck = true;
+        poll_fn(|cx| {
+            let mut queue = self.lock();
+            if queue.closing == Some(Closing::Overflow) {
+                return Poll::Ready(());
             }
-            self.ready.notified().await;
-        }
+            queue.is_stuck = true;
+            queue.wait(cx)
+        })
+        .await;
     }
 
-    fn try_take(&self, into: &mut Vec<Bytes>, max_bytes: usize) -> Option<Next> {
+    fn poll_take(&self, cx: &mut Context<'_>, into: &mut Vec<Bytes>, max_bytes: usize) -> Poll<Next> {
         let mut queue = self.lock();
         queue.is_stuck = false;
         queue.under_way = 0;
         if queue.frames.is_empty() {
             queue.charge.clear();
-            return queue.closing.map(|how| Next::Taken(Taken::Closing(how)));
+            return match queue.closing {
+                Some(how) => Poll::Ready(Next::Taken(Taken::Closing(how))),
+                None => queue.wait(cx),
+            };
         }
         let mut bytes = 0;
         let mut encode = None;
@@ -257,15 +251,15 @@ impl Outbox {
         }
         let waiting = queue.cost;
         if !queue.cover(waiting) {
-            *queue = Queue { closing: Some(Closing::Overflow), ..Queue::default() };
+            queue.overflow();
             into.clear();
-            return Some(Next::Taken(Taken::Closing(Closing::Overflow)));
+            return Poll::Ready(Next::Taken(Taken::Closing(Closing::Overflow)));
         }
         if queue.frames.is_empty() && queue.frames.capacity() > KEPT_PLACES {
             // What a burst has needed is given back.
             queue.frames.shrink_to(KEPT_PLACES);
         }
-        Some(encode.map_or(Next::Taken(Taken::Frames), Next::Encode))
+        Poll::Ready(encode.map_or(Next::Taken(Taken::Frames), Next::Encode))
     }
 
     // The lock is held for a few pushes and pops and never across an await; a poisoned one is still whole.
@@ -274,7 +268,31 @@ impl Outbox {
     }
 }
 
+/// Wakes the connection's task. Others do not wait for the lock meanwhile.
+fn wake(mut queue: MutexGuard<'_, Queue>) {
+    let waiting = queue.waiting.take();
+    drop(queue);
+    if let Some(waiting) = waiting {
+        waiting.wake();
+    }
+}
+
 impl Queue {
+    /// Has the connection's task woken at the next change.
+    fn wait<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
+        match &mut self.waiting {
+            Some(waiting) => waiting.clone_from(cx.waker()),
+            waiting => *waiting = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// Gives the connection up. What waits is lost.
+    fn overflow(&mut self) {
+        let waiting = self.waiting.take();
+        *self = Self { closing: Some(Closing::Overflow), waiting, ..Self::default() };
+    }
+
     /// Charges what would wait, and what is under way.
     fn cover(&mut self, waiting: usize) -> bool {
         self.charge.cover(waiting.saturating_add(self.under_way))

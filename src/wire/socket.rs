@@ -138,7 +138,8 @@ impl Socket {
         .await
     }
 
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WireError>> {
+    /// [`flush`](Self::flush), to be asked again.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WireError>> {
         match self {
             Self::Web(socket) => socket.poll_flush(cx),
             Self::Raw(socket) => socket.poll_flush(cx),
@@ -166,11 +167,7 @@ impl Socket {
 
     /// Sends what is queued.
     pub(super) async fn flush(&mut self) -> Result<(), WireError> {
-        poll_fn(|cx| match self {
-            Self::Web(socket) => socket.poll_flush(cx),
-            Self::Raw(socket) => socket.poll_flush(cx),
-        })
-        .await
+        poll_fn(|cx| self.poll_flush(cx)).await
     }
 
     /// Ends the connection in order: sends what is queued and, over WebSocket, a close frame with the code and the reason, waits for

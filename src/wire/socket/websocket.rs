@@ -74,6 +74,8 @@ pub(in crate::wire) struct WebSocket {
     queued: usize,
     /// Whether a session begins or ends: WELCOME is longer than most messages.
     is_changing: bool,
+    /// Whether the engine has read all that came, and wants more: it need not be asked before there is something to read.
+    is_drained: bool,
     /// Whether the engine has given up reading, for what the peer has sent.
     is_unreadable: bool,
     engine: WebSocketContext,
@@ -146,6 +148,7 @@ impl WebSocket {
             is_unsent: false,
             queued: 0,
             is_changing: false,
+            is_drained: false,
             is_unreadable: false,
         }
     }
@@ -281,6 +284,12 @@ impl WebSocket {
 
     /// [`receive`](Self::receive), to be asked again.
     pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, WireError>> {
+        // The engine clears its whole buffer before each read, and a client to whom much is sent says little.
+        let is_idle = self.is_drained && !self.is_unsent && !self.has_grown;
+        if is_idle && self.stream.poll_readable(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.is_drained = false;
         let kind = self.kind;
         if self.is_given_out {
             self.is_given_out = false;
@@ -295,6 +304,7 @@ impl WebSocket {
             Err(error) if would_block(&error) => {
                 self.shrink();
                 let arrived = self.received.wrapping_sub(self.received_before);
+                self.is_drained = true;
                 // The beginning of the next message keeps the buffer that the last one has needed.
                 return if self.charge.cover(arrived.max(self.grown_for)) {
                     Poll::Pending
