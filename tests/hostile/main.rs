@@ -1,5 +1,5 @@
-//! Hostile policies in a running gateway, and honest clients who must not notice: the real binary over loopback, a path for
-//! every hostile guest, and a steady load of joins at other paths.
+//! Hostile policies, authenticators and authorizers in a running gateway, and honest clients who must not notice: the real binary over
+//! loopback, a path for every hostile guest, and a steady load of joins at other paths.
 //!
 //! A few rounds with bounds that a busy machine keeps, unless `WAMPGATE_HOSTILE_ROUNDS` asks for more. From a hundred rounds on
 //! the bounds are those that the gateway promises, on a machine that does nothing else:
@@ -87,7 +87,7 @@ const ON_A_BUSY_MACHINE: Bounds = Bounds {
 };
 
 #[test]
-fn hostile_policies_are_stopped_in_time_and_honest_clients_do_not_notice() {
+fn hostile_components_are_stopped_in_time_and_honest_clients_do_not_notice() {
     let rounds = std::env::var("WAMPGATE_HOSTILE_ROUNDS").map_or(ROUNDS, |text| text.parse().unwrap());
     let bounds = if rounds < MANY_ROUNDS { ON_A_BUSY_MACHINE } else { PROMISED };
     let gateway = &gateway(&bounds);
@@ -116,10 +116,10 @@ fn hostile_policies_are_stopped_in_time_and_honest_clients_do_not_notice() {
         for (attackers, (honest, (refusals, reloads))) in ATTACKERS.iter().zip(&attacks) {
             println!("{attackers} attackers at a time");
             for Refusals { guest, times } in refusals {
-                println!("  {guest:<13} refused after {}", shown(times));
+                println!("  {guest:<19} refused after {}", shown(times));
             }
-            println!("  components    refused after {}", shown(reloads));
-            println!("  honest joins  {}", shown(honest));
+            println!("  components          refused after {}", shown(reloads));
+            println!("  honest joins        {}", shown(honest));
         }
         println!("honest joins after:  {}", shown(&after));
         println!("resident: {resident_before} KiB before, {resident_after} KiB after");
@@ -150,7 +150,9 @@ fn gateway(bounds: &Bounds) -> Gateway {
         files.push((format!("{name}.wasm"), component));
     }
     let prepare = if bounds.patient { Gateway::prepare } else { Gateway::prepare_exactly };
-    let gateway = prepare(&web_paths(&paths));
+    let config =
+        web_paths(&paths).with("version", json!(2)).with("realms", attackers::realms(bounds.patient));
+    let gateway = prepare(&config);
     files.into_iter().fold(gateway, |gateway, (name, component)| gateway.file(&name, component)).run()
 }
 
