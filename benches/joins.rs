@@ -20,12 +20,13 @@
     reason = "a bench reports to its terminal, and failing loudly is fine"
 )]
 
+#[path = "../tests/support/spent.rs"]
+mod spent;
 #[allow(dead_code, unused_imports, reason = "the tests need more of it")]
 #[path = "../tests/support/lib.rs"]
 mod support;
 
 use std::{
-    fs,
     hint::black_box,
     process::ExitCode,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -38,9 +39,12 @@ use ring::{
 };
 use serde_json::{Value, json};
 
-use self::support::{
-    Client, Gateway, Handshake, Jar, Serializer,
-    config::{TICKET, With as _, ticket_auth, untracked, web_paths},
+use self::{
+    spent::{median, spent},
+    support::{
+        Client, Gateway, Handshake, Jar, Serializer,
+        config::{TICKET, With as _, ticket_auth, untracked, web_paths},
+    },
 };
 
 const INVITATION: &[u8] = include_bytes!("../tests/component/invitation.wasm");
@@ -125,16 +129,6 @@ fn gateway(token: &Token) -> Gateway {
     gateway.file("invitation.wasm", INVITATION).file("jwks.json", token.jwks()).run()
 }
 
-/// The processor time that a process's threads have taken.
-fn spent(process: u32) -> Duration {
-    let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("a process");
-    let nanoseconds = tasks.filter_map(|task| {
-        let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse::<u64>().ok()
-    });
-    Duration::from_nanos(nanoseconds.sum())
-}
-
 /// What joins took.
 #[derive(Default)]
 struct Times {
@@ -163,12 +157,6 @@ impl Times {
     fn medians(self) -> (f64, f64) {
         (median(self.core), median(self.client))
     }
-}
-
-/// In microseconds.
-fn median(mut times: Vec<Duration>) -> f64 {
-    times.sort_unstable();
-    times[times.len() / 2].as_secs_f64() * 1e6
 }
 
 fn main() -> ExitCode {
