@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-some=(vip rust c zig js ts python go wat {authenticator,authorizer}-{rust,c,js,wat})
+some=(vip regions rust c zig js ts python go wat {authenticator,authorizer}-{rust,c,js,wat})
 all=("${some[@]}" {authenticator,authorizer}-{zig,ts,python,go})
 [ $# -gt 0 ] || set -- "${some[@]}"
 [ "$*" != --every ] || set -- "${all[@]}"
@@ -51,9 +51,9 @@ export -f start
 
 printf '%-20s %10s %12s %12s   %s\n' component bytes 'build, test' compile answer
 for name in "$@"; do
-    if [ "$name" = vip ]; then
-        folder=$PWD/vip cases=$PWD/vip/cases.json command=(vip/build.sh)
-        rm -f vip/component.wasm
+    if [ "$name" = vip ] || [ "$name" = regions ]; then
+        folder=$PWD/$name cases=$PWD/$name/cases.json command=("$name/build.sh")
+        rm -f "$name/component.wasm"
     else
         folder=$work/project/$name cases=$folder/cases.json
         command=(bash -euo pipefail -c 'start "$@"' - "$name" "$folder")

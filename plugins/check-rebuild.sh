@@ -43,7 +43,9 @@ done <<END
 wampgate-default-policy default/wampgate-default-policy.wasm
 wampgate-invitation-authenticator ../tests/component/invitation.wasm
 wampgate-own-topics-authorizer ../tests/component/own-topics.wasm
+wampgate-regions-policy ../tests/component/regions.wasm
 wampgate-scripted ../tests/component/scripted.wasm
+wampgate-scripted-policy ../tests/component/scripted-policy.wasm
 END
 
 if [ "${1:-}" = --update ]; then

@@ -5,6 +5,7 @@
 //! decide  Visitor, Application  -> Verdict::Admitted(Identity)   the policy decides, the host checks, a method runs
 //!                                | Verdict::Challenged(Challenge)
 //! answer  Challenge, Answer     -> Identity
+//! choose_upstream  Visitor, Identity, names -> the upstream, where a path has several
 //! ```
 //!
 //! Each step may end in a [`AuthError`] instead, and there is no other way to an identity. Nothing here knows of sockets or
@@ -13,6 +14,7 @@
 
 mod asked;
 mod bearer;
+mod choice;
 mod glance;
 mod guesses;
 mod kept;

@@ -10,6 +10,7 @@ mod load;
 mod schema;
 
 mod account;
+mod among;
 mod auth;
 mod console;
 mod cookie;
@@ -61,8 +62,8 @@ pub use crate::{
     cookie::{CookieName, CookieOptions, CookiePrefix, IdLength, SameSite},
     edge::{
         AddressOptions, ConsoleOptions, EdgeOptions, ForwardAuthOptions, HttpOptions, IdentityHeaders,
-        PassedOptions, PathTree, ProxiedOptions, RawSocketOptions, Requirement, ServicePlace, StaticOptions,
-        TargetOptions, Terms, TrustedProxy,
+        OnwardOptions, PassedOptions, PathTree, ProxiedOptions, RawSocketOptions, Requirement, ServicePlace,
+        StaticOptions, TargetOptions, Terms, TrustedProxy,
     },
     handshake::{AllowedHosts, HandshakeOptions},
     identity::Name,
@@ -74,7 +75,7 @@ pub use crate::{
     store::{StoreOptions, SyncMode},
     tls::{CertificateFiles, ClientCertificates, TlsOptions},
     tracking::TrackingOptions,
-    upstream::{Choosing, ProbeOptions, Speaks, UpstreamAddress, UpstreamOptions, UpstreamPlace},
+    upstream::{Among, Choosing, ProbeOptions, Speaks, UpstreamAddress, UpstreamOptions, UpstreamPlace},
     wamp::{
         Serializer, Subprotocol,
         pattern::{Pattern, UriMatch},

@@ -85,8 +85,8 @@ pub(crate) use console::{
 pub use metrics::EdgeMetrics;
 pub use options::{
     AddressOptions, ConsoleOptions, EdgeOptions, ForwardAuthOptions, HttpOptions, IdentityHeaders,
-    PassedOptions, PathTree, ProxiedOptions, RawSocketOptions, Requirement, ServicePlace, StaticOptions,
-    TargetOptions, Terms, TrustedProxy,
+    OnwardOptions, PassedOptions, PathTree, ProxiedOptions, RawSocketOptions, Requirement, ServicePlace,
+    StaticOptions, TargetOptions, Terms, TrustedProxy,
 };
 pub use proxied::{RelayHandover, RelayUpgrade};
 pub use refusals::TurnedAway;

@@ -9,6 +9,7 @@
 //!     contract     the versions of the contract that are served side by side
 //!     lower        the question, from where it is to the contract's types
 //!   answer       the one check of what came back                             -> Decision
+//!   routing      the same for the choice of an upstream
 //! ```
 //!
 //! No failure of a policy lets a client in. The types that are generated from the contract (`wit/`) stay inside.
@@ -48,6 +49,7 @@ mod queue;
 mod random;
 mod record;
 mod reload;
+mod routing;
 mod streak;
 mod subject;
 mod tally;
@@ -78,7 +80,7 @@ pub use self::procedure::ProcedureOptions;
 #[cfg(feature = "gateway")]
 pub(crate) use self::reload::AnyGate;
 pub use self::{
-    answer::{RawDecision, answer_json},
+    answer::{RawDecision, answer_json, choice_json},
     apart::{COMPILE_COMMAND, compile_apart, compile_for_parent},
     authid::{PolicyGate, WasmPolicy},
     contract::CONTRACT_VERSIONS,
@@ -94,6 +96,7 @@ pub use self::{
     record::Recorder,
     reload::{Deciding, Reload, Reloader},
     request::{CertificateView, ConnectionView, CookieView, HelloView, JoinRequest, LoginView},
+    routing::{ClientView, RawChoice, RoutingRequest},
     tally::{PolicyMetrics, Tally},
 };
 pub use crate::{
@@ -116,9 +119,22 @@ pub fn default_policy(engine: &PolicyEngine) -> Result<WasmPolicy, PolicyLoadErr
 pub trait Policy: Send + Sync + fmt::Debug {
     /// Answers about one HELLO.
     fn answer(&self, request: &JoinRequest<'_>) -> Result<RawDecision, PolicyError>;
+
+    /// Chooses the upstream of a client, if it can. [`choose_upstream`] checks the answer.
+    fn route(&self, _request: &RoutingRequest<'_>) -> Result<RawChoice, PolicyError> {
+        Err(PolicyError::Refused("it chooses no upstreams".to_owned()))
+    }
 }
 
 /// Asks a policy and checks its answer: the only way to a [`Decision`], for the gateway and for tests.
 pub fn decide(policy: &(impl Policy + ?Sized), request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
     policy.answer(request)?.check(request)
+}
+
+/// Asks a policy for the upstream of a client, and checks its answer: the only way to a choice, for the gateway and for tests.
+pub fn choose_upstream(
+    policy: &(impl Policy + ?Sized),
+    request: &RoutingRequest<'_>,
+) -> Result<String, PolicyError> {
+    policy.route(request)?.check(request)
 }

@@ -28,7 +28,7 @@ use crate::{
     identity::{Standing, Standings},
     realm::{Roles, Rules},
     stream::PeerAddr,
-    upstream::{Affinity, Upstream, UpstreamAddress, UpstreamMetrics},
+    upstream::{Affinity, Among, Upstream, UpstreamAddress, UpstreamMetrics},
     wamp::Uri,
     wire::Traffic,
 };
@@ -50,15 +50,21 @@ pub struct Remote(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    router: Arc<Router>,
+    ways: Among<Way>,
     /// Which path it stands behind.
     place: Standing,
     realm: Uri,
-    /// What the router calls it.
-    name: Uri,
     roles: Roles,
     /// What sessions go by. It outlives this realm: sessions from before a reload watch it.
     rules: Arc<watch::Sender<Arc<Rules>>>,
+}
+
+/// A router by which a client joins a realm.
+#[derive(Debug, Clone)]
+pub struct Way {
+    router: Arc<Router>,
+    /// What the router calls the realm.
+    name: Uri,
 }
 
 impl Router {
@@ -88,19 +94,24 @@ impl Remote {
     pub const SESSION_REASONS: [&str; 6] =
         [fault::LOST, fault::SILENT, fault::NONSENSE, fault::STUCK, fault::ABORTED, fault::SHUT_DOWN];
 
-    /// The realms of a router. `place` is the path that it stands behind; a realm of `before` that stands there is the one that a new one
-    /// takes the place of.
-    pub fn all(router: &Arc<Router>, place: Standing, before: &[Self]) -> Vec<Self> {
+    /// The realms of the routers of a path, which are the same at each of them. `place` is the path; a realm of `before` that stands there
+    /// is the one that a new one takes the place of.
+    pub fn all(routers: &Among<Arc<Router>>, place: Standing, before: &[Self]) -> Vec<Self> {
         let new = |options: &RemoteRealm| {
-            let RemoteRealm { realm, name, roles } = options.clone();
+            let RemoteRealm { realm, roles, .. } = options.clone();
+            let ways = routers.map(|_, router| {
+                let same = router.options.realms.iter().find(|other| other.realm == realm);
+                let name = same.unwrap_or(options).name.clone();
+                Way { router: Arc::clone(router), name }
+            });
             let known = before.iter().find(|other| other.0.place == place && other.0.realm == realm);
             let rules = known.map_or_else(
                 || Arc::new(watch::Sender::new(Arc::new(Rules::of(&roles, None)))),
                 |known| Arc::clone(&known.0.rules),
             );
-            Self(Arc::new(Inner { router: Arc::clone(router), place, realm, name, roles, rules }))
+            Self(Arc::new(Inner { ways, place, realm, roles, rules }))
         };
-        router.options.realms.iter().map(new).collect()
+        routers.all().next().into_iter().flat_map(|router| &router.options.realms).map(new).collect()
     }
 
     /// From here on sessions go by what the configuration says now, those from before a reload as well.
@@ -118,19 +129,19 @@ impl Remote {
         Arc::ptr_eq(&self.0.rules, &other.0.rules)
     }
 
-    /// The router that it is a realm of.
-    pub fn router(&self) -> &Arc<Router> {
-        &self.0.router
+    /// The routers that it is a realm of.
+    pub fn routers(&self) -> impl Iterator<Item = &Arc<Router>> {
+        self.0.ways.all().map(|way| &way.router)
+    }
+
+    /// How clients join it: by the only router, or by the one that the policy chooses.
+    pub fn ways(&self) -> &Among<Way> {
+        &self.0.ways
     }
 
     /// The realm, as clients call it.
     pub fn uri(&self) -> &Uri {
         &self.0.realm
-    }
-
-    /// To which address of the router a client belongs, where that matters.
-    pub fn affinity(&self, public_id: Option<&str>, peer: PeerAddr) -> Affinity {
-        self.0.router.upstream.affinity(public_id, peer)
     }
 
     /// What sessions go by now.
@@ -140,5 +151,12 @@ impl Remote {
 
     fn watch(&self) -> watch::Receiver<Arc<Rules>> {
         self.0.rules.subscribe()
+    }
+}
+
+impl Way {
+    /// To which address of the router a client belongs, where that matters.
+    pub fn affinity(&self, public_id: Option<&str>, peer: PeerAddr) -> Affinity {
+        self.router.upstream.affinity(public_id, peer)
     }
 }

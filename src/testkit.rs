@@ -48,15 +48,16 @@ pub use self::{
 };
 use serde_json::Value;
 
+use self::answer::Answered;
 use crate::policy::{
     Decision, PolicyEngine, PolicyEngineError, PolicyEngineOptions, PolicyError, PolicyFile, PolicyLoadError,
-    PolicyLoadFault, PolicyOptions, WasmPolicy,
+    PolicyLoadFault, PolicyOptions, WasmPolicy, choice_json,
 };
 pub use crate::policy::{
     answer_json,
     authentication::AuthenticationQuestion,
     authorization::{Action, AuthorizationQuestion, Matching, Scope, Session},
-    question::{Certificate, Connection, Cookie, Hello, Login, Request},
+    question::{Certificate, Client, Connection, Cookie, Hello, Login, Request},
 };
 
 /// A component with an engine of its own.
@@ -118,6 +119,20 @@ impl TestPolicy {
         self.in_realm(request).with(|view| self.policy.decide(view))
     }
 
+    /// Has the policy choose among the request's `upstreams`.
+    pub fn choose_upstream(&self, request: &Request) -> Result<String, PolicyError> {
+        request.with_routing(|view| self.policy.choose_upstream(view))
+    }
+
+    /// Asks what the request asks, and gives the answer as a cases file has it; the error says why it asks nothing.
+    pub fn answer(&self, request: &Request) -> Result<(Value, bool), &'static str> {
+        if let Some(why) = request.is_mixed() {
+            return Err(why);
+        }
+        let answer = self.ask(request);
+        Ok((Self::to_json(&answer), answer.is_ok()))
+    }
+
     /// Gives each question that names no roles these ones, as a realm that has them would: an answer with another role fails.
     #[must_use]
     pub fn with_roles<T: Into<String>>(mut self, roles: impl IntoIterator<Item = T>) -> Self {
@@ -130,12 +145,27 @@ impl TestPolicy {
     pub fn run_all(&self, cases: &Cases) -> Report {
         let mut report = self.run_cases(&cases.cases);
         report.outcomes.extend(self.run_generic().outcomes);
+        // A policy that chooses knows the upstreams of its cases.
+        let upstreams = cases.cases.iter().map(|case| &case.request.upstreams);
+        if let (true, Some(upstreams)) =
+            (self.policy.routes(), upstreams.into_iter().find(|it| !it.is_empty()))
+        {
+            let questions = generic::routing(upstreams).into_iter();
+            report.outcomes.extend(run_generic(self, questions).outcomes);
+        }
         report
     }
 
     /// Asks cases.
     pub fn run_cases(&self, cases: &[Case]) -> Report {
-        let outcomes = cases.iter().map(|case| run_case(self, case)).collect();
+        let outcome = |case: &Case| match case.request.is_mixed() {
+            None => run_case(self, case),
+            Some(why) => {
+                let (name, fault) = (case.name.clone(), Some(why.to_owned()));
+                Outcome { name, took: Duration::ZERO, fault }
+            }
+        };
+        let outcomes = cases.iter().map(outcome).collect();
         Report { outcomes, warnings: self.undeclared_headers(cases) }
     }
 
@@ -182,10 +212,14 @@ impl TestPolicy {
 
 impl Tested for TestPolicy {
     type Question = Request;
-    type Answer = Decision;
+    type Answer = Answered;
 
-    fn ask(&self, question: &Request) -> Result<Decision, PolicyError> {
-        self.decide(question)
+    fn ask(&self, question: &Request) -> Result<Answered, PolicyError> {
+        if question.upstreams.is_empty() {
+            self.decide(question).map(Answered::Decision)
+        } else {
+            self.choose_upstream(question).map(Answered::Upstream)
+        }
     }
 
     fn configured(&self, config: String) -> Result<Self, PolicyLoadError> {
@@ -197,8 +231,12 @@ impl Tested for TestPolicy {
         self.is_deterministic
     }
 
-    fn to_json(answer: &Result<Decision, PolicyError>) -> Value {
-        answer_json(answer)
+    fn to_json(answer: &Result<Answered, PolicyError>) -> Value {
+        match answer {
+            Ok(Answered::Upstream(name)) => choice_json(&Ok(name.clone())),
+            Ok(Answered::Decision(decision)) => answer_json(&Ok(decision.clone())),
+            Err(error) => answer_json(&Err(error.clone())),
+        }
     }
 }
 
@@ -237,9 +275,13 @@ trait Expected<A> {
     fn config_error(&self) -> Option<&str>;
 }
 
-impl Expected<Decision> for Expectation {
-    fn holds(&self, answer: &Result<Decision, PolicyError>) -> bool {
-        self.holds(answer)
+impl Expected<Answered> for Expectation {
+    fn holds(&self, answer: &Result<Answered, PolicyError>) -> bool {
+        match answer {
+            Ok(Answered::Upstream(name)) => self.is_upstream(name),
+            Ok(Answered::Decision(decision)) => self.holds(&Ok(decision.clone())),
+            Err(error) => self.holds(&Err(error.clone())),
+        }
     }
 
     fn to_json(&self) -> Value {

@@ -10,6 +10,7 @@
 //! upstream may have acted on it.
 
 mod address;
+mod among;
 mod answer_body;
 mod choice;
 mod end;
@@ -61,6 +62,7 @@ use self::{
 
 pub(crate) use address::AddressFault;
 pub use address::{Speaks, UpstreamAddress, UpstreamPlace};
+pub use among::{Among, place_of};
 pub use answer_body::AnswerBody;
 pub use end::{End, Stop, code};
 pub use exchange::Passing;

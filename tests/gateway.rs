@@ -6,6 +6,7 @@ mod auth;
 mod authenticators;
 mod authorizers;
 mod bad_input;
+mod choices;
 mod console;
 mod contract;
 mod cookie_auth;

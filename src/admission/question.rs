@@ -4,8 +4,10 @@ use http::{HeaderName, header};
 
 use super::{Admission, Application, Visitor};
 use crate::{
+    identity::Identity,
     policy::{
-        CertificateView, ConnectionView, CookieView, HelloView, JoinRequest, LoginView,
+        CertificateView, ClientView, ConnectionView, CookieView, HelloView, JoinRequest, LoginView,
+        RoutingRequest,
         authentication::{AuthenticationRequest, Credential},
     },
     realm::Rules,
@@ -90,6 +92,30 @@ impl<'a> Question<'a> {
             cookie: cookie(visitor),
             certificate: self.certificate(visitor),
             roles: &self.roles,
+            now: Timestamp::now().as_millis(),
+        }
+    }
+
+    /// What a policy is asked that chooses among the upstreams of a visitor.
+    pub(super) fn routing(
+        &'a self,
+        visitor: &'a Visitor,
+        realm: &'a Uri,
+        identity: &'a Identity,
+        upstreams: &'a [&'a str],
+    ) -> RoutingRequest<'a> {
+        RoutingRequest {
+            connection: self.connection(visitor),
+            cookie: cookie(visitor),
+            certificate: self.certificate(visitor),
+            client: ClientView {
+                authid: identity.authid.public(),
+                authrole: &identity.authrole,
+                authmethod: identity.authmethod,
+                authprovider: identity.authprovider,
+                realm: realm.as_str(),
+            },
+            upstreams,
             now: Timestamp::now().as_millis(),
         }
     }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -19,7 +19,7 @@ use wampgate::{
     policy::{ComponentKind, Grants, Instances, PolicyOptions},
     testkit::{
         AuthenticationQuestion, AuthorizationQuestion, Cases, Request, TestAuthenticator, TestAuthorizer,
-        TestPolicy, answer_json, ruling_json, verdict_json,
+        TestPolicy, ruling_json, verdict_json,
     },
 };
 
@@ -242,8 +242,8 @@ fn decide(args: &DecideArgs, input: &mut impl Read, out: &mut impl Write) -> any
         }
         _ => {
             let request: Request = read(&text, kind)?;
-            let answer = TestPolicy::load_with(&args.component, options)?.decide(&request);
-            (answer_json(&answer), answer.is_ok())
+            let policy = TestPolicy::load_with(&args.component, options)?;
+            policy.answer(&request).map_err(|why| anyhow!("{why}")).context(NO_REQUEST)?
         }
     };
     writeln!(out, "{answer}")?;

@@ -2,6 +2,7 @@
 
 use super::{
     PassedOptions, ProxiedOptions, ServicePlace, UpstreamAddress,
+    among::RawUpstreams,
     cookie::RawCookie,
     identity_headers::{RawAssertion, RawIdentityHeaders},
     proxied::{RawDecider, RawProxied, RawProxiedOptions},
@@ -17,6 +18,9 @@ object! {
     struct RawPassed {
         /// The server.
         upstream: optional Located<RawUpstream>,
+        /// In place of `upstream`: several, each with a name. The path's policy chooses the one that a client goes on to, by its export
+        /// `routing`. At most 64.
+        upstreams: optional Located<RawUpstreams<RawUpstream>>,
         /// The host of the server, as Crossbar names it. It is spoken to without TLS.
         host: optional Located<String>,
         /// The port beside `host`. Default 80.
@@ -85,10 +89,12 @@ impl RawPassed {
         walk: &mut Walk<'_>,
     ) -> Option<ProxiedOptions> {
         let Self { websocket, cookie, policy, require, roles, realm, headers, assertion, options, .. } = self;
-        let upstream = match (self.upstream, self.host) {
-            (Some(_), Some(Located { path, .. })) => {
+        let mut upstreams = self.upstreams;
+        let is_named = self.upstream.is_some() || upstreams.is_some();
+        let mut upstream = match (self.upstream, self.host) {
+            (upstream, Some(Located { path, .. })) if is_named => {
                 walk.fault_at(path, "the server is named as `upstream` already, keep one");
-                None
+                upstream
             }
             (None, Some(Located { path, value: host })) if host.contains(['/', '?', '#', '@']) => {
                 walk.fault_at(path, format!("{} is no host, such as \"127.0.0.1\"", quoted(&host)));
@@ -106,9 +112,12 @@ impl RawPassed {
                     }
                 }
             }
-            (upstream, None) => upstream,
+            (upstream, _) => upstream,
         };
-        let has_timeout = upstream.as_ref().is_some_and(|upstream| upstream.value.response_timeout.is_some());
+        let several = upstreams.iter_mut().flat_map(|upstreams| &mut upstreams.value.0);
+        for raw in upstream.iter_mut().chain(several.map(|(_, each)| each)) {
+            raw.value.response_timeout.get_or_insert(Millis(ProxiedOptions::RESPONSE_TIMEOUT));
+        }
         let (rules, limits) = options.map_or((None, None), |options| {
             let RawPassedOptions {
                 allowed_origins,
@@ -125,6 +134,7 @@ impl RawPassed {
         let (max_body_size, idle_timeout) = limits.unwrap_or_default();
         let raw = RawProxied {
             upstream,
+            upstreams,
             backend: None,
             websocket,
             cookie,
@@ -139,11 +149,10 @@ impl RawPassed {
             id: None,
         };
         let mut checked = raw.check(at, place, shared, walk)?;
-        if !has_timeout {
-            checked.upstream.response_timeout = ProxiedOptions::RESPONSE_TIMEOUT;
-        }
         if let Some(timeout) = idle_timeout {
-            checked.upstream.idle_timeout = timeout.0;
+            for onward in checked.upstreams.all_mut() {
+                onward.upstream.idle_timeout = timeout.0;
+            }
         }
         let default = PassedOptions::default();
         let max_body_size = max_body_size.map_or(default.max_body_size, |size| size.0 as u64);

@@ -170,6 +170,8 @@ impl RawPolicy {
             max_concurrent: self.max_concurrent.map_or(defaults.max_concurrent, Whole::get),
             grants: self.grants.map_or(defaults.grants, |located| checked_grants(located, walk)),
             instances: self.instances.unwrap_or(defaults.instances),
+            // What the paths make of it is not known yet.
+            routes: defaults.routes,
         };
         Some(PolicyFile { component: self.component?.path, sha256: self.sha256.map(|hash| hash.0), options })
     }

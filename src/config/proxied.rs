@@ -4,12 +4,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
     HandshakeOptions, ProxiedOptions, ServiceOptions, ServicePlace,
+    among::{RawUpstreams, needs_policy},
     cookie::RawCookie,
     forward_auth::{RawTerms, find},
     identity_headers::{RawAssertion, RawIdentityHeaders, checked_headers},
     policy::RawPolicyRef,
     reader::{Json, Located, Millis, Raw, Walk, object},
-    upstream::{RawBackend, RawUpstream, checked_upstream},
+    upstream::{RawBackend, RawUpstream, checked_upstreams},
     websocket::{HostPattern, Origin, Shared, hosts, origins},
 };
 use crate::{edge::Requirement, identity::Name, wamp::Uri};
@@ -20,6 +21,9 @@ object! {
     struct RawProxied {
         /// The server.
         upstream: optional Located<RawUpstream>,
+        /// In place of `upstream`: several, each with a name. The path's policy chooses the one that a client goes on to, by its export
+        /// `routing`. At most 64.
+        upstreams: optional Located<RawUpstreams<RawUpstream>>,
         /// The server, as Crossbar names it.
         backend: optional Located<RawBackend>,
         /// The `websocket` path whose clients these are: a path of this transport such as "/ws", or of another one with that one's `id`
@@ -113,6 +117,7 @@ impl RawProxied {
     ) -> Option<ProxiedOptions> {
         let Self {
             upstream,
+            upstreams,
             backend,
             websocket,
             cookie,
@@ -128,7 +133,8 @@ impl RawProxied {
         if let Some(url) = self.url {
             walk.warn_at(url.path, "has no effect: clients find their URL themselves; leave it out");
         }
-        let upstream = checked_upstream(at, upstream, backend, walk);
+        let several = upstreams.as_ref().map(|upstreams| upstreams.path.clone());
+        let upstreams = checked_upstreams(at, upstream, upstreams, backend, walk);
         let interval = options.as_ref().and_then(|options| options.auto_ping_interval.as_ref());
         let interval = interval.map_or(ProxiedOptions::INTERVAL, |interval| interval.0);
         let terms = RawTerms { require, roles, realm, asks_policy: None };
@@ -183,13 +189,16 @@ impl RawProxied {
             }
             (place, Some(Box::new(own)), terms)
         };
+        if let (Some(several), false) = (&several, terms.asks_policy) {
+            needs_policy(at, several, walk);
+        }
         let headers = checked_headers(headers, assertion, &mut shared.signing, walk);
-        let (upstream, host) = upstream?;
-        for address in &upstream.addresses {
+        let upstreams = upstreams?;
+        for address in upstreams.all().flat_map(|onward| &onward.upstream.addresses) {
             shared.upstreams.push((at.to_owned(), address.clone()));
         }
         let cookies = Vec::new();
-        Some(ProxiedOptions { service, own, terms, headers, cookies, host, upstream, interval, http: None })
+        Some(ProxiedOptions { service, own, terms, headers, cookies, upstreams, interval, http: None })
     }
 }
 

@@ -1,8 +1,11 @@
 //! `upstream` of a `websocket` path: a WAMP router behind the gateway, which its clients join.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{
-    Account, Choosing, Login, Proof, RealmOptions, RemoteOptions, RemoteRealm, RoleOptions, Roles, Secret,
-    SessionLimits, Signer, SigningKeys, TokenLogin, UpstreamAddress, UpstreamPlace,
+    Account, Among, Choosing, Login, Proof, RealmOptions, RemoteOptions, RemoteRealm, RoleOptions, Roles,
+    Secret, SessionLimits, Signer, SigningKeys, TokenLogin, UpstreamAddress, UpstreamPlace,
+    among::{RawUpstreams, checked, either},
     auth::hex::HexSecret,
     reader::{Located, Millis, NodePath, Walk, Whole, choice, object, quoted},
     signing::Signing,
@@ -135,6 +138,49 @@ object! {
         /// Its secret, for the method `wampcra`.
         wampcra: optional Located<Secret>,
     }
+}
+
+/// The realms of the routers of a path; none: it has those of the gateway. Of several routers all have the same.
+pub(super) fn realms(
+    one: Option<&Located<RawRemote>>,
+    several: Option<&Located<RawUpstreams<RawRemote>>>,
+) -> Option<Vec<RealmOptions>> {
+    let first = || several.map(|several| several.value.0.first().map(|(_, first)| first));
+    match one {
+        Some(one) => Some(one.value.realms()),
+        None => first().map(|first| first.map(|first| first.value.realms()).unwrap_or_default()),
+    }
+}
+
+/// The routers of a path.
+pub(super) fn checked_routers(
+    one: Option<Located<RawRemote>>,
+    several: Option<Located<RawUpstreams<RawRemote>>>,
+    shared: &mut Shared,
+    walk: &mut Walk<'_>,
+) -> Option<Among<RemoteOptions>> {
+    let among = either(one, several, walk)?;
+    let mut first: Option<BTreeMap<String, BTreeSet<String>>> = None;
+    checked(among, |Located { path, value }| {
+        let router = value.check(shared, walk)?;
+        let has: BTreeMap<_, _> = router.realms.iter().map(realm_and_roles).collect();
+        // Whose role is to count is decided before the policy chooses.
+        if first.get_or_insert_with(|| has.clone()) != &has && !walk.has_fault_below(&path) {
+            walk.fault_at(
+                path,
+                "has other realms or roles than the first of `upstreams`: name the same ones, since a client has its role before the policy chooses; `upstream_name` may differ",
+            );
+        }
+        Some(router)
+    })
+}
+
+fn realm_and_roles(realm: &RemoteRealm) -> (String, BTreeSet<String>) {
+    let roles = match &realm.roles {
+        Roles::Listed(roles) => roles.iter().map(|role| role.name.to_string()).collect(),
+        Roles::Open => BTreeSet::new(),
+    };
+    (realm.realm.to_string(), roles)
 }
 
 impl RawRemote {

@@ -8,7 +8,8 @@ use schemars::json_schema;
 
 use self::values::{CacheTimeout, FileName, MediaType, Url};
 use super::{
-    PathTree, ServicePlace, StaticOptions, TargetOptions,
+    Among, PathTree, ServicePlace, StaticOptions, TargetOptions,
+    among::{RawUpstreams, needs_policy},
     console::{self, RawConsole},
     forward_auth::RawForwardAuth,
     passed::RawPassed,
@@ -16,7 +17,7 @@ use super::{
     reader::{
         Anything, Json, Located, NodePath, Raw, Table, Walk, Whole, choice, inline_schema, object, quoted,
     },
-    router::RawRemote,
+    router::{self, RawRemote},
     websocket::{KnownService, RawTesteeOptions, ServiceKeys, Shared, checked_testee, websocket_object},
 };
 use crate::identity::Name;
@@ -70,6 +71,9 @@ websocket_object! {
     struct RawWebSocketService {
         /// The WAMP router behind the gateway that clients join. Default: they join the realms of the gateway.
         upstream: optional Located<RawRemote>,
+        /// In place of `upstream`: several, each with a name, and all with the same realms and roles. The path's policy chooses the one that a
+        /// client joins, by its export `routing`. At most 64.
+        upstreams: optional Located<RawUpstreams<RawRemote>>,
     }
     misplaced {
         "paths" => "a service with `paths` is of \"type\": \"path\"; a transport with `paths` is of \"type\": \"web\"",
@@ -246,7 +250,7 @@ impl RawPaths {
                         has_cookie: raw.cookie.is_some(),
                         keeps_logins: raw.auth.as_ref().is_some_and(|auth| auth.value.cookie.is_some()),
                         has_policy: raw.policy.is_some(),
-                        realms: raw.upstream.as_ref().map(|upstream| upstream.value.realms()),
+                        realms: router::realms(raw.upstream.as_ref(), raw.upstreams.as_ref()),
                     });
                 }
                 _ => {}
@@ -317,15 +321,20 @@ impl RawService {
                 checked.map(|options| TargetOptions::Proxied(Box::new(options)))
             }
             Self::WebSocket(mut raw) => {
-                let upstream = raw.upstream.take().map(|upstream| upstream.value);
-                let realms = upstream.as_ref().map(RawRemote::realms);
+                let (upstream, upstreams) = (raw.upstream.take(), raw.upstreams.take());
+                let realms = router::realms(upstream.as_ref(), upstreams.as_ref());
                 let keys = ServiceKeys { realms, ..raw.service_keys() };
                 let mut service = keys.check(path, shared, walk);
-                service.options.upstream =
-                    upstream.and_then(|upstream| upstream.check(shared, walk)).map(Box::new);
-                for address in service.options.upstream.iter().flat_map(|router| &router.upstream.addresses) {
-                    shared.upstreams.push((format!("{path}.upstream"), address.clone()));
+                let key = if upstreams.is_some() { "upstreams" } else { "upstream" };
+                if let (Some(several), None) = (&upstreams, &service.options.policy) {
+                    needs_policy(path, &several.path, walk);
                 }
+                let routers = router::checked_routers(upstream, upstreams, shared, walk);
+                for router in routers.iter().flat_map(Among::all) {
+                    let addresses = router.upstream.addresses.iter().cloned();
+                    shared.upstreams.extend(addresses.map(|address| (format!("{path}.{key}"), address)));
+                }
+                service.options.upstream = routers.map(Box::new);
                 timeouts.extend(service.open_handshake_timeout);
                 Some(TargetOptions::WebSocket(Box::new(service.options)))
             }

@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use self::{
     checks::{
         check_proxy_protocol, check_redirects, check_upstreams, clash, keep_cookies_from_upstreams,
-        warn_of_public_metrics,
+        let_policies_choose, warn_of_public_metrics,
     },
     raw_socket::{NO_COOKIE, RawRawSocketTransport},
     requests::{RawPerAddress, RawWebOptions, http_options, per_address, transport_hosts},
@@ -261,6 +261,7 @@ pub(super) fn transports(
     }
     check_wanted(wanted, walk);
     keep_cookies_from_upstreams(&mut transports);
+    let_policies_choose(&mut transports);
     transports
 }
 

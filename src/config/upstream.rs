@@ -4,7 +4,8 @@ use http::{HeaderValue, Uri};
 use schemars::json_schema;
 
 use super::{
-    Choosing, ProbeOptions, Speaks, UpstreamAddress, UpstreamOptions, UpstreamPlace,
+    Among, Choosing, OnwardOptions, ProbeOptions, Speaks, UpstreamAddress, UpstreamOptions, UpstreamPlace,
+    among::{RawUpstreams, checked, either},
     reader::{
         Anything, Json, Located, Millis, NodePath, Raw, Walk, Whole, checked_text, inline_schema, object,
         quoted, words,
@@ -194,13 +195,15 @@ impl Raw for HostName {
 
 inline_schema!(HostName, "HostName", |_generator| json_schema!({ "type": "string", "pattern": "^[^/@]+$" }));
 
-pub(super) fn checked_upstream(
+pub(super) fn checked_upstreams(
     at: &str,
     upstream: Option<Located<RawUpstream>>,
+    upstreams: Option<Located<RawUpstreams<RawUpstream>>>,
     backend: Option<Located<RawBackend>>,
     walk: &mut Walk<'_>,
-) -> Option<(UpstreamOptions, Option<HeaderValue>)> {
-    let named = upstream.iter().flat_map(|upstream| upstream.value.addresses.iter());
+) -> Option<Among<OnwardOptions>> {
+    let several = upstreams.iter().flat_map(|upstreams| upstreams.value.0.iter().map(|(_, each)| each));
+    let named = upstream.iter().chain(several).flat_map(|upstream| upstream.value.addresses.iter());
     let named = named.flat_map(|addresses| &addresses.value);
     let named = named.chain(backend.iter().filter_map(|backend| backend.value.url.as_ref()));
     for Located { path, .. } in named.filter(|address| address.value.0.is_raw()) {
@@ -209,15 +212,24 @@ pub(super) fn checked_upstream(
             "is an address of RawSocket, which WAMP routers have: join one by the `upstream` of a path of \"type\": \"websocket\"",
         );
     }
-    match (upstream, backend) {
+    let is_named = upstream.is_some() || upstreams.is_some();
+    match (either(upstream, upstreams, walk), backend) {
         (Some(_), Some(Located { path, .. })) => {
             walk.fault_at(path, "the server is named as `upstream` already, keep one");
             None
         }
-        (Some(raw), None) => raw.value.check(walk),
-        (None, Some(Located { path, value })) => value.check(&path, walk).map(|upstream| (upstream, None)),
+        (Some(raw), None) => checked(raw, |raw| {
+            let (upstream, host) = raw.value.check(walk)?;
+            Some(OnwardOptions { upstream, host })
+        }),
+        (None, Some(Located { path, value })) => {
+            value.check(&path, walk).map(|upstream| Among::One(OnwardOptions { upstream, host: None }))
+        }
         (None, None) => {
-            if !["upstream", "backend", "host"].iter().any(|key| walk.has_fault_below(&format!("{at}.{key}")))
+            if !is_named
+                && !["upstream", "upstreams", "backend", "host"]
+                    .iter()
+                    .any(|key| walk.has_fault_below(&format!("{at}.{key}")))
             {
                 walk.fault_at(
                     at,

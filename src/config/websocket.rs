@@ -249,9 +249,9 @@ impl ServiceKeys {
         if let Some(url) = self.url {
             walk.warn_at(url.path, "has no effect: clients find their URL themselves; leave it out");
         }
-        let upstream_at = format!("{path}.upstream");
+        let behind = [format!("{path}.upstream"), format!("{path}.upstreams")];
         let are_realms_known =
-            !["realms", "workers", &upstream_at].iter().any(|path| walk.has_fault_below(path));
+            !["realms", "workers", &behind[0], &behind[1]].iter().any(|path| walk.has_fault_below(path));
         let realms = self.realms.unwrap_or_else(|| shared.realms.clone());
         if self.auth.is_none()
             && self.policy.is_none()

@@ -17,6 +17,7 @@ use crate::{
     session::Session,
     stream::PeerAddr,
     time::Timestamp,
+    upstream::Among,
     wamp::{
         ClientFeatures, ClientMessage, RouterFeatures, RouterMessage, SessionId, Uri, message::WelcomeDetails,
     },
@@ -54,7 +55,7 @@ impl Connection {
         let joined = match (&backend, announced) {
             (Backend::Remote(remote), Some(announced)) => {
                 // Boxed, so that routers do not make the future of another join larger.
-                Some(Box::pin(self.join_router(remote, &identity, announced, shutdown)).await?)
+                Some(Box::pin(self.join_router((&service, remote), &identity, announced, shutdown)).await?)
             }
             _ => None,
         };
@@ -87,15 +88,24 @@ impl Connection {
     /// there with it.
     async fn join_router(
         &mut self,
-        remote: &Remote,
+        (service, remote): (&WebSocketService, &Remote),
         identity: &Identity,
         announced: Announced,
         shutdown: &CancellationToken,
     ) -> Result<Box<RouterSession>, Ending> {
         let serializer = self.wire.serializer();
-        let affinity = remote.affinity(self.visitor.public_id(), self.visitor.peer);
+        let way = match remote.ways() {
+            Among::One(way) => way,
+            ways @ Among::Named(_) => {
+                let (realm, names) = (remote.uri(), ways.names());
+                let admission = &service.admission;
+                let chosen = admission.choose_upstream(&self.visitor, realm, identity, &names).await?;
+                ways.named(&chosen).ok_or(AuthError::Reconfigured)?
+            }
+        };
+        let affinity = way.affinity(self.visitor.public_id(), self.visitor.peer);
         let joined = tokio::select! {
-            joined = remote.join(identity, announced, serializer, self.visitor.hops, affinity) => joined,
+            joined = remote.join(way, identity, announced, serializer, self.visitor.hops, affinity) => joined,
             said = self.message() => return Err(out_of_turn(said, "a client must wait for WELCOME or ABORT")),
             () = shutdown.cancelled() => return Err(Ending::Shutdown),
         };

@@ -13,7 +13,7 @@ use crate::{
     identity::Name,
     remote::Login,
     service::{ServiceOptions, TesteeOptions},
-    upstream::UpstreamOptions,
+    upstream::{Among, UpstreamOptions},
     wamp::Uri,
 };
 
@@ -62,7 +62,8 @@ impl EdgeOptions {
             TargetOptions::ForwardAuth(options) => options.headers.assertion.as_deref(),
             _ => None,
         });
-        let routers = self.services().filter_map(|(_, service)| service.upstream.as_deref());
+        let behind = self.services().filter_map(|(_, service)| service.upstream.as_deref());
+        let routers = behind.flat_map(Among::all);
         let tickets = routers.filter_map(|router| match &router.login {
             Login::Token(token) => Some(&token.signer),
             _ => None,
@@ -194,15 +195,22 @@ pub struct ProxiedOptions {
     pub headers: IdentityHeaders,
     /// The tracking cookies of all paths, which no upstream sees.
     pub cookies: Vec<CookieName>,
-    /// What stands in `Host`; none: what the client has asked for.
-    pub host: Option<HeaderValue>,
     /// What stands behind it.
-    pub upstream: UpstreamOptions,
+    pub upstreams: Among<OnwardOptions>,
     /// After how long a client is asked for a sign of life while nothing passes, and a side is given up that takes nothing. Default
     /// 15 s.
     pub interval: Duration,
     /// What requests may have that ask for no WebSocket; none: they are refused.
     pub http: Option<PassedOptions>,
+}
+
+/// An upstream of such a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnwardOptions {
+    /// Where it is, and how it is reached.
+    pub upstream: UpstreamOptions,
+    /// What stands in `Host`; none: what the client has asked for.
+    pub host: Option<HeaderValue>,
 }
 
 /// What requests may have that go on to an upstream and stay HTTP.
@@ -324,6 +332,20 @@ impl PathTree {
         }
         for child in self.children.values_mut() {
             child.each_proxied(each);
+        }
+    }
+
+    /// Calls back for every service of a WebSocket path.
+    pub(crate) fn each_service(&mut self, each: &mut impl FnMut(&mut ServiceOptions)) {
+        match &mut self.target {
+            Some(TargetOptions::WebSocket(service)) => each(service),
+            Some(TargetOptions::Proxied(proxied)) => {
+                proxied.own.iter_mut().for_each(|service| each(service));
+            }
+            _ => {}
+        }
+        for child in self.children.values_mut() {
+            child.each_service(each);
         }
     }
 

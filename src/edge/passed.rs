@@ -15,7 +15,7 @@ use super::{
     Edge, Requester,
     body::Body,
     passed_body::{InTransit, PassedBody},
-    proxied::{Proxied, below},
+    proxied::{Onward, Proxied, below},
     reply::Problem,
     websocket::check_hops,
 };
@@ -61,17 +61,17 @@ impl Edge {
         if proxied.terms.asks_policy {
             self.addresses.handshake(self.limited(client.peer), Instant::now())?;
         }
-        let (headers, affinity) = proxied.recognize(request, client, tls).await?;
-        let tally = proxied.upstream.tally().clone();
-        let limits = BodyLimits { size: max_body_size, idle: proxied.upstream.idle_timeout() };
+        let (headers, affinity, onward) = proxied.recognize(request, client, tls).await?;
+        let tally = onward.upstream.tally().clone();
+        let limits = BodyLimits { size: max_body_size, idle: onward.upstream.idle_timeout() };
         let body = body.map_or_else(RequestBody::default, |body| RequestBody::new(body, limits, tally));
         let (method, below) = (request.method.clone(), below(request, depth));
         let passing = Passing { method, below: &below, headers, body, has_length, affinity };
         let in_transit = InTransit::new(&self.in_transit, seat).ok_or(Problem::Memory)?;
-        let answer = proxied.upstream.pass(passing).await;
+        let answer = onward.upstream.pass(passing).await;
         let answer = answer.map_err(|error| Problem::Upstream(Arc::new(error)))?;
         let (head, body) = answer.into_parts();
-        let mut headers = proxied.rules.response(&head.headers);
+        let mut headers = onward.rules.response(&head.headers);
         // A HEAD tells how long the answer to a GET would be.
         if request.method == Method::HEAD
             && let Some(length) = head.headers.get(header::CONTENT_LENGTH)
@@ -113,7 +113,7 @@ impl Proxied {
         request: &Parts,
         client: Requester<'_>,
         tls: Option<&Tls>,
-    ) -> Result<(HeaderMap, Affinity), Problem> {
+    ) -> Result<(HeaderMap, Affinity, &Onward), Problem> {
         let admission = &self.service.admission;
         let kept = if self.terms.asks_policy {
             admission.kept_headers(&request.headers)
@@ -127,10 +127,12 @@ impl Proxied {
         let visitor = visitor.map_err(Problem::Store)?;
         let recognized = self.terms.decide(&self.service, &visitor).await;
         let recognized = recognized.map_err(|refusal| Problem::NotAllowed(Arc::new(refusal)))?;
+        let onward = self.choose(&visitor, recognized.as_ref()).await?;
         let (told, origin) = self.tell(client, tls, recognized.as_ref(), &visitor);
-        let mut headers = self.rules.request(&request.headers, origin, told);
+        let mut headers = onward.rules.request(&request.headers, origin, told);
         visitor.place.announce(&mut headers);
-        Ok((headers, self.upstream.affinity(visitor.public_id(), peer)))
+        let affinity = onward.upstream.affinity(visitor.public_id(), peer);
+        Ok((headers, affinity, onward))
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 
 use super::{
-    IdentityHeaders, PassedOptions, ProxiedOptions, Requester, Terms,
+    IdentityHeaders, OnwardOptions, PassedOptions, ProxiedOptions, Requester, Terms,
     addresses::{ADDRESS_REASONS, Seat},
     body::Body,
     identity_headers,
@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     admission::{Facts, Recognized, Visitor},
+    auth::AuthError,
     backend::Backend,
     handshake::AcceptedAny,
     metrics::{Refusals, Stage},
@@ -29,7 +30,7 @@ use crate::{
     stream::{PeerAddr, Stream},
     time::Timestamp,
     tls::Tls,
-    upstream::{End, HeadRules, Opened, Origin, Place, Tally, Upstream, UpstreamError},
+    upstream::{Among, End, HeadRules, Opened, Origin, Place, Tally, Upstream, UpstreamError, place_of},
     wamp::SessionId,
 };
 
@@ -39,12 +40,19 @@ pub(crate) struct Proxied {
     pub(super) service: Arc<WebSocketService>,
     pub(super) terms: Terms,
     headers: IdentityHeaders,
-    pub(super) rules: HeadRules,
-    pub(super) upstream: Upstream,
+    /// What stands behind it.
+    pub(super) onward: Among<Onward>,
     /// What requests may have that ask for no WebSocket; none: they are refused.
     pub(super) http: Option<PassedOptions>,
     interval: Duration,
     refusals: Refusals,
+}
+
+/// An upstream of a path.
+#[derive(Debug)]
+pub(super) struct Onward {
+    pub(super) rules: HeadRules,
+    pub(super) upstream: Upstream,
 }
 
 /// A connection whose 101 has been sent: from here on it goes to the upstream.
@@ -117,13 +125,20 @@ impl Proxied {
             metrics.refusals.expect(Stage::Request, [BROKEN_OFF, "memory"]);
             metrics.refusals.expect(Stage::Request, ADDRESS_REASONS);
         }
-        let identity = options.headers.all().cloned().collect();
+        let identity: Vec<_> = options.headers.all().cloned().collect();
+        let onward = |name: Option<&str>, onward: &OnwardOptions| {
+            let (identity, cookies, host) = (identity.clone(), options.cookies.clone(), onward.host.clone());
+            let place = place_of(path, name);
+            Onward {
+                rules: HeadRules { identity, cookies, host },
+                upstream: Upstream::new(&onward.upstream, &metrics.upstreams, transport, &place),
+            }
+        };
         Self {
             service,
             terms: options.terms.clone(),
             headers: options.headers.clone(),
-            rules: HeadRules { identity, cookies: options.cookies.clone(), host: options.host.clone() },
-            upstream: Upstream::new(&options.upstream, &metrics.upstreams, transport, path),
+            onward: options.upstreams.map(onward),
             http: options.http,
             interval: options.interval,
             refusals: metrics.refusals.clone(),
@@ -148,10 +163,10 @@ impl Proxied {
         let admission = &self.service.admission;
         let mut visitor = met(admission.meet_without_hello(facts, &request.headers, Timestamp::now()).await)?;
         match self.decide(asked, &visitor).await {
-            Ok((Opened { link, early, headers, raw: _, place }, recognized)) => {
+            Ok((Opened { link, early, headers, raw: _, place }, recognized, onward)) => {
                 let backend = self.begins(&visitor, recognized.as_ref());
                 let has_extensions = headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS);
-                let response = switching(self.rules.answer(&headers), visitor.take_set_cookie());
+                let response = switching(onward.rules.answer(&headers), visitor.take_set_cookie());
                 let handover = RelayHandover {
                     link,
                     sent_early: early,
@@ -160,7 +175,7 @@ impl Proxied {
                     recognized,
                     backend,
                     interval: self.interval,
-                    tally: self.upstream.tally().clone(),
+                    tally: onward.upstream.tally().clone(),
                     refusals: self.refusals.clone(),
                     place,
                     seat: None,
@@ -178,24 +193,55 @@ impl Proxied {
         &self,
         asked: Asked<'_>,
         visitor: &Visitor,
-    ) -> Result<(Opened, Option<Recognized>), Problem> {
+    ) -> Result<(Opened, Option<Recognized>, &Onward), Problem> {
         let Asked { request, below, accepted, client, tls, .. } = asked;
         let recognized = self.terms.decide(&self.service, visitor).await;
         let recognized = recognized.map_err(|refusal| Problem::NotAllowed(Arc::new(refusal)))?;
+        let onward = self.choose(visitor, recognized.as_ref()).await?;
         let (told, origin) = self.tell(client, tls, recognized.as_ref(), visitor);
-        let mut headers = self.rules.handshake(&request.headers, origin, told);
+        let mut headers = onward.rules.handshake(&request.headers, origin, told);
         visitor.place.announce(&mut headers);
         // Requests get no cookie: those of the same client went by where it comes from, and its first WebSocket goes to the same server.
         let is_known = self.http.is_none() || !visitor.is_new();
-        let affinity = self.upstream.affinity(visitor.public_id().filter(|_| is_known), visitor.peer);
-        match self.upstream.open(below, &headers, &accepted.accept_key, affinity, None).await {
-            Ok(opened) => Ok((opened, recognized)),
+        let upstream = &onward.upstream;
+        let affinity = upstream.affinity(visitor.public_id().filter(|_| is_known), visitor.peer);
+        match upstream.open(below, &headers, &accepted.accept_key, affinity, None).await {
+            Ok(opened) => Ok((opened, recognized, onward)),
             Err(UpstreamError::TurnedDown(mut answer)) => {
-                answer.headers = self.rules.answer(&answer.headers);
+                answer.headers = onward.rules.answer(&answer.headers);
                 Err(Problem::Upstream(Arc::new(UpstreamError::TurnedDown(answer))))
             }
             Err(error) => Err(Problem::Upstream(Arc::new(error))),
         }
+    }
+
+    /// The upstream of a client. Where there are several the policy chooses, and without a choice there is none.
+    pub(super) async fn choose(
+        &self,
+        visitor: &Visitor,
+        recognized: Option<&Recognized>,
+    ) -> Result<&Onward, Problem> {
+        match &self.onward {
+            Among::One(onward) => Ok(onward),
+            // Boxed, so that a path with one upstream has no larger future for it.
+            Among::Named(_) => Box::pin(self.ask_which(visitor, recognized))
+                .await
+                .map_err(|refused| Problem::NotAllowed(Arc::new(Refusal::Admission(refused)))),
+        }
+    }
+
+    async fn ask_which(
+        &self,
+        visitor: &Visitor,
+        recognized: Option<&Recognized>,
+    ) -> Result<&Onward, AuthError> {
+        // Where several upstreams stand the policy decides, and lets no client through without an identity.
+        let known = recognized.ok_or(AuthError::Reconfigured)?;
+        let backend = self.terms.backend(&self.service, visitor).map_err(AuthError::NoSuchRealm)?;
+        let names = self.onward.names();
+        let admission = &self.service.admission;
+        let chosen = admission.choose_upstream(visitor, backend.realm(), &known.identity, &names).await?;
+        self.onward.named(&chosen).ok_or(AuthError::Reconfigured)
     }
 
     /// What the upstream is told of a client: who it is, and where it comes from.

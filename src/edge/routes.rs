@@ -122,7 +122,7 @@ impl Routes {
 impl Node {
     fn find_upstreams<'n>(&'n self, found: &mut Vec<&'n Upstream>) {
         if let Some(Target::Proxied(proxied)) = &self.target {
-            found.push(&proxied.upstream);
+            found.extend(proxied.onward.all().map(|onward| &onward.upstream));
         }
         for child in self.children.values() {
             child.find_upstreams(found);

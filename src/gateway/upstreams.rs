@@ -34,11 +34,12 @@ pub(super) fn view(state: &State) -> Value {
 
 /// The routers, each of them once: a router has several realms, one behind the other.
 fn routers(remotes: &[Remote]) -> impl Iterator<Item = &Arc<Router>> {
-    let all = remotes.iter().map(Remote::router);
-    let before = std::iter::once(None).chain(remotes.iter().map(|remote| Some(remote.router())));
-    all.zip(before)
-        .filter(|(router, before)| !before.is_some_and(|before| Arc::ptr_eq(before, router)))
-        .map(|(router, _)| router)
+    let is_next = |(remote, before): &(&Remote, Option<&Remote>)| {
+        let first = |remote: &Remote| remote.routers().next().map(Arc::as_ptr);
+        before.is_none_or(|before| first(before) != first(remote))
+    };
+    let before = std::iter::once(None).chain(remotes.iter().map(Some));
+    remotes.iter().zip(before).filter(is_next).flat_map(|(remote, _)| remote.routers())
 }
 
 fn row(upstream: &UpstreamState<'_>) -> Value {

@@ -7,9 +7,9 @@ mod json;
 
 use std::fmt;
 
-pub use self::json::answer_json;
 #[cfg(feature = "testkit")]
 pub(crate) use self::json::identity_json;
+pub use self::json::{answer_json, choice_json};
 use super::{
     AnonymousIdentity, ContractError, Decision, JoinRequest, PolicyError,
     bindings::{

@@ -6,17 +6,21 @@ use wasmtime::{Store, component::InstancePre};
 
 use super::{
     Decision, JoinRequest, Needs, Policy, PolicyEngine, PolicyError, PolicyFile, PolicyLoadError,
-    PolicyOptions, RawDecision, Recorder, Tally,
+    PolicyOptions, RawChoice, RawDecision, Recorder, RoutingRequest, Tally,
     component::Wasm,
     contract::{Component, Guest, Version},
-    gate::Gate,
+    gate::{Gate, Put},
     instance::Instance,
     lower,
+    subject::Subject,
     world::World,
 };
 
 /// What an authid policy's answers are called in metrics.
-pub(crate) const ANSWERS: &[&str] = &["anonymous", "none", "defer", "deny"];
+pub(crate) const ANSWERS: &[&str] = &["anonymous", "none", "defer", "deny", ROUTED];
+
+/// What the choice of an upstream is called there.
+const ROUTED: &str = "routed";
 
 /// The world.
 #[derive(Debug)]
@@ -49,6 +53,10 @@ impl World for AuthidPolicy {
 
     fn code(version: Version, component: InstancePre<Instance>) -> wasmtime::Result<Component> {
         Component::new(version, component)
+    }
+
+    fn routes(code: &Component) -> bool {
+        code.routes()
     }
 
     fn instantiate(code: &Component, store: &mut Store<Instance>) -> wasmtime::Result<Guest> {
@@ -148,11 +156,51 @@ impl WasmPolicy {
     pub fn decide(&self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
         super::decide(self, request)
     }
+
+    /// Whether it chooses upstreams.
+    pub fn routes(&self) -> bool {
+        self.0.routes()
+    }
+
+    /// Asks for the upstream of a client, and checks the answer, as the gateway does.
+    pub fn choose_upstream(&self, request: &RoutingRequest<'_>) -> Result<String, PolicyError> {
+        super::choose_upstream(self, request)
+    }
 }
 
 impl Policy for WasmPolicy {
     fn answer(&self, request: &JoinRequest<'_>) -> Result<RawDecision, PolicyError> {
         self.0.ask(request)
+    }
+
+    fn route(&self, request: &RoutingRequest<'_>) -> Result<RawChoice, PolicyError> {
+        request.check_size()?;
+        let chosen =
+            self.0.ask_by(request, |guest, store, config| guest.choose_upstream(store, config, request))?;
+        Ok(RawChoice(chosen))
+    }
+}
+
+/// A client that goes on to one of several upstreams.
+struct Choose<'a>(&'a RoutingRequest<'a>);
+
+impl Put<AuthidPolicy> for Choose<'_> {
+    type Answer = String;
+
+    fn subject(&self) -> &(impl Subject + Sync) {
+        self.0
+    }
+
+    fn ask(&self, asked: &dyn Policy) -> Result<String, PolicyError> {
+        super::choose_upstream(asked, self.0)
+    }
+
+    fn record(&self, recorder: &Recorder, answer: &Result<String, PolicyError>) {
+        recorder.record_choice(self.0, answer);
+    }
+
+    fn kind(_: &String) -> &'static str {
+        ROUTED
     }
 }
 
@@ -216,5 +264,10 @@ impl PolicyGate {
         request: &'a JoinRequest<'a>,
     ) -> impl Future<Output = Result<Decision, PolicyError>> + Send + 'a {
         self.0.decide(request)
+    }
+
+    /// Has the policy choose the upstream of a client, in the same way and counted together with its decisions.
+    pub async fn choose_upstream(&self, request: &RoutingRequest<'_>) -> Result<String, PolicyError> {
+        self.0.put(Choose(request)).await
     }
 }

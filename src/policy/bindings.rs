@@ -40,4 +40,5 @@ macro_rules! beside {
 }
 
 beside!(authorizer, "granted-authorizer");
+beside!(routing, "granted-routing-policy");
 beside!(authenticator, "granted-authenticator");

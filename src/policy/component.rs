@@ -14,7 +14,7 @@ use super::{
     log::{DecisionLog, PolicyLog, TooManyCalls},
     needs::Needs,
     random,
-    subject::{NoClient, Subject as _},
+    subject::{NoClient, Subject},
     text::{blank_out, clean},
     trap,
     warm::{Running, WarmPool},
@@ -110,8 +110,16 @@ impl<W: World> Wasm<W> {
         self.needs.as_ref()
     }
 
+    /// Whether it chooses upstreams besides.
+    pub(crate) fn routes(&self) -> bool {
+        W::routes(&self.code)
+    }
+
     /// The policy, if it accepts its configuration and is given what it needs.
     fn accepted(mut self) -> Result<Self, PolicyLoadFault> {
+        if self.options.routes && !self.routes() {
+            return Err(PolicyLoadFault::NoRouting);
+        }
         self.check_config()?;
         self.needs = self.ask_needs().map_err(PolicyLoadFault::AskNeeds)?;
         if let Some(needs) = &self.needs {
@@ -199,10 +207,18 @@ impl<W: World> Wasm<W> {
     /// Asks; nothing of the answer is checked but its types.
     pub(crate) fn ask(&self, question: &W::Question<'_>) -> Result<W::Raw, PolicyError> {
         W::check_size(question)?;
+        self.ask_by(question, |guest, store, config| W::call(guest, store, config, question))
+    }
+
+    /// Asks by a call; the question has been found to be as large as the contract says at most.
+    pub(super) fn ask_by<T>(
+        &self,
+        question: &impl Subject,
+        call: impl FnOnce(&W::Guest, &mut Store<Instance>, &str) -> wasmtime::Result<Result<T, String>>,
+    ) -> Result<T, PolicyError> {
         let log = self.logs.then(|| DecisionLog::new(&self.log, question));
-        let answer = self.run(self.options.deadline, log, |guest, store| {
-            W::call(guest, store, &self.options.config, question)
-        })?;
+        let answer =
+            self.run(self.options.deadline, log, |guest, store| call(guest, store, &self.options.config))?;
         answer.map_err(|text| {
             let text = blank_out(&text, question.credential());
             PolicyError::Refused(clean(&text, question.tracking_id(), ERROR_BYTES))

@@ -3,12 +3,12 @@
 //! Everything behind this module knows the newest one only: a request leaves out what an older version does not
 //! have, and an older answer becomes a newer one.
 //!
-//! A new version takes its bindings (`bindings.rs`), a line in [`versions!`], and, of the version before it, how its
-//! answers become the new ones (`answer.rs`) and its requests are made of ours (`lower.rs`).
+//! A new version takes its bindings (`bindings.rs`), a line in [`versions!`] and in [`components!`], and, of the version before
+//! it, how its answers become the new ones (`answer.rs`) and its requests are made of ours (`lower.rs`).
 
 use wasmtime::{Result, Store, component::InstancePre};
 
-use super::{JoinRequest, RawDecision, bindings, instance::Instance, needs::Needs};
+use super::{JoinRequest, RawDecision, RoutingRequest, bindings, instance::Instance, needs::Needs};
 
 /// The package that the contract is.
 pub(super) const PACKAGE: &str = "wampgate:authid/";
@@ -23,19 +23,6 @@ macro_rules! versions {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Version { $($version),+ }
 
-        /// A component that can be instantiated, by the version that it was built for.
-        #[allow(non_camel_case_types, reason = "the names of the modules with the bindings")]
-        #[derive(Clone)]
-        pub(crate) enum Component {
-            $($version(bindings::$version::GrantedAuthidPolicyPre<Instance>)),+
-        }
-
-        /// An instance of it.
-        #[allow(non_camel_case_types, reason = "the names of the modules with the bindings")]
-        pub(crate) enum Guest {
-            $($version(bindings::$version::GrantedAuthidPolicy)),+
-        }
-
         impl Version {
             /// All of them, the oldest first.
             pub(super) const ALL: &[Self] = &[$(Self::$version),+];
@@ -45,21 +32,30 @@ macro_rules! versions {
                 match self { $(Self::$version => $number),+ }
             }
         }
+    };
+}
+
+/// What the components of a policy are: one of a version, or one that chooses upstreams as well.
+macro_rules! components {
+    ($($bindings:ident: $code:ident => $guest:ident),+ $(,)?) => {
+        /// A component that can be instantiated, by what it was built for.
+        #[allow(non_camel_case_types, reason = "the names of the modules with the bindings")]
+        #[derive(Clone)]
+        pub(crate) enum Component {
+            $($bindings(bindings::$bindings::$code<Instance>)),+
+        }
+
+        /// An instance of it.
+        #[allow(non_camel_case_types, reason = "the names of the modules with the bindings")]
+        pub(crate) enum Guest {
+            $($bindings(bindings::$bindings::$guest)),+
+        }
 
         impl Component {
-            /// Finds the exports of this version.
-            pub(super) fn new(version: Version, component: InstancePre<Instance>) -> Result<Self> {
-                Ok(match version {
-                    $(Version::$version => {
-                        Self::$version(bindings::$version::GrantedAuthidPolicyPre::new(component)?)
-                    })+
-                })
-            }
-
             /// Makes an instance.
             pub(super) fn instantiate(&self, store: &mut Store<Instance>) -> Result<Guest> {
                 Ok(match self {
-                    $(Self::$version(component) => Guest::$version(component.instantiate(store)?)),+
+                    $(Self::$bindings(component) => Guest::$bindings(component.instantiate(store)?)),+
                 })
             }
         }
@@ -72,7 +68,7 @@ macro_rules! versions {
                 config: &str,
             ) -> Result<Result<(), Vec<String>>> {
                 match self {
-                    $(Self::$version(guest) => {
+                    $(Self::$bindings(guest) => {
                         guest.wampgate_authid_policy().call_check_config(store, config)
                     })+
                 }
@@ -86,7 +82,7 @@ macro_rules! versions {
                 request: &JoinRequest<'_>,
             ) -> Result<Result<RawDecision, String>> {
                 Ok(match self {
-                    $(Self::$version(guest) => guest
+                    $(Self::$bindings(guest) => guest
                         .wampgate_authid_policy()
                         .call_decide(store, config, request.into())?
                         .map(Into::into)),+
@@ -102,18 +98,75 @@ versions! {
     v0_3 = "0.3.0",
 }
 
+components! {
+    v0_1: GrantedAuthidPolicyPre => GrantedAuthidPolicy,
+    v0_2: GrantedAuthidPolicyPre => GrantedAuthidPolicy,
+    v0_3: GrantedAuthidPolicyPre => GrantedAuthidPolicy,
+    routing: GrantedRoutingPolicyPre => GrantedRoutingPolicy,
+}
+
+/// The interface by which a policy chooses upstreams.
+const ROUTING: &str = "routing";
+
+impl Component {
+    /// Finds the exports of this version.
+    pub(super) fn new(version: Version, component: InstancePre<Instance>) -> Result<Self> {
+        Ok(match version {
+            Version::v0_1 => Self::v0_1(bindings::v0_1::GrantedAuthidPolicyPre::new(component)?),
+            Version::v0_2 => Self::v0_2(bindings::v0_2::GrantedAuthidPolicyPre::new(component)?),
+            Version::v0_3 => {
+                let chooses = component.component().get_export_index(None, version.export(ROUTING));
+                if chooses.is_some() {
+                    Self::routing(bindings::routing::GrantedRoutingPolicyPre::new(component)?)
+                } else {
+                    Self::v0_3(bindings::v0_3::GrantedAuthidPolicyPre::new(component)?)
+                }
+            }
+        })
+    }
+
+    /// Whether it chooses upstreams.
+    pub(super) const fn routes(&self) -> bool {
+        matches!(self, Self::routing(_))
+    }
+}
+
 impl Guest {
     /// Asks it what it needs. The versions before the third cannot say.
     pub(super) fn needs(&self, store: &mut Store<Instance>, config: &str) -> Result<Option<Needs>> {
-        match self {
-            Self::v0_1(_) | Self::v0_2(_) => Ok(None),
+        let (headers, grants) = match self {
+            Self::v0_1(_) | Self::v0_2(_) => return Ok(None),
             Self::v0_3(guest) => {
                 let needs = guest.wampgate_authid_policy().call_needs(store, config)?;
-                Ok(Some(Needs { headers: needs.headers, grants: needs.grants }))
+                (needs.headers, needs.grants)
             }
+            Self::routing(guest) => {
+                let needs = guest.wampgate_authid_policy().call_needs(store, config)?;
+                (needs.headers, needs.grants)
+            }
+        };
+        Ok(Some(Needs { headers, grants }))
+    }
+
+    /// Asks it for the upstream of a client.
+    pub(super) fn choose_upstream(
+        &self,
+        store: &mut Store<Instance>,
+        config: &str,
+        request: &RoutingRequest<'_>,
+    ) -> Result<Result<String, String>> {
+        match self {
+            Self::routing(guest) => {
+                guest.wampgate_authid_routing().call_choose_upstream(store, config, request.into())
+            }
+            // What is configured to choose is not loaded if it cannot.
+            Self::v0_1(_) | Self::v0_2(_) | Self::v0_3(_) => Ok(Err(NO_ROUTING.to_owned())),
         }
     }
 }
+
+/// What a policy that chooses no upstream would say.
+const NO_ROUTING: &str = "it has no `routing`, by which a policy chooses the upstream of a client";
 
 impl Version {
     /// The version for which a component with these exports has an interface: the newest of those that are served.

@@ -79,6 +79,9 @@ pub enum ContractError {
     /// The policy defers to a method that the client has not offered.
     #[error("defer: the client did not offer {0:?}, defer to one of its `authmethods` or deny")]
     NotOffered(String),
+    /// The policy chooses an upstream that the path does not have.
+    #[error("choose-upstream: {0:?} is none of the path's `upstreams`")]
+    NoSuchUpstream(String),
     /// The reason of a denial is no URI.
     #[error("deny: the reason is no WAMP URI of at most {0} bytes, such as wamp.error.not_authorized")]
     Reason(usize),

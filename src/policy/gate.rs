@@ -18,7 +18,7 @@ use tracing::warn;
 
 use super::{
     PolicyError, Tally, aside, log::PolicyLog, pace::Pace, penalty::PenaltyBox, queue::FairQueue,
-    streak::Streak, subject::Subject as _, world::World,
+    streak::Streak, subject::Subject, world::World,
 };
 use crate::ration::Ration;
 
@@ -41,6 +41,47 @@ pub(crate) struct Gate<W: World> {
     recorder: OnceLock<Arc<W::Recorder>>,
     /// The number of the one that serves now, which none before it has had, here or elsewhere.
     generation: AtomicU64,
+}
+
+/// A question that passes a gate.
+pub(super) trait Put<W: World>: Send + Sync {
+    /// What comes of it, checked.
+    type Answer: Send;
+
+    /// Whom it is about.
+    fn subject(&self) -> &(impl Subject + Sync);
+
+    /// Asks what stands behind the gate, and checks its answer.
+    fn ask(&self, asked: &W::Asked) -> Result<Self::Answer, PolicyError>;
+
+    /// Records the question and what came of it.
+    fn record(&self, recorder: &W::Recorder, answer: &Result<Self::Answer, PolicyError>);
+
+    /// What an answer is called in metrics: one of [`World::ANSWERS`].
+    fn kind(answer: &Self::Answer) -> &'static str;
+}
+
+/// The question that all components of a kind answer.
+struct Decide<'a, W: World>(&'a W::Question<'a>);
+
+impl<W: World> Put<W> for Decide<'_, W> {
+    type Answer = W::Answer;
+
+    fn subject(&self) -> &(impl Subject + Sync) {
+        self.0
+    }
+
+    fn ask(&self, asked: &W::Asked) -> Result<W::Answer, PolicyError> {
+        W::ask(asked, self.0)
+    }
+
+    fn record(&self, recorder: &W::Recorder, answer: &Result<W::Answer, PolicyError>) {
+        W::record(recorder, self.0, answer);
+    }
+
+    fn kind(answer: &W::Answer) -> &'static str {
+        W::kind(answer)
+    }
 }
 
 fn next_generation() -> u64 {
@@ -106,24 +147,34 @@ impl<W: World> Gate<W> {
 
     /// Decides on the calling task, at once if there is a free place. [`PolicyError::Overloaded`] if too many
     /// are waiting, [`PolicyError::Penalty`] if too many decisions about this peer ran into their deadline.
-    pub(crate) async fn decide(&self, request: &W::Question<'_>) -> Result<W::Answer, PolicyError> {
-        let answer = self.ask(request).await;
+    pub(crate) fn decide<'a>(
+        &'a self,
+        request: &'a W::Question<'a>,
+    ) -> impl Future<Output = Result<W::Answer, PolicyError>> + Send + 'a {
+        // No future of its own, so that a join is no larger for what else may be asked.
+        self.put(Decide::<W>(request))
+    }
+
+    /// Puts a question of any kind on the calling task, as [`decide`](Self::decide) does.
+    pub(super) async fn put<Q: Put<W>>(&self, question: Q) -> Result<Q::Answer, PolicyError> {
+        let answer = self.ask(&question).await;
         self.tally.count(match &answer {
-            Ok(answer) => W::kind(answer),
+            Ok(answer) => Q::kind(answer),
             Err(error) => error.kind(),
         });
         self.streak.note(&answer, Instant::now);
         answer
     }
 
-    async fn ask(&self, request: &W::Question<'_>) -> Result<W::Answer, PolicyError> {
+    async fn ask<Q: Put<W>>(&self, question: &Q) -> Result<Q::Answer, PolicyError> {
+        let request = question.subject();
         let peer = request.peer();
         if self.penalties.holds(peer, Instant::now()) {
             return Err(PolicyError::Penalty);
         }
         let _place =
             self.places.enter(peer, self.tally.waiting()).await.map_err(|_| PolicyError::Overloaded)?;
-        let answer = self.ask_at_its_pace(request).await;
+        let answer = self.ask_at_its_pace(question).await;
         if let Err(error) = &answer {
             self.log.failure(request, error);
         }
@@ -131,19 +182,19 @@ impl<W: World> Gate<W> {
             self.penalties.count(peer, Instant::now());
         }
         if let Some(recorder) = self.recorder.get() {
-            W::record(recorder, request, &answer);
+            question.record(recorder, &answer);
         }
         answer
     }
 
     /// Among the other things that this thread has to do, or aside.
-    async fn ask_at_its_pace(&self, request: &W::Question<'_>) -> Result<W::Answer, PolicyError> {
+    async fn ask_at_its_pace<Q: Put<W>>(&self, question: &Q) -> Result<Q::Answer, PolicyError> {
         if !self.pace.is_slow() {
-            return self.ask_now(request);
+            return self.ask_now(question);
         }
         // The gateway never closes the semaphore.
         let _place = self.slow_places.acquire().await.map_err(|_| PolicyError::Overloaded)?;
-        aside::run(|| self.ask_now(request)).unwrap_or_else(|error| {
+        aside::run(|| self.ask_now(question)).unwrap_or_else(|error| {
             if let Some(line) = NO_THREAD.line() {
                 warn!(policy = self.name(), %error, left_out = line.left_out, "no thread for a decision");
             }
@@ -152,8 +203,8 @@ impl<W: World> Gate<W> {
     }
 
     /// On the calling thread.
-    fn ask_now(&self, request: &W::Question<'_>) -> Result<W::Answer, PolicyError> {
-        let (answer, took) = self.pace.watch(|| W::ask(&**self.policy.load(), request));
+    fn ask_now<Q: Put<W>>(&self, question: &Q) -> Result<Q::Answer, PolicyError> {
+        let (answer, took) = self.pace.watch(|| question.ask(&**self.policy.load()));
         self.tally.time(took);
         answer
     }

@@ -101,6 +101,11 @@ pub enum PolicyLoadFault {
     /// `check-config` refuses the configuration.
     #[error("config: {}", .0.join("; "))]
     Config(Vec<String>),
+    /// It is to choose among several upstreams, and cannot.
+    #[error(
+        "it does not export `wampgate:authid/routing@0.3.0`, by which a policy chooses among the `upstreams` of a path: build it for the world `routing-policy`, or write one `upstream` there"
+    )]
+    NoRouting,
     /// The operator does not give it what it needs.
     #[error("it needs {}", .0.join("; and "))]
     Needs(Vec<String>),

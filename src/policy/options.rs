@@ -46,6 +46,8 @@ pub struct PolicyOptions {
     pub grants: Grants,
     /// How long its instances live. Default for one decision.
     pub instances: Instances,
+    /// Whether it is to choose upstreams: a component that cannot is not used. Default no.
+    pub routes: bool,
 }
 
 /// What a policy may import beyond `log`.
@@ -88,6 +90,7 @@ impl Default for PolicyOptions {
             max_concurrent: DEFAULT_MAX_CONCURRENT,
             grants: Grants::default(),
             instances: Instances::default(),
+            routes: false,
         }
     }
 }
@@ -102,6 +105,7 @@ impl std::fmt::Debug for PolicyOptions {
             .field("max_concurrent", &self.max_concurrent)
             .field("grants", &self.grants)
             .field("instances", &self.instances)
+            .field("routes", &self.routes)
             .finish_non_exhaustive()
     }
 }

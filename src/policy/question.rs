@@ -1,9 +1,14 @@
 //! A question that owns its parts, with something sensible for each part that is left out.
 
+mod lent;
+
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Map, Value};
 
-use super::{CertificateView, ConnectionView, CookieView, HelloView, JoinRequest, LoginView};
+use super::{
+    CertificateView, ClientView, ConnectionView, CookieView, HelloView, JoinRequest, LoginView,
+    RoutingRequest,
+};
 
 /// What a policy is asked. The default is an untracked client that says an ordinary HELLO to a service without
 /// authentication.
@@ -31,6 +36,24 @@ pub struct Request {
     pub now: u64,
     /// The certificate that the client has shown; none: it has shown none.
     pub certificate: Option<Certificate>,
+    /// The names of the upstreams of which the policy is to choose; empty: it is asked about a HELLO.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub upstreams: Vec<String>,
+    /// Who the client has become, where the policy chooses an upstream; none: one that has logged in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<Client>,
+}
+
+/// Who a client has become.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "described item by item in wit/")]
+pub struct Client {
+    pub authid: String,
+    pub authrole: String,
+    pub authmethod: String,
+    pub authprovider: String,
+    pub realm: String,
 }
 
 /// A client's certificate.
@@ -192,6 +215,49 @@ impl Request {
         self
     }
 
+    /// Has the policy choose among upstreams with these names.
+    #[must_use]
+    pub fn upstreams<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.upstreams = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets who the client has become, for the choice of an upstream.
+    #[must_use]
+    pub fn client(mut self, client: Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// Why the request is no question: it mixes what is asked about a HELLO with what is asked about an upstream.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn is_mixed(&self) -> Option<&'static str> {
+        if self.upstreams.is_empty() {
+            return self
+                .client
+                .is_some()
+                .then_some("`client` is who goes on to one of `upstreams`: name these as well");
+        }
+        let has_more =
+            !self.methods.is_empty() || !self.roles.is_empty() || self.hello != Some(Hello::default());
+        has_more.then_some(
+            "a request with `upstreams` asks which one a client goes on to: leave `hello`, `methods` and `roles` out, and say who it is in `client`",
+        )
+    }
+
+    /// Lends the request in the form in which policies are asked that choose an upstream.
+    pub fn with_routing<T>(&self, ask: impl FnOnce(&RoutingRequest<'_>) -> T) -> T {
+        let default = Client::default();
+        let Client { authid, authrole, authmethod, authprovider, realm } =
+            self.client.as_ref().unwrap_or(&default);
+        let client = ClientView { authid, authrole, authmethod, authprovider, realm };
+        let upstreams: Vec<&str> = self.upstreams.iter().map(String::as_str).collect();
+        self.with(|request| {
+            let JoinRequest { connection, cookie, certificate, now, .. } = request.clone();
+            ask(&RoutingRequest { connection, cookie, certificate, client, upstreams: &upstreams, now })
+        })
+    }
+
     /// Adds a request header; its name in lower case, as policies see it.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -270,57 +336,8 @@ impl Default for Request {
             roles: Vec::new(),
             now: 1_790_000_120_000,
             certificate: None,
-        }
-    }
-}
-
-impl From<&JoinRequest<'_>> for Request {
-    fn from(request: &JoinRequest<'_>) -> Self {
-        let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
-        let connection = &request.connection;
-        Self {
-            connection: Connection {
-                id: connection.id.to_owned(),
-                peer: connection.peer.to_owned(),
-                tls: connection.tls,
-                host: connection.host.to_owned(),
-                path: connection.path.to_owned(),
-                origin: connection.origin.map(str::to_owned),
-                subprotocol: connection.subprotocol.to_owned(),
-                headers: connection.headers.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect(),
-            },
-            cookie: request.cookie.as_ref().map(|cookie| Cookie {
-                id: cookie.id.to_owned(),
-                public_id: cookie.public_id.to_owned(),
-                is_new: cookie.is_new,
-                created: cookie.created,
-                last_seen: cookie.last_seen,
-                max_age: cookie.max_age,
-                connections: cookie.connections,
-                authentication: cookie.authentication.map(|was| Login {
-                    authid: was.authid.to_owned(),
-                    authrole: was.authrole.to_owned(),
-                    authmethod: was.authmethod.to_owned(),
-                    authrealm: was.authrealm.to_owned(),
-                    authextra: object(was.authextra),
-                    at: was.at,
-                }),
-            }),
-            hello: request.hello.as_ref().map(|hello| Hello {
-                realm: hello.realm.map(str::to_owned),
-                authmethods: owned(hello.authmethods),
-                authid: hello.authid.map(str::to_owned),
-                authrole: hello.authrole.map(str::to_owned),
-                authextra: object(hello.authextra),
-            }),
-            methods: owned(request.methods),
-            roles: owned(request.roles),
-            now: request.now,
-            certificate: request.certificate.map(|shown| Certificate {
-                subject: shown.subject.to_owned(),
-                names: owned(shown.names),
-                sha256: shown.sha256.to_owned(),
-            }),
+            upstreams: Vec::new(),
+            client: None,
         }
     }
 }
@@ -348,6 +365,19 @@ impl Default for Certificate {
             subject: "CN=alice,O=Example".to_owned(),
             names: vec!["email:alice@example.org".to_owned()],
             sha256: "0".repeat(64),
+        }
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        let login = Login::default();
+        Self {
+            authid: login.authid,
+            authrole: login.authrole,
+            authmethod: login.authmethod,
+            authprovider: "static".to_owned(),
+            realm: login.authrealm,
         }
     }
 }
@@ -395,11 +425,6 @@ impl Default for Hello {
 /// An object as text.
 fn text(object: &Map<String, Value>) -> String {
     serde_json::to_string(object).unwrap_or_else(|_| "{}".to_owned())
-}
-
-/// Text as an object. The gateway asks with nothing but objects.
-fn object(text: &str) -> Map<String, Value> {
-    serde_json::from_str(text).unwrap_or_default()
 }
 
 /// Headers as an object, or as a list of pairs.

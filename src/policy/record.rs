@@ -17,10 +17,13 @@ use std::{
 };
 
 use rand::{TryRng as _, rngs::SysRng};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Decision, JoinRequest, PolicyError, answer_json, question::Request};
+use super::{
+    CookieView, Decision, JoinRequest, PolicyError, RoutingRequest, answer_json, choice_json,
+    question::Request,
+};
 use crate::file;
 
 /// Lines that wait to be written. If the disk is slower than the joins, the recorder drops lines rather than delay joins.
@@ -61,25 +64,50 @@ impl Recorder {
 
     /// Records a request with its answer.
     pub(super) fn record(&self, request: &JoinRequest<'_>, answer: &Result<Decision, PolicyError>) {
-        if matches!(answer, Err(PolicyError::Overloaded | PolicyError::Penalty)) {
+        self.write(answer.as_ref().err(), request.cookie.as_ref(), || {
+            (Request::from(request), answer_json(answer))
+        });
+    }
+
+    /// Records the choice of an upstream.
+    pub(super) fn record_choice(&self, request: &RoutingRequest<'_>, answer: &Result<String, PolicyError>) {
+        self.write(answer.as_ref().err(), request.cookie.as_ref(), || {
+            (Request::from(request), choice_json(answer))
+        });
+    }
+
+    fn write(
+        &self,
+        error: Option<&PolicyError>,
+        cookie: Option<&CookieView<'_>>,
+        case: impl FnOnce() -> (Request, Value),
+    ) {
+        if matches!(error, Some(PolicyError::Overloaded | PolicyError::Penalty)) {
             // The policy was not asked.
             return;
         }
         let number = self.count.fetch_add(1, Relaxed) + 1;
-        let line = self.line(number, request, answer);
+        let (request, expect) = case();
+        let line = self.line(number, &request, &expect, cookie);
         if self.lines.try_send(line).is_err() && self.lost.fetch_add(1, Relaxed) == 0 {
             tracing::warn!(target: "wampgate::policy", "requests come faster than they can be recorded, some are left out");
         }
     }
 
-    fn line(&self, number: u64, request: &JoinRequest<'_>, answer: &Result<Decision, PolicyError>) -> String {
+    fn line(
+        &self,
+        number: u64,
+        request: &Request,
+        expect: &Value,
+        cookie: Option<&CookieView<'_>>,
+    ) -> String {
         let mut case = json!({
             "name": format!("{number}: {} from {}", request.connection.path, request.connection.peer),
-            "request": Request::from(request),
-            "expect": answer_json(answer),
+            "request": request,
+            "expect": expect,
         })
         .to_string();
-        if let Some(cookie) = &request.cookie {
+        if let Some(cookie) = cookie {
             // Neither has characters that JSON would escape; they are replaced wherever they stand, the answer
             // included.
             for (name, prefix) in [(cookie.id, "recorded-id"), (cookie.public_id, "recorded-public")] {
@@ -113,11 +141,11 @@ fn write(file: File, lines: &Receiver<String>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Decision, PolicyError, Recorder};
+    use super::{Decision, PolicyError, Recorder, answer_json};
     use crate::{
         identity::Name,
         policy::AnonymousIdentity,
-        testkit::{Case, Cookie, Expectation, Request},
+        testkit::{Case, Client, Cookie, Expectation, Request},
     };
 
     const ID: &str = "AbCd+/efGHij_-0123";
@@ -125,7 +153,8 @@ mod tests {
     fn record(recorder: &Recorder, answer: &Result<Decision, PolicyError>) -> (String, Case) {
         let cookie = Cookie { id: ID.to_owned(), public_id: "the-public-id".to_owned(), ..Cookie::default() };
         let request = Request::new().cookie(cookie).authid(ID).header("x-id", ID);
-        let line = request.with(|view| recorder.line(7, view, answer));
+        let expect = answer_json(answer);
+        let line = request.with(|view| recorder.line(7, &Request::from(view), &expect, view.cookie.as_ref()));
         let case = serde_json::from_str(&line).unwrap();
         (line, case)
     }
@@ -156,18 +185,24 @@ mod tests {
         let request = Request::new();
         request.with(|view| recorder.record(view, &Err(PolicyError::Overloaded)));
         request.with(|view| recorder.record(view, &Ok(Decision::None)));
+        let client = Client { authrole: "staff".to_owned(), ..Client::default() };
+        let routing = Request::new().upstreams(["eu", "us"]).client(client);
+        routing.with_routing(|view| recorder.record_choice(view, &Ok("eu".to_owned())));
         drop(recorder);
         let begun = std::time::Instant::now();
         let text = loop {
             let text = std::fs::read_to_string(&file).unwrap();
-            if text.ends_with('\n') {
+            if text.ends_with('\n') && text.lines().count() > 1 {
                 break text;
             }
             assert!(begun.elapsed().as_secs() < 10, "nothing is written");
             std::thread::yield_now();
         };
-        assert_eq!(text.lines().count(), 1);
+        assert_eq!(text.lines().count(), 2);
         assert!(text.starts_with(r#"{"expect":"none","name":"1: "#), "{text}");
+        let choice: Case = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(choice.request, routing);
+        assert_eq!(choice.expect, Expectation::Upstream("eu".to_owned()));
     }
 
     #[test]

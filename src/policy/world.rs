@@ -37,6 +37,11 @@ pub(crate) trait World: Sized + Send + Sync + fmt::Debug + 'static {
     /// Finds the exports of a version.
     fn code(version: Version, component: InstancePre<Instance>) -> wasmtime::Result<Self::Code>;
 
+    /// Whether the component chooses upstreams besides.
+    fn routes(_code: &Self::Code) -> bool {
+        false
+    }
+
     /// Makes an instance.
     fn instantiate(code: &Self::Code, store: &mut Store<Instance>) -> wasmtime::Result<Self::Guest>;
 

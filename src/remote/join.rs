@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{
-    Announced, Login, Remote, RemoteOptions, Router, RouterSession, fault,
+    Announced, Login, Remote, RemoteOptions, Router, RouterSession, Way, fault,
     hello::{self, Welcomed},
 };
 use crate::{
@@ -22,17 +22,18 @@ use crate::{
 };
 
 impl Remote {
-    /// Makes a client a session of the router: it is who the gateway says. `serializer` is what the client speaks, `hops` through how many
+    /// Makes a client a session of a router: it is who the gateway says. `serializer` is what the client speaks, `hops` through how many
     /// gateways it has come, and `affinity` to which address it belongs.
     pub async fn join(
         &self,
+        way: &Way,
         identity: &Identity,
         announced: Announced,
         serializer: Serializer,
         hops: u8,
         affinity: Affinity,
     ) -> Result<RouterSession, RouterFault> {
-        let router = &self.0.router;
+        let router = &way.router;
         let (opened, spoken) = router.dial(serializer, hops, affinity).await?;
         let Opened { link, early, raw, place, .. } = opened;
         let (options, traffic) = (Arc::clone(&router.wire), Arc::clone(&router.traffic));
@@ -43,7 +44,7 @@ impl Remote {
             None => Wire::dialed(link, early, spoken, options, traffic),
         };
         let limit = router.options.join_timeout;
-        let joining = Box::pin(self.enter(wire, spoken, identity, announced));
+        let joining = Box::pin(way.enter(wire, spoken, identity, announced));
         let Ok(joined) = timeout(limit, joining).await else {
             let why = format!("the router has not answered HELLO within {limit:?}");
             return Err(RouterFault::unavailable(fault::SILENT, why));
@@ -51,7 +52,9 @@ impl Remote {
         let (wire, reply) = joined?;
         Ok(RouterSession::new(self.clone(), wire, spoken, reply, router.upstream.tally().clone(), place))
     }
+}
 
+impl Way {
     /// HELLO, and what the router asks before WELCOME.
     async fn enter(
         &self,
@@ -60,9 +63,9 @@ impl Remote {
         identity: &Identity,
         announced: Announced,
     ) -> Result<(Wire, Welcomed), RouterFault> {
-        let login = &self.0.router.options.login;
-        let details = login.hello(identity, &self.0.name, announced);
-        wire.pass(spoken.write_request(Request::Hello { realm: &self.0.name, details }));
+        let login = &self.router.options.login;
+        let details = login.hello(identity, &self.name, announced);
+        wire.pass(spoken.write_request(Request::Hello { realm: &self.name, details }));
         let mut has_answered = false;
         loop {
             let message = loop {
@@ -74,7 +77,7 @@ impl Remote {
             match reply.map_err(|error| fault::nonsense_at_join(&error))? {
                 Reply::Challenge { method, extra } if !has_answered => {
                     has_answered = true;
-                    let Some(signature) = login.answer((&method, &extra), identity, &self.0.name) else {
+                    let Some(signature) = login.answer((&method, &extra), identity, &self.name) else {
                         let why = format!("the router asks for something else than {login}");
                         return Err(RouterFault::unavailable(fault::LOGIN, why));
                     };

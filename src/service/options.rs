@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     auth::AuthOptions, handshake::HandshakeOptions, policy::PolicyFile, remote::RemoteOptions,
-    tracking::TrackingOptions, wire::WireOptions,
+    tracking::TrackingOptions, upstream::Among, wire::WireOptions,
 };
 
 /// Seconds' worth of joins that a connection may make at once.
@@ -28,8 +28,8 @@ pub struct ServiceOptions {
     pub auth: Option<AuthOptions>,
     /// A policy of the operator's own; none: the default policy.
     pub policy: Option<PolicyFile>,
-    /// The router that clients join; none: they join the realms of the gateway.
-    pub upstream: Option<Box<RemoteOptions>>,
+    /// The router that clients join, or several of which the policy chooses; none: they join the realms of the gateway.
+    pub upstream: Option<Box<Among<RemoteOptions>>>,
     /// Which handshakes are accepted.
     pub handshake: HandshakeOptions,
     /// Limits and pings of its connections.

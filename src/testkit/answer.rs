@@ -10,7 +10,7 @@ use crate::policy::{Decision, PolicyError, identity_json};
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Expectation {
-    /// Any decision, but no failure.
+    /// Any decision or choice, but no failure.
     #[default]
     Decided,
     /// [`Decision::None`].
@@ -25,8 +25,21 @@ pub enum Expectation {
     Defer(String),
     /// [`Decision::DeferAs`] with this method and this role.
     DeferAs(ExpectedDeferral),
+    /// The choice of any upstream.
+    AnyUpstream,
+    /// The choice of the upstream with this name.
+    Upstream(String),
     /// A refusal or a failure.
     Refused(Refused),
+}
+
+/// What a policy has answered, whichever question it was.
+#[derive(Debug, PartialEq)]
+pub(super) enum Answered {
+    /// A decision about a HELLO.
+    Decision(Decision),
+    /// The choice of an upstream.
+    Upstream(String),
 }
 
 /// The identity of a [`Decision::Anonymous`].
@@ -49,8 +62,8 @@ pub struct ExpectedDeferral {
 }
 
 /// What may be written, for a message.
-const FORMS: &str = "expect: use \"none\", \"anonymous\", \"defer\", \"deny\", \"error\", or an object with one of anonymous, \
-    defer, deny, error, config_error";
+const FORMS: &str = "expect: use \"none\", \"anonymous\", \"defer\", \"deny\", \"upstream\", \"error\", or an object with one of \
+    anonymous, defer, deny, upstream, error, config_error";
 
 impl Expectation {
     /// Whether an answer is as expected. An expected `config_error` is no answer's business.
@@ -77,6 +90,15 @@ impl Expectation {
         }
     }
 
+    /// Whether the choice of an upstream is as expected.
+    pub fn is_upstream(&self, name: &str) -> bool {
+        match self {
+            Self::Decided | Self::AnyUpstream => true,
+            Self::Upstream(expected) => expected == name,
+            _ => false,
+        }
+    }
+
     /// What is expected, as a cases file has it.
     pub fn to_json(&self) -> Value {
         match self {
@@ -92,6 +114,8 @@ impl Expectation {
             Self::DeferAs(ExpectedDeferral { method, authrole }) => {
                 json!({ "defer": { "method": method, "authrole": authrole } })
             }
+            Self::AnyUpstream => json!("upstream"),
+            Self::Upstream(name) => json!({ "upstream": name }),
             Self::Refused(refused) => refused.to_json(),
         }
     }
@@ -101,6 +125,7 @@ impl Expectation {
             "none" => Some(Self::None),
             "anonymous" => Some(Self::AnyAnonymous),
             "defer" => Some(Self::AnyDefer),
+            "upstream" => Some(Self::AnyUpstream),
             _ => None,
         }
     }
@@ -110,6 +135,7 @@ impl Expectation {
             "anonymous" => ExpectedIdentity::deserialize(value).map(Self::Anonymous),
             "defer" if value.is_object() => ExpectedDeferral::deserialize(value).map(Self::DeferAs),
             "defer" => String::deserialize(value).map(Self::Defer),
+            "upstream" => String::deserialize(value).map(Self::Upstream),
             _ => return None,
         })
     }

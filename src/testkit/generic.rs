@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Certificate, Connection, Cookie, Hello, Login, Request};
+use super::{Certificate, Client, Connection, Cookie, Hello, Login, Request};
 
 /// What a policy may be shown of headers: as many, with as many bytes in all.
 const HEADERS: usize = 64;
@@ -50,6 +50,31 @@ pub(super) fn requests() -> Vec<(&'static str, Request)> {
     ]
 }
 
+/// The same clients where the policy chooses among these upstreams, and odd ones.
+pub(super) fn routing(upstreams: &[String]) -> Vec<(String, Request)> {
+    let odd_client = |text: &str| Client {
+        authid: text.to_owned(),
+        authrole: text.to_owned(),
+        authmethod: text.to_owned(),
+        authprovider: text.to_owned(),
+        realm: text.to_owned(),
+    };
+    let clients = [
+        ("an upstream for an odd client", odd_client(ODD)),
+        ("an upstream for a client with empty names", odd_client("")),
+    ];
+    let clients = clients.into_iter().map(|(name, client)| (name.to_owned(), Request::new().client(client)));
+    let others = requests().into_iter().map(|(name, request)| {
+        let Request { connection, cookie, certificate, now, .. } = request;
+        let request = Request { connection, cookie, now, certificate, ..Request::new() };
+        (format!("an upstream: {name}"), request)
+    });
+    clients
+        .chain(others)
+        .map(|(name, request)| (name, request.upstreams(upstreams.iter().cloned())))
+        .collect()
+}
+
 fn with_methods(request: Request) -> Request {
     request.offers(["cookie", "ticket", "anonymous"]).methods(["anonymous", "ticket", "cookie"])
 }
@@ -80,6 +105,8 @@ fn empty() -> Request {
         roles: Vec::new(),
         certificate: Some(Certificate { subject: text(), names: vec![text()], sha256: text() }),
         now: 0,
+        upstreams: Vec::new(),
+        client: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use serde_json::{Value, json};
 use wampgate::{
     policy::{Decision, PolicyError, PolicyOptions},
-    testkit::{Request, TestPolicy},
+    testkit::{Cases, Request, TestPolicy},
 };
 
 use super::support::{DEADLINE, PATIENT, bytes, guest, options};
@@ -200,6 +200,68 @@ fn the_testkit_asks_what_it_is_told() {
     assert_eq!(policy.decide(&Request::new()), Ok(Decision::None));
     let headers = (0..65).fold(Request::new(), |request, n| request.header(&format!("x-{n}"), ""));
     assert!(matches!(policy.decide(&headers), Err(PolicyError::Refused(_))));
+}
+
+#[test]
+fn the_commands_ask_a_policy_that_chooses_for_upstreams() {
+    const REGIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/component/regions.wasm");
+    const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/regions/cases.json");
+    let (out, error, passed) = policy(&["test", REGIONS, CASES, "--deadline", "2000"], "");
+    assert!(passed, "{out}{error}");
+    assert!(out.contains("ok    a role goes to its own upstream"), "{out}");
+    assert!(out.contains("ok    generic: an upstream: odd Unicode"), "{out}");
+    assert!(!out.contains("warning"), "{out}");
+
+    // The example in the documentation is a cases file of this policy.
+    let folder = Folder::new();
+    let page = include_str!("../../docs/policy-cases.md");
+    let section = page.split("## A choice of an upstream").nth(1).unwrap();
+    let example = section.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let cases = folder.file("cases.json", example);
+    let (out, error, passed) = policy(&["test", REGIONS, &cases, "--deadline", "2000"], "");
+    assert!(passed, "{out}{error}");
+    let report = TestPolicy::load_with(REGIONS, options_of(&cases)).unwrap().run_all(&cases_of(&cases));
+    report.assert_passed();
+    let wrong = folder.file("wrong.json", example.replace(r#""upstream": "us""#, r#""upstream": "eu""#));
+    let (out, _, passed) = policy(&["test", REGIONS, &wrong, "--deadline", "2000"], "");
+    assert!(!passed && out.contains(r#"expected {"upstream":"eu"}, got {"upstream":"us"}"#), "{out}");
+
+    // What is asked about a HELLO is not asked beside it.
+    let mixed = json!({ "config": { "otherwise": "eu" }, "cases": [
+        { "name": "both", "request": { "upstreams": ["eu"], "methods": ["ticket"] } },
+        { "name": "who", "request": { "client": {} } },
+        { "name": "any", "request": { "upstreams": ["eu"] }, "expect": "upstream" },
+        { "name": "decision", "request": { "upstreams": ["eu"] }, "expect": "none" },
+    ] });
+    let mixed = folder.file("mixed.json", mixed.to_string());
+    let (out, _, passed) = policy(&["test", REGIONS, &mixed, "--deadline", "2000"], "");
+    assert!(!passed && out.contains("FAIL  both: a request with `upstreams` asks which one"), "{out}");
+    assert!(out.contains("FAIL  who: `client` is who goes on") && out.contains("ok    any"), "{out}");
+    assert!(out.contains(r#"FAIL  decision: expected "none", got {"upstream":"eu"}"#), "{out}");
+
+    let config = json!({ "otherwise": "eu" }).to_string();
+    let decide = |component: &str, question: &str| {
+        policy(&["decide", component, "--deadline", "2000", "--config", &config], question)
+    };
+    let (out, error, passed) = decide(REGIONS, r#"{ "upstreams": ["eu", "us"] }"#);
+    assert!(passed, "{error}");
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), json!({ "upstream": "eu" }));
+    let (out, _, passed) = decide(REGIONS, r#"{ "upstreams": ["us"] }"#);
+    assert!(!passed && out.contains("no upstream"), "{out}");
+    let (_, error, passed) = decide(REGIONS, r#"{ "client": {} }"#);
+    assert!(!passed && error.contains("name these as well"), "{error}");
+    let other = ["decide", DEFAULT, "--deadline", "2000"];
+    let (out, _, passed) = policy(&other, r#"{ "upstreams": ["us"] }"#);
+    assert!(!passed && out.contains("it has no `routing`"), "{out}");
+}
+
+fn cases_of(file: &str) -> Cases {
+    Cases::read(file.as_ref()).unwrap()
+}
+
+/// With as much time as a busy machine needs.
+fn options_of(file: &str) -> PolicyOptions {
+    PolicyOptions { deadline: std::time::Duration::from_secs(2), ..cases_of(file).options }
 }
 
 #[test]

@@ -43,6 +43,7 @@ impl Validator<'_> {
                 "maxLength" => value.as_str().is_none_or(|text| text.chars().count() <= size(argument)),
                 "pattern" => value.as_str().is_none_or(|text| matches(argument.as_str().unwrap(), text)),
                 "minProperties" => value.as_object().is_none_or(|object| object.len() >= size(argument)),
+                "maxProperties" => value.as_object().is_none_or(|object| object.len() <= size(argument)),
                 "required" => value.as_object().is_none_or(|object| {
                     argument.as_array().unwrap().iter().all(|key| object.contains_key(key.as_str().unwrap()))
                 }),

@@ -3,7 +3,8 @@
 use std::{fs, net::IpAddr};
 
 use super::super::{
-    Endpoint, HttpOptions, PathTree, TargetOptions, TransportConfig, UpstreamAddress, UpstreamPlace,
+    Endpoint, HttpOptions, PathTree, PolicyFile, ServiceOptions, ServicePlace, TargetOptions,
+    TransportConfig, UpstreamAddress, UpstreamPlace,
     endpoint::Entrance,
     places::resolve,
     reader::{Located, Walk},
@@ -19,6 +20,42 @@ pub(super) fn keep_cookies_from_upstreams(transports: &mut [TransportConfig]) {
     }
     for transport in transports {
         transport.edge.root.each_proxied(&mut |proxied| proxied.cookies.clone_from(&names));
+    }
+}
+
+/// The policies of paths with several upstreams choose among them. A file that chooses at one path is the same component at the others.
+pub(super) fn let_policies_choose(transports: &mut [TransportConfig]) {
+    let mut choosing: Vec<PolicyFile> = Vec::new();
+    for (transport, (path, target)) in transports.iter().flat_map(|transport| {
+        transport.edge.root.targets().into_iter().map(move |target| (&transport.edge.id, target))
+    }) {
+        let own = || ServicePlace { transport: transport.clone(), path: path.clone() };
+        let place = match target {
+            TargetOptions::Proxied(proxied) if !proxied.upstreams.names().is_empty() => {
+                proxied.service.clone()
+            }
+            TargetOptions::WebSocket(service)
+                if service.upstream.as_ref().is_some_and(|upstream| !upstream.names().is_empty()) =>
+            {
+                own()
+            }
+            _ => continue,
+        };
+        let there = transports.iter().find(|transport| transport.edge.id == place.transport);
+        let service = there.and_then(|there| there.edge.services().find(|(path, _)| *path == place.path));
+        choosing.extend(service.and_then(|(_, service)| service.policy.clone()));
+    }
+    for transport in transports {
+        let raw = transport.edge.raw_socket.as_mut().map(|raw| &mut *raw.service);
+        let mut choose = |service: &mut ServiceOptions| {
+            if let Some(policy) = service.policy.as_mut().filter(|policy| choosing.contains(policy)) {
+                policy.options.routes = true;
+            }
+        };
+        if let Some(raw) = raw {
+            choose(raw);
+        }
+        transport.edge.root.each_service(&mut choose);
     }
 }
 

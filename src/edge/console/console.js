@@ -9,7 +9,7 @@ const UNKNOWN = 4401;
 // Over how many views rates are taken.
 const WINDOW = 6;
 // Outcomes of decisions that are no failures.
-const ANSWERS = ['anonymous', 'none', 'defer', 'deny'];
+const ANSWERS = ['anonymous', 'none', 'defer', 'deny', 'routed', 'accept', 'secret', 'unknown', 'allow'];
 
 const $ = (id) => document.getElementById(id);
 const said = (name) => document.querySelector(`meta[name="wampgate-${name}"]`).content;

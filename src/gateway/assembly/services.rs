@@ -22,7 +22,7 @@ use crate::{
     store::{self, OpenedStore, StoreOpenError, StoreOptions, StorePlace, StoreTally},
     time::Timestamp,
     tracking::{LoginOptions, Tracker, TrackingOptions},
-    upstream::UpstreamError,
+    upstream::{Among, UpstreamError, place_of},
 };
 
 /// How often a gateway that waits for another one looks again.
@@ -74,22 +74,30 @@ impl Assembly<'_> {
             metrics.of(&place.transport.edge.id)
         };
         let backends = match &options.upstream {
-            Some(router) => self.behind(router, standing, place),
+            Some(routers) => self.behind(routers, standing, place),
             None => Arc::clone(&self.backends),
         };
         Ok(Arc::new(WebSocketService::new(options, admission, backends, traffic, slot, line)))
     }
 
-    /// The realms of the router behind a service.
-    fn behind(&mut self, options: &RemoteOptions, standing: Standing, place: Place<'_>) -> Arc<Backends> {
+    /// The realms of the router behind a service, or of those of which its policy chooses.
+    fn behind(
+        &mut self,
+        options: &Among<RemoteOptions>,
+        standing: Standing,
+        place: Place<'_>,
+    ) -> Arc<Backends> {
         let refusals = &self.foundation.refusals;
         refusals.expect(Stage::Join, UpstreamError::REASONS);
         refusals.expect(Stage::Join, Remote::JOIN_REASONS);
         refusals.expect(Stage::Session, Remote::SESSION_REASONS);
         let metrics = self.foundation.edge_metrics.upstreams();
-        let router = Arc::new(Router::new(options, metrics, &place.transport.edge.id, place.path));
+        let transport = &place.transport.edge.id;
+        let routers = options.map(|name, options| {
+            Arc::new(Router::new(options, metrics, transport, &place_of(place.path, name)))
+        });
         let before = self.before.map(|state| state.remotes.as_slice()).unwrap_or_default();
-        let remotes = Remote::all(&router, standing, before);
+        let remotes = Remote::all(&routers, standing, before);
         self.remotes.extend(remotes.iter().cloned());
         Arc::new(remotes.into_iter().map(Backend::Remote).collect())
     }

@@ -24,6 +24,14 @@ pub fn answer_json(answer: &Result<Decision, PolicyError>) -> Value {
     }
 }
 
+/// The same of the choice of an upstream.
+pub fn choice_json(answer: &Result<String, PolicyError>) -> Value {
+    match answer {
+        Ok(name) => json!({ "upstream": name }),
+        Err(error) => json!({ "error": error.to_string() }),
+    }
+}
+
 /// An identity without what it leaves out.
 pub(crate) fn identity_json(
     authid: Option<&str>,

@@ -77,10 +77,10 @@ impl AuthenticationQuestion {
             connection: self.connection.clone(),
             cookie: self.cookie.clone(),
             hello: Some(Hello { authextra: self.authextra.clone(), ..Hello::default() }),
-            methods: Vec::new(),
             roles: self.roles.clone(),
             now: self.now,
             certificate: self.certificate.clone(),
+            ..Request::new()
         };
         request.with(|view| {
             ask(&AuthenticationRequest {

@@ -1,0 +1,1 @@
+../../returning-rust/src/heap.rs

@@ -1,0 +1,100 @@
+//! `upstreams` of a path: servers or routers with names, of which the path's policy chooses.
+
+use schemars::{JsonSchema, json_schema};
+
+use super::{
+    Among,
+    reader::{Json, Located, Raw, Table, Walk, inline_schema, quoted},
+};
+
+/// How many a path may have: a policy is shown all of their names.
+const MAX_UPSTREAMS: usize = 64;
+
+/// The longest name, in bytes.
+const MAX_NAME: usize = 64;
+
+/// What stands behind a path, by name.
+#[derive(Debug)]
+pub(super) struct RawUpstreams<T>(pub(super) Vec<(String, Located<T>)>);
+
+impl<T: Raw> Raw for RawUpstreams<T> {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        let Table(entries) = Table::<T>::read(json, walk)?;
+        let count = match json {
+            Json::Object(pairs) => pairs.len(),
+            _ => entries.len(),
+        };
+        if count == 0 {
+            walk.fault("the list is empty: name an upstream, such as \"eu\": {…}");
+        }
+        if count > MAX_UPSTREAMS {
+            walk.fault(format!("{count} upstreams are too many, use at most {MAX_UPSTREAMS}"));
+        }
+        for (name, _) in entries.iter().filter(|(name, _)| !is_name(name)) {
+            let message = format!(
+                "{} is no name of an upstream, use 1 to {MAX_NAME} letters, digits, `_`, `-` and `.`",
+                quoted(name)
+            );
+            walk.at_key(name, |walk| walk.fault(message));
+        }
+        Some(Self(entries))
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_plain)
+}
+
+inline_schema!(for [T: JsonSchema] RawUpstreams<T>, format!("Upstreams_{}", T::schema_name()), |generator| {
+    let upstream = generator.subschema_for::<T>();
+    json_schema!({
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": MAX_UPSTREAMS,
+        "patternProperties": { "^[A-Za-z0-9_.\\-]{1,64}$": upstream },
+        "additionalProperties": false,
+    })
+});
+
+/// The one that a path has, or those with names; none: it names neither.
+pub(super) fn either<T>(
+    one: Option<Located<T>>,
+    named: Option<Located<RawUpstreams<T>>>,
+    walk: &mut Walk<'_>,
+) -> Option<Among<Located<T>>> {
+    match (one, named) {
+        (Some(_), Some(Located { path, .. })) => {
+            walk.fault_at(path, "`upstream` stands beside it: keep one of the two");
+            None
+        }
+        (Some(one), None) => Some(Among::One(one)),
+        (None, Some(Located { value: RawUpstreams(named), .. })) => {
+            Some(Among::Named(named.into_iter().map(|(name, each)| (name.into(), each)).collect()))
+        }
+        (None, None) => None,
+    }
+}
+
+/// What becomes of each, if something becomes of all.
+pub(super) fn checked<T, U>(among: Among<T>, mut check: impl FnMut(T) -> Option<U>) -> Option<Among<U>> {
+    match among {
+        Among::One(one) => check(one).map(Among::One),
+        Among::Named(named) => {
+            // All are checked, so that the operator hears of every fault.
+            let checked: Vec<_> = named.into_iter().map(|(name, each)| (name, check(each))).collect();
+            let all: Option<Vec<_>> = checked.into_iter().map(|(name, each)| Some((name, each?))).collect();
+            all.filter(|all| !all.is_empty()).map(|all| Among::Named(all.into()))
+        }
+    }
+}
+
+/// Where several upstreams stand a policy of the operator's own has to choose.
+pub(super) fn needs_policy(at: &str, named: &str, walk: &mut Walk<'_>) {
+    if !walk.has_fault_below(&format!("{at}.policy")) && !walk.has_fault_below(&format!("{at}.websocket")) {
+        walk.fault_at(
+            named,
+            "the path's policy chooses among them, and this path asks none: write a `policy` that exports `routing`, or write one `upstream`",
+        );
+    }
+}
