@@ -138,7 +138,10 @@ impl Upstream {
                 certificate: options.certificate.clone(),
             };
             let (connector, outcome) = metrics.connectors.connector(wanted, transport, path);
-            if let Err(why) = outcome {
+            // What was used before goes on after a fault, and the log says so for all certificates.
+            if let Err(why) = outcome
+                && connector.config().is_none()
+            {
                 error!(transport, path, "no TLS to the upstream: {why}");
             }
             connector
@@ -275,8 +278,8 @@ impl Upstream {
                     self.succeeded(number);
                     Err(UpstreamError::TurnedDown(Box::new(TurnedDown { status, headers, body })))
                 }
-                // A server that wants another certificate of the gateway says so after the handshake of TLS 1.3.
-                Ok(Err(fault)) if link::is_alert(&fault) => {
+                // No client brings that about.
+                Ok(Err(fault)) if link::is_certificate_refused(&fault) => {
                     let fault = UpstreamError::Tls(format!("{address}: {}", told(&fault)));
                     Err(self.failed(number, fault))
                 }

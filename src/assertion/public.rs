@@ -8,7 +8,7 @@ use super::{
 };
 use crate::time::Timestamp;
 
-/// How many keys of earlier configurations are still published. Those make room for others whose tokens end first.
+/// How many keys of earlier configurations are still published. Where there are more, the keys whose tokens end first are left out.
 const MAX_RETIRED: usize = 64;
 
 /// The public keys of all signers of a gateway.

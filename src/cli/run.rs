@@ -154,11 +154,14 @@ async fn serve(
         let admin = listen_for_commands(&gateway, take_over_until, &watched, &shutdown).await?;
         anyhow::Ok((gateway, watched, admin))
     });
-    let Some(begun) = begun.await else {
-        info!("a signal ends the gateway before it has started");
-        return Ok(ExitCode::SUCCESS);
+    let (gateway, watched, admin) = match begun.await {
+        Some(begun) if begun.is_ok() || !signaled.is_cancelled() => begun?,
+        // A wait that the signal has ended may come to an error of its own.
+        _ => {
+            info!("a signal ends the gateway before it has started");
+            return Ok(ExitCode::SUCCESS);
+        }
     };
-    let (gateway, watched, admin) = begun?;
     let server = gateway.bind()?;
     match announce(&gateway, &server) {
         // The reader has seen enough, as `head` does.

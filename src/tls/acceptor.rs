@@ -134,6 +134,7 @@ impl Acceptor {
     /// served and hold now. None: they have, with the same bytes. Reads files: not for a connection's task.
     pub(super) fn reload(&self) -> Option<Result<(), TlsLoadError>> {
         self.watch.renew(
+            false,
             self.options.files(),
             || Loaded::read(&self.options, Some(&self.current.load())),
             |loaded| &loaded.pairs,

@@ -53,7 +53,8 @@ impl Connectors {
             other.options == options && other.place() == (transport, path) && other.config().is_some()
         });
         if let Some(connector) = of_before {
-            let outcome = connector.reload().unwrap_or(Ok(()));
+            // Nothing watches the system's authorities: a reload of the configuration reads them.
+            let outcome = connector.renew(connector.options.authorities.is_none()).unwrap_or(Ok(()));
             return (connector, outcome);
         }
         let last = hash(options.files());
@@ -106,7 +107,12 @@ impl Connector {
 
     /// Reads the files again if they have changed.
     pub(super) fn reload(&self) -> Option<Result<(), TlsLoadError>> {
+        self.renew(false)
+    }
+
+    fn renew(&self, always: bool) -> Option<Result<(), TlsLoadError>> {
         self.watch.renew(
+            always,
             self.options.files(),
             || Ready::read(&self.options),
             |ready| &ready.shown,

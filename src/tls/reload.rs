@@ -2,7 +2,7 @@
 //!
 //! Programs that renew certificates write new files in the place of the old ones. The gateway reads them, checks that key and
 //! certificate belong together and hold now, and only then shows them to new clients. Open connections go on. If anything is
-//! wrong, the old certificates go on.
+//! wrong, nothing changes.
 
 use std::{
     fmt,
@@ -197,7 +197,7 @@ impl CertificateReload {
             }
             Self::Kept { transport, path, error } => {
                 let path = path.as_deref();
-                tracing::error!(target: "wampgate::tls", transport, path, "the old certificates go on, as the new ones cannot: {error}");
+                tracing::error!(target: "wampgate::tls", transport, path, "changed files of TLS cannot be used, so nothing changes: {error}");
             }
         }
     }

@@ -36,10 +36,11 @@ impl Watch {
     }
 
     /// Reads the files again if they have changed, and lets what was read take its place only if all certificates hold now that are not in
-    /// use already: one that has ended must not keep others, or authorities, from being renewed. None: they have the same bytes. Reads
-    /// files: not for a connection's task.
+    /// use already: one that has ended must not keep others, or authorities, from being renewed. None: they have the same bytes, and not
+    /// `always` is wanted, for what is read from elsewhere too. Reads files: not for a connection's task.
     pub(super) fn renew<'a, L>(
         &self,
+        always: bool,
         files: impl Iterator<Item = &'a PathBuf>,
         read: impl FnOnce() -> Result<L, TlsLoadError>,
         pairs: impl Fn(&L) -> &[Pair],
@@ -49,7 +50,7 @@ impl Watch {
         // Held throughout: of two reloads at once the later one must win.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let found = hash(files);
-        if *last == Some(found) {
+        if *last == Some(found) && !always {
             return None;
         }
         *last = None;

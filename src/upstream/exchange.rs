@@ -205,7 +205,7 @@ impl Upstream {
             Err(mut failed) => {
                 let whole = failed.take_message();
                 let error = failed.into_error();
-                if link::is_alert(&error) {
+                if link::is_certificate_refused(&error) {
                     return Err(Fault::Error(UpstreamError::Tls(self.at(number, &told(&error)))));
                 }
                 if let Some(fault) = watch.as_deref().and_then(Watch::fault) {

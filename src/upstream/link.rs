@@ -5,7 +5,7 @@ use std::{error::Error, io};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio_rustls::{
     TlsConnector,
-    rustls::{self, pki_types::ServerName},
+    rustls::{self, AlertDescription, pki_types::ServerName},
 };
 
 use super::{UpstreamAddress, UpstreamPlace};
@@ -59,15 +59,47 @@ async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// Whether the server has ended TLS with an alert, as one does that wants another certificate of the gateway.
-pub(super) fn is_alert(fault: &(dyn Error + 'static)) -> bool {
+/// Whether the server has ended TLS because it wants another certificate of the gateway: with TLS 1.3 it says so after the handshake. Other
+/// alerts may be about what a client has asked for, such as one of a server that wants to negotiate anew for some of its paths.
+pub(super) fn is_certificate_refused(fault: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(fault);
     while let Some(error) = cause {
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if inner.is_some_and(|inner| matches!(inner.downcast_ref(), Some(rustls::Error::AlertReceived(_)))) {
-            return true;
+        if let Some(rustls::Error::AlertReceived(alert)) = inner.and_then(|inner| inner.downcast_ref()) {
+            return is_about_certificates(*alert);
         }
         cause = error.source();
     }
     false
+}
+
+/// RFC 8446, 6.2.
+const fn is_about_certificates(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::CertificateRequired
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_alerts_about_certificates_are_the_servers_word_about_that_of_the_gateway() {
+        let said = |alert| {
+            let error = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::AlertReceived(alert));
+            is_certificate_refused(&error)
+        };
+        assert!(said(AlertDescription::CertificateRequired) && said(AlertDescription::UnknownCA));
+        assert!(!said(AlertDescription::HandshakeFailure) && !said(AlertDescription::InternalError));
+        assert!(!is_certificate_refused(&io::Error::from(io::ErrorKind::ConnectionReset)));
+    }
 }

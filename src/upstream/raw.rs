@@ -52,7 +52,7 @@ impl Upstream {
             let refusal = match timeout(limit, shake_hands(&mut link, request)).await {
                 Ok(Ok(Ok(max_sent))) => return Ok((link, RawAnswer { serializer, max_sent })),
                 Ok(Ok(Err(refusal))) => refusal,
-                Ok(Err(error)) if link::is_alert(&error) => {
+                Ok(Err(error)) if link::is_certificate_refused(&error) => {
                     return failed(UpstreamError::Tls(format!("{address}: {}", told(&error))));
                 }
                 Ok(Err(error)) if is_last => {

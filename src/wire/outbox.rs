@@ -144,7 +144,8 @@ impl Outbox {
     }
 
     /// [`push`](Self::push) for a sender that waits while much is queued ([`backlog`](Self::backlog)) and so keeps within its bounds by
-    /// itself: only where the process has no memory left is the connection given up.
+    /// itself: only where the process has no memory left is the connection given up. It is the connection's own task, which takes next, and
+    /// is not woken.
     pub fn pass(&self, frame: Bytes) {
         let mut queue = self.lock();
         if queue.closing.is_some() {
@@ -157,7 +158,6 @@ impl Outbox {
         } else {
             queue.overflow();
         }
-        wake(queue);
     }
 
     /// What is queued, in bytes that count.

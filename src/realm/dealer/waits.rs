@@ -95,7 +95,7 @@ impl Waits {
         std::mem::take(&mut self.held)
     }
 
-    /// Whether no session waits.
+    /// Whether no session waits and no question is held back.
     pub(super) fn is_empty(&self) -> bool {
         self.asked.is_empty() && self.by_call.is_empty() && self.held.is_empty()
     }

@@ -163,6 +163,27 @@ async fn a_task_whose_write_is_stuck_is_woken_for_an_overflow_only() {
 }
 
 #[tokio::test]
+async fn a_task_that_waits_is_woken_by_whatever_comes_also_after_it_has_waited_otherwise() {
+    let changes: [fn(&Outbox); 4] = [
+        |outbox| outbox.push(frame("a")),
+        |outbox| outbox.push_later(1, || frame("a")),
+        |outbox| outbox.push_if_room(|| frame("a")),
+        |outbox| outbox.close(Closing::After(CloseCode::Normal)),
+    ];
+    for change in changes {
+        let outbox = outbox(PLENTY);
+        let (mut frames, mut earlier) = (Vec::new(), Vec::new());
+        assert!(by_hand(outbox.take(&mut earlier, PLENTY)).poll_is_pending());
+        assert!(by_hand(outbox.overflowed()).poll_is_pending());
+        let mut taking = by_hand(outbox.take(&mut frames, PLENTY));
+        assert!(taking.poll_is_pending() && !taking.is_woken());
+        change(&outbox);
+        assert!(taking.is_woken());
+        assert!(!taking.poll_is_pending());
+    }
+}
+
+#[tokio::test]
 async fn empty_queue_gives_back_what_a_burst_needed() {
     let outbox = outbox(PLENTY);
     for _ in 0..1000 {

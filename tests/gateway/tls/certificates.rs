@@ -31,7 +31,7 @@ fn certificates_are_read_anew_when_their_files_change() {
     stays.echoes();
 
     // What is no certificate, a key of another one, one that has ended, and one that has not begun.
-    let kept = "the old certificates go on, as the new ones cannot";
+    let kept = "changed files of TLS cannot be used";
     std::fs::write(gateway.path().join("server.pem"), "-----BEGIN CERTIFICATE-----\nAAAA").unwrap();
     gateway.output().until(kept, 1);
     gateway.output().until("is PEM that breaks off", 1);

@@ -168,3 +168,32 @@ fn faults_of_the_gateways_own_certificate_are_told_with_their_remedy() {
     }
     assert!(check(&both, "rs://router.example:8443").contains("TLS with a `certificate` of the gateway"));
 }
+
+#[test]
+fn a_reload_reads_the_authorities_of_the_system_again() {
+    let (servers, clients, others) = (Authority::new(), Authority::new(), Authority::new());
+    let server = server(&servers, &clients, "ws://127.0.0.1:9/");
+    let own = json!({ "certificate": "own.pem", "key": "own.key" });
+    let url = format!("https://localhost:{}/page", server.address().port());
+    let config = |timeout: u32| {
+        let upstream = json!({ "addresses": [url], "connect_timeout": timeout }).with_all(&own);
+        web_paths(&json!({ "page": { "type": "proxy", "upstream": upstream } }))
+    };
+    // The variable stands for the system's store.
+    let gateway = Gateway::prepare_exactly(&config(20_000)).file("system.pem", others.pem());
+    let system = gateway.path().join("system.pem");
+    clients.issue_alice().write(gateway.path(), "own");
+    let gateway = gateway.environment("SSL_CERT_FILE", system.to_str().unwrap()).run();
+    assert_eq!(status(&gateway, "/page"), 502);
+    std::fs::write(&system, servers.pem()).unwrap();
+    let (said, code) = gateway.reload(&config(20_001));
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(status(&gateway, "/page"), 200);
+    // A fault of the gateway's own certificate changes nothing for clients.
+    std::fs::write(gateway.path().join("own.key"), clients.issue_alice().key).unwrap();
+    let (said, code) = gateway.reload(&config(20_002));
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("is not the key of the certificate"), "{said}");
+    assert_eq!(status(&gateway, "/page"), 200);
+    assert!(!gateway.output().text().contains("no TLS to the upstream"), "{}", gateway.output().text());
+}
