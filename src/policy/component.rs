@@ -194,6 +194,9 @@ impl<W: World> Wasm<W> {
             })
             .map_err(|error| match error {
                 // Also what wasmtime says when the functions have other types than the contract's.
+                PolicyError::Contract(error) if self.routes() => load::no_such::<W>(&format!(
+                    "{error}; it exports `routing` besides, which has to be as the contract has it, too"
+                )),
                 PolicyError::Contract(error) => load::no_such::<W>(&error.to_string()),
                 error => PolicyLoadFault::CheckConfig(error),
             })?;

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use wampgate::policy::{
     MAX_COMPONENT_BYTES, PolicyEngine, PolicyEngineOptions, PolicyError, PolicyFile, PolicyLoadError,
-    PolicyLoadFault, WasmPolicy,
+    PolicyLoadFault, PolicyOptions, WasmPolicy,
 };
 
 use super::support::{
@@ -111,6 +111,31 @@ fn a_missing_or_different_export_is_named() {
         let message = fault.to_string();
         assert!(message.contains("`wampgate:authid/policy@0.3.0`") && message.contains(hint), "{message}");
     }
+}
+
+#[test]
+fn what_chooses_upstreams_has_to_do_it_as_the_contract_has_it() {
+    // The same component with a further export, which has a function of another type, or none.
+    let returning = include_str!("../../plugins/returning-wat/component.wat");
+    let with = |functions: &str| {
+        let export = "(export \"wampgate:authid/policy@0.3.0\" (instance $exports))";
+        let routing = format!(
+            "{export} (instance $routing {functions}) (export \"wampgate:authid/routing@0.3.0\" (instance $routing))"
+        );
+        assert!(returning.contains(export));
+        wat::parse_str(returning.replace(export, &routing)).unwrap()
+    };
+    for functions in ["(export \"choose-upstream\" (func $check-config))", ""] {
+        let fault = fault(&with(functions));
+        assert!(matches!(fault, PolicyLoadFault::Export(_)), "{fault}");
+        assert!(fault.to_string().contains("routing"), "{fault}");
+    }
+    let to_choose = PolicyOptions { routes: true, ..options() };
+    let load = |bytes: &[u8]| WasmPolicy::from_bytes(&ENGINE, "guest", bytes, to_choose.clone());
+    let fault = load(&wat::parse_str(returning).unwrap()).unwrap_err().fault;
+    assert!(matches!(fault, PolicyLoadFault::NoRouting), "{fault}");
+    let chooses = load(include_bytes!("scripted-policy.wasm")).unwrap();
+    assert!(chooses.routes());
 }
 
 #[test]

@@ -371,3 +371,47 @@ fn the_page_shows_the_servers_behind_the_gateway_and_which_are_out() {
     assert!(out["why"].as_str().unwrap().contains("cannot be reached"), "{out}");
     assert!(out["since"].as_str().unwrap().starts_with("20"), "{out}");
 }
+
+#[test]
+fn the_page_shows_each_of_several_upstreams_once_by_its_name() {
+    const CHOOSES: &[u8] = include_bytes!("../component/scripted-policy.wasm");
+    let probe = json!({ "interval": 100, "timeout": 20_000, "failures": 1 });
+    let (up, down) = (Upstream::echo(), "unix:nowhere.sock");
+    let server = |address: &str| json!({ "addresses": [address], "probe": probe });
+    let router = |address: &str| {
+        json!({
+            "type": "wamp", "addresses": [address], "probe": probe,
+            "realms": [{ "name": "one", "roles": ["anonymous"] }, { "name": "two", "roles": ["anonymous"] }],
+            "auth": { "type": "account", "authid": "edge", "ticket": "secret-of-the-edge" },
+        })
+    };
+    let policy = json!({ "component": "scripted.wasm", "deadline": "2s", "config": { "choose": "eu" } });
+    let mut config = config(&page());
+    let paths = &mut config["transports"][0]["paths"];
+    paths["app"] = json!({
+        "type": "websocket-proxy", "policy": policy,
+        "upstreams": { "eu": server(&up.url("/")), "us": server(down) },
+    });
+    paths["behind"] = json!({
+        "type": "websocket", "policy": policy,
+        "upstreams": { "eu": router(&up.url("/")), "us": router(down) },
+    });
+    let gateway = Gateway::prepare(&config).file("scripted.wasm", CHOOSES).run();
+    let handshake = Handshake::default().path("/app").without("Sec-WebSocket-Protocol");
+    let (_socket, _) = handshake.opens(&gateway);
+    let mut page = open(&gateway);
+    let view = view_where(&mut page, |view| {
+        let rows = view["upstreams"].as_array().unwrap();
+        let is_out = |row: &&Value| row["addresses"][0]["out"].is_object();
+        rows[0]["addresses"][0]["clients"] == 1 && rows.iter().filter(is_out).count() == 2
+    });
+    let rows = view["upstreams"].as_array().unwrap();
+    let row = |row: &Value| {
+        let path = row["path"].as_str().unwrap().to_owned();
+        (path, row["addresses"][0]["clients"].clone(), row["addresses"][0]["out"].is_object())
+    };
+    let expected =
+        [("/app#eu", 1, false), ("/app#us", 0, true), ("/behind#eu", 0, false), ("/behind#us", 0, true)];
+    let expected = expected.map(|(path, clients, is_out)| (path.to_owned(), json!(clients), is_out));
+    assert_eq!(rows.iter().map(row).collect::<Vec<_>>(), expected);
+}
