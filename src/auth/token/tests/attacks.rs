@@ -52,6 +52,43 @@ fn a_public_key_is_no_secret() {
     }
 }
 
+/// A signature of zeros holds for each message where a verifier divides by it unchecked; and the same numbers in DER are no signature.
+#[test]
+fn signatures_that_a_careless_verifier_takes_are_refused() {
+    for algorithm in
+        [Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa, Algorithm::Rs256, Algorithm::Ps256]
+    {
+        let (_folder, options) = public(&[algorithm]);
+        let token = pyjwt(algorithm.name());
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let length = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap().len();
+        for forged in [
+            vec![0; length],
+            vec![0xff; length],
+            vec![0; length - 1],
+            vec![0; length + 1],
+            vec![0],
+            Vec::new(),
+        ] {
+            let token = format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(&forged));
+            assert_eq!(refusal(&options, &token), TokenError::Signature, "{algorithm:?}: {forged:?}");
+        }
+    }
+    let (_folder, options) = public(&[Algorithm::Es256]);
+    let token = pyjwt("ES256");
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let mut der = Vec::new();
+    for number in signature.chunks(32) {
+        // Positive, whatever its first bit.
+        der.extend([2, 33, 0]);
+        der.extend(number);
+    }
+    let der = [&[0x30, u8::try_from(der.len()).unwrap()][..], &der].concat();
+    let token = format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(der));
+    assert_eq!(refusal(&options, &token), TokenError::Signature);
+}
+
 #[test]
 fn a_key_that_is_named_is_the_only_one_that_counts() {
     let (_folder, options) = public(&[Algorithm::Es256, Algorithm::Es384]);
