@@ -56,12 +56,12 @@ fn a_decision_that_waits_for_its_core_has_its_time_all_the_same() {
         thread::{CpuSet, sched_getaffinity, sched_setaffinity},
     };
 
-    // Some ten milliseconds of work: a second or so at that share, and far from 25 times the deadline.
+    // Some thirty milliseconds of work: three seconds or so at that share, and far from 25 times the deadline.
     let guest = r#"(func (export "decide") (param i32) (result i32) (local $left i32)
-        (local.set $left (i32.const 30000000))
+        (local.set $left (i32.const 90000000))
         (loop $again (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
         (i32.store8 (i32.const 4) (i32.const 1)) (i32.const 0))"#;
-    let deadline = Duration::from_millis(200);
+    let deadline = Duration::from_secs(1);
     let policy =
         load(guest, PolicyOptions { deadline, ..options() }).unwrap_or_else(|error| panic!("{error}"));
     let stay = || {

@@ -97,8 +97,9 @@ fn compiles(max_memory: &str) -> bool {
 fn a_signal_ends_a_start_that_compiles_and_the_process_that_compiles_for_it() {
     let kinds: [fn(&mut Gateway); 2] =
         [|gateway| assert!(gateway.terminate().success()), |gateway| gateway.kill9()];
-    // Sizes that no other test has, by which the process is found.
-    for (end, max_memory) in kinds.into_iter().zip([34_603_008, 34_668_544]) {
+    // Sizes that no other test has, not even this one in another run beside it, by which the process is found: multiples of a page.
+    let own = 34_603_008 + u64::from(std::process::id() % 1000) * 2 * 65_536;
+    for (end, max_memory) in kinds.into_iter().zip([own, own + 65_536]) {
         let policy = json!({ "component": "policy.wasm", "max_memory": max_memory });
         let mut gateway = Gateway::prepare(&web(&untracked().with("policy", policy)))
             .file("policy.wasm", slow_component())
