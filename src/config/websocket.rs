@@ -119,7 +119,8 @@ object! {
         max_message_size_before_welcome: optional Located<Whole<1, MAX_SIZE>>,
         /// How deeply lists and dictionaries may be nested in a message. Default 128.
         max_nesting_depth: optional Whole<4, 1024>,
-        /// How much unsent data, in bytes, may wait for a client before the gateway drops it. Default 1 MiB.
+        /// How much unsent data, in bytes, may wait for a client for longer than 5 seconds before the gateway drops it; a burst may be 8 times that.
+        /// Default 1 MiB.
         max_unsent: optional Whole<1024, { 1 << 30 }>,
         /// How long the HTTP head of the opening handshake may take. Default 5,000.
         open_handshake_timeout: optional Located<Millis<1000, HOUR>>,

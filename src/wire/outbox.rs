@@ -3,9 +3,10 @@
 //! Every part of the gateway may push (the realm's owner, the session); only the connection's own task takes. Frames are
 //! reference-counted, so that a broadcast holds one copy however many subscribers it has.
 //!
-//! *Bound*: the frames' bytes and [`FRAME_OVERHEAD`] for each of them, together at most the outbox's limit. Only a
-//! frame that finds the queue empty is always taken: the limit catches peers that read too slowly, and a peer that
-//! has read everything must not lose its connection to one large message of another client.
+//! *Bound*: the frames' bytes and [`FRAME_OVERHEAD`] for each of them, together at most the outbox's limit. A frame that finds the queue
+//! empty is always taken, and a burst may take the queue to [`BURST`] times the limit for as long as [`PATIENCE`]: the limit catches peers
+//! that read too slowly, and a peer that reads all the time must not lose its connection to a few large messages of other clients, which
+//! come faster than any network carries them. There are bursts only while less than half of the budget of the process is taken.
 //! What all outboxes hold is charged to the budget of the process ([`memory`](crate::memory)), and so is what was taken and is still
 //! under way: a socket that takes nothing keeps a copy of it. A frame that finds the queue empty is charged once it is taken.
 //! *Overflow*: the connection is dropped ([`Closing::Overflow`]). Only what the gateway may leave out
@@ -15,18 +16,30 @@ use std::{
     collections::VecDeque,
     fmt,
     future::poll_fn,
+    pin::Pin,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{CloseCode, KEPT_PLACES};
-use crate::{memory::Charge, wamp::Serializer};
+use crate::{
+    memory::{self, Charge},
+    wamp::Serializer,
+};
 
 /// What a waiting frame counts besides its bytes: its place in the queue and its share of an allocation. Without it, a
 /// limit in bytes would not bound the number of small frames.
 pub const FRAME_OVERHEAD: usize = 64;
+
+/// How many times its limit a queue may be for a while.
+const BURST: usize = 8;
+
+/// How long it may be longer than its limit.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The queue of one connection.
 #[derive(Debug)]
@@ -48,6 +61,8 @@ struct Queue {
     /// Whether the connection only waits for its write to go on: then nothing but an overflow needs to wake it.
     is_stuck: bool,
     closing: Option<Closing>,
+    /// Since when the frames count more than the limit.
+    over_since: Option<Instant>,
     /// Wakes the connection's task, if it waits.
     waiting: Option<Waker>,
 }
@@ -171,16 +186,27 @@ impl Outbox {
             return;
         }
         let cost = queue.cost.saturating_add(frame.cost());
-        let is_over = !queue.frames.is_empty() && (cost > self.limit || !queue.cover(cost));
-        if is_over {
-            queue.overflow();
-        } else {
+        let (is_over, was_over) = (cost > self.limit && !queue.frames.is_empty(), queue.over_since.is_some());
+        let fits = queue.frames.is_empty() || (!is_over || self.bears(&mut queue, cost)) && queue.cover(cost);
+        if fits {
             queue.cost = cost;
             queue.frames.push_back(frame);
+        } else {
+            queue.overflow();
         }
-        if is_over || !queue.is_stuck {
+        // A task whose write is stuck looks at the time from here on.
+        if !fits || !queue.is_stuck || was_over != queue.over_since.is_some() {
             wake(queue);
         }
+    }
+
+    /// Whether more than the limit may wait for now.
+    fn bears(&self, queue: &mut Queue, cost: usize) -> bool {
+        let now = Instant::now();
+        let since = *queue.over_since.get_or_insert(now);
+        cost <= self.limit.saturating_mul(BURST)
+            && now < since + PATIENCE
+            && memory::has_room(memory::limit() / 2)
     }
 
     /// Ends the connection after what is queued now; the first call counts.
@@ -204,10 +230,19 @@ impl Outbox {
 
     /// Resolves once the connection has been given up for overflow; for use while a write is stuck.
     pub async fn overflowed(&self) {
+        // Boxed: few connections are ever over their limit.
+        let mut late: Option<Pin<Box<Sleep>>> = None;
         poll_fn(|cx| {
             let mut queue = self.lock();
             if queue.closing == Some(Closing::Overflow) {
                 return Poll::Ready(());
+            }
+            if let Some(since) = queue.over_since {
+                let late = late.get_or_insert_with(|| Box::pin(sleep_until(since + PATIENCE)));
+                if late.as_mut().poll(cx).is_ready() {
+                    queue.overflow();
+                    return Poll::Ready(());
+                }
             }
             queue.is_stuck = true;
             queue.wait(cx)
@@ -250,6 +285,9 @@ impl Outbox {
             }
         }
         let waiting = queue.cost;
+        if waiting <= self.limit {
+            queue.over_since = None;
+        }
         if !queue.cover(waiting) {
             queue.overflow();
             into.clear();

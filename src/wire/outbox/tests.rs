@@ -81,14 +81,49 @@ async fn first_close_counts() {
 }
 
 #[tokio::test]
-async fn frames_up_to_the_limit_are_kept_and_one_more_gives_the_connection_up() {
-    let outbox = outbox(2 * (5 + FRAME_OVERHEAD));
-    outbox.push(frame("12345"));
-    outbox.push(frame("67890"));
+async fn a_burst_up_to_its_bound_is_kept_and_one_more_frame_gives_the_connection_up() {
+    let outbox = outbox(5 + FRAME_OVERHEAD);
+    for _ in 0..BURST {
+        outbox.push(frame("12345"));
+    }
     assert_eq!(poll!(std::pin::pin!(outbox.overflowed())), Poll::Pending);
     outbox.push(frame(""));
     outbox.overflowed().await;
     assert_eq!(closing(&outbox).await, Closing::Overflow, "what waited is gone");
+}
+
+#[tokio::test]
+async fn a_peer_that_keeps_more_than_the_limit_waiting_for_long_is_given_up() {
+    let ago = |outbox: &Outbox, time: Duration| outbox.lock().over_since.as_mut().map(|since| *since -= time);
+    let over = || {
+        let outbox = outbox(5 + FRAME_OVERHEAD);
+        outbox.push(frame("12345"));
+        outbox.push(frame("12345"));
+        outbox
+    };
+    // One that reads: the time begins anew.
+    let reads = over();
+    assert!(ago(&reads, PATIENCE).is_some());
+    assert_eq!(take(&reads, 1).await.len(), 1);
+    reads.push(frame("12345"));
+    reads.push(frame("12345"));
+    assert_eq!(take(&reads, PLENTY).await.len(), 3);
+    // One to whom more is sent after that time.
+    let slow = over();
+    ago(&slow, PATIENCE);
+    slow.push(frame("12345"));
+    assert_eq!(closing(&slow).await, Closing::Overflow);
+    // One whose write is stuck, and to whom nothing more is sent.
+    let stuck = outbox(5 + FRAME_OVERHEAD);
+    let mut overflowed = by_hand(stuck.overflowed());
+    assert!(overflowed.poll_is_pending());
+    stuck.push(frame("12345"));
+    assert!(!overflowed.is_woken());
+    stuck.push(frame("12345"));
+    assert!(overflowed.is_woken());
+    ago(&stuck, PATIENCE.mul_f32(0.99));
+    stuck.overflowed().await;
+    assert_eq!(closing(&stuck).await, Closing::Overflow);
 }
 
 #[tokio::test]
@@ -132,7 +167,7 @@ async fn peer_that_has_read_everything_survives_one_frame_over_the_limit() {
 #[tokio::test]
 async fn many_empty_frames_hit_the_limit_too() {
     let outbox = outbox(10 * FRAME_OVERHEAD);
-    for _ in 0..11 {
+    for _ in 0..=10 * BURST {
         outbox.push(Bytes::new());
     }
     assert_eq!(closing(&outbox).await, Closing::Overflow);
@@ -140,7 +175,7 @@ async fn many_empty_frames_hit_the_limit_too() {
 
 #[tokio::test]
 async fn overflow_is_noticed_by_a_task_whose_write_is_stuck() {
-    let outbox = Arc::new(outbox(1));
+    let outbox = Arc::new(outbox(FRAME_OVERHEAD / 4));
     let mut stuck = std::pin::pin!(outbox.overflowed());
     assert_eq!(poll!(stuck.as_mut()), Poll::Pending);
     outbox.push(frame("a"));
@@ -157,7 +192,9 @@ async fn a_task_whose_write_is_stuck_is_woken_for_an_overflow_only() {
     outbox.push(frame("a"));
     outbox.push(frame("b"));
     assert!(!overflowed.is_woken());
-    outbox.push(frame("c"));
+    for _ in 0..3 * BURST {
+        outbox.push(frame("c"));
+    }
     assert!(overflowed.is_woken());
     assert!(!overflowed.poll_is_pending());
 }
@@ -203,8 +240,9 @@ async fn what_is_encoded_later_keeps_its_place_and_counts_meanwhile() {
     assert_eq!(take(&outbox, PLENTY).await, ["later"]);
     assert_eq!(take(&outbox, PLENTY).await, ["after"]);
 
-    outbox.push_later(800, || panic!("never encoded: the connection is given up"));
-    outbox.push_later(800, || panic!("never encoded: the connection is given up"));
+    for _ in 0..=BURST * 2 {
+        outbox.push_later(800, || panic!("never encoded: the connection is given up"));
+    }
     assert_eq!(closing(&outbox).await, Closing::Overflow);
 }
 
