@@ -98,7 +98,7 @@ object! {
     struct RawRole {
         /// The role's name.
         name: required Located<Name>,
-        /// What the role may do; the most specific permission that matches a URI counts.
+        /// What the role may do; the most specific permission that matches a URI counts: the exact one, otherwise the longest prefix, otherwise a wildcard.
         permissions: optional Vec<Located<RawPermission>>,
         /// The component that decides what the role may do, in place of `permissions`; or the URI of a procedure, which a client of the
         /// realm has registered and the gateway calls with `(session, uri, action, options)`.

@@ -21,7 +21,7 @@ use crate::{
     wamp::{
         ClientFeatures, ClientMessage, RouterFeatures, RouterMessage, SessionId, Uri, message::WelcomeDetails,
     },
-    wire::{CloseCode, Ending},
+    wire::{CloseCode, Ending, WireError},
 };
 
 /// Where a client has joined.
@@ -39,7 +39,7 @@ impl Connection {
         let backend = find_backend(&service, &hello)?;
         self.joining.tell("wampgate.realm", || backend.realm().to_string());
         let session = SessionId::random();
-        let features = ClientFeatures::read(&hello.details.roles);
+        let features = ClientFeatures::read(&hello.details.roles).map_err(WireError::Malformed)?;
         let is_behind = matches!(backend, Backend::Remote(_));
         let announced = is_behind.then(|| Announced::read(&hello.details.roles));
         let identity = self.admit(&service, hello, &backend, session).await?;

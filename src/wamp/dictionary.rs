@@ -30,6 +30,9 @@ impl Default for Dictionary {
     }
 }
 
+/// The roles of clients.
+const ROLES: [&str; 4] = ["caller", "callee", "publisher", "subscriber"];
+
 /// What stands under a key of a dictionary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Member {
@@ -74,15 +77,20 @@ impl Dictionary {
         }
     }
 
-    /// Visits the features that a dictionary of roles announces: `{"ROLE": {"features": {"FEATURE": true}}}`.
-    pub(super) fn each_feature(&self, mut visit: impl FnMut(&str, &str)) {
-        let Some(bytes) = &self.bytes else { return };
-        // A dictionary that was decoded has been checked. Of one that is broken nothing more is believed.
-        let _ = match self.serializer {
+    /// Visits the features in a dictionary of a client's roles, `{"ROLE": {"features": {"FEATURE": true}}}`, each with its value if that is a
+    /// boolean.
+    ///
+    /// Null is no value. An empty list counts as an empty dictionary: languages such as PHP and Lua cannot tell them apart.
+    pub(super) fn each_feature(
+        &self,
+        mut visit: impl FnMut(&str, &str, Option<bool>) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        let Some(bytes) = &self.bytes else { return Ok(()) };
+        match self.serializer {
             Serializer::Json => JsonReader::new(bytes).and_then(|reader| each_feature(reader, &mut visit)),
             Serializer::MsgPack => each_feature(MsgPackReader::new(bytes), &mut visit),
             Serializer::Cbor => each_feature(CborReader::new(bytes), &mut visit),
-        };
+        }
     }
 
     /// What stands under a key. If the key is there twice, the last one counts.
@@ -98,27 +106,37 @@ impl Dictionary {
     }
 }
 
-/// Visits the features that stand in a dictionary of roles as true.
+/// Visits the features that stand in a dictionary of roles.
 fn each_feature<'a, R: Reader<'a>>(
     mut reader: R,
-    visit: &mut impl FnMut(&str, &str),
+    visit: &mut impl FnMut(&str, &str, Option<bool>) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
     let depth = Depth::limited_to(usize::MAX);
     let Some(mut roles) = reader.value()?.container() else { return Ok(()) };
     while reader.more(&mut roles)? {
         let role = key(&mut reader)?;
-        let Some(mut details) = open(&mut reader, depth)? else { continue };
+        let Some(role) = ROLES.into_iter().find(|known| **known == *role) else {
+            walk(&mut reader, &mut Ignore, depth)?;
+            continue;
+        };
+        let Some(mut details) = open(&mut reader, || format!("roles.{role}"))? else { continue };
         while reader.more(&mut details)? {
             if key(&mut reader)? != "features" {
                 walk(&mut reader, &mut Ignore, depth)?;
                 continue;
             }
-            let Some(mut features) = open(&mut reader, depth)? else { continue };
+            let Some(mut features) = open(&mut reader, || format!("roles.{role}.features"))? else {
+                continue;
+            };
             while reader.more(&mut features)? {
                 let feature = key(&mut reader)?;
                 match reader.value()? {
-                    Token::Bool(true) => visit(&role, &feature),
-                    other => walk_from(other, &mut reader, &mut Ignore, depth)?,
+                    Token::Bool(value) => visit(role, &feature, Some(value))?,
+                    Token::Null => {}
+                    other => {
+                        visit(role, &feature, None)?;
+                        walk_from(other, &mut reader, &mut Ignore, depth)?;
+                    }
                 }
             }
         }
@@ -134,13 +152,21 @@ fn key<'a>(reader: &mut impl Reader<'a>) -> Result<Cow<'a, str>, DecodeError> {
     })
 }
 
-/// Begins a dictionary, or skips a value that is none.
-fn open<'a>(reader: &mut impl Reader<'a>, depth: Depth) -> Result<Option<Container>, DecodeError> {
+/// Begins a dictionary; nothing for null and the empty list.
+fn open<'a>(
+    reader: &mut impl Reader<'a>,
+    what: impl FnOnce() -> String,
+) -> Result<Option<Container>, DecodeError> {
     let value = reader.value()?;
-    match value.container().filter(|container| container.kind == Kind::Dict) {
-        Some(container) => Ok(Some(container)),
-        None => walk_from(value, reader, &mut Ignore, depth).map(|()| None),
+    let is_nothing = match value.container() {
+        Some(container) if container.kind == Kind::Dict => return Ok(Some(container)),
+        Some(mut list) => list.kind == Kind::List && !reader.more(&mut list)?,
+        None => matches!(value, Token::Null),
+    };
+    if is_nothing {
+        return Ok(None);
     }
+    Err(DecodeError::Invalid(format!("HELLO.Details: {}: expected a dictionary", what())))
 }
 
 fn member<'a, R: Reader<'a>>(mut reader: R, wanted: &str) -> Result<Member, DecodeError> {

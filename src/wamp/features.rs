@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    Dictionary, Serializer,
+    DecodeError, Dictionary, Serializer,
     cbor::CborWriter,
     json::JsonWriter,
     msgpack::MsgPackWriter,
@@ -110,14 +110,30 @@ impl ClientFeatures {
     }
 
     /// Reads HELLO.Details.roles.
-    pub fn read(roles: &Dictionary) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// Says which of the roles is no dictionary, or which of these features no boolean.
+    pub fn read(roles: &Dictionary) -> Result<Self, DecodeError> {
         let mut features = Self::default();
-        roles.each_feature(|role, feature| features = features.and(Self::named(role, feature)));
+        roles.each_feature(|role, feature, value| {
+            let named = Self::named(role, feature);
+            match value {
+                Some(true) => features = features.and(named),
+                Some(false) => {}
+                None if named == Self::default() => {}
+                None => {
+                    let what = format!("HELLO.Details: roles.{role}.features.{feature}: expected a boolean");
+                    return Err(DecodeError::Invalid(what));
+                }
+            }
+            Ok(())
+        })?;
         if !features.has(Self::CALL_CANCELING) {
             // It comes with canceling or not at all.
             features.0 &= !Self::CALLEE_PROGRESSIVE_INVOCATIONS.0;
         }
-        features
+        Ok(features)
     }
 
     fn named(role: &str, feature: &str) -> Self {
@@ -137,3 +153,6 @@ impl ClientFeatures {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

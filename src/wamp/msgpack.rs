@@ -186,7 +186,13 @@ impl Writer for MsgPackWriter {
     }
 
     fn big(&mut self, negative: bool, bytes: &[u8]) {
-        self.float(write::big_float(negative, bytes));
+        let nearest = write::big_float(negative, bytes);
+        if nearest.is_finite() {
+            self.float(nearest);
+        } else {
+            // The same as in JSON: infinity would be another number.
+            self.text(&write::big_text(negative, bytes));
+        }
     }
 
     fn float(&mut self, value: f64) {

@@ -3,6 +3,7 @@
 //! - The values of those keys go into a typed struct. Where others need the whole dictionary, it is kept beside them as it
 //!   came, see [`Dictionary`].
 //! - A key whose value is null counts as absent: several client libraries send null for an option that was not set.
+//! - What a message does not have, and would mean something if it did, is in one table: `absent.rs`.
 //! - Errors name the key and what its value should be. They do not repeat what the client sent, which may be a secret.
 
 mod absent;
@@ -21,8 +22,9 @@ use super::{
 /// parsers of policies may call themselves.
 const MAX_DEPTH: usize = 128;
 
-/// How many names a list of receivers may have. A name takes several times its own length in memory.
-const MAX_NAMES: usize = 10_000;
+/// How many sessions or names a list of receivers may have, each counted as often as it is there. A name takes several times its
+/// own length in memory.
+const MAX_RECEIVERS: usize = 10_000;
 
 /// Why a request is refused that is sound otherwise: what its ERROR says of an option.
 pub(super) type Refused = Option<&'static str>;
@@ -91,7 +93,8 @@ pub(super) fn read<'a, R: Reader<'a>, T: Options>(
         let is_there = !matches!(value.token, Token::Null);
         let known = T::KEYS.iter().enumerate().find(|(_, known)| ***known == *key);
         let Some((place, known)) = known.filter(|_| is_there) else {
-            if is_there && let Some(complaint) = absent::complaint(T::ABSENT, &key) {
+            let asks = is_there && !matches!(value.token, Token::Bool(false));
+            if asks && let Some(complaint) = absent::complaint(T::ABSENT, &key) {
                 refused = Some(complaint);
             }
             value.skip()?;
@@ -192,46 +195,59 @@ impl<'a, R: Reader<'a>> OptionValue<'_, 'a, R> {
 
     /// At most `max` strings: an empty one is a few bytes of a message, and many times that in memory.
     fn texts(self, max: usize) -> Result<Vec<String>, DecodeError> {
-        self.list(text, "expected a list of strings", max)
+        let texts = self.list(text, "expected a list of strings", max)?;
+        texts.ok_or_else(|| invalid(format!("may have {max} items")))
     }
 
     /// Identifiers of sessions, sorted, each once. A number that is none matches no session.
     ///
-    /// A list may be as long as a message. Its own connection sorts it, so that the realm need not, and nothing keeps what is
-    /// there twice: one byte of a message can become eight.
-    fn ids(self) -> Result<Vec<u64>, DecodeError> {
-        let mut ids =
-            self.list(|token| whole_number::<R>(&token), "expected a list of session IDs", usize::MAX)?;
-        ids.sort_unstable();
-        ids.dedup();
-        ids.shrink_to_fit();
-        Ok(ids)
+    /// Its own connection sorts a list, so that the realm need not, and nothing keeps what is there twice: one byte of a message can
+    /// become eight.
+    fn ids(self, too_long: &'static str, refused: &mut Refused) -> Result<Vec<u64>, DecodeError> {
+        self.receivers(|token| whole_number::<R>(&token), "expected a list of session IDs", too_long, refused)
     }
 
     /// Names of sessions, sorted, each once, for the same reasons.
-    fn names(self) -> Result<Vec<String>, DecodeError> {
-        let mut names = self.texts(MAX_NAMES)?;
-        names.sort_unstable();
-        names.dedup();
-        names.shrink_to_fit();
-        Ok(names)
+    fn names(self, too_long: &'static str, refused: &mut Refused) -> Result<Vec<String>, DecodeError> {
+        self.receivers(text, "expected a list of strings", too_long, refused)
     }
 
+    /// A list that says who gets an event; the message is refused if the list is too long.
+    fn receivers<T: Ord>(
+        self,
+        item: impl Fn(Token<'a>) -> Option<T>,
+        expected: &'static str,
+        too_long: &'static str,
+        refused: &mut Refused,
+    ) -> Result<Vec<T>, DecodeError> {
+        let Some(mut receivers) = self.list(item, expected, MAX_RECEIVERS)? else {
+            *refused = Some(too_long);
+            return Ok(Vec::new());
+        };
+        receivers.sort_unstable();
+        receivers.dedup();
+        receivers.shrink_to_fit();
+        Ok(receivers)
+    }
+
+    /// A list of items of one type; nothing if there are more than `max`.
     fn list<T>(
         self,
         item: impl Fn(Token<'a>) -> Option<T>,
         expected: &'static str,
         max: usize,
-    ) -> Result<Vec<T>, DecodeError> {
+    ) -> Result<Option<Vec<T>>, DecodeError> {
         let list = self.token.container().filter(|head| head.kind == Kind::List);
         let mut list = list.ok_or_else(|| invalid(expected))?;
         self.depth.deeper()?;
-        let mut items = Vec::new();
+        let mut items = Some(Vec::new());
         while self.reader.more(&mut list)? {
-            if items.len() >= max {
-                return Err(invalid(format!("may have {max} items")));
+            let item = item(self.reader.value()?).ok_or_else(|| invalid(expected))?;
+            // One that is too long is read to its end, with the types of its items.
+            items = items.filter(|items| items.len() < max);
+            if let Some(items) = &mut items {
+                items.push(item);
             }
-            items.push(item(self.reader.value()?).ok_or_else(|| invalid(expected))?);
         }
         Ok(items)
     }

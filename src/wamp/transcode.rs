@@ -5,8 +5,8 @@
 //! | binary data | a string: U+0000, then base64 | binary data |
 //! | a JSON string U+0000, then base64 | | binary data |
 //! | integer | integer, exact | integer, exact; beyond 64 bits a bignum in CBOR, the nearest double in `MessagePack` |
-//! | CBOR bignum | integer, exact; beyond a double's range a string: base64url, behind `~` if negative (RFC 8949, 6.1) | CBOR: as it is; `MessagePack`: the nearest double |
-//! | CBOR decimal fraction, bigfloat | the nearest double | the nearest double |
+//! | CBOR bignum | integer, exact; beyond a double's range a string: base64url, behind `~` if negative (RFC 8949, 6.1) | CBOR: as it is; `MessagePack`: the nearest double, and beyond the range of doubles the same string |
+//! | CBOR decimal fraction, bigfloat | the nearest double; beyond the range of doubles null | the nearest double, which is infinity beyond the range |
 //! | float | float; NaN and infinities: null | double |
 //! | key that is no string | its JSON text as a string | as it is |
 //! | `MessagePack` extension | as binary data | in CBOR: binary data |

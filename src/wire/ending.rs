@@ -279,8 +279,9 @@ impl fmt::Display for Ending {
             Self::Logout(_) => f.write_str("logging out"),
             Self::Shutdown => f.write_str("shutting down"),
             Self::Router(fault) => f.write_str(&fault.why),
-            Self::Close(code, reason) if reason.is_empty() => write!(f, "closed with {}", u16::from(*code)),
-            Self::Close(code, reason) => write!(f, "closed with {}: {reason}", u16::from(*code)),
+            // Without the code, which only a WebSocket has.
+            Self::Close(_, reason) if reason.is_empty() => f.write_str("closed"),
+            Self::Close(_, reason) => write!(f, "closed: {reason}"),
         }
     }
 }

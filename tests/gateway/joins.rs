@@ -20,6 +20,22 @@ fn refusal(gateway: &Gateway, details: Value) -> String {
     Client::open(gateway, &mut Jar::default()).join("realm1", details).unwrap_err().reason
 }
 
+#[test]
+fn features_of_the_wrong_type_are_a_protocol_violation() {
+    let gateway = tracking_gateway();
+    for (roles, what) in [
+        (json!({ "callee": { "features": { "call_canceling": "true" } } }), "callee.features.call_canceling"),
+        (json!({ "callee": { "features": 1 } }), "callee.features"),
+        (json!({ "caller": 1 }), "caller"),
+    ] {
+        let mut client = Client::open(&gateway, &mut Jar::default());
+        let abort = client.join("realm1", json!({ "roles": roles })).unwrap_err();
+        assert_eq!(abort.reason, "wamp.error.protocol_violation", "{abort:?}");
+        assert!(abort.message.contains(&format!("HELLO.Details: roles.{what}: ")), "{abort:?}");
+    }
+    join(&gateway, &mut Jar::default(), json!({ "roles": { "caller": [], "callee": { "features": [] } } }));
+}
+
 #[track_caller]
 fn assert_anonymous(welcome: &Value) {
     let expected = json!({ "authrole": "anonymous", "authmethod": "anonymous", "authprovider": "static" });

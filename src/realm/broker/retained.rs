@@ -1,6 +1,7 @@
 //! Retained events: the latest one of each topic whose publisher asked for it (section "Event Retention").
 //!
-//! *Bound*: so many topics and so many bytes; beyond them the topic whose event is oldest is forgotten. An event is
+//! *Bound*: so many topics and so many bytes; beyond them the topic whose event is oldest is forgotten. Of a topic there is one event
+//! for all, and one for each of a few audiences that publishers have named since. An event is
 //! forgotten as well when its time is up. It is no durable storage, as the specification says. Without room in the memory that all
 //! clients share, nothing is retained or forgotten, and the publisher is told.
 
@@ -31,8 +32,9 @@ pub(in crate::realm) const MAX_RETAINED_BYTES: usize = 16 * 1024 * 1024;
 /// How long an event is retained: what is older than a week is not what a subscriber calls the current state.
 pub(in crate::realm) const RETAINED_FOR: Duration = Duration::from_hours(7 * 24);
 
-/// How many events of one topic are retained: one for all, and later ones for those whom the publisher has named.
-const MAX_OF_TOPIC: usize = 8;
+/// How many events of one topic are retained for those whom the publisher has named, besides the one for all before them. Beyond
+/// that the oldest of them is forgotten.
+const MAX_NAMED: usize = 8;
 
 /// How many topics one subscription to a pattern looks at: the realm serves no other client meanwhile.
 pub(in crate::realm) const MAX_LOOKED_AT: usize = 1_000;
@@ -97,11 +99,18 @@ impl Retained {
             return false;
         }
         let mut events = self.forget(&name).map(|topic| topic.events).unwrap_or_default();
-        if !event.audience.is_limited() {
+        if event.audience.is_limited() {
+            // For the same receivers, the later event takes the place of the earlier one.
+            events.retain(|earlier| earlier.audience != event.audience);
+        } else {
             events.clear();
         }
         events.insert(0, event);
-        events.truncate(MAX_OF_TOPIC);
+        let named = events.iter().take_while(|event| event.audience.is_limited()).count();
+        if named > MAX_NAMED {
+            // The one for all stays behind it.
+            events.remove(named - 1);
+        }
         self.last += 1;
         let until = now.checked_add(RETAINED_FOR).unwrap_or(now);
         let topic = Topic { age: self.last, until, events };

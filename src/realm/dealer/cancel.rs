@@ -26,7 +26,13 @@ impl Dealer {
         turn: &mut Turn<'_>,
         out: &mut Deliveries,
     ) {
-        let canceled = || RequestError::new(error::CANCELED, "the caller has canceled the call");
+        let canceled = || {
+            // The gateway cancels a call in the caller's name where a result is longer than the caller takes over RawSocket.
+            RequestError::new(
+                error::CANCELED,
+                "the call was canceled: its caller asked for that, or does not take a result as long as the last one",
+            )
+        };
         self.stop(call, mode, canceled, turn, out);
     }
 

@@ -274,8 +274,10 @@ impl Dealer {
             self.waits.end(call);
             if self.parties.contains_key(&call.caller) {
                 self.forget_queued(call, queued.expects_more());
-                let gone =
-                    RequestError::new(error::CANCELED, "the procedure's last callee left before its turn");
+                let gone = RequestError::new(
+                    error::CANCELED,
+                    "the registration has ended before the call had its turn",
+                );
                 out.one(call.caller, gone.into_message(code::CALL, call.request));
             }
         }

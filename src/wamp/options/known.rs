@@ -25,6 +25,13 @@ const MATCH: &str = "option match: use \"exact\", \"prefix\" or \"wildcard\"";
 const NO_SCHEME: &str =
     "option ppt_scheme: the other ppt_ options are there without it: say how the payload is packed";
 const INVOKE: &str = "option invoke: use \"single\", \"first\", \"last\", \"roundrobin\" or \"random\"";
+/// What is said of a list of receivers that is too long.
+macro_rules! too_long {
+    ($option:literal) => {
+        concat!("option ", $option, ": the list may have 10000 entries: name fewer sessions, or their roles")
+    };
+}
+
 /// How many methods a client may offer. There are fewer than ten.
 const MAX_AUTHMETHODS: usize = 64;
 
@@ -86,19 +93,27 @@ impl Options for PublishOptions {
         &mut self,
         key: &'static str,
         value: OptionValue<'_, 'a, R>,
-        _: &mut Refused,
+        refused: &mut Refused,
     ) -> Result<(), DecodeError> {
         match key {
             "acknowledge" => self.acknowledge = value.bool()?,
             "exclude_me" => self.exclude_me = value.bool()?,
             "disclose_me" => self.disclose_me = value.bool()?,
             "retain" => self.retain = value.bool()?,
-            "exclude" => self.lists().exclude = value.ids()?,
-            "exclude_authid" => self.lists().exclude_authid = value.names()?,
-            "exclude_authrole" => self.lists().exclude_authrole = value.names()?,
-            "eligible" => self.lists().eligible = Some(value.ids()?),
-            "eligible_authid" => self.lists().eligible_authid = Some(value.names()?),
-            "eligible_authrole" => self.lists().eligible_authrole = Some(value.names()?),
+            "exclude" => self.lists().exclude = value.ids(too_long!("exclude"), refused)?,
+            "exclude_authid" => {
+                self.lists().exclude_authid = value.names(too_long!("exclude_authid"), refused)?;
+            }
+            "exclude_authrole" => {
+                self.lists().exclude_authrole = value.names(too_long!("exclude_authrole"), refused)?;
+            }
+            "eligible" => self.lists().eligible = Some(value.ids(too_long!("eligible"), refused)?),
+            "eligible_authid" => {
+                self.lists().eligible_authid = Some(value.names(too_long!("eligible_authid"), refused)?);
+            }
+            "eligible_authrole" => {
+                self.lists().eligible_authrole = Some(value.names(too_long!("eligible_authrole"), refused)?);
+            }
             _ => passthru(&mut self.passthru, key, value.text()?),
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! What is refused, and what the client's author is told about it.
 
 use super::*;
+use crate::wamp::message::code;
 
 #[track_caller]
 fn check(cases: &[(&str, &str)]) {
@@ -259,46 +260,56 @@ fn a_value_that_an_option_does_not_have_is_answered_with_the_option_name_before_
     }
 }
 
+/// The options that the specification or Crossbar.io knows, with the requests that have them here.
+const OPTIONS: &[(&[&str], &[u64])] = &[
+    (&["nkey", "rkey", "runmode", "runon", "forward_for", "trustlevel", "transaction_hash"], &[]),
+    (&["enc_algo", "enc_key", "enc_serializer"], &[]),
+    (&["publisher", "publisher_authid", "publisher_authrole"], &[]),
+    (&["caller", "caller_authid", "caller_authrole", "callee", "callee_authid", "callee_authrole"], &[]),
+    (&["match"], &[code::SUBSCRIBE, code::REGISTER]),
+    (&["get_retained"], &[code::SUBSCRIBE]),
+    (&["invoke", "concurrency", "force_reregister", "disclose_caller", "forward_timeout"], &[code::REGISTER]),
+    (&["receive_progress", "progress", "timeout"], &[code::CALL]),
+    (&["disclose_me"], &[code::PUBLISH, code::CALL]),
+    (&["ppt_scheme", "ppt_serializer", "ppt_cipher", "ppt_keyid"], &[code::PUBLISH, code::CALL]),
+    (&["exclude_me", "retain", "exclude", "exclude_authid", "exclude_authrole"], &[code::PUBLISH]),
+    (&["eligible", "eligible_authid", "eligible_authrole"], &[code::PUBLISH]),
+];
+
 #[test]
-fn an_option_that_another_router_would_have_is_answered_with_its_name() {
-    let refused = |code: u64, option: &str| {
-        let message = format!("[{code},7,{{\"acknowledge\":true,\"{option}\":\"x\"}},\"com.x\"]");
-        let (of, has_answer, error, sentence) = refusal(&message);
-        assert_eq!((of, has_answer, error), (code, true, "wamp.error.option_not_allowed"), "{message}");
-        assert!(sentence.starts_with(&format!("option {option}: ")), "{sentence}");
+fn an_option_that_a_request_does_not_have_is_answered_with_its_name() {
+    // The complaint of a request with this option.
+    let complaint = |code: u64, option: &str, value: &str| {
+        let message = format!("[{code},7,{{\"acknowledge\":true,\"{option}\":{value}}},\"com.x\"]");
+        match json(&message).unwrap() {
+            ClientMessage::Refused(refused) => {
+                assert_eq!((refused.request_type, refused.has_answer), (code, true), "{message}");
+                assert_eq!(refused.error, "wamp.error.option_not_allowed", "{message}");
+                Some(refused.message)
+            }
+            // The dealer judges a CALL, for it knows whether this is the first of several.
+            ClientMessage::Call { options, .. } => options.refused.map(Into::into),
+            _ => None,
+        }
     };
-    let common = ["nkey", "rkey", "forward_for"];
-    let packed = ["enc_algo", "enc_key", "enc_serializer"];
-    let named =
-        ["publisher", "publisher_authid", "publisher_authrole", "trustlevel", "transaction_hash", "match"];
-    for option in common.iter().chain(&packed).chain(&named) {
-        refused(16, option);
+    for code in [code::PUBLISH, code::SUBSCRIBE, code::CALL, code::REGISTER] {
+        for (options, having) in OPTIONS {
+            for option in options.iter().filter(|_| !having.contains(&code)) {
+                for value in ["true", "\"x\"", "[1]", "{}", "0"] {
+                    let complaint = complaint(code, option, value).unwrap_or_default();
+                    let beginning = format!("option {option}: ");
+                    assert!(complaint.starts_with(&beginning), "{code} {option} {value}: {complaint:?}");
+                }
+                // These are what a request without the option means.
+                for value in ["null", "false"] {
+                    assert_eq!(complaint(code, option, value), None, "{code} {option} {value}");
+                }
+            }
+        }
+        assert_eq!(complaint(code, "x_own", "1"), None, "a key that no router has is none");
     }
-    for option in common.iter().chain(&["invoke"]) {
-        refused(32, option);
-    }
-    for option in common {
-        refused(64, option);
-    }
-    // Null and a key that no router has are none.
-    for message in ["[16,7,{\"rkey\":null},\"com.x\"]", "[16,7,{\"x_own\":1},\"com.x\"]"] {
-        assert!(matches!(json(message), Ok(ClientMessage::Publish { .. })), "{message}");
-    }
-    // The dealer judges a CALL, for it knows whether this is the first of several.
-    let called = |option: &str| match json(&format!("[48,7,{{\"{option}\":[1]}},\"com.x\"]")).unwrap() {
-        ClientMessage::Call { options, .. } => options.refused,
-        other => panic!("{other:?}"),
-    };
-    let named = ["caller", "caller_authid", "caller_authrole", "trustlevel", "transaction_hash", "match"];
-    let sharded = ["runmode", "runon"];
-    let receivers =
-        ["exclude", "exclude_authid", "exclude_authrole", "eligible", "eligible_authid", "eligible_authrole"];
-    for option in common.iter().chain(&packed).chain(&named).chain(&sharded).chain(&receivers) {
-        let refused = called(option).unwrap_or_default();
-        assert!(refused.starts_with(&format!("option {option}: ")), "{option}: {refused:?}");
-    }
-    assert_eq!(called("x_own"), None);
     // What has no ERROR for an answer ends the session.
+    let packed = ["enc_algo", "enc_key", "enc_serializer"];
     for option in packed.iter().chain(&["callee", "callee_authid", "callee_authrole", "forward_for"]) {
         for (message, element) in [
             (format!("[70,7,{{\"{option}\":1}}]"), "YIELD.Options"),
@@ -311,6 +322,29 @@ fn an_option_that_another_router_would_have_is_answered_with_its_name() {
             );
             assert!(!error.contains("disclose_me"), "neither of them has that option: {error}");
         }
+    }
+}
+
+#[test]
+fn a_list_of_receivers_that_is_too_long_is_answered_and_one_of_a_wrong_type_is_not() {
+    for (option, item) in [
+        ("exclude", "7"),
+        ("eligible", "7"),
+        ("exclude_authid", "\"x\""),
+        ("exclude_authrole", "\"x\""),
+        ("eligible_authid", "\"x\""),
+        ("eligible_authrole", "\"x\""),
+    ] {
+        let message = |length: usize, last: &str| {
+            let items = [item].repeat(length - 1).join(",");
+            format!("[16,7,{{\"acknowledge\":true,\"{option}\":[{items},{last}]}},\"com.x\"]")
+        };
+        assert!(matches!(json(&message(10_000, item)), Ok(ClientMessage::Publish { .. })), "{option}");
+        let (_, has_answer, error, sentence) = refusal(&message(10_001, item));
+        assert_eq!((has_answer, error), (true, "wamp.error.option_not_allowed"), "{option}");
+        assert!(sentence.starts_with(&format!("option {option}: the list may have 10000 ")), "{sentence}");
+        let error = json(&message(10_002, "[]")).unwrap_err().to_string();
+        assert!(error.contains(&format!("PUBLISH.Options: {option}: expected a list of ")), "{error}");
     }
 }
 

@@ -87,6 +87,9 @@ fn what_only_one_serializer_has_becomes_the_nearest_thing() {
             br#"[{"1":2,"true":2,"null":2,"\u0000/w==":2,"1.5":2}]"#,
         ),
         (MsgPack, b"\x91\x81\x01\x02", Cbor, b"\x81\xa1\x01\x02"),
+        // a decimal fraction beyond a double's range, 10^1000
+        (Cbor, b"\x81\xc4\x82\x19\x03\xe8\x01", Json, b"[null]"),
+        (Cbor, b"\x81\xc4\x82\x19\x03\xe8\x01", MsgPack, b"\x91\xcb\x7f\xf0\0\0\0\0\0\0"),
         // extensions, tags, undefined, an unassigned simple value
         (MsgPack, b"\x92\xd4\x05\x01\xc7\x02\x05\x01\x02", Json, br#"["\u0000AQ==","\u0000AQI="]"#),
         (MsgPack, b"\x91\xd4\x05\x01", Cbor, b"\x81\x41\x01"),
@@ -250,10 +253,15 @@ fn integers_of_json_beyond_64_bits_are_bignums_in_cbor() {
         let nearest = [&b"\x91\xcb"[..], &json.parse::<f64>().unwrap().to_be_bytes()].concat();
         assert_eq!(transcode(Serializer::Json, list.as_bytes(), Serializer::MsgPack), nearest, "{json}");
     }
-    // JSON has no number beyond a double's range, here.
-    let beyond = [&b"\x81\xc2\x58\x81\x01"[..], &[0; 128]].concat();
-    let text = format!("[\"AQ{}\"]", "A".repeat(170));
-    assert_eq!(transcode(Serializer::Cbor, &beyond, Serializer::Json), text);
+    // JSON and MessagePack have no number beyond a double's range, here.
+    let text = format!("AQ{}", "A".repeat(170));
+    for (tag, text) in [(b'\xc2', text.clone()), (b'\xc3', format!("~{text}"))] {
+        let beyond = [&b"\x81"[..], &[tag], b"\x58\x81\x01", &[0; 128]].concat();
+        assert_eq!(transcode(Serializer::Cbor, &beyond, Serializer::Json), format!("[\"{text}\"]"));
+        let length = u8::try_from(text.len()).unwrap();
+        let expected = [&b"\x91\xd9"[..], &[length], text.as_bytes()].concat();
+        assert_eq!(transcode(Serializer::Cbor, &beyond, Serializer::MsgPack), expected);
+    }
 }
 
 #[test]

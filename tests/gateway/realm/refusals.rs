@@ -53,6 +53,13 @@ fn options_that_the_realm_does_not_have_are_refused_with_their_names_and_nothing
     };
     refused(subscribe(&mut client, &json!({ "nkey": "node1" }), "com.y").unwrap_err(), "nkey");
     refused(register(&mut client, &json!({ "rkey": "x" }), "com.y").unwrap_err(), "rkey");
+    let again = json!({ "force_reregister": true });
+    refused(subscribe(&mut client, &again, "com.y").unwrap_err(), "force_reregister");
+    refused(register(&mut client, &json!({ "timeout": 5 }), "com.y").unwrap_err(), "timeout");
+    let request = call(&mut client, &json!({ "exclude_me": true }), "com.x", &json!([]));
+    refused(client.result(request).unwrap_err(), "exclude_me");
+    let many = json!({ "exclude_authid": vec![""; 10_001] });
+    refused(publish(&mut client, many, "com.x", &json!([])).unwrap_err(), "exclude_authid");
     for (options, option) in [
         (json!({ "rkey": "x" }), "rkey"),
         (json!({ "match": "prefix" }), "match"),

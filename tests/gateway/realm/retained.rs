@@ -60,6 +60,20 @@ fn retained_event_reaches_those_whom_its_publisher_named_and_others_get_the_one_
 }
 
 #[test]
+fn retained_event_for_all_outlives_many_events_for_one_session() {
+    let gateway = tracking_gateway();
+    let (mut publisher, _) = Client::joined(&gateway, &mut Jar::default());
+    let (mut other, _) = Client::joined(&gateway, &mut Jar::default());
+    publish(&mut publisher, json!({ "retain": true }), "com.example.state", &json!(["for all"])).unwrap();
+    for session in (1..20).chain([5; 20]) {
+        let options = json!({ "retain": true, "eligible": [session] });
+        publish(&mut publisher, options, "com.example.state", &json!([session])).unwrap();
+    }
+    subscribe(&mut other, &json!({ "get_retained": true }), "com.example.state").unwrap();
+    assert_eq!(events(&mut other), ["for all"]);
+}
+
+#[test]
 fn subscriber_of_more_retained_events_than_may_wait_for_it_gets_those_that_fit() {
     let gateway = tracking_gateway();
     let (mut publisher, _) = Client::joined(&gateway, &mut Jar::default());

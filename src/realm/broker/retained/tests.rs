@@ -11,9 +11,10 @@ fn event(publication: u64, bytes: usize) -> RetainedEvent {
     }
 }
 
-/// An event for few subscribers, which leaves the earlier ones of its topic in place.
-fn limited(publication: u64, bytes: usize) -> RetainedEvent {
-    let audience = Audience::new(None, Some(Box::new(PublishLists::default())));
+/// An event for one subscriber, which leaves the earlier ones of its topic for others in place.
+fn limited(publication: u64, bytes: usize, to: u64) -> RetainedEvent {
+    let lists = PublishLists { eligible: Some(vec![to]), ..PublishLists::default() };
+    let audience = Audience::new(None, Some(Box::new(lists)));
     RetainedEvent { audience, ..event(publication, bytes) }
 }
 
@@ -72,15 +73,26 @@ fn topic_keeps_the_latest_event_for_all_and_few_later_ones_for_others() {
     assert!(retained.keep(&topic(1), event(1, 100), now));
     let alone = retained.charge.bytes();
     for publication in 2..=4 {
-        assert!(retained.keep(&topic(1), limited(publication, 50), now));
+        assert!(retained.keep(&topic(1), limited(publication, 50, publication), now));
     }
     assert_eq!(kept(&retained), [4, 3, 2, 1]);
     assert!(retained.keep(&topic(1), event(5, 100), now));
     assert_eq!((kept(&retained), retained.charge.bytes()), (vec![5], alone));
     for publication in 6..20 {
-        assert!(retained.keep(&topic(1), limited(publication, 50), now));
+        assert!(retained.keep(&topic(1), limited(publication, 50, publication), now));
     }
-    assert_eq!(kept(&retained).len(), MAX_OF_TOPIC);
+    assert_eq!(kept(&retained), [19, 18, 17, 16, 15, 14, 13, 12, 5], "the one for all stays");
+    for publication in 20..30 {
+        assert!(retained.keep(&topic(1), limited(publication, 50, 15), now));
+    }
+    let same = "an event takes the place of the one for the same receivers";
+    assert_eq!(kept(&retained), [29, 19, 18, 17, 16, 14, 13, 12, 5], "{same}");
+    assert!(retained.keep(&topic(2), event(1, 100), now));
+    for publication in 30..40 {
+        assert!(retained.keep(&topic(3), limited(publication, 50, publication), now));
+    }
+    check(&retained);
+    assert_eq!(retained.topics[topic(3).as_str()].events.len(), MAX_NAMED, "there may be none for all");
 }
 
 #[test]
