@@ -9,7 +9,7 @@
 //! | a message that arrives in parts, or waits for its realm | what exceeds [`FREE`] | close 1013 |
 //! | what waits to be sent, or is being sent | what exceeds [`FREE`], shared frames once for each receiver | the connection is dropped |
 //! | what waits for one side of a connection to an upstream | what exceeds [`FREE`] | close 1013 |
-//! | subscriptions and registrations | the URI and [`ENTRY`] bytes | `wamp.error.unavailable` |
+//! | subscriptions and registrations | the URI, that of a pattern twice, and [`HELD`] bytes | `wamp.error.unavailable` |
 //! | a call that waits until a callee is free | what it keeps in memory | `wamp.error.unavailable` |
 //! | an event of a history | what it keeps in memory | older ones are forgotten |
 //! | a request that goes on to an upstream | [`EXCHANGE`] bytes | 503 |
@@ -30,7 +30,11 @@ pub(crate) const FREE: usize = 8 * 1024;
 /// What a request is charged that goes on to an upstream: what hyper may hold of both bodies.
 pub(crate) const EXCHANGE: usize = 96 * 1024;
 
-/// What an entry in tables is charged besides its URI.
+/// What a subscription or a registration is charged besides its URI: its places in the tables of the realm and of its session, the list
+/// of its receivers, and the nodes of a pattern.
+pub(crate) const HELD: usize = 384;
+
+/// What a topic with a retained event is charged besides its name.
 pub(crate) const ENTRY: usize = 256;
 
 /// Charges grow by this much at least.

@@ -15,7 +15,11 @@ use rustc_hash::FxHashMap;
 use super::{deliveries::RequestError, options::SessionLimits, turn::Kind};
 use crate::{
     memory::{self, Charge},
-    wamp::{SessionId, pattern::Pattern, uri::error},
+    wamp::{
+        SessionId,
+        pattern::{Pattern, UriMatch},
+        uri::error,
+    },
 };
 
 /// How many shapes the wildcard patterns of a session may have: in how many ways their empty components are placed. Applications
@@ -48,7 +52,9 @@ struct Held {
 #[derive(Debug, Clone, Copy)]
 struct Pledge {
     /// The length of the URI.
-    uri: usize,
+    uri: u32,
+    /// Whether it is a pattern, and so is in a tree.
+    is_pattern: bool,
     /// The shape, of a wildcard pattern.
     shape: Option<NonZeroU64>,
 }
@@ -107,7 +113,7 @@ impl Holdings {
                 "the wildcard patterns of a session may have their empty components in {MAX_SHAPES} different places: end some, or use a prefix"
             )));
         }
-        if !memory::has_room(uri.saturating_add(memory::ENTRY)) {
+        if !memory::has_room(Pledge::of(pattern).size()) {
             return Err(full("the gateway has no memory left for it: try again later".to_owned()));
         }
         Ok(())
@@ -121,10 +127,10 @@ impl Holdings {
     /// Notes what a session holds from now on; a second time changes nothing.
     pub(super) fn add(&mut self, session: SessionId, kind: Kind, id: u64, pattern: &Pattern) {
         let held = self.sessions.entry(session).or_default();
-        let pledge = Pledge { uri: pattern.as_str().len(), shape: pattern.shape() };
+        let pledge = Pledge::of(pattern);
         if held.of(kind).insert(id, pledge).is_none() {
-            held.uris = held.uris.saturating_add(pledge.uri);
-            held.charge.force(pledge.uri.saturating_add(memory::ENTRY));
+            held.uris = held.uris.saturating_add(pledge.uri as usize);
+            held.charge.force(pledge.size());
             if let Some(shape) = pledge.shape {
                 *held.shapes.entry(shape).or_default() += 1;
             }
@@ -134,10 +140,10 @@ impl Holdings {
     /// Forgets what a session no longer holds.
     pub(super) fn remove(&mut self, session: SessionId, kind: Kind, id: u64) {
         let Some(held) = self.sessions.get_mut(&session) else { return };
-        if let Some(Pledge { uri, shape }) = held.of(kind).remove(&id) {
-            held.uris = held.uris.saturating_sub(uri);
-            held.charge.shrink(uri.saturating_add(memory::ENTRY));
-            if let Some(shape) = shape
+        if let Some(pledge) = held.of(kind).remove(&id) {
+            held.uris = held.uris.saturating_sub(pledge.uri as usize);
+            held.charge.shrink(pledge.size());
+            if let Some(shape) = pledge.shape
                 && let Some(count) = held.shapes.get_mut(&shape)
             {
                 *count -= 1;
@@ -160,6 +166,23 @@ impl Holdings {
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.sessions.is_empty()
+    }
+}
+
+impl Pledge {
+    fn of(pattern: &Pattern) -> Self {
+        Self {
+            // Messages, and so URIs, are much shorter than that.
+            uri: u32::try_from(pattern.as_str().len()).unwrap_or(u32::MAX),
+            is_pattern: pattern.matching() != UriMatch::Exact,
+            shape: pattern.shape(),
+        }
+    }
+
+    /// What it is charged. The tree of patterns has a text of its own.
+    const fn size(self) -> usize {
+        let texts = if self.is_pattern { 2 } else { 1 };
+        (self.uri as usize).saturating_mul(texts).saturating_add(memory::HELD)
     }
 }
 

@@ -9,15 +9,14 @@
 //!    difference has the literal component rather than the empty one.
 
 mod map;
-mod prefixes;
-mod wildcards;
+mod tree;
 
 use std::{fmt, num::NonZeroU64, sync::Arc};
 
 use rustc_hash::FxHashMap;
 
 pub use self::map::PatternMap;
-use self::{prefixes::PrefixMap, wildcards::WildcardMap};
+use self::tree::PatternTree;
 use super::{Uri, uri::InvalidUri};
 
 /// How a pattern is compared with a URI.
@@ -48,9 +47,9 @@ pub enum Pattern {
 pub struct Patterns<T> {
     // The patterns are the operator's, so a hash that a client could aim at collides with nothing of the client's.
     exact: FxHashMap<Box<str>, T>,
-    prefixes: PrefixMap<T>,
+    prefixes: PatternTree<T>,
     /// With how many of their components are literal.
-    wildcards: WildcardMap<(usize, T)>,
+    wildcards: PatternTree<(usize, T)>,
 }
 
 // === impl UriMatch ===
@@ -158,8 +157,8 @@ impl<T> Default for Patterns<T> {
     fn default() -> Self {
         Self {
             exact: FxHashMap::default(),
-            prefixes: PrefixMap::default(),
-            wildcards: WildcardMap::default(),
+            prefixes: PatternTree::default(),
+            wildcards: PatternTree::default(),
         }
     }
 }
@@ -193,13 +192,13 @@ impl<T> Patterns<T> {
             return Some(value);
         }
         let mut longest = None;
-        self.prefixes.each(uri, |value| longest = Some(value));
+        self.prefixes.each_prefix(uri, |value| longest = Some(value));
         if longest.is_some() {
             return longest;
         }
         let mut best: Option<&(usize, T)> = None;
         // Of several with as many literal components, the first one has the literal component where they first differ.
-        self.wildcards.each(uri, |found| {
+        self.wildcards.each_wildcard(uri, |found| {
             if best.is_none_or(|best| found.0 > best.0) {
                 best = Some(found);
             }

@@ -80,3 +80,20 @@ fn wildcard_patterns_of_a_session_have_so_many_shapes() {
     held.remove(ME, Kind::Subscription, 1002);
     held.check(ME, Kind::Subscription, &next).unwrap();
 }
+
+#[test]
+fn what_is_held_is_charged_and_a_pattern_with_its_text_in_the_tree() {
+    let mut held = Holdings::new(SessionLimits::default());
+    let charged = |held: &Holdings| held.sessions.get(&ME).map_or(0, |held| held.charge.bytes());
+    let exact = Pattern::parse("com.example", UriMatch::Exact).unwrap();
+    held.add(ME, Kind::Subscription, 1, &exact);
+    assert_eq!(charged(&held), 11 + memory::HELD);
+    held.add(ME, Kind::Subscription, 2, &long(60));
+    held.add(ME, Kind::Registration, 3, &wildcard(0, "x"));
+    assert_eq!(charged(&held), 11 + 2 * 60 + 2 * 17 + 3 * memory::HELD);
+    held.remove(ME, Kind::Registration, 3);
+    held.remove(ME, Kind::Subscription, 2);
+    assert_eq!(charged(&held), 11 + memory::HELD);
+    held.remove(ME, Kind::Subscription, 1);
+    assert!(held.is_empty());
+}

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Pattern, PrefixMap, WildcardMap};
+use super::{Pattern, PatternTree};
 use crate::wamp::Uri;
 
 /// Values by pattern. The value of a URI is found in one step, those of patterns by trees, never by a scan.
@@ -10,13 +10,13 @@ use crate::wamp::Uri;
 pub struct PatternMap<T> {
     // Clients choose the URIs, so this map keeps the standard library's keyed hash.
     exact: HashMap<Uri, T>,
-    prefixes: PrefixMap<T>,
-    wildcards: WildcardMap<T>,
+    prefixes: PatternTree<T>,
+    wildcards: PatternTree<T>,
 }
 
 impl<T> Default for PatternMap<T> {
     fn default() -> Self {
-        Self { exact: HashMap::new(), prefixes: PrefixMap::default(), wildcards: WildcardMap::default() }
+        Self { exact: HashMap::new(), prefixes: PatternTree::default(), wildcards: PatternTree::default() }
     }
 }
 
@@ -25,6 +25,13 @@ impl<T> PatternMap<T> {
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.exact.is_empty() && !self.has_patterns()
+    }
+
+    /// How many nodes the patterns have, and how many bytes these.
+    #[cfg(test)]
+    pub fn weight(&self) -> (usize, usize) {
+        let (prefixes, wildcards) = (self.prefixes.weight(), self.wildcards.weight());
+        (prefixes.0 + wildcards.0, prefixes.1 + wildcards.1)
     }
 
     /// Whether any value has a pattern that is more than one URI.
@@ -81,8 +88,8 @@ impl<T> PatternMap<T> {
     /// Visits the values of the prefixes and wildcard patterns that match a URI: prefixes first, the shortest before the
     /// others.
     pub fn each_pattern<'a>(&'a self, uri: &str, mut visit: impl FnMut(&'a T)) {
-        self.prefixes.each(uri, &mut visit);
-        self.wildcards.each(uri, |value| {
+        self.prefixes.each_prefix(uri, &mut visit);
+        self.wildcards.each_wildcard(uri, |value| {
             visit(value);
             false
         });
@@ -92,13 +99,13 @@ impl<T> PatternMap<T> {
     /// the longest prefix, otherwise the wildcard pattern with the longest portions.
     pub fn best_pattern(&self, uri: &str, fits: impl Fn(&T) -> bool) -> Option<&T> {
         let mut best = None;
-        self.prefixes.each(uri, |value| {
+        self.prefixes.each_prefix(uri, |value| {
             if fits(value) {
                 best = Some(value);
             }
         });
         if best.is_none() {
-            self.wildcards.each(uri, |value| {
+            self.wildcards.each_wildcard(uri, |value| {
                 if fits(value) {
                     best = Some(value);
                 }

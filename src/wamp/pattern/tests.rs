@@ -137,3 +137,67 @@ proptest! {
         prop_assert!(map.is_empty());
     }
 }
+
+/// So many patterns of 32 components that part as often as patterns can: where each byte of a number has one of two values.
+fn deep(count: usize, matching: UriMatch) -> impl Iterator<Item = Pattern> {
+    (0..count).map(move |n| {
+        let head: String = (0..14).map(|bit| if n >> bit & 1 == 1 { 'x' } else { 'y' }).collect();
+        Pattern::parse(&format!("{head}{}.", ".a".repeat(30)), matching).unwrap()
+    })
+}
+
+#[test]
+fn a_pattern_makes_two_small_nodes_at_most_however_many_components_it_has() {
+    const COUNT: usize = 10_000;
+    for matching in [Prefix, Wildcard] {
+        let mut map = PatternMap::default();
+        let mut text = 0;
+        for pattern in deep(COUNT, matching) {
+            text += pattern.as_str().len();
+            map.get_or_insert_with(&pattern, || 0_u64);
+        }
+        let (nodes, bytes) = map.weight();
+        assert!(nodes <= 2 * COUNT + 2, "{matching:?}: {nodes} nodes");
+        // Two nodes, the value, and less than the text.
+        assert!(bytes <= text + COUNT * 120, "{matching:?}: {bytes} bytes, {text} of them text");
+        for pattern in deep(COUNT, matching) {
+            assert_eq!(map.remove(&pattern), Some(0));
+        }
+        // The two roots.
+        assert_eq!(map.weight(), (2, 0), "{matching:?}");
+    }
+}
+
+#[test]
+fn a_node_gives_back_the_places_that_many_children_have_needed() {
+    let mut map = PatternMap::default();
+    let all: Vec<Pattern> = ('\u{100}'..'\u{500}')
+        .map(|letter| Pattern::parse(&format!("com.{letter}"), Prefix).unwrap())
+        .collect();
+    for pattern in &all {
+        map.get_or_insert_with(pattern, || ());
+    }
+    for pattern in all.iter().skip(2) {
+        map.remove(pattern);
+    }
+    let (_, bytes) = map.weight();
+    assert!(bytes <= 600, "{bytes}");
+}
+
+#[test]
+fn a_wildcard_pattern_is_no_part_of_a_longer_component() {
+    let matching = |pattern: &str, uri: &str| winner(&[(Wildcard, pattern)], uri).is_some();
+    assert!(matching("com.app.", "com.app.x") && matching("com..x", "com.app.x") && matching("", "com"));
+    for (pattern, uri) in [
+        ("com.ap.", "com.app.x"),
+        ("com.app.", "com.ap.x"),
+        ("com.app.", "com.app"),
+        ("com.app", "com.app.x"),
+        ("com.", "com"),
+        ("..x", "com.app.xy"),
+        ("..xy", "com.app.x"),
+        ("", "com.app"),
+    ] {
+        assert!(!matching(pattern, uri), "{pattern} {uri}");
+    }
+}
