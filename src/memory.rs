@@ -10,6 +10,7 @@
 //! | what waits to be sent, or is being sent | what exceeds [`FREE`], shared frames once for each receiver | the connection is dropped |
 //! | what waits for one side of a connection to an upstream | what exceeds [`FREE`] | close 1013 |
 //! | subscriptions and registrations | the URI, that of a pattern twice, and [`HELD`] bytes | `wamp.error.unavailable` |
+//! | a call that waits for its answer | [`CALL`] bytes and more for its time or its progress, what exceeds [`FREE`] | `wamp.error.unavailable` |
 //! | a call that waits until a callee is free | what it keeps in memory | `wamp.error.unavailable` |
 //! | an event of a history | what it keeps in memory | older ones are forgotten |
 //! | a request that goes on to an upstream | [`EXCHANGE`] bytes | 503 |
@@ -33,6 +34,9 @@ pub(crate) const EXCHANGE: usize = 96 * 1024;
 /// What a subscription or a registration is charged besides its URI: its places in the tables of the realm and of its session, the list
 /// of its receivers, and the nodes of a pattern.
 pub(crate) const HELD: usize = 384;
+
+/// What a call is charged that waits for its answer: its places in the tables of caller and callee.
+pub(crate) const CALL: usize = 256;
 
 /// What a topic with a retained event is charged besides its name.
 pub(crate) const ENTRY: usize = 256;
@@ -145,6 +149,24 @@ impl Charge {
         self.0 += bytes;
     }
 
+    /// Gives back what [`cover`](Self::cover) has added for more than is held now. Some stays until nothing is held, so that one that holds
+    /// now more, now less, seldom touches the budget.
+    pub(crate) fn settle(&mut self, held: usize) {
+        let spare = self.0.saturating_sub(held.saturating_sub(FREE));
+        if held == 0 {
+            self.clear();
+        } else if spare >= 3 * STEP {
+            self.shrink(spare - STEP);
+        }
+    }
+
+    /// A charge of so many bytes that are held already.
+    pub(crate) fn of(bytes: usize) -> Self {
+        let mut charge = Self::default();
+        charge.force(bytes);
+        charge
+    }
+
     /// How many bytes it is.
     pub(crate) const fn bytes(&self) -> usize {
         self.0
@@ -195,6 +217,20 @@ mod tests {
         assert!(charge.cover(FREE + 1) && charge.0 == STEP);
         assert!(charge.cover(FREE + STEP) && charge.0 == STEP);
         assert!(charge.cover(FREE + 10 * STEP) && charge.0 == 10 * STEP);
+    }
+
+    #[test]
+    fn a_charge_follows_what_is_held_in_steps() {
+        let mut charge = Charge::default();
+        assert!(charge.cover(FREE + 10 * STEP));
+        charge.settle(FREE + 8 * STEP);
+        assert_eq!(charge.0, 10 * STEP);
+        charge.settle(FREE + 2 * STEP);
+        assert_eq!(charge.0, 3 * STEP);
+        charge.settle(1);
+        assert_eq!(charge.0, STEP);
+        charge.settle(0);
+        assert_eq!(charge.0, 0);
     }
 
     #[test]

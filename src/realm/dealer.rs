@@ -35,9 +35,12 @@ use self::{
     registrations::Registration,
     waits::Waits,
 };
-use crate::wamp::{
-    SessionId,
-    pattern::{Pattern, PatternMap},
+use crate::{
+    memory::{self, Charge},
+    wamp::{
+        SessionId,
+        pattern::{Pattern, PatternMap},
+    },
 };
 
 /// How many procedures a session may register, so that one client cannot fill the memory that all share.
@@ -76,6 +79,10 @@ struct Party {
     calls: FxHashMap<u64, Place>,
     /// Calls with progressive invocations that ended, or were refused, before their last invocation, the latest last.
     completed: VecDeque<u64>,
+    /// What is charged for its calls.
+    charge: Charge,
+    /// What is charged for its invocations whose calls have ended: these are charged to no caller any more.
+    abandoned: Charge,
 }
 
 /// Where a call is.
@@ -111,6 +118,39 @@ pub(super) struct PendingCall {
     pub(super) caller: SessionId,
     /// The caller's own identifier for the request.
     pub(super) request: u64,
+}
+
+/// Up to so many invocations keep their places in the table of a callee.
+const KEPT_INVOCATIONS: usize = 64;
+
+impl Party {
+    /// Whether the gateway has memory for one more call of the session.
+    fn has_room(&mut self) -> bool {
+        self.charge.cover((self.calls.len() + 1) * memory::CALL)
+    }
+
+    /// Forgets a call that has its answer, or gets none.
+    fn end_call(&mut self, request: u64) {
+        self.calls.remove(&request);
+        // Most sessions have few calls, which are free.
+        if self.charge.bytes() > 0 {
+            let count = self.calls.len();
+            if count < self.calls.capacity() / 4 {
+                self.calls.shrink_to(count * 2);
+            }
+            self.charge.settle(count * memory::CALL);
+        }
+    }
+
+    /// Takes an invocation out. The places that many have needed are given back with most of them.
+    fn take_invocation(&mut self, number: u64) -> Option<Invocation> {
+        let taken = self.invocations.remove(&number);
+        let (count, places) = (self.invocations.len(), self.invocations.capacity());
+        if places > KEPT_INVOCATIONS && count < places / 4 {
+            self.invocations.shrink_to(count * 2);
+        }
+        taken
+    }
 }
 
 impl Dealer {

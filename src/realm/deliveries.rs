@@ -44,8 +44,15 @@ impl Deliveries {
             rest = behind;
         }
         self.receivers.clear();
+        if self.messages.capacity() > KEPT_MESSAGES {
+            // What a large departure has needed is given back.
+            self.messages.shrink_to(KEPT_MESSAGES);
+        }
     }
 }
+
+/// How many messages have a place without an allocation.
+const KEPT_MESSAGES: usize = 256;
 
 /// Why a request is answered with ERROR.
 #[derive(Debug, PartialEq, Eq)]

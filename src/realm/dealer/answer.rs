@@ -2,6 +2,7 @@
 
 use super::{Deadline, Dealer, Invocation, PendingCall};
 use crate::{
+    memory,
     realm::{
         deliveries::{Deliveries, RequestError, Violation},
         turn::Turn,
@@ -104,9 +105,10 @@ impl Dealer {
     fn end(&mut self, callee: SessionId, request: u64) -> Result<Option<Invocation>, Violation> {
         let party = self.parties.get_mut(&callee);
         let party = party.filter(|party| (1..=party.last_invocation).contains(&request)).ok_or(NEVER_SENT)?;
-        let Some(invocation) = party.invocations.remove(&request) else { return Ok(None) };
-        if let Some(call) = invocation.caller {
-            self.forget(call, &invocation);
+        let Some(invocation) = party.take_invocation(request) else { return Ok(None) };
+        match invocation.caller {
+            Some(call) => self.forget(call, &invocation),
+            None => party.abandoned.shrink(memory::CALL),
         }
         Ok(Some(invocation))
     }
@@ -116,7 +118,7 @@ impl Dealer {
         self.deadlines.remove(invocation.deadline.as_deref(), call);
         self.waits.end(call);
         if let Some(party) = self.parties.get_mut(&call.caller) {
-            party.calls.remove(&call.request);
+            party.end_call(call.request);
         }
         if invocation.frozen.is_some() {
             self.note_completed(call);

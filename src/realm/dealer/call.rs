@@ -10,7 +10,7 @@ use super::{
     waits::Answerer,
 };
 use crate::{
-    memory::Charge,
+    memory::{self, Charge},
     realm::{
         deliveries::{Deliveries, RequestError, Violation},
         member::Actor,
@@ -45,6 +45,8 @@ pub(super) struct Frozen {
     registration: u64,
     procedure: Uri,
     details: InvocationDetails,
+    /// What is charged for it.
+    _charge: Charge,
 }
 
 /// What a callee is invoked for.
@@ -65,6 +67,13 @@ pub(in crate::realm) enum Refusal {
     Request(RequestError),
     /// The caller broke the protocol.
     Violation(Violation),
+}
+
+impl Frozen {
+    /// What it keeps in memory.
+    fn size(procedure: &Uri) -> usize {
+        size_of::<Self>().saturating_add(procedure.as_str().len())
+    }
 }
 
 impl From<RequestError> for Refusal {
@@ -118,6 +127,13 @@ impl Dealer {
                 )
                 .into());
             }
+            if !party.has_room() {
+                return Err(no_memory().into());
+            }
+        }
+        let has_no_time = call.options.timeout > 0 && !self.deadlines.has_room();
+        if has_no_time || (call.options.progress && !memory::has_room(Frozen::size(call.procedure))) {
+            return Err(no_memory().into());
         }
         Ok(self.begin(call, turn, out)?)
     }
@@ -224,7 +240,8 @@ impl Dealer {
         }
         let frozen = options.progress.then(|| {
             let (procedure, details) = (procedure.clone(), details.clone());
-            Box::new(Frozen { registration: id, procedure, details })
+            let charge = Charge::of(Frozen::size(&procedure));
+            Box::new(Frozen { registration: id, procedure, details, _charge: charge })
         });
         let invocation = Invocation {
             caller: Some(call),
@@ -319,7 +336,7 @@ impl Dealer {
         if let Err(full) = charge(&mut found.queued, chunk.size()) {
             self.unqueue(registration, call);
             if let Some(party) = self.parties.get_mut(&call.caller) {
-                party.calls.remove(&call.request);
+                party.end_call(call.request);
             }
             return Err(full);
         }
@@ -410,7 +427,7 @@ impl Dealer {
     /// Forgets a call that was taken out of a queue and reaches no callee.
     pub(super) fn forget_queued(&mut self, call: PendingCall, expects_more: bool) {
         if let Some(party) = self.parties.get_mut(&call.caller) {
-            party.calls.remove(&call.request);
+            party.end_call(call.request);
         }
         if expects_more {
             self.note_completed(call);
@@ -430,6 +447,13 @@ fn charge(queued: &mut Charge, size: usize) -> Result<(), RequestError> {
         ));
     }
     Ok(())
+}
+
+fn no_memory() -> RequestError {
+    RequestError::new(
+        error::UNAVAILABLE,
+        "the gateway has no memory left for calls that wait for their answers: try again later",
+    )
 }
 
 fn no_such_procedure(procedure: &Uri) -> RequestError {

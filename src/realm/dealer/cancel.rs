@@ -6,6 +6,7 @@ use rustc_hash::FxHashSet;
 
 use super::{Dealer, Party, PendingCall, Place, registrations::Registration};
 use crate::{
+    memory,
     realm::{
         deliveries::{Deliveries, RequestError},
         turn::Turn,
@@ -141,10 +142,11 @@ impl Dealer {
         out: &mut Deliveries,
     ) {
         let Some(party) = self.parties.get_mut(&callee) else { return };
-        let Some(mut invocation) = party.invocations.remove(&number) else { return };
+        let Some(mut invocation) = party.take_invocation(number) else { return };
         let Some(call) = invocation.caller.take() else { return };
         let interrupts = mode != CancelMode::Skip && turn.supports(callee, ClientFeatures::CALL_CANCELING);
-        let still_works = invocation.occupies.is_some() && !interrupts;
+        // It is charged to its callee from now on. Without memory for it, the callee gets its place back early.
+        let still_works = invocation.occupies.is_some() && !interrupts && party.abandoned.grow(memory::CALL);
         if interrupts && !invocation.is_killed {
             let options = InterruptOptions { mode: CancelMode::KillNoWait, reason };
             out.one(callee, RouterMessage::Interrupt { request: number, options });

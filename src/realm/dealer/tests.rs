@@ -1,4 +1,5 @@
 mod canceling;
+mod charges;
 mod circles;
 mod progress;
 mod sharing;

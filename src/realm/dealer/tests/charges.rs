@@ -1,0 +1,83 @@
+//! What calls are charged while they wait for their answers.
+
+use super::*;
+use crate::{
+    realm::router::testing::{calls, registers},
+    wamp::message::{CallOptions, CancelMode, CancelOptions, RegisterOptions},
+};
+
+const COUNT: u64 = 2_000;
+const TOTAL: usize = 2_000;
+
+fn party(world: &mut World, session: u64) -> &Party {
+    &world.router.dealer().parties[&SessionId(session)]
+}
+
+fn charged(world: &mut World) -> usize {
+    party(world, 1).charge.bytes()
+}
+
+/// A caller 1 that has called a callee 2 so many times.
+fn busy() -> World {
+    let mut world = World::open([1, 2]);
+    world.register(2, "com.p");
+    for request in 1..=COUNT {
+        world.invoke(1, request, "com.p");
+    }
+    world
+}
+
+#[test]
+fn calls_that_wait_are_charged_to_their_caller_and_few_are_free() {
+    let mut world = World::open([1, 2]);
+    world.register(2, "com.p");
+    for request in 1..=32 {
+        world.invoke(1, request, "com.p");
+    }
+    assert_eq!(charged(&mut world), 0);
+    let mut world = busy();
+    assert!(charged(&mut world) >= TOTAL * memory::CALL - memory::FREE);
+    for request in 1..COUNT {
+        world.send(2, yields(request));
+    }
+    assert!(charged(&mut world) <= TOTAL * memory::CALL / 2, "{}", charged(&mut world));
+    world.send(2, yields(COUNT));
+    assert_eq!(charged(&mut world), 0);
+}
+
+#[test]
+fn the_tables_give_back_what_many_calls_have_needed() {
+    let mut world = busy();
+    for request in 1..=COUNT {
+        world.send(2, yields(request));
+    }
+    assert!(party(&mut world, 1).calls.capacity() <= 64);
+    assert!(party(&mut world, 2).invocations.capacity() <= 64);
+}
+
+#[test]
+fn an_invocation_whose_call_has_ended_is_charged_to_its_callee() {
+    let mut world = World::open([1, 2]);
+    let options = RegisterOptions { concurrency: Some(10), ..RegisterOptions::default() };
+    world.send(2, registers(1, "com.p", options));
+    world.invoke(1, 7, "com.p");
+    let options = CancelOptions { mode: CancelMode::Skip };
+    world.send(1, ClientMessage::Cancel { request: 7, options });
+    assert_eq!(party(&mut world, 2).abandoned.bytes(), memory::CALL);
+    world.send(2, yields(1));
+    assert_eq!(party(&mut world, 2).abandoned.bytes(), 0);
+}
+
+#[test]
+fn time_is_charged_and_given_back() {
+    let mut world = World::open([1, 2]);
+    world.register(2, "com.p");
+    for request in 1..=COUNT {
+        world.send(1, calls(request, "com.p", CallOptions { timeout: 1000, ..CallOptions::default() }));
+    }
+    assert!(world.router.dealer().deadlines.charged() >= TOTAL * 128 - memory::FREE);
+    for request in 1..=COUNT {
+        world.send(2, yields(request));
+    }
+    assert_eq!(world.router.dealer().deadlines.charged(), 0);
+}
