@@ -25,6 +25,7 @@
 mod audit;
 mod client;
 mod entry;
+mod open;
 mod operations;
 mod reload;
 mod socket;
@@ -250,6 +251,9 @@ impl ManagedStore {
         &self.options
     }
 }
+
+/// What requests call the only store on a Redis that a gateway has, where they do not know its URL.
+pub const ONLY_REDIS: &str = "the only one on a Redis";
 
 /// What requests call a store: its [place](StoreOptions::place), or for one that its service shares with no other the
 /// service that has it.

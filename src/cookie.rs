@@ -57,9 +57,10 @@ impl TrackingId {
         Ok(Self(format!("~{}", Self::generate(IdLength::DEFAULT, rng)?.expose()).into()))
     }
 
-    /// The digest and the public ID, if this stands for an ID.
+    /// The digest and the public ID, if this stands for an ID. The public ID is empty where only the digest is known, as of a cookie that
+    /// was revoked. An ID for one connection is shorter than a digest.
     pub(crate) fn stands_for(&self) -> Option<(&str, &str)> {
-        self.0.strip_prefix('~')?.split_at_checked(DIGEST_TEXT).filter(|(_, public_id)| !public_id.is_empty())
+        self.0.strip_prefix('~')?.split_at_checked(DIGEST_TEXT)
     }
 
     /// Whether a client may come with it: neither a stand-in nor an ID for one connection.

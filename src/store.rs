@@ -30,7 +30,6 @@ pub(crate) mod testing;
 
 use std::fmt;
 
-pub(crate) use self::commit::block_on;
 pub use self::{
     attempts::{Attempt, HearsAttempts, SharedAttempts},
     commit::{Commit, Lookup, StoreAnswer},
@@ -51,6 +50,7 @@ pub use self::{
     redis::RedisStore,
     revocations::{LocalRevocations, OpenConnections, Parting, Reach, Revocation, Revocations},
 };
+pub(crate) use self::{commit::block_on, redis::digest_text};
 pub use crate::{
     cookie::{MaxAge, PrincipalMark, TrackingId, TrackingIdError},
     time::Timestamp,

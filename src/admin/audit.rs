@@ -41,12 +41,13 @@ impl Caller {
         info!(uid, pid, command = "reload", "a command reloads the configuration");
     }
 
-    /// Tells the operator what was done, and to which client (`public_id`) if an ID named one. The fields have the same names for every command; those that do not apply are left out.
+    /// Tells the operator what was done, whether tracking IDs were shown, and to which client (`public_id`) if an ID named one. The fields have the same names for every command; those that do not apply are left out.
     pub(crate) fn tell(
         self,
         store: &str,
         request: &AdminRequest,
         public_id: Option<&str>,
+        has_revealed: bool,
         outcome: &Result<Summary, Failure>,
     ) {
         let Self { uid, pid, peer } = self;
@@ -77,7 +78,7 @@ impl Caller {
         };
         let failure = outcome.as_ref().err().map(tracing::field::display);
         // What shows credentials must be found in a log without knowing which commands do.
-        let what = match (&outcome, request.reveal) {
+        let what = match (&outcome, has_revealed) {
             (Err(_), _) => "a command on cookies failed",
             (Ok(_), true) => "tracking IDs were revealed",
             (Ok(_), false) => "a command on cookies was carried out",

@@ -64,7 +64,13 @@ pub struct Authenticated {
 
 impl CookieEntry {
     /// What may be shown of a record.
-    pub(super) fn new(store: &ManagedStore, id: &TrackingId, record: &CookieRecord, reveal: bool) -> Self {
+    pub(super) fn new(
+        store: &ManagedStore,
+        id: &TrackingId,
+        record: &CookieRecord,
+        connections: u32,
+        reveal: bool,
+    ) -> Self {
         let lineage = record.lineage.as_ref();
         let succession = record.authentication.as_ref().and_then(|a| a.succession.as_ref());
         Self {
@@ -83,7 +89,7 @@ impl CookieEntry {
             last_seen: record.last_seen,
             expires: record.expires(),
             max_age: record.max_age.as_seconds(),
-            connections: store.clients.connections.count(id),
+            connections,
             authentication: record.authentication.as_deref().map(Authenticated::new),
         }
     }

@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{AdminRequest, Command, CookieEntry, IdArgument, ManagedStore, Reply, Selection, Summary};
+use super::{
+    AdminRequest, Command, CookieEntry, IdArgument, ManagedStore, Reply, Selection, Summary, open::OpenCounts,
+};
 use crate::{
     cookie::{PublicIdKey, TrackingId},
     store::{CookieRecord, OpenConnections as _, Parting, Reach, StoreError, StoreTextError, block_on},
@@ -49,6 +51,20 @@ pub enum Failure {
         /// How many connections were closed.
         connections: u64,
     },
+    /// The store has failed while a revocation was under way.
+    #[error(
+        "{cause}. {done} of {total} cookies were revoked before, and {connections} connections closed on this gateway: revoke again"
+    )]
+    Interrupted {
+        /// What the store says.
+        cause: StoreError,
+        /// How many cookies were revoked.
+        done: u64,
+        /// How many were to be revoked.
+        total: u64,
+        /// How many connections were closed.
+        connections: u64,
+    },
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -86,7 +102,7 @@ pub(crate) fn perform_for(
     reply: &mut Sink<'_>,
     client: &mut Option<String>,
 ) -> Result<Summary, Failure> {
-    let job = Job { store, now, reveal: request.reveal };
+    let job = Job { store, now, reveal: request.reveal, open: OpenCounts::of(store) };
     match &request.command {
         Command::List { authid, limit } => job.list(authid.as_deref(), *limit, reply),
         Command::Show(id) => job.show(id, reply),
@@ -102,6 +118,7 @@ struct Job<'a> {
     store: &'a ManagedStore,
     now: Timestamp,
     reveal: bool,
+    open: OpenCounts<'a>,
 }
 
 /// What a selection takes.
@@ -129,8 +146,7 @@ impl Job<'_> {
             }
             records += 1;
             if limit.is_none_or(|limit| records <= limit) {
-                outcome =
-                    reply(Reply::Record(Box::new(CookieEntry::new(self.store, id, record, self.reveal))));
+                outcome = reply(Reply::Record(Box::new(self.entry(id, record))));
             }
             if outcome.is_ok() && records % LIST_STEP == 0 {
                 outcome = reply(Reply::Progress { done: records, total: None });
@@ -140,10 +156,14 @@ impl Job<'_> {
         Ok(Summary::Listed { records })
     }
 
+    fn entry(&self, id: &TrackingId, record: &CookieRecord) -> CookieEntry {
+        CookieEntry::new(self.store, id, record, self.open.count(id), self.reveal)
+    }
+
     fn show(&self, wanted: &IdArgument, reply: &mut Sink<'_>) -> Result<Summary, Failure> {
         let id = self.ids_of(wanted)?.into_iter().next().ok_or(Failure::NoSuchCookie)?;
         let record = self.look_up(&id)?.ok_or(Failure::NoSuchCookie)?;
-        reply(Reply::Record(Box::new(CookieEntry::new(self.store, &id, &record, self.reveal))))?;
+        reply(Reply::Record(Box::new(self.entry(&id, &record))))?;
         Ok(Summary::Listed { records: 1 })
     }
 
@@ -195,8 +215,7 @@ impl Job<'_> {
 
     fn count_revoked(&self, selection: &Selection) -> Result<Summary, Failure> {
         let Selected { ids, records, .. } = self.selected(selection)?;
-        let open = &self.store.clients.connections;
-        let connections = ids.iter().map(|id| u64::from(open.count(id))).sum();
+        let connections = ids.iter().map(|id| u64::from(self.open.count(id))).sum();
         Ok(Summary::Revocable { records, connections })
     }
 
@@ -217,7 +236,8 @@ impl Job<'_> {
         let total = ids.len() as u64;
         let (mut done, mut connections) = (0, 0);
         for batch in ids.chunks(BATCH) {
-            let ended = block_on(clients.revoke(batch.to_vec(), Parting::Killed, Reach::All, self.now))?;
+            let ended = block_on(clients.revoke(batch.to_vec(), Parting::Killed, Reach::All, self.now))
+                .map_err(|cause| Failure::Interrupted { cause, done, total, connections })?;
             connections += ended as u64;
             done += batch.len() as u64;
             reply(Reply::Progress { done, total: Some(total) })?;

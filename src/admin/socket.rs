@@ -187,14 +187,17 @@ fn answer(stream: &BlockingUnixStream, caller: Caller, commanded: &Commanded) ->
             None => Reply::NoSuchStore,
             Some(store) => {
                 let mut records = iter::from_fn(|| read_record(&mut input).transpose());
+                // A store that knows IDs only by their digests has none to show.
+                let mut has_revealed = false;
                 let mut reply = |reply: Reply| {
+                    has_revealed |= matches!(&reply, Reply::Record(entry) if entry.id.is_some());
                     let is_progress = matches!(reply, Reply::Progress { .. });
                     write(&mut output, &reply)?;
                     if is_progress { output.flush() } else { Ok(()) }
                 };
                 let (now, mut client) = (Timestamp::now(), None);
                 let outcome = perform_for(&store, &request, &mut records, now, &mut reply, &mut client);
-                caller.tell(&store.name, &request, client.as_deref(), &outcome);
+                caller.tell(&store.name, &request, client.as_deref(), has_revealed, &outcome);
                 outcome.map_or_else(|failure| Reply::Failed(failure.to_string()), Reply::Done)
             }
         },

@@ -3,7 +3,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::ManagedStore;
+use super::{ManagedStore, ONLY_REDIS};
+use crate::store::StoreOptions;
 
 /// The stores of a gateway. Cheap to clone; clones share the list.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,12 @@ impl ManagedStores {
     /// The store of this name.
     pub(crate) fn find(&self, name: &str) -> Option<ManagedStore> {
         let stores = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if name == ONLY_REDIS {
+            let is_redis = |listed: &&Listed| matches!(listed.store.options, StoreOptions::Redis(_));
+            let mut found = stores.iter().filter(is_redis);
+            let first = found.next()?;
+            return found.next().is_none().then(|| first.store.clone());
+        }
         stores.iter().find(|listed| listed.store.name == name).map(|listed| listed.store.clone())
     }
 
@@ -65,11 +72,7 @@ impl Listed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        cookie::PublicIdKey,
-        store::{StoreOptions, open},
-        time::Timestamp,
-    };
+    use crate::{cookie::PublicIdKey, store::open, time::Timestamp};
 
     fn store(name: &str) -> ManagedStore {
         let options = StoreOptions::Memory { max_cookies: 1, max_per_principal: 0 };

@@ -125,7 +125,7 @@ fn an_entry_becomes_its_record_again() {
     let store = store(1, 1);
     for number in [0, 1] {
         let record = store.clients.store.look_up(&id(number), NOW).wait().unwrap().unwrap();
-        let text = serde_json::to_string(&CookieEntry::new(&store, &id(number), &record, true)).unwrap();
+        let text = serde_json::to_string(&CookieEntry::new(&store, &id(number), &record, 0, true)).unwrap();
         let entry: CookieEntry = serde_json::from_str(&text).unwrap();
         assert_eq!(entry.into_record(), Some((id(number), record)));
     }

@@ -14,8 +14,8 @@ use crate::{
 /// place, is not in it. The client is told [`AuthError::abort`].
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AuthError {
-    /// The policy denies, in its own words.
-    #[error("the policy denies")]
+    /// The policy, an authenticator or its procedure denies, in its own words.
+    #[error("the policy or the authenticator denies")]
     Denied(Denial),
     /// The policy failed or broke its contract.
     #[error(transparent)]

@@ -133,9 +133,12 @@ impl<P: FilePrincipal> LoginFile for PrincipalFile<P> {
             let table = renewed.value;
             let ended = self.leases.sweep(|authid, mark| self.holds(authid, mark));
             let (method, count) = (P::CREDENTIAL.method(), table.len());
-            format!("the principals of {method} were reloaded: there are {count} now, and {ended} sessions of others were ended")
+            format!(
+                "the principals of {method} were reloaded: there are {count} now; ended sessions of those that are gone or have changed: {ended}"
+            )
         });
-        Some(replaced.map_err(|faults| faults.to_string()))
+        let of_method = |faults: Faults| format!("the principals of {}: {faults}", P::CREDENTIAL.method());
+        Some(replaced.map_err(of_method))
     }
 }
 

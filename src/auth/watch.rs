@@ -18,6 +18,11 @@ pub trait LoginFile: fmt::Debug + Send + Sync {
     /// Reads the file again if it has other bytes than before, and tells what came of it. None: nothing has changed. A file that is
     /// wrong changes nothing else. Reads a file: not for a connection's task.
     fn reload(&self) -> Option<Result<String, String>>;
+
+    /// What is missing in what counts now, although the file is right.
+    fn lacks(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What a file held when it was last right, and what was read of it since.
@@ -127,6 +132,8 @@ pub struct LoginFileReload {
     pub file: PathBuf,
     /// What counts from now on, or why the old state goes on. Nothing in it is a secret.
     pub outcome: Result<String, String>,
+    /// What is missing in what counts from now on, if the file is right.
+    pub lack: Option<String>,
 }
 
 impl LoginFiles {
@@ -157,7 +164,8 @@ impl LoginFiles {
     pub fn reload(&self) -> Vec<LoginFileReload> {
         let read = |source: &Arc<dyn LoginFile>| {
             let outcome = source.reload()?;
-            Some(LoginFileReload { file: source.file()?.clone(), outcome })
+            let lack = outcome.as_ref().ok().and_then(|_| source.lacks());
+            Some(LoginFileReload { file: source.file()?.clone(), outcome, lack })
         };
         self.sources().iter().filter_map(read).collect()
     }
@@ -168,7 +176,10 @@ impl fmt::Display for LoginFileReload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.display();
         match &self.outcome {
-            Ok(now) => write!(f, "{file}: {now}"),
+            Ok(now) => {
+                write!(f, "{file}: {now}")?;
+                self.lack.as_ref().map_or(Ok(()), |lack| write!(f, "; {lack}"))
+            }
             Err(error) => write!(f, "nothing for {file}: {error}"),
         }
     }
@@ -179,7 +190,12 @@ impl LoginFileReload {
     pub fn log(&self) {
         let file = self.file.display();
         match &self.outcome {
-            Ok(now) => tracing::info!(target: "wampgate::auth", %file, "{now}"),
+            Ok(now) => {
+                tracing::info!(target: "wampgate::auth", %file, "{now}");
+                if let Some(lack) = &self.lack {
+                    tracing::error!(target: "wampgate::auth", %file, "{lack}");
+                }
+            }
             Err(error) => {
                 tracing::error!(target: "wampgate::auth", %file, "the gateway goes on with what the file held before: {error}");
             }

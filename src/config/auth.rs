@@ -173,6 +173,7 @@ impl RawAuth {
             has_verifier,
             has_anonymous: self.anonymous.is_some(),
         };
+        let stands_on_cookies = self.cookie.is_some() || walk.has_fault_below(&format!("{path}.cookie"));
         let mut asked = AskedMethods::default();
         let anonymous = match self.anonymous.map(|located| located.value) {
             Some(RawAnonymous::Static(method)) => {
@@ -202,7 +203,7 @@ impl RawAuth {
                 (file.map(|file| TicketOptions { file: Some(file), ..TicketOptions::default() }), None)
             }
             Some(Located { path, value: RawTicket::Jwt(method) }) => {
-                (None, method.check(&path, realms, walk).map(Arc::new))
+                (None, method.check(&path, (&beside, stands_on_cookies), realms, walk).map(Arc::new))
             }
             Some(Located { value: RawTicket::Component(component), .. }) => {
                 asked.ticket = component.check(walk).map(AskedOptions::Component);

@@ -153,7 +153,7 @@ fn perform(
     };
     let now = Timestamp::now();
     let outcome = admin::perform_for(store, &request, &mut iter::empty(), now, &mut keep, &mut client);
-    Caller::page(peer).tell(store.name(), &request, client.as_deref(), &outcome);
+    Caller::page(peer).tell(store.name(), &request, client.as_deref(), false, &outcome);
     outcome.map(|summary| (records, summary)).map_err(|failure| failure.to_string())
 }
 

@@ -3,7 +3,7 @@
 //! A client decides how often its policy is asked, and so how much is logged. Lines have a bound per decision and per
 //! second; the log drops and counts the others, and the gateway stops a policy that does nothing but log.
 
-use std::{num::NonZeroU64, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroU64, sync::Arc, time::Duration};
 
 use super::{
     PolicyError,
@@ -75,6 +75,28 @@ impl PolicyLog {
 
     /// Tells the operator that a decision failed. A client can cause this as often as it likes.
     pub(super) fn failure(&self, subject: &impl Subject, error: &PolicyError) {
+        self.tell_of_failure(subject, error, error);
+    }
+
+    /// The same of a procedure.
+    pub(super) fn failure_of_procedure(&self, subject: &impl Subject, error: &PolicyError) {
+        match error {
+            PolicyError::Deadline(timeout) => {
+                let why = format_args!("the procedure did not answer within {timeout:?}");
+                self.tell_of_failure(subject, error, &why);
+            }
+            PolicyError::Contract(fault) => {
+                self.tell_of_failure(
+                    subject,
+                    error,
+                    &format_args!("the procedure's answer is not as it must be: {fault}"),
+                );
+            }
+            error => self.failure(subject, error),
+        }
+    }
+
+    fn tell_of_failure(&self, subject: &impl Subject, error: &PolicyError, why: &dyn fmt::Display) {
         if let Some(line) = self.failures.line() {
             tracing::warn!(
                 target: "wampgate::policy",
@@ -84,7 +106,7 @@ impl PolicyLog {
                 public_id = subject.public_id(),
                 failure = error.kind(),
                 left_out = line.left_out,
-                "no decision: {error}"
+                "no decision: {why}"
             );
         }
     }

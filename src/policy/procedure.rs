@@ -185,7 +185,7 @@ impl ProcedureGate {
             Err(error) => {
                 self.tally.count(error.kind());
                 if !matches!(error, PolicyError::Overloaded | PolicyError::Penalty) {
-                    self.log.failure(subject, error);
+                    self.log.failure_of_procedure(subject, error);
                 }
             }
         }

@@ -63,6 +63,11 @@ const MAX_OUTBOX: usize = 1024;
 /// How long opening may take.
 const OPENING: Duration = Duration::from_secs(10);
 
+/// What this store has in place of an ID: the text of its digest, which [`TrackingId::stands_for`] gives of a stand-in.
+pub(crate) fn digest_text(id: &TrackingId) -> Option<String> {
+    layout::digest(id).map(|digest| layout::text(&digest))
+}
+
 /// The store on Redis.
 #[derive(Debug)]
 pub struct RedisStore {

@@ -99,6 +99,16 @@ impl Connections {
         self.lock().get(id).map_or(0, |open| open.counted)
     }
 
+    /// The IDs with open connections, and how many.
+    pub fn counts(&self) -> Vec<(TrackingId, u32)> {
+        let connections = self.lock();
+        connections
+            .iter()
+            .filter(|(_, open)| open.counted > 0)
+            .map(|(id, open)| (id.clone(), open.counted))
+            .collect()
+    }
+
     /// How many IDs have a connection.
     pub fn ids(&self) -> usize {
         self.lock().len()

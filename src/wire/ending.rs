@@ -34,6 +34,10 @@ const SHUTTING_DOWN: &str = "the gateway is shutting down";
 /// What a client hears whose cookie the store does not tell anything about.
 const UNVERIFIED: &str = "the cookie could not be looked up for too long: connect again later";
 
+/// What a client hears whose logout the store has not taken.
+const NOT_RECORDED: &str =
+    "the gateway cannot record the logout at the moment: log out again later, to be sure";
+
 /// Why a session ends. All but [`Left`](Self::Left) end the connection as well.
 #[derive(Debug)]
 pub enum Ending {
@@ -167,8 +171,8 @@ impl Ending {
             }
             Self::Left => (Some(goodbye(GOODBYE_AND_OUT, None)), CloseCode::Normal, "".into(), LAST_WORDS),
             Self::Logout(failure) => {
-                let failure = failure.map(|error| error.to_string());
-                let goodbye = goodbye(GOODBYE_AND_OUT, failure.as_deref());
+                // What the store says names its place, and is for the operator, who reads it in the log.
+                let goodbye = goodbye(GOODBYE_AND_OUT, failure.map(|_| NOT_RECORDED));
                 (Some(goodbye), CloseCode::Normal, "".into(), LAST_WORDS)
             }
             Self::Refused(refusal) => {

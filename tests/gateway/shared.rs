@@ -112,6 +112,31 @@ fn a_logout_on_one_gateway_closes_the_connections_on_the_others() {
 }
 
 #[test]
+fn commands_count_the_connections_of_the_gateway_that_they_ask_and_need_no_url() {
+    if !redis::is_there() {
+        return;
+    }
+    let server = RedisServer::start();
+    let service = tracked_in(&store(&server).with("url", json!("${STORE_URL}"))).with("auth", ticket_auth());
+    let gateway = Gateway::prepare(&config(&service)).environment("STORE_URL", &server.url()).run();
+    let mut jar = Jar::default();
+    let mut client = Client::open(&gateway, &mut jar);
+    let welcome = client.join_by_ticket("joe", TICKET).unwrap();
+    let public_id = welcome["x_wampgate_public_id"].as_str().unwrap();
+    // The commands do not have the URL, which the gateway has.
+    let said = gateway.command_said("cookies", &["ls", "--json"]);
+    assert!(said.contains("\"connections\":1"), "{said}");
+    let said = gateway.command_said("cookies", &["show", public_id, "--json"]);
+    assert!(said.contains("\"connections\":1"), "{said}");
+    for whose in [["--authid", "joe"].as_slice(), &[public_id], &["--all"]] {
+        let said = gateway.command_said("cookies", &[&["revoke", "--dry-run"], whose].concat());
+        assert!(said.contains("close 1 connection"), "{said}");
+    }
+    assert!(!gateway.output().text().contains("tracking IDs were revealed"));
+    client.echoes();
+}
+
+#[test]
 fn a_revocation_by_the_command_reaches_every_gateway() {
     if !redis::is_there() {
         return;

@@ -3,13 +3,14 @@
 use std::{
     fmt,
     hash::{Hash, Hasher},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signature, VerifyingKey};
-use ring::{hmac, signature};
+use ring::{agreement, hmac, rand::SystemRandom, signature};
 use serde_json::{Map, Value};
 
 use super::{Algorithm, TokenError, json, jws::Jws};
@@ -24,12 +25,14 @@ const MAX_FILE: u64 = 1024 * 1024;
 /// The most keys in a file: a token without a `kid` is tried with each that fits.
 const MAX_KEYS: usize = 64;
 
-/// RFC 7518, 3.3: "A key of size 2048 bits or larger MUST be used".
-const LEAST_RSA: usize = 256;
+/// RFC 7518, 3.3: "A key of size 2048 bits or larger MUST be used". `ring` takes no more than 8192.
+const RSA: RangeInclusive<usize> = 256..=1024;
 
 /// Where the keys of a service come from, and what they are now.
 pub struct TokenKeys {
     file: Option<PathBuf>,
+    /// Where the configuration names the file.
+    place: String,
     algorithms: Vec<Algorithm>,
     keys: Reread<KeySet>,
 }
@@ -65,18 +68,28 @@ impl TokenKeys {
     /// A secret that the issuer shares.
     pub fn secret(secret: &str) -> Self {
         let key = Key { name: None, only: None, material: Material::Secret(secret.as_bytes().to_vec()) };
-        Self { file: None, algorithms: Vec::new(), keys: Reread::of(KeySet(vec![key])) }
+        Self { file: None, place: String::new(), algorithms: Vec::new(), keys: Reread::of(KeySet(vec![key])) }
     }
 
-    /// The keys of a file. At least one of them must be for one of the algorithms.
-    pub fn read(file: &Path, algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
-        let keys = Reread::begin(read(file, false), |bytes| parse(bytes, file, algorithms))?;
-        Ok(Self { file: Some(file.to_owned()), algorithms: algorithms.to_vec(), keys })
+    /// The keys of a file, which the configuration names at `place`. At least one of them must be for one of the algorithms, or the service
+    /// could accept no token.
+    pub fn read(file: &Path, algorithms: &[Algorithm], place: &str) -> Result<Self, KeySetError> {
+        let keys = Reread::begin(read(file, false), |bytes| {
+            let keys = parse(bytes, file)?;
+            keys.fits(algorithms).map(|()| keys)
+        })?;
+        let (file, place) = (Some(file.to_owned()), place.to_owned());
+        Ok(Self { file, place, algorithms: algorithms.to_vec(), keys })
     }
 
     /// No keys, where only the rest of a configuration is checked.
     pub fn absent(file: &Path) -> Self {
-        Self { file: Some(file.to_owned()), algorithms: Vec::new(), keys: Reread::of(KeySet::default()) }
+        Self {
+            file: Some(file.to_owned()),
+            place: String::new(),
+            algorithms: Vec::new(),
+            keys: Reread::of(KeySet::default()),
+        }
     }
 
     /// The keys that count now.
@@ -94,8 +107,8 @@ impl LoginFile for TokenKeys {
         let file = self.file.as_ref()?;
         // A file with a secret that others may read by now is told.
         let is_secret = self.keys.load().has_secret();
-        let read =
-            self.keys.reload(|| read(file, is_secret), |bytes| parse(bytes, file, &self.algorithms))?;
+        // Keys that the issuer has taken out count no more, also if no other one is left that fits.
+        let read = self.keys.reload(|| read(file, is_secret), |bytes| parse(bytes, file))?;
         let replaced = read
             .map(|renewed| {
                 if renewed.is_as_before {
@@ -105,6 +118,11 @@ impl LoginFile for TokenKeys {
             })
             .map_err(|error| error.to_string());
         Some(replaced)
+    }
+
+    fn lacks(&self) -> Option<String> {
+        let lack = self.keys.load().fits(&self.algorithms).err().filter(|_| self.file.is_some())?;
+        Some(format!("no token is accepted by {} any more: the file {lack}", self.place))
     }
 }
 
@@ -149,8 +167,8 @@ fn read(file: &Path, is_secret: bool) -> Result<Vec<u8>, KeySetError> {
 }
 
 /// The keys in a file's text. Others must not be able to make tokens.
-fn parse(bytes: &[u8], file: &Path, algorithms: &[Algorithm]) -> Result<KeySet, KeySetError> {
-    let keys = KeySet::parse(bytes, algorithms)?;
+fn parse(bytes: &[u8], file: &Path) -> Result<KeySet, KeySetError> {
+    let keys = KeySet::parse(bytes)?;
     if keys.has_secret() {
         read(file, true)?;
     }
@@ -161,7 +179,7 @@ fn parse(bytes: &[u8], file: &Path, algorithms: &[Algorithm]) -> Result<KeySet, 
 
 impl KeySet {
     /// Reads a JWK Set, or a single key. Keys of kinds that the gateway cannot use are left out (RFC 7517, 5).
-    pub fn parse(bytes: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, KeySetError> {
         let fault = |message: &str| KeySetError(message.to_owned());
         let set = json::object(bytes)
             .ok_or_else(|| fault("is no JWK Set: it must be a JSON object, {\"keys\": [ … ]}, without members that stand twice"))?;
@@ -182,9 +200,14 @@ impl KeySet {
                 Key::read(members).map_err(|message| KeySetError(format!("keys[{place}] {message}")))?,
             );
         }
-        let set = Self(keys);
-        if set.0.iter().any(|key| algorithms.iter().any(|algorithm| key.is_for(*algorithm))) {
-            return Ok(set);
+        Ok(Self(keys))
+    }
+
+    /// Whether a key is there for one of these algorithms, of which there is at least one.
+    pub(super) fn fits(&self, algorithms: &[Algorithm]) -> Result<(), KeySetError> {
+        let is_wanted = |key: &Key| algorithms.iter().any(|algorithm| key.is_for(*algorithm));
+        if algorithms.is_empty() || self.0.iter().any(is_wanted) {
+            return Ok(());
         }
         let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
         Err(KeySetError(format!(
@@ -253,15 +276,13 @@ impl Key {
             _ if members.contains_key("d") => {
                 return Err("is a private key, which belongs to the issuer alone: leave out all but its public members".to_owned());
             }
-            (Some("RSA"), _) => {
-                let (n, e) = (bytes("n")?, bytes("e")?);
-                if n.len() < LEAST_RSA {
-                    return Err("is an RSA key of less than 2048 bits, which is too weak".to_owned());
-                }
-                Material::Rsa { n, e }
+            (Some("RSA"), _) => rsa(&bytes("n")?, &bytes("e")?)?,
+            (Some("EC"), Some("P-256")) => {
+                Material::P256(point(&bytes("x")?, &bytes("y")?, 32, &agreement::ECDH_P256)?)
             }
-            (Some("EC"), Some("P-256")) => Material::P256(point(&bytes("x")?, &bytes("y")?, 32)?),
-            (Some("EC"), Some("P-384")) => Material::P384(point(&bytes("x")?, &bytes("y")?, 48)?),
+            (Some("EC"), Some("P-384")) => {
+                Material::P384(point(&bytes("x")?, &bytes("y")?, 48, &agreement::ECDH_P384)?)
+            }
             (Some("OKP"), Some("Ed25519")) => {
                 let key = <[u8; 32]>::try_from(bytes("x")?).ok();
                 let key =
@@ -339,10 +360,41 @@ impl Key {
     }
 }
 
-/// SEC 1, 2.3.3: an uncompressed point. `ring` checks with each signature that it lies on the curve.
-fn point(x: &[u8], y: &[u8], size: usize) -> Result<Vec<u8>, String> {
+/// A public key of RSA that `ring` takes. Some issuers put a zero before the modulus (RFC 7518, 6.3.1.1).
+fn rsa(n: &[u8], e: &[u8]) -> Result<Material, String> {
+    let [n, e] = [n, e].map(|number| {
+        let zeros = number.iter().take_while(|byte| **byte == 0).count();
+        number.get(zeros..).unwrap_or_default().to_vec()
+    });
+    if n.len() < *RSA.start() {
+        return Err("is an RSA key of less than 2048 bits, which is too weak".to_owned());
+    }
+    if n.len() > *RSA.end() {
+        return Err("is an RSA key of more than 8192 bits: use a shorter one".to_owned());
+    }
+    let is_odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
+    // `ring` takes exponents of up to 33 bits.
+    let exponent =
+        e.iter().fold(0_u64, |number, byte| number.saturating_mul(256).saturating_add((*byte).into()));
+    if !is_odd(&n) || !is_odd(&e) || !(3..1 << 33).contains(&exponent) {
+        return Err("is no public key of RSA: copy its `n` and its `e` from the issuer again".to_owned());
+    }
+    Ok(Material::Rsa { n, e })
+}
+
+/// SEC 1, 2.3.3: an uncompressed point, which lies on the curve. `ring` looks at that when it uses a key, so that one of its own is used
+/// once: otherwise each login with a token of such a key would fail.
+fn point(x: &[u8], y: &[u8], size: usize, curve: &'static agreement::Algorithm) -> Result<Vec<u8>, String> {
     if x.len() != size || y.len() != size {
         return Err(format!("has an `x` or a `y` of another length than {size} bytes"));
     }
-    Ok([&[4], x, y].concat())
+    let point = [&[4], x, y].concat();
+    let own = agreement::EphemeralPrivateKey::generate(curve, &SystemRandom::new());
+    let agrees = own.and_then(|own| {
+        agreement::agree_ephemeral(own, &agreement::UnparsedPublicKey::new(curve, &point), |_| ())
+    });
+    agrees.map_err(|_| {
+        "is no point on its curve, so that it verifies nothing: copy its `x` and its `y` from the issuer again"
+    })?;
+    Ok(point)
 }

@@ -44,7 +44,7 @@ fn public(algorithms: &[Algorithm]) -> (tempfile::TempDir, TokenOptions) {
     let file = folder.path().join("jwks.json");
     std::fs::write(&file, PYJWT).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let options = options(TokenKeys::read(&file, algorithms).unwrap(), algorithms);
+    let options = options(TokenKeys::read(&file, algorithms, "auth.jwt").unwrap(), algorithms);
     (folder, options)
 }
 

@@ -11,8 +11,8 @@ use anyhow::{Context as _, bail};
 use super::StoreArgs;
 use wampgate::{
     admin::{
-        self, AdminClient, AdminRequest, ClientError, Command, Failure, ManagedStore, Reply, SOCKET, Summary,
-        VERSION,
+        self, AdminClient, AdminRequest, ClientError, Command, Failure, ManagedStore, ONLY_REDIS, Reply,
+        SOCKET, Summary, VERSION,
     },
     config::{self, Config, LoadOptions, LoadedConfig},
     store::{CookieRecord, StoreOptions, Timestamp, TrackingId},
@@ -70,10 +70,9 @@ pub(super) fn choose(args: &StoreArgs) -> anyhow::Result<Chosen> {
             list(&all)
         );
     }
-    if let Some(why) = first.store.why_unknown() {
-        bail!("this command finds a store on Redis by its URL, which cannot be read: {why}");
-    }
-    let (store, name) = (first.store.clone(), first.name.clone());
+    // The gateway that runs knows the URL, and may have no other store on a Redis.
+    let name = if first.store.why_unknown().is_some() { ONLY_REDIS.to_owned() } else { first.name.clone() };
+    let store = first.store.clone();
     Ok(Chosen { store, name, node_dir: config.node_dir, is_found: file.is_some(), may_create: false })
 }
 
@@ -156,6 +155,13 @@ impl StoreAccess {
 
 impl Chosen {
     fn open(self) -> anyhow::Result<StoreAccess> {
+        if let Some(why) = self.store.why_unknown() {
+            bail!(
+                "this command finds a store on Redis by its URL, which cannot be read: {why}. Give the command the URL as the gateway has \
+                 it; it needs none only while a gateway runs on {} that has this store and no other on a Redis",
+                self.node_dir.display()
+            );
+        }
         let place = self.store.place();
         if !place.is_durable() {
             let hint = if self.is_found {

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::Realms;
+use super::{Realms, cookie::Beside};
 use crate::{
     auth::token::{self, Algorithm, ClaimNames, TokenKeys, TokenOptions, TokenPlaces},
     config::{
@@ -35,7 +35,8 @@ object! {
         claims: optional RawTokenClaims,
         /// The role of clients whose token names none. Default: the gateway refuses such a token.
         role: optional Located<Name>,
-        /// By how many seconds the clocks of issuer and gateway may differ. Default 30.
+        /// By how many seconds the clocks of issuer and gateway may differ. Default 30. The end of a session by `end_at_expiry` knows no
+        /// leeway: it comes at `exp` or `max_age` by the gateway's clock.
         leeway: optional Whole<0, 600>,
         /// How old a token may be, in seconds since its claim `iat`, whatever its `exp` says. Default: no limit but `exp`.
         max_age: optional Whole<1, YEAR>,
@@ -120,10 +121,25 @@ pub(in crate::config) struct Texts(Vec<String>);
 
 impl RawJwt {
     /// Checks the method, which stands at `path`.
-    pub(super) fn check(self, path: &str, realms: Realms<'_>, walk: &mut Walk<'_>) -> Option<TokenOptions> {
+    pub(super) fn check(
+        self,
+        path: &str,
+        (beside, stands_on_cookies): (&Beside<'_>, bool),
+        realms: Realms<'_>,
+        walk: &mut Walk<'_>,
+    ) -> Option<TokenOptions> {
         let algorithms = self.algorithms.map(|named| algorithms(named, walk));
         let keys = self.keys.and_then(|keys| keys.value.check(&keys.path, algorithms.as_deref()?, walk));
-        let from = self.from.map_or_else(TokenPlaces::default, |places| places.check(walk));
+        let tracked_by = beside.tracking.map(|tracking| tracking.cookie.name.as_str());
+        let from = self.from.map_or_else(TokenPlaces::default, |places| {
+            places.check(&format!("{path}.from"), tracked_by, walk)
+        });
+        if self.cookie_may_outlive == Some(true) && !stands_on_cookies {
+            walk.fault_at(
+                format!("{path}.cookie_may_outlive"),
+                "does nothing without `auth.cookie`, by which logins stand on cookies: add \"cookie\": {} to `auth`, or leave this out",
+            );
+        }
         if from.query.is_some() {
             walk.warn_at(
                 format!("{path}.from.query"),
@@ -188,7 +204,9 @@ fn from_file(file: &Located<NodePath>, algorithms: &[Algorithm], walk: &mut Walk
         walk.missing_at(&file.path, missing(place));
         return Some(TokenKeys::absent(place));
     }
-    TokenKeys::read(place, algorithms).map_err(|error| walk.fault_at(&file.path, error.to_string())).ok()
+    TokenKeys::read(place, algorithms, file.path.as_str())
+        .map_err(|error| walk.fault_at(&file.path, error.to_string()))
+        .ok()
 }
 
 fn from_secret(secret: &Located<Secret>, algorithms: &[Algorithm], walk: &mut Walk<'_>) -> Option<TokenKeys> {
@@ -232,7 +250,27 @@ impl RawTokenClaims {
 }
 
 impl RawTokenPlaces {
-    fn check(self, walk: &mut Walk<'_>) -> TokenPlaces {
+    /// Checks the places, which stand at `path`. `tracked_by` is the name of the gateway's own cookie in the service.
+    fn check(self, path: &str, tracked_by: Option<&str>, walk: &mut Walk<'_>) -> TokenPlaces {
+        let has_place = self.header == Some(true) || self.query.is_some() || self.cookie.is_some();
+        if !has_place && !walk.has_fault_below(path) {
+            walk.fault_at(
+                path,
+                "names no place: write {\"header\": true}, {\"query\": …} or {\"cookie\": …}, or leave `from` out",
+            );
+        }
+        if let Some(Located { path, value: Filled(name) }) = &self.cookie
+            && tracked_by == Some(name.as_str())
+        {
+            walk.fault_at(
+                path,
+                format!(
+                    "{} is the cookie by which the gateway tracks clients here, and which would take the token's place: give one of the \
+                     two another name",
+                    quoted(name)
+                ),
+            );
+        }
         if let Some(Located { path, value: Filled(name) }) = &self.cookie
             && !name.bytes().all(is_token)
         {

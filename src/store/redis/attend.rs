@@ -130,6 +130,7 @@ pub(super) async fn attend(worker: Arc<Worker>, first: Connections, started: std
         let why = match opened {
             Ok(connections) => {
                 worker.link.set(Some(connections.current.clone()));
+                worker.link.fails(None);
                 let why = listen(&worker, connections, &started, &mut aside).await;
                 worker.link.set(None);
                 if state.is_up() {
@@ -139,6 +140,7 @@ pub(super) async fn attend(worker: Arc<Worker>, first: Connections, started: std
             }
             Err(why) => why,
         };
+        worker.link.fails(Some(&why));
         // First the connection ends, and then Redis may refuse another one: the operator has to know the reason that lasts.
         let is_news = state.goes_down();
         if is_news || (told.as_ref() != Some(&why) && UNREACHABLE.line().is_some()) {

@@ -13,9 +13,7 @@ pub(super) fn explain(error: &RedisError) -> String {
         ErrorKind::Server(ServerErrorKind::ReadOnly) => "this server is a replica: name the primary in `url`",
         ErrorKind::MasterNameNotFoundBySentinel => "check the name of the service in `url`",
         ErrorKind::Server(ServerErrorKind::BusyLoading) => "it loads its data: wait until it is done",
-        ErrorKind::Server(ServerErrorKind::NoPerm) => {
-            "the user of `url` lacks a permission: docs/scaling.md has the rule for ACL SETUSER"
-        }
+        ErrorKind::Server(ServerErrorKind::NoPerm) => return lacks_permission(error),
         ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::CrossSlot) => {
             "this is a Redis Cluster: write \"redis+cluster://HOST:PORT,HOST:PORT\" in `url`; if it says so, it has changed just now"
         }
@@ -35,10 +33,47 @@ pub(super) fn explain(error: &RedisError) -> String {
                 "this server is in no cluster: write \"redis://HOST:PORT\" in `url`"
             }
             Some("NOAUTH" | "WRONGPASS") => "check the user and the password of `url`",
+            _ if says(error, "DB index") || says(error, "switch database") => {
+                "this server has no database of the number at the end of `url`: name one that it has, or raise `databases` there"
+            }
+            _ if says(error, "SENTINEL") => {
+                "this server is no Sentinel: write \"redis://HOST:PORT\" in `url`, or name the Sentinels' port"
+            }
             _ => "see its log",
         },
     };
     // The detail of a server's error may repeat a part of the command.
     let what = code.map_or_else(|| error.to_string(), ToOwned::to_owned);
     format!("{what}; {remedy}")
+}
+
+/// What the user of the URL may not do. The name of a command is no secret, but the detail may have more than that.
+fn lacks_permission(error: &RedisError) -> String {
+    let detail = detail(error);
+    let is_name = |text: &&str| {
+        (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'|')
+    };
+    let what = if let Some(command) = detail.split('\'').nth(1).filter(is_name) {
+        format!("the command {}", command.to_ascii_uppercase())
+    } else if detail.contains("channel") {
+        "its channels".to_owned()
+    } else if detail.contains("key") {
+        "its keys".to_owned()
+    } else {
+        "a command".to_owned()
+    };
+    format!(
+        "NOPERM; the user of `url` lacks the permission for {what}: docs/scaling.md has the rule for ACL SETUSER"
+    )
+}
+
+fn says(error: &RedisError, text: &str) -> bool {
+    detail(error).to_ascii_lowercase().contains(&text.to_ascii_lowercase())
+}
+
+/// All that an error says, also of a command in a pipeline.
+fn detail(error: &RedisError) -> String {
+    let of_server = error.clone().into_server_errors();
+    let of_server = of_server.as_deref().and_then(<[_]>::first).and_then(|(_, error)| error.details());
+    of_server.map_or_else(|| error.to_string(), ToOwned::to_owned)
 }

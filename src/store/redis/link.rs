@@ -16,6 +16,8 @@ use crate::store::StoreError;
 pub(super) struct Link {
     state: Arc<State>,
     current: Mutex<Option<Current>>,
+    /// Why there was no connection the last time that the gateway tried.
+    why: Mutex<Option<String>>,
     /// The connection has ended: find another one.
     pub(super) is_broken: Notify,
 }
@@ -30,13 +32,14 @@ pub(super) struct Current {
 
 impl Link {
     pub(super) fn new(state: Arc<State>) -> Self {
-        Self { state, current: Mutex::default(), is_broken: Notify::new() }
+        Self { state, current: Mutex::default(), why: Mutex::default(), is_broken: Notify::new() }
     }
 
     /// The connection, if Redis answers on it.
     pub(super) fn connection(&self) -> Result<Servers, StoreError> {
         if !self.state.is_up() {
-            return Err(self.unreachable("it does not answer"));
+            let why = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+            return Err(self.unreachable(why.as_deref().unwrap_or("it does not answer")));
         }
         let commands = self.lock().as_ref().map(|current| current.commands.clone());
         commands.ok_or_else(|| self.unreachable("there is no connection"))
@@ -44,6 +47,11 @@ impl Link {
 
     pub(super) fn keeper(&self) -> Option<Keeper> {
         self.lock().as_ref()?.keeper.clone()
+    }
+
+    /// There is no connection, and why; none: there is one again.
+    pub(super) fn fails(&self, why: Option<&str>) {
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why.map(str::to_owned);
     }
 
     pub(super) fn set(&self, current: Option<Current>) {

@@ -253,6 +253,39 @@ fn a_logout_while_redis_is_away_ends_the_whole_line() {
 }
 
 #[test]
+fn a_logout_while_redis_is_away_reaches_other_gateways_soon_after_it_is_back() {
+    if !redis::is_there() {
+        return;
+    }
+    for hangs in [false, true] {
+        let mut server = RedisServer::keeping_all();
+        let [a, b] = gateways(&store(&server));
+        let mut jar = Jar::default();
+        let mut leaving = Client::open(&a, &mut jar);
+        leaving.join_by_ticket("joe", TICKET).unwrap();
+        let mut elsewhere = Client::open(&b, &mut jar);
+        elsewhere.join_by_ticket("joe", TICKET).unwrap();
+        if hangs {
+            server.stop()
+        } else {
+            server.kill()
+        }
+        await_that("both notice it", || !is_ready(&a) && !is_ready(&b));
+        leaving.send(&json!([code::GOODBYE, {}, "wamp.close.logout"]));
+        assert_eq!(leaving.receive()[0], code::GOODBYE);
+        if hangs {
+            server.go_on()
+        } else {
+            server.run()
+        }
+        let back = Instant::now();
+        assert_eq!(elsewhere.receive()[0], code::GOODBYE);
+        // Half a minute goes by until the gateway looks by itself.
+        assert!(back.elapsed() < Duration::from_secs(15), "{hangs}: after {:?}", back.elapsed());
+    }
+}
+
+#[test]
 fn a_revocation_by_the_command_while_redis_is_away_counts_here() {
     if !redis::is_there() {
         return;
