@@ -12,6 +12,7 @@ const BEYOND: &[&str] = &[
     "admin",
     "auth_cookie_alone",
     "auth_cookie_without_tracking",
+    "auth_jwt_places",
     "auth_empty",
     "auth_methods_role_unknown",
     "auth_no_principals",

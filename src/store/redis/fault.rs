@@ -77,3 +77,38 @@ fn detail(error: &RedisError) -> String {
     let of_server = of_server.as_deref().and_then(<[_]>::first).and_then(|(_, error)| error.details());
     of_server.map_or_else(|| error.to_string(), ToOwned::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use redis::RedisError;
+
+    use super::*;
+
+    fn explained(answer: &str) -> String {
+        let error: RedisError = redis::parse_redis_value(format!("-{answer}\r\n").as_bytes())
+            .unwrap()
+            .extract_error()
+            .unwrap_err();
+        explain(&error)
+    }
+
+    #[test]
+    fn what_a_server_refuses_is_told_with_its_remedy() {
+        for (answer, told) in [
+            (
+                "NOPERM User gate has no permissions to run the 'client|info' command",
+                "the command CLIENT|INFO:",
+            ),
+            ("NOPERM User gate has no permissions to run the 'x y' command", "for a command:"),
+            ("NOPERM No permissions to access a key", "for its keys:"),
+            ("NOPERM No permissions to access a channel", "for its channels:"),
+            ("ERR DB index is out of range", "no database of the number"),
+            ("ERR unknown command 'SENTINEL', with args beginning with: 'x'", "is no Sentinel"),
+            ("WRONGPASS invalid username-password pair", "the password of `url`"),
+            ("ERR something else", "see its log"),
+        ] {
+            let explained = explained(answer);
+            assert!(explained.contains(told), "{explained}");
+        }
+    }
+}
