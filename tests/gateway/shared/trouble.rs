@@ -266,17 +266,17 @@ fn a_logout_while_redis_is_away_reaches_other_gateways_soon_after_it_is_back() {
         let mut elsewhere = Client::open(&b, &mut jar);
         elsewhere.join_by_ticket("joe", TICKET).unwrap();
         if hangs {
-            server.stop()
+            server.stop();
         } else {
-            server.kill()
+            server.kill();
         }
         await_that("both notice it", || !is_ready(&a) && !is_ready(&b));
         leaving.send(&json!([code::GOODBYE, {}, "wamp.close.logout"]));
         assert_eq!(leaving.receive()[0], code::GOODBYE);
         if hangs {
-            server.go_on()
+            server.go_on();
         } else {
-            server.run()
+            server.run();
         }
         let back = Instant::now();
         assert_eq!(elsewhere.receive()[0], code::GOODBYE);

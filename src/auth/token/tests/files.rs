@@ -65,6 +65,10 @@ fn a_zero_before_the_modulus_does_no_harm() {
     options.verify(&pyjwt("RS256"), NOW).unwrap();
 }
 
+fn long<const N: usize>(bytes: [u8; N]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
 #[test]
 fn a_set_says_what_is_wrong_with_it_and_shows_no_key() {
     let parse = |text: &str| {
@@ -72,9 +76,6 @@ fn a_set_says_what_is_wrong_with_it_and_shows_no_key() {
         read.and_then(|keys| keys.fits(&[Algorithm::Es256])).unwrap_err().to_string()
     };
     let oct = |size: usize| json!({ "kty": "oct", "k": BASE64_URL_SAFE_NO_PAD.encode("s".repeat(size)) });
-    fn long<const N: usize>(bytes: [u8; N]) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(bytes)
-    }
     for (text, expected) in [
         ("[]".to_owned(), "is no JWK Set"),
         (r#"{"keys":[],"keys":[]}"#.to_owned(), "stand twice"),
