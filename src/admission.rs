@@ -33,6 +33,7 @@ use tracing::debug;
 
 pub(crate) use asked::Knows;
 pub use asked::{Authenticator, Authenticators};
+pub use choice::recheck;
 pub use glance::Recognized;
 use guesses::Guess;
 pub use guesses::Guesses;

@@ -149,12 +149,13 @@ impl Upstream {
         let members = metrics.members(transport, path, &options.addresses);
         let choice = Arc::new(Choice::new(options.choosing, members));
         metrics.watch(transport, path, &choice);
+        let tally = metrics.of(transport, path);
         Self {
             options: options.clone(),
             choice,
             tls,
-            tally: metrics.of(transport, path),
-            probes: options.probe.as_ref().map(|_| metrics.probes_of(transport, path)),
+            probes: options.probe.as_ref().map(|_| tally.probes()),
+            tally,
             pool: Arc::default(),
             transport: transport.into(),
             path: path.into(),
@@ -218,7 +219,7 @@ impl Upstream {
     ) -> Result<Opened, UpstreamError> {
         let opened = self.dial(below, headers, accept_key, affinity, raw).await;
         self.tally.dialed(opened.as_ref().map_or_else(UpstreamError::outcome, |_| "ok"));
-        opened
+        opened.map_err(|error| error.at(self.tally.upstream()))
     }
 
     async fn dial(
@@ -276,7 +277,12 @@ impl Upstream {
                 }
                 Ok(Ok(Answer::Other { status, headers, body })) => {
                     self.succeeded(number);
-                    Err(UpstreamError::TurnedDown(Box::new(TurnedDown { status, headers, body })))
+                    Err(UpstreamError::TurnedDown(Box::new(TurnedDown {
+                        status,
+                        headers,
+                        body,
+                        upstream: None,
+                    })))
                 }
                 // No client brings that about.
                 Ok(Err(fault)) if link::is_certificate_refused(&fault) => {

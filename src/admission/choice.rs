@@ -4,8 +4,9 @@ use tracing::debug;
 
 use super::{Admission, Application, Visitor, question::Question};
 use crate::{
-    auth::AuthError,
+    auth::{AuthError, StaleLogin},
     identity::Identity,
+    time::Timestamp,
     wamp::{SessionId, Uri},
 };
 
@@ -26,6 +27,7 @@ impl Admission {
         match self.policy.choose_upstream(&request).await {
             Ok(chosen) => {
                 span.tell("wampgate.upstream", || chosen.clone());
+                recheck(visitor, identity).inspect_err(|refused| span.refused(refused.reason()))?;
                 Ok(chosen)
             }
             Err(error) => {
@@ -36,4 +38,13 @@ impl Admission {
             }
         }
     }
+}
+
+/// Refuses a visitor that has logged out, or whose cookie or identity has lapsed, while its policy was asked: nothing is to learn of
+/// it as the client that it was.
+pub fn recheck(visitor: &Visitor, identity: &Identity) -> Result<(), AuthError> {
+    if visitor.is_revoked() {
+        return Err(StaleLogin::NoLogin.into());
+    }
+    identity.lease.lapsed(Timestamp::now).map_or(Ok(()), |lapse| Err(lapse.into()))
 }

@@ -152,6 +152,18 @@ async fn a_request_without_a_websocket_becomes_an_identity() {
 }
 
 #[tokio::test]
+async fn a_client_that_logs_out_while_its_policy_is_asked_is_refused() {
+    let scene = Scene::new(defer("ticket"));
+    let visitor = scene.visitor(None).await;
+    let joe = scene.log_in(&visitor, SECRET).await.unwrap();
+    assert!(recheck(&visitor, &joe).is_ok());
+    let tracker = scene.admission.tracker.as_ref().unwrap();
+    tracker.log_out(visitor.tracked.as_ref().unwrap(), Timestamp::now()).await.unwrap();
+    let refused = recheck(&visitor, &joe).unwrap_err();
+    assert!(matches!(refused, AuthError::Stale(_)), "{refused}");
+}
+
+#[tokio::test]
 async fn a_request_without_a_hello_offers_its_cookie_and_no_other_method() {
     let scene = Scene::new(defer("ticket"));
     let visitor = scene.visitor(None).await;

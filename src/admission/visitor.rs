@@ -83,6 +83,11 @@ impl Visitor {
         }
     }
 
+    /// Whether the visitor's cookie was revoked since the visitor came.
+    pub fn is_revoked(&self) -> bool {
+        self.tracked.as_ref().is_some_and(|tracked| tracked.presence.is_revoked())
+    }
+
     /// Where the visitor's connection learns that its cookie was revoked, if it has one.
     pub fn revoked(&self) -> Option<Closed> {
         self.tracked.as_ref().map(|tracked| tracked.presence.closed())

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use super::{Connection, lease::Held};
 use crate::{
@@ -100,6 +101,7 @@ impl Connection {
                 let (realm, names) = (remote.uri(), ways.names());
                 let admission = &service.admission;
                 let chosen = admission.choose_upstream(&self.visitor, realm, identity, &names).await?;
+                debug!(connection = %self.visitor.id, upstream = chosen, "a session goes on to an upstream");
                 ways.named(&chosen).ok_or(AuthError::Reconfigured)?
             }
         };

@@ -35,7 +35,7 @@ pub(super) struct Relayed {
     /// What ends it when the client's identity lapses, if that can.
     lease: Option<Box<Held>>,
     lapsed: Option<mpsc::Receiver<Lapse>>,
-    _place: Place,
+    place: Place,
     /// Lasts as long as the connection.
     _span: Span,
     _seat: Option<Seat>,
@@ -58,30 +58,19 @@ impl Relayed {
             place,
             seat,
         } = handover;
-        debug!(connection = %visitor.id, peer = %visitor.peer, public_id = visitor.public_id(), "websocket open to an upstream");
+        debug!(connection = %visitor.id, peer = %visitor.peer, public_id = visitor.public_id(), upstream = place.upstream(), "websocket open to an upstream");
         // Small messages leave at once, as the upstream's do.
         let _ = stream.set_nodelay(true);
         let beginning = Beginning { client: &early, upstream: &sent_early, has_extensions };
         let relay = Relay::new(stream, link, &beginning, interval, tally);
         let (lease, lapsed) = hold(recognized.as_ref());
         let span = begin(&mut visitor);
-        Self {
-            relay,
-            visitor,
-            recognized,
-            backend,
-            refusals,
-            lease,
-            lapsed,
-            _place: place,
-            _span: span,
-            _seat: seat,
-        }
+        Self { relay, visitor, recognized, backend, refusals, lease, lapsed, place, _span: span, _seat: seat }
     }
 
     /// Passes on what comes until a side ends, or the client may no longer be there.
     pub(super) async fn run(self, shutdown: &CancellationToken) {
-        let Self { relay, visitor, recognized, backend, refusals, lease, mut lapsed, .. } = self;
+        let Self { relay, visitor, recognized, backend, refusals, lease, mut lapsed, place, .. } = self;
         let revoked = visitor.revoked();
         let stop = async {
             tokio::select! {
@@ -103,7 +92,7 @@ impl Relayed {
         drop(stream);
         drop(lease);
         visitor.depart();
-        tell(&end, &visitor, recognized.as_ref(), &refusals);
+        tell(&end, &visitor, recognized.as_ref(), &refusals, place.upstream());
     }
 }
 
@@ -157,16 +146,22 @@ fn stop(ending: Ending, name: &'static str) -> Stop {
 }
 
 /// Tells the operator how the connection has ended.
-fn tell(end: &End, visitor: &Visitor, recognized: Option<&Recognized>, refusals: &Refusals) {
+fn tell(
+    end: &End,
+    visitor: &Visitor,
+    recognized: Option<&Recognized>,
+    refusals: &Refusals,
+    upstream: Option<&str>,
+) {
     let (connection, peer, public_id) = (&visitor.id, visitor.peer, visitor.public_id());
-    debug!(%connection, how = %end, "connection ends");
+    debug!(%connection, upstream, how = %end, "connection ends");
     let is_logout = matches!(end, End::Stopped(Stop { name: "revoked" | "logged-out" | "lapsed", .. }));
     if is_logout {
         let identity = recognized.map(|recognized| &recognized.identity);
         let method = identity.map(|identity| identity.authmethod);
         let role = identity.map(|identity| &*identity.authrole);
         let authid = identity.map(|identity| identity.authid.public());
-        info!(%connection, %peer, public_id, method, authid, role, how = %end, "logged out");
+        info!(%connection, %peer, public_id, upstream, method, authid, role, how = %end, "logged out");
     }
     if !end.is_complaint() {
         return;
@@ -174,6 +169,6 @@ fn tell(end: &End, visitor: &Visitor, recognized: Option<&Recognized>, refusals:
     let reason = end.name();
     if let Some(line) = refusals.count(Stage::Relay, reason) {
         let (path, left_out) = (shown::path(visitor.path()), line.left_out);
-        warn!(%connection, %peer, public_id, %path, reason, left_out, "a connection to an upstream was ended: {end}");
+        warn!(%connection, %peer, public_id, %path, upstream, reason, left_out, "a connection to an upstream was ended: {end}");
     }
 }

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, header, request::Parts};
 use hyper::body::{Body as _, Incoming};
 
 use super::{
-    Edge, Requester,
+    Edge, Requester, access,
     body::Body,
     passed_body::{InTransit, PassedBody},
     proxied::{Onward, Proxied, below},
@@ -92,6 +92,7 @@ impl Edge {
         let mut response = Response::new(Body::Passed(Box::new(passed)));
         *response.status_mut() = head.status;
         *response.headers_mut() = headers;
+        access::concerns(&mut response, onward.upstream.tally().upstream());
         Ok(response)
     }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 
 use super::{
-    IdentityHeaders, OnwardOptions, PassedOptions, ProxiedOptions, Requester, Terms,
+    IdentityHeaders, OnwardOptions, PassedOptions, ProxiedOptions, Requester, Terms, access,
     addresses::{ADDRESS_REASONS, Seat},
     body::Body,
     identity_headers,
@@ -21,7 +21,7 @@ use super::{
     websocket::{check_hops, met, without_body},
 };
 use crate::{
-    admission::{Facts, Recognized, Visitor},
+    admission::{Facts, Recognized, Visitor, recheck},
     auth::AuthError,
     backend::Backend,
     handshake::AcceptedAny,
@@ -166,7 +166,8 @@ impl Proxied {
             Ok((Opened { link, early, headers, raw: _, place }, recognized, onward)) => {
                 let backend = self.begins(&visitor, recognized.as_ref());
                 let has_extensions = headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS);
-                let response = switching(onward.rules.answer(&headers), visitor.take_set_cookie());
+                let mut response = switching(onward.rules.answer(&headers), visitor.take_set_cookie());
+                access::concerns(&mut response, place.upstream());
                 let handover = RelayHandover {
                     link,
                     sent_early: early,
@@ -222,7 +223,14 @@ impl Proxied {
         recognized: Option<&Recognized>,
     ) -> Result<&Onward, Problem> {
         match &self.onward {
-            Among::One(onward) => Ok(onward),
+            Among::One(onward) => {
+                // A policy may have taken its time for the decision as well.
+                if let (true, Some(known)) = (self.terms.asks_policy, recognized) {
+                    let checked = recheck(visitor, &known.identity);
+                    checked.map_err(|refused| Problem::NotAllowed(Arc::new(Refusal::Admission(refused))))?;
+                }
+                Ok(onward)
+            }
             // Boxed, so that a path with one upstream has no larger future for it.
             Among::Named(_) => Box::pin(self.ask_which(visitor, recognized))
                 .await

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 
 use super::{
+    access,
     addresses::{Limit, TooMany},
     body::Body,
     head::HeadFault,
@@ -218,9 +219,13 @@ pub(crate) fn reply(problem: &Problem) -> Response<Body> {
         let mut response = Response::new(Body::Bytes(answer.body.clone()));
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers.clone();
+        access::concerns(&mut response, error.upstream());
         return response;
     }
     let mut response = text(status(problem), message(problem));
+    if let Problem::Upstream(error) = problem {
+        access::concerns(&mut response, error.upstream());
+    }
     let headers = response.headers_mut();
     match problem {
         Problem::Method | Problem::Handshake(HandshakeError::Method) => {
@@ -349,7 +354,7 @@ fn message(problem: &Problem) -> String {
         }
         Problem::Handshake(refused) => refused.to_string(),
         Problem::NotAllowed(refusal) => refusal.message(),
-        Problem::Upstream(error) => match **error {
+        Problem::Upstream(error) => match *error.bare() {
             UpstreamError::Full | UpstreamError::Descriptors => "too many connections, come later".into(),
             UpstreamError::Late(..) | UpstreamError::Silent(..) => {
                 "the service behind this gateway does not answer: try again later".into()

@@ -53,7 +53,12 @@ impl Console for Running {
         let now = Timestamp::now();
         let (listeners, upstreams, realms, ways) = {
             let state = self.state();
-            (listeners(&state), upstreams::view(&state), state.realms.clone(), ways(&state))
+            (
+                listeners(&state),
+                upstreams::view(&state, self.foundation.edge_metrics.upstreams()),
+                state.realms.clone(),
+                ways(&state),
+            )
         };
         let stores = self.foundation.stores.all();
         let certificates = self.foundation.certificates.served(now);

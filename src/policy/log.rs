@@ -10,7 +10,7 @@ use super::{
     subject::Subject,
     text::{blank_out, clean},
 };
-use crate::ration::Ration;
+use crate::{ration::Ration, shown};
 
 /// Lines of one decision that are kept.
 const LINES: u32 = 16;
@@ -104,6 +104,7 @@ impl PolicyLog {
                 connection = subject.connection(),
                 peer = subject.peer(),
                 public_id = subject.public_id(),
+                path = subject.path().map(shown::path).as_deref(),
                 failure = error.kind(),
                 left_out = line.left_out,
                 "no decision: {why}"

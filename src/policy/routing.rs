@@ -82,6 +82,10 @@ impl Subject for RoutingRequest<'_> {
         self.cookie.as_ref().map(|cookie| cookie.public_id)
     }
 
+    fn path(&self) -> Option<&str> {
+        Some(self.connection.path)
+    }
+
     fn tracking_id(&self) -> Option<&str> {
         self.cookie.as_ref().map(|cookie| cookie.id).filter(|id| !id.is_empty())
     }

@@ -14,6 +14,11 @@ pub(crate) trait Subject {
     /// Its tracking ID, which stands in no log.
     fn tracking_id(&self) -> Option<&str>;
 
+    /// The path that it has come to, where that tells what was asked.
+    fn path(&self) -> Option<&str> {
+        None
+    }
+
     /// A secret that it has sent, which stands in no log either.
     fn credential(&self) -> Option<&str> {
         None

@@ -36,6 +36,19 @@ pub(super) fn of_dial(error: &UpstreamError) -> RouterFault {
     RouterFault::unavailable(error.reason(), error.to_string())
 }
 
+/// The same at the upstream of this name, if it has one.
+pub(super) fn at(name: Option<&str>, mut fault: RouterFault) -> RouterFault {
+    if let Some(name) = name {
+        fault.why = named(name, &fault.why);
+    }
+    fault
+}
+
+/// What the operator is told of an upstream with this name.
+pub(super) fn named(name: &str, why: &str) -> String {
+    format!("upstream `{name}`: {why}")
+}
+
 /// The connection ends before WELCOME.
 pub(super) fn of_join(error: WireError) -> RouterFault {
     let (reason, why) = match error {

@@ -47,9 +47,9 @@ impl Remote {
         let joining = Box::pin(way.enter(wire, spoken, identity, announced));
         let Ok(joined) = timeout(limit, joining).await else {
             let why = format!("the router has not answered HELLO within {limit:?}");
-            return Err(RouterFault::unavailable(fault::SILENT, why));
+            return Err(fault::at(place.upstream(), RouterFault::unavailable(fault::SILENT, why)));
         };
-        let (wire, reply) = joined?;
+        let (wire, reply) = joined.map_err(|fault| fault::at(place.upstream(), fault))?;
         Ok(RouterSession::new(self.clone(), wire, spoken, reply, router.upstream.tally().clone(), place))
     }
 }
@@ -141,10 +141,11 @@ impl Router {
         }
         let chosen = opened.headers.get(header::SEC_WEBSOCKET_PROTOCOL);
         let chosen = chosen.and_then(|name| Subprotocol::parse(name.to_str().ok()?));
-        match chosen {
-            Some(Subprotocol { serializer, batched: false }) => Ok((opened, serializer)),
-            _ => Err(fault(&UpstreamError::Nonsense("its 101 names no subprotocol of WAMP".to_owned()))),
+        if let Some(Subprotocol { serializer, batched: false }) = chosen {
+            return Ok((opened, serializer));
         }
+        let error = UpstreamError::Nonsense("its 101 names no subprotocol of WAMP".to_owned());
+        Err(fault(&error.at(self.upstream.tally().upstream())))
     }
 }
 

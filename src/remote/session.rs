@@ -112,8 +112,11 @@ impl RouterSession {
         shutdown: &CancellationToken,
     ) -> Ending {
         let Some(link) = &mut self.link else { return Ending::Closed };
-        let ending = link.pass_on(client, identity, is_tracked, shutdown).await;
+        let mut ending = link.pass_on(client, identity, is_tracked, shutdown).await;
         if let Some(link) = self.link.take() {
+            if let (Ending::Router(fault), Some(name)) = (&mut ending, link.tally.upstream()) {
+                fault.why = fault::named(name, &fault.why);
+            }
             let (words, name) = link.last_words(&ending);
             link.tally.ended_by(name);
             let departing = link.departing(words);

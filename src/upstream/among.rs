@@ -63,6 +63,11 @@ pub fn place_of(path: &str, name: Option<&str>) -> String {
     }
 }
 
+/// The name of the upstream at such a place, if the path has several.
+pub(super) fn name_in(place: &str) -> Option<&str> {
+    place.split_once('#').map(|(_, name)| name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,5 +82,6 @@ mod tests {
         let places = two.map(|name, _| place_of("/app", name));
         assert_eq!(places.all().collect::<Vec<_>>(), ["/app#eu", "/app#us"]);
         assert_eq!(one.map(|name, _| place_of("/app", name)), Among::One("/app".to_owned()));
+        assert_eq!(["/app#eu", "/app"].map(name_in), [Some("eu"), None]);
     }
 }

@@ -76,7 +76,7 @@ impl Upstream {
             Err(UpstreamError::Body(_)) => {}
             _ => self.tally.dialed(passed.as_ref().map_or_else(UpstreamError::outcome, |_| "ok")),
         }
-        passed
+        passed.map_err(|error| error.at(self.tally.upstream()))
     }
 
     async fn exchange(&self, passing: Passing<'_>) -> Result<Response<AnswerBody>, UpstreamError> {

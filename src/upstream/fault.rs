@@ -31,6 +31,8 @@ pub enum UpstreamError {
     TurnedDown(Box<TurnedDown>),
     /// The client's body keeps the request from going on.
     Body(BodyFault),
+    /// One of these at the upstream of this name, of several at a path.
+    At(Box<str>, Box<Self>),
 }
 
 /// What an upstream answers that does not take a client.
@@ -42,6 +44,8 @@ pub struct TurnedDown {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// The name of the upstream, if the path has several.
+    pub upstream: Option<Box<str>>,
 }
 
 impl UpstreamError {
@@ -59,8 +63,38 @@ impl UpstreamError {
         "upstream-nonsense",
     ];
 
+    /// The same at the upstream of this name, if it has one. A client's fault says nothing about an upstream.
+    pub fn at(mut self, name: Option<&str>) -> Self {
+        let Some(name) = name else { return self };
+        match &mut self {
+            Self::Body(_) | Self::At(..) => self,
+            Self::TurnedDown(answer) => {
+                answer.upstream = Some(name.into());
+                self
+            }
+            _ => Self::At(name.into(), Box::new(self)),
+        }
+    }
+
+    /// The name of the upstream, if the path has several.
+    pub fn upstream(&self) -> Option<&str> {
+        match self {
+            Self::At(name, _) => Some(name),
+            Self::TurnedDown(answer) => answer.upstream.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What has happened, wherever it was.
+    pub fn bare(&self) -> &Self {
+        match self {
+            Self::At(_, error) => error.bare(),
+            error => error,
+        }
+    }
+
     /// Its name in metrics and in the log.
-    pub const fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> &'static str {
         match self {
             Self::Full => "upstream-full",
             Self::Descriptors => "descriptors",
@@ -74,6 +108,7 @@ impl UpstreamError {
             Self::Body(BodyFault::TooLarge(_)) => "body-size",
             Self::Body(BodyFault::Late(_)) => "body-late",
             Self::Body(BodyFault::Broken) => "body",
+            Self::At(_, error) => error.reason(),
         }
     }
 
@@ -84,7 +119,7 @@ impl UpstreamError {
     }
 
     /// The status that the client gets.
-    pub const fn status(&self) -> StatusCode {
+    pub fn status(&self) -> StatusCode {
         match self {
             Self::Full | Self::Descriptors => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable(_) | Self::Tls(_) | Self::Lost(_) | Self::Nonsense(_) => {
@@ -95,6 +130,7 @@ impl UpstreamError {
             Self::Body(BodyFault::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyFault::Late(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::Body(BodyFault::Broken) => StatusCode::BAD_REQUEST,
+            Self::At(_, error) => error.status(),
         }
     }
 }
@@ -102,7 +138,10 @@ impl UpstreamError {
 /// For the operator.
 impl fmt::Display for UpstreamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        if let Some(name) = self.upstream() {
+            write!(f, "upstream `{name}`: ")?;
+        }
+        match self.bare() {
             Self::Full => {
                 f.write_str("the upstream has as many connections as its `max_connections` lets it have")
             }
@@ -121,6 +160,7 @@ impl fmt::Display for UpstreamError {
             Self::Nonsense(why) => write!(f, "the upstream's answer makes no sense, {why}"),
             Self::TurnedDown(answer) => write!(f, "the upstream has answered {}", answer.status),
             Self::Body(fault) => fault.fmt(f),
+            Self::At(_, error) => error.fmt(f),
         }
     }
 }

@@ -1,12 +1,16 @@
 //! What monitoring sees of upstreams.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+};
 
 use super::{
     UpstreamAddress,
+    among::name_in,
     choice::Choice,
     end::End,
-    member::{Member, Members, UnderWay},
+    member::{AddressState, Member, Members, UnderWay},
 };
 use crate::{
     descriptors::Descriptor,
@@ -18,18 +22,31 @@ use crate::{
 pub(super) const OUTCOMES: [&str; 10] =
     ["ok", "turned-down", "full", "descriptors", "unreachable", "late", "tls", "silent", "lost", "nonsense"];
 
+/// Bytes from clients, and to them.
+const DIRECTIONS: [&str; 2] = ["received", "sent"];
+
+const PROBE_OUTCOMES: [&str; 2] = ["ok", "failed"];
+
 /// The metrics of all upstreams of a gateway. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct UpstreamMetrics {
-    open: Gauges<2>,
+    series: Arc<Series>,
     out: Readings<2>,
+    members: Members,
+    /// What all upstreams have besides: TLS, which is read anew when its files change.
+    pub(super) connectors: Connectors,
+}
+
+/// What is counted by upstream. Each series is there as long as a configuration has the upstream, or something goes through it still.
+#[derive(Debug, Default)]
+struct Series {
+    open: Gauges<2>,
     dials: Counters<3>,
     ends: Counters<3>,
     bytes: Counters<3>,
-    members: Members,
     probes: Counters<3>,
-    /// What all upstreams have besides: TLS, which is read anew when its files change.
-    pub(super) connectors: Connectors,
+    /// Those that are there, by transport and path.
+    known: Mutex<HashMap<(String, String), Weak<Inner>>>,
 }
 
 /// Counts what goes through one upstream. Cheap to clone, and the same after a reload.
@@ -38,6 +55,9 @@ pub struct Tally(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    series: Arc<Series>,
+    place: (String, String),
+    probes: OnceLock<ProbeTally>,
     open: Gauge,
     dials: [Counter; OUTCOMES.len()],
     ends: [Counter; End::NAMES.len()],
@@ -65,7 +85,8 @@ impl UpstreamMetrics {
     /// Metrics that monitoring is shown.
     pub fn register(registry: &Registry, connectors: &Connectors) -> Self {
         let metrics = Self { connectors: connectors.clone(), ..Self::default() };
-        let Self { open, out, dials, ends, bytes, members, probes, connectors: _ } = &metrics;
+        let Self { series, out, members, connectors: _ } = &metrics;
+        let Series { open, dials, ends, bytes, probes, known: _ } = &**series;
         let help = "Connections to an upstream now.";
         registry.register("wampgate_upstream_connections", help, open.clone());
         let help = "Addresses of an upstream that are left out now because they have failed, or do not answer their probes.";
@@ -85,16 +106,6 @@ impl UpstreamMetrics {
         metrics
     }
 
-    /// The counters of the probes of the upstream at a path.
-    pub(super) fn probes_of(&self, transport: &str, path: &str) -> ProbeTally {
-        let place = [("transport", transport.to_owned()), ("path", path.to_owned())];
-        let counter = |outcome: &str| {
-            let [transport, path] = place.clone();
-            self.probes.get_or_create_owned(&[transport, path, ("outcome", outcome.to_owned())])
-        };
-        ProbeTally { ok: counter("ok"), failed: counter("failed") }
-    }
-
     /// The addresses of the upstream at a path, as they are: what was known of one before a reload is known still.
     pub(super) fn members(
         &self,
@@ -105,18 +116,34 @@ impl UpstreamMetrics {
         self.members.of(transport, path, addresses)
     }
 
-    /// The counters of the upstream at a path.
+    /// The counters of the upstream at a path: those of before a reload, if it was there.
     pub fn of(&self, transport: &str, path: &str) -> Tally {
-        let place = || [("transport", transport.to_owned()), ("path", path.to_owned())];
-        let [transport, path] = place();
-        let labels = |name, value: &str| [transport.clone(), path.clone(), (name, value.to_owned())];
-        let counter = |family: &Counters<3>, name, value| family.get_or_create_owned(&labels(name, value));
-        Tally(Arc::new(Inner {
-            open: self.open.get_or_create_owned(&place()),
-            dials: OUTCOMES.map(|outcome| counter(&self.dials, "outcome", outcome)),
-            ends: End::NAMES.map(|how| counter(&self.ends, "how", how)),
-            bytes: ["received", "sent"].map(|direction| counter(&self.bytes, "direction", direction)),
-        }))
+        let place = (transport.to_owned(), path.to_owned());
+        let mut known = self.series.known();
+        if let Some(inner) = known.get(&place).and_then(Weak::upgrade) {
+            return Tally(inner);
+        }
+        let series = &self.series;
+        let counter = |family: &Counters<3>, name, value: &str| {
+            family.get_or_create_owned(&labels(&place, name, value))
+        };
+        let inner = Arc::new(Inner {
+            open: series.open.get_or_create_owned(&whole(&place)),
+            dials: OUTCOMES.map(|outcome| counter(&series.dials, "outcome", outcome)),
+            ends: End::NAMES.map(|how| counter(&series.ends, "how", how)),
+            bytes: DIRECTIONS.map(|direction| counter(&series.bytes, "direction", direction)),
+            series: Arc::clone(series),
+            place: place.clone(),
+            probes: OnceLock::new(),
+        });
+        known.insert(place, Arc::downgrade(&inner));
+        Tally(inner)
+    }
+
+    /// The addresses that connections or requests use now, each with its transport and its path: also those that no configuration has any
+    /// more.
+    pub fn in_use(&self) -> Vec<(String, String, AddressState)> {
+        self.members.in_use()
     }
 
     /// Shows how many addresses are left out.
@@ -126,7 +153,66 @@ impl UpstreamMetrics {
     }
 }
 
+/// The labels of an upstream.
+fn whole((transport, path): &(String, String)) -> [(&'static str, String); 2] {
+    [("transport", transport.clone()), ("path", path.clone())]
+}
+
+/// The labels of one of its series.
+fn labels(place: &(String, String), name: &'static str, value: &str) -> [(&'static str, String); 3] {
+    let [transport, path] = whole(place);
+    [transport, path, (name, value.to_owned())]
+}
+
+impl Series {
+    // Held for a few instructions each time a configuration takes effect, or an upstream goes.
+    fn known(&self) -> MutexGuard<'_, HashMap<(String, String), Weak<Inner>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nothing has the upstream any more: monitoring no longer sees it.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let Self { series, place, .. } = self;
+        let mut known = series.known();
+        // The same upstream may have come back meanwhile, and counts on in the same series.
+        if known.get(place).is_none_or(|other| other.strong_count() > 0) {
+            return;
+        }
+        known.remove(place);
+        series.open.remove(&whole(place));
+        let families: [(&Counters<3>, &'static str, &[&str]); 4] = [
+            (&series.dials, "outcome", &OUTCOMES),
+            (&series.ends, "how", &End::NAMES),
+            (&series.bytes, "direction", &DIRECTIONS),
+            (&series.probes, "outcome", &PROBE_OUTCOMES),
+        ];
+        for (family, name, values) in families {
+            for value in values {
+                family.remove(&labels(place, name, value));
+            }
+        }
+    }
+}
+
 impl Tally {
+    /// The name of the upstream, if its path has several.
+    pub fn upstream(&self) -> Option<&str> {
+        self.0.upstream()
+    }
+
+    /// The counters of its probes.
+    pub(super) fn probes(&self) -> ProbeTally {
+        let Inner { series, place, probes, .. } = &*self.0;
+        let counter = |outcome| series.probes.get_or_create_owned(&labels(place, "outcome", outcome));
+        let made = || {
+            let [ok, failed] = PROBE_OUTCOMES.map(counter);
+            ProbeTally { ok, failed }
+        };
+        probes.get_or_init(made).clone()
+    }
+
     /// A place among so many connections, if there is one.
     pub(super) fn enter(&self, limit: u32) -> Option<Place> {
         let before = self.0.open.inc();
@@ -163,7 +249,18 @@ impl Tally {
     }
 }
 
+impl Inner {
+    fn upstream(&self) -> Option<&str> {
+        name_in(&self.place.1)
+    }
+}
+
 impl Place {
+    /// The name of the upstream, if its path has several.
+    pub fn upstream(&self) -> Option<&str> {
+        self.counted.upstream()
+    }
+
     /// The same with the descriptor of its connection.
     pub(super) fn with(mut self, descriptor: Descriptor) -> Self {
         self.descriptor = Some(descriptor);

@@ -2,13 +2,13 @@
 
 mod routers;
 
-use std::fs;
+use std::{fs, time::Instant};
 
 use serde_json::{Value, json};
 
 use super::metrics::metrics;
 use crate::support::{
-    Client, Frame, Gateway, Handshake, Jar,
+    Client, Frame, Gateway, Handshake, Jar, PATIENCE,
     command::{run, wampgate},
     config::{TICKET, With as _, endpoint, ticket_auth, tracked, web_paths},
     http::{Connection, Response},
@@ -210,6 +210,61 @@ fn without_a_choice_there_is_no_upstream() {
         if choice == "asia" {
             gateway.output().until(r#""asia" is none of the path's `upstreams`"#, 1);
         }
+    }
+}
+
+#[test]
+fn the_log_tells_which_of_several_upstreams_it_was() {
+    let (eu, us) = (Upstream::echo(), Upstream::echo());
+    let mut upstreams = named(&eu, &us, "ws");
+    upstreams["eu"]["max_connections"] = json!(1);
+    let mut config = config("websocket-proxy", &choosing(&json!("eu")), &upstreams);
+    config["transports"][0]["options"] = json!({ "access_log": true });
+    let gateway = start(&config);
+    let _socket = opens(&gateway, &mut Jar::default());
+    handshake().is_refused(&gateway, 503);
+    gateway.output().until("upstream `eu`: the upstream has as many connections", 1);
+    // The client that was let in, and the one that was not.
+    gateway.output().until("upstream=\"eu\" status=101", 1);
+    gateway.output().until("upstream=\"eu\" status=503", 1);
+}
+
+#[test]
+fn a_choice_that_fails_names_the_path_in_the_log() {
+    let (eu, us) = (Upstream::echo(), Upstream::echo());
+    let gateway = start(&config("websocket-proxy", &choosing(&json!("error!")), &named(&eu, &us, "ws")));
+    handshake().is_refused(&gateway, 503);
+    gateway.output().until("path=\"/app\" failure=\"refused\"", 1);
+}
+
+#[test]
+fn what_a_reload_takes_goes_from_the_metrics_once_nothing_uses_it() {
+    let (eu, us) = (Upstream::echo(), Upstream::echo());
+    let of = |name: &str| {
+        let upstreams =
+            json!({ name: { "addresses": [eu.url("/")] }, "stays": { "addresses": [us.url("/")] } });
+        config("websocket-proxy", &choosing(&json!(name)), &upstreams)
+    };
+    let gateway = start(&of("old"));
+    let mut socket = opens(&gateway, &mut Jar::default());
+    let (said, code) = gateway.reload(&of("next"));
+    assert_eq!(code, 0, "{said}");
+    // A connection of before keeps what it is counted by.
+    echoes(&mut socket);
+    let seen = metrics(&gateway);
+    let open = |path: &str| format!("wampgate_upstream_connections{{transport=\"0\",path=\"{path}\"}} 1\n");
+    assert!(seen.contains(&open("/app#old")), "{seen}");
+    let _next = opens(&gateway, &mut Jar::default());
+    drop(socket);
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let seen = metrics(&gateway);
+        // What stays counts on.
+        assert!(seen.contains(&open("/app#next")) && seen.contains("/app#stays"), "{seen}");
+        if !seen.contains("/app#old") {
+            break;
+        }
+        assert!(Instant::now() < end, "{seen}");
     }
 }
 

@@ -398,7 +398,7 @@ fn the_page_shows_each_of_several_upstreams_once_by_its_name() {
     });
     let gateway = Gateway::prepare(&config).file("scripted.wasm", CHOOSES).run();
     let handshake = Handshake::default().path("/app").without("Sec-WebSocket-Protocol");
-    let (_socket, _) = handshake.opens(&gateway);
+    let (socket, _) = handshake.opens(&gateway);
     let mut page = open(&gateway);
     let view = view_where(&mut page, |view| {
         let rows = view["upstreams"].as_array().unwrap();
@@ -414,4 +414,22 @@ fn the_page_shows_each_of_several_upstreams_once_by_its_name() {
         [("/app#eu", 1, false), ("/app#us", 0, true), ("/behind#eu", 0, false), ("/behind#us", 0, true)];
     let expected = expected.map(|(path, clients, is_out)| (path.to_owned(), json!(clients), is_out));
     assert_eq!(rows.iter().map(row).collect::<Vec<_>>(), expected);
+
+    // What a reload takes is shown as long as a client uses it.
+    let mut upstreams = config["transports"][0]["paths"]["app"]["upstreams"].take();
+    upstreams["north"] = upstreams["eu"].take();
+    upstreams.as_object_mut().unwrap().remove("eu");
+    config["transports"][0]["paths"]["app"]["upstreams"] = upstreams;
+    let (said, code) = gateway.reload(&config);
+    assert_eq!(code, 0, "{said}");
+    let mut page = open(&gateway);
+    let left = |view: &Value| {
+        let rows = view["upstreams"].as_array().unwrap();
+        rows.iter().find(|row| row["path"] == "/app#eu").cloned()
+    };
+    let view = view_where(&mut page, |view| left(view).is_some());
+    let row = left(&view).unwrap();
+    assert_eq!((&row["configured"], &row["addresses"][0]["clients"]), (&json!(false), &json!(1)), "{row}");
+    drop(socket);
+    view_where(&mut page, |view| left(view).is_none());
 }

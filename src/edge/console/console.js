@@ -367,10 +367,11 @@ function showListeners(listeners) {
 
 function showUpstreams(upstreams) {
   $('no-upstreams').hidden = upstreams.length > 0;
-  const row = ({ transport, path, choice, probed }) => ({ address, clients, out }) => ({
+  const row = ({ transport, path, choice, probed, configured }) => ({ address, clients, out }) => ({
     key: `${transport} ${path} ${address}`,
     cells: [
-      `${transport} ${path}`, address, choice, probed ? 'yes' : 'no', whole(clients), [out ? 'out' : 'in', out ? 'bad' : 'good'],
+      `${transport} ${path}`, address, choice ?? NONE, probed ? 'yes' : 'no', whole(clients),
+      configured ? [out ? 'out' : 'in', out ? 'bad' : 'good'] : ['no longer configured', 'bad'],
       out ? time(out.since) : NONE, out ? out.why : NONE,
     ],
   });
