@@ -74,7 +74,10 @@ async fn a_head_request_gets_the_same_head_and_no_content() {
             exchange(&edge, request("HEAD").as_bytes()).await,
         );
         let without_date = |reply: &str| {
-            reply.split_inclusive("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("date:")).collect::<String>()
+            reply
+                .split_inclusive("\r\n")
+                .filter(|line| !line.to_ascii_lowercase().starts_with("date:"))
+                .collect::<String>()
         };
         let expected = get.split_inclusive("\r\n\r\n").next().unwrap();
         assert_eq!(without_date(&head), without_date(expected), "{path}");
