@@ -86,7 +86,6 @@ mod server;
 mod service;
 #[cfg(feature = "gateway")]
 mod session;
-#[cfg(feature = "gateway")]
 mod shown;
 #[cfg(feature = "gateway")]
 mod socket_file;
