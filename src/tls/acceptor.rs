@@ -133,12 +133,13 @@ impl Acceptor {
     /// Reads the files again if they have changed. New certificates take the place of the old ones only if all of them can be
     /// served and hold now. None: they have, with the same bytes. Reads files: not for a connection's task.
     pub(super) fn reload(&self) -> Option<Result<(), TlsLoadError>> {
+        let current = self.current.load_full();
         self.watch.renew(
             false,
             self.options.files(),
             || Loaded::read(&self.options, Some(&self.current.load())),
             |loaded| &loaded.pairs,
-            |pair| self.current.load().pairs.iter().any(|other| other.is_same(pair)),
+            &current.pairs,
             |loaded| self.current.store(Arc::new(loaded)),
         )
     }

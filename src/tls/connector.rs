@@ -111,15 +111,14 @@ impl Connector {
     }
 
     fn renew(&self, always: bool) -> Option<Result<(), TlsLoadError>> {
+        let current = self.current.load_full();
+        let in_use = current.as_ref().map_or(&[][..], |ready| &ready.shown);
         self.watch.renew(
             always,
             self.options.files(),
             || Ready::read(&self.options),
             |ready| &ready.shown,
-            |pair| {
-                let current = self.current.load();
-                current.iter().flat_map(|ready| &ready.shown).any(|other| other.is_same(pair))
-            },
+            in_use,
             |ready| self.current.store(Some(Arc::new(ready))),
         )
     }

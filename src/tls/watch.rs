@@ -44,7 +44,7 @@ impl Watch {
         files: impl Iterator<Item = &'a PathBuf>,
         read: impl FnOnce() -> Result<L, TlsLoadError>,
         pairs: impl Fn(&L) -> &[Pair],
-        is_in_use: impl Fn(&Pair) -> bool,
+        in_use: &[Pair],
         replace: impl FnOnce(L),
     ) -> Option<Result<(), TlsLoadError>> {
         // Held throughout: of two reloads at once the later one must win.
@@ -56,10 +56,9 @@ impl Watch {
         *last = None;
         let now = Timestamp::now();
         let loaded = read();
-        let due = loaded.as_ref().ok().and_then(|loaded| begins(others(pairs(loaded), &is_in_use), now));
+        let due = loaded.as_ref().ok().and_then(|loaded| begins(others(pairs(loaded), in_use), now));
         self.due.store(due.map_or(NEVER, Timestamp::as_millis), Ordering::Relaxed);
-        let loaded =
-            loaded.and_then(|loaded| holds(others(pairs(&loaded), &is_in_use), now).map(|()| loaded));
+        let loaded = loaded.and_then(|loaded| holds(others(pairs(&loaded), in_use), now).map(|()| loaded));
         Some(loaded.map(|loaded| {
             *last = Some(found);
             replace(loaded);
@@ -73,11 +72,8 @@ impl Watch {
 }
 
 /// Those that are not in use.
-fn others<'a>(
-    pairs: &'a [Pair],
-    is_in_use: &'a impl Fn(&Pair) -> bool,
-) -> impl Iterator<Item = &'a Pair> + Clone {
-    pairs.iter().filter(move |pair| !is_in_use(pair))
+fn others<'a>(pairs: &'a [Pair], in_use: &'a [Pair]) -> impl Iterator<Item = &'a Pair> + Clone {
+    pairs.iter().filter(|pair| !in_use.iter().any(|other| other.is_same(pair)))
 }
 
 /// When all certificates hold, if time is all that it takes.
