@@ -28,9 +28,9 @@ use std::{process::ExitCode, time::Duration};
 use serde_json::json;
 
 use self::{
-    spent::{median, spent},
+    spent::{median, rounds, spent},
     support::{
-        Client, Gateway, Handshake, Jar, Serializer, code,
+        Client, Gateway, Jar, code,
         config::{With as _, untracked, web_paths},
     },
 };
@@ -60,8 +60,7 @@ struct Publisher {
 
 impl Publisher {
     fn of(gateway: &Gateway, role: &str) -> Self {
-        let handshake = Handshake::default().path(&format!("/{role}"));
-        let mut client = Client::open_by(gateway, &mut Jar::default(), handshake, Serializer::Json, false);
+        let mut client = Client::open_at(gateway, &mut Jar::default(), &format!("/{role}"));
         client.joins();
         Self { client, same: Vec::new(), new: Vec::new(), next: 0 }
     }
@@ -114,8 +113,7 @@ fn gateway() -> Gateway {
 }
 
 fn main() -> ExitCode {
-    // `cargo test` runs benches as well, and wants to know only whether they run.
-    let rounds = if std::env::args().any(|argument| argument == "--bench") { ROUNDS } else { 1 };
+    let rounds = rounds(ROUNDS);
     let gateway = gateway();
     let mut publishers = ["permissions", "authorizer"].map(|role| Publisher::of(&gateway, role));
     for _ in 0..rounds {

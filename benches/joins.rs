@@ -40,9 +40,9 @@ use ring::{
 use serde_json::{Value, json};
 
 use self::{
-    spent::{median, spent},
+    spent::{median, rounds, spent},
     support::{
-        Client, Gateway, Handshake, Jar, Serializer,
+        Client, Gateway, Jar,
         config::{TICKET, With as _, ticket_auth, untracked, web_paths},
     },
 };
@@ -139,10 +139,8 @@ struct Times {
 impl Times {
     /// Lets clients of one service join.
     fn turn(&mut self, gateway: &Gateway, service: &str, ticket: &str) {
-        let open = |_| {
-            let handshake = Handshake::default().path(&format!("/{service}"));
-            Client::open_by(gateway, &mut Jar::default(), handshake, Serializer::Json, false)
-        };
+        let path = format!("/{service}");
+        let open = |_| Client::open_at(gateway, &mut Jar::default(), &path);
         let mut clients: Vec<Client> = (0..CLIENTS).map(open).collect();
         let before = spent(gateway.pid());
         for client in &mut clients {
@@ -160,8 +158,7 @@ impl Times {
 }
 
 fn main() -> ExitCode {
-    // `cargo test` runs benches as well, and wants to know only whether they run.
-    let rounds = if std::env::args().any(|argument| argument == "--bench") { ROUNDS } else { 1 };
+    let rounds = rounds(ROUNDS);
     let token = Token::new();
     let gateway = gateway(&token);
     let tickets = [TICKET, TICKET, token.text.as_str()];

@@ -25,7 +25,7 @@ use std::{
 use serde_json::json;
 
 use self::support::{
-    Client, Gateway, Handshake, Jar, Serializer,
+    Client, Gateway, Jar,
     config::{With as _, tracked, web_paths},
 };
 
@@ -66,8 +66,7 @@ fn main() {
             let gateway = gateway.run();
             let listening = begun.elapsed();
             for name in POLICIES {
-                let handshake = Handshake::default().path(&format!("/{name}"));
-                Client::open_by(&gateway, &mut Jar::default(), handshake, Serializer::Json, false).joins();
+                Client::open_at(&gateway, &mut Jar::default(), &format!("/{name}")).joins();
             }
             Start { listening, welcomed: begun.elapsed() }
         };

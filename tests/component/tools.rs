@@ -202,29 +202,47 @@ fn the_testkit_asks_what_it_is_told() {
     assert!(matches!(policy.decide(&headers), Err(PolicyError::Refused(_))));
 }
 
+/// `wampgate policy test`, with as much time as a busy machine needs.
+fn tested(component: &str, cases: &str) -> (String, String, bool) {
+    policy(&["test", component, cases, "--deadline", "2000"], "")
+}
+
+/// The cases pass, and this is told of them.
+#[track_caller]
+fn passes(component: &str, cases: &str, told: &[&str]) -> String {
+    let (out, error, passed) = tested(component, cases);
+    assert!(passed && told.iter().all(|told| out.contains(told)), "{out}{error}");
+    out
+}
+
+/// The example in a section of the documentation is a cases file that the component passes; one in which a word is another does not.
+#[track_caller]
+fn passes_the_example(component: &str, section: &str, word: &str, other: &str) -> (Folder, String, String) {
+    let folder = Folder::new();
+    let page = include_str!("../../docs/policy-cases.md");
+    let section = page.split(section).nth(1).unwrap();
+    let example = section.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let cases = folder.file("cases.json", example);
+    passes(component, &cases, &[]);
+    let wrong = folder.file("wrong.json", example.replace(word, other));
+    let (out, _, passed) = tested(component, &wrong);
+    assert!(!passed, "{out}");
+    (folder, cases, out)
+}
+
 #[test]
 fn the_commands_ask_a_policy_that_chooses_for_upstreams() {
     const REGIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/component/regions.wasm");
     const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/regions/cases.json");
-    let (out, error, passed) = policy(&["test", REGIONS, CASES, "--deadline", "2000"], "");
-    assert!(passed, "{out}{error}");
-    assert!(out.contains("ok    a role goes to its own upstream"), "{out}");
-    assert!(out.contains("ok    generic: an upstream: odd Unicode"), "{out}");
+    let told = ["ok    a role goes to its own upstream", "ok    generic: an upstream: odd Unicode"];
+    let out = passes(REGIONS, CASES, &told);
     assert!(!out.contains("warning"), "{out}");
 
-    // The example in the documentation is a cases file of this policy.
-    let folder = Folder::new();
-    let page = include_str!("../../docs/policy-cases.md");
-    let section = page.split("## A choice of an upstream").nth(1).unwrap();
-    let example = section.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let cases = folder.file("cases.json", example);
-    let (out, error, passed) = policy(&["test", REGIONS, &cases, "--deadline", "2000"], "");
-    assert!(passed, "{out}{error}");
+    let (word, other) = (r#""upstream": "us""#, r#""upstream": "eu""#);
+    let (folder, cases, out) = passes_the_example(REGIONS, "## A choice of an upstream", word, other);
     let report = TestPolicy::load_with(REGIONS, options_of(&cases)).unwrap().run_all(&cases_of(&cases));
     report.assert_passed();
-    let wrong = folder.file("wrong.json", example.replace(r#""upstream": "us""#, r#""upstream": "eu""#));
-    let (out, _, passed) = policy(&["test", REGIONS, &wrong, "--deadline", "2000"], "");
-    assert!(!passed && out.contains(r#"expected {"upstream":"eu"}, got {"upstream":"us"}"#), "{out}");
+    assert!(out.contains(r#"expected {"upstream":"eu"}, got {"upstream":"us"}"#), "{out}");
 
     // What is asked about a HELLO is not asked beside it.
     let mixed = json!({ "config": { "otherwise": "eu" }, "cases": [
@@ -234,7 +252,7 @@ fn the_commands_ask_a_policy_that_chooses_for_upstreams() {
         { "name": "decision", "request": { "upstreams": ["eu"] }, "expect": "none" },
     ] });
     let mixed = folder.file("mixed.json", mixed.to_string());
-    let (out, _, passed) = policy(&["test", REGIONS, &mixed, "--deadline", "2000"], "");
+    let (out, _, passed) = tested(REGIONS, &mixed);
     assert!(!passed && out.contains("FAIL  both: a request with `upstreams` asks which one"), "{out}");
     assert!(out.contains("FAIL  who: `client` is who goes on") && out.contains("ok    any"), "{out}");
     assert!(out.contains(r#"FAIL  decision: expected "none", got {"upstream":"eu"}"#), "{out}");
@@ -268,21 +286,10 @@ fn options_of(file: &str) -> PolicyOptions {
 fn the_commands_see_by_its_export_that_a_component_is_an_authenticator() {
     const INVITATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/component/invitation.wasm");
     const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/invitation/cases.json");
-    let (out, error, passed) = policy(&["test", INVITATION, CASES, "--deadline", "2000"], "");
-    assert!(passed, "{out}{error}");
-    assert!(out.contains("ok    generic: remembered, odd Unicode"), "{out}");
-
-    // The example in the documentation is a cases file of this authenticator.
-    let folder = Folder::new();
-    let page = include_str!("../../docs/policy-cases.md");
-    let section = page.split("## Cases of an authenticator").nth(1).unwrap();
-    let example = section.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let cases = folder.file("cases.json", example);
-    let (out, error, passed) = policy(&["test", INVITATION, &cases, "--deadline", "2000"], "");
-    assert!(passed, "{out}{error}");
-    let wrong = folder.file("wrong.json", example.replace("\"unknown\"", "\"accept\""));
-    let (out, _, passed) = policy(&["test", INVITATION, &wrong, "--deadline", "2000"], "");
-    assert!(!passed && out.contains("expected \"accept\", got \"unknown\""), "{out}");
+    passes(INVITATION, CASES, &["ok    generic: remembered, odd Unicode"]);
+    let section = "## Cases of an authenticator";
+    let (.., out) = passes_the_example(INVITATION, section, "\"unknown\"", "\"accept\"");
+    assert!(out.contains("expected \"accept\", got \"unknown\""), "{out}");
 
     let config = json!({ "invited": { "ann": { "role": "frontend", "invitation": "q7ZrT2m9wXcK4vLb" } } });
     let arguments = ["decide", INVITATION, "--deadline", "2000", "--config", &config.to_string()];
@@ -299,21 +306,10 @@ fn the_commands_see_by_its_export_that_a_component_is_an_authenticator() {
 fn the_commands_see_by_its_export_that_a_component_is_an_authorizer() {
     const OWN_TOPICS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/component/own-topics.wasm");
     const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/own-topics/cases.json");
-    let (out, error, passed) = policy(&["test", OWN_TOPICS, CASES, "--deadline", "2000"], "");
-    assert!(passed, "{out}{error}");
-    assert!(out.contains("ok    generic: subscribe, every URI by prefix"), "{out}");
-
-    // The example in the documentation is a cases file of this authorizer.
-    let folder = Folder::new();
-    let page = include_str!("../../docs/policy-cases.md");
-    let section = page.split("## Cases of an authorizer").nth(1).unwrap();
-    let example = section.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let cases = folder.file("cases.json", example);
-    let (out, error, passed) = policy(&["test", OWN_TOPICS, &cases, "--deadline", "2000"], "");
-    assert!(passed, "{out}{error}");
-    let wrong = folder.file("wrong.json", example.replace("\"seconds\": 3600", "\"seconds\": 60"));
-    let (out, _, passed) = policy(&["test", OWN_TOPICS, &wrong, "--deadline", "2000"], "");
-    assert!(!passed && out.contains(r#""seconds":60"#) && out.contains(r#""seconds":3600"#), "{out}");
+    passes(OWN_TOPICS, CASES, &["ok    generic: subscribe, every URI by prefix"]);
+    let (word, other) = ("\"seconds\": 3600", "\"seconds\": 60");
+    let (.., out) = passes_the_example(OWN_TOPICS, "## Cases of an authorizer", word, other);
+    assert!(out.contains(r#""seconds":60"#) && out.contains(r#""seconds":3600"#), "{out}");
 
     let config = json!({ "own": "com.example.user." }).to_string();
     let decide =

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Client, Gateway, Handshake, Jar, PATIENCE,
-    config::{TICKET, With as _, ticket_auth, tracked, untracked, web, web_paths},
+    config::{With as _, ticket_auth, tracked, untracked, web, web_paths},
     http::{Connection, Response},
     upstream::Upstream,
 };
@@ -56,8 +56,7 @@ fn server() -> Upstream {
 
 fn joe(gateway: &Gateway) -> (String, Client) {
     let mut jar = Jar::default();
-    let mut client = Client::open(gateway, &mut jar);
-    client.join_by_ticket("joe", TICKET).unwrap();
+    let (client, _) = Client::joe(gateway, &mut jar);
     (jar.id.unwrap(), client)
 }
 

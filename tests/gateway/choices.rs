@@ -10,7 +10,7 @@ use super::metrics::metrics;
 use crate::support::{
     Client, Frame, Gateway, Handshake, Jar, PATIENCE,
     command::{run, wampgate},
-    config::{TICKET, With as _, endpoint, ticket_auth, tracked, web_paths},
+    config::{self, With as _, with_metrics},
     http::{Connection, Response},
     upstream::Upstream,
 };
@@ -36,22 +36,13 @@ fn by_role() -> Value {
 
 /// A WebSocket path with cookies, where joe can log in and others may stay anonymous.
 fn logins(policy: &Value) -> Value {
-    let auth = ticket_auth().with("cookie", json!({})).with("anonymous", json!({ "type": "static" }));
-    tracked().with("auth", auth).with("policy", policy.clone())
+    config::logins().with("policy", policy.clone())
 }
 
 /// What upstreams are called.
 fn named(eu: &Upstream, us: &Upstream, scheme: &str) -> Value {
     let at = |upstream: &Upstream| json!({ "addresses": [format!("{scheme}://{}", upstream.address)] });
     json!({ "eu": at(eu), "us": at(us) })
-}
-
-fn with_metrics(paths: &Value) -> Value {
-    let mut config = web_paths(paths);
-    let metrics =
-        json!({ "type": "web", "endpoint": endpoint(), "paths": { "metrics": { "type": "metrics" } } });
-    config["transports"].as_array_mut().unwrap().push(metrics);
-    config
 }
 
 /// `/ws` with this policy, and `/app`, whose clients these are.
@@ -79,7 +70,7 @@ fn handshake() -> Handshake {
 #[track_caller]
 fn joe(gateway: &Gateway) -> Jar {
     let mut jar = Jar::default();
-    Client::open(gateway, &mut jar).join_by_ticket("joe", TICKET).unwrap();
+    Client::joe(gateway, &mut jar);
     jar
 }
 

@@ -10,8 +10,8 @@ use super::metrics::metrics;
 use crate::{
     component::guests,
     support::{
-        Client, Gateway, Handshake, Jar, Serializer, code,
-        config::{With as _, anonymous_auth, endpoint, ticket_auth, tracked_in_file},
+        Client, Gateway, Jar, code,
+        config::{With as _, anonymous_auth, ticket_auth, tracked_in_file, with_metrics},
     },
 };
 
@@ -115,8 +115,7 @@ fn tested(component: &[u8]) -> &'static str {
 
 /// What the gateway makes of it, by what its client gets.
 fn served(gateway: &Gateway, path: &str, jar: &mut Jar) -> &'static str {
-    let handshake = Handshake::default().path(path);
-    let mut client = Client::open_by(gateway, jar, handshake, Serializer::Json, false);
+    let mut client = Client::open_at(gateway, jar, path);
     client.hello("realm1", json!({ "authmethods": OFFERED, "authid": "joe" }));
     let answer = client.receive();
     if answer[0] == code::WELCOME {
@@ -147,13 +146,7 @@ fn an_answer_is_accepted_by_the_test_of_a_policy_and_by_the_gateway_or_by_neithe
         paths[&name] = tracked_in_file().with("auth", auth).with("policy", policy);
         files.push((file, component(*kind, text)));
     }
-    let config = json!({
-        "realms": [{ "name": "realm1", "roles": roles }],
-        "transports": [
-            { "type": "web", "endpoint": endpoint(), "paths": paths },
-            { "type": "web", "endpoint": endpoint(), "paths": { "metrics": { "type": "metrics" } } },
-        ],
-    });
+    let config = with_metrics(&paths).with("realms", json!([{ "name": "realm1", "roles": roles }]));
     let prepared = Gateway::prepare(&config);
     let gateway = files.iter().fold(prepared, |gateway, (file, bytes)| gateway.file(file, bytes)).run();
 
@@ -168,7 +161,7 @@ fn an_answer_is_accepted_by_the_test_of_a_policy_and_by_the_gateway_or_by_neithe
     }
 
     // Whatever breaks the contract counts as such, wherever it is found.
-    let (seen, log) = (metrics(&gateway), gateway.output().text());
+    let seen = metrics(&gateway);
     for (number, (kind, text, is_allowed)) in ANSWERS.into_iter().enumerate() {
         let outcome = failure(kind, text);
         let broken = seen.lines().any(|line| {
@@ -177,6 +170,9 @@ fn an_answer_is_accepted_by_the_test_of_a_policy_and_by_the_gateway_or_by_neithe
         assert_eq!(broken, !is_allowed, "{kind} {text:?}: {seen}");
     }
     let broken = ANSWERS.iter().filter(|(.., is_allowed)| !is_allowed).count();
+    gateway.output().until("failure=\"contract\"", broken - 1);
+    gateway.output().until("failure=\"no-such-role\"", 1);
+    let log = gateway.output().text();
     assert_eq!(log.matches("failure=\"contract\"").count(), broken - 1, "{log}");
     assert_eq!(log.matches("failure=\"no-such-role\"").count(), 1, "{log}");
     for text in [&seen, &log] {

@@ -44,8 +44,7 @@ fn config(auth: &Value) -> Value {
 /// A client at `/server`, which has registered the procedure in a realm.
 #[track_caller]
 fn server_in(gateway: &Gateway, realm: &str) -> Client {
-    let handshake = Handshake::default().path("/server");
-    let mut server = Client::open_by(gateway, &mut Jar::default(), handshake, Serializer::Json, false);
+    let mut server = Client::open_at(gateway, &mut Jar::default(), "/server");
     server.hello(realm, json!({ "authmethods": ["ticket"], "authid": "server" }));
     server.expect(code::CHALLENGE);
     server.send(&json!([code::AUTHENTICATE, "server-ticket", {}]));

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, Gateway, Handshake, Jar, Serializer,
+    Client, Gateway, Jar,
     client::uri,
     code,
     config::{With as _, untracked, web_paths},
@@ -34,12 +34,8 @@ fn gateway() -> Gateway {
 /// A client whose role may do everything, and which has registered a procedure.
 #[track_caller]
 fn server(gateway: &Gateway, procedure: &str) -> Client {
-    let handshake = Handshake::default().path("/server");
-    let mut server = Client::open_by(gateway, &mut Jar::default(), handshake, Serializer::Json, false);
-    server.hello("realm1", json!({ "authmethods": ["ticket"], "authid": "server" }));
-    server.expect(code::CHALLENGE);
-    server.send(&json!([code::AUTHENTICATE, "server-ticket", {}]));
-    server.outcome().unwrap();
+    let mut server = Client::open_at(gateway, &mut Jar::default(), "/server");
+    server.join_by_ticket("server", "server-ticket").unwrap();
     server.register(procedure).unwrap();
     server
 }

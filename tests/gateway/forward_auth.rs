@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::metrics::metrics;
 use crate::support::{
     Client, Gateway, Handshake, Jar, code,
-    config::{TICKET, With as _, endpoint, ticket_auth, tracked, web_paths},
+    config::{TICKET, With as _, endpoint, logins, with_metrics},
     http::{Connection, Response},
 };
 
@@ -18,18 +18,9 @@ const IDENTITY: [&str; 4] =
 /// A service at `/ws` on which joe can log in and come back, with this at `/auth`.
 fn config(question: &Value) -> Value {
     let question = json!({ "type": "forward-auth" }).with_all(question);
-    let mut config = web_paths(&json!({ "ws": service(), "auth": question }));
-    let transports = config["transports"].as_array_mut().unwrap();
-    transports[0]["options"] = json!({ "trusted_proxies": ["127.0.0.1"] });
-    transports.push(
-        json!({ "type": "web", "endpoint": endpoint(), "paths": { "metrics": { "type": "metrics" } } }),
-    );
+    let mut config = with_metrics(&json!({ "ws": logins(), "auth": question }));
+    config["transports"][0]["options"] = json!({ "trusted_proxies": ["127.0.0.1"] });
     config
-}
-
-fn service() -> Value {
-    tracked()
-        .with("auth", ticket_auth().with("cookie", json!({})).with("anonymous", json!({ "type": "static" })))
 }
 
 trait WithAll {
@@ -80,7 +71,7 @@ fn visitor(gateway: &Gateway) -> (Jar, String) {
 
 fn joe(gateway: &Gateway) -> (Jar, String) {
     let mut jar = Jar::default();
-    let welcome = Client::open(gateway, &mut jar).join_by_ticket("joe", TICKET).unwrap();
+    let (_, welcome) = Client::joe(gateway, &mut jar);
     (jar, welcome["x_wampgate_public_id"].as_str().unwrap().to_owned())
 }
 
@@ -163,7 +154,7 @@ fn a_question_may_come_by_another_transport_with_names_of_its_own() {
     let question = json!({ "type": "forward-auth", "websocket": "public/ws", "headers": headers });
     let config = json!({ "transports": [
         { "type": "web", "endpoint": endpoint(), "paths": { "/": question } },
-        { "type": "web", "id": "public", "endpoint": endpoint(), "paths": { "ws": service() } },
+        { "type": "web", "id": "public", "endpoint": endpoint(), "paths": { "ws": logins() } },
     ]});
     let gateway = Gateway::start(&config);
     let mut jar = Jar::default();
@@ -260,7 +251,7 @@ fn a_policy_decides_without_a_hello_and_a_broken_one_lets_no_request_through() {
     let mut config = config(&json!({ "policy": true }));
     let paths = config["transports"][0]["paths"].as_object_mut().unwrap();
     let with_policy =
-        |component| service().with("policy", json!({ "component": component, "deadline": "10s" }));
+        |component| logins().with("policy", json!({ "component": component, "deadline": "10s" }));
     paths["ws"] = with_policy("custom.wasm");
     paths.insert("broken".to_owned(), with_policy("broken.wasm"));
     let broken = json!({ "type": "forward-auth", "policy": true, "websocket": "/broken" });

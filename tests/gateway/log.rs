@@ -9,7 +9,7 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use crate::support::{
-    Client, Frame, Gateway, Handshake, Jar, Serializer, WebSocket, code,
+    Client, Frame, Gateway, Handshake, Jar, WebSocket, code,
     config::{TICKET, With as _, ticket_auth, tracked, untracked, web, web_paths},
     http::Connection,
     websocket::opcode,
@@ -81,10 +81,7 @@ fn each_kind_of_refusal_has_a_line_and_a_flood_of_one_hides_no_other() {
         Handshake::default().header("Origin", "https://a.example").header("Origin", "https://a.example");
     let refused = twice.is_refused(&gateway, 403);
     assert!(refused.body.contains("Origin is there 2 times"), "{refused:?}");
-    let open = |path: &str| {
-        let handshake = Handshake::default().path(path);
-        Client::open_by(&gateway, &mut Jar::default(), handshake, Serializer::Json, false)
-    };
+    let open = |path: &str| Client::open_at(&gateway, &mut Jar::default(), path);
     open("/login").join_by_ticket("joe", "guess").unwrap_err();
     open("/login").join("no.such.realm", json!({ "authmethods": ["ticket"], "authid": "joe" })).unwrap_err();
     open("/ws").join("realm1", json!({ "roles": {} })).unwrap_err();

@@ -6,7 +6,7 @@ use crate::support::{
     Client, Gateway, Jar, Serializer,
     client::uri,
     code,
-    config::{TICKET, With as _, anonymous_auth, ticket_auth, tracked, web},
+    config::{With as _, anonymous_auth, ticket_auth, tracked, web},
     gateway::tracking_gateway,
 };
 
@@ -39,9 +39,7 @@ fn gateway_with_roles() -> Gateway {
 /// Joe, logged in by his ticket.
 #[track_caller]
 pub(super) fn joe(gateway: &Gateway) -> Client {
-    let mut client = Client::open(gateway, &mut Jar::default());
-    client.join_by_ticket("joe", TICKET).unwrap();
-    client
+    Client::joe(gateway, &mut Jar::default()).0
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::metrics::metrics;
 use crate::support::{
     Client, Gateway, Jar,
-    config::{endpoint, tracked},
+    config::{endpoint, metrics_transport, tracked},
     tls::Authority,
 };
 
@@ -26,7 +26,7 @@ fn told() -> Told {
     let paths = json!({ "ws": service, "asked": { "type": "forward-auth", "websocket": "front/ws" } });
     let config = json!({ "transports": [
         { "type": "web", "id": "front", "endpoint": endpoint(), "paths": paths },
-        { "type": "web", "endpoint": endpoint(), "paths": { "metrics": { "type": "metrics" } } },
+        metrics_transport(),
         { "type": "web", "id": "tls", "endpoint": with_tls, "paths": { "ws": tracked() } },
     ]});
     let gateway = Gateway::prepare(&config);

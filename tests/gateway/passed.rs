@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::metrics::metrics;
 use crate::support::{
     Client, Gateway, Handshake, Jar, WebSocket,
-    config::{TICKET, With as _, endpoint, ticket_auth, tracked, web_paths},
+    config::{TICKET, With as _, endpoint, logins, web_paths, with_metrics},
     http::{Connection, Response},
     tls::Authority,
     upstream::{Peer, Upstream, echo},
@@ -29,20 +29,10 @@ fn gateway(upstream: &Upstream, more: &Value) -> Gateway {
     Gateway::prepare_exactly(&with_metrics(&json!({ "app": passed(upstream, more) }))).run()
 }
 
-fn with_metrics(paths: &Value) -> Value {
-    let mut config = web_paths(paths);
-    let metrics =
-        json!({ "type": "web", "endpoint": endpoint(), "paths": { "metrics": { "type": "metrics" } } });
-    config["transports"].as_array_mut().unwrap().push(metrics);
-    config
-}
-
 /// A gateway on which joe can log in at `/ws`, and whose `/app` goes on to a server.
 fn gateway_with_logins(upstream: &Upstream, more: &Value) -> Gateway {
-    let logins = tracked()
-        .with("auth", ticket_auth().with("cookie", json!({})).with("anonymous", json!({ "type": "static" })));
     let app = passed(upstream, more).with("websocket", json!("/ws"));
-    Gateway::prepare_exactly(&with_metrics(&json!({ "ws": logins, "app": app }))).run()
+    Gateway::prepare_exactly(&with_metrics(&json!({ "ws": logins(), "app": app }))).run()
 }
 
 /// A server that answers each request with its body, after what it says.

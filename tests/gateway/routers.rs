@@ -16,12 +16,12 @@ use ed25519_dalek::{Signature, SigningKey};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::metrics::metrics;
+use super::metrics::counted;
 use crate::support::{
     Client, Frame, Gateway, Jar, PATIENCE, Serializer, bytes,
     client::{Refused, uri},
     code,
-    config::{TICKET, With as _, endpoint, ticket_auth, tracked, web, web_paths},
+    config::{self, TICKET, With as _, endpoint, logins, ticket_auth, tracked, web},
     router::{EDGE, Router, welcome},
     websocket::opcode,
 };
@@ -73,16 +73,11 @@ fn at(router: &Gateway) -> String {
 
 /// A service on which joe can log in, and whose clients go on to a router.
 fn behind(url: &str, more: &Value) -> Value {
-    let auth = ticket_auth().with("cookie", json!({})).with("anonymous", json!({ "type": "static" }));
-    tracked().with("auth", auth).with("upstream", upstream(url, more))
+    logins().with("upstream", upstream(url, more))
 }
 
 fn with_metrics(service: &Value) -> Value {
-    let mut config = web_paths(&json!({ "ws": service }));
-    config["transports"].as_array_mut().unwrap().push(
-        json!({ "type": "web", "endpoint": endpoint(), "paths": { "metrics": { "type": "metrics" } } }),
-    );
-    config
+    config::with_metrics(&json!({ "ws": service }))
 }
 
 #[track_caller]
@@ -143,18 +138,6 @@ fn ends(client: &mut Client, close: u16) -> (String, String) {
 }
 
 /// Waits until the metrics have a line.
-#[track_caller]
-fn counted(gateway: &Gateway, line: &str) {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let seen = metrics(gateway);
-        if seen.contains(&format!("{line}\n")) {
-            return;
-        }
-        assert!(Instant::now() < end, "{line}: {seen}");
-    }
-}
-
 /// What a router that a test plays hears next.
 #[track_caller]
 fn hears(told: &Receiver<Value>) -> Value {
@@ -187,7 +170,10 @@ fn a_client_is_a_session_of_the_router_as_who_the_gateway_says() {
     assert_eq!(welcome["roles"]["dealer"]["features"]["progressive_call_results"], true);
     assert_eq!(ask(&mut joe, "wamp.session.list", &json!([["frontend"]])), json!([there["session"]]));
     joe.leaves();
-    counted(&gateway, "wampgate_upstream_ends_total{transport=\"0\",path=\"/ws\",how=\"client-closed\"} 1");
+    counted(
+        &gateway,
+        &["wampgate_upstream_ends_total{transport=\"0\",path=\"/ws\",how=\"client-closed\"} 1"],
+    );
     assert_eq!(ask(&mut root, "wamp.session.list", &json!([["frontend"]])), json!([]));
 }
 
@@ -237,11 +223,12 @@ fn a_cookie_is_told_to_no_router() {
 
 #[test]
 fn one_account_may_stand_for_all_clients() {
-    let router = router();
     for account in [
         json!({ "type": "account", "authid": "edge", "ticket": EDGE }),
         json!({ "type": "account", "authid": "crate", "wampcra": EDGE }),
     ] {
+        // Each has a router of its own, which knows no client of the one before.
+        let router = router();
         let gateway = gateway(&at(&router), &json!({ "auth": account }));
         let (mut client, welcome) = Client::joined(&gateway, &mut Jar::default());
         assert_eq!(welcome["authrole"], "anonymous");

@@ -3,11 +3,7 @@
 
 mod gone;
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    thread::{self, JoinHandle},
-};
+use std::thread::{self, JoinHandle};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -15,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::support::{
-    Client, Gateway, Handshake, Jar, Serializer,
+    Client, Gateway, Jar,
     client::Refused,
     code,
     config::{TICKET, With as _, anonymous_auth, tracked, untracked, web_paths},
@@ -129,11 +125,8 @@ impl Scene {
         let principals = json!({ "joe": of(TICKET), "ann": of(ANNS_TICKET) });
         let gateway = Gateway::prepare(&config(&auth(source)))
             .file(COMPONENT, INVITATION)
-            .file(PRINCIPALS, principals.to_string())
-            .file(KEYS, json!({ "keys": [key] }).to_string());
-        for file in [PRINCIPALS, KEYS] {
-            fs::set_permissions(gateway.path().join(file), fs::Permissions::from_mode(0o600)).unwrap();
-        }
+            .private_file(PRINCIPALS, principals.to_string())
+            .private_file(KEYS, json!({ "keys": [key] }).to_string());
         let mut scene = Self { source, gateway: gateway.run(), server: None };
         if source == Source::Procedure {
             scene.serve();
@@ -141,12 +134,18 @@ impl Scene {
         scene
     }
 
+    /// The same, and Joe, who has logged in.
+    #[track_caller]
+    fn with_joe(source: Source) -> (Self, Jar, Client) {
+        let (scene, mut jar) = (Self::of(source), Jar::default());
+        let (joe, _) = scene.logs_in(&mut jar, "joe").unwrap();
+        (scene, jar, joe)
+    }
+
     /// A client of the role `backend`.
     #[track_caller]
     fn backend(&self) -> Client {
-        let handshake = Handshake::default().path("/server");
-        let mut client =
-            Client::open_by(&self.gateway, &mut Jar::default(), handshake, Serializer::Json, false);
+        let mut client = Client::open_at(&self.gateway, &mut Jar::default(), "/server");
         client.join_by_ticket("server", SERVERS_TICKET).unwrap();
         client
     }
@@ -212,9 +211,7 @@ impl Scene {
 #[test]
 fn failed_attempts_with_a_clients_cookie_leave_its_login_as_it_was() {
     for source in Source::ALL {
-        let scene = Scene::of(source);
-        let mut jar = Jar::default();
-        let (mut joe, _) = scene.logs_in(&mut jar, "joe").unwrap();
+        let (scene, mut jar, mut joe) = Scene::with_joe(source);
         scene.is_joe(&mut jar);
 
         let open = |jar: &mut Jar| Client::open(&scene.gateway, jar);

@@ -12,10 +12,10 @@ use std::{
 use serde_json::{Value, json};
 use tokio_rustls::rustls::{HandshakeKind, ProtocolVersion};
 
-use super::metrics::metrics;
+use super::metrics::{counted, metrics};
 use crate::support::{
     Client, Frame, Gateway, Handshake, Jar, PATIENCE, Serializer, code,
-    config::{endpoint, tracked},
+    config::{endpoint, metrics_transport, tracked},
     http::Connection,
     tls::{Authority, TlsClient},
 };
@@ -29,7 +29,7 @@ fn config(tls: &Value) -> Value {
     with_tls["tls"].as_object_mut().unwrap().extend(tls.as_object().unwrap().clone());
     json!({ "transports": [
         { "type": "web", "endpoint": with_tls, "paths": { "ws": tracked() } },
-        { "type": "web", "endpoint": endpoint(), "paths": { "metrics": { "type": "metrics" } } },
+        metrics_transport(),
     ]})
 }
 
@@ -62,16 +62,6 @@ fn joins(gateway: &Gateway, client: &TlsClient) {
     let mut client = Client::open_by(gateway, &mut Jar::default(), handshake, Serializer::Json, false);
     client.joins();
     client.leaves();
-}
-
-/// A new value of a metric, as soon as it is there.
-#[track_caller]
-fn until_metrics(gateway: &Gateway, line: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    while !metrics(gateway).contains(line) {
-        assert!(Instant::now() < deadline, "no {line} in {}", metrics(gateway));
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
 }
 
 #[test]
@@ -132,7 +122,7 @@ fn a_client_gets_the_certificate_for_its_name() {
         assert!(told.contains("not valid for name"), "{name}: {told}");
     }
     gateway.output().until("reason=\"tls-alert\"", 1);
-    until_metrics(&gateway, "refusals_total{stage=\"tls\",reason=\"tls-alert\"} 3");
+    counted(&gateway, &["refusals_total{stage=\"tls\",reason=\"tls-alert\"} 3"]);
 }
 
 #[test]
@@ -153,7 +143,7 @@ fn a_client_without_tls_is_told_to_use_it() {
     );
     connection.assert_ends();
     gateway.output().until("the client does not speak TLS at a port that does", 1);
-    until_metrics(&gateway, "refusals_total{stage=\"tls\",reason=\"no-tls\"} 1");
+    counted(&gateway, &["refusals_total{stage=\"tls\",reason=\"no-tls\"} 1"]);
     joins(&gateway, &client);
 }
 
@@ -192,7 +182,7 @@ fn a_slow_handshake_is_cut_off() {
     let taken = begun.elapsed();
     assert!(taken >= Duration::from_secs(4), "{taken:?}");
     gateway.output().until("the handshake has not ended within 5 s", 1);
-    until_metrics(&gateway, "refusals_total{stage=\"tls\",reason=\"tls-timeout\"} 2");
+    counted(&gateway, &["refusals_total{stage=\"tls\",reason=\"tls-timeout\"} 2"]);
 }
 
 #[test]
@@ -282,7 +272,7 @@ fn a_full_transport_turns_clients_away_in_their_language() {
     let _taken = Handshake::default().over(&client).send(&gateway);
     let told = is_refused(&gateway, &client);
     assert!(told.contains("InternalError"), "{told}");
-    until_metrics(&gateway, "refusals_total{stage=\"connection\",reason=\"full\"} 1");
+    counted(&gateway, &["refusals_total{stage=\"connection\",reason=\"full\"} 1"]);
 }
 
 #[test]

@@ -13,10 +13,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::metrics::metrics;
+use super::metrics::counted;
 use crate::support::{
     Client, Frame, Gateway, Handshake, Jar, PATIENCE, WebSocket, code,
-    config::{TICKET, With as _, endpoint, ticket_auth, tracked, web_paths},
+    config::{TICKET, With as _, endpoint, logins, ticket_auth, tracked, web_paths, with_metrics},
     http::Connection,
     resident::kib,
     tls::Authority,
@@ -49,19 +49,6 @@ fn gateway_with_logins(upstream: &Upstream, more: &Value) -> Gateway {
     start(&with_metrics(&json!({ "ws": logins(), "app": proxied(upstream, &more) })))
 }
 
-fn logins() -> Value {
-    tracked()
-        .with("auth", ticket_auth().with("cookie", json!({})).with("anonymous", json!({ "type": "static" })))
-}
-
-fn with_metrics(paths: &Value) -> Value {
-    let mut config = web_paths(paths);
-    config["transports"].as_array_mut().unwrap().push(
-        json!({ "type": "web", "endpoint": endpoint(), "paths": { "metrics": { "type": "metrics" } } }),
-    );
-    config
-}
-
 trait WithAll {
     fn with_all(self, more: &Value) -> Self;
 }
@@ -84,24 +71,13 @@ fn start(config: &Value) -> Gateway {
 }
 
 /// Waits until the metrics have all of these lines.
-#[track_caller]
-fn counted(gateway: &Gateway, lines: &[String]) {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let seen = metrics(gateway);
-        let Some(missing) = lines.iter().find(|line| !seen.contains(&format!("{line}\n"))) else { return };
-        assert!(Instant::now() < end, "{missing}: {seen}");
-    }
-}
-
 fn cookie() -> Value {
     json!({ "cookie": { "store": { "type": "memory" } } })
 }
 
 fn joe(gateway: &Gateway) -> (Jar, Client) {
     let mut jar = Jar::default();
-    let mut client = Client::open(gateway, &mut jar);
-    client.join_by_ticket("joe", TICKET).unwrap();
+    let (client, _) = Client::joe(gateway, &mut jar);
     (jar, client)
 }
 

@@ -19,7 +19,8 @@ use wampgate::store::{
 };
 
 use super::support::{
-    Kind, StoreFolder, at, authentication, id, look_up, planned, record, redis_options, replacement, wait,
+    Kind, StoreFolder, THIS_BINARY, at, authentication, id, look_up, planned, record, redis_options,
+    replacement, wait,
 };
 use crate::support::{
     PATIENCE,
@@ -184,7 +185,7 @@ fn survive(place: &StoreFolder, most_changes: usize, test: &str, is_enough: impl
     let mut stories: HashMap<usize, Story> = HashMap::new();
     let mut first = 0;
     for round in 0.. {
-        let child = Command::new(std::env::current_exe().unwrap())
+        let child = Command::new(THIS_BINARY)
             .args(["--exact", test, "--nocapture"])
             .env(
                 PATH,

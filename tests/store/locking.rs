@@ -7,7 +7,7 @@ use std::{
 
 use wampgate::store::StoreOpenError;
 
-use super::support::{Kind, StoreFolder, id, record, wait};
+use super::support::{Kind, StoreFolder, THIS_BINARY, id, record, wait};
 
 /// Told to a second process: which folder to try.
 const CHILD: &str = "WAMPGATE_TEST_LOCKED_STORE";
@@ -36,7 +36,7 @@ fn second_process_is_refused_with_the_files_name() {
 }
 
 fn try_elsewhere(place: &StoreFolder) -> String {
-    let output = Command::new(std::env::current_exe().unwrap())
+    let output = Command::new(THIS_BINARY)
         .args(["--exact", "store::locking::second_process_is_refused_with_the_files_name", "--nocapture"])
         .env(CHILD, place.path())
         .stderr(Stdio::inherit())

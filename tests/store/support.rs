@@ -19,6 +19,9 @@ use crate::support::{
     redis::{RedisCluster, RedisServer},
 };
 
+/// The tests themselves, for those that go on in a process of their own. It is there also after a build beside them has replaced the file.
+pub(crate) const THIS_BINARY: &str = "/proc/self/exe";
+
 /// Which store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {

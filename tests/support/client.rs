@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::{Frame, Gateway, Handshake, Response, Serializer, WebSocket, code, websocket::opcode};
+use super::{
+    Frame, Gateway, Handshake, Response, Serializer, WebSocket, code, config::TICKET, websocket::opcode,
+};
 
 /// A client's cookie jar, for the one cookie that matters.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +56,12 @@ impl Client {
         Self::open_by(gateway, jar, Handshake::default(), serializer, batched)
     }
 
+    /// Opens another path with JSON.
+    #[track_caller]
+    pub(crate) fn open_at(gateway: &Gateway, jar: &mut Jar, path: &str) -> Self {
+        Self::open_by(gateway, jar, Handshake::default().path(path), Serializer::Json, false)
+    }
+
     /// Opens by a handshake of the test's own.
     #[track_caller]
     pub(crate) fn open_by(
@@ -75,6 +83,14 @@ impl Client {
     pub(crate) fn joined(gateway: &Gateway, jar: &mut Jar) -> (Self, Value) {
         let mut client = Self::open(gateway, jar);
         let welcome = client.joins();
+        (client, welcome)
+    }
+
+    /// Opens `/ws` with JSON and joins `realm1` as joe, by his ticket.
+    #[track_caller]
+    pub(crate) fn joe(gateway: &Gateway, jar: &mut Jar) -> (Self, Value) {
+        let mut client = Self::open(gateway, jar);
+        let welcome = client.join_by_ticket("joe", TICKET).unwrap();
         (client, welcome)
     }
 

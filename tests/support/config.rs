@@ -12,6 +12,18 @@ pub(crate) fn web_paths(paths: &Value) -> Value {
     json!({ "transports": [{ "type": "web", "endpoint": endpoint(), "paths": paths }] })
 }
 
+/// The same, and a second transport that serves `/metrics`.
+pub(crate) fn with_metrics(paths: &Value) -> Value {
+    let mut config = web_paths(paths);
+    config["transports"].as_array_mut().unwrap().push(metrics_transport());
+    config
+}
+
+/// A web transport that serves `/metrics` and nothing else.
+pub(crate) fn metrics_transport() -> Value {
+    json!({ "type": "web", "endpoint": endpoint(), "paths": { "metrics": { "type": "metrics" } } })
+}
+
 /// A free port of the loopback interface.
 pub(crate) fn endpoint() -> Value {
     json!({ "type": "tcp", "interface": "127.0.0.1", "port": 0 })
@@ -54,6 +66,12 @@ pub(crate) fn tracked_in(store: &Value) -> Value {
 /// The principal `joe`, whose ticket is [`TICKET`].
 pub(crate) fn ticket_auth() -> Value {
     json!({ "ticket": { "type": "static", "principals": { "joe": { "ticket": TICKET, "role": "frontend" } } } })
+}
+
+/// A WebSocket service with tracking in memory, where joe can log in, cookies remember it, and others may stay anonymous.
+pub(crate) fn logins() -> Value {
+    tracked()
+        .with("auth", ticket_auth().with("cookie", json!({})).with("anonymous", json!({ "type": "static" })))
 }
 
 /// The method `anonymous`.

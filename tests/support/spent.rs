@@ -12,6 +12,11 @@ pub(crate) fn spent(process: u32) -> Duration {
     Duration::from_nanos(nanoseconds.sum())
 }
 
+/// So many rounds for `cargo bench`; one for `cargo test`, which runs benches as well, and wants to know only whether they run.
+pub(crate) fn rounds(many: usize) -> usize {
+    if std::env::args().any(|argument| argument == "--bench") { many } else { 1 }
+}
+
 /// The median in microseconds.
 pub(crate) fn median(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();

@@ -38,9 +38,7 @@ fn hello(told: &Receiver<Value>) -> (Value, Value) {
 /// Joe has logged in by a method that asks him.
 #[track_caller]
 fn joe(gateway: &Gateway, jar: &mut Jar) -> Client {
-    let mut client = Client::open(gateway, jar);
-    client.join_by_ticket("joe", TICKET).unwrap();
-    client
+    Client::joe(gateway, jar).0
 }
 
 #[test]

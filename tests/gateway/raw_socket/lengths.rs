@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{super::metrics::metrics, config, gateway};
 use crate::support::{
     Gateway, Serializer, code,
-    config::endpoint,
+    config::{endpoint, metrics_transport},
     http::Connection,
     raw_socket::{RawClient, frame},
 };
@@ -62,8 +62,7 @@ fn reserved_bits_are_a_protocol_violation() {
 #[test]
 fn an_event_that_a_client_does_not_take_is_left_out_and_counted() {
     let raw_socket = json!({ "type": "rawsocket", "endpoint": endpoint() });
-    let web = json!({ "type": "web", "endpoint": endpoint(), "paths": { "metrics": { "type": "metrics" } } });
-    let gateway = Gateway::start(&json!({ "transports": [raw_socket, web] }));
+    let gateway = Gateway::start(&json!({ "transports": [raw_socket, metrics_transport()] }));
     for serializer in Serializer::ALL {
         // A topic of its own: the subscriber before may not have left yet.
         let topic = json!(format!("com.example.{serializer:?}"));

@@ -65,7 +65,7 @@ fn a_client_that_leaves_before_welcome_takes_its_place_with_it() {
     for leave in leave {
         leave(joining(&gateway, &told));
         assert_eq!(hears(&told), Value::Null);
-        counted(&gateway, "wampgate_upstream_connections{transport=\"0\",path=\"/ws\"} 0");
+        counted(&gateway, &["wampgate_upstream_connections{transport=\"0\",path=\"/ws\"} 0"]);
     }
 }
 

@@ -78,7 +78,7 @@ fn a_redis_that_evicts_is_warned_of_and_ends_the_connections_of_what_it_has_drop
     let gateway = Gateway::start(&config(&tracked_in(&store(&server).with("max_outage", json!("12s")))));
     let mut jar = Jar::default();
     let (mut open, first) = Client::joined(&gateway, &mut jar);
-    assert!(gateway.output().text().contains("maxmemory-policy allkeys-lru"));
+    gateway.output().until("maxmemory-policy allkeys-lru", 1);
     let key = server.cli(&["KEYS", "wg:r:*"]).trim().to_owned();
     let used = server.cli(&["INFO", "memory"]);
     let used: u64 =
@@ -261,10 +261,8 @@ fn a_logout_while_redis_is_away_reaches_other_gateways_soon_after_it_is_back() {
         let mut server = RedisServer::keeping_all();
         let [a, b] = gateways(&store(&server));
         let mut jar = Jar::default();
-        let mut leaving = Client::open(&a, &mut jar);
-        leaving.join_by_ticket("joe", TICKET).unwrap();
-        let mut elsewhere = Client::open(&b, &mut jar);
-        elsewhere.join_by_ticket("joe", TICKET).unwrap();
+        let (mut leaving, _) = Client::joe(&a, &mut jar);
+        let (mut elsewhere, _) = Client::joe(&b, &mut jar);
         if hangs {
             server.stop();
         } else {

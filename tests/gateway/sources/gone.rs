@@ -19,9 +19,7 @@ fn a_file_that_is_gone_ends_no_session_and_the_gateway_goes_on_with_what_it_has_
         (Source::Token, KEYS, told),
         (Source::Component, COMPONENT, "the old policy goes on"),
     ] {
-        let scene = Scene::of(source);
-        let mut jar = Jar::default();
-        let (mut joe, _) = scene.logs_in(&mut jar, "joe").unwrap();
+        let (scene, mut jar, mut joe) = Scene::with_joe(source);
         let path = scene.gateway.path().join(file);
         let content = fs::read(&path).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions();
@@ -44,9 +42,7 @@ fn a_file_that_is_gone_ends_no_session_and_the_gateway_goes_on_with_what_it_has_
 
 #[test]
 fn a_procedure_that_is_gone_ends_no_session_and_forgets_no_login() {
-    let mut scene = Scene::of(Source::Procedure);
-    let mut jar = Jar::default();
-    let (mut joe, _) = scene.logs_in(&mut jar, "joe").unwrap();
+    let (mut scene, mut jar, mut joe) = Scene::with_joe(Source::Procedure);
     scene.end();
     joe.echoes();
     let failed = "wamp.error.authentication_failed";
@@ -64,9 +60,7 @@ fn a_procedure_that_is_gone_ends_no_session_and_forgets_no_login() {
 #[test]
 fn a_reload_that_takes_the_method_away_ends_its_sessions_and_no_others() {
     for source in Source::ALL {
-        let scene = Scene::of(source);
-        let mut jar = Jar::default();
-        let (mut joe, _) = scene.logs_in(&mut jar, "joe").unwrap();
+        let (scene, mut jar, mut joe) = Scene::with_joe(source);
         let mut by_cookie = Client::open(&scene.gateway, &mut jar);
         by_cookie.join("realm1", json!({ "authmethods": ["cookie"] })).unwrap();
         let mut waiting = Client::open(&scene.gateway, &mut Jar::default());

@@ -4,9 +4,9 @@ use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
 
 use serde_json::json;
 
-use super::{HOST, config, gateway, is_refused, joins, until_metrics};
+use super::{HOST, config, gateway, is_refused, joins};
 use crate::{
-    gateway::metrics::metrics,
+    gateway::metrics::{counted, metrics},
     support::{
         Client, Gateway, Handshake, Jar, Serializer,
         tls::{Authority, Validity},
@@ -27,7 +27,7 @@ fn certificates_are_read_anew_when_their_files_change() {
     gateway.output().until("certificates reloaded", 1);
     joins(&gateway, &next.client("next.example"));
     is_refused(&gateway, &authority.client(HOST));
-    until_metrics(&gateway, "wampgate_certificate_reloads_total{transport=\"0\",outcome=\"replaced\"} 1");
+    counted(&gateway, &["wampgate_certificate_reloads_total{transport=\"0\",outcome=\"replaced\"} 1"]);
     stays.echoes();
 
     // What is no certificate, a key of another one, one that has ended, and one that has not begun.
@@ -43,7 +43,7 @@ fn certificates_are_read_anew_when_their_files_change() {
     authority.issue_for(&[HOST], Validity::Later).write(gateway.path(), "server");
     gateway.output().until("the certificate begins to hold in", 1);
     joins(&gateway, &next.client("next.example"));
-    until_metrics(&gateway, "wampgate_certificate_reloads_total{transport=\"0\",outcome=\"replaced\"} 1");
+    counted(&gateway, &["wampgate_certificate_reloads_total{transport=\"0\",outcome=\"replaced\"} 1"]);
 
     authority.issue(&[HOST]).write(gateway.path(), "server");
     gateway.output().until("certificates reloaded", 2);
