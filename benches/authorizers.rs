@@ -31,7 +31,7 @@ use self::{
     spent::{median, rounds, spent},
     support::{
         Client, Gateway, Jar, code,
-        config::{With as _, untracked, web_paths},
+        config::{With as _, everything, untracked, web_paths},
     },
 };
 
@@ -92,7 +92,7 @@ impl Publisher {
 }
 
 fn gateway() -> Gateway {
-    let allow = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let allow = everything();
     let authorizer = json!({
         "component": "own-topics.wasm",
         "config": { "own": "com.example.user.", "shared": ["com.example.public."] },

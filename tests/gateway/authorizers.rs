@@ -10,7 +10,7 @@ use crate::support::{
     Client, Gateway, Jar, PATIENCE,
     client::uri,
     code,
-    config::{With as _, tracked, untracked, web},
+    config::{With as _, everything, tracked, untracked, web},
 };
 
 /// Answers what its configuration says: `plugins/scripted`.
@@ -20,7 +20,7 @@ const OWN_TOPICS: &[u8] = include_bytes!("../component/own-topics.wasm");
 
 /// A configuration whose anonymous clients are judged by an authorizer; clients in `free` may do everything.
 fn judged(service: &Value, authorizer: &Value) -> Value {
-    let all = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let all = everything();
     let free = json!({ "name": "free", "permissions": [{ "uri": "", "match": "prefix", "allow": all }] });
     let roles = json!([{ "name": "anonymous", "authorizer": authorizer }, free]);
     web(service).with("version", json!(2)).with("realms", json!([{ "name": "realm1", "roles": roles }]))
@@ -239,7 +239,7 @@ fn sessions_whose_role_gets_another_authorizer_come_back_to_it() {
     again.subscribe("com.example.topic").unwrap_err();
 
     // Permissions in its place count from the next message on.
-    let all = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let all = everything();
     let mut config = strict;
     config["realms"][0]["roles"][0] =
         json!({ "name": "anonymous", "permissions": [{ "uri": "", "match": "prefix", "allow": all }] });

@@ -10,7 +10,7 @@ use crate::support::{
     auth::{Login, METHODS, SECRET, every_method, joe},
     client::Refused,
     code,
-    config::{With as _, tracked, untracked, web_paths},
+    config::{With as _, everything, tracked, untracked, web_paths},
 };
 
 /// What knows the principals.
@@ -22,7 +22,7 @@ fn dynamic() -> Value {
 
 /// Clients come to `/ws`; the server of the procedure logs in at `/server`.
 fn config_with(service: &Value, auth: &Value) -> Value {
-    let all = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let all = everything();
     let free =
         |name: &str| json!({ "name": name, "permissions": [{ "uri": "", "match": "prefix", "allow": all }] });
     let server = json!({ "ticket": { "type": "static", "principals": {

@@ -7,7 +7,7 @@ use crate::support::{
     Client, Gateway, Jar,
     client::uri,
     code,
-    config::{With as _, untracked, web_paths},
+    config::{With as _, everything, untracked, web_paths},
 };
 
 /// What decides about anonymous clients.
@@ -16,7 +16,7 @@ const NOT_AUTHORIZED: &str = "wamp.error.not_authorized";
 const FAILED: &str = "wamp.error.authorization_failed";
 
 fn config_with(authorizer: &Value) -> Value {
-    let all = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let all = everything();
     let free = json!({ "name": "backend", "permissions": [{ "uri": "", "match": "prefix", "allow": all }] });
     let server = json!({ "ticket": { "type": "static", "principals": {
         "server": { "ticket": "server-ticket", "role": "backend" },
@@ -165,7 +165,7 @@ fn whatever_goes_wrong_denies_and_only_the_session_that_asks_waits() {
 
 /// Two roles, about each of which a procedure decides that a session of the other one may serve.
 fn crossed() -> Gateway {
-    let all = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let all = everything();
     let free = json!([{ "uri": "", "match": "prefix", "allow": all }]);
     let role = |name: &str, authorizer: &str| json!({ "name": name, "authorizer": authorizer });
     let principal = |role: &str| json!({ "ticket": "server-ticket", "role": role });

@@ -9,7 +9,7 @@ use crate::support::{
     client::uri,
     code,
     config::{
-        TICKET, With as _, anonymous_auth, is_durable, stores, ticket_auth, tracked_in, untracked, web,
+        self, TICKET, With as _, anonymous_auth, is_durable, stores, ticket_auth, tracked_in, untracked, web,
         web_paths,
     },
 };
@@ -23,7 +23,7 @@ fn gateway(store: &Value) -> Gateway {
 
 /// A realm on which only `frontend` may kill sessions.
 fn realm() -> Value {
-    let everything = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let everything = config::everything();
     let rule = |uri: &str| json!({ "uri": uri, "match": "prefix", "allow": everything });
     json!({ "name": "realm1", "roles": [
         { "name": "anonymous", "permissions": [rule("")] },

@@ -6,7 +6,7 @@ use crate::support::{
     Client, Gateway, Jar, Serializer,
     client::uri,
     code,
-    config::{With as _, anonymous_auth, ticket_auth, tracked, web},
+    config::{self, With as _, anonymous_auth, ticket_auth, tracked, web},
     gateway::tracking_gateway,
 };
 
@@ -24,7 +24,7 @@ fn ask(client: &mut Client, procedure: &str, args: &Value, kwargs: &Value) -> Re
 /// covers all there is.
 #[track_caller]
 fn gateway_with_roles() -> Gateway {
-    let everything = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let everything = config::everything();
     let all = json!({ "uri": "", "match": "prefix", "allow": everything });
     let meta = json!({ "uri": "wamp.session.", "match": "prefix", "allow": everything });
     let realm = json!({ "name": "realm1", "roles": [

@@ -7,7 +7,7 @@ use crate::support::{
     Client, Gateway, Jar,
     client::uri,
     code,
-    config::{With as _, anonymous_auth, ticket_auth, tracked, web},
+    config::{self, With as _, anonymous_auth, ticket_auth, tracked, web},
 };
 
 const DENIED: &str = "wamp.error.not_authorized";
@@ -15,7 +15,7 @@ const DENIED: &str = "wamp.error.not_authorized";
 /// A gateway on which joe (`frontend`) may do everything, and `anonymous` what these permissions say.
 #[track_caller]
 fn gateway(permissions: &Value) -> Gateway {
-    let everything = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let everything = config::everything();
     let all = json!({ "uri": "", "match": "prefix", "allow": everything });
     let realm = json!({ "name": "realm1", "roles": [
         { "name": "anonymous", "permissions": permissions },

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Gateway, Serializer, code,
-    config::{TICKET, With as _, endpoint, ticket_auth},
+    config::{TICKET, With as _, endpoint, everything, ticket_auth},
     http::Connection,
     raw_socket::{RawClient, frame},
     tls::Authority,
@@ -136,7 +136,7 @@ fn a_drain_says_goodbye_and_does_not_wait_for_those_who_do_not_answer() {
 
 #[test]
 fn other_sessions_may_kill_one() {
-    let allow = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let allow = everything();
     let permissions = json!([{ "uri": "wamp.", "match": "prefix", "allow": allow }]);
     let realms =
         json!([{ "name": "realm1", "roles": [{ "name": "anonymous", "permissions": permissions }] }]);

@@ -13,7 +13,9 @@ use crate::support::{
     auth::joe,
     client::uri,
     code,
-    config::{With as _, anonymous_auth, endpoint, ticket_auth, tracked, untracked, web, web_paths},
+    config::{
+        With as _, anonymous_auth, endpoint, everything, ticket_auth, tracked, untracked, web, web_paths,
+    },
 };
 
 const KILLED: &str = "wamp.close.killed";
@@ -21,10 +23,6 @@ const KILLED: &str = "wamp.close.killed";
 /// A role that may do these things with everything.
 fn role(name: &str, allow: &Value) -> Value {
     json!({ "name": name, "permissions": [{ "uri": "", "match": "prefix", "allow": allow }] })
-}
-
-fn everything() -> Value {
-    json!({ "call": true, "register": true, "publish": true, "subscribe": true })
 }
 
 fn realm(roles: &[Value]) -> Value {

@@ -34,7 +34,7 @@ fn router() -> Gateway {
 
 fn router_config() -> Value {
     let roles = ["frontend", "admin"].map(|role| {
-        let everything = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+        let everything = config::everything();
         let rules = ["", "wamp."].map(|uri| json!({ "uri": uri, "match": "prefix", "allow": everything }));
         json!({ "name": role, "permissions": rules })
     });

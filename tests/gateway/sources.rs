@@ -6,15 +6,14 @@ mod gone;
 use std::thread::{self, JoinHandle};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
-use sha2::Sha256;
 
+use super::tokens::token_by;
 use crate::support::{
     Client, Gateway, Jar,
     client::Refused,
     code,
-    config::{TICKET, With as _, anonymous_auth, tracked, untracked, web_paths},
+    config::{TICKET, With as _, anonymous_auth, everything, tracked, untracked, web_paths},
 };
 
 /// The example of an authenticator: `plugins/invitation`.
@@ -81,18 +80,12 @@ impl Source {
 }
 
 fn token(authid: &str) -> String {
-    let part = |value: Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-    let header = part(json!({ "alg": "HS256", "typ": "JWT" }));
-    let claims = part(json!({ "sub": authid, "role": "frontend", "aud": "chat", "exp": FAR }));
-    let signed = format!("{header}.{claims}");
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-    mac.update(signed.as_bytes());
-    format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+    token_by(SECRET, &json!({ "sub": authid, "role": "frontend", "aud": "chat", "exp": FAR }))
 }
 
 /// Clients come to `/ws`, by the methods of `auth`; the server of the procedure comes to `/server`.
 fn config(auth: &Value) -> Value {
-    let all = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let all = everything();
     let role =
         |name: &str| json!({ "name": name, "permissions": [{ "uri": "", "match": "prefix", "allow": all }] });
     let server = json!({ "server": { "ticket": SERVERS_TICKET, "role": "backend" } });
@@ -120,7 +113,7 @@ struct Scene {
 impl Scene {
     #[track_caller]
     fn of(source: Source) -> Self {
-        let key = json!({ "kty": "oct", "k": BASE64_URL_SAFE_NO_PAD.encode(SECRET) });
+        let key = json!({ "kty": "oct", "kid": "one", "k": BASE64_URL_SAFE_NO_PAD.encode(SECRET) });
         let of = |ticket: &str| json!({ "ticket": ticket, "role": "frontend" });
         let principals = json!({ "joe": of(TICKET), "ann": of(ANNS_TICKET) });
         let gateway = Gateway::prepare(&config(&auth(source)))

@@ -74,6 +74,11 @@ pub(crate) fn logins() -> Value {
         .with("auth", ticket_auth().with("cookie", json!({})).with("anonymous", json!({ "type": "static" })))
 }
 
+/// What a permission for everything allows.
+pub(crate) fn everything() -> Value {
+    json!({ "call": true, "register": true, "publish": true, "subscribe": true })
+}
+
 /// The method `anonymous`.
 pub(crate) fn anonymous_auth() -> Value {
     json!({ "anonymous": { "type": "static", "role": "anonymous" } })

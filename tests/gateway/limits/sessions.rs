@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Client, Gateway, Jar, code,
-    config::{With as _, tracked, web},
+    config::{self, With as _, tracked, web},
 };
 
 /// A gateway whose open realm lets one session hold this.
 #[track_caller]
 fn gateway_with_session_limits(per_session: &Value) -> Gateway {
-    let everything = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let everything = config::everything();
     let all = json!({ "uri": "", "match": "prefix", "allow": everything });
     let roles = json!([{ "name": "anonymous", "permissions": [all] }]);
     let realm = json!({ "name": "realm1", "roles": roles, "per_session": per_session });

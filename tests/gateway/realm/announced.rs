@@ -11,7 +11,7 @@ use crate::support::{
     Client, Gateway, Jar,
     client::uri,
     code,
-    config::{With as _, tracked, web},
+    config::{With as _, everything, tracked, web},
 };
 
 const TOPIC: &str = "com.example.topic";
@@ -203,7 +203,7 @@ const PROBES: &[Probe] = &[
 
 /// A realm that has all there is, for clients that may do everything.
 fn start(has_history: bool) -> Gateway {
-    let allow = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let allow = everything();
     let rule = |uri: &str| json!({ "uri": uri, "match": "prefix", "allow": allow });
     let roles = json!([{ "name": "anonymous", "permissions": [rule(""), rule("wamp.")] }]);
     let mut realm = json!({ "name": "realm1", "roles": roles });

@@ -6,14 +6,14 @@ use super::{capable_with, publish, sentence, subscribe};
 use crate::support::{
     Client, Gateway, Jar, Serializer,
     client::uri,
-    config::{With as _, tracked, web},
+    config::{With as _, everything, tracked, web},
 };
 
 const TOPIC: &str = "com.example.log";
 
 /// A gateway that records what `entry` says; the role `anonymous` sees no topic that begins with `com.example.secret`.
 fn recording(entry: &Value) -> Gateway {
-    let allow = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let allow = everything();
     let realm = json!({
         "name": "realm1",
         "roles": [{ "name": "anonymous", "permissions": [

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{events, publish, subscribe};
 use crate::support::{
     Client, Gateway, Jar,
-    config::{With as _, anonymous_auth, tracked, web},
+    config::{self, With as _, anonymous_auth, tracked, web},
 };
 
 const TOPIC: &str = "com.example.plans";
@@ -22,7 +22,7 @@ fn company(gateway: &Gateway) -> [Client; 3] {
 
 #[track_caller]
 fn gateway() -> Gateway {
-    let everything = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let everything = config::everything();
     let all = json!([{ "uri": "", "match": "prefix", "allow": everything }]);
     let role = |name: &str| json!({ "name": name, "permissions": all });
     let principals = json!({

@@ -7,7 +7,7 @@ use crate::support::{
     Client, Gateway, Jar, Serializer,
     client::uri,
     code,
-    config::{With as _, untracked, web},
+    config::{With as _, everything, untracked, web},
     gateway::tracking_gateway,
 };
 
@@ -143,7 +143,7 @@ fn life_of_a_subscription_and_of_a_registration_is_told() {
 /// All roles may do everything, and what the protocol's own URIs say besides.
 #[track_caller]
 fn administered() -> Gateway {
-    let allow = json!({ "call": true, "register": true, "publish": true, "subscribe": true });
+    let allow = everything();
     let permissions = json!([
         { "uri": "", "match": "prefix", "allow": allow },
         { "uri": "wamp.", "match": "prefix", "allow": { "call": true, "subscribe": true } },
