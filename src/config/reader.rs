@@ -52,6 +52,7 @@ mod declare;
 mod fault;
 mod file;
 mod json;
+mod keys;
 mod macros;
 mod quantity;
 mod value;
@@ -65,18 +66,17 @@ pub use walk::LoadOptions;
 
 pub(super) use file::find;
 pub(super) use json::Json;
+pub(super) use keys::{alternatives, entry, suggest};
 pub(super) use macros::{choice, is_required, key, object, words};
 pub(super) use quantity::{Size, Time};
 pub(super) use value::{
     Anything, Millis, MillisOrOff, NodePath, Only, Table, Whole, checked_text, inline_schema, variable, whole,
 };
-pub(super) use walk::{
-    Called, Located, Own, Protected, Raw, Surroundings, Walk, alternatives, entry, quoted, suggest,
-};
+pub(super) use walk::{Called, Located, Own, Protected, Raw, Surroundings, Walk, quoted};
 
 // What the macros expand to.
 pub(super) use declare::{Object, ObjectSchema, field, ignored, one_line, tag, tagged, word};
-pub(super) use walk::{Entries, Known, Refused};
+pub(super) use keys::{Entries, Known, Refused};
 
 /// Reads a text and checks it: `check` turns what was read into the result.
 ///

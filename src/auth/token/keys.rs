@@ -1,18 +1,17 @@
 //! The keys that verify tokens: a secret, or a JWK Set (RFC 7517) in a file that the gateway reads anew when it changes.
 
+mod key;
+
 use std::{
     fmt,
     hash::{Hash, Hasher},
-    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use ed25519_dalek::{Signature, VerifyingKey};
-use ring::{agreement, hmac, rand::SystemRandom, signature};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use self::key::{Key, Material};
 use super::{Algorithm, TokenError, json, jws::Jws};
 use crate::{
     auth::watch::{AS_BEFORE, LoginFile, Reread},
@@ -25,16 +24,20 @@ const MAX_FILE: u64 = 1024 * 1024;
 /// The most keys in a file: a token without a `kid` is tried with each that fits.
 const MAX_KEYS: usize = 64;
 
-/// RFC 7518, 3.3: "A key of size 2048 bits or larger MUST be used". `ring` takes no more than 8192.
-const RSA: RangeInclusive<usize> = 256..=1024;
-
 /// Where the keys of a service come from, and what they are now.
 pub struct TokenKeys {
-    file: Option<PathBuf>,
+    /// None: a secret, which stands in the configuration.
+    source: Option<Source>,
+    keys: Reread<KeySet>,
+}
+
+/// A file of keys.
+struct Source {
+    file: PathBuf,
     /// Where the configuration names the file.
     place: String,
+    /// What the keys are wanted for.
     algorithms: Vec<Algorithm>,
-    keys: Reread<KeySet>,
 }
 
 /// Keys that verify tokens.
@@ -46,29 +49,13 @@ pub struct KeySet(Vec<Key>);
 #[error("{0}")]
 pub struct KeySetError(String);
 
-struct Key {
-    /// `kid`; none: the key fits each token.
-    name: Option<String>,
-    /// `alg`: the only algorithm that the key is for; none: all of its kind.
-    only: Option<Algorithm>,
-    material: Material,
-}
-
-enum Material {
-    Secret(Vec<u8>),
-    Rsa { n: Vec<u8>, e: Vec<u8> },
-    P256(Vec<u8>),
-    P384(Vec<u8>),
-    Ed25519(VerifyingKey),
-}
-
 // === impl TokenKeys ===
 
 impl TokenKeys {
     /// A secret that the issuer shares.
     pub fn secret(secret: &str) -> Self {
         let key = Key { name: None, only: None, material: Material::Secret(secret.as_bytes().to_vec()) };
-        Self { file: None, place: String::new(), algorithms: Vec::new(), keys: Reread::of(KeySet(vec![key])) }
+        Self { source: None, keys: Reread::of(KeySet(vec![key])) }
     }
 
     /// The keys of a file, which the configuration names at `place`. At least one of them must be for one of the algorithms, or the service
@@ -78,18 +65,15 @@ impl TokenKeys {
             let keys = parse(bytes, file)?;
             keys.fits(algorithms).map(|()| keys)
         })?;
-        let (file, place) = (Some(file.to_owned()), place.to_owned());
-        Ok(Self { file, place, algorithms: algorithms.to_vec(), keys })
+        let source =
+            Source { file: file.to_owned(), place: place.to_owned(), algorithms: algorithms.to_vec() };
+        Ok(Self { source: Some(source), keys })
     }
 
     /// No keys, where only the rest of a configuration is checked.
     pub fn absent(file: &Path) -> Self {
-        Self {
-            file: Some(file.to_owned()),
-            place: String::new(),
-            algorithms: Vec::new(),
-            keys: Reread::of(KeySet::default()),
-        }
+        let source = Source { file: file.to_owned(), place: String::new(), algorithms: Vec::new() };
+        Self { source: Some(source), keys: Reread::of(KeySet::default()) }
     }
 
     /// The keys that count now.
@@ -100,11 +84,11 @@ impl TokenKeys {
 
 impl LoginFile for TokenKeys {
     fn file(&self) -> Option<&PathBuf> {
-        self.file.as_ref()
+        self.source.as_ref().map(|source| &source.file)
     }
 
     fn reload(&self) -> Option<Result<String, String>> {
-        let file = self.file.as_ref()?;
+        let file = self.file()?;
         // A file with a secret that others may read by now is told.
         let is_secret = self.keys.load().has_secret();
         // Keys that the issuer has taken out count no more, also if no other one is left that fits.
@@ -121,8 +105,9 @@ impl LoginFile for TokenKeys {
     }
 
     fn lacks(&self) -> Option<String> {
-        let lack = self.keys.load().fits(&self.algorithms).err().filter(|_| self.file.is_some())?;
-        Some(format!("no token is accepted by {} any more: the file {lack}", self.place))
+        let Source { place, algorithms, .. } = self.source.as_ref()?;
+        let lack = self.keys.load().fits(algorithms).err()?;
+        Some(format!("no token is accepted by {place} any more: the file {lack}"))
     }
 }
 
@@ -130,15 +115,15 @@ impl LoginFile for TokenKeys {
 impl PartialEq for TokenKeys {
     fn eq(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.current(), other.current());
-        self.file == other.file && (self.file.is_some() || ours.is_same_secret(&theirs))
+        self.file() == other.file() && (self.source.is_some() || ours.is_same_secret(&theirs))
     }
 }
 
 /// As far as they can be compared: the file, or the secret.
 impl Hash for TokenKeys {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.file.hash(state);
-        if self.file.is_none() {
+        self.file().hash(state);
+        if self.source.is_none() {
             for key in &self.current().0 {
                 if let Material::Secret(secret) = &key.material {
                     secret.hash(state);
@@ -150,7 +135,7 @@ impl Hash for TokenKeys {
 
 impl fmt::Debug for TokenKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenKeys").field("file", &self.file).finish_non_exhaustive()
+        f.debug_struct("TokenKeys").field("file", &self.file()).finish_non_exhaustive()
     }
 }
 
@@ -203,10 +188,10 @@ impl KeySet {
         Ok(Self(keys))
     }
 
-    /// Whether a key is there for one of these algorithms, of which there is at least one.
+    /// Whether a key is there for one of these algorithms.
     pub(super) fn fits(&self, algorithms: &[Algorithm]) -> Result<(), KeySetError> {
         let is_wanted = |key: &Key| algorithms.iter().any(|algorithm| key.is_for(*algorithm));
-        if algorithms.is_empty() || self.0.iter().any(is_wanted) {
+        if self.0.iter().any(is_wanted) {
             return Ok(());
         }
         let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
@@ -245,156 +230,4 @@ impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeySet({})", self.0.len())
     }
-}
-
-// === impl Key ===
-
-impl Key {
-    /// None: a key that cannot verify tokens here.
-    fn read(members: &Map<String, Value>) -> Result<Option<Self>, String> {
-        let text = |name: &str| members.get(name).and_then(Value::as_str);
-        let bytes = |name: &str| {
-            let decoded = text(name).and_then(|text| BASE64_URL_SAFE_NO_PAD.decode(text).ok());
-            decoded.ok_or_else(|| format!("has no `{name}`, or one that is not base64url"))
-        };
-        if text("use").is_some_and(|usage| usage != "sig") {
-            return Ok(None);
-        }
-        if let Some(Value::Array(operations)) = members.get("key_ops")
-            && !operations.iter().any(|operation| operation == "verify")
-        {
-            return Ok(None);
-        }
-        let only = match text("alg").map(Algorithm::parse) {
-            // It is for something that the gateway does not have.
-            Some(None) => return Ok(None),
-            Some(only) => only,
-            None => None,
-        };
-        let material = match (text("kty"), text("crv")) {
-            (Some("oct"), _) => Material::Secret(bytes("k")?),
-            _ if members.contains_key("d") => {
-                return Err("is a private key, which belongs to the issuer alone: leave out all but its public members".to_owned());
-            }
-            (Some("RSA"), _) => rsa(&bytes("n")?, &bytes("e")?)?,
-            (Some("EC"), Some("P-256")) => {
-                Material::P256(point(&bytes("x")?, &bytes("y")?, 32, &agreement::ECDH_P256)?)
-            }
-            (Some("EC"), Some("P-384")) => {
-                Material::P384(point(&bytes("x")?, &bytes("y")?, 48, &agreement::ECDH_P384)?)
-            }
-            (Some("OKP"), Some("Ed25519")) => {
-                let key = <[u8; 32]>::try_from(bytes("x")?).ok();
-                let key =
-                    key.and_then(|key| VerifyingKey::from_bytes(&key).ok()).filter(|key| !key.is_weak());
-                Material::Ed25519(key.ok_or("is no public key of Ed25519")?)
-            }
-            (None, _) => return Err("has no `kty`".to_owned()),
-            _ => return Ok(None),
-        };
-        let name = text("kid").map(str::to_owned);
-        let key = Self { name, only, material };
-        if let Material::Secret(secret) = &key.material {
-            let least = key.only.unwrap_or(Algorithm::Hs256).least_secret().unwrap_or(usize::MAX);
-            if secret.len() < least {
-                return Err(format!("is a secret of {} bytes, use at least {least}", secret.len()));
-            }
-        }
-        Ok(Some(key))
-    }
-
-    /// Whether the key is made for an algorithm. Its kind decides: no token can turn a public key into a secret.
-    fn is_for(&self, algorithm: Algorithm) -> bool {
-        use Algorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
-        self.only.is_none_or(|only| only == algorithm)
-            && match &self.material {
-                Material::Secret(secret) => {
-                    algorithm.least_secret().is_some_and(|least| secret.len() >= least)
-                }
-                Material::Rsa { .. } => matches!(algorithm, Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512),
-                Material::P256(_) => algorithm == Es256,
-                Material::P384(_) => algorithm == Es384,
-                Material::Ed25519(_) => algorithm == EdDsa,
-            }
-    }
-
-    fn is_named(&self, jws: &Jws<'_>) -> bool {
-        self.name.is_none() || jws.key.is_none() || self.name == jws.key
-    }
-
-    fn has_signed(&self, jws: &Jws<'_>) -> bool {
-        let (message, signature) = (jws.signed.as_bytes(), jws.signature.as_slice());
-        let point = |algorithm, key: &Vec<u8>| {
-            signature::UnparsedPublicKey::new(algorithm, key).verify(message, signature).is_ok()
-        };
-        match (&self.material, jws.algorithm) {
-            (Material::Secret(secret), algorithm) => {
-                let algorithm = match algorithm {
-                    Algorithm::Hs256 => hmac::HMAC_SHA256,
-                    Algorithm::Hs384 => hmac::HMAC_SHA384,
-                    Algorithm::Hs512 => hmac::HMAC_SHA512,
-                    _ => return false,
-                };
-                // In constant time.
-                hmac::verify(&hmac::Key::new(algorithm, secret), message, signature).is_ok()
-            }
-            (Material::Rsa { n, e }, algorithm) => {
-                let parameters = match algorithm {
-                    Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-                    Algorithm::Rs384 => &signature::RSA_PKCS1_2048_8192_SHA384,
-                    Algorithm::Rs512 => &signature::RSA_PKCS1_2048_8192_SHA512,
-                    Algorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
-                    Algorithm::Ps384 => &signature::RSA_PSS_2048_8192_SHA384,
-                    Algorithm::Ps512 => &signature::RSA_PSS_2048_8192_SHA512,
-                    _ => return false,
-                };
-                signature::RsaPublicKeyComponents { n, e }.verify(parameters, message, signature).is_ok()
-            }
-            (Material::P256(key), Algorithm::Es256) => point(&signature::ECDSA_P256_SHA256_FIXED, key),
-            (Material::P384(key), Algorithm::Es384) => point(&signature::ECDSA_P384_SHA384_FIXED, key),
-            // Strictly, as for `cryptosign`.
-            (Material::Ed25519(key), Algorithm::EdDsa) => Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
-            _ => false,
-        }
-    }
-}
-
-/// A public key of RSA that `ring` takes. Some issuers put a zero before the modulus (RFC 7518, 6.3.1.1).
-fn rsa(n: &[u8], e: &[u8]) -> Result<Material, String> {
-    let [n, e] = [n, e].map(|number| {
-        let zeros = number.iter().take_while(|byte| **byte == 0).count();
-        number.get(zeros..).unwrap_or_default().to_vec()
-    });
-    if n.len() < *RSA.start() {
-        return Err("is an RSA key of less than 2048 bits, which is too weak".to_owned());
-    }
-    if n.len() > *RSA.end() {
-        return Err("is an RSA key of more than 8192 bits: use a shorter one".to_owned());
-    }
-    let is_odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
-    // `ring` takes exponents of up to 33 bits.
-    let exponent =
-        e.iter().fold(0_u64, |number, byte| number.saturating_mul(256).saturating_add((*byte).into()));
-    if !is_odd(&n) || !is_odd(&e) || !(3..1 << 33).contains(&exponent) {
-        return Err("is no public key of RSA: copy its `n` and its `e` from the issuer again".to_owned());
-    }
-    Ok(Material::Rsa { n, e })
-}
-
-/// SEC 1, 2.3.3: an uncompressed point, which lies on the curve. `ring` looks at that when it uses a key, so that one of its own is used
-/// once: otherwise each login with a token of such a key would fail.
-fn point(x: &[u8], y: &[u8], size: usize, curve: &'static agreement::Algorithm) -> Result<Vec<u8>, String> {
-    if x.len() != size || y.len() != size {
-        return Err(format!("has an `x` or a `y` of another length than {size} bytes"));
-    }
-    let point = [&[4], x, y].concat();
-    let own = agreement::EphemeralPrivateKey::generate(curve, &SystemRandom::new());
-    let agrees = own.and_then(|own| {
-        agreement::agree_ephemeral(own, &agreement::UnparsedPublicKey::new(curve, &point), |_| ())
-    });
-    agrees.map_err(|_| {
-        "is no point on its curve, so that it verifies nothing: copy its `x` and its `y` from the issuer again"
-    })?;
-    Ok(point)
 }

@@ -4,8 +4,9 @@ use schemars::Schema;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Entries, Json, Known, Raw, Refused, Walk, alternatives, entry, quoted, suggest,
-    walk::{COMMENT, instead_of},
+    Entries, Json, Known, Raw, Refused, Walk, alternatives, entry,
+    keys::{COMMENT, instead_of},
+    quoted, suggest,
 };
 
 /// An object with known keys, which `object!` implements.
