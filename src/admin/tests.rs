@@ -4,11 +4,11 @@ use super::*;
 use crate::{
     cookie::{MaxAge, TrackingId},
     store::{
-        Authentication, CookieRecord, MemoryStore,
+        Authentication, CookieRecord, MemoryStore, StoreError,
         testing::{logged_in, login},
     },
     time::Timestamp,
-    tracking::scripted::ScriptedStore,
+    tracking::scripted::{ScriptedStore, StoreCall},
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_342_473_139);
@@ -168,4 +168,25 @@ fn a_store_elsewhere_is_not_waited_for_once_for_each_record() {
         assert_eq!(counting.join().unwrap(), Summary::Revocable { records: 100, connections: 0 });
         assert!(rounds < 50, "waited {rounds} times for the records of 100 IDs");
     });
+}
+
+#[test]
+fn a_revocation_that_the_store_breaks_off_says_how_far_it_has_come() {
+    let mut revoked = 0;
+    let failing = ScriptedStore::new(move |_, call| {
+        revoked += usize::from(matches!(call, StoreCall::Revoke));
+        if revoked > 600 { Err(StoreError::Io("the disk is gone".into())) } else { Ok(()) }
+    });
+    let opened = OpenedStore::local(Arc::clone(&failing) as _);
+    let options = StoreOptions::Memory { max_cookies: 1000, max_per_principal: 0 };
+    let store = ManagedStore::new("test".into(), &options, &opened, Arc::new(PublicIdKey::random().unwrap()));
+    for number in 0..700 {
+        let record = CookieRecord::new(NOW, MaxAge::DEFAULT);
+        opened.store.create(&id(number), record).wait().unwrap();
+    }
+    let (outcome, replies) = run(&store, false, Command::Revoke(Selection::All));
+    let told = outcome.unwrap_err().to_string();
+    assert!(told.contains("the disk is gone. 512 of 700 cookies were revoked before"), "{told}");
+    assert!(told.contains("0 connections closed on this gateway: revoke again"), "{told}");
+    assert_eq!(replies.len(), 1, "how far it was after each batch: {replies:?}");
 }

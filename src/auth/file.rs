@@ -124,6 +124,10 @@ impl<P: FilePrincipal> LoginFile for PrincipalFile<P> {
         Some(&self.file)
     }
 
+    fn method(&self) -> Option<&'static str> {
+        Some(P::CREDENTIAL.method())
+    }
+
     fn reload(&self) -> Option<Result<String, String>> {
         let read = self.table.reload(|| read(&self.file), |bytes| Table::parse(bytes, Some(&self.realms)))?;
         let replaced = read.map(|renewed| {
@@ -137,8 +141,7 @@ impl<P: FilePrincipal> LoginFile for PrincipalFile<P> {
                 "the principals of {method} were reloaded: there are {count} now; ended sessions of those that are gone or have changed: {ended}"
             )
         });
-        let of_method = |faults: Faults| format!("the principals of {}: {faults}", P::CREDENTIAL.method());
-        Some(replaced.map_err(of_method))
+        Some(replaced.map_err(|faults| faults.to_string()))
     }
 }
 

@@ -19,6 +19,11 @@ pub trait LoginFile: fmt::Debug + Send + Sync {
     /// wrong changes nothing else. Reads a file: not for a connection's task.
     fn reload(&self) -> Option<Result<String, String>>;
 
+    /// The method that takes its part of the file; none: the file is for one purpose.
+    fn method(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What is missing in what counts now, although the file is right.
     fn lacks(&self) -> Option<String> {
         None
@@ -132,6 +137,8 @@ pub struct LoginFileReload {
     pub file: PathBuf,
     /// What counts from now on, or why the old state goes on. Nothing in it is a secret.
     pub outcome: Result<String, String>,
+    /// The methods for which the same is wrong with the file.
+    pub methods: Vec<&'static str>,
     /// What is missing in what counts from now on, if the file is right.
     pub lack: Option<String>,
 }
@@ -162,12 +169,19 @@ impl LoginFiles {
     /// Reads every file that has other bytes than before. Reads files: not for a connection's task. What is unchanged, good or bad, is
     /// not in the list.
     pub fn reload(&self) -> Vec<LoginFileReload> {
-        let read = |source: &Arc<dyn LoginFile>| {
-            let outcome = source.reload()?;
+        let mut reloads: Vec<LoginFileReload> = Vec::new();
+        for source in self.sources() {
+            let (Some(file), Some(outcome)) = (source.file(), source.reload()) else { continue };
+            let is_same = |reload: &&mut LoginFileReload| reload.file == *file && reload.outcome == outcome;
+            if let Some(same) = reloads.iter_mut().find(is_same).filter(|_| outcome.is_err()) {
+                same.methods.extend(source.method().filter(|method| !same.methods.contains(method)));
+                continue;
+            }
             let lack = outcome.as_ref().ok().and_then(|_| source.lacks());
-            Some(LoginFileReload { file: source.file()?.clone(), outcome, lack })
-        };
-        self.sources().iter().filter_map(read).collect()
+            let methods = source.method().into_iter().collect();
+            reloads.push(LoginFileReload { file: file.clone(), outcome, methods, lack });
+        }
+        reloads
     }
 }
 
@@ -180,12 +194,19 @@ impl fmt::Display for LoginFileReload {
                 write!(f, "{file}: {now}")?;
                 self.lack.as_ref().map_or(Ok(()), |lack| write!(f, "; {lack}"))
             }
-            Err(error) => write!(f, "nothing for {file}: {error}"),
+            Err(error) => write!(f, "nothing for {file}: {}{error}", self.of_methods()),
         }
     }
 }
 
 impl LoginFileReload {
+    fn of_methods(&self) -> String {
+        match self.methods.as_slice() {
+            [] => String::new(),
+            methods => format!("the principals of {}: ", methods.join(", ")),
+        }
+    }
+
     /// Tells the operator.
     pub fn log(&self) {
         let file = self.file.display();
@@ -197,7 +218,8 @@ impl LoginFileReload {
                 }
             }
             Err(error) => {
-                tracing::error!(target: "wampgate::auth", %file, "the gateway goes on with what the file held before: {error}");
+                let of_methods = self.of_methods();
+                tracing::error!(target: "wampgate::auth", %file, "the gateway goes on with what the file held before: {of_methods}{error}");
             }
         }
     }

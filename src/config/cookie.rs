@@ -404,20 +404,18 @@ fn redis_url(path: &str, text: &Secret, is_always: bool, walk: &mut Walk<'_>) ->
     if let Some(why) = walk.why_missing(path) {
         return Some(RedisUrl::unknown(why));
     }
-    let parsed = RedisUrl::parse(text.expose());
-    match parsed
-        .and_then(|url| if is_always && url.is_cluster() { Err(RedisUrlError::NotKept) } else { Ok(url) })
-    {
-        Ok(url) => Some(url),
-        Err(error) if walk.judges_secret(path) => {
-            walk.fault_at(path, error.to_string());
-            None
-        }
-        Err(error) => {
-            walk.warn_at(path, error.to_string());
-            Some(RedisUrl::unknown(error.to_string()))
-        }
+    let error = match RedisUrl::parse(text.expose()) {
+        Ok(url) if is_always && url.is_cluster() => RedisUrlError::NotKept,
+        Ok(url) => return Some(url),
+        Err(error) => error,
+    };
+    let why = error.to_string();
+    if walk.judges_secret(path) {
+        walk.fault_at(path, why);
+        return None;
     }
+    walk.warn_at(path, &*why);
+    Some(RedisUrl::unknown(why))
 }
 
 /// The stores that the walk has met, but for those in memory. Services share a store if they describe it alike. Two different descriptions

@@ -145,11 +145,11 @@ pub(super) fn realms(
     one: Option<&Located<RawRemote>>,
     several: Option<&Located<RawUpstreams<RawRemote>>>,
 ) -> Option<Vec<RealmOptions>> {
-    let first = || several.map(|several| several.value.0.first().map(|(_, first)| first));
-    match one {
-        Some(one) => Some(one.value.realms()),
-        None => first().map(|first| first.map(|first| first.value.realms()).unwrap_or_default()),
+    if let Some(one) = one {
+        return Some(one.value.realms());
     }
+    let first = several?.value.0.first();
+    Some(first.map(|(_, first)| first.value.realms()).unwrap_or_default())
 }
 
 /// The routers of a path.

@@ -45,7 +45,7 @@ use self::{
     work::{Place, Worker},
 };
 use super::{
-    Attempt, Authentication, Commit, CookieRecord, CookieStore, Durability, Lookup, OpenConnections,
+    Attempt, Authentication, Commit, CookieRecord, CookieStore, Durability, Lookup, OpenConnections, Parting,
     RedisOptions, Replacement, Revocation, Revocations, StoreAnswer, StoreError, StoreOpenError, StoreTally,
     commit::stopped,
 };
@@ -345,6 +345,13 @@ impl Drop for RedisStore {
 impl Revocations for RedisRevocations {
     fn publish(&self, revocation: &Revocation) -> usize {
         let ended = hear::end_here(&self.state, revocation);
+        if revocation.why == Parting::LoggedOut {
+            // Other gateways may hear of it only when Redis is back: then they tell their clients the same.
+            let digests = revocation.ids.iter().filter_map(layout::digest);
+            digests
+                .filter(|digest| self.state.owed.contains(digest))
+                .for_each(|digest| self.state.left.add(&digest));
+        }
         for message in hear::Told::of(&self.state.gateway, revocation) {
             // If there is no room, other gateways notice it when they look at their connections.
             drop(self.outbox.try_send(message));

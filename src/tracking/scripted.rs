@@ -24,6 +24,7 @@ pub(crate) enum StoreCall<'a> {
     LookedUp(&'a TrackingId),
     Create,
     Replace,
+    Revoke,
 }
 
 /// What a test does at each call; an error is the call's answer, instead of the store's.
@@ -146,7 +147,7 @@ impl CookieStore for ScriptedStore {
     }
 
     fn revoke(&self, id: &TrackingId, now: Timestamp) -> Commit {
-        self.answer(self.store.revoke(id, now).wait())
+        self.answer(self.call(StoreCall::Revoke).and_then(|()| self.store.revoke(id, now).wait()))
     }
 
     fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {

@@ -1,6 +1,9 @@
 //! Tokens (JWT) through the front door: on which a client joins, for how long, and that no log holds one.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -222,22 +225,39 @@ fn a_page_of_another_origin_cannot_use_the_cookie_with_a_token() {
     null.opens(&gateway(json!({ "header": true })));
 }
 
-#[test]
-fn a_changed_file_of_keys_counts_at_once_and_a_broken_one_does_not() {
-    let keys = |name: &str, secret: &str| {
-        json!({ "keys": [{ "kty": "oct", "kid": name, "k": BASE64_URL_SAFE_NO_PAD.encode(secret) }] })
-            .to_string()
-    };
-    let service = untracked().with(
-        "auth",
-        auth(json!({ "keys": null })).with("ticket", {
-            let mut ticket = auth(json!({}))["ticket"].clone();
-            ticket["keys"] = json!({ "file": "jwks.json" });
-            ticket
-        }),
-    );
+/// A JWK Set with one secret.
+fn keys(name: &str, secret: &str) -> String {
+    json!({ "keys": [{ "kty": "oct", "kid": name, "k": BASE64_URL_SAFE_NO_PAD.encode(secret) }] }).to_string()
+}
+
+/// A gateway whose keys are in a file, and the file.
+fn with_keys_in_a_file() -> (Gateway, PathBuf) {
+    let service =
+        untracked().with("auth", auth(json!({})).with("ticket", json!({ "keys": { "file": "jwks.json" } })));
     let gateway = Gateway::prepare(&web(&service)).private_file("jwks.json", keys("one", SECRET)).run();
     let file = gateway.path().join("jwks.json");
+    (gateway, file)
+}
+
+#[test]
+fn the_last_key_that_is_withdrawn_opens_no_session_any_more_until_it_is_back() {
+    let (gateway, file) = with_keys_in_a_file();
+    let mut before = open(&gateway);
+    answer(&mut before, &token(60)).unwrap();
+    std::fs::write(&file, json!({ "keys": [] }).to_string()).unwrap();
+    let lacks = "no token is accepted by transports[0].paths.ws.auth.ticket.keys.file any more";
+    gateway.output().until(lacks, 1);
+    answer(&mut open(&gateway), &token(60)).unwrap_err();
+    before.echoes();
+    std::fs::write(&file, keys("one", SECRET)).unwrap();
+    gateway.output().until("the keys of tokens were reloaded, there are 1 now", 1);
+    answer(&mut open(&gateway), &token(60)).unwrap();
+    assert_eq!(gateway.output().text().matches(lacks).count(), 1);
+}
+
+#[test]
+fn a_changed_file_of_keys_counts_at_once_and_a_broken_one_does_not() {
+    let (gateway, file) = with_keys_in_a_file();
     answer(&mut open(&gateway), &token(60)).unwrap();
     std::fs::write(&file, "{").unwrap();
     gateway.output().until("goes on with what the file held before", 1);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    auth::{CryptosignPrincipal, ScramPrincipal, TicketPrincipal, WampCraPrincipal},
+    auth::{CryptosignPrincipal, LoginFiles, ScramPrincipal, TicketPrincipal, WampCraPrincipal},
     cookie::PublicIdKey,
 };
 
@@ -246,4 +246,27 @@ fn a_look_up_compares_as_many_names_in_a_large_file_as_in_a_small_one() {
         // A million of them fit into what the documentation says.
         assert!(size_of::<(Name, ScramPrincipal)>() <= 200);
     }
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_told_once_with_the_methods_that_it_is_wrong_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("principals.json");
+    write(&file, &json!({}));
+    let files = LoginFiles::default();
+    files.are(vec![
+        PrincipalFile::<TicketPrincipal>::open(&file, realms()).unwrap() as _,
+        PrincipalFile::<ScramPrincipal>::open(&file, realms()).unwrap() as _,
+    ]);
+    let told = |content: &Value| {
+        write(&file, content);
+        files.reload().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let both = told(&json!({ "joe": { "role": "frontend" } }));
+    assert_eq!(both.len(), 1, "{both:?}");
+    assert!(both[0].contains(": the principals of ticket, scram: principal `joe` "), "{both:?}");
+    let one = told(&json!({ "joe": { "ticket": "a", "role": "nothing" } }));
+    assert_eq!(one.len(), 2, "{one:?}");
+    assert!(one[0].contains(": the principals of ticket: principal `joe` has the role"), "{one:?}");
+    assert!(one[1].contains("the principals of scram were reloaded"), "{one:?}");
 }

@@ -384,18 +384,19 @@ async fn settle(worker: Arc<Worker>) {
             "more cookies were revoked while the store took no changes than the gateway could note: revoke them again"
         );
     }
-    state.owed.settle(&settled);
     // While the store did not answer, the gateway may not have known the whole line, and could tell no other gateway.
+    let (left, killed): (Vec<_>, Vec<_>) = settled.iter().partition(|digest| state.left.contains(digest));
+    state.owed.settle(&settled);
+    state.left.settle(&settled);
     let stand_in = |digest: &Digest| TrackingId::stand_in(&layout::text(digest), "");
-    let ids: Vec<TrackingId> = settled.iter().map(stand_in).collect();
-    let count = ids.len();
-    let revocation = Revocation { ids, why: Parting::Killed, reach: Reach::All };
-    hear::end_here(state, &revocation);
-    for message in hear::Told::of(&state.gateway, &revocation) {
-        // What is not told is noticed when the other gateways look at their connections.
-        drop(worker.publish(&state.names.revoked(), &message).await);
+    for (digests, why) in [(left, Parting::LoggedOut), (killed, Parting::Killed)] {
+        let ids = digests.into_iter().map(stand_in).collect();
+        hear::end_everywhere(&worker, &Revocation { ids, why, reach: Reach::All }).await;
     }
-    info!(cookies = count, "cookies were removed that were revoked while the store took no changes");
+    info!(
+        cookies = settled.iter().count(),
+        "cookies were removed that were revoked while the store took no changes"
+    );
 }
 
 /// Removes the whole line of a cookie: its client may have come with an ID before or after this one, of which a gateway
@@ -407,8 +408,12 @@ async fn settle_line(
 ) -> Result<(), StoreError> {
     let line = worker.line(digest).await?;
     // Noted before the first is removed: afterwards it does not lead to the others any more.
+    let has_left = worker.state.left.contains(&digest);
     for other in &line {
         worker.state.owed.add(other);
+        if has_left {
+            worker.state.left.add(other);
+        }
         settled.join(*other);
     }
     for other in line {

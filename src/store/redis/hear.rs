@@ -128,6 +128,16 @@ pub(super) fn end_here(state: &State, revocation: &Revocation) -> usize {
     ended
 }
 
+/// Ends the connections that a revocation reaches, on this gateway and on the others.
+pub(super) async fn end_everywhere(worker: &Worker, revocation: &Revocation) {
+    let state = &worker.state;
+    end_here(state, revocation);
+    for message in Told::of(&state.gateway, revocation) {
+        // What is not told is noticed when the other gateways look at their connections.
+        drop(worker.publish(&state.names.revoked(), &message).await);
+    }
+}
+
 pub(super) fn open_among(
     connections: &dyn OpenConnections,
     is_wanted: impl Fn(&Digest) -> bool,
@@ -170,12 +180,7 @@ async fn remove_returned(worker: &Worker) -> Result<(), StoreError> {
     let ids: Vec<TrackingId> =
         back.iter().map(|digest| TrackingId::stand_in(&layout::text(digest), "")).collect();
     // A client may have come with one of them meanwhile.
-    let revocation = Revocation { ids, why: Parting::Killed, reach: Reach::All };
-    end_here(state, &revocation);
-    for message in Told::of(&state.gateway, &revocation) {
-        // What is not told is noticed when the other gateways look at their connections.
-        drop(worker.publish(&state.names.revoked(), &message).await);
-    }
+    end_everywhere(worker, &Revocation { ids, why: Parting::Killed, reach: Reach::All }).await;
     warn!(
         cookies = back.len(),
         "Redis had forgotten that cookies were revoked: they were removed again. Does a replica lag, or the disk?"

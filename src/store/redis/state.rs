@@ -32,6 +32,8 @@ pub(super) struct State {
     pub(super) cache: Cache,
     /// What was revoked while Redis did not answer or took no changes. By digests: a revocation may know no more of a client.
     pub(super) owed: Owed<Digest>,
+    /// Those of them whose clients have logged out.
+    pub(super) left: Owed<Digest>,
     /// What was revoked in the last moments, which Redis may forget.
     pub(super) recent: Recent,
     pub(super) tally: StoreTally,
@@ -62,6 +64,7 @@ impl State {
             gateway: format!("{:032x}", rand::random::<u128>()),
             cache: Cache::default(),
             owed: Owed::default(),
+            left: Owed::default(),
             recent: Recent::default(),
             tally,
             is_up: AtomicBool::new(false),

@@ -274,13 +274,50 @@ fn a_logout_while_redis_is_away_reaches_other_gateways_soon_after_it_is_back() {
         if hangs {
             server.go_on();
         } else {
+            // The other gateway hears of it, and does not find out by itself.
+            a.signal(Signal::STOP);
             server.run();
+            await_that("the other gateway is ready", || is_ready(&b));
+            a.signal(Signal::CONT);
         }
         let back = Instant::now();
-        assert_eq!(elsewhere.receive()[0], code::GOODBYE);
+        let goodbye = elsewhere.receive();
+        assert_eq!(goodbye[0], code::GOODBYE);
+        assert!(hangs || goodbye[2] == "wamp.close.logout", "{goodbye}");
         // Half a minute goes by until the gateway looks by itself.
         assert!(back.elapsed() < Duration::from_secs(15), "{hangs}: after {:?}", back.elapsed());
     }
+}
+
+#[test]
+fn commands_are_told_that_redis_does_not_take_the_password_and_show_none() {
+    if !redis::is_there() {
+        return;
+    }
+    let server = RedisServer::start();
+    let has_password = |password: &str| {
+        let password = format!(">{password}");
+        server.cli(&["ACL", "SETUSER", "gate", "on", "resetpass", &password, "~*", "&*", "+@all"]);
+    };
+    let with = |password: &str| {
+        let url = format!("{}?user=gate&pass={password}", server.url());
+        config(&tracked_in(&store(&server).with("url", json!(url))))
+    };
+    let is_told = |said: &str| {
+        assert!(!said.contains("first-word") && !said.contains("second-word"), "{said}");
+        said.contains("check the user and the password of `url`")
+    };
+    has_password("first-word");
+    let gateway = Gateway::prepare(&with("second-word"));
+    let said = gateway.command_said("cookies", &["ls"]);
+    assert!(is_told(&said), "{said}");
+    gateway.configure(&with("first-word"));
+    let gateway = gateway.run();
+    has_password("second-word");
+    server.cli(&["CLIENT", "KILL", "USER", "gate"]);
+    // Through the gateway, which tells why it does not reach the store.
+    await_that("the command says why", || is_told(&gateway.command_said("cookies", &["ls"])));
+    assert!(!gateway.output().text().contains("-word"));
 }
 
 #[test]
