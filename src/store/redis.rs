@@ -19,6 +19,7 @@ mod connect;
 mod durable;
 mod fault;
 mod hear;
+mod jobs;
 mod layout;
 mod link;
 mod outage;
@@ -37,8 +38,8 @@ use std::{
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::{
-    attend::Job,
     durable::Barrier,
+    jobs::Job,
     layout::Digest,
     link::Link,
     state::State,
@@ -194,8 +195,8 @@ async fn run(
     let telling_attempts = tokio::spawn(attempts::tell(Arc::clone(&worker), attempts));
     let bounding = tokio::spawn(outage::bound(Arc::clone(&worker.state)));
     let closing = Arc::<Notify>::default();
-    let telling = tokio::spawn(attend::tell(Arc::clone(&worker), outbox, Arc::clone(&closing)));
-    attend::serve(worker, jobs).await;
+    let telling = tokio::spawn(hear::tell(Arc::clone(&worker), outbox, Arc::clone(&closing)));
+    jobs::run(worker, jobs).await;
     // A command that revokes ends right afterwards.
     closing.notify_one();
     drop(tokio::time::timeout(timeout, telling).await);

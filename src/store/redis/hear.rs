@@ -11,6 +11,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, mpsc};
 use tracing::{debug, warn};
 
 use super::{
@@ -126,6 +127,30 @@ pub(super) fn end_here(state: &State, revocation: &Revocation) -> usize {
         ended += subscriber.end(&Revocation { ids, ..revocation.clone() });
     }
     ended
+}
+
+/// Tells other gateways of revocations, in their order, until the store closes and all is told.
+pub(super) async fn tell(worker: Arc<Worker>, mut outbox: mpsc::Receiver<String>, closing: Arc<Notify>) {
+    let channel = worker.state.names.revoked();
+    loop {
+        let message = tokio::select! {
+            biased;
+            message = outbox.recv() => message,
+            () = closing.notified() => {
+                closing.notify_one();
+                outbox.try_recv().ok()
+            }
+        };
+        let Some(message) = message else { return };
+        match worker.publish(&channel, &message).await {
+            Ok(()) => {
+                worker.state.tally.revocations_told.inc();
+            }
+            Err(error) => {
+                warn!(%error, "a revocation was not told to other gateways, which notice it within half a minute");
+            }
+        }
+    }
 }
 
 /// Ends the connections that a revocation reaches, on this gateway and on the others.
