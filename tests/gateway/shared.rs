@@ -2,6 +2,7 @@
 //!
 //! Each test starts the real server. Without one they are left out, and a line says so.
 
+mod away;
 mod failover;
 mod trouble;
 
