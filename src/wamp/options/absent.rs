@@ -9,11 +9,12 @@
 type Group = &'static [(&'static str, &'static str)];
 
 /// The options that a message does not have.
-pub(in crate::wamp) type Absent = &'static [Group];
+pub(in crate::wamp) type Absent = &'static [&'static [Group]];
 
 /// What is said of an option, if it is one of these.
 pub(in crate::wamp) fn complaint(absent: Absent, option: &str) -> Option<&'static str> {
-    let (_, complaint) = absent.iter().copied().flatten().find(|(name, _)| *name == option)?;
+    let (_, complaint) =
+        absent.iter().copied().flatten().copied().flatten().find(|(name, _)| *name == option)?;
     Some(complaint)
 }
 
@@ -50,38 +51,13 @@ group! { OF_SENDERS: "only PUBLISH and CALL have it: leave it out" => "disclose_
 group! { OF_PAYLOAD: "this message has no payload: leave it out" =>
 "ppt_scheme", "ppt_serializer", "ppt_cipher", "ppt_keyid" }
 
-pub(super) const IN_PUBLISH: Absent =
-    &[PATTERN, OF_SUBSCRIBE, OF_REGISTER, OF_CALL, SHARDS, PACKED, SENDER, CALLEE, TRUST, REPEATED, LINKS];
-pub(super) const IN_CALL: Absent =
-    &[PATTERN, OF_SUBSCRIBE, OF_REGISTER, OF_PUBLISH, SHARDS, PACKED, SENDER, CALLEE, TRUST, REPEATED, LINKS];
-pub(super) const IN_SUBSCRIBE: Absent = &[
-    OF_REGISTER,
-    OF_CALL,
-    OF_PUBLISH,
-    OF_SENDERS,
-    OF_PAYLOAD,
-    SHARDS,
-    PACKED,
-    SENDER,
-    CALLEE,
-    TRUST,
-    REPEATED,
-    LINKS,
-];
-pub(super) const IN_REGISTER: Absent = &[
-    OF_SUBSCRIBE,
-    OF_CALL,
-    OF_PUBLISH,
-    OF_SENDERS,
-    OF_PAYLOAD,
-    SHARDS,
-    PACKED,
-    SENDER,
-    CALLEE,
-    TRUST,
-    REPEATED,
-    LINKS,
-];
+const IN_NONE: &[Group] = &[SHARDS, PACKED, SENDER, CALLEE, TRUST, REPEATED, LINKS];
+pub(super) const IN_PUBLISH: Absent = &[&[PATTERN, OF_SUBSCRIBE, OF_REGISTER, OF_CALL], IN_NONE];
+pub(super) const IN_CALL: Absent = &[&[PATTERN, OF_SUBSCRIBE, OF_REGISTER, OF_PUBLISH], IN_NONE];
+pub(super) const IN_SUBSCRIBE: Absent =
+    &[&[OF_REGISTER, OF_CALL, OF_PUBLISH, OF_SENDERS, OF_PAYLOAD], IN_NONE];
+pub(super) const IN_REGISTER: Absent =
+    &[&[OF_SUBSCRIBE, OF_CALL, OF_PUBLISH, OF_SENDERS, OF_PAYLOAD], IN_NONE];
 // These have no answer. What has no meaning for them is ignored, and what would change the meaning of a payload ends the session.
-pub(super) const IN_YIELD: Absent = &[PACKED, CALLEE, LINKS];
+pub(super) const IN_YIELD: Absent = &[&[PACKED, CALLEE, LINKS]];
 pub(super) const IN_ERROR: Absent = IN_YIELD;

@@ -21,6 +21,15 @@ fn world(invoke: Invoke, concurrency: Option<u64>, callees: &[u64]) -> (World, u
     (world, id)
 }
 
+/// Sessions 2 and 3 decide one question at a time, and have calls of this session to answer first.
+fn busy(caller: u64) -> (World, u64) {
+    let (mut world, id) = world(Invoke::RoundRobin, Some(1), &[2, 3]);
+    for request in 1..=2 {
+        world.invoke(caller, request, "com.p");
+    }
+    (world, id)
+}
+
 fn ask(world: &mut World, about: u64, request: u64) -> Sent {
     ask_of(world, about, request, "com.p")
 }
@@ -90,10 +99,7 @@ fn of_several_authorizers_one_answers_that_can() {
 
 #[test]
 fn a_question_stays_in_the_queue_until_one_is_free_that_can_answer() {
-    let (mut world, _) = world(Invoke::RoundRobin, Some(1), &[2, 3]);
-    for request in 1..=2 {
-        world.invoke(4, request, "com.p");
-    }
+    let (mut world, _) = busy(4);
     assert_eq!(ask(&mut world, 2, 1), []);
     is_circle(ask(&mut world, 3, 2), 2);
     assert_eq!(world.send(5, call(1, "com.p")), []);
@@ -111,10 +117,7 @@ fn a_question_stays_in_the_queue_until_one_is_free_that_can_answer() {
 #[test]
 fn the_last_callee_that_can_answer_leaves() {
     for unregisters in [true, false] {
-        let (mut world, id) = world(Invoke::RoundRobin, Some(1), &[2, 3]);
-        for request in 1..=2 {
-            world.invoke(4, request, "com.p");
-        }
+        let (mut world, id) = busy(4);
         assert_eq!(ask(&mut world, 2, 1), []);
         let sent = if unregisters { world.send(3, unregister(5, id)) } else { world.leave(3) };
         let answers = sent.into_iter().filter(|(to, _)| *to == 1).collect();
@@ -143,10 +146,7 @@ fn a_circle_of_any_length_is_found_and_ends_with_its_questions() {
 
 #[test]
 fn of_questions_that_nothing_can_answer_any_more_only_the_one_in_the_circle_is_refused() {
-    let (mut world, _) = world(Invoke::RoundRobin, Some(1), &[2, 3]);
-    for request in 1..=2 {
-        world.invoke(4, request, "com.p");
-    }
+    let (mut world, _) = busy(4);
     assert_eq!(ask(&mut world, 5, 1), []);
     assert_eq!(ask(&mut world, 2, 2), []);
     let sent = world.leave(3);
@@ -168,10 +168,7 @@ fn a_question_goes_to_a_free_callee_as_soon_as_that_one_waits_no_more() {
         (true, |world| world.send(1, cancel(1))),
     ];
     for (number, (is_queued, end)) in ways.into_iter().enumerate() {
-        let (mut world, _) = world(Invoke::RoundRobin, Some(1), &[2, 3]);
-        for request in 1..=2 {
-            world.invoke(5, request, "com.p");
-        }
+        let (mut world, _) = busy(5);
         world.send(2, yields(1));
         let one = RegisterOptions { concurrency: Some(1), ..RegisterOptions::default() };
         world.send(4, registers(2, "com.four", one));
