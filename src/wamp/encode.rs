@@ -233,13 +233,13 @@ fn revoked<W: Writer>(code: u64, key: &str, id: u64, reason: &str) -> Bytes {
     Message::<W>::new(code, 2, size(&details)).int(0).details(&details).finish()
 }
 
-/// A message of identifiers only.
 /// The CANCEL that a client would send.
 pub(super) fn cancel<W: Writer>(request: u64, mode: CancelMode) -> Bytes {
     let options = [Some(("mode", Detail::Text(mode.name())))];
     Message::<W>::new(code::CANCEL, 2, size(&options)).int(request).details(&options).finish()
 }
 
+/// A message of identifiers only.
 fn ids<W: Writer>(code: u64, ids: &[u64]) -> Bytes {
     ids.iter().fold(Message::<W>::new(code, ids.len(), 0), |out, id| out.int(*id)).finish()
 }

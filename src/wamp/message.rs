@@ -12,7 +12,6 @@ pub(super) use self::options::{PPT_CIPHER, PPT_KEYID, PPT_SCHEME, PPT_SERIALIZER
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
 pub use self::{
@@ -129,9 +128,7 @@ impl ClientMessage {
         | Self::Call { payload, .. }
         | Self::Yield { payload, .. } = &mut self
         {
-            for part in [&mut payload.args, &mut payload.kwargs].into_iter().flatten() {
-                *part = Bytes::copy_from_slice(part);
-            }
+            *payload = payload.detached();
         }
         self
     }
