@@ -31,9 +31,9 @@ use crate::{
     wamp::Serializer,
 };
 
-/// What a waiting frame counts besides its bytes: its place in the queue and its share of an allocation. Without it, a
-/// limit in bytes would not bound the number of small frames.
-pub const FRAME_OVERHEAD: usize = 64;
+/// What a waiting frame counts besides its bytes: its place in the queue, what its allocation has to spare, as measured for the smallest
+/// messages, and the head of that. Without it, a limit in bytes would not bound the number of small frames.
+pub const FRAME_OVERHEAD: usize = 128;
 
 /// How many times its limit a queue may be for a while.
 const BURST: usize = 8;
