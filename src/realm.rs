@@ -31,6 +31,7 @@ mod owner;
 mod permissions;
 mod router;
 mod rules;
+mod table;
 mod turn;
 
 use std::sync::Arc;

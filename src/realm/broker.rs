@@ -22,6 +22,7 @@ use super::{
     member::Actor,
     options::HistoryOptions,
     permissions::Action,
+    table::Table,
     turn::{Change, Kind, Turn},
 };
 use crate::{
@@ -157,6 +158,7 @@ impl Broker {
             ));
         };
         held.remove(&subscription);
+        held.give_back();
         if held.is_empty() {
             self.by_session.remove(&session);
         }
@@ -287,6 +289,7 @@ impl Broker {
         let Some(pattern) = self.by_id.get(&subscription) else { return };
         let Some(topic) = self.topics.get_mut(pattern) else { return };
         topic.subscribers.remove(&session);
+        topic.subscribers.give_back();
         turn.changes.push((Kind::Subscription, Change::Removed(session, subscription)));
         if topic.subscribers.is_empty() && !topic.is_kept {
             self.watching -= usize::from(watches_meta(pattern));

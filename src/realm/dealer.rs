@@ -15,12 +15,15 @@
 
 mod answer;
 mod call;
+mod callee;
 mod cancel;
 mod circles;
 mod completed;
 mod deadlines;
+mod invocation;
 mod meta;
-mod queued;
+mod procedures;
+mod queue;
 mod registrations;
 mod waits;
 
@@ -30,17 +33,15 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 pub(super) use self::call::{Call, Refusal};
 use self::{
-    call::Frozen,
     deadlines::{Deadline, Deadlines},
-    registrations::Registration,
+    invocation::Invocation,
+    procedures::Procedures,
     waits::Waits,
 };
+use super::table::Table;
 use crate::{
     memory::{self, Charge},
-    wamp::{
-        SessionId,
-        pattern::{Pattern, PatternMap},
-    },
+    wamp::SessionId,
 };
 
 /// How many procedures a session may register, so that one client cannot fill the memory that all share.
@@ -58,10 +59,9 @@ const MAX_COMPLETED: usize = 128;
 /// The registrations and the pending calls of a realm.
 #[derive(Debug, Default)]
 pub(super) struct Dealer {
-    procedures: PatternMap<Registration>,
-    // The gateway draws these keys itself, so a fast hash without a secret will do.
-    by_id: FxHashMap<u64, Pattern>,
+    procedures: Procedures,
     /// The sessions that have registered or called something.
+    // The gateway draws these keys itself, so a fast hash without a secret will do.
     parties: FxHashMap<SessionId, Party>,
     deadlines: Deadlines,
     waits: Waits,
@@ -94,23 +94,6 @@ enum Place {
     Queued(u64),
 }
 
-/// An invocation that its callee has not answered.
-#[derive(Debug)]
-struct Invocation {
-    /// Who gets the answer; nothing if the call has ended and only the callee's place is still taken.
-    caller: Option<PendingCall>,
-    /// Whether the caller takes progressive results.
-    receives_progress: bool,
-    /// Whether the callee has been told to stop.
-    is_killed: bool,
-    /// The registration in which it takes one of the callee's places, if places are limited.
-    occupies: Option<u64>,
-    /// What is left of time.
-    deadline: Option<Box<Deadline>>,
-    /// What all invocations of a call with progressive invocations have in common, until the last one.
-    frozen: Option<Box<Frozen>>,
-}
-
 /// A call that waits for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct PendingCall {
@@ -119,9 +102,6 @@ pub(super) struct PendingCall {
     /// The caller's own identifier for the request.
     pub(super) request: u64,
 }
-
-/// Up to so many invocations keep their places in the table of a callee.
-const KEPT_INVOCATIONS: usize = 64;
 
 impl Party {
     /// Whether the gateway has memory for one more call of the session.
@@ -134,22 +114,23 @@ impl Party {
         self.calls.remove(&request);
         // Most sessions have few calls, which are free.
         if self.charge.bytes() > 0 {
-            let count = self.calls.len();
-            if count < self.calls.capacity() / 4 {
-                self.calls.shrink_to(count * 2);
-            }
-            self.charge.settle(count * memory::CALL);
+            self.calls.give_back();
+            self.charge.settle(self.calls.len() * memory::CALL);
         }
     }
 
-    /// Takes an invocation out. The places that many have needed are given back with most of them.
+    /// Takes an invocation out.
     fn take_invocation(&mut self, number: u64) -> Option<Invocation> {
         let taken = self.invocations.remove(&number);
-        let (count, places) = (self.invocations.len(), self.invocations.capacity());
-        if places > KEPT_INVOCATIONS && count < places / 4 {
-            self.invocations.shrink_to(count * 2);
-        }
+        self.invocations.give_back();
         taken
+    }
+
+    /// Takes a registration out. Whether the session has had it.
+    fn take_registration(&mut self, id: u64) -> bool {
+        let is_taken = self.registrations.remove(&id);
+        self.registrations.give_back();
+        is_taken
     }
 }
 
@@ -163,7 +144,6 @@ impl Dealer {
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.procedures.is_empty()
-            && self.by_id.is_empty()
             && self.parties.is_empty()
             && self.deadlines.is_empty()
             && self.waits.is_empty()

@@ -12,7 +12,7 @@ use std::num::NonZeroU64;
 
 use rustc_hash::FxHashMap;
 
-use super::{deliveries::RequestError, options::SessionLimits, turn::Kind};
+use super::{deliveries::RequestError, options::SessionLimits, table::Table, turn::Kind};
 use crate::{
     memory::{self, Charge},
     wamp::{
@@ -140,7 +140,10 @@ impl Holdings {
     /// Forgets what a session no longer holds.
     pub(super) fn remove(&mut self, session: SessionId, kind: Kind, id: u64) {
         let Some(held) = self.sessions.get_mut(&session) else { return };
-        if let Some(pledge) = held.of(kind).remove(&id) {
+        let pledges = held.of(kind);
+        let removed = pledges.remove(&id);
+        pledges.give_back();
+        if let Some(pledge) = removed {
             held.uris = held.uris.saturating_sub(pledge.uri as usize);
             held.charge.shrink(pledge.size());
             if let Some(shape) = pledge.shape

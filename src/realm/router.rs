@@ -302,6 +302,12 @@ impl Router {
         self.dealer.expire(&mut turn!(self, members, now), out);
     }
 
+    /// The broker, for tests of what it keeps.
+    #[cfg(test)]
+    pub(super) const fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
     /// The dealer, for tests that need it in a rare state.
     #[cfg(test)]
     pub(super) fn dealer(&mut self) -> &mut Dealer {

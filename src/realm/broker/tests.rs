@@ -323,3 +323,25 @@ fn pattern_shows_no_topic_that_its_subscriber_may_not_subscribe_to() {
     assert_eq!(receivers(&world.send(1, publish(1, "com.open", PublishOptions::default()))), [2]);
     assert_eq!(receivers(&world.send(1, publish(1, "com.secret", PublishOptions::default()))), [0; 0]);
 }
+
+#[test]
+fn the_tables_give_back_what_many_subscriptions_and_subscribers_have_needed() {
+    let mut world = World::open(1..=1000);
+    let subscription = world.subscribe(1, "com.topic");
+    for session in 2..=1000 {
+        world.subscribe(session, "com.topic");
+    }
+    for session in 2..=1000 {
+        world.leave(session);
+    }
+    let others: Vec<u64> = (0..1000).map(|topic| world.subscribe(1, &format!("com.topic{topic}"))).collect();
+    for subscription in others {
+        world.send(1, ClientMessage::Unsubscribe { request: 1, subscription });
+    }
+    let broker = world.router.broker();
+    let subscribers = &broker.topics.get(&broker.by_id[&subscription]).unwrap().subscribers;
+    let held = &broker.by_session[&SessionId(1)];
+    assert_eq!((subscribers.len(), held.len()), (1, 1));
+    assert!(subscribers.capacity() <= 64, "{}", subscribers.capacity());
+    assert!(held.capacity() <= 64, "{}", held.capacity());
+}

@@ -1,6 +1,6 @@
 //! What callees answer.
 
-use super::{Deadline, Dealer, Invocation, PendingCall};
+use super::{Deadline, Dealer, Party, PendingCall, invocation::Invocation};
 use crate::{
     memory,
     realm::{
@@ -37,7 +37,8 @@ impl Dealer {
             ));
         }
         if progress {
-            let Some(invocation) = self.invocation(callee, request)? else { return Ok(()) };
+            let party = self.invoked(callee, request)?;
+            let Some(invocation) = party.invocations.get_mut(&request) else { return Ok(()) };
             // A caller that takes only one result gets the final one.
             let Some(call) = invocation.caller.filter(|_| invocation.receives_progress) else {
                 return Ok(());
@@ -94,17 +95,15 @@ impl Dealer {
         Ok(())
     }
 
-    /// An invocation that the callee may still answer.
-    fn invocation(&mut self, callee: SessionId, request: u64) -> Result<Option<&mut Invocation>, Violation> {
+    /// The callee that answers an invocation, if it was sent one of this number, answered or not.
+    fn invoked(&mut self, callee: SessionId, request: u64) -> Result<&mut Party, Violation> {
         let party = self.parties.get_mut(&callee);
-        let party = party.filter(|party| (1..=party.last_invocation).contains(&request)).ok_or(NEVER_SENT)?;
-        Ok(party.invocations.get_mut(&request))
+        party.filter(|party| (1..=party.last_invocation).contains(&request)).ok_or(NEVER_SENT)
     }
 
     /// Ends an invocation, and the call that it belongs to.
     fn end(&mut self, callee: SessionId, request: u64) -> Result<Option<Invocation>, Violation> {
-        let party = self.parties.get_mut(&callee);
-        let party = party.filter(|party| (1..=party.last_invocation).contains(&request)).ok_or(NEVER_SENT)?;
+        let party = self.invoked(callee, request)?;
         let Some(invocation) = party.take_invocation(request) else { return Ok(None) };
         match invocation.caller {
             Some(call) => self.forget(call, &invocation),
@@ -135,8 +134,7 @@ impl Dealer {
         out: &mut Deliveries,
     ) {
         if let Some(registration) = invocation.occupies
-            && let Some(pattern) = self.by_id.get(&registration)
-            && let Some(found) = self.procedures.get_mut(pattern)
+            && let Some(found) = self.procedures.get_mut(registration)
         {
             found.vacate(callee, number);
             self.serve(registration, turn, out);

@@ -2,9 +2,7 @@
 
 use std::time::Instant;
 
-use rustc_hash::FxHashSet;
-
-use super::{Dealer, Party, PendingCall, Place, registrations::Registration};
+use super::{Dealer, PendingCall, Place};
 use crate::{
     memory,
     realm::{
@@ -162,44 +160,6 @@ impl Dealer {
             self.serve_held(turn, out);
         } else {
             self.vacate(callee, number, &invocation, turn, out);
-        }
-    }
-
-    /// Takes a call out of a queue. Whether its caller has more invocations to send for it.
-    pub(super) fn unqueue(&mut self, registration: u64, call: PendingCall) -> bool {
-        let Some(pattern) = self.by_id.get(&registration) else { return false };
-        let Some(found) = self.procedures.get_mut(pattern) else { return false };
-        let Some(at) = found.queue.iter().position(|queued| queued.call == call) else { return false };
-        let Some(queued) = found.queue.remove(at) else { return false };
-        found.queued.shrink(queued.size());
-        self.deadlines.remove(queued.deadline.as_deref(), call);
-        self.waits.end(call);
-        queued.expects_more()
-    }
-
-    /// Takes all calls of a session out of the queues.
-    fn unqueue_all(&mut self, session: SessionId, party: &Party) {
-        let queues: FxHashSet<u64> = party
-            .calls
-            .values()
-            .filter_map(|place| match place {
-                Place::Queued(registration) => Some(*registration),
-                Place::Invoked(..) => None,
-            })
-            .collect();
-        for registration in queues {
-            let Some(pattern) = self.by_id.get(&registration) else { continue };
-            let Some(found) = self.procedures.get_mut(pattern) else { continue };
-            let Registration { queue, queued: charge, .. } = found;
-            queue.retain(|queued| {
-                let stays = queued.call.caller != session;
-                if !stays {
-                    charge.shrink(queued.size());
-                    self.deadlines.remove(queued.deadline.as_deref(), queued.call);
-                    self.waits.end(queued.call);
-                }
-                stays
-            });
         }
     }
 }

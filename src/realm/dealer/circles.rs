@@ -5,11 +5,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::{
-    Dealer,
-    registrations::{Callee, Registration},
-    waits::Answerer,
-};
+use super::{Dealer, callee::Callee, waits::Answerer};
 use crate::{
     realm::{
         deliveries::{Deliveries, RequestError},
@@ -86,8 +82,8 @@ impl Dealer {
         identifiers: &mut Identifiers,
     ) -> Option<Callee> {
         let mut search = Search::new(self, Some(about));
-        let place = self.with_id(registration)?.next(identifiers, |callee| !search.closes(callee))?;
-        self.registration_mut(registration)?.take(place)
+        let place = self.procedures.get(registration)?.next(identifiers, |callee| !search.closes(callee))?;
+        self.procedures.get_mut(registration)?.take(place)
     }
 
     /// Registrations have lost a callee. Where all others wait in a circle, one question of the circle is refused: the session that
@@ -106,10 +102,10 @@ impl Dealer {
             if !self.callees_of(registration).all(|callee| search.closes(callee)) {
                 continue;
             }
-            let Some(found) = self.with_id(registration) else { continue };
+            let Some(found) = self.procedures.get(registration) else { continue };
             let is_in_circle = |about: &SessionId| search.sessions.contains(about);
             let refused = found.queue.iter().find(|queued| queued.about.as_ref().is_some_and(is_in_circle));
-            let Some(call) = refused.map(|queued| queued.call) else { continue };
+            let Some(call) = refused.map(|queued| queued.order.call) else { continue };
             let expects_more = self.unqueue(registration, call);
             self.forget_queued(call, expects_more);
             out.one(call.caller, circle().into_message(code::CALL, call.request));
@@ -127,11 +123,8 @@ impl Dealer {
     }
 
     fn callees_of(&self, registration: u64) -> impl Iterator<Item = SessionId> {
-        self.with_id(registration).into_iter().flat_map(|found| &found.callees).map(|callee| callee.session)
-    }
-
-    fn with_id(&self, registration: u64) -> Option<&Registration> {
-        self.procedures.get(self.by_id.get(&registration)?)
+        let found = self.procedures.get(registration).into_iter();
+        found.flat_map(|found| &found.callees).map(|callee| callee.session)
     }
 }
 

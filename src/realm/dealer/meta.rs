@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Dealer, Registration, registrations::UNREGISTERED};
+use super::{
+    Dealer,
+    registrations::{UNREGISTERED, tell_revoked},
+};
 use crate::{
     realm::{deliveries::Deliveries, turn::Turn},
     wamp::{SessionId, Uri, pattern::Pattern},
@@ -11,24 +14,24 @@ use crate::{
 impl Dealer {
     /// All registrations.
     pub(in crate::realm) fn patterns(&self) -> impl Iterator<Item = (u64, &Pattern)> {
-        self.by_id.iter().map(|(id, pattern)| (*id, pattern))
+        self.procedures.patterns()
     }
 
     /// The registration of a pattern.
     pub(in crate::realm) fn lookup(&self, pattern: &Pattern) -> Option<u64> {
-        self.procedures.get(pattern).map(|registration| registration.id)
+        self.procedures.of(pattern).map(|registration| registration.id)
     }
 
     /// The registration that a call of a procedure would go to, if any session may call it.
     pub(in crate::realm) fn best(&self, procedure: &Uri) -> Option<u64> {
         let exact = self.procedures.exact(procedure);
-        let found = exact.or_else(|| self.procedures.best_pattern(procedure.as_str(), |_| true));
-        found.filter(|_| exact.is_some() || !procedure.is_reserved()).map(|registration| registration.id)
+        let found = exact.or_else(|| self.procedures.best_pattern(procedure, |_| true));
+        found.map(|registration| registration.id)
     }
 
     /// What there is to know of a registration: `RegistrationDetails`.
     pub(in crate::realm) fn details(&self, id: u64) -> Option<Value> {
-        let (pattern, registration) = self.registration(id)?;
+        let (pattern, registration) = (self.procedures.pattern(id)?, self.procedures.get(id)?);
         Some(json!({
             "id": id,
             "created": registration.created.to_text(),
@@ -40,18 +43,18 @@ impl Dealer {
 
     /// The callees in the order in which they came, up to so many.
     pub(in crate::realm) fn members(&self, id: u64, most: usize) -> Option<Vec<u64>> {
-        let (_, registration) = self.registration(id)?;
-        Some(registration.callees.iter().map(|callee| callee.session.0).take(most).collect())
+        let callees = &self.procedures.get(id)?.callees;
+        Some(callees.iter().map(|callee| callee.session.0).take(most).collect())
     }
 
     /// The pattern of a registration.
     pub(in crate::realm) fn pattern(&self, id: u64) -> Option<&Pattern> {
-        self.by_id.get(&id)
+        self.procedures.pattern(id)
     }
 
     /// How many callees there are.
     pub(in crate::realm) fn count(&self, id: u64) -> Option<usize> {
-        Some(self.registration(id)?.1.callees.len())
+        Some(self.procedures.get(id)?.callees.len())
     }
 
     /// Takes a registration back from one of its callees, which is told if it understands that. Whether there was such a
@@ -68,12 +71,7 @@ impl Dealer {
             return false;
         }
         let reason = reason.unwrap_or_else(|| Uri::known(UNREGISTERED));
-        super::registrations::tell_revoked(callee, registration, reason, turn, out);
+        tell_revoked(callee, registration, reason, turn, out);
         true
-    }
-
-    fn registration(&self, id: u64) -> Option<(&Pattern, &Registration)> {
-        let pattern = self.by_id.get(&id)?;
-        Some((pattern, self.procedures.get(pattern)?))
     }
 }

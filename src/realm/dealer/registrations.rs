@@ -1,23 +1,22 @@
 //! Registrations: who has registered what, alone or together with others, and who is invoked.
 
-use std::collections::VecDeque;
-
 use super::{
     Dealer, MAX_REGISTRATIONS,
-    queued::{Busy, QueuedCall},
+    callee::Callee,
+    queue::{Busy, Queue},
 };
 use crate::{
-    memory::Charge,
     realm::{
         deliveries::{Deliveries, RequestError},
         identifiers::Identifiers,
+        table::Table,
         turn::{Change, Kind, Turn},
     },
     time::Timestamp,
     wamp::{
         ClientFeatures, RouterMessage, SessionId, Uri,
         message::{Invoke, RegisterOptions, code},
-        pattern::Pattern,
+        pattern::{Pattern, UriMatch},
         uri::error,
     },
 };
@@ -30,6 +29,8 @@ pub(super) const UNREGISTERED: &str = "wamp.error.unregistered";
 #[derive(Debug)]
 pub(super) struct Registration {
     pub(super) id: u64,
+    /// Whether it covers more than one procedure: its callees have to be told which one is called.
+    pub(super) by_pattern: bool,
     pub(super) invoke: Invoke,
     pub(super) created: Timestamp,
     /// In the order in which they came; never empty.
@@ -37,55 +38,12 @@ pub(super) struct Registration {
     /// Whose turn it is, for `roundrobin`.
     pub(super) turn: usize,
     /// Calls that wait for a callee with a free place.
-    pub(super) queue: VecDeque<QueuedCall>,
-    /// What is charged for them, in all what they keep in memory.
-    pub(super) queued: Charge,
-}
-
-/// A session that has registered a procedure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Callee {
-    pub(super) session: SessionId,
-    /// How many invocations it takes at once, if that is limited.
-    pub(super) places: Option<u64>,
-    /// How many of the places are taken.
-    pub(super) taken: u64,
-    /// The session's latest invocation from before it came, of which none takes a place.
-    pub(super) came_after: u64,
-    /// Whether it asks to see who calls.
-    pub(super) sees_callers: bool,
-    /// Whether it ends calls whose time is up by itself.
-    pub(super) keeps_time: bool,
-}
-
-impl Callee {
-    fn new(session: SessionId, came_after: u64, options: &RegisterOptions) -> Self {
-        Self {
-            session,
-            places: options.concurrency,
-            taken: 0,
-            came_after,
-            sees_callers: options.disclose_caller,
-            keeps_time: options.forward_timeout,
-        }
-    }
-
-    fn is_free(&self) -> bool {
-        self.places.is_none_or(|places| self.taken < places)
-    }
+    pub(super) queue: Queue,
 }
 
 impl Registration {
-    fn new(id: u64, invoke: Invoke, created: Timestamp) -> Self {
-        Self {
-            id,
-            invoke,
-            created,
-            callees: Vec::with_capacity(1),
-            turn: 0,
-            queue: VecDeque::new(),
-            queued: Charge::default(),
-        }
+    fn new(id: u64, by_pattern: bool, invoke: Invoke, created: Timestamp, first: Callee) -> Self {
+        Self { id, by_pattern, invoke, created, callees: vec![first], turn: 0, queue: Queue::default() }
     }
 
     /// Chooses the callee of a call: the one whose turn it is, among those that have a free place.
@@ -158,6 +116,7 @@ impl Registration {
             return false;
         };
         self.callees.remove(place);
+        self.callees.give_back();
         if place < self.turn {
             self.turn -= 1;
         }
@@ -186,7 +145,7 @@ impl Dealer {
         }
         let came_after = self.parties.get(&callee).map_or(0, |party| party.last_invocation);
         let joining = Callee::new(callee, came_after, options);
-        if let Some(existing) = self.procedures.get_mut(&pattern) {
+        if let Some(existing) = self.procedures.of_mut(&pattern) {
             if options.force_reregister {
                 self.revoke_all(&pattern, turn, out);
                 self.serve_held(turn, out);
@@ -201,10 +160,9 @@ impl Dealer {
             }
         }
         let id = turn.identifiers.registration();
-        let mut registration = Registration::new(id, options.invoke, turn.clock);
-        registration.callees.push(joining);
-        self.procedures.get_or_insert_with(&pattern, || registration);
-        self.by_id.insert(id, pattern);
+        let by_pattern = pattern.matching() != UriMatch::Exact;
+        let registration = Registration::new(id, by_pattern, options.invoke, turn.clock, joining);
+        self.procedures.add(pattern, registration);
         self.parties.entry(callee).or_default().registrations.insert(id);
         let changes = [Change::Created(callee, id), Change::Added(callee, id)];
         turn.changes.extend(changes.map(|change| (Kind::Registration, change)));
@@ -220,7 +178,7 @@ impl Dealer {
         turn: &mut Turn<'_>,
         out: &mut Deliveries,
     ) -> Result<(), RequestError> {
-        let held = self.parties.get_mut(&callee).is_some_and(|p| p.registrations.remove(&registration));
+        let held = self.parties.get_mut(&callee).is_some_and(|party| party.take_registration(registration));
         if !held {
             return Err(RequestError::new(
                 error::NO_SUCH_REGISTRATION,
@@ -236,11 +194,11 @@ impl Dealer {
     /// Takes a registration back from all of its callees. The calls that wait for them are canceled, since the new callee may
     /// do something else under the same name.
     fn revoke_all(&mut self, pattern: &Pattern, turn: &mut Turn<'_>, out: &mut Deliveries) {
-        let Some(registration) = self.procedures.get_mut(pattern) else { return };
+        let Some(registration) = self.procedures.of(pattern) else { return };
         let id = registration.id;
         for session in registration.callees.iter().map(|callee| callee.session).collect::<Vec<_>>() {
             if let Some(party) = self.parties.get_mut(&session) {
-                party.registrations.remove(&id);
+                party.take_registration(id);
             }
             tell_revoked(session, id, Uri::known(UNREGISTERED), turn, out);
             self.drop_callee(id, session, turn, out);
@@ -255,8 +213,7 @@ impl Dealer {
         turn: &mut Turn<'_>,
         out: &mut Deliveries,
     ) {
-        let Some(pattern) = self.by_id.get(&registration) else { return };
-        let Some(found) = self.procedures.get_mut(pattern) else { return };
+        let Some(found) = self.procedures.get_mut(registration) else { return };
         if !found.remove(callee) {
             return;
         }
@@ -265,12 +222,11 @@ impl Dealer {
             return;
         }
         let queue = std::mem::take(&mut found.queue);
-        self.procedures.remove(pattern);
-        self.by_id.remove(&registration);
+        self.procedures.remove(registration);
         turn.changes.push((Kind::Registration, Change::Deleted(callee, registration)));
-        for queued in queue {
-            let call = queued.call;
-            self.deadlines.remove(queued.deadline.as_deref(), call);
+        for queued in queue.into_calls() {
+            let call = queued.order.call;
+            self.deadlines.remove(queued.order.deadline.as_deref(), call);
             self.waits.end(call);
             if self.parties.contains_key(&call.caller) {
                 self.forget_queued(call, queued.expects_more());

@@ -97,3 +97,16 @@ fn what_is_held_is_charged_and_a_pattern_with_its_text_in_the_tree() {
     held.remove(ME, Kind::Subscription, 1);
     assert!(held.is_empty());
 }
+
+#[test]
+fn a_session_gives_back_what_many_subscriptions_have_needed() {
+    let mut held = Holdings::new(SessionLimits::default());
+    for id in 0..1000 {
+        held.add(ME, Kind::Subscription, id, &long(1));
+    }
+    for id in 1..1000 {
+        held.remove(ME, Kind::Subscription, id);
+    }
+    let places = held.sessions[&ME].subscriptions.capacity();
+    assert!(places <= 64, "{places}");
+}

@@ -1,9 +1,14 @@
 //! What calls are charged while they wait for their answers.
 
+use bytes::Bytes;
+
 use super::*;
 use crate::{
     realm::router::testing::{calls, registers},
-    wamp::message::{CallOptions, CancelMode, CancelOptions, RegisterOptions},
+    wamp::{
+        ClientFeatures, Payload,
+        message::{CallOptions, CancelMode, CancelOptions, RegisterOptions},
+    },
 };
 
 const COUNT: u64 = 2_000;
@@ -80,4 +85,56 @@ fn time_is_charged_and_given_back() {
         world.send(2, yields(request));
     }
     assert_eq!(world.router.dealer().deadlines.charged(), 0);
+}
+
+/// A registration of session 2 whose only place is taken by a call of session 1.
+fn taken(world: &mut World) -> u64 {
+    let options = RegisterOptions { concurrency: Some(1), ..RegisterOptions::default() };
+    let RouterMessage::Registered { registration, .. } =
+        only(world.send(2, registers(1, "com.p", options))).1
+    else {
+        panic!("not registered");
+    };
+    world.invoke(1, 1, "com.p");
+    registration
+}
+
+#[test]
+fn what_waits_for_a_callee_keeps_nothing_of_its_frame_but_its_payload() {
+    let mut world = World::open([1, 2]);
+    world.announces(1, &[ClientFeatures::CALLER_PROGRESSIVE_INVOCATIONS]);
+    taken(&mut world);
+    let frame = Bytes::from(vec![b' '; 2_000]);
+    for progress in [true, false] {
+        let message = ClientMessage::Call {
+            request: 2,
+            options: CallOptions { progress, ..CallOptions::default() },
+            procedure: uri("com.p"),
+            payload: Payload { args: Some(frame.slice(..2)), ..payload("[]") },
+        };
+        assert_eq!(world.send(1, message), []);
+        assert!(frame.is_unique(), "{progress}");
+    }
+}
+
+#[test]
+fn a_queue_gives_back_what_many_calls_have_needed() {
+    for leaves in [false, true] {
+        let mut world = World::open([1, 2, 3]);
+        let registration = taken(&mut world);
+        for request in 1..=500 {
+            assert_eq!(world.send(3, call(request, "com.p")), []);
+        }
+        if leaves {
+            world.leave(3);
+        } else {
+            for request in 1..=500 {
+                let options = CancelOptions { mode: CancelMode::Skip };
+                world.send(3, ClientMessage::Cancel { request, options });
+            }
+        }
+        let registration = world.router.dealer().procedures.get_mut(registration).unwrap();
+        let calls = std::mem::take(&mut registration.queue).into_calls();
+        assert!(calls.is_empty() && calls.capacity() <= 64, "{leaves}: {}", calls.capacity());
+    }
 }
