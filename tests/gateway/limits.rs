@@ -1,5 +1,6 @@
 //! Limits: each one reached on purpose, at a small configured value, with its answer and the next client served.
 
+mod calls;
 mod connections;
 mod heads;
 mod messages;

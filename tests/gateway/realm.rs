@@ -18,7 +18,7 @@ use crate::support::{Client, Gateway, Jar, Serializer, code};
 
 /// The first argument of an ERROR: what it says to people.
 #[track_caller]
-fn sentence(error: &Value) -> String {
+pub(super) fn sentence(error: &Value) -> String {
     error[5][0].as_str().unwrap_or_else(|| panic!("{error} has no explanation")).to_owned()
 }
 
@@ -31,7 +31,7 @@ fn subscribe(client: &mut Client, options: &Value, topic: &str) -> Result<Value,
 
 /// Registers with options; the registration, or the ERROR.
 #[track_caller]
-fn register(client: &mut Client, options: &Value, procedure: &str) -> Result<Value, Value> {
+pub(super) fn register(client: &mut Client, options: &Value, procedure: &str) -> Result<Value, Value> {
     let id = client.request(code::REGISTER, &json!([options, procedure]));
     client.answer(code::REGISTER, id, code::REGISTERED).map(|registered| registered[2].clone())
 }
@@ -63,7 +63,7 @@ fn events(client: &mut Client) -> Vec<Value> {
 
 /// Joins as a client that has announced all there is to announce.
 #[track_caller]
-fn capable(gateway: &Gateway) -> Client {
+pub(super) fn capable(gateway: &Gateway) -> Client {
     capable_with(gateway, Serializer::Json)
 }
 
@@ -90,7 +90,7 @@ fn joined_with(gateway: &Gateway, serializer: Serializer, features: &Value) -> C
 
 /// Calls with options, without waiting; the request.
 #[track_caller]
-fn call(client: &mut Client, options: &Value, procedure: &str, args: &Value) -> u64 {
+pub(super) fn call(client: &mut Client, options: &Value, procedure: &str, args: &Value) -> u64 {
     client.request(code::CALL, &json!([options, procedure, args]))
 }
 
