@@ -136,11 +136,13 @@ impl Owner {
             self.router.leave(session, &self.members, self.now, &mut self.deliveries);
             gone.push((session, member));
         }
-        // Only now: those who are killed together need not hear of one another.
+        self.deliver();
+        // Only now: those who are killed together need not hear of one another. What each leads to goes out before the next one: all
+        // their testaments together may be much.
         for (session, member) in &gone {
             self.announce_leave(*session, member);
+            self.deliver();
         }
-        self.deliver();
         self.count();
     }
 
