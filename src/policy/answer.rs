@@ -17,6 +17,7 @@ use super::{
         v0_3::wampgate::authid::types as v0_3,
     },
     checks,
+    subject::Subject as _,
 };
 
 /// Bytes of a method's name.
@@ -64,23 +65,20 @@ answers!(
 impl RawDecision {
     /// Checks the answer to a request: what the contract says of it, and of its place beside the request.
     pub fn check(self, request: &JoinRequest<'_>) -> Result<Decision, PolicyError> {
+        let secret = request.whom().tracking_id;
         Ok(match self {
             Self::Anonymous { authid, authrole, authextra } => Decision::Anonymous(AnonymousIdentity {
-                authid: authid.map(|authid| checks::authid(&authid, request.secret())).transpose()?,
-                authrole: authrole
-                    .map(|role| checks::role(&role, request.secret(), request.roles))
-                    .transpose()?,
-                authextra: authextra.map(|extra| checks::extra(&extra, request.secret())).transpose()?,
+                authid: authid.map(|authid| checks::authid(&authid, secret)).transpose()?,
+                authrole: authrole.map(|role| checks::role(&role, secret, request.roles)).transpose()?,
+                authextra: authextra.map(|extra| checks::extra(&extra, secret)).transpose()?,
             }),
             Self::None => Decision::None,
             Self::Defer(method) => Decision::Defer(checked_method(method, request)?),
             Self::DeferAs { method, authrole } => Decision::DeferAs {
                 method: checked_method(method, request)?,
-                authrole: checks::role(&authrole, request.secret(), request.roles)?,
+                authrole: checks::role(&authrole, secret, request.roles)?,
             },
-            Self::Deny { reason, message } => {
-                Decision::Deny(checks::denial(&reason, &message, request.secret())?)
-            }
+            Self::Deny { reason, message } => Decision::Deny(checks::denial(&reason, &message, secret)?),
         })
     }
 }
@@ -91,7 +89,7 @@ fn checked_method(method: String, request: &JoinRequest<'_>) -> Result<String, C
     if !is_name {
         return Err(ContractError::Method(MAX_METHOD_BYTES));
     }
-    if request.gives_away(&method) {
+    if request.whom().is_given_away_by(&method) {
         return Err(ContractError::Leak("defer"));
     }
     if !request.methods.contains(&method.as_str()) {

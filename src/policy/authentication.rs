@@ -73,7 +73,7 @@ impl World for Authenticator {
         config: &str,
     ) -> wasmtime::Result<Option<Needs>> {
         let needs = guest.wampgate_authid_authentication().call_needs(store, config)?;
-        Ok(Some(Needs { headers: needs.headers, grants: needs.grants }))
+        Ok(Some(needs.into()))
     }
 
     fn check_size(question: &AuthenticationRequest<'_>) -> Result<(), PolicyError> {

@@ -12,7 +12,7 @@ use super::{
     gate::{Gate, Put},
     instance::Instance,
     lower,
-    subject::Subject,
+    subject::{Subject, Whom},
     world::World,
 };
 
@@ -187,8 +187,8 @@ struct Choose<'a>(&'a RoutingRequest<'a>);
 impl Put<AuthidPolicy> for Choose<'_> {
     type Answer = String;
 
-    fn subject(&self) -> &(impl Subject + Sync) {
-        self.0
+    fn whom(&self) -> Whom<'_> {
+        self.0.whom()
     }
 
     fn ask(&self, asked: &dyn Policy) -> Result<String, PolicyError> {

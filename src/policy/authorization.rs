@@ -19,7 +19,7 @@ use super::{
     contract::Version,
     gate::Gate,
     instance::Instance,
-    subject::Subject,
+    subject::{Subject, Whom},
     world::World,
 };
 
@@ -158,7 +158,7 @@ impl World for Authorizer {
         config: &str,
     ) -> wasmtime::Result<Option<Needs>> {
         let needs = guest.wampgate_authid_authorization().call_needs(store, config)?;
-        Ok(Some(Needs { headers: needs.headers, grants: needs.grants }))
+        Ok(Some(needs.into()))
     }
 
     // The wire bounds URIs and options.
@@ -208,49 +208,27 @@ pub(crate) fn decide(
 }
 
 impl Subject for AuthorizationRequest<'_> {
-    fn connection(&self) -> &str {
-        self.session.connection
-    }
-
-    fn peer(&self) -> &str {
-        self.session.peer
-    }
-
-    fn public_id(&self) -> Option<&str> {
-        self.session.public_id
-    }
-
-    // It is not told.
-    fn tracking_id(&self) -> Option<&str> {
-        None
+    fn whom(&self) -> Whom<'_> {
+        let SessionView { connection, peer, public_id, .. } = self.session;
+        // The tracking ID is not told.
+        Whom { connection, peer, public_id, ..Whom::default() }
     }
 }
 
 impl<'a> From<&'a AuthorizationRequest<'a>> for wit::AuthorizationRequest<'a> {
     fn from(request: &'a AuthorizationRequest<'a>) -> Self {
         let &AuthorizationRequest { session, action, uri, matching, options, now } = request;
-        let SessionView {
-            id,
-            realm,
-            authid,
-            authrole,
-            authmethod,
-            authprovider,
-            public_id,
-            connection,
-            peer,
-        } = session;
         Self {
             session: wit::Session {
-                id,
-                realm,
-                authid,
-                authrole,
-                authmethod,
-                authprovider,
-                public_id,
-                connection,
-                peer,
+                id: session.id,
+                realm: session.realm,
+                authid: session.authid,
+                authrole: session.authrole,
+                authmethod: session.authmethod,
+                authprovider: session.authprovider,
+                public_id: session.public_id,
+                connection: session.connection,
+                peer: session.peer,
             },
             action: match action {
                 Action::Call => wit::Action::Call,

@@ -14,7 +14,7 @@ use super::{
     log::{DecisionLog, PolicyLog, TooManyCalls},
     needs::Needs,
     random,
-    subject::{NoClient, Subject},
+    subject::{Subject, Whom},
     text::{blank_out, clean},
     trap,
     warm::{Running, WarmPool},
@@ -141,7 +141,7 @@ impl<W: World> Wasm<W> {
 
     /// The log of a call that is about no client: what a panic says there is of use as well.
     fn log_of_no_client(&self) -> Option<DecisionLog> {
-        self.logs.then(|| DecisionLog::new(&self.log, &NoClient))
+        self.logs.then(|| DecisionLog::new(&self.log, Whom::default()))
     }
 
     /// Loads all but what runs code of the guest.
@@ -219,12 +219,12 @@ impl<W: World> Wasm<W> {
         question: &impl Subject,
         call: impl FnOnce(&W::Guest, &mut Store<Instance>, &str) -> wasmtime::Result<Result<T, String>>,
     ) -> Result<T, PolicyError> {
-        let log = self.logs.then(|| DecisionLog::new(&self.log, question));
+        let log = self.logs.then(|| DecisionLog::new(&self.log, question.whom()));
         let answer =
             self.run(self.options.deadline, log, |guest, store| call(guest, store, &self.options.config))?;
         answer.map_err(|text| {
-            let text = blank_out(&text, question.credential());
-            PolicyError::Refused(clean(&text, question.tracking_id(), ERROR_BYTES))
+            let Whom { credential, tracking_id, .. } = question.whom();
+            PolicyError::Refused(clean(&blank_out(&text, credential), tracking_id, ERROR_BYTES))
         })
     }
 

@@ -134,18 +134,12 @@ impl Component {
 impl Guest {
     /// Asks it what it needs. The versions before the third cannot say.
     pub(super) fn needs(&self, store: &mut Store<Instance>, config: &str) -> Result<Option<Needs>> {
-        let (headers, grants) = match self {
+        let needs = match self {
             Self::v0_1(_) | Self::v0_2(_) => return Ok(None),
-            Self::v0_3(guest) => {
-                let needs = guest.wampgate_authid_policy().call_needs(store, config)?;
-                (needs.headers, needs.grants)
-            }
-            Self::routing(guest) => {
-                let needs = guest.wampgate_authid_policy().call_needs(store, config)?;
-                (needs.headers, needs.grants)
-            }
+            Self::v0_3(guest) => guest.wampgate_authid_policy().call_needs(store, config)?,
+            Self::routing(guest) => guest.wampgate_authid_policy().call_needs(store, config)?,
         };
-        Ok(Some(Needs { headers, grants }))
+        Ok(Some(needs.into()))
     }
 
     /// Asks it for the upstream of a client.

@@ -17,8 +17,14 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 
 use super::{
-    PolicyError, Tally, aside, log::PolicyLog, pace::Pace, penalty::PenaltyBox, queue::FairQueue,
-    streak::Streak, subject::Subject, world::World,
+    PolicyError, Tally, aside,
+    log::PolicyLog,
+    pace::Pace,
+    penalty::PenaltyBox,
+    queue::FairQueue,
+    streak::Streak,
+    subject::{Subject, Whom},
+    world::World,
 };
 use crate::ration::Ration;
 
@@ -49,7 +55,7 @@ pub(super) trait Put<W: World>: Send + Sync {
     type Answer: Send;
 
     /// Whom it is about.
-    fn subject(&self) -> &(impl Subject + Sync);
+    fn whom(&self) -> Whom<'_>;
 
     /// Asks what stands behind the gate, and checks its answer.
     fn ask(&self, asked: &W::Asked) -> Result<Self::Answer, PolicyError>;
@@ -67,8 +73,8 @@ struct Decide<'a, W: World>(&'a W::Question<'a>);
 impl<W: World> Put<W> for Decide<'_, W> {
     type Answer = W::Answer;
 
-    fn subject(&self) -> &(impl Subject + Sync) {
-        self.0
+    fn whom(&self) -> Whom<'_> {
+        self.0.whom()
     }
 
     fn ask(&self, asked: &W::Asked) -> Result<W::Answer, PolicyError> {
@@ -167,8 +173,7 @@ impl<W: World> Gate<W> {
     }
 
     async fn ask<Q: Put<W>>(&self, question: &Q) -> Result<Q::Answer, PolicyError> {
-        let request = question.subject();
-        let peer = request.peer();
+        let peer = question.whom().peer;
         if self.penalties.holds(peer, Instant::now()) {
             return Err(PolicyError::Penalty);
         }
@@ -176,7 +181,7 @@ impl<W: World> Gate<W> {
             self.places.enter(peer, self.tally.waiting()).await.map_err(|_| PolicyError::Overloaded)?;
         let answer = self.ask_at_its_pace(question).await;
         if let Err(error) = &answer {
-            self.log.failure(request, error);
+            self.log.failure(question.whom(), error);
         }
         if matches!(answer, Err(PolicyError::Deadline(_))) {
             self.penalties.count(peer, Instant::now());

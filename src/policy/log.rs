@@ -7,7 +7,7 @@ use std::{fmt, num::NonZeroU64, sync::Arc, time::Duration};
 
 use super::{
     PolicyError,
-    subject::Subject,
+    subject::Whom,
     text::{blank_out, clean},
 };
 use crate::{ration::Ration, shown};
@@ -74,37 +74,37 @@ impl PolicyLog {
     }
 
     /// Tells the operator that a decision failed. A client can cause this as often as it likes.
-    pub(super) fn failure(&self, subject: &impl Subject, error: &PolicyError) {
-        self.tell_of_failure(subject, error, error);
+    pub(super) fn failure(&self, whom: Whom<'_>, error: &PolicyError) {
+        self.tell_of_failure(whom, error, error);
     }
 
     /// The same of a procedure.
-    pub(super) fn failure_of_procedure(&self, subject: &impl Subject, error: &PolicyError) {
+    pub(super) fn failure_of_procedure(&self, whom: Whom<'_>, error: &PolicyError) {
         match error {
             PolicyError::Deadline(timeout) => {
                 let why = format_args!("the procedure did not answer within {timeout:?}");
-                self.tell_of_failure(subject, error, &why);
+                self.tell_of_failure(whom, error, &why);
             }
             PolicyError::Contract(fault) => {
                 self.tell_of_failure(
-                    subject,
+                    whom,
                     error,
                     &format_args!("the procedure's answer is not as it must be: {fault}"),
                 );
             }
-            error => self.failure(subject, error),
+            error => self.failure(whom, error),
         }
     }
 
-    fn tell_of_failure(&self, subject: &impl Subject, error: &PolicyError, why: &dyn fmt::Display) {
+    fn tell_of_failure(&self, whom: Whom<'_>, error: &PolicyError, why: &dyn fmt::Display) {
         if let Some(line) = self.failures.line() {
             tracing::warn!(
                 target: "wampgate::policy",
                 policy = &*self.policy,
-                connection = subject.connection(),
-                peer = subject.peer(),
-                public_id = subject.public_id(),
-                path = subject.path().map(shown::path).as_deref(),
+                connection = whom.connection,
+                peer = whom.peer,
+                public_id = whom.public_id,
+                path = whom.path.map(shown::path).as_deref(),
                 failure = error.kind(),
                 left_out = line.left_out,
                 "no decision: {why}"
@@ -116,14 +116,14 @@ impl PolicyLog {
 // === impl DecisionLog ===
 
 impl DecisionLog {
-    pub(super) fn new(log: &Arc<PolicyLog>, subject: &impl Subject) -> Self {
+    pub(super) fn new(log: &Arc<PolicyLog>, whom: Whom<'_>) -> Self {
         Self {
             log: Arc::clone(log),
-            connection: subject.connection().into(),
-            public_id: subject.public_id().unwrap_or_default().into(),
+            connection: whom.connection.into(),
+            public_id: whom.public_id.unwrap_or_default().into(),
             secrets: Hidden {
-                tracking_id: subject.tracking_id().map(Into::into),
-                credential: subject.credential().map(Into::into),
+                tracking_id: whom.tracking_id.map(Into::into),
+                credential: whom.credential.map(Into::into),
             },
             calls: 0,
         }

@@ -6,7 +6,7 @@
 
 use http::header::COOKIE;
 
-use super::{Grants, PolicyOptions, text::clean};
+use super::{Grants, PolicyOptions, bindings::v0_3::wampgate::authid::types::Requirements, text::clean};
 
 /// As many headers as a question has at most, and what is read of a name in a message.
 const MAX_NAMES: usize = 64;
@@ -19,6 +19,12 @@ pub struct Needs {
     pub headers: Vec<String>,
     /// The names of the grants that it needs beyond those that its imports show.
     pub grants: Vec<String>,
+}
+
+impl From<Requirements> for Needs {
+    fn from(Requirements { headers, grants }: Requirements) -> Self {
+        Self { headers, grants }
+    }
 }
 
 impl Needs {

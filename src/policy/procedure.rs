@@ -185,7 +185,7 @@ impl ProcedureGate {
             Err(error) => {
                 self.tally.count(error.kind());
                 if !matches!(error, PolicyError::Overloaded | PolicyError::Penalty) {
-                    self.log.failure_of_procedure(subject, error);
+                    self.log.failure_of_procedure(subject.whom(), error);
                 }
             }
         }
@@ -200,7 +200,7 @@ impl ProcedureGate {
         arguments: Vec<Value>,
     ) -> Result<Said, PolicyError> {
         let ProcedureOptions { procedure, role, timeout, .. } = &self.options;
-        let peer = subject.peer();
+        let peer = subject.whom().peer;
         if self.penalties.holds(peer, Instant::now()) {
             return Err(PolicyError::Penalty);
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::subject::Subject;
+use super::subject::{Subject, Whom};
 use crate::identity::{ANONYMOUS, COOKIE};
 
 /// What a policy is asked. Times are milliseconds since the epoch.
@@ -109,16 +109,6 @@ impl JoinRequest<'static> {
 }
 
 impl JoinRequest<'_> {
-    /// The tracking ID, which no answer may give away. None if nothing is tracked.
-    pub(super) fn secret(&self) -> Option<&str> {
-        self.cookie.as_ref().map(|cookie| cookie.id).filter(|id| !id.is_empty())
-    }
-
-    /// Whether a text holds the tracking ID.
-    pub(super) fn gives_away(&self, text: &str) -> bool {
-        self.secret().is_some_and(|secret| text.contains(secret))
-    }
-
     /// The authentication methods that the HELLO offers.
     pub(super) fn offered(&self) -> &[&str] {
         self.hello.as_ref().map_or(&[], |hello| hello.authmethods)
@@ -136,21 +126,22 @@ impl JoinRequest<'_> {
     }
 }
 
+impl<'a> Whom<'a> {
+    /// The client of a connection, which has this cookie if it is tracked.
+    pub(super) fn of(connection: &'a ConnectionView<'_>, cookie: Option<&'a CookieView<'_>>) -> Self {
+        Self {
+            connection: connection.id,
+            peer: connection.peer,
+            public_id: cookie.map(|cookie| cookie.public_id),
+            tracking_id: cookie.map(|cookie| cookie.id).filter(|id| !id.is_empty()),
+            ..Self::default()
+        }
+    }
+}
+
 impl Subject for JoinRequest<'_> {
-    fn connection(&self) -> &str {
-        self.connection.id
-    }
-
-    fn peer(&self) -> &str {
-        self.connection.peer
-    }
-
-    fn public_id(&self) -> Option<&str> {
-        self.cookie.as_ref().map(|cookie| cookie.public_id)
-    }
-
-    fn tracking_id(&self) -> Option<&str> {
-        self.secret()
+    fn whom(&self) -> Whom<'_> {
+        Whom::of(&self.connection, self.cookie.as_ref())
     }
 }
 

@@ -4,7 +4,10 @@
 
 use super::{
     CertificateView, ConnectionView, ContractError, CookieView, PolicyError,
-    bindings::routing::exports::wampgate::authid::routing as wit, lower, subject::Subject, text::clean,
+    bindings::routing::exports::wampgate::authid::routing as wit,
+    lower,
+    subject::{Subject, Whom},
+    text::clean,
 };
 
 /// Bytes that a message quotes of a name.
@@ -56,7 +59,7 @@ impl RawChoice {
             return Ok(name);
         }
         // First of all, because the other error repeats the name.
-        if request.tracking_id().is_some_and(|secret| name.contains(secret)) {
+        if request.whom().is_given_away_by(&name) {
             return Err(ContractError::Leak("choose-upstream").into());
         }
         Err(ContractError::NoSuchUpstream(clean(&name, None, NAME_BYTES)).into())
@@ -70,24 +73,8 @@ impl std::fmt::Debug for RawChoice {
 }
 
 impl Subject for RoutingRequest<'_> {
-    fn connection(&self) -> &str {
-        self.connection.id
-    }
-
-    fn peer(&self) -> &str {
-        self.connection.peer
-    }
-
-    fn public_id(&self) -> Option<&str> {
-        self.cookie.as_ref().map(|cookie| cookie.public_id)
-    }
-
-    fn path(&self) -> Option<&str> {
-        Some(self.connection.path)
-    }
-
-    fn tracking_id(&self) -> Option<&str> {
-        self.cookie.as_ref().map(|cookie| cookie.id).filter(|id| !id.is_empty())
+    fn whom(&self) -> Whom<'_> {
+        Whom { path: Some(self.connection.path), ..Whom::of(&self.connection, self.cookie.as_ref()) }
     }
 }
 

@@ -1,48 +1,31 @@
 //! Whom a question is about: what the log says of it, what the queue counts it by, and what must not get out.
 
-/// The client of a question.
+/// A question about a client.
 pub(crate) trait Subject {
-    /// The gateway's name for its connection.
-    fn connection(&self) -> &str;
-
-    /// Its address.
-    fn peer(&self) -> &str;
-
-    /// The public ID of its cookie.
-    fn public_id(&self) -> Option<&str>;
-
-    /// Its tracking ID, which stands in no log.
-    fn tracking_id(&self) -> Option<&str>;
-
-    /// The path that it has come to, where that tells what was asked.
-    fn path(&self) -> Option<&str> {
-        None
-    }
-
-    /// A secret that it has sent, which stands in no log either.
-    fn credential(&self) -> Option<&str> {
-        None
-    }
+    /// The client.
+    fn whom(&self) -> Whom<'_>;
 }
 
-/// A question that is about no client.
-#[derive(Debug)]
-pub(super) struct NoClient;
+/// The client of a question. The default is none: what is asked is about no client.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Whom<'a> {
+    /// The gateway's name for its connection.
+    pub(crate) connection: &'a str,
+    /// Its address.
+    pub(crate) peer: &'a str,
+    /// The path that it has come to, where that tells what was asked.
+    pub(crate) path: Option<&'a str>,
+    /// The public ID of its cookie.
+    pub(crate) public_id: Option<&'a str>,
+    /// Its tracking ID, which stands in no log, and which no answer may give away.
+    pub(crate) tracking_id: Option<&'a str>,
+    /// A secret that it has sent, which stands in no log either.
+    pub(crate) credential: Option<&'a str>,
+}
 
-impl Subject for NoClient {
-    fn connection(&self) -> &'static str {
-        ""
-    }
-
-    fn peer(&self) -> &'static str {
-        ""
-    }
-
-    fn public_id(&self) -> Option<&str> {
-        None
-    }
-
-    fn tracking_id(&self) -> Option<&str> {
-        None
+impl Whom<'_> {
+    /// Whether a text holds its tracking ID.
+    pub(super) fn is_given_away_by(&self, text: &str) -> bool {
+        self.tracking_id.is_some_and(|id| text.contains(id))
     }
 }

@@ -111,7 +111,7 @@ pub(super) fn check(
             Verdict::Unknown(like.map(|known| checked_known(known, question, &[])).transpose()?)
         }
         wit::Verdict::Deny(types::Denial { reason, message }) => {
-            Verdict::Deny(checks::denial(&reason, &message, question.tracking_id())?)
+            Verdict::Deny(checks::denial(&reason, &message, question.whom().tracking_id)?)
         }
     })
 }
@@ -132,13 +132,13 @@ fn checked_principal(
     roles: &[&str],
 ) -> Result<KnownPrincipal, ContractError> {
     let wit::Principal { authid, authrole, realm, authextra } = principal;
-    let secret = question.tracking_id();
+    let whom = question.whom();
     let realm = realm.map(|realm| {
         let unfit = "realm: use the name of a realm, or none for any realm";
-        Uri::parse(&realm).ok().filter(|_| !question.gives_away(&realm)).ok_or(ContractError::Unfit(unfit))
+        Uri::parse(&realm).ok().filter(|_| !whom.is_given_away_by(&realm)).ok_or(ContractError::Unfit(unfit))
     });
     let authid = authid.map(|authid| {
-        if question.gives_away(&authid) {
+        if whom.is_given_away_by(&authid) {
             // Only a client that has proved nothing may go by its tracking ID, and the policy says so then.
             return Err(ContractError::Leak("authid"));
         }
@@ -146,9 +146,9 @@ fn checked_principal(
     });
     Ok(KnownPrincipal {
         authid: authid.transpose()?,
-        authrole: checks::role(&authrole, secret, roles)?,
+        authrole: checks::role(&authrole, whom.tracking_id, roles)?,
         realm: realm.transpose()?,
-        authextra: authextra.map(|extra| checks::extra(&extra, secret)).transpose()?,
+        authextra: authextra.map(|extra| checks::extra(&extra, whom.tracking_id)).transpose()?,
     })
 }
 

@@ -4,7 +4,9 @@ use std::fmt;
 
 use crate::policy::{
     CertificateView, ConnectionView, CookieView, PolicyError,
-    bindings::authenticator::exports::wampgate::authid::authentication as wit, lower, subject::Subject,
+    bindings::authenticator::exports::wampgate::authid::authentication as wit,
+    lower,
+    subject::{Subject, Whom},
 };
 
 /// The longest ticket, in bytes. A client that has not joined sends 64 KiB at most in all.
@@ -37,35 +39,13 @@ pub(crate) enum Credential<'a> {
     Remembered,
 }
 
-impl AuthenticationRequest<'_> {
-    /// Whether a text holds the tracking ID.
-    pub(super) fn gives_away(&self, text: &str) -> bool {
-        self.tracking_id().is_some_and(|secret| text.contains(secret))
-    }
-}
-
 impl Subject for AuthenticationRequest<'_> {
-    fn connection(&self) -> &str {
-        self.connection.id
-    }
-
-    fn peer(&self) -> &str {
-        self.connection.peer
-    }
-
-    fn public_id(&self) -> Option<&str> {
-        self.cookie.as_ref().map(|cookie| cookie.public_id)
-    }
-
-    fn tracking_id(&self) -> Option<&str> {
-        self.cookie.as_ref().map(|cookie| cookie.id).filter(|id| !id.is_empty())
-    }
-
-    fn credential(&self) -> Option<&str> {
-        match self.credential {
+    fn whom(&self) -> Whom<'_> {
+        let credential = match self.credential {
             Credential::Ticket(ticket) => Some(ticket),
             _ => None,
-        }
+        };
+        Whom { credential, ..Whom::of(&self.connection, self.cookie.as_ref()) }
     }
 }
 

@@ -70,7 +70,7 @@ fn arguments(question: &AuthenticationRequest<'_>, session: SessionId, config: O
     tell("authmethod", question.method.into());
     tell("authextra", object(question.authextra));
     tell("transport", transport);
-    tell("public_id", question.public_id().into());
+    tell("public_id", question.whom().public_id.into());
     match question.credential {
         Credential::Ticket(ticket) => drop(tell("ticket", ticket.into())),
         Credential::Remembered => drop(tell("remembered", true.into())),
@@ -97,7 +97,7 @@ fn read(said: Said, question: &AuthenticationRequest<'_>) -> Result<RawVerdict, 
             return Ok(wit::Verdict::Unknown(None));
         }
         Said::Error { uri, message } => {
-            let message = clean(&message, question.tracking_id(), MESSAGE_BYTES);
+            let message = clean(&message, question.whom().tracking_id, MESSAGE_BYTES);
             return Ok(wit::Verdict::Deny(types::Denial { reason: uri.as_str().to_owned(), message }));
         }
         Said::Result(Value::Null) => return Ok(wit::Verdict::Unknown(None)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Action, AuthorizationRequest, Keeping, Matching, Ruling, Scope, SessionView};
+use super::{Action, AuthorizationRequest, Keeping, Matching, Ruling, Scope};
 use crate::{
     policy::{
         ContractError, PolicyError,
@@ -37,27 +37,17 @@ fn arguments(
     authextra: Option<&Map<String, Value>>,
     transport: &str,
 ) -> Vec<Value> {
-    let SessionView {
-        id: _,
-        realm,
-        authid,
-        authrole,
-        authmethod,
-        authprovider,
-        public_id,
-        connection: _,
-        peer,
-    } = question.session;
+    let who = question.session;
     let session = json!({
         "session": session.0,
-        "realm": realm,
-        "authid": authid,
-        "authrole": authrole,
-        "authmethod": authmethod,
-        "authprovider": authprovider,
+        "realm": who.realm,
+        "authid": who.authid,
+        "authrole": who.authrole,
+        "authmethod": who.authmethod,
+        "authprovider": who.authprovider,
         "authextra": authextra,
-        "transport": { "type": transport, "peer": peer },
-        "public_id": public_id,
+        "transport": { "type": transport, "peer": who.peer },
+        "public_id": who.public_id,
     });
     let action = match question.action {
         Action::Call => "call",

@@ -6,26 +6,14 @@ use std::sync::{
 use futures_util::poll;
 
 use super::*;
-use crate::policy::subject::NoClient;
+use crate::policy::subject::Whom;
 
 /// A client at an address.
 struct At(&'static str);
 
 impl Subject for At {
-    fn connection(&self) -> &'static str {
-        "0123456789abcdef"
-    }
-
-    fn peer(&self) -> &str {
-        self.0
-    }
-
-    fn public_id(&self) -> Option<&str> {
-        None
-    }
-
-    fn tracking_id(&self) -> Option<&str> {
-        None
+    fn whom(&self) -> Whom<'_> {
+        Whom { connection: "0123456789abcdef", peer: self.0, ..Whom::default() }
     }
 }
 
@@ -80,14 +68,14 @@ async fn each_failure_is_no_answer_and_is_counted() {
         (CallFailure::Unreadable, "contract"),
     ] {
         let gate = gate(&Arc::new(Scripted { fails: Some(failure), ..Scripted::default() }), 1);
-        let error = ask(&gate, &NoClient, "realm1").await.unwrap_err();
+        let error = ask(&gate, &QUIET, "realm1").await.unwrap_err();
         assert_eq!(error.kind(), kind, "{failure:?}");
         let counted: Vec<_> = gate.tally.decisions().filter(|(_, count)| *count > 0).collect();
         assert_eq!(counted, [(kind, 1)]);
     }
     let gate = gate(&Arc::default(), 1);
-    assert_eq!(ask(&gate, &NoClient, "realm2").await.unwrap_err().kind(), "unreachable");
-    assert_eq!(ask(&gate, &NoClient, "realm1").await, Ok(()));
+    assert_eq!(ask(&gate, &QUIET, "realm2").await.unwrap_err().kind(), "unreachable");
+    assert_eq!(ask(&gate, &QUIET, "realm1").await, Ok(()));
 }
 
 #[tokio::test]

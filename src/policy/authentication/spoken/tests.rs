@@ -138,7 +138,7 @@ fn the_details_have_the_ticket_and_no_other_credential() {
         ..AuthenticationQuestion::ticket("hunter2")
     };
     let told = question.with(|question| {
-        let id = question.tracking_id().map(str::to_owned);
+        let id = question.whom().tracking_id.map(str::to_owned);
         (arguments(question, SessionId(4711), Some(r#"{"table":"users"}"#)), id)
     });
     let (arguments, id) = told;
