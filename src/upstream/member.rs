@@ -285,13 +285,12 @@ impl Members {
     /// Those that connections or requests use now, each with its transport and its path, whether a configuration has them or not.
     pub(super) fn in_use(&self) -> Vec<(String, String, AddressState)> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let members = known.iter().filter_map(|((place, _), member)| Some((place, member.upgrade()?)));
-        let busy: Vec<_> = members.filter(|(_, member)| member.under_way() > 0).collect();
         let now = Instant::now();
-        let state = |((transport, path), member): (&(String, String), Arc<Member>)| {
-            (transport.clone(), path.clone(), member.state(now))
-        };
-        let mut states: Vec<_> = busy.into_iter().map(state).collect();
+        let busy = known.iter().filter_map(|(((transport, path), _), member)| {
+            let member = member.upgrade().filter(|member| member.under_way() > 0)?;
+            Some((transport.clone(), path.clone(), member.state(now)))
+        });
+        let mut states: Vec<_> = busy.collect();
         states.sort_by(|one, other| (&one.0, &one.1, &one.2.name).cmp(&(&other.0, &other.1, &other.2.name)));
         states
     }
