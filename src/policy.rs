@@ -66,6 +66,7 @@ mod log;
 mod text;
 mod ticker;
 mod trap;
+pub(crate) mod upstream_names;
 mod wasi;
 
 use std::fmt;

@@ -121,13 +121,16 @@ impl TestPolicy {
 
     /// Has the policy choose among the request's `upstreams`.
     pub fn choose_upstream(&self, request: &Request) -> Result<String, PolicyError> {
+        if let Some(fault) = request.fault_of_choice() {
+            return Err(PolicyError::Refused(fault));
+        }
         request.with_routing(|view| self.policy.choose_upstream(view))
     }
 
     /// Asks what the request asks, and gives the answer as a cases file has it; the error says why it asks nothing.
-    pub fn answer(&self, request: &Request) -> Result<(Value, bool), &'static str> {
-        if let Some(why) = request.is_mixed() {
-            return Err(why);
+    pub fn answer(&self, request: &Request) -> Result<(Value, bool), String> {
+        if let Some(fault) = request.fault() {
+            return Err(fault);
         }
         let answer = self.ask(request);
         Ok((Self::to_json(&answer), answer.is_ok()))
@@ -146,11 +149,10 @@ impl TestPolicy {
         let mut report = self.run_cases(&cases.cases);
         report.outcomes.extend(self.run_generic().outcomes);
         // A policy that chooses knows the upstreams of its cases.
-        let upstreams = cases.cases.iter().map(|case| &case.request.upstreams);
-        if let (true, Some(upstreams)) =
-            (self.policy.routes(), upstreams.into_iter().find(|it| !it.is_empty()))
-        {
-            let questions = generic::routing(upstreams).into_iter();
+        let mut requests = cases.cases.iter().map(|case| &case.request);
+        let choice = requests.find(|request| !request.upstreams.is_empty() && request.fault().is_none());
+        if let (true, Some(choice)) = (self.policy.routes(), choice) {
+            let questions = generic::routing(&choice.upstreams).into_iter();
             report.outcomes.extend(run_generic(self, questions).outcomes);
         }
         report
@@ -158,12 +160,9 @@ impl TestPolicy {
 
     /// Asks cases.
     pub fn run_cases(&self, cases: &[Case]) -> Report {
-        let outcome = |case: &Case| match case.request.is_mixed() {
+        let outcome = |case: &Case| match case.request.fault() {
             None => run_case(self, case),
-            Some(why) => {
-                let (name, fault) = (case.name.clone(), Some(why.to_owned()));
-                Outcome { name, took: Duration::ZERO, fault }
-            }
+            fault => Outcome { name: case.name.clone(), took: Duration::ZERO, fault },
         };
         let outcomes = cases.iter().map(outcome).collect();
         Report { outcomes, warnings: self.undeclared_headers(cases) }
@@ -218,7 +217,7 @@ impl Tested for TestPolicy {
         if question.upstreams.is_empty() {
             self.decide(question).map(Answered::Decision)
         } else {
-            self.choose_upstream(question).map(Answered::Upstream)
+            question.with_routing(|view| self.policy.choose_upstream(view)).map(Answered::Upstream)
         }
     }
 

@@ -243,7 +243,7 @@ fn decide(args: &DecideArgs, input: &mut impl Read, out: &mut impl Write) -> any
         _ => {
             let request: Request = read(&text, kind)?;
             let policy = TestPolicy::load_with(&args.component, options)?;
-            policy.answer(&request).map_err(|why| anyhow!("{why}")).context(NO_REQUEST)?
+            policy.answer(&request).map_err(|fault| anyhow!(fault)).context(NO_REQUEST)?
         }
     };
     writeln!(out, "{answer}")?;

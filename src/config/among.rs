@@ -4,14 +4,9 @@ use schemars::{JsonSchema, json_schema};
 
 use super::{
     Among,
-    reader::{Json, Located, Raw, Table, Walk, inline_schema, quoted},
+    reader::{Json, Located, Raw, Table, Walk, inline_schema},
 };
-
-/// How many a path may have: a policy is shown all of their names.
-const MAX_UPSTREAMS: usize = 64;
-
-/// The longest name, in bytes.
-const MAX_NAME: usize = 64;
+use crate::policy::upstream_names::{MAX_NAME, MAX_UPSTREAMS, NamesFault, faults};
 
 /// What stands behind a path, by name.
 #[derive(Debug)]
@@ -20,39 +15,29 @@ pub(super) struct RawUpstreams<T>(pub(super) Vec<(String, Located<T>)>);
 impl<T: Raw> Raw for RawUpstreams<T> {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
         let Table(entries) = Table::<T>::read(json, walk)?;
-        let count = match json {
-            Json::Object(pairs) => pairs.len(),
-            _ => entries.len(),
-        };
-        if count == 0 {
-            walk.fault("the list is empty: name an upstream, such as \"eu\": {…}");
-        }
-        if count > MAX_UPSTREAMS {
-            walk.fault(format!("{count} upstreams are too many, use at most {MAX_UPSTREAMS}"));
-        }
-        for (name, _) in entries.iter().filter(|(name, _)| !is_name(name)) {
-            let message = format!(
-                "{} is no name of an upstream, use 1 to {MAX_NAME} letters, digits, `_`, `-` and `.`",
-                quoted(name)
-            );
-            walk.at_key(name, |walk| walk.fault(message));
+        // All names of the file, those of entries with faults among them.
+        let Json::Object(pairs) = json else { return Some(Self(entries)) };
+        let names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+        for fault in faults(&names) {
+            match fault {
+                NamesFault::Empty | NamesFault::TooMany(_) => walk.fault(fault.to_string()),
+                NamesFault::NoName(name) => walk.at_key(name, |walk| walk.fault(fault.to_string())),
+                // The reader has told of it: no object has a key twice.
+                NamesFault::Twice(_) => {}
+            }
         }
         Some(Self(entries))
     }
 }
 
-fn is_name(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_plain)
-}
-
 inline_schema!(for [T: JsonSchema] RawUpstreams<T>, format!("Upstreams_{}", T::schema_name()), |generator| {
     let upstream = generator.subschema_for::<T>();
+    let name = format!("^[A-Za-z0-9_.\\-]{{1,{MAX_NAME}}}$");
     json_schema!({
         "type": "object",
         "minProperties": 1,
         "maxProperties": MAX_UPSTREAMS,
-        "patternProperties": { "^[A-Za-z0-9_.\\-]{1,64}$": upstream },
+        "patternProperties": { (name): upstream },
         "additionalProperties": false,
     })
 });

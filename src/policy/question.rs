@@ -1,14 +1,13 @@
 //! A question that owns its parts, with something sensible for each part that is left out.
 
 mod lent;
+mod parts;
+mod recorded;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
-use serde_json::{Map, Value};
 
-use super::{
-    CertificateView, ClientView, ConnectionView, CookieView, HelloView, JoinRequest, LoginView,
-    RoutingRequest,
-};
+pub use self::parts::{Certificate, Client, Connection, Cookie, Hello, Login};
+use super::upstream_names::{self, NamesFault};
 
 /// What a policy is asked. The default is an untracked client that says an ordinary HELLO to a service without
 /// authentication.
@@ -37,96 +36,12 @@ pub struct Request {
     /// The certificate that the client has shown; none: it has shown none.
     pub certificate: Option<Certificate>,
     /// The names of the upstreams of which the policy is to choose; empty: it is asked about a HELLO.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "upstreams")]
     pub upstreams: Vec<String>,
     /// Who the client has become, where the policy chooses an upstream; none: one that has logged in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<Client>,
 }
-
-/// Who a client has become.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[allow(missing_docs, reason = "described item by item in wit/")]
-pub struct Client {
-    pub authid: String,
-    pub authrole: String,
-    pub authmethod: String,
-    pub authprovider: String,
-    pub realm: String,
-}
-
-/// A client's certificate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[allow(missing_docs, reason = "described item by item in wit/")]
-pub struct Certificate {
-    pub subject: String,
-    pub names: Vec<String>,
-    pub sha256: String,
-}
-
-/// The connection.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[allow(missing_docs, reason = "described item by item in wit/")]
-pub struct Connection {
-    pub id: String,
-    pub peer: String,
-    pub tls: bool,
-    pub host: String,
-    pub path: String,
-    pub origin: Option<String>,
-    pub subprotocol: String,
-    #[serde(deserialize_with = "headers")]
-    pub headers: Vec<(String, String)>,
-}
-
-/// The cookie record. The default is a returning visitor who has never logged in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[allow(missing_docs, reason = "described item by item in wit/")]
-pub struct Cookie {
-    pub id: String,
-    #[serde(alias = "public-id")]
-    pub public_id: String,
-    #[serde(alias = "is-new")]
-    pub is_new: bool,
-    pub created: u64,
-    #[serde(alias = "last-seen")]
-    pub last_seen: u64,
-    #[serde(alias = "max-age")]
-    pub max_age: u32,
-    pub connections: u32,
-    pub authentication: Option<Login>,
-}
-
-/// What a login left on a record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[allow(missing_docs, reason = "described item by item in wit/")]
-pub struct Login {
-    pub authid: String,
-    pub authrole: String,
-    pub authmethod: String,
-    pub authrealm: String,
-    pub authextra: Map<String, Value>,
-    pub at: u64,
-}
-
-/// The HELLO.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[allow(missing_docs, reason = "described item by item in wit/")]
-pub struct Hello {
-    pub realm: Option<String>,
-    pub authmethods: Vec<String>,
-    pub authid: Option<String>,
-    pub authrole: Option<String>,
-    pub authextra: Map<String, Value>,
-}
-
-// === impl Request ===
 
 impl Request {
     /// The default request.
@@ -229,33 +144,23 @@ impl Request {
         self
     }
 
-    /// Why the request is no question: it mixes what is asked about a HELLO with what is asked about an upstream.
+    /// Why no gateway would ask this.
     #[cfg(feature = "testkit")]
-    pub(crate) fn is_mixed(&self) -> Option<&'static str> {
-        if self.upstreams.is_empty() {
-            return self
-                .client
-                .is_some()
-                .then_some("`client` is who goes on to one of `upstreams`: name these as well");
-        }
-        let has_more =
-            !self.methods.is_empty() || !self.roles.is_empty() || self.hello != Some(Hello::default());
-        has_more.then_some(
-            "a request with `upstreams` asks which one a client goes on to: leave `hello`, `methods` and `roles` out, and say who it is in `client`",
-        )
+    pub(crate) fn fault(&self) -> Option<String> {
+        if self.upstreams.is_empty() && self.client.is_none() { None } else { self.fault_of_choice() }
     }
 
-    /// Lends the request in the form in which policies are asked that choose an upstream.
-    pub fn with_routing<T>(&self, ask: impl FnOnce(&RoutingRequest<'_>) -> T) -> T {
-        let default = Client::default();
-        let Client { authid, authrole, authmethod, authprovider, realm } =
-            self.client.as_ref().unwrap_or(&default);
-        let client = ClientView { authid, authrole, authmethod, authprovider, realm };
-        let upstreams: Vec<&str> = self.upstreams.iter().map(String::as_str).collect();
-        self.with(|request| {
-            let JoinRequest { connection, cookie, certificate, now, .. } = request.clone();
-            ask(&RoutingRequest { connection, cookie, certificate, client, upstreams: &upstreams, now })
-        })
+    /// Why no gateway would ask for an upstream in this way: the request asks about a HELLO as well, or no path has such `upstreams`.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn fault_of_choice(&self) -> Option<String> {
+        if self.upstreams.is_empty() {
+            return Some("`client` is who goes on to one of `upstreams`: name these as well".to_owned());
+        }
+        if !self.methods.is_empty() || !self.roles.is_empty() || self.hello != Some(Hello::default()) {
+            return Some("a request with `upstreams` asks which one a client goes on to: leave `hello`, `methods` and `roles` out, and say who it is in `client`".to_owned());
+        }
+        let names: Vec<&str> = self.upstreams.iter().map(String::as_str).collect();
+        upstream_names::faults(&names).first().map(|fault| format!("`upstreams`: {fault}"))
     }
 
     /// Adds a request header; its name in lower case, as policies see it.
@@ -263,66 +168,6 @@ impl Request {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.connection.headers.push((name.to_ascii_lowercase(), value.to_owned()));
         self
-    }
-
-    /// Lends the request in the form in which policies are asked, once or, to measure a policy, a thousand times.
-    pub fn with<T>(&self, ask: impl FnOnce(&JoinRequest<'_>) -> T) -> T {
-        let headers: Vec<(&str, &str)> =
-            self.connection.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let methods: Vec<&str> = self.methods.iter().map(String::as_str).collect();
-        let roles: Vec<&str> = self.roles.iter().map(String::as_str).collect();
-        let login = self.cookie.as_ref().and_then(|cookie| cookie.authentication.as_ref());
-        let login_extra = login.map(|login| text(&login.authextra)).unwrap_or_default();
-        let offered: Vec<&str> =
-            self.hello.iter().flat_map(|hello| &hello.authmethods).map(String::as_str).collect();
-        let authextra = self.hello.as_ref().map(|hello| text(&hello.authextra)).unwrap_or_default();
-        let names: Vec<&str> =
-            self.certificate.iter().flat_map(|shown| &shown.names).map(String::as_str).collect();
-        let Connection { id, peer, tls, host, path, origin, subprotocol, .. } = &self.connection;
-        ask(&JoinRequest {
-            connection: ConnectionView {
-                id,
-                peer,
-                tls: *tls,
-                host,
-                path,
-                origin: origin.as_deref(),
-                subprotocol,
-                headers: &headers,
-            },
-            cookie: self.cookie.as_ref().map(|cookie| CookieView {
-                id: &cookie.id,
-                public_id: &cookie.public_id,
-                is_new: cookie.is_new,
-                created: cookie.created,
-                last_seen: cookie.last_seen,
-                max_age: cookie.max_age,
-                connections: cookie.connections,
-                authentication: login.map(|login| LoginView {
-                    authid: &login.authid,
-                    authrole: &login.authrole,
-                    authmethod: &login.authmethod,
-                    authrealm: &login.authrealm,
-                    authextra: &login_extra,
-                    at: login.at,
-                }),
-            }),
-            hello: self.hello.as_ref().map(|hello| HelloView {
-                realm: hello.realm.as_deref(),
-                authmethods: &offered,
-                authid: hello.authid.as_deref(),
-                authrole: hello.authrole.as_deref(),
-                authextra: &authextra,
-            }),
-            methods: &methods,
-            roles: &roles,
-            now: self.now,
-            certificate: self.certificate.as_ref().map(|shown| CertificateView {
-                subject: &shown.subject,
-                names: &names,
-                sha256: &shown.sha256,
-            }),
-        })
     }
 }
 
@@ -342,111 +187,16 @@ impl Default for Request {
     }
 }
 
-// === impl the parts ===
-
-impl Default for Connection {
-    fn default() -> Self {
-        Self {
-            id: "c1".to_owned(),
-            peer: "203.0.113.9:52100".to_owned(),
-            tls: true,
-            host: "chat.example.org".to_owned(),
-            path: "/ws".to_owned(),
-            origin: Some("https://chat.example.org".to_owned()),
-            subprotocol: "wamp.2.json".to_owned(),
-            headers: Vec::new(),
-        }
+/// Names of which there is one at least: a list that is left out asks about a HELLO, and one without names asks nothing.
+fn upstreams<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::deserialize(deserializer)?;
+    if names.is_empty() {
+        return Err(D::Error::custom(format_args!(
+            "`upstreams`: {}, or leave the key out to ask about a HELLO",
+            NamesFault::Empty
+        )));
     }
-}
-
-impl Default for Certificate {
-    fn default() -> Self {
-        Self {
-            subject: "CN=alice,O=Example".to_owned(),
-            names: vec!["email:alice@example.org".to_owned()],
-            sha256: "0".repeat(64),
-        }
-    }
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        let login = Login::default();
-        Self {
-            authid: login.authid,
-            authrole: login.authrole,
-            authmethod: login.authmethod,
-            authprovider: "static".to_owned(),
-            realm: login.authrealm,
-        }
-    }
-}
-
-impl Default for Cookie {
-    fn default() -> Self {
-        Self {
-            id: "test-tracking-id-0001".to_owned(),
-            public_id: "test-public-id-0001".to_owned(),
-            is_new: false,
-            created: 1_790_000_000_000,
-            last_seen: 1_790_000_060_000,
-            max_age: 86_400,
-            connections: 1,
-            authentication: None,
-        }
-    }
-}
-
-impl Default for Login {
-    fn default() -> Self {
-        Self {
-            authid: "joe".to_owned(),
-            authrole: "frontend".to_owned(),
-            authmethod: "ticket".to_owned(),
-            authrealm: "realm1".to_owned(),
-            authextra: Map::new(),
-            at: 1_790_000_030_000,
-        }
-    }
-}
-
-impl Default for Hello {
-    fn default() -> Self {
-        Self {
-            realm: Some("realm1".to_owned()),
-            authmethods: Vec::new(),
-            authid: None,
-            authrole: None,
-            authextra: Map::new(),
-        }
-    }
-}
-
-/// An object as text.
-fn text(object: &Map<String, Value>) -> String {
-    serde_json::to_string(object).unwrap_or_else(|_| "{}".to_owned())
-}
-
-/// Headers as an object, or as a list of pairs.
-fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, String)>, D::Error> {
-    let fault = || D::Error::custom("headers: use {\"name\": \"value\"} or [[\"name\", \"value\"]]");
-    let name_and_value = |name: &Value, value: &Value| match (name, value) {
-        (Value::String(name), Value::String(value)) => Ok((name.clone(), value.clone())),
-        _ => Err(fault()),
-    };
-    match Value::deserialize(deserializer)? {
-        Value::Object(map) => {
-            map.into_iter().map(|(name, value)| name_and_value(&Value::String(name), &value)).collect()
-        }
-        Value::Array(list) => list
-            .iter()
-            .map(|pair| match pair.as_array().map(Vec::as_slice) {
-                Some([name, value]) => name_and_value(name, value),
-                _ => Err(fault()),
-            })
-            .collect(),
-        _ => Err(fault()),
-    }
+    Ok(names)
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ impl Recorder {
     ) -> String {
         let mut case = json!({
             "name": format!("{number}: {} from {}", request.connection.path, request.connection.peer),
-            "request": request,
+            "request": request.to_json(),
             "expect": expect,
         })
         .to_string();

@@ -250,12 +250,23 @@ fn the_commands_ask_a_policy_that_chooses_for_upstreams() {
         { "name": "who", "request": { "client": {} } },
         { "name": "any", "request": { "upstreams": ["eu"] }, "expect": "upstream" },
         { "name": "decision", "request": { "upstreams": ["eu"] }, "expect": "none" },
+        { "name": "no name", "request": { "upstreams": ["eu", "a/b"] }, "expect": "error" },
+        { "name": "twice", "request": { "upstreams": ["eu", "us", "eu"] } },
+        { "name": "many", "request": { "upstreams": (0..65).map(|number| format!("u{number}")).collect::<Vec<_>>() } },
     ] });
     let mixed = folder.file("mixed.json", mixed.to_string());
     let (out, _, passed) = tested(REGIONS, &mixed);
     assert!(!passed && out.contains("FAIL  both: a request with `upstreams` asks which one"), "{out}");
     assert!(out.contains("FAIL  who: `client` is who goes on") && out.contains("ok    any"), "{out}");
     assert!(out.contains(r#"FAIL  decision: expected "none", got {"upstream":"eu"}"#), "{out}");
+    // Nor is what no path has.
+    for told in [
+        r#"FAIL  no name: `upstreams`: "a/b" is no name of an upstream, use 1 to 64 letters"#,
+        r#"FAIL  twice: `upstreams`: "eu" stands there more than once, keep one"#,
+        "FAIL  many: `upstreams`: 65 upstreams are too many, use at most 64",
+    ] {
+        assert!(out.contains(told), "{told}: {out}");
+    }
 
     let config = json!({ "otherwise": "eu" }).to_string();
     let decide = |component: &str, question: &str| {
@@ -266,8 +277,18 @@ fn the_commands_ask_a_policy_that_chooses_for_upstreams() {
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), json!({ "upstream": "eu" }));
     let (out, _, passed) = decide(REGIONS, r#"{ "upstreams": ["us"] }"#);
     assert!(!passed && out.contains("no upstream"), "{out}");
-    let (_, error, passed) = decide(REGIONS, r#"{ "client": {} }"#);
-    assert!(!passed && error.contains("name these as well"), "{error}");
+    for (question, told) in [
+        (r#"{ "client": {} }"#, "name these as well"),
+        (r#"{ "client": {}, "upstreams": [] }"#, "`upstreams`: the list is empty"),
+        (r#"{ "upstreams": ["eu", "eu"] }"#, "\"eu\" stands there more than once"),
+        (r#"{ "upstreams": [""] }"#, "\"\" is no name of an upstream"),
+    ] {
+        let (out, error, passed) = decide(REGIONS, question);
+        assert!(!passed && out.is_empty() && error.contains(told), "{out}{error}");
+    }
+    let twice = Request::new().upstreams(["eu", "eu"]);
+    let refused = TestPolicy::load_with(REGIONS, options_of(&cases)).unwrap().choose_upstream(&twice);
+    assert!(refused.unwrap_err().to_string().contains("more than once"));
     let other = ["decide", DEFAULT, "--deadline", "2000"];
     let (out, _, passed) = policy(&other, r#"{ "upstreams": ["us"] }"#);
     assert!(!passed && out.contains("it has no `routing`"), "{out}");

@@ -1,101 +1,89 @@
-//! A question that owns its parts, of one that borrows them: for what is recorded.
+//! A question that owns its parts, lent in the forms in which policies are asked.
 
 use serde_json::{Map, Value};
 
-use super::{Certificate, Client, Connection, Cookie, Hello, Login, Request};
-use crate::policy::{CertificateView, ClientView, ConnectionView, CookieView, JoinRequest, RoutingRequest};
+use super::{Client, Connection, Request};
+use crate::policy::{
+    CertificateView, ClientView, ConnectionView, CookieView, HelloView, JoinRequest, LoginView,
+    RoutingRequest,
+};
 
-impl From<&JoinRequest<'_>> for Request {
-    fn from(request: &JoinRequest<'_>) -> Self {
-        Self {
-            connection: (&request.connection).into(),
-            cookie: request.cookie.as_ref().map(Into::into),
-            hello: request.hello.as_ref().map(|hello| Hello {
-                realm: hello.realm.map(str::to_owned),
-                authmethods: owned(hello.authmethods),
-                authid: hello.authid.map(str::to_owned),
-                authrole: hello.authrole.map(str::to_owned),
-                authextra: object(hello.authextra),
+impl Request {
+    /// Lends the request in the form in which policies are asked, once or, to measure a policy, a thousand times.
+    pub fn with<T>(&self, ask: impl FnOnce(&JoinRequest<'_>) -> T) -> T {
+        let headers: Vec<(&str, &str)> =
+            self.connection.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let methods: Vec<&str> = self.methods.iter().map(String::as_str).collect();
+        let roles: Vec<&str> = self.roles.iter().map(String::as_str).collect();
+        let login = self.cookie.as_ref().and_then(|cookie| cookie.authentication.as_ref());
+        let login_extra = login.map(|login| text(&login.authextra)).unwrap_or_default();
+        let offered: Vec<&str> =
+            self.hello.iter().flat_map(|hello| &hello.authmethods).map(String::as_str).collect();
+        let authextra = self.hello.as_ref().map(|hello| text(&hello.authextra)).unwrap_or_default();
+        let names: Vec<&str> =
+            self.certificate.iter().flat_map(|shown| &shown.names).map(String::as_str).collect();
+        let Connection { id, peer, tls, host, path, origin, subprotocol, .. } = &self.connection;
+        ask(&JoinRequest {
+            connection: ConnectionView {
+                id,
+                peer,
+                tls: *tls,
+                host,
+                path,
+                origin: origin.as_deref(),
+                subprotocol,
+                headers: &headers,
+            },
+            cookie: self.cookie.as_ref().map(|cookie| CookieView {
+                id: &cookie.id,
+                public_id: &cookie.public_id,
+                is_new: cookie.is_new,
+                created: cookie.created,
+                last_seen: cookie.last_seen,
+                max_age: cookie.max_age,
+                connections: cookie.connections,
+                authentication: login.map(|login| LoginView {
+                    authid: &login.authid,
+                    authrole: &login.authrole,
+                    authmethod: &login.authmethod,
+                    authrealm: &login.authrealm,
+                    authextra: &login_extra,
+                    at: login.at,
+                }),
             }),
-            methods: owned(request.methods),
-            roles: owned(request.roles),
-            now: request.now,
-            certificate: request.certificate.as_ref().map(Into::into),
-            upstreams: Vec::new(),
-            client: None,
-        }
-    }
-}
-
-impl From<&RoutingRequest<'_>> for Request {
-    fn from(request: &RoutingRequest<'_>) -> Self {
-        let ClientView { authid, authrole, authmethod, authprovider, realm } = request.client;
-        Self {
-            connection: (&request.connection).into(),
-            cookie: request.cookie.as_ref().map(Into::into),
-            now: request.now,
-            certificate: request.certificate.as_ref().map(Into::into),
-            upstreams: owned(request.upstreams),
-            client: Some(Client {
-                authid: authid.to_owned(),
-                authrole: authrole.to_owned(),
-                authmethod: authmethod.to_owned(),
-                authprovider: authprovider.to_owned(),
-                realm: realm.to_owned(),
+            hello: self.hello.as_ref().map(|hello| HelloView {
+                realm: hello.realm.as_deref(),
+                authmethods: &offered,
+                authid: hello.authid.as_deref(),
+                authrole: hello.authrole.as_deref(),
+                authextra: &authextra,
             }),
-            ..Self::new()
-        }
-    }
-}
-
-fn owned(texts: &[&str]) -> Vec<String> {
-    texts.iter().map(|&text| text.to_owned()).collect()
-}
-
-impl From<&ConnectionView<'_>> for Connection {
-    fn from(connection: &ConnectionView<'_>) -> Self {
-        Self {
-            id: connection.id.to_owned(),
-            peer: connection.peer.to_owned(),
-            tls: connection.tls,
-            host: connection.host.to_owned(),
-            path: connection.path.to_owned(),
-            origin: connection.origin.map(str::to_owned),
-            subprotocol: connection.subprotocol.to_owned(),
-            headers: connection.headers.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect(),
-        }
-    }
-}
-
-impl From<&CookieView<'_>> for Cookie {
-    fn from(cookie: &CookieView<'_>) -> Self {
-        Self {
-            id: cookie.id.to_owned(),
-            public_id: cookie.public_id.to_owned(),
-            is_new: cookie.is_new,
-            created: cookie.created,
-            last_seen: cookie.last_seen,
-            max_age: cookie.max_age,
-            connections: cookie.connections,
-            authentication: cookie.authentication.map(|was| Login {
-                authid: was.authid.to_owned(),
-                authrole: was.authrole.to_owned(),
-                authmethod: was.authmethod.to_owned(),
-                authrealm: was.authrealm.to_owned(),
-                authextra: object(was.authextra),
-                at: was.at,
+            methods: &methods,
+            roles: &roles,
+            now: self.now,
+            certificate: self.certificate.as_ref().map(|shown| CertificateView {
+                subject: &shown.subject,
+                names: &names,
+                sha256: &shown.sha256,
             }),
-        }
+        })
+    }
+
+    /// Lends the request in the form in which policies are asked that choose an upstream.
+    pub fn with_routing<T>(&self, ask: impl FnOnce(&RoutingRequest<'_>) -> T) -> T {
+        let default = Client::default();
+        let Client { authid, authrole, authmethod, authprovider, realm } =
+            self.client.as_ref().unwrap_or(&default);
+        let client = ClientView { authid, authrole, authmethod, authprovider, realm };
+        let upstreams: Vec<&str> = self.upstreams.iter().map(String::as_str).collect();
+        self.with(|request| {
+            let JoinRequest { connection, cookie, certificate, now, .. } = request.clone();
+            ask(&RoutingRequest { connection, cookie, certificate, client, upstreams: &upstreams, now })
+        })
     }
 }
 
-impl From<&CertificateView<'_>> for Certificate {
-    fn from(shown: &CertificateView<'_>) -> Self {
-        Self { subject: shown.subject.to_owned(), names: owned(shown.names), sha256: shown.sha256.to_owned() }
-    }
-}
-
-/// Text as an object. The gateway asks with nothing but objects.
-fn object(text: &str) -> Map<String, Value> {
-    serde_json::from_str(text).unwrap_or_default()
+/// An object as text.
+fn text(object: &Map<String, Value>) -> String {
+    serde_json::to_string(object).unwrap_or_else(|_| "{}".to_owned())
 }

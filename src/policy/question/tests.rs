@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{Cookie, Request};
+use super::{Client, Cookie, Request};
+use crate::policy::upstream_names::MAX_UPSTREAMS;
 
 fn parse(value: serde_json::Value) -> Result<Request, String> {
     serde_json::from_value(value).map_err(|error| error.to_string())
@@ -43,4 +44,32 @@ fn a_request_survives_being_asked_and_written() {
     let request = Request::new().logged_in(super::Login::default()).header("a", "b").authid("me");
     assert_eq!(request.with(|view| Request::from(view)), request);
     assert_eq!(parse(serde_json::to_value(&request).unwrap()), Ok(request));
+}
+
+#[test]
+fn a_choice_is_one_that_a_gateway_would_ask_for() {
+    let fault = |request: &Request| request.fault().unwrap();
+    let choice = |names: &[&str]| Request::new().upstreams(names.iter().copied());
+    assert_eq!((Request::new().fault(), choice(&["eu", "us"]).fault()), (None, None));
+    assert!(fault(&choice(&["eu", "e u"])).contains("`upstreams`: \"e u\" is no name of an upstream"));
+    assert!(fault(&choice(&["eu", "us", "eu"])).contains("\"eu\" stands there more than once"));
+    let many = (0..=MAX_UPSTREAMS).map(|number| format!("u{number}"));
+    assert!(fault(&Request::new().upstreams(many)).contains("65 upstreams are too many, use at most 64"));
+    assert!(fault(&choice(&["eu"]).methods(["ticket"])).contains("leave `hello`, `methods` and `roles` out"));
+    assert!(fault(&Request::new().client(Client::default())).contains("name these as well"));
+    // A list that is written down and empty is no question about a HELLO either.
+    for wrong in [json!({ "upstreams": [] }), json!({ "upstreams": [], "client": {} })] {
+        let fault = parse(wrong).unwrap_err();
+        assert!(fault.contains("`upstreams`: the list is empty"), "{fault}");
+    }
+}
+
+#[test]
+fn a_choice_that_is_written_says_nothing_of_a_hello() {
+    let choice = Request::new().returning("p").upstreams(["eu"]).client(Client::default());
+    let written = choice.with_routing(|view| Request::from(view)).to_json();
+    for part in ["hello", "methods", "roles"] {
+        assert!(written.get(part).is_none(), "{written}");
+    }
+    assert_eq!(parse(written), Ok(choice));
 }
