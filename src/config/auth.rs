@@ -144,6 +144,8 @@ pub(super) struct Realms<'a>(
     pub(super) &'a [RealmOptions],
     /// The gateway's own, in which procedures are called: others than those where a router stands behind the path.
     pub(super) &'a [RealmOptions],
+    /// Whether the first are all that there are: nothing is said to be missing otherwise.
+    pub(super) bool,
 );
 
 impl RawAuth {
@@ -292,7 +294,7 @@ impl Realms<'_> {
 
     pub(super) fn role(self, role: Located<Name>, realm: Option<&Uri>, walk: &mut Walk<'_>) -> Name {
         let Located { path, value: name } = role;
-        if !role_exists(&name, realm, self.0) {
+        if self.2 && !role_exists(&name, realm, self.0) {
             let role = quoted(&name);
             walk.fault_at(
                 path,

@@ -138,8 +138,10 @@ impl RawTerms {
     ) -> Terms {
         let asks_policy = self.asks_policy.as_ref().is_some_and(|policy| policy.value);
         let require = self.require.unwrap_or(default);
-        let behind = service.and_then(|(service, _)| service.realms.as_deref());
-        let realms = behind.unwrap_or(&shared.realms);
+        let realms = match service {
+            Some((service, _)) => service.known_realms(&shared.realms, walk),
+            None => Some(&*shared.realms),
+        };
         let realm = checked_realm(at, self.realm, asks_policy, realms, walk);
         let roles = self.roles.map(|roles| checked_roles(roles, realm.as_ref(), realms, walk));
         let needs_login = require == Requirement::Login || (roles.is_some() && !asks_policy);
@@ -158,7 +160,7 @@ impl RawTerms {
             _ => {}
         }
         if let (Some((service, _)), Some(Located { path, value: true })) = (service, &self.asks_policy)
-            && !service.has_policy
+            && !service.asks_policy(walk)
         {
             let place = &service.place.path;
             walk.fault_at(path, format!("{place} has no `policy`, and the one that is built in decides about sessions only: write a policy there, or leave this out"));
@@ -232,12 +234,12 @@ fn checked_realm(
     at: &str,
     named: Option<Located<Uri>>,
     asks_policy: bool,
-    realms: &[RealmOptions],
+    realms: Option<&[RealmOptions]>,
     walk: &mut Walk<'_>,
 ) -> Option<Uri> {
-    match (named, realms) {
-        (Some(Located { path, value }), realms) => {
-            if !realms.iter().any(|realm| realm.name == value) {
+    match (named, realms.unwrap_or_default()) {
+        (Some(Located { path, value }), known) => {
+            if realms.is_some() && !known.iter().any(|realm| realm.name == value) {
                 walk.fault_at(
                     path,
                     format!("there is no realm {}, add it to `realms`", quoted(value.as_str())),
@@ -260,14 +262,14 @@ fn checked_realm(
 fn checked_roles(
     Located { path, value: roles }: Located<Vec<Located<Name>>>,
     realm: Option<&Uri>,
-    realms: &[RealmOptions],
+    realms: Option<&[RealmOptions]>,
     walk: &mut Walk<'_>,
 ) -> Vec<Name> {
     if roles.is_empty() && !walk.has_fault_below(&path) {
         walk.fault_at(&path, "lets no request through: name a role, or leave `roles` out");
     }
     for Located { path, value } in &roles {
-        if !role_exists(value, realm, realms) {
+        if realms.is_some_and(|realms| !role_exists(value, realm, realms)) {
             walk.fault_at(
                 path,
                 format!("no realm has the role {}: add it to the realm's `roles`", quoted(value)),

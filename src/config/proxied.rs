@@ -162,15 +162,22 @@ impl RawProxied {
                 None => None,
             };
             let service = find(at, Some(named), shared, walk)?;
-            let asked = asks_policy
-                .or_else(|| service.has_policy.then(|| Located { path: named.path.clone(), value: true }));
+            let asked = asks_policy.or_else(|| {
+                service.asks_policy(walk).then(|| Located { path: named.path.clone(), value: true })
+            });
             let service = service.clone();
             let terms = RawTerms { asks_policy: asked, ..terms };
             let terms = terms.check(at, Some((&service, &named.path)), Requirement::Nothing, shared, walk);
             (service.place, None, terms)
         } else {
+            // A faulty one is one as well.
+            let asks_policy = match &policy {
+                Some(Located { value: RawDecider::Asked(_), .. }) => false,
+                Some(_) => true,
+                None => walk.has_fault_below(&format!("{at}.policy")),
+            };
             let own = own(cookie, policy, options, shared, walk);
-            let asks_policy = own.policy.is_some().then(|| Located { path: at.to_owned(), value: true });
+            let asks_policy = asks_policy.then(|| Located { path: at.to_owned(), value: true });
             let terms = RawTerms { asks_policy, ..terms };
             let terms = terms.check(at, None, Requirement::Nothing, shared, walk);
             if own.cookie.is_none()
@@ -179,7 +186,7 @@ impl RawProxied {
             {
                 walk.fault_at(at, "`require` lets no client through without a `cookie`: write one, or name a `websocket` path that has one");
             }
-            if let (Some(assertion), None) = (&assertion, &own.policy)
+            if let (Some(assertion), false) = (&assertion, terms.asks_policy)
                 && !walk.has_fault_below(&format!("{at}.policy"))
             {
                 walk.warn_at(

@@ -164,8 +164,12 @@ pub(super) fn checked_routers(
     checked(among, |Located { path, value }| {
         let router = value.check(shared, walk)?;
         let has: BTreeMap<_, _> = router.realms.iter().map(realm_and_roles).collect();
+        // Realms and roles that it seems not to have may be in what is wrong with it.
+        if walk.has_fault_below(&path) {
+            return Some(router);
+        }
         // Whose role is to count is decided before the policy chooses.
-        if first.get_or_insert_with(|| has.clone()) != &has && !walk.has_fault_below(&path) {
+        if first.get_or_insert_with(|| has.clone()) != &has {
             walk.fault_at(
                 path,
                 "has other realms or roles than the first of `upstreams`: name the same ones, since a client has its role before the policy chooses; `upstream_name` may differ",

@@ -323,10 +323,12 @@ impl RawService {
             Self::WebSocket(mut raw) => {
                 let (upstream, upstreams) = (raw.upstream.take(), raw.upstreams.take());
                 let realms = router::realms(upstream.as_ref(), upstreams.as_ref());
+                // A faulty one is one as well.
+                let has_policy = raw.policy.is_some();
                 let keys = ServiceKeys { realms, ..raw.service_keys() };
                 let mut service = keys.check(path, shared, walk);
                 let key = if upstreams.is_some() { "upstreams" } else { "upstream" };
-                if let (Some(several), None) = (&upstreams, &service.options.policy) {
+                if let (Some(several), false) = (&upstreams, has_policy) {
                     needs_policy(path, &several.path, walk);
                 }
                 let routers = router::checked_routers(upstream, upstreams, shared, walk);

@@ -236,6 +236,20 @@ impl KnownService {
     pub(super) fn is_tracked(&self, walk: &Walk<'_>) -> bool {
         self.has_cookie || walk.has_fault_below(&format!("{}.cookie", self.at))
     }
+
+    /// The realms whose roles count, if what the configuration says of them is sound.
+    pub(super) fn known_realms<'s>(
+        &'s self,
+        own: &'s [RealmOptions],
+        walk: &Walk<'_>,
+    ) -> Option<&'s [RealmOptions]> {
+        is_behind_known(&self.at, walk).then(|| self.realms.as_deref().unwrap_or(own))
+    }
+
+    /// Whether it has a policy, in the same way as a cookie.
+    pub(super) fn asks_policy(&self, walk: &Walk<'_>) -> bool {
+        self.has_policy || walk.has_fault_below(&format!("{}.policy", self.at))
+    }
 }
 
 /// A service, and the time that its transport should allow for a head.
@@ -250,9 +264,9 @@ impl ServiceKeys {
         if let Some(url) = self.url {
             walk.warn_at(url.path, "has no effect: clients find their URL themselves; leave it out");
         }
-        let behind = [format!("{path}.upstream"), format!("{path}.upstreams")];
+        let is_behind_known = is_behind_known(path, walk);
         let are_realms_known =
-            !["realms", "workers", &behind[0], &behind[1]].iter().any(|path| walk.has_fault_below(path));
+            is_behind_known && !["realms", "workers"].iter().any(|path| walk.has_fault_below(path));
         let realms = self.realms.unwrap_or_else(|| shared.realms.clone());
         if self.auth.is_none()
             && self.policy.is_none()
@@ -272,7 +286,7 @@ impl ServiceKeys {
             None => Tracking::Off,
         };
         let own_realms = shared.realms.clone();
-        let realms = Realms(&realms, &own_realms);
+        let realms = Realms(&realms, &own_realms, is_behind_known);
         let auth = self.auth.map(|auth| auth.value.check(&auth.path, tracking, realms, walk));
         let has_credentials = auth.as_ref().is_some_and(AuthOptions::takes_cookies);
         let handshake =
@@ -294,6 +308,12 @@ impl ServiceKeys {
         shared.ids.push(UseOfIds::of(path, &options));
         CheckedService { options, open_handshake_timeout }
     }
+}
+
+/// Whether nothing is wrong with the routers of a service at `path`: realms and roles that they seem not to have may be in what is
+/// wrong.
+fn is_behind_known(path: &str, walk: &Walk<'_>) -> bool {
+    !["upstream", "upstreams"].iter().any(|key| walk.has_fault_below(&format!("{path}.{key}")))
 }
 
 pub(super) fn serializers(

@@ -53,7 +53,7 @@ impl RawDynamic {
             walk.fault_at(&path, "URIs that begin with wamp. belong to the protocol, use one of your own");
         }
         let is_behind = realms.0 != realms.1;
-        let realms = Realms(realms.1, realms.1);
+        let realms = Realms(realms.1, realms.1, true);
         if is_behind && self.realm.is_none() {
             walk.fault_at(
                 &path,
@@ -104,7 +104,7 @@ impl RawDynamic {
 impl Realms<'_> {
     /// A realm, if it exists.
     pub(super) fn existing(self, realm: Located<Uri>, walk: &mut Walk<'_>) -> Option<Uri> {
-        let exists = self.0.iter().any(|known| known.name == realm.value);
+        let exists = !self.2 || self.0.iter().any(|known| known.name == realm.value);
         if !exists {
             let names: Vec<&Uri> = self.0.iter().map(|known| &known.name).collect();
             let unknown = quoted(realm.value.as_str());
