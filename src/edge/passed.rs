@@ -17,7 +17,6 @@ use super::{
     passed_body::{InTransit, PassedBody},
     proxied::{Onward, Proxied, below},
     reply::Problem,
-    websocket::check_hops,
 };
 use crate::{
     admission::{Facts, KeptHeaders},
@@ -50,7 +49,7 @@ impl Edge {
             return Err(Problem::NotFound);
         };
         let has_length = check(request)?;
-        check_hops(&request.headers)?;
+        proxied.check_hops(&request.headers)?;
         let body = body.filter(|body| !body.is_end_stream());
         let length = body.as_ref().and_then(|body| body.size_hint().exact());
         if length.is_some_and(|length| length > max_body_size) {
@@ -128,7 +127,7 @@ impl Proxied {
         let visitor = visitor.map_err(Problem::Store)?;
         let recognized = self.terms.decide(&self.service, &visitor).await;
         let recognized = recognized.map_err(|refusal| Problem::NotAllowed(Arc::new(refusal)))?;
-        let onward = self.choose(&visitor, recognized.as_ref()).await?;
+        let onward = self.choose(request, &visitor, recognized.as_ref()).await?;
         let (told, origin) = self.tell(client, tls, recognized.as_ref(), &visitor);
         let mut headers = onward.rules.request(&request.headers, origin, told);
         visitor.place.announce(&mut headers);

@@ -150,8 +150,16 @@ impl Proxied {
         let Parts { method, version, headers, .. } = request;
         let checked = self.service.handshake.check_any(method, *version, headers);
         let accepted = without_body(checked, has_body)?;
-        check_hops(headers)?;
+        self.check_hops(headers)?;
         Ok(accepted)
+    }
+
+    /// Refuses what goes round and round. Where several upstreams stand the choice comes first, which tells by which of them.
+    pub(super) fn check_hops(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        match &self.onward {
+            Among::One(_) => check_hops(headers),
+            Among::Named(_) => Ok(()),
+        }
     }
 
     /// Tracks the client, decides, and has the upstream answer. A handshake that comes to nothing leaves no record in the store.
@@ -198,7 +206,7 @@ impl Proxied {
         let Asked { request, below, accepted, client, tls, .. } = asked;
         let recognized = self.terms.decide(&self.service, visitor).await;
         let recognized = recognized.map_err(|refusal| Problem::NotAllowed(Arc::new(refusal)))?;
-        let onward = self.choose(visitor, recognized.as_ref()).await?;
+        let onward = self.choose(request, visitor, recognized.as_ref()).await?;
         let (told, origin) = self.tell(client, tls, recognized.as_ref(), visitor);
         let mut headers = onward.rules.handshake(&request.headers, origin, told);
         visitor.place.announce(&mut headers);
@@ -219,6 +227,7 @@ impl Proxied {
     /// The upstream of a client. Where there are several the policy chooses, and without a choice there is none.
     pub(super) async fn choose(
         &self,
+        request: &Parts,
         visitor: &Visitor,
         recognized: Option<&Recognized>,
     ) -> Result<&Onward, Problem> {
@@ -232,9 +241,14 @@ impl Proxied {
                 Ok(onward)
             }
             // Boxed, so that a path with one upstream has no larger future for it.
-            Among::Named(_) => Box::pin(self.ask_which(visitor, recognized))
-                .await
-                .map_err(|refused| Problem::NotAllowed(Arc::new(Refusal::Admission(refused)))),
+            Among::Named(_) => {
+                let chosen = Box::pin(self.ask_which(visitor, recognized)).await;
+                let onward =
+                    chosen.map_err(|refused| Problem::NotAllowed(Arc::new(Refusal::Admission(refused))))?;
+                let name = || onward.upstream.tally().upstream().map(Into::into);
+                check_hops(&request.headers).map_err(|_| Problem::Loop(name()))?;
+                Ok(onward)
+            }
         }
     }
 

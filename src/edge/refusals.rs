@@ -150,7 +150,7 @@ impl Edge {
             Problem::Store(error) => error.is_told(),
             Problem::NotAllowed(refusal) => refusal.is_told() || (!is_handshake && status.is_client_error()),
             Problem::Upstream(_) => !is_handshake && status.is_client_error(),
-            Problem::Foreign(_) | Problem::Loop | Problem::TooMany(_) => false,
+            Problem::Foreign(_) | Problem::Loop(_) | Problem::TooMany(_) => false,
             _ => !is_handshake,
         };
         if let Some(line) = line.filter(|_| !is_told) {

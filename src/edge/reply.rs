@@ -65,8 +65,8 @@ pub(crate) enum Problem {
     NotPassed,
     /// The client expects something else than `100 Continue` of the upstream.
     Expect,
-    /// The request goes from gateway to gateway, and never arrives.
-    Loop,
+    /// The request goes from gateway to gateway, and never arrives: by the upstream of this name, if the path has several.
+    Loop(Option<Box<str>>),
     /// A file is there and cannot be read.
     File,
     /// A WebSocket handshake is refused.
@@ -163,7 +163,7 @@ impl Problem {
             Self::NotFound => "not-found",
             Self::Method | Self::NotPassed => "method",
             Self::Expect => "expect",
-            Self::Loop => "loop",
+            Self::Loop(_) => "loop",
             Self::File => "file",
             Self::Handshake(refused) => refused.reason(),
             Self::Store(_) => "store",
@@ -206,7 +206,17 @@ impl Problem {
             Self::Head(fault) => fault.cause.clone(),
             Self::NotAllowed(refusal) => refusal.cause(),
             Self::Upstream(error) => error.to_string(),
+            Self::Loop(Some(upstream)) => format!("upstream `{upstream}`: {}", message(self)),
             problem => message(problem),
+        }
+    }
+
+    /// The name of the upstream that it is about, if the path has several.
+    fn upstream(&self) -> Option<&str> {
+        match self {
+            Self::Upstream(error) => error.upstream(),
+            Self::Loop(upstream) => upstream.as_deref(),
+            _ => None,
         }
     }
 }
@@ -219,13 +229,11 @@ pub(crate) fn reply(problem: &Problem) -> Response<Body> {
         let mut response = Response::new(Body::Bytes(answer.body.clone()));
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers.clone();
-        access::concerns(&mut response, error.upstream());
+        access::concerns(&mut response, problem.upstream());
         return response;
     }
     let mut response = text(status(problem), message(problem));
-    if let Problem::Upstream(error) = problem {
-        access::concerns(&mut response, error.upstream());
-    }
+    access::concerns(&mut response, problem.upstream());
     let headers = response.headers_mut();
     match problem {
         Problem::Method | Problem::Handshake(HandshakeError::Method) => {
@@ -291,7 +299,7 @@ fn status(problem: &Problem) -> StatusCode {
         Problem::NotFound => StatusCode::NOT_FOUND,
         Problem::Method | Problem::NotPassed => StatusCode::METHOD_NOT_ALLOWED,
         Problem::Expect => StatusCode::EXPECTATION_FAILED,
-        Problem::Loop => StatusCode::LOOP_DETECTED,
+        Problem::Loop(_) => StatusCode::LOOP_DETECTED,
         Problem::File => StatusCode::INTERNAL_SERVER_ERROR,
         Problem::Store(_) | Problem::Full | Problem::Descriptors | Problem::Memory | Problem::Pages => {
             StatusCode::SERVICE_UNAVAILABLE
@@ -325,7 +333,7 @@ fn message(problem: &Problem) -> String {
         Problem::Method => "only GET and HEAD are served here".into(),
         Problem::NotPassed => "CONNECT and TRACE are not served here, and a WebSocket begins with GET".into(),
         Problem::Expect => "only 'Expect: 100-continue' is served here".into(),
-        Problem::Loop => "this request goes round and round: the gateway's paths, or those of several gateways, go on to each other".into(),
+        Problem::Loop(_) => "this request goes round and round: the gateway's paths, or those of several gateways, go on to each other".into(),
         Problem::File => "this file cannot be read".into(),
         Problem::Store(_) => "clients cannot be tracked at the moment: try again later".into(),
         Problem::Host => "an HTTP/1.1 request needs exactly one Host header, which names a host".into(),

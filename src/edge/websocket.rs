@@ -117,7 +117,7 @@ pub(super) fn met(visitor: Result<Visitor, MeetError>) -> Result<Visitor, Proble
 
 /// A request that goes on, and has gone on already as often as it may, goes round and round.
 pub(super) fn check_hops(headers: &HeaderMap) -> Result<(), Problem> {
-    if hops(headers) < MAX_HOPS { Ok(()) } else { Err(Problem::Loop) }
+    if hops(headers) < MAX_HOPS { Ok(()) } else { Err(Problem::Loop(None)) }
 }
 
 /// What would be a body is read as WebSocket frames by one side, and as HTTP by the other.

@@ -10,12 +10,17 @@ use crate::support::{
 
 /// A gateway with a transport at a port, one at `one.sock` and one at `other.sock`, each with these paths.
 fn gateway(paths: [&Value; 3]) -> Gateway {
+    prepare(paths).run()
+}
+
+/// The same, before it runs.
+fn prepare(paths: [&Value; 3]) -> Gateway {
     let socket = |name: &str| json!({ "type": "unix", "path": name });
     let endpoints = [endpoint(), socket("one.sock"), socket("other.sock")];
     let transports = endpoints.into_iter().zip(paths);
     let transports =
         transports.map(|(endpoint, paths)| json!({ "type": "web", "endpoint": endpoint, "paths": paths }));
-    Gateway::start(&json!({ "transports": transports.collect::<Vec<_>>() }))
+    Gateway::prepare(&json!({ "transports": transports.collect::<Vec<_>>() }))
 }
 
 #[test]
@@ -36,6 +41,25 @@ fn a_request_that_goes_round_and_round_gets_508_and_one_that_passes_twice_arrive
     Handshake::default().path("/ring").is_refused(&gateway, 508);
     gateway.output().until("reason=\"loop\"", 2);
     assert_eq!((ask("/out").status, ask("/out").body), (200, "\"out\"".to_owned()));
+}
+
+#[test]
+fn a_choice_that_leads_round_and_round_names_the_upstream() {
+    let policy = json!({ "component": "scripted.wasm", "deadline": "2s", "config": { "choose": "back" } });
+    let to = |socket: &str| {
+        let address = |path: &str| json!({ "addresses": [format!("unix:{socket}:/{path}")] });
+        let upstreams = json!({ "back": address("ring"), "out": address("out") });
+        json!({ "ring": { "type": "proxy", "policy": policy, "upstreams": upstreams } })
+    };
+    let gateway = prepare([&to("one.sock"), &to("other.sock"), &to("one.sock")]);
+    let gateway = gateway.file("scripted.wasm", include_bytes!("../component/scripted-policy.wasm")).run();
+    Handshake::default().path("/ring").is_refused(&gateway, 508);
+    gateway.output().until("upstream `back`: this request goes round and round", 1);
+    let mut connection = Connection::open(&gateway);
+    connection.send("GET /ring HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let response = connection.response();
+    assert!(response.status == 508 && !response.body.contains("back"), "{response:?}");
+    gateway.output().until("upstream `back`: this request goes round and round", 2);
 }
 
 #[test]

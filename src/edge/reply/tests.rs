@@ -23,7 +23,7 @@ fn every_problem_has_its_status_its_headers_and_one_line_that_says_what_to_do() 
         (Problem::NotPassed, 405, &[(ALLOW, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")][..], "TRACE"),
         (Problem::Framing("it has two lengths"), 400, none, "two lengths"),
         (Problem::Expect, 417, none, "100-continue"),
-        (Problem::Loop, 508, none, "each other"),
+        (Problem::Loop(Some("eu".into())), 508, none, "each other"),
         (Problem::File, 500, none, "file"),
         (Problem::HeadTimeout, 408, none, "in time"),
         (Problem::Full, 503, &[(RETRY_AFTER, "5")][..], "come later"),
