@@ -1,5 +1,7 @@
 //! Paths with several upstreams, of which the policy chooses: clients reach the chosen one, and without a choice none.
 
+mod logouts;
+mod records;
 mod routers;
 
 use std::{fs, time::Instant};

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! `"choose"` may be a name as well, whichever it is, and one of `"trap!"`, `"loop!"`, `"error!"` and `"leak!"` (of the tracking ID) in
-//! place of a name. Who logs in by a method, or has, is who it is; all others are anonymous.
+//! place of a name. `"slow!eu"` is `eu` after seconds of work. Who logs in by a method, or has, is who it is; all others are anonymous.
 
 use core::hint::black_box;
 
@@ -21,6 +21,9 @@ use contract::{
     },
 };
 use serde_json::{Map, Value};
+
+/// How often a slow choice turns a loop: a few seconds' worth.
+const SLOW: u64 = 2_000_000_000;
 
 /// What `wit-bindgen` makes of the contract.
 mod contract {
@@ -88,7 +91,13 @@ impl routing::Guest for ScriptedPolicy {
             },
             Some("leak!") => Ok(request.cookie.map(|cookie| cookie.id).unwrap_or_default()),
             Some("error!") | None => Err("this policy will not choose".to_owned()),
-            Some(name) => Ok(name.to_owned()),
+            Some(choice) => {
+                let slow = choice.strip_prefix("slow!");
+                for turn in 0..slow.map_or(0, |_| SLOW) {
+                    black_box(turn);
+                }
+                Ok(slow.unwrap_or(choice).to_owned())
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ fn router_at(router: &Router, inner: &str) -> Value {
     })
 }
 
-fn config(policy: &Value, eu: &Router, us: &Router) -> Value {
+pub(super) fn config(policy: &Value, eu: &Router, us: &Router) -> Value {
     let upstreams = json!({ "eu": router_at(eu, "inner.eu"), "us": router_at(us, "inner.us") });
     with_metrics(&json!({ "ws": logins(policy).with("upstreams", upstreams) }))
 }
