@@ -40,6 +40,7 @@
     allow(
         dead_code,
         unused_imports,
+        unnameable_types,
         reason = "a test of a policy uses what the gateway does not, and the other way round"
     )
 )]
