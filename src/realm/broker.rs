@@ -22,7 +22,7 @@ use super::{
     member::Actor,
     options::HistoryOptions,
     permissions::Action,
-    table::Table,
+    table::{KEPT_OF_MANY, Table},
     turn::{Change, Kind, Turn},
 };
 use crate::{
@@ -289,7 +289,7 @@ impl Broker {
         let Some(pattern) = self.by_id.get(&subscription) else { return };
         let Some(topic) = self.topics.get_mut(pattern) else { return };
         topic.subscribers.remove(&session);
-        topic.subscribers.give_back();
+        topic.subscribers.give_back_beyond(KEPT_OF_MANY);
         turn.changes.push((Kind::Subscription, Change::Removed(session, subscription)));
         if topic.subscribers.is_empty() && !topic.is_kept {
             self.watching -= usize::from(watches_meta(pattern));

@@ -342,6 +342,6 @@ fn the_tables_give_back_what_many_subscriptions_and_subscribers_have_needed() {
     let subscribers = &broker.topics.get(&broker.by_id[&subscription]).unwrap().subscribers;
     let held = &broker.by_session[&SessionId(1)];
     assert_eq!((subscribers.len(), held.len()), (1, 1));
-    assert!(subscribers.capacity() <= 64, "{}", subscribers.capacity());
+    assert!(subscribers.capacity() <= 4, "{}", subscribers.capacity());
     assert!(held.capacity() <= 64, "{}", held.capacity());
 }

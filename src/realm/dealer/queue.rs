@@ -22,6 +22,9 @@ use crate::{
     },
 };
 
+/// A queue without calls keeps no places: they are large, and a session may have thousands of registrations.
+const KEPT: usize = 0;
+
 /// The calls that wait for a callee of one registration.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -98,7 +101,7 @@ impl Queue {
 
     fn take(&mut self, at: usize) -> Option<QueuedCall> {
         let queued = self.calls.remove(at)?;
-        self.calls.give_back();
+        self.calls.give_back_beyond(KEPT);
         self.charge.shrink(queued.size());
         Some(queued)
     }
@@ -226,7 +229,7 @@ impl Dealer {
                 }
                 stays
             });
-            calls.give_back();
+            calls.give_back_beyond(KEPT);
         }
     }
 

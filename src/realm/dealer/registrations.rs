@@ -9,7 +9,7 @@ use crate::{
     realm::{
         deliveries::{Deliveries, RequestError},
         identifiers::Identifiers,
-        table::Table,
+        table::{KEPT_OF_MANY, Table},
         turn::{Change, Kind, Turn},
     },
     time::Timestamp,
@@ -116,7 +116,7 @@ impl Registration {
             return false;
         };
         self.callees.remove(place);
-        self.callees.give_back();
+        self.callees.give_back_beyond(KEPT_OF_MANY);
         if place < self.turn {
             self.turn -= 1;
         }
