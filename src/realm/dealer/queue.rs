@@ -51,9 +51,12 @@ pub(super) struct QueuedCall {
 pub(super) struct Busy;
 
 impl QueuedCall {
-    /// A call that is to wait. Its payload is copied, since frames may have more than is charged for it.
-    pub(super) fn new(mut order: Order, procedure: Uri, caller: Disclosed, about: Option<SessionId>) -> Self {
-        order.payload = order.payload.detached();
+    pub(super) const fn new(
+        order: Order,
+        procedure: Uri,
+        caller: Disclosed,
+        about: Option<SessionId>,
+    ) -> Self {
         Self { order, procedure, caller, about, later: Vec::new() }
     }
 
@@ -75,12 +78,13 @@ impl Queue {
         self.calls.iter()
     }
 
-    /// Adds a call, if the queue and the gateway have room for it.
-    pub(super) fn push(&mut self, queued: QueuedCall) -> Result<(), RequestError> {
+    /// Adds a call, if the queue and the gateway have room for it. Its payload is copied, since frames may have more than is charged for it.
+    pub(super) fn push(&mut self, mut queued: QueuedCall) -> Result<(), RequestError> {
         if self.calls.len() >= MAX_QUEUED_CALLS {
             return Err(is_full());
         }
         self.charge(queued.size())?;
+        queued.order.payload = queued.order.payload.detached();
         self.calls.push_back(queued);
         Ok(())
     }
