@@ -1,4 +1,5 @@
-//! The connections to Redis: one for commands, and one on which messages come.
+//! The connections to Redis: those for commands, one that asks whether changes are kept, where they have to be, and one on which messages
+//! come.
 
 use std::sync::Arc;
 
