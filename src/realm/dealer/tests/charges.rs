@@ -138,3 +138,31 @@ fn a_queue_gives_back_what_many_calls_have_needed() {
         assert_eq!((calls.len(), calls.capacity()), (0, 0), "{leaves}");
     }
 }
+
+/// Requests whose places in a table of 8,192 stand one behind the other.
+fn chosen() -> impl Iterator<Item = u64> {
+    const FACTOR: u64 = 0xf135_7aea_2e62_a9c5;
+    let inverse = (0..6).fold(FACTOR, |x, _| x.wrapping_mul(2_u64.wrapping_sub(FACTOR.wrapping_mul(x))));
+    (0..7168_u64).map(move |place| {
+        let request = |n: u64| (n << 13 | place).rotate_right(26).wrapping_mul(inverse);
+        (0..).map(request).find(|request| (1..1 << 53).contains(request)).unwrap()
+    })
+}
+
+#[test]
+fn a_client_that_chooses_its_requests_leaves_no_places_behind() {
+    let mut world = World::open([1, 2]);
+    world.send(2, register(1, "com.p"));
+    for request in chosen() {
+        world.send(1, call(request, "com.p"));
+    }
+    for request in chosen() {
+        let options = CancelOptions { mode: CancelMode::Skip };
+        world.send(1, ClientMessage::Cancel { request, options });
+    }
+    for request in 1..=50 {
+        world.send(1, call(request, "com.p"));
+    }
+    let places = world.router.dealer().parties[&SessionId(1)].calls.capacity();
+    assert!(places <= 128, "{places}");
+}
