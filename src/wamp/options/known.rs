@@ -32,6 +32,12 @@ macro_rules! too_long {
     };
 }
 
+/// The longest text that says how a payload is packed, in bytes. Each invocation of a progressive call repeats them.
+const MAX_PASSTHRU: usize = 1024;
+
+/// What is said of a longer one.
+const LONG_PASSTHRU: &str = "option ppt_scheme, ppt_serializer, ppt_cipher, ppt_keyid: each may have 1024 bytes: put what is longer into the payload";
+
 /// How many methods a client may offer. There are fewer than ten.
 const MAX_AUTHMETHODS: usize = 64;
 
@@ -114,7 +120,7 @@ impl Options for PublishOptions {
             "eligible_authrole" => {
                 self.lists().eligible_authrole = Some(value.names(too_long!("eligible_authrole"), refused)?);
             }
-            _ => passthru(&mut self.passthru, key, value.text()?),
+            _ => passthru(&mut self.passthru, key, value.text()?, refused),
         }
         Ok(())
     }
@@ -141,14 +147,14 @@ impl Options for CallOptions {
         &mut self,
         key: &'static str,
         value: OptionValue<'_, 'a, R>,
-        _: &mut Refused,
+        refused: &mut Refused,
     ) -> Result<(), DecodeError> {
         match key {
             "receive_progress" => self.receive_progress = value.bool()?,
             "timeout" => self.timeout = value.number("expected a number of milliseconds")?,
             "disclose_me" => self.disclose_me = value.bool()?,
             "progress" => self.progress = value.bool()?,
-            _ => passthru(&mut self.passthru, key, value.text()?),
+            _ => passthru(&mut self.passthru, key, value.text()?, refused),
         }
         Ok(())
     }
@@ -181,11 +187,11 @@ impl Options for YieldOptions {
         &mut self,
         key: &'static str,
         value: OptionValue<'_, 'a, R>,
-        _: &mut Refused,
+        refused: &mut Refused,
     ) -> Result<(), DecodeError> {
         match key {
             "progress" => self.progress = value.bool()?,
-            _ => passthru(&mut self.passthru, key, value.text()?),
+            _ => passthru(&mut self.passthru, key, value.text()?, refused),
         }
         Ok(())
     }
@@ -203,9 +209,9 @@ impl Options for ErrorDetails {
         &mut self,
         key: &'static str,
         value: OptionValue<'_, 'a, R>,
-        _: &mut Refused,
+        refused: &mut Refused,
     ) -> Result<(), DecodeError> {
-        passthru(&mut self.passthru, key, value.text()?);
+        passthru(&mut self.passthru, key, value.text()?, refused);
         Ok(())
     }
 
@@ -267,7 +273,11 @@ fn word<T>(place: &mut T, value: Option<T>, refused: &mut Refused, complaint: &'
     }
 }
 
-fn passthru(place: &mut Option<Box<Passthru>>, key: &'static str, value: String) {
+fn passthru(place: &mut Option<Box<Passthru>>, key: &'static str, value: String, refused: &mut Refused) {
+    if value.len() > MAX_PASSTHRU {
+        *refused = Some(LONG_PASSTHRU);
+        return;
+    }
     let passthru = place.get_or_insert_with(Box::<Passthru>::default);
     let value = value.into_boxed_str();
     match key {

@@ -370,6 +370,27 @@ fn what_says_how_a_payload_is_packed_needs_a_scheme() {
 }
 
 #[test]
+fn what_says_how_a_payload_is_packed_is_short() {
+    for option in ["ppt_scheme", "ppt_cipher", "ppt_keyid", "ppt_serializer"] {
+        let options = |length| {
+            let scheme = if option == "ppt_scheme" { "" } else { "\"ppt_scheme\":\"x_p\"," };
+            format!("{{\"acknowledge\":true,{scheme}\"{option}\":\"{}\"}}", "x".repeat(length))
+        };
+        let message = json(&format!("[16,7,{},\"com.x\"]", options(1024))).unwrap();
+        assert!(matches!(message, ClientMessage::Publish { .. }), "{message:?}");
+        let (_, _, error, sentence) = refusal(&format!("[16,7,{},\"com.x\"]", options(1025)));
+        assert_eq!(error, "wamp.error.option_not_allowed");
+        assert!(sentence.contains(option) && sentence.contains("1024 bytes"), "{sentence}");
+        match json(&format!("[48,7,{},\"com.x\"]", options(1025))).unwrap() {
+            ClientMessage::Call { options, .. } => assert!(options.refused.is_some(), "{option}"),
+            other => panic!("{other:?}"),
+        }
+        assert!(json(&format!("[70,7,{}]", options(1025))).is_err(), "{option}");
+        assert!(json(&format!("[8,68,7,{},\"com.x\"]", options(1025))).is_err(), "{option}");
+    }
+}
+
+#[test]
 fn keyword_arguments_have_string_keys_and_no_dictionary_has_a_container_for_a_key() {
     for (serializer, message) in [
         (Serializer::MsgPack, &b"\x95\x46\x01\x80\x90\x81\x01\x02"[..]),

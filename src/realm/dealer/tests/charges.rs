@@ -145,7 +145,7 @@ fn chosen() -> impl Iterator<Item = u64> {
     let inverse = (0..6).fold(FACTOR, |x, _| x.wrapping_mul(2_u64.wrapping_sub(FACTOR.wrapping_mul(x))));
     (0..7168_u64).map(move |place| {
         let request = |n: u64| (n << 13 | place).rotate_right(26).wrapping_mul(inverse);
-        (0..).map(request).find(|request| (1..1 << 53).contains(request)).unwrap()
+        (0..1 << 51).map(request).find(|request| (1..1 << 53).contains(request)).unwrap()
     })
 }
 
