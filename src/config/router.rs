@@ -140,16 +140,16 @@ object! {
     }
 }
 
-/// The realms of the routers of a path; none: it has those of the gateway. Of several routers all have the same.
+/// The realms of the routers of a path, and where they stand; none: it has those of the gateway. Of several routers all have the same.
 pub(super) fn realms(
     one: Option<&Located<RawRemote>>,
     several: Option<&Located<RawUpstreams<RawRemote>>>,
-) -> Option<Vec<RealmOptions>> {
-    if let Some(one) = one {
-        return Some(one.value.realms());
+) -> Option<Located<Vec<RealmOptions>>> {
+    let first = || several?.value.0.first().map(|(_, first)| first);
+    if let Some(Located { path, value }) = one.or_else(first) {
+        return Some(Located { path: format!("{path}.realms"), value: value.realms() });
     }
-    let first = several?.value.0.first();
-    Some(first.map(|(_, first)| first.value.realms()).unwrap_or_default())
+    several.map(|none| Located { path: none.path.clone(), value: Vec::new() })
 }
 
 /// The routers of a path.

@@ -96,7 +96,7 @@ pub(super) struct ServiceKeys {
     pub(super) auth: Option<Located<RawAuth>>,
     pub(super) policy: Option<Located<RawPolicyRef>>,
     /// The realms of the router behind the service; none: it has those of the gateway.
-    pub(super) realms: Option<Vec<RealmOptions>>,
+    pub(super) realms: Option<Located<Vec<RealmOptions>>>,
     pub(super) options: Option<RawWebSocketOptions>,
 }
 
@@ -228,7 +228,7 @@ pub(super) struct KnownService {
     pub(super) keeps_logins: bool,
     pub(super) has_policy: bool,
     /// The realms of the router behind it; none: it has those of the gateway.
-    pub(super) realms: Option<Vec<RealmOptions>>,
+    pub(super) realms: Option<Located<Vec<RealmOptions>>>,
 }
 
 impl KnownService {
@@ -243,7 +243,8 @@ impl KnownService {
         own: &'s [RealmOptions],
         walk: &Walk<'_>,
     ) -> Option<&'s [RealmOptions]> {
-        is_behind_known(&self.at, walk).then(|| self.realms.as_deref().unwrap_or(own))
+        let behind = self.realms.as_ref();
+        is_behind_known(&self.at, behind, walk).then(|| behind.map_or(own, |realms| &realms.value))
     }
 
     /// Whether it has a policy, in the same way as a cookie.
@@ -264,10 +265,10 @@ impl ServiceKeys {
         if let Some(url) = self.url {
             walk.warn_at(url.path, "has no effect: clients find their URL themselves; leave it out");
         }
-        let is_behind_known = is_behind_known(path, walk);
+        let is_behind_known = is_behind_known(path, self.realms.as_ref(), walk);
         let are_realms_known =
             is_behind_known && !["realms", "workers"].iter().any(|path| walk.has_fault_below(path));
-        let realms = self.realms.unwrap_or_else(|| shared.realms.clone());
+        let realms = self.realms.map_or_else(|| shared.realms.clone(), |realms| realms.value);
         if self.auth.is_none()
             && self.policy.is_none()
             && are_realms_known
@@ -310,10 +311,14 @@ impl ServiceKeys {
     }
 }
 
-/// Whether nothing is wrong with the routers of a service at `path`: realms and roles that they seem not to have may be in what is
-/// wrong.
-fn is_behind_known(path: &str, walk: &Walk<'_>) -> bool {
-    !["upstream", "upstreams"].iter().any(|key| walk.has_fault_below(&format!("{path}.{key}")))
+/// Whether nothing is wrong with the realms of the routers of a service at `path`: realms and roles that they seem not to have may be in
+/// what is wrong. Of routers that cannot be read it is not known which ones they have.
+fn is_behind_known(path: &str, realms: Option<&Located<Vec<RealmOptions>>>, walk: &Walk<'_>) -> bool {
+    match realms {
+        // A list without any is a fault.
+        Some(realms) => !realms.value.is_empty() && !walk.has_fault_below(&realms.path),
+        None => !["upstream", "upstreams"].iter().any(|key| walk.has_fault_below(&format!("{path}.{key}"))),
+    }
 }
 
 pub(super) fn serializers(
