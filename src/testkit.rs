@@ -119,9 +119,9 @@ impl TestPolicy {
         self.in_realm(request).with(|view| self.policy.decide(view))
     }
 
-    /// Has the policy choose among the request's `upstreams`.
+    /// Has the policy choose among the request's `upstreams`. What it says of a HELLO does not count.
     pub fn choose_upstream(&self, request: &Request) -> Result<String, PolicyError> {
-        if let Some(fault) = request.fault_of_choice() {
+        if let Some(fault) = request.fault_of_names() {
             return Err(PolicyError::Refused(fault));
         }
         request.with_routing(|view| self.policy.choose_upstream(view))

@@ -144,21 +144,23 @@ impl Request {
         self
     }
 
-    /// Why no gateway would ask this.
+    /// Why no gateway would ask this: the request mixes what is asked about a HELLO with what is asked about an upstream, or no path has
+    /// such `upstreams`.
     #[cfg(feature = "testkit")]
     pub(crate) fn fault(&self) -> Option<String> {
-        if self.upstreams.is_empty() && self.client.is_none() { None } else { self.fault_of_choice() }
-    }
-
-    /// Why no gateway would ask for an upstream in this way: the request asks about a HELLO as well, or no path has such `upstreams`.
-    #[cfg(feature = "testkit")]
-    pub(crate) fn fault_of_choice(&self) -> Option<String> {
         if self.upstreams.is_empty() {
-            return Some("`client` is who goes on to one of `upstreams`: name these as well".to_owned());
+            let fault = "`client` is who goes on to one of `upstreams`: name these as well";
+            return self.client.is_some().then(|| fault.to_owned());
         }
         if !self.methods.is_empty() || !self.roles.is_empty() || self.hello != Some(Hello::default()) {
             return Some("a request with `upstreams` asks which one a client goes on to: leave `hello`, `methods` and `roles` out, and say who it is in `client`".to_owned());
         }
+        self.fault_of_names()
+    }
+
+    /// Why no path has such `upstreams`.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn fault_of_names(&self) -> Option<String> {
         let names: Vec<&str> = self.upstreams.iter().map(String::as_str).collect();
         upstream_names::faults(&names).first().map(|fault| format!("`upstreams`: {fault}"))
     }

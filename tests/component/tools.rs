@@ -286,9 +286,16 @@ fn the_commands_ask_a_policy_that_chooses_for_upstreams() {
         let (out, error, passed) = decide(REGIONS, question);
         assert!(!passed && out.is_empty() && error.contains(told), "{out}{error}");
     }
-    let twice = Request::new().upstreams(["eu", "eu"]);
-    let refused = TestPolicy::load_with(REGIONS, options_of(&cases)).unwrap().choose_upstream(&twice);
-    assert!(refused.unwrap_err().to_string().contains("more than once"));
+    let regions = TestPolicy::load_with(REGIONS, options_of(&cases)).unwrap();
+    for (request, told) in [
+        (Request::new().upstreams(["eu", "eu"]), "more than once"),
+        (Request::new(), "`upstreams`: the list is empty"),
+    ] {
+        let refused = regions.choose_upstream(&request).unwrap_err().to_string();
+        assert!(refused.contains(told), "{refused}");
+    }
+    let decided = Request::new().methods(["ticket"]).upstreams(["eu"]);
+    assert_eq!(regions.choose_upstream(&decided).as_deref(), Ok("eu"));
     let other = ["decide", DEFAULT, "--deadline", "2000"];
     let (out, _, passed) = policy(&other, r#"{ "upstreams": ["us"] }"#);
     assert!(!passed && out.contains("it has no `routing`"), "{out}");
