@@ -164,8 +164,8 @@ pub(super) fn checked_routers(
     checked(among, |Located { path, value }| {
         let router = value.check(shared, walk)?;
         let has: BTreeMap<_, _> = router.realms.iter().map(realm_and_roles).collect();
-        // Realms and roles that it seems not to have may be in what is wrong with it.
-        if walk.has_fault_below(&path) {
+        // Realms and roles that it seems not to have may be in what is wrong with them.
+        if walk.has_fault_below(&format!("{path}.realms")) {
             return Some(router);
         }
         // Whose role is to count is decided before the policy chooses.
