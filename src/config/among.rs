@@ -4,7 +4,7 @@ use schemars::{JsonSchema, json_schema};
 
 use super::{
     Among,
-    reader::{Json, Located, Raw, Table, Walk, inline_schema},
+    reader::{COMMENT, Json, Located, Raw, Table, Walk, comment, inline_schema},
 };
 use crate::policy::upstream_names::{MAX_NAME, MAX_UPSTREAMS, NamesFault, faults};
 
@@ -17,7 +17,8 @@ impl<T: Raw> Raw for RawUpstreams<T> {
         let Table(entries) = Table::<T>::read(json, walk)?;
         // All names of the file, those of entries with faults among them.
         let Json::Object(pairs) = json else { return Some(Self(entries)) };
-        let names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> =
+            pairs.iter().map(|(name, _)| name.as_str()).filter(|name| *name != COMMENT).collect();
         for fault in faults(&names) {
             match fault {
                 NamesFault::Empty | NamesFault::TooMany(_) => walk.fault(fault.to_string()),
@@ -36,7 +37,9 @@ inline_schema!(for [T: JsonSchema] RawUpstreams<T>, format!("Upstreams_{}", T::s
     json_schema!({
         "type": "object",
         "minProperties": 1,
-        "maxProperties": MAX_UPSTREAMS,
+        // And a comment.
+        "maxProperties": MAX_UPSTREAMS + 1,
+        "properties": { (COMMENT): comment() },
         "patternProperties": { (name): upstream },
         "additionalProperties": false,
     })

@@ -64,9 +64,10 @@ mod tests;
 pub use fault::{ConfigError, ConfigFault, ConfigWarning, FaultPlace};
 pub use walk::LoadOptions;
 
+pub(super) use declare::comment;
 pub(super) use file::find;
 pub(super) use json::Json;
-pub(super) use keys::{alternatives, entry, suggest};
+pub(super) use keys::{COMMENT, alternatives, entry, suggest};
 pub(super) use macros::{choice, is_required, key, object, words};
 pub(super) use quantity::{Size, Time};
 pub(super) use value::{

@@ -15,7 +15,8 @@ use super::{
     passed::RawPassed,
     proxied::RawProxied,
     reader::{
-        Anything, Json, Located, NodePath, Raw, Table, Walk, Whole, choice, inline_schema, object, quoted,
+        Anything, COMMENT, Json, Located, NodePath, Raw, Table, Walk, Whole, choice, comment, inline_schema,
+        object, quoted,
     },
     router::{self, RawRemote},
     websocket::{KnownService, RawTesteeOptions, ServiceKeys, Shared, checked_testee, websocket_object},
@@ -193,7 +194,7 @@ object! {
 impl Raw for RawPaths {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
         let Table(entries) = Table::<RawService>::read(json, walk)?;
-        if matches!(json, Json::Object(pairs) if pairs.is_empty()) {
+        if matches!(json, Json::Object(pairs) if pairs.iter().all(|(key, _)| key == COMMENT)) {
             walk.fault("the list is empty: write a service, such as \"ws\": {\"type\": \"websocket\"}");
         }
         for (component, _) in &entries {
@@ -223,6 +224,7 @@ inline_schema!(RawPaths, "Paths", |generator| {
     json_schema!({
         "type": "object",
         "minProperties": 1,
+        "properties": { (COMMENT): comment() },
         "patternProperties": { "^([a-z0-9A-Z_\\-]+|/|\\.well-known)$": service },
         "additionalProperties": false,
     })

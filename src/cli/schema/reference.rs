@@ -64,7 +64,7 @@ impl<'s> Page<'s> {
         }
         match schema.get("oneOf").and_then(Value::as_array) {
             Some(choices) => choices.iter().for_each(|choice| self.choice(choice)),
-            None if schema.get("properties").is_some() => self.keys(schema),
+            None if has_keys(schema) => self.keys(schema),
             None => {
                 let kind = self.kind(schema);
                 let _ = write!(self.text, "\nWritten as {kind}.\n");
@@ -184,6 +184,12 @@ impl<'s> Page<'s> {
         let title = words(name);
         format!("[{title}](#{})", title.to_lowercase().replace(' ', "-"))
     }
+}
+
+/// Whether it is an object whose keys the gateway knows. A comment is none of them.
+fn has_keys(schema: &Value) -> bool {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    properties.is_some_and(|properties| properties.is_empty() || properties.keys().any(|key| key != COMMENT))
 }
 
 /// The unit that a description names, of a number whose type does not have one.

@@ -144,10 +144,7 @@ impl ObjectSchema {
     }
 
     pub(crate) fn finish(mut self) -> Schema {
-        self.properties.insert(
-            COMMENT.to_owned(),
-            json!({ "type": "string", "description": "A comment: the gateway does not read it." }),
-        );
+        self.properties.insert(COMMENT.to_owned(), comment());
         let mut schema = schemars::json_schema!({
             "description": self.description,
             "type": "object",
@@ -159,6 +156,11 @@ impl ObjectSchema {
         }
         schema
     }
+}
+
+/// What stands under [`COMMENT`].
+pub(crate) fn comment() -> Value {
+    json!({ "type": "string", "description": "A comment: the gateway does not read it." })
 }
 
 /// Adds the key `type` to the schema of one object of a choice.

@@ -292,6 +292,16 @@ fn a_table_keeps_the_order_and_the_paths_of_its_entries() {
     assert_eq!(paths, [("b", "b"), ("a.c", "[\"a.c\"]")]);
 }
 
+#[test]
+fn a_comment_is_no_entry_of_a_table() {
+    let (Table(entries), _) = read_as::<Table<bool>>(r#"{"$comment": "why", "b": true}"#).unwrap();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(
+        faults::<Table<bool>>(r#"{"$comment": true, "b": true}"#),
+        ["$comment: expected a comment as text, found true"]
+    );
+}
+
 // === the walk ===
 
 fn walk(visit: impl FnOnce(&mut Walk<'_>)) -> ConfigError {

@@ -7,7 +7,7 @@ use std::{
 
 use schemars::{JsonSchema, json_schema};
 
-use super::{Json, Located, Raw, Walk, quoted};
+use super::{COMMENT, Json, Located, Raw, Walk, comment, quoted};
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy)]
@@ -176,8 +176,10 @@ impl<T: Raw> Raw for Vec<T> {
 
 impl<T: Raw> Raw for Table<T> {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        let entries = walk.entries(json)?.into_iter();
-        let read = entries.filter_map(|(key, value)| {
+        let entries = walk.entries(json)?;
+        walk.comment(&entries);
+        let named = entries.into_iter().filter(|(key, _)| *key != COMMENT);
+        let read = named.filter_map(|(key, value)| {
             Some((key.to_owned(), walk.at_key(key, |walk| Located::read(value, walk))?))
         });
         Some(Self(read.collect()))
@@ -264,7 +266,11 @@ inline_schema!(NodePath, "NodePath", |_generator| json_schema!({ "type": "string
 inline_schema!(Anything, "Anything", |_generator| json_schema!({}));
 inline_schema!(for [T: JsonSchema] Table<T>, format!("Table_{}", T::schema_name()), |generator| {
     let value = generator.subschema_for::<T>();
-    json_schema!({ "type": "object", "additionalProperties": value })
+    json_schema!({
+        "type": "object",
+        "properties": { (COMMENT): comment() },
+        "additionalProperties": value,
+    })
 });
 
 pub(crate) use inline_schema;
