@@ -1,5 +1,5 @@
-//! What of a client's words the log shows: names of hosts, realms and paths, and nothing that may be a credential in the wrong
-//! place.
+//! What of others' words the gateway repeats. Of a client's words the log shows names of hosts, realms and paths, and nothing that may be a
+//! credential in the wrong place. Of an operator's words a message shows as much as tells which ones are meant.
 //!
 //! People write such names in small letters. Tracking IDs have capital ones, and signatures and proofs are longer than the label
 //! of a name.
@@ -11,6 +11,25 @@ const LONGEST: usize = 270;
 
 /// RFC 1035, 2.3.4: a label has at most 63 octets.
 const LONGEST_LABEL: usize = 63;
+
+/// How many characters of a key or a value a message repeats.
+pub(crate) const MAX_QUOTED: usize = 64;
+
+/// A text as JSON writes it, cut after [`MAX_QUOTED`] characters.
+pub(crate) fn quoted(text: &str) -> String {
+    let short: String = text.chars().take(MAX_QUOTED).collect();
+    let ellipsis = if short.len() < text.len() { "…" } else { "" };
+    printable(serde_json::Value::String(short + ellipsis).to_string())
+}
+
+/// A text without control characters: a file must not move the cursor of a terminal that shows its faults.
+pub(crate) fn printable(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let escape = |c: char| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
+}
 
 /// Whether the log may show this.
 pub(crate) fn is_presentable(text: &str) -> bool {

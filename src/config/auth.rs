@@ -140,13 +140,14 @@ pub(super) enum Tracking<'a> {
 
 /// The realms that roles and principals are checked against.
 #[derive(Clone, Copy)]
-pub(super) struct Realms<'a>(
-    pub(super) &'a [RealmOptions],
+pub(super) struct Realms<'a> {
+    /// Those that clients join.
+    pub(super) joined: &'a [RealmOptions],
     /// The gateway's own, in which procedures are called: others than those where a router stands behind the path.
-    pub(super) &'a [RealmOptions],
-    /// Whether the first are all that there are: nothing is said to be missing otherwise.
-    pub(super) bool,
-);
+    pub(super) own: &'a [RealmOptions],
+    /// Whether clients can join no others than those: nothing is said to be missing otherwise.
+    pub(super) are_all: bool,
+}
 
 impl RawAuth {
     /// Checks the methods, and that the roles and realms that they name exist. `path` is where they stand.
@@ -294,7 +295,7 @@ impl Realms<'_> {
 
     pub(super) fn role(self, role: Located<Name>, realm: Option<&Uri>, walk: &mut Walk<'_>) -> Name {
         let Located { path, value: name } = role;
-        if self.2 && !role_exists(&name, realm, self.0) {
+        if self.are_all && !role_exists(&name, realm, self.joined) {
             let role = quoted(&name);
             walk.fault_at(
                 path,

@@ -73,7 +73,9 @@ pub(super) use quantity::{Size, Time};
 pub(super) use value::{
     Anything, Millis, MillisOrOff, NodePath, Only, Table, Whole, checked_text, inline_schema, variable, whole,
 };
-pub(super) use walk::{Called, Located, Own, Protected, Raw, Surroundings, Walk, quoted};
+pub(super) use walk::{Called, Located, Own, Protected, Raw, Surroundings, Walk};
+
+pub(super) use crate::shown::quoted;
 
 // What the macros expand to.
 pub(super) use declare::{Object, ObjectSchema, field, ignored, one_line, tag, tagged, word};

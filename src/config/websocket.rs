@@ -287,7 +287,7 @@ impl ServiceKeys {
             None => Tracking::Off,
         };
         let own_realms = shared.realms.clone();
-        let realms = Realms(&realms, &own_realms, is_behind_known);
+        let realms = Realms { joined: &realms, own: &own_realms, are_all: is_behind_known };
         let auth = self.auth.map(|auth| auth.value.check(&auth.path, tracking, realms, walk));
         let has_credentials = auth.as_ref().is_some_and(AuthOptions::takes_cookies);
         let handshake =

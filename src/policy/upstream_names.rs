@@ -2,6 +2,8 @@
 
 use std::{collections::HashSet, fmt};
 
+use crate::shown::quoted;
+
 /// How many upstreams a path may have: a policy is shown all of their names.
 pub(crate) const MAX_UPSTREAMS: usize = 64;
 
@@ -55,18 +57,11 @@ impl fmt::Display for NamesFault<'_> {
             Self::NoName(name) => write!(
                 f,
                 "{} is no name of an upstream, use 1 to {MAX_NAME} letters, digits, `_`, `-` and `.`",
-                shown(name)
+                quoted(name)
             ),
-            Self::Twice(name) => write!(f, "{} stands there more than once, keep one", shown(name)),
+            Self::Twice(name) => write!(f, "{} stands there more than once, keep one", quoted(name)),
         }
     }
-}
-
-/// A name in quotes, escaped and cut: it may be anything.
-fn shown(name: &str) -> String {
-    let short: String = name.chars().take(MAX_NAME).collect();
-    let rest = if short.len() < name.len() { "…" } else { "" };
-    format!("{short:?}{rest}")
 }
 
 #[cfg(test)]

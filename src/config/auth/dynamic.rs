@@ -52,8 +52,8 @@ impl RawDynamic {
         if procedure.is_reserved() {
             walk.fault_at(&path, "URIs that begin with wamp. belong to the protocol, use one of your own");
         }
-        let is_behind = realms.0 != realms.1;
-        let realms = Realms(realms.1, realms.1, true);
+        let is_behind = realms.joined != realms.own;
+        let realms = Realms { joined: realms.own, own: realms.own, are_all: true };
         if is_behind && self.realm.is_none() {
             walk.fault_at(
                 &path,
@@ -63,14 +63,14 @@ impl RawDynamic {
         let realm = self.realm.and_then(|realm| realms.existing(realm, walk));
         // Crossbar.io's own role, which may do everything, and the only one under which it calls.
         let is_built_in = |role: &Located<Name>| {
-            role.value.as_str() == TRUSTED && !role_exists(TRUSTED, realm.as_ref(), realms.0)
+            role.value.as_str() == TRUSTED && !role_exists(TRUSTED, realm.as_ref(), realms.joined)
         };
         let role = self.role.filter(|role| !is_built_in(role)).map(|role| {
             let place = role.path.clone();
             let before = walk.faults.len();
             let role = realms.role(role, realm.as_ref(), walk);
             let mut within =
-                realms.0.iter().filter(|known| realm.as_ref().is_none_or(|name| known.name == *name));
+                realms.joined.iter().filter(|known| realm.as_ref().is_none_or(|name| known.name == *name));
             if walk.faults.len() == before && !within.any(|known| known.may_call(&role, &procedure)) {
                 walk.fault_at(
                     place,
@@ -104,9 +104,9 @@ impl RawDynamic {
 impl Realms<'_> {
     /// A realm, if it exists.
     pub(super) fn existing(self, realm: Located<Uri>, walk: &mut Walk<'_>) -> Option<Uri> {
-        let exists = !self.2 || self.0.iter().any(|known| known.name == realm.value);
+        let exists = !self.are_all || self.joined.iter().any(|known| known.name == realm.value);
         if !exists {
-            let names: Vec<&Uri> = self.0.iter().map(|known| &known.name).collect();
+            let names: Vec<&Uri> = self.joined.iter().map(|known| &known.name).collect();
             let unknown = quoted(realm.value.as_str());
             walk.fault_at(realm.path, format!("there is no realm {unknown}, use {}", alternatives(&names)));
         }

@@ -79,6 +79,6 @@ impl Realms<'_> {
             Roles::Open => None,
             Roles::Listed(roles) => Some(roles.iter().map(|role| role.name.clone()).collect()),
         };
-        self.0.iter().map(|realm| (realm.name.clone(), roles(&realm.roles))).collect()
+        self.joined.iter().map(|realm| (realm.name.clone(), roles(&realm.roles))).collect()
     }
 }

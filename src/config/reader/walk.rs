@@ -9,10 +9,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
 use super::{ConfigFault, ConfigWarning, FaultPlace, Json, fault::MAX_FAULTS};
-use crate::wamp::Uri;
-
-/// How many characters of a key or a value a message repeats.
-const MAX_QUOTED: usize = 64;
+use crate::{
+    shown::{MAX_QUOTED, printable, quoted},
+    wamp::Uri,
+};
 
 /// What a configuration can refer to outside itself.
 #[derive(Clone, Copy)]
@@ -275,22 +275,6 @@ impl<'a> Walk<'a> {
             }
         }
     }
-}
-
-/// A text as JSON writes it, cut after [`MAX_QUOTED`] characters.
-pub(crate) fn quoted(text: &str) -> String {
-    let short: String = text.chars().take(MAX_QUOTED).collect();
-    let ellipsis = if short.len() < text.len() { "…" } else { "" };
-    printable(Value::String(short + ellipsis).to_string())
-}
-
-/// A text without control characters: a file must not move the cursor of a terminal that shows its faults.
-fn printable(text: String) -> String {
-    if !text.contains(char::is_control) {
-        return text;
-    }
-    let escape = |c: char| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() };
-    text.chars().map(escape).collect()
 }
 
 /// A value with its path, for checks that come after the walk.
