@@ -84,13 +84,13 @@ pub(super) mod faults {
     use std::{
         collections::HashMap,
         path::PathBuf,
-        sync::{Mutex, MutexGuard, PoisonError},
+        sync::{Arc, Mutex, MutexGuard, PoisonError},
     };
 
     use super::{Call, Path, io};
 
     /// What becomes of a call on a path.
-    type Fault = Box<dyn Fn(Call) -> io::Result<()> + Send>;
+    type Fault = Arc<dyn Fn(Call) -> io::Result<()> + Send + Sync>;
 
     static FAULTS: Mutex<Option<HashMap<PathBuf, Fault>>> = Mutex::new(None);
 
@@ -99,8 +99,8 @@ pub(super) mod faults {
     }
 
     /// From now on each call on the path asks this first.
-    pub(in crate::store) fn set(path: &Path, fault: impl Fn(Call) -> io::Result<()> + Send + 'static) {
-        faults().get_or_insert_default().insert(path.to_owned(), Box::new(fault));
+    pub(in crate::store) fn set(path: &Path, fault: impl Fn(Call) -> io::Result<()> + Send + Sync + 'static) {
+        faults().get_or_insert_default().insert(path.to_owned(), Arc::new(fault));
     }
 
     /// From now on the path works.
@@ -109,13 +109,49 @@ pub(super) mod faults {
     }
 
     pub(super) fn on(path: &Path, call: Call) -> io::Result<()> {
-        faults().as_ref().and_then(|faults| faults.get(path)).map_or(Ok(()), |fault| fault(call))
+        // A disk that hangs must not keep the others from their work: no lock is held while it does.
+        let fault = faults().as_ref().and_then(|faults| faults.get(path).cloned());
+        fault.map_or(Ok(()), |fault| fault(call))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::{
+            Arc, Barrier,
+            atomic::{AtomicBool, Ordering},
+        },
+        thread,
+        time::{Duration, Instant},
+    };
+
     use super::*;
+
+    #[test]
+    fn disk_that_hangs_holds_up_no_other_disk() {
+        let (hangs, works) = (Path::new("/test/hangs"), Path::new("/test/works"));
+        let (begun, goes_on, has_ended) =
+            (Arc::new(Barrier::new(2)), Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let theirs = (Arc::clone(&begun), Arc::clone(&goes_on), Arc::clone(&has_ended));
+        faults::set(hangs, move |_| {
+            let (begun, goes_on, has_ended) = &theirs;
+            begun.wait();
+            let since = Instant::now();
+            while !goes_on.load(Ordering::Relaxed) && since.elapsed() < Duration::from_mins(1) {
+                thread::yield_now();
+            }
+            has_ended.store(true, Ordering::Relaxed);
+            Ok(())
+        });
+        let call = thread::spawn(|| faults::on(hangs, Call::Sync));
+        begun.wait();
+        faults::on(works, Call::Sync).unwrap();
+        faults::mend(hangs);
+        assert!(!has_ended.load(Ordering::Relaxed), "it waited for the other disk");
+        goes_on.store(true, Ordering::Relaxed);
+        call.join().unwrap().unwrap();
+    }
 
     #[test]
     fn advice_fits_the_error() {
