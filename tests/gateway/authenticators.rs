@@ -22,7 +22,7 @@ const INVITATION: &[u8] = include_bytes!("../component/invitation.wasm");
 /// A method whose principals the scripted component knows.
 fn scripted(answer: &Value) -> Value {
     json!({
-        "type": "component", "component": "scripted.wasm", "deadline": "2s",
+        "type": "component", "component": "scripted.wasm", "deadline": "10s",
         "config": { "authenticate": answer },
     })
 }
@@ -285,7 +285,7 @@ fn what_the_component_leaves_open_for_an_anonymous_client_is_as_the_policy_says(
 
 fn invited(until: &str) -> Value {
     json!({
-        "type": "component", "component": "invitation.wasm", "deadline": "2s",
+        "type": "component", "component": "invitation.wasm", "deadline": "10s",
         "config": { "invited": {
             "ann": { "role": "frontend", "invitation": SECRET, "until": until },
             "joe": { "role": "frontend", "invitation": TICKET },

@@ -27,7 +27,7 @@ fn judged(service: &Value, authorizer: &Value) -> Value {
 }
 
 fn scripted(answers: &Value) -> Value {
-    json!({ "component": "scripted.wasm", "deadline": "2s", "config": answers })
+    json!({ "component": "scripted.wasm", "deadline": "10s", "config": answers })
 }
 
 fn allow() -> Value {
@@ -251,7 +251,7 @@ fn sessions_whose_role_gets_another_authorizer_come_back_to_it() {
 #[test]
 fn in_the_example_each_client_owns_what_begins_with_its_public_id() {
     let config = json!({ "own": "com.example.user.", "shared": ["com.example.public."], "readable": true });
-    let authorizer = json!({ "component": "own-topics.wasm", "deadline": "2s", "config": config });
+    let authorizer = json!({ "component": "own-topics.wasm", "deadline": "10s", "config": config });
     let gateway = start(&judged(&tracked(), &authorizer));
     let join = || {
         let mut client = Client::open(&gateway, &mut Jar::default());

@@ -28,7 +28,7 @@ const DEFAULT: &[u8] = include_bytes!("../../plugins/default/wampgate-default-po
 
 /// A policy that chooses as this says.
 fn choosing(choice: &Value) -> Value {
-    json!({ "component": "scripted.wasm", "deadline": "2s", "config": { "choose": choice } })
+    json!({ "component": "scripted.wasm", "deadline": "10s", "config": { "choose": choice } })
 }
 
 /// Staff goes to `eu`, and all others to `us`.
@@ -158,7 +158,7 @@ fn each_request_goes_on_to_the_upstream_that_the_policy_chooses_and_has_its_host
     let mut upstreams = named(&eu, &us, "http");
     upstreams["us"]["host"] = json!("us.example");
     let policy = json!({
-        "component": "regions.wasm", "deadline": "2s", "headers": ["x-country"],
+        "component": "regions.wasm", "deadline": "10s", "headers": ["x-country"],
         "config": { "roles": { "frontend": "eu" }, "header": "x-country", "countries": { "US": "us" }, "otherwise": "eu" },
     });
     let gateway = start(&config("proxy", &policy, &upstreams));

@@ -385,7 +385,7 @@ fn the_page_shows_each_of_several_upstreams_once_by_its_name() {
             "auth": { "type": "account", "authid": "edge", "ticket": "secret-of-the-edge" },
         })
     };
-    let policy = json!({ "component": "scripted.wasm", "deadline": "2s", "config": { "choose": "eu" } });
+    let policy = json!({ "component": "scripted.wasm", "deadline": "10s", "config": { "choose": "eu" } });
     let mut config = config(&page());
     let paths = &mut config["transports"][0]["paths"];
     paths["app"] = json!({

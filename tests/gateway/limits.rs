@@ -34,13 +34,17 @@ fn at_the_hasty_path() -> Handshake {
     Handshake::default().path("/hasty")
 }
 
-/// The gateway hangs up on its own, no sooner than `limit` and before a test loses patience.
+/// The gateway ends what this begins on its own, no sooner than `limit` and before a test loses patience.
 #[track_caller]
-fn assert_ends_after(gateway: &Gateway, limit: Duration, end: impl FnOnce()) {
+fn assert_ends_after<T>(
+    gateway: &Gateway,
+    limit: Duration,
+    begin: impl FnOnce() -> T,
+    ends: impl FnOnce(&mut T),
+) {
+    // Before the clock of the limit starts.
     let begun = Instant::now();
-    end();
-    // The clock of the limit started a little before this one.
-    let least = limit.mul_f64(0.8);
-    assert!(begun.elapsed() >= least, "ended after {:?}", begun.elapsed());
+    ends(&mut begin());
+    assert!(begun.elapsed() >= limit, "ended after {:?}", begun.elapsed());
     gateway.assert_next_client_is_served();
 }

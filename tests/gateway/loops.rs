@@ -45,7 +45,7 @@ fn a_request_that_goes_round_and_round_gets_508_and_one_that_passes_twice_arrive
 
 #[test]
 fn a_choice_that_leads_round_and_round_names_the_upstream() {
-    let policy = json!({ "component": "scripted.wasm", "deadline": "2s", "config": { "choose": "back" } });
+    let policy = json!({ "component": "scripted.wasm", "deadline": "10s", "config": { "choose": "back" } });
     let to = |socket: &str| {
         let address = |path: &str| json!({ "addresses": [format!("unix:{socket}:/{path}")] });
         let upstreams = json!({ "back": address("ring"), "out": address("out") });

@@ -25,7 +25,7 @@ const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00";
 fn config() -> Value {
     let mut behind = endpoint();
     behind["proxy_protocol"] = true.into();
-    let options = json!({ "trusted_proxies": ["127.0.0.2"], "access_log": true, "head_timeout": 1000 });
+    let options = json!({ "trusted_proxies": ["127.0.0.2"], "access_log": true });
     let per_address = json!({ "max_connections": 2 });
     json!({ "transports": [
         { "type": "web", "endpoint": behind, "paths": { "ws": untracked() }, "options": options, "per_address": per_address },
@@ -76,7 +76,9 @@ fn limits_count_the_client_and_not_the_proxy() {
 
 #[test]
 fn what_is_no_header_or_no_proxy_is_refused() {
-    let gateway = Gateway::start(&config());
+    let mut config = config();
+    config["transports"][0]["options"]["head_timeout"] = json!(2000);
+    let gateway = Gateway::start(&config);
     for (handshake, expected) in [
         (Handshake::default().behind(V1), "the peer is not in `trusted_proxies`"),
         (from_proxy(b""), "the proxy sends no such header"),

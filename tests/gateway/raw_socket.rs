@@ -92,7 +92,8 @@ fn it_works_over_tls_and_unix_sockets() {
 #[test]
 fn pings_of_both_sides_are_answered_and_silence_ends_the_connection() {
     let gateway = Gateway::start(&config(&json!({
-        "options": { "auto_ping_interval": 1000, "auto_ping_timeout": 1000 },
+        // Enough for an answer on a busy machine.
+        "options": { "auto_ping_interval": 1000, "auto_ping_timeout": 5000 },
     })));
     let (mut client, _) = RawClient::joined(gateway.address(), Serializer::Json);
     client.send_frame(frame::PING, b"\0any octets\xff");

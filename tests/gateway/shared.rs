@@ -328,7 +328,7 @@ fn a_redis_that_stops_refuses_clients_in_bounded_time() {
         return;
     }
     let server = RedisServer::start();
-    let gateway = Gateway::start(&config(&tracked_in(&store(&server).with("timeout", json!("250ms")))));
+    let gateway = Gateway::start(&config(&tracked_in(&store(&server).with("timeout", json!("2s")))));
     let mut jar = Jar::default();
     let (_, first) = Client::joined(&gateway, &mut jar);
     server.stop();

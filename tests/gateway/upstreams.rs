@@ -211,7 +211,7 @@ fn a_server_that_takes_no_client_is_told_by_http() {
     });
     let mut paths = json!({});
     let mut add = |name: &str, url: &str| {
-        let upstream = json!({ "addresses": [url], "response_timeout": 500 });
+        let upstream = json!({ "addresses": [url], "response_timeout": 3000 });
         paths[name] = cookie().with_all(&json!({ "type": "websocket-proxy", "upstream": upstream }));
     };
     add("refusing", &refusing);

@@ -86,9 +86,20 @@ fn redis_that_is_killed_or_stops_loses_nothing_that_was_acknowledged() {
     }
     let rounds = rounds(REDIS_ROUNDS);
     let mut server = RedisServer::keeping_all();
-    let StoreOptions::Redis(options) = redis_options(&server.url(), 0, Durability::Server) else { panic!() };
-    let options = StoreOptions::Redis(Box::new(RedisOptions { timeout: Duration::from_secs(1), ..*options }));
-    let store = wampgate::store::open(&options, at(1)).unwrap().store;
+    let patient = redis_options(&server.url(), 0, Durability::Server);
+    let StoreOptions::Redis(options) = patient.clone() else { panic!() };
+    let hasty = StoreOptions::Redis(Box::new(RedisOptions { timeout: Duration::from_secs(1), ..*options }));
+    // The server may be busy with its start, or with what it still takes of its stopped time.
+    let open = |options| {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match wampgate::store::open(options, at(1)) {
+                Ok(opened) => break opened.store,
+                Err(error) => assert!(Instant::now() < end, "{error}"),
+            }
+        }
+    };
+    let store = open(&hasty);
     let (stories, next) = (Mutex::new(HashMap::<usize, Story>::new()), AtomicUsize::new(0));
     let (began, mut faults) = (Instant::now(), [0, 0]);
     for round in 0..rounds {
@@ -127,14 +138,7 @@ fn redis_that_is_killed_or_stops_loses_nothing_that_was_acknowledged() {
             pause(300);
             is_over.store(true, Ordering::Relaxed);
         });
-        let end = Instant::now() + PATIENCE;
-        let again = loop {
-            // What the server still takes of its stopped time comes before this.
-            match wampgate::store::open(&options, at(1)) {
-                Ok(opened) => break opened.store,
-                Err(error) => assert!(Instant::now() < end, "round {round}: {error}"),
-            }
-        };
+        let again = open(&patient);
         let mut stories = stories.lock().unwrap();
         for (number, story) in &mut *stories {
             if *number >= before || round + 1 == rounds {

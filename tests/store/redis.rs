@@ -207,11 +207,10 @@ fn smaller_bound_of_logins_is_reached_step_by_step() {
     }
 }
 
-/// Opens a store whose changes count when the disk and so many replicas have them, with less patience than other tests.
+/// Opens a store whose changes count when the disk and so many replicas have them.
 fn open_durable(place: &StoreFolder, replicas: u16) -> Result<OpenedStore, StoreOpenError> {
     let StoreOptions::Redis(mut options) = place.config() else { panic!("not on Redis") };
     options.durability = Durability::Always { replicas };
-    options.timeout = Duration::from_secs(3);
     store::open(&StoreOptions::Redis(options), at(0))
 }
 
@@ -338,7 +337,8 @@ fn replacement_whose_answer_is_late_leaves_no_mark_without_the_next_record() {
     let way = Way::to(place.redis.as_ref().unwrap().url().strip_prefix("unix:").unwrap().into());
     let StoreOptions::Redis(mut options) = place.config() else { panic!("not on Redis") };
     options.url = RedisUrl::parse(&format!("redis://127.0.0.1:{}", way.port)).unwrap();
-    options.timeout = Duration::from_secs(1);
+    // Enough for what comes before, on a busy machine.
+    options.timeout = Duration::from_secs(5);
     let store = store::open(&StoreOptions::Redis(options), at(0)).unwrap().store;
     wait(store.create(&id(1), record(0, DAY))).unwrap();
     wait(store.authenticate(&id(1), Some(planned("joe", 1, 2, None)), at(1))).unwrap();

@@ -62,7 +62,7 @@ impl Gateway {
     }
 
     /// A gateway that has not been started: its node directory is there, with the configuration in it. Where the
-    /// configuration says nothing else, its policies have time enough on the busiest machine.
+    /// configuration says nothing else, its policies and clients have time enough on the busiest machine.
     #[track_caller]
     pub(crate) fn prepare(config: &Value) -> Self {
         Self::prepare_exactly(&patient(config.clone()))
@@ -402,7 +402,8 @@ impl Output {
     }
 }
 
-/// Gives the policies time. The built-in one becomes the same component from its file, since only those have options.
+/// Gives policies and clients time. The built-in policy becomes the same component from its file, since only those have
+/// options. A path whose clients are not pinged expects no answer of a client that its test does not read from.
 fn patient(mut config: Value) -> Value {
     if let Some(transports) = config.get_mut("transports") {
         let services = &mut |service: &mut Value| {
@@ -411,6 +412,13 @@ fn patient(mut config: Value) -> Value {
                 *policy = json!({ "component": BUILT_IN_POLICY });
             }
             give_time(policy);
+            let options = &mut service["options"];
+            if options.is_null() {
+                *options = json!({});
+            }
+            if let Some(options) = options.as_object_mut() {
+                options.entry("auto_ping_interval").or_insert_with(|| 0.into());
+            }
         };
         each_websocket(transports, services);
     }

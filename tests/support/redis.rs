@@ -99,6 +99,9 @@ impl RedisServer {
         command.arg(config).arg("--sentinel").stdout(Stdio::null()).stderr(Stdio::null());
         let server = Self { folder, process: Some(command.spawn().unwrap()), arguments: Vec::new() };
         server.await_answer();
+        // A Sentinel that gets no turn for two seconds would do nothing for half a minute. This limit can be changed from
+        // version 7 on.
+        let _ = server.try_cli(&["SENTINEL", "DEBUG", "tilt-trigger", "60000"]);
         server
     }
 

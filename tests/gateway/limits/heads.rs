@@ -68,9 +68,12 @@ fn a_head_with_too_many_headers_is_refused() {
 fn a_head_that_takes_too_long_is_refused() {
     let gateway = gateway_with_a_hasty_transport(&json!({ "head_timeout": 1000 }));
     for beginning in ["", "GET /ws HTTP/1.1\r\nHost: gateway.example\r\n"] {
-        let mut connection = Connection::open_at(gateway.address_of(1));
-        connection.send(beginning);
-        assert_ends_after(&gateway, Duration::from_secs(1), || {
+        let begin = || {
+            let mut connection = Connection::open_at(gateway.address_of(1));
+            connection.send(beginning);
+            connection
+        };
+        assert_ends_after(&gateway, Duration::from_secs(1), begin, |connection| {
             assert_eq!(connection.response().status, 408, "{beginning:?}");
             connection.assert_ends();
         });

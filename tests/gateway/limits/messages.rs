@@ -10,8 +10,8 @@ use crate::support::{Client, Frame, Jar, PATIENCE, code, websocket::opcode};
 #[test]
 fn a_client_that_does_not_say_hello_is_closed() {
     let gateway = gateway_with_a_hasty_path(&json!({ "hello_timeout": 1000 }));
-    let (mut silent, _) = at_the_hasty_path().opens(&gateway);
-    assert_ends_after(&gateway, Duration::from_secs(1), || silent.is_closed_with(1002));
+    let begin = || at_the_hasty_path().opens(&gateway).0;
+    assert_ends_after(&gateway, Duration::from_secs(1), begin, |silent| silent.is_closed_with(1002));
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn the_reply_announces_what_clients_may_send() {
 
 #[test]
 fn octets_that_come_late_are_not_waited_for() {
-    let options = json!({ "open_handshake_timeout": 1000, "hello_timeout": 200 });
+    let options = json!({ "open_handshake_timeout": 2000, "hello_timeout": 200 });
     let gateway = Gateway::start(&config(&json!({ "options": options })));
     for begun in [&b""[..], &[0x7f], &[0x7f, 0xf1, 0]] {
         assert_eq!(answer(&gateway, begun), b"", "{begun:?}");

@@ -15,11 +15,15 @@ fn config() -> Value {
         "endpoint": endpoint(),
         "rawsocket": { "serializers": ["cbor", "json"] },
         "websocket": { "ws": untracked() },
-        "web": {
-            "paths": { "/": { "type": "json", "value": 1 }, "tracked": tracked() },
-            "options": { "head_timeout": 1000 },
-        },
+        "web": { "paths": { "/": { "type": "json", "value": 1 }, "tracked": tracked() } },
     }]})
+}
+
+/// The same with little time for the head of an HTTP request.
+fn hasty() -> Value {
+    let mut config = config();
+    config["transports"][0]["web"]["options"] = json!({ "head_timeout": 1000 });
+    config
 }
 
 #[test]
@@ -51,7 +55,7 @@ fn rawsocket_websocket_and_web_share_a_port() {
 
 #[test]
 fn a_connection_that_says_nothing_is_not_waited_for() {
-    let gateway = Gateway::start(&config());
+    let gateway = Gateway::start(&hasty());
     let mut connection = Connection::open(&gateway);
     assert_eq!(connection.read_exactly(1), None);
     // What begins as HTTP has its own time, and its own answer.
@@ -62,7 +66,7 @@ fn a_connection_that_says_nothing_is_not_waited_for() {
 
 #[test]
 fn a_long_time_for_rawsocket_is_none_for_http() {
-    let mut config = config();
+    let mut config = hasty();
     config["transports"][0]["rawsocket"]["options"] = json!({ "open_handshake_timeout": 3_600_000 });
     let gateway = Gateway::start(&config);
     let mut connection = Connection::open(&gateway);
@@ -73,7 +77,7 @@ fn a_long_time_for_rawsocket_is_none_for_http() {
 #[test]
 fn a_long_time_for_http_is_none_for_rawsocket() {
     let mut config = config();
-    config["transports"][0]["web"]["options"]["head_timeout"] = json!(3_600_000);
+    config["transports"][0]["web"]["options"] = json!({ "head_timeout": 3_600_000 });
     config["transports"][0]["rawsocket"]["options"] = json!({ "open_handshake_timeout": 1000 });
     let gateway = Gateway::start(&config);
     let mut connection = Connection::open(&gateway);
