@@ -195,7 +195,7 @@ mod tests {
             if text.ends_with('\n') && text.lines().count() > 1 {
                 break text;
             }
-            assert!(begun.elapsed().as_secs() < 10, "nothing is written");
+            assert!(begun.elapsed().as_secs() < 60, "nothing is written");
             std::thread::yield_now();
         };
         assert_eq!(text.lines().count(), 2);

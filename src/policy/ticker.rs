@@ -216,15 +216,16 @@ mod tests {
 
     #[test]
     fn ticks_are_short_while_a_decision_runs_aside() {
-        const TICKS: u32 = 2_000;
         let (ticker, seen) = ticker();
         let _decision = aside::run(|| ticker.in_flight()).unwrap();
         let begun = Instant::now();
-        for _ in 0..TICKS {
+        let mut ticks = 0;
+        // A busy machine delays ticks, but takes none away: sooner or later there are enough of them.
+        while ticks < 2_000 || begun.elapsed() >= ticks * TICK {
             seen.recv_timeout(PATIENCE).expect("a tick");
+            ticks += 1;
+            assert!(ticks < 20_000, "they take {:?}", begun.elapsed() / ticks);
         }
-        // A busy machine delays ticks, but takes none away.
-        assert!(begun.elapsed() < TICKS * TICK, "they take {:?}", begun.elapsed() / TICKS);
     }
 
     #[test]

@@ -27,7 +27,7 @@ fn node_with_cookies() -> TempDir {
 }
 
 fn tracked_in_lmdb() -> Value {
-    json!({ "type": "websocket", "cookie": { "store": { "type": "lmdb", "path": "cookies" } } })
+    tracked_in(&stores()[2])
 }
 
 #[test]

@@ -232,7 +232,7 @@ fn what_has_become_of_the_files_of_a_running_gateway_stops_no_command_that_asks_
         "console": { "type": "admin", "token": { "file": "console" } },
     });
     let config = web_paths(&paths);
-    let gateway = Gateway::prepare_exactly(&config);
+    let gateway = Gateway::prepare(&config);
     let files = [
         ("secret", "a secret of joe"),
         ("derived", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),

@@ -115,8 +115,19 @@ fn a_decision_that_was_kept_from_running_beyond_its_deadline_still_counts() {
         (call $log (i32.const 2) (i32.const 64) (i32.const 5)) (i32.store8 (i32.const 4) (i32.const 1)) (i32.const 0))"#;
     let options = PolicyOptions { deadline: DEADLINE, ..options() };
     let policy = load(guest, options).unwrap_or_else(|error| panic!("{error}"));
-    let begun = Instant::now();
-    let decision = tracing::subscriber::with_default(subscriber, || ask(&policy, &[], Cookie::Known, &[]));
-    assert!(begun.elapsed() >= 2 * DEADLINE, "it was not held up");
-    assert_eq!(decision, Ok(Decision::None));
+    tracing::subscriber::with_default(subscriber, || {
+        for _ in 0..10 {
+            STALLING.0.store(false, std::sync::atomic::Ordering::Relaxed);
+            let begun = Instant::now();
+            let decision = ask(&policy, &[], Cookie::Known, &[]);
+            assert!(begun.elapsed() >= 2 * DEADLINE, "it was not held up");
+            // A busy machine may hold it up for so long that it does not count any more.
+            if decision == Err(PolicyError::Deadline(DEADLINE)) && begun.elapsed() >= 25 * DEADLINE {
+                continue;
+            }
+            assert_eq!(decision, Ok(Decision::None));
+            return;
+        }
+        panic!("the machine held each of ten decisions up for half a second");
+    });
 }

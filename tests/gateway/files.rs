@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use crate::support::{
     Client, Gateway, Handshake, Jar,
     command::{run, wampgate},
-    config::{With as _, ticket_auth, tracked, tracked_in, tracked_in_file, untracked, web, web_paths},
+    config::{
+        With as _, stores, ticket_auth, tracked, tracked_in, tracked_in_file, untracked, web, web_paths,
+    },
 };
 
 /// The policy that is built in, as a file.
@@ -251,7 +253,7 @@ fn a_busy_port_is_told_once() {
 
 #[test]
 fn a_gateway_whose_lmdb_file_is_cut_refuses_clients_and_says_so_until_it_is_stopped() {
-    let store = json!({ "type": "lmdb", "path": "cookies" });
+    let store = stores()[2].clone();
     let mut gateway = Gateway::start(&web(&tracked_in(&store)));
     let mut jar = Jar::default();
     let (mut open, _) = Client::joined(&gateway, &mut jar);

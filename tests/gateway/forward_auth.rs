@@ -254,10 +254,11 @@ fn a_policy_decides_without_a_hello_and_a_broken_one_lets_no_request_through() {
         |component| logins().with("policy", json!({ "component": component, "deadline": "10s" }));
     paths["ws"] = with_policy("custom.wasm");
     paths.insert("broken".to_owned(), with_policy("broken.wasm"));
-    let broken = json!({ "type": "forward-auth", "policy": true, "websocket": "/broken" });
+    let broken = json!({ "type": "forward-auth", "policy": true, "websocket": "/broken", "timeout": 10_000 });
     paths.insert("auth-broken".to_owned(), broken);
     paths["auth"]["websocket"] = json!("/ws");
-    let gateway = Gateway::prepare_exactly(&config)
+    paths["auth"]["timeout"] = json!(10_000);
+    let gateway = Gateway::prepare(&config)
         .file("custom.wasm", wat::parse_str(CUSTOM).unwrap())
         .file("broken.wasm", super::metrics::policy("unreachable"))
         .run();

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::support::{
     Client, Gateway, Jar, PATIENCE, code,
     command::{run, wampgate},
-    config::{tracked, tracked_in, untracked, web},
+    config::{stores, tracked, tracked_in, untracked, web},
     signal,
 };
 
@@ -105,11 +105,11 @@ fn with_store(store: &Value) -> Value {
 #[test]
 fn the_lock_of_a_store_is_taken_over_when_the_gateway_that_has_it_ends() {
     for (kind, key, name) in [("file", "filename", "cookies.dat"), ("lmdb", "path", "cookies")] {
-        let mut old = Gateway::start(&with_store(&json!({ "type": kind, key: name })));
+        let mut old = Gateway::start(&with_store(&json!({ "type": kind, key: name, "sync": "never" })));
         let mut jar = Jar::default();
         let (mut session, welcome) = Client::joined(&old, &mut jar);
         let place = old.path().join(name).display().to_string();
-        let store = with_store(&json!({ "type": kind, key: place }));
+        let store = with_store(&json!({ "type": kind, key: place, "sync": "never" }));
 
         let mut refused = Gateway::prepare(&store);
         assert!(!refused.run_to_end().success(), "at once");
@@ -158,8 +158,8 @@ impl Drop for Running {
 
 #[test]
 fn a_signal_ends_a_gateway_that_waits_for_another_one() {
-    for store in [json!({ "type": "file", "filename": "cookies.dat" }), json!({ "type": "memory" })] {
-        let old = Gateway::start(&with_store(&store));
+    for store in &stores()[..2] {
+        let old = Gateway::start(&with_store(store));
         for signal in [Signal::TERM, Signal::INT] {
             let mut command = wampgate();
             command.args(["run", "--take-over", "300", "--node-dir"]).arg(old.path());
@@ -178,11 +178,8 @@ fn a_signal_ends_a_gateway_that_waits_for_another_one() {
 
 #[test]
 fn a_node_directory_is_taken_over_when_its_gateway_ends() {
-    for (store, awaited) in [
-        (json!({ "type": "file", "filename": "cookies.dat" }), "cookie store"),
-        (json!({ "type": "memory" }), "node directory"),
-    ] {
-        let mut old = Gateway::start(&with_store(&store));
+    for (store, awaited) in [(&stores()[1], "cookie store"), (&stores()[0], "node directory")] {
+        let mut old = Gateway::start(&with_store(store));
         let start = |seconds: &str| {
             let mut command = wampgate();
             command.args(["run", "--take-over", seconds, "--node-dir"]).arg(old.path());

@@ -11,6 +11,7 @@ use crate::support::{
     command::{Ran, run, wampgate},
     config::{With as _, endpoint, tracked, tracked_in_file, untracked},
     http::Connection,
+    redis::RedisServer,
 };
 
 /// A service, and a health path at another port.
@@ -130,9 +131,9 @@ fn a_policy_that_fails_every_question_makes_the_gateway_not_ready() {
 #[test]
 fn a_gateway_without_a_socket_is_asked_at_its_health_path() {
     // Which has to be known beforehand: the configuration names it.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = RedisServer::free_port();
     let mut config = config(&untracked());
-    config["transports"][1]["endpoint"]["port"] = json!(free);
+    config["transports"][1]["endpoint"]["port"] = json!(free.parse::<u16>().unwrap());
     let gateway = Gateway::start(&config);
     assert_eq!(health(&["--node-dir", node_dir(&gateway)]).printed(), "ready\n");
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::metrics::metrics;
 use crate::support::{
     Client, Gateway, Jar,
-    config::{endpoint, metrics_transport, tracked},
+    config::{endpoint, metrics_transport, stores, tracked},
     tls::Authority,
 };
 
@@ -20,7 +20,7 @@ type Told = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 fn told() -> Told {
     let mut service = tracked();
-    service["cookie"]["store"] = json!({ "type": "file", "filename": "cookies.dat" });
+    service["cookie"]["store"] = stores()[1].clone();
     let mut with_tls = endpoint();
     with_tls["tls"] = json!({ "certificate": "server.pem", "key": "server.key" });
     let paths = json!({ "ws": service, "asked": { "type": "forward-auth", "websocket": "front/ws" } });

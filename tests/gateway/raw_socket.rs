@@ -97,10 +97,19 @@ fn pings_of_both_sides_are_answered_and_silence_ends_the_connection() {
     })));
     let (mut client, _) = RawClient::joined(gateway.address(), Serializer::Json);
     client.send_frame(frame::PING, b"\0any octets\xff");
-    assert_eq!(client.read_frame(), Some((frame::PONG, b"\0any octets\xff".to_vec())));
-    let (kind, payload) = client.read_frame().unwrap();
-    assert_eq!((kind, payload.len()), (frame::PING, 12));
-    client.send_frame(frame::PONG, &payload);
+    let answers_ping = |client: &mut RawClient| {
+        let (kind, payload) = client.read_frame().unwrap();
+        if kind == frame::PING {
+            assert_eq!(payload.len(), 12);
+            client.send_frame(frame::PONG, &payload);
+            return true;
+        }
+        assert_eq!((kind, payload), (frame::PONG, b"\0any octets\xff".to_vec()));
+        false
+    };
+    // On a busy machine the gateway's first ping may come before its answer.
+    let is_first = answers_ping(&mut client);
+    assert_ne!(answers_ping(&mut client), is_first);
     let (kind, _) = client.read_frame().unwrap();
     assert_eq!(kind, frame::PING, "the gateway has seen the answer");
     client.is_ended();

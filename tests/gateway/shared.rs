@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::auth::guess;
+use super::auth::{guess, waits_with_the_right_secret};
 use crate::support::{
     Client, Gateway, Handshake, Jar, PATIENCE, code,
     config::{TICKET, With as _, anonymous_auth, endpoint, ticket_auth, tracked_in},
@@ -272,6 +272,8 @@ fn a_client_has_no_more_guesses_on_two_gateways_than_on_one() {
     for _ in 0..20 {
         guess(&a, guesser, "joe", "guess").unwrap();
     }
+    // The other gateway hears of it a moment later.
+    thread::sleep(Duration::from_secs(1));
     let waits = || reason(&b, "guess").unwrap() != "wamp.error.not_authorized";
     let (mut looked_at, end) = (0, Instant::now() + PATIENCE);
     while !waits() {
@@ -279,11 +281,7 @@ fn a_client_has_no_more_guesses_on_two_gateways_than_on_one() {
         assert!(Instant::now() < end, "the other gateway does not hear of it");
     }
     assert!(looked_at < 10, "its own count would let that many through");
-    assert_eq!(
-        reason(&b, TICKET).unwrap(),
-        "wamp.error.unavailable",
-        "the right secret is not looked at either"
-    );
+    waits_with_the_right_secret(&b, guesser, "joe");
     assert_eq!(guess(&b, Some("127.0.0.3"), "joe", TICKET), None, "another address need not wait");
     let keys = server.cli(&["KEYS", "*"]);
     assert!(keys.lines().all(|key| !key.contains("attempt")), "nothing of it stays in Redis: {keys}");
@@ -297,13 +295,13 @@ fn connections_end_when_redis_is_away_for_too_long() {
         return;
     }
     let server = RedisServer::start();
-    let gateway = Gateway::start(&config(&tracked_in(&store(&server).with("max_outage", json!("5s")))));
+    let gateway = Gateway::start(&config(&tracked_in(&store(&server).with("max_outage", json!("10s")))));
     let mut jar = Jar::default();
     let (mut open, first) = Client::joined(&gateway, &mut jar);
     // They do not answer the gateway's farewell.
     let _others = [(); 2].map(|()| Client::joined(&gateway, &mut Jar::default()).0);
     // Several looks at the open connections keep them.
-    thread::sleep(Duration::from_secs(6));
+    thread::sleep(Duration::from_secs(11));
     open.echoes();
     let began = Instant::now();
     server.stop();
@@ -328,7 +326,7 @@ fn a_redis_that_stops_refuses_clients_in_bounded_time() {
         return;
     }
     let server = RedisServer::start();
-    let gateway = Gateway::start(&config(&tracked_in(&store(&server).with("timeout", json!("2s")))));
+    let gateway = Gateway::start(&config(&tracked_in(&store(&server))));
     let mut jar = Jar::default();
     let (_, first) = Client::joined(&gateway, &mut jar);
     server.stop();
@@ -375,7 +373,7 @@ fn a_password_is_shown_nowhere() {
     let server = RedisServer::start();
     server.cli(&["ACL", "SETUSER", "gate", "on", ">very-secret", "~wg:*", "&wg:*", "+@all"]);
     let url = format!("{}?user=gate&pass=very-secret", server.url());
-    let mut gateway = Gateway::start(&config(&tracked_in(&json!({ "type": "redis", "url": url }))));
+    let mut gateway = Gateway::start(&config(&tracked_in(&store(&server).with("url", json!(url)))));
     drop(Client::joined(&gateway, &mut Jar::default()));
     server.cli(&["ACL", "DELUSER", "gate"]);
     await_that("it is not ready", || !is_ready(&gateway));

@@ -76,7 +76,7 @@ fn a_cookie_is_not_moved_to_another_realm() {
 #[track_caller]
 fn reconfigure(gateway: &mut Gateway, config: &Value) {
     gateway.kill9();
-    std::fs::write(gateway.path().join("config.json"), config.to_string()).unwrap();
+    gateway.configure(config);
     gateway.restart();
 }
 

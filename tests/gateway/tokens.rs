@@ -34,6 +34,9 @@ pub(super) fn token_by(secret: &str, claims: &Value) -> String {
 }
 
 /// Joe's token, which ends in so many seconds.
+/// How long a token lives whose end a test waits for, in seconds: enough for a login on a busy machine.
+const BRIEF: i64 = 6;
+
 fn token(seconds: i64) -> String {
     let exp = now().saturating_add_signed(seconds);
     token_by(SECRET, &json!({ "sub": "joe", "role": "frontend", "aud": "chat", "exp": exp }))
@@ -115,7 +118,7 @@ fn a_token_that_is_not_accepted_tells_the_operator_why_and_the_client_only_of_it
 fn a_session_ends_when_its_token_does_where_that_is_configured() {
     let lasting = start(&untracked(), json!({}));
     let ending = start(&untracked(), json!({ "end_at_expiry": true }));
-    let token = token(2);
+    let token = token(BRIEF);
     let (mut lasts, mut ends) = (open(&lasting), open(&ending));
     answer(&mut lasts, &token).unwrap();
     answer(&mut ends, &token).unwrap();
@@ -134,13 +137,13 @@ fn token_end(token: &str) -> u64 {
 fn a_session_that_has_left_is_not_ended_by_its_token() {
     let gateway = start(&untracked(), json!({ "end_at_expiry": true }));
     let mut client = open(&gateway);
-    answer(&mut client, &token(2)).unwrap();
+    answer(&mut client, &token(BRIEF)).unwrap();
     client.send(&json!([code::GOODBYE, {}, "wamp.close.normal"]));
     assert_eq!(client.expect(code::GOODBYE)[2], "wamp.close.goodbye_and_out");
     answer(&mut client, &token(60)).unwrap();
     // The first token ends meanwhile, and says nothing to the second session.
     let mut other = open(&gateway);
-    answer(&mut other, &token(3)).unwrap();
+    answer(&mut other, &token(BRIEF + 1)).unwrap();
     is_ended(&mut other, "the token has expired");
     client.echoes();
 }
@@ -157,7 +160,7 @@ fn a_cookie_remembers_the_token_until_it_ends() {
     };
     let strict = with_cookie(json!({ "end_at_expiry": true }));
     let mut jar = Jar::default();
-    answer(&mut Client::open(&strict, &mut jar), &token(3)).unwrap();
+    answer(&mut Client::open(&strict, &mut jar), &token(BRIEF)).unwrap();
     let (mut client, welcome) = offer(&strict, &mut jar).unwrap();
     assert_eq!((&welcome["authid"], &welcome["authrole"]), (&json!("joe"), &json!("frontend")), "{welcome}");
     assert_eq!(welcome["authprovider"], "cookie", "{welcome}");
@@ -167,7 +170,7 @@ fn a_cookie_remembers_the_token_until_it_ends() {
     let lenient = with_cookie(json!({ "end_at_expiry": true, "cookie_may_outlive": true }));
     let mut jar = Jar::default();
     let mut first = Client::open(&lenient, &mut jar);
-    answer(&mut first, &token(1)).unwrap();
+    answer(&mut first, &token(BRIEF)).unwrap();
     is_ended(&mut first, "the token has expired");
     let (mut client, _) = offer(&lenient, &mut jar).unwrap();
     client.echoes();

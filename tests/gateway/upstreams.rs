@@ -211,7 +211,8 @@ fn a_server_that_takes_no_client_is_told_by_http() {
     });
     let mut paths = json!({});
     let mut add = |name: &str, url: &str| {
-        let upstream = json!({ "addresses": [url], "response_timeout": 3000 });
+        let timeout = if name == "silent" { 500 } else { 60_000 };
+        let upstream = json!({ "addresses": [url], "response_timeout": timeout });
         paths[name] = cookie().with_all(&json!({ "type": "websocket-proxy", "upstream": upstream }));
     };
     add("refusing", &refusing);
@@ -269,7 +270,7 @@ fn a_full_server_takes_no_more_and_one_that_has_room_again_does() {
     let response = handshake().is_refused(&gateway, 503);
     assert!(response.header("retry-after").is_some());
     closes(&mut socket, 1000);
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + PATIENCE;
     while handshake().send(&gateway).1.status != 101 {
         assert!(Instant::now() < end);
     }
@@ -327,7 +328,9 @@ fn a_server_that_speaks_tls_is_checked() {
         "app": path("localhost", "ours.pem"),
         "other-name": path("127.0.0.1", "ours.pem"),
         "other-authority": path("localhost", "other.pem"),
-        "plain": { "type": "websocket-proxy", "upstream": { "addresses": [format!("ws://localhost:{port}/echo")] } },
+        "plain": { "type": "websocket-proxy", "upstream": {
+            "addresses": [format!("ws://localhost:{port}/echo")], "connect_timeout": 20_000,
+        } },
     });
     let gateway = Gateway::prepare_exactly(&with_metrics(&paths))
         .file("ours.pem", authority.pem())

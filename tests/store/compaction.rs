@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use wampgate::store::{CookieStore, SyncMode};
+use wampgate::store::CookieStore;
 
 use super::support::{Kind, StoreFolder, at, authentication, authid, id, knows, record, wait, wait_all};
 use crate::support::PATIENCE;
@@ -21,7 +21,7 @@ const DAY: u64 = 86_400;
 
 fn place() -> StoreFolder {
     // What is tested here is not the disk.
-    StoreFolder { sync: SyncMode::Never, ..StoreFolder::new(Kind::File) }
+    StoreFolder::new(Kind::File)
 }
 
 fn lines(place: &StoreFolder) -> usize {

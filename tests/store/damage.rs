@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use wampgate::store::{self, CookieRecord, StoreOpenError, SyncMode};
+use wampgate::store::{self, CookieRecord, StoreOpenError};
 
 use super::support::{Kind, StoreFolder, at, id, look_up, planned, record, replacement, wait};
 
@@ -44,7 +44,7 @@ fn state(store: &dyn store::CookieStore) -> State {
 /// Opens a damaged file: the number of whole lines that it shows, or the error.
 fn open(bytes: &[u8], states: &[State]) -> Result<usize, StoreOpenError> {
     // What is tested here is not the disk.
-    let place = StoreFolder { sync: SyncMode::Never, ..StoreFolder::new(Kind::File) };
+    let place = StoreFolder::new(Kind::File);
     std::fs::write(place.path(), bytes).unwrap();
     match place.try_open(0) {
         Ok(store) => {

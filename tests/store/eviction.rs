@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wampgate::store::{CookieStore, StoreError, SyncMode};
+use wampgate::store::{CookieStore, StoreError};
 
 use super::support::{
     Kind, StoreFolder, at, authentication, authid, for_every_store, for_local_stores, id, knows, planned,
@@ -24,7 +24,7 @@ for_local_stores!(
 const DAY: u64 = 86_400;
 
 fn bounded(kind: Kind, per_principal: usize) -> StoreFolder {
-    StoreFolder { per_principal, sync: SyncMode::Never, ..StoreFolder::new(kind) }
+    StoreFolder { per_principal, ..StoreFolder::new(kind) }
 }
 
 /// Creates a record and logs a client in on it.

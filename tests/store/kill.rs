@@ -45,7 +45,7 @@ const AGE: u64 = 86_400;
 
 #[test]
 fn file_store_loses_nothing_that_was_acknowledged() {
-    let place = StoreFolder::new(Kind::File);
+    let place = StoreFolder { sync: SyncMode::Always, ..StoreFolder::new(Kind::File) };
     survive(&place, CHANGES, "store::kill::file_store_loses_nothing_that_was_acknowledged", |_| true);
 }
 
@@ -53,7 +53,7 @@ fn file_store_loses_nothing_that_was_acknowledged() {
 /// from the operating system.
 #[test]
 fn compacting_file_store_loses_nothing_that_was_acknowledged() {
-    let place = StoreFolder { sync: SyncMode::Never, ..StoreFolder::new(Kind::File) };
+    let place = StoreFolder::new(Kind::File);
     let was_compacted = |changes| std::fs::read_to_string(place.path()).unwrap().lines().count() < changes;
     let test = "store::kill::compacting_file_store_loses_nothing_that_was_acknowledged";
     survive(&place, CHANGES_WITHOUT_SYNC, test, was_compacted);
@@ -61,7 +61,7 @@ fn compacting_file_store_loses_nothing_that_was_acknowledged() {
 
 #[test]
 fn lmdb_store_loses_nothing_that_was_acknowledged() {
-    let place = StoreFolder::new(Kind::Lmdb);
+    let place = StoreFolder { sync: SyncMode::Always, ..StoreFolder::new(Kind::Lmdb) };
     survive(&place, CHANGES, "store::kill::lmdb_store_loses_nothing_that_was_acknowledged", |_| true);
 }
 
@@ -293,7 +293,10 @@ fn work(config: &StoreOptions) {
                     let number = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap();
                     for step in 1..=last_step(number) {
                         say("begin", number, step);
-                        perform(&*store, number, step).unwrap();
+                        // What a disk that is busy with what others do has refused may be done all the same.
+                        if perform(&*store, number, step).is_err() {
+                            break;
+                        }
                         say("done", number, step);
                     }
                 }

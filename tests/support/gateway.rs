@@ -12,22 +12,16 @@ use std::{
 };
 
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
     Client, Jar, PATIENCE,
     command::{Ran, run, wampgate},
-    config, signal,
+    config,
+    patience::patient,
+    signal,
 };
-
-/// The longest deadline that a policy may have. With the default of 20 ms a gateway that was built without optimization
-/// refuses honest clients when the machine is busy.
-const DEADLINE: &str = "10s";
-
-/// The policy that is built in, as a file.
-const BUILT_IN_POLICY: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/default/wampgate-default-policy.wasm");
 
 /// So many of the last lines show what went wrong, and a failure can still be read.
 const SHOWN_LINES: usize = 50;
@@ -399,50 +393,6 @@ impl Output {
     fn await_more(&self, limit: Duration) {
         let text = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.0.1.wait_timeout(text, limit));
-    }
-}
-
-/// Gives policies and clients time. The built-in policy becomes the same component from its file, since only those have
-/// options. A path whose clients are not pinged expects no answer of a client that its test does not read from.
-fn patient(mut config: Value) -> Value {
-    if let Some(transports) = config.get_mut("transports") {
-        let services = &mut |service: &mut Value| {
-            let policy = &mut service["policy"];
-            if policy.is_null() {
-                *policy = json!({ "component": BUILT_IN_POLICY });
-            }
-            give_time(policy);
-            let options = &mut service["options"];
-            if options.is_null() {
-                *options = json!({});
-            }
-            if let Some(options) = options.as_object_mut() {
-                options.entry("auto_ping_interval").or_insert_with(|| 0.into());
-            }
-        };
-        each_websocket(transports, services);
-    }
-    if let Some(policies) = config.get_mut("policies").and_then(Value::as_object_mut) {
-        policies.values_mut().for_each(give_time);
-    }
-    config
-}
-
-/// Sets the deadline of a policy that has none. One that is only named is set where it is defined.
-fn give_time(policy: &mut Value) {
-    if let Some(policy) = policy.as_object_mut() {
-        policy.entry("deadline").or_insert_with(|| DEADLINE.into());
-    }
-}
-
-fn each_websocket(value: &mut Value, action: &mut impl FnMut(&mut Value)) {
-    if value["type"] == "websocket" {
-        return action(value);
-    }
-    match value {
-        Value::Array(values) => values.iter_mut().for_each(|value| each_websocket(value, action)),
-        Value::Object(fields) => fields.values_mut().for_each(|value| each_websocket(value, action)),
-        _ => {}
     }
 }
 

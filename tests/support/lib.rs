@@ -11,6 +11,7 @@ pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod gateway;
 pub(crate) mod http;
+mod patience;
 pub(crate) mod raw_socket;
 pub(crate) mod redis;
 pub(crate) mod resident;

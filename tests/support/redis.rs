@@ -85,12 +85,13 @@ impl RedisServer {
         }
     }
 
-    /// A Sentinel that watches the service `main`, whose primary is at this port, and gives it up after half a second.
+    /// A Sentinel that watches the service `main`, whose primary is at this port. It gives the primary up after ten seconds: on a busy
+    /// machine that is there it must not, and then it does not take a replica that was cut off for ten times that long.
     pub(crate) fn sentinel(port: &str, of: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("sentinel.conf");
         let text = format!(
-            "port {port}\nsentinel monitor main 127.0.0.1 {of} 1\nsentinel down-after-milliseconds main 500\n\
+            "port {port}\nsentinel monitor main 127.0.0.1 {of} 1\nsentinel down-after-milliseconds main 10000\n\
              sentinel failover-timeout main 2000\nunixsocket {}\n",
             folder.path().join("redis.sock").display()
         );

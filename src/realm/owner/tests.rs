@@ -124,7 +124,7 @@ async fn closing(outbox: &Outbox) -> Closing {
 
 /// Fails instead of hanging.
 async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(10), future).await.expect("nothing happened for 10 seconds")
+    tokio::time::timeout(Duration::from_mins(1), future).await.expect("nothing happened for a minute")
 }
 
 /// Lets the owner finish what is in its inbox now: a session's answer comes after everything before it.

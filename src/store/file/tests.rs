@@ -157,7 +157,8 @@ async fn fsync_that_fails_later_makes_the_store_write_everything_anew() {
     let inode = fs::metadata(&scene.path).unwrap().ino();
     scene.fail(SYNC, IO);
     let begin = Instant::now();
-    scene.store.create(&id(3), record()).await.unwrap();
+    // On a busy machine that second may be over by now.
+    let is_acknowledged = scene.store.create(&id(3), record()).await.is_ok();
     while scene.store.group.admit().is_ok() {
         assert!(begin.elapsed() < PATIENCE, "no fsync failed");
         std::thread::yield_now();
@@ -165,7 +166,7 @@ async fn fsync_that_fails_later_makes_the_store_write_everything_anew() {
     faults::mend(&scene.path);
     scene.recovers();
     assert_ne!(fs::metadata(&scene.path).unwrap().ino(), inode);
-    assert_eq!(scene.after_a_restart()[2], Some(record()));
+    assert_eq!(scene.after_a_restart()[2], is_acknowledged.then(record));
 }
 
 #[tokio::test]

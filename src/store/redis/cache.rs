@@ -101,7 +101,8 @@ mod tests {
     use crate::store::testing::record;
 
     fn keep(cache: &Cache, digest: Digest, asked: Generation) {
-        cache.keep(digest, &record(0, 60), asked, Instant::now());
+        // Believed for longer than any test takes.
+        cache.keep(digest, &record(0, 60), asked, Instant::now() + 600 * FRESH);
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn the_gateways_end_cuts_no_answer() {
     let upstream = Upstream::answering_each(|_, peer| {
         let _ = peer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
         for _ in 0..10 {
-            thread::sleep(Duration::from_millis(400));
+            thread::sleep(Duration::from_millis(250));
             let _ = peer.write_all(b"x");
         }
         true

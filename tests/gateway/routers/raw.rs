@@ -65,7 +65,7 @@ fn a_router_of_tls_is_checked_over_raw_socket_too() {
     let with_tls = endpoint().with("tls", json!({ "certificate": "server.pem", "key": "server.key" }));
     config["transports"] = json!([{ "type": "rawsocket", "endpoint": with_tls, "auth": auth }]);
     let run = |config: &Value| {
-        let router = Gateway::prepare_exactly(config).file("clients.pem", Authority::new().pem());
+        let router = Gateway::prepare(config).file("clients.pem", Authority::new().pem());
         authority.issue(&["localhost"]).write(router.path(), "server");
         router.run()
     };
@@ -75,7 +75,7 @@ fn a_router_of_tls_is_checked_over_raw_socket_too() {
         behind(&url(router), &json!({ "ca_certificates": [authorities], "connect_timeout": 20_000 }))
     };
     let start = |service: &Value| {
-        Gateway::prepare_exactly(&with_metrics(service))
+        Gateway::prepare(&with_metrics(service))
             .file("ours.pem", authority.pem())
             .file("other.pem", Authority::new().pem())
             .run()

@@ -87,7 +87,7 @@ fn a_logout_while_redis_is_away_reaches_other_gateways_soon_after_it_is_back() {
         assert_eq!(goodbye[0], code::GOODBYE);
         assert!(hangs || goodbye[2] == "wamp.close.logout", "{goodbye}");
         // Half a minute goes by until the gateway looks by itself.
-        assert!(back.elapsed() < Duration::from_secs(15), "{hangs}: after {:?}", back.elapsed());
+        assert!(back.elapsed() < Duration::from_secs(25), "{hangs}: after {:?}", back.elapsed());
     }
 }
 

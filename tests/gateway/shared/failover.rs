@@ -45,8 +45,6 @@ impl Trio {
         await_that("the Sentinel knows the replica", || {
             sentinel.cli(&["SENTINEL", "REPLICAS", "main"]).contains(&other)
         });
-        // A replica that was cut off for more than ten times that long is not taken, and the machine may be busy.
-        sentinel.cli(&["SENTINEL", "SET", "main", "down-after-milliseconds", "10000"]);
         Self { primary, replica, sentinel, url: format!("redis+sentinel://127.0.0.1:{of_sentinel}/main/0") }
     }
 

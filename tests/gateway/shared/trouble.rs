@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{await_that, by_cookie, config, gateways, is_ready, store};
 use crate::support::{
     Client, Gateway, Jar, PATIENCE,
-    config::{TICKET, With as _, tracked_in},
+    config::{TICKET, With as _, stores, tracked_in},
     redis::{self, RedisServer},
     tls::Authority,
 };
@@ -188,15 +188,14 @@ fn an_import_goes_on_when_redis_answers_again() {
         return;
     }
     let server = RedisServer::start();
-    let file_store = json!({ "type": "file", "filename": "cookies.dat" });
-    let source = Gateway::start(&config(&tracked_in(&file_store)));
+    let source = Gateway::start(&config(&tracked_in(&stores()[1])));
     let mut jars: [Jar; 3] = Default::default();
     for jar in &mut jars {
         drop(Client::joined(&source, jar));
     }
     let file = source.path().join("cookies.jsonl").display().to_string();
     source.command("cookies", &["export", "--reveal", &file]);
-    let gateway = Gateway::start(&config(&tracked_in(&store(&server).with("timeout", json!("250ms")))));
+    let gateway = Gateway::start(&config(&tracked_in(&store(&server))));
     server.stop();
     let said = thread::scope(|scope| {
         let import = scope.spawn(|| gateway.command_said("cookies", &["import", &file]));

@@ -35,8 +35,9 @@ fn certificates_are_read_anew_when_their_files_change() {
     std::fs::write(gateway.path().join("server.pem"), "-----BEGIN CERTIFICATE-----\nAAAA").unwrap();
     gateway.output().until(kept, 1);
     gateway.output().until("is PEM that breaks off", 1);
-    authority.issue(&[HOST]).write(gateway.path(), "server");
+    // The key first: at no moment do the two belong together.
     std::fs::write(gateway.path().join("server.key"), authority.issue(&[HOST]).key).unwrap();
+    std::fs::write(gateway.path().join("server.pem"), authority.issue(&[HOST]).certificate).unwrap();
     gateway.output().until("is not the key of the certificate", 1);
     authority.issue_for(&[HOST], Validity::Over).write(gateway.path(), "server");
     gateway.output().until("the certificate has expired", 1);

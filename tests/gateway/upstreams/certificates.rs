@@ -47,7 +47,7 @@ fn before(server: &Gateway, servers: &Authority, shown: &Issued) -> Gateway {
         "no-page": { "type": "proxy", "upstream": to("https", "page") },
         "ws": tracked().with("auth", ticket_auth()).with("upstream", router),
     });
-    let gateway = Gateway::prepare_exactly(&with_metrics(&paths)).file("servers.pem", servers.pem());
+    let gateway = Gateway::prepare(&with_metrics(&paths)).file("servers.pem", servers.pem());
     shown.write(gateway.path(), "own");
     gateway.run()
 }

@@ -65,8 +65,15 @@ fn a_server_that_takes_nothing_is_given_up_and_the_gateway_keeps_little_of_it() 
     let before = kib(&gateway.pid().to_string());
     let frame = Frame::new(opcode::BINARY, vec![0; 1 << 20]).masked();
     while socket.connection().try_send(&frame[..]).is_ok() {
-        if socket.connection().is_readable(Duration::from_millis(1)) {
-            break;
+        if !socket.connection().is_readable(Duration::from_millis(1)) {
+            continue;
+        }
+        // On a busy machine the gateway may ask for a sign of life before anything has come.
+        match socket.receive_any() {
+            Some(ping) if ping.opcode == opcode::PING => {
+                let _ = socket.connection().try_send(Frame::new(opcode::PONG, &ping.payload).masked());
+            }
+            _ => break,
         }
     }
     let grown = kib(&gateway.pid().to_string()).saturating_sub(before);
@@ -117,7 +124,7 @@ fn a_revocation_closes_a_thousand_sockets_within_a_second() {
         assert_eq!(&frame.payload[2..], b"wamp.close.killed");
     }
     let taken = begun.elapsed();
-    assert!(taken < Duration::from_secs(10), "{taken:?} on a machine that does much else");
+    assert!(taken < PATIENCE, "{taken:?} on a machine that does much else");
     println!("{SOCKETS} sockets were closed within {taken:?}, the command included");
     drop(sockets);
     let closes = upstream.closes(SOCKETS);
