@@ -22,6 +22,12 @@ pub(crate) fn quoted(text: &str) -> String {
     printable(serde_json::Value::String(short + ellipsis).to_string())
 }
 
+/// What names a place in the network, as [`quoted`] writes it: an address, a URL, an origin or a host. If it has an `@`, it may hold a password
+/// wherever one was put by mistake, so that nothing of it is repeated.
+pub(crate) fn quoted_place(text: &str) -> String {
+    if text.contains('@') || text.contains("%40") { "this value".to_owned() } else { quoted(text) }
+}
+
 /// A text without control characters: a file must not move the cursor of a terminal that shows its faults.
 pub(crate) fn printable(text: String) -> String {
     if !text.contains(char::is_control) {

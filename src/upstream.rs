@@ -60,7 +60,6 @@ use self::{
     pool::Pool,
 };
 
-pub(crate) use address::AddressFault;
 pub use address::{Speaks, UpstreamAddress, UpstreamPlace};
 pub use among::{Among, place_of};
 pub use answer_body::AnswerBody;

@@ -8,8 +8,8 @@ use super::{
     Endpoint, SocketAccess, TlsOptions,
     account::{Group, User},
     reader::{
-        Json, Located, NodePath, Own, Raw, Walk, Whole, checked_text, choice, inline_schema, object, quoted,
-        variable, whole,
+        Json, Located, NodePath, Own, Raw, Walk, Whole, checked_place, checked_text, choice, inline_schema,
+        object, quoted, variable, whole,
     },
     tls::RawTls,
 };
@@ -140,12 +140,15 @@ inline_schema!(Port, "Port", |_generator| json_schema!({
 
 impl Raw for Interface {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        checked_text(json, "an IP address such as \"127.0.0.1\" or \"::1\", or \"localhost\"", walk, |text| {
-            match text {
+        checked_place(
+            json,
+            "an IP address such as \"127.0.0.1\" or \"::1\", or \"localhost\"",
+            walk,
+            |text| match text {
                 "localhost" => Some(Self::Localhost),
                 address => address.parse().ok().map(Self::Address),
-            }
-        })
+            },
+        )
     }
 }
 

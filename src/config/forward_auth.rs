@@ -8,7 +8,9 @@ use super::{
     ForwardAuthOptions, RealmOptions, Requirement, ServicePlace, Terms,
     auth::role_exists,
     identity_headers::{RawAssertion, RawIdentityHeaders, checked_headers},
-    reader::{Json, Located, Millis, Raw, Walk, checked_text, inline_schema, object, quoted, words},
+    reader::{
+        Json, Located, Millis, Raw, Walk, checked_place, inline_schema, object, quoted, quoted_place, words,
+    },
     websocket::{KnownService, Shared},
 };
 use crate::{identity::Name, wamp::Uri};
@@ -61,7 +63,7 @@ pub(super) struct LoginPage(String);
 impl Raw for LoginPage {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
         let hint = "a URL or a path such as \"/login?to={uri}\", percent-encoded";
-        checked_text(json, hint, walk, |text| {
+        checked_place(json, hint, walk, |text| {
             let is_place = ["/", "https://", "http://"].iter().any(|begin| text.starts_with(begin));
             let rest = text.replace(ForwardAuthOptions::URI, "");
             let is_url = rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'{' | b'}'));
@@ -207,7 +209,7 @@ pub(super) fn find<'s>(
         } else {
             format!("there is {}", names.join(", "))
         };
-        walk.fault_at(path, format!("no \"websocket\" path is called {}: {known}", quoted(value)));
+        walk.fault_at(path, format!("{} is no \"websocket\" path: {known}", quoted_place(value)));
         return None;
     };
     if !found.is_tracked(walk) {

@@ -6,8 +6,8 @@ use super::{
     cookie::RawCookie,
     identity_headers::{RawAssertion, RawIdentityHeaders},
     proxied::{RawDecider, RawProxied, RawProxiedOptions},
-    reader::{Located, Millis, Size, Walk, Whole, object, quoted},
-    upstream::RawUpstream,
+    reader::{Located, Millis, Size, Walk, Whole, object},
+    upstream::{RawUpstream, ServerHost},
     websocket::{HostPattern, Origin, Shared},
 };
 use crate::{edge::Requirement, identity::Name, wamp::Uri};
@@ -22,7 +22,7 @@ object! {
         /// `routing`. At most 64.
         upstreams: optional Located<RawUpstreams<RawUpstream>>,
         /// The host of the server, as Crossbar names it. It is spoken to without TLS.
-        host: optional Located<String>,
+        host: optional Located<ServerHost>,
         /// The port beside `host`. Default 80.
         port: optional Whole<1, 65_535>,
         /// What takes the place of this path in requests, beside `host`. Default: nothing.
@@ -96,11 +96,7 @@ impl RawPassed {
                 walk.fault_at(path, "the server is named as `upstream` already, keep one");
                 upstream
             }
-            (None, Some(Located { path, value: host })) if host.contains(['/', '?', '#', '@']) => {
-                walk.fault_at(path, format!("{} is no host, such as \"127.0.0.1\"", quoted(&host)));
-                None
-            }
-            (None, Some(Located { path, value: host })) => {
+            (None, Some(Located { path, value: ServerHost(host) })) => {
                 let port = self.port.map_or(80_u16, Whole::get);
                 let path_there = self.path.map(|path| path.value).unwrap_or_default();
                 let host = if host.contains(':') { format!("[{host}]") } else { host };

@@ -44,7 +44,7 @@
 //! apart, and `words!` the words that stand for the values of a type.
 //!
 //! A range belongs to the type of a key (`value`, `quantity`), so that the check, the message and the schema agree. A type
-//! with a rule of its own implements [`Raw`] with [`checked_text`] or [`whole`] and its schema with `inline_schema!`.
+//! with a rule of its own implements [`Raw`] with [`checked_text`], [`checked_place`] or [`whole`] and its schema with `inline_schema!`.
 //!
 //! A default stands once, in the options of the part that uses it. `check` takes it from there.
 
@@ -71,11 +71,12 @@ pub(super) use keys::{COMMENT, alternatives, entry, suggest};
 pub(super) use macros::{choice, is_required, key, object, words};
 pub(super) use quantity::{Size, Time};
 pub(super) use value::{
-    Anything, Millis, MillisOrOff, NodePath, Only, Table, Whole, checked_text, inline_schema, variable, whole,
+    Anything, Millis, MillisOrOff, NodePath, Only, Table, Whole, checked_place, checked_text, inline_schema,
+    variable, whole,
 };
 pub(super) use walk::{Called, Located, Own, Protected, Raw, Surroundings, Walk};
 
-pub(super) use crate::shown::quoted;
+pub(super) use crate::shown::{quoted, quoted_place};
 
 // What the macros expand to.
 pub(super) use declare::{Object, ObjectSchema, field, ignored, one_line, tag, tagged, word};

@@ -7,12 +7,11 @@ use super::{
     Among, Choosing, OnwardOptions, ProbeOptions, Speaks, UpstreamAddress, UpstreamOptions, UpstreamPlace,
     among::{RawUpstreams, checked, either},
     reader::{
-        Anything, Json, Located, Millis, NodePath, Raw, Walk, Whole, checked_text, inline_schema, object,
-        quoted, words,
+        Anything, Json, Located, Millis, NodePath, Raw, Walk, Whole, checked_place, inline_schema, object,
+        quoted_place, words,
     },
     tls::{Shown, checked_authorities},
 };
-use crate::upstream::AddressFault;
 
 object! {
     /// A server behind the gateway.
@@ -83,7 +82,7 @@ object! {
         /// `tcp` or `unix`.
         kind: required EndpointKind = "type",
         /// The host.
-        host: optional Located<String>,
+        host: optional ServerHost,
         /// The port.
         port: optional Located<Whole<1, 65_535>>,
         /// The Unix socket.
@@ -135,6 +134,10 @@ pub(super) struct Address(pub(super) UpstreamAddress);
 #[derive(Debug)]
 pub(super) struct ProbePath(Uri);
 
+/// The name or the IP address of a server, which Crossbar writes apart from the port.
+#[derive(Debug)]
+pub(super) struct ServerHost(pub(super) String);
+
 /// What a `Host` header may hold.
 #[derive(Debug)]
 pub(super) struct HostName(HeaderValue);
@@ -152,13 +155,8 @@ impl Raw for Address {
                 }
                 Some(Self(address))
             }
-            Err(fault @ AddressFault::User) => {
-                // What stands there may be a secret.
-                walk.fault(format!("this address {fault}"));
-                None
-            }
             Err(fault) => {
-                walk.fault(format!("{} {fault}", quoted(text)));
+                walk.fault(format!("{} {fault}", quoted_place(text)));
                 None
             }
         }
@@ -172,7 +170,7 @@ inline_schema!(Address, "Address", |_generator| json_schema!({
 
 impl Raw for ProbePath {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        checked_text(json, "a path such as \"/health\"", walk, |text| {
+        checked_place(json, "a path such as \"/health\"", walk, |text| {
             if text.starts_with('/') && !text.contains('#') { text.parse().ok().map(Self) } else { None }
         })
     }
@@ -184,9 +182,24 @@ inline_schema!(
     |_generator| json_schema!({ "type": "string", "pattern": "^/[^#]*$" })
 );
 
+impl Raw for ServerHost {
+    fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
+        checked_place(json, "a host such as \"127.0.0.1\"", walk, |text| {
+            let is_host = !text.is_empty() && !text.contains(['/', '?', '#', '@']);
+            is_host.then(|| Self(text.to_owned()))
+        })
+    }
+}
+
+inline_schema!(
+    ServerHost,
+    "ServerHost",
+    |_generator| json_schema!({ "type": "string", "pattern": "^[^/?#@]+$" })
+);
+
 impl Raw for HostName {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        checked_text(json, "a host such as \"app.example\", with its port if it has one", walk, |text| {
+        checked_place(json, "a host such as \"app.example\", with its port if it has one", walk, |text| {
             let authority = http::uri::Authority::try_from(text).ok()?;
             if authority.as_str().contains('@') { None } else { HeaderValue::from_str(text).ok().map(Self) }
         })
@@ -348,7 +361,7 @@ impl RawBackend {
                     }
                     return None;
                 };
-                UpstreamPlace::Tcp(host.value, port.value.get())
+                UpstreamPlace::Tcp(host.0, port.value.get())
             }
             EndpointKind::Unix => {
                 let Some(path) = endpoint.path else {

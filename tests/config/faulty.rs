@@ -24,10 +24,11 @@ fn no_message_repeats_a_secret() {
         ("auth_wampcra_user", "users.eve.secret"),
         ("auth_wampcra_long_derivation", "users.joe.secret"),
         ("auth_scram_values", "principals.joe.stored-key"),
+        ("passwords_in_addresses", "crossbar.host"),
     ] {
         let printed = fs::read_to_string(format!("tests/config/faulty/{file}.txt")).unwrap();
         assert!(printed.contains(faulty), "{printed}");
-        for secret in ["123456789", "5ecret", "s3cret", "5e5e5e"] {
+        for secret in ["123456789", "5ecret", "s3", "5e5e5e"] {
             assert!(!printed.contains(secret), "{file}: {secret}");
         }
     }

@@ -7,7 +7,7 @@ use std::{
 
 use schemars::{JsonSchema, json_schema};
 
-use super::{COMMENT, Json, Located, Raw, Walk, comment, quoted};
+use super::{COMMENT, Json, Located, Raw, Walk, comment, quoted, quoted_place};
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy)]
@@ -152,13 +152,34 @@ pub(crate) fn checked_text<T>(
     walk: &mut Walk<'_>,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Option<T> {
+    parsed(json, hint, walk, quoted, parse)
+}
+
+/// Like [`checked_text`], for what names a place in the network: an address, a URL, an origin or a host. A password may stand in it, which no
+/// message repeats.
+pub(crate) fn checked_place<T>(
+    json: &Json,
+    hint: &str,
+    walk: &mut Walk<'_>,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Option<T> {
+    parsed(json, hint, walk, quoted_place, parse)
+}
+
+fn parsed<T>(
+    json: &Json,
+    hint: &str,
+    walk: &mut Walk<'_>,
+    shown: fn(&str) -> String,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Option<T> {
     let Json::Text(text) = json else {
         walk.wrong_kind(&format!("text: {hint}"), json);
         return None;
     };
     let value = parse(text);
     if value.is_none() {
-        walk.fault(format!("{} is not valid, use {hint}", quoted(text)));
+        walk.fault(format!("{} is not valid, use {hint}", shown(text)));
     }
     value
 }

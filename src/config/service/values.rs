@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use schemars::json_schema;
 
-use super::super::reader::{Json, Raw, Walk, Whole, checked_text, inline_schema};
+use super::super::reader::{Json, Raw, Walk, Whole, checked_place, checked_text, inline_schema};
 
 /// One year. Browsers treat longer times as forever, which RFC 9111 leaves open.
 const MAX_CACHE_TIMEOUT: u64 = 31_536_000;
@@ -76,7 +76,7 @@ inline_schema!(
 impl Raw for Url {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
         // Nothing that could end the header line, or be taken for another one.
-        checked_text(json, "a URL or a path, percent-encoded", walk, |text| {
+        checked_place(json, "a URL or a path, percent-encoded", walk, |text| {
             if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return None;
             }

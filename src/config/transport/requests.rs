@@ -7,7 +7,7 @@ use schemars::json_schema;
 
 use super::super::{
     AddressOptions, Endpoint, HttpOptions, ListenerOptions, TrustedProxy,
-    reader::{Json, Located, Millis, Raw, Walk, Whole, checked_text, inline_schema, object},
+    reader::{Json, Located, Millis, Raw, Walk, Whole, checked_place, inline_schema, object},
     websocket::{HostPattern, hosts},
 };
 use crate::handshake::AllowedHosts;
@@ -64,7 +64,7 @@ object! {
 
 impl Raw for TrustedProxy {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        checked_text(json, "an address, a network such as \"10.0.0.0/8\", or \"unix\"", walk, |text| {
+        checked_place(json, "an address, a network such as \"10.0.0.0/8\", or \"unix\"", walk, |text| {
             if text == "unix" {
                 return Some(Self::Unix);
             }

@@ -2,7 +2,7 @@
 
 use schemars::json_schema;
 
-use super::super::reader::{Json, Located, Raw, Walk, inline_schema, quoted};
+use super::super::reader::{Json, Located, Raw, Walk, inline_schema, quoted_place};
 use crate::handshake::{self, AllowedHosts, PatternFault};
 
 /// A pattern for origins.
@@ -50,7 +50,7 @@ fn judged(
     match judge(text) {
         Ok(()) => Some(text.clone()),
         Err(fault) => {
-            walk.fault(format!("{} {fault}", quoted(text)));
+            walk.fault(format!("{} {fault}", quoted_place(text)));
             None
         }
     }
