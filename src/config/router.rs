@@ -140,16 +140,27 @@ object! {
     }
 }
 
-/// The realms of the routers of a path, and where they stand; none: it has those of the gateway. Of several routers all have the same.
+/// The realms of the routers of a path, and where they stand; none: it has those of the gateway. There are none in the list if it is not clear
+/// which router counts. Of several routers all have the same.
 pub(super) fn realms(
     one: Option<&Located<RawRemote>>,
     several: Option<&Located<RawUpstreams<RawRemote>>>,
+    walk: &Walk<'_>,
 ) -> Option<Located<Vec<RealmOptions>>> {
-    let first = || several?.value.0.first().map(|(_, first)| first);
-    if let Some(Located { path, value }) = one.or_else(first) {
-        return Some(Located { path: format!("{path}.realms"), value: value.realms() });
-    }
-    several.map(|none| Located { path: none.path.clone(), value: Vec::new() })
+    let router = match (one, several) {
+        (None, None) => return None,
+        (Some(one), None) => Some(one),
+        // Its key may stand there twice, and the other value may be the right one.
+        (None, Some(several)) if walk.has_fault_at(&several.path) => None,
+        (None, Some(several)) => several.value.0.first().map(|(_, first)| first),
+        // One of the two has to go.
+        (Some(_), Some(_)) => None,
+    };
+    let router = router.filter(|router| !walk.has_fault_at(&router.path));
+    let places = one.map(|one| &one.path).or(several.map(|several| &several.path));
+    let known = router
+        .map(|Located { path, value }| Located { path: format!("{path}.realms"), value: value.realms() });
+    known.or_else(|| Some(Located { path: places?.clone(), value: Vec::new() }))
 }
 
 /// The routers of a path.
@@ -165,7 +176,7 @@ pub(super) fn checked_routers(
         let router = value.check(shared, walk)?;
         let has: BTreeMap<_, _> = router.realms.iter().map(realm_and_roles).collect();
         // Realms and roles that it seems not to have may be in what is wrong with them.
-        if walk.has_fault_below(&format!("{path}.realms")) {
+        if walk.has_fault_at(&path) || walk.has_fault_below(&format!("{path}.realms")) {
             return Some(router);
         }
         // Whose role is to count is decided before the policy chooses.

@@ -235,13 +235,13 @@ pub(super) type HeadTimeouts = Vec<Located<std::time::Duration>>;
 
 impl RawPaths {
     /// Collects the WebSocket services of a tree that stands at `at`, which is empty for the root.
-    pub(super) fn collect(&self, transport: &str, at: &str, found: &mut Vec<KnownService>) {
+    pub(super) fn collect(&self, transport: &str, at: &str, found: &mut Vec<KnownService>, walk: &Walk<'_>) {
         for (component, Located { path, value }) in &self.0 {
             let at = if component == "/" { at.to_owned() } else { format!("{at}/{component}") };
             match value {
                 RawService::Path(nested) => {
                     if let Some(paths) = &nested.paths {
-                        paths.collect(transport, &at, found);
+                        paths.collect(transport, &at, found, walk);
                     }
                 }
                 RawService::WebSocket(raw) => {
@@ -252,7 +252,7 @@ impl RawPaths {
                         has_cookie: raw.cookie.is_some(),
                         keeps_logins: raw.auth.as_ref().is_some_and(|auth| auth.value.cookie.is_some()),
                         has_policy: raw.policy.is_some(),
-                        realms: router::realms(raw.upstream.as_ref(), raw.upstreams.as_ref()),
+                        realms: router::realms(raw.upstream.as_ref(), raw.upstreams.as_ref(), walk),
                     });
                 }
                 _ => {}
@@ -324,7 +324,7 @@ impl RawService {
             }
             Self::WebSocket(mut raw) => {
                 let (upstream, upstreams) = (raw.upstream.take(), raw.upstreams.take());
-                let realms = router::realms(upstream.as_ref(), upstreams.as_ref());
+                let realms = router::realms(upstream.as_ref(), upstreams.as_ref(), walk);
                 // A faulty one is one as well.
                 let has_policy = raw.policy.is_some();
                 let keys = ServiceKeys { realms, ..raw.service_keys() };

@@ -197,7 +197,7 @@ pub(super) fn transports(
     let mut endpoints: Vec<Located<Endpoint>> = Vec::new();
     // The TCP endpoints that the caller may place elsewhere.
     let mut wanted = 0;
-    shared.services = services(&raw);
+    shared.services = services(&raw, walk);
     for (place, RawTransport(choice, at)) in raw.into_iter().enumerate() {
         shared.transport = choice.id(place);
         let checked = match choice {
@@ -266,14 +266,14 @@ pub(super) fn transports(
 }
 
 /// The WebSocket services of all transports, to which other paths refer.
-fn services(raw: &[RawTransport]) -> Vec<KnownService> {
+fn services(raw: &[RawTransport], walk: &Walk<'_>) -> Vec<KnownService> {
     let mut found = Vec::new();
     for (place, RawTransport(choice, _)) in raw.iter().enumerate() {
         let id = choice.id(place);
         match choice {
             TransportChoice::Web(web) => {
                 if let Some(paths) = &web.paths {
-                    paths.collect(&id, "", &mut found);
+                    paths.collect(&id, "", &mut found, walk);
                 }
             }
             TransportChoice::WebSocket(websocket) => found.push(KnownService {
@@ -286,7 +286,7 @@ fn services(raw: &[RawTransport]) -> Vec<KnownService> {
                 has_policy: websocket.policy.is_some(),
                 realms: None,
             }),
-            TransportChoice::Universal(universal) => universal.collect(&id, &mut found),
+            TransportChoice::Universal(universal) => universal.collect(&id, &mut found, walk),
             TransportChoice::RawSocket(_) | TransportChoice::Redirect(_) | TransportChoice::Admin(_) => {}
         }
     }

@@ -24,7 +24,7 @@ pub(crate) trait Object: Raw {
     fn take(entries: &Entries<'_>, tag: Option<&'static str>, walk: &mut Walk<'_>) -> Self;
 }
 
-/// Reads one key of an object. The key may be misspelt, which is a fault of its own and hides none of those inside.
+/// Reads one key of an object. The key may be misspelt, which is a fault of its own and hides none of those inside a list or an object.
 pub(crate) fn field<T: Raw>(
     entries: &Entries<'_>,
     key: &str,
@@ -34,7 +34,7 @@ pub(crate) fn field<T: Raw>(
     walk: &mut Walk<'_>,
 ) -> Option<T> {
     let written = entry(entries, key).map(|json| (key, json));
-    match written.or_else(|| known.misspelt(entries, key)) {
+    match written.or_else(|| misspelt(entries, key, known, walk)) {
         Some((written, json)) => walk.at_key(written, |walk| T::read(json, walk)),
         None if required => {
             walk.at_key(key, |walk| walk.fault(format!("missing, but required: {}", first_sentence(doc))));
@@ -42,6 +42,21 @@ pub(crate) fn field<T: Raw>(
         }
         None => None,
     }
+}
+
+/// The list or object under a key that stands for `key`.
+fn misspelt<'e, 'j>(
+    entries: &'e Entries<'j>,
+    key: &'e str,
+    known: &'e Known<'_>,
+    walk: &mut Walk<'_>,
+) -> Option<(&'j str, &'j Json)> {
+    let mut found = None;
+    for (written, json) in known.misspelt(entries, key) {
+        walk.note_misspelt(key, written);
+        found = found.or(matches!(json, Json::List(_) | Json::Object(_)).then_some((written, json)));
+    }
+    found
 }
 
 /// Reads a key of Crossbar's that can change neither what a client sees nor what it may do. A value of the wrong kind is a

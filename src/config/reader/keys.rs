@@ -41,14 +41,16 @@ impl Known<'_> {
             || instead_of(key, self.misplaced).is_some()
     }
 
-    /// The list or object whose unknown key is most similar to `key`.
-    pub(crate) fn misspelt<'j>(&self, entries: &Entries<'j>, key: &str) -> Option<(&'j str, &'j Json)> {
-        let is_it = |(written, json): &&(&str, &Json)| {
-            matches!(json, Json::List(_) | Json::Object(_))
-                && !self.has(written)
-                && nearest(written, self.keys.iter().copied().chain(self.tag)) == Some(key)
+    /// The entries whose unknown key is most similar to `key`.
+    pub(crate) fn misspelt<'e, 'j>(
+        &'e self,
+        entries: &'e Entries<'j>,
+        key: &'e str,
+    ) -> impl Iterator<Item = (&'j str, &'j Json)> + use<'e, 'j> {
+        let is_it = move |(written, _): &&(&str, &Json)| {
+            !self.has(written) && nearest(written, self.keys.iter().copied().chain(self.tag)) == Some(key)
         };
-        entries.iter().find(is_it).copied()
+        entries.iter().filter(is_it).copied()
     }
 }
 

@@ -348,6 +348,25 @@ fn faults_below_a_path_are_found_and_others_are_not() {
 }
 
 #[test]
+fn faults_below_a_misspelt_key_are_those_of_the_key_that_is_meant() {
+    walk(|walk| {
+        walk.at_key("list", |walk| {
+            walk.note_misspelt("outer", "outr");
+            walk.at_key("outr", |walk| {
+                walk.note_misspelt("inner", "iner");
+                walk.at_key("iner", |walk| walk.at_index(0, |walk| walk.fault("x")));
+            });
+        });
+        for path in ["list.outer", "list.outr", "list.outr.inner", "list.outer.inner[0]", "list.outr.iner"] {
+            assert!(walk.has_fault_below(path), "{path}");
+        }
+        assert!(walk.has_fault_at("list.outer.inner[0]") && !walk.has_fault_at("list.outer.inner"));
+        assert!(!walk.has_fault_below("list.other") && !walk.has_fault_below("outer"));
+        assert_eq!(walk.fault_paths().collect::<Vec<_>>(), ["list.outer.inner[0]"]);
+    });
+}
+
+#[test]
 fn messages_neither_move_a_cursor_nor_get_long() {
     let error = walk(|walk| walk.fault("\u{1b}[2J\n"));
     assert_eq!(error.to_string(), r"file: \u{1b}[2J\u{a}");

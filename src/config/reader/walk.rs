@@ -72,6 +72,10 @@ pub(crate) struct Walk<'a> {
     pub(crate) served: Vec<(String, PathBuf)>,
     /// The procedures that decide.
     pub(crate) called: Vec<Called>,
+    /// The keys that are misspelt, the outer ones first: the path at which each would stand, and the one at which it stands.
+    misspelt: Vec<(String, String)>,
+    /// The paths of `faults`, as they would be if no key were misspelt.
+    meant: Vec<String>,
     path: String,
 }
 
@@ -122,6 +126,8 @@ impl<'a> Walk<'a> {
             protected: Vec::new(),
             served: Vec::new(),
             called: Vec::new(),
+            misspelt: Vec::new(),
+            meant: Vec::new(),
             path: String::new(),
         }
     }
@@ -165,8 +171,9 @@ impl<'a> Walk<'a> {
     /// Reports a fault of a value that the walk has left.
     pub(crate) fn fault_at(&mut self, path: impl Into<String>, message: impl Into<String>) {
         if self.faults.len() < MAX_FAULTS {
-            let message = printable(message.into());
-            self.faults.push(ConfigFault { place: FaultPlace::Path(path.into()), message });
+            let (path, message) = (path.into(), printable(message.into()));
+            self.meant.push(self.meant(&path));
+            self.faults.push(ConfigFault { place: FaultPlace::Path(path), message });
         } else {
             self.omitted += 1;
         }
@@ -241,14 +248,39 @@ impl<'a> Walk<'a> {
         self.protected.push(Protected { what, place: place.to_owned(), path: path.into() });
     }
 
-    /// Whether a fault has been reported for a value or for anything inside it.
-    pub(crate) fn has_fault_below(&self, path: &str) -> bool {
-        self.faults.iter().any(|fault| match &fault.place {
-            FaultPlace::Path(place) => {
-                place.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-            }
-            _ => false,
+    /// Notes that a key of the object where the walk is stands for another one. Checks that come later ask for faults of the key that is meant.
+    pub(crate) fn note_misspelt(&mut self, meant: &str, written: &str) {
+        // Faults that come after so many are not kept, and so nobody finds them.
+        if self.faults.len() < MAX_FAULTS {
+            let meant = self.at_key(meant, |walk| walk.path.clone());
+            let written = self.at_key(written, |walk| walk.path.clone());
+            self.misspelt.push((meant, written));
+        }
+    }
+
+    /// A path as it would be if no key were misspelt.
+    fn meant(&self, path: &str) -> String {
+        // The inner ones first: the outer part of their paths is the one that is written.
+        self.misspelt.iter().rev().fold(path.to_owned(), |path, (meant, written)| {
+            inside(&path, written).map(|rest| format!("{meant}{rest}")).unwrap_or(path)
         })
+    }
+
+    /// Whether a fault has been reported for a value or for anything inside it, misspelt or not.
+    pub(crate) fn has_fault_below(&self, path: &str) -> bool {
+        let path = self.meant(path);
+        self.meant.iter().any(|place| inside(place, &path).is_some())
+    }
+
+    /// Whether a fault has been reported for a value itself, whatever is inside it.
+    pub(crate) fn has_fault_at(&self, path: &str) -> bool {
+        let path = self.meant(path);
+        self.meant.contains(&path)
+    }
+
+    /// The paths of all faults, as they would be if no key were misspelt.
+    pub(crate) fn fault_paths(&self) -> impl Iterator<Item = &str> {
+        self.meant.iter().map(String::as_str)
     }
 
     /// Reports a value of the wrong kind. The message does not repeat the value, which may be a secret.
@@ -275,6 +307,11 @@ impl<'a> Walk<'a> {
             }
         }
     }
+}
+
+/// What of a path lies inside the value at another one, if it does: nothing for the value itself.
+fn inside<'p>(path: &'p str, outer: &str) -> Option<&'p str> {
+    path.strip_prefix(outer).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// A value with its path, for checks that come after the walk.

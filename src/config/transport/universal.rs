@@ -49,11 +49,11 @@ object! {
 
 impl RawUniversal {
     /// Collects the WebSocket services.
-    pub(super) fn collect(&self, transport: &str, found: &mut Vec<KnownService>) {
+    pub(super) fn collect(&self, transport: &str, found: &mut Vec<KnownService>, walk: &Walk<'_>) {
         let web = self.web.as_ref().and_then(|web| web.paths.as_ref());
         let websocket = self.websocket.as_ref().map(|websocket| &websocket.value);
         for paths in web.into_iter().chain(websocket) {
-            paths.collect(transport, "", found);
+            paths.collect(transport, "", found, walk);
         }
     }
 
