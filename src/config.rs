@@ -18,6 +18,7 @@ mod endpoint;
 mod forward_auth;
 mod identity_headers;
 mod node;
+mod own_realms;
 mod passed;
 mod places;
 mod policy;

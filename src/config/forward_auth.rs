@@ -8,6 +8,7 @@ use super::{
     ForwardAuthOptions, RealmOptions, Requirement, ServicePlace, Terms,
     auth::role_exists,
     identity_headers::{RawAssertion, RawIdentityHeaders, checked_headers},
+    own_realms,
     reader::{
         Json, Located, Millis, Raw, Walk, checked_place, inline_schema, object, quoted, quoted_place, words,
     },
@@ -142,7 +143,7 @@ impl RawTerms {
         let require = self.require.unwrap_or(default);
         let realms = match service {
             Some((service, _)) => service.known_realms(&shared.realms, walk),
-            None => Some(&*shared.realms),
+            None => own_realms::are_named(walk).then_some(&*shared.realms),
         };
         let realm = checked_realm(at, self.realm, asks_policy, realms, walk);
         let roles = self.roles.map(|roles| checked_roles(roles, realm.as_ref(), realms, walk));

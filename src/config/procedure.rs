@@ -1,7 +1,7 @@
 //! Procedures that decide: who could register them.
 
 use super::{
-    AuthOptions, Config, RealmOptions, Roles,
+    AuthOptions, Config, RealmOptions, Roles, own_realms,
     reader::{Called, Walk},
 };
 use crate::identity::{ANONYMOUS, Name};
@@ -37,7 +37,8 @@ pub(super) fn warn(config: &Config, walk: &mut Walk<'_>) {
                 );
             }
         }
-        if !can_be_there {
+        // A permission may be in what is faulty.
+        if !can_be_there && own_realms::are_permissions_known(walk) {
             walk.warn_at(
                 &path,
                 format!("no role may register `{procedure}`, so that the gateway refuses whatever it should decide: give a role the permission"),

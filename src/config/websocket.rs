@@ -20,6 +20,7 @@ use super::{
         role_exists,
     },
     cookie::{RawCookie, Stores},
+    own_realms,
     policy::{Policies, RawPolicyRef},
     reader::{Anything, Located, Millis, MillisOrOff, Only, Walk, Whole, object, words},
     signing::Signing,
@@ -244,7 +245,7 @@ impl KnownService {
         walk: &Walk<'_>,
     ) -> Option<&'s [RealmOptions]> {
         let behind = self.realms.as_ref();
-        is_behind_known(&self.at, behind, walk).then(|| behind.map_or(own, |realms| &realms.value))
+        are_known(&self.at, behind, walk).then(|| behind.map_or(own, |realms| &realms.value))
     }
 
     /// Whether it has a policy, in the same way as a cookie.
@@ -265,13 +266,12 @@ impl ServiceKeys {
         if let Some(url) = self.url {
             walk.warn_at(url.path, "has no effect: clients find their URL themselves; leave it out");
         }
-        let is_behind_known = is_behind_known(path, self.realms.as_ref(), walk);
-        let are_realms_known =
-            is_behind_known && !["realms", "workers"].iter().any(|path| walk.has_fault_below(path));
+        let are_all = are_known(path, self.realms.as_ref(), walk);
         let realms = self.realms.map_or_else(|| shared.realms.clone(), |realms| realms.value);
         if self.auth.is_none()
             && self.policy.is_none()
-            && are_realms_known
+            && !["auth", "policy"].iter().any(|key| walk.has_fault_below(&format!("{path}.{key}")))
+            && are_all
             && !role_exists(ANONYMOUS, None, &realms)
         {
             walk.warn_at(
@@ -287,7 +287,7 @@ impl ServiceKeys {
             None => Tracking::Off,
         };
         let own_realms = shared.realms.clone();
-        let realms = Realms { joined: &realms, own: &own_realms, are_all: is_behind_known };
+        let realms = Realms { joined: &realms, own: &own_realms, are_all };
         let auth = self.auth.map(|auth| auth.value.check(&auth.path, tracking, realms, walk));
         let has_credentials = auth.as_ref().is_some_and(AuthOptions::takes_cookies);
         let handshake =
@@ -311,13 +311,16 @@ impl ServiceKeys {
     }
 }
 
-/// Whether nothing is wrong with the realms of the routers of a service at `path`: realms and roles that they seem not to have may be in
-/// what is wrong. Of routers that cannot be read it is not known which ones they have.
-fn is_behind_known(path: &str, realms: Option<&Located<Vec<RealmOptions>>>, walk: &Walk<'_>) -> bool {
+/// Whether nothing is wrong with what says which realms and roles a service at `path` has: those that it seems not to have may be in what is
+/// wrong. Of routers that cannot be read it is not known which ones they have.
+fn are_known(path: &str, realms: Option<&Located<Vec<RealmOptions>>>, walk: &Walk<'_>) -> bool {
     match realms {
-        // A list without any is a fault.
+        // A list without any is a fault, or it is not clear which list counts.
         Some(realms) => !realms.value.is_empty() && !walk.has_fault_below(&realms.path),
-        None => !["upstream", "upstreams"].iter().any(|key| walk.has_fault_below(&format!("{path}.{key}"))),
+        None => {
+            let is_behind = |key: &&str| walk.has_fault_below(&format!("{path}.{key}"));
+            !["upstream", "upstreams"].iter().any(is_behind) && own_realms::are_named(walk)
+        }
     }
 }
 

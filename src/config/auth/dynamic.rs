@@ -3,7 +3,7 @@
 use super::{Realms, role_exists};
 use crate::{
     config::{
-        AskedOptions, ProcedureOptions,
+        AskedOptions, ProcedureOptions, own_realms,
         policy::{PolicyHeader, PolicyObject, checked_headers},
         reader::{Called, Located, Time, Walk, Whole, alternatives, object, quoted},
     },
@@ -53,7 +53,7 @@ impl RawDynamic {
             walk.fault_at(&path, "URIs that begin with wamp. belong to the protocol, use one of your own");
         }
         let is_behind = realms.joined != realms.own;
-        let realms = Realms { joined: realms.own, own: realms.own, are_all: true };
+        let realms = Realms { joined: realms.own, own: realms.own, are_all: own_realms::are_named(walk) };
         if is_behind && self.realm.is_none() {
             walk.fault_at(
                 &path,
@@ -71,7 +71,8 @@ impl RawDynamic {
             let role = realms.role(role, realm.as_ref(), walk);
             let mut within =
                 realms.joined.iter().filter(|known| realm.as_ref().is_none_or(|name| known.name == *name));
-            if walk.faults.len() == before && !within.any(|known| known.may_call(&role, &procedure)) {
+            let is_known = walk.faults.len() == before && own_realms::are_permissions_known(walk);
+            if is_known && !within.any(|known| known.may_call(&role, &procedure)) {
                 walk.fault_at(
                     place,
                     format!(
