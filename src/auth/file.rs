@@ -55,7 +55,8 @@ pub type KnownRealm = (Uri, Option<Vec<Name>>);
 /// The principals of one method of one service, in a file.
 pub struct PrincipalFile<P> {
     file: PathBuf,
-    realms: Vec<KnownRealm>,
+    /// Those that the principals' roles and realms must be among; none: it is not known which ones there are.
+    realms: Option<Vec<KnownRealm>>,
     table: Reread<Table<P>>,
     /// Makes the marks of principals: random, so that a mark tells nothing.
     marks: RandomState,
@@ -63,11 +64,11 @@ pub struct PrincipalFile<P> {
 }
 
 impl<P: FilePrincipal> PrincipalFile<P> {
-    /// Reads a file. Roles and realms of the principals must be among `realms`.
+    /// Reads a file. Roles and realms of the principals must be among `realms`, if it is known which ones there are.
     ///
     /// A file that is open already, for another service or since before a reload of the configuration, stays what it is, so that the
     /// sessions of its principals go on and still hear of changes.
-    pub fn open(file: &Path, realms: Vec<KnownRealm>) -> Result<Arc<Self>, Faults> {
+    pub fn open(file: &Path, realms: Option<Vec<KnownRealm>>) -> Result<Arc<Self>, Faults> {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|other| other.strong_count() > 0);
         let others = open.iter().filter_map(Weak::upgrade).filter_map(|other| other.downcast::<Self>().ok());
@@ -77,7 +78,7 @@ impl<P: FilePrincipal> PrincipalFile<P> {
                 _ => Ok(same),
             };
         }
-        let table = Reread::begin(read(file), |bytes| Table::parse(bytes, Some(&realms)))?;
+        let table = Reread::begin(read(file), |bytes| Table::parse(bytes, realms.as_deref()))?;
         let opened = Arc::new(Self::new(file, realms, table));
         open.push(Arc::downgrade(&opened) as Weak<dyn Any + Send + Sync>);
         Ok(opened)
@@ -85,16 +86,16 @@ impl<P: FilePrincipal> PrincipalFile<P> {
 
     /// What the sessions of the file's principals stand on.
     pub(super) fn ground(&self) -> impl Hash + '_ {
-        let realms = self.realms.iter().map(|(realm, roles)| (realm.as_str(), roles));
+        let realms = self.realms.iter().flatten().map(|(realm, roles)| (realm.as_str(), roles));
         (self.file.as_path(), realms.collect::<Vec<_>>())
     }
 
     /// No principals, where only the rest of a configuration is checked.
     pub fn absent(file: &Path) -> Self {
-        Self::new(file, Vec::new(), Reread::of(Table::default()))
+        Self::new(file, None, Reread::of(Table::default()))
     }
 
-    fn new(file: &Path, realms: Vec<KnownRealm>, table: Reread<Table<P>>) -> Self {
+    fn new(file: &Path, realms: Option<Vec<KnownRealm>>, table: Reread<Table<P>>) -> Self {
         Self { file: file.to_owned(), realms, table, marks: RandomState::new(), leases: Leases::default() }
     }
 
@@ -129,7 +130,8 @@ impl<P: FilePrincipal> LoginFile for PrincipalFile<P> {
     }
 
     fn reload(&self) -> Option<Result<String, String>> {
-        let read = self.table.reload(|| read(&self.file), |bytes| Table::parse(bytes, Some(&self.realms)))?;
+        let read =
+            self.table.reload(|| read(&self.file), |bytes| Table::parse(bytes, self.realms.as_deref()))?;
         let replaced = read.map(|renewed| {
             if renewed.is_as_before {
                 return AS_BEFORE.to_owned();

@@ -71,6 +71,30 @@ fn only_so_many_faults_are_listed() {
 }
 
 #[test]
+fn principals_of_a_file_are_measured_by_the_realms_only_if_all_are_known() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("principals.json");
+    std::fs::write(&file, r#"{"joe": {"ticket": "a ticket", "role": "backend", "realm": "inner"}}"#).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let faults = |role: &str| {
+        let text = json!({
+            "realms": [{ "name": "inner", "roles": [{ "name": role, "permissions": [] }] }],
+            "transports": [{ "type": "web", "endpoint": { "type": "tcp", "port": 8080 }, "paths": {
+                "ws": { "type": "websocket", "auth": { "ticket": { "type": "file", "filename": file } } },
+            } }],
+        });
+        check_text(&text.to_string()).map_err(|faults| faults.to_string())
+    };
+    assert!(faults("backend").is_ok());
+    let missing = faults("frontend").unwrap_err();
+    assert!(missing.contains("the realm `inner` with the role `backend`, and there is none"), "{missing}");
+    let other = faults("back\u{7}end").unwrap_err();
+    assert!(other.starts_with("realms[0].roles[0].name: ") && other.lines().count() == 1, "{other}");
+}
+
+#[test]
 fn where_files_do_not_count_no_secret_is_judged() {
     let store = |more: Value| {
         let mut store = json!({ "type": "redis", "url": "${SECRET}" });

@@ -167,7 +167,7 @@ fn a_changed_file_counts_and_ends_the_sessions_of_those_that_changed() {
         &file,
         &json!({ "joe": joe("a", "frontend"), "ann": joe("b", "frontend"), "sue": joe("c", "frontend") }),
     );
-    let principals = PrincipalFile::<TicketPrincipal>::open(&file, realms()).unwrap();
+    let principals = PrincipalFile::<TicketPrincipal>::open(&file, Some(realms())).unwrap();
     assert!(principals.reload().is_none(), "nothing has changed");
     let vouched = |name: &str| {
         let table = principals.current();
@@ -255,8 +255,8 @@ fn what_is_wrong_with_a_file_is_told_once_with_the_methods_that_it_is_wrong_for(
     write(&file, &json!({}));
     let files = LoginFiles::default();
     files.are(vec![
-        PrincipalFile::<TicketPrincipal>::open(&file, realms()).unwrap() as _,
-        PrincipalFile::<ScramPrincipal>::open(&file, realms()).unwrap() as _,
+        PrincipalFile::<TicketPrincipal>::open(&file, Some(realms())).unwrap() as _,
+        PrincipalFile::<ScramPrincipal>::open(&file, Some(realms())).unwrap() as _,
     ]);
     let told = |content: &Value| {
         write(&file, content);

@@ -73,12 +73,13 @@ impl RawPrincipalFile {
 }
 
 impl Realms<'_> {
-    /// The realms with their roles, to check principals by that come later.
-    fn known(self) -> Vec<KnownRealm> {
+    /// The realms with their roles, to check principals by that come later; none: others may be in what is faulty.
+    fn known(self) -> Option<Vec<KnownRealm>> {
         let roles = |roles: &Roles| match roles {
             Roles::Open => None,
             Roles::Listed(roles) => Some(roles.iter().map(|role| role.name.clone()).collect()),
         };
-        self.joined.iter().map(|realm| (realm.name.clone(), roles(&realm.roles))).collect()
+        let known = self.joined.iter().map(|realm| (realm.name.clone(), roles(&realm.roles)));
+        self.are_all.then(|| known.collect())
     }
 }
