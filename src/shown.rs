@@ -28,13 +28,28 @@ pub(crate) fn quoted_place(text: &str) -> String {
     if text.contains('@') || text.contains("%40") { "this value".to_owned() } else { quoted(text) }
 }
 
-/// A text without control characters: a file must not move the cursor of a terminal that shows its faults.
+/// A text in which everything can be seen, and stands where it is read: a file must neither move the cursor of a terminal that shows its faults, nor
+/// make two words look the same.
+///
+/// What `escape_debug` takes for not printable is escaped: control and format characters, separators of lines and paragraphs, all spaces but the
+/// common one, and what is for private use or not assigned. Letters, quotes and backslashes stay, and accents that combine with the letter
+/// before them.
 pub(crate) fn printable(text: String) -> String {
-    if !text.contains(char::is_control) {
+    if text.chars().all(is_visible) {
         return text;
     }
-    let escape = |c: char| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() };
+    let escape = |c: char| if is_visible(c) { c.to_string() } else { c.escape_unicode().to_string() };
     text.chars().map(escape).collect()
+}
+
+/// Whether a character can be seen, or changes the one before it as an accent does.
+fn is_visible(c: char) -> bool {
+    if c.is_ascii() {
+        return !c.is_control();
+    }
+    // At the beginning of a text `escape_debug` escapes accents as well.
+    let behind_a_letter = ['a', c].into_iter().collect::<String>();
+    behind_a_letter.escape_debug().nth(1) == Some(c)
 }
 
 /// Whether the log may show this.
@@ -58,6 +73,25 @@ pub(crate) fn path(path: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_or_turns_the_direction_is_escaped_and_nothing_else() {
+        for (hidden, shown) in [
+            ("a\u{1b}[2J\u{7f}\u{9b}", "\"a\\u001b[2J\\u{7f}\\u{9b}\""),
+            ("a\u{202e}b\u{2066}", "\"a\\u{202e}b\\u{2066}\""),
+            ("a\u{200b}\u{200d}\u{feff}\u{ad}", "\"a\\u{200b}\\u{200d}\\u{feff}\\u{ad}\""),
+            ("a\u{2028}\u{2029}\u{a0}\u{3000}", "\"a\\u{2028}\\u{2029}\\u{a0}\\u{3000}\""),
+            ("a\u{e000}\u{e0041}\u{10ffff}", "\"a\\u{e000}\\u{e0041}\\u{10ffff}\""),
+        ] {
+            assert_eq!(quoted(hidden), shown);
+            assert_eq!(printable(shown.to_owned()), shown);
+        }
+        for text in ["Zoë", "Zoe\u{308}", "東京 🦀", "שלום", "नमस्ते", "it's `a` – …"]
+        {
+            assert_eq!(quoted(text), format!("\"{text}\""));
+        }
+        assert_eq!(quoted(r#"a "b" \c"#), r#""a \"b\" \\c""#);
+    }
 
     #[test]
     fn a_path_is_shown_up_to_what_may_be_a_credential() {
