@@ -12,7 +12,8 @@ use super::{
     policy::{Policies, RawPolicy},
     procedure,
     reader::{
-        Anything, Json, Located, Raw, Size, Table, Walk, Whole, choice, entry, inline_schema, object, whole,
+        Anything, COMMENT, Json, Located, Raw, Size, Table, Walk, Whole, choice, comment, entry,
+        inline_schema, object, whole,
     },
     realm::{RawRealm, realms},
     served,
@@ -128,6 +129,7 @@ impl Raw for RawWorkerOptions {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
         let entries = walk.entries(json)?;
         walk.free_form(json);
+        walk.comment(&entries);
         let is_off = |json: &Json| match json {
             Json::Bool(is_disabled) => !is_disabled,
             Json::Text(text) => text.is_empty(),
@@ -140,8 +142,7 @@ impl Raw for RawWorkerOptions {
                 walk.fault("Crossbar does not start this worker: leave the worker out, or `disabled`");
             });
         }
-        let rest: Vec<&str> = entries.iter().map(|(key, _)| *key).filter(|key| *key != "disabled").collect();
-        if !rest.is_empty() {
+        if entries.iter().any(|(key, _)| !["disabled", COMMENT].contains(key)) {
             walk.warn(
                 "has no effect: the gateway is one process without Python, which needs no such settings",
             );
@@ -152,10 +153,13 @@ impl Raw for RawWorkerOptions {
 
 inline_schema!(RawWorkerOptions, "WorkerOptions", |_generator| json_schema!({
     "type": "object",
-    "properties": { "disabled": {
-        "enum": [false, "", null],
-        "description": "Whether Crossbar leaves the worker out. Leave such a worker out here, too.",
-    } },
+    "properties": {
+        "disabled": {
+            "enum": [false, "", null],
+            "description": "Whether Crossbar leaves the worker out. Leave such a worker out here, too.",
+        },
+        (COMMENT): comment(),
+    },
 }));
 
 impl Raw for Version {

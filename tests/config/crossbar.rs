@@ -79,12 +79,17 @@ fn rows() -> Vec<(&'static str, &'static str, Value, Outcome)> {
         (WORKER, "options", json!({ "title": "router", "cpu_affinity": [0] }), Warned("one process")),
         (WORKER, "options", json!({ "env": { "inherit": true }, "disabled": false }), Warned("one process")),
         (WORKER, "options", json!({}), Taken),
+        (WORKER, "options", json!({ "$comment": "none" }), Taken),
+        (WORKER, "options", json!({ "$comment": "none", "disabled": false }), Taken),
+        (WORKER, "options", json!({ "$comment": "some", "title": "router" }), Warned("one process")),
         (WORKER, "options", json!({ "disabled": false }), Taken),
         (WORKER, "title", json!("router"), Warned("the name of the gateway's process stays")),
         (WORKER, "manhole", json!({ "endpoint": {}, "users": [] }), Warned("no manhole")),
+        (WORKER, "manhole", json!({ "$comment": "none" }), Taken),
         (WORKER, "components", json!([{ "type": "class" }]), Refused("runs no components")),
         (WORKER, "connections", json!([]), Refused("connects to no databases")),
         ("/controller", "options", json!({ "title": "node" }), Warned("no controller to set up")),
+        ("/controller", "options", json!({ "$comment": "none" }), Taken),
         ("/controller", "fabric", json!({ "transport": null }), Warned("no management service")),
         ("/controller", "fabric-center", json!({ "metering": {} }), Warned("no management service")),
         ("/controller", "enable_docker", json!(true), Warned("controls no containers")),
@@ -229,6 +234,20 @@ fn a_worker_that_crossbar_would_not_start_is_refused() {
             faults.starts_with("workers[0].options.disabled: Crossbar does not start this worker"),
             "{faults}"
         );
+    }
+}
+
+#[test]
+fn a_comment_is_text_even_where_nothing_else_is_read() {
+    for (pointer, key) in
+        [(WORKER, "options"), (WORKER, "manhole"), ("/controller", "options"), ("", "manhole")]
+    {
+        let mut node = node();
+        let object = node.pointer_mut(pointer).and_then(Value::as_object_mut).unwrap();
+        object.insert(key.to_owned(), json!({ "$comment": 5 }));
+        let place = written(&format!("{pointer}/{key}"), "$comment");
+        let expected = format!("{place}: expected a comment as text, found a number");
+        assert_eq!(load(&node).unwrap_err(), expected);
     }
 }
 

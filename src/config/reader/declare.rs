@@ -64,6 +64,9 @@ fn misspelt<'e, 'j>(
 pub(crate) fn ignored<T: Raw>(entries: &Entries<'_>, key: &str, happens: &str, walk: &mut Walk<'_>) {
     let Some(json) = entry(entries, key) else { return };
     walk.at_key(key, |walk| {
+        if let Json::Object(pairs) = json {
+            walk.comment(&pairs.iter().map(|(key, value)| (key.as_str(), value)).collect());
+        }
         if T::read(json, walk).is_some() && asks_for_something(json) {
             walk.warn(no_effect(happens));
         }
@@ -82,7 +85,7 @@ fn asks_for_something(json: &Json) -> bool {
         Json::Number(number) => number.as_u64() != Some(0),
         Json::Text(text) => !text.is_empty(),
         Json::List(items) => !items.is_empty(),
-        Json::Object(pairs) => !pairs.is_empty(),
+        Json::Object(pairs) => pairs.iter().any(|(key, _)| key != COMMENT),
     }
 }
 
