@@ -15,11 +15,32 @@ const LONGEST_LABEL: usize = 63;
 /// How many characters of a key or a value a message repeats.
 pub(crate) const MAX_QUOTED: usize = 64;
 
+/// How many names a message lists. More than the keys of any object, of which the operator wants to see all.
+const MAX_LISTED: usize = 40;
+
 /// A text as JSON writes it, cut after [`MAX_QUOTED`] characters.
 pub(crate) fn quoted(text: &str) -> String {
-    let short: String = text.chars().take(MAX_QUOTED).collect();
-    let ellipsis = if short.len() < text.len() { "…" } else { "" };
-    printable(serde_json::Value::String(short + ellipsis).to_string())
+    printable(serde_json::Value::String(cut(text).into_owned()).to_string())
+}
+
+/// A text cut after [`MAX_QUOTED`] characters, which an ellipsis shows.
+pub(crate) fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MAX_QUOTED) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
+        None => text.into(),
+    }
+}
+
+/// Names or words that a message lists: all but for the last ones of very many, and how many more there are.
+pub(crate) fn listed(names: &[String], last: &str) -> String {
+    let (shown, more) = names.split_at_checked(MAX_LISTED).unwrap_or((names, &[]));
+    match shown {
+        [most @ .., end] if more.is_empty() && !most.is_empty() => {
+            format!("{} {last} {end}", most.join(", "))
+        }
+        _ if more.is_empty() => shown.join(", "),
+        _ => format!("{} {last} {} more", shown.join(", "), more.len()),
+    }
 }
 
 /// What names a place in the network, as [`quoted`] writes it: an address, a URL, an origin or a host. If it has an `@`, it may hold a password
@@ -91,6 +112,19 @@ mod tests {
             assert_eq!(quoted(text), format!("\"{text}\""));
         }
         assert_eq!(quoted(r#"a "b" \c"#), r#""a \"b\" \\c""#);
+    }
+
+    #[test]
+    fn of_many_names_a_message_tells_how_many_more_there_are() {
+        let names: Vec<String> = (1..=42).map(|n| n.to_string()).collect();
+        for (count, shown) in [(0, ""), (1, "1"), (2, "1 or 2"), (3, "1, 2 or 3")] {
+            assert_eq!(listed(&names[..count], "or"), shown);
+        }
+        assert!(listed(&names[..40], "or").ends_with(" 38, 39 or 40"));
+        assert!(listed(&names[..41], "or").ends_with(" 38, 39, 40 or 1 more"));
+        assert!(listed(&names, "and").ends_with(" 38, 39, 40 and 2 more"));
+        assert_eq!(cut(&"é".repeat(64)), "é".repeat(64));
+        assert_eq!(cut(&"é".repeat(65)), "é".repeat(64) + "…");
     }
 
     #[test]

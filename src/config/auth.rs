@@ -300,7 +300,10 @@ impl Realms<'_> {
             walk.fault_at(
                 path,
                 match realm {
-                    Some(realm) => format!("the realm `{realm}` has no role {role}, add it to its `roles`"),
+                    Some(realm) => {
+                        let realm = quoted(realm.as_str());
+                        format!("the realm {realm} has no role {role}, add it to its `roles`")
+                    }
                     None => format!("no realm has a role {role}, add it to a realm's `roles`"),
                 },
             );

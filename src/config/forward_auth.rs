@@ -14,7 +14,7 @@ use super::{
     },
     websocket::{KnownService, Shared},
 };
-use crate::{identity::Name, wamp::Uri};
+use crate::{identity::Name, shown::listed, wamp::Uri};
 
 object! {
     /// Whether a request is allowed, and whose it is: for a proxy that asks before it passes a request on.
@@ -193,7 +193,7 @@ pub(super) fn find<'s>(
             [..] => {
                 let names: Vec<_> =
                     candidates.iter().map(|service| quoted(&shared.name(&service.place))).collect();
-                walk.fault_at(at, format!("several \"websocket\" paths have a `cookie`: name the one whose clients count as `websocket`, out of {}", names.join(", ")));
+                walk.fault_at(at, format!("several \"websocket\" paths have a `cookie`: name the one whose clients count as `websocket`, out of {}", listed(&names, "and")));
                 None
             }
         };
@@ -208,7 +208,7 @@ pub(super) fn find<'s>(
         let known = if names.is_empty() {
             "there is none".to_owned()
         } else {
-            format!("there is {}", names.join(", "))
+            format!("there is {}", listed(&names, "and"))
         };
         walk.fault_at(path, format!("{} is no \"websocket\" path: {known}", quoted_place(value)));
         return None;

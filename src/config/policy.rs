@@ -205,7 +205,8 @@ pub(super) fn checked_headers(located: Located<Vec<PolicyHeader>>, walk: &mut Wa
         if seen.insert(name.clone()) {
             headers.push(name);
         } else {
-            walk.fault_at(&path, format!("`{name}` stands in the list twice, keep one"));
+            let name = quoted(name.as_str());
+            walk.fault_at(&path, format!("{name} stands in the list twice, keep one"));
         }
     }
     headers

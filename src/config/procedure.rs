@@ -4,18 +4,22 @@ use super::{
     AuthOptions, Config, RealmOptions, Roles, own_realms,
     reader::{Called, Walk},
 };
-use crate::identity::{ANONYMOUS, Name};
+use crate::{
+    identity::{ANONYMOUS, Name},
+    shown::cut,
+};
 
 /// Warns of procedures that no client can register, or that clients could register which have proved nothing.
 pub(super) fn warn(config: &Config, walk: &mut Walk<'_>) {
     let services = config.transports.iter().flat_map(|transport| transport.edge.services());
     let unproved: Vec<Name> =
         services.filter_map(|(_, service)| unproved_role(service.auth.as_ref())).collect();
-    for Called { path, procedure, realm, decides } in std::mem::take(&mut walk.called) {
+    for Called { path, procedure: uri, realm, decides } in std::mem::take(&mut walk.called) {
+        let procedure = cut(uri.as_str());
         let is_meant = |known: &&RealmOptions| realm.as_ref().is_none_or(|name| known.name == *name);
         let mut can_be_there = false;
         for known in config.realms.iter().filter(is_meant) {
-            let name = &known.name;
+            let name = cut(known.name.as_str());
             let Roles::Listed(roles) = &known.roles else {
                 can_be_there = true;
                 walk.warn_at(
@@ -24,16 +28,13 @@ pub(super) fn warn(config: &Config, walk: &mut Walk<'_>) {
                 );
                 continue;
             };
-            let registrars: Vec<&Name> = roles
-                .iter()
-                .map(|role| &role.name)
-                .filter(|role| known.may_register(role, &procedure))
-                .collect();
+            let registrars: Vec<&Name> =
+                roles.iter().map(|role| &role.name).filter(|role| known.may_register(role, &uri)).collect();
             can_be_there |= !registrars.is_empty();
             if let Some(role) = registrars.into_iter().find(|role| unproved.contains(role)) {
                 walk.warn_at(
                     &path,
-                    format!("clients without credentials get the role `{role}`, which may register `{procedure}` in the realm `{name}` and decide {decides}: leave this to a role that has to log in"),
+                    format!("clients without credentials get the role `{}`, which may register `{procedure}` in the realm `{name}` and decide {decides}: leave this to a role that has to log in", cut(role)),
                 );
             }
         }

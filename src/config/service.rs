@@ -290,13 +290,16 @@ impl RawPaths {
                 tree.target = branch.target;
                 for (name, child) in branch.children {
                     if tree.children.insert(name.clone(), child).is_some() {
-                        walk.fault_at(&path, format!("`{name}` stands beside this path as well, keep one"));
+                        walk.fault_at(
+                            &path,
+                            format!("{} stands beside this path as well, keep one", quoted(&name)),
+                        );
                     }
                 }
             } else if tree.children.insert(component.clone(), branch).is_some() {
                 walk.fault_at(
                     &path,
-                    format!("`{component}` stands in the path `/` beside it as well, keep one"),
+                    format!("{} stands in the path `/` beside it as well, keep one", quoted(&component)),
                 );
             }
         }

@@ -95,6 +95,35 @@ fn principals_of_a_file_are_measured_by_the_realms_only_if_all_are_known() {
 }
 
 #[test]
+fn many_and_long_names_make_no_long_message() {
+    let name = |n: usize| format!("{n}.{}", "x".repeat(500));
+    let names: Vec<String> = (0..1000).map(name).collect();
+    let realms: Vec<Value> = names.iter().map(|name| json!({ "name": name, "roles": [] })).collect();
+    let policies: serde_json::Map<String, Value> =
+        names.iter().map(|name| (name.clone(), json!({ "component": "policy.wasm" }))).collect();
+    let principals = json!({
+        "joe": { "ticket": "a ticket", "role": "backend", "realm": "other" },
+        "eve": { "ticket": "a ticket", "role": "backend", "realm": names[0] },
+    });
+    let service = json!({
+        "type": "websocket", "policy": "Ω", "auth": { "ticket": { "type": "static", "principals": principals } },
+    });
+    let mut paths: serde_json::Map<String, Value> =
+        (0..300).map(|n| (format!("ws{n}"), json!({ "type": "websocket" }))).collect();
+    paths.insert("ws".to_owned(), service);
+    paths.insert("ask".to_owned(), json!({ "type": "forward-auth", "websocket": "/other" }));
+    let text = json!({
+        "realms": realms,
+        "policies": policies,
+        "transports": [{ "type": "web", "endpoint": { "type": "tcp", "port": 8080 }, "paths": paths }],
+    });
+    let faults = check_text(&text.to_string()).unwrap_err().faults;
+    let told = |text: &str| faults.iter().filter(|fault| fault.message.contains(text)).count();
+    assert_eq!((told("or 960 more"), told("and 261 more"), told("…\" has no role")), (2, 1, 1), "{faults:?}");
+    assert!(faults.iter().all(|fault| fault.message.chars().count() < 3000), "{faults:?}");
+}
+
+#[test]
 fn where_files_do_not_count_no_secret_is_judged() {
     let store = |more: Value| {
         let mut store = json!({ "type": "redis", "url": "${SECRET}" });

@@ -9,6 +9,7 @@ use crate::{
     },
     identity::Name,
     policy::procedure::TIMEOUTS,
+    shown::cut,
     wamp::Uri,
 };
 
@@ -76,8 +77,9 @@ impl RawDynamic {
                 walk.fault_at(
                     place,
                     format!(
-                        "the role {} may not call `{procedure}`, give it a permission, or leave the role out",
-                        quoted(&role)
+                        "the role {} may not call `{}`, give it a permission, or leave the role out",
+                        quoted(&role),
+                        cut(procedure.as_str())
                     ),
                 );
             }
@@ -107,7 +109,7 @@ impl Realms<'_> {
     pub(super) fn existing(self, realm: Located<Uri>, walk: &mut Walk<'_>) -> Option<Uri> {
         let exists = !self.are_all || self.joined.iter().any(|known| known.name == realm.value);
         if !exists {
-            let names: Vec<&Uri> = self.joined.iter().map(|known| &known.name).collect();
+            let names: Vec<&str> = self.joined.iter().map(|known| known.name.as_str()).collect();
             let unknown = quoted(realm.value.as_str());
             walk.fault_at(realm.path, format!("there is no realm {unknown}, use {}", alternatives(&names)));
         }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Json, Walk};
+use crate::shown::{cut, listed};
 
 /// How similar a known key must be to an unknown one before a message suggests it. By experience, less only confuses.
 const SIMILAR: f64 = 0.75;
@@ -117,7 +118,7 @@ pub(crate) fn instead_of(word: &str, refused: &Refused) -> Option<&'static str> 
 pub(crate) fn suggest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -> String {
     let known: Vec<&str> = known.collect();
     match nearest(unknown, known.iter().copied()) {
-        Some(name) => format!("did you mean `{name}`?"),
+        Some(name) => format!("did you mean `{}`?", cut(name)),
         _ if known.is_empty() => "nothing is known here".to_owned(),
         _ => format!("use {}", alternatives(&known)),
     }
@@ -131,14 +132,8 @@ fn nearest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -> Option<&'
     (similarity >= SIMILAR).then_some(name)
 }
 
-/// `a`, `b` or `c`
-pub(crate) fn alternatives<T: std::fmt::Display>(names: &[T]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => format!("`{one}`"),
-        [most @ .., last] => {
-            let most: Vec<String> = most.iter().map(|name| format!("`{name}`")).collect();
-            format!("{} or `{last}`", most.join(", "))
-        }
-    }
+/// `a`, `b` or `c`; of very many names only the first ones.
+pub(crate) fn alternatives<T: AsRef<str>>(names: &[T]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{}`", cut(name.as_ref()))).collect();
+    listed(&names, "or")
 }

@@ -4,7 +4,7 @@ use super::{
     super::{
         PathTree, RawSocketOptions, TargetOptions,
         endpoint::RawEndpoint,
-        reader::{Located, Walk, Whole, object},
+        reader::{Located, Walk, Whole, object, quoted},
         service::{HeadTimeouts, RawPaths},
         websocket::{KnownService, Shared},
     },
@@ -121,7 +121,7 @@ fn add(root: &mut PathTree, more: PathTree, path: &str, walk: &mut Walk<'_>) {
     }
     for (name, child) in more.children {
         if root.children.insert(name.clone(), child).is_some() {
-            walk.fault_at(path, format!("`{name}` stands in `paths` of `web` as well, keep one"));
+            walk.fault_at(path, format!("{} stands in `paths` of `web` as well, keep one", quoted(&name)));
         }
     }
 }
