@@ -9,7 +9,7 @@ use super::{
     account::{Group, User},
     reader::{
         Json, Located, NodePath, Own, Raw, Walk, Whole, checked_place, checked_text, choice, inline_schema,
-        object, quoted, variable, whole,
+        object, quoted_place, variable, whole,
     },
     tls::RawTls,
 };
@@ -115,7 +115,7 @@ impl Raw for Port {
             return u16::try_from(port).ok().map(Self);
         };
         let Some(name) = variable(text) else {
-            walk.fault(format!("{} is not a port, use {HINT}", quoted(text)));
+            walk.fault(format!("{} is not a port, use {HINT}", quoted_place(text)));
             return None;
         };
         let Some(value) = (walk.surroundings.env)(name) else {
@@ -124,8 +124,10 @@ impl Raw for Port {
         };
         let port = value.trim().parse().ok();
         if port.is_none() {
-            let value = quoted(&value);
-            walk.fault(format!("the environment variable {name} holds {value}, set it to 0 to 65535"));
+            let value = quoted_place(&value);
+            walk.fault(format!(
+                "{value} in the environment variable {name} is not a port, set it to 0 to 65535"
+            ));
         }
         port.map(Self)
     }
