@@ -10,7 +10,8 @@
 //!    [`Raw::read`] reads one value. If the value is wrong, `read` reports a fault to the [`Walk`], returns `None`,
 //!    and the walk goes on with the next value.
 //! 3. The part's own `check` looks at what one value alone cannot tell: references, duplicates, what excludes what. It
-//!    reports with [`Walk::fault_at`] and [`Walk::warn_at`], for which a [`Located`] value remembers its path.
+//!    reports with [`Walk::fault_at`] and [`Walk::warn_at`], for which a [`Located`] value remembers its path. What seems to be
+//!    missing may be in what is wrong: [`Walk::has_fault_below`] tells, by the name of a key and also if that is misspelt.
 //! 4. [`read`] returns the result, or all faults as one [`ConfigError`].
 //!
 //! # How to declare an object

@@ -140,27 +140,28 @@ object! {
     }
 }
 
-/// The realms of the routers of a path, and where they stand; none: it has those of the gateway. There are none in the list if it is not clear
-/// which router counts. Of several routers all have the same.
+/// The realms of the routers of a path that stands at `at`, and where they stand; none: it has those of the gateway. The list is empty if it is
+/// not clear which router counts. Of several routers all have the same.
 pub(super) fn realms(
+    at: &str,
     one: Option<&Located<RawRemote>>,
     several: Option<&Located<RawUpstreams<RawRemote>>>,
     walk: &Walk<'_>,
 ) -> Option<Located<Vec<RealmOptions>>> {
-    let router = match (one, several) {
-        (None, None) => return None,
-        (Some(one), None) => Some(one),
-        // Its key may stand there twice, and the other value may be the right one.
-        (None, Some(several)) if walk.has_fault_at(&several.path) => None,
-        (None, Some(several)) => several.value.0.first().map(|(_, first)| first),
-        // One of the two has to go.
-        (Some(_), Some(_)) => None,
-    };
-    let router = router.filter(|router| !walk.has_fault_at(&router.path));
-    let places = one.map(|one| &one.path).or(several.map(|several| &several.path));
-    let known = router
-        .map(|Located { path, value }| Located { path: format!("{path}.realms"), value: value.realms() });
-    known.or_else(|| Some(Located { path: places?.clone(), value: Vec::new() }))
+    if one.is_none() && several.is_none() {
+        return None;
+    }
+    // One of the two has to go, which may be the one that can be read.
+    let is_there = |key, is_read| is_read || walk.has_fault_below(&format!("{at}.{key}"));
+    let are_both = is_there("upstream", one.is_some()) && is_there("upstreams", several.is_some());
+    // Where a key stands twice, the other value may be the right one.
+    let are_twice = several.is_some_and(|several| walk.has_fault_at(&several.path));
+    let first = several.and_then(|several| several.value.0.first()).map(|(_, first)| first);
+    let router = one.or(first).filter(|one| !are_both && !are_twice && !walk.has_fault_at(&one.path));
+    Some(match router {
+        Some(Located { path, value }) => Located { path: format!("{path}.realms"), value: value.realms() },
+        None => Located { path: at.to_owned(), value: Vec::new() },
+    })
 }
 
 /// The routers of a path.

@@ -252,7 +252,7 @@ impl RawPaths {
                         has_cookie: raw.cookie.is_some(),
                         keeps_logins: raw.auth.as_ref().is_some_and(|auth| auth.value.cookie.is_some()),
                         has_policy: raw.policy.is_some(),
-                        realms: router::realms(raw.upstream.as_ref(), raw.upstreams.as_ref(), walk),
+                        realms: router::realms(path, raw.upstream.as_ref(), raw.upstreams.as_ref(), walk),
                     });
                 }
                 _ => {}
@@ -327,7 +327,7 @@ impl RawService {
             }
             Self::WebSocket(mut raw) => {
                 let (upstream, upstreams) = (raw.upstream.take(), raw.upstreams.take());
-                let realms = router::realms(upstream.as_ref(), upstreams.as_ref(), walk);
+                let realms = router::realms(path, upstream.as_ref(), upstreams.as_ref(), walk);
                 // A faulty one is one as well.
                 let has_policy = raw.policy.is_some();
                 let keys = ServiceKeys { realms, ..raw.service_keys() };
