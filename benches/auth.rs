@@ -53,7 +53,7 @@ fn file<P: FilePrincipal>(folder: &Path, method: &str, members: &Value) -> Arc<P
     fs::write(&file, json!(all).to_string()).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     let realms = vec![(Uri::parse("realm1").unwrap(), Some(vec![name("frontend")]))];
-    PrincipalFile::open(&file, realms).unwrap()
+    PrincipalFile::open(&file, Some(realms)).unwrap()
 }
 
 /// The same principals as `config` has, in files.

@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     let before = resident();
     let begun = Instant::now();
     let realms = vec![(Uri::parse("realm1").unwrap(), Some(vec![Name::parse("frontend").unwrap()]))];
-    let principals = PrincipalFile::<ScramPrincipal>::open(&file, realms).unwrap();
+    let principals = PrincipalFile::<ScramPrincipal>::open(&file, Some(realms)).unwrap();
     let took = begun.elapsed();
     let table = principals.current();
     let held = resident().saturating_sub(before) / 1024;

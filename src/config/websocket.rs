@@ -314,14 +314,12 @@ impl ServiceKeys {
 /// Whether nothing is wrong with what says which realms and roles a service at `path` has: those that it seems not to have may be in what is
 /// wrong. Of routers that cannot be read it is not known which ones they have.
 fn are_known(path: &str, realms: Option<&Located<Vec<RealmOptions>>>, walk: &Walk<'_>) -> bool {
-    match realms {
+    if let Some(realms) = realms {
         // A list without any is a fault, or it is not clear which list counts.
-        Some(realms) => !realms.value.is_empty() && !walk.has_fault_below(&realms.path),
-        None => {
-            let is_behind = |key: &&str| walk.has_fault_below(&format!("{path}.{key}"));
-            !["upstream", "upstreams"].iter().any(is_behind) && own_realms::are_named(walk)
-        }
+        return !realms.value.is_empty() && !walk.has_fault_below(&realms.path);
     }
+    let is_behind = |key: &&str| walk.has_fault_below(&format!("{path}.{key}"));
+    !["upstream", "upstreams"].iter().any(is_behind) && own_realms::are_named(walk)
 }
 
 pub(super) fn serializers(
