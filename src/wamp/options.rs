@@ -29,6 +29,11 @@ const MAX_RECEIVERS: usize = 10_000;
 /// Why a request is refused that is sound otherwise: what its ERROR says of an option.
 pub(super) type Refused = Option<&'static str>;
 
+/// Notes why a request is refused. The client is told what was found first: what is found later may only follow from it.
+fn refuse(refused: &mut Refused, complaint: &'static str) {
+    refused.get_or_insert(complaint);
+}
+
 /// What a dictionary is read into.
 pub(super) trait Options: Default {
     /// The keys that mean something; at most 32.
@@ -95,7 +100,7 @@ pub(super) fn read<'a, R: Reader<'a>, T: Options>(
         let Some((place, known)) = known.filter(|_| is_there) else {
             let asks = is_there && !matches!(value.token, Token::Bool(false));
             if asks && let Some(complaint) = absent::complaint(T::ABSENT, &key) {
-                refused = Some(complaint);
+                refuse(&mut refused, complaint);
             }
             value.skip()?;
             continue;
@@ -221,7 +226,7 @@ impl<'a, R: Reader<'a>> OptionValue<'_, 'a, R> {
         refused: &mut Refused,
     ) -> Result<Vec<T>, DecodeError> {
         let Some(mut receivers) = self.list(item, expected, MAX_RECEIVERS)? else {
-            *refused = Some(too_long);
+            refuse(refused, too_long);
             return Ok(Vec::new());
         };
         receivers.sort_unstable();

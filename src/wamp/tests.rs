@@ -9,6 +9,7 @@ mod decode;
 mod encode;
 mod hostile;
 mod invalid;
+mod refused;
 mod transcode;
 mod vectors;
 

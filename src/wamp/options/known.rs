@@ -3,7 +3,7 @@
 use super::{
     OptionValue, Options, Refused,
     absent::{Absent, IN_CALL, IN_ERROR, IN_PUBLISH, IN_REGISTER, IN_SUBSCRIBE, IN_YIELD},
-    invalid,
+    invalid, refuse,
 };
 use crate::wamp::{
     DecodeError, Dictionary,
@@ -269,14 +269,13 @@ impl Options for RegisterOptions {
 fn word<T>(place: &mut T, value: Option<T>, refused: &mut Refused, complaint: &'static str) {
     match value {
         Some(value) => *place = value,
-        None => *refused = Some(complaint),
+        None => refuse(refused, complaint),
     }
 }
 
 fn passthru(place: &mut Option<Box<Passthru>>, key: &'static str, value: String, refused: &mut Refused) {
     if value.len() > MAX_PASSTHRU {
-        *refused = Some(LONG_PASSTHRU);
-        return;
+        return refuse(refused, LONG_PASSTHRU);
     }
     let passthru = place.get_or_insert_with(Box::<Passthru>::default);
     let value = value.into_boxed_str();
@@ -293,7 +292,7 @@ fn check_passthru(place: &mut Option<Box<Passthru>>, refused: &mut Refused) {
     let Some(passthru) = place.as_deref().filter(|passthru| passthru.scheme.is_empty()) else { return };
     let Passthru { scheme: _, serializer, cipher, keyid } = passthru;
     if serializer.is_some() || cipher.is_some() || keyid.is_some() {
-        *refused = Some(NO_SCHEME);
+        refuse(refused, NO_SCHEME);
     }
     *place = None;
 }
