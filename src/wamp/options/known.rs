@@ -32,11 +32,29 @@ macro_rules! too_long {
     };
 }
 
-/// The longest text that says how a payload is packed, in bytes. Each invocation of a progressive call repeats them.
-const MAX_PASSTHRU: usize = 1024;
+/// The longest `ppt_scheme`, `ppt_serializer` or `ppt_cipher`, in bytes. Each is a short word: the longest that the specification has
+/// (section "Payload Passthru Mode") is `xsalsa20poly1305`, which takes a quarter of this.
+///
+/// The realm repeats these texts, and the key's, in each later invocation of a progressive call, so that a CALL of a few bytes leads to
+/// a message of as many bytes as they may have.
+const MAX_PACKING: usize = 64;
 
-/// What is said of a longer one.
-const LONG_PASSTHRU: &str = "option ppt_scheme, ppt_serializer, ppt_cipher, ppt_keyid: each may have 1024 bytes: put what is longer into the payload";
+/// The longest `ppt_keyid`, in bytes. The specification's is a hash or a key in hexadecimal digits or base64, a UUID, an address, a URI
+/// or a DNS name, of which the last may be the longest: 253 bytes.
+const MAX_KEYID: usize = 256;
+
+/// What is said of a text that is too long, or has a control character: JSON writes six bytes for that one.
+macro_rules! unfit {
+    ($option:literal, $bytes:literal) => {
+        concat!(
+            "option ",
+            $option,
+            ": it may have ",
+            $bytes,
+            " bytes and no control characters: put anything else into the payload"
+        )
+    };
+}
 
 /// How many methods a client may offer. There are fewer than ten.
 const MAX_AUTHMETHODS: usize = 64;
@@ -274,8 +292,14 @@ fn word<T>(place: &mut T, value: Option<T>, refused: &mut Refused, complaint: &'
 }
 
 fn passthru(place: &mut Option<Box<Passthru>>, key: &'static str, value: String, refused: &mut Refused) {
-    if value.len() > MAX_PASSTHRU {
-        return refuse(refused, LONG_PASSTHRU);
+    let (most, complaint) = match key {
+        PPT_SCHEME => (MAX_PACKING, unfit!("ppt_scheme", 64)),
+        PPT_SERIALIZER => (MAX_PACKING, unfit!("ppt_serializer", 64)),
+        PPT_CIPHER => (MAX_PACKING, unfit!("ppt_cipher", 64)),
+        _ => (MAX_KEYID, unfit!("ppt_keyid", 256)),
+    };
+    if value.len() > most || value.contains(char::is_control) {
+        return refuse(refused, complaint);
     }
     let passthru = place.get_or_insert_with(Box::<Passthru>::default);
     let value = value.into_boxed_str();

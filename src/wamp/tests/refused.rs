@@ -1,7 +1,10 @@
 //! Requests that are sound, and are refused for their URI or their options; and what is said of these in messages without an answer.
 
 use super::*;
-use crate::wamp::message::code;
+use crate::wamp::{
+    MAX_ID, RouterMessage,
+    message::{InvocationDetails, code},
+};
 
 /// The ERROR that a request gets: its URI, and the sentence with it.
 #[track_caller]
@@ -234,17 +237,80 @@ fn of_several_faults_the_first_one_is_told() {
     assert!(sentence.starts_with("option invoke: "), "{sentence}");
 }
 
+/// The options of a packed payload of which one has this value.
+fn packed(option: &str, value: &str) -> String {
+    let scheme = if option == "ppt_scheme" { "" } else { "\"ppt_scheme\":\"x_p\"," };
+    format!("{{{scheme}\"{option}\":\"{value}\"}}")
+}
+
 #[test]
-fn what_says_how_a_payload_is_packed_is_short() {
-    for option in ["ppt_scheme", "ppt_cipher", "ppt_keyid", "ppt_serializer"] {
-        let options = |length| {
-            let scheme = if option == "ppt_scheme" { "" } else { "\"ppt_scheme\":\"x_p\"," };
-            format!("{{{scheme}\"{option}\":\"{}\"}}", "x".repeat(length))
-        };
+fn what_says_how_a_payload_is_packed_is_short_and_has_no_control_characters() {
+    for (option, most) in [("ppt_scheme", 64), ("ppt_serializer", 64), ("ppt_cipher", 64), ("ppt_keyid", 256)]
+    {
         for message in PACKINGS {
-            assert_eq!(complaint(&message(&options(1024))), None, "{option}");
-            let said = complaint(&message(&options(1025))).unwrap();
-            assert!(said.contains(option) && said.contains("1024 bytes"), "{said}");
+            let (longest, longer) = ("x".repeat(most), "x".repeat(most + 1));
+            assert_eq!(complaint(&message(&packed(option, &longest))), None, "{option}");
+            for value in [&longer, "\\u0001", "a\\u007fb", "a\\n", "\\u0085"] {
+                let said = complaint(&message(&packed(option, value))).unwrap();
+                let allowed =
+                    format!("option {option}: it may have {most} bytes and no control characters: ");
+                assert!(said.starts_with(&allowed), "{value}: {said}");
+            }
         }
+    }
+}
+
+#[test]
+fn what_the_specification_writes_into_ppt_options_is_taken() {
+    let domain = format!("{}.{}.{}.{}", "a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61));
+    assert_eq!(domain.len(), 253);
+    for (option, values) in [
+        ("ppt_scheme", &["wamp", "wamp.eth", "mqtt", "x_my_ppt"][..]),
+        (
+            "ppt_serializer",
+            &["json", "msgpack", "cbor", "ubjson", "flatbuffers", "mqtt", "amqp", "stomp", "custom"],
+        ),
+        ("ppt_cipher", &["xsalsa20poly1305", "aes256gcm", "custom"]),
+        (
+            "ppt_keyid",
+            &[
+                "GTtQ37XGJO2O4R8Dvx4AUo8pe61D9evIWpKGQAPdOh0=",
+                "0x52908400098527886E0F7030069857D2E4169EE7",
+                "123e4567-e89b-12d3-a456-426614174000",
+                "https://keys.example.com/payroll?version=7#current",
+                &domain,
+            ],
+        ),
+    ] {
+        for (value, message) in values.iter().flat_map(|value| PACKINGS.map(|message| (value, message))) {
+            assert_eq!(complaint(&message(&packed(option, value))), None, "{option} {value}");
+        }
+    }
+}
+
+/// The realm repeats the texts with each later chunk of a call, which need not have more than its URI.
+#[test]
+fn what_says_how_a_payload_is_packed_is_short_for_its_receivers_too() {
+    // What takes most bytes where it is written: two for each of the sender's.
+    let worst = |length: usize| "\\\"".repeat(length);
+    let options = format!(
+        "{{\"ppt_scheme\":\"{0}\",\"ppt_serializer\":\"{0}\",\"ppt_cipher\":\"{0}\",\"ppt_keyid\":\"{1}\"}}",
+        worst(64),
+        worst(256)
+    );
+    let Ok(ClientMessage::Call { options, .. }) = json(&format!("[48,7,{options},\"com.x\"]")) else {
+        panic!("no CALL");
+    };
+    assert_eq!(options.refused, None);
+    let details = InvocationDetails { progress: true, passthru: options.passthru, ..Default::default() };
+    let chunk = RouterMessage::Invocation {
+        request: MAX_ID,
+        registration: MAX_ID,
+        details,
+        payload: Payload::empty(),
+    };
+    for serializer in ALL {
+        let size = serializer.encode(&chunk).len();
+        assert!(size <= 1024, "{serializer:?}: {size}");
     }
 }

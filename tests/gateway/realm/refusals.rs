@@ -65,6 +65,8 @@ fn options_that_the_realm_does_not_have_are_refused_with_their_names_and_nothing
         (json!({ "match": "prefix" }), "match"),
         (json!({ "enc_algo": "cryptobox" }), "enc_algo"),
         (json!({ "ppt_cipher": "xsalsa20poly1305" }), "ppt_scheme"),
+        (json!({ "ppt_scheme": "x".repeat(65), "ppt_keyid": "1" }), "ppt_scheme"),
+        (json!({ "ppt_scheme": "x_own", "ppt_keyid": "x".repeat(257) }), "ppt_keyid"),
     ] {
         refused(publish(&mut client, options.clone(), "com.x", &json!([])).unwrap_err(), option);
         let request = call(&mut client, &options, "com.x", &json!([]));
@@ -80,6 +82,29 @@ fn options_that_the_realm_does_not_have_are_refused_with_their_names_and_nothing
     client.echoes();
     publish(&mut client, json!({}), "com.x", &json!(["only"])).unwrap();
     assert_eq!(other.expect(code::EVENT)[4], json!(["only"]));
+}
+
+#[test]
+fn answer_whose_packing_is_refused_ends_the_session_of_its_callee() {
+    let gateway = tracking_gateway();
+    let mut caller = capable(&gateway);
+    for packed in
+        [json!({ "ppt_scheme": "x".repeat(65) }), json!({ "ppt_scheme": "x_own", "ppt_keyid": "\u{1}" })]
+    {
+        for is_error in [false, true] {
+            let mut callee = capable(&gateway);
+            register(&mut callee, &json!({}), "com.x").unwrap();
+            let request = call(&mut caller, &json!({}), "com.x", &json!([]));
+            let invocation = callee.expect(code::INVOCATION)[1].clone();
+            callee.send(&if is_error {
+                json!([code::ERROR, code::INVOCATION, invocation, packed, "com.example.no"])
+            } else {
+                json!([code::YIELD, invocation, packed])
+            });
+            callee.is_aborted("wamp.error.protocol_violation");
+            assert_eq!(uri(&caller.result(request).unwrap_err()), "wamp.error.canceled");
+        }
+    }
 }
 
 #[test]
