@@ -19,6 +19,7 @@ use crate::{
     wamp::{
         ClientMessage, Payload, Serializer, Uri,
         pattern::{Pattern, UriMatch},
+        uri::MAX_URI_LENGTH,
     },
     wire::{FrameFault, FrameType, Intake},
 };
@@ -128,7 +129,8 @@ fn uri(input: &[u8]) -> u64 {
     let (pattern, uri) = text.split_once('\n').unwrap_or((text, text));
     let is_sound = |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c == '#');
     let parsed = Uri::parse(uri);
-    assert_eq!(parsed.is_ok(), uri.split('.').all(is_sound), "{uri:?}: {parsed:?}");
+    let follows_the_rule = uri.split('.').all(is_sound);
+    assert_eq!(parsed.is_ok(), follows_the_rule && uri.len() <= MAX_URI_LENGTH, "{uri:?}: {parsed:?}");
     let mut seen = outcome(&parsed.as_ref().map(drop));
     for matching in [UriMatch::Exact, UriMatch::Prefix, UriMatch::Wildcard] {
         let found = Pattern::parse(pattern, matching);

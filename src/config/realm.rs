@@ -13,7 +13,10 @@ use super::{
         quoted, words,
     },
 };
-use crate::{identity::Name, wamp::Uri};
+use crate::{
+    identity::Name,
+    wamp::{Uri, uri::MAX_URI_LENGTH},
+};
 
 /// The realm of a configuration without `realms`.
 pub(super) const DEFAULT_REALM: &str = "realm1";
@@ -210,9 +213,15 @@ inline_schema!(Name, "Name", |_generator| json_schema!({
     "maxLength": 255,
 }));
 
+/// What to use instead of a URI or a pattern that is too long.
+const TOO_LONG: &str = "a WAMP URI of at most 1024 bytes";
+
 impl Raw for Uri {
     fn read(json: &Json, walk: &mut Walk<'_>) -> Option<Self> {
-        let hint = "a WAMP URI: components without white space and `#`, joined by single dots";
+        let hint = match json {
+            Json::Text(text) if text.len() > MAX_URI_LENGTH => TOO_LONG,
+            _ => "a WAMP URI: components without white space and `#`, joined by single dots",
+        };
         checked_text(json, hint, walk, |text| Self::parse(text).ok())
     }
 }
@@ -359,6 +368,7 @@ fn permission(path: &str, raw: RawPermission, walk: &mut Walk<'_>) -> Option<Per
         (uri, None) => starred(&uri),
     };
     let hint = match matching {
+        _ if uri.len() > MAX_URI_LENGTH => Some(TOO_LONG),
         UriMatch::Exact if uri.strip_suffix('.').is_some_and(|start| Uri::parse(start).is_ok()) => {
             Some("a whole WAMP URI; for all URIs that begin so, add \"match\": \"prefix\"")
         }

@@ -17,7 +17,7 @@ use serde_json::json;
 use self::answers::{Answers, Known};
 use super::{
     member::Transport,
-    permissions::{Action, MAX_URI_LENGTH, Ruling},
+    permissions::{Action, Ruling},
 };
 use crate::{
     identity::Identity,
@@ -123,10 +123,6 @@ impl Asking {
         message: &ClientMessage,
     ) -> Option<Ruling> {
         let (action, matching, uri) = wanted(message)?;
-        if uri.len() > MAX_URI_LENGTH {
-            // The router refuses it.
-            return None;
-        }
         let ruling = |known| match known {
             Known::Denied => None,
             Known::Allowed { disclose } => Some(Ruling::Allowed { action, disclose }),

@@ -9,10 +9,6 @@ use std::num::NonZeroU32;
 use super::options::{AuthorizerOptions, Permission, RealmOptions, RoleOptions, Roles};
 use crate::wamp::{Uri, pattern::Patterns};
 
-/// The longest URI of a topic or a procedure, in bytes. The URIs of subscriptions and registrations stay in memory, so
-/// they must be shorter than the longest message; real URIs have less than a tenth of this.
-pub(super) const MAX_URI_LENGTH: usize = 1024;
-
 /// What a session wants to do with a URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the variants carry the specification's own names")]

@@ -2,7 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-/// A WAMP URI that passed the specification's loose rule: no white space, no `#`, no empty component.
+/// The longest URI or pattern, in bytes. The realm keeps those of subscriptions and registrations and repeats others to many clients, so
+/// that they must be shorter than the longest message; real URIs have less than a tenth of this.
+pub const MAX_URI_LENGTH: usize = 1024;
+
+/// A WAMP URI that passed the specification's loose rule: no white space, no `#`, no empty component; of at most [`MAX_URI_LENGTH`]
+/// bytes.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Uri(Arc<str>);
 
@@ -22,6 +27,8 @@ pub enum InvalidUri {
     WhiteSpace,
     #[error("the URI has the character '#' in it")]
     NumberSign,
+    #[error("a URI may have {MAX_URI_LENGTH} bytes: use a shorter one")]
+    TooLong,
 }
 
 impl Uri {
@@ -31,7 +38,7 @@ impl Uri {
         if text.is_empty() {
             return Err(InvalidUri::Empty);
         }
-        check_characters(text)?;
+        check_text(text)?;
         if has_empty_component(text) {
             return Err(InvalidUri::EmptyComponent);
         }
@@ -40,7 +47,7 @@ impl Uri {
 
     /// Checks the beginning of a URI, which may be empty or end within a component or behind a dot.
     pub fn check_prefix(text: &str) -> Result<(), InvalidUri> {
-        check_characters(text)?;
+        check_text(text)?;
         match text.strip_suffix('.').unwrap_or(text) {
             "" => Ok(()),
             components if has_empty_component(components) => Err(InvalidUri::EmptyInPrefix),
@@ -50,7 +57,7 @@ impl Uri {
 
     /// Checks a wildcard pattern, of which any component may be empty.
     pub fn check_wildcard(text: &str) -> Result<(), InvalidUri> {
-        check_characters(text)
+        check_text(text)
     }
 
     /// A URI of the program's own, such as one of `error`'s.
@@ -81,14 +88,17 @@ fn has_empty_component(text: &str) -> bool {
     has_two | (text.first() == Some(&b'.')) | (text.last() == Some(&b'.'))
 }
 
-/// Checks what no URI and no pattern may contain.
+/// Checks how long a URI or a pattern is, and what it may not contain.
 ///
 /// Every message names a URI, and nearly all of them are plain.
 #[expect(
     clippy::unnecessary_fold,
     reason = "without an early end the compiler makes few and wide instructions of it"
 )]
-fn check_characters(text: &str) -> Result<(), InvalidUri> {
+fn check_text(text: &str) -> Result<(), InvalidUri> {
+    if text.len() > MAX_URI_LENGTH {
+        return Err(InvalidUri::TooLong);
+    }
     let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
     if text.bytes().fold(true, |all, byte| is_plain(byte) && all) {
         return Ok(());
@@ -173,6 +183,14 @@ mod tests {
             prop_assert_eq!(Uri::parse(&text).is_ok(), follows_the_rule(&text));
             let stripped = text.strip_suffix('.').unwrap_or(&text);
             prop_assert_eq!(Uri::check_prefix(&text).is_ok(), stripped.is_empty() || follows_the_rule(stripped));
+        }
+    }
+
+    #[test]
+    fn a_uri_and_a_pattern_have_a_length() {
+        let (longest, longer) = ("é".repeat(MAX_URI_LENGTH / 2), "x".repeat(MAX_URI_LENGTH + 1));
+        for check in [|text: &str| Uri::parse(text).map(drop), Uri::check_prefix, Uri::check_wildcard] {
+            assert_eq!((check(&longest), check(&longer)), (Ok(()), Err(InvalidUri::TooLong)));
         }
     }
 

@@ -4,7 +4,7 @@ use super::super::{
     deliveries::RequestError,
     member::Actor,
     meta::MetaProcedure,
-    permissions::{Action, Grant, MAX_URI_LENGTH, Permissions, Ruling},
+    permissions::{Action, Grant, Permissions, Ruling},
 };
 use crate::wamp::{Uri, pattern::Pattern, uri::error};
 
@@ -16,12 +16,6 @@ pub(super) fn authorize(
     uri: &str,
     is_reserved: bool,
 ) -> Result<Grant, RequestError> {
-    if uri.len() > MAX_URI_LENGTH {
-        return Err(RequestError::new(
-            error::INVALID_URI,
-            format!("a URI may have {MAX_URI_LENGTH} bytes: use a shorter one"),
-        ));
-    }
     // Section "URIs": application URIs must not use `wamp` as a first component.
     if is_reserved && matches!(action, Action::Publish | Action::Register) {
         return Err(RequestError::new(

@@ -1,4 +1,4 @@
-use super::{super::permissions::MAX_URI_LENGTH, testing::*, *};
+use super::{testing::*, *};
 use crate::{
     realm::Permission,
     wamp::{
@@ -142,17 +142,6 @@ fn meta_topics_may_be_subscribed_to_and_other_meta_procedures_do_not_exist() {
     let mut world = World::open([1]);
     world.subscribe(1, "wamp.session.on_leave");
     assert_eq!(error(world.send(1, call(5, "wamp.no.such"))), "wamp.error.no_such_procedure");
-}
-
-#[test]
-fn overlong_uri_is_invalid() {
-    let longest = format!("com.{}", "x".repeat(MAX_URI_LENGTH - 4));
-    let longer = format!("{longest}x");
-    let mut world = World::open([1]);
-    world.subscribe(1, &longest);
-    for message in [subscribe(5, &longer), register(5, &longer), call(5, &longer)] {
-        assert_eq!(error(world.send(1, message)), "wamp.error.invalid_uri");
-    }
 }
 
 #[test]

@@ -41,6 +41,39 @@ fn an_invalid_uri_in_a_sound_request_is_answered_with_what_is_wrong_with_it() {
 }
 
 #[test]
+fn a_uri_that_is_too_long_is_refused_wherever_it_stands() {
+    type Message = fn(&str) -> String;
+    let requests: [(Message, u64); 6] = [
+        (|uri| format!("[16,7,{{\"acknowledge\":true}},\"{uri}\"]"), 16),
+        (|uri| format!("[32,7,{{}},\"{uri}\"]"), 32),
+        (|uri| format!("[32,7,{{\"match\":\"prefix\"}},\"{uri}\"]"), 32),
+        (|uri| format!("[48,7,{{}},\"{uri}\"]"), 48),
+        (|uri| format!("[64,7,{{}},\"{uri}\"]"), 64),
+        (|uri| format!("[64,7,{{\"match\":\"wildcard\"}},\"{uri}\"]"), 64),
+    ];
+    let others: [(Message, &str); 4] = [
+        (|uri| format!("[1,\"{uri}\",{{}}]"), "HELLO.Realm"),
+        (|uri| format!("[3,{{}},\"{uri}\"]"), "ABORT.Reason"),
+        (|uri| format!("[6,{{}},\"{uri}\"]"), "GOODBYE.Reason"),
+        (|uri| format!("[8,68,7,{{}},\"{uri}\"]"), "ERROR.Error"),
+    ];
+    let (longest, longer) = ("x".repeat(1024), "x".repeat(1025));
+    let says = "a URI may have 1024 bytes: use a shorter one";
+    for (message, request_type) in requests {
+        assert!(
+            !matches!(json(&message(&longest)), Ok(ClientMessage::Refused(_)) | Err(_)),
+            "{request_type}"
+        );
+        let expected = (request_type, true, "wamp.error.invalid_uri", says.to_owned());
+        assert_eq!(refusal(&message(&longer)), expected);
+    }
+    for (message, element) in others {
+        assert!(json(&message(&longest)).is_ok(), "{element}");
+        assert_eq!(json(&message(&longer)), Err(DecodeError::Invalid(format!("{element}: {says}"))));
+    }
+}
+
+#[test]
 fn how_a_uri_is_compared_decides_which_texts_are_sound() {
     for message in [
         "[32,7,{\"match\":\"prefix\"},\"com.app.\"]",

@@ -84,6 +84,29 @@ fn options_that_the_realm_does_not_have_are_refused_with_their_names_and_nothing
     assert_eq!(other.expect(code::EVENT)[4], json!(["only"]));
 }
 
+/// None of them comes back, or reaches another client.
+#[test]
+fn uri_that_is_too_long_ends_what_has_no_answer() {
+    let gateway = tracking_gateway();
+    let longer = "x".repeat(1025);
+    let mut client = Client::open(&gateway, &mut Jar::default());
+    client.hello(&longer, json!({}));
+    let refused = client.is_aborted("wamp.error.protocol_violation");
+    assert!(
+        refused.message.ends_with("HELLO.Realm: a URI may have 1024 bytes: use a shorter one"),
+        "{refused:?}"
+    );
+
+    let (mut caller, mut callee) = (capable(&gateway), capable(&gateway));
+    register(&mut callee, &json!({}), "com.x").unwrap();
+    let request = call(&mut caller, &json!({}), "com.x", &json!([]));
+    let invocation = callee.expect(code::INVOCATION);
+    callee.send(&json!([code::ERROR, code::INVOCATION, invocation[1], {}, longer]));
+    callee.is_aborted("wamp.error.protocol_violation");
+    assert_eq!(uri(&caller.result(request).unwrap_err()), "wamp.error.canceled");
+    caller.echoes();
+}
+
 #[test]
 fn answer_whose_packing_is_refused_ends_the_session_of_its_callee() {
     let gateway = tracking_gateway();
