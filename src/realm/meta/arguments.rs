@@ -135,10 +135,13 @@ impl Arguments {
         let Some(reason) = self.kwargs.get("reason").filter(|reason| !reason.is_null()) else {
             return Ok(None);
         };
-        let uri = reason.as_str().and_then(|reason| Uri::parse(reason).ok());
-        uri.map(Some).ok_or_else(|| {
-            RequestError::new(INVALID_URI, "the keyword argument `reason` must be a URI, or be left out")
-        })
+        let Some(reason) = reason.as_str() else {
+            let what = "the keyword argument `reason` must be a URI, or be left out";
+            return Err(RequestError::new(INVALID_URI, what));
+        };
+        let unsound =
+            |fault| RequestError::new(INVALID_URI, format!("the keyword argument `reason`: {fault}"));
+        Uri::parse(reason).map(Some).map_err(unsound)
     }
 
     /// The sessions that are to end, with what they are told.

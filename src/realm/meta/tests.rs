@@ -194,6 +194,18 @@ fn reason_and_message_are_passed_on_if_they_are_sound() {
     for kwargs in [r#"{"reason": ""}"#, r#"{"reason": "a b"}"#, r#"{"reason": 1}"#] {
         assert_eq!(refused(MetaProcedure::KillAll, "[]", kwargs), INVALID_URI, "{kwargs}");
     }
+    let of_length = |length: usize| {
+        let kwargs = format!(r#"{{"reason": "{}"}}"#, "x".repeat(length));
+        let payload = Payload { kwargs: Some(kwargs.into()), ..payload("[]") };
+        MetaProcedure::KillAll.answer(CALLER, &payload, &members())
+    };
+    assert_eq!(of_length(1024).unwrap().killed.unwrap().reason.as_str().len(), 1024);
+    let refusal = of_length(1025).unwrap_err();
+    assert_eq!(refusal.error, INVALID_URI);
+    assert_eq!(
+        refusal.message,
+        "the keyword argument `reason`: a URI may have 1024 bytes: use a shorter one"
+    );
     assert_eq!(refused(MetaProcedure::KillAll, "[]", r#"{"message": 1}"#), INVALID_ARGUMENT);
 }
 

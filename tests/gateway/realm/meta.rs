@@ -166,8 +166,10 @@ fn administrator_takes_a_subscription_or_a_registration_from_a_client_which_is_t
         ("wamp.registration.remove_callee", &registration, code::UNREGISTERED),
     ] {
         // Clients such as autobahn for Python take nothing else for a reason.
-        let request = admin.call(procedure, &json!([id, session]), &json!({ "reason": "no longer paid" }));
-        assert_eq!(uri(&admin.result(request).unwrap_err()), "wamp.error.invalid_uri");
+        for reason in ["no longer paid".to_owned(), "x".repeat(1025)] {
+            let request = admin.call(procedure, &json!([id, session]), &json!({ "reason": reason }));
+            assert_eq!(uri(&admin.result(request).unwrap_err()), "wamp.error.invalid_uri");
+        }
         let request = admin.call(procedure, &json!([id, session]), &json!({ "reason": "com.app.unpaid" }));
         admin.result(request).unwrap();
         let told = client.expect(message);
