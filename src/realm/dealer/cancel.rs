@@ -87,7 +87,7 @@ impl Dealer {
     }
 
     /// Ends a call in one of the three ways.
-    fn stop(
+    pub(super) fn stop(
         &mut self,
         call: PendingCall,
         mode: CancelMode,

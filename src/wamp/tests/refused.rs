@@ -233,8 +233,11 @@ fn complaint(message: &str) -> Option<String> {
             Some(refused.message.into_owned())
         }
         Ok(ClientMessage::Call { options, .. }) => options.refused.map(str::to_owned),
-        Ok(ClientMessage::Publish { .. }) => None,
-        Ok(ClientMessage::Yield { .. } | ClientMessage::InvocationError { .. }) => None,
+        Ok(
+            ClientMessage::Publish { .. }
+            | ClientMessage::Yield { .. }
+            | ClientMessage::InvocationError { .. },
+        ) => None,
         Ok(other) => panic!("{message}: {other:?}"),
         Err(error) => {
             let error = error.to_string();

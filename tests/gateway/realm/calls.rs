@@ -236,3 +236,58 @@ fn packed_payload_of_or_for_a_client_that_has_not_announced_it_is_refused() {
         plain.is_aborted("wamp.error.protocol_violation");
     }
 }
+
+/// What a callee answers with a packed payload: the last result, one before it, and an error.
+fn packed_answers(invocation: &Value) -> [Value; 3] {
+    let packed = json!({ "ppt_scheme": "x_test" });
+    let more = json!({ "ppt_scheme": "x_test", "progress": true });
+    [
+        json!([code::YIELD, invocation[1], packed, ["packed"]]),
+        json!([code::YIELD, invocation[1], more, ["packed"]]),
+        json!([code::ERROR, code::INVOCATION, invocation[1], packed, "com.example.no", ["packed"]]),
+    ]
+}
+
+#[test]
+fn packed_answer_of_a_callee_that_has_not_announced_it_ends_its_session() {
+    let gateway = tracking_gateway();
+    let mut caller = capable(&gateway);
+    for (answer, element) in ["YIELD.Options", "YIELD.Options", "ERROR.Details"].into_iter().enumerate() {
+        let (mut callee, _) = Client::joined(&gateway, &mut Jar::default());
+        callee.register(PROCEDURE).unwrap();
+        let request = call(&mut caller, &json!({ "receive_progress": true }), PROCEDURE, &json!([]));
+        let invocation = callee.expect(code::INVOCATION);
+        callee.send(&packed_answers(&invocation)[answer]);
+        let refused = callee.is_aborted("wamp.error.protocol_violation");
+        assert!(refused.message.contains(&format!("{element}.ppt_scheme of a client")), "{refused:?}");
+        assert_eq!(uri(&caller.result(request).unwrap_err()), "wamp.error.canceled");
+    }
+}
+
+#[test]
+fn packed_answer_for_a_caller_that_has_not_announced_it_ends_its_call_with_an_error() {
+    let gateway = tracking_gateway();
+    let mut callee = capable(&gateway);
+    callee.register(PROCEDURE).unwrap();
+    let (mut caller, _) = Client::joined(&gateway, &mut Jar::default());
+    for (answer, what) in ["the result", "the result", "the error com.example.no"].into_iter().enumerate() {
+        let request = call(&mut caller, &json!({ "receive_progress": true }), PROCEDURE, &json!([]));
+        let invocation = callee.expect(code::INVOCATION);
+        callee.send(&packed_answers(&invocation)[answer]);
+        let error = caller.result(request).unwrap_err();
+        assert_eq!(uri(&error), "wamp.error.feature_not_supported", "{error}");
+        assert_eq!(error[3], json!({}), "nothing of the packing");
+        let says = format!("{what} is packed, and this client has not announced payload_passthru_mode");
+        assert_eq!(sentence(&error), says);
+        if answer == 1 {
+            // The callee goes on no longer, and what has crossed goes nowhere.
+            let interrupt = callee.expect(code::INTERRUPT);
+            let reason = json!("wamp.error.feature_not_supported");
+            assert_eq!((&interrupt[1], &interrupt[2]["reason"]), (&invocation[1], &reason), "{interrupt}");
+            yields(&mut callee, &invocation, &json!({}), &json!(["last"]));
+        }
+        callee.echoes();
+        caller.echoes();
+        assert!(caller.is_waiting_for_nothing());
+    }
+}
