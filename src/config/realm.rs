@@ -229,6 +229,7 @@ impl Raw for Uri {
 inline_schema!(Uri, "Uri", |_generator| json_schema!({
     "type": "string",
     "pattern": r"^([^\s.#]+\.)*[^\s.#]+$",
+    "maxLength": 1024,
 }));
 
 /// Checks all realms of a configuration. Without `realms` it has the default realm, which is open.
