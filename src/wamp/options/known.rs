@@ -20,6 +20,10 @@ use crate::wamp::{
 /// policies. Keys, signatures and tokens take less than a tenth of this.
 const MAX_AUTHEXTRA: usize = 16 * 1024;
 
+/// How long HELLO.Details.authid and authrole may be, in bytes: room for the longest name that there is, of 255 characters. The gateway
+/// keeps them while a client authenticates, and tells them to another client where that one's procedure decides who may join.
+const MAX_NAME: usize = 1024;
+
 /// What is said of an option whose value is none of the possible ones.
 const MATCH: &str = "option match: use \"exact\", \"prefix\" or \"wildcard\"";
 const NO_SCHEME: &str =
@@ -70,8 +74,8 @@ impl Options for HelloDetails {
     ) -> Result<(), DecodeError> {
         match key {
             "authmethods" => self.authmethods = value.texts(MAX_AUTHMETHODS)?,
-            "authid" => self.authid = Some(value.text()?),
-            "authrole" => self.authrole = Some(value.text()?),
+            "authid" => self.authid = Some(name(value)?),
+            "authrole" => self.authrole = Some(name(value)?),
             "authextra" => {
                 self.authextra = value.dictionary()?;
                 if self.authextra.size() > MAX_AUTHEXTRA {
@@ -86,6 +90,12 @@ impl Options for HelloDetails {
     fn keep(&mut self, written: Dictionary) {
         self.written = written;
     }
+}
+
+/// A name that a client would like to have.
+fn name<'a, R: Reader<'a>>(value: OptionValue<'_, 'a, R>) -> Result<String, DecodeError> {
+    let name = value.text()?;
+    if name.len() > MAX_NAME { Err(invalid(format!("may have {MAX_NAME} bytes"))) } else { Ok(name) }
 }
 
 impl PublishOptions {

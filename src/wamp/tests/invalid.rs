@@ -196,6 +196,28 @@ fn no_complaint_repeats_what_a_client_has_sent() {
 }
 
 #[test]
+fn what_a_client_says_of_itself_is_short() {
+    // The longest name that there is.
+    let longest = "\u{1f6aa}".repeat(255);
+    let options = [
+        ("authid", format!("\"{longest}\""), format!("\"{}\"", "x".repeat(1025)), "may have 1024 bytes"),
+        ("authrole", format!("\"{longest}\""), format!("\"{}\"", "x".repeat(1025)), "may have 1024 bytes"),
+        (
+            "authextra",
+            "{}".to_owned(),
+            format!("{{\"x\":\"{}\"}}", "x".repeat(16_384)),
+            "may have 16384 bytes",
+        ),
+        ("authmethods", "[]".to_owned(), format!("[{}\"\"]", "\"\",".repeat(64)), "may have 64 items"),
+    ];
+    for (option, taken, refused, says) in options {
+        assert!(json(&format!("[1,\"r\",{{\"{option}\":{taken}}}]")).is_ok(), "{option}");
+        let fault = DecodeError::Invalid(format!("HELLO.Details: {option}: {says}"));
+        assert_eq!(json(&format!("[1,\"r\",{{\"{option}\":{refused}}}]")), Err(fault));
+    }
+}
+
+#[test]
 fn keyword_arguments_have_string_keys_and_no_dictionary_has_a_container_for_a_key() {
     for (serializer, message) in [
         (Serializer::MsgPack, &b"\x95\x46\x01\x80\x90\x81\x01\x02"[..]),
