@@ -204,6 +204,7 @@ fn an_import_goes_on_when_redis_answers_again() {
         import.join().unwrap()
     });
     assert_eq!(server.cli(&["KEYS", "wg:r:*"]).lines().count(), 3, "{said}");
+    await_that("it is ready again", || is_ready(&gateway));
     for jar in &mut jars {
         assert_eq!(Client::joined(&gateway, jar).1["x_wampgate_known"], json!(true));
     }
