@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 /// that they must be shorter than the longest message; real URIs have less than a tenth of this.
 pub const MAX_URI_LENGTH: usize = 1024;
 
-/// A WAMP URI that passed the specification's loose rule: no white space, no `#`, no empty component; of at most [`MAX_URI_LENGTH`]
+/// A WAMP URI that passed the specification's loose rule: no white space, no `#`, no empty component; of at most 1,024
 /// bytes.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Uri(Arc<str>);
