@@ -4,7 +4,7 @@ use std::{fs, net::TcpStream};
 
 use serde_json::json;
 
-use super::limits::room::{assert_is_full, await_room, fill_up};
+use super::limits::room::{assert_is_full, await_client, fill_up};
 use crate::support::{
     Client, Gateway, Jar,
     config::{With as _, tracked_in_file, web},
@@ -50,8 +50,7 @@ fn with_few_descriptors_clients_are_refused_and_the_operator_is_served() {
     joined.echoes();
     drop((open, crowd));
     // The places are free as soon as the gateway has seen the ends.
-    await_room(&gateway, 1);
-    gateway.assert_next_client_is_served();
+    await_client(&gateway);
     let said = gateway.output().text();
     assert!(!said.contains("accept failed"), "{said}");
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::room::{assert_is_full, await_room, fill_up};
+use super::room::{assert_is_full, await_client, await_room, fill_up};
 use crate::support::{
     Client, Gateway, Handshake, Jar, PATIENCE, code,
     config::{With as _, tracked, web},
@@ -27,8 +27,7 @@ fn clients_hold_so_much_memory_in_all() {
     let before = open.len();
     drop((first, open));
     await_room(&gateway, before);
-    await_room(&gateway, 1);
-    Client::joined(&gateway, &mut Jar::default()).0.echoes();
+    await_client(&gateway);
 }
 
 /// What fits into the memory of all clients: how often the request was fulfilled before there was no room for one more.
