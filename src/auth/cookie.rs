@@ -67,7 +67,8 @@ fn stored(
 ) -> Result<Principal, StaleLogin> {
     let realm = applicant.realm;
     let stored: &Authentication = record.authentication.as_ref().ok_or(StaleLogin::NoLogin)?;
-    if options.is_over(record, now) {
+    // How long the client was away, its handshake has judged. It has been connected since then.
+    if options.is_too_old(stored, now) {
         return Err(StaleLogin::Expired);
     }
     // A stored `anonymous`, which Crossbar.io's files have, has never verified anything.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     cookie::CookieOptions,
-    store::{CookieRecord, StoreOptions},
+    store::{Authentication, CookieRecord, StoreOptions},
     time::Timestamp,
 };
 
@@ -37,11 +37,18 @@ impl Default for LoginOptions {
 impl LoginOptions {
     /// Whether a record's login is too old, or its client has been away for too long.
     pub fn is_over(&self, record: &CookieRecord, now: Timestamp) -> bool {
-        let is_past = |since: Timestamp, limit: Option<Duration>| {
-            limit.is_some_and(|limit| now >= since.plus_seconds(limit.as_secs()))
-        };
-        record.authentication.as_ref().is_some_and(|login| {
-            is_past(login.at, self.max_age) || is_past(record.last_seen, self.idle_timeout)
+        let login = record.authentication.as_ref();
+        login.is_some_and(|login| {
+            self.is_too_old(login, now) || is_past(record.last_seen, self.idle_timeout, now)
         })
     }
+
+    /// Whether a login is too old, however long its client was away.
+    pub fn is_too_old(&self, login: &Authentication, now: Timestamp) -> bool {
+        is_past(login.at, self.max_age, now)
+    }
+}
+
+fn is_past(since: Timestamp, limit: Option<Duration>, now: Timestamp) -> bool {
+    limit.is_some_and(|limit| now >= since.plus_seconds(limit.as_secs()))
 }

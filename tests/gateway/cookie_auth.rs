@@ -209,14 +209,14 @@ fn an_authentication_that_is_too_old_is_asked_for_again() {
 
 #[test]
 fn a_client_that_is_connected_is_not_away() {
-    // Until HELLO, its handshake is the last that was seen of a client: enough for that on a busy machine.
-    let auth = ticket_auth().with("cookie", json!({ "idle_timeout": 4 }));
+    let auth = ticket_auth().with("cookie", json!({ "idle_timeout": 1 }));
     let often = json!({ "max_joins_per_second": 0 });
     let gateway = Gateway::start(&web(&tracked().with("auth", auth).with("options", often)));
     let mut jar = Jar::default();
     let mut connected = Client::open(&gateway, &mut jar);
     connected.join_by_ticket("joe", TICKET).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(6);
+    let mut takes_its_time = Client::open(&gateway, &mut jar);
+    let deadline = Instant::now() + Duration::from_millis(2500);
     while Instant::now() < deadline {
         connected.send(&json!([code::GOODBYE, {}, "wamp.close.normal"]));
         connected.expect(code::GOODBYE);
@@ -224,6 +224,8 @@ fn a_client_that_is_connected_is_not_away() {
         // Nor is its other tab.
         assert_is_joe(&offer(&gateway, &mut jar, &["cookie"]).unwrap());
     }
+    // Nor is one that has not said HELLO for so long.
+    assert_is_joe(&takes_its_time.join("realm1", json!({ "authmethods": ["cookie"] })).unwrap());
 }
 
 #[test]

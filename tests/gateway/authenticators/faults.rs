@@ -65,7 +65,7 @@ fn wrong_tickets_are_limited_as_those_of_the_configuration_are() {
         assert!(reasons[..3].iter().all(|reason| reason == refusal), "{reasons:?}");
         let waits = reasons.iter().filter(|reason| *reason == "wamp.error.unavailable").count();
         let looked_at = reasons.iter().filter(|reason| *reason == refusal).count();
-        assert!(waits > 0 && waits + looked_at == reasons.len(), "{reasons:?}");
+        assert!(looked_at < 8 && waits + looked_at == reasons.len(), "{reasons:?}");
     };
     is_limited(&reasons(&joe("ticket")), "wamp.error.not_authorized");
     // A refusal in words of its own is no way around the limit.
